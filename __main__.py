@@ -1,0 +1,6 @@
+"""`python -m fanslymotion` is the `fanslymotion` command."""
+
+from fanslymotion.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Ways to draw a clip longer than the model's window, for bench/quality.py: ours, and those it was chosen over."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from fanslymotion.pipeline.clip import ClipSettings, ClipState, begin, sample_clip
+from fanslymotion.pipeline.conditioning import draw, window_generator
+from fanslymotion.pipeline.sampler import Inputs, denoise
+from fanslymotion.pipeline.schedule import noise_schedule
+from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
+from PIL import Image
+
+Method = Callable[[Any, ClipSettings, Image.Image], tuple[torch.Tensor, WindowPlan]]
+"""(renderer, clip, photo of the sampling size) -> latents (1, n ≥ plan.total, channels, h, w) and the windows used."""
+
+
+class Forget:
+    """A keeper that keeps nothing."""
+
+    def step(self, state: ClipState) -> None:
+        pass
+
+    def now(self, state: ClipState) -> None:
+        pass
+
+
+def windows(**changes: Any) -> Method:
+    """The product's own windows, with some of their options changed."""
+
+    def run(renderer: Any, clip: ClipSettings, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+        clip = replace(clip, options=replace(clip.options, **changes))
+        return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=Forget()), clip.plan
+
+    return run
+
+
+def chained(renderer: Any, clip: ClipSettings, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+    """Last-frame chaining: each clip starts from the last frame of the one before and knows nothing else of it."""
+    frames = clip.plan.frames
+    count = 1 + -(-(clip.plan.total - frames) // (frames - 1))
+    plan = WindowPlan(clip.plan.total, frames, count, 1)
+    options = WindowOptions(pin="start", condition="last", guidance_cap=None)
+    clip = replace(clip, plan=plan, options=options)
+    return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=Forget()), plan
+
+
+def co_denoised(renderer: Any, clip: ClipSettings, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+    """All windows take each step together and agree on the mean where they overlap (as MimicMotion does with poses)."""
+    plan = clip.plan
+    state = begin(renderer, clip, photo)
+    schedule = noise_schedule(renderer.scheduler, clip.steps, clip.schedule, renderer.device)
+    motion = clip.motion.ids(renderer.dtype, renderer.device)
+    inputs = Inputs(state.conditioning.embedding, state.conditioning.latents, motion)
+    height, width = (side // renderer.vae_factor for side in (clip.height, clip.width))
+    shape = (1, plan.sampled, state.conditioning.latents.shape[1], height, width)
+    x = draw(shape, window_generator(clip.seed, 1), renderer.dtype, renderer.device) * schedule.init_sigma
+    weight = torch.minimum(torch.arange(1, plan.frames + 1), torch.arange(plan.frames, 0, -1)).float()
+    for i in range(schedule.steps):
+        one = replace(schedule, sigmas=schedule.sigmas[i : i + 2], timesteps=schedule.timesteps[i : i + 1])
+        total, share = torch.zeros_like(x), torch.zeros(plan.sampled)
+        for window in range(plan.count):
+            at = slice(plan.start(window), plan.start(window) + plan.frames)
+            part = denoise(renderer.unet, x[:, at], one, inputs, clip.guidance)
+            total[:, at] += part * weight.view(1, -1, 1, 1, 1)
+            share[at] += weight
+        x = total / share.view(1, -1, 1, 1, 1)
+    return x, plan
+
+
+METHODS: dict[str, Method] = {
+    "pinned overlap (ours)": windows(),
+    "pinned, matched 0.5": windows(match=0.5),
+    "pinned, noise 0.05": windows(noise_aug=0.05),
+    "conditioned on photo": windows(condition="photo"),
+    "conditioned on last": windows(condition="last"),
+    "start only, cross-fade": windows(pin="start"),
+    "co-denoised": co_denoised,
+    "last-frame chaining": chained,
+}

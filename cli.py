@@ -1,0 +1,328 @@
+"""The `fanslymotion` command. Exit codes: 0 done, 1 failed, 2 bad input, 130 cancelled."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.text import Text
+
+from . import __version__
+from .console import (
+    BAD_INPUT,
+    DONE,
+    FAILED,
+    POLL_SECONDS,
+    err,
+    event_line,
+    job_details,
+    jobs_table,
+    out,
+    print_json,
+    show_error,
+    utf8_streams,
+)
+from .errors import BadInput, FanslymotionError, ModelError, NotFound
+from .models.commands import models_app
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .queue.jobs import Jobs
+    from .queue.types import Job
+
+RESTART_SECONDS = 120.0  # a worker hands its job back within a step; the slowest steps take about a minute
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="One photo in, one short video out, on your own machine.",
+)  # fmt: skip
+jobs_app = typer.Typer(no_args_is_help=True, help="See and steer the jobs.")
+app.add_typer(jobs_app, name="jobs")
+app.add_typer(models_app, name="models")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id, or its first characters.")]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Jobs' ids, or their first characters.")]
+
+
+def main() -> None:
+    """Errors meant for people become a sentence on stderr and an exit code, never a traceback."""
+    utf8_streams()
+    try:
+        app(prog_name="fanslymotion")
+    except FanslymotionError as e:
+        fail(e)
+    except BrokenPipeError:  # `fanslymotion jobs list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+
+
+def fail(error: FanslymotionError) -> NoReturn:
+    show_error(error)
+    sys.exit(BAD_INPUT if isinstance(error, BadInput) else FAILED)
+
+
+def open_jobs() -> tuple["Jobs", Settings]:
+    from .queue.jobs import Jobs
+
+    settings = Settings.from_env()
+    return Jobs(settings), settings
+
+
+def find_job(jobs: "Jobs", text: str) -> "Job":
+    """By id or by the beginning of one."""
+    try:
+        return jobs.get(text)
+    except NotFound:
+        found = [job for job in jobs.list(limit=10_000) if job.id.startswith(text)] if text else []
+    if not found:
+        raise BadInput(f"there is no job {text!r}; 'fanslymotion jobs list' shows them")
+    if len(found) > 1:
+        raise BadInput(f"{text!r} begins the ids of {len(found)} jobs; give a few characters more")
+    return found[0]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(f"fanslymotion {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def generate(
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photos; each becomes a video.")],
+    resolution: Annotated[str, typer.Option("--resolution", "-r", help="480p, 720p, 1080p")] = "480p",
+    seconds: Annotated[int, typer.Option("--seconds", "-s", help="6 or 12")] = 6,
+    quality: Annotated[str, typer.Option("--quality", "-q", help="standard (12 fps), smooth (24 fps)")] = "standard",
+    model: Annotated[str, typer.Option("--model", "-m", help="A model's name or the path of its folder.")] = "mini",
+    seed: Annotated[int | None, typer.Option(help="The same seed draws the same video.  [default: random]")] = None,
+    motion: Annotated[int | None, typer.Option(help="Motion bucket, 1 (still) to 255 (lively).")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps, 1 to 100.")] = None,
+    noise: Annotated[float | None, typer.Option(help="Noise added to the photo, 0 to 1.")] = None,
+    fps: Annotated[int | None, typer.Option(help="Frame rate the model is told, 5 to 30.")] = None,
+    fit: Annotated[str, typer.Option(help="crop (fill the frame) or pad (keep the whole photo)")] = "crop",
+    out_path: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The video's file, or a folder.  [default: the current folder]")
+    ] = None,
+    as_json: AsJson = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, or only hand it in.")] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the job's log.")] = False,
+) -> None:
+    """Make a video from each photo, and follow it until it is there."""
+    from .generate import choose_targets, follow, make_request, report_licence, report_waiting, submit
+    from .presets import load_presets
+    from .queue.jobs import Jobs
+
+    try:
+        settings = Settings.from_env()
+        presets = load_presets(settings)
+        request = make_request(
+            presets, resolution=resolution, seconds=seconds, quality=quality, model=model, seed=seed, fit=fit,
+            motion_bucket_id=motion, steps=steps, noise_aug_strength=noise, fps=fps,
+        )  # fmt: skip
+        targets = choose_targets(photos, out_path, f"{resolution}-{seconds}s")
+        jobs = Jobs(settings)
+        submitted, refused = submit(jobs, photos, targets, request)
+    except (BadInput, ModelError) as e:  # a model that is not there is as much bad input as a wrong name
+        if as_json:
+            print_json({"status": "rejected", "error": str(e)})
+        fail(BadInput(str(e)))
+    for reason in refused:
+        show_error(reason)
+    if wait:
+        report_licence(presets, request.model)
+        code = follow(jobs, settings, submitted, as_json, verbose)
+    else:
+        code = report_waiting(submitted, as_json)
+    raise typer.Exit(code or (BAD_INPUT if refused else DONE))
+
+
+@app.command()
+def ui(
+    host: Annotated[str, typer.Option(help="Address; 0.0.0.0 lets other computers in, with a login.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(help="Port.  [default: the first free one from 7860]", min=1, max=65535)
+    ] = None,
+    share: Annotated[
+        bool, typer.Option("--share", help="Also make a public link for up to a week, with a login.")
+    ] = False,
+    auth: Annotated[
+        list[str] | None, typer.Option(metavar="USER:PASSWORD", help="Ask for this login; may be repeated.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    worker: Annotated[bool, typer.Option(help="Keep a worker running beside the page.")] = True,
+) -> None:
+    """Start the page and a worker."""
+    from .ui.logins import parse_logins
+    from .ui.serve import serve
+
+    logins = parse_logins(auth or [])
+    serve(Settings.from_env(), host, port, share, logins, open_browser=browser, with_worker=worker)
+
+
+@app.command()
+def worker(
+    supervised: Annotated[bool, typer.Option(help="Start it again when it dies.")] = True,
+) -> None:
+    """Run a worker in this window, without the page."""
+    if not supervised:
+        from .queue.worker import main as run_worker
+
+        sys.argv = ["fanslymotion worker"]
+        run_worker()
+        return
+    from .queue.supervisor import Supervisor
+
+    jobs, settings = open_jobs()
+    if any(other.alive and other.host == socket.gethostname() for other in jobs.workers()):
+        err().print("Another program keeps a worker for this data folder; this one takes over when it ends.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with Supervisor(settings, echo=lambda line: print(line, flush=True)):
+        try:
+            while True:  # a wait without an end cannot be interrupted on Windows
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            err().print("Ending: the worker stops after its step; its job goes on at the next start.")
+
+
+@app.command("restart-worker")
+def restart_worker() -> None:
+    """Restart the worker; the running job goes on from its checkpoint."""
+    jobs, _ = open_jobs()
+    before = {worker.id for worker in jobs.workers() if worker.alive}
+    if not jobs.restart_worker():
+        raise FanslymotionError("no worker is running; 'fanslymotion ui' and 'fanslymotion worker' start one")
+    err().print("Asked the worker to restart; it hands its job back at the next step …")
+    deadline = time.monotonic() + RESTART_SECONDS
+    while time.monotonic() < deadline:
+        for worker in jobs.workers():
+            if worker.id not in before and worker.alive and worker.state in ("idle", "running"):
+                out().print(f"The worker runs again (process {worker.pid}).")
+                return
+        time.sleep(POLL_SECONDS)
+    raise FanslymotionError(
+        f"no new worker is ready after {RESTART_SECONDS:.0f} s; does something keep it running? "
+        "'fanslymotion worker' starts one, and shows what goes wrong"
+    )
+
+
+@jobs_app.command("list")
+def jobs_list(
+    status: Annotated[list[str] | None, typer.Option(help="queued, running, done, failed, cancelled")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs."""
+    from .generate import job_data
+    from .queue.types import Status
+
+    jobs, _ = open_jobs()
+    known = [str(s) for s in Status]
+    if unknown := [s for s in status or [] if s not in known]:
+        raise BadInput(f"status is {unknown[0]!r}; choose from {', '.join(known)}")
+    found = jobs.list(statuses=[Status(s) for s in status] if status else None, limit=limit)
+    if as_json:
+        print_json([job_data(job) for job in found])
+    elif found:
+        out().print(jobs_table(found))
+    else:
+        err().print("There are no jobs yet." if not status else "There are no such jobs.")
+    if jobs.paused and not as_json:
+        err().print("The queue is paused; 'fanslymotion jobs resume' lets it go on.", style="yellow")
+
+
+@jobs_app.command("show")
+def jobs_show(job_id: JobId, as_json: AsJson = False) -> None:
+    """Show one job: how it stands, its settings, and what went wrong."""
+    from .generate import job_data
+
+    jobs, _ = open_jobs()
+    job = find_job(jobs, job_id)
+    if as_json:
+        print_json(job_data(job))
+        return
+    out().print(job_details(job))
+    if job.status == "queued" and not any(worker.alive for worker in jobs.workers()):
+        err().print("No worker is running; 'fanslymotion worker' starts one.", style="yellow")
+        for crashed in (worker for worker in jobs.workers() if worker.state == "crashed"):
+            err().print(Text(f"The last one crashed:\n{crashed.last_output.strip()}"), soft_wrap=True)
+
+
+@jobs_app.command("logs")
+def jobs_logs(
+    job_id: JobId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
+) -> None:
+    """Print a job's log."""
+    jobs, _ = open_jobs()
+    job, last = find_job(jobs, job_id), 0
+    while True:
+        job, events = jobs.snapshot(job.id, last)
+        for event in events:
+            last = event.id
+            out().print(event_line(event), soft_wrap=True)
+        if not follow or (job.status.final and not events):
+            return
+        if not events:
+            time.sleep(POLL_SECONDS)
+
+
+@jobs_app.command("cancel")
+def jobs_cancel(job_ids: JobIds) -> None:
+    """Cancel waiting or running jobs."""
+    jobs, _ = open_jobs()
+    for found in [find_job(jobs, text) for text in job_ids]:
+        job = jobs.cancel(found.id)
+        how = "cancelling" if job.cancelling else str(job.status)
+        out().print(Text(f"{job.id}  {job.name}: {how}"))
+
+
+@jobs_app.command("retry")
+def jobs_retry(job_ids: JobIds) -> None:
+    """Make a failed or cancelled job again, with the same settings and seed."""
+    jobs, _ = open_jobs()
+    for found in [find_job(jobs, text) for text in job_ids]:
+        job = jobs.retry(found.id)
+        out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}"))
+
+
+@jobs_app.command("delete")
+def jobs_delete(job_ids: JobIds) -> None:
+    """Delete ended jobs with their files."""
+    jobs, _ = open_jobs()
+    for job in [find_job(jobs, text) for text in job_ids]:
+        jobs.delete(job.id)
+        out().print(Text(f"{job.id}  {job.name}: deleted"))
+
+
+@jobs_app.command("move")
+def jobs_move(job_id: JobId, place: Annotated[int, typer.Argument(min=1, help="1 is next.")]) -> None:
+    """Move a waiting job to another place in the line."""
+    jobs, _ = open_jobs()
+    found = find_job(jobs, job_id)
+    jobs.move(found.id, place)
+    out().print(Text(f"{found.id}  {found.name}: place {jobs.get(found.id).place}"))
+
+
+@jobs_app.command("pause")
+def jobs_pause() -> None:
+    """Let no further job begin; the running one goes on."""
+    jobs, _ = open_jobs()
+    jobs.pause()
+    out().print("The queue is paused.")
+
+
+@jobs_app.command("resume")
+def jobs_resume() -> None:
+    """Let jobs begin again."""
+    jobs, _ = open_jobs()
+    jobs.resume()
+    out().print("The queue goes on.")

@@ -1,0 +1,79 @@
+"""The words for every fault and check, in each language, from `catalogue/*.toml`. Codes are stable: never reuse one."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+CATALOGUE = Path(__file__).resolve().parent / "catalogue"
+LANGUAGES = ("en", "ru")
+CODE = re.compile(r"FM-[A-Z]+-\d{3}")
+
+UNKNOWN = {"en": "unknown", "ru": "неизвестно"}
+"""Stands where a value is not known: a text must never fail for want of one."""
+
+
+@dataclass(frozen=True)
+class FaultText:
+    """What a person reads about a fault: what it is, why, what to do."""
+
+    title: str
+    cause: str
+    fix: str
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, Any]:
+    """One language's file; English for one that does not exist."""
+    name = language if language in LANGUAGES else "en"
+    return tomllib.loads((CATALOGUE / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def codes() -> tuple[str, ...]:
+    return tuple(catalogue("en")["faults"])
+
+
+def fault(code: str, values: Mapping[str, Any], language: str = "en") -> FaultText:
+    """Raise KeyError for a code that does not exist."""
+    texts = catalogue(language)["faults"][code]
+    return FaultText(*(fill(texts[key], values, language) for key in ("title", "cause", "fix")))
+
+
+def say(section: str, key: str, values: Mapping[str, Any], language: str = "en") -> str:
+    """A single text: sections `checks`, `results`, `details`, `actions`, `labels`."""
+    return fill(catalogue(language)[section][key], values, language)
+
+
+def fill(text: str, values: Mapping[str, Any], language: str) -> str:
+    return text.format_map(_Lenient(values, UNKNOWN.get(language, UNKNOWN["en"])))
+
+
+class _Lenient(dict):
+    """Missing values read as `unknown`, with any format."""
+
+    def __init__(self, values: Mapping[str, Any], unknown: str) -> None:
+        super().__init__({key: _Value(value, unknown) for key, value in values.items()})
+        self._unknown = unknown
+
+    def __missing__(self, key: str) -> "_Value":
+        return _Value(None, self._unknown)
+
+
+class _Value:
+    def __init__(self, value: Any, unknown: str) -> None:
+        self._value = value
+        self._unknown = unknown
+
+    def __format__(self, spec: str) -> str:
+        if self._value is None or self._value == "":
+            return self._unknown
+        try:
+            return format(self._value, spec)
+        except (TypeError, ValueError):
+            return str(self._value)
+
+    def __repr__(self) -> str:
+        return repr(self._value) if self._value is not None else self._unknown

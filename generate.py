@@ -1,0 +1,157 @@
+"""The command `fanslymotion generate`: hand photos in, watch the jobs, put the videos where they are wanted."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, time_text
+from .errors import BadInput, FanslymotionError
+from .pipeline.request import VideoRequest
+from .presets import Presets
+from .queue.types import Job
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .queue.jobs import Jobs
+
+
+def make_request(presets: Presets, **wanted: Any) -> VideoRequest:
+    """Check the choices and make the model's path independent of the folder we stand in."""
+    if wanted["seed"] is None:
+        wanted["seed"] = secrets.randbelow(2**32)
+    if wanted["model"] not in presets.models and Path(wanted["model"]).expanduser().is_dir():
+        wanted["model"] = str(Path(wanted["model"]).expanduser().absolute())
+    return VideoRequest(**wanted)
+
+
+def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[Path]:
+    """Where each video goes; checked now, because after an hour of work is too late."""
+    if asked is not None and not asked.is_dir():
+        if len(photos) > 1:
+            raise BadInput(f"--out is {str(asked)!r}; with several photos it must be an existing folder")
+        if asked.suffix.lower() != ".mp4":
+            raise BadInput(f"--out is {str(asked)!r}; a video's name ends in .mp4 (or name an existing folder)")
+        _check_writable(asked.absolute().parent)
+        return [asked.absolute()]
+    folder = (asked or Path.cwd()).absolute()
+    _check_writable(folder)
+    targets: list[Path] = []
+    for photo in photos:
+        names = (f"{photo.stem}-{suffix}{n}.mp4" for n in ("", *(f"-{k}" for k in range(2, 100_000))))
+        targets.append(next(p for p in (folder / name for name in names) if not p.exists() and p not in targets))
+    return targets
+
+
+def _check_writable(folder: Path) -> None:
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {str(folder)!r} for the video; make it first, or choose another with --out")
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".fanslymotion-"):
+            pass
+    except OSError as e:
+        raise BadInput(
+            f"the video cannot be written into {str(folder)!r}: {e.strerror}; choose another place with --out"
+        ) from e
+
+
+def submit(
+    jobs: "Jobs", photos: list[Path], targets: list[Path], request: VideoRequest
+) -> tuple[list[tuple[Job, Path]], list[BadInput]]:
+    """A job for each photo, with its video's place. One bad photo does not stop the others; if all are, raise."""
+    submitted, refused = [], []
+    for photo, target in zip(photos, targets, strict=True):
+        try:
+            submitted.append((jobs.submit(photo, request, name=photo.name), target))
+        except BadInput as e:
+            refused.append(e)
+    if not submitted:
+        raise BadInput("\n".join(map(str, refused)))
+    return submitted, refused
+
+
+def report_waiting(submitted: list[tuple[Job, Path]], as_json: bool) -> int:
+    for job, _ in submitted:
+        if as_json:
+            print_json(job_data(job))
+        else:
+            out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}"))
+    if not as_json:
+        err().print("A worker makes them: 'fanslymotion ui' and 'fanslymotion worker' start one.", style="dim")
+    return DONE
+
+
+def report_licence(presets: Presets, model: str) -> None:
+    licence = presets.models[model].licence if model in presets.models else None
+    if licence is not None and licence.powered_by:
+        err().print(f"{licence.powered_by} ({licence.name}, {licence.url})", style="dim")
+
+
+def follow(jobs: "Jobs", settings: Settings, submitted: list[tuple[Job, Path]], as_json: bool, verbose: bool) -> int:
+    """Watch the jobs to their ends and deliver their videos; the exit code is that of the worst."""
+    code = DONE
+    with Follower(jobs, settings, err(), verbose) as follower:
+        for n, (job, target) in enumerate(submitted):
+            try:
+                ended = follower.wait(job.id)
+                if follower.interrupts:  # Ctrl+C means the whole batch
+                    for later, _ in submitted[n + 1 :]:
+                        jobs.cancel(later.id)
+            except KeyboardInterrupt:
+                err().print(f"No longer watching; 'fanslymotion jobs show {job.id}' tells how it stands.")
+                return CANCELLED
+            code = max(code, _report_end(ended, target, as_json))
+    return code
+
+
+def _report_end(job: Job, target: Path, as_json: bool) -> int:
+    code = {"done": DONE, "cancelled": CANCELLED}.get(job.status, FAILED)
+    if code == DONE and job.video is not None:
+        try:
+            _copy(job.video, target)
+        except OSError as e:
+            raise FanslymotionError(
+                f"the video is made, but cannot be copied to {str(target)!r}: {e.strerror}; it is safe at {job.video}"
+            ) from e
+    if as_json:
+        print_json(job_data(job) | {"video": str(target) if code == DONE else None})
+        return code
+    for warning in job.warnings:
+        err().print(Text(f"Note: {warning}", style="yellow"), soft_wrap=True)
+    if code == DONE:
+        took = time_text((job.finished or 0) - (job.started or 0))
+        facts = f"{job.width}×{job.height}, {job.frames} frames at {job.fps} fps, seed {job.request.seed}, in {took}"
+        out().print(Text(str(target)), soft_wrap=True)
+        err().print(Text(f"Done: {facts}"), soft_wrap=True)
+    elif code == CANCELLED:
+        err().print("Cancelled.")
+    else:
+        err().print(Text.assemble(("Failed: ", "bold red"), job.error), soft_wrap=True)
+        err().print(f"Its log: fanslymotion jobs logs {job.id}    Again: fanslymotion jobs retry {job.id}", style="dim")
+    return code
+
+
+def _copy(video: Path, target: Path) -> None:
+    """Whole or not at all: into a file beside the target, then renamed over it."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".fanslymotion-", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as to, video.open("rb") as source:
+            shutil.copyfileobj(source, to, 1 << 20)
+            to.flush()
+            os.fsync(to.fileno())
+        shutil.copymode(video, part)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def job_data(job: Job) -> dict[str, Any]:
+    """What --json tells of a job."""
+    return asdict(job) | {"status": str(job.status), "request": job.request.to_json()}

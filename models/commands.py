@@ -1,0 +1,146 @@
+"""`fanslymotion models …`: mounted by the command line with `app.add_typer(models_app, name="models")`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import Cancelled, ModelError
+from ..presets import load_presets
+from ..settings import Settings
+from .download import gigabytes
+from .downloads import Downloads, DownloadState
+from .registry import ModelEntry, check, list_models, remove, use_folder
+
+models_app = typer.Typer(no_args_is_help=True, help="See, download, check and remove the models.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's name: fanslymotion models list")]
+
+STYLES = {"ready": "green", "missing": "yellow", "partial": "yellow", "damaged": "red"}
+WORDS = {"ready": "yes", "missing": "no", "partial": "in part", "damaged": "damaged"}
+
+
+@models_app.command("list")
+def list_command(as_json: AsJson = False) -> None:
+    """List the models, and which of them are here."""
+    settings = Settings.from_env()
+    entries = list_models(load_presets(settings), settings)
+    if as_json:
+        typer.echo(json.dumps([entry.to_json() for entry in entries], ensure_ascii=False, indent=1))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("name", "here", "size", "draws", "about"):
+        table.add_column(column, no_wrap=column != "about")
+    for entry in entries:
+        preset = entry.preset
+        drawn = f"{preset.width}×{preset.height}, {preset.frames} frames"
+        about = f"{preset.label}. {_summary(entry)} {preset.licence.powered_by}".rstrip()
+        table.add_row(entry.name, Text(WORDS[entry.state], style=STYLES[entry.state]), _size(entry), drawn, about)
+    Console(highlight=False).print(table)
+    for entry in entries:
+        if entry.problem:
+            Console(stderr=True, highlight=False).print(f"{entry.name}: {entry.problem}", style="dim", soft_wrap=True)
+
+
+@models_app.command("download")
+def download_command(
+    name: Name,
+    recheck: Annotated[bool, typer.Option("--recheck", help="Hash also what is here already.")] = False,
+) -> None:
+    """Download a model; goes on where an earlier try ended. Ctrl+C stops, and what is here stays."""
+    settings = Settings.from_env()
+    preset = load_presets(settings).model(name)
+    if preset.licence.notice:
+        Console(stderr=True, highlight=False).print(preset.licence.notice, style="dim", soft_wrap=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("asking", total=None)
+
+        def show(state: DownloadState) -> None:
+            text = state.message or f"{state.phase} {state.file}".strip()
+            bar.update(task, description=text[:100], completed=state.done, total=state.total or None)
+
+        try:
+            state = Downloads(settings).run(name, show, recheck=recheck)
+        except (Cancelled, KeyboardInterrupt):
+            typer.echo(f"Stopped. What is downloaded is kept: fanslymotion models download {name} goes on.", err=True)
+            raise typer.Exit(130) from None
+    if state.status != "done":
+        raise ModelError(f"the download of {name} was stopped; fanslymotion models download {name} goes on with it")
+    typer.echo(f"{preset.label} is here and whole: {settings.models / name}")
+    if preset.licence.powered_by:
+        typer.echo(f"{preset.licence.powered_by}. Licence: {preset.licence.name}, {preset.licence.url}")
+
+
+@models_app.command("cancel")
+def cancel_command(name: Name) -> None:
+    """Stop a download that runs in the background; what is here stays."""
+    settings = Settings.from_env()
+    load_presets(settings).model(name)
+    Downloads(settings).cancel(name)
+    typer.echo(f"The download of {name} stops; what is downloaded is kept.")
+
+
+@models_app.command("check")
+def check_command(name: Name, as_json: AsJson = False) -> None:
+    """Read every byte of a model and compare it with what the hub says. Exit code 1 when a file is damaged."""
+    settings = Settings.from_env()
+    presets = load_presets(settings)
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("checking", total=None)
+        bad = check(
+            name, presets, settings, lambda file, done, total: bar.update(task, completed=done, total=total)
+        )  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps({"name": name, "damaged": bad}, indent=1))
+    elif not bad:
+        typer.echo(f"{name} is whole.")
+    for path in () if as_json else bad:
+        typer.echo(f"damaged: {path}", err=True)
+    if bad:
+        if not as_json:
+            typer.echo(f"Fetch these again, and only these: fanslymotion models download {name}", err=True)
+        raise typer.Exit(1)
+
+
+@models_app.command("remove")
+def remove_command(name: Name) -> None:
+    """Delete a downloaded model. A folder of your own is only forgotten, its files stay."""
+    settings = Settings.from_env()
+    freed = remove(name, load_presets(settings), settings)
+    typer.echo(f"{name} is removed" + (f", {gigabytes(freed)} are free again." if freed else "; its files stay."))
+
+
+@models_app.command("use")
+def use_command(
+    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="A Stable Video Diffusion folder (diffusers format).")],
+    name: Annotated[str, typer.Option("--name", help="What to call it; the folder's name by default.")] = "",
+) -> None:
+    """Use a model that you have already; nothing is copied."""
+    settings = Settings.from_env()
+    preset = use_folder(path, settings, name)
+    typer.echo(f"{preset.name} is ready: fanslymotion generate PHOTO --model {preset.name}")
+
+
+def _summary(entry: ModelEntry) -> str:
+    if entry.random:
+        return "Untrained stand-in with random weights: shows noise."
+    return entry.preset.summary
+
+
+def _size(entry: ModelEntry) -> str:
+    if entry.size:
+        return gigabytes(entry.size)
+    return f"({entry.preset.download_gb:.1f} GB)" if entry.preset.download_gb else ""

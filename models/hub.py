@@ -1,0 +1,159 @@
+"""What the Hugging Face Hub says about a model: its files with sizes and hashes; and its refusals, in plain words."""
+
+import fnmatch
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ModelError
+from ..presets import ModelPreset
+
+INFO_TIMEOUT = 15.0
+"""Seconds for one question to the hub."""
+
+TOKEN_PAGE = "https://huggingface.co/settings/tokens"
+
+
+class DownloadError(ModelError):
+    """A download that ended. code: the fault's stable name; again: whether trying later may help."""
+
+    def __init__(self, code: str, message: str, *, again: bool = False, page: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.again = again
+        self.page = page
+
+
+ACCESS, NOT_FOUND, NETWORK, DAMAGED, NO_SPACE = (
+    "FM-MODEL-003",
+    "FM-MODEL-004",
+    "FM-MODEL-005",
+    "FM-MODEL-002",
+    "FM-DISK-003",
+)
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """path: inside the repository. size: bytes. sha256: of large files; blob: git's own SHA-1 of small ones."""
+
+    path: str
+    size: int
+    sha256: str = ""
+    blob: str = ""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repository at one commit, and those of its files that the preset wants."""
+
+    repository: str
+    commit: str
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    def url(self, file: RemoteFile) -> str:
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(self.repository, file.path, revision=self.commit, endpoint=endpoint())
+
+
+def endpoint() -> str:
+    """`HF_ENDPOINT`, read at the call: a mirror may be set while the page is open."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def token() -> str | None:
+    """`HF_TOKEN`, or what `hf auth login` stored under `HF_HOME`."""
+    from huggingface_hub import get_token
+
+    return get_token()
+
+
+def ask(preset: ModelPreset) -> Remote:
+    """One question to the hub. Raise DownloadError; `again` says whether waiting may help."""
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=endpoint(), token=token(), library_name="fanslymotion")
+    try:
+        info = api.model_info(
+            preset.repository, revision=preset.revision, files_metadata=True, timeout=INFO_TIMEOUT
+        )  # fmt: skip
+    except Exception as e:  # the hub's own errors, and those of whichever HTTP client its version uses
+        raise explain(preset, e) from e
+    files = tuple(_file(sibling) for sibling in info.siblings or () if _wanted(sibling.rfilename, preset))
+    missing = [p for p in preset.files if not any(fnmatch.fnmatchcase(file.path, p) for file in files)]
+    if missing or not files:
+        what = missing[0] if missing else "every file"
+        raise DownloadError(
+            NOT_FOUND, f"{preset.repository} at {preset.revision!r} has no {what}; the preset of {preset.name} must "
+            "name another revision or other files", page=page(preset),
+        )  # fmt: skip
+    return Remote(preset.repository, info.sha or preset.revision, files)
+
+
+def page(preset: ModelPreset) -> str:
+    return f"{endpoint()}/{preset.repository}"
+
+
+def explain(preset: ModelPreset, error: Exception) -> DownloadError:
+    """A refusal of the hub, or of the network on the way there, as a sentence that says what to do."""
+    response: Any = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    name = type(error).__name__
+    if status in (401, 403) or name in ("GatedRepoError", "DisabledRepoError"):
+        return refusal(preset, int(status or 401))
+    if status == 404 or name in ("RepositoryNotFoundError", "RevisionNotFoundError"):
+        return refusal(preset, 404)
+    if status is not None:
+        return refusal(preset, int(status), getattr(response, "headers", {}))
+    return DownloadError(
+        NETWORK,
+        f"{endpoint()} cannot be reached ({_short(error)}); check the connection, or set HF_ENDPOINT to a mirror. "
+        "What is downloaded already is kept, and the models that are here go on working",
+        again=True,
+    )
+
+
+def refusal(preset: ModelPreset, status: int, headers: Any = None) -> DownloadError:
+    """The hub answered, with something else than the file. status: of HTTP."""
+    where = page(preset)
+    if status in (401, 403):
+        have = "your token has no access to it yet" if token() else "no token was found on this machine"
+        return DownloadError(
+            ACCESS,
+            f"{preset.label} is given out only after its terms are accepted, and {have} (the hub answered {status}). "
+            f"1. Open {where}, sign in and accept the terms. 2. Make a token at {TOKEN_PAGE} (type: read). "
+            "3. Put it into the environment variable HF_TOKEN, or run: hf auth login. Then download again",
+            page=where,
+        )
+    if status == 404:
+        return DownloadError(
+            NOT_FOUND, f"{where} does not exist, or not at revision {preset.revision!r} (the hub answered 404); "
+            f"correct repository and revision in the preset of {preset.name}", page=where,
+        )  # fmt: skip
+    busy = "asks to wait" if status == 429 else "has trouble of its own"
+    return DownloadError(
+        NETWORK,
+        f"{endpoint()} {busy} (it answered {status}); what is downloaded already is kept: try again later",
+        again=status in (408, 425, 429) or status >= 500,
+    )
+
+
+def _wanted(path: str, preset: ModelPreset) -> bool:
+    return not preset.files or any(fnmatch.fnmatchcase(path, pattern) for pattern in preset.files)
+
+
+def _file(sibling: Any) -> RemoteFile:
+    lfs = sibling.lfs
+    if lfs:
+        return RemoteFile(sibling.rfilename, int(lfs["size"]), sha256=lfs["sha256"])
+    return RemoteFile(sibling.rfilename, int(sibling.size or 0), blob=sibling.blob_id or "")
+
+
+def _short(error: BaseException) -> str:
+    text = str(error).strip().split("\n")[0]
+    return text[:200] or type(error).__name__

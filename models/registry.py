@@ -1,0 +1,237 @@
+"""The models of this machine: which are here and whole, check them, remove them, use a folder of one's own."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput, ModelError
+from ..pipeline.files import commit, part_path
+from ..pipeline.models import check_folder, find_model, folder_preset
+from ..presets import ModelPreset, Presets
+from ..settings import Settings
+from .download import Manifest, folder_of
+from .downloads import Downloads, DownloadState, partial_bytes
+from .fetch import hash_matches, new_hash
+from .hub import RemoteFile
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model as the list shows it. state: `ready`, `missing`, `partial` (begun), `damaged`.
+
+    size: bytes on the disk. problem: why it is not ready and what to do, or "". random: `mini` without its weights.
+    """
+
+    preset: ModelPreset
+    folder: Path
+    state: str
+    size: int
+    problem: str = ""
+    random: bool = False
+    download: DownloadState | None = None
+
+    @property
+    def name(self) -> str:
+        return self.preset.name
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
+
+    def to_json(self) -> dict[str, Any]:
+        preset, download = self.preset, self.download
+        return {
+            "name": self.name,
+            "label": preset.label,
+            "summary": preset.summary,
+            "state": self.state,
+            "problem": self.problem,
+            "folder": str(self.folder),
+            "size": self.size,
+            "download_bytes": int(preset.download_gb * 1e9),
+            "gated": preset.gated,
+            "licence": preset.licence.name,
+            "powered_by": preset.licence.powered_by,
+            "download": None if download is None else {"status": download.status, "fraction": download.fraction},
+        }
+
+
+def list_models(presets: Presets, settings: Settings) -> list[ModelEntry]:
+    """All of them, in the presets' order. Reads names, sizes and headers, no network: milliseconds."""
+    return [look(name, presets, settings) for name in presets.models]
+
+
+def look(name: str, presets: Presets, settings: Settings) -> ModelEntry:
+    found = find_model(name, presets, settings)
+    preset, folder = found.preset, found.folder
+    download = Downloads(settings).state(name) if preset.source == "hub" else None
+    size = folder_size(folder)
+    if found.random:
+        return ModelEntry(preset, folder, "ready", size, random=True)
+    try:
+        check_folder(folder, preset)
+    except ModelError as e:
+        begun = preset.source == "hub" and (size > 0 or partial_bytes(preset, settings) > 0)
+        return ModelEntry(preset, folder, "partial" if begun else "missing", size, str(e), download=download)
+    wrong = wrong_sizes(preset, folder, settings)
+    if wrong:
+        return ModelEntry(preset, folder, "damaged", size, _damaged(preset, wrong), download=download)
+    return ModelEntry(preset, folder, "ready", size, download=download)
+
+
+def wrong_sizes(preset: ModelPreset, folder: Path, settings: Settings) -> list[str]:
+    """Files that are absent, cut off or too long: by the hub's list where there is one, else by their own headers."""
+    manifest = Manifest(preset.name, settings).read() if preset.source == "hub" else None
+    if manifest is not None:
+        return [file.path for file in manifest.files if _size(folder / file.path) != file.size]
+    files = [path for path in sorted(folder.rglob("*.safetensors")) if not _is_whole(path)]
+    return [path.relative_to(folder).as_posix() for path in files]
+
+
+def check(
+    name: str,
+    presets: Presets,
+    settings: Settings,
+    report: Callable[[str, int, int], None] = lambda file, done, total: None,
+) -> list[str]:
+    """Read every byte and compare hashes; return the damaged files' paths, [] when all is well.
+
+    A damaged file is remembered: the next download fetches it again, and only it. report: called with (file, bytes
+    done, bytes in all) a few times a second; may raise. Raise ModelError when the model is not here at all.
+    """
+    entry = look(name, presets, settings)
+    if entry.random:
+        return []
+    if entry.state in ("missing", "partial"):
+        raise ModelError(entry.problem)
+    remote = Manifest(name, settings).read() if entry.preset.source == "hub" else None
+    if remote is None:
+        return wrong_sizes(entry.preset, entry.folder, settings)
+    done, bad = 0, []
+    for file in remote.files:
+        if not _matches(entry.folder / file.path, file, lambda n, f=file: report(f.path, done + n, remote.size)):  # noqa: B023
+            bad.append(file.path)
+        done += file.size
+    Manifest(name, settings).doubt(set(bad))
+    return bad
+
+
+def remove(name: str, presets: Presets, settings: Settings) -> int:
+    """Delete a downloaded model, or forget a folder of the user's (whose files stay). Return the bytes set free."""
+    preset = presets.model(name)
+    if preset.source == "bundled":
+        raise BadInput(f"{name} belongs to fanslymotion and stays")
+    if preset.source == "folder":
+        path = settings.presets_dir / "models" / f"{name}.toml"
+        if not path.is_file():
+            raise BadInput(f"{name} is not one of your own presets: {path} does not exist")
+        path.unlink()
+        return 0
+    downloads = Downloads(settings)
+    state = downloads.state(name)
+    if state and state.status in ("starting", "running"):
+        raise BadInput(f"{name} is being downloaded; cancel that first: fanslymotion models cancel {name}")
+    folder = folder_of(preset, settings)
+    size = folder_size(folder)
+    if not folder.is_dir():
+        downloads.forget(name)
+        raise BadInput(f"{name} is not here: there is no {folder}")
+    # Renamed first: a removal that breaks off in the middle never leaves half a model under the name.
+    grave = folder.with_name(f".{folder.name}.removed")
+    try:
+        shutil.rmtree(grave, ignore_errors=True)
+        folder.rename(grave)
+        shutil.rmtree(grave)
+    except OSError as e:
+        raise ModelError(f"{folder} could not be removed: {e}; end the program that uses it, then try again") from e
+    downloads.forget(name)
+    return size
+
+
+def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
+    """Make a preset for a folder of the user's; nothing is copied. Raise ModelError or BadInput."""
+    folder = path.expanduser().absolute()
+    check_folder(folder)
+    preset = folder_preset(folder)
+    name = name or re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
+        raise BadInput(f"the name is {name!r}; use letters, digits, '.', '_' and '-'")
+    from ..presets.loader import BUNDLED
+
+    if (BUNDLED / "models" / f"{name}.toml").is_file():
+        raise BadInput(f"{name!r} is the name of a bundled model; choose another: --name")
+    target = settings.presets_dir / "models" / f"{name}.toml"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = part_path(target)
+    try:
+        part.write_text(_toml(preset), encoding="utf-8")
+        commit(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return preset.model_copy(update={"name": name})
+
+
+def folder_size(folder: Path) -> int:
+    try:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    except OSError:
+        return 0
+
+
+def _damaged(preset: ModelPreset, wrong: list[str]) -> str:
+    remedy = f"fanslymotion models download {preset.name}" if preset.source == "hub" else "get it from where it came"
+    return f"{wrong[0]} is not whole" + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else "") + f"; {remedy}"
+
+
+def _is_whole(path: Path) -> bool:
+    """A safetensors file says in its header how long it is."""
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= 100 * 2**20:
+                return False
+            header = json.loads(file.read(length))
+        ends = [tensor["data_offsets"][1] for key, tensor in header.items() if key != "__metadata__"]
+        return path.stat().st_size == 8 + length + max(ends, default=0)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _matches(path: Path, file: RemoteFile, report: Callable[[int], None]) -> bool:
+    if _size(path) != file.size:
+        return False
+    digest, done = new_hash(file), 0
+    with open(path, "rb") as stream:
+        while piece := stream.read(4 * 2**20):
+            digest.update(piece)
+            done += len(piece)
+            report(done)
+    return hash_matches(file, digest)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _toml(preset: ModelPreset) -> str:
+    """JSON's strings, numbers and booleans are TOML's too."""
+    data = preset.model_dump(mode="json", exclude={"name", "latent_rgb"}, exclude_defaults=True)
+    plain = {key: value for key, value in data.items() if not isinstance(value, dict)}
+    lines = ["# Made by: fanslymotion models use"] + [_line(key, value) for key, value in plain.items()]
+    for key, table in data.items():
+        if isinstance(table, dict):
+            lines += ["", f"[{key}]"] + [_line(k, v) for k, v in table.items()]
+    if preset.latent_rgb is not None:
+        lines += ["", "[latent_rgb]"] + [_line(k, v) for k, v in preset.latent_rgb.model_dump(mode="json").items()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(key: str, value: Any) -> str:
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")

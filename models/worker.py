@@ -1,0 +1,29 @@
+"""The process of one download: `python -m fanslymotion.models.worker NAME`; it writes into `.downloads/NAME.log`."""
+
+import logging
+import signal
+import sys
+
+from ..errors import Cancelled, FanslymotionError
+from ..settings import Settings
+from .downloads import Downloads
+
+
+def main(arguments: list[str]) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s [%(levelname)s] %(message)s", stream=sys.stdout)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold signed addresses
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    [name] = arguments
+    try:
+        Downloads(Settings.from_env()).run(name)
+    except (Cancelled, KeyboardInterrupt):
+        logging.info("stopped; what is downloaded is kept")
+        return 130
+    except FanslymotionError as e:
+        logging.error("%s", e)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,176 @@
+"""Checkpoints of a job: its latents and where it stands, in numbered safetensors files that are whole or not there.
+
+An open file cannot be replaced on Windows, so every checkpoint has a name of its own; older ones are deleted after it.
+"""
+
+import errno
+import json
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from .clip import ClipState
+from .conditioning import Conditioning
+from .files import commit, part_path
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+"""Of the files' layout. Others are ignored: a job from another version starts anew instead of breaking."""
+
+INTERVAL = 30.0
+"""Seconds of sampling that a sudden death may cost."""
+
+PREFIX, SUFFIX = "checkpoint-", ".safetensors"
+KEPT = 2
+"""Files kept: the last, and the one before it should the last be damaged."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint read back. note: what the writer of the job wanted to find again (JSON)."""
+
+    state: ClipState
+    note: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one job in its work folder. Is the `Keeper` that `sample_clip` asks for.
+
+    key: stands for everything that decides the latents; a checkpoint with another key is not this job's.
+    note: called at each write for what is to be kept along.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        key: str,
+        note: Callable[[], dict[str, Any]] = dict,
+        interval: float = INTERVAL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder = folder
+        self.key = key
+        self.note = note
+        self.interval = interval
+        self.clock = clock
+        self.seconds = 0.0
+        """Spent on writing, so far."""
+        self._due = clock() + interval
+        self._number = max((number for number, _ in self._files()), default=0)
+        self._failed = False
+
+    def step(self, state: ClipState) -> None:
+        if self.clock() >= self._due:
+            self.now(state)
+
+    def now(self, state: ClipState) -> None:
+        """Write at once. A full disk costs the checkpoint, not the job: it is logged, and sampling goes on."""
+        began = self.clock()
+        try:
+            self._write(state)
+            self._failed = False
+        except OSError as e:
+            if not self._failed:
+                cause = "the disk is full" if e.errno == errno.ENOSPC else str(e)
+                log.warning("No checkpoint could be written to %s: %s. The job goes on without.", self.folder, cause)
+            self._failed = True
+        self._due = self.clock() + self.interval
+        self.seconds += self.clock() - began
+
+    def load(self) -> Saved | None:
+        """The newest one that is whole and this job's, or None. Never raises for what lies in the folder."""
+        for _, path in sorted(self._files(), reverse=True):
+            try:
+                return self._read(path)
+            except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+                log.warning("Checkpoint %s is not used: %s", path.name, e)
+        return None
+
+    def clear(self) -> None:
+        for _, path in self._files():
+            _delete(path)
+
+    def _files(self) -> list[tuple[int, Path]]:
+        found = []
+        for path in self.folder.glob(f"{PREFIX}*{SUFFIX}"):
+            number = path.name[len(PREFIX) : -len(SUFFIX)]
+            if number.isdecimal():
+                found.append((int(number), path))
+        return found
+
+    def _write(self, state: ClipState) -> None:
+        tensors = {
+            "embedding": state.conditioning.embedding,
+            "image": state.conditioning.latents,
+            "rng": state.rng,
+            "x": state.x,
+            "done": state.done,
+        }
+        header = {
+            "version": VERSION,
+            "key": self.key,
+            "window": state.window,
+            "step": state.step,
+            "noise_dtype": str(state.noise_dtype).removeprefix("torch."),
+            "note": self.note(),
+        }
+        present = {name: t.detach().to("cpu").contiguous() for name, t in tensors.items() if t is not None}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{PREFIX}{self._number + 1:06d}{SUFFIX}"
+        part = part_path(path)
+        try:
+            _save(present, part, {"fanslymotion": json.dumps(header)})
+            commit(part, path)
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        self._number += 1
+        for number, old in self._files():
+            if number <= self._number - KEPT:
+                _delete(old)
+
+    def _read(self, path: Path) -> Saved:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["fanslymotion"])
+            if header["version"] != VERSION:
+                raise ValueError(f"it is of version {header['version']}, this program writes {VERSION}")
+            if header["key"] != self.key:
+                raise ValueError("it belongs to other settings, another photo or another model")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        state = ClipState(
+            conditioning=Conditioning(tensors["embedding"], tensors["image"]),
+            rng=tensors["rng"],
+            noise_dtype=getattr(torch, header["noise_dtype"]),
+            window=int(header["window"]),
+            step=int(header["step"]),
+            x=tensors.get("x"),
+            done=tensors.get("done"),
+        )
+        if (state.step > 0) != (state.x is not None) or (state.window > 0) != (state.done is not None):
+            raise ValueError("its parts do not belong together")
+        if not all(torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point()):
+            raise ValueError("it holds numbers that are not finite")
+        return Saved(state, dict(header["note"]))
+
+
+def _save(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+    try:
+        save_file(tensors, path, metadata=metadata)
+    except SafetensorError as e:
+        # The library wraps the operating system's error in its text: "I/O error: … (os error 28)".
+        code = errno.ENOSPC if "os error 28" in str(e) or "os error 112" in str(e) else errno.EIO
+        raise OSError(code, str(e)) from e
+
+
+def _delete(path: Path) -> None:
+    with suppress(OSError):  # held open by a scanner on Windows: the next write tries again
+        path.unlink(missing_ok=True)

@@ -1,0 +1,140 @@
+"""How far a job is and how long it still takes, from the times it measures and from those of earlier jobs."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .files import commit, part_path
+from .progress import Stage
+
+log = logging.getLogger(__name__)
+
+GUESSES = {
+    Stage.LOADING: 6.0,
+    Stage.CONDITIONING: 1.0,
+    Stage.SAMPLING: 0.5,
+    Stage.DECODING: 0.1,
+    Stage.SAVING: 0.5,
+}
+"""Seconds per unit before anything was measured: good enough for a bar, not for a time left."""
+
+NEWEST = 0.3
+"""Weight of the newest unit in the running mean, so that the estimate follows a GPU that slows down."""
+
+
+class JobClock:
+    """Turns finished units into a share (0..1) and the seconds left. Waiting in the queue is not part of it.
+
+    units: for each stage how many there are (denoising steps, frames; 1 where a stage is one thing).
+    known: seconds per unit from earlier jobs of this kind, by stage.
+    """
+
+    def __init__(
+        self,
+        units: dict[Stage, float],
+        known: dict[Stage, float] | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.units = units
+        self.known = dict(known or {})
+        self.now = now
+        self.seconds: dict[Stage, float] = {}
+        """Computing time by stage."""
+        self.rates: dict[Stage, float] = {}
+        """Measured seconds per unit, in this job."""
+        self._stage: Stage | None = None
+        self._left = dict(units)
+        self._began = self._mark = now()
+        self._share = 0.0
+
+    def enter(self, stage: Stage, done: float = 0.0) -> None:
+        """Begin a stage of which `done` units exist already (a resumed job)."""
+        self.leave()
+        self._stage = stage
+        self._began = self._mark = self.now()
+        self._left[stage] = self.units[stage] - done
+
+    def done(self, units: float) -> None:
+        """So many units of the current stage are finished, counted from its beginning."""
+        stage = self._stage
+        assert stage is not None
+        fresh = units - (self.units[stage] - self._left[stage])
+        if fresh <= 0:
+            return
+        now = self.now()
+        rate = (now - self._mark) / fresh
+        old = self.rates.get(stage)
+        self.rates[stage] = rate if old is None else old + NEWEST * (rate - old)
+        self._mark = now
+        self._left[stage] -= fresh
+
+    def leave(self) -> None:
+        """End the current stage."""
+        if self._stage is None:
+            return
+        spent = self.now() - self._began
+        self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
+        self._left[self._stage] = 0.0
+        self._stage = None
+
+    def skip(self, stage: Stage) -> None:
+        """A stage whose result is there already."""
+        self._left[stage] = 0.0
+
+    @property
+    def share(self) -> float:
+        """Of the whole job, by time. Never falls."""
+        whole = sum(self._rate(stage) * count for stage, count in self.units.items())
+        left = self._remaining()
+        if whole > 0:
+            self._share = max(self._share, min(1.0, 1 - left / whole))
+        return self._share
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds left, None while the pace of the current stage, or of the sampling that takes longest, is unknown."""
+        needed = {self._stage, Stage.SAMPLING} if self._left[Stage.SAMPLING] > 0 else {self._stage}
+        if any(stage and stage not in self.rates and stage not in self.known for stage in needed):
+            return None
+        return self._remaining()
+
+    def _remaining(self) -> float:
+        left = sum(self._rate(stage) * count for stage, count in self._left.items())
+        if self._stage is not None and self._left[self._stage] > 0:
+            # Within a unit: time that passed since the last one, but never more than most of a unit.
+            rate = self._rate(self._stage)
+            left -= min(self.now() - self._mark, 0.95 * rate * min(1.0, self._left[self._stage]))
+        return max(0.0, left)
+
+    def _rate(self, stage: Stage) -> float:
+        return self.rates.get(stage, self.known.get(stage, GUESSES[stage]))
+
+
+def load_times(path: Path, kind: str) -> dict[Stage, float]:
+    """Seconds per unit that a job of this kind (model, size, device) took before; empty when unknown."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))[kind]
+        return {Stage(stage): float(seconds) for stage, seconds in stored.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def store_times(path: Path, kind: str, rates: dict[Stage, float]) -> None:
+    """Remember for next time. Only an estimate hangs on it, so a failure is a debug line."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        stored = {}
+    if not isinstance(stored, dict):
+        stored = {}
+    stored[kind] = {**load_times(path, kind), **rates}
+    part = part_path(path)
+    try:
+        part.write_text(json.dumps(stored, indent=1), encoding="utf-8")
+        commit(part, path)
+    except OSError as e:
+        log.debug("Step times could not be stored: %s", e)
+    finally:
+        part.unlink(missing_ok=True)

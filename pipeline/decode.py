@@ -1,0 +1,53 @@
+"""Latents to frames through the temporal VAE, a chunk at a time: memory does not grow with the clip's length."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from .guard import check_decoded
+
+BYTES_PER_PIXEL = 2050
+"""Memory of a frame in an fp16 decode, per pixel (computed on the full-size architecture)."""
+
+BUDGET = 8 * 2**30
+"""Bytes a chunk may take; the memory plan will pass its own."""
+
+
+def decode_chunk(width: int, height: int, frames: int, budget: int = BUDGET) -> int:
+    """Frames decoded together: a window's, or as many as fit. Frames of one chunk influence each other."""
+    return max(1, min(frames, budget // (BYTES_PER_PIXEL * width * height)))
+
+
+def chunk_ranges(total: int, chunk: int) -> list[tuple[int, int]]:
+    """Equal chunks of at most `chunk` frames: a short last one would look different from its neighbours."""
+    count = -(-total // chunk)
+    edges = [i * total // count for i in range(count + 1)]
+    return list(pairwise(edges))
+
+
+def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int = 0) -> Iterator[np.ndarray]:
+    """Yield frames as (n, height, width, 3) uint8, in order, always in the same chunks for the same arguments.
+
+    latents: (1, frames, channels, h, w), on any device. halo: frames decoded along on both sides of a chunk and
+    thrown away, which softens the chunk's borders. Raise RenderError when the VAE gives NaN.
+    """
+    total = latents.shape[1]
+    for first, end in chunk_ranges(total, chunk):
+        low, high = max(0, first - halo), min(total, end + halo)
+        frames = decode_frames(renderer, latents[:, low:high])
+        yield frames[first - low : end - low]
+
+
+@torch.no_grad()
+def decode_frames(renderer: Any, latents: torch.Tensor) -> np.ndarray:
+    """Decode (1, n, channels, h, w) at once to (n, height, width, 3) uint8."""
+    vae = renderer.vae
+    flat = latents.flatten(0, 1).to(renderer.device, vae.dtype)
+    flat = 1 / vae.config.scaling_factor * flat
+    pixels = vae.decode(flat, num_frames=len(flat)).sample.float()
+    check_decoded(pixels)
+    pixels = (pixels * 0.5 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
+    return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())

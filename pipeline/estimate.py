@@ -1,0 +1,137 @@
+"""The figures behind the memory plan: bytes and seconds of each stage. No torch.
+
+Computed on the full-size architecture and measured on a CPU (docs/decisions.md, "Memory"); scaled by the numbers of
+parameters and channels for smaller models.
+"""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from .progress import Stage
+from .windows import plan_windows
+
+if TYPE_CHECKING:
+    from .memory import MemoryPlan
+
+GIB = 2**30
+
+UNET_BYTES = 280
+"""Activations of the UNet in 2-byte numbers: bytes per sampled pixel, frame and guidance branch, full-size model."""
+CHUNKED = 155 / 280
+"""What forward chunking leaves of them."""
+DECODE_BYTES = 2050
+"""Activations of the VAE's decoder in 2-byte numbers: bytes per pixel and frame decoded together, full-size model."""
+ENCODE_BYTES = 4100
+"""The same for encoding the photo, one frame in 4-byte numbers (the fp16 VAE overflows while it encodes)."""
+UNET_FLOP = 0.184
+"""Operations of a UNet pass per latent pixel and frame, as a multiple of its parameters."""
+DECODE_FLOP = 0.118
+"""Operations of a decode per pixel and frame, as a multiple of the VAE's parameters."""
+DECODE_SPEED = 1.5
+"""How much nearer to its peak the device gets in the decoder's convolutions (2.5 s a frame beside 20 s a step)."""
+
+CONTEXT = GIB // 2
+"""CUDA's own context in each process, and the libraries' work space."""
+SLACK = 1.1
+"""Fragmentation: what the allocator holds over what is alive."""
+PROCESS = 9 * GIB // 10
+"""RAM of the worker with torch and diffusers imported, without a model."""
+
+
+class Offload(StrEnum):
+    """Where the weights wait while they are not needed. Values are stored: never rename one."""
+
+    NONE = "none"  # all on the device
+    MODEL = "model"  # one component at a time
+    GROUP = "group"  # one block at a time
+    SEQUENTIAL = "sequential"  # one layer at a time
+
+
+_SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.1, Offload.GROUP: 1.4, Offload.SEQUENTIAL: 5.7}
+"""Measured elsewhere (diffusers PR #11682, livepeer/ai-runner PR #34)."""
+_RESIDENT = {Offload.GROUP: 0.3, Offload.SEQUENTIAL: 0.05}
+"""Share of the UNet's weights that is on the device at once; a block is prefetched while the other computes."""
+
+
+def weights(now: "MemoryPlan") -> dict[str, int]:
+    """Bytes of each component."""
+    size, model = _number_bytes(now), now.model
+    return {"unet": model.unet * size, "vae": model.vae * size, "image_encoder": model.image_encoder * size}
+
+
+def _number_bytes(now: "MemoryPlan") -> int:
+    return 4 if now.dtype == "float32" else 2
+
+
+def peak(now: "MemoryPlan", stage: Stage) -> int:
+    """Bytes on the computing device at the stage's highest point."""
+    working = int(_activations(now, stage) * SLACK)
+    resident = _resident(now, stage)
+    return working + resident + (PROCESS if now.device == "cpu" else CONTEXT)
+
+
+def _activations(now: "MemoryPlan", stage: Stage) -> float:
+    pixels, wide = now.width * now.height, _number_bytes(now) / 2
+    if stage is Stage.SAMPLING:
+        branches = 2 if now.guided and not now.two_pass else 1
+        per_pixel = UNET_BYTES * now.model.channels / 320 * 64 / now.model.factor**2 * (CHUNKED if now.chunked else 1)
+        return per_pixel * pixels * now.window * branches * wide
+    vae = now.model.vae_channels / 128
+    if stage is Stage.DECODING:
+        return DECODE_BYTES * vae * pixels * now.decode_chunk * wide
+    if stage is Stage.CONDITIONING:
+        return ENCODE_BYTES * vae * pixels
+    return 0.0
+
+
+def _resident(now: "MemoryPlan", stage: Stage) -> int:
+    """Weights on the device in this stage."""
+    parts = weights(now)
+    if stage is Stage.CONDITIONING and now.dtype == "float16":
+        parts["vae"] *= 2  # raised to fp32 to encode
+    if now.offload is Offload.NONE:
+        return sum(parts.values())
+    share = _RESIDENT.get(now.offload, 1.0)
+    vae = parts["vae"] * (share if now.offload is Offload.SEQUENTIAL else 1.0)
+    by_stage = {
+        Stage.LOADING: 0.0,
+        Stage.CONDITIONING: max(parts["image_encoder"] * share, vae),
+        Stage.SAMPLING: parts["unet"] * share,
+        Stage.DECODING: vae,
+    }
+    return int(by_stage[stage])
+
+
+def seconds(now: "MemoryPlan") -> dict[Stage, float]:
+    """Of each stage, with the model not loaded yet."""
+    machine, model, work = now.machine, now.model, now.work
+    speed = machine.gpu_speed if now.device != "cpu" else machine.cpu_speed
+    if now.device == "cpu" and now.dtype == "float32" and machine.cpu_bf16:
+        speed *= 0.45  # 44 s against 20 s a step
+    speed = max(speed, 0.01) * 1e12
+    windows = plan_windows(work.frames, now.window)
+    passes = windows.count * work.steps * (2 if now.guided else 1)
+    latent = now.width * now.height / model.factor**2
+    step = UNET_FLOP * model.unet * latent * now.window * _SLOWER[now.offload] * (1.05 if now.chunked else 1.0)
+    decode = DECODE_FLOP * model.vae * now.width * now.height * windows.sampled
+    held = sum(weights(now).values())
+    return {
+        Stage.LOADING: 5.0 + held / (400 * 2**20),
+        Stage.CONDITIONING: 1.0,
+        Stage.SAMPLING: step * passes / speed,
+        # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for.
+        Stage.DECODING: max(
+            decode / speed / DECODE_SPEED, work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8))
+        ),
+        Stage.SAVING: 1.0,
+    }
+
+
+def duration_text(seconds: float) -> str:
+    """`40 s`, `3 min`, `1 h 20 min`: no more digits than an estimate has."""
+    if seconds < 55:
+        return f"{max(5, round(seconds / 5) * 5)} s"
+    minutes = max(1, round(seconds / 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" + (f" {minutes % 60 // 5 * 5} min" if minutes % 60 >= 5 else "")

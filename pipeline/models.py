@@ -1,0 +1,213 @@
+"""Which folder a model's name means, and whether that folder holds a whole Stable Video Diffusion model. No torch."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import ModelError, PresetError
+from ..presets import ModelPreset, Presets
+from ..settings import ROOT, Settings
+
+log = logging.getLogger(__name__)
+
+OWN_FILE = "fanslymotion.json"
+"""Optional file in a model folder: preset keys (width, height, frames, sampling, …) that the folder brings along."""
+
+UNET, VAE, IMAGE_ENCODER = "unet", "vae", "image_encoder"
+WEIGHTS = {UNET: "diffusion_pytorch_model", VAE: "diffusion_pytorch_model", IMAGE_ENCODER: "model"}
+"""The components that have weights, and the stem of their files in diffusers' folder format."""
+
+CONFIGS = {
+    UNET: "unet/config.json",
+    VAE: "vae/config.json",
+    IMAGE_ENCODER: "image_encoder/config.json",
+    "scheduler": "scheduler/scheduler_config.json",
+    "feature_extractor": "feature_extractor/preprocessor_config.json",
+}
+CLASSES = {UNET: "UNetSpatioTemporalConditionModel", VAE: "AutoencoderKLTemporalDecoder"}
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model as it lies on the disk.
+
+    preset: how it likes to be sampled; for a plain folder made from its own configuration.
+    random: the untrained stand-in for `mini`, built by code on first use.
+    """
+
+    preset: ModelPreset
+    folder: Path
+    random: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.preset.name
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A checked folder. variants: for each component with weights the file variants present (`""`, `"fp16"`).
+
+    fingerprint: changes when other weights or another configuration lie in the folder.
+    """
+
+    variants: dict[str, tuple[str, ...]]
+    fingerprint: str
+
+
+def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
+    """A preset's name or the path of a folder. Raise PresetError when it is neither; the folder may still be absent."""
+    if name in presets.models:
+        preset = presets.models[name]
+        folder = _preset_folder(preset, settings)
+        if preset.name == "mini" and not folder.is_dir():
+            return random_mini(preset, settings)
+        return ModelFolder(preset, folder)
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        known = ", ".join(presets.models)
+        raise PresetError(f"model is {name!r}; choose one of {known}, or give the path of a folder with a model")
+    return ModelFolder(folder_preset(folder.absolute()), folder.absolute())
+
+
+def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
+    """As `find_model`, and raise ModelError unless the whole model is there. The random `mini` counts as there."""
+    model = find_model(name, presets, settings)
+    if not model.random:
+        check_folder(model.folder, model.preset)
+    return model
+
+
+def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
+    """The random test model's place; `tiny.build` fills it when the renderer is loaded."""
+    from .tiny import FRAMES, HEIGHT, WIDTH
+
+    size = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "latent_rgb": None}
+    return ModelFolder(preset.model_copy(update=size), settings.models / "mini-random", random=True)
+
+
+def folder_preset(folder: Path) -> ModelPreset:
+    """Make a preset for a plain folder from its configuration and, where present, its `fanslymotion.json`."""
+    unet, vae = _config(folder, UNET), _config(folder, VAE)
+    factor = 2 ** (len(vae.get("block_out_channels", (1,) * 4)) - 1)
+    width, height = native_size(unet.get("sample_size"), factor)
+    own = _read_json(folder / OWN_FILE) if (folder / OWN_FILE).is_file() else {}
+    keys: dict[str, Any] = {
+        "label": folder.name,
+        "width": width,
+        "height": height,
+        "frames": unet.get("num_frames") or 14,
+        **own,
+        "name": folder.name,
+        "source": "folder",
+        "folder": str(folder),
+    }
+    try:
+        return ModelPreset.model_validate(keys)
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ModelError(f"{folder}: {key} is {first['input']!r}: {first['msg']}; correct {OWN_FILE} there") from e
+
+
+def native_size(sample_size: Any, factor: int) -> tuple[int, int]:
+    """Width and height in pixels from the UNet's `sample_size` (latent pixels: a side, or height and width).
+
+    SVD itself says 96: a square of 768 pixels has the area of the 1024×576 it was trained on. A single number is
+    therefore read as an area and given the shape 16:9. Sides are rounded to multiples of 8.
+    """
+    if isinstance(sample_size, (list, tuple)) and len(sample_size) == 2:
+        height, width = (side * factor for side in sample_size)
+    elif isinstance(sample_size, int) and sample_size > 0:
+        width, height = sample_size * factor * 4 / 3, sample_size * factor * 3 / 4
+    else:
+        width, height = 1024, 576
+    return max(64, round(width / 8) * 8), max(64, round(height / 8) * 8)
+
+
+def check_folder(folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
+    """Raise ModelError that says what is missing or wrong and what to do about it."""
+    remedy = _remedy(folder, preset)
+    if not folder.is_dir():
+        raise ModelError(f"there is no model folder {folder}; {remedy}")
+    missing = [path for path in CONFIGS.values() if not (folder / path).is_file()]
+    if missing:
+        raise ModelError(f"{folder} is not a whole Stable Video Diffusion model: {missing[0]} is missing; {remedy}")
+    for part, wanted in CLASSES.items():
+        found = _config(folder, part).get("_class_name")
+        if found != wanted:
+            raise ModelError(
+                f"{folder} is not a Stable Video Diffusion model: its {part} is a {found}, it must be a {wanted}; "
+                "choose a folder of that architecture in diffusers' format"
+            )
+    variants = {part: _variants(folder / part, stem, remedy) for part, stem in WEIGHTS.items()}
+    return ModelFiles(variants, _fingerprint(folder))
+
+
+def _variants(folder: Path, stem: str, remedy: str) -> tuple[str, ...]:
+    found = []
+    for variant in ("", "fp16"):
+        dot = f".{variant}" if variant else ""
+        names = (f"{stem}{dot}.safetensors", f"{stem}.safetensors.index{dot}.json")
+        if any((folder / name).is_file() for name in names):
+            found.append(variant)
+    if found:
+        return tuple(found)
+    if any(folder.glob("*.bin")) or any(folder.glob("*.ckpt")) or any(folder.glob("*.pt")):
+        raise ModelError(
+            f"{folder} has its weights only as pickle files, which can run any code when they are opened and are "
+            "never loaded here; get the model's .safetensors files"
+        )
+    raise ModelError(f"{folder / (stem + '.safetensors')} is missing; {remedy}")
+
+
+def _fingerprint(folder: Path) -> str:
+    """Sizes and configurations, not dates: a copied folder stays the same model."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".json" and path.is_file():
+            digest.update(f"{path.relative_to(folder).as_posix()}\n".encode() + path.read_bytes())
+        elif path.suffix == ".safetensors":
+            digest.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _preset_folder(preset: ModelPreset, settings: Settings) -> Path:
+    if preset.source == "bundled":
+        return ROOT / preset.folder
+    if preset.source == "hub":
+        return settings.models / preset.name
+    return Path(preset.folder).expanduser()
+
+
+def _remedy(folder: Path, preset: ModelPreset | None) -> str:
+    if preset is not None and preset.source == "hub":
+        return f"download it: fanslymotion models download {preset.name}"
+    if preset is not None and preset.source == "bundled":
+        return "it belongs to fanslymotion: get the complete checkout again"
+    return "give the path of a complete folder in diffusers' format (model_index.json, unet, vae, image_encoder, …)"
+
+
+def _config(folder: Path, part: str) -> dict[str, Any]:
+    path = folder / CONFIGS[part]
+    if not path.is_file():
+        raise ModelError(
+            f"{folder} is not a whole Stable Video Diffusion model: {CONFIGS[part]} is missing; {_remedy(folder, None)}"
+        )
+    return _read_json(path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise ModelError(f"{path} cannot be read: {e}; get that file of the model again") from e
+    if not isinstance(data, dict):
+        raise ModelError(f"{path} does not hold what it should (a JSON object); get that file of the model again")
+    return data

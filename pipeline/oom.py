@@ -1,0 +1,162 @@
+"""Out of memory: how to know it, and what worked on this machine before. No torch at import."""
+
+import json
+import logging
+import platform
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..settings import Settings
+from .files import commit, part_path
+from .memory import MemoryPlan, Offload
+
+log = logging.getLogger(__name__)
+
+# torch has a class for the allocator's own OOM only; drivers and libraries speak through plain RuntimeErrors
+# (accelerate's detector misses these; so do others: huggingface/accelerate `should_reduce_batch_size`).
+MESSAGES = (
+    "out of memory",
+    "cublas_status_alloc_failed",
+    "cublas_status_not_initialized",  # what cuBLAS says when its handle finds no memory
+    "cudnn_status_alloc_failed",
+    "cudnn_status_not_initialized",
+    "cudnn_status_internal_error_host_allocation_failed",
+    "defaultcpuallocator: can't allocate memory",
+    "defaultcpuallocator: not enough memory",  # Windows
+    "unable to allocate",  # numpy
+    "cannot allocate memory",  # ENOMEM: mmap of a weights file, a new thread
+    "not enough memory resources are available",  # WinError 8
+    "the paging file is too small",  # WinError 1455
+)
+
+ENOMEM = 12
+
+
+def is_oom(error: BaseException) -> bool:
+    """Whether the error, or one it came from, says that memory ran out: the GPU's or the machine's."""
+    return any(_is_oom(e) for e in _chain(error))
+
+
+def _is_oom(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemoryError", "AcceleratorOutOfMemoryError"):
+        return True
+    if isinstance(error, OSError) and (error.errno == ENOMEM or getattr(error, "winerror", None) in (8, 1455)):
+        return True
+    if not isinstance(error, (RuntimeError, OSError, ValueError)):
+        return False
+    text = str(error).lower()
+    return any(message in text for message in MESSAGES)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        if error.__cause__ is None and (error.__suppress_context__ or error.__context__ is None):
+            return
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+
+
+class PlanMemory:
+    """What worked: `memory.json` in the data folder. A lost or damaged file costs an estimate, never a job.
+
+    Keyed by machine, model and wished size, so that one greedy model does not make others small.
+    """
+
+    VERSION = 1
+
+    def __init__(self, settings: Settings) -> None:
+        self.path = settings.home / "memory.json"
+
+    def recall(self, plan: MemoryPlan, model: str) -> MemoryPlan:
+        """The plan that ended well here after this one, or one like it, had not; otherwise `plan` itself.
+
+        A step down is remembered together with the free memory it was needed at: with more than that the full plan is
+        tried again (another program may have held the memory then).
+        """
+        entry = self._read().get("plans", {}).get(self.key(plan, model))
+        if not isinstance(entry, dict):
+            return plan
+        if _free(plan) > 1.1 * entry.get("free", 0):
+            return plan
+        try:
+            settings = dict(entry["settings"]) | {"offload": Offload(entry["settings"]["offload"])}
+            kept = replace(plan, **settings)
+        except (KeyError, TypeError, ValueError):
+            return plan
+        # A plan that starts lower by itself (less is free than then) is not lifted up.
+        return kept if kept.need < plan.need or kept.device != plan.device else plan
+
+    def remember(self, first: MemoryPlan, worked: MemoryPlan, model: str) -> None:
+        """`worked` carried the job that had begun with `first`. Nothing is stored when the first one did it."""
+        if worked.settings == first.settings:
+            return
+        data = self._read()
+        entry = {"settings": worked.settings, "free": _free(first)}
+        data.setdefault("plans", {})[self.key(first, model)] = entry
+        self._write(data)
+
+    def forget(self) -> None:
+        """Start from the estimates again."""
+        self.path.unlink(missing_ok=True)
+
+    @property
+    def speeds(self) -> dict[str, float]:
+        """Measured speed by device key, 10¹² operations a second."""
+        found = self._read().get("speeds", {})
+        return {k: float(v) for k, v in found.items() if isinstance(v, (int, float)) and v > 0}
+
+    def measured(self, plan: MemoryPlan, seconds: float, share: float = 1.0) -> None:
+        """`share` of the plan's sampling took so many seconds: later estimates on this machine start from that."""
+        from .progress import Stage
+
+        expected = plan.stage_seconds[Stage.SAMPLING] * share
+        if seconds <= 0 or expected <= 0:
+            return
+        machine = plan.machine
+        guess = machine.gpu_speed if plan.device != "cpu" else machine.cpu_speed
+        data = self._read()
+        speeds = data.setdefault("speeds", {})
+        key, now = speed_key(plan.device, machine.name, plan.model.large), guess * expected / seconds
+        old = speeds.get(key)
+        speeds[key] = round(now if not isinstance(old, (int, float)) else 0.5 * (old + now), 4)
+        self._write(data)
+
+    @staticmethod
+    def key(plan: MemoryPlan, model: str) -> str:
+        work, machine = plan.work, plan.machine
+        name = machine.name if machine.device != "cpu" else "cpu"
+        return f"{platform.node()}|{name}|{model}|{work.width}x{work.height}x{plan.model.frames}"
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as e:
+            log.debug("%s is not used: %s", self.path, e)
+            return {}
+        return data if isinstance(data, dict) and data.get("version") == self.VERSION else {}
+
+    def _write(self, data: dict[str, Any]) -> None:
+        part: Path = part_path(self.path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(data | {"version": self.VERSION}, indent=1), encoding="utf-8")
+            commit(part, self.path)
+        except OSError as e:
+            log.debug("%s was not written: %s", self.path, e)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def speed_key(device: str, name: str, large: bool) -> str:
+    """Small models reach another share of a device's speed than full-size ones."""
+    return f"{platform.node()}|{name if device != 'cpu' else 'cpu'}|{'large' if large else 'small'}"
+
+
+def _free(plan: MemoryPlan) -> int:
+    return plan.machine.ram_free if plan.machine.device == "cpu" else plan.machine.vram_free

@@ -1,0 +1,126 @@
+"""A request with every open choice settled: model, sizes, windows, frame rates. What `produce` then carries out."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..presets import Presets
+from ..settings import Settings
+from .clip import ClipSettings
+from .conditioning import Motion
+from .models import ModelFolder, find_model
+from .request import VideoRequest
+from .sampler import Guidance
+from .sizes import output_size, sampling_size
+from .windows import WindowOptions, plan_windows
+
+
+@dataclass(frozen=True)
+class Order:
+    """width, height: of the finished video. frames: sampled ones. interpolation: frames shown for each of them.
+
+    fps: of the finished video, frames per second.
+    """
+
+    request: VideoRequest
+    model: ModelFolder
+    clip: ClipSettings
+    width: int
+    height: int
+    frames: int
+    interpolation: int
+    fps: int
+
+    @property
+    def shown(self) -> int:
+        """Frames of the finished video."""
+        return self.frames * self.interpolation
+
+    def key(self, photo: Path, fingerprint: str) -> str:
+        """Stands for everything that decides the latents: the same key, the same frames."""
+        parts: dict[str, Any] = {
+            "clip": asdict(self.clip),
+            "fit": self.request.fit,
+            "photo": hashlib.sha256(photo.read_bytes()).hexdigest(),
+            "model": fingerprint,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def metadata(self) -> dict[str, Any]:
+        """What the video file says about how it was made. Of a model folder only the name: a path is private."""
+        licence, clip = self.model.preset.licence, self.clip
+        return {
+            "version": __version__,
+            "request": {**self.request.to_json(), "model": self.model.name},
+            "sampling": {
+                "width": clip.width,
+                "height": clip.height,
+                "frames": self.frames,
+                "steps": clip.steps,
+                "schedule": clip.schedule,
+                "min_guidance": clip.guidance.first,
+                "max_guidance": clip.guidance.last,
+                "fps": clip.motion.fps,
+                "motion_bucket_id": clip.motion.bucket,
+                "noise_aug_strength": clip.motion.noise_aug,
+                "windows": clip.plan.count,
+                "overlap": clip.plan.overlap,
+            },
+            "model": {
+                "name": self.model.name,
+                "label": self.model.preset.label,
+                "random": self.model.random,
+                "licence": licence.name,
+                "notice": licence.notice,
+                "powered_by": licence.powered_by,
+            },
+        }
+
+
+def settle(
+    request: VideoRequest,
+    photo_size: tuple[int, int],
+    presets: Presets,
+    settings: Settings,
+    options: WindowOptions | None = None,
+) -> Order:
+    """Raise PresetError for an unknown preset, ModelError for a folder that is no model."""
+    options = options or WindowOptions()
+    model = find_model(request.model, presets, settings)
+    sampling = model.preset.sampling
+    duration = presets.duration(request.seconds)
+    interpolation = presets.quality(request.quality).interpolation
+    width, height = output_size(photo_size, presets.resolution(request.resolution))
+    drawn = sampling_size((width, height), model.preset)
+    clip = ClipSettings(
+        width=drawn[0],
+        height=drawn[1],
+        seed=request.seed,
+        steps=_or(request.steps, sampling.steps),
+        schedule=sampling.schedule,
+        guidance=Guidance(sampling.min_guidance, sampling.max_guidance),
+        motion=Motion(
+            fps=_or(request.fps, sampling.fps),
+            bucket=_or(request.motion_bucket_id, sampling.motion_bucket_id),
+            noise_aug=_or(request.noise_aug_strength, sampling.noise_aug_strength),
+        ),
+        plan=plan_windows(duration.frames, model.preset.frames, options.min_overlap),
+        options=options,
+    )
+    return Order(
+        request=request,
+        model=model,
+        clip=clip,
+        width=width,
+        height=height,
+        frames=duration.frames,
+        interpolation=interpolation,
+        fps=duration.fps * interpolation,
+    )
+
+
+def _or(chosen: Any, preset: Any) -> Any:
+    return preset if chosen is None else chosen

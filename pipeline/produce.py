@@ -1,0 +1,282 @@
+"""One job from photo to video file: load, condition, sample, decode, encode; resumable at every moment."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..errors import Cancelled
+from ..presets import Presets
+from ..settings import Settings
+from .checkpoint import INTERVAL, Checkpoints
+from .clip import ClipState, begin, sample_clip
+from .clock import JobClock, load_times, store_times
+from .decode import decode, decode_chunk
+from .encode import VideoEncoder
+from .film import Film
+from .guard import FrameGuard
+from .interpolate import interpolate
+from .order import Order, settle
+from .photo import load_photo
+from .preview import Previewer, fit_previewer
+from .progress import Progress, ProgressCallback, Stage, ignore
+from .renderer import PARTS, Renderer, RendererCache
+from .request import VideoRequest, VideoResult
+from .sizes import fit_photo
+
+log = logging.getLogger(__name__)
+
+RANDOM_MODEL = (
+    "The model 'mini' is an untrained stand-in here: its pictures are coloured noise. "
+    "Choose another model for real videos (fanslymotion models list)."
+)
+
+
+def produce(
+    request: VideoRequest,
+    *,
+    photo: Path,
+    out: Path,
+    work: Path,
+    settings: Settings,
+    presets: Presets,
+    renderers: RendererCache,
+    progress: ProgressCallback = ignore,
+    record: dict[str, Any] | None = None,
+    measures: dict[str, Any] | None = None,
+    checkpoint_seconds: float = INTERVAL,
+) -> VideoResult:
+    """Make the video `out` from the normalised `photo`; go on from the checkpoint in `work` when there is one.
+
+    progress: called in this thread at least at every step; Cancelled and HandBack that it raises pass through, and no
+    partial file stays. record: what else the file's metadata shall say (the job's id and name).
+    measures: filled with what tests and benches want to know (see `_Job.measures`).
+    checkpoint_seconds: time between two checkpoints within a window; each window's end gets one anyway.
+    Raise BadInput, ModelError or RenderError with a sentence for the user.
+    """
+    image = load_photo(photo)
+    order = settle(request, image.size, presets, settings)
+    job = _Job(order, photo, image, out, work, settings, renderers, progress, record or {})
+    result = job.run(checkpoint_seconds)
+    if measures is not None:
+        measures.update(job.measures)
+    return result
+
+
+class _Job:
+    """The stages of one job and what they share."""
+
+    def __init__(
+        self,
+        order: Order,
+        photo: Path,
+        image: Image.Image,
+        out: Path,
+        work: Path,
+        settings: Settings,
+        renderers: RendererCache,
+        progress: ProgressCallback,
+        record: dict[str, Any],
+    ) -> None:
+        self.order = order
+        self.metadata = {**order.metadata(), "job": record}
+        self.photo_file = photo
+        self.photo = fit_photo(image, (order.clip.width, order.clip.height), order.request.fit)
+        self.out = out
+        self.work = work
+        self.settings = settings
+        self.renderers = renderers
+        self.progress = progress
+        self.warnings: list[str] = []
+        self.measures: dict[str, Any] = {}
+        """resumed: (window, step) it was taken up at, or None. frames_sha256: of the decoded frames. latents: theirs.
+
+        checkpoint_seconds: spent on writing checkpoints."""
+        plan, steps = order.clip.plan, order.clip.steps
+        self.clock = JobClock(
+            {
+                Stage.LOADING: 1,
+                Stage.CONDITIONING: 1,
+                Stage.SAMPLING: plan.count * steps,
+                Stage.DECODING: order.frames,
+                Stage.SAVING: 1,
+            }
+        )
+
+    def run(self, checkpoint_seconds: float) -> VideoResult:
+        renderer = self._load()
+        key = self.order.key(self.photo_file, renderer.fingerprint)
+        keeper = Checkpoints(self.work, key, self._note, checkpoint_seconds)
+        state = self._condition(renderer, keeper)
+        latents = self._sample(renderer, keeper, state)
+        self._film(renderer, latents)
+        self.measures["checkpoint_seconds"] = keeper.seconds
+        return self._result(renderer)
+
+    def _load(self) -> Renderer:
+        model, clock = self.order.model, self.clock
+        if model.random:
+            self._warn(RANDOM_MODEL)
+        log.info("Getting renderer... %s from %s", model.name, model.folder)
+        if self.renderers.loaded == model:
+            clock.skip(Stage.LOADING)
+        else:
+            clock.enter(Stage.LOADING)
+
+        def on_part(part: str, done: int) -> None:
+            self._report(Progress(Stage.LOADING, step=done, steps=len(PARTS)))
+
+        self._report(Progress(Stage.LOADING, steps=len(PARTS)))
+        renderer = self.renderers.get(model, on_part)
+        clock.leave()
+        clip = self.order.clip
+        self.kind = f"{model.name} {clip.width}x{clip.height} {renderer.placement}"
+        clock.known.update(load_times(self._times, self.kind))
+        self.chunk = decode_chunk(clip.width, clip.height, clip.plan.frames)
+        return renderer
+
+    def _condition(self, renderer: Renderer, keeper: Checkpoints) -> ClipState:
+        """The photo as the model sees it, or the state a checkpoint holds."""
+        self._report(Progress(Stage.CONDITIONING, steps=1))
+        saved = keeper.load()
+        self.measures["resumed"] = (saved.state.window, saved.state.step) if saved else None
+        if saved:
+            self.clock.skip(Stage.CONDITIONING)
+            self.chunk = int(saved.note["decode_chunk"])
+            self._log_resumed(saved.state)
+            state = saved.state
+        else:
+            self.clock.enter(Stage.CONDITIONING)
+            state = begin(renderer, self.order.clip, self.photo)
+            self.clock.leave()
+            self._report(Progress(Stage.CONDITIONING, step=1, steps=1))
+        stored, fps = self.order.model.preset.latent_rgb, self.order.fps // self.order.interpolation
+        self.previewer = (
+            Previewer.from_preset(stored, fps)
+            if stored
+            else fit_previewer(renderer, state.conditioning.latents, self.photo, fps)
+        )
+        return state
+
+    def _sample(self, renderer: Renderer, keeper: Checkpoints, state: ClipState) -> torch.Tensor:
+        plan, steps = self.order.clip.plan, self.order.clip.steps
+        whole = plan.count * steps
+
+        def on_step(window: int, step: int, denoised: torch.Tensor) -> None:
+            x0, total = denoised[0], window * steps + step
+            self.clock.done(total)
+            self._report(
+                Progress(
+                    Stage.SAMPLING,
+                    step=total,
+                    steps=whole,
+                    window=window + 1,
+                    windows=plan.count,
+                    x0=x0,
+                    preview=lambda: self.previewer.webp(x0),
+                )
+            )
+
+        done = state.window * steps + state.step
+        self.clock.enter(Stage.SAMPLING, done)
+        if done < whole:
+            self._report(Progress(Stage.SAMPLING, step=done, steps=whole, window=state.window + 1, windows=plan.count))
+        latents = sample_clip(renderer, self.order.clip, state, keeper=keeper, on_step=on_step)
+        self.clock.leave()
+        return latents
+
+    def _film(self, renderer: Renderer, latents: torch.Tensor) -> None:
+        """Decode here, interpolate and encode on a thread beside it."""
+        order = self.order
+        guard, digest = FrameGuard(self.photo), hashlib.sha256()
+        self.clock.enter(Stage.DECODING)
+        count = 0
+        # The windows may give a frame or two more than wanted: the first is the last one's neighbour in between.
+        latents = latents[:, : order.frames + (order.interpolation > 1)]
+
+        def report() -> None:
+            self._report(Progress(Stage.DECODING, step=count, steps=order.frames))
+
+        report()
+        film = Film(self._encode, depth=max(4, self.chunk))
+        try:
+            with film:
+                for frames in decode(renderer, latents, self.chunk):
+                    guard.check(frames, count)
+                    digest.update(frames.data)
+                    for frame in frames:
+                        film.put(frame, report)
+                    count = min(count + len(frames), order.frames)
+                    self.clock.done(count)
+                    report()
+                self.clock.enter(Stage.SAVING)
+                self._report(Progress(Stage.SAVING, steps=1))
+                film.finish(lambda: self._report(Progress(Stage.SAVING, steps=1)))
+        except Cancelled:
+            if film.finished:
+                self.out.unlink(missing_ok=True)  # the cancel came while the file was being renamed
+            raise
+        self.clock.done(1)
+        self.clock.leave()
+        self.measures["frames_sha256"] = digest.hexdigest()
+        self.measures["latents"] = latents
+
+    def _encode(self, frames: Iterator[np.ndarray]) -> None:
+        order = self.order
+        with VideoEncoder(
+            self.out,
+            order.width,
+            order.height,
+            order.fps,
+            source_size=(order.clip.width, order.clip.height),
+            metadata=self.metadata,
+        ) as encoder:
+            for frame in interpolate(frames, order.interpolation, order.shown):
+                encoder.write(frame)
+
+    def _result(self, renderer: Renderer) -> VideoResult:
+        order = self.order
+        store_times(self._times, self.kind, self.clock.rates)
+        return VideoResult(
+            path=self.out,
+            width=order.width,
+            height=order.height,
+            frames=order.shown,
+            fps=order.fps,
+            stage_seconds={stage.value: seconds for stage, seconds in self.clock.seconds.items()},
+            warnings=tuple(self.warnings),
+        )
+
+    @property
+    def _times(self) -> Path:
+        return self.settings.home / "times.json"
+
+    def _note(self) -> dict[str, Any]:
+        """What a checkpoint keeps beside the latents."""
+        return {"decode_chunk": self.chunk}
+
+    def _report(self, moment: Progress) -> None:
+        self.progress(replace(moment, fraction=self.clock.share, eta_seconds=self.clock.eta))
+
+    def _warn(self, text: str) -> None:
+        self.warnings.append(text)
+        log.warning(text)
+
+    def _log_resumed(self, state: ClipState) -> None:
+        plan, steps = self.order.clip.plan, self.order.clip.steps
+        if state.window == plan.count:
+            log.info("Checkpoint found: resumed after sampling, at decoding")
+        else:
+            log.info(
+                "Checkpoint found: resumed at window %d, step %d of %d (%d windows)",
+                state.window + 1,
+                state.step,
+                steps,
+                plan.count,
+            )

@@ -1,0 +1,49 @@
+"""How a running job reports itself: one callback, called with what is happening now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Stage(StrEnum):
+    """The stages of a job, in order. Values are stored in the database: never rename one."""
+
+    LOADING = "loading"  # the model comes from disk
+    CONDITIONING = "conditioning"  # CLIP embedding and VAE latent of the photo
+    SAMPLING = "sampling"  # denoising steps, window after window
+    DECODING = "decoding"  # latents to frames, in chunks; interpolation and encoding run alongside
+    SAVING = "saving"  # the encoder's tail, metadata, rename
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One moment of a job.
+
+    step, steps: within this stage (denoising steps over all windows; frames while decoding).
+    window, windows: 1-based while sampling, else 0.
+    fraction: share of the whole job done, 0..1, never falling within an attempt.
+    eta_seconds: time left in seconds, None while unknown.
+    x0: predicted clean latents (frames, channels, height, width) after a sampling step, else None.
+    preview: makes an animated WebP (bytes) of x0; called only by who wants to show it, at most a few times a second.
+    message: a log line for the user, or "".
+    """
+
+    stage: Stage
+    step: int = 0
+    steps: int = 0
+    window: int = 0
+    windows: int = 0
+    fraction: float = 0.0
+    eta_seconds: float | None = None
+    x0: Any = None
+    preview: Callable[[], bytes] | None = None
+    message: str = ""
+
+
+ProgressCallback = Callable[[Progress], None]
+"""May raise `Cancelled` or `HandBack`: the pipeline lets both pass, leaves a checkpoint, and no partial file."""
+
+
+def ignore(_: Progress) -> None:
+    """The callback of somebody who does not want to know."""

@@ -1,0 +1,251 @@
+"""The loaded model: takes a Stable Video Diffusion folder into memory, and keeps it warm between jobs."""
+
+import gc
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..errors import Cancelled, ModelError
+from .models import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
+from .tiny import build
+
+log = logging.getLogger(__name__)
+
+PARTS = ("libraries", IMAGE_ENCODER, VAE, UNET)
+"""What is loaded, in this order; the first is the import of the libraries themselves (seconds on a cold disk)."""
+
+PartCallback = Callable[[str, int], None]
+"""Called a few times a second while a model loads, with the part in work and the count of finished ones. May raise."""
+
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how the model computes."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def __str__(self) -> str:
+        return f"{self.device}, {str(self.dtype).removeprefix('torch.')}"
+
+
+def choose_placement() -> Placement:
+    """CUDA in fp16 (what the weights were made for), otherwise the CPU in fp32. The memory plan takes this place."""
+    if torch.cuda.is_available():
+        return Placement(torch.device("cuda"), torch.float16)
+    return Placement(torch.device("cpu"), torch.float32)
+
+
+@dataclass
+class Renderer:
+    """A model in memory. Nothing here changes while a job runs; the VAE's dtype is restored by who changes it."""
+
+    model: ModelFolder
+    fingerprint: str
+    placement: Placement
+    unet: Any
+    vae: Any
+    image_encoder: Any
+    feature_extractor: Any
+    scheduler: Any
+
+    @property
+    def device(self) -> torch.device:
+        return self.placement.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.placement.dtype
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels of a frame to one latent pixel, along each side."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @property
+    def scaling(self) -> float:
+        """Latents of the VAE times this are what the UNet works on."""
+        return self.vae.config.scaling_factor
+
+
+class RendererCache:
+    """Keeps one renderer. For one worker thread at a time; a lock makes a second one wait, not break."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._renderer: Renderer | None = None
+        self._loading: _Loading | None = None
+
+    def get(self, model: ModelFolder, on_part: PartCallback = lambda part, done: None) -> Renderer:
+        """The warm renderer of this model, or load it. Raise ModelError when its folder is not whole.
+
+        `on_part` runs in the caller's thread while another one loads, so that raising Cancelled there ends the wait at
+        once; what is being read is dropped at the next part.
+        """
+        with self._lock:
+            if self.loaded == model and self._fresh(model):
+                assert self._renderer is not None
+                return self._renderer
+            self._drop()
+            if not model.random:
+                check_folder(model.folder, model.preset)  # before the seconds that the libraries take
+            self._loading = _Loading(model, choose_placement())
+            self._renderer = self._loading.wait(on_part)
+            self._loading = None
+            return self._renderer
+
+    def _fresh(self, model: ModelFolder) -> bool:
+        """Other files may lie in the folder by now: a new download, or a model in training."""
+        assert self._renderer is not None
+        return check_folder(model.folder, model.preset).fingerprint == self._renderer.fingerprint
+
+    @property
+    def loaded(self) -> ModelFolder | None:
+        return self._renderer.model if self._renderer else None
+
+    def release(self) -> None:
+        """Give the memory back; the next `get` loads again."""
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._loading is not None:
+            self._loading.abandon()
+            self._loading = None
+        if self._renderer is not None:
+            self._renderer = None
+            free_memory()
+
+
+def free_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+class _Loading:
+    """One load on a thread of its own: disk reads cannot be interrupted, the wait for them can."""
+
+    def __init__(self, model: ModelFolder, placement: Placement) -> None:
+        self._done = 0
+        self._stop = threading.Event()
+        self._result: Renderer | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(
+            target=self._run, args=(model, placement), name="fanslymotion-load", daemon=True
+        )
+        self._thread.start()
+
+    def wait(self, on_part: PartCallback) -> Renderer:
+        try:
+            while self._thread.is_alive():
+                on_part(PARTS[min(self._done, len(PARTS) - 1)], self._done)
+                self._thread.join(POLL_SECONDS)
+            if self._error is None:
+                on_part(PARTS[-1], len(PARTS))
+        except BaseException:
+            self._stop.set()
+            raise
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None
+        return self._result
+
+    def abandon(self) -> None:
+        """End a load that nobody waits for any more, before another one takes memory."""
+        self._stop.set()
+        self._thread.join()
+        self._result = None
+
+    def _run(self, model: ModelFolder, placement: Placement) -> None:
+        try:
+            self._result = load(model, placement, self._finished)
+        except BaseException as e:
+            self._error = e
+
+    def _finished(self, part: str) -> None:
+        self._done += 1
+        if self._stop.is_set():
+            raise Cancelled
+
+
+def load(model: ModelFolder, placement: Placement, finished: Callable[[str], None] = lambda part: None) -> Renderer:
+    """Read the components, on the calling thread. `finished` is called after each of PARTS and may raise."""
+    _quiet()
+    # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
+    import transformers
+    from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
+    from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
+    from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion  # noqa: F401 (conditioning)
+    from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+
+    if model.random:
+        build(model.folder)
+    files = check_folder(model.folder, model.preset)
+    finished(PARTS[0])
+    folder, dtype = model.folder, placement.dtype
+    image_encoder = _part(transformers.CLIPVisionModelWithProjection, IMAGE_ENCODER, model, files, dtype=dtype).to(
+        placement.device
+    )
+    # The torchvision-free kind of the same processor: the plain name only warns that torchvision is absent.
+    named = "CLIPImageProcessorPil" if hasattr(transformers, "CLIPImageProcessorPil") else "CLIPImageProcessor"
+    processor = getattr(transformers, named)
+    feature_extractor = processor.from_pretrained(folder / "feature_extractor", local_files_only=True)
+    finished(IMAGE_ENCODER)
+    vae = _part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype).to(placement.device)
+    finished(VAE)
+    unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, torch_dtype=dtype).to(placement.device)
+    scheduler: Any = EulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+    _check_scheduler(folder, scheduler.config)
+    finished(UNET)
+    return Renderer(model, files.fingerprint, placement, unet, vae, image_encoder, feature_extractor, scheduler)
+
+
+def _part(kind: Any, part: str, model: ModelFolder, files: ModelFiles, **dtype: torch.dtype) -> Any:
+    wanted = "fp16" if torch.float32 not in dtype.values() else ""
+    variant = wanted if wanted in files.variants[part] else files.variants[part][0]
+    folder = model.folder / part
+    try:
+        loaded, info = kind.from_pretrained(
+            folder,
+            variant=variant or None,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **dtype,
+        )
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as e:  # the libraries raise OSError, ValueError, RuntimeError, KeyError and SafetensorError here
+        raise ModelError(f"{folder} could not be loaded: {e}; get these files of the model again") from e
+    if info["missing_keys"]:
+        missing = sorted(info["missing_keys"])
+        raise ModelError(
+            f"{folder} lacks {len(missing)} weights, the first is {missing[0]}; get these files of the model again"
+        )
+    return loaded.requires_grad_(False).eval()
+
+
+def _check_scheduler(folder: Any, config: Any) -> None:
+    for key, wanted in {"prediction_type": "v_prediction", "timestep_type": "continuous"}.items():
+        if config.get(key) != wanted:
+            raise ModelError(
+                f"{folder}: scheduler_config.json says {key} = {config.get(key)!r}; a Stable Video Diffusion model "
+                f"has {wanted!r}: get that file of the model again"
+            )
+
+
+def _quiet() -> None:
+    """The libraries' own progress bars and hints (torchvision is absent) would fill the worker's log."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()

@@ -1,0 +1,49 @@
+"""The noise levels of a sampling run: Karras' spacing, or the ten levels of Align Your Steps stretched to any count."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+AYS_SIGMAS = (700.00, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034)
+"""Align Your Steps (arXiv 2404.14507) for Stable Video Diffusion; the same figures are in diffusers' AysSchedules."""
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """sigmas: (steps + 1), float32 on the CPU, falling to 0. timesteps: (steps), what the UNet is told: 0.25·ln σ.
+
+    init_sigma: what unit noise is multiplied with at the start.
+    """
+
+    sigmas: torch.Tensor
+    timesteps: torch.Tensor
+    init_sigma: torch.Tensor
+
+    @property
+    def steps(self) -> int:
+        return len(self.timesteps)
+
+
+def noise_schedule(scheduler: Any, steps: int, kind: Literal["karras", "ays"], device: torch.device) -> NoiseSchedule:
+    """Ask the model's own scheduler (diffusers' EulerDiscreteScheduler), on a copy: the loaded one keeps no state."""
+    own = scheduler.from_config(scheduler.config)
+    if kind == "ays":
+        own.set_timesteps(sigmas=[*ays_sigmas(steps), 0.0], device=device)
+    else:
+        own.set_timesteps(steps, device=device)
+    return NoiseSchedule(own.sigmas, own.timesteps, torch.as_tensor(own.init_noise_sigma))
+
+
+def ays_sigmas(steps: int) -> list[float]:
+    """The published ten levels, or as many as wanted on the straight lines between their logarithms."""
+    if steps == 1:
+        return [AYS_SIGMAS[0]]
+    logs = [math.log(sigma) for sigma in AYS_SIGMAS]
+    found = []
+    for i in range(steps):
+        place = i * (len(logs) - 1) / (steps - 1)
+        low = min(int(place), len(logs) - 2)
+        found.append(math.exp(logs[low] + (place - low) * (logs[low + 1] - logs[low])))
+    return found

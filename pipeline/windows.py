@@ -1,0 +1,61 @@
+"""A long clip as overlapping windows: how many, where each begins, how a later one is tied to the earlier. No torch.
+
+A video diffusion model draws a fixed number of frames at once. Longer clips are sampled window after window; the
+frames two windows share are pinned to the earlier one's (see `sampler.Pin`), so that motion goes on across the seam.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """How later windows hold on to what came before. Every field can be measured on its own (bench/quality.py).
+
+    min_overlap: smallest share of a window's frames that it has in common with the earlier one, 0..0.9.
+    pin: `every_step` re-noises the shared frames to the step's level at each step, so that they end exactly as the
+        earlier window left them; `start` does so once, lets them run free, and cross-fades the two versions.
+    condition: the picture a later window starts from: `overlap`, the earlier window's latent at the overlap's first
+        frame; `last`, its last frame; or `photo`, the original photo for all. The CLIP embedding is always the photo's.
+    guidance_cap: largest guidance in later windows (the ramp peaks on the frames that are reused); None = no cap.
+    noise_aug: noise augmentation the later windows are told and given; None = the request's own.
+    match: 0..1, how far the channels' mean and deviation of new frames are drawn to those of the first window.
+    fade: new frames after the seam over which that correction fades in.
+    """
+
+    min_overlap: float = 0.36
+    pin: Literal["every_step", "start"] = "every_step"
+    condition: Literal["overlap", "last", "photo"] = "overlap"
+    guidance_cap: float | None = 2.5
+    noise_aug: float | None = None
+    match: float = 0.0
+    fade: int = 4
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """total: frames wanted. frames: of one window. count: windows. overlap: frames two neighbours share (0 if one)."""
+
+    total: int
+    frames: int
+    count: int
+    overlap: int
+
+    def start(self, window: int) -> int:
+        """The clip's frame at which a window (0-based) begins."""
+        return window * (self.frames - self.overlap)
+
+    @property
+    def sampled(self) -> int:
+        """Frames the windows give together: `total`, or a few more."""
+        return self.start(self.count - 1) + self.frames
+
+
+def plan_windows(total: int, frames: int, min_overlap: float = WindowOptions.min_overlap) -> WindowPlan:
+    """The fewest windows with at least that share in common, with the largest overlap that still reaches `total`."""
+    if total <= frames:
+        return WindowPlan(total, frames, 1, 0)
+    least = min(frames - 1, max(1, math.ceil(min_overlap * frames)))
+    count = 1 + math.ceil((total - frames) / (frames - least))
+    return WindowPlan(total, frames, count, (count * frames - total) // (count - 1))

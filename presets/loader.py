@@ -1,0 +1,104 @@
+"""Read the preset files, the bundled ones first, then the user's own from the data folder."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from ..errors import PresetError
+from ..settings import Settings
+from .schema import Duration, ModelPreset, Preset, Quality, Resolution
+
+BUNDLED = Path(__file__).resolve().parent
+
+P = TypeVar("P", bound=Preset)
+
+
+@dataclass(frozen=True)
+class Presets:
+    """All presets by name, in the order of their files."""
+
+    resolutions: Mapping[str, Resolution]
+    durations: Mapping[str, Duration]
+    qualities: Mapping[str, Quality]
+    models: Mapping[str, ModelPreset]
+
+    def resolution(self, name: str) -> Resolution:
+        return _pick(self.resolutions, name, "resolution")
+
+    def duration(self, seconds: int) -> Duration:
+        by_seconds = {d.seconds: d for d in self.durations.values()}
+        return _pick(by_seconds, seconds, "seconds")
+
+    def quality(self, name: str) -> Quality:
+        return _pick(self.qualities, name, "quality")
+
+    def model(self, name: str) -> ModelPreset:
+        return _pick(self.models, name, "model")
+
+
+def load_presets(settings: Settings) -> Presets:
+    """Raise PresetError naming file, key and value when a file does not hold what it should."""
+    folders = [BUNDLED, settings.presets_dir]
+    return Presets(
+        resolutions=_tables(folders, "resolutions.toml", Resolution),
+        durations=_tables(folders, "durations.toml", Duration),
+        qualities=_tables(folders, "qualities.toml", Quality),
+        models=_models(folders),
+    )
+
+
+def _tables(folders: list[Path], filename: str, kind: type[P]) -> dict[str, P]:
+    """One file, one table per preset. A user's table overrides the bundled one's keys or adds a preset."""
+    found: dict[str, dict[str, Any]] = {}
+    source: dict[str, Path] = {}
+    for path in (folder / filename for folder in folders):
+        if not path.is_file():
+            continue
+        for name, table in _read(path).items():
+            if not isinstance(table, dict):
+                raise PresetError(f"{path}: {name} = {table!r}; write it as a table: [{name}]")
+            found[name] = found.get(name, {}) | table
+            source[name] = path
+    return {name: _check(kind, name, table, source[name]) for name, table in found.items()}
+
+
+def _models(folders: list[Path]) -> dict[str, ModelPreset]:
+    """One file per model, named as the file; a user's file replaces the bundled one of that name."""
+    files = {path.stem: path for folder in folders for path in sorted((folder / "models").glob("*.toml"))}
+    return {name: _check(ModelPreset, name, _read(path), path) for name, path in files.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        raise PresetError(f"{path}: {e}; correct the file or delete it") from e
+
+
+def _check(kind: type[P], name: str, table: dict[str, Any], path: Path) -> P:
+    try:
+        return kind.model_validate(table | {"name": name})
+    except ValidationError as e:
+        raise PresetError(f"{path}: {name}: {_first_mistake(e)}") from e
+
+
+def _first_mistake(error: ValidationError) -> str:
+    """Key, value and what is wrong with it; the whole table is no help where a key is missing or two disagree."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{key} is missing"
+    if not key:
+        return first["msg"].removeprefix("Value error, ")
+    return f"{key} = {first['input']!r}: {first['msg']}"
+
+
+def _pick(presets: Mapping[Any, P], name: Any, what: str) -> P:
+    try:
+        return presets[name]
+    except KeyError:
+        raise PresetError(f"{what} is {name!r}; choose one of {', '.join(map(str, presets))}") from None

@@ -1,0 +1,105 @@
+"""What a preset may hold. Unknown keys are errors, so that a typo never passes as a default."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Preset(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+
+
+class Resolution(Preset):
+    """Output size in pixels of a 16:9 landscape clip; other shapes keep the pixel area."""
+
+    width: int = Field(ge=64, le=4096, multiple_of=8)
+    height: int = Field(ge=64, le=4096, multiple_of=8)
+
+
+class Duration(Preset):
+    """seconds of video, sampled at `fps` frames per second by the model."""
+
+    seconds: int = Field(ge=1, le=60)
+    fps: int = Field(default=6, ge=1, le=30)
+
+    @property
+    def frames(self) -> int:
+        """Frames to sample."""
+        return self.seconds * self.fps
+
+
+class Quality(Preset):
+    """interpolation: frames shown for each sampled one."""
+
+    label: str
+    interpolation: Literal[1, 2, 4, 8]
+    advanced: bool = False
+
+
+class Sampling(BaseModel):
+    """Defaults of a model's sampling; a request may override them one by one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(default=25, ge=1, le=100)
+    schedule: Literal["karras", "ays"] = "karras"
+    min_guidance: float = Field(default=1.0, ge=0, le=20)
+    max_guidance: float = Field(default=3.0, ge=0, le=20)
+    fps: int = Field(default=7, ge=5, le=30)
+    motion_bucket_id: int = Field(default=127, ge=1, le=255)
+    noise_aug_strength: float = Field(default=0.02, ge=0, le=1)
+
+
+class Licence(BaseModel):
+    """notice and powered_by are shown wherever such a model is used, when its licence asks for them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    url: str = ""
+    notice: str = ""
+    powered_by: str = ""
+
+
+class LatentRGB(BaseModel):
+    """The preview's map: rgb (0..1) = latents (scaled, 4 channels) @ matrix (4 × 3) + bias (3)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    matrix: tuple[tuple[float, float, float], ...] = Field(min_length=4, max_length=4)
+    bias: tuple[float, float, float]
+
+
+class ModelPreset(Preset):
+    """Where a model comes from and how it likes to be sampled.
+
+    source: `bundled` (a folder of the checkout), `hub` (downloaded into `cache/models/<name>`), `folder` (the user's).
+    width, height, frames: what the model was trained on (pixels, frames per window).
+    """
+
+    label: str
+    summary: str = ""
+    source: Literal["bundled", "hub", "folder"]
+    folder: str = ""
+    repository: str = ""
+    revision: str = "main"
+    files: tuple[str, ...] = ()
+    download_gb: float = 0.0
+    gated: bool = False
+    demo: bool = False
+    width: int = Field(ge=64, le=4096, multiple_of=8)
+    height: int = Field(ge=64, le=4096, multiple_of=8)
+    frames: int = Field(ge=2, le=128)
+    sampling: Sampling = Sampling()
+    licence: Licence = Licence(name="unknown")
+    latent_rgb: LatentRGB | None = None
+
+    @model_validator(mode="after")
+    def _place(self) -> "ModelPreset":
+        if self.source == "hub" and not self.repository:
+            raise ValueError("source is 'hub': repository must name it")
+        if self.source != "hub" and not self.folder:
+            raise ValueError(f"source is {self.source!r}: folder must name it")
+        return self

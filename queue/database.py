@@ -1,0 +1,199 @@
+"""The connection to the jobs' database: how it is opened, brought up to date, and what its errors mean for people."""
+
+import logging
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+from peewee import Database, PeeweeException, SqliteDatabase
+from playhouse.db_url import connect
+
+from ..errors import StoreError
+from ..settings import Settings
+from .tables import Tables
+
+log = logging.getLogger(__name__)
+
+BUSY_SECONDS = 30
+"""How long a statement waits for another program's lock. `?timeout=` in the database URL overrides it."""
+
+SCHEMA = "schema"
+"""Key of the schema's version in the table `meta`."""
+
+Migration = Callable[[Database, Tables], None]
+"""One step from version n to n + 1, run in a transaction. Written against the tables as they were then."""
+
+MIGRATIONS: tuple[Migration, ...] = ()
+"""Step i goes from version i + 1 to i + 2. A new database gets the current tables at once."""
+
+
+class DamagedError(StoreError):
+    """The database file is not a database any more. `Store` sets it aside and begins a new one, and says so."""
+
+
+def open_database(settings: Settings) -> Database:
+    """Connect lazily, one connection per thread. SQLite: WAL, and every acknowledged write survives a power cut."""
+    url = settings.database
+    scheme = urlsplit(url).scheme
+    if not scheme.startswith(("sqlite", "postgres", "psycopg")):
+        raise StoreError(
+            f"FANSLYMOTION_DATABASE is {_without_password(url)!r}; it must begin with sqlite:/// or postgresql://"
+        )
+    try:
+        if not scheme.startswith("sqlite"):
+            return connect(url)
+        options: dict[str, Any] = {} if "timeout=" in url else {"timeout": BUSY_SECONDS}
+        database = connect(url, pragmas=(("journal_mode", "wal"), ("synchronous", "full")), **options)
+    except (ValueError, RuntimeError, PeeweeException) as e:
+        raise StoreError(f"FANSLYMOTION_DATABASE is {_without_password(url)!r}: {e}") from e
+    Path(database.database).parent.mkdir(parents=True, exist_ok=True)
+    return database
+
+
+@contextmanager
+def storage_errors(database: Database) -> Iterator[None]:
+    """Turn the drivers' errors into StoreError with a sentence for the user."""
+    try:
+        if not (isinstance(database, SqliteDatabase) or database.in_transaction() or database.is_connection_usable()):
+            database.close()  # PostgreSQL was restarted; the next statement connects anew
+        yield
+    except (PeeweeException, sqlite3.Error) as e:
+        raise _explain(e, database) from e
+
+
+def _explain(e: Exception, database: Database) -> StoreError:
+    text = str(e)
+    place = database.database if isinstance(database, SqliteDatabase) else "the PostgreSQL database"
+    code = getattr(getattr(e, "orig", e), "sqlite_errorcode", None)
+    code = code & 0xFF if code is not None else None
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        seconds = getattr(database, "timeout", BUSY_SECONDS)
+        return StoreError(
+            f"the jobs' database {place} was locked by another program for {seconds:g} s; "
+            "close what has it open (a backup, a database browser) and try again"
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return StoreError(f"the disk is full, nothing could be written to {place}; free some space and try again")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DamagedError(f"the jobs' database {place} is damaged ({text})")
+    if code == sqlite3.SQLITE_READONLY:
+        return StoreError(f"the jobs' database {place} cannot be written; make it and its folder writable")
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return StoreError(f"the jobs' database {place} cannot be opened; check that its folder is there and writable")
+    return StoreError(f"the jobs' database {place} cannot be used: {text}")
+
+
+@contextmanager
+def write(database: Database) -> Iterator[None]:
+    """A transaction that holds SQLite's write lock from its start: what it reads stays true until it commits."""
+    with storage_errors(database):
+        if database.in_transaction():
+            yield
+        elif isinstance(database, SqliteDatabase):
+            with database.atomic("IMMEDIATE"):
+                yield
+        else:
+            with database.atomic():
+                yield
+
+
+def prepare(database: Database, tables: Tables, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Make the tables, or bring older ones up to date step by step. Raise StoreError for a newer version's file."""
+    latest = len(migrations) + 1
+    with storage_errors(database):
+        version = _version(database, tables)
+        if version == latest:
+            return
+    if version is not None and version > latest:
+        place = database.database if isinstance(database, SqliteDatabase) else "the database"
+        raise StoreError(
+            f"{place} was written by a newer fanslymotion (its version is {version}, this program knows {latest}); "
+            "update fanslymotion, or move that file away; it was left as it is"
+        )
+    with write(database):
+        version = _version(database, tables)  # another process may have done it while this one waited
+        if version is None:
+            database.create_tables(tables.all, safe=True)
+            tables.Meta.insert(key=SCHEMA, value=str(latest)).on_conflict_ignore().execute()
+            return
+        for step in migrations[version - 1 :]:
+            step(database, tables)
+        tables.Meta.update(value=str(latest)).where(tables.Meta.key == SCHEMA).execute()
+        if version < latest:
+            log.info("The jobs' database was brought from version %d to %d", version, latest)
+
+
+def _version(database: Database, tables: Tables) -> int | None:
+    if not database.table_exists("meta"):
+        return None
+    row = tables.Meta.get_or_none(tables.Meta.key == SCHEMA)
+    return int(row.value) if row else None
+
+
+def set_aside(database: Database) -> Path | None:
+    """Give a damaged SQLite file another name beside it, with the date; never delete or overwrite it.
+
+    Return that name, or None when another process has done it already. Raise StoreError when it cannot be moved.
+    """
+    path = Path(database.database)
+    with FileLock(path.with_name(f"{path.name}.lock")):
+        if not _damaged(path):
+            return None
+        kept = path.with_name(f"{path.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
+        try:
+            os.replace(path, kept)
+            for suffix in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    os.replace(f"{path}{suffix}", f"{kept}{suffix}")
+        except OSError as e:
+            raise StoreError(
+                f"the jobs' database {path} is damaged and cannot be set aside: {e.strerror or e}; "
+                "end every fanslymotion program, then start again"
+            ) from e
+    return kept
+
+
+def _damaged(path: Path) -> bool:
+    """Look again under the lock, with a connection of its own."""
+    if not path.exists():
+        return False
+    with suppress(sqlite3.OperationalError):
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+        try:
+            return connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            return True
+        finally:
+            connection.close()
+    return False
+
+
+def check(database: Database) -> str:
+    """ "ok", or what SQLite's own check says about the file."""
+    if not isinstance(database, SqliteDatabase):
+        return "ok"
+    with storage_errors(database):
+        return str(database.execute_sql("PRAGMA integrity_check(1)").fetchone()[0])
+
+
+def relaxed(database: Database) -> None:
+    """For this thread's connection: progress and log lines need no sync to the disk of their own.
+
+    With WAL the file stays whole in any case, and the next full write (a status) syncs them along.
+    """
+    if isinstance(database, SqliteDatabase):
+        with storage_errors(database):
+            database.execute_sql("PRAGMA synchronous = NORMAL")
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//([^/@:]*):[^/@]*@", r"//\1:…@", url)

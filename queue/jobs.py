@@ -1,0 +1,348 @@
+"""What everybody may ask of the queue. Cheap to make, safe from any thread, without torch."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from peewee import Case
+
+from ..errors import BadInput, ModelError, NotFound, StoreError
+from ..pipeline.models import require_model
+from ..pipeline.photo import load_photo, save_photo
+from ..pipeline.request import VideoRequest
+from ..presets import load_presets
+from ..settings import Settings
+from . import state
+from .broker import make_huey, register
+from .order import position_at
+from .recovery import MACHINE, Sweeper, lives_here
+from .rows import WORK_NAME, photo_of, to_event, to_job
+from .store import Store
+from .types import Event, Job, Status, WorkerInfo
+
+FRESH_SECONDS = 20.0
+"""A worker on another host counts as alive while its heartbeat is not older."""
+
+MIN_FREE_BYTES = 64 << 20
+"""A new job is refused on a disk with less than this."""
+
+FINAL = [s.value for s in Status if s.final]
+
+
+def _not_here(_: str) -> None:
+    raise RuntimeError("only a worker process runs jobs")
+
+
+class Jobs:
+    """The queue's public functions. `owner=None` means no restriction; else other people's jobs do not exist."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store(settings)
+        self._tables = self.store.tables
+        self._huey = make_huey(settings)
+        self._wake = register(self._huey, _not_here)
+
+    # --- sending work -------------------------------------------------------------------------------------------
+
+    def submit(self, photo: Path | bytes, request: VideoRequest, *, name: str = "", owner: str = "") -> Job:
+        """Check photo and settings, keep a normalised copy, write the row, wake a worker.
+
+        Raise BadInput (nothing is left behind) or StoreError. When this returns, the job survives a power cut.
+        """
+        return self._submit(photo, request, name or (photo.stem if isinstance(photo, Path) else "photo"), owner)
+
+    def _submit(
+        self, photo: Path | bytes, request: VideoRequest, name: str, owner: str, checkpoints: Path | None = None
+    ) -> Job:
+        """checkpoints: the work folder of a failed job with the same photo and settings, to go on from."""
+        check_request(request, self.settings)
+        image = load_photo(photo, name)
+        job_id = uuid4().hex[:12]
+        folder = self.settings.job_dir(job_id)
+        try:
+            folder.mkdir(parents=True)
+            _check_space(folder)
+            save_photo(image, photo_of(folder))
+            if checkpoints is not None and checkpoints.is_dir():
+                shutil.copytree(checkpoints, folder / WORK_NAME)
+            self._insert(job_id, name, owner, request)
+        except OSError as e:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise StoreError(f"the job cannot be kept in {folder.parent}: {e.strerror or e}") from e
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self._send(job_id)
+        return self.get(job_id)
+
+    def submit_many(
+        self, photos: Iterable[tuple[Path | bytes, str]], request: VideoRequest, *, owner: str = ""
+    ) -> tuple[list[Job], list[tuple[str, str]]]:
+        """One job for each photo; a bad one does not stop the others. Returns the jobs and (name, what is wrong)."""
+        jobs, refused = [], []
+        for photo, name in photos:
+            try:
+                jobs.append(self.submit(photo, request, name=name, owner=owner))
+            except BadInput as e:
+                refused.append((name, str(e)))
+        return jobs, refused
+
+    def retry(self, job_id: str, owner: str | None = None, request: VideoRequest | None = None) -> Job:
+        """The same photo and settings (or `request`), the same seed, as a new job; only for one that has ended.
+
+        With the same settings a failed job's checkpoints go along, so that what was done is not done again.
+        """
+        old = self.get(job_id, owner)
+        if not old.status.final:
+            raise BadInput(f"job {job_id} is {old.status}; only a job that has ended can be tried again")
+        photo = photo_of(old.folder)
+        if not photo.is_file():
+            raise BadInput(f"the photo of job {job_id} is gone; choose the photo again")
+        wanted = request or old.request
+        checkpoints = old.folder / WORK_NAME if wanted == old.request else None
+        return self._submit(photo, wanted, old.name, old.owner, checkpoints)
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    def get(self, job_id: str, owner: str | None = None) -> Job:
+        with self.store.read():
+            return self._view(self._row(job_id, owner))
+
+    def list(
+        self,
+        *,
+        owner: str | None = None,
+        statuses: Iterable[Status] | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> "list[Job]":
+        """Running first, then waiting in their order, then the ended ones, newest first."""
+        job = self._tables.Job
+        rank = _rank(job)
+        query = job.select()
+        if owner is not None:
+            query = query.where(job.owner == owner)
+        if statuses is not None:
+            query = query.where(job.status.in_([str(s) for s in statuses]))
+        with self.store.read():
+            query = query.order_by(rank, _line(job), job.finished.desc(), job.created.desc()).limit(limit)
+            rows = list(query.offset(offset))
+            waiting = [r for r in rows if r.status == Status.QUEUED]
+            first = self._place(waiting[0]) if waiting else 0
+            if owner is None:
+                places = {row.id: first + i for i, row in enumerate(waiting)}
+            else:
+                places = {row.id: self._place(row) for row in waiting}
+            return [to_job(row, self.settings, places.get(row.id, 0)) for row in rows]
+
+    def count(self, *, owner: str | None = None, statuses: Iterable[Status] | None = None) -> int:
+        job = self._tables.Job
+        query = job.select()
+        if owner is not None:
+            query = query.where(job.owner == owner)
+        if statuses is not None:
+            query = query.where(job.status.in_([str(s) for s in statuses]))
+        with self.store.errors():
+            return query.count()
+
+    def snapshot(self, job_id: str, after_event: int = 0, limit: int = 500) -> "tuple[Job, list[Event]]":
+        """The job and its events above `after_event`, of one moment. What followers ask every 0.1 s."""
+        with self.store.read():
+            return self._view(self._row(job_id, None)), self._events(job_id, after_event, limit)
+
+    def events_since(self, job_id: str, after: int = 0, limit: int = 500) -> "list[Event]":
+        with self.store.errors():
+            return self._events(job_id, after, limit)
+
+    def preview(self, job_id: str) -> tuple[int, bytes] | None:
+        """(version, animated WebP) of a running job."""
+        with self.store.errors():
+            row = self._tables.Preview.get_or_none(self._tables.Preview.job == job_id)
+        return (row.version, bytes(row.image)) if row else None
+
+    def revision(self) -> int:
+        """A number that changes whenever another connection has written; microseconds to read. 0 where unknown.
+
+        It is SQLite's `PRAGMA data_version`, which is per connection: compare values of one thread only.
+        """
+        if not self.store.sqlite:
+            return 0
+        with self.store.errors():
+            return self.store.db.execute_sql("PRAGMA data_version").fetchone()[0]
+
+    # --- changing -----------------------------------------------------------------------------------------------
+
+    def cancel(self, job_id: str, owner: str | None = None) -> Job:
+        """Ask it to end: at once when it waits, at the next step when it runs, no effect when it has ended."""
+        job = self.get(job_id, owner)
+        state.ask_cancel(self.store, job_id, time.time())
+        if job.status is Status.RUNNING:  # a dead worker would never see it
+            Sweeper(self.store).sweep(time.monotonic(), time.time())
+        after = self.get(job_id)
+        if after.status is Status.CANCELLED:
+            remove_work(after.folder)
+        return after
+
+    def delete(self, job_id: str, owner: str | None = None) -> None:
+        """Remove an ended job with its folder: photo, video, checkpoints, log."""
+        job = self.get(job_id, owner)
+        with self.store.write():
+            table = self._tables.Job
+            if not table.delete().where((table.id == job_id) & table.status.in_(FINAL)).execute():
+                raise BadInput(f"job {job_id} is {job.status}; cancel it before deleting it")
+            self._tables.Event.delete().where(self._tables.Event.job == job_id).execute()
+            self._tables.Preview.delete().where(self._tables.Preview.job == job_id).execute()
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+    def move(self, job_id: str, place: int, owner: str | None = None) -> Job:
+        """Put a waiting job at `place` (1 = next) of the line."""
+        job = self.get(job_id, owner)
+        if job.status is not Status.QUEUED:
+            raise BadInput(f"job {job_id} is {job.status}; only waiting jobs have a place")
+        if place < 1:
+            raise BadInput(f"place is {place}; it must be 1 or more")
+        with self.store.write():
+            table = self._tables.Job
+            position = position_at(self.store, place, job_id)
+            table.update({table.position: position, table.revision: table.revision + 1}).where(
+                (table.id == job_id) & (table.status == Status.QUEUED)
+            ).execute()
+        return self.get(job_id)
+
+    def pause(self) -> None:
+        """Waiting jobs are not started; the running one goes on."""
+        self.store.set_meta("paused", "1")
+
+    def resume(self) -> None:
+        self.store.set_meta("paused", "0")
+        self._send("")
+
+    @property
+    def paused(self) -> bool:
+        with self.store.errors():
+            return state.paused(self.store)
+
+    @property
+    def notice(self) -> str:
+        """What the user must be told about the store itself, "" when all is well."""
+        return self.store.meta("notice")
+
+    # --- workers ------------------------------------------------------------------------------------------------
+
+    def workers(self) -> "list[WorkerInfo]":
+        """The known workers, the living first, then by heartbeat."""
+        now = time.time()
+        with self.store.errors():
+            rows = list(self._tables.Worker.select())
+        found = [_to_worker(row, now) for row in rows]
+        return sorted(found, key=lambda w: (not w.alive, -w.heartbeat))
+
+    def restart_worker(self) -> int:
+        """Ask every living worker to hand its job back and start anew. Returns how many were asked."""
+        alive = [w.id for w in self.workers() if w.alive]
+        worker = self._tables.Worker
+        with self.store.write():
+            worker.update({worker.command: "restart"}).where(worker.id.in_(alive)).execute()
+        return len(alive)
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _insert(self, job_id: str, name: str, owner: str, request: VideoRequest) -> None:
+        now = time.time()
+        with self.store.write():
+            self._tables.Job.insert(
+                id=job_id,
+                position=position_at(self.store, None, job_id),
+                name=name,
+                owner=owner,
+                request=json.dumps(request.to_json()),
+                status=Status.QUEUED,
+                created=now,
+            ).execute()
+            state.add_event(self.store, job_id, now, "status", Status.QUEUED)
+
+    def _send(self, job_id: str) -> None:
+        """Wake a consumer. A message that cannot be sent is no loss: a worker looks for waiting jobs by itself."""
+        try:
+            self._wake(job_id)
+        except Exception:  # sqlite3 or psycopg errors, by storage; the row is written, which is what counts
+            return
+
+    def _row(self, job_id: str, owner: str | None) -> Any:
+        row = self._tables.Job.get_or_none(self._tables.Job.id == job_id)
+        if row is None or (owner is not None and row.owner != owner):
+            raise NotFound(f"there is no job {job_id!r}")
+        return row
+
+    def _view(self, row: Any) -> Job:
+        return to_job(row, self.settings, self._place(row) if row.status == Status.QUEUED else 0)
+
+    def _place(self, row: Any) -> int:
+        job = self._tables.Job
+        before = (job.position < row.position) | ((job.position == row.position) & (job.id < row.id))
+        return job.select().where((job.status == Status.QUEUED) & before).count() + 1
+
+    def _events(self, job_id: str, after: int, limit: int) -> "list[Event]":
+        event = self._tables.Event
+        rows = event.select().where((event.job == job_id) & (event.id > after)).order_by(event.id).limit(limit)
+        return [to_event(row) for row in rows]
+
+
+def check_request(request: VideoRequest, settings: Settings) -> None:
+    """Raise BadInput when a preset or the model's folder does not exist, before anything is written."""
+    presets = load_presets(settings)
+    presets.resolution(request.resolution)
+    presets.duration(request.seconds)
+    presets.quality(request.quality)
+    try:
+        require_model(request.model, presets, settings)
+    except ModelError as e:
+        raise BadInput(str(e)) from e
+
+
+def remove_work(folder: Path) -> None:
+    """Remove what only a running job needs: checkpoints and half-made files. Photo and video stay."""
+    shutil.rmtree(folder / WORK_NAME, ignore_errors=True)
+
+
+def _check_space(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < MIN_FREE_BYTES:
+        raise StoreError(
+            f"the disk of {folder} is full ({free >> 20} MB free, a job needs at least {MIN_FREE_BYTES >> 20} MB); "
+            "free some space and try again"
+        )
+
+
+def _rank(job: Any) -> Any:
+    return Case(job.status, ((Status.RUNNING.value, 0), (Status.QUEUED.value, 1)), 2)
+
+
+def _line(job: Any) -> Any:
+    return Case(job.status, ((Status.QUEUED.value, job.position),), 0)
+
+
+def _to_worker(row: Any, now: float) -> WorkerInfo:
+    if row.machine == MACHINE:
+        alive = row.state not in ("crashed", "stopped") and lives_here(row)
+    else:
+        alive = row.state not in ("crashed", "stopped") and now - row.heartbeat < FRESH_SECONDS
+    return WorkerInfo(
+        id=row.id,
+        host=row.host,
+        pid=row.pid,
+        state=row.state if alive or row.state == "crashed" else "stopped",
+        alive=alive,
+        heartbeat=row.heartbeat,
+        started=row.started,
+        device=row.device,
+        job_id=row.job,
+        stage=row.stage,
+        last_output=row.last_output,
+        restarts=row.restarts,
+    )

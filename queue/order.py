@@ -1,0 +1,36 @@
+"""Places in the waiting line: positions are numbers with room between them, so that a move rewrites one row."""
+
+from typing import Any
+
+from .store import Store
+from .types import Status
+
+GAP = 1024.0
+SMALLEST_GAP = 1e-6
+"""Below this, doubles run out of room between two neighbours and the line is numbered anew."""
+
+
+def position_at(store: Store, place: int | None, job_id: str) -> float:
+    """A position for `job_id` that puts it at `place` (1 = first; None = last). Call inside a write transaction."""
+    job = store.tables.Job
+    others = (job.status == Status.QUEUED) & (job.id != job_id)
+    if place is None:
+        last = job.select(job.position).where(job.status.in_([Status.QUEUED, Status.RUNNING]))
+        row = last.order_by(job.position.desc()).limit(1).first()
+        return (row.position if row else 0.0) + GAP
+    line = job.select(job.id, job.position).where(others).order_by(job.position, job.id)
+    around = list(line.offset(max(place - 2, 0)).limit(2))
+    if place == 1:
+        return (around[0].position if around else GAP) - GAP
+    if len(around) < 2:
+        return position_at(store, None, job_id)
+    before, after = around
+    if after.position - before.position < SMALLEST_GAP:
+        _number_anew(job, list(line))
+        return position_at(store, place, job_id)
+    return (before.position + after.position) / 2
+
+
+def _number_anew(job: Any, rows: list[Any]) -> None:
+    for i, row in enumerate(rows, 1):
+        job.update({job.position: i * GAP}).where(job.id == row.id).execute()

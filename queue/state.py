@@ -1,0 +1,194 @@
+"""Every change of a job's status. Each is one conditional UPDATE: whoever changes the row first has won.
+
+    queued -> running -> done | failed | cancelled        (running -> queued: handed back, or taken from a lost worker)
+
+A final status is never left: no UPDATE here starts from one.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..pipeline.progress import Stage
+from ..pipeline.request import VideoResult
+from .store import Store
+from .types import Status
+
+MAX_LOSSES = 3
+"""Workers lost without progress in between, before the job is failed."""
+
+
+NOT_BEGUN = {"stage": "", "step": 0, "steps": 0, "window": 0, "windows": 0, "eta": None, "slowest_step": 0.0}
+
+
+def claim(store: Store, worker: str, now: float) -> Any | None:
+    """Give the first waiting job to `worker`; None when none waits or the queue is paused."""
+    job = store.tables.Job
+    while True:
+        with store.write():
+            if paused(store):
+                return None
+            first = (
+                job.select(job.id).where(job.status == Status.QUEUED).order_by(job.position, job.id).limit(1).first()
+            )
+            if first is None:
+                return None
+            won = _update(
+                store,
+                (job.id == first.id) & (job.status == Status.QUEUED),
+                {"status": Status.RUNNING, "worker": worker, "last_progress": now, "cancel": False, **NOT_BEGUN},
+            )
+            if won:
+                job.update(started=now).where((job.id == first.id) & job.started.is_null()).execute()
+                add_event(store, first.id, now, "status", Status.RUNNING)
+                return job.get_by_id(first.id)
+
+
+def renew(store: Store, job_id: str, worker: str, changes: Mapping[str, Any], log: bool = False) -> bool:
+    """Renew the lease and write `changes` of progress; False when the job is no longer this worker's.
+
+    log: lines are being written along, so followers must see a new revision even without changes.
+    """
+    job = store.tables.Job
+    values: dict[str, Any] = {"lease": job.lease + 1, **changes}
+    if changes or log:
+        values["revision"] = job.revision + 1
+    with store.write():
+        fields = {getattr(job, name): value for name, value in values.items()}
+        return job.update(fields).where(_mine(store, job_id, worker)).execute() == 1
+
+
+def wanted(store: Store, job_id: str, worker: str) -> tuple[bool, bool]:
+    """(is the job still this worker's, has somebody asked to cancel it). A read, for polling."""
+    job = store.tables.Job
+    with store.errors():
+        row = job.select(job.cancel).where(_mine(store, job_id, worker)).tuples().first()
+    return row is not None, bool(row and row[0])
+
+
+def finish(store: Store, job_id: str, worker: str, result: VideoResult, now: float) -> bool:
+    """`done`, unless a cancel came first; False when this worker may not finish it.
+
+    Call it in the transaction in which the finished file gets its name: file and status appear together.
+    """
+    job = store.tables.Job
+    record = {
+        "width": result.width,
+        "height": result.height,
+        "frames": result.frames,
+        "fps": result.fps,
+        "stage_seconds": result.stage_seconds,
+    }
+    changes = {
+        "status": Status.DONE,
+        "finished": now,
+        "fraction": 1.0,
+        "eta": 0.0,
+        "result": json.dumps(record),
+        "warnings": json.dumps(list(result.warnings)),
+    }
+    return _end(store, _mine(store, job_id, worker) & (job.cancel == False), job_id, changes, now)  # noqa: E712
+
+
+def fail(store: Store, job_id: str, worker: str, error: str, now: float) -> bool:
+    changes = {"status": Status.FAILED, "finished": now, "error": error, "eta": None}
+    return _end(store, _mine(store, job_id, worker), job_id, changes, now)
+
+
+def end_cancelled(store: Store, job_id: str, worker: str, now: float) -> bool:
+    """The worker has stopped a job whose cancel was asked for."""
+    changes = {"status": Status.CANCELLED, "finished": now, "eta": None}
+    return _end(store, _mine(store, job_id, worker), job_id, changes, now)
+
+
+def ask_cancel(store: Store, job_id: str, now: float) -> None:
+    """A waiting job ends at once; a running one is marked, and its worker stops at the next step."""
+    job = store.tables.Job
+    changes = {"status": Status.CANCELLED, "finished": now}
+    if not _end(store, (job.id == job_id) & (job.status == Status.QUEUED), job_id, changes, now):
+        with store.write():
+            _update(store, (job.id == job_id) & (job.status == Status.RUNNING), {"cancel": True})
+
+
+def hand_back(store: Store, job_id: str, worker: str, now: float) -> bool:
+    """A graceful stop: the job waits again at its old place, and the attempt is not counted."""
+    with store.write():
+        back = {"status": Status.QUEUED, "worker": "", "eta": None}
+        won = _update(store, _mine(store, job_id, worker), back)
+        if won:
+            add_event(store, job_id, now, "status", Status.QUEUED)
+    return won
+
+
+def lose(store: Store, row: Any, last_output: str, now: float) -> Status | None:
+    """Take a job from a worker that died: waiting again, or failed after MAX_LOSSES at one place.
+
+    `row` is the job as it was read; the UPDATE demands the same worker, attempt and lease, so that of two sweeps one
+    wins, and neither against a worker that has renewed meanwhile. Returns the new status, None when it was not changed.
+    A death further on than every earlier one is progress: the count of losses begins anew.
+    """
+    job = store.tables.Job
+    same = _mine(store, row.id, row.worker) & (job.attempt == row.attempt) & (job.lease == row.lease)
+    place = place_of(row.stage, row.step)
+    losses = 1 if place > row.lost_place else row.losses + 1
+    where = f"stage {row.stage or 'starting'}"
+    if row.cancel:
+        changes = {"status": Status.CANCELLED, "finished": now}
+    elif losses >= MAX_LOSSES:
+        lines = "\n".join(last_output.splitlines()[-20:])
+        error = (
+            f"the worker died {losses} times at {where}, without progress in between; often the memory is too small. "
+            "Retry with a smaller resolution; the last lines of the worker:"
+        )
+        changes = {"status": Status.FAILED, "finished": now, "error": f"{error}\n{lines}".strip(), "losses": losses}
+    else:
+        changes = {
+            "status": Status.QUEUED,
+            "worker": "",
+            "attempt": row.attempt + 1,
+            "losses": losses,
+            "lost_place": max(place, row.lost_place),
+            "eta": None,
+        }
+    with store.write():
+        if not _update(store, same, changes):
+            return None
+        text = f"[WARN] The worker died at {where}, step {row.step} of {row.steps}; attempt {row.attempt} is lost"
+        add_event(store, row.id, now, "log", text, level="WARNING")
+        add_event(store, row.id, now, "status", changes["status"])
+        store.tables.Preview.delete().where(store.tables.Preview.job == row.id).execute()
+    return changes["status"]
+
+
+def place_of(stage: str, step: int) -> int:
+    """How far a job is, as one number that grows; -1 before its first stage."""
+    return list(Stage).index(Stage(stage)) * 10**6 + min(step, 10**6 - 1) if stage else -1
+
+
+def paused(store: Store) -> bool:
+    row = store.tables.Meta.get_or_none(store.tables.Meta.key == "paused")
+    return row is not None and row.value == "1"
+
+
+def add_event(store: Store, job_id: str, now: float, kind: str, text: str, level: str = "") -> None:
+    store.tables.Event.insert(job=job_id, time=now, kind=kind, level=level, text=str(text)).execute()
+
+
+def _mine(store: Store, job_id: str, worker: str) -> Any:
+    job = store.tables.Job
+    return (job.id == job_id) & (job.status == Status.RUNNING) & (job.worker == worker)
+
+
+def _end(store: Store, condition: Any, job_id: str, changes: dict[str, Any], now: float) -> bool:
+    with store.write():
+        if not _update(store, condition, changes):
+            return False
+        add_event(store, job_id, now, "status", changes["status"])
+        store.tables.Preview.delete().where(store.tables.Preview.job == job_id).execute()
+    return True
+
+
+def _update(store: Store, condition: Any, changes: Mapping[str, Any]) -> bool:
+    job = store.tables.Job
+    values = {getattr(job, name): value for name, value in changes.items()}
+    return job.update({**values, job.revision: job.revision + 1}).where(condition).execute() == 1

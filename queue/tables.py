@@ -1,0 +1,126 @@
+"""The store's tables. Models are made per database, so that one process may hold several (tests, tools)."""
+
+from peewee import (
+    AutoField,
+    BlobField,
+    BooleanField,
+    CharField,
+    Database,
+    DoubleField,
+    IntegerField,
+    Model,
+    SqliteDatabase,
+    TextField,
+)
+from playhouse.sqlite_ext import AutoIncrementField
+
+
+class Tables:
+    """Models `Job, Event, Preview, Worker, Meta` bound to `db`. Times are Unix seconds, as doubles."""
+
+    def __init__(self, db: Database) -> None:
+        # SQLite without AUTOINCREMENT hands the ids of deleted rows out again: a follower would miss events.
+        growing = AutoIncrementField if isinstance(db, SqliteDatabase) else AutoField
+
+        class Base(Model):
+            class Meta:
+                database = db
+
+        class Job(Base):
+            """The truth about a job. `position` orders the line.
+
+            `lease` grows while its worker lives; `lost_place` is the furthest place at which a worker of it died.
+            """
+
+            id = CharField(32, primary_key=True)
+            position = DoubleField()
+            name = TextField()
+            owner = CharField(255, default="")
+            request = TextField()
+            status = CharField(16)
+            cancel = BooleanField(default=False)
+            attempt = IntegerField(default=1)
+            losses = IntegerField(default=0)
+            lost_place = IntegerField(default=-1)
+            created = DoubleField()
+            started = DoubleField(null=True)
+            finished = DoubleField(null=True)
+            lease = IntegerField(default=0)
+            last_progress = DoubleField(default=0)
+            slowest_step = DoubleField(default=0)
+            worker = CharField(64, default="")
+            stage = CharField(32, default="")
+            step = IntegerField(default=0)
+            steps = IntegerField(default=0)
+            window = IntegerField(default=0)
+            windows = IntegerField(default=0)
+            fraction = DoubleField(default=0)
+            eta = DoubleField(null=True)
+            revision = IntegerField(default=0)
+            preview_version = IntegerField(default=0)
+            error = TextField(default="")
+            warnings = TextField(default="[]")
+            result = TextField(default="")
+
+            class Meta:
+                table_name = "jobs"
+                indexes = ((("status", "position"), False), (("owner", "created"), False), (("created",), False))
+
+        class Event(Base):
+            id = growing()
+            job = CharField(32)
+            time = DoubleField()
+            kind = CharField(16)
+            level = CharField(16, default="")
+            text = TextField()
+            data = TextField(default="")
+
+            class Meta:
+                table_name = "events"
+                indexes = ((("job", "id"), False),)
+
+        class Preview(Base):
+            """The latest preview of a running job only; it goes when the job ends."""
+
+            job = CharField(32, primary_key=True)
+            version = IntegerField()
+            image = BlobField()
+
+            class Meta:
+                table_name = "previews"
+
+        class Worker(Base):
+            """`command` is what somebody asks of it: "", `restart` or `stop`. `beats` grows while it lives.
+
+            `lock`: a file that the process holds locked until it ends, in whatever way; `machine`: where that can be
+            tried.
+            """
+
+            id = CharField(64, primary_key=True)
+            host = TextField()
+            pid = IntegerField()
+            machine = TextField()
+            lock = TextField()
+            beats = IntegerField(default=0)
+            state = CharField(16)
+            heartbeat = DoubleField()
+            started = DoubleField()
+            device = TextField(default="")
+            job = CharField(32, default="")
+            stage = CharField(32, default="")
+            last_output = TextField(default="")
+            restarts = IntegerField(default=0)
+            command = CharField(16, default="")
+
+            class Meta:
+                table_name = "workers"
+
+        class Meta_(Base):
+            key = CharField(64, primary_key=True)
+            value = TextField()
+
+            class Meta:
+                table_name = "meta"
+
+        self.Job, self.Event, self.Preview, self.Worker, self.Meta = Job, Event, Preview, Worker, Meta_
+        self.all: list[type[Model]] = [Job, Event, Preview, Worker, Meta_]

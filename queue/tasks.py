@@ -1,0 +1,165 @@
+"""What is done with a job: the one task, from the claimed row to its final status."""
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ..errors import Cancelled, FanslymotionError, HandBack, RenderError, StoreError
+from ..pipeline.files import commit
+from ..pipeline.progress import ProgressCallback
+from ..pipeline.request import VideoResult
+from . import state
+from .database import DamagedError
+from .jobs import remove_work
+from .reporter import LostLease, Reporter
+from .rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
+from .store import Store
+from .types import Job
+
+log = logging.getLogger(__name__)
+
+FUNCTION = "fanslymotion.queue.tasks.process_video_generation"
+
+Produce = Callable[[Job, ProgressCallback], VideoResult]
+"""The pipeline, bound to this worker's settings and warm model."""
+
+DRAFT = "draft-"
+"""Beginning of an unfinished video's name in the work folder; the rest is never used twice."""
+
+STORE_PAUSE = 1.0
+"""Seconds between tries to write a final status while the database is locked or its disk is full."""
+
+
+def process_video_generation(store: Store, row: Any, worker: str, produce: Produce, on_start: Callable) -> None:
+    """Run one attempt of a claimed job and write how it ended. Raises nothing that belongs to the job."""
+    job = to_job(row, store.settings, 0)
+    with Reporter(store, job.id, worker) as reporter:
+        on_start(reporter)
+        log.info("[WORKER] Starting job: %s", job.id)
+        log.info("[WORKER] Job func: %s", FUNCTION)
+        end = _attempt(job, produce, reporter)
+    end(store, job, worker)
+
+
+def make_produce(store: Store, renderers: Any) -> Produce:
+    """Bind the pipeline. Imports torch, so only a worker calls this; the supervisor tells of a crash in it."""
+    from ..pipeline.produce import produce
+    from ..presets import load_presets
+
+    def run(job: Job, progress: ProgressCallback) -> VideoResult:
+        work = begin_work(job)
+        return produce(
+            job.request,
+            photo=photo_of(job.folder),
+            out=work / f"{DRAFT}{uuid4().hex[:8]}.mp4",
+            work=work,
+            settings=store.settings,
+            presets=load_presets(store.settings),
+            renderers=renderers,
+            progress=progress,
+            record={"job": job.id, "name": job.name},
+        )
+
+    return run
+
+
+def begin_work(job: Job) -> Path:
+    """The job's work folder without a dead attempt's unfinished files; checkpoints stay. Raise RenderError."""
+    work = job.folder / WORK_NAME
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        for left in [job.folder / VIDEO_NAME, *work.glob(f"*{DRAFT}*")]:
+            with suppress(OSError):  # held open on Windows, perhaps by a dead worker's ffmpeg: no name is used twice
+                left.unlink(missing_ok=True)
+    except OSError as e:
+        raise RenderError(f"the job's folder {job.folder} cannot be used: {e.strerror or e}; make it writable") from e
+    if not photo_of(job.folder).is_file():
+        raise RenderError(f"the job's photo is gone from {job.folder}; submit the photo again")
+    return work
+
+
+End = Callable[[Store, Job, str], object]
+
+
+def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
+    """Returns what is to be written once the log is whole."""
+    try:
+        log.info("[START] Job %s: %s, attempt %d", job.id, job.name, job.attempt)
+        shown = ", ".join(f"{key} {value}" for key, value in job.request.to_json().items() if value is not None)
+        log.debug("Metadata loaded: %s", shown)
+        result = produce(job, reporter.progress)
+        log.info("Finished: %d×%d, %d frames at %d fps", result.width, result.height, result.frames, result.fps)
+        return lambda store, job, worker: _finish(store, job, worker, result)
+    except LostLease:
+        log.warning("Another worker has taken this job; this one stops")
+        return lambda *_: None
+    except Cancelled:
+        log.info("Cancelled")
+        return _cancelled
+    except HandBack:
+        log.info("The worker stops; the job goes back to the queue and will go on where it was")
+        return lambda store, job, worker: _insist(lambda: state.hand_back(store, job.id, worker, time.time()))
+    except FanslymotionError as e:
+        error = str(e)
+        log.error("%s", error)
+    except Exception as e:
+        error = explain(e, job)
+        log.exception("%s", error)
+    return lambda store, job, worker: _insist(lambda: state.fail(store, job.id, worker, error, time.time()))
+
+
+def explain(error: Exception, job: Job) -> str:
+    """One sentence for the person whose job it was; the traceback is in the log."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk of {job.folder} is full; free some space and retry the job, it goes on from its checkpoint"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _finish(store: Store, job: Job, worker: str, result: VideoResult) -> None:
+    """The file gets its name in the transaction that writes `done`: nobody sees one without the other."""
+    video = job.folder / VIDEO_NAME
+
+    def write() -> bool:
+        with store.write():
+            if not state.finish(store, job.id, worker, result, time.time()):
+                return False
+            if result.path.exists() or not video.exists():  # moved already, when an earlier try could not commit
+                commit(result.path, video)
+        return True
+
+    try:
+        won = _insist(write)
+    except OSError as e:
+        error = f"the finished video cannot be put into {job.folder}: {e.strerror or e}; check that folder and retry"
+        log.error("%s", error)
+        _insist(lambda: state.fail(store, job.id, worker, error, time.time()))
+        return
+    if won:
+        remove_work(job.folder)
+    else:
+        result.path.unlink(missing_ok=True)
+        _cancelled(store, job, worker)
+
+
+def _cancelled(store: Store, job: Job, worker: str) -> None:
+    """Cancel won: not even a finished file stays. Nothing is touched when the job is no longer ours."""
+    if _insist(lambda: state.end_cancelled(store, job.id, worker, time.time())):
+        remove_work(job.folder)
+        (job.folder / VIDEO_NAME).unlink(missing_ok=True)
+
+
+def _insist(write: Callable[[], bool]) -> bool:
+    """Write a status even if the database is locked or its disk full for a while: the work must not be lost."""
+    while True:
+        try:
+            return write()
+        except DamagedError:
+            raise  # waiting does not mend it; the process ends, and the next one sets the file aside
+        except StoreError as e:
+            log.warning("%s", e)
+            time.sleep(STORE_PAUSE)

@@ -1,0 +1,103 @@
+"""What the queue tells its callers: frozen snapshots of jobs, events and workers; no database objects."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ..pipeline.request import VideoRequest
+
+
+class Status(StrEnum):
+    """A job's status. Values are stored in the database: never rename one."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (Status.DONE, Status.FAILED, Status.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job as it stands. Times are Unix seconds; `fraction` is 0..1; `place` is 1-based in the waiting line, else 0.
+
+    name: the photo's own name, for people. owner: the login it belongs to, "" on a machine without logins.
+    attempt: 1 for the first; raised when a lost worker's job is taken up again.
+    cancelling: cancel was asked for while it ran and the worker has not stopped yet.
+    revision: grows with every change of this row. preview_version: grows with every new preview, 0 = none.
+    video, width, height, frames, fps: the finished file, when `status` is done.
+    error: what happened and what to do, when `status` is failed. warnings: what was changed on the way.
+    """
+
+    id: str
+    name: str
+    owner: str
+    request: VideoRequest
+    status: Status
+    cancelling: bool
+    attempt: int
+    created: float
+    started: float | None
+    finished: float | None
+    place: int
+    stage: str
+    step: int
+    steps: int
+    window: int
+    windows: int
+    fraction: float
+    eta_seconds: float | None
+    revision: int
+    preview_version: int
+    worker: str
+    error: str
+    warnings: tuple[str, ...]
+    folder: Path
+    video: Path | None = None
+    width: int = 0
+    height: int = 0
+    frames: int = 0
+    fps: int = 0
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a job. id grows over all jobs.
+
+    kind: `log` (a line, with `level` DEBUG..ERROR) or `status` (`text` is the new status).
+    """
+
+    id: int
+    job_id: str
+    time: float
+    kind: str
+    level: str
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """A worker as it last reported. state: starting, idle, running, crashed or stopped; heartbeat: Unix seconds.
+
+    alive: its heartbeat is fresh and, on this machine, its process exists. last_output: the last lines it wrote
+    before it died, with the traceback of a crash on import. restarts: in a row, without a good start between them.
+    """
+
+    id: str
+    host: str
+    pid: int
+    state: str
+    alive: bool
+    heartbeat: float
+    started: float
+    device: str
+    job_id: str
+    stage: str
+    last_output: str
+    restarts: int

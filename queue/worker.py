@@ -1,0 +1,278 @@
+"""The worker process: a Huey consumer with one thread, the model kept warm, a heartbeat, and an orderly end.
+
+Run as `python -m fanslymotion.queue.worker`. Exit codes: 0 stopped, 75 asked to restart; all others are crashes.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+from uuid import uuid4
+
+from ..errors import StoreError
+from ..settings import Settings
+from . import broker, state
+from .causes import likely_cause
+from .codes import CRASH_CODE, RESTART_CODE
+from .database import DamagedError, set_aside
+from .log import set_up
+from .recovery import HOST, MACHINE, Sweeper, hold, lives_here, lock_path, tidy
+from .reporter import Reporter
+from .store import Store
+from .tasks import Produce, make_produce, process_video_generation
+from .types import Status
+
+BEAT_SECONDS = 2.0
+SWEEP_SECONDS = 1.0
+IDLE_RELEASE_SECONDS = 600.0
+"""After so long without a job the model leaves the memory."""
+GRACE_SECONDS = 60.0
+"""How long an orderly end waits for the running step before the job is handed back over its head."""
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """One worker process. `run` blocks until it is asked to stop and returns the exit code."""
+
+    def __init__(self, settings: Settings, worker_id: str = "") -> None:
+        self.settings = settings
+        self.id = worker_id or f"{HOST}-{uuid4().hex[:8]}"[-64:]
+        self.store = Store(settings)
+        self._stop = threading.Event()
+        self._code = 0
+        self._job_lock = threading.Lock()
+        self._reporter: Reporter | None = None
+        self._job_id = ""
+        self._idle_since = time.monotonic()
+        self._huey = broker.make_huey(settings)
+        self._wake = broker.register(self._huey, self._take_jobs)
+        self._sweeper = Sweeper(self.store)
+        self._lock_path = lock_path(settings.home, self.id)
+        self._lock = hold(self._lock_path)
+        self._produce: Produce | None = None
+        self._renderers: Any = None
+
+    def run(self) -> int:
+        self._register("starting")
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, self._on_signal)
+        try:
+            self._load_pipeline()
+        except BaseException as e:
+            crash = traceback.format_exc()
+            cause = likely_cause(crash)
+            log.error("The worker crashed on import: %s: %s. %s\n%s", type(e).__name__, e, cause, crash)
+            self._set(state="crashed", last_output=f"{cause}\n{crash}".strip())
+            return CRASH_CODE
+        log.info("Worker %s is ready (process %d)", self.id, os.getpid())
+        self._set(state="idle", device=_device(), last_output="", restarts=0)
+        self._forget_dead_workers()
+        tidy(self.store, time.time())
+        consumer = broker.consume(self._huey)
+        consumer.start()
+        for signum in (signal.SIGINT, signal.SIGTERM):  # Huey's start() has set its own
+            signal.signal(signum, self._on_signal)
+        self._beat()
+        consumer.stop_flag.set()
+        self._end_job()
+        self._set(state="stopped", job="", stage="")
+        return self._code
+
+    def stop(self, code: int = 0) -> None:
+        """Hand the running job back at its next step, then end with `code`."""
+        self._code = code
+        self._stop.set()
+        if reporter := self._reporter:
+            reporter.hand_back()
+
+    # --- jobs ---------------------------------------------------------------------------------------------------
+
+    def _take_jobs(self, _message: str = "") -> None:
+        """The Huey task. A message says only that there is work; what is next is the table's to say."""
+        while not self._stop.is_set():
+            with self._job_lock:
+                row = state.claim(self.store, self.id, time.time())
+                if row is None or self._produce is None:
+                    break
+                self._job_id = row.id
+                try:
+                    process_video_generation(self.store, row, self.id, self._produce, self._on_start)
+                    if self._is_broken():
+                        log.warning("The GPU's state is broken after this error; the worker starts anew")
+                        self.stop(RESTART_CODE)
+                finally:
+                    self._reporter, self._job_id = None, ""
+                    self._idle_since = time.monotonic()
+        self.store.close()
+
+    def _on_start(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        if self._stop.is_set():
+            reporter.hand_back()
+
+    def _end_job(self) -> None:
+        """Wait for the running step. One longer than the grace ends with the process, after handing its job back."""
+        if self._job_lock.acquire(timeout=GRACE_SECONDS):
+            self._job_lock.release()
+        elif self._job_id:
+            state.hand_back(self.store, self._job_id, self.id, time.time())
+
+    def _is_broken(self) -> bool:
+        """After an illegal access every later call to CUDA fails in this process."""
+        import torch
+
+        if not torch.cuda.is_available():
+            return False
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError:
+            return True
+        return False
+
+    # --- heartbeat ----------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        """The main thread's loop: heartbeat, commands, sweep, missing messages, idle release."""
+        beat_at = 0.0
+        while not self._stop.wait(SWEEP_SECONDS / 2):
+            try:
+                now = time.monotonic()
+                if now >= beat_at:
+                    beat_at = now + BEAT_SECONDS
+                    self._heartbeat()
+                self._sweeper.sweep(now, time.time())
+                if not self._job_lock.locked():
+                    broker.wake_if_needed(self._huey, self._wake, self._waiting())
+                    self._release_when_idle(now)
+            except DamagedError as e:
+                log.error("%s", e)
+                set_aside(self.store.db)
+                self.stop(CRASH_CODE)  # the next worker begins a new file
+            except StoreError as e:  # the next beat tries again; a running job has its own line to the store
+                log.warning("%s", e)
+
+    def _heartbeat(self) -> None:
+        busy = self._job_id
+        table = self.store.tables.Worker
+        self._set(state="running" if busy else "idle", job=busy, beats=table.beats + 1)
+        if self.store.replaced():
+            log.error("The jobs' database was set aside by another process; this worker starts anew with the new one")
+            self.stop(CRASH_CODE)
+            return
+        with self.store.errors():
+            row = table.get_or_none(table.id == self.id)
+        if row is None:  # somebody cleaned the table: be there again
+            self._register("idle")
+        elif row.command:
+            self._set(command="")
+            log.info("Asked to %s", row.command)
+            self.stop(RESTART_CODE if row.command == "restart" else 0)
+
+    def _waiting(self) -> int:
+        job = self.store.tables.Job
+        with self.store.errors():
+            return 0 if state.paused(self.store) else job.select().where(job.status == Status.QUEUED).count()
+
+    def _release_when_idle(self, now: float) -> None:
+        if now - self._idle_since < IDLE_RELEASE_SECONDS or not self._job_lock.acquire(blocking=False):
+            return
+        try:
+            self._renderers.release()
+            self._idle_since = float("inf")
+        finally:
+            self._job_lock.release()
+
+    # --- start --------------------------------------------------------------------------------------------------
+
+    def _load_pipeline(self) -> None:
+        from ..pipeline.renderer import RendererCache
+
+        self._renderers = RendererCache()
+        self._produce = make_produce(self.store, self._renderers)
+
+    def _register(self, worker_state: str) -> None:
+        table, now = self.store.tables.Worker, time.time()
+        values = {
+            "host": HOST,
+            "pid": os.getpid(),
+            "machine": MACHINE,
+            "lock": str(self._lock_path),
+            "state": worker_state,
+            "heartbeat": now,
+            "started": now,
+            "command": "",
+        }
+        with self.store.write():
+            table.insert(id=self.id, **values).on_conflict(
+                conflict_target=[table.id], update={getattr(table, k): v for k, v in values.items()}
+            ).execute()
+
+    def _set(self, **changes: Any) -> None:
+        table = self.store.tables.Worker
+        values = {getattr(table, name): value for name, value in changes.items()}
+        with self.store.write():
+            table.update({**values, table.heartbeat: time.time()}).where(table.id == self.id).execute()
+
+    def _forget_dead_workers(self) -> None:
+        """This one works: what is known of this host's dead workers is history. Their jobs are taken first."""
+        self._sweeper.sweep(time.monotonic(), time.time())
+        table = self.store.tables.Worker
+        with self.store.write():
+            for row in table.select().where((table.machine == MACHINE) & (table.id != self.id)):
+                if not lives_here(row):
+                    table.delete().where(table.id == row.id).execute()
+
+    def _on_signal(self, *_: Any) -> None:
+        if self._stop.is_set():  # a second one: at once
+            os._exit(130)
+        self.stop()
+
+
+def watch_parent(worker: Worker) -> None:
+    """Stop when the supervisor says so on our standard input, or when that ends because the supervisor is gone."""
+
+    def read() -> None:
+        for line in sys.stdin:
+            if line.strip() == "stop":
+                break
+        worker.stop()
+
+    threading.Thread(target=read, name="parent", daemon=True).start()
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name(0)
+    return f"CPU ({torch.get_num_threads()} threads)"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="fanslymotion worker")
+    parser.add_argument("--id", default="")
+    parser.add_argument("--supervised", action="store_true", help="end when standard input ends")
+    options = parser.parse_args()
+    settings = Settings.from_env()
+    set_up(settings.logs_dir)
+    try:
+        worker = Worker(settings, options.id)
+        if options.supervised:
+            watch_parent(worker)
+        code = worker.run()
+    except StoreError as e:
+        log.error("%s", e)
+        code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # not sys.exit: threads inside torch may outlive the interpreter and abort it
+
+
+if __name__ == "__main__":
+    main()

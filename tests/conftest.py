@@ -1,0 +1,52 @@
+"""Fixtures that all tests share. Light on purpose: torch is imported only by who builds the tiny model."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fanslymotion.presets import Presets, load_presets
+from fanslymotion.settings import Settings
+from PIL import Image
+
+MODELS = "models"
+
+
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder, shared by the whole session, that holds the random tiny model as the stand-in for `mini`.
+
+    Built by a process of its own, so that torch does not come into this one.
+    """
+    folder = tmp_path_factory.mktemp(MODELS)
+    code = "import sys, pathlib; from fanslymotion.pipeline.tiny import build; build(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(folder / "mini-random")], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(models_dir: Path) -> Path:
+    """A folder in diffusers' format with a random model of the real architecture: 128×72 pixels, 14 frames."""
+    return models_dir / "mini-random"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, models_dir: Path) -> Settings:
+    """A data folder of the test's own, with spaces and letters beyond ASCII in its name."""
+    home = tmp_path / "data папка"
+    return Settings(home, models_dir, f"sqlite:///{(home / 'jobs.db').as_posix()}")
+
+
+@pytest.fixture
+def presets(settings: Settings) -> Presets:
+    return load_presets(settings)
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small landscape photo (320×180): a bright sky over a textured ground."""
+    image = Image.radial_gradient("L").resize((320, 180))
+    ground = Image.linear_gradient("L").resize((320, 180))
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    Image.merge("RGB", (image, ground, Image.blend(image, ground, 0.3))).save(path)
+    return path

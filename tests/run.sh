@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Run all tests, on a fresh machine too: it installs what they need first. Words go to pytest.
+set -eu
+cd "$(dirname "$0")/.."
+bash launch.sh setup --dev
+python=.venv/bin/python
+[ -x "$python" ] || python=.venv/Scripts/python.exe
+
+# The browser tests drive the system's own Chromium or Chrome, or the one FANSLYMOTION_CHROMIUM names.
+find_browser() {
+    for browser in chromium chromium-browser google-chrome google-chrome-stable \
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
+        "${PROGRAMFILES:-/none}/Google/Chrome/Application/chrome.exe"; do
+        if command -v "$browser" >/dev/null 2>&1; then
+            command -v "$browser"
+            return
+        fi
+    done
+    return 1
+}
+
+install_browser() {
+    root=""
+    [ "$(id -u)" = 0 ] || root="sudo -n"
+    # Ubuntu's package of that name only points to a snap, which does not start in many containers.
+    if command -v apt-get >/dev/null && ! grep -qs '^ID=ubuntu' /etc/os-release && $root true 2>/dev/null; then
+        $root apt-get update -qq
+        $root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends chromium fonts-noto-color-emoji >/dev/null
+    else
+        "$python" -m playwright install chromium
+    fi
+}
+
+case " $* " in
+    *"not browser"*) ;; # the tests that need one were not asked for
+    *)
+        if [ -z "${FANSLYMOTION_CHROMIUM:-}" ] && ! find_browser >/dev/null && ! install_browser; then
+            echo "tests/run.sh: no Chromium or Chrome found, and it could not be installed from here." >&2
+            echo "  Install one, or name it: FANSLYMOTION_CHROMIUM=/path/to/chrome bash tests/run.sh" >&2
+            echo "  Or leave those tests out: bash tests/run.sh -m 'not soak and not browser'" >&2
+            exit 1
+        fi
+        # Without one of the system, Playwright finds the one it has just installed by itself.
+        FANSLYMOTION_CHROMIUM=${FANSLYMOTION_CHROMIUM:-$(find_browser || true)}
+        export FANSLYMOTION_CHROMIUM
+        ;;
+esac
+
+exec "$python" -m pytest "$@"

@@ -1,0 +1,149 @@
+"""`fanslymotion generate` from the photo to the file: a real worker, a real (tiny) model, a real video."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from fanslymotion.pipeline.metadata import probe
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.supervisor import Supervisor
+from fanslymotion.queue.types import Status
+from fanslymotion.settings import ROOT, Settings
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, models_dir):
+    """One data folder and one warm worker for this file's jobs: what is tested is the way there, not the loading."""
+    home = tmp_path_factory.mktemp("data папка")
+    settings = Settings(home, models_dir, f"sqlite:///{(home / 'jobs.db').as_posix()}")
+    with Supervisor(settings):
+        yield settings
+
+
+def facts(path: Path) -> tuple[object, ...]:
+    video = probe(path)
+    return video.codec, video.pixel_format, video.width, video.height, video.frames, video.fps, round(video.duration, 1)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "seconds", "quality", "size", "frames", "fps"),
+    [
+        ("480p", 6, "standard", (848, 480), 72, 12),
+        ("480p", 6, "smooth", (848, 480), 144, 24),
+        ("480p", 12, "standard", (848, 480), 144, 12),
+        ("720p", 6, "standard", (1280, 720), 72, 12),
+        ("1080p", 6, "standard", (1920, 1080), 72, 12),
+    ],
+)
+def test_video_has_the_asked_size_length_and_rate(fm, here, photo, resolution, seconds, quality, size, frames, fps):
+    wanted = ["--resolution", resolution, "--seconds", seconds, "--quality", quality, "--steps", 1]
+    done = fm("generate", photo, *wanted, "--out", "clip.mp4")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{here / 'clip.mp4'}\n"
+    assert facts(here / "clip.mp4") == ("h264", "yuv420p", *size, frames, fps, float(seconds))
+    assert [path.name for path in here.iterdir()] == ["clip.mp4"]
+
+
+def test_portrait_photo_turned_by_exif_with_a_name_of_any_letters(fm, here, photo, tmp_path):
+    turned = tmp_path / "Мария на море 🌊.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its side
+    Image.open(photo).save(turned, exif=exif)
+    done = fm("generate", turned, "--steps", 1, "--json", "--seed", 7)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    video = Path(told["video"])
+    assert video == here / "Мария на море 🌊-480p-6s.mp4"
+    assert facts(video) == ("h264", "yuv420p", 480, 848, 72, 12, 6.0)
+    assert (told["status"], told["request"]["seed"], told["width"], told["height"]) == ("done", 7, 480, 848)
+
+
+def test_default_name_never_overwrites_and_out_may_be_a_folder(fm, here, photo, tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    taken = folder / f"{photo.stem}-480p-6s.mp4"
+    taken.write_bytes(b"somebody's")
+    done = fm("generate", photo, "--steps", 1, "--out", folder)
+    assert done.stdout == f"{taken.with_stem(taken.stem + '-2')}\n", done.stderr
+    assert taken.read_bytes() == b"somebody's"
+
+
+def test_model_by_a_path_from_where_one_stands(fm, here, photo, tiny_model):
+    own = here / "my модель"
+    own.mkdir()
+    for source in tiny_model.rglob("*"):
+        target = own / source.relative_to(tiny_model)
+        target.mkdir(exist_ok=True) if source.is_dir() else target.write_bytes(source.read_bytes())
+    done = fm("generate", photo, "--steps", 1, "--model", own.name, "--out", "clip.mp4", "--verbose")
+    assert done.returncode == 0, done.stderr
+    assert facts(here / "clip.mp4")[2:5] == (848, 480, 72)
+    assert str(own) in done.stderr
+
+
+def test_verbose_shows_the_five_lines_in_order(fm, photo):
+    said = fm("generate", photo, "--steps", 1, "--verbose").stderr
+    lines = [
+        "[WORKER] Starting job: ",
+        "[WORKER] Job func: ",
+        "[START] Job ",
+        "[DEBUG] Metadata loaded",
+        "[INFO] Getting",
+    ]
+    places = [said.find(line) for line in lines]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_failed_job_gives_its_reason_and_exit_code_1(fm, here, photo, settings, tiny_model):
+    """A model that is whole to look at, with weights that are not."""
+    broken = here / "broken"
+    for source in tiny_model.rglob("*"):
+        target = broken / source.relative_to(tiny_model)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_file():
+            data = source.read_bytes()
+            target.write_bytes(data[: len(data) // 2] if source.suffix == ".safetensors" else data)
+    done = fm("generate", photo, "--model", broken, "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["status"], told["video"]) == (1, "failed", None)
+    assert told["error"]
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in here.iterdir()] == ["broken"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl+C of a POSIX terminal")
+def test_ctrl_c_cancels_and_waits_for_the_end(start, here, photo, settings):
+    running = start("generate", photo, "--seconds", 12, "--steps", 100, "--out", "clip.mp4")
+    said = ""
+    for line in running.stderr:
+        said += line
+        if "sampling" in line:
+            running.send_signal(signal.SIGINT)
+            break
+    said += running.stderr.read()
+    assert running.wait(timeout=120) == 130, said
+    assert "Cancelled." in said
+    assert "Traceback" not in said
+    newest = max(Jobs(settings).list(), key=lambda job: job.created)
+    assert newest.status is Status.CANCELLED
+    assert list(here.iterdir()) == []
+
+
+def test_without_a_worker_it_starts_one_and_takes_it_along(start, tmp_path, models_dir, photo):
+    """From another folder, with a data folder of its own; nothing runs on afterwards."""
+    home = tmp_path / "lonely"
+    alone = Settings(home, models_dir, f"sqlite:///{(home / 'jobs.db').as_posix()}")
+    clip = tmp_path / "clip.mp4"
+    running = start("generate", photo, "--steps", 1, "--out", clip, cwd=ROOT.anchor, FANSLYMOTION_HOME=str(home))
+    seen: set[int] = set()
+    for _ in running.stderr:
+        seen |= {child.pid for child in psutil.Process(running.pid).children()}
+    assert running.wait(timeout=240) == 0
+    assert facts(clip)[2:5] == (848, 480, 72)
+    assert seen
+    assert [pid for pid in seen if psutil.pid_exists(pid)] == []
+    assert [worker for worker in Jobs(alone).workers() if worker.alive] == []

@@ -1,0 +1,117 @@
+"""`fanslymotion jobs …` and the small commands, on jobs that wait because no worker runs."""
+
+import json
+
+import pytest
+from fanslymotion import __version__
+from fanslymotion.queue.jobs import Jobs
+
+
+@pytest.fixture
+def waiting(fm, settings, photo):
+    """Three waiting jobs, the first first."""
+    return [json.loads(fm("generate", photo, "--no-wait", "--json", "--seed", n).stdout)["id"] for n in (1, 2, 3)]
+
+
+def line(settings) -> list[str]:
+    return [job.id for job in Jobs(settings).list()]
+
+
+def test_version_and_help(fm):
+    assert fm("--version").stdout == f"fanslymotion {__version__}\n"
+    for words in (["-h"], ["--help"], ["jobs", "--help"], ["generate", "--help"]):
+        assert (fm(*words).returncode, fm(*words).stderr) == (0, "")
+
+
+def test_list_shows_waiting_jobs_in_their_order(fm, waiting, photo):
+    shown = json.loads(fm("jobs", "list", "--json").stdout)
+    assert [(job["id"], job["place"], job["status"]) for job in shown] == [
+        (job_id, place, "queued") for place, job_id in enumerate(waiting, 1)
+    ]
+    assert shown[0]["request"]["seed"] == 1
+    table = fm("jobs", "list").stdout
+    assert [job_id for job_id in waiting if job_id not in table] == []
+    assert photo.name in table
+    assert fm("jobs", "list", "--status", "done", "--json").stdout.strip() == "[]"
+
+
+def test_show_by_the_first_characters(fm, waiting):
+    done = fm("jobs", "show", waiting[0][:6])
+    assert waiting[0] in done.stdout
+    assert "seed 1" in done.stdout
+    assert "No worker is running" in done.stderr
+
+
+def test_move_cancel_retry_delete(fm, waiting, settings):
+    first, second, third = waiting
+    assert "place 1" in fm("jobs", "move", third, 1).stdout
+    assert line(settings) == [third, first, second]
+    assert "cancelled" in fm("jobs", "cancel", first, second).stdout
+    assert line(settings)[0] == third
+    assert fm("jobs", "delete", first).returncode == 0
+    assert set(line(settings)) == {second, third}
+    assert not settings.job_dir(first).exists()
+    again = fm("jobs", "retry", second).stdout.split()[0]
+    assert Jobs(settings).get(again).request == Jobs(settings).get(second).request
+
+
+def test_pause_and_resume(fm, waiting, settings):
+    assert fm("jobs", "pause").returncode == 0
+    assert Jobs(settings).paused
+    assert "paused" in fm("jobs", "list").stderr
+    assert fm("jobs", "resume").returncode == 0
+    assert not Jobs(settings).paused
+
+
+def test_logs_tell_what_happened(fm, waiting):
+    fm("jobs", "cancel", waiting[0])
+    assert fm("jobs", "logs", waiting[0], "--follow").stdout.split("\n")[-2].endswith("cancelled")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["jobs", "show", "nothing"],
+        ["jobs", "logs", "nothing"],
+        ["jobs", "cancel", "nothing"],
+        ["jobs", "retry", "nothing"],
+        ["jobs", "delete", "nothing"],
+        ["jobs", "move", "nothing", "1"],
+        ["jobs", "show", ""],
+        ["jobs", "list", "--status", "lost"],
+    ],
+    ids=" ".join,
+)
+def test_job_that_is_not_there(fm, words):
+    done = fm(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Error: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_a_waiting_job_does_not_allow(fm, waiting):
+    for words in (["delete", waiting[0]], ["retry", waiting[0]], ["move", waiting[0], "0"]):
+        done = fm("jobs", *words)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_models_commands_are_there(fm):
+    models = {model["name"]: model for model in json.loads(fm("models", "list", "--json").stdout)}
+    assert set(models) >= {"mini", "svd", "svd-xt", "svd-xt-1.1"}
+    assert "Powered by Stability AI" in fm("models", "list").stdout
+    done = fm("models", "download", "nothing")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_restart_without_a_worker_says_so(fm):
+    done = fm("restart-worker")
+    assert done.returncode == 1
+    assert "no worker is running" in done.stderr
+
+
+def test_names_print_on_any_console(fm_process, settings, photo, tmp_path):
+    named = tmp_path / "Мария на море 🌊.png"
+    named.write_bytes(photo.read_bytes())
+    for encoding in ("cp1252", "ascii", "utf-8"):
+        done = fm_process("generate", named, "--no-wait", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+        assert (done.returncode, "Мария на море 🌊.png" in done.stdout) == (0, True), done.stderr

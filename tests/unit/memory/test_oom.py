@@ -1,0 +1,133 @@
+"""Every way in which memory says that it ran out, and what is remembered of it."""
+
+import errno
+
+import pytest
+import torch
+from fanslymotion.errors import RenderError
+from fanslymotion.pipeline.memory import GIB, Machine, ModelSize, Offload, Work, ideal, plan, smaller
+from fanslymotion.pipeline.oom import PlanMemory, is_oom, speed_key
+from fanslymotion.pipeline.progress import Stage
+from fanslymotion.settings import Settings
+
+
+def wrapped(cause: BaseException) -> BaseException:
+    try:
+        raise RenderError("decoding failed") from cause
+    except RenderError as e:
+        return e
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4294967296 bytes."),
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        wrapped(torch.OutOfMemoryError("HIP out of memory")),
+    ],
+)
+def test_memory_that_ran_out_is_known(error):
+    assert is_oom(error)
+
+
+def test_torch_really_speaks_like_that():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**46, dtype=torch.float32)
+    assert is_oom(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Input type (c10::Half) and bias type (float) should be the same"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        ValueError("height must be divisible by 8"),
+        KeyError("out of memory"),
+        KeyboardInterrupt(),
+    ],
+)
+def test_other_errors_are_not_taken_for_it(error):
+    assert not is_oom(error)
+
+
+def clumsy_clean_up():
+    try:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    except RuntimeError:
+        raise ValueError("while cleaning up")  # noqa: B904 - the context is what is tested
+
+
+def test_an_error_while_handling_another_is_judged_with_it():
+    with pytest.raises(ValueError, match="cleaning up") as caught:
+        clumsy_clean_up()
+    assert is_oom(caught.value)
+
+
+WORK = Work(1024, 576, 36, 25, True)
+
+
+@pytest.fixture
+def memory(tmp_path) -> PlanMemory:
+    return PlanMemory(Settings(tmp_path, tmp_path / "models", ""))
+
+
+def card(free: float) -> Machine:
+    return Machine("cuda", "card", 24 * GIB, int(free * GIB), 32 * GIB, 24 * GIB, gpu_speed=20)
+
+
+def test_what_worked_is_taken_next_time(memory):
+    first = plan(card(20), ModelSize(), WORK)
+    worked = smaller(smaller(first, Stage.SAMPLING), Stage.LOADING)
+    memory.remember(first, worked, "svd-xt")
+    assert memory.recall(first, "svd-xt").settings == worked.settings
+    assert memory.recall(first, "svd").settings == first.settings
+
+
+def test_the_full_plan_is_tried_again_with_more_free_memory(memory):
+    first = plan(card(12), ModelSize(), WORK)
+    memory.remember(first, smaller(first, Stage.LOADING), "svd-xt")
+    again = plan(card(22), ModelSize(), WORK)
+    assert memory.recall(again, "svd-xt").settings == again.settings
+
+
+def test_a_remembered_plan_never_lifts_one_that_starts_lower(memory):
+    first = plan(card(20), ModelSize(), WORK)
+    memory.remember(first, smaller(first, Stage.SAMPLING), "svd-xt")
+    low = plan(card(4), ModelSize(), WORK)
+    assert memory.recall(low, "svd-xt").need <= low.need
+
+
+def test_nothing_is_stored_when_the_first_plan_did_it(memory):
+    first = plan(card(20), ModelSize(), WORK)
+    memory.remember(first, first, "svd-xt")
+    assert not memory.path.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 99}', '{"version": 1, "plans": {"x": 1}}', "\x00\xff"])
+def test_a_damaged_file_costs_an_estimate_and_no_job(memory, text):
+    memory.path.write_text(text, encoding="utf-8")
+    first = plan(card(20), ModelSize(), WORK)
+    assert memory.recall(first, "svd-xt").settings == first.settings
+    memory.remember(first, smaller(first, Stage.LOADING), "svd-xt")
+    assert memory.recall(first, "svd-xt").offload is Offload.MODEL
+
+
+def test_measured_speed_corrects_the_estimate(memory):
+    first = ideal(card(24), ModelSize(), WORK)
+    expected = first.stage_seconds[Stage.SAMPLING]
+    memory.measured(first, expected * 2)
+    assert memory.speeds[speed_key("cuda", "card", True)] == pytest.approx(10)
+
+
+def test_forget(memory):
+    first = plan(card(20), ModelSize(), WORK)
+    memory.remember(first, smaller(first), "svd-xt")
+    memory.forget()
+    assert memory.recall(first, "svd-xt").settings == first.settings

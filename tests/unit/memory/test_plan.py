@@ -1,0 +1,212 @@
+"""The memory plan as a table: what each kind of machine gets, and that every step down leads somewhere."""
+
+from itertools import pairwise
+
+import pytest
+from fanslymotion.pipeline.memory import (
+    GIB,
+    Machine,
+    MemoryPlan,
+    ModelSize,
+    Offload,
+    Work,
+    change,
+    duration_text,
+    ideal,
+    plan,
+    resumable,
+    smaller,
+)
+from fanslymotion.pipeline.progress import Stage
+
+XT = ModelSize()
+SVD = ModelSize(frames=14)
+MINI = ModelSize(unet=9_000_000, vae=2_000_000, image_encoder=3_000_000, channels=64, vae_channels=32, width=256,
+                 height=144, frames=14)  # fmt: skip
+CLIP_720P = Work(1024, 576, 36, 25, True, 72, 1280 * 720)
+STAGES = (Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
+
+
+def gpu(vram: float, free: float | None = None, ram: float = 32) -> Machine:
+    """vram, free: GiB. A card shows a little less than it is sold with, and a desktop holds some of it."""
+    free = vram * 0.93 if free is None else free
+    return Machine("cuda", "card", int(vram * 0.99 * GIB), int(free * GIB), int(ram * GIB), int(ram * 0.75 * GIB),
+                   gpu_speed=20)  # fmt: skip
+
+
+def cpu(ram: float, bf16: bool = True) -> Machine:
+    return Machine(ram_total=int(ram * GIB), ram_free=int(ram * 0.8 * GIB), cpu_bf16=bf16, cpu_speed=0.35)
+
+
+@pytest.mark.parametrize(
+    ("vram", "offload", "size", "two_pass", "chunked"),
+    [
+        (80, Offload.NONE, (1024, 576), False, False),
+        (24, Offload.NONE, (1024, 576), False, False),
+        (16, Offload.NONE, (1024, 576), False, False),
+        (12, Offload.MODEL, (1024, 576), True, False),
+        (8, Offload.MODEL, (1024, 576), True, True),
+        (6, Offload.GROUP, (1024, 576), True, True),
+        (4, Offload.SEQUENTIAL, (1024, 576), True, True),
+        (3, Offload.SEQUENTIAL, None, True, True),
+    ],
+)
+def test_each_card_gets_the_best_that_fits(vram, offload, size, two_pass, chunked):
+    found = plan(gpu(vram), XT, CLIP_720P)
+    assert found.fits
+    assert found.device == "cuda"
+    assert found.dtype == "float16"
+    assert (found.offload, found.two_pass, found.chunked) == (offload, two_pass, chunked)
+    if size is None:
+        assert found.shrunk
+    else:
+        assert (found.width, found.height) == size
+        assert not found.shrunk
+    assert found.need <= found.limit < vram * GIB
+
+
+def test_below_16_gb_a_full_size_model_offloads_even_when_it_would_fit():
+    assert plan(gpu(15), ModelSize(frames=14), Work(576, 320, 14, 10, False)).offload is Offload.MODEL
+    assert plan(gpu(16), ModelSize(frames=14), Work(576, 320, 14, 10, False)).offload is Offload.NONE
+
+
+def test_a_small_model_never_offloads_on_a_small_card():
+    found = plan(gpu(4), MINI, Work(256, 144, 36, 15, False))
+    assert (found.offload, found.device, found.dtype) == (Offload.NONE, "cuda", "float16")
+
+
+def test_what_other_programs_hold_counts():
+    full, taken = plan(gpu(24), XT, CLIP_720P), plan(gpu(24, free=6), XT, CLIP_720P)
+    assert full.offload is Offload.NONE
+    assert taken.offload is not Offload.NONE
+    assert taken.fits
+
+
+def test_little_ram_keeps_the_weights_on_the_card():
+    # Offload would need 5 GB of RAM for the waiting weights.
+    found = plan(gpu(12, ram=6), XT, CLIP_720P)
+    assert found.offload is Offload.NONE
+    assert found.fits
+
+
+def test_a_card_too_small_for_anything_gives_way_to_the_cpu():
+    found = plan(gpu(2, free=1), XT, CLIP_720P)
+    assert found.device == "cpu"
+    assert found.fits
+    assert not found.guided
+
+
+@pytest.mark.parametrize(
+    ("bf16", "ram", "dtype"), [(True, 16, "bfloat16"), (False, 32, "float32"), (False, 12, "bfloat16")]
+)
+def test_cpu_samples_small_without_guidance(bf16, ram, dtype):
+    found = plan(cpu(ram, bf16), XT, CLIP_720P)
+    assert found.fits
+    assert (found.device, found.dtype, found.guided) == ("cpu", dtype, False)
+    assert (found.width, found.height, found.window) == (448, 256, 14)
+    assert found.shrunk
+
+
+def test_cpu_keeps_a_small_model_as_its_preset_says():
+    found = plan(cpu(8), MINI, Work(256, 144, 36, 15, True))
+    assert (found.width, found.height, found.window, found.guided) == (256, 144, 14, True)
+    assert found.dtype == "float32"
+
+
+def test_cpu_estimate_is_what_was_measured():
+    # Two cores with bf16: 20 s a step at 448×256×14, 2.5 s a frame decoded.
+    found = plan(cpu(16), SVD, Work(448, 256, 14, 10, False))
+    assert found.stage_seconds[Stage.SAMPLING] == pytest.approx(200, rel=0.1)
+    assert found.stage_seconds[Stage.DECODING] == pytest.approx(35, rel=0.35)
+
+
+def test_no_room_at_all_says_so_and_still_gives_the_smallest():
+    found = plan(cpu(4), XT, CLIP_720P)
+    assert not found.fits
+    assert found.decode_chunk == 1
+    assert found.chunked
+
+
+def test_portrait_keeps_its_shape_when_it_shrinks():
+    found = plan(gpu(3), XT, Work(576, 1024, 36, 25, True))
+    assert found.width < found.height
+    assert found.width / found.height == pytest.approx(576 / 1024, rel=0.03)
+    assert found.width % 8 == found.height % 8 == 0
+
+
+def ladder(first: MemoryPlan, at: Stage | None = None) -> list[MemoryPlan]:
+    rungs = [first]
+    while (below := smaller(rungs[-1], at)) is not None:
+        rungs.append(below)
+        assert len(rungs) < 60, "the ladder has no end"
+    return rungs
+
+
+def test_the_ladder_goes_down_in_the_documented_order():
+    rungs = ladder(ideal(gpu(24), XT, CLIP_720P))
+    said = [change(a, b) for a, b in pairwise(rungs)]
+    first = {
+        word: next(i for i, text in enumerate(said) if word in text)
+        for word in ("two passes", "forward chunking", "decoding", "model offload", "group offload",
+                     "sequential offload", "sampling at", "CPU instead")
+    }  # fmt: skip
+    assert list(first.values()) == sorted(first.values())
+    assert all(said), "every step says what it changes"
+    assert rungs[-1].device == "cpu"
+
+
+@pytest.mark.parametrize("machine", [gpu(24), gpu(8), cpu(16), cpu(16, bf16=False)])
+@pytest.mark.parametrize("model", [XT, SVD, MINI])
+@pytest.mark.parametrize("at", [None, Stage.LOADING, *STAGES])
+def test_every_rung_needs_less_where_it_ran_out(machine, model, at):
+    rungs = ladder(ideal(machine, model, Work(model.width, model.height, 36, 20, True)), at)
+    for above, below in pairwise(rungs):
+        if above.device != below.device:
+            continue
+        stages = STAGES if at in (None, Stage.LOADING) else (at,)
+        assert all(below.peak(s) <= above.peak(s) for s in stages)
+        if above.offload == below.offload:  # a small model's offload may gain nothing; the next rung does
+            assert any(below.peak(s) < above.peak(s) for s in stages)
+
+
+def test_running_out_while_decoding_never_samples_again():
+    for rung in ladder(ideal(gpu(12), XT, CLIP_720P), Stage.DECODING):
+        assert resumable(ideal(gpu(12), XT, CLIP_720P), rung)
+
+
+def test_running_out_while_loading_goes_straight_to_offload():
+    first = smaller(ideal(gpu(24), XT, CLIP_720P), Stage.LOADING)
+    assert first is not None
+    assert first.offload is Offload.MODEL
+
+
+def test_a_job_sampled_on_the_card_keeps_its_latents_on_the_cpu():
+    rungs = ladder(ideal(gpu(24), XT, CLIP_720P), Stage.SAMPLING)
+    last_gpu = [rung for rung in rungs if rung.device == "cuda"][-1]
+    first_cpu = next(rung for rung in rungs if rung.device == "cpu")
+    assert resumable(last_gpu, first_cpu)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "gib"),
+    [(576 * 320, 2.4), (848 * 480, 5.3), (1024 * 576, 7.7), (1280 * 720, 12.1)],
+)
+def test_estimates_agree_with_what_was_computed_on_the_real_architecture(pixels, gib):
+    height = 8 * round((pixels * 9 / 16) ** 0.5 / 8)
+    width = pixels // height // 8 * 8
+    found = ideal(gpu(80), XT, Work(width, height, 25, 25, True))
+    working = (found.peak(Stage.SAMPLING) - XT.unet * 2 - XT.vae * 2 - XT.image_encoder * 2) / GIB - 0.5
+    assert working / 1.1 == pytest.approx(gib, rel=0.05)
+
+
+def test_summary_is_what_the_form_shows():
+    assert plan(gpu(12), XT, CLIP_720P).summary == "about 6 min, 9.4 GB of 12 GB"
+    assert plan(cpu(16), XT, CLIP_720P).summary.endswith("of 16 GB on the CPU")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1, "5 s"), (42, "40 s"), (58, "1 min"), (179, "3 min"), (3540, "59 min"), (3600, "1 h"), (5400, "1 h 30 min")],
+)
+def test_durations_have_no_more_digits_than_an_estimate(seconds, text):
+    assert duration_text(seconds) == text

@@ -1,0 +1,184 @@
+"""What is here, checking it, removing it, and a folder of one's own."""
+
+import json
+import shutil
+
+import pytest
+from fanslymotion.errors import BadInput, ModelError
+from fanslymotion.models.commands import models_app
+from fanslymotion.models.download import download
+from fanslymotion.models.downloads import Downloads, DownloadState
+from fanslymotion.models.registry import check, list_models, look, remove, use_folder
+from fanslymotion.presets import load_presets
+from typer.testing import CliRunner
+
+WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def presets(settings):
+    return load_presets(settings)
+
+
+@pytest.fixture
+def whole(hub, settings, presets, tiny_model):
+    """The hub has a real tiny model, and it has been downloaded."""
+    hub.files = {p.relative_to(tiny_model).as_posix(): p.read_bytes() for p in tiny_model.rglob("*") if p.is_file()}
+    preset = presets.model("tiny")
+    download(preset, settings)
+    return hub
+
+
+def damage(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def test_the_list_needs_no_network_and_says_what_is_missing(settings, presets, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://10.255.255.1")
+    entries = {entry.name: entry for entry in list_models(presets, settings)}
+    assert entries["mini"].ready
+    assert entries["svd-xt"].state == "missing"
+    assert "fanslymotion models download svd-xt" in entries["svd-xt"].problem
+
+
+def test_a_downloaded_model_is_ready_and_whole(whole, settings, presets):
+    entry = look("tiny", presets, settings)
+    assert entry.state == "ready"
+    assert entry.size > 100_000
+    assert check("tiny", presets, settings) == []
+
+
+def test_check_finds_a_single_wrong_bit_and_download_mends_it(whole, settings, presets):
+    path = settings.models / "tiny" / WEIGHTS
+    good = path.read_bytes()
+    damage(path)
+    assert look("tiny", presets, settings).ready, "its size is right: only reading it all shows the damage"
+    seen = []
+    assert check("tiny", presets, settings, lambda *moment: seen.append(moment)) == [WEIGHTS]
+    assert seen[-1][1] == seen[-1][2]
+    before = dict(whole.sent)
+    download(presets.model("tiny"), settings)
+    assert path.read_bytes() == good
+    assert {name for name in whole.sent if whole.sent[name] != before[name]} == {WEIGHTS}
+
+
+def test_a_cut_off_file_shows_in_the_list(whole, settings, presets):
+    path = settings.models / "tiny" / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-10])
+    entry = look("tiny", presets, settings)
+    assert entry.state == "damaged"
+    assert "fanslymotion models download tiny" in entry.problem
+
+
+def test_a_model_copied_by_hand_is_judged_by_its_own_headers(whole, settings, presets):
+    Downloads(settings).forget("tiny")
+    assert look("tiny", presets, settings).ready
+    assert check("tiny", presets, settings) == []
+    path = settings.models / "tiny" / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-10])
+    assert check("tiny", presets, settings) == [WEIGHTS]
+
+
+def test_a_begun_download_is_said_to_be_one(settings, presets):
+    folder = settings.models / "tiny" / "unet"
+    folder.mkdir(parents=True)
+    (folder / "x.safetensors.part").write_bytes(b"12345")
+    entry = look("tiny", presets, settings)
+    assert (entry.state, entry.size) == ("partial", 5)
+
+
+def test_remove_frees_the_disk_and_leaves_no_trace(whole, settings, presets):
+    size = look("tiny", presets, settings).size
+    assert remove("tiny", presets, settings) == size
+    assert look("tiny", presets, settings).state == "missing"
+    assert [p.name for p in settings.models.iterdir() if p.name != ".downloads"] == []
+    with pytest.raises(BadInput, match="not here"):
+        remove("tiny", presets, settings)
+
+
+def test_bundled_models_stay(settings, presets):
+    with pytest.raises(BadInput, match="stays"):
+        remove("mini", presets, settings)
+
+
+def test_a_folder_of_ones_own(settings, tiny_model, tmp_path):
+    mine = tmp_path / "Моя модель №1"
+    shutil.copytree(tiny_model, mine)
+    preset = use_folder(mine, settings, "mine")
+    presets = load_presets(settings)
+    assert presets.model("mine") == preset
+    assert (preset.width, preset.height, preset.frames) == (128, 72, 14)
+    assert look("mine", presets, settings).ready
+    assert remove("mine", presets, settings) == 0
+    assert (mine / "model_index.json").is_file(), "the user's files are never deleted"
+    assert "mine" not in load_presets(settings).models
+
+
+def test_a_folder_without_a_name_gets_its_own(settings, tiny_model):
+    assert use_folder(tiny_model, settings).name == "mini-random"
+
+
+@pytest.mark.parametrize("name", ["mini", "svd-xt"])
+def test_bundled_names_are_taken(settings, tiny_model, name):
+    with pytest.raises(BadInput, match="bundled"):
+        use_folder(tiny_model, settings, name)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x" * 99])
+def test_names_that_are_paths_are_refused(settings, tiny_model, name):
+    if name == "":
+        return
+    with pytest.raises(BadInput):
+        use_folder(tiny_model, settings, name)
+
+
+def test_a_folder_that_is_no_model(settings, tmp_path):
+    with pytest.raises(ModelError):
+        use_folder(tmp_path, settings, "x")
+    assert not list((settings.presets_dir / "models").glob("x.toml"))
+
+
+def test_the_command_line(whole, settings):
+    runner = CliRunner()
+    listed = json.loads(runner.invoke(models_app, ["list", "--json"]).stdout)
+    assert {entry["name"]: entry["state"] for entry in listed}["tiny"] == "ready"
+    assert "tiny" in runner.invoke(models_app, ["list"]).stdout
+    assert runner.invoke(models_app, ["check", "tiny"]).exit_code == 0
+    damage(settings.models / "tiny" / WEIGHTS)
+    found = runner.invoke(models_app, ["check", "tiny", "--json"])
+    assert found.exit_code == 1
+    assert json.loads(found.stdout) == {"name": "tiny", "damaged": [WEIGHTS]}
+    again = runner.invoke(models_app, ["download", "tiny"])
+    assert again.exit_code == 0, again.output
+    assert runner.invoke(models_app, ["check", "tiny"]).exit_code == 0
+    assert runner.invoke(models_app, ["remove", "tiny"]).exit_code == 0
+
+
+def test_a_refused_download_is_kept_for_the_page(hub, settings):
+    hub.statuses["api"] = [403]
+    with pytest.raises(ModelError):
+        Downloads(settings).run("tiny")
+    state = Downloads(settings).state("tiny")
+    assert state is not None
+    assert (state.status, state.code, state.page) == ("failed", "FM-MODEL-003", f"{hub.url}/acme/tiny")
+
+
+def test_a_state_without_its_process_is_interrupted(settings):
+    downloads = Downloads(settings)
+    downloads.write(DownloadState("tiny", "running", pid=2**22 + 5, born=1.0, done=5, total=10, speed=3.0))
+    state = downloads.state("tiny")
+    assert state is not None
+    assert (state.status, state.speed, state.fraction) == ("interrupted", 0.0, 0.5)
+    downloads.cancel("tiny")
+    assert downloads.state("tiny") == DownloadState("tiny", "cancelled", pid=2**22 + 5, born=1.0, done=5, total=10)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"model": 1, "surprise": 2}'])
+def test_a_damaged_state_counts_as_none(settings, text):
+    path = settings.models / ".downloads" / "tiny.state.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    assert Downloads(settings).state("tiny") is None
+    assert Downloads(settings).all() == []

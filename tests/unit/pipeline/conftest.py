@@ -1,0 +1,67 @@
+"""The loaded tiny model, and jobs on it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fanslymotion.pipeline.models import ModelFolder, folder_preset
+from fanslymotion.pipeline.produce import produce
+from fanslymotion.pipeline.renderer import Renderer, RendererCache, choose_placement, load
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import Presets, load_presets
+from fanslymotion.settings import Settings
+from PIL import Image
+
+FAST = VideoRequest(resolution="small", seconds=4, quality="sampled", steps=3, seed=7)
+"""Three windows of three steps, 24 frames of 128×72, no interpolation: a second."""
+
+
+@pytest.fixture(scope="session")
+def renderer(tiny_model: Path) -> Renderer:
+    return load(ModelFolder(folder_preset(tiny_model), tiny_model), choose_placement())
+
+
+@pytest.fixture(scope="session")
+def renderers() -> RendererCache:
+    """One warm model for all tests of the session."""
+    return RendererCache()
+
+
+@pytest.fixture(scope="session")
+def small_photo(photo: Path) -> Image.Image:
+    """The photo at the tiny model's native size."""
+    with Image.open(photo) as image:
+        return image.convert("RGB").resize((128, 72))
+
+
+@pytest.fixture
+def presets(settings: Settings) -> Presets:
+    """The bundled ones, and a size and a length that keep tests short."""
+    settings.presets_dir.mkdir(parents=True)
+    (settings.presets_dir / "resolutions.toml").write_text("[small]\nwidth = 128\nheight = 72\n")
+    (settings.presets_dir / "durations.toml").write_text("[short]\nseconds = 4\n")
+    return load_presets(settings)
+
+
+@pytest.fixture
+def fast() -> VideoRequest:
+    return FAST
+
+
+@pytest.fixture
+def run(settings: Settings, presets: Presets, photo: Path, renderers: RendererCache, tmp_path: Path) -> Callable:
+    """Produce a clip in the test's own folder; keywords go over the defaults."""
+
+    def call(request: VideoRequest = FAST, **changes: Any):
+        known = {
+            "photo": photo,
+            "out": tmp_path / "clip.mp4",
+            "work": tmp_path / "work",
+            "settings": settings,
+            "presets": presets,
+            "renderers": renderers,
+        }
+        return produce(request, **{**known, **changes})
+
+    return call

@@ -1,0 +1,154 @@
+"""Checkpoints are whole or not there, and what is wrong with one never stops a job."""
+
+import errno
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fanslymotion.pipeline import checkpoint as module
+from fanslymotion.pipeline.checkpoint import Checkpoints
+from fanslymotion.pipeline.clip import ClipState
+from fanslymotion.pipeline.conditioning import Conditioning, window_generator
+from safetensors.torch import save_file
+
+
+def state(window: int = 1, step: int = 2, value: float = 1.0) -> ClipState:
+    return ClipState(
+        conditioning=Conditioning(torch.full((1, 1, 8), value), torch.ones(1, 4, 2, 3)),
+        rng=window_generator(3, window).get_state(),
+        noise_dtype=torch.float32,
+        window=window,
+        step=step,
+        x=torch.full((1, 5, 4, 2, 3), value, dtype=torch.bfloat16) if step else None,
+        done=torch.full((1, 7, 4, 2, 3), value) if window else None,
+    )
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def test_comes_back_as_it_was(tmp_path: Path) -> None:
+    keeper = Checkpoints(tmp_path / "work", "key", lambda: {"decode_chunk": 7})
+    keeper.now(state())
+    saved = Checkpoints(tmp_path / "work", "key").load()
+    assert saved is not None
+    assert saved.note == {"decode_chunk": 7}
+    assert (saved.state.window, saved.state.step, saved.state.noise_dtype) == (1, 2, torch.float32)
+    for name in ("rng", "x", "done"):
+        found, expected = getattr(saved.state, name), getattr(state(), name)
+        assert found.dtype == expected.dtype
+        assert torch.equal(found, expected)
+    assert torch.equal(saved.state.conditioning.embedding, state().conditioning.embedding)
+
+
+def test_written_at_most_every_interval_and_at_once_when_asked(tmp_path: Path) -> None:
+    now = 0.0
+    keeper = Checkpoints(tmp_path, "key", interval=30, clock=lambda: now)
+    keeper.step(state(step=1))
+    assert not files(tmp_path)
+    now = 29.0
+    keeper.step(state(step=2))
+    assert not files(tmp_path)
+    now = 31.0
+    keeper.step(state(step=3))
+    assert len(files(tmp_path)) == 1
+    now = 40.0
+    keeper.now(state(step=4))
+    now = 65.0
+    keeper.step(state(step=5))
+    saved = keeper.load()
+    assert saved is not None
+    assert saved.state.step == 4
+    now = 71.0
+    keeper.step(state(step=6))
+    saved = keeper.load()
+    assert saved is not None
+    assert saved.state.step == 6
+
+
+def test_only_the_newest_files_stay(tmp_path: Path) -> None:
+    keeper = Checkpoints(tmp_path, "key")
+    for step in range(1, 6):
+        keeper.now(state(step=step))
+    assert [path.name for path in files(tmp_path)] == ["checkpoint-000004.safetensors", "checkpoint-000005.safetensors"]
+    Checkpoints(tmp_path, "key").now(state(step=6))
+    assert [path.name for path in files(tmp_path)] == ["checkpoint-000005.safetensors", "checkpoint-000006.safetensors"]
+    keeper.clear()
+    assert not files(tmp_path)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def scramble(path: Path) -> None:
+    path.write_bytes(b"\xff" * 200)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def other_version(path: Path) -> None:
+    header = {"version": 99, "key": "key", "window": 0, "step": 0, "noise_dtype": "float32", "note": {}}
+    save_file({"rng": torch.zeros(1)}, path, metadata={"fanslymotion": json.dumps(header)})
+
+
+def foreign(path: Path) -> None:
+    save_file({"weight": torch.zeros(1)}, path)
+
+
+def not_finite(path: Path) -> None:
+    Checkpoints(path.parent / "other", "key").now(state(value=float("nan")))
+    path.write_bytes((path.parent / "other" / "checkpoint-000001.safetensors").read_bytes())
+
+
+@pytest.mark.parametrize("damage", [truncate, scramble, empty, other_version, foreign, not_finite])
+def test_a_bad_one_gives_way_to_the_one_before(damage: Any, tmp_path: Path, caplog: Any) -> None:
+    keeper = Checkpoints(tmp_path, "key")
+    keeper.now(state(step=1))
+    keeper.now(state(step=2))
+    damage(tmp_path / "checkpoint-000002.safetensors")
+    with caplog.at_level(logging.WARNING):
+        saved = Checkpoints(tmp_path, "key").load()
+    assert saved is not None
+    assert saved.state.step == 1
+    assert "checkpoint-000002.safetensors is not used" in caplog.text
+    (tmp_path / "checkpoint-000001.safetensors").unlink()
+    assert Checkpoints(tmp_path, "key").load() is None
+
+
+def test_another_jobs_is_not_taken(tmp_path: Path, caplog: Any) -> None:
+    Checkpoints(tmp_path, "theirs").now(state())
+    assert Checkpoints(tmp_path, "ours").load() is None
+    assert "other settings" in caplog.text
+
+
+def test_no_folder_is_no_checkpoint(tmp_path: Path) -> None:
+    assert Checkpoints(tmp_path / "none", "key").load() is None
+
+
+def test_a_full_disk_costs_the_checkpoint_not_the_job(
+    tmp_path: Path, caplog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Checkpoints(tmp_path, "key")
+    keeper.now(state(step=1))
+
+    def full(part: Path, path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module, "commit", full)
+    with caplog.at_level(logging.WARNING):
+        keeper.now(state(step=2))
+        keeper.now(state(step=3))
+    assert caplog.text.count("the disk is full") == 1, "said once, not at every attempt"
+    assert [path.name for path in files(tmp_path)] == ["checkpoint-000001.safetensors"]
+    monkeypatch.undo()
+    keeper.now(state(step=4))
+    saved = keeper.load()
+    assert saved is not None
+    assert saved.state.step == 4

@@ -1,0 +1,191 @@
+"""The whole path: file, progress, metadata, cancel at every stage, errors, and nothing left behind."""
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fanslymotion.errors import BadInput, Cancelled, RenderError
+from fanslymotion.pipeline import film as film_module
+from fanslymotion.pipeline.encode import VideoEncoder
+from fanslymotion.pipeline.metadata import probe, read_metadata
+from fanslymotion.pipeline.progress import Progress, Stage
+from fanslymotion.pipeline.renderer import RendererCache
+from fanslymotion.pipeline.request import VideoRequest
+from PIL import Image
+
+
+def ours() -> set[str]:
+    """Threads of the pipeline that are alive."""
+    names = ("fanslymotion", "interpolate")
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith(names)}
+
+
+def test_the_file_and_what_is_told_on_the_way(run: Callable, fast: VideoRequest) -> None:
+    seen: list[Progress] = []
+    request = replace(fast, quality="standard", motion_bucket_id=40)
+    result = run(request, progress=seen.append, record={"job": "7", "name": "кот.jpg"})
+    info = probe(result.path)
+    assert (info.codec, info.pixel_format) == ("h264", "yuv420p")
+    assert (info.width, info.height, info.frames, info.fps, info.duration) == (128, 72, 48, 12, 4)
+    assert (result.width, result.height, result.frames, result.fps) == (128, 72, 48, 12)
+    assert "untrained" in result.warnings[0]
+    assert set(result.stage_seconds) <= {stage.value for stage in Stage}
+    assert ours() == set()
+
+    stages = [moment.stage for moment in seen]
+    assert stages == sorted(stages, key=list(Stage).index), "stages come in their order"
+    assert set(stages) == set(Stage)
+    fractions = [moment.fraction for moment in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[0] >= 0
+    assert fractions[-1] <= 1
+    steps = [moment for moment in seen if moment.x0 is not None]
+    assert [(moment.step, moment.steps, moment.window, moment.windows) for moment in steps] == [
+        (i + 1, 9, i // 3 + 1, 3) for i in range(9)
+    ]
+    assert steps[0].x0.shape == (14, 4, 9, 16)
+    assert all(moment.eta_seconds is not None and moment.eta_seconds >= 0 for moment in steps)
+    assert steps[0].preview is not None
+    assert steps[0].preview()[8:12] == b"WEBP"
+
+    settings = read_metadata(result.path)
+    assert settings["job"] == {"job": "7", "name": "кот.jpg"}
+    assert VideoRequest.from_json(settings["request"]) == request
+    assert settings["sampling"]["motion_bucket_id"] == 40
+    assert settings["model"]["random"] is True
+
+
+def test_a_folder_as_model_and_an_upright_photo(
+    run: Callable, fast: VideoRequest, tiny_model: Path, photo: Path, tmp_path: Path
+) -> None:
+    upright = tmp_path / "upright.png"
+    with Image.open(photo) as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(upright)
+    result = run(replace(fast, model=str(tiny_model), fit="pad"), photo=upright, renderers=RendererCache())
+    info = probe(result.path)
+    assert (info.width, info.height) == (72, 128)
+    assert not result.warnings
+    assert str(tiny_model.parent) not in str(read_metadata(result.path)), "no path of this machine goes into the file"
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_cancel_leaves_nothing(stage: Stage, run: Callable, tmp_path: Path) -> None:
+    def cancel(moment: Progress) -> None:
+        if moment.stage == stage and (moment.step > 0 or stage == Stage.SAVING):
+            raise Cancelled
+
+    cache = RendererCache()
+    with pytest.raises(Cancelled):
+        run(progress=cancel, renderers=cache)
+    assert not list(tmp_path.glob("*clip.mp4*"))
+    if stage == Stage.LOADING:
+        assert cache.loaded is None
+        cache.release()  # waits for what was being read
+    assert ours() == set()
+
+
+def test_cancel_while_the_encoder_is_behind(run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decoder waits for a slow disk: cancel does not."""
+    monkeypatch.setattr(film_module, "POLL_SECONDS", 0.01)
+    gate = threading.Event()
+    real = VideoEncoder.write
+
+    def slow(self: VideoEncoder, frame: np.ndarray) -> None:
+        gate.wait(30)
+        real(self, frame)
+
+    monkeypatch.setattr(VideoEncoder, "write", slow)
+    calls = 0
+
+    def cancel(moment: Progress) -> None:
+        nonlocal calls
+        calls += moment.stage == Stage.DECODING
+        if calls == 5:
+            gate.set()
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run(progress=cancel)
+    assert not list(tmp_path.glob("*clip.mp4*"))
+    assert ours() == set()
+
+
+def test_an_encoder_that_fails_fails_the_job_and_the_latents_stay(
+    run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: VideoEncoder, frame: np.ndarray) -> None:
+        raise RenderError("the disk is full; free some space and retry")
+
+    monkeypatch.setattr(VideoEncoder, "write", full)
+    with pytest.raises(RenderError, match="disk is full"):
+        run()
+    assert not list(tmp_path.glob("*clip.mp4*"))
+    assert ours() == set()
+    monkeypatch.undo()
+    measures: dict[str, Any] = {}
+    run(measures=measures)
+    assert measures["resumed"] == (3, 0)
+
+
+def test_numbers_that_are_not_finite_fail_at_the_step_they_appear(run: Callable, renderers: RendererCache) -> None:
+    run()
+    unet = renderers._renderer.unet  # type: ignore[union-attr]
+    steps: list[int] = []
+    handle = unet.register_forward_hook(lambda module, args, output: (output[0] * math.nan,))
+    try:
+        with pytest.raises(RenderError, match="step 1 of 4"):
+            run(VideoRequest(resolution="small", seconds=4, quality="sampled", steps=4), progress=steps.append)
+    finally:
+        handle.remove()
+
+
+def test_the_next_job_is_not_harmed_by_a_failed_encode(run: Callable, renderers: RendererCache, fast) -> None:
+    """A half-precision VAE is raised to float32 to encode the photo, and goes back whatever happens there."""
+    run()
+    vae = renderers._renderer.vae  # type: ignore[union-attr]
+    vae.to(torch.float16)
+    handle = vae.encoder.register_forward_pre_hook(_fail)
+    try:
+        with pytest.raises(torch.OutOfMemoryError):
+            run(replace(fast, seed=99))
+        assert vae.dtype == torch.float16
+    finally:
+        handle.remove()
+        vae.to(torch.float32)
+    run(replace(fast, seed=99))
+
+
+def _fail(module: Any, args: Any) -> None:
+    assert args[0].dtype == torch.float32
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resolution": "999p"}, "resolution is '999p'; choose one of"),
+        ({"seconds": 7}, "seconds is 7; choose one of"),
+        ({"quality": "best"}, "quality is 'best'"),
+        ({"model": "no-such-model"}, "model is 'no-such-model'; choose one of"),
+        ({"model": "svd-xt"}, "download it: fanslymotion models download svd-xt"),
+    ],
+)
+def test_a_request_that_cannot_be_met(changes: dict, message: str, run: Callable, fast: VideoRequest) -> None:
+    with pytest.raises(Exception, match=message) as caught:
+        run(replace(fast, **changes), renderers=RendererCache())
+    assert isinstance(caught.value, BadInput) or "model" in changes
+
+
+def test_the_seed_decides(run: Callable, fast: VideoRequest, tmp_path: Path) -> None:
+    hashes = []
+    for i, seed in enumerate((1, 1, 2)):
+        measures: dict[str, Any] = {}
+        run(replace(fast, seed=seed), work=tmp_path / str(i), measures=measures)
+        hashes.append(measures["frames_sha256"])
+    assert hashes[0] == hashes[1] != hashes[2]

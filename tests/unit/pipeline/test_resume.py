@@ -1,0 +1,140 @@
+"""Interrupted anywhere and taken up again, a job gives the very frames of an undisturbed one."""
+
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fanslymotion.errors import HandBack, RenderError
+from fanslymotion.pipeline import decode as decode_module
+from fanslymotion.pipeline.metadata import probe
+from fanslymotion.pipeline.progress import Progress, Stage
+
+STEPS = 3
+"""Of each of FAST's three windows."""
+
+
+def at(stage: Stage, step: int):
+    """A progress callback that hands the job back at that moment, once."""
+
+    def callback(moment: Progress) -> None:
+        if moment.stage == stage and moment.step >= step:
+            raise HandBack
+
+    return callback
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Filled by the first test that needs it."""
+    return {}
+
+
+def frames_of(run: Any, undisturbed: dict[str, Any], tmp_path: Path) -> str:
+    if not undisturbed:
+        run(work=tmp_path / "undisturbed", out=tmp_path / "undisturbed.mp4", measures=undisturbed)
+        assert undisturbed["resumed"] is None
+    return undisturbed["frames_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "step", "resumed"),
+    [
+        (Stage.CONDITIONING, 1, None),
+        (Stage.SAMPLING, 1, (0, 1)),
+        (Stage.SAMPLING, 3, (0, 3)),
+        (Stage.SAMPLING, 4, (1, 1)),
+        (Stage.SAMPLING, 8, (2, 2)),
+        (Stage.SAMPLING, 9, (2, 3)),
+        (Stage.DECODING, 1, (3, 0)),
+        (Stage.SAVING, 0, (3, 0)),
+    ],
+)
+def test_handed_back_and_resumed(
+    stage: Stage, step: int, resumed: tuple[int, int] | None, run, undisturbed, tmp_path: Path, caplog
+) -> None:
+    expected = frames_of(run, undisturbed, tmp_path)
+    with pytest.raises(HandBack):
+        run(progress=at(stage, step))
+    assert not list(tmp_path.glob("*clip.mp4*"))
+    measures: dict[str, Any] = {}
+    seen: list[Progress] = []
+    with caplog.at_level(logging.INFO):
+        result = run(progress=seen.append, measures=measures)
+    assert measures["resumed"] == resumed
+    assert measures["frames_sha256"] == expected
+    assert probe(result.path).frames == 24
+    sampled = [moment.step for moment in seen if moment.stage == Stage.SAMPLING]
+    if resumed and resumed[0] < 3:
+        assert f"resumed at window {resumed[0] + 1}, step {resumed[1]} of {STEPS}" in caplog.text
+        first = resumed[0] * STEPS + resumed[1]
+        assert sorted(set(sampled)) == list(range(first, 3 * STEPS + 1))[: 0 if first == 3 * STEPS else None]
+    elif resumed:
+        assert "resumed after sampling" in caplog.text
+        assert not sampled
+
+
+def test_interrupted_at_every_second_step(run, undisturbed, tmp_path: Path) -> None:
+    """A machine that never lets the job work for long: it still ends, with the same frames."""
+    expected = frames_of(run, undisturbed, tmp_path)
+    measures: dict[str, Any] = {}
+
+    def impatient():
+        steps = 0
+
+        def callback(moment: Progress) -> None:
+            nonlocal steps
+            steps += moment.stage == Stage.SAMPLING and moment.x0 is not None
+            if steps == 4:
+                raise HandBack
+
+        return callback
+
+    for _ in range(4):
+        try:
+            run(progress=impatient(), measures=measures)
+            break
+        except HandBack:
+            continue
+    assert measures["frames_sha256"] == expected
+
+
+def test_a_copy_taken_in_mid_job_resumes_too(run, undisturbed, tmp_path: Path) -> None:
+    """What a power cut leaves: no exception was raised anywhere, only what was on the disk is there."""
+    expected = frames_of(run, undisturbed, tmp_path)
+    copies = []
+
+    def copy(moment: Progress) -> None:
+        if moment.stage == Stage.SAMPLING and moment.step in (2, 7):
+            copies.append(shutil.copytree(tmp_path / "work", tmp_path / f"copy{moment.step}"))
+
+    run(progress=copy, checkpoint_seconds=0)
+    assert len(copies) == 2
+    for folder, resumed in zip(copies, [(0, 2), (2, 1)], strict=True):
+        measures: dict[str, Any] = {}
+        run(work=folder, measures=measures)
+        assert measures["resumed"] == resumed
+        assert measures["frames_sha256"] == expected
+
+
+def test_other_settings_do_not_take_the_checkpoint(run, fast, caplog) -> None:
+    with pytest.raises(HandBack):
+        run(progress=at(Stage.SAMPLING, 4))
+    measures: dict[str, Any] = {}
+    run(replace(fast, seed=8), measures=measures)
+    assert measures["resumed"] is None
+    assert "other settings" in caplog.text
+
+
+def test_frames_that_fail_the_guard_leave_the_latents(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = decode_module.decode_frames
+    monkeypatch.setattr(decode_module, "decode_frames", lambda *args: real(*args) * 0)
+    with pytest.raises(RenderError, match="frame 1 is black"):
+        run()
+    assert not list(tmp_path.glob("*clip.mp4*"))
+    monkeypatch.undo()
+    measures: dict[str, Any] = {}
+    run(measures=measures)
+    assert measures["resumed"] == (3, 0)

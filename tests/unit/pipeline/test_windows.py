@@ -1,0 +1,143 @@
+"""Window plans, pinned overlaps and how later windows are tied to earlier ones."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from fanslymotion.pipeline.clip import ClipSettings, ClipState, begin, join, sample_clip
+from fanslymotion.pipeline.conditioning import Motion, window_generator
+from fanslymotion.pipeline.renderer import Renderer
+from fanslymotion.pipeline.sampler import Guidance, Pin
+from fanslymotion.pipeline.windows import WindowOptions, WindowPlan, plan_windows
+from PIL import Image
+
+STEPS = 2
+FRAMES, OVERLAP = 6, 3
+CLIP = ClipSettings(
+    width=128,
+    height=72,
+    seed=5,
+    steps=STEPS,
+    schedule="karras",
+    guidance=Guidance(1.0, 1.0),
+    motion=Motion(fps=7, bucket=127, noise_aug=0.02),
+    plan=WindowPlan(total=12, frames=FRAMES, count=3, overlap=OVERLAP),
+    options=WindowOptions(),
+)
+
+
+class Keeper:
+    """Remembers every state."""
+
+    def __init__(self) -> None:
+        self.states: list[ClipState] = []
+
+    def step(self, state: ClipState) -> None:
+        self.states.append(state)
+
+    def now(self, state: ClipState) -> None:
+        self.states.append(state)
+
+
+def sample(renderer: Renderer, photo: Image.Image, clip: ClipSettings) -> tuple[torch.Tensor, Keeper]:
+    keeper = Keeper()
+    return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=keeper), keeper
+
+
+@pytest.mark.parametrize(
+    ("frames", "total", "count", "overlap"),
+    [(25, 36, 2, 14), (25, 72, 4, 9), (14, 36, 4, 6), (14, 72, 9, 6), (25, 25, 1, 0), (25, 6, 1, 0), (2, 6, 5, 1)],
+)
+def test_plan(frames: int, total: int, count: int, overlap: int) -> None:
+    assert plan_windows(total, frames) == WindowPlan(total, frames, count, overlap)
+
+
+@pytest.mark.parametrize("total", range(1, 80, 7))
+@pytest.mark.parametrize("frames", [2, 3, 5, 14, 25])
+@pytest.mark.parametrize("share", [0.0, 0.36, 0.9])
+def test_every_plan_reaches_its_end_with_the_fewest_windows(frames: int, total: int, share: float) -> None:
+    plan = plan_windows(total, frames, share)
+    assert plan.sampled >= total
+    if plan.count > 1:
+        assert 1 <= plan.overlap < frames
+        assert plan.overlap >= min(frames - 1, share * frames)
+        fewer = (plan.count - 1) * frames - (plan.count - 2) * min(frames - 1, max(1, -(-frames * share // 1)))
+        assert fewer < total
+
+
+def test_shared_frames_end_exactly_as_they_were(renderer: Renderer, small_photo: Image.Image) -> None:
+    latents, keeper = sample(renderer, small_photo, CLIP)
+    assert latents.shape == (1, 12, 4, 9, 16)
+    last_steps = [state for state in keeper.states if state.step == STEPS and state.window]
+    assert len(last_steps) == 2
+    for state in last_steps:
+        assert state.x is not None
+        assert state.done is not None
+        assert torch.equal(state.x[:, :OVERLAP], state.done[:, -OVERLAP:])
+        assert not torch.equal(state.x[:, OVERLAP:], state.done[:, -OVERLAP:])
+
+
+def test_shared_frames_carry_the_steps_noise_on_the_way() -> None:
+    known, noise, x = torch.full((1, 2, 1, 1, 1), 3.0), torch.full((1, 2, 1, 1, 1), 0.5), torch.ones((1, 5, 1, 1, 1))
+    pin = Pin(known, noise)
+    assert pin.hold(x, torch.tensor(4.0)).flatten().tolist() == [5, 5, 1, 1, 1]
+    assert pin.hold(x, torch.tensor(0.0)).flatten().tolist() == [3, 3, 1, 1, 1]
+
+
+def test_frames_freed_after_the_start_are_cross_faded(renderer: Renderer, small_photo: Image.Image) -> None:
+    free = replace(CLIP, options=WindowOptions(pin="start"))
+    latents, keeper = sample(renderer, small_photo, free)
+    state = next(state for state in keeper.states if state.step == STEPS and state.window == 1)
+    assert state.x is not None
+    assert state.done is not None
+    before, after = state.done[:, -OVERLAP:], state.x[:, :OVERLAP]
+    assert not torch.equal(before, after)
+    seam = latents[:, FRAMES - OVERLAP : FRAMES]
+    expected = [torch.lerp(before[:, i], after[:, i], (i + 1) / (OVERLAP + 1)) for i in range(OVERLAP)]
+    assert torch.allclose(seam, torch.stack(expected, dim=1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        WindowOptions(condition="photo"),
+        WindowOptions(condition="last"),
+        WindowOptions(noise_aug=0.2),
+        WindowOptions(match=1.0),
+    ],
+)
+def test_options_change_only_what_comes_after_the_first_window(
+    renderer: Renderer, small_photo: Image.Image, options: WindowOptions
+) -> None:
+    plain, _ = sample(renderer, small_photo, CLIP)
+    changed, _ = sample(renderer, small_photo, replace(CLIP, options=options))
+    assert torch.equal(plain[:, :FRAMES], changed[:, :FRAMES])
+    assert not torch.equal(plain[:, FRAMES:], changed[:, FRAMES:])
+
+
+def test_guidance_is_capped_after_the_first_window() -> None:
+    ramp = Guidance(1.0, 3.0)
+    assert ramp.capped(2.0) == Guidance(1.0, 2.0)
+    assert ramp.capped(None) is ramp
+    assert not Guidance(1.0, 3.0).capped(1.0).on
+
+
+def test_new_frames_are_drawn_to_the_first_windows_statistics() -> None:
+    clip = replace(CLIP, options=WindowOptions(match=1.0, fade=0))
+    torch.manual_seed(0)
+    done, x = torch.randn(1, FRAMES, 4, 9, 16), 3 * torch.randn(1, FRAMES, 4, 9, 16) + 2
+    joined = join(done, x, clip)
+    fresh = joined[:, FRAMES:]
+    assert torch.equal(joined[:, :FRAMES], done)
+    assert fresh.mean() == pytest.approx(done.mean().item(), abs=0.15)
+    assert fresh.std() == pytest.approx(done.std().item(), rel=0.15)
+
+
+def test_every_window_and_seed_has_noise_of_its_own() -> None:
+    def first(seed: int, window: int) -> float:
+        return torch.randn(1, generator=window_generator(seed, window)).item()
+
+    values = {first(seed, window) for seed in range(6) for window in range(6)}
+    assert len(values) == 36
+    assert first(3, 2) == first(3, 2)
+    assert first(11, 0) == torch.randn(1, generator=torch.Generator().manual_seed(11)).item()

@@ -1,0 +1,99 @@
+"""Presets: the bundled files are whole, a user's own files add or override, and a mistake is named to the letter."""
+
+import pytest
+from fanslymotion.errors import BadInput, PresetError
+from fanslymotion.presets import load_presets
+from fanslymotion.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path):
+    (tmp_path / "presets" / "models").mkdir(parents=True)
+    return Settings(home=tmp_path, models=tmp_path / "models", database="sqlite:///unused.db")
+
+
+def write(settings, name, text):
+    path = settings.presets_dir / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_bundled_presets_are_the_choices_of_the_form(settings):
+    presets = load_presets(settings)
+    assert {n: (r.width, r.height) for n, r in presets.resolutions.items()} == {
+        "480p": (848, 480),
+        "720p": (1280, 720),
+        "1080p": (1920, 1080),
+    }
+    assert [presets.duration(s).frames for s in (6, 12)] == [36, 72]
+    shown = {n: presets.duration(6).fps * q.interpolation for n, q in presets.qualities.items() if not q.advanced}
+    assert shown == {"standard": 12, "smooth": 24}
+    assert set(presets.models) >= {"mini", "svd", "svd-xt", "svd-xt-1.1"}
+
+
+def test_models_that_ask_for_a_notice_have_it(settings):
+    for model in load_presets(settings).models.values():
+        if model.repository.startswith("stabilityai/"):
+            assert model.licence.powered_by == "Powered by Stability AI"
+            assert "Copyright" in model.licence.notice
+
+
+def test_own_table_overrides_single_keys_and_adds_presets(settings):
+    write(settings, "resolutions.toml", "[480p]\nwidth = 640\n[tall]\nwidth = 512\nheight = 512\n")
+    presets = load_presets(settings)
+    assert (presets.resolution("480p").width, presets.resolution("480p").height) == (640, 480)
+    assert presets.resolution("tall").width == 512
+    assert presets.resolution("1080p").width == 1920
+
+
+def test_own_model_file_adds_a_model_and_replaces_a_bundled_one(settings):
+    text = 'label = "{}"\nsource = "folder"\nfolder = "/models/{}"\nwidth = 512\nheight = 320\nframes = 8\n'
+    write(settings, "models/mine.toml", text.format("Моя", "mine"))
+    write(settings, "models/svd.toml", text.format("SVD, my own", "svd"))
+    presets = load_presets(settings)
+    assert presets.model("mine").label == "Моя"
+    assert (presets.model("svd").source, presets.model("svd").frames) == ("folder", 8)
+
+
+def test_file_saved_by_windows_notepad_is_read(settings):
+    write(settings, "qualities.toml", '\ufeff[slow]\r\nlabel = "Slow"\r\ninterpolation = 1\r\n')
+    assert load_presets(settings).quality("slow").interpolation == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("resolutions.toml", "[480p]\nwidth = 850\n", ["480p: width = 850", "multiple of 8"]),
+        ("resolutions.toml", '[480p]\nwidth = "wide"\n', ["480p: width = 'wide'"]),
+        ("resolutions.toml", "[480p]\nwidht = 640\n", ["480p: widht = 640"]),
+        ("resolutions.toml", "[4k]\nwidth = 3840\n", ["4k: height is missing"]),
+        ("resolutions.toml", "480p = 12\n", ["480p = 12", "[480p]"]),
+        ("durations.toml", "[6s]\nseconds = 600\n", ["6s: seconds = 600"]),
+        ("qualities.toml", "[smooth]\ninterpolation = 3\n", ["smooth: interpolation = 3"]),
+        ("qualities.toml", "[smooth\n", ["correct the file or delete it"]),
+        ("models/mine.toml", 'label = "x"\nsource = "hub"\nwidth = 64\nheight = 64\nframes = 2\n', ["repository"]),
+        ("models/svd.toml", 'label = "x"\nsource = "hub"\n[sampling]\nsteps = 0\n', ["svd: "]),
+    ],
+)
+def test_mistake_is_named_with_file_key_and_value(settings, name, text, says):
+    path = write(settings, name, text)
+    with pytest.raises(PresetError) as caught:
+        load_presets(settings)
+    assert [part for part in [str(path), *says] if part not in str(caught.value)] == []
+
+
+def test_file_that_is_not_text_is_named(settings):
+    path = settings.presets_dir / "durations.toml"
+    path.write_bytes(b"\xff\xfe\x00[6s]")
+    with pytest.raises(PresetError, match=path.name):
+        load_presets(settings)
+
+
+@pytest.mark.parametrize(
+    ("pick", "value"), [("resolution", "9000p"), ("duration", 7), ("quality", "best"), ("model", "gpt")]
+)
+def test_unknown_choice_names_the_known_ones(settings, pick, value):
+    presets = load_presets(settings)
+    with pytest.raises(BadInput, match="choose one of") as caught:
+        getattr(presets, pick)(value)
+    assert repr(value) in str(caught.value)

@@ -1,0 +1,142 @@
+"""What launch.py decides: pure functions, checked for every kind of machine on whichever this one is."""
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import pytest
+from fanslymotion.launch import (
+    Gpu,
+    Machine,
+    SetupError,
+    check_machine,
+    choose_torch,
+    fingerprint,
+    half_installed,
+    launch_words,
+    parse_gpus,
+    site_packages,
+    venv_python,
+)
+
+LINUX = Machine("Linux", "x86_64", (3, 12))
+WINDOWS = Machine("Windows", "amd64", (3, 12))
+MAC = Machine("Darwin", "arm64", (3, 12))
+
+
+def test_python_of_the_environment_on_both_kinds_of_paths():
+    windows = PureWindowsPath(r"C:\Users\Мария\my studio\.venv")
+    assert str(venv_python(windows, WINDOWS)) == r"C:\Users\Мария\my studio\.venv\Scripts\python.exe"
+    assert str(site_packages(windows, WINDOWS, (3, 13))) == r"C:\Users\Мария\my studio\.venv\Lib\site-packages"
+    posix = PurePosixPath("/home/maria/my studio/.venv")
+    assert str(venv_python(posix, LINUX)) == "/home/maria/my studio/.venv/bin/python"
+    assert str(site_packages(posix, MAC, (3, 11))) == "/home/maria/my studio/.venv/lib/python3.11/site-packages"
+
+
+@pytest.mark.parametrize(
+    ("machine", "gpus", "suffix"),
+    [
+        (WINDOWS, [Gpu(591, (8, 9))], "cu130"),  # RTX 40, current driver
+        (WINDOWS, [Gpu(551, (8, 6))], "cu126"),  # RTX 30, driver from before CUDA 13
+        (WINDOWS, [Gpu(582, (6, 1))], "cu126"),  # GTX 10: CUDA 13 has no code for it
+        (WINDOWS, [Gpu(572, (12, 0))], "cu130"),  # RTX 50: CUDA 12.6 has no code for it
+        (WINDOWS, [Gpu(472, (7, 5))], "cpu"),  # driver too old for either
+        (WINDOWS, [Gpu(581, (6, 1)), Gpu(581, (8, 6))], "cu130"),  # the better GPU decides
+        (WINDOWS, [Gpu(537, (0, 0))], "cu126"),  # nvidia-smi too old to know compute_cap
+        (WINDOWS, [], ""),  # the package index has the CPU build there
+        (LINUX, [], "cpu"),
+        (LINUX, [Gpu(580, (9, 0))], "cu130"),
+        (LINUX, [Gpu(535, (8, 0))], "cu126"),
+        (MAC, [], ""),
+        (Machine("Linux", "aarch64", (3, 12)), [Gpu(580, (9, 0))], ""),
+    ],
+)
+def test_build_of_torch_fits_system_gpu_and_driver(machine, gpus, suffix):
+    assert choose_torch(machine, gpus).suffix == suffix
+
+
+def test_old_driver_is_told_what_to_do():
+    assert "update the NVIDIA driver" in choose_torch(WINDOWS, [Gpu(572, (12, 0))]).why
+    assert "update the NVIDIA driver" in choose_torch(LINUX, [Gpu(470, (8, 6))]).why
+
+
+def test_own_wish_wins():
+    assert choose_torch(WINDOWS, [Gpu(591, (8, 9))], asked="cu126").index.endswith("/whl/cu126")
+    assert choose_torch(LINUX, [], asked="pypi").suffix == ""
+
+
+def test_gpus_as_nvidia_smi_prints_them():
+    assert parse_gpus("591.44, 8.9\n591.44, 6.1\n") == [Gpu(591, (8, 9)), Gpu(591, (6, 1))]
+    assert parse_gpus("580.65.06, 9.0\r\n") == [Gpu(580, (9, 0))]
+    assert parse_gpus("537.13, [N/A]\n") == [Gpu(537, (0, 0))]
+    assert parse_gpus("472.12\n") == [Gpu(472, (0, 0))]
+    assert parse_gpus("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n") == []
+    assert parse_gpus("") == []
+
+
+@pytest.mark.parametrize(
+    ("machine", "says"),
+    [
+        (Machine("Linux", "x86_64", (3, 10)), "Python 3.10"),
+        (Machine("Linux", "x86_64", (3, 14)), "Python 3.14"),
+        (Machine("Windows", "x86", (3, 12), bits=32), "32-bit"),
+        (Machine("Windows", "arm64", (3, 12)), "Intel/AMD"),
+        (Machine("Darwin", "x86_64", (3, 12)), "Apple silicon"),
+    ],
+)
+def test_machines_without_a_build_are_told_so(machine, says):
+    with pytest.raises(SetupError, match=says):
+        check_machine(machine)
+
+
+@pytest.mark.parametrize("machine", [LINUX, WINDOWS, MAC])
+def test_machines_with_a_build_pass(machine):
+    check_machine(machine)
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ([], ["ui"]),
+        (["--port", "8000"], ["ui", "--port", "8000"]),
+        (["--help"], ["--help"]),
+        (["--version"], ["--version"]),
+        (["generate", "a photo.jpg", "--json"], ["generate", "a photo.jpg", "--json"]),
+    ],
+)
+def test_words_go_to_the_command(words, command):
+    assert launch_words(words) == command
+
+
+def test_fingerprint_changes_with_what_matters(tmp_path):
+    file = tmp_path / "requirements.txt"
+    file.write_text("a==1\n")
+
+    def now(root=tmp_path, python=(3, 11), gpu=False, asked=""):
+        return fingerprint(root, python, gpu, asked, [str(file)])
+
+    first = now()
+    assert first == now()
+    assert len({first, now(python=(3, 12)), now(gpu=True), now(asked="cpu"), now(root=tmp_path / "moved")}) == 5
+    file.write_text("a==2\n")
+    assert now() != first
+
+
+def package(site: Path, name: str) -> Path:
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / f"{name}.py").write_text("x = 1\n")
+    (info / "METADATA").write_text("Name: x\n")
+    (info / "RECORD").write_text(f"{name}.py,sha256=abc,6\n{info.name}/RECORD,,\n__pycache__/{name}.pyc,,\n")
+    return info
+
+
+def test_packages_that_an_interrupted_install_left_are_found(tmp_path):
+    package(tmp_path, "whole")
+    no_record = package(tmp_path, "no_record")
+    (no_record / "RECORD").unlink()
+    gone = package(tmp_path, "gone")
+    (tmp_path / "gone.py").unlink()
+    cut = package(tmp_path, "cut")
+    (tmp_path / "cut.py").write_text("x")
+    garbled = package(tmp_path, "garbled")
+    (garbled / "RECORD").write_bytes(b"\xff\xfe\x00")
+    assert half_installed(tmp_path) == sorted([no_record, gone, cut, garbled])

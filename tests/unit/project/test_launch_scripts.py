@@ -1,0 +1,114 @@
+"""launch.sh with the Pythons that people really have; the .ps1 files as Windows PowerShell 5.1 reads them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tree_sitter_powershell
+from fanslymotion.launch import ROOT
+from tree_sitter import Language, Node, Parser
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX shell scripts")
+SCRIPTS = sorted(ROOT.glob("*.ps1"))
+
+
+@pytest.fixture
+def studio(tmp_path):
+    """launch.sh and restart_worker.sh beside a launch.py that prints its words, and an empty folder for the PATH."""
+    root = tmp_path / "my studio"
+    (root / "bin").mkdir(parents=True)
+    for name in ("launch.sh", "restart_worker.sh"):
+        shutil.copy(ROOT / name, root / name)
+    (root / "launch.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    for tool in ("dirname", "readlink", "uname", "bash", "env"):
+        (root / "bin" / tool).symlink_to(shutil.which(tool) or tool)
+    return root
+
+
+def sh(script: Path, *words: str, path: Path) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": str(path), "HOME": "/nowhere"}
+    bash = shutil.which("bash") or "bash"
+    return subprocess.run([bash, str(script), *words], env=env, capture_output=True, text=True, cwd="/", timeout=60)
+
+
+def fake(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+@posix
+def test_first_python_that_really_runs_is_taken(studio):
+    fake(studio / "bin", "python3", "echo 'python3: command not found' >&2; exit 127")  # a dead pyenv shim
+    fake(studio / "bin", "python3.13", "exit 1")  # too old, too new, or without venv
+    fake(studio / "bin", "python3.12", f'exec "{sys.executable}" "$@"')
+    done = sh(studio / "launch.sh", "generate", "a photo.jpg", path=studio / "bin")
+    assert (done.returncode, done.stdout) == (0, "['generate', 'a photo.jpg']\n"), done.stderr
+
+
+@posix
+def test_without_a_python_it_says_how_to_get_one(studio):
+    done = sh(studio / "launch.sh", path=studio / "bin")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Python 3.11, 3.12 or 3.13" in done.stderr
+    assert "python.org" in done.stderr
+
+
+@posix
+def test_own_python_and_a_link_to_the_script(studio):
+    link = studio.parent / "studio"
+    link.symlink_to(studio / "launch.sh")
+    env = {"PATH": str(studio / "bin"), "FANSLYMOTION_PYTHON": sys.executable}
+    done = subprocess.run([shutil.which("bash") or "bash", str(link)], env=env, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
+@posix
+def test_restart_worker_hands_over_to_the_same_launcher(studio):
+    fake(studio / "bin", "python3", f'exec "{sys.executable}" "$@"')
+    assert sh(studio / "restart_worker.sh", path=studio / "bin").stdout == "['restart-worker']\n"
+
+
+NOT_IN_5_1 = (b"&&", b"||", b"??", b"?.", b"-Parallel")
+"""PowerShell 7's operators that the grammar accepts; it refuses the others (a ternary) by itself."""
+
+
+def parse(text: bytes) -> Node:
+    return Parser(Language(tree_sitter_powershell.language())).parse(text).root_node
+
+
+def too_new(text: bytes) -> list[bytes]:
+    code = re.sub(rb"#[^\n]*|'[^'\n]*'|\"[^\"\n]*\"", b"", text)
+    return [operator for operator in NOT_IN_5_1 if operator in code]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.name)
+def test_powershell_script_is_whole_and_fits_5_1(script):
+    text = script.read_bytes()
+    assert not parse(text).has_error
+    assert too_new(text) == []
+    text.decode("ascii")  # 5.1 reads a file without a mark as the machine's old code page
+
+
+def test_both_powershell_scripts_are_there():
+    assert [script.name for script in SCRIPTS] == ["launch.ps1", "restart_worker.ps1"]
+
+
+@pytest.mark.parametrize("line", ["a && b", "a || b", "$x = $y ?? 1", "${x}?.Length", "1..3 | % -Parallel { $_ }"])
+def test_lint_finds_operators_that_5_1_does_not_have(line):
+    assert too_new(line.encode())
+
+
+@pytest.mark.parametrize("broken", ["if ($x) {", "$a = $b ? 1 : 2", "foreach ($a in $b { }", "$x = 'abc"])
+def test_parser_finds_broken_syntax(broken):
+    assert parse(broken.encode()).has_error
+
+
+def test_shell_scripts_are_executable_and_have_unix_line_ends():
+    names = ["launch.sh", "restart_worker.sh", "tests/run.sh", ".ci/run"]
+    assert [name for name in names if b"\r" in (ROOT / name).read_bytes()] == []
+    if sys.platform != "win32":
+        assert [name for name in names if not os.access(ROOT / name, os.X_OK)] == []

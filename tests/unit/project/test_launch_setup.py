@@ -1,0 +1,144 @@
+"""launch.py at work: a small checkout of its own, a real virtual environment, a real pip, real kills."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import psutil
+import pytest
+from fanslymotion import launch
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links the environment's Python to nowhere")
+
+COMMAND = "import sys, demo; print(demo.__version__, sys.argv[1:])\n"
+
+
+def wheel(folder: Path, version: str, files: int = 1) -> str:
+    """Write a wheel by hand: the package `fanslymotion` whose command prints its version and its words."""
+    name = f"fanslymotion-{version}-py3-none-any.whl"
+    info = f"fanslymotion-{version}.dist-info"
+    with zipfile.ZipFile(folder / name, "w") as archive:
+        archive.writestr("demo.py", f"__version__ = {version!r}\n")
+        for n in range(files):
+            archive.writestr(f"fanslymotion/part{n}.py", "x = 1\n")
+        archive.writestr("fanslymotion/__main__.py", COMMAND)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: fanslymotion\nVersion: {version}\n")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return name
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A folder with launch.py, launch.sh and requirements that name one hand-made wheel."""
+    root = tmp_path_factory.mktemp("my studio") / "фансли"
+    (root / "tests").mkdir(parents=True)
+    for name in ("launch.py", "launch.sh"):
+        shutil.copy(launch.ROOT / name, root / name)
+    (root / "pyproject.toml").write_text("")
+    (root / "requirements.txt").write_text(f"./{wheel(root, '1.0')}\n")
+    (root / "tests" / "requirements.txt").write_text("")
+    return root
+
+
+def run(root: Path, *words: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"FANSLYMOTION_TORCH": "pypi"} | extra
+    command = [sys.executable, str(root / "launch.py"), *words]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=280, cwd="/")
+
+
+def site(root: Path) -> Path:
+    machine = launch.Machine.this()
+    return Path(launch.site_packages(root / ".venv", machine, machine.python))
+
+
+def test_first_start_sets_up_and_hands_over_with_a_clean_stdout(checkout):
+    done = run(checkout, "generate", "a photo.jpg")
+    assert (done.returncode, done.stdout) == (0, "1.0 ['generate', 'a photo.jpg']\n"), done.stderr
+    assert "making" in done.stderr
+
+
+def test_second_start_changes_nothing(checkout):
+    before = (checkout / ".venv" / "fanslymotion.json").stat().st_mtime_ns
+    done = run(checkout, "models", "list")
+    assert (done.stdout, done.stderr) == ("1.0 ['models', 'list']\n", "")
+    assert (checkout / ".venv" / "fanslymotion.json").stat().st_mtime_ns == before
+
+
+def test_changed_requirements_are_installed(checkout):
+    (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '1.1')}\n")
+    assert run(checkout, "x").stdout == "1.1 ['x']\n"
+
+
+def test_failed_install_says_so_and_the_next_start_goes_on(checkout):
+    good = (checkout / "requirements.txt").read_text()
+    (checkout / "requirements.txt").write_text("./no-such-1.0-py3-none-any.whl\n")
+    failed = run(checkout, "x")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "pip could not finish" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    (checkout / "requirements.txt").write_text(good)
+    assert run(checkout, "x").stdout == "1.1 ['x']\n"
+
+
+def test_install_killed_at_any_moment_is_repaired(checkout):
+    (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '2.0', files=3000)}\n")
+    env = os.environ | {"FANSLYMOTION_TORCH": "pypi"}
+    command = [sys.executable, str(checkout / "launch.py"), "setup"]
+    starting = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    first_file = site(checkout) / "fanslymotion" / "part1.py"
+    while starting.poll() is None and not first_file.exists():
+        time.sleep(0.005)
+    for process in [*psutil.Process(starting.pid).children(recursive=True), psutil.Process(starting.pid)]:
+        process.kill()
+    starting.wait()
+    assert not (checkout / ".venv" / "fanslymotion.json").exists(), "the kill came too late to mean anything"
+    done = run(checkout, "x")
+    assert done.stdout == "2.0 ['x']\n", done.stderr
+    assert len(list((site(checkout) / "fanslymotion").glob("part*.py"))) == 3000
+    assert launch.half_installed(site(checkout)) == []
+
+
+def test_two_starts_at_once_take_turns(checkout):
+    (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '3.0', files=500)}\n")
+    env = os.environ | {"FANSLYMOTION_TORCH": "pypi"}
+    command = [sys.executable, str(checkout / "launch.py"), "x"]
+    both = [subprocess.Popen(command, env=env, stdout=-1, stderr=-1, text=True) for _ in range(2)]
+    answers = [process.communicate(timeout=280) for process in both]
+    assert [stdout for stdout, _ in answers] == ["3.0 ['x']\n"] * 2
+    installs = sum("installing the packages" in stderr for _, stderr in answers)
+    assert installs == 1
+
+
+def test_environment_without_its_python_is_made_anew(checkout):
+    for link in (checkout / ".venv" / "bin").glob("python*"):
+        link.unlink()
+        link.symlink_to("/nowhere/python3")
+    done = run(checkout, "x")
+    assert done.stdout == "3.0 ['x']\n", done.stderr
+    assert "anew" in done.stderr
+
+
+def test_moved_checkout_gets_an_environment_of_its_own(checkout):
+    moved = checkout.with_name("moved")
+    checkout.rename(moved)
+    try:
+        done = run(moved, "x")
+        assert done.stdout == "3.0 ['x']\n", done.stderr
+        assert "moved" in done.stderr
+        assert json.loads((moved / ".venv" / "fanslymotion.json").read_text())["root"] == str(moved)
+    finally:
+        moved.rename(checkout)
+
+
+def test_unknown_setup_word_is_bad_input(checkout):
+    done = run(checkout, "setup", "--fast")
+    assert done.returncode == 2
+    assert "--fast" in done.stderr

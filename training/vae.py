@@ -1,0 +1,166 @@
+"""Stage 1, the VAE: diffusers' AutoencoderKLTemporalDecoder, factor 8 like SVD's, with 16 latent channels.
+
+The encoder is closed form (patches.py), so only the temporal decoder is trained, and the UNet need not wait for it.
+It is trained on CLIPS: trained on single frames, it shifts the colours of every frame but the first.
+`scaling_factor` is 1: the conditioning latents, which SVD leaves unscaled, and the noisy latents live on one scale.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import linear
+import numpy as np
+import torch
+import torch.nn.functional as F
+from camera import clip, random_clip
+from common import Average, Log, learning_rate, load_checkpoint, save_checkpoint
+from diffusers import AutoencoderKLTemporalDecoder
+from patches import Patches, install
+
+
+@dataclass(frozen=True)
+class VaeConfig:
+    linear_steps: int = 1500
+    steps: int = 6000
+    minutes: float = 60.0  # the run ends here at the latest, its schedule scaled to it
+    peak_rate: float = 1e-3
+    images: int = 8  # frames a step, over all its clips
+    crop: int = 64  # pixels
+    chroma_weight: float = 1.0
+    edge_weight: float = 1.0
+    noise: float = 0.1  # on the latents, at most: the UNet's will not be perfect either
+    seed: int = 1
+
+
+def build(patches: Patches) -> AutoencoderKLTemporalDecoder:
+    """64 channels at full size are the least: GroupNorm has 32 groups, and one channel each would lose the colours."""
+    vae = AutoencoderKLTemporalDecoder(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        block_out_channels=(64, 64, 64, 128),
+        layers_per_block=1,
+        latent_channels=len(patches.scale),
+        sample_size=256,
+        scaling_factor=1.0,
+        force_upcast=True,
+    )
+    install(patches, vae.encoder, vae.quant_conv)
+    vae.encoder.requires_grad_(False)
+    vae.quant_conv.requires_grad_(False)
+    with torch.no_grad():  # time starts out as the identity: every frame is decoded by itself
+        vae.decoder.time_conv_out.weight.zero_()
+        vae.decoder.time_conv_out.weight[range(3), range(3), 1] = 1
+        vae.decoder.time_conv_out.bias.zero_()
+    return vae
+
+
+class Crops:
+    """Random crops of random clips, (N*T, 3, S, S) float in [-1, 1]. Clips are drawn smaller or larger, for variety."""
+
+    def __init__(self, photos: list[np.ndarray], seed: int, keep: int = 160) -> None:
+        self.photos, self.rng, self.keep = photos, np.random.default_rng(seed), keep
+        self.clips: list[np.ndarray] = []
+
+    def draw(self, count: int, frames: int, size: int) -> torch.Tensor:
+        if len(self.clips) < self.keep:
+            self.clips += [random_clip(self.photos, self.rng)[0] for _ in range(4)]
+        elif self.rng.random() < 0.5:  # a slowly changing pool: drawing a clip costs as much as half a step
+            self.clips[self.rng.integers(self.keep)] = random_clip(self.photos, self.rng)[0]
+        crops = []
+        for _ in range(count):
+            clip = self.clips[self.rng.integers(len(self.clips))]
+            start = self.rng.integers(clip.shape[0] - frames + 1)
+            y, x = (self.rng.integers(clip.shape[axis] - size + 1) for axis in (1, 2))
+            crops.append(clip[start : start + frames, y : y + size, x : x + size])
+        pixels = torch.from_numpy(np.concatenate(crops)).permute(0, 3, 1, 2)
+        return pixels.float() / 127.5 - 1
+
+
+def to_opponent(pixels: torch.Tensor) -> torch.Tensor:
+    """RGB to (luma, blue - luma, red - luma): a colour error hides in RGB's mean but not here. Weights: BT.601."""
+    luma = 0.299 * pixels[:, :1] + 0.587 * pixels[:, 1:2] + 0.114 * pixels[:, 2:]
+    return torch.cat([luma, pixels[:, 2:] - luma, pixels[:, :1] - luma], 1)
+
+
+def reconstruction_loss(made: torch.Tensor, true: torch.Tensor, config: VaeConfig) -> torch.Tensor:
+    """L1 on pixels, on opponent colours, and on differences between neighbouring pixels (edges stay edges)."""
+    loss = F.l1_loss(made, true)
+    loss = loss + config.chroma_weight * F.l1_loss(to_opponent(made)[:, 1:], to_opponent(true)[:, 1:])
+    for axis in (2, 3):
+        loss = loss + config.edge_weight * F.l1_loss(made.diff(dim=axis), true.diff(dim=axis))
+    return loss
+
+
+@torch.no_grad()
+def psnr(vae: AutoencoderKLTemporalDecoder, photos: list[np.ndarray], frames: int = 6) -> float:
+    """Mean PSNR in dB of round-tripped still-camera and moving clips at the native size."""
+    rng, values = np.random.default_rng(7), []
+    for photo in photos:
+        video = torch.from_numpy(clip(photo, rng, 127, 6, frames=frames, shapes=False)).permute(0, 3, 1, 2)
+        pixels = video.float() / 127.5 - 1
+        made = vae.decode(vae.encode(pixels).latent_dist.mode(), num_frames=frames).sample.clamp(-1, 1)
+        values.append(10 * np.log10(4 / float(F.mse_loss(made, pixels))))
+    return float(np.mean(values))
+
+
+def train(
+    patches: Patches, photos: list[np.ndarray], held_out: list[np.ndarray], run: Path, config: VaeConfig = VaeConfig()
+) -> AutoencoderKLTemporalDecoder:
+    """Trains the decoder, or goes on from the last checkpoint; returns the VAE with the averaged weights."""
+    run.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+    vae = build(patches)
+    decoder, crops, log = vae.decoder, Crops(photos, config.seed), Log(run, "vae", every=50)
+    average = Average(decoder, 0.998)
+    optimiser = torch.optim.AdamW(decoder.parameters(), lr=config.peak_rate, betas=(0.9, 0.98), weight_decay=1e-3)
+    first, spent = 0, 0.0
+    state = load_checkpoint(run / "vae.pt")
+    if state:
+        decoder.load_state_dict(state["weights"])
+        optimiser.load_state_dict(state["optimiser"])
+        average.shadow, average.step = state["average"], state["step"]
+        first, spent = state["step"], state["spent"]
+    else:
+        linear.install(linear.fit(patches, crops.draw, config.linear_steps), decoder)
+        average = Average(decoder, 0.998)
+        print("vae: PSNR of the linear start, dB:", round(psnr(vae, held_out), 2), flush=True)
+
+    for step in range(first, config.steps):
+        begun = time.perf_counter()
+        done = max(step / config.steps, spent / (60 * config.minutes))
+        if done >= 1:
+            break
+        rate = learning_rate(step, done, config.peak_rate)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        frames = int(crops.rng.choice([2, 4, 8] if done < 0.7 else [4, 8, 14]))
+        pixels = crops.draw(max(1, config.images // frames), frames, config.crop)
+        latents = patches.encode(pixels)
+        latents = latents + config.noise * torch.rand(()) * torch.randn_like(latents)
+        with torch.autocast("cpu", torch.bfloat16):
+            made = vae.decode(latents, num_frames=frames).sample.float()
+        loss = reconstruction_loss(made, pixels, config)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+        if torch.isfinite(norm):  # one bad bf16 step must not cost the run
+            optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        average.update(decoder)
+        spent += time.perf_counter() - begun
+        log.add(step + 1, loss=loss.item(), error=F.mse_loss(made, pixels).item())
+        if (step + 1) % 200 == 0:
+            save_checkpoint(
+                run / "vae.pt",
+                weights=decoder.state_dict(),
+                average=average.shadow,
+                step=step + 1,
+                optimiser=optimiser.state_dict(),
+                spent=spent,
+            )
+            log.draw()
+    average.copy_to(decoder)
+    if held_out:
+        print("vae: PSNR on photos never trained on, dB:", round(psnr(vae, held_out), 2), flush=True)
+    return vae.eval()

@@ -1,0 +1,153 @@
+"""Gradio's side: named endpoints for `gradio_client`, with Gradio's queue, uploads and documentation."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI, Request
+
+from ..errors import BadInput, FanslymotionError
+from ..pipeline.photo import MAX_BYTES
+from ..presets import Presets
+from ..queue.jobs import Jobs
+from ..settings import Settings
+from .guard import USER
+from .job_routes import JOB_ID, check_room, clean_name
+from .logins import Logins
+from .reading import to_request
+from .shape import job_json
+
+CACHE_CHECKED_SECONDS, CACHE_KEPT_SECONDS = 3600, 24 * 3600
+
+
+def mount_api(app: FastAPI, settings: Settings, presets: Presets, jobs: Jobs, logins: Logins) -> None:
+    """Add Gradio behind the app's own routes. `generate` gives a job's id, `job` its state, `cancel` ends it."""
+    blocks = build_blocks(presets, jobs, logins)
+    gr.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        auth_dependency=lambda request: request.scope.get(USER) if logins.required else "local",
+        max_file_size=MAX_BYTES,
+        show_error=True,
+        ssr_mode=False,
+        run_history=False,
+        enable_monitoring=False,
+        footer_links=[],
+    )
+
+
+def build_blocks(presets: Presets, jobs: Jobs, logins: Logins) -> gr.Blocks:
+    def owner(request: gr.Request | None) -> str | None:
+        return (request.username if request else None) if logins.required else None
+
+    def generate(
+        request: gr.Request,
+        photo: str | None,
+        resolution: str,
+        seconds: float,
+        quality: str,
+        model: str,
+        fit: str,
+        seed: float | None = None,
+        motion: float | None = None,
+        steps: float | None = None,
+        noise: float | None = None,
+        fps: float | None = None,
+    ) -> str:
+        """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own."""
+        if not photo:
+            raise BadInput("no photo was given; pass photo=handle_file('photo.jpg')")
+        wanted = to_request(
+            {
+                "resolution": resolution,
+                "seconds": _whole("seconds", seconds),
+                "quality": quality,
+                "model": model,
+                "seed": _whole("seed", seed),
+                "motion_bucket_id": _whole("motion", motion),
+                "steps": _whole("steps", steps),
+                "noise_aug_strength": noise,
+                "fps": _whole("fps", fps),
+                "fit": fit,
+            },
+            presets,
+        )
+        mine = owner(request)
+        check_room(jobs, mine, 1)
+        path = Path(photo)  # checked by gr.File: it lies in Gradio's own upload cache
+        return jobs.submit(path, wanted, name=clean_name(path.name), owner=mine or "").id
+
+    def job(request: gr.Request, job_id: str) -> dict[str, Any]:
+        """The state of a job: status, stage, step, fraction, eta_seconds, error, and the video's address when done."""
+        found = jobs.get(_job_id(job_id), owner(request))
+        return _with_addresses(job_json(found, presets), request)
+
+    def cancel(request: gr.Request, job_id: str) -> dict[str, Any]:
+        """Ask a job to end, and return its state."""
+        found = jobs.cancel(_job_id(job_id), owner(request))
+        return _with_addresses(job_json(found, presets), request)
+
+    with gr.Blocks(title="fanslymotion", analytics_enabled=False, delete_cache=_cache_times()) as blocks:
+        photo = gr.File(label="photo", type="filepath")
+        choices = [
+            gr.Textbox("480p", label="resolution"),
+            gr.Number(6, label="seconds"),
+            gr.Textbox("standard", label="quality"),
+            gr.Textbox("mini", label="model"),
+            gr.Textbox("crop", label="fit"),
+            *(gr.Number(None, label=label) for label in ("seed", "motion", "steps", "noise", "fps")),
+        ]
+        job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
+        never = {"queue": True, "concurrency_limit": None}
+        gr.Button("generate").click(_in_words(generate), [photo, *choices], job_id, api_name="generate", **never)
+        gr.Button("job").click(_in_words(job), job_id, state, api_name="job", **never)
+        gr.Button("cancel").click(_in_words(cancel), job_id, state, api_name="cancel", **never)
+    return blocks
+
+
+def _cache_times() -> tuple[int, int]:
+    return CACHE_CHECKED_SECONDS, CACHE_KEPT_SECONDS
+
+
+def _in_words(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Errors meant for people reach the caller as their sentence; Gradio passes on only its own kind."""
+
+    @wraps(function)
+    def speaking(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except FanslymotionError as e:
+            raise gr.Error(str(e), print_exception=False) from e
+
+    return speaking
+
+
+def _whole(name: str, value: float | None) -> int | None:
+    """Gradio's numbers are floats."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
+        raise BadInput(f"{name} is {value!r}; it must be a whole number")
+    return int(value)
+
+
+def _job_id(value: Any) -> str:
+    if not isinstance(value, str) or not JOB_ID.fullmatch(value):
+        raise BadInput("job_id is not one that generate has returned")
+    return value
+
+
+def _with_addresses(state: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+    """Addresses with the host that the caller used."""
+    base = _base(request.request)
+    video = state["video"]
+    if video:
+        state["video"] = {**video, "url": base + video["url"], "download": base + video["download"]}
+    return state
+
+
+def _base(request: Request | None) -> str:
+    return str(request.base_url).rstrip("/").removesuffix("/gradio_api") if request is not None else ""

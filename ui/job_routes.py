@@ -1,0 +1,227 @@
+"""Photos and jobs over HTTP: upload, generate, look, follow, cancel, and the files of one's own jobs."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import BadInput, NotFound
+from ..pipeline.photo import MAX_BYTES
+from ..pipeline.sizes import output_size
+from ..presets import Presets
+from ..queue.rows import photo_of
+from ..queue.types import Job, Status
+from ..settings import ROOT
+from .photos import Photo, make_poster
+from .reading import SettingsIn, owner_of, read_body, read_json, to_request, user_of
+from .shape import job_json
+
+router = APIRouter(prefix="/studio")
+
+SAMPLE = ROOT / "assets" / "sample.jpg"
+JOB_ID = re.compile(r"[0-9a-f]{12}")
+MOST_PHOTOS = 50
+MOST_WAITING = 200
+"""Jobs of one login that may wait at a time."""
+MOST_LISTED = 200
+NAME_LENGTH = 120
+
+
+class JobsIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    photos: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PHOTOS)
+    settings: SettingsIn = SettingsIn()
+
+
+@router.post("/photos")
+async def add_photo(request: Request) -> dict[str, Any]:
+    """The body is the file, the header X-Photo-Name its percent-encoded name."""
+    studio = request.app.state.studio
+    name = clean_name(unquote(request.headers.get("x-photo-name", "")))
+    data = await read_body(request, MAX_BYTES, f"{name} is larger than {MAX_BYTES >> 20} MB; save it smaller")
+    photo = await asyncio.to_thread(studio.photos.add, data, name, user_of(request))
+    return _photo_json(photo, studio.presets)
+
+
+@router.post("/photos/sample")
+async def add_sample(request: Request) -> dict[str, Any]:
+    """The sample photo of the checkout, as if it had been uploaded."""
+    studio = request.app.state.studio
+    data = await asyncio.to_thread(SAMPLE.read_bytes)
+    photo = await asyncio.to_thread(studio.photos.add, data, SAMPLE.name, user_of(request))
+    return _photo_json(photo, studio.presets)
+
+
+@router.get("/photos/{photo_id}")
+async def photo(photo_id: str, request: Request) -> dict[str, Any]:
+    studio = request.app.state.studio
+    return _photo_json(studio.photos.get(photo_id, user_of(request)), studio.presets)
+
+
+@router.get("/photos/{photo_id}/view")
+async def photo_view(photo_id: str, request: Request) -> Response:
+    found = request.app.state.studio.photos.get(photo_id, user_of(request))
+    return FileResponse(found.view, headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.post("/jobs")
+async def generate(request: Request) -> dict[str, Any]:
+    """One job for each photo, all with the same settings; nothing is queued when one of them is wrong."""
+    studio = request.app.state.studio
+    wanted: JobsIn = await read_json(request, JobsIn)
+    settings = to_request(wanted.settings, studio.presets)
+    user = user_of(request)
+    photos = [studio.photos.get(photo_id, user) for photo_id in wanted.photos]
+
+    def submit() -> list[Job]:
+        check_room(studio.jobs, owner_of(request), len(photos))
+        return [studio.jobs.submit(p.path, settings, name=p.name, owner=user) for p in photos]
+
+    jobs = await asyncio.to_thread(submit)
+    return {"jobs": [job_json(job, studio.presets) for job in jobs]}
+
+
+@router.get("/jobs/{job_id}")
+async def job(job_id: str, request: Request) -> dict[str, Any]:
+    return job_json(await _own_job(job_id, request), request.app.state.studio.presets)
+
+
+@router.post("/jobs/{job_id}/cancel")
+async def cancel(job_id: str, request: Request) -> dict[str, Any]:
+    studio = request.app.state.studio
+    found = await _own_job(job_id, request)
+    return job_json(await asyncio.to_thread(studio.jobs.cancel, found.id), studio.presets)
+
+
+@router.post("/jobs/{job_id}/retry")
+async def retry(job_id: str, request: Request) -> dict[str, Any]:
+    studio = request.app.state.studio
+    found = await _own_job(job_id, request)
+
+    def again() -> Job:
+        check_room(studio.jobs, owner_of(request), 1)
+        return studio.jobs.retry(found.id)
+
+    return job_json(await asyncio.to_thread(again), studio.presets)
+
+
+@router.get("/jobs/{job_id}/video")
+async def video(job_id: str, request: Request, download: bool = False) -> Response:
+    found = await _own_job(job_id, request)
+    path = _file(found.video, "this job has no video")
+    headers = {"Cache-Control": "private, max-age=86400"}
+    if download:
+        return FileResponse(path, media_type="video/mp4", filename=f"{file_stem(found)}.mp4", headers=headers)
+    return FileResponse(path, media_type="video/mp4", headers=headers)
+
+
+@router.get("/jobs/{job_id}/photo")
+async def job_photo(job_id: str, request: Request) -> Response:
+    found = await _own_job(job_id, request)
+    path = _file(photo_of(found.folder), "the photo of this job is gone")
+    return FileResponse(path, headers={"Cache-Control": "private, max-age=86400"})
+
+
+@router.get("/jobs/{job_id}/poster")
+async def poster(job_id: str, request: Request) -> Response:
+    """A small picture for lists."""
+    found = await _own_job(job_id, request)
+    path = await asyncio.to_thread(make_poster, _file(photo_of(found.folder), "the photo of this job is gone"))
+    return FileResponse(path, headers={"Cache-Control": "private, max-age=86400"})
+
+
+@router.get("/jobs/{job_id}/preview")
+async def preview(job_id: str, request: Request) -> Response:
+    found = await _own_job(job_id, request)
+    shown = await asyncio.to_thread(request.app.state.studio.jobs.preview, found.id)
+    if shown is None:
+        raise NotFound("there is no preview")
+    return Response(shown[1], media_type="image/webp", headers={"Cache-Control": "private, max-age=60"})
+
+
+@router.get("/jobs/{job_id}/log")
+async def log_text(job_id: str, request: Request) -> Response:
+    """The whole log as a text file."""
+    studio = request.app.state.studio
+    found = await _own_job(job_id, request)
+
+    def lines() -> str:
+        text, after = [], 0
+        while events := studio.jobs.events_since(found.id, after, 500):
+            text += [event.text for event in events if event.kind == "log"]
+            after = events[-1].id
+        return "\n".join(text) + "\n"
+
+    headers = {"Content-Disposition": f'attachment; filename="fanslymotion-{found.id}.log"'}
+    return Response(await asyncio.to_thread(lines), media_type="text/plain; charset=utf-8", headers=headers)
+
+
+@router.get("/events")
+async def events(
+    request: Request,
+    job: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+) -> Response:
+    """The open page's stream: the machine's state and, with `job`, that job's state and its log above `after`."""
+    studio = request.app.state.studio
+    if job is not None:
+        await _own_job(job, request)
+    last = request.headers.get("last-event-id", "")
+    if last.isdecimal() and len(last) < 19:  # a reconnecting browser names the last event it has seen
+        after = int(last)
+    stream: AsyncIterator[str] = studio.live.stream(owner_of(request), job, after)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+def check_room(jobs: Any, owner: str | None, more: int) -> None:
+    """Raise BadInput when a login would have too many jobs waiting; a machine of one's own has no limit."""
+    if owner is None:
+        return
+    waiting = jobs.count(owner=owner, statuses=(Status.QUEUED,))
+    if waiting + more > MOST_WAITING:
+        raise BadInput(f"{waiting} of your jobs are waiting already; at most {MOST_WAITING} may, so let some finish")
+
+
+def clean_name(name: str) -> str:
+    """A photo's own name, for people: no folders, no control characters, of a bearable length."""
+    last = re.split(r"[\\/]", name)[-1]
+    return "".join(c for c in last if c.isprintable())[:NAME_LENGTH].strip() or "photo"
+
+
+def file_stem(job: Job) -> str:
+    """What a downloaded video is called."""
+    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", Path(job.name).stem).strip(" .")
+    return f"{stem or 'video'}-{job.id}"
+
+
+def _photo_json(photo: Photo, presets: Presets) -> dict[str, Any]:
+    """sizes: the clip's size for each resolution."""
+    shape = (photo.width, photo.height)
+    return {
+        "sizes": {name: output_size(shape, resolution) for name, resolution in presets.resolutions.items()},
+        "id": photo.id,
+        "name": photo.name,
+        "width": photo.width,
+        "height": photo.height,
+        "view": f"/studio/photos/{photo.id}/view",
+    }
+
+
+async def _own_job(job_id: str, request: Request) -> Job:
+    if not JOB_ID.fullmatch(job_id):
+        raise NotFound("there is no such job")
+    return await asyncio.to_thread(request.app.state.studio.jobs.get, job_id, owner_of(request))
+
+
+def _file(path: Path | None, otherwise: str) -> Path:
+    if path is None or not path.is_file():
+        raise NotFound(otherwise)
+    return path

@@ -1,0 +1,48 @@
+"""The state of the whole place as every page shows it: workers, the line, what runs."""
+
+from typing import Any
+
+from ..queue.jobs import Jobs
+from ..queue.types import Job, Status, WorkerInfo
+from .shape import worker_json
+
+MOST_ACTIVE = 200
+ACTIVE = (Status.RUNNING, Status.QUEUED)
+
+
+def machine_json(jobs: Jobs, owner: str | None) -> dict[str, Any]:
+    """Of other people's jobs only the number is told."""
+    active = jobs.list(owner=owner, statuses=ACTIVE, limit=MOST_ACTIVE)
+    mine = {job.id for job in active}
+    workers = [worker_json(worker) for worker in shown_workers(jobs.workers())]
+    for worker in workers:
+        if worker["job"] not in mine and owner is not None:
+            worker["job"] = ""
+    return {
+        "workers": workers,
+        "active": [active_json(job) for job in active],
+        "waiting": jobs.count(statuses=(Status.QUEUED,)),
+        "paused": jobs.paused,
+        "notice": jobs.notice,
+    }
+
+
+def shown_workers(workers: list[WorkerInfo]) -> list[WorkerInfo]:
+    """The living; where none lives, the one last heard of, for it says why."""
+    living = [worker for worker in workers if worker.alive]
+    return living or workers[:1]
+
+
+def active_json(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "name": job.name,
+        "status": job.status.value,
+        "cancelling": job.cancelling,
+        "place": job.place,
+        "stage": job.stage,
+        "fraction": round(job.fraction, 3),
+        "eta_seconds": job.eta_seconds,
+        "attempt": job.attempt,
+        "settings": {key: getattr(job.request, key) for key in ("resolution", "seconds", "quality", "model")},
+    }

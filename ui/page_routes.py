@@ -1,0 +1,143 @@
+"""The page itself, its files, logging in and out, and the machine's state."""
+
+import asyncio
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from .. import __version__
+from ..errors import NotFound
+from ..pipeline.photo import MAX_BYTES
+from .guard import COOKIE, address_of
+from .logins import SESSION_SECONDS
+from .machine import machine_json
+from .reading import owner_of, read_body, user_of
+from .shape import options_json
+
+router = APIRouter()
+
+FOLDER = Path(__file__).resolve().parent
+MOST_LOGIN_BYTES = 4096
+
+
+@router.get("/", response_class=HTMLResponse)
+async def page() -> Response:
+    return _html("index.html")
+
+
+@router.head("/")
+async def page_head() -> Response:
+    return Response()
+
+
+@router.get("/login", response_class=HTMLResponse)
+async def login_page() -> Response:
+    return _html("login.html")
+
+
+@router.post("/login")
+async def log_in(request: Request) -> Response:
+    """Form fields username and password, as gradio_client sends them. Wrong ones take longer and longer."""
+    logins = request.app.state.studio.logins
+    body = await read_body(request, MOST_LOGIN_BYTES, "this request is too large")
+    form = parse_qs(body.decode("utf-8", "replace"))
+    user, password = (form.get(key, [""])[0] for key in ("username", "password"))
+    address = address_of(request.scope)
+    wait = logins.brake.wait(user, address)
+    if wait > 0:
+        sentence = f"Too many wrong passwords; try again in {wait:.0f} s."
+        return JSONResponse({"error": sentence, "wait": wait}, 429, headers={"Retry-After": f"{wait:.0f}"})
+    if not logins.check(user, password):
+        logins.brake.failed(user, address)
+        await asyncio.sleep(0.3)
+        return JSONResponse({"error": "Login or password is wrong."}, status_code=401)
+    logins.brake.succeeded(user, address)
+    response = JSONResponse({"success": True})
+    https = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+    response.set_cookie(
+        COOKIE, logins.open_session(user), max_age=SESSION_SECONDS, httponly=True, samesite="lax", secure=https
+    )
+    return response
+
+
+@router.post("/logout")
+async def log_out() -> Response:
+    response = RedirectResponse("/login", status_code=303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@router.get("/studio/static/{name}")
+async def static(name: str, request: Request) -> Response:
+    path = _known(FOLDER / "static").get(name)
+    if path is None:
+        raise NotFound("there is no such file")
+    return _versioned(path, request)
+
+
+@router.get("/studio/locales/{name}")
+async def locale(name: str, request: Request) -> Response:
+    path = _known(FOLDER / "locales").get(name)
+    if path is None:
+        raise NotFound("there is no such language")
+    return _versioned(path, request)
+
+
+@router.get("/favicon.ico")
+async def favicon(request: Request) -> Response:
+    return _versioned(FOLDER / "static" / "icon.svg", request)
+
+
+@router.get("/robots.txt")
+async def robots() -> Response:
+    return Response("User-agent: *\nDisallow: /\n", media_type="text/plain")
+
+
+@router.get("/studio/options")
+async def options(request: Request) -> dict[str, Any]:
+    """What the form offers, and who is asking."""
+    studio = request.app.state.studio
+    shown = await asyncio.to_thread(options_json, studio.presets, studio.settings)
+    user = user_of(request)
+    return {
+        "version": __version__,
+        "user": user,
+        "owns_machine": studio.logins.owns_machine(user),
+        "photo_bytes": MAX_BYTES,
+        **shown,
+    }
+
+
+@router.get("/studio/machine")
+async def machine(request: Request) -> dict[str, Any]:
+    studio = request.app.state.studio
+    return await asyncio.to_thread(machine_json, studio.jobs, owner_of(request))
+
+
+@cache
+def _known(folder: Path) -> dict[str, Path]:
+    """The files that may be served, listed once: a name from a browser is looked up, never joined to a path."""
+    return {path.name: path for path in folder.iterdir() if path.is_file()}
+
+
+@cache
+def _fingerprint(path: Path, _modified: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _versioned(path: Path, request: Request) -> Response:
+    """The file, or 304 when the browser has this very version: always fresh after an update, no bytes otherwise."""
+    tag = f'"{_fingerprint(path, path.stat().st_mtime_ns)}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return FileResponse(path, headers=headers)
+
+
+def _html(name: str) -> Response:
+    return HTMLResponse((FOLDER / "static" / name).read_text(encoding="utf-8"))

@@ -1,0 +1,89 @@
+"""Reading what browsers and scripts send: who they are, bodies of a bounded size, settings of the right types."""
+
+import secrets
+from typing import Annotated, Any
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import BadInput
+from ..pipeline.request import MAX_SEED, VideoRequest
+from ..presets import Presets
+from .guard import USER
+
+MOST_JSON_BYTES = 64 * 1024
+
+Word = Annotated[str, Field(max_length=64)]
+
+
+class SettingsIn(BaseModel):
+    """A form's settings. Unknown keys are refused; ranges and presets are checked by VideoRequest and the queue.
+
+    seed: None draws one. Only models with a preset: a path that a browser names is never opened.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    resolution: Word = "480p"
+    seconds: int = 6
+    quality: Word = "standard"
+    model: Word = "mini"
+    seed: int | None = None
+    motion_bucket_id: int | None = None
+    steps: int | None = None
+    noise_aug_strength: float | None = None
+    fps: int | None = None
+    fit: Word = "crop"
+
+
+def user_of(request: Request) -> str:
+    """The login, "" on a page without logins."""
+    return request.scope[USER]
+
+
+def owner_of(request: Request) -> str | None:
+    """Whose jobs this request may see: its login's; on a page without logins all of them (None)."""
+    return user_of(request) if request.app.state.studio.logins.required else None
+
+
+async def read_body(request: Request, limit: int, too_large: str) -> bytes:
+    """The body, at most `limit` bytes; BadInput(too_large) as soon as there is more."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise BadInput(too_large)
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise BadInput(too_large)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def read_json(request: Request, kind: type[BaseModel]) -> Any:
+    body = await read_body(request, MOST_JSON_BYTES, "this request is too large")
+    try:
+        return kind.model_validate_json(body or b"{}")
+    except ValidationError as e:
+        raise BadInput(first_mistake(e)) from e
+
+
+def to_request(settings: SettingsIn | dict[str, Any], presets: Presets) -> VideoRequest:
+    """Raise BadInput naming the setting that is wrong."""
+    if isinstance(settings, dict):
+        try:
+            settings = SettingsIn.model_validate(settings)
+        except ValidationError as e:
+            raise BadInput(first_mistake(e)) from e
+    presets.model(settings.model)
+    values = settings.model_dump()
+    if values["seed"] is None:
+        values["seed"] = secrets.randbelow(MAX_SEED + 1)
+    return VideoRequest.from_json(values)
+
+
+def first_mistake(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the request"
+    value = repr(first.get("input"))
+    return f"{key} is {value[:60]}: {first['msg'].lower()}"

@@ -1,0 +1,230 @@
+"""Start the page: choose the address, keep a worker alive, open the browser, end everything on Ctrl+C."""
+
+import errno
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from types import FrameType
+
+import uvicorn
+
+from ..errors import BadInput, FanslymotionError
+from ..settings import Settings
+from .logins import Logins, make_login, session_key
+
+log = logging.getLogger(__name__)
+
+FIRST_PORT = 7860
+PORTS_TRIED = 100
+LOCALHOST = "127.0.0.1"
+
+
+def serve(
+    settings: Settings,
+    host: str = LOCALHOST,
+    port: int | None = None,
+    share: bool = False,
+    auth: Mapping[str, str] | None = None,
+    open_browser: bool = True,
+    with_worker: bool = True,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve the page until Ctrl+C (SIGINT, SIGTERM, on Windows also Ctrl+Break).
+
+    port: None takes the first free one from 7860; a given one must be free. auth: user -> password; a page that
+    others can reach (share link, any address but this machine's own) gets a login when none is given.
+    say: shows a line to the person who started it. Raise BadInput when the address cannot be used.
+    """
+    listener = listen(host, port, say)
+    number = listener.getsockname()[1]
+    passwords = dict(auth or {})
+    made = not passwords and (share or not is_local(host))
+    if made:
+        passwords = make_login()
+    address = local_address(host, number)
+    with ExitStack() as ending:
+        ending.enter_context(_signals_as_interrupts())
+        logins = Logins(passwords, session_key(settings.home))
+        app, closing = _build(settings, logins, host)
+        if with_worker:
+            from ..queue.supervisor import Supervisor
+
+            ending.enter_context(Supervisor(settings))
+        server = Server(
+            app, closing, lambda: _announce(address, host, number, share, passwords, made, open_browser, say)
+        )
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+        say("Ending: the worker stops after its step; unfinished jobs go on at the next start.")
+
+
+class Server(uvicorn.Server):
+    """uvicorn that tells when the page can be opened, and tells open streams to end when it stops."""
+
+    def __init__(self, app: Callable[..., object], closing: Callable[[], None], opened: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=3,
+                timeout_keep_alive=30,
+            )
+        )
+        self._closing = closing
+        self._opened = opened
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            # A thread: the tunnel and the browser take their time, and the page must answer meanwhile.
+            threading.Thread(target=self._opened, name="opened", daemon=True).start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._closing()
+        await super().shutdown(sockets=sockets)
+
+
+def listen(host: str, port: int | None, say: Callable[[str], None]) -> socket.socket:
+    """A bound socket, so that nobody can take the port between the look and the start."""
+    wanted = [port] if port is not None else range(FIRST_PORT, FIRST_PORT + PORTS_TRIED)
+    for number in wanted:
+        try:
+            listener = _bind(host, number)
+        except OSError as e:
+            if e.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", -1)) or _windows_says_taken(e):
+                continue
+            raise BadInput(f"the page cannot be served at {host}, port {number}: {e.strerror or e}") from e
+        if port is None and number != FIRST_PORT:
+            say(f"Port {FIRST_PORT} is taken by another program; this page is on port {number}.")
+        return listener
+    if port is not None:
+        raise BadInput(f"port {port} is taken by another program; leave --port out, or name a free one")
+    raise BadInput(f"no port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} is free; name one with --port")
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    name = host.strip("[]")
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            # There SO_REUSEADDR would let two programs share a port, and requests would go to either.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((name, port))
+        listener.listen(2048)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _windows_says_taken(error: OSError) -> bool:
+    """With SO_EXCLUSIVEADDRUSE a taken port can also answer "access denied"."""
+    return sys.platform == "win32" and error.errno == errno.EACCES
+
+
+def is_local(host: str) -> bool:
+    """Whether only programs on this machine can reach the address."""
+    name = host.strip("[]")
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def local_address(host: str, port: int) -> str:
+    """The page's address as a browser on this machine opens it."""
+    name = host.strip("[]")
+    if name in ("0.0.0.0", "::"):
+        name = LOCALHOST
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[..., object], Callable[[], None]]:
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+    from .web import build_app
+
+    studio = build_app(settings, logins, host)
+    return studio.app, studio.live.close
+
+
+def _announce(
+    address: str,
+    host: str,
+    port: int,
+    share: bool,
+    passwords: Mapping[str, str],
+    made: bool,
+    open_browser: bool,
+    say: Callable[[str], None],
+) -> None:
+    say(f"fanslymotion is ready: {address}   (Ctrl+C ends it)")
+    if not is_local(host):
+        say(f"Other computers reach it at this machine's own address, port {port}.")
+    if share:
+        try:
+            say(f"Shared for up to a week: {open_tunnel(host, port)}")
+        except FanslymotionError as e:
+            say(str(e))
+    if made:
+        ((user, password),) = passwords.items()
+        say(f"Login: {user}   Password: {password}")
+    if open_browser:
+        webbrowser.open(address)
+
+
+def open_tunnel(host: str, port: int) -> str:
+    """Gradio's share link. Raise BadInput with the way out when it cannot be had; the local page is not affected."""
+    import secrets
+
+    from gradio import networking
+
+    name = LOCALHOST if host in ("0.0.0.0", "::") else host
+    try:
+        link = networking.setup_tunnel(name, port, secrets.token_urlsafe(32), None, None)
+    except Exception as e:  # the tunnel's parts raise whatever their libraries raise; nothing of it may end the page
+        log.info("no share link: %r", e)
+        raise BadInput(
+            f"No share link could be made ({e}). Check the internet connection, and whether an antivirus program "
+            "blocks Gradio's tunnel (frpc); the page works on this machine all the same."
+        ) from e
+    return "https://" + link.split("://", 1)[-1]
+
+
+class _signals_as_interrupts:
+    """SIGTERM and Ctrl+Break end the program as Ctrl+C does.
+
+    uvicorn raises the signals it caught once more after its shutdown; with the default handler SIGTERM would then
+    kill the process before the worker has been told to stop.
+    """
+
+    NAMES = ("SIGTERM", "SIGBREAK")
+
+    def __enter__(self) -> None:
+        self._before: dict[int, object] = {}
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (getattr(signal, name) for name in self.NAMES if hasattr(signal, name)):
+            self._before[number] = signal.signal(number, _interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

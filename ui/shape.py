@@ -1,0 +1,159 @@
+"""Jobs, workers and presets as the JSON that the page and the API see: no paths, nothing of other people."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..errors import FanslymotionError
+from ..pipeline.models import require_model
+from ..pipeline.sizes import output_size
+from ..presets import ModelPreset, Presets
+from ..queue.rows import photo_of
+from ..queue.types import Event, Job, WorkerInfo
+from ..settings import Settings
+
+ROUTES = "/studio"
+
+
+def job_json(job: Job, presets: Presets) -> dict[str, Any]:
+    """All that a view needs. Times in Unix seconds, sizes in pixels, `fraction` 0..1."""
+    request = job.request
+    return {
+        "id": job.id,
+        "name": job.name,
+        "status": job.status.value,
+        "cancelling": job.cancelling,
+        "attempt": job.attempt,
+        "created": job.created,
+        "started": job.started,
+        "finished": job.finished,
+        "place": job.place,
+        "stage": job.stage,
+        "step": job.step,
+        "steps": job.steps,
+        "window": job.window,
+        "windows": job.windows,
+        "fraction": round(job.fraction, 4),
+        "eta_seconds": job.eta_seconds,
+        "revision": job.revision,
+        "preview": preview_url(job),
+        "photo": f"{ROUTES}/jobs/{job.id}/photo",
+        "poster": f"{ROUTES}/jobs/{job.id}/poster",
+        "settings": request.to_json(),
+        "expected": expected_size(job, presets),
+        "licence": licence_json(presets.models.get(request.model)),
+        "error": job.error,
+        "warnings": list(job.warnings),
+        "video": video_json(job),
+    }
+
+
+def preview_url(job: Job) -> str:
+    """The version makes each preview its own address, which the browser may keep."""
+    return f"{ROUTES}/jobs/{job.id}/preview?v={job.preview_version}" if job.preview_version else ""
+
+
+def video_json(job: Job) -> dict[str, Any] | None:
+    if job.video is None:
+        return None
+    return {
+        "url": f"{ROUTES}/jobs/{job.id}/video",
+        "download": f"{ROUTES}/jobs/{job.id}/video?download=1",
+        "width": job.width,
+        "height": job.height,
+        "frames": job.frames,
+        "fps": job.fps,
+    }
+
+
+def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
+    """Pixels, frames and frame rate of the clip to come; None when a preset is gone since."""
+    request = job.request
+    resolution = presets.resolutions.get(request.resolution)
+    duration = next((d for d in presets.durations.values() if d.seconds == request.seconds), None)
+    quality = presets.qualities.get(request.quality)
+    if resolution is None or duration is None or quality is None:
+        return None
+    width, height = output_size(_photo_size(photo_of(job.folder)), resolution)
+    factor = quality.interpolation
+    return {"width": width, "height": height, "frames": duration.frames * factor, "fps": duration.fps * factor}
+
+
+@lru_cache(maxsize=4096)
+def _photo_size(path: Path) -> tuple[int, int]:
+    """Pixels, from the file's header. A job's photo never changes; one that is gone counts as 16:9."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return image.size
+    except OSError:
+        return 16, 9
+
+
+def event_json(event: Event) -> list[Any]:
+    """[id, time, kind, level, text]: short, for there are many."""
+    return [event.id, round(event.time, 3), event.kind, event.level, event.text]
+
+
+def worker_json(worker: WorkerInfo) -> dict[str, Any]:
+    return {
+        "id": worker.id,
+        "host": worker.host,
+        "pid": worker.pid,
+        "state": worker.state,
+        "alive": worker.alive,
+        "started": worker.started,
+        "device": worker.device,
+        "job": worker.job_id,
+        "stage": worker.stage,
+        "last_output": worker.last_output if worker.state == "crashed" else "",
+        "restarts": worker.restarts,
+    }
+
+
+def licence_json(model: ModelPreset | None) -> dict[str, str] | None:
+    if model is None:
+        return None
+    licence = model.licence
+    return {"name": licence.name, "url": licence.url, "notice": licence.notice, "powered_by": licence.powered_by}
+
+
+def options_json(presets: Presets, settings: Settings) -> dict[str, Any]:
+    """What the form can offer: presets, and for each model whether its files are there."""
+    durations = presets.durations.values()
+    return {
+        "resolutions": [{"name": r.name, "width": r.width, "height": r.height} for r in presets.resolutions.values()],
+        "durations": [{"seconds": d.seconds, "fps": d.fps} for d in durations],
+        "qualities": [
+            {"name": q.name, "label": q.label, "interpolation": q.interpolation, "advanced": q.advanced}
+            for q in presets.qualities.values()
+        ],
+        "models": [model_json(model, presets, settings) for model in presets.models.values()],
+    }
+
+
+def model_json(model: ModelPreset, presets: Presets, settings: Settings) -> dict[str, Any]:
+    """missing: why the model cannot be used now and what to do, "" when it can. random: the untrained stand-in."""
+    missing, random = "", False
+    try:
+        random = require_model(model.name, presets, settings).random
+    except FanslymotionError as e:
+        missing = str(e)
+    return {
+        "name": model.name,
+        "label": model.label,
+        "summary": model.summary,
+        "demo": model.demo,
+        "random": random,
+        "missing": missing,
+        "source": model.source,
+        "repository": model.repository,
+        "download_gb": model.download_gb,
+        "gated": model.gated,
+        "width": model.width,
+        "height": model.height,
+        "frames": model.frames,
+        "sampling": model.sampling.model_dump(),
+        "licence": licence_json(model),
+    }

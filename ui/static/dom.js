@@ -1,0 +1,75 @@
+// Small helpers: make elements (text is always text, never markup), remember things, show numbers to people.
+
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "class") element.className = value;
+    else if (name === "data") Object.assign(element.dataset, value);
+    else if (name in element && name !== "list" && name !== "form") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function icon(path) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS(SVG, "path");
+  line.setAttribute("d", path);
+  svg.append(line);
+  return svg;
+}
+
+export const ICONS = {
+  close: "M6 6l12 12M18 6L6 18",
+  plus: "M12 5v14M5 12h14",
+  download: "M12 4v11m-5-5l5 5 5-5M5 20h14",
+  photo: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9.5h.01",
+  again: "M4 12a8 8 0 1 1 2.6 5.9M4 20v-5h5",
+  up: "M6 14l6-6 6 6",
+  down: "M6 10l6 6 6-6",
+  pause: "M9 5v14M15 5v14",
+  play: "M8 5v14l11-7z",
+  trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  star: "M12 4l2.5 5.2 5.5.8-4 4 1 5.6-5-2.7-5 2.7 1-5.6-4-4 5.5-.8z",
+  sliders: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
+};
+
+/** Set only what differs: streaming must not restart animations or move the page. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function show(element, visible) {
+  if (element.hidden === visible) element.hidden = !visible;
+}
+
+export function remember(key, value) {
+  try {
+    localStorage.setItem(`fanslymotion.${key}`, JSON.stringify(value));
+  } catch {
+    // private windows may refuse; remembering is a comfort only
+  }
+}
+
+export function recall(key, otherwise) {
+  try {
+    return JSON.parse(localStorage.getItem(`fanslymotion.${key}`)) ?? otherwise;
+  } catch {
+    return otherwise;
+  }
+}
+
+export function toast(text, kind = "info") {
+  const box = h("div", { class: `toast ${kind}` }, text);
+  document.getElementById("toasts").append(box);
+  setTimeout(() => box.remove(), kind === "error" ? 9000 : 4500);
+  return box;
+}

@@ -1,0 +1,257 @@
+// The form of a new video: photo, three choices, one loud button, and the rest folded away.
+
+import { h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
+import { number, t } from "./i18n.js";
+import { call } from "./net.js";
+import { PhotoPicker } from "./photo.js";
+
+const SLIDERS = [
+  { key: "motion_bucket_id", min: 1, max: 255, step: 1 },
+  { key: "steps", min: 1, max: 100, step: 1 },
+  { key: "noise_aug_strength", min: 0, max: 1, step: 0.01 },
+  { key: "fps", min: 5, max: 30, step: 1 },
+];
+const EMPTY = {
+  resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop",
+};
+
+export class Form {
+  /** started(jobs): the queued jobs. */
+  constructor(root, options, started) {
+    this.root = root;
+    this.options = options;
+    this.started = started;
+    this.values = this.usable({ ...EMPTY, ...recall("form", {}) });
+    this.build();
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.root.offsetParent) this.generate();
+    });
+    document.addEventListener("language", () => this.rebuild());
+  }
+
+  /** Remembered settings may name presets that are gone. */
+  usable(values) {
+    const pick = (list, value, key = "name") => (list.some((item) => item[key] === value) ? value : list[0][key]);
+    const ready = this.options.models.filter((model) => !model.missing);
+    const first = ready.find((model) => !model.demo) ?? ready[0] ?? this.options.models[0];
+    return {
+      ...values,
+      resolution: pick(this.options.resolutions, values.resolution),
+      seconds: pick(this.options.durations, values.seconds, "seconds"),
+      quality: pick(this.options.qualities, values.quality),
+      model: this.options.models.some((model) => model.name === values.model) ? values.model : first.name,
+    };
+  }
+
+  get model() {
+    return this.options.models.find((model) => model.name === this.values.model);
+  }
+
+  build() {
+    this.photoBox = h("div", { class: "photo-box" });
+    this.rest = h("div", { class: "rest" });
+    this.root.append(this.photoBox, this.rest);
+    this.picker = new PhotoPicker(this.photoBox, () => this.update(), this.options.photo_bytes);
+    this.drawRest();
+  }
+
+  rebuild() {
+    const open = this.advanced.open;
+    this.picker.label();
+    this.drawRest();
+    this.advanced.open = open;
+  }
+
+  drawRest() {
+    this.quality = this.segments("quality", this.options.qualities.map((q) => ({
+      value: q.name, title: this.qualityLabel(q), advanced: q.advanced, note: () => this.frameRate(q),
+    })));
+    this.groups = [
+      this.segments("resolution", this.options.resolutions.map((r) => ({ value: r.name, title: r.name, note: () => this.size(r) }))),
+      this.segments("seconds", this.options.durations.map((d) => ({
+        value: d.seconds, title: t("form.seconds_value", { n: d.seconds }), note: () => t("form.frames", { n: this.frames(d) }),
+      }))),
+      this.quality,
+    ];
+    this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => this.toggled() },
+      h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen = h("span", { class: "chosen" })),
+      h("div", { class: "advanced-body" }, this.modelRow(), this.seedRow(), ...SLIDERS.map((slider) => this.sliderRow(slider)), this.fitRow()),
+    );
+    this.problem = h("p", { class: "problem", role: "alert", hidden: true });
+    this.button = h("button", { type: "button", class: "generate", id: "generate", onclick: () => this.generate() },
+      this.buttonText = h("span"), h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
+    this.modelNote = h("p", { class: "model-note" });
+    this.rest.replaceChildren(
+      ...this.groups.map((group) => group.element), this.advanced, this.modelNote,
+      h("div", { class: "go" }, this.problem, this.button),
+    );
+    this.update();
+  }
+
+  segments(key, items) {
+    const inputs = [];
+    const element = h("fieldset", { class: `segments ${key}` }, h("legend", {}, t(`form.${key}`)),
+      h("div", { class: "row" }, items.map((item) => {
+        const input = h("input", {
+          type: "radio", name: key, value: item.value, checked: this.values[key] === item.value,
+          onchange: () => this.change(key, item.value),
+        });
+        const note = h("small");
+        inputs.push({ input, note, item });
+        return h("label", { class: item.advanced ? "advanced-only" : "" }, input, h("span", {}, h("b", {}, item.title), note));
+      })));
+    return { key, element, inputs };
+  }
+
+  row(key, control, ...more) {
+    return h("div", { class: `field ${key}` }, h("label", { htmlFor: `f-${key}` }, t(`form.${key}`)), control, ...more, h("p", { class: "help" }, t(`help.${key}`)));
+  }
+
+  modelRow() {
+    const select = h("select", { id: "f-model", onchange: () => this.change("model", select.value) },
+      this.options.models.map((model) => h("option", { value: model.name, selected: model.name === this.values.model },
+        model.missing ? t("form.model_missing", { label: model.label }) : model.label)));
+    this.modelSelect = select;
+    return this.row("model", select);
+  }
+
+  seedRow() {
+    this.seed = h("input", {
+      id: "f-seed", type: "number", min: 0, max: 4294967295, step: 1, inputMode: "numeric", value: this.values.seed ?? "",
+      placeholder: t("form.seed_random"), oninput: () => this.change("seed", this.seed.value === "" ? null : Number(this.seed.value)),
+    });
+    const random = h("button", { type: "button", class: "plain small", onclick: () => this.setSeed(null) }, t("form.seed_clear"));
+    return this.row("seed", this.seed, random);
+  }
+
+  setSeed(seed) {
+    this.seed.value = seed ?? "";
+    this.change("seed", seed);
+  }
+
+  sliderRow({ key, min, max, step }) {
+    const output = h("output", { htmlFor: `f-${key}` });
+    const input = h("input", { id: `f-${key}`, type: "range", min, max, step, oninput: () => this.change(key, Number(input.value)) });
+    const reset = h("button", { type: "button", class: "plain small", onclick: () => this.change(key, null) }, t("form.reset"));
+    (this.sliders ??= {})[key] = { input, output, reset };
+    return this.row(key, input, output, reset);
+  }
+
+  fitRow() {
+    this.fit = this.segments("fit", ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })));
+    return h("div", { class: "field fit" }, this.fit.element, h("p", { class: "help" }, t("help.fit")));
+  }
+
+  change(key, value) {
+    this.values[key] = value;
+    remember("form", this.values);
+    this.update();
+  }
+
+  toggled() {
+    remember("advanced", this.advanced.open);
+    this.update();
+  }
+
+  /** Take settings from a past job. */
+  use(settings) {
+    this.values = this.usable({ ...EMPTY, ...settings });
+    remember("form", this.values);
+    this.rebuild();
+    toast(t("form.used"));
+  }
+
+  update() {
+    if (!this.button) return;
+    const { values, model } = this;
+    for (const group of [...this.groups, this.fit]) {
+      for (const { input, note, item } of group.inputs) {
+        input.checked = values[group.key] === item.value;
+        setText(note, item.note());
+      }
+    }
+    this.quality.element.classList.toggle("with-advanced", this.advanced.open || this.options.qualities.find((q) => q.name === values.quality)?.advanced);
+    this.modelSelect.value = values.model;
+    for (const { key } of SLIDERS) {
+      const { input, output, reset } = this.sliders[key];
+      const value = values[key] ?? model.sampling[key];
+      if (Number(input.value) !== value) input.value = value;
+      setText(output, key === "noise_aug_strength" ? number(value, 2) : number(value));
+      reset.classList.toggle("invisible", values[key] === null);
+    }
+    const changed = ["motion_bucket_id", "steps", "noise_aug_strength", "fps"].filter((key) => values[key] !== null);
+    setText(this.chosen, [model.label, values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed.length ? t("form.changed", { n: changed.length }) : ""].filter(Boolean).join(" · "));
+    this.noteModel(model);
+    const count = this.picker?.photos.length ?? 0;
+    setText(this.buttonText, count > 1 ? t("form.generate_many", { n: count }) : t("form.generate"));
+    this.picker?.frame((photo) => photo.sizes?.[values.resolution], values.fit);
+    if (count) this.picker.complain("");
+  }
+
+  noteModel(model) {
+    const parts = [];
+    if (model.random) parts.push(h("span", {}, t("model.random")));
+    else if (model.demo) parts.push(h("span", {}, t("model.demo")));
+    if (model.missing) parts.push(h("span", { class: "warn" }, model.missing));
+    if (model.demo || model.missing) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("model.real")));
+    if (model.licence?.powered_by) parts.push(h("b", {}, model.licence.powered_by));
+    if (model.licence?.notice) {
+      parts.push(h("span", { class: "notice" }, model.licence.notice));
+      parts.push(h("a", { href: model.licence.url, target: "_blank", rel: "noopener" }, model.licence.name));
+    }
+    const spaced = parts.flatMap((part, at) => (at ? [" ", part] : [part]));
+    this.modelNote.replaceChildren(...spaced);
+    show(this.modelNote, parts.length > 0);
+  }
+
+  // --- what the choices mean -------------------------------------------------------------------------------------
+
+  size(resolution) {
+    const [width, height] = this.picker?.photos[0]?.sizes?.[resolution.name] ?? [resolution.width, resolution.height];
+    return `${width} × ${height}`;
+  }
+
+  qualityLabel(quality) {
+    const known = { standard: "quality.standard", smooth: "quality.smooth", sampled: "quality.sampled" }[quality.name];
+    return known ? t(known) : quality.label;
+  }
+
+  frameRate(quality) {
+    const duration = this.options.durations.find((d) => d.seconds === this.values.seconds);
+    return t("form.per_second", { n: duration.fps * quality.interpolation });
+  }
+
+  frames(duration) {
+    const quality = this.options.qualities.find((q) => q.name === this.values.quality);
+    return duration.seconds * duration.fps * (quality?.interpolation ?? 1);
+  }
+
+  // --- go --------------------------------------------------------------------------------------------------------
+
+  complain(text) {
+    setText(this.problem, text);
+    show(this.problem, text !== "");
+  }
+
+  async generate() {
+    if (this.sending) return;
+    this.complain("");
+    if (!this.picker.photos.length) {
+      this.picker.focus();
+      return;
+    }
+    this.sending = true;
+    this.button.setAttribute("aria-busy", "true");
+    try {
+      const photos = this.picker.photos.map((photo) => photo.id);
+      const { jobs } = await call("/studio/jobs", { method: "POST", body: { photos, settings: this.values } });
+      this.started(jobs);
+    } catch (refusal) {
+      this.complain(refusal.message);
+    } finally {
+      this.sending = false;
+      this.button.removeAttribute("aria-busy");
+    }
+  }
+}

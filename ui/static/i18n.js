@@ -1,0 +1,81 @@
+// One catalogue for each language; the page's words come from here and nowhere else.
+
+export const LANGUAGES = { en: "English", ru: "Русский" };
+
+let words = {};
+let plural = new Intl.PluralRules("en");
+export let language = "en";
+
+function preferred() {
+  const stored = localStorage.getItem("fanslymotion.language");
+  if (stored in LANGUAGES) return stored;
+  const wanted = navigator.languages.map((name) => name.slice(0, 2).toLowerCase());
+  return wanted.find((name) => name in LANGUAGES) ?? "en";
+}
+
+export async function loadLanguage(name = preferred()) {
+  const answer = await fetch(`/studio/locales/${name}.json`);
+  words = await answer.json();
+  language = name;
+  plural = new Intl.PluralRules(name);
+  document.documentElement.lang = name;
+  translate(document);
+}
+
+export async function switchLanguage() {
+  const names = Object.keys(LANGUAGES);
+  const next = names[(names.indexOf(language) + 1) % names.length];
+  localStorage.setItem("fanslymotion.language", next);
+  await loadLanguage(next);
+  document.dispatchEvent(new CustomEvent("language"));
+}
+
+/** The text of `key`; `{name}` places are filled from `values`; with `n`, the plural form that the number needs. */
+export function t(key, values = {}) {
+  let text = words[key];
+  if (text === undefined && values.n !== undefined) text = words[`${key}.${plural.select(values.n)}`] ?? words[`${key}.other`];
+  if (text === undefined) return key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** Whether the catalogue has this key: for words that come from the server (stages, levels). */
+export function has(key) {
+  return key in words;
+}
+
+export function translate(root) {
+  for (const element of root.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
+  for (const element of root.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", t(element.dataset.tLabel));
+}
+
+export function number(value, digits = 0) {
+  return value.toLocaleString(language, { maximumFractionDigits: digits, minimumFractionDigits: digits });
+}
+
+/** Seconds as people say them: "40 s", "3 min 20 s", "1 h 5 min". */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 100) return t("time.s", { s: whole });
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 10) return t("time.ms", { m: minutes, s: whole % 60 });
+  if (minutes < 60) return t("time.m", { m: Math.round(whole / 60) });
+  return t("time.hm", { h: Math.floor(minutes / 60), m: minutes % 60 });
+}
+
+export function bytes(value) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let at = 0;
+  while (value >= 1000 && at < units.length - 1) {
+    value /= 1000;
+    at += 1;
+  }
+  return `${number(value, at > 1 && value < 100 ? 1 : 0)} ${t(`unit.${units[at]}`)}`;
+}
+
+export function clock(unix) {
+  return new Date(unix * 1000).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
+export function when(unix) {
+  return new Date(unix * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+}

@@ -1,0 +1,237 @@
+// One job, live: stages, one bar for the whole, preview or video, log. Everything shown comes from the store.
+
+import { h, icon, ICONS, setText, show, toast } from "./dom.js";
+import { duration, has, number, t, when } from "./i18n.js";
+import { Log } from "./log.js";
+import { call } from "./net.js";
+
+const STAGES = ["queued", "loading", "conditioning", "sampling", "decoding", "saving"];
+const FINAL = ["done", "failed", "cancelled"];
+
+export class JobView {
+  /** hooks: changed(job), use(settings), open(job id or null) */
+  constructor(root, hooks) {
+    this.root = root;
+    this.hooks = hooks;
+    this.job = null;
+    this.build();
+    document.addEventListener("language", () => this.relabel());
+  }
+
+  build() {
+    this.empty = h("div", { class: "empty" });
+    this.photo = h("img", { class: "photo", alt: "" });
+    this.preview = h("img", { class: "preview", alt: "", hidden: true });
+    this.video = h("video", { controls: true, loop: true, playsInline: true, muted: true, preload: "auto", hidden: true });
+    this.badge = h("span", { class: "badge", hidden: true });
+    this.frame = h("div", { class: "frame" }, this.photo, this.preview, this.video, this.badge);
+    this.name = h("h2");
+    this.facts = h("p", { class: "facts" });
+    this.actions = h("div", { class: "actions" });
+    this.stages = h("ol", { class: "stages" }, STAGES.map((stage) => h("li", { data: { stage } })));
+    this.fill = h("i");
+    this.bar = h("div", { class: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
+    this.now = h("span", { class: "now" });
+    this.left = h("span", { class: "left" });
+    this.problem = h("div", { class: "failure", role: "alert", hidden: true });
+    this.warnings = h("ul", { class: "warnings", hidden: true });
+    this.licence = h("p", { class: "licence", hidden: true });
+    this.log = new Log();
+    this.full = h("div", { class: "live", hidden: true },
+      h("div", { class: "stage-box" }, this.frame),
+      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), this.actions),
+      h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.left)),
+      this.problem, this.warnings, this.licence, this.log.element);
+    this.buttons = {
+      cancel: this.button("cancel", ICONS.close, () => this.cancel()),
+      download: h("a", { class: "action strong", data: { action: "download" } }, icon(ICONS.download), h("span")),
+      again: this.button("again", ICONS.again, () => this.again()),
+      use: this.button("use", ICONS.sliders, () => this.hooks.use(this.job.settings)),
+    };
+    this.actions.append(...Object.values(this.buttons));
+    this.root.append(this.empty, this.full);
+    this.drawEmpty();
+  }
+
+  button(action, path, act) {
+    return h("button", { type: "button", class: "action", data: { action }, onclick: act }, icon(path), h("span"));
+  }
+
+  drawEmpty() {
+    this.empty.replaceChildren(icon(ICONS.play), h("p", {}, h("b", {}, t("job.empty")), h("span", {}, t("job.empty_more"))));
+  }
+
+  relabel() {
+    this.drawEmpty();
+    this.log.label();
+    if (this.job) this.draw(this.job);
+  }
+
+  /** Turn to another job (null: none); its state comes with the stream. */
+  turn(id) {
+    if (this.id === id) return;
+    this.id = id;
+    this.job = null;
+    this.log.clear(id);
+    for (const image of [this.photo, this.preview]) image.removeAttribute("src");
+    this.clearVideo();
+    show(this.preview, false);
+    show(this.problem, false);
+    show(this.empty, !id);
+    show(this.full, false);
+  }
+
+  /** Take the newest state; older ones (a slow answer) are dropped. */
+  update(job) {
+    if (job.id !== this.id || (this.job && job.revision < this.job.revision)) return;
+    if (job.status === "deleted") {
+      this.hooks.open(null);
+      toast(t("job.deleted"));
+      return;
+    }
+    this.job = job;
+    this.draw(job);
+    this.hooks.changed(job);
+  }
+
+  draw(job) {
+    show(this.empty, false);
+    show(this.full, true);
+    this.root.dataset.status = job.status;
+    const { width, height } = job.expected ?? { width: 16, height: 9 };
+    this.frame.style.setProperty("--shape", `${width} / ${height}`);
+    this.frame.style.setProperty("--ratio", width / height);
+    if (this.photo.getAttribute("src") !== job.poster) this.photo.src = job.poster;
+    setText(this.name, job.name);
+    setText(this.facts, this.describe(job));
+    this.drawProgress(job);
+    this.drawPicture(job);
+    this.drawOutcome(job);
+    this.drawActions(job);
+  }
+
+  describe(job) {
+    const { settings, expected, video } = job;
+    const made = video ?? expected;
+    const parts = [settings.resolution];
+    if (made) parts.push(`${made.width} × ${made.height}`, t("form.seconds_value", { n: settings.seconds }), t("form.per_second", { n: made.fps }));
+    parts.push(settings.model, t("form.seed_is", { seed: settings.seed }));
+    return parts.join(" · ");
+  }
+
+  drawProgress(job) {
+    const at = FINAL.includes(job.status) ? -1 : job.status === "queued" ? 0 : Math.max(1, STAGES.indexOf(job.stage));
+    for (const [index, item] of [...this.stages.children].entries()) {
+      const state = job.status === "done" || index < at ? "past" : index === at ? "now" : "";
+      if (item.className !== state) item.className = state;
+      item.toggleAttribute("aria-current", index === at);
+      setText(item, t(`stage.${item.dataset.stage}`));
+    }
+    const part = job.status === "done" ? 1 : job.fraction;
+    this.fill.style.setProperty("transform", `scaleX(${part})`);
+    this.bar.setAttribute("aria-valuenow", Math.round(100 * part));
+    this.bar.setAttribute("aria-label", t("job.progress"));
+    this.bar.classList.toggle("waiting", job.status === "queued" || (job.status === "running" && job.fraction === 0));
+    setText(this.now, this.sentence(job));
+    setText(this.left, this.remaining(job));
+  }
+
+  /** What happens now, in one line. */
+  sentence(job) {
+    if (job.status === "queued") return job.attempt > 1 ? t("now.queued_again", { place: job.place, attempt: job.attempt }) : t("now.queued", { place: job.place });
+    if (job.status !== "running") return t(`now.${job.status}`, { time: job.finished && job.started ? duration(job.finished - job.started) : "" });
+    if (job.cancelling) return t("now.cancelling");
+    const parts = [has(`now.${job.stage}`) ? t(`now.${job.stage}`) : t("now.starting")];
+    if (job.stage === "sampling" && job.windows > 1) parts.push(t("now.window", { window: job.window, windows: job.windows }));
+    if (job.steps > 0) parts.push(t(job.stage === "decoding" ? "now.frame" : "now.step", { step: job.step, steps: job.steps }));
+    return parts.join(" · ");
+  }
+
+  remaining(job) {
+    if (job.status !== "running" || job.cancelling) return "";
+    const percent = `${number(100 * job.fraction)} %`;
+    return job.eta_seconds === null ? percent : `${percent} · ${t("now.left", { time: duration(job.eta_seconds) })}`;
+  }
+
+  drawPicture(job) {
+    if (job.video) {
+      if (this.video.getAttribute("src") !== job.video.url) {
+        this.video.src = job.video.url;
+        this.video.poster = job.poster;
+        if (!matchMedia("(prefers-reduced-motion: reduce)").matches) this.video.play().catch(() => {});
+      }
+    } else this.clearVideo();
+    show(this.video, Boolean(job.video));
+    const preview = job.status === "running" ? job.preview : "";
+    if (preview && this.preview.dataset.wanted !== preview) this.swap(preview);
+    show(this.preview, !job.video && Boolean(this.preview.getAttribute("src")));
+    show(this.badge, job.status === "running" && Boolean(preview));
+    setText(this.badge, t("job.preview"));
+  }
+
+  /** Load the next preview before it takes the last one's place, so that nothing flickers. */
+  swap(address) {
+    this.preview.dataset.wanted = address;
+    const next = new Image();
+    next.onload = () => {
+      if (this.preview.dataset.wanted !== address || !this.job || this.job.video) return;
+      this.preview.src = address;
+      show(this.preview, true);
+    };
+    next.src = address;
+  }
+
+  clearVideo() {
+    if (!this.video.hasAttribute("src")) return;
+    this.video.pause();
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+
+  drawOutcome(job) {
+    show(this.problem, job.status === "failed");
+    if (job.status === "failed" && this.problem.dataset.text !== job.error) {
+      this.problem.dataset.text = job.error;
+      const [first, ...more] = job.error.split("\n");
+      this.problem.replaceChildren(h("b", {}, t("job.failed")), h("p", {}, first),
+        more.length ? h("details", {}, h("summary", {}, t("job.details")), h("pre", {}, more.join("\n"))) : "");
+    }
+    show(this.warnings, job.warnings.length > 0);
+    this.warnings.replaceChildren(...job.warnings.map((text) => h("li", {}, text)));
+    const { licence } = job;
+    show(this.licence, Boolean(licence?.powered_by || licence?.notice));
+    this.licence.replaceChildren(licence?.powered_by ? h("b", {}, licence.powered_by) : "", " ", licence?.notice ?? "");
+  }
+
+  drawActions(job) {
+    const { cancel, download, again, use } = this.buttons;
+    const final = FINAL.includes(job.status);
+    show(cancel, !final);
+    cancel.disabled = job.cancelling;
+    show(download, Boolean(job.video));
+    if (job.video) download.href = job.video.download;
+    show(again, job.status === "failed" || job.status === "cancelled");
+    show(use, final);
+    for (const [name, button] of Object.entries(this.buttons)) setText(button.querySelector("span"), t(`action.${name}`));
+    this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
+  }
+
+  async cancel() {
+    this.buttons.cancel.disabled = true;
+    try {
+      this.update(await call(`/studio/jobs/${this.id}/cancel`, { method: "POST" }));
+    } catch (refusal) {
+      toast(refusal.message, "error");
+      this.buttons.cancel.disabled = false;
+    }
+  }
+
+  async again() {
+    try {
+      const job = await call(`/studio/jobs/${this.id}/retry`, { method: "POST" });
+      this.hooks.open(job.id);
+    } catch (refusal) {
+      toast(refusal.message, "error");
+    }
+  }
+}

@@ -1,0 +1,30 @@
+// Log in, and go to the page that was wanted.
+
+import { setText, show } from "./dom.js";
+import { duration, loadLanguage, t } from "./i18n.js";
+
+const form = document.getElementById("login");
+const problem = document.getElementById("problem");
+
+await loadLanguage();
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const answer = await fetch("/login", { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
+  if (answer?.ok) {
+    location.href = wanted();
+    return;
+  }
+  const { wait } = answer ? await answer.json() : {};
+  const sentence = !answer ? t("net.unreachable") : wait ? t("login.wait", { time: duration(Math.ceil(wait)) }) : t("login.wrong");
+  setText(problem, sentence);
+  show(problem, true);
+  form.password.select();
+});
+
+/** Only a path of this page: a link must not lead elsewhere after the login. */
+function wanted() {
+  const next = new URLSearchParams(location.search).get("next") ?? "/";
+  const address = new URL(next, location.origin);
+  return address.origin === location.origin ? address.pathname + address.search : "/";
+}

@@ -1,0 +1,179 @@
+// The page's start: language, options, views by address, the header, and the one live stream.
+
+import { h, setText, show, toast } from "./dom.js";
+import { Form } from "./form.js";
+import { language, LANGUAGES, loadLanguage, number, switchLanguage, t } from "./i18n.js";
+import { JobView } from "./job.js";
+import { call, Stream } from "./net.js";
+
+const VIEWS = ["create"];
+const views = {};
+let stream;
+let jobView;
+let form;
+let machine = null;
+
+const $ = (id) => document.getElementById(id);
+
+async function start() {
+  await loadLanguage();
+  drawTools();
+  listen();
+  let options;
+  try {
+    options = await call("/studio/options");
+  } catch (refusal) {
+    trouble(refusal.message);
+    setTimeout(() => location.reload(), 3000);
+    return;
+  }
+  show($("logout"), options.user !== "");
+  form = new Form($("form"), options, started);
+  jobView = new JobView($("job"), { changed: title, use: (settings) => form.use(settings), open: (id) => go({ job: id }) });
+  stream = new Stream({
+    job: (job) => jobView.update(job),
+    log: (lines) => jobView.log.add(lines),
+    machine: drawMachine,
+    trouble,
+    gone: (sentence) => {
+      toast(sentence, "error");
+      go({}, true);
+    },
+  });
+  for (const name of VIEWS.slice(1)) views[name].build($(`view-${name}`), options);
+  route();
+}
+
+// --- addresses: /?job=… and /?view=… -----------------------------------------------------------------------------
+
+function here() {
+  const query = new URLSearchParams(location.search);
+  const view = query.get("view");
+  return { job: query.get("job"), view: VIEWS.includes(view) ? view : "create" };
+}
+
+function go({ job = null, view = "create" }, replace = false) {
+  const query = new URLSearchParams();
+  if (view !== "create") query.set("view", view);
+  if (job) query.set("job", job);
+  const address = query.size ? `/?${query}` : "/";
+  history[replace ? "replaceState" : "pushState"](null, "", address);
+  route();
+}
+
+function route() {
+  const { job, view } = here();
+  for (const name of VIEWS) show($(`view-${name}`), name === view);
+  for (const link of document.querySelectorAll(".views a")) {
+    if (link.dataset.go === view) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  for (const name of VIEWS.slice(1)) views[name].shown(name === view);
+  jobView.turn(job);
+  stream.follow(job);
+  title();
+}
+
+function started(jobs) {
+  go({ job: jobs[0].id });
+  if (jobs.length > 1) toast(t("form.queued_many", { n: jobs.length }));
+  if (matchMedia("(max-width: 999px)").matches) $("job").scrollIntoView({ behavior: "smooth", block: "start" });
+}
+
+function listen() {
+  window.addEventListener("popstate", route);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-go]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    go({ view: link.dataset.go, job: link.dataset.job ?? null });
+  });
+  $("language").addEventListener("click", switchLanguage);
+  $("theme").addEventListener("click", () => {
+    const order = ["auto", "light", "dark"];
+    setTheme(order[(order.indexOf(theme()) + 1) % order.length]);
+  });
+  document.addEventListener("language", () => {
+    drawTools();
+    if (machine) drawMachine(machine);
+    title();
+  });
+}
+
+// --- the header --------------------------------------------------------------------------------------------------
+
+function theme() {
+  return document.documentElement.dataset.theme ?? "auto";
+}
+
+function setTheme(name) {
+  if (name === "auto") {
+    delete document.documentElement.dataset.theme;
+    localStorage.removeItem("fanslymotion.theme");
+  } else {
+    document.documentElement.dataset.theme = name;
+    localStorage.setItem("fanslymotion.theme", name);
+  }
+  drawTools();
+  toast(t(`theme.${name}`));
+}
+
+function drawTools() {
+  const names = Object.keys(LANGUAGES);
+  const next = names[(names.indexOf(language) + 1) % names.length];
+  setText($("language"), next.toUpperCase());
+  $("language").title = LANGUAGES[next];
+  $("language").setAttribute("aria-label", LANGUAGES[next]);
+  $("language").lang = next;
+  for (const attribute of ["title", "aria-label"]) $("theme").setAttribute(attribute, t("theme.switch", { name: t(`theme.${theme()}`) }));
+}
+
+function drawMachine(state) {
+  machine = state;
+  const worker = state.workers.find((one) => one.state === "running") ?? state.workers[0];
+  const kind = !worker ? "none" : worker.alive ? worker.state : worker.state === "crashed" ? "crashed" : "none";
+  const pill = $("worker");
+  pill.dataset.state = kind;
+  const words = t(`worker.${kind}`);
+  setText(pill.querySelector("span"), worker?.device && worker.alive ? `${words} · ${worker.device}` : words);
+  pill.title = state.paused ? t("worker.paused") : pill.textContent;
+  const count = state.active.length;
+  show($("queue-count"), count > 0);
+  setText($("queue-count"), String(count));
+  drawCrash(kind === "crashed" ? worker : null);
+  for (const name of VIEWS.slice(1)) views[name].machine?.(state);
+}
+
+function drawCrash(worker) {
+  let box = $("crash");
+  if (!worker) {
+    box?.remove();
+    return;
+  }
+  if (box?.dataset.text === worker.last_output + worker.restarts) return;
+  const open = box?.querySelector("details").open ?? false;
+  box?.remove();
+  box = h("div", { id: "crash", class: "banner crash", role: "alert" },
+    h("b", {}, t("worker.crash_title")), h("p", {}, t("worker.crash_more", { n: worker.restarts })),
+    h("details", { open }, h("summary", {}, t("worker.crash_output")), h("pre", {}, worker.last_output)));
+  box.dataset.text = worker.last_output + worker.restarts;
+  $("trouble").after(box);
+}
+
+function trouble(sentence) {
+  setText($("trouble"), sentence ?? "");
+  show($("trouble"), Boolean(sentence));
+}
+
+/** The tab's title tells how far the job is. */
+function title(job = jobView?.job) {
+  const parts = ["fanslymotion"];
+  if (job && here().job === job.id) {
+    parts.unshift(job.name);
+    if (job.status === "running") parts.unshift(`${number(100 * job.fraction)} %`);
+    else parts.unshift(t(`status.${job.status}`));
+  }
+  document.title = parts.join(" · ");
+}
+
+start();
