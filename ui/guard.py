@@ -22,6 +22,11 @@ USER = "fanslymotion.user"
 PUBLIC = ("/login", "/logout", "/studio/static/", "/studio/locales/", "/favicon.ico", "/robots.txt")
 OURS = ("/studio/", "/login", "/logout")
 GRADIO_ROUTES = (
+    "/assets/",
+    "/static/",
+    "/theme.css",
+    "/manifest.json",
+    "/gradio_api/app_id",
     "/config",
     "/gradio_api/info",
     "/gradio_api/queue/",
@@ -32,13 +37,13 @@ GRADIO_ROUTES = (
     "/gradio_api/cancel",
     "/gradio_api/reset",
 )
-"""What a `gradio_client` needs. Gradio's other routes (proxy, vibe editor, monitoring, …) do not exist here."""
+"""What the page and a `gradio_client` need. Gradio's other routes (proxy, vibe editor, monitoring, …) do not exist here."""
 
 LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
-POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+POLICY = (  # inline and eval are Gradio's own ways of filling its page; ours writes text only as text
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 
 

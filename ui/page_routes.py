@@ -1,4 +1,4 @@
-"""The page itself, its files, logging in and out, and the machine's state."""
+"""The page's files, logging in and out, and the machine's state."""
 
 import asyncio
 import hashlib
@@ -23,16 +23,6 @@ router = APIRouter()
 
 FOLDER = Path(__file__).resolve().parent
 MOST_LOGIN_BYTES = 4096
-
-
-@router.get("/", response_class=HTMLResponse)
-async def page() -> Response:
-    return _html("index.html")
-
-
-@router.head("/")
-async def page_head() -> Response:
-    return Response()
 
 
 @router.get("/login", response_class=HTMLResponse)

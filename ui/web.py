@@ -1,4 +1,4 @@
-"""Put the page together: routes of our own, Gradio's API behind them, one guard in front of all."""
+"""Put the page together: routes of our own, Gradio's page and API behind them, one guard in front of all."""
 
 import logging
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ..presets import Presets, load_presets
 from ..queue.jobs import Jobs
 from ..settings import Settings
 from . import job_routes, page_routes
-from .api import mount_api
+from .blocks import mount_blocks
 from .guard import Guard
 from .live import Live
 from .logins import Logins
@@ -49,7 +49,7 @@ def build_app(settings: Settings, logins: Logins, host: str) -> Studio:
     app.include_router(page_routes.router)
     app.include_router(job_routes.router)
     _answer_errors_in_words(app)
-    mount_api(app, settings, presets, jobs, logins)
+    mount_blocks(app, settings, presets, jobs, logins)
     studio = Studio(settings, presets, jobs, Photos(settings), logins, live, Guard(app, logins, host))
     app.state.studio = studio
     return studio

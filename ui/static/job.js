@@ -124,7 +124,8 @@ export class JobView {
     for (const [index, item] of [...this.stages.children].entries()) {
       const state = job.status === "done" || index < at ? "past" : index === at ? "now" : "";
       if (item.className !== state) item.className = state;
-      item.toggleAttribute("aria-current", index === at);
+      if (index === at) item.setAttribute("aria-current", "step");
+      else item.removeAttribute("aria-current");
       setText(item, t(`stage.${item.dataset.stage}`));
     }
     const part = job.status === "done" ? 1 : job.fraction;

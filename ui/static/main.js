@@ -15,7 +15,18 @@ let machine = null;
 
 const $ = (id) => document.getElementById(id);
 
+/** Gradio puts the page's markup in place after this script has been loaded. */
+function mounted() {
+  return new Promise((resolve) => {
+    const look = () => $("toasts") && resolve(watcher.disconnect());
+    const watcher = new MutationObserver(look);
+    watcher.observe(document.documentElement, { childList: true, subtree: true });
+    look();
+  });
+}
+
 async function start() {
+  await mounted();
   await loadLanguage();
   drawTools();
   listen();

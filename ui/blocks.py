@@ -1,4 +1,8 @@
-"""Gradio's side: named endpoints for `gradio_client`, with Gradio's queue, uploads and documentation."""
+"""The Gradio Blocks app: the page, and named endpoints for `gradio_client`.
+
+The page's content is one `gr.HTML` component with markup, style and scripts of its own (static/). It follows jobs through
+`/studio/events` instead of Gradio's generators: see `live.py` for why, docs/decisions.md for the figures.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -19,11 +23,26 @@ from .logins import Logins
 from .reading import to_request
 from .shape import job_json
 
+STATIC = Path(__file__).resolve().parent / "static"
+STYLES = ("base", "create", "job", "lists", "shell")
+HEAD = "\n".join(
+    [
+        '<meta name="color-scheme" content="light dark">',
+        '<link rel="icon" type="image/svg+xml" href="/studio/static/icon.svg">',
+        *(f'<link rel="stylesheet" href="/studio/static/{name}.css">' for name in STYLES),
+        '<script src="/studio/static/theme.js"></script>',
+        '<script type="module" src="/studio/static/main.js"></script>',
+    ]
+)
+FONTS = ("system-ui", "Segoe UI", "Roboto", "sans-serif")
+THEME = gr.themes.Base(font=FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
+"""Names of fonts, not Gradio's web fonts: the page asks no other server for anything."""
+
 CACHE_CHECKED_SECONDS, CACHE_KEPT_SECONDS = 3600, 24 * 3600
 
 
-def mount_api(app: FastAPI, settings: Settings, presets: Presets, jobs: Jobs, logins: Logins) -> None:
-    """Add Gradio behind the app's own routes. `generate` gives a job's id, `job` its state, `cancel` ends it."""
+def mount_blocks(app: FastAPI, settings: Settings, presets: Presets, jobs: Jobs, logins: Logins) -> None:
+    """Add Gradio's page and API behind the app's own routes."""
     blocks = build_blocks(presets, jobs, logins)
     gr.mount_gradio_app(
         app,
@@ -36,10 +55,14 @@ def mount_api(app: FastAPI, settings: Settings, presets: Presets, jobs: Jobs, lo
         run_history=False,
         enable_monitoring=False,
         footer_links=[],
+        theme=THEME,
+        head=HEAD,
     )
 
 
 def build_blocks(presets: Presets, jobs: Jobs, logins: Logins) -> gr.Blocks:
+    """The page, and the endpoints `generate` (gives a job's id), `job` (its state), `cancel` (ends it)."""
+
     def owner(request: gr.Request | None) -> str | None:
         return (request.username if request else None) if logins.required else None
 
@@ -91,20 +114,22 @@ def build_blocks(presets: Presets, jobs: Jobs, logins: Logins) -> gr.Blocks:
         return _with_addresses(job_json(found, presets), request)
 
     with gr.Blocks(title="fanslymotion", analytics_enabled=False, delete_cache=_cache_times()) as blocks:
-        photo = gr.File(label="photo", type="filepath")
-        choices = [
-            gr.Textbox("480p", label="resolution"),
-            gr.Number(6, label="seconds"),
-            gr.Textbox("standard", label="quality"),
-            gr.Textbox("mini", label="model"),
-            gr.Textbox("crop", label="fit"),
-            *(gr.Number(None, label=label) for label in ("seed", "motion", "steps", "noise", "fps")),
-        ]
-        job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
-        never = {"queue": True, "concurrency_limit": None}
-        gr.Button("generate").click(_in_words(generate), [photo, *choices], job_id, api_name="generate", **never)
-        gr.Button("job").click(_in_words(job), job_id, state, api_name="job", **never)
-        gr.Button("cancel").click(_in_words(cancel), job_id, state, api_name="cancel", **never)
+        gr.HTML((STATIC / "page.html").read_text(encoding="utf-8"), padding=False, apply_default_css=False)
+        with gr.Column(visible=False):  # what the endpoints take and give; the page itself has its own routes
+            photo = gr.File(label="photo", type="filepath")
+            choices = [
+                gr.Textbox("480p", label="resolution"),
+                gr.Number(6, label="seconds"),
+                gr.Textbox("standard", label="quality"),
+                gr.Textbox("mini", label="model"),
+                gr.Textbox("crop", label="fit"),
+                *(gr.Number(None, label=label) for label in ("seed", "motion", "steps", "noise", "fps")),
+            ]
+            job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
+            never = {"queue": True, "concurrency_limit": None}
+            gr.Button("generate").click(_in_words(generate), [photo, *choices], job_id, api_name="generate", **never)
+            gr.Button("job").click(_in_words(job), job_id, state, api_name="job", **never)
+            gr.Button("cancel").click(_in_words(cancel), job_id, state, api_name="cancel", **never)
     return blocks
 
 

@@ -1,0 +1,41 @@
+"""What a person does and sees on the page, for the tests."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+
+def choose_photo(page: Page, photo: Path) -> None:
+    page.set_input_files("#photo-file", photo)
+    expect(page.locator(".photos figure img")).to_be_visible()
+
+
+def set_steps(page: Page, steps: int) -> None:
+    advanced = page.locator("details.advanced")
+    if not advanced.evaluate("element => element.open"):
+        advanced.locator("summary").click()
+    page.locator("#f-steps").fill(str(steps))
+
+
+def generate(page: Page, url: str, photo: Path, steps: int) -> str:
+    """Open the page, choose the photo, press Generate; the job's id."""
+    page.goto(url)
+    choose_photo(page, photo)
+    set_steps(page, steps)
+    page.click("#generate")
+    page.wait_for_url(re.compile(r"job="))
+    expect(page.locator(".live")).to_be_visible()
+    return page.url.split("job=")[1]
+
+
+def log_lines(page: Page) -> list[str]:
+    return page.locator(".log .line > span").all_inner_texts()
+
+
+def percent(page: Page) -> int:
+    return int(page.locator(".live [role=progressbar]").get_attribute("aria-valuenow") or 0)
+
+
+def status(page: Page) -> str:
+    return page.locator("#job").get_attribute("data-status") or ""

@@ -1,0 +1,130 @@
+"""Photo to video in the browser, as a person does it."""
+
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from fanslymotion.settings import ROOT
+from fanslymotion.tests.browser.studio_page import generate, log_lines, percent, status
+from fanslymotion.tests.studio import Studio, wait_for
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+SAMPLE = ROOT / "assets" / "sample.jpg"
+
+FIVE_LINES = (
+    "[WORKER] Starting job: {id}",
+    "[WORKER] Job func: fanslymotion.queue.tasks.process_video_generation",
+    "[START] Job {id}",
+    "[DEBUG] Metadata loaded",
+    "[INFO] Getting renderer",
+)
+
+PLAYS = """async () => {
+  const video = document.querySelector(".frame video");
+  const began = video.currentTime;
+  await video.play();
+  await new Promise((resolve) => video.addEventListener("timeupdate", () => video.currentTime > began && resolve()));
+  return [video.videoWidth, video.videoHeight, Math.round(video.duration * 100) / 100];
+}"""
+
+
+def test_photo_becomes_a_video_while_one_watches(studio: Studio, page: Page) -> None:
+    job = generate(page, studio.url, SAMPLE, steps=20)
+    expect(page.locator(".log .line > span", has_text="Getting renderer")).to_be_visible(timeout=120_000)
+    assert status(page) == "running", "the lines are there while the job runs"
+    lines = log_lines(page)
+    places = [next(i for i, line in enumerate(lines) if start.format(id=job) in line) for start in FIVE_LINES]
+    assert places == sorted(places)
+
+    seen, previews = [percent(page)], set()
+    wait_for(lambda: percent(page) > 20, 120)
+    before = percent(page)
+    page.reload()
+    expect(page.locator(".live")).to_be_visible()
+    wait_for(lambda: percent(page) >= before)
+    assert page.url.endswith(job)
+    assert len(log_lines(page)) >= len(lines), "the log is whole again"
+
+    other = page.context.new_page()
+    other.goto(f"{studio.url}/?job={job}")
+    expect(other.locator(".live h2")).to_have_text("sample.jpg")
+    while status(page) == "running":
+        seen.append(percent(page))
+        previews.add(page.locator(".frame .preview").get_attribute("src") or "")
+        time.sleep(0.1)
+    assert seen == sorted(seen), "progress never falls"
+    assert len(set(seen)) > 5
+    assert len(previews - {""}) > 1, "the preview changes"
+
+    for tab in (page, other):
+        expect(tab.locator("#job")).to_have_attribute("data-status", "done")
+        assert tab.evaluate(PLAYS) == [848, 480, 6.0]
+    assert page.title().startswith("done")
+    other.close()
+
+
+def test_preview_is_an_animation(studio: Studio, page: Page) -> None:
+    job = generate(page, studio.url, SAMPLE, steps=20)
+    address = page.locator(".frame .preview[src]")
+    expect(address).to_be_visible(timeout=120_000)
+    answer = httpx.get(studio.url + str(address.get_attribute("src")))
+    assert answer.headers["content-type"] == "image/webp"
+    assert b"ANMF" in answer.content, "WebP frames of an animation"
+    page.click("[data-action=cancel]")
+    expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
+    assert not list((studio.home / "jobs" / job).rglob("*.mp4*")), "no partial file stays"
+
+
+def test_cancel_ends_within_a_step(studio: Studio, page: Page) -> None:
+    generate(page, studio.url, SAMPLE, steps=100)
+    now = page.locator(".live span.now")
+    expect(now).to_contain_text("step", timeout=120_000)
+    at = int(now.inner_text().split("step ")[1].split()[0])
+    page.click("[data-action=cancel]")
+    expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
+    job = httpx.get(f"{studio.url}/studio/jobs/{page.url.split('job=')[1]}").json()
+    assert job["step"] <= at + 20, "far from the 400 steps that the job had"
+    expect(page.locator("[data-action=again]")).to_be_visible()
+    expect(page.locator("[data-action=cancel]")).to_be_hidden()
+
+
+def test_restart_of_the_page_comes_back_to_the_same_live_job(studio: Studio, page: Page) -> None:
+    generate(page, studio.url, SAMPLE, steps=40)
+    wait_for(lambda: percent(page) > 15, 120)
+    assert studio.stop() == 0
+    expect(page.locator("#trouble")).to_be_visible()
+    studio.start()
+    expect(page.locator("#trouble")).to_be_hidden(timeout=60_000)
+    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=180_000)
+    assert any("resumed at window" in line for line in log_lines(page)), "nothing is drawn twice"
+
+
+def test_a_bad_photo_gets_a_sentence(studio: Studio, page: Page, tmp_path: Path) -> None:
+    text = tmp_path / "заметки 😀.jpg"
+    text.write_text("no photo")
+    page.goto(studio.url)
+    page.set_input_files("#photo-file", text)
+    problem = page.locator(".photo-box .problem")
+    expect(problem).to_contain_text("заметки 😀.jpg is not a photo")
+    page.click("#generate")
+    expect(problem).to_have_text("Choose a photo first.")
+
+
+def test_names_and_log_lines_are_text_never_markup(studio: Studio, page: Page, tmp_path: Path) -> None:
+    trap = tmp_path / "<img src=x onerror=alert(1)>.jpg"
+    trap.write_bytes(SAMPLE.read_bytes())
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    generate(page, studio.url, trap, steps=1)
+    expect(page.locator(".live h2")).to_have_text(trap.name)
+    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+
+
+def test_the_page_process_holds_no_torch(studio: Studio) -> None:
+    assert studio.process is not None
+    libraries = [entry.path for entry in psutil.Process(studio.process.pid).memory_maps()]
+    assert libraries
+    assert not [path for path in libraries if "torch" in path]

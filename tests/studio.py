@@ -1,0 +1,92 @@
+"""A studio as users have it: `python app.py` as a process of its own, with the worker that it starts."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+from fanslymotion.settings import ROOT
+
+START_SECONDS = 120.0
+
+
+def wait_for(look: Callable[[], object], seconds: float = 60.0, pause: float = 0.1) -> None:
+    """Until `look` gives something true. The limit only ends a test that hangs."""
+    end = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(pause)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Studio:
+    """`python app.py` as a process of its own, started from a folder that is not the checkout."""
+
+    home: Path
+    models: Path
+    words: tuple[str, ...] = ()
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return os.environ | {"FANSLYMOTION_HOME": str(self.home), "FANSLYMOTION_MODELS": str(self.models)}
+
+    def start(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        words = ["--no-browser", "--port", str(self.port), *self.words]
+        with open(self.home / "said.txt", "a") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "app.py"), *words],
+                cwd=self.home.parent,
+                env=self.environ,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        wait_for(self._answers, START_SECONDS)
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.home / "said.txt").read_text()
+        try:
+            return httpx.get(f"{self.url}/studio/static/icon.svg", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    @property
+    def said(self) -> str:
+        return (self.home / "said.txt").read_text()
+
+    def stop(self) -> int:
+        """Ask it to end as Ctrl+C does, and see that nothing of it is left running."""
+        assert self.process is not None
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(90)
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert not alive, f"still running: {alive}"
+        return code
+
+    def kill(self) -> None:
+        assert self.process is not None
+        for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
+            process.kill()
+        self.process.wait()

@@ -1,0 +1,79 @@
+"""Train `mini` from photographs to a model folder: `python training/train.py [--vae-minutes 45] [--unet-minutes 120]`.
+
+Ends by itself, goes on from its checkpoints when started again, and writes a diffusers folder (fp16 safetensors).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+import unet as unet_stage
+import vae as vae_stage
+from edm import SCHEDULER
+from latents import CLIP_SIZE
+from patches import Patches, fit
+from photos import RUNS, load, painted
+
+
+def main() -> None:
+    asked = parser().parse_args()
+    torch.set_num_threads(asked.threads or os.cpu_count() or 1)
+    if asked.smoke:
+        photos, held_out = painted(6), painted(1, seed=9)
+        vae_config = vae_stage.VaeConfig(linear_steps=20, steps=2, minutes=5)
+        unet_config = unet_stage.UnetConfig(steps=2, minutes=5, first_clips=2, pool=4)
+    else:
+        photos, held_out = load(RUNS / "photos" / "train"), load(RUNS / "photos" / "held_out")
+        vae_config = vae_stage.VaeConfig(minutes=asked.vae_minutes)
+        unet_config = unet_stage.UnetConfig(steps=asked.unet_steps, minutes=asked.unet_minutes)
+    run = asked.run
+    patches = components(photos, run)
+    vae = vae_stage.train(patches, photos, held_out, run, vae_config)
+    denoiser = unet_stage.train(patches, photos, run, unet_config)
+    export(vae, denoiser, run / "model")
+    print("the model lies in", run / "model", flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    words = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    words.add_argument("--run", type=Path, default=RUNS / "mini", help="folder of checkpoints, curves and the model")
+    words.add_argument("--vae-minutes", type=float, default=45.0)
+    words.add_argument("--unet-minutes", type=float, default=120.0)
+    words.add_argument("--unet-steps", type=int, default=20_000, help="the run ends here at the latest")
+    words.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
+    words.add_argument("--smoke", action="store_true", help="two steps of each stage on painted pictures")
+    return words
+
+
+def components(photos: list, run: Path) -> Patches:
+    """The encoder's principal components, fitted once for a run: everything else depends on them."""
+    run.mkdir(parents=True, exist_ok=True)
+    path = run / "patches.pt"
+    if path.exists():
+        return Patches(**torch.load(path, weights_only=True))
+    patches = fit(photos)
+    torch.save({"mean": patches.mean, "basis": patches.basis, "scale": patches.scale}, path)
+    return patches
+
+
+def export(vae: torch.nn.Module, denoiser: unet_stage.Denoiser, folder: Path) -> None:
+    """The folder that `StableVideoDiffusionPipeline.from_pretrained` and fanslymotion load; weights as fp16."""
+    from diffusers import EulerDiscreteScheduler, StableVideoDiffusionPipeline
+    from transformers import CLIPImageProcessor
+
+    side = {"height": CLIP_SIZE, "width": CLIP_SIZE}
+    pipeline = StableVideoDiffusionPipeline(
+        vae=vae.half(),
+        image_encoder=denoiser.image_encoder.half(),
+        unet=denoiser.unet.half(),
+        scheduler=EulerDiscreteScheduler(**SCHEDULER),
+        feature_extractor=CLIPImageProcessor(size={"shortest_edge": CLIP_SIZE}, crop_size=side),
+    )
+    pipeline.save_pretrained(folder, safe_serialization=True, variant="fp16")
+
+
+if __name__ == "__main__":
+    main()
