@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.studio import Studio
 from PIL import Image
 
 MODELS = "models"
@@ -50,3 +52,24 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photo") / "photo.png"
     Image.merge("RGB", (image, ground, Image.blend(image, ground, 0.3))).save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def make_studio(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Callable[..., Studio]]:
+    made: list[Studio] = []
+
+    def make(*words: str) -> Studio:
+        studio = Studio(tmp_path_factory.mktemp("studio") / "data папка", models_dir, words)
+        studio.start()
+        made.append(studio)
+        return studio
+
+    yield make
+    for studio in made:
+        if studio.process is not None and studio.process.poll() is None:
+            studio.kill()
+
+
+@pytest.fixture(scope="module")
+def studio(make_studio: Callable[..., Studio]) -> Studio:
+    return make_studio()

@@ -1,36 +1,13 @@
-"""A real studio and a real Chromium."""
+"""A real Chromium."""
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="module")
-def make_studio(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Callable[..., Studio]]:
-    made: list[Studio] = []
-
-    def make(*words: str) -> Studio:
-        studio = Studio(tmp_path_factory.mktemp("studio") / "data папка", models_dir, words)
-        studio.start()
-        made.append(studio)
-        return studio
-
-    yield make
-    for studio in made:
-        if studio.process is not None and studio.process.poll() is None:
-            studio.kill()
-
-
-@pytest.fixture(scope="module")
-def studio(make_studio: Callable[..., Studio]) -> Studio:
-    return make_studio()
 
 
 @pytest.fixture(scope="session")

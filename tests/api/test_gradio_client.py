@@ -1,0 +1,98 @@
+"""What a script with `gradio_client` can do, against a real page with a real worker."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from fanslymotion.settings import ROOT
+from fanslymotion.tests.studio import Studio
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+SAMPLE = str(ROOT / "assets" / "sample.jpg")
+
+
+@pytest.fixture(scope="module")
+def client(studio: Studio) -> Iterator[Client]:
+    made = Client(studio.url, verbose=False)
+    yield made
+    made.close()
+
+
+def ended(client: Client, job_id: str) -> dict:
+    while (state := client.predict(job_id, api_name="/job"))["status"] in ("queued", "running"):
+        time.sleep(0.2)
+    return state
+
+
+def test_a_script_makes_a_video(client: Client, studio: Studio) -> None:
+    job_id = client.predict(photo=handle_file(SAMPLE), steps=2, seed=7, api_name="/generate")
+    state = ended(client, job_id)
+    assert state["status"] == "done", state["error"]
+    assert state["settings"]["seed"] == 7
+    video = httpx.get(state["video"]["url"])
+    assert video.headers["content-type"] == "video/mp4"
+    assert video.content[4:8] == b"ftyp"
+    part = httpx.get(state["video"]["url"], headers={"Range": "bytes=0-99"})
+    assert part.status_code == 206, "a browser can seek"
+    assert len(part.content) == 100
+    assert (studio.home / "jobs" / job_id).is_dir()
+
+
+def test_a_script_cancels(client: Client) -> None:
+    job_id = client.predict(photo=handle_file(SAMPLE), steps=100, api_name="/generate")
+    client.predict(job_id, api_name="/cancel")
+    assert ended(client, job_id)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"resolution": "4k"}, "resolution"),
+        ({"seconds": 7}, "seconds"),
+        ({"seconds": 6.5}, "whole number"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**40}, "seed"),
+        ({"steps": 0}, "steps"),
+        ({"model": "../../etc"}, "model"),
+        ({"fit": "stretch"}, "fit"),
+    ],
+)
+def test_bad_settings_get_a_sentence_and_leave_nothing(
+    client: Client, studio: Studio, wrong: dict, sentence: str
+) -> None:
+    before = set((studio.home / "jobs").iterdir())
+    with pytest.raises(AppError, match=sentence):
+        client.predict(photo=handle_file(SAMPLE), **wrong, api_name="/generate")
+    assert set((studio.home / "jobs").iterdir()) == before
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", str(ROOT / "pyproject.toml"), "../../../etc/passwd"])
+def test_only_uploaded_files_are_read(client: Client, path: str) -> None:
+    """A path in the payload, as a tampered request would send it."""
+    with pytest.raises((AppError, ValueError)):
+        client.predict(photo={"path": path, "meta": {"_type": "gradio.FileData"}}, api_name="/generate")
+
+
+def test_a_login_is_asked_for_and_holds_for_every_route(make_studio: Callable[..., Studio]) -> None:
+    guarded = make_studio("--auth", "anna:secret-1", "--auth", "ben:secret-2", "--no-worker")
+    assert httpx.get(guarded.url, headers={"Accept": "text/html"}).status_code == 303
+    for path in ("/config", "/gradio_api/info", "/studio/options", "/studio/machine", "/studio/events"):
+        assert httpx.get(guarded.url + path).status_code == 401, path
+    with pytest.raises(Exception, match=r"40[13]|[Ll]og ?in"):
+        Client(guarded.url, verbose=False)
+    anna = Client(guarded.url, auth=("anna", "secret-1"), verbose=False)
+    job_id = anna.predict(photo=handle_file(SAMPLE), api_name="/generate")
+    assert anna.predict(job_id, api_name="/job")["status"] == "queued"
+    ben = Client(guarded.url, auth=("ben", "secret-2"), verbose=False)
+    for call in ("/job", "/cancel"):
+        with pytest.raises(AppError, match="no job"):
+            ben.predict(job_id, api_name=call)
+    own, foreign = (httpx.BasicAuth(*login) for login in (("anna", "secret-1"), ("ben", "secret-2")))
+    for file in ("photo", "poster", "log", ""):
+        address = f"{guarded.url}/studio/jobs/{job_id}/{file}".rstrip("/")
+        assert httpx.get(address, auth=own).status_code == 200, file
+        assert httpx.get(address, auth=foreign).status_code == 404, file
+    assert httpx.get(f"{guarded.url}/studio/events?job={job_id}", auth=foreign).status_code == 404
+    assert guarded.stop() == 0

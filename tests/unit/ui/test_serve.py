@@ -1,0 +1,114 @@
+"""Addresses, ports and logins that the page starts with."""
+
+import socket
+
+import pytest
+from fanslymotion.errors import BadInput
+from fanslymotion.ui.logins import Brake, Logins, make_login, parse_logins, session_key
+from fanslymotion.ui.serve import is_local, listen, local_address
+from fanslymotion.ui.start import main
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("[::1]", True), ("127.8.8.8", True),
+     ("0.0.0.0", False), ("::", False), ("192.168.1.5", False), ("studio.example", False)],
+)  # fmt: skip
+def test_which_addresses_only_this_machine_reaches(host: str, local: bool) -> None:
+    assert is_local(host) is local
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", "http://127.0.0.1:7"), ("0.0.0.0", "http://127.0.0.1:7"), ("::1", "http://[::1]:7")],
+)
+def test_the_address_to_open(host: str, shown: str) -> None:
+    assert local_address(host, 7) == shown
+
+
+def test_a_taken_port_is_said_and_the_next_one_found() -> None:
+    said: list[str] = []
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(BadInput, match="taken by another program"):
+            listen("127.0.0.1", other.getsockname()[1], said.append)
+    first = listen("127.0.0.1", None, said.append)
+    second = listen("127.0.0.1", None, said.append)
+    assert first.getsockname()[1] != second.getsockname()[1]
+    assert said[-1].endswith(f"this page is on port {second.getsockname()[1]}.")
+    first.close()
+    second.close()
+
+
+def test_an_address_of_another_machine_gets_a_sentence() -> None:
+    with pytest.raises(BadInput, match=r"cannot be served at 203\.0\.113\.1"):
+        listen("203.0.113.1", 7860, print)
+
+
+@pytest.mark.parametrize("word", ["anna", ":x", "anna:", " :x"])
+def test_a_login_that_is_none(word: str) -> None:
+    with pytest.raises(BadInput, match="user:password"):
+        parse_logins([word])
+
+
+def test_a_password_may_hold_colons() -> None:
+    assert parse_logins(["anna:a:b", "ben:c"]) == {"anna": "a:b", "ben": "c"}
+
+
+@pytest.mark.parametrize(
+    "words", [["--port", "x"], ["--port", "0"], ["--port", "70000"], ["--auth", "anna"], ["--what"]]
+)
+def test_wrong_words_end_with_2(words: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    assert ended.value.code == 2
+
+
+# --- logins --------------------------------------------------------------------------------------------------------
+
+
+def test_a_session_is_its_logins_own_and_ends(tmp_path) -> None:
+    logins = Logins({"anna": "a", "ben": "b"}, session_key(tmp_path))
+    token = logins.open_session("anna", now=1000.0)
+    assert logins.session_user(token, now=1001.0) == "anna"
+    assert logins.session_user(token, now=1000.0 + 31 * 24 * 3600) is None
+    body, _, signature = token.partition(".")
+    other = logins.open_session("ben", now=1000.0).partition(".")[0]
+    for forged in (f"{other}.{signature}", body, f"{body}.", f"x{token}", "", "."):
+        assert logins.session_user(forged, now=1001.0) is None
+
+
+def test_a_restart_logs_nobody_out_and_a_new_password_does(tmp_path) -> None:
+    token = Logins({"anna": "a"}, session_key(tmp_path)).open_session("anna")
+    assert Logins({"anna": "a"}, session_key(tmp_path)).session_user(token) == "anna"
+    assert Logins({"anna": "new"}, session_key(tmp_path)).session_user(token) is None
+
+
+def test_guessing_gets_slower_and_slower() -> None:
+    now = [0.0]
+    brake = Brake(lambda: now[0])
+    waits = []
+    for _ in range(12):
+        brake.failed("anna", "10.0.0.1")
+        waits.append(brake.wait("anna", "10.0.0.1"))
+    assert waits[:4] == [0] * 4
+    assert waits[5:] == sorted(waits[5:])
+    assert waits[-1] == 60
+    assert brake.wait("ben", "10.0.0.2") == 0, "others are not slowed down"
+    now[0] = 61
+    assert brake.wait("anna", "10.0.0.1") == 0
+    brake.succeeded("anna", "10.0.0.1")
+    brake.failed("anna", "10.0.0.1")
+    assert brake.wait("anna", "10.0.0.1") == 0
+
+
+def test_a_made_login_is_not_guessable() -> None:
+    assert len({next(iter(make_login().values())) for _ in range(50)}) == 50
+
+
+def test_the_first_login_owns_the_machine() -> None:
+    logins = Logins({"anna": "a", "ben": "b"}, b"k" * 32)
+    assert logins.owns_machine("anna")
+    assert not logins.owns_machine("ben")
+    assert Logins({}, b"k" * 32).owns_machine("")
