@@ -144,6 +144,7 @@ class _Loading:
 
     def wait(self, on_part: PartCallback) -> Renderer:
         try:
+            on_part(PARTS[0], 0)
             while self._thread.is_alive():
                 on_part(PARTS[min(self._done, len(PARTS) - 1)], self._done)
                 self._thread.join(POLL_SECONDS)

@@ -71,8 +71,7 @@ def storage_errors(database: Database) -> Iterator[None]:
 def _explain(e: Exception, database: Database) -> StoreError:
     text = str(e)
     place = database.database if isinstance(database, SqliteDatabase) else "the PostgreSQL database"
-    code = getattr(getattr(e, "orig", e), "sqlite_errorcode", None)
-    code = code & 0xFF if code is not None else None
+    code = _sqlite_code(e)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         seconds = getattr(database, "timeout", BUSY_SECONDS)
         return StoreError(
@@ -88,6 +87,23 @@ def _explain(e: Exception, database: Database) -> StoreError:
     if code == sqlite3.SQLITE_CANTOPEN:
         return StoreError(f"the jobs' database {place} cannot be opened; check that its folder is there and writable")
     return StoreError(f"the jobs' database {place} cannot be used: {text}")
+
+
+def _sqlite_code(error: BaseException | None) -> int | None:
+    """SQLite's primary result code, from the driver's own error behind peewee's.
+
+    SQLite itself rolls back when a disk is full; peewee's rollback then fails with a mere SQLITE_ERROR, which hides
+    the cause further down the chain.
+    """
+    found = None
+    while error is not None:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is not None:
+            found = code & 0xFF
+            if found != sqlite3.SQLITE_ERROR:
+                return found
+        error = getattr(error, "orig", None) or error.__cause__ or error.__context__
+    return found
 
 
 @contextmanager

@@ -21,6 +21,8 @@ LOOK_SECONDS = 0.1
 PROGRESS_SECONDS = 0.2
 """Between two writes of progress."""
 RENEW_SECONDS = 5.0
+STAGE_WAIT_SECONDS = 1.0
+"""A new stage is written before it begins, so that a sudden death is told at its true place; waited for no longer."""
 PREVIEW_SECONDS = 0.4
 PREVIEW_SHARE = 0.02
 """Of the time, at most, goes into making previews."""
@@ -50,8 +52,11 @@ class Reporter:
         self._changed = False
         self._moved_at, self._moved_wall = time.monotonic(), time.time()
         self._slowest = 0.0
+        self._urgent = False
+        self._written_out = threading.Event()
         self._stop: type[Exception] | None = None
         self._ended = threading.Event()
+        self._wake = threading.Event()
         self._renewed = self._reported = time.monotonic()
         self._preview_after = 0.0
         self._preview_version = 0
@@ -69,6 +74,7 @@ class Reporter:
         """Stop the thread and write what is left, so that the log is whole before the job's status changes."""
         product_logger().removeHandler(self._handler)
         self._ended.set()
+        self._wake.set()
         self._thread.join()
 
     def progress(self, p: Progress) -> None:
@@ -84,6 +90,13 @@ class Reporter:
             self._progress, self._changed = p, True
             if p.preview is not None:
                 self._preview = p
+            new_stage = before is None or before.stage != p.stage
+            if new_stage:
+                self._urgent = True
+                self._written_out.clear()
+        if new_stage:
+            self._wake.set()
+            self._written_out.wait(STAGE_WAIT_SECONDS)
         if self._stop is not None:
             raise self._stop
 
@@ -102,7 +115,9 @@ class Reporter:
 
     def _run(self) -> None:
         try:
-            while not self._ended.wait(LOOK_SECONDS):
+            while not self._ended.is_set():
+                self._wake.wait(LOOK_SECONDS)
+                self._wake.clear()
                 self._try(self._flush)
                 self._try(self._look)
                 self._make_preview()
@@ -138,10 +153,11 @@ class Reporter:
         now = time.monotonic()
         with self._lock:
             p, lines, self._dropped = self._progress, list(self._lines), 0
-            report = p is not None and self._changed and (last or now - self._reported >= PROGRESS_SECONDS)
+            due = last or self._urgent or now - self._reported >= PROGRESS_SECONDS
+            report = p is not None and self._changed and due
             changes = self._changes(p) if p is not None and report else {}
             if report:
-                self._changed = False
+                self._changed = self._urgent = False
         if not (changes or lines or now - self._renewed > RENEW_SECONDS):
             return
         try:
@@ -151,10 +167,13 @@ class Reporter:
                     self._insert(lines)
         except StoreError:
             self._changed = self._changed or report
+            self._written_out.set()  # the sampling goes on without it
             raise
         with self._lock:
             for _ in range(len(lines) - self._dropped):
                 self._lines.popleft()
+            if not self._urgent:
+                self._written_out.set()
         self._renewed = now
         self._reported = now if report else self._reported
 

@@ -1,7 +1,7 @@
 """The Gradio Blocks app: the page, and named endpoints for `gradio_client`.
 
-The page's content is one `gr.HTML` component with markup, style and scripts of its own (static/). It follows jobs through
-`/studio/events` instead of Gradio's generators: see `live.py` for why, docs/decisions.md for the figures.
+The page's content is one `gr.HTML` component with markup, style and scripts of its own (static/). It follows jobs
+through `/studio/events` instead of Gradio's generators: see `live.py` for why, docs/decisions.md for the figures.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI, Request
+from gradio.themes import Base
 
 from ..errors import BadInput, FanslymotionError
 from ..pipeline.photo import MAX_BYTES
@@ -35,7 +36,7 @@ HEAD = "\n".join(
     ]
 )
 FONTS = ("system-ui", "Segoe UI", "Roboto", "sans-serif")
-THEME = gr.themes.Base(font=FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
+THEME = Base(font=FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
 """Names of fonts, not Gradio's web fonts: the page asks no other server for anything."""
 
 CACHE_CHECKED_SECONDS, CACHE_KEPT_SECONDS = 3600, 24 * 3600

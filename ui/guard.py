@@ -37,12 +37,14 @@ GRADIO_ROUTES = (
     "/gradio_api/cancel",
     "/gradio_api/reset",
 )
-"""What the page and a `gradio_client` need. Gradio's other routes (proxy, vibe editor, monitoring, …) do not exist here."""
+"""What the page and a `gradio_client` need. Gradio's other routes (proxy, vibe editor, …) do not exist here."""
 
 LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
-POLICY = (  # inline and eval are Gradio's own ways of filling its page; ours writes text only as text
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; media-src 'self' blob:; "
+# Inline and eval are Gradio's own ways of filling its page; ours writes text only as text.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' blob: data:; media-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 

@@ -56,9 +56,7 @@ def test_a_password_may_hold_colons() -> None:
     assert parse_logins(["anna:a:b", "ben:c"]) == {"anna": "a:b", "ben": "c"}
 
 
-@pytest.mark.parametrize(
-    "words", [["--port", "x"], ["--port", "0"], ["--port", "70000"], ["--auth", "anna"], ["--what"]]
-)
+@pytest.mark.parametrize("words", ["--port x", "--port 0", "--port 70000", "--auth anna", "--what"])
 def test_wrong_words_end_with_2(words: str) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words.split())

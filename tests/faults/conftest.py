@@ -1,0 +1,64 @@
+"""Studios without a page: a process with a supervisor, which is all that jobs see of a UI."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fanslymotion.bench.soak import kill, start_studio, tiny_preset
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.recovery import held
+from fanslymotion.queue.types import Job
+from fanslymotion.settings import Settings
+from fanslymotion.tests.studio import wait_for
+
+
+@pytest.fixture
+def jobs(settings: Settings) -> Iterator[Jobs]:
+    tiny_preset(settings.home)
+    made = Jobs(settings)
+    yield made
+    made.store.close()
+
+
+Start = Callable[..., subprocess.Popen]
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Start]:
+    """Start a studio; keyword arguments are environment variables. At the end nothing of it may be left running."""
+    studios: list[subprocess.Popen] = []
+
+    def started(**environ: str) -> subprocess.Popen:
+        studios.append(start_studio(settings, **environ))
+        return studios[-1]
+
+    yield started
+    for studio in studios:
+        kill(studio.pid)
+        studio.wait()
+    locks = settings.home / "workers"
+    wait_for(lambda: not any(held(path) for path in locks.glob("*.lock")), 60)
+
+
+@pytest.fixture
+def submit(jobs: Jobs, photo: Path) -> Callable[..., Job]:
+    """A 12 s job of the smallest size."""
+
+    def submitted(**changes) -> Job:
+        values = {"resolution": "tiny", "seconds": 12, "quality": "standard", "seed": 3, "steps": 6} | changes
+        return jobs.submit(photo, VideoRequest(**values))
+
+    return submitted
+
+
+def until(look: Callable[[], Job], ready: Callable[[Job], bool], seconds: float = 180) -> Job:
+    """The job, as soon as it is `ready`."""
+    end = time.monotonic() + seconds
+    while not ready(job := look()):
+        assert time.monotonic() < end, job
+        assert not job.status.final or ready(job), job
+        time.sleep(0.05)
+    return job

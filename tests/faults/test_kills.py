@@ -1,0 +1,142 @@
+"""SIGKILL at random moments: every job ends once, with the frames of an undisturbed run."""
+
+import os
+import signal
+import sys
+import time
+
+import psutil
+import pytest
+from fanslymotion.bench.soak import Campaign, frames_hash, kill
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.types import Status
+from fanslymotion.settings import Settings
+from fanslymotion.tests.studio import wait_for
+
+from .conftest import until
+
+pytestmark = pytest.mark.faults
+
+
+def logs(jobs: Jobs, job_id: str) -> str:
+    return "\n".join(event.text for event in jobs.events_since(job_id, 0, 100_000))
+
+
+@pytest.mark.timeout(900)
+def test_a_short_campaign(settings: Settings) -> None:
+    """`bench/soak.py --kills 300` is the long one."""
+    report = Campaign(settings.home, settings.models, seed=1).run(kills=8)
+    assert report.faults == []
+    assert report.resumed > 0
+
+
+def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, submit) -> None:
+    start()
+    calm, job = submit(), submit()
+    until(lambda: jobs.get(calm.id), lambda j: j.status is Status.DONE)
+    # three windows done: the checkpoint of the third is there
+    until(lambda: jobs.get(job.id), lambda j: j.window >= 4)
+    worker = next(w for w in jobs.workers() if w.alive)
+    assert kill(worker.pid)
+    done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
+    assert done.attempt == 2
+    assert "resumed at window" in logs(jobs, job.id)
+    assert frames_hash(done.video) == frames_hash(jobs.get(calm.id).video)
+    assert sorted(path.name for path in done.folder.iterdir()) == ["photo.png", "video.mp4"]
+
+
+def test_restart_of_the_worker_costs_no_attempt(jobs, start, submit) -> None:
+    start()
+    job = submit(steps=12)
+    until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
+    old = next(w for w in jobs.workers() if w.alive)
+    assert jobs.restart_worker() == 1
+    done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
+    assert done.attempt == 1
+    assert "resumed at window" in logs(jobs, job.id)
+    assert next(w for w in jobs.workers() if w.alive).id != old.id
+
+
+def test_a_worker_without_its_parent_ends_after_handing_back(jobs, start, submit) -> None:
+    studio = start()
+    job = submit(steps=30)
+    until(lambda: jobs.get(job.id), lambda j: j.stage == "sampling" and j.step > 2)
+    worker = next(w for w in jobs.workers() if w.alive)
+    kill(studio.pid)
+    studio.wait()
+    wait_for(lambda: not psutil.pid_exists(worker.pid) or psutil.Process(worker.pid).status() == "zombie", 60)
+    left = jobs.get(job.id)
+    assert (left.status, left.attempt) == (Status.QUEUED, 1)
+
+
+def test_two_studios_on_one_folder_run_one_worker(jobs, start, submit) -> None:
+    first, second = start(), start()
+    made = [submit(seconds=6, steps=2) for _ in range(3)]
+    for job in made:
+        assert until(lambda job=job: jobs.get(job.id), lambda j: j.status is Status.DONE).attempt == 1
+    assert sum(worker.alive for worker in jobs.workers()) == 1
+    kill(first.pid)
+    first.wait()
+    last = submit(seconds=6, steps=2)
+    assert until(lambda: jobs.get(last.id), lambda j: j.status is Status.DONE)
+    assert second.poll() is None
+
+
+def test_a_poison_job_fails_with_its_story_and_the_others_go_on(jobs, start, submit, tmp_path) -> None:
+    """A stand-in for a library that takes the process down: three losses at one place, then the reason is told."""
+    (tmp_path / "imageio_ffmpeg.py").write_text(
+        "import os, pathlib\n"
+        "def get_ffmpeg_exe():\n"
+        f"    if pathlib.Path({str(tmp_path / 'well')!r}).exists(): raise OSError('now only broken')\n"
+        "    print('the library says goodbye', flush=True)\n"
+        "    os._exit(3)\n"
+    )
+    start(PYTHONPATH=str(tmp_path))
+    poison, next_one = submit(seconds=6, steps=1), submit(seconds=6, steps=1)
+    failed = until(lambda: jobs.get(poison.id), lambda j: j.status is Status.FAILED)
+    assert failed.error.startswith("the worker died 3 times at stage decoding")
+    assert "the library says goodbye" in failed.error
+    (tmp_path / "well").touch()
+    assert until(lambda: jobs.get(next_one.id), lambda j: j.status is Status.FAILED).attempt <= 3
+    assert (failed.folder / "work").is_dir(), "what was drawn is kept until the job is deleted"
+
+
+def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, tmp_path) -> None:
+    broken = tmp_path / "torch"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("raise ImportError('libfancy.so.3: cannot open shared object file')\n")
+    start(PYTHONPATH=str(tmp_path))
+    job = submit(seconds=6, steps=1)
+    wait_for(lambda: any(w.state == "crashed" and "Traceback" in w.last_output for w in jobs.workers()), 60)
+    crashed = next(w for w in jobs.workers() if w.state == "crashed")
+    assert "Likely cause: the system library libfancy is missing" in crashed.last_output
+    assert jobs.get(job.id).status is Status.QUEUED, "the job waits"
+    (broken / "__init__.py").unlink()
+    broken.rmdir()
+    assert until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE).attempt == 1
+    assert not [w for w in jobs.workers() if w.state == "crashed"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process can be stopped there")
+def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit) -> None:
+    from fanslymotion.queue.supervisor import Supervisor
+
+    job = submit(steps=12)
+    with Supervisor(settings, stall_seconds=4, loading_seconds=60):
+        until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
+        os.kill(next(w.pid for w in jobs.workers() if w.alive), signal.SIGSTOP)
+        done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
+    assert done.attempt == 2
+    assert "No progress for " in logs(jobs, job.id)
+
+
+def test_cancel_while_running_leaves_the_next_job_alone(jobs, start, submit) -> None:
+    start()
+    job, other = submit(steps=60), submit(seconds=6, steps=2)
+    until(lambda: jobs.get(job.id), lambda j: j.stage == "sampling")
+    jobs.cancel(job.id)
+    began = time.monotonic()
+    ended = until(lambda: jobs.get(job.id), lambda j: j.status is Status.CANCELLED)
+    assert time.monotonic() - began < 60
+    assert [path.name for path in ended.folder.iterdir()] == ["photo.png"]
+    assert until(lambda: jobs.get(other.id), lambda j: j.status is Status.DONE)

@@ -1,0 +1,140 @@
+"""Storage faults: locked, full, damaged, newer, older, moved."""
+
+import shutil
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from fanslymotion.errors import StoreError
+from fanslymotion.queue import database as database_module
+from fanslymotion.queue.database import prepare
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import Store
+from fanslymotion.settings import Settings
+
+from .conftest import REQUEST
+
+
+def file_of(settings: Settings) -> Path:
+    return settings.home / "jobs.db"
+
+
+def quick(settings: Settings) -> Settings:
+    """The same database with a short wait for locks."""
+    return Settings(settings.home, settings.models, settings.database + "?timeout=1")
+
+
+def test_acknowledged_writes_are_synced(store: Store) -> None:
+    assert store.db.execute_sql("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert store.db.execute_sql("PRAGMA synchronous").fetchone()[0] == 2, "FULL"
+
+
+def test_a_lock_of_another_program_is_waited_for(jobs: Jobs, photo: Path, settings: Settings) -> None:
+    other = sqlite3.connect(file_of(settings), isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(1.5, lambda: other.execute("ROLLBACK")).start()
+    assert jobs.submit(photo, REQUEST).place == 1
+    other.close()
+
+
+def test_a_lock_that_stays_gets_a_sentence(jobs: Jobs, photo: Path, settings: Settings) -> None:
+    other = sqlite3.connect(file_of(settings), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match=r"locked by another program for 1 s; close what has it open"):
+        Jobs(quick(settings)).submit(photo, REQUEST)
+    other.execute("ROLLBACK")
+    other.close()
+    assert jobs.list() == []
+    assert not list(settings.jobs_dir.iterdir()), "no half job stays"
+
+
+def test_a_full_disk_while_writing(jobs: Jobs, photo: Path, settings: Settings) -> None:
+    pages = jobs.store.db.execute_sql("PRAGMA page_count").fetchone()[0]
+    jobs.store.db.execute_sql(f"PRAGMA max_page_count = {pages}")
+
+    def fill() -> None:
+        for number in range(2000):
+            jobs.store.set_meta(f"k{number}", "x" * 4000)
+
+    with pytest.raises(StoreError, match="disk is full"):
+        fill()
+    jobs.store.db.execute_sql("PRAGMA max_page_count = 1000000")
+    assert jobs.submit(photo, REQUEST).place == 1, "with space again all goes on"
+
+
+@pytest.mark.parametrize("damage", ["garbage", "middle"])
+def test_a_damaged_file_is_kept_aside_and_said(settings: Settings, photo: Path, damage: str) -> None:
+    first = Jobs(settings)
+    for _ in range(30):
+        first.submit(photo, REQUEST)
+    first.store.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    first.store.close()
+    path = file_of(settings)
+    data = bytearray(path.read_bytes())
+    if damage == "garbage":
+        data = bytearray(b"this is no database" * 500)
+    else:
+        data[4096:] = b"\xff" * (len(data) - 4096)
+    path.write_bytes(data)
+    second = Jobs(settings)
+    assert second.list() == []
+    kept = list(settings.home.glob("jobs.damaged-*.db"))
+    assert len(kept) == 1
+    assert kept[0].read_bytes() == data, "not a byte of it was changed"
+    assert kept[0].name in second.notice
+    assert second.submit(photo, REQUEST).place == 1
+
+
+def test_a_newer_versions_file_is_left_alone(settings: Settings) -> None:
+    store = Store(settings)
+    store.set_meta("schema", "99")
+    store.close()
+    with pytest.raises(StoreError, match="newer fanslymotion") as refusal:
+        Store(settings)
+    assert "99" in str(refusal.value)
+    assert not list(settings.home.glob("*damaged*"))
+
+
+def test_migrations_run_in_order_once_and_whole(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(settings)
+    store.set_meta("schema", "1")
+    ran: list[int] = []
+
+    def second(db, tables) -> None:
+        ran.append(2)
+        db.execute_sql("ALTER TABLE jobs ADD COLUMN colour TEXT")
+
+    def third(db, tables) -> None:
+        ran.append(3)
+        if len(ran) < 3:
+            raise sqlite3.OperationalError("interrupted")
+
+    with pytest.raises(StoreError):
+        prepare(store.db, store.tables, (second, third))
+    assert "colour" not in [column.name for column in store.db.get_columns("jobs")], "all steps or none"
+    prepare(store.db, store.tables, (second, third))
+    assert ran == [2, 3, 2, 3]
+    assert store.meta("schema") == "3"
+    prepare(store.db, store.tables, (second, third))
+    assert ran == [2, 3, 2, 3]
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "jobs.db", "postgresql://u:secret@nowhere.invalid/x"])
+def test_a_wrong_address_gets_a_sentence_without_the_password(settings: Settings, url: str) -> None:
+    with pytest.raises(StoreError) as refusal:
+        Store(Settings(settings.home, settings.models, url))
+    assert "secret" not in str(refusal.value)
+
+
+def test_the_data_folder_comes_back_after_it_was_removed(jobs: Jobs, photo: Path, settings: Settings) -> None:
+    """Somebody tidied up while the program ran: a new start begins anew instead of failing."""
+    jobs.submit(photo, REQUEST)
+    jobs.store.close()
+    shutil.rmtree(settings.home)
+    assert Jobs(settings).submit(photo, REQUEST).place == 1
+
+
+def test_only_real_damage_counts_as_damage(settings: Settings) -> None:
+    Store(settings).close()
+    assert not database_module._damaged(file_of(settings))

@@ -1,0 +1,175 @@
+"""The queue's public functions, without a worker."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fanslymotion.errors import BadInput, NotFound, StoreError
+from fanslymotion.queue import jobs as jobs_module
+from fanslymotion.queue import state
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.rows import photo_of
+from fanslymotion.queue.types import Status
+from fanslymotion.settings import Settings
+
+from .conftest import REQUEST
+
+
+def order(jobs: Jobs) -> list[str]:
+    return [job.name for job in jobs.list()]
+
+
+def test_submit_keeps_a_photo_of_its_own(jobs: Jobs, photo: Path, tmp_path: Path) -> None:
+    own = tmp_path / "мой снимок 😀.png"
+    own.write_bytes(photo.read_bytes())
+    job = jobs.submit(own, REQUEST)
+    own.unlink()
+    assert (job.status, job.place, job.attempt, job.name) == (Status.QUEUED, 1, 1, "мой снимок 😀")
+    assert photo_of(job.folder).is_file()
+    assert jobs.get(job.id) == job
+    assert job.request == REQUEST
+
+
+def test_a_new_process_sees_the_same(jobs: Jobs, photo: Path, settings: Settings) -> None:
+    made = [jobs.submit(photo, REQUEST, name=str(n)).id for n in range(3)]
+    assert [job.id for job in Jobs(settings).list()] == made
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"resolution": "4k"}, {"seconds": 7}, {"quality": "best"}, {"model": "no-such-model"}, {"model": "svd"}],
+)
+def test_wrong_settings_leave_nothing(jobs: Jobs, photo: Path, settings: Settings, wrong: dict) -> None:
+    with pytest.raises(BadInput):
+        jobs.submit(photo, replace(REQUEST, **wrong))
+    assert jobs.list() == []
+    assert not settings.jobs_dir.exists()
+
+
+def test_a_bad_photo_leaves_nothing(jobs: Jobs, settings: Settings) -> None:
+    with pytest.raises(BadInput, match="is not a photo"):
+        jobs.submit(b"text, not a photo", REQUEST, name="notes.jpg")
+    assert jobs.list() == []
+    assert not settings.jobs_dir.exists()
+
+
+def test_several_photos_one_of_them_bad(jobs: Jobs, photo: Path) -> None:
+    made, refused = jobs.submit_many([(photo, "a"), (b"x", "b"), (photo, "c")], REQUEST)
+    assert [job.name for job in made] == ["a", "c"]
+    assert [name for name, _ in refused] == ["b"]
+
+
+def test_a_full_disk_is_said_before_anything_is_written(
+    jobs: Jobs, photo: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = jobs_module.shutil.disk_usage(photo)
+    monkeypatch.setattr(jobs_module.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(StoreError, match="is full"):
+        jobs.submit(photo, REQUEST)
+    assert jobs.list() == []
+    assert not list(settings.jobs_dir.iterdir())
+
+
+def test_order_is_the_tables(jobs: Jobs, photo: Path, settings: Settings) -> None:
+    ids = [jobs.submit(photo, REQUEST, name=name).id for name in "abcd"]
+    assert jobs.move(ids[3], 1).place == 1
+    assert order(jobs) == list("dabc")
+    jobs.move(ids[0], 99)
+    assert order(jobs) == list("dbca")
+    jobs.move(ids[2], 2)
+    assert order(Jobs(settings)) == list("dcba"), "after a restart, too"
+    for _ in range(60):  # again and again between the same two neighbours: the line never runs out of places
+        jobs.move(order_ids(jobs)[3], 2)
+    assert sorted(order(jobs)) == list("abcd")
+    assert [job.place for job in jobs.list()] == [1, 2, 3, 4]
+
+
+def order_ids(jobs: Jobs) -> list[str]:
+    return [job.id for job in jobs.list()]
+
+
+def test_moving_what_cannot_be_moved(jobs: Jobs, photo: Path) -> None:
+    job = jobs.submit(photo, REQUEST)
+    with pytest.raises(BadInput, match="place"):
+        jobs.move(job.id, 0)
+    jobs.cancel(job.id)
+    with pytest.raises(BadInput, match="only waiting jobs"):
+        jobs.move(job.id, 1)
+
+
+def test_pause_outlives_a_restart(jobs: Jobs, photo: Path, settings: Settings) -> None:
+    jobs.submit(photo, REQUEST)
+    jobs.pause()
+    assert Jobs(settings).paused
+    assert state.claim(jobs.store, "w", 1.0) is None
+    jobs.resume()
+    assert not Jobs(settings).paused
+    assert state.claim(jobs.store, "w", 1.0) is not None
+
+
+def test_cancelling_a_waiting_job_ends_it_at_once(jobs: Jobs, photo: Path) -> None:
+    first, second = (jobs.submit(photo, REQUEST) for _ in range(2))
+    assert jobs.cancel(first.id).status is Status.CANCELLED
+    assert jobs.cancel(first.id).status is Status.CANCELLED, "twice is no harm"
+    assert jobs.get(second.id).status is Status.QUEUED, "another job is never hit"
+
+
+def test_retry_is_a_new_job_with_the_same_settings(jobs: Jobs, photo: Path) -> None:
+    old = jobs.submit(photo, REQUEST, name="a", owner="anna")
+    with pytest.raises(BadInput, match="only a job that has ended"):
+        jobs.retry(old.id)
+    jobs.cancel(old.id)
+    new = jobs.retry(old.id)
+    assert (new.name, new.owner, new.request, new.status) == ("a", "anna", REQUEST, Status.QUEUED)
+    assert new.id != old.id
+    smaller = jobs.retry(old.id, request=replace(REQUEST, steps=4))
+    assert smaller.request.steps == 4
+    photo_of(old.folder).unlink()
+    with pytest.raises(BadInput, match="choose the photo again"):
+        jobs.retry(old.id)
+
+
+def test_delete_takes_everything_of_an_ended_job(jobs: Jobs, photo: Path) -> None:
+    job = jobs.submit(photo, REQUEST)
+    with pytest.raises(BadInput, match="cancel it before"):
+        jobs.delete(job.id)
+    jobs.cancel(job.id)
+    jobs.delete(job.id)
+    assert not job.folder.exists()
+    assert jobs.events_since(job.id) == []
+    with pytest.raises(NotFound):
+        jobs.get(job.id)
+
+
+def test_each_login_has_its_own(jobs: Jobs, photo: Path) -> None:
+    mine, other = (jobs.submit(photo, REQUEST, owner=name) for name in ("anna", "ben"))
+    assert [job.id for job in jobs.list(owner="anna")] == [mine.id]
+    assert jobs.count(owner="ben") == 1
+    for act in (jobs.get, jobs.cancel, jobs.delete, jobs.retry, lambda i, owner: jobs.move(i, 1, owner)):
+        with pytest.raises(NotFound):
+            act(other.id, owner="anna")
+    assert jobs.get(other.id).status is Status.QUEUED
+    assert jobs.list(owner="ben")[0].place == 2, "the place counts everybody"
+
+
+def test_events_are_in_order_and_ids_are_never_used_twice(jobs: Jobs, photo: Path) -> None:
+    first = jobs.submit(photo, REQUEST)
+    jobs.cancel(first.id)
+    seen = jobs.events_since(first.id)
+    assert [event.text for event in seen] == ["queued", "cancelled"]
+    assert jobs.events_since(first.id, after=seen[0].id) == seen[1:]
+    jobs.delete(first.id)
+    second = jobs.submit(photo, REQUEST)
+    assert jobs.events_since(second.id)[0].id > seen[-1].id, "a follower would miss it"
+
+
+def test_list_has_the_running_first_then_the_line_then_the_ended(jobs: Jobs, photo: Path) -> None:
+    a, b, c, d = (jobs.submit(photo, REQUEST, name=name) for name in "abcd")
+    jobs.cancel(a.id)
+    jobs.cancel(c.id)
+    state.claim(jobs.store, "w", 1.0)
+    assert order(jobs) == ["b", "d", "c", "a"]
+    assert [job.name for job in jobs.list(limit=2, offset=1)] == ["d", "c"]
+    assert [job.name for job in jobs.list(statuses=[Status.QUEUED])] == ["d"]
+    assert jobs.get(b.id).status is Status.RUNNING
+    assert jobs.get(d.id).place == 1

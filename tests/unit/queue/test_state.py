@@ -1,0 +1,152 @@
+"""Every change of status is one conditional update: of two who want different things one wins."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from fanslymotion.pipeline.request import VideoResult
+from fanslymotion.queue import state
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import Store
+from fanslymotion.queue.types import Status
+from fanslymotion.settings import Settings
+
+from .conftest import REQUEST
+
+
+@pytest.fixture
+def running(jobs: Jobs, photo: Path) -> str:
+    """A job that worker `w` has claimed."""
+    job = jobs.submit(photo, REQUEST)
+    assert state.claim(jobs.store, "w", 1.0).id == job.id
+    return job.id
+
+
+def row(store: Store, job_id: str):
+    return store.tables.Job.get_by_id(job_id)
+
+
+def test_claim_takes_each_job_once(settings: Settings, jobs: Jobs, photo: Path) -> None:
+    for _ in range(20):
+        jobs.submit(photo, REQUEST)
+    taken: list[str] = []
+
+    def take(name: str) -> None:
+        store = Store(settings)
+        while (found := state.claim(store, name, 1.0)) is not None:
+            taken.append(found.id)
+        store.close()
+
+    threads = [threading.Thread(target=take, args=(f"w{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == 20
+    assert len(set(taken)) == 20
+
+
+@pytest.mark.parametrize("end", ["done", "failed", "cancelled"])
+def test_a_final_status_is_never_left(store: Store, running: str, result: VideoResult, end: str) -> None:
+    if end == "done":
+        assert state.finish(store, running, "w", result, 2.0)
+    elif end == "failed":
+        assert state.fail(store, running, "w", "why", 2.0)
+    else:
+        assert state.end_cancelled(store, running, "w", 2.0)
+    before = row(store, running)
+    assert not state.finish(store, running, "w", result, 3.0)
+    assert not state.fail(store, running, "w", "other", 3.0)
+    assert not state.end_cancelled(store, running, "w", 3.0)
+    assert not state.hand_back(store, running, "w", 3.0)
+    assert not state.renew(store, running, "w", {"step": 9})
+    assert state.lose(store, before, "", 3.0) is None
+    state.ask_cancel(store, running, 3.0)
+    assert row(store, running).__data__ == before.__data__
+    assert before.status == end
+
+
+def test_cancel_against_finish_has_one_winner(store: Store, running: str, result: VideoResult) -> None:
+    state.ask_cancel(store, running, 2.0)
+    assert not state.finish(store, running, "w", result, 3.0), "the cancel came first"
+    assert state.end_cancelled(store, running, "w", 3.0)
+    assert row(store, running).status == Status.CANCELLED
+
+
+def test_only_the_owner_of_the_claim_writes(store: Store, running: str, result: VideoResult) -> None:
+    assert not state.renew(store, running, "other", {"step": 5})
+    assert not state.finish(store, running, "other", result, 2.0)
+    assert not state.fail(store, running, "other", "x", 2.0)
+    assert not state.hand_back(store, running, "other", 2.0)
+    assert state.wanted(store, running, "other") == (False, False)
+    assert state.wanted(store, running, "w") == (True, False)
+
+
+def test_handing_back_costs_no_attempt_and_keeps_the_place(jobs: Jobs, running: str, photo: Path) -> None:
+    later = jobs.submit(photo, REQUEST)
+    assert state.hand_back(jobs.store, running, "w", 2.0)
+    job = jobs.get(running)
+    assert (job.status, job.attempt, job.place) == (Status.QUEUED, 1, 1)
+    assert jobs.get(later.id).place == 2
+
+
+def test_a_lost_worker_costs_an_attempt(jobs: Jobs, running: str) -> None:
+    assert state.lose(jobs.store, row(jobs.store, running), "", 2.0) is Status.QUEUED
+    job = jobs.get(running)
+    assert (job.status, job.attempt, job.place) == (Status.QUEUED, 2, 1)
+    assert "The worker died" in jobs.events_since(running)[-2].text
+
+
+def test_of_two_sweeps_one_takes_the_job(store: Store, running: str) -> None:
+    seen = row(store, running)
+    assert state.lose(store, seen, "", 2.0) is Status.QUEUED
+    assert state.lose(store, seen, "", 2.0) is None
+
+
+def test_a_worker_that_has_renewed_is_not_lost(store: Store, running: str) -> None:
+    seen = row(store, running)
+    assert state.renew(store, running, "w", {})
+    assert state.lose(store, seen, "", 2.0) is None
+
+
+def test_three_losses_at_one_place_fail_the_job(jobs: Jobs, running: str) -> None:
+    store = jobs.store
+    for attempt in (1, 2, 3):
+        state.renew(store, running, f"{attempt}" if attempt > 1 else "w", {"stage": "sampling", "step": 3, "steps": 25})
+        status = state.lose(store, row(store, running), "first line\nKilled", 2.0)
+        if attempt < 3:
+            assert status is Status.QUEUED
+            assert state.claim(store, f"{attempt + 1}", 3.0).id == running
+    job = jobs.get(running)
+    assert job.status is Status.FAILED
+    assert job.error.startswith("the worker died 3 times at stage sampling")
+    assert job.error.endswith("Killed")
+
+
+def test_progress_between_losses_starts_the_count_anew(jobs: Jobs, running: str) -> None:
+    store, worker = jobs.store, "w"
+    for step in range(1, 12):
+        state.renew(store, running, worker, {"stage": "sampling", "step": step, "steps": 25})
+        assert state.lose(store, row(store, running), "", 2.0) is Status.QUEUED
+        worker = f"w{step}"
+        state.claim(store, worker, 3.0)
+    assert jobs.get(running).attempt == 12
+
+
+def test_a_cancel_that_a_dead_worker_never_saw(store: Store, running: str) -> None:
+    state.ask_cancel(store, running, 2.0)
+    assert state.lose(store, row(store, running), "", 3.0) is Status.CANCELLED
+
+
+def test_places_grow_along_the_stages() -> None:
+    steps = [
+        ("", 0),
+        ("loading", 0),
+        ("conditioning", 1),
+        ("sampling", 0),
+        ("sampling", 99),
+        ("decoding", 0),
+        ("saving", 0),
+    ]
+    places = [state.place_of(stage, step) for stage, step in steps]
+    assert places == sorted(set(places))
