@@ -69,7 +69,7 @@ def save_photo(image: Image.Image, path: Path) -> None:
     bare = Image.new("RGB", image.size)
     bare.paste(image)
     try:
-        bare.save(part, format="PNG", compress_level=3)
+        bare.save(part, format="PNG", compress_level=1)
         commit(part, path)
     except OSError as e:
         raise StoreError(f"the photo cannot be written to {path}: {e.strerror or e}; free or choose that folder") from e

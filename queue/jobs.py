@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from peewee import Case
-
 from ..errors import BadInput, ModelError, NotFound, StoreError
 from ..pipeline.models import require_model
 from ..pipeline.photo import load_photo, save_photo
@@ -122,16 +120,24 @@ class Jobs:
         offset: int = 0,
     ) -> "list[Job]":
         """Running first, then waiting in their order, then the ended ones, newest first."""
-        job = self._tables.Job
-        rank = _rank(job)
-        query = job.select()
-        if owner is not None:
-            query = query.where(job.owner == owner)
-        if statuses is not None:
-            query = query.where(job.status.in_([str(s) for s in statuses]))
+        job, wanted = self._tables.Job, set(statuses) if statuses is not None else set(Status)
+        ended = wanted & {status for status in Status if status.final}
+        groups = [  # each is one walk along an index
+            (wanted & {Status.RUNNING}, (job.position, job.id)),
+            (wanted & {Status.QUEUED}, (job.position, job.id)),
+            (ended, (job.finished.desc(), job.created.desc())),
+        ]
+        rows: list[Any] = []
         with self.store.read():
-            query = query.order_by(rank, _line(job), job.finished.desc(), job.created.desc()).limit(limit)
-            rows = list(query.offset(offset))
+            for group, order in groups:
+                if not group or len(rows) >= limit:
+                    continue
+                query = job.select().where(_in_group(job, group)).order_by(*order)
+                if owner is not None:
+                    query = query.where(job.owner == owner)
+                found = list(query.offset(offset).limit(limit - len(rows)))
+                offset = 0 if found else max(0, offset - query.count())
+                rows += found
             waiting = [r for r in rows if r.status == Status.QUEUED]
             first = self._place(waiting[0]) if waiting else 0
             if owner is None:
@@ -319,12 +325,11 @@ def _check_space(folder: Path) -> None:
         )
 
 
-def _rank(job: Any) -> Any:
-    return Case(job.status, ((Status.RUNNING.value, 0), (Status.QUEUED.value, 1)), 2)
-
-
-def _line(job: Any) -> Any:
-    return Case(job.status, ((Status.QUEUED.value, job.position),), 0)
+def _in_group(job: Any, statuses: set[Status]) -> Any:
+    """All ended ones are those with an end: this condition and the order by it use the same index."""
+    if statuses == {status for status in Status if status.final}:
+        return job.finished.is_null(False)
+    return job.status.in_([str(status) for status in statuses])
 
 
 def _to_worker(row: Any, now: float) -> WorkerInfo:

@@ -64,7 +64,12 @@ class Tables:
 
             class Meta:
                 table_name = "jobs"
-                indexes = ((("status", "position"), False), (("owner", "created"), False), (("created",), False))
+                indexes = (
+                    (("status", "position"), False),
+                    (("status", "finished"), False),
+                    (("owner", "finished"), False),
+                    (("finished",), False),
+                )
 
         class Event(Base):
             id = growing()
