@@ -90,20 +90,20 @@ async def generate(request: Request) -> dict[str, Any]:
 
 @router.get("/jobs/{job_id}")
 async def job(job_id: str, request: Request) -> dict[str, Any]:
-    return job_json(await _own_job(job_id, request), request.app.state.studio.presets)
+    return job_json(await own_job(job_id, request), request.app.state.studio.presets)
 
 
 @router.post("/jobs/{job_id}/cancel")
 async def cancel(job_id: str, request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
-    found = await _own_job(job_id, request)
+    found = await own_job(job_id, request)
     return job_json(await asyncio.to_thread(studio.jobs.cancel, found.id), studio.presets)
 
 
 @router.post("/jobs/{job_id}/retry")
 async def retry(job_id: str, request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
-    found = await _own_job(job_id, request)
+    found = await own_job(job_id, request)
 
     def again() -> Job:
         check_room(studio.jobs, owner_of(request), 1)
@@ -114,7 +114,7 @@ async def retry(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.get("/jobs/{job_id}/video")
 async def video(job_id: str, request: Request, download: bool = False) -> Response:
-    found = await _own_job(job_id, request)
+    found = await own_job(job_id, request)
     path = _file(found.video, "this job has no video")
     headers = {"Cache-Control": "private, max-age=86400"}
     if download:
@@ -124,7 +124,7 @@ async def video(job_id: str, request: Request, download: bool = False) -> Respon
 
 @router.get("/jobs/{job_id}/photo")
 async def job_photo(job_id: str, request: Request) -> Response:
-    found = await _own_job(job_id, request)
+    found = await own_job(job_id, request)
     path = _file(photo_of(found.folder), "the photo of this job is gone")
     return FileResponse(path, headers={"Cache-Control": "private, max-age=86400"})
 
@@ -132,14 +132,14 @@ async def job_photo(job_id: str, request: Request) -> Response:
 @router.get("/jobs/{job_id}/poster")
 async def poster(job_id: str, request: Request) -> Response:
     """A small picture for lists."""
-    found = await _own_job(job_id, request)
+    found = await own_job(job_id, request)
     path = await asyncio.to_thread(make_poster, _file(photo_of(found.folder), "the photo of this job is gone"))
     return FileResponse(path, headers={"Cache-Control": "private, max-age=86400"})
 
 
 @router.get("/jobs/{job_id}/preview")
 async def preview(job_id: str, request: Request) -> Response:
-    found = await _own_job(job_id, request)
+    found = await own_job(job_id, request)
     shown = await asyncio.to_thread(request.app.state.studio.jobs.preview, found.id)
     if shown is None:
         raise NotFound("there is no preview")
@@ -150,7 +150,7 @@ async def preview(job_id: str, request: Request) -> Response:
 async def log_text(job_id: str, request: Request) -> Response:
     """The whole log as a text file."""
     studio = request.app.state.studio
-    found = await _own_job(job_id, request)
+    found = await own_job(job_id, request)
 
     def lines() -> str:
         text, after = [], 0
@@ -172,7 +172,7 @@ async def events(
     """The open page's stream: the machine's state and, with `job`, that job's state and its log above `after`."""
     studio = request.app.state.studio
     if job is not None:
-        await _own_job(job, request)
+        await own_job(job, request)
     last = request.headers.get("last-event-id", "")
     if last.isdecimal() and len(last) < 19:  # a reconnecting browser names the last event it has seen
         after = int(last)
@@ -215,7 +215,7 @@ def _photo_json(photo: Photo, presets: Presets) -> dict[str, Any]:
     }
 
 
-async def _own_job(job_id: str, request: Request) -> Job:
+async def own_job(job_id: str, request: Request) -> Job:
     if not JOB_ID.fullmatch(job_id):
         raise NotFound("there is no such job")
     return await asyncio.to_thread(request.app.state.studio.jobs.get, job_id, owner_of(request))

@@ -12,7 +12,7 @@ from ..errors import BadInput, FanslymotionError, NotFound, StoreError
 from ..presets import Presets, load_presets
 from ..queue.jobs import Jobs
 from ..settings import Settings
-from . import job_routes, page_routes
+from . import job_routes, page_routes, queue_routes, system_routes
 from .blocks import mount_blocks
 from .guard import Guard
 from .live import Live
@@ -47,7 +47,8 @@ def build_app(settings: Settings, logins: Logins, host: str) -> Studio:
     )
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(page_routes.router)
-    app.include_router(job_routes.router)
+    for routes in (job_routes, queue_routes, system_routes):
+        app.include_router(routes.router)
     _answer_errors_in_words(app)
     mount_blocks(app, settings, presets, jobs, logins)
     studio = Studio(settings, presets, jobs, Photos(settings), logins, live, Guard(app, logins, host))

@@ -4,10 +4,20 @@ import { h, setText, show, toast } from "./dom.js";
 import { Form } from "./form.js";
 import { language, LANGUAGES, loadLanguage, number, switchLanguage, t } from "./i18n.js";
 import { JobView } from "./job.js";
+import { GalleryView } from "./gallery.js";
 import { call, Stream } from "./net.js";
+import { QueueView } from "./queue.js";
+import { SystemView } from "./system.js";
 
-const VIEWS = ["create"];
-const views = {};
+const VIEWS = ["create", "queue", "gallery", "system"];
+const hooks = {
+  open: (id) => go({ job: id }),
+  use: (settings) => {
+    form.use(settings);
+    go({});
+  },
+};
+const views = { queue: new QueueView(hooks), gallery: new GalleryView(hooks), system: new SystemView() };
 let stream;
 let jobView;
 let form;

@@ -1,0 +1,131 @@
+"""Queue, gallery and system, as a person uses them."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fanslymotion.settings import ROOT
+from fanslymotion.tests.browser.studio_page import generate
+from fanslymotion.tests.studio import Studio, wait_for
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+SAMPLE = ROOT / "assets" / "sample.jpg"
+
+
+def submit(studio: Studio, steps: int = 1) -> str:
+    words = ["generate", str(SAMPLE), "--steps", str(steps), "--no-wait", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "fanslymotion", *words], env=studio.environ, capture_output=True, text=True, check=True
+    )
+    shown = json.loads(done.stdout)
+    return (shown[0] if isinstance(shown, list) else shown)["id"]
+
+
+def order(page: Page) -> list[str]:
+    return page.locator(".jobs .job-row[data-id]").evaluate_all("rows => rows.map(row => row.dataset.id)")
+
+
+@pytest.fixture
+def paused(studio: Studio) -> Iterator[None]:
+    httpx.post(f"{studio.url}/studio/queue/pause").raise_for_status()
+    yield
+    httpx.post(f"{studio.url}/studio/queue/resume").raise_for_status()
+
+
+def test_order_pause_and_cancel(studio: Studio, page: Page, paused: None) -> None:
+    ids = [submit(studio) for _ in range(3)]
+    page.goto(f"{studio.url}/?view=queue")
+    wait_for(lambda: order(page) == ids)
+    expect(page.locator("#queue-count")).to_have_text("3")
+    page.locator(f"[data-id='{ids[2]}'] [data-act=up]").click()
+    wait_for(lambda: order(page) == [ids[0], ids[2], ids[1]])
+    page.locator(f"[data-id='{ids[1]}']").drag_to(page.locator(f"[data-id='{ids[0]}']"))
+    wait_for(lambda: order(page) == [ids[1], ids[0], ids[2]])
+    page.reload()
+    wait_for(lambda: order(page) == [ids[1], ids[0], ids[2]])
+    page.locator(f"[data-id='{ids[0]}'] [data-act=cancel]").click()
+    wait_for(lambda: order(page) == [ids[1], ids[2]])
+    expect(page.locator(".job-row.cancelled")).to_have_count(1)
+    expect(page.locator("#pause")).to_have_text("Go on")
+    page.click("#pause")
+    expect(page.locator("#pause")).to_have_text("Pause the queue")
+    expect(page.locator(".nothing").first).to_be_visible(timeout=120_000)
+    page.locator(".job-row.cancelled [aria-label^=Delete]").click()
+    expect(page.locator(".job-row.cancelled")).to_have_count(0)
+
+
+def test_gallery_plays_deletes_and_gives_back(studio: Studio, page: Page) -> None:
+    job = generate(page, studio.url, SAMPLE, steps=1)
+    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+    page.goto(f"{studio.url}/?view=gallery")
+    first = page.locator(".tile").first
+    expect(first).to_be_visible()
+    count = page.locator(".tile:visible").count()
+    first.hover()
+    expect(first.locator("video")).to_be_attached()
+    first.locator("[aria-label^=Delete]").click()
+    expect(page.locator(".tile:visible")).to_have_count(count - 1)
+    page.locator("#toasts .link").click()
+    expect(page.locator(".tile:visible")).to_have_count(count)
+    first.locator("[aria-label^=Delete]").click()
+    page.click("[data-go=queue]")  # going away means it
+    wait_for(lambda: httpx.get(f"{studio.url}/studio/jobs/{job}").status_code == 404)
+    assert not (studio.home / "jobs" / job).exists()
+
+
+def test_a_failed_job_says_why_and_is_tried_again(studio: Studio, page: Page) -> None:
+    job = submit(studio, steps=60)
+    photo = studio.home / "jobs" / job / "photo.png"
+    httpx.post(f"{studio.url}/studio/jobs/{job}/cancel").raise_for_status()
+    wait_for(lambda: httpx.get(f"{studio.url}/studio/jobs/{job}").json()["status"] == "cancelled")
+    with sqlite3.connect(studio.home / "jobs.db", timeout=30) as store:
+        error = "the disk was full\nTraceback <b>bold</b>"
+        store.execute("UPDATE jobs SET status='failed', error=?, revision=revision+1 WHERE id=?", (error, job))
+    page.goto(f"{studio.url}/?job={job}")
+    expect(page.locator(".failure")).to_contain_text("the disk was full")
+    expect(page.locator(".failure pre")).to_have_text("Traceback <b>bold</b>")
+    assert photo.is_file()
+    page.click("[data-action=again]")
+    expect(page.locator("#job")).to_have_attribute("data-status", "running", timeout=60_000)
+    page.click("[data-action=cancel]")
+    expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
+
+
+def test_system_tells_and_restarts(studio: Studio, page: Page) -> None:
+    page.goto(f"{studio.url}/?view=system")
+    expect(page.get_by_text("Stable Video Diffusion XT 1.1", exact=True)).to_be_visible()
+    before = httpx.get(f"{studio.url}/studio/system").json()["workers"][0]["pid"]
+    page.click("#restart")
+    expect(page.locator("#toasts")).to_contain_text("goes on from its checkpoint")
+
+    def another() -> bool:
+        workers = httpx.get(f"{studio.url}/studio/system").json()["workers"]
+        return bool(workers) and workers[0]["pid"] != before and workers[0]["state"] == "idle"
+
+    wait_for(another)
+
+
+def test_languages_and_colours_are_remembered(studio: Studio, page: Page) -> None:
+    page.goto(studio.url)
+    expect(page.locator("#language")).to_have_text("RU")
+    page.click("#language")
+    expect(page.locator("#generate")).to_contain_text("Создать")
+    page.click("#theme")
+    page.click("#theme")
+    page.reload()
+    expect(page.locator("#generate")).to_contain_text("Создать")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+@pytest.mark.parametrize("view", ["create", "queue", "gallery", "system"])
+def test_nothing_is_wider_than_a_phone(studio: Studio, page: Page, view: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{studio.url}/?view={view}")
+    expect(page.locator("#worker span")).not_to_be_empty()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,0 +1,76 @@
+"""The line and what has ended, over HTTP: lists, order, pause, delete, and the worker's restart."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import BadInput
+from ..queue.types import Status
+from .job_routes import own_job
+from .reading import owner_of, read_json, user_of
+from .shape import job_json
+
+router = APIRouter(prefix="/studio")
+
+MOST_A_PAGE = 60
+LISTS = {"done": (Status.DONE,), "unfinished": (Status.FAILED, Status.CANCELLED)}
+
+
+class PlaceIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    place: int = Field(ge=1, le=100_000)
+
+
+@router.get("/jobs")
+async def listed(
+    request: Request,
+    kind: Literal["done", "unfinished"] = "done",
+    offset: Annotated[int, Query(ge=0, lt=10**6)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 24,
+) -> dict[str, Any]:
+    """One's ended jobs, the newest first."""
+    studio, owner = request.app.state.studio, owner_of(request)
+
+    def read() -> dict[str, Any]:
+        jobs = studio.jobs.list(owner=owner, statuses=LISTS[kind], limit=limit, offset=offset)
+        total = studio.jobs.count(owner=owner, statuses=LISTS[kind])
+        return {"jobs": [job_json(job, studio.presets) for job in jobs], "total": total}
+
+    return await asyncio.to_thread(read)
+
+
+@router.post("/jobs/{job_id}/move")
+async def move(job_id: str, request: Request) -> dict[str, Any]:
+    studio = request.app.state.studio
+    found, wanted = await own_job(job_id, request), await read_json(request, PlaceIn)
+    return job_json(await asyncio.to_thread(studio.jobs.move, found.id, wanted.place), studio.presets)
+
+
+@router.delete("/jobs/{job_id}")
+async def delete(job_id: str, request: Request) -> dict[str, Any]:
+    found = await own_job(job_id, request)
+    await asyncio.to_thread(request.app.state.studio.jobs.delete, found.id)
+    return {"deleted": found.id}
+
+
+@router.post("/queue/{act}")
+async def pause(act: Literal["pause", "resume"], request: Request) -> dict[str, Any]:
+    jobs = owned(request).jobs
+    await asyncio.to_thread(jobs.pause if act == "pause" else jobs.resume)
+    return {"paused": act == "pause"}
+
+
+@router.post("/workers/restart")
+async def restart(request: Request) -> dict[str, Any]:
+    return {"asked": await asyncio.to_thread(owned(request).jobs.restart_worker)}
+
+
+def owned(request: Request) -> Any:
+    """The studio, for what concerns the whole machine. Raise BadInput for every login but the first."""
+    studio = request.app.state.studio
+    if not studio.logins.owns_machine(user_of(request)):
+        raise BadInput(f"only {studio.logins.names[0]} may do this: it concerns everybody's jobs")
+    return studio

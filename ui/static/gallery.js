@@ -1,0 +1,160 @@
+// Finished videos: posters that play under the pointer, loaded page by page, with delete and undo.
+
+import { h, icon, ICONS, setText, show, toast } from "./dom.js";
+import { t, when } from "./i18n.js";
+import { call } from "./net.js";
+import { describe } from "./queue.js";
+
+const PAGE = 24;
+const UNDO_MS = 7000;
+
+export class GalleryView {
+  /** hooks: open(job id), use(settings) */
+  constructor(hooks) {
+    this.hooks = hooks;
+    this.jobs = [];
+    this.total = 0;
+    this.filters = { text: "", model: "", resolution: "" };
+    this.leaving = new Map();
+  }
+
+  build(root, options) {
+    this.root = root;
+    this.options = options;
+    this.title = h("h2");
+    this.text = h("input", { type: "search", class: "small", oninput: () => this.filter("text", this.text.value.trim().toLowerCase()) });
+    this.model = h("select", { class: "small", onchange: () => this.filter("model", this.model.value) });
+    this.resolution = h("select", { class: "small", onchange: () => this.filter("resolution", this.resolution.value) });
+    this.grid = h("ul", { class: "gallery" });
+    this.empty = h("p", { class: "nothing" });
+    this.more = h("button", { type: "button", class: "action more", onclick: () => this.load() });
+    root.append(h("div", { class: "list-head" }, this.title, h("div", { class: "filters" }, this.text, this.model, this.resolution)), this.empty, this.grid, this.more);
+    new IntersectionObserver((seen) => seen[0].isIntersecting && this.visible && this.load()).observe(this.more);
+    window.addEventListener("pagehide", () => this.flush());
+    document.addEventListener("language", () => this.label());
+    this.label();
+  }
+
+  label() {
+    setText(this.title, t("gallery.title"));
+    setText(this.empty, t("gallery.empty"));
+    setText(this.more, t("gallery.more"));
+    this.text.placeholder = t("gallery.search");
+    this.text.setAttribute("aria-label", t("gallery.search"));
+    const choices = (select, label, names) => {
+      const chosen = select.value;
+      select.setAttribute("aria-label", label);
+      select.replaceChildren(h("option", { value: "" }, label), ...names.map((name) => h("option", { value: name, selected: name === chosen }, name)));
+    };
+    choices(this.model, t("gallery.all_models"), this.options.models.map((model) => model.name));
+    choices(this.resolution, t("gallery.all_sizes"), this.options.resolutions.map((one) => one.name));
+    this.draw();
+  }
+
+  shown(yes) {
+    this.visible = yes;
+    if (yes) this.reload();
+    else this.flush();
+  }
+
+  async reload() {
+    this.jobs = [];
+    this.grid.replaceChildren();
+    this.ended = false;
+    await this.load();
+  }
+
+  async load() {
+    if (this.loading || this.ended) return;
+    this.loading = true;
+    try {
+      const found = await call(`/studio/jobs?kind=done&offset=${this.jobs.length}&limit=${PAGE}`);
+      this.total = found.total;
+      this.jobs.push(...found.jobs);
+      this.ended = found.jobs.length < PAGE;
+      this.grid.append(...found.jobs.map((job) => this.tile(job)));
+    } catch (refusal) {
+      this.ended = true;
+      toast(refusal.message, "error");
+    } finally {
+      this.loading = false;
+    }
+    this.sift();
+    // A filter may leave the page empty although more is there.
+    if (!this.ended && this.more.getBoundingClientRect().top < innerHeight) this.load();
+  }
+
+  draw() {
+    this.grid.replaceChildren(...this.jobs.map((job) => this.tile(job)));
+    this.sift();
+  }
+
+  filter(key, value) {
+    this.filters[key] = value;
+    this.sift();
+    if (!this.ended) this.load();
+  }
+
+  sift() {
+    const { text, model, resolution } = this.filters;
+    let count = 0;
+    for (const [at, tile] of [...this.grid.children].entries()) {
+      const job = this.jobs[at];
+      const fits = (!model || job.settings.model === model) && (!resolution || job.settings.resolution === resolution) && job.name.toLowerCase().includes(text) && !this.leaving.has(job.id);
+      show(tile, fits);
+      count += fits;
+    }
+    show(this.empty, count === 0 && this.ended !== false);
+    show(this.more, this.ended === false);
+  }
+
+  tile(job) {
+    const picture = h("img", { src: job.poster, alt: "", loading: "lazy", width: job.video.width, height: job.video.height });
+    const open = h("a", { class: "cover", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, "aria-label": job.name }, picture);
+    const play = () => {
+      if (open.querySelector("video") || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+      const video = h("video", { src: job.video.url, muted: true, loop: true, playsInline: true, autoplay: true });
+      video.muted = true;
+      open.append(video);
+    };
+    const stop = () => open.querySelector("video")?.remove();
+    const act = (name, path, action) => h("button", { type: "button", class: "chip", title: t(`action.${name}`), "aria-label": `${t(`action.${name}`)}: ${job.name}`, onclick: action }, icon(path));
+    return h("li", { class: "tile", onpointerenter: play, onpointerleave: stop, onfocusin: play, onfocusout: stop }, open,
+      h("div", { class: "over-tools" },
+        h("a", { class: "chip", href: job.video.download, title: t("action.download"), "aria-label": `${t("action.download")}: ${job.name}` }, icon(ICONS.download)),
+        act("use", ICONS.sliders, () => this.hooks.use(job.settings)),
+        act("delete", ICONS.trash, () => this.remove(job))),
+      h("div", { class: "tile-words" }, h("b", {}, job.name), h("span", { class: "facts" }, describe(job.settings)), h("span", { class: "facts" }, when(job.finished))));
+  }
+
+  /** Gone from sight at once, from the disk only when nobody has called it back. */
+  remove(job) {
+    const box = toast(t("gallery.deleted", { name: job.name }));
+    const timer = setTimeout(() => this.finish(job.id), UNDO_MS);
+    box.append(" ", h("button", { type: "button", class: "link", onclick: () => this.undo(job.id, box) }, t("gallery.undo")));
+    this.leaving.set(job.id, timer);
+    this.sift();
+  }
+
+  undo(id, box) {
+    clearTimeout(this.leaving.get(id));
+    this.leaving.delete(id);
+    box.remove();
+    this.sift();
+  }
+
+  finish(id) {
+    clearTimeout(this.leaving.get(id));
+    this.leaving.delete(id);
+    const at = this.jobs.findIndex((job) => job.id === id);
+    if (at >= 0) {
+      this.jobs.splice(at, 1);
+      this.grid.children[at]?.remove();
+    }
+    fetch(`/studio/jobs/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+  }
+
+  flush() {
+    for (const id of [...this.leaving.keys()]) this.finish(id);
+  }
+}

@@ -1,0 +1,146 @@
+// The machine: workers, models with their downloads, disk, versions, and a report for whoever asks for help.
+
+import { h, icon, ICONS, setText, show, toast } from "./dom.js";
+import { bytes, duration, number, t, when } from "./i18n.js";
+import { call } from "./net.js";
+
+const LOOK_MS = 2000;
+
+export class SystemView {
+  constructor() {
+    this.state = null;
+  }
+
+  build(root, options) {
+    this.owns = options.owns_machine;
+    this.workers = h("div", { class: "rows" });
+    this.models = h("div", { class: "rows" });
+    this.disk = h("dl", { class: "pairs" });
+    this.versions = h("dl", { class: "pairs" });
+    this.titles = {};
+    const card = (key, ...body) => h("section", { class: "card box" }, this.titles[key] = h("h2"), ...body);
+    this.restart = h("button", { type: "button", class: "action", id: "restart", onclick: () => this.restartWorker() }, icon(ICONS.again), h("span"));
+    this.copy = h("button", { type: "button", class: "action", onclick: () => this.report() }, icon(ICONS.copy), h("span"));
+    root.append(h("div", { class: "boxes" },
+      card("workers", this.workers, this.restart), card("models", this.models),
+      card("disk", this.disk), card("versions", this.versions, this.copy)));
+    document.addEventListener("language", () => this.label());
+    this.label();
+  }
+
+  label() {
+    for (const [key, title] of Object.entries(this.titles)) setText(title, t(`system.${key}`));
+    setText(this.restart.querySelector("span"), t("system.restart"));
+    setText(this.copy.querySelector("span"), t("system.report"));
+    if (this.state) this.draw();
+  }
+
+  shown(yes) {
+    clearInterval(this.timer);
+    if (!yes) return;
+    this.load();
+    this.timer = setInterval(() => document.hidden || this.load(), LOOK_MS);
+  }
+
+  async load() {
+    try {
+      this.state = await call("/studio/system");
+      this.draw();
+    } catch {
+      // the banner says that the connection is lost
+    }
+  }
+
+  draw() {
+    const { workers, models, disk, versions, system } = this.state;
+    show(this.restart, this.owns && workers.some((worker) => worker.alive));
+    this.fill(this.workers, workers, (worker) => [h("div", { class: "row-words" },
+      h("b", {}, `${t(`worker.${worker.alive || worker.state === "crashed" ? worker.state : "stopped"}`)}${worker.device ? ` · ${worker.device}` : ""}`),
+      h("span", { class: "facts" }, t("system.worker_facts", { pid: worker.pid, host: worker.host, started: when(worker.started) })),
+      worker.restarts > 0 ? h("span", { class: "why" }, t("worker.crash_more", { n: worker.restarts })) : "")], t("worker.none"));
+    this.fill(this.models, models, (model) => this.model(model), "");
+    this.pairs(this.disk, [[t("system.disk_jobs"), bytes(disk.jobs)], [t("system.disk_models"), bytes(disk.models)], [t("system.disk_free"), bytes(disk.free)]]);
+    this.pairs(this.versions, [...Object.entries(versions), [t("system.system"), system]]);
+  }
+
+  /** Written anew only when something has changed, so that focus and pointer keep what they are on. */
+  fill(box, items, row, otherwise) {
+    const text = JSON.stringify(items) + document.documentElement.lang;
+    if (box.dataset.text === text) return;
+    box.dataset.text = text;
+    box.replaceChildren(...(items.length ? items.map((item) => h("div", { class: "job-row" }, ...row(item))) : [otherwise]));
+  }
+
+  pairs(list, pairs) {
+    list.replaceChildren(...pairs.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  }
+
+  model(model) {
+    const { download } = model;
+    const running = download && ["starting", "running"].includes(download.status);
+    const facts = [`${model.width} × ${model.height}`, t("form.frames", { n: model.frames }), model.bytes ? bytes(model.bytes) : model.download_gb ? `${number(model.download_gb, 1)} ${t("unit.GB")}` : ""];
+    const words = h("div", { class: "row-words" }, h("b", {}, model.label), h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")));
+    words.append(h("span", { class: "quiet" }, model.random ? t("model.random") : model.summary));
+    if (running) {
+      const fill = h("i");
+      fill.style.transform = `scaleX(${download.total ? download.done / download.total : 0})`;
+      words.append(h("div", { class: "bar" }, fill), h("span", { class: "facts" }, this.speed(download)));
+    } else if (download?.status === "failed") {
+      words.append(h("span", { class: "why" }, download.error), download.page ? h("a", { href: download.page, target: "_blank", rel: "noopener" }, download.page) : "");
+    } else if (download?.status === "interrupted") {
+      words.append(h("span", { class: "why" }, t("system.interrupted")));
+    }
+    const acts = h("div", { class: "row-acts" });
+    const button = (act, path) => h("button", { type: "button", class: "action", data: { act }, onclick: () => this.change(model.name, act) }, icon(path), h("span", {}, t(`system.${act}`)));
+    if (this.owns && model.source === "hub") {
+      if (running) acts.append(button("stop", ICONS.close));
+      else if (model.state !== "ready") acts.append(button("download", ICONS.download));
+      else acts.append(button("remove", ICONS.trash));
+    }
+    if (model.state === "ready") acts.prepend(h("span", { class: "here" }, t("system.here")));
+    return [words, acts];
+  }
+
+  speed(download) {
+    const parts = [`${bytes(download.done)} / ${bytes(download.total)}`];
+    if (download.speed) parts.push(t("system.speed", { speed: bytes(download.speed) }));
+    if (download.seconds_left !== null) parts.push(t("now.left", { time: duration(download.seconds_left) }));
+    return download.message || parts.join(" · ");
+  }
+
+  async change(name, act) {
+    if (act === "remove" && !confirm(t("system.remove_sure", { name }))) return;
+    try {
+      const { models } = await call(`/studio/models/${encodeURIComponent(name)}/${act}`, { method: "POST" });
+      this.state.models = models;
+      this.draw();
+    } catch (refusal) {
+      toast(refusal.message, "error");
+    }
+  }
+
+  async restartWorker() {
+    try {
+      await call("/studio/workers/restart", { method: "POST" });
+      toast(t("system.restarting"));
+    } catch (refusal) {
+      toast(refusal.message, "error");
+    }
+  }
+
+  /** What helps whoever is asked for help; no names, no photos, no paths. */
+  async report() {
+    const { versions, system, disk, workers, models } = this.state;
+    const text = JSON.stringify({
+      versions, system, disk, browser: navigator.userAgent,
+      workers: workers.map(({ state, alive, device, stage, restarts, last_output }) => ({ state, alive, device, stage, restarts, last_output })),
+      models: models.map(({ name, state }) => ({ name, state })),
+    }, null, 1);
+    try {
+      await navigator.clipboard.writeText(text);
+      toast(t("system.copied"));
+    } catch {
+      toast(t("log.not_copied"), "error");
+    }
+  }
+}
