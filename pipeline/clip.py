@@ -127,7 +127,7 @@ class _Window:
         guidance = clip.guidance.capped(clip.options.guidance_cap) if state.window else clip.guidance
         try:
             x = denoise(
-                self.renderer.unet,
+                self.renderer.bring("unet"),
                 x,
                 self.schedule,
                 inputs,

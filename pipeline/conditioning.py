@@ -78,7 +78,7 @@ def embed(renderer: Any, photo: Image.Image) -> torch.Tensor:
         do_rescale=False,
         return_tensors="pt",
     ).pixel_values
-    encoder = renderer.image_encoder
+    encoder = renderer.bring("image_encoder")
     pixels = pixels.to(device=renderer.device, dtype=next(encoder.parameters()).dtype)
     return encoder(pixels).image_embeds.unsqueeze(1)
 
@@ -89,7 +89,7 @@ def encode(renderer: Any, pixels: torch.Tensor) -> torch.Tensor:
     The fp16 VAE overflows while encoding and is raised to fp32 for it. It goes back in `finally`: left in fp32 after
     an exception it would break every later job ("Input type (c10::Half) and bias type (float)").
     """
-    vae = renderer.vae
+    vae = renderer.bring("vae")
     dtype = vae.dtype
     upcast = dtype == torch.float16 and vae.config.force_upcast
     try:

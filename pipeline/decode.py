@@ -9,17 +9,6 @@ import torch
 
 from .guard import check_decoded
 
-BYTES_PER_PIXEL = 2050
-"""Memory of a frame in an fp16 decode, per pixel (computed on the full-size architecture)."""
-
-BUDGET = 8 * 2**30
-"""Bytes a chunk may take; the memory plan will pass its own."""
-
-
-def decode_chunk(width: int, height: int, frames: int, budget: int = BUDGET) -> int:
-    """Frames decoded together: a window's, or as many as fit. Frames of one chunk influence each other."""
-    return max(1, min(frames, budget // (BYTES_PER_PIXEL * width * height)))
-
 
 def chunk_ranges(total: int, chunk: int) -> list[tuple[int, int]]:
     """Equal chunks of at most `chunk` frames: a short last one would look different from its neighbours."""
@@ -44,7 +33,7 @@ def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int = 0) -> I
 @torch.no_grad()
 def decode_frames(renderer: Any, latents: torch.Tensor) -> np.ndarray:
     """Decode (1, n, channels, h, w) at once to (n, height, width, 3) uint8."""
-    vae = renderer.vae
+    vae = renderer.bring("vae")
     flat = latents.flatten(0, 1).to(renderer.device, vae.dtype)
     flat = 1 / vae.config.scaling_factor * flat
     pixels = vae.decode(flat, num_frames=len(flat)).sample.float()

@@ -88,7 +88,7 @@ class PlanMemory:
         except (KeyError, TypeError, ValueError):
             return plan
         # A plan that starts lower by itself (less is free than then) is not lifted up.
-        return kept if kept.need < plan.need or kept.device != plan.device else plan
+        return kept if kept.need <= plan.need or kept.device != plan.device else plan
 
     def remember(self, first: MemoryPlan, worked: MemoryPlan, model: str) -> None:
         """`worked` carried the job that had begun with `first`. Nothing is stored when the first one did it."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from ..presets import Presets
 from ..settings import Settings
 from .clip import ClipSettings
 from .conditioning import Motion
+from .memory import MemoryPlan
 from .models import ModelFolder, find_model
 from .request import VideoRequest
 from .sampler import Guidance
@@ -22,7 +23,7 @@ from .windows import WindowOptions, plan_windows
 class Order:
     """width, height: of the finished video. frames: sampled ones. interpolation: frames shown for each of them.
 
-    fps: of the finished video, frames per second.
+    fps: of the finished video, frames per second. wished: the guidance that was asked for.
     """
 
     request: VideoRequest
@@ -33,6 +34,7 @@ class Order:
     frames: int
     interpolation: int
     fps: int
+    wished: Guidance
 
     @property
     def shown(self) -> int:
@@ -40,9 +42,12 @@ class Order:
         return self.frames * self.interpolation
 
     def key(self, photo: Path, fingerprint: str) -> str:
-        """Stands for everything that decides the latents: the same key, the same frames."""
+        """Stands for everything that decides the latents: the same key, the same frames.
+
+        But for how they are computed: a job that stepped down in memory goes on from its checkpoint without guidance.
+        """
         parts: dict[str, Any] = {
-            "clip": asdict(self.clip),
+            "clip": asdict(replace(self.clip, guidance=self.wished)),
             "fit": self.request.fit,
             "photo": hashlib.sha256(photo.read_bytes()).hexdigest(),
             "model": fingerprint,
@@ -119,7 +124,19 @@ def settle(
         frames=duration.frames,
         interpolation=interpolation,
         fps=duration.fps * interpolation,
+        wished=clip.guidance,
     )
+
+
+def fitted(order: Order, plan: MemoryPlan) -> Order:
+    """The order as the memory plan has it: sampling size, window, guidance. Everything else stays."""
+    clip = order.clip
+    windows = clip.plan
+    if plan.window != order.model.preset.frames:
+        windows = plan_windows(order.frames, plan.window, clip.options.min_overlap)
+    wished = order.wished
+    guidance = replace(wished, two_passes=plan.two_pass) if plan.guided or not wished.on else Guidance(1.0, 1.0)
+    return replace(order, clip=replace(clip, width=plan.width, height=plan.height, plan=windows, guidance=guidance))
 
 
 def _or(chosen: Any, preset: Any) -> Any:

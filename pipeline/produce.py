@@ -17,16 +17,19 @@ from ..settings import Settings
 from .checkpoint import INTERVAL, Checkpoints
 from .clip import ClipState, begin, sample_clip
 from .clock import JobClock, load_times, store_times
-from .decode import decode, decode_chunk
+from .decode import decode
 from .encode import VideoEncoder
 from .film import Film
 from .guard import FrameGuard
 from .interpolate import interpolate
-from .order import Order, settle
+from .ladder import Ladder
+from .memory import Machine, MemoryPlan
+from .oom import is_oom
+from .order import Order, fitted, settle
 from .photo import load_photo
 from .preview import Previewer, fit_previewer
 from .progress import Progress, ProgressCallback, Stage, ignore
-from .renderer import PARTS, Renderer, RendererCache
+from .renderer import PARTS, Placement, Renderer, RendererCache, free_memory
 from .request import VideoRequest, VideoResult
 from .sizes import fit_photo
 
@@ -51,6 +54,7 @@ def produce(
     record: dict[str, Any] | None = None,
     measures: dict[str, Any] | None = None,
     checkpoint_seconds: float = INTERVAL,
+    machine: Machine | None = None,
 ) -> VideoResult:
     """Make the video `out` from the normalised `photo`; go on from the checkpoint in `work` when there is one.
 
@@ -58,15 +62,35 @@ def produce(
     partial file stays. record: what else the file's metadata shall say (the job's id and name).
     measures: filled with what tests and benches want to know (see `_Job.measures`).
     checkpoint_seconds: time between two checkpoints within a window; each window's end gets one anyway.
-    Raise BadInput, ModelError or RenderError with a sentence for the user.
+    machine: to plan the memory for; by default this one as it is now.
+    Raise BadInput, ModelError or RenderError with a sentence for the user. Out of memory is no error: the job steps
+    down and goes on (`ladder.py`).
     """
     image = load_photo(photo)
     order = settle(request, image.size, presets, settings)
-    job = _Job(order, photo, image, out, work, settings, renderers, progress, record or {})
-    result = job.run(checkpoint_seconds)
+    ladder = Ladder(request, image.size, presets, settings, work, order.model.name, machine)
+    while True:
+        plan = ladder.plan
+        job = _Job(fitted(order, plan), plan, photo, image, out, work, settings, renderers, progress, record or {})
+        error = ""
+        try:
+            result = job.run(checkpoint_seconds)
+        except Exception as e:
+            if not is_oom(e):
+                raise
+            error = str(e) or type(e).__name__
+        # Outside of `except`: the exception holds the frames, and those the tensors (pytorch #18853).
+        if not error:
+            break
+        stage = job.stage
+        del job
+        renderers.forget_failed()
+        free_memory()
+        ladder.step_down(stage, error)
+    ladder.done(job.clock.seconds.get(Stage.SAMPLING, 0.0), job.sampled_share)
     if measures is not None:
-        measures.update(job.measures)
-    return result
+        measures.update(job.measures, plan=ladder.plan)
+    return replace(result, warnings=(*result.warnings, *ladder.warnings))
 
 
 class _Job:
@@ -75,6 +99,7 @@ class _Job:
     def __init__(
         self,
         order: Order,
+        memory: MemoryPlan,
         photo: Path,
         image: Image.Image,
         out: Path,
@@ -85,6 +110,9 @@ class _Job:
         record: dict[str, Any],
     ) -> None:
         self.order = order
+        self.memory = memory
+        self.stage = Stage.LOADING
+        self.sampled_share = 0.0
         self.metadata = {**order.metadata(), "job": record}
         self.photo_file = photo
         self.photo = fit_photo(image, (order.clip.width, order.clip.height), order.request.fit)
@@ -124,7 +152,8 @@ class _Job:
         if model.random:
             self._warn(RANDOM_MODEL)
         log.info("Getting renderer... %s from %s", model.name, model.folder)
-        if self.renderers.loaded == model:
+        placement = Placement.of(self.memory)
+        if self.renderers.is_warm(model, placement):
             clock.skip(Stage.LOADING)
         else:
             clock.enter(Stage.LOADING)
@@ -133,12 +162,13 @@ class _Job:
             self._report(Progress(Stage.LOADING, step=done, steps=len(PARTS)))
 
         self._report(Progress(Stage.LOADING, steps=len(PARTS)))
-        renderer = self.renderers.get(model, on_part)
+        renderer = self.renderers.get(model, on_part, placement)
+        renderer.chunk_forward(self.memory.chunked)
         clock.leave()
         clip = self.order.clip
         self.kind = f"{model.name} {clip.width}x{clip.height} {renderer.placement}"
         clock.known.update(load_times(self._times, self.kind))
-        self.chunk = decode_chunk(clip.width, clip.height, clip.plan.frames)
+        self.chunk = self.memory.decode_chunk
         return renderer
 
     def _condition(self, renderer: Renderer, keeper: Checkpoints) -> ClipState:
@@ -148,7 +178,7 @@ class _Job:
         self.measures["resumed"] = (saved.state.window, saved.state.step) if saved else None
         if saved:
             self.clock.skip(Stage.CONDITIONING)
-            self.chunk = int(saved.note["decode_chunk"])
+            self.chunk = min(self.chunk, int(saved.note["decode_chunk"]))
             self._log_resumed(saved.state)
             state = saved.state
         else:
@@ -184,6 +214,7 @@ class _Job:
             )
 
         done = state.window * steps + state.step
+        self.sampled_share = 1 - done / whole
         self.clock.enter(Stage.SAMPLING, done)
         if done < whole:
             self._report(Progress(Stage.SAMPLING, step=done, steps=whole, window=state.window + 1, windows=plan.count))
@@ -262,6 +293,7 @@ class _Job:
         return {"decode_chunk": self.chunk}
 
     def _report(self, moment: Progress) -> None:
+        self.stage = moment.stage
         self.progress(replace(moment, fraction=self.clock.share, eta_seconds=self.clock.eta))
 
     def _warn(self, text: str) -> None:

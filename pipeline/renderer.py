@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from ..errors import Cancelled, ModelError
+from .estimate import Offload
+from .memory import MemoryPlan
 from .models import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .tiny import build
 
@@ -30,13 +32,19 @@ class Placement:
 
     device: torch.device
     dtype: torch.dtype
+    offload: Offload = Offload.NONE
 
     def __str__(self) -> str:
-        return f"{self.device}, {str(self.dtype).removeprefix('torch.')}"
+        text = f"{self.device}, {str(self.dtype).removeprefix('torch.')}"
+        return text if self.offload is Offload.NONE else f"{text}, {self.offload} offload"
+
+    @classmethod
+    def of(cls, plan: MemoryPlan) -> "Placement":
+        return cls(torch.device(plan.device), getattr(torch, plan.dtype), plan.offload)
 
 
 def choose_placement() -> Placement:
-    """CUDA in fp16 (what the weights were made for), otherwise the CPU in fp32. The memory plan takes this place."""
+    """Without a plan: CUDA in fp16 (what the weights were made for), otherwise the CPU in fp32."""
     if torch.cuda.is_available():
         return Placement(torch.device("cuda"), torch.float16)
     return Placement(torch.device("cpu"), torch.float32)
@@ -63,6 +71,30 @@ class Renderer:
     def dtype(self) -> torch.dtype:
         return self.placement.dtype
 
+    def bring(self, part: str) -> Any:
+        """The component, where it computes. With model or group offload the others make room for it first."""
+        if self.placement.offload in (Offload.MODEL, Offload.GROUP):
+            for name in (IMAGE_ENCODER, VAE, UNET):
+                if name != part:
+                    self._move(name, torch.device("cpu"))
+            self._move(part, self.device)
+        return getattr(self, part)
+
+    def _move(self, part: str, device: torch.device) -> None:
+        if part == UNET and self.placement.offload is Offload.GROUP:
+            return  # its hooks move it, block by block
+        component = getattr(self, part)
+        if component.device.type != device.type:
+            component.to(device)
+            if device.type == "cpu" and torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def chunk_forward(self, on: bool) -> None:
+        """Forward chunking: the UNet's feed-forward layers frame by frame, less memory at a few percent of time."""
+        for module in self.unet.modules():
+            if hasattr(module, "set_chunk_feed_forward"):
+                module.set_chunk_feed_forward(chunk_size=1 if on else None, dim=0)
+
     @property
     def vae_factor(self) -> int:
         """Pixels of a frame to one latent pixel, along each side."""
@@ -82,20 +114,26 @@ class RendererCache:
         self._renderer: Renderer | None = None
         self._loading: _Loading | None = None
 
-    def get(self, model: ModelFolder, on_part: PartCallback = lambda part, done: None) -> Renderer:
-        """The warm renderer of this model, or load it. Raise ModelError when its folder is not whole.
+    def get(
+        self,
+        model: ModelFolder,
+        on_part: PartCallback = lambda part, done: None,
+        placement: Placement | None = None,
+    ) -> Renderer:
+        """The warm renderer of this model at this place, or load it. Raise ModelError when its folder is not whole.
 
         `on_part` runs in the caller's thread while another one loads, so that raising Cancelled there ends the wait at
         once; what is being read is dropped at the next part.
         """
         with self._lock:
-            if self.loaded == model and self._fresh(model):
+            placement = placement or choose_placement()
+            if self.is_warm(model, placement) and self._fresh(model):
                 assert self._renderer is not None
                 return self._renderer
             self._drop()
             if not model.random:
                 check_folder(model.folder, model.preset)  # before the seconds that the libraries take
-            self._loading = _Loading(model, choose_placement())
+            self._loading = _Loading(model, placement)
             self._renderer = self._loading.wait(on_part)
             self._loading = None
             return self._renderer
@@ -105,6 +143,9 @@ class RendererCache:
         assert self._renderer is not None
         return check_folder(model.folder, model.preset).fingerprint == self._renderer.fingerprint
 
+    def is_warm(self, model: ModelFolder, placement: Placement) -> bool:
+        return self._renderer is not None and (self._renderer.model, self._renderer.placement) == (model, placement)
+
     @property
     def loaded(self) -> ModelFolder | None:
         return self._renderer.model if self._renderer else None
@@ -113,6 +154,12 @@ class RendererCache:
         """Give the memory back; the next `get` loads again."""
         with self._lock:
             self._drop()
+
+    def forget_failed(self) -> None:
+        """Let go of a load that failed: its error holds what it had loaded."""
+        with self._lock:
+            if self._loading is not None:
+                self._drop()
 
     def _drop(self) -> None:
         if self._loading is not None:
@@ -191,21 +238,42 @@ def load(model: ModelFolder, placement: Placement, finished: Callable[[str], Non
     files = check_folder(model.folder, model.preset)
     finished(PARTS[0])
     folder, dtype = model.folder, placement.dtype
-    image_encoder = _part(transformers.CLIPVisionModelWithProjection, IMAGE_ENCODER, model, files, dtype=dtype).to(
-        placement.device
+    image_encoder = _placed(
+        _part(transformers.CLIPVisionModelWithProjection, IMAGE_ENCODER, model, files, dtype=dtype),
+        IMAGE_ENCODER,
+        placement,
     )
     # The torchvision-free kind of the same processor: the plain name only warns that torchvision is absent.
     named = "CLIPImageProcessorPil" if hasattr(transformers, "CLIPImageProcessorPil") else "CLIPImageProcessor"
     processor = getattr(transformers, named)
     feature_extractor = processor.from_pretrained(folder / "feature_extractor", local_files_only=True)
     finished(IMAGE_ENCODER)
-    vae = _part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype).to(placement.device)
+    vae = _placed(_part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype), VAE, placement)
     finished(VAE)
-    unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, torch_dtype=dtype).to(placement.device)
+    unet = _placed(_part(UNetSpatioTemporalConditionModel, UNET, model, files, torch_dtype=dtype), UNET, placement)
     scheduler: Any = EulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
     _check_scheduler(folder, scheduler.config)
     finished(UNET)
     return Renderer(model, files.fingerprint, placement, unet, vae, image_encoder, feature_extractor, scheduler)
+
+
+def _placed(component: Any, part: str, placement: Placement) -> Any:
+    """Put a component on the device, or where it waits; `Renderer.bring` fetches it from there.
+
+    Group and sequential offload are diffusers' own hooks. Without streams: those pin copies of the weights at set-up,
+    and the VAE's rise to fp32 for encoding would be lost on them.
+    """
+    if placement.offload is Offload.NONE:
+        return component.to(placement.device)
+    by_block = placement.offload is Offload.GROUP and part == UNET
+    if by_block or placement.offload is Offload.SEQUENTIAL:
+        from diffusers.hooks.group_offloading import apply_group_offloading
+
+        kind: dict[str, Any] = (
+            {"offload_type": "block_level", "num_blocks_per_group": 1} if by_block else {"offload_type": "leaf_level"}
+        )
+        apply_group_offloading(component, placement.device, torch.device("cpu"), **kind)
+    return component
 
 
 def _part(kind: Any, part: str, model: ModelFolder, files: ModelFiles, **dtype: torch.dtype) -> Any:

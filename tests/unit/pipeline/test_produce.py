@@ -152,7 +152,7 @@ def test_the_next_job_is_not_harmed_by_a_failed_encode(run: Callable, renderers:
     vae.to(torch.float16)
     handle = vae.encoder.register_forward_pre_hook(_fail)
     try:
-        with pytest.raises(torch.OutOfMemoryError):
+        with pytest.raises(RuntimeError, match="out of luck"):
             run(replace(fast, seed=99))
         assert vae.dtype == torch.float16
     finally:
@@ -163,7 +163,7 @@ def test_the_next_job_is_not_harmed_by_a_failed_encode(run: Callable, renderers:
 
 def _fail(module: Any, args: Any) -> None:
     assert args[0].dtype == torch.float32
-    raise torch.OutOfMemoryError("CUDA out of memory")
+    raise RuntimeError("out of luck")
 
 
 @pytest.mark.parametrize(

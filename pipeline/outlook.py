@@ -1,0 +1,55 @@
+"""What a video will take on this machine, before it is begun: the memory plan of a request. No torch."""
+
+import os
+from collections.abc import Iterable
+
+from ..presets import Presets
+from ..settings import Settings
+from . import devices
+from .footprint import model_size
+from .memory import Machine, MemoryPlan, Work, plan
+from .models import ModelFolder, find_model
+from .oom import PlanMemory
+from .request import VideoRequest
+from .sizes import output_size, sampling_size
+
+watch = devices.GpuWatch()
+
+
+def outlook(
+    request: VideoRequest,
+    photo_size: tuple[int, int],
+    presets: Presets,
+    settings: Settings,
+    *,
+    own: Iterable[int] | None = None,
+    machine: Machine | None = None,
+) -> MemoryPlan:
+    """How the request would be computed now. photo_size: width, height in pixels.
+
+    own: processes whose memory counts as free (default: this one); a worker keeps its model warm, and gives it up.
+    machine: to plan for instead of this one. Raise PresetError or ModelError.
+    """
+    model = find_model(request.model, presets, settings)
+    work = work_of(request, photo_size, model, presets)
+    size = model_size(model.folder, model.preset.width, model.preset.height, model.preset.frames)
+    memory = PlanMemory(settings)
+    pids = frozenset([os.getpid()] if own is None else own)
+    here = machine or devices.machine(watch, speeds=memory.speeds, own=pids, large=size.large)
+    return memory.recall(plan(here, size, work), model.name)
+
+
+def work_of(request: VideoRequest, photo_size: tuple[int, int], model: ModelFolder, presets: Presets) -> Work:
+    preset = model.preset
+    duration = presets.duration(request.seconds)
+    width, height = output_size(photo_size, presets.resolution(request.resolution))
+    drawn = sampling_size((width, height), preset)
+    return Work(
+        width=drawn[0],
+        height=drawn[1],
+        frames=duration.frames,
+        steps=preset.sampling.steps if request.steps is None else request.steps,
+        guided=preset.sampling.max_guidance > 1,
+        shown_frames=duration.frames * presets.quality(request.quality).interpolation,
+        shown_pixels=width * height,
+    )
