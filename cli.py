@@ -26,6 +26,7 @@ from .console import (
     show_error,
     utf8_streams,
 )
+from .doctor.command import doctor_command
 from .errors import BadInput, FanslymotionError, ModelError, NotFound
 from .models.commands import models_app
 from .settings import Settings
@@ -44,6 +45,7 @@ app = typer.Typer(
 jobs_app = typer.Typer(no_args_is_help=True, help="See and steer the jobs.")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(models_app, name="models")
+app.command("doctor")(doctor_command)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id, or its first characters.")]

@@ -28,6 +28,15 @@ class Settings:
         models = Path(environ.get("FANSLYMOTION_MODELS") or ROOT / "cache" / "models").expanduser().absolute()
         return cls(home, models, environ.get("FANSLYMOTION_DATABASE") or f"sqlite:///{(home / 'jobs.db').as_posix()}")
 
+    def environ(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """For a child process that is to have the same settings."""
+        return {
+            **environ,
+            "FANSLYMOTION_HOME": str(self.home),
+            "FANSLYMOTION_MODELS": str(self.models),
+            "FANSLYMOTION_DATABASE": self.database,
+        }
+
     @property
     def jobs_dir(self) -> Path:
         """One folder per job: normalised photo, checkpoints while it runs, the finished video."""

@@ -57,10 +57,10 @@ def ours(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Calla
 
 def stock(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """The same with diffusers alone."""
-    import diffusers
     import imageio_ffmpeg
     import numpy as np
     import torch
+    from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import StableVideoDiffusionPipeline
     from fanslymotion.pipeline.models import folder_preset
     from fanslymotion.pipeline.photo import load_photo
     from fanslymotion.pipeline.sizes import fit_photo
@@ -69,7 +69,7 @@ def stock(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Call
     size, sampling = native(folder), folder_preset(folder).sampling
 
     def load() -> None:
-        held.append(diffusers.StableVideoDiffusionPipeline.from_pretrained(folder))
+        held.append(StableVideoDiffusionPipeline.from_pretrained(folder))
         held[0].set_progress_bar_config(disable=True)
 
     def render() -> None:

@@ -205,17 +205,13 @@ class Downloads:
         detach: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             detach = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-        environ = os.environ | {
-            "FANSLYMOTION_HOME": str(self.settings.home),
-            "FANSLYMOTION_MODELS": str(self.settings.models),
-        }
         with open(self.folder / f"{name}.log", "ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "fanslymotion.models.worker", name],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=environ,
+                env=self.settings.environ(),
                 cwd=self.folder,
                 **detach,
             )

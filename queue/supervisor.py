@@ -1,7 +1,6 @@
 """Keeps one worker process alive: starts it, again with back-off, keeps its last words, kills it when it hangs."""
 
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -153,13 +152,7 @@ class Supervisor:
     # --- the process --------------------------------------------------------------------------------------------
 
     def _spawn(self, worker_id: str) -> "subprocess.Popen[str]":
-        environ = os.environ | {
-            "FANSLYMOTION_HOME": str(self.settings.home),
-            "FANSLYMOTION_MODELS": str(self.settings.models),
-            "FANSLYMOTION_DATABASE": self.settings.database,
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONUTF8": "1",
-        }
+        environ = self.settings.environ() | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
         # A session of its own: Ctrl+C in the terminal is ours to translate, and its whole tree can be killed.
         # -P: the working folder never shadows a module.
         group: dict[str, Any] = (

@@ -12,7 +12,9 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import BadInput, NotFound
+from ..pipeline.outlook import outlook
 from ..pipeline.photo import MAX_BYTES
+from ..pipeline.request import VideoRequest
 from ..pipeline.sizes import output_size
 from ..presets import Presets
 from ..queue.rows import photo_of
@@ -20,7 +22,7 @@ from ..queue.types import Job, Status
 from ..settings import ROOT
 from .photos import Photo, make_poster
 from .reading import SettingsIn, owner_of, read_body, read_json, to_request, user_of
-from .shape import job_json
+from .shape import job_json, plan_json
 
 router = APIRouter(prefix="/studio")
 
@@ -69,6 +71,32 @@ async def photo(photo_id: str, request: Request) -> dict[str, Any]:
 async def photo_view(photo_id: str, request: Request) -> Response:
     found = request.app.state.studio.photos.get(photo_id, user_of(request))
     return FileResponse(found.view, headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.get("/estimate")
+async def estimate(
+    request: Request,
+    model: Annotated[str, Query(max_length=64)],
+    seconds: int,
+    quality: Annotated[str, Query(max_length=64)],
+    steps: Annotated[int | None, Query(ge=1, le=100)] = None,
+    width: Annotated[int, Query(ge=1, le=10_000)] = 16,
+    height: Annotated[int, Query(ge=1, le=10_000)] = 9,
+) -> dict[str, Any]:
+    """For each resolution what it takes on this machine now: seconds, bytes, and how it would be drawn."""
+    studio = request.app.state.studio
+    studio.presets.model(model)
+
+    def look() -> dict[str, Any]:
+        own = [worker.pid for worker in studio.jobs.workers() if worker.alive]
+        found = {}
+        for name in studio.presets.resolutions:
+            wanted = VideoRequest(resolution=name, seconds=seconds, quality=quality, model=model, steps=steps)
+            plan = outlook(wanted, (width, height), studio.presets, studio.settings, own=own)
+            found[name] = plan_json(plan)
+        return found
+
+    return await asyncio.to_thread(look)
 
 
 @router.post("/jobs")

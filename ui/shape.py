@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import FanslymotionError
+from ..pipeline.memory import MemoryPlan
 from ..pipeline.models import require_model
 from ..pipeline.sizes import output_size
 from ..presets import ModelPreset, Presets
@@ -109,6 +110,21 @@ def worker_json(worker: WorkerInfo) -> dict[str, Any]:
         "stage": worker.stage,
         "last_output": worker.last_output if worker.state == "crashed" else "",
         "restarts": worker.restarts,
+    }
+
+
+def plan_json(plan: MemoryPlan) -> dict[str, Any]:
+    """memory, total: bytes of VRAM, or of RAM on a CPU. shrunk: drawn smaller than asked for, to fit."""
+    machine = plan.machine
+    return {
+        "seconds": plan.seconds,
+        "device": plan.device,
+        "memory": plan.need,
+        "total": machine.ram_total if plan.device == "cpu" else machine.vram_total,
+        "width": plan.width,
+        "height": plan.height,
+        "shrunk": plan.shrunk,
+        "fits": plan.fits,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 
 from .. import __version__
+from ..doctor.checks import Doctor, worst
 from ..models.downloads import Downloads
 from ..models.registry import folder_size, list_models, remove
 from .queue_routes import owned
@@ -40,6 +41,14 @@ async def system(request: Request) -> dict[str, Any]:
         }
 
     return await asyncio.to_thread(read)
+
+
+@router.get("/doctor")
+async def doctor(request: Request, language: Literal["en", "ru"] = "en") -> dict[str, Any]:
+    """Every check but loading a model; for the machine's owner, since they name folders and programs."""
+    studio = owned(request)
+    checks = await asyncio.to_thread(Doctor(studio.settings, language).run)
+    return {"result": worst(checks), "checks": [check.to_json() for check in checks]}
 
 
 @router.post("/models/{name}/{act}")

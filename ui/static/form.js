@@ -1,7 +1,7 @@
 // The form of a new video: photo, three choices, one loud button, and the rest folded away.
 
 import { h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
-import { number, t } from "./i18n.js";
+import { bytes, duration, number, t } from "./i18n.js";
 import { call } from "./net.js";
 import { PhotoPicker } from "./photo.js";
 
@@ -82,8 +82,9 @@ export class Form {
     this.button = h("button", { type: "button", class: "generate", id: "generate", onclick: () => this.generate() },
       this.buttonText = h("span"), h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
     this.modelNote = h("p", { class: "model-note" });
+    this.costNote = h("p", { class: "cost-note" });
     this.rest.replaceChildren(
-      ...this.groups.map((group) => group.element), this.advanced, this.modelNote,
+      ...this.groups.map((group) => group.element), this.advanced, this.modelNote, this.costNote,
       h("div", { class: "go" }, this.problem, this.button),
     );
     this.update();
@@ -183,6 +184,7 @@ export class Form {
     const changed = ["motion_bucket_id", "steps", "noise_aug_strength", "fps"].filter((key) => values[key] !== null);
     setText(this.chosen, [model.label, values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed.length ? t("form.changed", { n: changed.length }) : ""].filter(Boolean).join(" · "));
     this.noteModel(model);
+    this.estimate();
     const count = this.picker?.photos.length ?? 0;
     setText(this.buttonText, count > 1 ? t("form.generate_many", { n: count }) : t("form.generate"));
     this.picker?.frame((photo) => photo.sizes?.[values.resolution], values.fit);
@@ -210,6 +212,48 @@ export class Form {
   size(resolution) {
     const [width, height] = this.picker?.photos[0]?.sizes?.[resolution.name] ?? [resolution.width, resolution.height];
     return `${width} × ${height}`;
+  }
+
+  /** Ask what the choices cost on this machine, a moment after the last change. */
+  estimate() {
+    const { values } = this;
+    const photo = this.picker?.photos[0];
+    const query = new URLSearchParams({ model: values.model, seconds: values.seconds, quality: values.quality });
+    if (values.steps !== null) query.set("steps", values.steps);
+    if (photo) {
+      query.set("width", photo.width);
+      query.set("height", photo.height);
+    }
+    const wanted = query.toString();
+    if (wanted === this.asked) return this.drawCosts();
+    this.asked = wanted;
+    clearTimeout(this.asking);
+    this.asking = setTimeout(async () => {
+      try {
+        const costs = await call(`/studio/estimate?${wanted}`);
+        if (wanted !== this.asked) return;
+        this.costs = costs;
+        this.drawCosts();
+      } catch {
+        this.asked = ""; // without an estimate everything works all the same
+      }
+    }, 250);
+  }
+
+  drawCosts() {
+    if (!this.costs) return;
+    for (const { note, item } of this.groups[0].inputs) {
+      const cost = this.costs[item.value];
+      if (cost) note.title = t("form.takes", { time: duration(cost.seconds) });
+    }
+    const cost = this.costs[this.values.resolution];
+    if (!cost) return;
+    const device = t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu");
+    const parts = [t("form.cost", { time: duration(cost.seconds), memory: bytes(cost.memory), total: bytes(cost.total), device })];
+    if (cost.shrunk) parts.push(t("form.shrunk", { size: `${cost.width} × ${cost.height}` }));
+    if (!cost.fits) parts.push(t("form.tight"));
+    setText(this.costNote, parts.join(" "));
+    this.costNote.classList.toggle("warn", cost.shrunk || !cost.fits);
   }
 
   qualityLabel(quality) {

@@ -1,7 +1,7 @@
 // The machine: workers, models with their downloads, disk, versions, and a report for whoever asks for help.
 
 import { h, icon, ICONS, setText, show, toast } from "./dom.js";
-import { bytes, duration, number, t, when } from "./i18n.js";
+import { bytes, duration, language, number, t, when } from "./i18n.js";
 import { call } from "./net.js";
 
 const LOOK_MS = 2000;
@@ -17,13 +17,15 @@ export class SystemView {
     this.models = h("div", { class: "rows" });
     this.disk = h("dl", { class: "pairs" });
     this.versions = h("dl", { class: "pairs" });
+    this.checks = h("div", { class: "checks" });
+    this.look = h("button", { type: "button", class: "action", id: "doctor", onclick: () => this.examine() }, icon(ICONS.again), h("span"));
     this.titles = {};
     const card = (key, ...body) => h("section", { class: "card box" }, this.titles[key] = h("h2"), ...body);
     this.restart = h("button", { type: "button", class: "action", id: "restart", onclick: () => this.restartWorker() }, icon(ICONS.again), h("span"));
     this.copy = h("button", { type: "button", class: "action", onclick: () => this.report() }, icon(ICONS.copy), h("span"));
     root.append(h("div", { class: "boxes" },
       card("workers", this.workers, this.restart), card("models", this.models),
-      card("disk", this.disk), card("versions", this.versions, this.copy)));
+      card("doctor", this.checks, this.look), card("disk", this.disk), card("versions", this.versions, this.copy)));
     document.addEventListener("language", () => this.label());
     this.label();
   }
@@ -32,6 +34,8 @@ export class SystemView {
     for (const [key, title] of Object.entries(this.titles)) setText(title, t(`system.${key}`));
     setText(this.restart.querySelector("span"), t("system.restart"));
     setText(this.copy.querySelector("span"), t("system.report"));
+    setText(this.look.querySelector("span"), t("system.examine"));
+    if (this.found) this.examine();
     if (this.state) this.draw();
   }
 
@@ -39,6 +43,8 @@ export class SystemView {
     clearInterval(this.timer);
     if (!yes) return;
     this.load();
+    show(this.look, this.owns);
+    if (this.owns && !this.found) this.examine();
     this.timer = setInterval(() => document.hidden || this.load(), LOOK_MS);
   }
 
@@ -119,6 +125,24 @@ export class SystemView {
     }
   }
 
+  /** The doctor's checks, with the way out where something is wrong. */
+  async examine() {
+    this.look.setAttribute("aria-busy", "true");
+    try {
+      this.found = await call(`/studio/doctor?language=${language}`);
+    } catch (refusal) {
+      toast(refusal.message, "error");
+      return;
+    } finally {
+      this.look.removeAttribute("aria-busy");
+    }
+    this.checks.replaceChildren(...this.found.checks.map((check) => h("div", { class: `check-row ${check.result}` },
+      h("i", { "aria-hidden": true }), h("div", { class: "row-words" },
+        h("span", {}, h("b", {}, check.name), h("span", { class: "unseen" }, ` (${t(`check.${check.result}`)})`), " ", check.detail),
+        check.code ? h("span", {}, check.cause) : "", check.code ? h("span", {}, h("b", {}, t("check.fix")), " ", check.fix) : "",
+        check.code ? h("span", { class: "facts" }, check.code) : ""))));
+  }
+
   async restartWorker() {
     try {
       await call("/studio/workers/restart", { method: "POST" });
@@ -135,6 +159,7 @@ export class SystemView {
       versions, system, disk, browser: navigator.userAgent,
       workers: workers.map(({ state, alive, device, stage, restarts, last_output }) => ({ state, alive, device, stage, restarts, last_output })),
       models: models.map(({ name, state }) => ({ name, state })),
+      checks: this.found?.checks.map(({ key, result, code }) => ({ key, result, code })),
     }, null, 1);
     try {
       await navigator.clipboard.writeText(text);

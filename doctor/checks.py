@@ -1,0 +1,348 @@
+"""The checks that command and page share. Each has a result, and when it is not ok a code, a cause and a fix."""
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from packaging.requirements import Requirement
+
+from ..errors import FanslymotionError, StoreError
+from ..models.registry import list_models
+from ..pipeline import devices
+from ..pipeline.ffmpeg import CREATION_FLAGS, ffmpeg_path
+from ..pipeline.torch_build import torch_build
+from ..presets import Presets, load_presets
+from ..queue.jobs import MIN_FREE_BYTES, Jobs
+from ..queue.probe import round_trip
+from ..queue.types import Status
+from ..settings import ROOT, Settings
+from . import texts
+
+OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
+LATE_SECONDS = 30.0
+"""A heartbeat comes every two seconds."""
+LOW_DISK = 2 << 30
+LOW_MEMORY = 2 << 30
+HOT = 90.0
+LAST_LINES = {"[WORKER] Starting job": "import", "[INFO] Getting renderer": "load"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """key: of the check. result: ok, warn, broken or unknown. code, title, cause, fix: of the fault, "" when ok."""
+
+    key: str
+    result: str
+    name: str
+    detail: str = ""
+    code: str = ""
+    title: str = ""
+    cause: str = ""
+    fix: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Doctor:
+    """Runs every check; none of them raises, whatever is broken."""
+
+    def __init__(self, settings: Settings, language: str = "en", load: bool = False) -> None:
+        self.settings, self.language, self.load = settings, language, load
+        self.install = f"bash {ROOT / 'launch.sh'} setup" if sys.platform != "win32" else r".\launch.ps1 setup"
+
+    def run(self) -> list[Check]:
+        return [check for key, look in self._looks() for check in self._one(key, look)]
+
+    def _one(self, key: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
+        try:
+            return list(look())
+        except Exception as e:  # a doctor that dies of the illness helps nobody
+            return [self.fault(key, BROKEN, "FM-JOB-000", error=f"{type(e).__name__}: {e}")]
+
+    def _looks(self) -> list[tuple[str, Callable[[], Iterator[Check]]]]:
+        return [
+            ("python", self.python),
+            ("packages", self.packages),
+            ("store", self.store),
+            ("queue", self.queue),
+            ("worker", self.worker),
+            ("disk", self.disk),
+            ("memory", self.memory),
+            ("gpu", self.gpu),
+            ("models", self.models),
+            ("ffmpeg", self.ffmpeg),
+            ("log", self.log),
+            ("load", self.loads),
+        ]
+
+    # --- saying it ----------------------------------------------------------------------------------------------
+
+    def ok(self, key: str, detail: str = "", **values: Any) -> Check:
+        """detail: the text's key, by default the check's own."""
+        name = texts.say("checks", key, {}, self.language)
+        result = UNKNOWN if detail == "load_skipped" else OK
+        return Check(key, result, name, texts.say("details", detail or key, values, self.language))
+
+    def fault(self, key: str, result: str, code: str, **values: Any) -> Check:
+        text = texts.fault(code, {"command": self.install, **values}, self.language)
+        name = texts.say("checks", key, {}, self.language)
+        return Check(key, result, name, text.title, code, text.title, text.cause, text.fix)
+
+    # --- the checks ---------------------------------------------------------------------------------------------
+
+    def python(self) -> Iterator[Check]:
+        now, system = platform.python_version(), f"{platform.system()} {platform.release()}"
+        if not (3, 11) <= sys.version_info[:2] < (3, 14):
+            yield self.fault("python", BROKEN, "FM-PY-001", version=now)
+        else:
+            yield self.ok("python", version=now, system=system)
+
+    def packages(self) -> Iterator[Check]:
+        wrong = wrong_packages(ROOT / "requirements.txt")
+        if wrong:
+            yield self.fault("packages", BROKEN, "FM-PY-002", packages="; ".join(wrong))
+            return
+        build = torch_build()
+        count = len(requirements(ROOT / "requirements.txt"))
+        yield self.ok("packages", count=count, torch=build.version, build=build.kind)
+
+    def store(self) -> Iterator[Check]:
+        try:
+            jobs = self._jobs()
+            jobs.store.set_meta("doctor", str(time.time()))
+            health = jobs.store.check()
+        except StoreError as e:
+            yield self.fault("store", BROKEN, _store_code(e), error=str(e), database=self.settings.database)
+            return
+        if health != "ok":
+            yield self.fault("store", BROKEN, "FM-QUEUE-003", error=health, database=self.settings.database)
+        elif jobs.notice:
+            yield self.fault("store", WARN, "FM-QUEUE-003", error=jobs.notice, database=self.settings.database)
+        else:
+            waiting, running = (jobs.count(statuses=[status]) for status in (Status.QUEUED, Status.RUNNING))
+            yield self.ok("store", jobs=jobs.count(), waiting=waiting, running=running)
+
+    def queue(self) -> Iterator[Check]:
+        try:
+            took = round_trip(self.settings)
+        except Exception as e:  # sqlite3, psycopg, OSError, by storage
+            yield self.fault("queue", BROKEN, "FM-QUEUE-001", error=str(e), folder=self.settings.home)
+            return
+        yield self.ok("queue", milliseconds=1000 * took)
+
+    def worker(self) -> Iterator[Check]:
+        jobs = self._jobs()
+        workers, waiting = jobs.workers(), jobs.count(statuses=[Status.QUEUED])
+        living = [worker for worker in workers if worker.alive]
+        crashed = next((worker for worker in workers if worker.state == "crashed"), None)
+        if crashed and not living:
+            last = crashed.last_output.strip()
+            missing = last.splitlines()[0] if last else ""
+            code = "FM-WORKER-006" if "No module named" in last else "FM-WORKER-002"
+            module = last.split("No module named ")[1].split()[0].strip("'\"") if code == "FM-WORKER-006" else ""
+            yield self.fault("worker", BROKEN, code, error=missing, module=module)
+        elif not living:
+            if waiting:
+                yield self.fault("worker", WARN, "FM-WORKER-001", waiting=waiting)
+            else:
+                yield self.ok("worker", "worker_idle")
+        for one in living:
+            age = max(0.0, time.time() - one.heartbeat)
+            if age > LATE_SECONDS:
+                yield self.fault("worker", WARN, "FM-WORKER-008", age=age)
+            else:
+                yield self.ok("worker", state=one.state, device=one.device, pid=one.pid, age=age)
+
+    def disk(self) -> Iterator[Check]:
+        for folder in dict.fromkeys((self.settings.home, self.settings.models)):
+            place = folder
+            while not place.exists():
+                place = place.parent
+            free = shutil.disk_usage(place).free
+            if problem := unwritable(place):
+                yield self.fault("disk", BROKEN, "FM-DISK-002", folder=folder, error=problem)
+            elif free < LOW_DISK:
+                result = BROKEN if free < MIN_FREE_BYTES else WARN
+                yield self.fault("disk", result, "FM-DISK-001", folder=folder, free=size(free))
+            else:
+                yield self.ok("disk", free=size(free), folder=folder)
+
+    def memory(self) -> Iterator[Check]:
+        memory = psutil.virtual_memory()
+        values = {"free": size(memory.available), "total": size(memory.total)}
+        if memory.available < LOW_MEMORY:
+            yield self.fault("memory", WARN, "FM-MEM-003", need="8 GB", **values)
+        else:
+            yield self.ok("memory", **values)
+
+    def gpu(self) -> Iterator[Check]:
+        watch, build = devices.GpuWatch(), torch_build()
+        gpus, sample = watch.describe(), watch.sample()
+        name = ", ".join(gpus.names)
+        if gpus.kind == "nvidia" and build.cuda is None:
+            yield self.fault("gpu", BROKEN, "FM-GPU-002", name=name, driver=gpus.driver, torch=build.version)
+        elif gpus.kind == "nvidia" and not devices.usable(gpus, build):
+            have, need = (".".join(map(str, pair)) for pair in (gpus.cuda, build.cuda or (0, 0)))
+            values = {"driver": gpus.driver, "have": have, "need": need, "torch": build.version}
+            yield self.fault("gpu", BROKEN, "FM-GPU-003", **values)
+        elif gpus.kind == "amd" and not build.hip:
+            yield self.fault("gpu", WARN, "FM-GPU-006", name=name, torch=build.version, build=build.kind)
+        elif not devices.usable(gpus, build):
+            yield self.ok("gpu", "gpu_none", cpu=devices.cpu_name(), cores=psutil.cpu_count() or 1)
+            return
+        else:
+            yield self.ok("gpu", name=name, driver=gpus.driver, build=build.kind)
+        if sample is None:
+            return
+        mine = frozenset(worker.pid for worker in self._jobs().workers() if worker.alive)
+        free, total = size(sample.memory_free), size(sample.memory_total)
+        holders = devices.others(sample, mine)
+        if holders and sample.memory_free < 0.6 * sample.memory_total:
+            named = ", ".join(f"{p.name} ({size(p.memory)})" if p.memory else p.name for p in holders[:4])
+            yield self.fault("vram", WARN, "FM-GPU-004", free=free, total=total, holders=named)
+        else:
+            yield self.ok("vram", free=free, total=total)
+        if sample.temperature is not None and sample.temperature >= HOT:
+            yield self.fault("watch", WARN, "FM-GPU-007", temperature=sample.temperature)
+
+    def models(self) -> Iterator[Check]:
+        entries = list_models(self._presets(), self.settings)
+        damaged = [entry for entry in entries if entry.state == "damaged"]
+        for entry in damaged:
+            yield self.fault("models", BROKEN, "FM-MODEL-002", error=entry.problem, model=entry.name)
+        ready = [entry.name for entry in entries if entry.ready]
+        if ready and not damaged:
+            yield self.ok("models", names=", ".join(ready))
+        elif not ready:
+            yield self.fault("models", BROKEN, "FM-MODEL-001", model="mini")
+
+    def ffmpeg(self) -> Iterator[Check]:
+        try:
+            yield self.ok("ffmpeg", version=try_ffmpeg())
+        except (FanslymotionError, OSError, subprocess.SubprocessError) as e:
+            command = f"{sys.executable} -m pip install --force-reinstall imageio-ffmpeg"
+            yield self.fault("ffmpeg", BROKEN, "FM-VIDEO-001", error=str(e), command=command)
+
+    def log(self) -> Iterator[Check]:
+        """Where a failed job's log stops is a diagnosis."""
+        jobs = self._jobs()
+        failed = jobs.list(statuses=[Status.FAILED], limit=1)
+        if not failed:
+            yield self.ok("log", "log_none")
+            return
+        events = [event for event in jobs.events_since(failed[0].id, 0, 10_000) if event.kind == "log"]
+        lines = [event.text.splitlines()[0] for event in events if event.text]
+        wrong = [event for event in events if event.level in ("WARNING", "ERROR")]
+        stops = next((why for start, why in LAST_LINES.items() if lines and start in lines[-1]), "")
+        if stops == "import":
+            yield self.fault("log", WARN, "FM-WORKER-007", line=lines[-1])
+        elif stops == "load":
+            yield self.fault("log", WARN, "FM-MEM-001", placement="-")
+        elif wrong:
+            yield self.fault("log", WARN, "FM-JOB-001", count=len(wrong), line=wrong[-1].text.splitlines()[0])
+        else:
+            yield self.ok("log")
+
+    def loads(self) -> Iterator[Check]:
+        if not self.load:
+            yield self.ok("load", "load_skipped")
+            return
+        model = next(entry.name for entry in list_models(self._presets(), self.settings) if entry.ready)
+        code = (
+            "import sys, fanslymotion.doctor.loading as loading; from fanslymotion.settings import Settings; "
+            "loading.main(Settings.from_env(), sys.argv[1])"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, model], capture_output=True, text=True, env=self.settings.environ()
+        )
+        if done.returncode:
+            error = (done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1]
+            yield self.fault("load", BROKEN, "FM-MODEL-006", model=model, error=error)
+            return
+        told = json.loads(done.stdout.splitlines()[-1])
+        yield self.ok("load", model=model, seconds=told["seconds"], memory=size(told["bytes"]), device=told["device"])
+
+    def _jobs(self) -> Jobs:
+        return Jobs(self.settings)
+
+    def _presets(self) -> Presets:
+        return load_presets(self.settings)
+
+
+def worst(checks: list[Check]) -> str:
+    results = {check.result for check in checks}
+    return BROKEN if BROKEN in results else WARN if WARN in results else OK
+
+
+def requirements(path: Path) -> list[Requirement]:
+    """The pinned packages that belong to this system."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        text = line.split("#")[0].strip()
+        if text and not text.startswith("-"):
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate():
+                found.append(requirement)
+    return found
+
+
+def wrong_packages(path: Path) -> list[str]:
+    """Those that are missing, or of another version than was tested."""
+    wrong = []
+    for wanted in requirements(path):
+        try:
+            have = version(wanted.name)
+        except PackageNotFoundError:
+            wrong.append(f"{wanted.name} is missing")
+            continue
+        if not wanted.specifier.contains(have.split("+")[0], prereleases=True):
+            wrong.append(f"{wanted.name} is {have}, it must be {wanted.specifier}")
+    return wrong
+
+
+def unwritable(folder: Path) -> str:
+    """Why nothing can be written there, "" when it can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as e:
+        return e.strerror or str(e)
+
+
+def try_ffmpeg() -> str:
+    """Write and read a tenth of a second of video; return ffmpeg's version. Raise when it does not work."""
+    program = ffmpeg_path()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        clip = Path(folder) / "clip.mp4"
+        make = ["-f", "lavfi", "-i", "testsrc=size=64x64:rate=10:duration=0.2", "-c:v", "libx264", "-y", str(clip)]
+        for words in (make, ["-i", str(clip), "-f", "null", "-"]):
+            command = [program, "-v", "error", *words]
+            subprocess.run(command, check=True, capture_output=True, timeout=60, creationflags=CREATION_FLAGS)
+    said = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=30).stdout
+    return said.split()[2] if said.startswith("ffmpeg version") else "?"
+
+
+def size(count: int) -> str:
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
+
+
+def _store_code(error: StoreError) -> str:
+    text = str(error)
+    if "newer" in text:
+        return "FM-QUEUE-004"
+    if "disk is full" in text:
+        return "FM-DISK-001"
+    if "damaged" in text:
+        return "FM-QUEUE-003"
+    return "FM-QUEUE-002" if "locked" in text else "FM-DISK-002"

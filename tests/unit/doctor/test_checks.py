@@ -1,0 +1,215 @@
+"""Each trouble gets its code, its cause and its fix; a well machine gets none."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from fanslymotion.doctor import checks as module
+from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, worst, wrong_packages
+from fanslymotion.pipeline.devices import GpuProcess, Gpus, GpuSample
+from fanslymotion.pipeline.estimate import GIB
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.torch_build import TorchBuild
+from fanslymotion.queue import state
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.settings import Settings
+
+Find = Callable[[str], list[tuple[str, str]]]
+
+
+@pytest.fixture
+def find(settings: Settings) -> Find:
+    """(result, code) of one check."""
+
+    def found(key: str) -> list[tuple[str, str]]:
+        doctor = Doctor(settings)
+        looks = dict(doctor._looks())
+        return [(check.result, check.code) for check in doctor._one(key, looks[key])]
+
+    return found
+
+
+def test_a_well_machine(settings: Settings) -> None:
+    checks = Doctor(settings).run()
+    bad = [check for check in checks if check.result == BROKEN]
+    assert bad == []
+    assert {check.key for check in checks} >= {
+        "python",
+        "packages",
+        "store",
+        "queue",
+        "disk",
+        "gpu",
+        "models",
+        "ffmpeg",
+    }
+
+
+def test_no_check_can_end_the_doctor(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: 1 / 0)
+    checks = Doctor(settings).run()
+    assert [check.code for check in checks if check.key == "disk"] == ["FM-JOB-000"]
+    assert worst(checks) == BROKEN
+
+
+def test_an_unknown_python(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.sys, "version_info", (3, 10, 1))
+    assert find("python") == [(BROKEN, "FM-PY-001")]
+
+
+def test_missing_and_wrong_packages(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(
+        "# pinned\nno-such-package==1.0\npillow==1.0 ; python_version > '3'\nnothing ; python_version < '3'\n-e .\n"
+    )
+    missing, wrong = wrong_packages(path)
+    assert missing == "no-such-package is missing"
+    assert wrong.startswith("pillow is ")
+
+
+def test_waiting_jobs_without_a_worker(find: Find, settings: Settings, photo: Path) -> None:
+    assert find("worker") == [(OK, "")]
+    Jobs(settings).submit(photo, VideoRequest())
+    assert find("worker") == [(WARN, "FM-WORKER-001")]
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("ImportError: libcudart.so.12: cannot open", "FM-WORKER-002"),
+        ("No module named 'worker.tasks'", "FM-WORKER-006"),
+    ],
+)
+def test_a_worker_that_crashes_while_it_starts(find: Find, settings: Settings, said: str, code: str) -> None:
+    jobs = Jobs(settings)
+    table = jobs.store.tables.Worker
+    own = {"host": "h", "machine": "m", "lock": "", "pid": 1, "started": 0.0, "heartbeat": 0.0}
+    table.insert(id="w", state="crashed", last_output=said, **own).execute()
+    assert find("worker") == [(BROKEN, code)]
+
+
+def test_a_locked_database(find: Find, settings: Settings) -> None:
+    Jobs(settings).store.close()
+    quick = Settings(settings.home, settings.models, settings.database + "?timeout=1")
+    other = sqlite3.connect(settings.home / "jobs.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    doctor = Doctor(quick)
+    assert [check.code for check in doctor.store()] == ["FM-QUEUE-002"]
+    other.execute("ROLLBACK")
+    other.close()
+    assert find("store") == [(OK, "")]
+
+
+def test_a_newer_database(find: Find, settings: Settings) -> None:
+    Jobs(settings).store.set_meta("schema", "99")
+    assert find("store") == [(BROKEN, "FM-QUEUE-004")]
+
+
+def test_a_damaged_database_is_told_after_it_was_set_aside(find: Find, settings: Settings) -> None:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    (settings.home / "jobs.db").write_bytes(b"this is no database" * 400)
+    assert find("store") == [(WARN, "FM-QUEUE-003")]
+
+
+def test_a_queue_that_does_not_answer(find: Find, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "round_trip", lambda settings: (_ for _ in ()).throw(OSError("disk I/O error")))
+    assert find("queue") == [(BROKEN, "FM-QUEUE-001")]
+
+
+@pytest.mark.parametrize(("free", "result"), [(1 << 30, WARN), (1 << 20, BROKEN)])
+def test_a_full_disk(find: Find, monkeypatch: pytest.MonkeyPatch, free: int, result: str) -> None:
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    assert set(find("disk")) == {(result, "FM-DISK-001")}
+
+
+def test_a_folder_that_cannot_be_written(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "unwritable", lambda folder: "Permission denied")
+    assert set(find("disk")) == {(BROKEN, "FM-DISK-002")}
+
+
+def nvidia(cuda: tuple[int, int] = (12, 8)) -> Gpus:
+    return Gpus("nvidia", ("GeForce RTX 4070",), driver="570.1", cuda=cuda, capability=8.9)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "build", "expected"),
+    [
+        (Gpus("none", note="no GPU"), TorchBuild("2.13.0"), [(OK, "")]),
+        (nvidia(), TorchBuild("2.13.0+cpu"), [(BROKEN, "FM-GPU-002")]),
+        (nvidia((11, 8)), TorchBuild("2.13.0+cu128", (12, 8)), [(BROKEN, "FM-GPU-003")]),
+        (nvidia(), TorchBuild("2.13.0+cu128", (12, 8)), [(OK, "")]),
+        (Gpus("amd", ("Radeon",)), TorchBuild("2.13.0+cpu"), [(WARN, "FM-GPU-006")]),
+    ],
+)
+def test_cards_and_builds(find: Find, monkeypatch: pytest.MonkeyPatch, gpus, build, expected) -> None:
+    monkeypatch.setattr(module.devices.GpuWatch, "describe", lambda self: gpus)
+    monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, index=0: None)
+    monkeypatch.setattr(module, "torch_build", lambda: build)
+    assert find("gpu") == expected
+
+
+def test_who_holds_the_video_memory(find: Find, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    sample = GpuSample(0.0, 0, "RTX", 3.0, 10 * GIB, 12 * GIB, 95.0, (GpuProcess(1, "game.exe", 9 * GIB),))
+    monkeypatch.setattr(module.devices.GpuWatch, "describe", lambda self: nvidia())
+    monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, index=0: sample)
+    monkeypatch.setattr(module, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
+    assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
+    held = next(check for check in Doctor(settings).gpu() if check.code == "FM-GPU-004")
+    assert "game.exe (9.0 GB)" in held.cause
+
+
+def test_a_damaged_model(settings: Settings, tiny_model: Path, tmp_path: Path) -> None:
+    import shutil
+
+    own = Settings(settings.home, tmp_path / "models", settings.database)
+    shutil.copytree(tiny_model, own.models / "svd")
+    weights = own.models / "svd" / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    assert [check.code for check in Doctor(own).models()] == ["FM-MODEL-002"]
+
+
+def test_an_ffmpeg_that_does_not_work(find: Find, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "no-ffmpeg"))
+    assert find("ffmpeg") == [(BROKEN, "FM-VIDEO-001")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ([("INFO", "[WORKER] Starting job: 1")], "FM-WORKER-007"),
+        ([("INFO", "[WORKER] Starting job: 1"), ("INFO", "[INFO] Getting renderer... svd")], "FM-MEM-001"),
+        ([("ERROR", "[ERROR] it broke"), ("INFO", "[INFO] more")], "FM-JOB-001"),
+        ([("INFO", "[INFO] all well")], ""),
+    ],
+)
+def test_where_the_log_stops(find: Find, settings: Settings, photo: Path, lines: list, code: str) -> None:
+    jobs = Jobs(settings)
+    job = jobs.submit(photo, VideoRequest())
+    state.claim(jobs.store, "w", 1.0)
+    for level, text in lines:
+        state.add_event(jobs.store, job.id, 1.0, "log", text, level)
+    state.fail(jobs.store, job.id, "w", "why", 2.0)
+    assert [found for _, found in find("log")] == [code]
+
+
+def test_the_command(settings: Settings) -> None:
+    words = [sys.executable, "-m", "fanslymotion", "doctor"]
+    done = subprocess.run([*words, "--json"], env=settings.environ(), capture_output=True, text=True)
+    told = json.loads(done.stdout)
+    assert done.returncode == (told["result"] == BROKEN)
+    Jobs(settings).store.set_meta("schema", "99")
+    broken = subprocess.run([*words, "--language", "ru"], env=settings.environ(), capture_output=True, text=True)
+    assert broken.returncode == 1
+    assert "FM-QUEUE-004" in broken.stdout
+    assert "Traceback" not in broken.stdout + broken.stderr
+
+
+def test_loading_a_model(settings: Settings) -> None:
+    [check] = list(Doctor(settings, load=True).loads())
+    assert check.result == OK, check
+    assert "loaded in" in check.detail

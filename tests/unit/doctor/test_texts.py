@@ -1,0 +1,42 @@
+"""The catalogue: the same faults, the same places to fill, in every language."""
+
+import re
+
+import pytest
+from fanslymotion.doctor import texts
+
+PLACE = re.compile(r"\{(\w+)")
+
+
+def flat(language: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+
+    def walk(prefix: str, part) -> None:
+        for key, value in part.items():
+            walk(f"{prefix}{key}.", value) if isinstance(value, dict) else found.update({f"{prefix}{key}": value})
+
+    walk("", texts.catalogue(language))
+    return found
+
+
+def test_every_language_has_every_key() -> None:
+    assert flat("ru").keys() == flat("en").keys()
+
+
+def test_the_same_places_are_filled() -> None:
+    english, russian = flat("en"), flat("ru")
+    for key in english:
+        assert set(PLACE.findall(english[key])) == set(PLACE.findall(russian[key])), key
+
+
+@pytest.mark.parametrize("code", texts.codes())
+def test_every_fault_can_be_said_without_any_value(code: str) -> None:
+    assert texts.CODE.fullmatch(code)
+    for language in texts.LANGUAGES:
+        text = texts.fault(code, {}, language)
+        assert all((text.title, text.cause, text.fix))
+        assert "{" not in text.title + text.cause + text.fix
+
+
+def test_another_language_falls_back_to_english() -> None:
+    assert texts.fault("FM-DISK-001", {}, "fr") == texts.fault("FM-DISK-001", {}, "en")
