@@ -244,14 +244,19 @@ def jobs_list(
 @jobs_app.command("show")
 def jobs_show(job_id: JobId, as_json: AsJson = False) -> None:
     """Show one job: how it stands, its settings, and what went wrong."""
+    from .doctor.diagnosis import diagnose
     from .generate import job_data
+    from .presets import load_presets
 
-    jobs, _ = open_jobs()
+    jobs, settings = open_jobs()
     job = find_job(jobs, job_id)
     if as_json:
         print_json(job_data(job))
         return
-    out().print(job_details(job))
+    found = diagnose(job, load_presets(settings))
+    said = found.say() if found else {}
+    shown = {"why": said["cause"], "what to do": said["fix"], "code": said["code"]} if said else None
+    out().print(job_details(job, shown))
     if job.status == "queued" and not any(worker.alive for worker in jobs.workers()):
         err().print("No worker is running; 'fanslymotion worker' starts one.", style="yellow")
         for crashed in (worker for worker in jobs.workers() if worker.state == "crashed"):

@@ -97,8 +97,8 @@ def event_line(event: Event) -> Text:
     return Text(f"{when} {text}", style=LEVEL_STYLES.get(event.level, ""))
 
 
-def job_details(job: Job) -> Table:
-    """Everything about one job, a line each."""
+def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
+    """Everything about one job, a line each. diagnosis: more lines for one that has failed."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -118,6 +118,7 @@ def job_details(job: Job) -> Table:
         "size": size,
         "notes": "\n".join(job.warnings),
         "error": Text(job.error, style="red"),
+        **(diagnosis or {}),
         "folder": str(job.folder),
     }
     for name, value in rows.items():

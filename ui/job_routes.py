@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -40,6 +41,12 @@ class JobsIn(BaseModel):
 
     photos: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PHOTOS)
     settings: SettingsIn = SettingsIn()
+
+
+class RetryIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    resolution: Annotated[str, Field(max_length=64)] = ""
 
 
 @router.post("/photos")
@@ -130,12 +137,14 @@ async def cancel(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.post("/jobs/{job_id}/retry")
 async def retry(job_id: str, request: Request) -> dict[str, Any]:
+    """With the same settings, or at another resolution."""
     studio = request.app.state.studio
-    found = await own_job(job_id, request)
+    found, wanted = await own_job(job_id, request), await read_json(request, RetryIn)
 
     def again() -> Job:
         check_room(studio.jobs, owner_of(request), 1)
-        return studio.jobs.retry(found.id)
+        other = replace(found.request, resolution=wanted.resolution) if wanted.resolution else None
+        return studio.jobs.retry(found.id, request=other)
 
     return job_json(await asyncio.to_thread(again), studio.presets)
 

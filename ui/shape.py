@@ -6,6 +6,8 @@ from typing import Any
 
 from PIL import Image
 
+from ..doctor.diagnosis import diagnose
+from ..doctor.texts import LANGUAGES
 from ..errors import FanslymotionError
 from ..pipeline.memory import MemoryPlan
 from ..pipeline.models import require_model
@@ -46,9 +48,16 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "expected": expected_size(job, presets),
         "licence": licence_json(presets.models.get(request.model)),
         "error": job.error,
+        "diagnosis": diagnosis_json(job, presets),
         "warnings": list(job.warnings),
         "video": video_json(job),
     }
+
+
+def diagnosis_json(job: Job, presets: Presets) -> dict[str, Any] | None:
+    """By language, so that a page that switches needs not ask again."""
+    found = diagnose(job, presets)
+    return {language: found.say(language) for language in LANGUAGES} if found else None
 
 
 def preview_url(job: Job) -> str:

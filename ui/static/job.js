@@ -1,7 +1,7 @@
 // One job, live: stages, one bar for the whole, preview or video, log. Everything shown comes from the store.
 
 import { h, icon, ICONS, setText, show, toast } from "./dom.js";
-import { duration, has, number, t, when } from "./i18n.js";
+import { duration, has, language, number, t, when } from "./i18n.js";
 import { Log } from "./log.js";
 import { call } from "./net.js";
 
@@ -9,7 +9,7 @@ const STAGES = ["queued", "loading", "conditioning", "sampling", "decoding", "sa
 const FINAL = ["done", "failed", "cancelled"];
 
 export class JobView {
-  /** hooks: changed(job), use(settings), open(job id or null) */
+  /** hooks: changed(job), use(settings), open(job id or null), view(name) */
   constructor(root, hooks) {
     this.root = root;
     this.hooks = hooks;
@@ -191,17 +191,30 @@ export class JobView {
 
   drawOutcome(job) {
     show(this.problem, job.status === "failed");
-    if (job.status === "failed" && this.problem.dataset.text !== job.error) {
-      this.problem.dataset.text = job.error;
-      const [first, ...more] = job.error.split("\n");
-      this.problem.replaceChildren(h("b", {}, t("job.failed")), h("p", {}, first),
-        more.length ? h("details", {}, h("summary", {}, t("job.details")), h("pre", {}, more.join("\n"))) : "");
-    }
+    if (job.status === "failed") this.drawFailure(job);
     show(this.warnings, job.warnings.length > 0);
     this.warnings.replaceChildren(...job.warnings.map((text) => h("li", {}, text)));
     const { licence } = job;
     show(this.licence, Boolean(licence?.powered_by || licence?.notice));
     this.licence.replaceChildren(licence?.powered_by ? h("b", {}, licence.powered_by) : "", " ", licence?.notice ?? "");
+  }
+
+  /** What happened, why, what was tried, what to do; and one button that does it. */
+  drawFailure(job) {
+    const said = job.diagnosis?.[language];
+    const text = `${language} ${job.id} ${job.error}`;
+    if (!said || this.problem.dataset.text === text) return;
+    this.problem.dataset.text = text;
+    const line = (key, words) => h("p", {}, h("b", {}, `${t(key)} `), words);
+    const mend = {
+      retry_smaller: [t("action.smaller", { resolution: said.resolution }), () => this.again({ resolution: said.resolution })],
+      download: [t("action.models"), () => this.hooks.view("system")],
+      restart_worker: [t("system.restart"), () => this.hooks.view("system")],
+    }[said.action];
+    this.problem.replaceChildren(
+      h("h3", {}, said.title), line("why.cause", said.cause), said.tried.length ? line("why.tried", said.tried.join(" ")) : "", line("why.fix", said.fix),
+      h("div", { class: "mend" }, mend ? h("button", { type: "button", class: "action strong", onclick: mend[1] }, h("span", {}, mend[0])) : "", h("span", { class: "facts" }, said.code)),
+      h("details", {}, h("summary", {}, t("job.details")), h("pre", {}, job.error)));
   }
 
   drawActions(job) {
@@ -227,9 +240,9 @@ export class JobView {
     }
   }
 
-  async again() {
+  async again(body) {
     try {
-      const job = await call(`/studio/jobs/${this.id}/retry`, { method: "POST" });
+      const job = await call(`/studio/jobs/${this.id}/retry`, { method: "POST", body });
       this.hooks.open(job.id);
     } catch (refusal) {
       toast(refusal.message, "error");

@@ -50,7 +50,7 @@ async function start() {
   }
   show($("logout"), options.user !== "");
   form = new Form($("form"), options, started);
-  jobView = new JobView($("job"), { changed: title, use: (settings) => form.use(settings), open: (id) => go({ job: id }) });
+  jobView = new JobView($("job"), { changed: title, use: (settings) => form.use(settings), open: (id) => go({ job: id }), view: (view) => go({ view }) });
   stream = new Stream({
     job: (job) => jobView.update(job),
     log: (lines) => jobView.log.add(lines),

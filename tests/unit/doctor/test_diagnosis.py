@@ -1,0 +1,71 @@
+"""Every way a job can fail leads to its own code, and to the one button that mends it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fanslymotion.doctor.diagnosis import diagnose, next_smaller
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import Presets
+from fanslymotion.queue import state
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.types import Job
+from fanslymotion.settings import Settings
+
+
+@pytest.fixture
+def failed(settings: Settings, photo: Path) -> Job:
+    jobs = Jobs(settings)
+    job = jobs.submit(photo, VideoRequest(resolution="1080p"))
+    state.claim(jobs.store, "w", 1.0)
+    state.fail(jobs.store, job.id, "w", "", 2.0)
+    return jobs.get(job.id)
+
+
+DIED = "the worker died 3 times at stage sampling, without progress in between; often the memory is too small. Retry"
+
+
+@pytest.mark.parametrize(
+    ("error", "stage", "code", "action"),
+    [
+        (f"{DIED}\nfatal\n(the worker ended with code 3)", "sampling", "FM-WORKER-004", "retry_smaller"),
+        (f"{DIED}\n(the worker ended with code -9)", "sampling", "FM-WORKER-005", "retry_smaller"),
+        ("the memory is too small for this video, even", "sampling", "FM-MEM-002", "retry_smaller"),
+        ("the memory is too small for this video, even", "loading", "FM-MEM-001", "retry_smaller"),
+        ("the disk of /data is full; free some space", "sampling", "FM-DISK-001", "retry"),
+        ("frame 3 is black though the photo is not; try", "decoding", "FM-VIDEO-002", "retry"),
+        ("there is no model folder /m/svd; download it: x", "", "FM-MODEL-001", "download"),
+        ("/m/unet could not be loaded: header too large; get", "loading", "FM-MODEL-006", "download"),
+        ("RuntimeError: CUDA error: an illegal memory access", "sampling", "FM-GPU-008", "retry"),
+        ("the finished video cannot be put into /x: denied", "saving", "FM-VIDEO-003", "retry"),
+        ("ffmpeg was not found; reinstall it", "decoding", "FM-VIDEO-001", "retry"),
+        ("the job's photo is gone from /x; submit", "", "FM-PHOTO-001", "other_photo"),
+        ("resolution is '4k'; choose one of 480p", "", "FM-SET-001", "retry"),
+        ("ZeroDivisionError: division by zero", "sampling", "FM-JOB-000", "retry"),
+    ],
+)
+def test_each_error_has_its_code(failed: Job, presets: Presets, error: str, stage: str, code: str, action: str) -> None:
+    found = diagnose(replace(failed, error=error, stage=stage), presets)
+    assert found is not None
+    assert (found.code, found.action) == (code, action)
+    for language in ("en", "ru"):
+        said = found.say(language)
+        assert all((said["title"], said["cause"], said["fix"]))
+
+
+def test_only_failed_jobs_have_one(failed: Job, presets: Presets, settings: Settings, photo: Path) -> None:
+    assert diagnose(Jobs(settings).submit(photo, VideoRequest()), presets) is None
+
+
+def test_the_next_smaller_size(presets: Presets) -> None:
+    assert next_smaller("1080p", presets) == "720p"
+    assert next_smaller("720p", presets) == "480p"
+    assert next_smaller("480p", presets) == ""
+    assert next_smaller("gone", presets) == ""
+
+
+def test_the_smallest_cannot_be_smaller(failed: Job, presets: Presets) -> None:
+    small = replace(failed, error="the memory is too small", request=VideoRequest(resolution="480p"))
+    found = diagnose(small, presets)
+    assert found is not None
+    assert found.action == "retry"
