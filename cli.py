@@ -104,7 +104,10 @@ def generate(
     resolution: Annotated[str, typer.Option("--resolution", "-r", help="480p, 720p, 1080p")] = "480p",
     seconds: Annotated[int, typer.Option("--seconds", "-s", help="6 or 12")] = 6,
     quality: Annotated[str, typer.Option("--quality", "-q", help="standard (12 fps), smooth (24 fps)")] = "standard",
-    model: Annotated[str, typer.Option("--model", "-m", help="A model's name or the path of its folder.")] = "mini",
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help="A name, or a folder.  [default: a real model if here, else mini]"),
+    ] = "",
     seed: Annotated[int | None, typer.Option(help="The same seed draws the same video.  [default: random]")] = None,
     motion: Annotated[int | None, typer.Option(help="Motion bucket, 1 (still) to 255 (lively).")] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps, 1 to 100.")] = None,
@@ -127,7 +130,7 @@ def generate(
         settings = Settings.from_env()
         presets = load_presets(settings)
         request = make_request(
-            presets, resolution=resolution, seconds=seconds, quality=quality, model=model, seed=seed, fit=fit,
+            presets, settings, resolution=resolution, seconds=seconds, quality=quality, model=model, seed=seed, fit=fit,
             motion_bucket_id=motion, steps=steps, noise_aug_strength=noise, fps=fps,
         )  # fmt: skip
         targets = choose_targets(photos, out_path, f"{resolution}-{seconds}s")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, time_text
 from .errors import BadInput, FanslymotionError
+from .pipeline.models import default_model
 from .pipeline.request import VideoRequest
 from .presets import Presets
 from .queue.types import Job
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from .queue.jobs import Jobs
 
 
-def make_request(presets: Presets, **wanted: Any) -> VideoRequest:
+def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRequest:
     """Check the choices and make the model's path independent of the folder we stand in."""
     if wanted["seed"] is None:
         wanted["seed"] = secrets.randbelow(2**32)
+    wanted["model"] = wanted["model"] or default_model(presets, settings)
     if wanted["model"] not in presets.models and Path(wanted["model"]).expanduser().is_dir():
         wanted["model"] = str(Path(wanted["model"]).expanduser().absolute())
     return VideoRequest(**wanted)

@@ -82,6 +82,18 @@ def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolde
     return model
 
 
+def default_model(presets: Presets, settings: Settings) -> str:
+    """Which model to take when nobody has chosen: the first real one that is here, else the demo."""
+    for preset in presets.models.values():
+        if not preset.demo:
+            try:
+                require_model(preset.name, presets, settings)
+            except ModelError:
+                continue
+            return preset.name
+    return "mini"
+
+
 def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
     """The random test model's place; `tiny.build` fills it when the renderer is loaded."""
     from .tiny import FRAMES, HEIGHT, WIDTH

@@ -34,6 +34,7 @@ def main() -> None:
     vae = vae_stage.train(patches, photos, held_out, run, vae_config)
     denoiser = unet_stage.train(patches, photos, run, unet_config)
     export(vae, denoiser, run / "model")
+    print(preview_map(patches, photos), flush=True)
     print("the model lies in", run / "model", flush=True)
 
 
@@ -73,6 +74,20 @@ def export(vae: torch.nn.Module, denoiser: unet_stage.Denoiser, folder: Path) ->
         feature_extractor=CLIPImageProcessor(size={"shortest_edge": CLIP_SIZE}, crop_size=side),
     )
     pipeline.save_pretrained(folder, safe_serialization=True, variant="fp16")
+
+
+@torch.no_grad()
+def preview_map(patches: Patches, photos: list) -> str:
+    """`[latent_rgb]` for the model's preset: the linear map of its previews, fitted on the training photos."""
+    import cv2
+    from fanslymotion.pipeline.preview import fit_latent_rgb
+
+    small = [cv2.resize(photo, (256, 144), interpolation=cv2.INTER_AREA) for photo in photos]
+    pixels = torch.stack([torch.from_numpy(photo).permute(2, 0, 1).float() / 255 for photo in small])
+    found = fit_latent_rgb(patches.encode(2 * pixels - 1), pixels)
+    rows = ",\n".join("  [" + ", ".join(f"{value:.5f}" for value in row) + "]" for row in found.matrix)
+    bias = ", ".join(f"{value:.5f}" for value in found.bias)
+    return f"[latent_rgb]\nmatrix = [\n{rows},\n]\nbias = [{bias}]"
 
 
 if __name__ == "__main__":

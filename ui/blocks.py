@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from gradio.themes import Base
 
 from ..errors import BadInput, FanslymotionError
+from ..pipeline.models import default_model
 from ..pipeline.photo import MAX_BYTES
 from ..presets import Presets
 from ..queue.jobs import Jobs
@@ -44,7 +45,7 @@ CACHE_CHECKED_SECONDS, CACHE_KEPT_SECONDS = 3600, 24 * 3600
 
 def mount_blocks(app: FastAPI, settings: Settings, presets: Presets, jobs: Jobs, logins: Logins) -> None:
     """Add Gradio's page and API behind the app's own routes."""
-    blocks = build_blocks(presets, jobs, logins)
+    blocks = build_blocks(settings, presets, jobs, logins)
     gr.mount_gradio_app(
         app,
         blocks,
@@ -61,7 +62,7 @@ def mount_blocks(app: FastAPI, settings: Settings, presets: Presets, jobs: Jobs,
     )
 
 
-def build_blocks(presets: Presets, jobs: Jobs, logins: Logins) -> gr.Blocks:
+def build_blocks(settings: Settings, presets: Presets, jobs: Jobs, logins: Logins) -> gr.Blocks:
     """The page, and the endpoints `generate` (gives a job's id), `job` (its state), `cancel` (ends it)."""
 
     def owner(request: gr.Request | None) -> str | None:
@@ -98,6 +99,7 @@ def build_blocks(presets: Presets, jobs: Jobs, logins: Logins) -> gr.Blocks:
                 "fit": fit,
             },
             presets,
+            default_model(presets, settings),
         )
         mine = owner(request)
         check_room(jobs, mine, 1)
@@ -122,7 +124,7 @@ def build_blocks(presets: Presets, jobs: Jobs, logins: Logins) -> gr.Blocks:
                 gr.Textbox("480p", label="resolution"),
                 gr.Number(6, label="seconds"),
                 gr.Textbox("standard", label="quality"),
-                gr.Textbox("mini", label="model"),
+                gr.Textbox("", label="model"),
                 gr.Textbox("crop", label="fit"),
                 *(gr.Number(None, label=label) for label in ("seed", "motion", "steps", "noise", "fps")),
             ]

@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import BadInput, NotFound
+from ..pipeline.models import default_model
 from ..pipeline.outlook import outlook
 from ..pipeline.photo import MAX_BYTES
 from ..pipeline.request import VideoRequest
@@ -111,7 +112,7 @@ async def generate(request: Request) -> dict[str, Any]:
     """One job for each photo, all with the same settings; nothing is queued when one of them is wrong."""
     studio = request.app.state.studio
     wanted: JobsIn = await read_json(request, JobsIn)
-    settings = to_request(wanted.settings, studio.presets)
+    settings = to_request(wanted.settings, studio.presets, default_model(studio.presets, studio.settings))
     user = user_of(request)
     photos = [studio.photos.get(photo_id, user) for photo_id in wanted.photos]
 

@@ -27,7 +27,7 @@ class SettingsIn(BaseModel):
     resolution: Word = "480p"
     seconds: int = 6
     quality: Word = "standard"
-    model: Word = "mini"
+    model: Word = ""
     seed: int | None = None
     motion_bucket_id: int | None = None
     steps: int | None = None
@@ -68,15 +68,16 @@ async def read_json(request: Request, kind: type[BaseModel]) -> Any:
         raise BadInput(first_mistake(e)) from e
 
 
-def to_request(settings: SettingsIn | dict[str, Any], presets: Presets) -> VideoRequest:
-    """Raise BadInput naming the setting that is wrong."""
+def to_request(settings: SettingsIn | dict[str, Any], presets: Presets, default: str) -> VideoRequest:
+    """default: the model when none is named. Raise BadInput naming the setting that is wrong."""
     if isinstance(settings, dict):
         try:
             settings = SettingsIn.model_validate(settings)
         except ValidationError as e:
             raise BadInput(first_mistake(e)) from e
-    presets.model(settings.model)
     values = settings.model_dump()
+    values["model"] = settings.model or default
+    presets.model(values["model"])
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(MAX_SEED + 1)
     return VideoRequest.from_json(values)

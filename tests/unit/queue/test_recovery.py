@@ -1,0 +1,125 @@
+"""Who lives, who is gone, and what dead processes left behind."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.queue import state
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.recovery import (
+    HUNG_SECONDS,
+    LEASE_SECONDS,
+    MACHINE,
+    ORPHAN_SECONDS,
+    Sweeper,
+    held,
+    hold,
+    lock_path,
+    tidy,
+)
+from fanslymotion.queue.rows import WORK_NAME
+from fanslymotion.queue.types import Status
+from fanslymotion.settings import Settings
+
+
+@pytest.fixture
+def running(jobs: Jobs, photo: Path) -> str:
+    job = jobs.submit(photo, VideoRequest())
+    state.claim(jobs.store, "w", 1.0)
+    return job.id
+
+
+def register(jobs: Jobs, settings: Settings, machine: str = MACHINE) -> Path:
+    lock = lock_path(settings.home, "w")
+    values = {"host": "h", "pid": os.getpid(), "state": "running", "heartbeat": 0.0, "started": 0.0}
+    jobs.store.tables.Worker.insert(id="w", machine=machine, lock=str(lock), **values).execute()
+    return lock
+
+
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "w.lock"
+    code = (
+        "import sys, pathlib; from fanslymotion.queue.recovery import hold; "
+        "lock = hold(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    assert held(path)
+    holder.kill()
+    holder.wait()
+    assert not held(path)
+
+
+def test_a_living_worker_keeps_its_job(jobs: Jobs, settings: Settings, running: str) -> None:
+    lock = hold(register(jobs, settings))
+    sweeper = Sweeper(jobs.store)
+    for now in (0.0, 1.0, HUNG_SECONDS - 1):
+        assert sweeper.sweep(now, time.time()) == 0
+    lock.release()
+    assert sweeper.sweep(HUNG_SECONDS - 0.5, time.time()) == 1
+    assert jobs.get(running).status is Status.QUEUED
+    assert jobs.get(running).attempt == 2
+
+
+def test_a_process_that_lives_but_hangs_loses_it(jobs: Jobs, settings: Settings, running: str) -> None:
+    lock = hold(register(jobs, settings))
+    sweeper = Sweeper(jobs.store)
+    assert sweeper.sweep(0.0, 0.0) == 0
+    state.renew(jobs.store, running, "w", {})
+    assert sweeper.sweep(HUNG_SECONDS, 0.0) == 0, "its lease has moved"
+    assert sweeper.sweep(2 * HUNG_SECONDS, 0.0) == 1
+    lock.release()
+
+
+@pytest.mark.parametrize("clock", [0.0, 1e12])
+def test_the_wall_clock_decides_nothing(jobs: Jobs, settings: Settings, running: str, clock: float) -> None:
+    """Set back to 1970 or far into the future: only the observer's own monotonic clock counts."""
+    lock = hold(register(jobs, settings))
+    sweeper = Sweeper(jobs.store)
+    assert sweeper.sweep(0.0, clock) == 0
+    assert sweeper.sweep(5.0, 1e12 - clock) == 0
+    lock.release()
+
+
+def test_a_worker_of_another_machine_is_gone_when_its_lease_stands_still(
+    jobs: Jobs, settings: Settings, running: str
+) -> None:
+    register(jobs, settings, machine="elsewhere")
+    sweeper = Sweeper(jobs.store)
+    assert sweeper.sweep(0.0, 0.0) == 0
+    assert sweeper.sweep(LEASE_SECONDS - 1, 0.0) == 0
+    state.renew(jobs.store, running, "w", {})
+    assert sweeper.sweep(LEASE_SECONDS + 1, 0.0) == 0
+    assert sweeper.sweep(2 * LEASE_SECONDS + 2, 0.0) == 1
+
+
+def test_what_dead_processes_left_is_tidied(jobs: Jobs, settings: Settings, photo: Path) -> None:
+    waiting, ended = (jobs.submit(photo, VideoRequest()) for _ in range(2))
+    for job in (waiting, ended):
+        (job.folder / WORK_NAME).mkdir()
+    state.ask_cancel(jobs.store, ended.id, 1.0)
+    orphan, fresh = (settings.jobs_dir / name for name in ("0" * 12, "1" * 12))
+    for folder in (orphan, fresh):
+        folder.mkdir()
+    dead, alive = (lock_path(settings.home, name) for name in ("dead", "alive"))
+    dead.parent.mkdir(parents=True, exist_ok=True)
+    dead.touch()
+    lock = hold(alive)
+    old = time.time() - 2 * ORPHAN_SECONDS
+    for path in (orphan, dead, alive):
+        os.utime(path, (old, old))
+    tidy(jobs.store, time.time())
+    assert (waiting.folder / WORK_NAME).is_dir()
+    assert not (ended.folder / WORK_NAME).exists()
+    assert not orphan.exists()
+    assert fresh.is_dir(), "somebody may just be submitting it"
+    assert not dead.exists()
+    assert alive.exists()
+    lock.release()

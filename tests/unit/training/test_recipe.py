@@ -1,0 +1,70 @@
+"""The recipe runs from nothing to a model folder that both pipelines load; its closed forms are exact."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fanslymotion.pipeline.models import ModelFolder, check_folder, folder_preset
+from fanslymotion.pipeline.renderer import choose_placement, load
+from fanslymotion.settings import ROOT
+
+TRAINING = ROOT / "training"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("run")
+    words = [sys.executable, str(TRAINING / "train.py"), "--smoke", "--run", str(run)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=run, timeout=250)
+    assert done.returncode == 0, done.stderr
+    return run / "model"
+
+
+def test_the_folder_is_a_whole_model(model: Path) -> None:
+    files = check_folder(model)
+    assert set(files.variants.values()) == {("fp16",)}
+    assert sum(path.stat().st_size for path in model.rglob("*")) < 25 * 2**20
+    preset = folder_preset(model)
+    assert (preset.width, preset.height, preset.frames) == (256, 144, 14)
+
+
+def test_it_draws_a_window(model: Path) -> None:
+    renderer = load(ModelFolder(folder_preset(model), model), choose_placement())
+    x = torch.randn(1, 14, 32, 18, 32)
+    ids = torch.tensor([[6.0, 127.0, 0.02]])
+    with torch.no_grad():
+        out = renderer.unet(x, torch.tensor(1.0), torch.zeros(1, 1, 64), ids).sample
+        frames = renderer.vae.decode(out[0], num_frames=14).sample
+    assert frames.shape == (14, 3, 144, 256)
+    assert torch.isfinite(frames).all()
+
+
+def test_the_encoder_is_the_components_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TRAINING))
+    import photos
+    import vae as stage
+    from patches import fit
+
+    pictures = photos.painted(3)
+    patches = fit(pictures)
+    vae = stage.build(patches)
+    pixels = torch.from_numpy(np.stack([p[:144, :256] for p in pictures])).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        installed = vae.encode(pixels).latent_dist.mode()
+    assert torch.allclose(installed, patches.encode(pixels), atol=2e-3)
+
+
+def test_the_target_is_what_the_sampler_inverts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TRAINING))
+    from edm import denoised, target
+
+    clean = torch.randn(2, 3, 4, 5, 6)
+    for sigma in (0.01, 1.0, 300.0):
+        noise = torch.full((2, 1, 1, 1, 1), sigma)
+        noisy = clean + noise * torch.randn_like(clean)
+        assert torch.allclose(
+            denoised(target(clean, noisy, noise), noisy, noise), clean, atol=1e-3 * max(1, sigma**0.5)
+        )
