@@ -64,11 +64,11 @@ class Licence(BaseModel):
 
 
 class LatentRGB(BaseModel):
-    """The preview's map: rgb (0..1) = latents (scaled, 4 channels) @ matrix (4 × 3) + bias (3)."""
+    """The preview's map: rgb (0..1) = latents (scaled) @ matrix (channels × 3) + bias (3)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    matrix: tuple[tuple[float, float, float], ...] = Field(min_length=4, max_length=4)
+    matrix: tuple[tuple[float, float, float], ...] = Field(min_length=1, max_length=64)
     bias: tuple[float, float, float]
 
 
