@@ -58,8 +58,8 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_studio(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Callable[..., Studio]]:
     made: list[Studio] = []
 
-    def make(*words: str) -> Studio:
-        studio = Studio(tmp_path_factory.mktemp("studio") / "data папка", models_dir, words)
+    def make(*words: str, **environ: str) -> Studio:
+        studio = Studio(tmp_path_factory.mktemp("studio") / "data папка", models_dir, words, more=environ)
         studio.start()
         made.append(studio)
         return studio

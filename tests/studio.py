@@ -33,12 +33,16 @@ def free_port() -> int:
 
 @dataclass
 class Studio:
-    """`python app.py` as a process of its own, started from a folder that is not the checkout."""
+    """`python app.py` as a process of its own, started from a folder that is not the checkout.
+
+    words: for app.py. more: environment variables of its own.
+    """
 
     home: Path
     models: Path
     words: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
+    more: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
 
     @property
@@ -47,7 +51,8 @@ class Studio:
 
     @property
     def environ(self) -> dict[str, str]:
-        return os.environ | {"FANSLYMOTION_HOME": str(self.home), "FANSLYMOTION_MODELS": str(self.models)}
+        own = {"FANSLYMOTION_HOME": str(self.home), "FANSLYMOTION_MODELS": str(self.models)}
+        return os.environ | own | self.more
 
     def start(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
