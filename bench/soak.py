@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.pipeline.ffmpeg import ffmpeg_path
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
@@ -218,13 +219,6 @@ class Campaign:
             if left != ["photo.png", "video.mp4"]:
                 faults.append(f"left behind: {left}")
         return faults
-
-
-def tiny_preset(home: Path) -> None:
-    """A resolution that costs next to nothing to encode."""
-    folder = home / "presets"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "resolutions.toml").write_text("[tiny]\nwidth = 160\nheight = 96\n", encoding="utf-8")
 
 
 def start_studio(settings: Settings, **environ: str) -> subprocess.Popen:

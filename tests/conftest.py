@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fanslymotion.bench.tiny_home import random_mini
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import Studio
@@ -36,6 +37,7 @@ def tiny_model(models_dir: Path) -> Path:
 def settings(tmp_path: Path, models_dir: Path) -> Settings:
     """A data folder of the test's own, with spaces and letters beyond ASCII in its name."""
     home = tmp_path / "data папка"
+    random_mini(home)
     return Settings(home, models_dir, f"sqlite:///{(home / 'jobs.db').as_posix()}")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+from fanslymotion.bench.tiny_home import random_mini
 from fanslymotion.settings import ROOT
 
 START_SECONDS = 120.0
@@ -55,7 +56,7 @@ class Studio:
         return os.environ | own | self.more
 
     def start(self) -> None:
-        self.home.mkdir(parents=True, exist_ok=True)
+        random_mini(self.home)
         words = ["--no-browser", "--port", str(self.port), *self.words]
         with open(self.home / "said.txt", "a") as said:
             self.process = subprocess.Popen(

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fanslymotion.bench.soak import kill, start_studio, tiny_preset
+from fanslymotion.bench.soak import kill, start_studio
+from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.recovery import held

@@ -6,6 +6,7 @@ import { language, LANGUAGES, loadLanguage, number, switchLanguage, t } from "./
 import { JobView } from "./job.js";
 import { GalleryView } from "./gallery.js";
 import { call, Stream } from "./net.js";
+import * as notify from "./notify.js";
 import { QueueView } from "./queue.js";
 import { SystemView } from "./system.js";
 
@@ -50,7 +51,7 @@ async function start() {
   }
   show($("logout"), options.user !== "");
   form = new Form($("form"), options, started);
-  jobView = new JobView($("job"), { changed: title, use: (settings) => form.use(settings), open: (id) => go({ job: id }), view: (view) => go({ view }) });
+  jobView = new JobView($("job"), { changed, use: (settings) => form.use(settings), open: (id) => go({ job: id }), view: (view) => go({ view }) });
   stream = new Stream({
     job: (job) => jobView.update(job),
     log: (lines) => jobView.log.add(lines),
@@ -110,6 +111,10 @@ function listen() {
     go({ view: link.dataset.go, job: link.dataset.job ?? null });
   });
   $("language").addEventListener("click", switchLanguage);
+  $("notify").addEventListener("click", async () => {
+    await notify.toggle();
+    drawTools();
+  });
   $("theme").addEventListener("click", () => {
     const order = ["auto", "light", "dark"];
     setTheme(order[(order.indexOf(theme()) + 1) % order.length]);
@@ -146,6 +151,8 @@ function drawTools() {
   $("language").title = LANGUAGES[next];
   $("language").setAttribute("aria-label", LANGUAGES[next]);
   $("language").lang = next;
+  $("notify").setAttribute("aria-pressed", notify.wanted());
+  for (const attribute of ["title", "aria-label"]) $("notify").setAttribute(attribute, t("notify.switch"));
   for (const attribute of ["title", "aria-label"]) $("theme").setAttribute(attribute, t("theme.switch", { name: t(`theme.${theme()}`) }));
 }
 
@@ -184,6 +191,11 @@ function drawCrash(worker) {
 function trouble(sentence) {
   setText($("trouble"), sentence ?? "");
   show($("trouble"), Boolean(sentence));
+}
+
+function changed(job) {
+  title(job);
+  notify.follow(job);
 }
 
 /** The tab's title tells how far the job is. */

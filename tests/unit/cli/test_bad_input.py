@@ -95,7 +95,7 @@ def test_several_photos_into_one_file(fm, settings, here, tmp_path, photo):
 
 
 def test_broken_preset_file_of_ones_own(fm, settings, here, tmp_path, photo):
-    settings.presets_dir.mkdir(parents=True)
+    settings.presets_dir.mkdir(parents=True, exist_ok=True)
     (settings.presets_dir / "resolutions.toml").write_text("[480p]\nwidth = 7\n")
     done = fm("generate", photo)
     check_refused(done, settings, here, "resolutions.toml", "width = 7")

@@ -1,0 +1,21 @@
+"""A data folder in which everything is small: for benches and tests of what is around the pictures."""
+
+from pathlib import Path
+
+from fanslymotion.settings import ROOT
+
+
+def tiny_preset(home: Path) -> None:
+    """A resolution that costs next to nothing to encode, and the random model."""
+    folder = home / "presets"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "resolutions.toml").write_text("[tiny]\nwidth = 160\nheight = 96\n", encoding="utf-8")
+    random_mini(home)
+
+
+def random_mini(home: Path) -> None:
+    """`mini` as it is without its trained weights: random ones, 128×72 pixels, a tenth of the time."""
+    bundled = (ROOT / "presets" / "models" / "mini.toml").read_text(encoding="utf-8")
+    own = home / "presets" / "models" / "mini.toml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(bundled.replace('"assets/mini"', '"assets/no-mini"'), encoding="utf-8")
