@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+expect.set_options(timeout=30_000)  # ends a test that hangs; no test is about speed
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

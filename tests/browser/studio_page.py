@@ -29,6 +29,28 @@ def generate(page: Page, url: str, photo: Path, steps: int) -> str:
     return page.url.split("job=")[1]
 
 
+RECORD = """() => {
+  const seen = { percent: [], previews: [] };
+  const add = (list, value) => value !== null && list.at(-1) !== value && list.push(value);
+  const look = () => {
+    add(seen.percent, Number(document.querySelector(".live [role=progressbar]").getAttribute("aria-valuenow")));
+    add(seen.previews, document.querySelector(".frame .preview").getAttribute("src"));
+  };
+  new MutationObserver(look).observe(document.getElementById("job"), { subtree: true, attributes: true });
+  look();
+  window.seen = seen;
+}"""
+
+
+def record(page: Page) -> None:
+    """From now on keep every percentage and preview that the page shows; `seen` gives them."""
+    page.evaluate(RECORD)
+
+
+def seen(page: Page) -> dict[str, list]:
+    return page.evaluate("window.seen")
+
+
 def log_lines(page: Page) -> list[str]:
     return page.locator(".log .line > span").all_inner_texts()
 

@@ -24,6 +24,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 while (row := state.claim(store, sys.argv[1], time.time())) is not None:
     print(row.id, flush=True)
+    time.sleep(0.01)  # a worker is busy now; the others get their turn
 """
 
 
