@@ -79,7 +79,7 @@ def test_preview_is_an_animation(studio: Studio, page: Page) -> None:
     assert not list((studio.home / "jobs" / job).rglob("*.mp4*")), "no partial file stays"
 
 
-def test_cancel_ends_within_a_step(studio: Studio, page: Page) -> None:
+def test_cancel_stops_the_drawing(studio: Studio, page: Page) -> None:
     generate(page, studio.url, SAMPLE, steps=100)
     now = page.locator(".live span.now")
     expect(now).to_contain_text("step", timeout=120_000)
