@@ -21,6 +21,7 @@ def jobs(settings: Settings) -> Iterator[Jobs]:
     tiny_preset(settings.home)
     made = Jobs(settings)
     yield made
+    assert made.store.check() == "ok", "the database is whole after every fault"
     made.store.close()
 
 
