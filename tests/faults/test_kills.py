@@ -25,7 +25,7 @@ def logs(jobs: Jobs, job_id: str) -> str:
 @pytest.mark.timeout(900)
 def test_a_short_campaign(settings: Settings) -> None:
     """`bench/soak.py --kills 300` is the long one."""
-    report = Campaign(settings.home, settings.models, seed=1).run(kills=8)
+    report = Campaign(settings.home, settings.models, seed=1).run(kills=5)
     assert report.faults == []
     assert report.resumed > 0
 

@@ -1,7 +1,7 @@
 // The form of a new video: photo, three choices, one loud button, and the rest folded away.
 
 import { h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
-import { bytes, duration, number, t } from "./i18n.js";
+import { duration, number, t } from "./i18n.js";
 import { call } from "./net.js";
 import { PhotoPicker } from "./photo.js";
 
@@ -249,7 +249,7 @@ export class Form {
     const cost = this.costs[this.values.resolution];
     if (!cost) return;
     const device = t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu");
-    const parts = [t("form.cost", { time: duration(cost.seconds), memory: bytes(cost.memory), total: bytes(cost.total), device })];
+    const parts = [t("form.cost", { time: duration(cost.seconds), memory: number(cost.memory / 2 ** 30, 1), total: number(cost.total / 2 ** 30), device })];
     if (cost.shrunk) parts.push(t("form.shrunk", { size: `${cost.width} × ${cost.height}` }));
     if (!cost.fits) parts.push(t("form.tight"));
     setText(this.costNote, parts.join(" "));

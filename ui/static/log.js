@@ -10,6 +10,7 @@ const NEAR_END = 24;
 export class Log {
   constructor() {
     this.last = 0;
+    this.at = 0;
     this.lines = h("div", { class: "lines", role: "log", "aria-live": "off", tabIndex: 0, onscroll: () => this.scrolled() });
     this.level = h("select", { class: "small", onchange: () => this.filter() });
     this.search = h("input", { type: "search", class: "small", oninput: () => this.filter() });
@@ -89,7 +90,9 @@ export class Log {
   /** Scrolling up stops following; back at the end it goes on. */
   scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.lines;
-    this.followBox.checked = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    if (scrollHeight - scrollTop - clientHeight < NEAR_END) this.followBox.checked = true;
+    else if (scrollTop < this.at) this.followBox.checked = false; // new lines also move the end away
+    this.at = scrollTop;
   }
 
   async copy() {
