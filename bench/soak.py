@@ -223,13 +223,7 @@ class Campaign:
 
 def start_studio(settings: Settings, **environ: str) -> subprocess.Popen:
     """A process with a supervisor on this data folder; what its worker says goes to studio.log there."""
-    env = os.environ | {
-        "FANSLYMOTION_HOME": str(settings.home),
-        "FANSLYMOTION_MODELS": str(settings.models),
-        "FANSLYMOTION_DATABASE": settings.database,
-        "HF_HUB_OFFLINE": "1",
-        **environ,
-    }
+    env = settings.environ() | {"HF_HUB_OFFLINE": "1", **environ}
     log = settings.home / "studio.log"
     return subprocess.Popen([sys.executable, "-c", STUDIO, str(log)], env=env, stdin=subprocess.DEVNULL)
 

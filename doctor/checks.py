@@ -20,6 +20,7 @@ from ..errors import FanslymotionError, StoreError
 from ..models.registry import list_models
 from ..pipeline import devices
 from ..pipeline.ffmpeg import CREATION_FLAGS, ffmpeg_path
+from ..pipeline.files import nearest_existing
 from ..pipeline.torch_build import torch_build
 from ..presets import Presets, load_presets
 from ..queue.jobs import MIN_FREE_BYTES, Jobs
@@ -27,6 +28,7 @@ from ..queue.probe import round_trip
 from ..queue.types import Status
 from ..settings import ROOT, Settings
 from . import texts
+from .diagnosis import install_command
 
 OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
 LATE_SECONDS = 30.0
@@ -59,7 +61,6 @@ class Doctor:
 
     def __init__(self, settings: Settings, language: str = "en", load: bool = False) -> None:
         self.settings, self.language, self.load = settings, language, load
-        self.install = f"bash {ROOT / 'launch.sh'} setup" if sys.platform != "win32" else r".\launch.ps1 setup"
 
     def run(self) -> list[Check]:
         return [check for key, look in self._looks() for check in self._one(key, look)]
@@ -95,7 +96,7 @@ class Doctor:
         return Check(key, result, name, texts.say("details", detail or key, values, self.language))
 
     def fault(self, key: str, result: str, code: str, **values: Any) -> Check:
-        text = texts.fault(code, {"command": self.install, **values}, self.language)
+        text = texts.fault(code, {"command": install_command(), **values}, self.language)
         name = texts.say("checks", key, {}, self.language)
         return Check(key, result, name, text.title, code, text.title, text.cause, text.fix)
 
@@ -166,9 +167,7 @@ class Doctor:
 
     def disk(self) -> Iterator[Check]:
         for folder in dict.fromkeys((self.settings.home, self.settings.models)):
-            place = folder
-            while not place.exists():
-                place = place.parent
+            place = nearest_existing(folder)
             free = shutil.disk_usage(place).free
             if problem := unwritable(place):
                 yield self.fault("disk", BROKEN, "FM-DISK-002", folder=folder, error=problem)

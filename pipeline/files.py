@@ -57,3 +57,10 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def nearest_existing(folder: Path) -> Path:
+    """The folder itself, or the first one above it that is there: whose disk it will lie on."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder

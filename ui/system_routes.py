@@ -4,7 +4,6 @@ import asyncio
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -13,6 +12,7 @@ from .. import __version__
 from ..doctor.checks import Doctor, worst
 from ..models.downloads import Downloads
 from ..models.registry import folder_size, list_models, remove
+from ..pipeline.files import nearest_existing
 from .queue_routes import owned
 from .shape import model_json, worker_json
 
@@ -34,7 +34,7 @@ async def system(request: Request) -> dict[str, Any]:
             "disk": {
                 "jobs": folder_size(studio.settings.jobs_dir),
                 "models": folder_size(models),
-                "free": free_space(home),
+                "free": shutil.disk_usage(nearest_existing(home)).free,
             },
             "workers": [worker_json(worker) for worker in studio.jobs.workers()],
             "models": models_json(studio),
@@ -99,9 +99,3 @@ def packages() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "-"
     return found
-
-
-def free_space(folder: Path) -> int:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return shutil.disk_usage(folder).free

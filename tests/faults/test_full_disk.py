@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
@@ -37,15 +36,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def settings(disk: Path, models_dir: Path) -> Settings:
     home = disk / "data"
-    tiny_preset(home)
     return Settings(home, models_dir, f"sqlite:///{(home / 'jobs.db').as_posix()}")
-
-
-@pytest.fixture
-def jobs(settings: Settings) -> Iterator[Jobs]:
-    made = Jobs(settings)
-    yield made
-    made.store.close()
 
 
 def fill(disk: Path) -> Path:
