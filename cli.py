@@ -18,7 +18,7 @@ from .console import (
     FAILED,
     POLL_SECONDS,
     err,
-    event_line,
+    event_lines,
     job_details,
     jobs_table,
     out,
@@ -276,9 +276,9 @@ def jobs_logs(
     job, last = find_job(jobs, job_id), 0
     while True:
         job, events = jobs.snapshot(job.id, last)
-        for event in events:
-            last = event.id
-            out().print(event_line(event), soft_wrap=True)
+        last = max([last, *(event.id for event in events)])
+        for line in event_lines(events):
+            out().print(line, soft_wrap=True)
         if not follow or (job.status.final and not events):
             return
         if not events:

@@ -91,6 +91,11 @@ def left_text(job: Job) -> str:
     return f"{time_text(job.eta_seconds)} left" if job.eta_seconds is not None else ""
 
 
+def event_lines(events: Iterable[Event]) -> Iterator[Text]:
+    """Samples are for a graph, and a fault stands in the log as well."""
+    return (event_line(event) for event in events if event.kind in ("log", "status"))
+
+
 def event_line(event: Event) -> Text:
     when = datetime.fromtimestamp(event.time).strftime("%H:%M:%S")
     text = event.text if event.kind == "log" else f"[{event.kind.upper()}] {event.text}"
@@ -196,8 +201,8 @@ class Follower:
                 job, events = self.jobs.snapshot(job_id, last_event)
                 last_event = max([last_event, *(event.id for event in events)])
                 if self.verbose:
-                    for event in events:
-                        self.console.print(event_line(event), soft_wrap=True)
+                    for line in event_lines(events):
+                        self.console.print(line, soft_wrap=True)
                 show(job)
                 if job.status.final:
                     return job

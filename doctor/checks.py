@@ -25,10 +25,10 @@ from ..pipeline.torch_build import torch_build
 from ..presets import Presets, load_presets
 from ..queue.jobs import MIN_FREE_BYTES, Jobs
 from ..queue.probe import round_trip
-from ..queue.types import Status
+from ..queue.types import Status, telling
 from ..settings import ROOT, Settings
 from . import texts
-from .diagnosis import install_command
+from .diagnosis import diagnose, install_command, say_fault
 
 OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
 LATE_SECONDS = 30.0
@@ -81,6 +81,7 @@ class Doctor:
             ("disk", self.disk),
             ("memory", self.memory),
             ("gpu", self.gpu),
+            ("watch", self.watch),
             ("models", self.models),
             ("ffmpeg", self.ffmpeg),
             ("log", self.log),
@@ -145,10 +146,10 @@ class Doctor:
     def worker(self) -> Iterator[Check]:
         jobs = self._jobs()
         workers, waiting = jobs.workers(), jobs.count(statuses=[Status.QUEUED])
-        living = [worker for worker in workers if worker.alive]
-        crashed = next((worker for worker in workers if worker.state == "crashed"), None)
-        if crashed and not living:
-            last = crashed.last_output.strip()
+        telling_ones = telling(workers)
+        living = [worker for worker in telling_ones if worker.alive]
+        if telling_ones and telling_ones[0].state == "crashed":
+            last = telling_ones[0].last_output.strip()
             missing = last.splitlines()[0] if last else ""
             code = "FM-WORKER-006" if "No module named" in last else "FM-WORKER-002"
             module = last.split("No module named ")[1].split()[0].strip("'\"") if code == "FM-WORKER-006" else ""
@@ -215,6 +216,16 @@ class Doctor:
         if sample.temperature is not None and sample.temperature >= HOT:
             yield self.fault("watch", WARN, "FM-GPU-007", temperature=sample.temperature)
 
+    def watch(self) -> Iterator[Check]:
+        """Does a running job's card work? What its worker noticed stands in the job's events."""
+        jobs = self._jobs()
+        for job in jobs.list(statuses=[Status.RUNNING]):
+            for event in jobs.events_since(job.id, 0, 10_000):
+                if event.kind == "fault":
+                    said = say_fault(event, self.language)
+                    name = texts.say("checks", "watch", {}, self.language)
+                    yield Check("watch", WARN, name, said["title"], **said)
+
     def models(self) -> Iterator[Check]:
         entries = list_models(self._presets(), self.settings)
         damaged = [entry for entry in entries if entry.state == "damaged"]
@@ -234,7 +245,7 @@ class Doctor:
             yield self.fault("ffmpeg", BROKEN, "FM-VIDEO-001", error=str(e), command=command)
 
     def log(self) -> Iterator[Check]:
-        """Where a failed job's log stops is a diagnosis."""
+        """What the last failed job died of; where nobody foresaw it, the place at which its log stops says more."""
         jobs = self._jobs()
         failed = jobs.list(statuses=[Status.FAILED], limit=1)
         if not failed:
@@ -244,7 +255,10 @@ class Doctor:
         lines = [event.text.splitlines()[0] for event in events if event.text]
         wrong = [event for event in events if event.level in ("WARNING", "ERROR")]
         stops = next((why for start, why in LAST_LINES.items() if lines and start in lines[-1]), "")
-        if stops == "import":
+        found = diagnose(failed[0], self._presets())
+        if found is not None and found.code != "FM-JOB-000":
+            yield self.fault("log", WARN, found.code, **found.values)
+        elif stops == "import":
             yield self.fault("log", WARN, "FM-WORKER-007", line=lines[-1])
         elif stops == "load":
             yield self.fault("log", WARN, "FM-MEM-001", placement="-")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..presets import Presets
-from ..queue.types import Job, Status
+from ..queue.types import Event, Job, Status
 from ..settings import ROOT
 from . import texts
 
@@ -84,6 +84,17 @@ def diagnose(job: Job, presets: Presets) -> Diagnosis | None:
         "command": install_command(),
     }
     return Diagnosis(code, action, smaller, job.warnings, values)
+
+
+def say_fault(event: Event, language: str = "en") -> dict[str, str]:
+    """A `fault` event of a running job in plain words."""
+    why, values = event.data.get("why", "elsewhere"), {"command": install_command(), **event.data}
+    said = {
+        "why": texts.say("idle", why, values, language),
+        "command": texts.say("idle", f"{why}_fix", values, language),
+    }
+    text = texts.fault(event.text, values | said, language)
+    return {"code": event.text, "title": text.title, "cause": text.cause, "fix": text.fix}
 
 
 def next_smaller(resolution: str, presets: Presets) -> str:

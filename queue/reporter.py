@@ -100,6 +100,12 @@ class Reporter:
         if self._stop is not None:
             raise self._stop
 
+    @property
+    def stage(self) -> str:
+        """What the job does right now, "" before its first word."""
+        with self._lock:
+            return str(self._progress.stage) if self._progress else ""
+
     def hand_back(self) -> None:
         """Stop at the next step; the job returns to the queue."""
         self._stop = self._stop or HandBack

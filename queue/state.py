@@ -170,8 +170,11 @@ def paused(store: Store) -> bool:
     return row is not None and row.value == "1"
 
 
-def add_event(store: Store, job_id: str, now: float, kind: str, text: str, level: str = "") -> None:
-    store.tables.Event.insert(job=job_id, time=now, kind=kind, level=level, text=str(text)).execute()
+def add_event(
+    store: Store, job_id: str, now: float, kind: str, text: str, level: str = "", data: Mapping[str, Any] | None = None
+) -> None:
+    kept = json.dumps(data) if data else ""
+    store.tables.Event.insert(job=job_id, time=now, kind=kind, level=level, text=str(text), data=kept).execute()
 
 
 def _mine(store: Store, job_id: str, worker: str) -> Any:

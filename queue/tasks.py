@@ -20,6 +20,7 @@ from .reporter import LostLease, Reporter
 from .rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
 from .store import Store
 from .types import Job
+from .watch import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ STORE_PAUSE = 1.0
 def process_video_generation(store: Store, row: Any, worker: str, produce: Produce, on_start: Callable) -> None:
     """Run one attempt of a claimed job and write how it ended. Raises nothing that belongs to the job."""
     job = to_job(row, store.settings, 0)
-    with Reporter(store, job.id, worker) as reporter:
+    with Reporter(store, job.id, worker) as reporter, Watcher(store, job.id, worker, lambda: reporter.stage):
         on_start(reporter)
         log.info("[WORKER] Starting job: %s", job.id)
         log.info("[WORKER] Job func: %s", FUNCTION)

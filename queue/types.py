@@ -69,7 +69,8 @@ class Job:
 class Event:
     """One thing that happened to a job. id grows over all jobs.
 
-    kind: `log` (a line, with `level` DEBUG..ERROR) or `status` (`text` is the new status).
+    kind: `log` (a line, with `level` DEBUG..ERROR), `status` (`text` is the new status), `watch` (`text` is a sample
+    of `watch.Watcher` as JSON) or `fault` (`text` is a fault's code, `data` its values).
     """
 
     id: int
@@ -101,3 +102,14 @@ class WorkerInfo:
     stage: str
     last_output: str
     restarts: int
+
+
+def telling(workers: list[WorkerInfo]) -> list[WorkerInfo]:
+    """Those that say how things stand: the living; where none lives, the one last heard of, for it says why.
+
+    One that only starts is not heard yet: where its predecessor crashed, it may well be the next to do so.
+    """
+    up = [worker for worker in workers if worker.alive and worker.state != "starting"]
+    crashed = [worker for worker in workers if worker.state == "crashed"]
+    living = [worker for worker in workers if worker.alive]
+    return up or crashed[:1] or living or workers[:1]

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-PIXELS_PER_SECOND_AT_255 = 24.0  # 4 pixels a frame at 6 fps and 256 pixels of width; bucket 127: half of it
+PIXELS_PER_SECOND_AT_255 = 18.0  # at 256 pixels of width; bucket 127: half of it
+SWAY_SECONDS = 8 / 3  # of one turn of a swaying camera, whatever its speed
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,30 @@ class Move:
     """A camera move as velocities per frame, in output pixels about the centre; see `random_move`.
 
     pan: (x, y) pixels a frame. zoom: log scale a frame (positive: towards the scene). roll: radians a frame.
-    sway: (x, y) pixels of a slow swing, `sway_period` frames long. parallax: 0 = flat, 0.5 = the nearest layer moves
-    half again as far as the mean.
+    sway: pixels a frame along a circle that the camera goes round in `period` frames, setting out in the direction
+    `heading` (radians, 0 = the scene moves right, then down). parallax: 0 = flat, 0.5 = the nearest layer moves half
+    again as far as the mean. layers: whether nearness has soft random layers, besides a ground plane's.
     """
 
-    pan: tuple[float, float]
-    zoom: float
-    roll: float
-    sway: tuple[float, float]
-    sway_period: float
-    sway_phase: float
-    parallax: float
+    pan: tuple[float, float] = (0.0, 0.0)
+    zoom: float = 0.0
+    roll: float = 0.0
+    sway: float = 0.0
+    heading: float = 0.0
+    period: float = 16.0
+    parallax: float = 0.0
+    layers: bool = True
+
+
+def swaying_move(rng: np.random.Generator, fps: float, spread: float) -> Move:
+    """A camera held by someone standing on the ground: it circles gently, and what is near moves more.
+
+    The move that suits a model of 14 frames and long clips: it comes back, so no window has to invent what lies beyond
+    the photo's edge. `spread`: headings within ± so many radians; 0 = the motion is settled by bucket and fps alone,
+    which a small model learns many times faster than to guess it from the noise.
+    """
+    heading = rng.uniform(-spread, spread) if spread else 0.0
+    return Move(sway=1.0, heading=heading, period=SWAY_SECONDS * fps, parallax=0.4, layers=False)
 
 
 def random_move(rng: np.random.Generator) -> Move:
@@ -50,34 +64,34 @@ def random_move(rng: np.random.Generator) -> Move:
     elif kind == "drift":
         zoom, pan = 0.007 * side, (0.7 * pan[0], pan[1])
         roll = 0.004 * rng.normal()
-    swings = rng.random() < 0.25
-    sway = (0.8 * rng.normal(), 0.5 * rng.normal()) if swings else (0.0, 0.0)
     return Move(
         pan,
         zoom,
         roll,
-        sway,
-        rng.uniform(14, 30),
-        rng.uniform(0, 2 * math.pi),
-        rng.uniform(0, 0.5) if rng.random() < 0.5 else 0.0,
+        sway=0.8 * rng.random() if rng.random() < 0.25 else 0.0,
+        heading=rng.uniform(0, 2 * math.pi),
+        period=rng.uniform(14, 30),
+        parallax=rng.uniform(0, 0.5) if rng.random() < 0.5 else 0.0,
     )
 
 
 def displacement(move: Move, time: float, x: np.ndarray, y: np.ndarray, gain: float, depth: np.ndarray | float):
     """Where the point seen at (x, y) in frame 0 is `time` frames later, from the centre; `gain` scales the speed."""
-    swing = math.sin(2 * math.pi * time / move.sway_period + move.sway_phase) - math.sin(move.sway_phase)
+    angle = 2 * math.pi * time / move.period
+    along, aside = (move.sway * move.period / (2 * math.pi) * part for part in (math.sin(angle), 1 - math.cos(angle)))
+    to_x, to_y = math.cos(move.heading), math.sin(move.heading)
     scale = math.exp(move.zoom * gain * time)
     turn = move.roll * gain * time
     cos, sin = scale * math.cos(turn), scale * math.sin(turn)
-    shift_x = gain * (move.pan[0] * time + move.sway[0] * swing * 2)
-    shift_y = gain * (move.pan[1] * time + move.sway[1] * swing * 2)
+    shift_x = gain * (move.pan[0] * time + to_x * along - to_y * aside)
+    shift_y = gain * (move.pan[1] * time + to_y * along + to_x * aside)
     return (cos * x - sin * y - x + shift_x) * depth, (sin * x + cos * y - y + shift_y) * depth
 
 
 def gain_for(move: Move, bucket: float, fps: float, frames: int, width: int, height: int) -> float:
     """The speed factor that gives the clip its motion bucket: mean displacement between neighbouring frames."""
     x, y = np.meshgrid(np.linspace(-width / 2, width / 2, 9), np.linspace(-height / 2, height / 2, 7))
-    wanted = PIXELS_PER_SECOND_AT_255 * bucket / 255 / fps * (width / 256)
+    wanted = PIXELS_PER_SECOND_AT_255 * bucket / 255 / fps * (height / 144)
     gain = 1.0
     for _ in range(3):  # displacement is all but linear in the gain: a few fixed-point steps suffice
         places = [displacement(move, time, x, y, gain, 1.0) for time in range(frames)]
@@ -86,13 +100,15 @@ def gain_for(move: Move, bucket: float, fps: float, frames: int, width: int, hei
     return gain
 
 
-def depth_field(rng: np.random.Generator, parallax: float, width: int, height: int) -> np.ndarray:
+def depth_field(rng: np.random.Generator, move: Move, width: int, height: int) -> np.ndarray:
     """Relative nearness (H, W) with mean 1: near at the bottom as on a ground plane, with soft large layers."""
-    if parallax == 0:
+    if move.parallax == 0:
         return np.ones((height, width), np.float32)
-    ground = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    ground = np.repeat(np.linspace(-1, 1, height, dtype=np.float32)[:, None], width, axis=1)
+    if not move.layers:
+        return 1 + move.parallax * ground
     layers = cv2.resize(rng.normal(0, 1, (4, 6)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    field = 1 + parallax * np.clip(0.7 * ground + 0.5 * layers, -1.2, 1.2)
+    field = 1 + move.parallax * np.clip(0.7 * ground + 0.5 * layers, -1.2, 1.2)
     return field / field.mean()
 
 
@@ -145,11 +161,15 @@ def clip(
     width: int = 256,
     height: int = 144,
     shapes: bool = True,
+    move: Move | None = None,
 ) -> np.ndarray:
-    """One clip (F, H, W, 3) uint8 of a photo (H, W, 3): the camera never sees past the photo's edge."""
-    move = random_move(rng)
+    """One clip (F, H, W, 3) uint8 of a photo (H, W, 3): the camera never sees past the photo's edge.
+
+    move: how the camera moves; None = any way at all.
+    """
+    move = move or random_move(rng)
     gain = gain_for(move, bucket, fps, frames, width, height)
-    looks = positions(move, gain, depth_field(rng, move.parallax, width, height), frames)
+    looks = positions(move, gain, depth_field(rng, move, width, height), frames)
 
     low, high = looks.min((0, 1, 2)), looks.max((0, 1, 2))
     photo_height, photo_width = photo.shape[:2]
@@ -193,8 +213,18 @@ def add_shape(video: np.ndarray, rng: np.random.Generator, speed: float) -> None
 
 
 def random_clip(photos: list[np.ndarray], rng: np.random.Generator, **size: int) -> tuple[np.ndarray, float, float]:
-    """(clip, motion bucket, fps) of a random photo: half the clips at 6 fps, the buckets evenly over 1..255."""
+    """(clip, motion bucket, fps) of a random photo and move: most at 6 fps, buckets evenly over 1..255."""
     photo = recolour(photos[rng.integers(len(photos))], rng)
     bucket = float(rng.integers(1, 256))
     fps = 6.0 if rng.random() < 0.6 else float(rng.integers(4, 13))
     return clip(photo, rng, bucket, fps, **size), bucket, fps
+
+
+def swaying_clip(
+    photos: list[np.ndarray], rng: np.random.Generator, spread: float = 0.0, **size: int
+) -> tuple[np.ndarray, float, float]:
+    """As `random_clip`, of a swaying camera (see `swaying_move`): what the UNet learns. Half the clips at 3 fps."""
+    photo = recolour(photos[rng.integers(len(photos))], rng)
+    bucket = float(rng.integers(1, 256))
+    fps = 3.0 if rng.random() < 0.5 else float(rng.integers(2, 9))
+    return clip(photo, rng, bucket, fps, shapes=False, move=swaying_move(rng, fps, spread), **size), bucket, fps

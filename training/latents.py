@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from camera import random_clip
+from camera import swaying_clip
 from patches import Patches
 
 CLIP_MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
@@ -40,12 +40,13 @@ class Pool:
     def __init__(self, patches: Patches, photos: list[np.ndarray], size: int, seed: int, **shape: int):
         self.patches, self.photos, self.size, self.shape = patches, photos, size, shape
         self.rng = np.random.default_rng(seed)
+        self.spread = 0.0  # of the headings, see `swaying_move`
         self.clips: list[dict] = []
 
     @torch.no_grad()
     def renew(self) -> None:
         """Encodes one more clip; when the pool is full it replaces the oldest."""
-        video, bucket, fps = random_clip(self.photos, self.rng, **self.shape)
+        video, bucket, fps = swaying_clip(self.photos, self.rng, self.spread, **self.shape)
         pixels = torch.from_numpy(video).permute(0, 3, 1, 2).float() / 127.5 - 1
         strength = float(np.exp(self.rng.normal(-3.0, 0.5)))
         noisy = pixels[:1] + strength * torch.randn_like(pixels[:1])
@@ -68,7 +69,7 @@ class Pool:
         rows = []
         for index in self.rng.choice(len(self.clips), count, replace=len(self.clips) < count):
             clip = self.clips[index]
-            clean, augmented = clip["latents"].float(), bool(self.rng.random() < 0.6)
+            clean, augmented = clip["latents"].float(), bool(self.rng.random() < 0.5)
             conditioning = clip["noisy"].float() if augmented else clean[0]
             if self.rng.random() < 0.3:  # later windows are conditioned on generated latents: not quite a photo's
                 conditioning = conditioning + float(self.rng.uniform(0, 0.15)) * torch.randn_like(conditioning)

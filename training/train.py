@@ -28,11 +28,11 @@ def main() -> None:
     else:
         photos, held_out = load(RUNS / "photos" / "train"), load(RUNS / "photos" / "held_out")
         vae_config = vae_stage.VaeConfig(minutes=asked.vae_minutes)
-        unet_config = unet_stage.UnetConfig(steps=asked.unet_steps, minutes=asked.unet_minutes)
+        unet_config = unet_stage.UnetConfig(steps=asked.unet_steps, minutes=asked.unet_minutes, spread=asked.spread)
     run = asked.run
     patches = components(photos, run)
-    vae = vae_stage.train(patches, photos, held_out, run, vae_config)
-    denoiser = unet_stage.train(patches, photos, run, unet_config)
+    vae = vae_stage.train(patches, photos, held_out, run, vae_config, asked.start)
+    denoiser = unet_stage.train(patches, photos, run, unet_config, asked.start, held_out)
     export(vae, denoiser, run / "model")
     print(preview_map(patches, photos), flush=True)
     print("the model lies in", run / "model", flush=True)
@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--vae-minutes", type=float, default=45.0)
     words.add_argument("--unet-minutes", type=float, default=120.0)
     words.add_argument("--unet-steps", type=int, default=20_000, help="the run ends here at the latest")
+    words.add_argument("--start", type=Path, help="a model folder of this recipe whose weights a new run begins with")
+    words.add_argument("--spread", type=float, default=0.0, help="headings of the sway, within ± radians")
     words.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
     words.add_argument("--smoke", action="store_true", help="two steps of each stage on painted pictures")
     return words

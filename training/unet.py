@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from common import Average, Log, learning_rate, load_checkpoint, save_checkpoint
 from diffusers import UNetSpatioTemporalConditionModel
-from edm import NoiseConfig, draw_sigmas, target, unet_input
+from edm import NoiseConfig, denoised, draw_sigmas, target, unet_input
 from latents import Batch, Pool
+from muon import Muon, split
 from patches import PATCH, Patches
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -27,10 +28,14 @@ class UnetConfig:
     steps: int = 6000
     minutes: float = 120.0  # the run ends here at the latest, its schedule scaled to it
     clips: int = 2  # a step
-    peak_rate: float = 1e-3
+    strip: int = 96  # pixels: width of the upright strips most steps train on; they hold the whole height, for parallax
+    strip_clips: int = 3  # a step, while it trains on strips
+    strip_share: float = 0.7  # of the run
+    spread: float = 0.0  # of the headings, radians, see `camera.swaying_move`
+    peak_rate: float = 1e-3  # of Adam; Muon's is three times that
     pool: int = 600  # clips
     first_clips: int = 60
-    drop: float = 0.1  # chance to drop CLIP, the conditioning latents, or both: what CFG needs
+    drop: float = 0.05  # chance to drop CLIP, the conditioning latents, or both: what CFG needs
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     seed: int = 1
 
@@ -113,56 +118,63 @@ def start_still(unet: UNetSpatioTemporalConditionModel) -> None:
     unet.conv_out.bias.fill_(-constant)
 
 
-def train(patches: Patches, photos: list[np.ndarray], run: Path, config: UnetConfig = UnetConfig()) -> Denoiser:
-    """Trains, or goes on from the last checkpoint; returns the averaged weights."""
+def train(
+    patches: Patches,
+    photos: list[np.ndarray],
+    run: Path,
+    config: UnetConfig = UnetConfig(),
+    start: Path | None = None,
+    held_out: list[np.ndarray] | None = None,
+) -> Denoiser:
+    """Trains, or goes on from the last checkpoint; returns the averaged weights.
+
+    start: a model folder whose weights a new run begins with.
+    """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     model = Denoiser(config)
-    average, log = Average(model, 0.995), Log(run, "unet", every=25)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=config.peak_rate, betas=(0.9, 0.98), weight_decay=1e-3)
+    if start:
+        load_weights(model, start)
+    average, log = Average(model, 0.998), Log(run, "unet", every=25)
+    hidden, rest = split(model)
+    optimisers = [
+        torch.optim.AdamW(rest, lr=config.peak_rate, betas=(0.9, 0.98), weight_decay=1e-3),
+        Muon(hidden, lr=3 * config.peak_rate),
+    ]
+    peaks = [group["lr"] for optimiser in optimisers for group in optimiser.param_groups]
     first, spent = 0, 0.0
     state = load_checkpoint(run / "unet.pt")
     if state:
         model.load_state_dict(state["weights"])
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         average.shadow, average.step = state["average"], state["step"]
         first, spent = state["step"], state["spent"]
         torch.manual_seed(config.seed + first)
 
-    pool = Pool(
-        patches,
-        photos,
-        config.pool,
-        config.seed + first,
-        frames=config.frames,
-        height=config.size[0],
-        width=config.size[1],
-    )
-    pool.load(run / "pool.pt")
-    while len(pool.clips) < config.first_clips:
-        pool.renew()
-    pool.save(run / "pool.pt")
-
+    pool: Pool | None = None
     for step in range(first, config.steps):
         begun = time.perf_counter()
         done = max(step / config.steps, spent / (60 * config.minutes))
         if done >= 1:
             break
+        strips = done < config.strip_share
+        width = config.strip if strips else config.size[1]
+        if pool is None or pool.shape["width"] != width:
+            pool = filled_pool(patches, photos, config, config.seed + step, width)
         pool.renew()
-        batch = pool.draw(config.clips)
-        rate = learning_rate(step, done, config.peak_rate)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        sigma = draw_sigmas(len(batch.clean), config.noise)
-        noisy = batch.clean + sigma * torch.randn_like(batch.clean)
-        with torch.autocast("cpu", torch.bfloat16):
-            output = model(batch, noisy, sigma, config.drop).float()
-        loss = (output - target(batch.clean, noisy, sigma)).square().mean()
+        batch = pool.draw(config.strip_clips if strips else config.clips)
+        rate = learning_rate(step, done, 1.0)
+        groups = [group for optimiser in optimisers for group in optimiser.param_groups]
+        for group, peak in zip(groups, peaks, strict=True):
+            group["lr"] = rate * peak
+        loss = loss_of(model, batch, config)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        if torch.isfinite(norm):
-            optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        for optimiser in optimisers:
+            if torch.isfinite(norm):
+                optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         average.update(model)
         spent += time.perf_counter() - begun
         log.add(step + 1, loss=loss.item(), norm=norm.item())
@@ -172,10 +184,64 @@ def train(patches: Patches, photos: list[np.ndarray], run: Path, config: UnetCon
                 weights=model.state_dict(),
                 average=average.shadow,
                 step=step + 1,
-                optimiser=optimiser.state_dict(),
+                optimisers=[optimiser.state_dict() for optimiser in optimisers],
                 spent=spent,
             )
-            pool.save(run / "pool.pt")
             log.draw()
+            if held_out:
+                print("unet: error against a still video's,", still_ratio(average, model, patches, held_out, config))
     average.copy_to(model)
     return model.eval()
+
+
+def loss_of(model: Denoiser, batch: Batch, config: UnetConfig) -> torch.Tensor:
+    """EDM's weighted loss of one batch."""
+    sigma = draw_sigmas(len(batch.clean), config.noise)
+    noisy = batch.clean + sigma * torch.randn_like(batch.clean)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(batch, noisy, sigma, config.drop).float()
+    return (output - target(batch.clean, noisy, sigma)).square().mean()
+
+
+def filled_pool(patches: Patches, photos: list[np.ndarray], config: UnetConfig, seed: int, width: int) -> Pool:
+    pool = Pool(patches, photos, config.pool, seed, frames=config.frames, height=config.size[0], width=width)
+    pool.spread = config.spread
+    while len(pool.clips) < config.first_clips:
+        pool.renew()
+    return pool
+
+
+def load_weights(model: Denoiser, folder: Path) -> None:
+    """The UNet's and the image encoder's weights from a diffusers folder of this architecture."""
+    for part in ("unet", "image_encoder"):
+        module = getattr(model, part)
+        kept = type(module).from_pretrained(folder, subfolder=part, variant="fp16")
+        module.load_state_dict(kept.state_dict())
+
+
+@torch.no_grad()
+def still_ratio(
+    average: Average, model: Denoiser, patches: Patches, held_out: list[np.ndarray], config: UnetConfig
+) -> dict[float, float]:
+    """{σ: squared error of the averaged weights over that of simply repeating the photo}, on photos never trained on.
+
+    1 = it has learned nothing about motion; at strong noise it measures what the model knows from its conditions alone.
+    """
+    training = {name: value.detach().clone() for name, value in model.named_parameters()}
+    average.copy_to(model.eval())
+    batch = filled_pool(patches, held_out, replace(config, first_clips=12), 5, config.size[1]).draw(12)
+    still = (batch.conditioning[:, None] - batch.clean).square().mean()
+    generator, ratios = torch.Generator().manual_seed(0), {}
+    for level in (100.0, 10.0, 1.0):
+        sigma = torch.full((4, 1, 1, 1, 1), level)
+        errors = []
+        for part in (slice(0, 4), slice(4, 8), slice(8, 12)):
+            some = Batch(batch.clean[part], batch.conditioning[part], batch.picture[part], batch.ids[part])
+            noisy = some.clean + sigma * torch.randn(some.clean.shape, generator=generator)
+            with torch.autocast("cpu", torch.bfloat16):
+                output = model(some, noisy, sigma).float()
+            errors.append((denoised(output, noisy, sigma) - some.clean).square().mean())
+        ratios[level] = round(float(torch.stack(errors).mean() / still), 3)
+    for name, parameter in model.train().named_parameters():
+        parameter.copy_(training[name])
+    return ratios

@@ -106,9 +106,17 @@ def psnr(vae: AutoencoderKLTemporalDecoder, photos: list[np.ndarray], frames: in
 
 
 def train(
-    patches: Patches, photos: list[np.ndarray], held_out: list[np.ndarray], run: Path, config: VaeConfig = VaeConfig()
+    patches: Patches,
+    photos: list[np.ndarray],
+    held_out: list[np.ndarray],
+    run: Path,
+    config: VaeConfig = VaeConfig(),
+    start: Path | None = None,
 ) -> AutoencoderKLTemporalDecoder:
-    """Trains the decoder, or goes on from the last checkpoint; returns the VAE with the averaged weights."""
+    """Trains the decoder, or goes on from the last checkpoint; returns the VAE with the averaged weights.
+
+    start: a model folder whose decoder a new run begins with.
+    """
     run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     vae = build(patches)
@@ -122,6 +130,10 @@ def train(
         optimiser.load_state_dict(state["optimiser"])
         average.shadow, average.step = state["average"], state["step"]
         first, spent = state["step"], state["spent"]
+    elif start:
+        kept = AutoencoderKLTemporalDecoder.from_pretrained(start, subfolder="vae", variant="fp16")
+        decoder.load_state_dict(kept.decoder.state_dict())
+        average = Average(decoder, 0.998)
     else:
         linear.install(linear.fit(patches, crops.draw, config.linear_steps), decoder)
         average = Average(decoder, 0.998)

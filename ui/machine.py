@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..queue.jobs import Jobs
-from ..queue.types import Job, Status, WorkerInfo
+from ..queue.types import Job, Status, telling
 from .shape import worker_json
 
 MOST_ACTIVE = 200
@@ -14,7 +14,7 @@ def machine_json(jobs: Jobs, owner: str | None) -> dict[str, Any]:
     """Of other people's jobs only the number is told."""
     active = jobs.list(owner=owner, statuses=ACTIVE, limit=MOST_ACTIVE)
     mine = {job.id for job in active}
-    workers = [worker_json(worker) for worker in shown_workers(jobs.workers())]
+    workers = [worker_json(worker) for worker in telling(jobs.workers())]
     for worker in workers:
         if worker["job"] not in mine and owner is not None:
             worker["job"] = ""
@@ -25,12 +25,6 @@ def machine_json(jobs: Jobs, owner: str | None) -> dict[str, Any]:
         "paused": jobs.paused,
         "notice": jobs.notice,
     }
-
-
-def shown_workers(workers: list[WorkerInfo]) -> list[WorkerInfo]:
-    """The living; where none lives, the one last heard of, for it says why."""
-    living = [worker for worker in workers if worker.alive]
-    return living or workers[:1]
 
 
 def active_json(job: Job) -> dict[str, Any]:

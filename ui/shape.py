@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..doctor.diagnosis import diagnose
+from ..doctor.diagnosis import diagnose, say_fault
 from ..doctor.texts import LANGUAGES
 from ..errors import FanslymotionError
 from ..pipeline.memory import MemoryPlan
@@ -102,8 +102,11 @@ def _photo_size(path: Path) -> tuple[int, int]:
 
 
 def event_json(event: Event) -> list[Any]:
-    """[id, time, kind, level, text]: short, for there are many."""
-    return [event.id, round(event.time, 3), event.kind, event.level, event.text]
+    """[id, time, kind, level, text]: short, for there are many. A fault's text is what it says, by language."""
+    text: Any = event.text
+    if event.kind == "fault":
+        text = {language: say_fault(event, language) for language in LANGUAGES}
+    return [event.id, round(event.time, 3), event.kind, event.level, text]
 
 
 def worker_json(worker: WorkerInfo) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import { h, icon, ICONS, setText, show, toast } from "./dom.js";
 import { duration, has, language, number, t, when } from "./i18n.js";
+import { Gauge } from "./gauge.js";
 import { Log } from "./log.js";
 import { call } from "./net.js";
 
@@ -37,10 +38,11 @@ export class JobView {
     this.warnings = h("ul", { class: "warnings", hidden: true });
     this.licence = h("p", { class: "licence", hidden: true });
     this.log = new Log();
+    this.gauge = new Gauge();
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.frame),
       h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), this.actions),
-      h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.left)),
+      h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.left), this.gauge.element),
       this.problem, this.warnings, this.licence, this.log.element);
     this.buttons = {
       cancel: this.button("cancel", ICONS.close, () => this.cancel()),
@@ -64,6 +66,7 @@ export class JobView {
   relabel() {
     this.drawEmpty();
     this.log.label();
+    this.gauge.label();
     if (this.job) this.draw(this.job);
   }
 
@@ -73,12 +76,19 @@ export class JobView {
     this.id = id;
     this.job = null;
     this.log.clear(id);
+    this.gauge.clear();
     for (const image of [this.photo, this.preview]) image.removeAttribute("src");
     this.clearVideo();
     show(this.preview, false);
     show(this.problem, false);
     show(this.empty, !id);
     show(this.full, false);
+  }
+
+  /** Log lines, samples of the graphics card, faults: whatever happened, in order. */
+  happened(events) {
+    this.log.add(events);
+    this.gauge.add(events);
   }
 
   /** Take the newest state; older ones (a slow answer) are dropped. */

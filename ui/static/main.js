@@ -54,7 +54,7 @@ async function start() {
   jobView = new JobView($("job"), { changed, use: (settings) => form.use(settings), open: (id) => go({ job: id }), view: (view) => go({ view }) });
   stream = new Stream({
     job: (job) => jobView.update(job),
-    log: (lines) => jobView.log.add(lines),
+    log: (events) => jobView.happened(events),
     machine: drawMachine,
     trouble,
     gone: (sentence) => {

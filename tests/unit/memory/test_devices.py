@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -10,61 +9,9 @@ from fanslymotion.pipeline.devices import GpuProcess, Gpus, GpuWatch, gpu_speed,
 from fanslymotion.pipeline.footprint import model_size, parameters
 from fanslymotion.pipeline.memory import GIB, ModelSize
 from fanslymotion.pipeline.torch_build import TorchBuild, read_build, torch_build
+from fanslymotion.tests.nvml import Nvml
 
 CUDA = TorchBuild("2.13.0", (12, 6))
-
-
-class Nvml:
-    """The calls of nvidia-ml-py that are used, answering for one card with 12 GB."""
-
-    NVML_TEMPERATURE_GPU = 0
-    NVML_CLOCK_SM = 1
-
-    def __init__(self, *, used=2 * GIB, load=7, processes=(), cuda=12060, broken=False):
-        self.used, self.load, self.processes, self.cuda, self.broken = used, load, list(processes), cuda, broken
-
-    def nvmlInit(self):
-        if self.broken:
-            raise RuntimeError("Driver/library version mismatch")
-
-    def nvmlDeviceGetCount(self):
-        return 1
-
-    def nvmlDeviceGetHandleByIndex(self, index):
-        return index
-
-    def nvmlDeviceGetName(self, handle):
-        return b"NVIDIA GeForce RTX 3060"
-
-    def nvmlSystemGetDriverVersion(self):
-        return "560.94"
-
-    def nvmlSystemGetCudaDriverVersion(self):
-        return self.cuda
-
-    def nvmlDeviceGetCudaComputeCapability(self, handle):
-        return (8, 6)
-
-    def nvmlDeviceGetNumGpuCores(self, handle):
-        return 3584
-
-    def nvmlDeviceGetMaxClockInfo(self, handle, kind):
-        return 1777
-
-    def nvmlDeviceGetMemoryInfo(self, handle):
-        return SimpleNamespace(used=self.used, total=12 * GIB, free=12 * GIB - self.used)
-
-    def nvmlDeviceGetUtilizationRates(self, handle):
-        return SimpleNamespace(gpu=self.load, memory=1)
-
-    def nvmlDeviceGetTemperature(self, handle, sensor):
-        raise RuntimeError("Not Supported")
-
-    def nvmlDeviceGetComputeRunningProcesses(self, handle):
-        return [SimpleNamespace(pid=pid, usedGpuMemory=memory) for pid, memory in self.processes]
-
-    def nvmlDeviceGetGraphicsRunningProcesses(self, handle):
-        return [SimpleNamespace(pid=pid, usedGpuMemory=None) for pid, memory in self.processes]
 
 
 def test_an_nvidia_card_is_described(tmp_path):

@@ -9,7 +9,7 @@ from fanslymotion.queue import jobs as jobs_module
 from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.rows import photo_of
-from fanslymotion.queue.types import Status
+from fanslymotion.queue.types import Status, WorkerInfo, telling
 from fanslymotion.settings import Settings
 
 from .conftest import REQUEST
@@ -173,3 +173,16 @@ def test_list_has_the_running_first_then_the_line_then_the_ended(jobs: Jobs, pho
     assert [job.name for job in jobs.list(statuses=[Status.QUEUED])] == ["d"]
     assert jobs.get(b.id).status is Status.RUNNING
     assert jobs.get(d.id).place == 1
+
+
+def worker(state: str, alive: bool, name: str = "w") -> WorkerInfo:
+    return WorkerInfo(name, "h", 1, state, alive, 0.0, 0.0, "", "", "", "said", 1)
+
+
+def test_a_crash_is_told_while_the_next_worker_only_starts() -> None:
+    crashed, starting, idle = worker("crashed", False), worker("starting", True), worker("idle", True)
+    assert telling([starting, crashed]) == [crashed]
+    assert telling([idle, starting, crashed]) == [idle]
+    assert telling([starting]) == [starting]
+    assert telling([worker("stopped", False)]) == [worker("stopped", False)]
+    assert telling([]) == []

@@ -1,0 +1,256 @@
+"""Every row of docs/troubleshooting.md, injected: the right code, cause and fix stand in doctor, command and page."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fanslymotion.doctor import texts
+from fanslymotion.errors import BadInput
+from fanslymotion.pipeline import conditioning, renderer
+from fanslymotion.pipeline.renderer import RendererCache
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import load_presets
+from fanslymotion.queue import state
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.recovery import MACHINE, hold, lock_path
+from fanslymotion.queue.tasks import make_produce, process_video_generation
+from fanslymotion.queue.types import Job, Status
+from fanslymotion.settings import ROOT, Settings
+from fanslymotion.tests.nvml import install
+from fanslymotion.tests.studio import wait_for
+from fanslymotion.ui.machine import machine_json
+from fanslymotion.ui.shape import event_json, job_json
+
+from .conftest import until
+
+pytestmark = pytest.mark.faults
+
+
+@dataclass
+class Told:
+    """Asks the three places where a user may look."""
+
+    settings: Settings
+    jobs: Jobs
+
+    def command(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """From a folder that is not the program's."""
+        return subprocess.run(
+            [sys.executable, "-m", "fanslymotion", *words],
+            cwd=self.settings.home,
+            env=self.settings.environ() | environ,
+            capture_output=True,
+            text=True,
+        )
+
+    def doctor(self, *words: str, **environ: str) -> list[dict[str, Any]]:
+        done = self.command("doctor", "--json", *words, **environ)
+        assert "Traceback" not in done.stderr
+        return json.loads(done.stdout)["checks"]
+
+    def by_doctor(self, code: str, *words: str, **environ: str) -> dict[str, Any]:
+        found = [check for check in self.doctor(*words, **environ) if check["code"] == code]
+        assert found, f"the doctor does not know {code}"
+        assert all(found[0][key] for key in ("title", "cause", "fix"))
+        return found[0]
+
+    def everywhere(self, job: Job, code: str, action: str) -> dict[str, Any]:
+        """A failed job's diagnosis: on the page in both languages, in `jobs show`, and by the doctor."""
+        page = job_json(self.jobs.get(job.id), load_presets(self.settings))["diagnosis"]
+        assert page["en"]["code"] == page["ru"]["code"] == code
+        assert page["en"]["action"] == action
+        assert page["en"]["cause"] != page["ru"]["cause"]
+        shown = " ".join(self.command("jobs", "show", job.id).stdout.split())
+        assert code in shown
+        assert " ".join(page["en"]["fix"].split())[:30] in shown
+        assert self.by_doctor(code)["fix"]
+        return page["en"]
+
+
+@pytest.fixture
+def told(settings: Settings, jobs: Jobs) -> Told:
+    return Told(settings, jobs)
+
+
+@pytest.fixture
+def run_here(jobs: Jobs) -> Callable[[Job], Job]:
+    """One attempt of the next job as the worker makes it, in this process, where faults can be put."""
+
+    def run(job: Job) -> Job:
+        row = state.claim(jobs.store, "w", time.time())
+        assert row is not None
+        assert row.id == job.id
+        process_video_generation(jobs.store, row, "w", make_produce(jobs.store, RendererCache()), lambda _: None)
+        return jobs.get(job.id)
+
+    return run
+
+
+def out_of_memory(*_: Any, **__: Any) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def log_of(jobs: Jobs, job: Job) -> str:
+    return "\n".join(event.text for event in jobs.events_since(job.id, 0, 10_000) if event.kind == "log")
+
+
+def test_t1_a_job_that_is_lost_again_and_again(told: Told, jobs: Jobs, start, submit, tmp_path: Path) -> None:
+    (tmp_path / "imageio_ffmpeg.py").write_text("def get_ffmpeg_exe():\n    import os; os._exit(3)\n")
+    start(PYTHONPATH=str(tmp_path))
+    job = submit(seconds=6, steps=1)
+    until(lambda: jobs.get(job.id), lambda j: j.status is Status.FAILED)
+    said = told.everywhere(job, "FM-WORKER-004", "retry")  # nothing is smaller than this job
+    assert "decoding" in said["cause"] + jobs.get(job.id).error
+
+
+def test_t2_a_worker_that_crashes_while_importing(told: Told, jobs: Jobs, start, submit, tmp_path: Path) -> None:
+    broken = tmp_path / "torch"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("raise ImportError('libfancy.so.3: cannot open shared object file')\n")
+    start(PYTHONPATH=str(tmp_path))
+    job = submit()
+    wait_for(lambda: any(w.state == "crashed" and "Traceback" in w.last_output for w in jobs.workers()), 60)
+    assert told.by_doctor("FM-WORKER-002")["result"] == "broken"
+    assert "Traceback" in machine_json(jobs, None)["workers"][0]["last_output"]
+    shown = told.command("jobs", "show", job.id)
+    assert "libfancy" in shown.stderr
+    assert jobs.get(job.id).status is Status.QUEUED
+
+
+def test_t3_no_memory_to_load_the_model(told: Told, run_here, submit, jobs: Jobs, monkeypatch) -> None:
+    monkeypatch.setattr(renderer, "_part", out_of_memory)
+    job = run_here(submit())
+    assert job.status is Status.FAILED
+    told.everywhere(job, "FM-MEM-001", "retry")
+    assert "[WARN]" in log_of(jobs, job)
+
+
+def test_t4_no_memory_while_generating(told: Told, run_here, submit, jobs: Jobs, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(conditioning, "encode", out_of_memory)
+        job = run_here(submit(steps=1, seconds=6))
+    assert job.status is Status.FAILED
+    told.everywhere(job, "FM-MEM-002", "retry")
+    assert "[WARN]" in log_of(jobs, job)
+    assert run_here(submit(steps=1, seconds=6)).status is Status.DONE, "the next job is not harmed"
+
+
+def test_t5_a_worker_that_hangs(told: Told, jobs: Jobs, settings: Settings) -> None:
+    """Its lock is held and its heartbeat old; that the watchdog ends it is shown by test_kills."""
+    lock = hold(lock_path(settings.home, "w"))
+    long_ago = time.time() - 300
+    row = {"host": "h", "pid": 1, "state": "running", "heartbeat": long_ago, "started": long_ago}
+    jobs.store.tables.Worker.insert(id="w", machine=MACHINE, lock=str(lock_path(settings.home, "w")), **row).execute()
+    assert "sign of life" in told.by_doctor("FM-WORKER-008")["cause"]
+    assert machine_json(jobs, None)["workers"][0]["alive"]
+    assert lock is not None
+
+
+def test_t6_an_error_nobody_foresaw(told: Told, run_here, submit, jobs: Jobs, monkeypatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(conditioning, "encode", broken)
+    job = run_here(submit())
+    page = job_json(job, load_presets(told.settings))
+    assert page["diagnosis"]["en"]["code"] == "FM-JOB-000"
+    assert "ZeroDivisionError" in page["error"]
+    lines = [event_json(event) for event in jobs.events_since(job.id, 0, 1000)]
+    assert any(level == "ERROR" and "Traceback" in text for _, _, _, level, text in lines)
+    assert "Traceback" in told.command("jobs", "logs", job.id).stdout
+    assert told.by_doctor("FM-JOB-001")["result"] == "warn"
+
+
+def test_t7_no_worker_is_running(told: Told, jobs: Jobs, submit) -> None:
+    job = submit()
+    assert told.by_doctor("FM-WORKER-001")["result"] == "warn"
+    assert machine_json(jobs, None)["workers"] == []
+    assert "No worker is running" in told.command("jobs", "show", job.id).stderr
+
+
+def test_t8_restarting_the_worker(told: Told, jobs: Jobs, start, submit) -> None:
+    start()
+    wait_for(lambda: any(w.alive and w.state == "idle" for w in jobs.workers()), 120)
+    old = jobs.workers()[0].id
+    done = told.command("restart-worker")
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: any(w.alive and w.state == "idle" and w.id != old for w in jobs.workers()), 120)
+    assert not [check for check in told.doctor() if check["key"] == "worker" and check["code"]]
+
+
+def test_t9_a_queue_that_does_not_answer(told: Told, settings: Settings) -> None:
+    assert not [check for check in told.doctor() if check["key"] == "queue" and check["code"]]
+    for left in settings.home.glob("huey.db*"):
+        left.unlink()
+    (settings.home / "huey.db").mkdir()
+    assert told.by_doctor("FM-QUEUE-001")["result"] == "broken"
+
+
+def test_t10_a_card_that_does_not_rise(told: Told, jobs: Jobs, start, submit, tmp_path: Path) -> None:
+    start(**install(tmp_path / "driver", load=3, idle_seconds=1))
+    job = submit(steps=60)
+    wait_for(lambda: any(event.kind == "fault" for event in jobs.events_since(job.id, 0, 10_000)), 120)
+    fault = next(event for event in jobs.events_since(job.id, 0, 10_000) if event.kind == "fault")
+    page = event_json(fault)[-1]
+    assert page["en"]["code"] == page["ru"]["code"] == "FM-GPU-005"
+    assert "3 %" in page["en"]["cause"]
+    assert "FM-GPU-005" in told.command("jobs", "logs", job.id).stdout
+    assert told.by_doctor("FM-GPU-005")["key"] == "watch"
+    samples = [json.loads(event.text) for event in jobs.events_since(job.id, 0, 10_000) if event.kind == "watch"]
+    assert all(sample["name"] == "NVIDIA GeForce RTX 3060" for sample in samples)
+    jobs.cancel(job.id)
+
+
+@pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is no CPU build")
+def test_t11_a_cpu_build_beside_an_nvidia_card(told: Told, tmp_path: Path) -> None:
+    found = told.by_doctor("FM-GPU-002", **install(tmp_path / "driver", load=0, idle_seconds=1))
+    assert found["result"] == "broken"
+    assert "NVIDIA GeForce RTX 3060" in found["cause"]
+    assert "setup" in found["fix"]
+
+
+def test_t12_does_the_model_load(told: Told) -> None:
+    (load,) = [check for check in told.doctor("--load") if check["key"] == "load"]
+    assert load["result"] == "ok"
+    assert load["detail"]
+
+
+def test_t13_smaller_settings_in_one_click(told: Told, jobs: Jobs, photo: Path) -> None:
+    job = jobs.submit(photo, VideoRequest(resolution="1080p"))
+    state.claim(jobs.store, "w", 1.0)
+    state.fail(jobs.store, job.id, "w", "the memory is too small for this video, even", 2.0)
+    said = told.everywhere(job, "FM-MEM-002", "retry_smaller")
+    assert said["resolution"] == "720p"
+    assert "720p" in said["fix"]
+
+
+def test_t14_it_works_from_any_folder(told: Told, jobs: Jobs, settings: Settings) -> None:
+    assert told.command("jobs", "list").returncode == 0
+    lost = "ModuleNotFoundError: No module named 'fanslymotion'"
+    row = {"host": "h", "pid": 1, "state": "crashed", "heartbeat": 1.0, "started": 1.0, "last_output": lost}
+    jobs.store.tables.Worker.insert(id="w", machine=MACHINE, lock="", **row).execute()
+    assert "fanslymotion" in told.by_doctor("FM-WORKER-006")["cause"]
+
+
+def test_t15_a_model_that_is_not_here(told: Told, jobs: Jobs, settings: Settings, photo: Path) -> None:
+    with pytest.raises(BadInput, match="models download svd-xt"):
+        jobs.submit(photo, VideoRequest(model="svd-xt"))
+    job = jobs.submit(photo, VideoRequest())
+    state.claim(jobs.store, "w", 1.0)
+    state.fail(jobs.store, job.id, "w", "there is no model folder /m/svd; download it: x", 2.0)
+    told.everywhere(job, "FM-MODEL-001", "download")
+
+
+def test_the_table_names_every_code_and_every_row() -> None:
+    table = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    assert all(f"| T{row} |" in table for row in range(1, 16))
+    for language in texts.LANGUAGES:
+        for code in texts.codes():
+            assert f"| {code} | {texts.catalogue(language)['faults'][code]['title']}" in table, (language, code)

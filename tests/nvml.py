@@ -1,0 +1,69 @@
+"""An NVML that behaves like nvidia-ml-py's with one card of 12 GB. `install` gives it to processes of their own."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+GIB = 2**30
+
+
+class Nvml:
+    """The calls that are used."""
+
+    NVML_TEMPERATURE_GPU = 0
+    NVML_CLOCK_SM = 1
+
+    def __init__(self, *, used=2 * GIB, load=7, processes=(), cuda=12060, broken=False):
+        self.used, self.load, self.processes, self.cuda, self.broken = used, load, list(processes), cuda, broken
+
+    def nvmlInit(self):
+        if self.broken:
+            raise RuntimeError("Driver/library version mismatch")
+
+    def nvmlDeviceGetCount(self):
+        return 1
+
+    def nvmlDeviceGetHandleByIndex(self, index):
+        return index
+
+    def nvmlDeviceGetName(self, handle):
+        return b"NVIDIA GeForce RTX 3060"
+
+    def nvmlSystemGetDriverVersion(self):
+        return "560.94"
+
+    def nvmlSystemGetCudaDriverVersion(self):
+        return self.cuda
+
+    def nvmlDeviceGetCudaComputeCapability(self, handle):
+        return (8, 6)
+
+    def nvmlDeviceGetNumGpuCores(self, handle):
+        return 3584
+
+    def nvmlDeviceGetMaxClockInfo(self, handle, kind):
+        return 1777
+
+    def nvmlDeviceGetMemoryInfo(self, handle):
+        return SimpleNamespace(used=self.used, total=12 * GIB, free=12 * GIB - self.used)
+
+    def nvmlDeviceGetUtilizationRates(self, handle):
+        return SimpleNamespace(gpu=self.load, memory=1)
+
+    def nvmlDeviceGetTemperature(self, handle, sensor):
+        raise RuntimeError("Not Supported")
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle):
+        return [SimpleNamespace(pid=pid, usedGpuMemory=memory) for pid, memory in self.processes]
+
+    def nvmlDeviceGetGraphicsRunningProcesses(self, handle):
+        return [SimpleNamespace(pid=pid, usedGpuMemory=None) for pid, memory in self.processes]
+
+
+def install(folder: Path, load: float, idle_seconds: float) -> dict[str, str]:
+    """Environment for a process that finds this card, at `load` per cent, and is told sooner that it idles."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pynvml.py").write_text(
+        "import sys\nfrom fanslymotion.queue import watch\nfrom fanslymotion.tests.nvml import Nvml\n"
+        f"watch.IDLE_SECONDS = {idle_seconds}\nsys.modules[__name__] = Nvml(load={load})\n"
+    )
+    return {"PYTHONPATH": str(folder)}

@@ -1,0 +1,105 @@
+// How busy graphics card (or processor) and memory are, over a job's stages; and the word when a card idles.
+
+import { h, setText, show, svg } from "./dom.js";
+import { bytes, language, number, t } from "./i18n.js";
+
+const WIDTH = 600;
+const HEIGHT = 60;
+const MOST = 700;
+
+export class Gauge {
+  constructor() {
+    this.bands = svg("g", { class: "bands" });
+    this.area = svg("path", { class: "load-area" });
+    this.load = svg("path", { class: "load-line" });
+    this.memory = svg("path", { class: "memory-line" });
+    this.graph = svg("svg", { class: "graph", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" }, this.bands, this.area, this.load, this.memory);
+    this.words = h("p", { class: "gauge-words" });
+    this.fault = h("div", { class: "fault", role: "status", hidden: true });
+    this.element = h("div", { class: "gauge", hidden: true }, h("div", { class: "gauge-head" }, this.words,
+      h("span", { class: "legend" }, this.loadName = h("span", { class: "load-name" }), this.memoryName = h("span", { class: "memory-name" }))),
+      this.graph, this.fault);
+    this.clear();
+  }
+
+  clear() {
+    this.samples = [];
+    this.said = null;
+    this.last = 0;
+    show(this.element, false);
+    show(this.fault, false);
+  }
+
+  label() {
+    if (this.samples.length) this.draw();
+    this.drawFault();
+  }
+
+  /** events: [id, time, kind, level, text] each, in order, of every kind; those already taken are skipped. */
+  add(events) {
+    let fresh = false;
+    for (const [id, time, kind, , text] of events) {
+      if (id <= this.last) continue;
+      this.last = id;
+      if (kind === "fault") this.said = text;
+      if (kind !== "watch") continue;
+      this.samples.push({ time, ...JSON.parse(text) });
+      fresh = true;
+    }
+    this.samples.splice(0, this.samples.length - MOST);
+    if (fresh) this.draw();
+    this.drawFault();
+  }
+
+  draw() {
+    const { samples } = this;
+    const begin = samples[0].time;
+    const span = Math.max(10, samples.at(-1).time - begin);
+    const x = (sample) => (WIDTH * (sample.time - begin)) / span;
+    const line = (value) => samples.map((one, i) => `${i ? "L" : "M"}${x(one).toFixed(1)} ${(HEIGHT * (1 - value(one))).toFixed(1)}`).join("");
+    const load = line((one) => (one.load ?? 0) / 100);
+    this.load.setAttribute("d", load);
+    this.area.setAttribute("d", `${load}L${x(samples.at(-1)).toFixed(1)} ${HEIGHT}L0 ${HEIGHT}Z`);
+    this.memory.setAttribute("d", line((one) => (one.total ? one.used / one.total : 0)));
+    this.drawBands(x);
+    this.say(samples.at(-1));
+    show(this.element, true);
+  }
+
+  /** One shaded band for every other stretch of one stage. */
+  drawBands(x) {
+    const stretches = [];
+    for (const one of this.samples) {
+      const before = stretches.at(-1);
+      if (before?.stage === one.stage) before.end = one;
+      else {
+        if (before) before.end = one;
+        stretches.push({ stage: one.stage, begin: one, end: one });
+      }
+    }
+    this.bands.replaceChildren(...stretches.filter((_, i) => i % 2).map(({ stage, begin, end }) => {
+      const title = svg("title");
+      title.textContent = t(`stage.${stage}`);
+      return svg("rect", { x: x(begin).toFixed(1), y: 0, width: Math.max(1, x(end) - x(begin)).toFixed(1), height: HEIGHT }, title);
+    }));
+  }
+
+  say({ device, name, load, used, total, temperature }) {
+    const parts = [`${t(`gauge.${device}`)}${name ? ` ${name}` : ""}`];
+    if (load !== null) parts.push(`${number(load)} %`);
+    if (total) parts.push(t("gauge.of", { used: bytes(used), total: bytes(total) }));
+    if (temperature !== null) parts.push(`${number(temperature)} °C`);
+    setText(this.words, parts.join(" · "));
+    setText(this.loadName, t("gauge.load"));
+    setText(this.memoryName, t("gauge.memory"));
+    this.graph.setAttribute("aria-label", parts.join(", "));
+  }
+
+  drawFault() {
+    const said = this.said?.[language];
+    show(this.fault, Boolean(said));
+    if (!said || this.fault.dataset.text === said.title) return;
+    this.fault.dataset.text = said.title;
+    this.fault.replaceChildren(h("b", {}, said.title), h("p", {}, said.cause), h("p", {}, h("b", {}, t("why.fix")), " ", said.fix), h("span", { class: "facts" }, said.code));
+  }
+}
