@@ -347,6 +347,5 @@ def _try(ask: Callable[[], Any], otherwise: Any) -> Any:
     """A question that some drivers or systems do not answer."""
     try:
         return ask()
-    except Exception as e:  # NVMLError, psutil.Error, AttributeError of an older binding
-        log.debug("%s", e)
+    except Exception:  # NVMLError, psutil.Error, AttributeError of an older binding
         return otherwise

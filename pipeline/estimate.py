@@ -109,7 +109,7 @@ def seconds(now: "MemoryPlan") -> dict[Stage, float]:
     if now.device == "cpu" and now.dtype == "float32" and machine.cpu_bf16:
         speed *= 0.45  # 44 s against 20 s a step
     speed = max(speed, 0.01) * 1e12
-    windows = plan_windows(work.frames, now.window)
+    windows = plan_windows(work.frames, now.window, loop=work.loop)
     passes = windows.count * work.steps * (2 if now.guided else 1)
     latent = now.width * now.height / model.factor**2
     step = UNET_FLOP * model.unet * latent * now.window * _SLOWER[now.offload] * (1.05 if now.chunked else 1.0)

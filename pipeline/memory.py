@@ -68,7 +68,7 @@ class ModelSize:
 class Work:
     """One job. width, height: wished sampling size, pixels. frames: to sample in all; guided: with two branches.
 
-    shown_frames, shown_pixels: of the finished video, per frame.
+    shown_frames, shown_pixels: of the finished video, per frame. loop: see `windows.plan_windows`.
     """
 
     width: int
@@ -78,6 +78,7 @@ class Work:
     guided: bool
     shown_frames: int = 0
     shown_pixels: int = 0
+    loop: int = 0
 
 
 @dataclass(frozen=True)

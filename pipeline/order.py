@@ -112,7 +112,7 @@ def settle(
             bucket=_or(request.motion_bucket_id, sampling.motion_bucket_id),
             noise_aug=_or(request.noise_aug_strength, sampling.noise_aug_strength),
         ),
-        plan=plan_windows(duration.frames, model.preset.frames, options.min_overlap),
+        plan=plan_windows(duration.frames, model.preset.frames, options.min_overlap, model.preset.loop),
         options=options,
     )
     return Order(
@@ -133,7 +133,7 @@ def fitted(order: Order, plan: MemoryPlan) -> Order:
     clip = order.clip
     windows = clip.plan
     if plan.window != order.model.preset.frames:
-        windows = plan_windows(order.frames, plan.window, clip.options.min_overlap)
+        windows = plan_windows(order.frames, plan.window, clip.options.min_overlap, order.model.preset.loop)
     wished = order.wished
     guidance = replace(wished, two_passes=plan.two_pass) if plan.guided or not wished.on else Guidance(1.0, 1.0)
     return replace(order, clip=replace(clip, width=plan.width, height=plan.height, plan=windows, guidance=guidance))

@@ -52,4 +52,5 @@ def work_of(request: VideoRequest, photo_size: tuple[int, int], model: ModelFold
         guided=preset.sampling.max_guidance > 1,
         shown_frames=duration.frames * presets.quality(request.quality).interpolation,
         shown_pixels=width * height,
+        loop=preset.loop,
     )

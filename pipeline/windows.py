@@ -52,10 +52,16 @@ class WindowPlan:
         return self.start(self.count - 1) + self.frames
 
 
-def plan_windows(total: int, frames: int, min_overlap: float = WindowOptions.min_overlap) -> WindowPlan:
-    """The fewest windows with at least that share in common, with the largest overlap that still reaches `total`."""
+def plan_windows(total: int, frames: int, min_overlap: float = WindowOptions.min_overlap, loop: int = 0) -> WindowPlan:
+    """The fewest windows with at least that share in common, with the largest overlap that still reaches `total`.
+
+    loop: frames after which the model's motion is back where it began, 0 = never. Windows then begin at its returns,
+    as the model was trained to begin.
+    """
     if total <= frames:
         return WindowPlan(total, frames, 1, 0)
+    if 0 < loop < frames:
+        return WindowPlan(total, frames, 1 + math.ceil((total - frames) / loop), frames - loop)
     least = min(frames - 1, max(1, math.ceil(min_overlap * frames)))
     count = 1 + math.ceil((total - frames) / (frames - least))
     return WindowPlan(total, frames, count, (count * frames - total) // (count - 1))

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-PIXELS_PER_SECOND_AT_255 = 18.0  # at 256 pixels of width; bucket 127: half of it
-SWAY_SECONDS = 8 / 3  # of one turn of a swaying camera, whatever its speed
+PIXELS_PER_SECOND_AT_255 = 14.0  # at 256 pixels of width; bucket 127: half of it
+SWAY_SECONDS = 2.0  # of one turn of a swaying camera, whatever its speed: 12 frames at 6 fps
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,8 @@ def random_clip(photos: list[np.ndarray], rng: np.random.Generator, **size: int)
 def swaying_clip(
     photos: list[np.ndarray], rng: np.random.Generator, spread: float = 0.0, **size: int
 ) -> tuple[np.ndarray, float, float]:
-    """As `random_clip`, of a swaying camera (see `swaying_move`): what the UNet learns. Half the clips at 3 fps."""
+    """As `random_clip`, of a swaying camera (see `swaying_move`): what the UNet learns. Most at 6 fps."""
     photo = recolour(photos[rng.integers(len(photos))], rng)
     bucket = float(rng.integers(1, 256))
-    fps = 3.0 if rng.random() < 0.5 else float(rng.integers(2, 9))
+    fps = 6.0 if rng.random() < 0.7 else float(rng.integers(4, 9))
     return clip(photo, rng, bucket, fps, shapes=False, move=swaying_move(rng, fps, spread), **size), bucket, fps

@@ -65,6 +65,18 @@ def test_every_plan_reaches_its_end_with_the_fewest_windows(frames: int, total: 
         assert fewer < total
 
 
+@pytest.mark.parametrize(("total", "count"), [(36, 3), (72, 6), (15, 2), (14, 1)])
+def test_windows_of_a_looping_model_begin_at_its_returns(total: int, count: int) -> None:
+    plan = plan_windows(total, 14, loop=12)
+    assert (plan.count, plan.overlap) == (count, 2 if count > 1 else 0)
+    assert plan.sampled >= total
+    assert [plan.start(window) % 12 for window in range(count)] == [0] * count
+
+
+def test_a_window_shorter_than_the_loop_overlaps_as_others_do() -> None:
+    assert plan_windows(36, 8, loop=12) == plan_windows(36, 8)
+
+
 def test_shared_frames_end_exactly_as_they_were(renderer: Renderer, small_photo: Image.Image) -> None:
     latents, keeper = sample(renderer, small_photo, CLIP)
     assert latents.shape == (1, 12, 4, 9, 16)

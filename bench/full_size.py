@@ -1,0 +1,127 @@
+"""A folder with random weights of SVD-XT's full size: what memory and time need to be measured, without a download.
+
+    python bench/full_size.py FOLDER        4.3 GB, in about a minute
+
+The sizes are those of stabilityai/stable-video-diffusion-img2vid-xt's configuration files. Its pictures are noise.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
+from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+from torch import nn
+from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+FRAMES = 25
+
+
+def unet() -> nn.Module:
+    attention: Any = "CrossAttn{}BlockSpatioTemporal"
+    return UNetSpatioTemporalConditionModel(
+        sample_size=96,
+        in_channels=8,
+        out_channels=4,
+        down_block_types=(attention.format("Down"),) * 3 + ("DownBlockSpatioTemporal",),
+        up_block_types=("UpBlockSpatioTemporal",) + (attention.format("Up"),) * 3,
+        block_out_channels=(320, 640, 1280, 1280),
+        addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=768,
+        layers_per_block=2,
+        cross_attention_dim=1024,
+        num_attention_heads=(5, 10, 20, 20),
+        num_frames=FRAMES,
+    )
+
+
+def vae() -> nn.Module:
+    blocks: Any = ("DownEncoderBlock2D",) * 4
+    widths: Any = (128, 256, 512, 512)
+    return AutoencoderKLTemporalDecoder(
+        down_block_types=blocks,
+        block_out_channels=widths,
+        layers_per_block=2,
+        latent_channels=4,
+        sample_size=768,
+        scaling_factor=0.18215,
+        force_upcast=True,
+    )
+
+
+def image_encoder() -> nn.Module:
+    return CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=1280,
+            intermediate_size=5120,
+            projection_dim=1024,
+            num_hidden_layers=32,
+            num_attention_heads=16,
+            image_size=224,
+            patch_size=14,
+        )
+    )
+
+
+def build(folder: Path) -> Path:
+    """Write the model, unless it is there."""
+    if (folder / "fanslymotion.json").is_file():
+        return folder
+    index: dict[str, Any] = {"_class_name": "StableVideoDiffusionPipeline", "_diffusers_version": "0.42.1"}
+    for name, make in (("unet", unet), ("vae", vae), ("image_encoder", image_encoder)):
+        with init_empty_weights():
+            module = make()
+        part: Any = fill(module.to_empty(device="cpu").half())
+        part.save_pretrained(folder / name, safe_serialization=True, variant="fp16")
+        library = "transformers" if name == "image_encoder" else "diffusers"
+        index[name] = [library, type(part).__name__]
+        del module, part
+    scheduler = EulerDiscreteScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        sigma_min=0.002,
+        sigma_max=700.0,
+        steps_offset=1,
+        timestep_spacing="leading",
+        timestep_type="continuous",
+        use_karras_sigmas=True,
+    )
+    scheduler.save_pretrained(folder / "scheduler")
+    CLIPImageProcessor().save_pretrained(folder / "feature_extractor")
+    index |= {
+        "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+        "feature_extractor": ["transformers", "CLIPImageProcessor"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index, indent=1))
+    own = {"label": "random SVD-XT", "width": 1024, "height": 576, "frames": FRAMES}
+    (folder / "fanslymotion.json").write_text(json.dumps(own))
+    return folder
+
+
+@torch.no_grad()
+def fill(module: nn.Module) -> nn.Module:
+    """Random weights that keep activations finite: norms pass through, the rest has unit gain."""
+    generator = torch.Generator().manual_seed(0)
+    for part in module.modules():
+        is_norm = isinstance(part, nn.GroupNorm | nn.LayerNorm)
+        for name, value in part.named_parameters(recurse=False):
+            if value.ndim < 2:
+                value.fill_(1.0 if is_norm and name == "weight" else 0.0)
+            else:
+                # A block of noise, repeated: drawing 1.5 billion numbers takes minutes, and sizes are what counts.
+                noise = torch.randn(min(value.numel(), 1 << 20), generator=generator) / value[0].numel() ** 0.5
+                value.view(-1).copy_(noise.repeat(-(-value.numel() // len(noise)))[: value.numel()])
+        for name, value in part.named_buffers(recurse=False):
+            if name == "position_ids":
+                value.copy_(torch.arange(value.shape[-1]).expand_as(value))
+    return module
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))
