@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ class Doctor:
     def _one(self, key: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
         try:
             return list(look())
+        except StoreError:
+            return []  # `store`, which comes first, has said what is wrong with it
         except Exception as e:  # a doctor that dies of the illness helps nobody
             return [self.fault(key, BROKEN, "FM-JOB-000", error=f"{type(e).__name__}: {e}")]
 
@@ -111,17 +114,17 @@ class Doctor:
             yield self.ok("python", version=now, system=system)
 
     def packages(self) -> Iterator[Check]:
-        wrong = wrong_packages(ROOT / "requirements.txt")
+        wanted = requirements(ROOT / "requirements.txt")
+        wrong = wrong_packages(wanted)
         if wrong:
             yield self.fault("packages", BROKEN, "FM-PY-002", packages="; ".join(wrong))
             return
         build = torch_build()
-        count = len(requirements(ROOT / "requirements.txt"))
-        yield self.ok("packages", count=count, torch=build.version, build=build.kind)
+        yield self.ok("packages", count=len(wanted), torch=build.version, build=build.kind)
 
     def store(self) -> Iterator[Check]:
         try:
-            jobs = self._jobs()
+            jobs = self.jobs
             jobs.store.set_meta("doctor", str(time.time()))
             health = jobs.store.check()
         except StoreError as e:
@@ -144,7 +147,7 @@ class Doctor:
         yield self.ok("queue", milliseconds=1000 * took)
 
     def worker(self) -> Iterator[Check]:
-        jobs = self._jobs()
+        jobs = self.jobs
         workers, waiting = jobs.workers(), jobs.count(statuses=[Status.QUEUED])
         telling_ones = telling(workers)
         living = [worker for worker in telling_ones if worker.alive]
@@ -205,7 +208,7 @@ class Doctor:
             yield self.ok("gpu", name=name, driver=gpus.driver, build=build.kind)
         if sample is None:
             return
-        mine = frozenset(worker.pid for worker in self._jobs().workers() if worker.alive)
+        mine = frozenset(worker.pid for worker in self.jobs.workers() if worker.alive)
         free, total = size(sample.memory_free), size(sample.memory_total)
         holders = devices.others(sample, mine)
         if holders and sample.memory_free < 0.6 * sample.memory_total:
@@ -218,7 +221,7 @@ class Doctor:
 
     def watch(self) -> Iterator[Check]:
         """Does a running job's card work? What its worker noticed stands in the job's events."""
-        jobs = self._jobs()
+        jobs = self.jobs
         for job in jobs.list(statuses=[Status.RUNNING]):
             for event in jobs.events_since(job.id, 0, 10_000):
                 if event.kind == "fault":
@@ -227,7 +230,7 @@ class Doctor:
                     yield Check("watch", WARN, name, said["title"], **said)
 
     def models(self) -> Iterator[Check]:
-        entries = list_models(self._presets(), self.settings)
+        entries = list_models(self.presets, self.settings)
         damaged = [entry for entry in entries if entry.state == "damaged"]
         for entry in damaged:
             yield self.fault("models", BROKEN, "FM-MODEL-002", error=entry.problem, model=entry.name)
@@ -246,7 +249,7 @@ class Doctor:
 
     def log(self) -> Iterator[Check]:
         """What the last failed job died of; where nobody foresaw it, the place at which its log stops says more."""
-        jobs = self._jobs()
+        jobs = self.jobs
         failed = jobs.list(statuses=[Status.FAILED], limit=1)
         if not failed:
             yield self.ok("log", "log_none")
@@ -255,7 +258,7 @@ class Doctor:
         lines = [event.text.splitlines()[0] for event in events if event.text]
         wrong = [event for event in events if event.level in ("WARNING", "ERROR")]
         stops = next((why for start, why in LAST_LINES.items() if lines and start in lines[-1]), "")
-        found = diagnose(failed[0], self._presets())
+        found = diagnose(failed[0], self.presets)
         if found is not None and found.code != "FM-JOB-000":
             yield self.fault("log", WARN, found.code, **found.values)
         elif stops == "import":
@@ -271,7 +274,7 @@ class Doctor:
         if not self.load:
             yield self.ok("load", "load_skipped")
             return
-        model = next(entry.name for entry in list_models(self._presets(), self.settings) if entry.ready)
+        model = next(entry.name for entry in list_models(self.presets, self.settings) if entry.ready)
         code = (
             "import sys, fanslymotion.doctor.loading as loading; from fanslymotion.settings import Settings; "
             "loading.main(Settings.from_env(), sys.argv[1])"
@@ -286,10 +289,12 @@ class Doctor:
         told = json.loads(done.stdout.splitlines()[-1])
         yield self.ok("load", model=model, seconds=told["seconds"], memory=size(told["bytes"]), device=told["device"])
 
-    def _jobs(self) -> Jobs:
+    @cached_property
+    def jobs(self) -> Jobs:
         return Jobs(self.settings)
 
-    def _presets(self) -> Presets:
+    @cached_property
+    def presets(self) -> Presets:
         return load_presets(self.settings)
 
 
@@ -310,10 +315,10 @@ def requirements(path: Path) -> list[Requirement]:
     return found
 
 
-def wrong_packages(path: Path) -> list[str]:
+def wrong_packages(packages: list[Requirement]) -> list[str]:
     """Those that are missing, or of another version than was tested."""
     wrong = []
-    for wanted in requirements(path):
+    for wanted in packages:
         try:
             have = version(wanted.name)
         except PackageNotFoundError:
@@ -347,6 +352,7 @@ def try_ffmpeg() -> str:
 
 
 def size(count: int) -> str:
+    """As systems and card makers count memory: 1 GB is 2³⁰ bytes."""
     return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock
-from peewee import Database, PeeweeException, SqliteDatabase
+from peewee import BooleanField, Database, PeeweeException, SqliteDatabase
 from playhouse.db_url import connect
+from playhouse.migrate import SchemaMigrator, migrate
 
 from ..errors import StoreError
 from ..settings import Settings
@@ -30,7 +31,13 @@ SCHEMA = "schema"
 Migration = Callable[[Database, Tables], None]
 """One step from version n to n + 1, run in a transaction. Written against the tables as they were then."""
 
-MIGRATIONS: tuple[Migration, ...] = ()
+
+def _add_favourite(database: Database, _: Tables) -> None:
+    column = BooleanField(default=False)
+    migrate(SchemaMigrator.from_database(database).add_column("jobs", "favourite", column))
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_favourite,)
 """Step i goes from version i + 1 to i + 2. A new database gets the current tables at once."""
 
 
@@ -54,6 +61,7 @@ def open_database(settings: Settings) -> Database:
     except (ValueError, RuntimeError, PeeweeException) as e:
         raise StoreError(f"FANSLYMOTION_DATABASE is {_without_password(url)!r}: {e}") from e
     Path(database.database).parent.mkdir(parents=True, exist_ok=True)
+    database.register_function(str.casefold, "casefold", 1)  # SQLite's own lower() knows ASCII only
     return database
 
 

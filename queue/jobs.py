@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from peewee import fn
+
 from ..errors import BadInput, ModelError, NotFound, StoreError
 from ..pipeline.models import require_model
 from ..pipeline.photo import load_photo, save_photo
@@ -20,7 +22,7 @@ from .order import position_at
 from .recovery import MACHINE, Sweeper, lives_here
 from .rows import WORK_NAME, photo_of, to_event, to_job
 from .store import Store
-from .types import Event, Job, Status, WorkerInfo
+from .types import Event, Job, Sought, Status, WorkerInfo
 
 FRESH_SECONDS = 20.0
 """A worker on another host counts as alive while its heartbeat is not older."""
@@ -116,6 +118,7 @@ class Jobs:
         *,
         owner: str | None = None,
         statuses: Iterable[Status] | None = None,
+        sought: Sought | None = None,
         limit: int = 100,
         offset: int = 0,
     ) -> "list[Job]":
@@ -132,7 +135,7 @@ class Jobs:
             for group, order in groups:
                 if not group or len(rows) >= limit:
                     continue
-                query = job.select().where(_in_group(job, group)).order_by(*order)
+                query = job.select().where(_in_group(job, group), *self._conditions(sought)).order_by(*order)
                 if owner is not None:
                     query = query.where(job.owner == owner)
                 found = list(query.offset(offset).limit(limit - len(rows)))
@@ -146,9 +149,11 @@ class Jobs:
                 places = {row.id: self._place(row) for row in waiting}
             return [to_job(row, self.settings, places.get(row.id, 0)) for row in rows]
 
-    def count(self, *, owner: str | None = None, statuses: Iterable[Status] | None = None) -> int:
+    def count(
+        self, *, owner: str | None = None, statuses: Iterable[Status] | None = None, sought: Sought | None = None
+    ) -> int:
         job = self._tables.Job
-        query = job.select()
+        query = job.select().where(True, *self._conditions(sought))
         if owner is not None:
             query = query.where(job.owner == owner)
         if statuses is not None:
@@ -204,6 +209,15 @@ class Jobs:
             self._tables.Event.delete().where(self._tables.Event.job == job_id).execute()
             self._tables.Preview.delete().where(self._tables.Preview.job == job_id).execute()
         shutil.rmtree(job.folder, ignore_errors=True)
+
+    def set_favourite(self, job_id: str, favourite: bool, owner: str | None = None) -> Job:
+        """Mark a job as one to find again, or not."""
+        job = self.get(job_id, owner)
+        table = self._tables.Job
+        with self.store.write():
+            changes = {table.favourite: favourite, table.revision: table.revision + 1}
+            table.update(changes).where(table.id == job.id).execute()
+        return self.get(job_id)
 
     def move(self, job_id: str, place: int, owner: str | None = None) -> Job:
         """Put a waiting job at `place` (1 = next) of the line."""
@@ -278,6 +292,20 @@ class Jobs:
             self._wake(job_id)
         except Exception:  # sqlite3 or psycopg errors, by storage; the row is written, which is what counts
             return
+
+    def _conditions(self, sought: Sought | None) -> "list[Any]":
+        job, found, sought = self._tables.Job, [], sought or Sought()
+        if sought.text:
+            folded = fn.casefold(job.name) if self.store.sqlite else fn.lower(job.name)
+            found.append(folded.contains(sought.text.casefold()))
+        for key in ("model", "resolution"):
+            if wanted := getattr(sought, key):
+                found.append(job.request.contains(f"{json.dumps(key)}: {json.dumps(wanted)}"))
+        if sought.favourite:
+            found.append(job.favourite == True)  # noqa: E712
+        if sought.since:
+            found.append(job.finished > sought.since)
+        return found
 
     def _row(self, job_id: str, owner: str | None) -> Any:
         row = self._tables.Job.get_or_none(self._tables.Job.id == job_id)

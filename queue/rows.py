@@ -48,6 +48,7 @@ def to_job(row: Any, settings: Settings, place: int) -> Job:
         height=result.get("height", 0),
         frames=result.get("frames", 0),
         fps=result.get("fps", 0),
+        favourite=bool(row.favourite),
     )
 
 

@@ -61,6 +61,7 @@ class Tables:
             error = TextField(default="")
             warnings = TextField(default="[]")
             result = TextField(default="")
+            favourite = BooleanField(default=False)
 
             class Meta:
                 table_name = "jobs"

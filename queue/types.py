@@ -63,6 +63,21 @@ class Job:
     height: int = 0
     frames: int = 0
     fps: int = 0
+    favourite: bool = False
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What a list of jobs is narrowed to; the defaults narrow nothing. text: part of the name, in any case.
+
+    since: Unix seconds; only jobs that ended later.
+    """
+
+    text: str = ""
+    model: str = ""
+    resolution: str = ""
+    favourite: bool = False
+    since: float = 0.0
 
 
 @dataclass(frozen=True)

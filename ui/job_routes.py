@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,10 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import BadInput, NotFound
+from ..pipeline.metadata import read_metadata
 from ..pipeline.models import default_model
 from ..pipeline.outlook import outlook
 from ..pipeline.photo import MAX_BYTES
@@ -23,7 +25,7 @@ from ..queue.rows import photo_of
 from ..queue.types import Job, Status
 from ..settings import ROOT
 from .photos import Photo, make_poster
-from .reading import SettingsIn, owner_of, read_body, read_json, to_request, user_of
+from .reading import SettingsIn, first_mistake, owner_of, read_body, read_file, read_json, to_request, user_of
 from .shape import job_json, plan_json
 
 router = APIRouter(prefix="/studio")
@@ -31,6 +33,7 @@ router = APIRouter(prefix="/studio")
 SAMPLE = ROOT / "assets" / "sample.jpg"
 JOB_ID = re.compile(r"[0-9a-f]{12}")
 MOST_PHOTOS = 50
+MOST_VIDEO_BYTES = 300 << 20
 MOST_WAITING = 200
 """Jobs of one login that may wait at a time."""
 MOST_LISTED = 200
@@ -97,14 +100,35 @@ async def estimate(
 
     def look() -> dict[str, Any]:
         own = [worker.pid for worker in studio.jobs.workers() if worker.alive]
-        found = {}
+        found, machine = {}, None
         for name in studio.presets.resolutions:
             wanted = VideoRequest(resolution=name, seconds=seconds, quality=quality, model=model, steps=steps)
-            plan = outlook(wanted, (width, height), studio.presets, studio.settings, own=own)
+            plan = outlook(wanted, (width, height), studio.presets, studio.settings, own=own, machine=machine)
+            machine = plan.machine  # looked at once
             found[name] = plan_json(plan)
         return found
 
     return await asyncio.to_thread(look)
+
+
+@router.post("/settings")
+async def settings_of_a_video(request: Request) -> dict[str, Any]:
+    """The body is one of our mp4 files; the answer the settings it was made with. Its presets may not exist here."""
+    name = clean_name(unquote(request.headers.get("x-photo-name", "")))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "video.mp4"
+        await read_file(request, path, MOST_VIDEO_BYTES, f"{name} is larger than {MOST_VIDEO_BYTES >> 20} MB")
+        try:
+            found = await asyncio.to_thread(read_metadata, path)
+        except BadInput as e:
+            raise BadInput(str(e).replace(path.name, name)) from e
+    asked = found.get("request")
+    known = {key: asked[key] for key in SettingsIn.model_fields if key in asked} if isinstance(asked, dict) else {}
+    try:
+        settings = SettingsIn.model_validate(known)
+    except ValidationError as e:
+        raise BadInput(f"{name}: {first_mistake(e)}") from e
+    return VideoRequest.from_json(settings.model_dump() | {"seed": settings.seed or 0}).to_json()
 
 
 @router.post("/jobs")

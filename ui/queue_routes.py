@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import BadInput
-from ..queue.types import Status
+from ..queue.types import Sought, Status
 from .job_routes import own_job
 from .reading import owner_of, read_json, user_of
 from .shape import job_json
@@ -24,19 +24,31 @@ class PlaceIn(BaseModel):
     place: int = Field(ge=1, le=100_000)
 
 
+class FavouriteIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    favourite: bool
+
+
 @router.get("/jobs")
 async def listed(
     request: Request,
     kind: Literal["done", "unfinished"] = "done",
+    text: Annotated[str, Query(max_length=120)] = "",
+    model: Annotated[str, Query(max_length=64)] = "",
+    resolution: Annotated[str, Query(max_length=64)] = "",
+    favourite: bool = False,
+    since: Annotated[float, Query(ge=0, lt=1e12)] = 0.0,
     offset: Annotated[int, Query(ge=0, lt=10**6)] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 24,
 ) -> dict[str, Any]:
-    """One's ended jobs, the newest first."""
+    """One's ended jobs, the newest first. total: of those that fit."""
     studio, owner = request.app.state.studio, owner_of(request)
+    sought = Sought(text.strip(), model, resolution, favourite, since)
 
     def read() -> dict[str, Any]:
-        jobs = studio.jobs.list(owner=owner, statuses=LISTS[kind], limit=limit, offset=offset)
-        total = studio.jobs.count(owner=owner, statuses=LISTS[kind])
+        jobs = studio.jobs.list(owner=owner, statuses=LISTS[kind], sought=sought, limit=limit, offset=offset)
+        total = studio.jobs.count(owner=owner, statuses=LISTS[kind], sought=sought)
         return {"jobs": [job_json(job, studio.presets) for job in jobs], "total": total}
 
     return await asyncio.to_thread(read)
@@ -47,6 +59,13 @@ async def move(job_id: str, request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, PlaceIn)
     return job_json(await asyncio.to_thread(studio.jobs.move, found.id, wanted.place), studio.presets)
+
+
+@router.post("/jobs/{job_id}/favourite")
+async def favourite(job_id: str, request: Request) -> dict[str, Any]:
+    studio = request.app.state.studio
+    found, wanted = await own_job(job_id, request), await read_json(request, FavouriteIn)
+    return job_json(await asyncio.to_thread(studio.jobs.set_favourite, found.id, wanted.favourite), studio.presets)
 
 
 @router.delete("/jobs/{job_id}")

@@ -1,6 +1,8 @@
 """Reading what browsers and scripts send: who they are, bodies of a bounded size, settings of the right types."""
 
+import asyncio
 import secrets
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Request
@@ -58,6 +60,17 @@ async def read_body(request: Request, limit: int, too_large: str) -> bytes:
             raise BadInput(too_large)
         parts.append(part)
     return b"".join(parts)
+
+
+async def read_file(request: Request, path: Path, limit: int, too_large: str) -> None:
+    """The body into a file, at most `limit` bytes: for what is too large to hold in memory."""
+    size = 0
+    with open(path, "wb") as file:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise BadInput(too_large)
+            await asyncio.to_thread(file.write, part)
 
 
 async def read_json(request: Request, kind: type[BaseModel]) -> Any:

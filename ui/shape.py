@@ -50,6 +50,7 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "error": job.error,
         "diagnosis": diagnosis_json(job, presets),
         "warnings": list(job.warnings),
+        "favourite": job.favourite,
         "video": video_json(job),
     }
 

@@ -52,7 +52,7 @@ export class Form {
     this.photoBox = h("div", { class: "photo-box" });
     this.rest = h("div", { class: "rest" });
     this.root.append(this.photoBox, this.rest);
-    this.picker = new PhotoPicker(this.photoBox, () => this.update(), this.options.photo_bytes);
+    this.picker = new PhotoPicker(this.photoBox, () => this.update(), (settings) => this.use(settings), this.options.photo_bytes);
     this.drawRest();
   }
 
@@ -76,7 +76,7 @@ export class Form {
     ];
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => this.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen = h("span", { class: "chosen" })),
-      h("div", { class: "advanced-body" }, this.modelRow(), this.seedRow(), ...SLIDERS.map((slider) => this.sliderRow(slider)), this.fitRow()),
+      h("div", { class: "advanced-body" }, this.modelRow(), this.seedRow(), ...SLIDERS.map((slider) => this.sliderRow(slider)), this.fitRow(), this.videoRow()),
     );
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.button = h("button", { type: "button", class: "generate", id: "generate", onclick: () => this.generate() },
@@ -142,6 +142,12 @@ export class Form {
   fitRow() {
     this.fit = this.segments("fit", ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })));
     return h("div", { class: "field fit" }, this.fit.element, h("p", { class: "help" }, t("help.fit")));
+  }
+
+  /** Settings from one of our video files; it may be dropped on the page as well. */
+  videoRow() {
+    const input = h("input", { id: "f-video", type: "file", accept: "video/mp4,.mp4", class: "unseen", onchange: () => this.picker.take([...input.files]).then(() => (input.value = "")) });
+    return h("div", { class: "field video" }, input, h("label", { class: "action", htmlFor: "f-video" }, icon(ICONS.sliders), h("span", {}, t("form.video"))), h("p", { class: "help" }, t("help.video")));
   }
 
   change(key, value) {

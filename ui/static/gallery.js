@@ -14,7 +14,8 @@ export class GalleryView {
     this.hooks = hooks;
     this.jobs = [];
     this.total = 0;
-    this.filters = { text: "", model: "", resolution: "" };
+    this.filters = { text: "", model: "", resolution: "", days: "", favourite: false };
+    this.asked = 0;
     this.leaving = new Map();
   }
 
@@ -22,13 +23,15 @@ export class GalleryView {
     this.root = root;
     this.options = options;
     this.title = h("h2");
-    this.text = h("input", { type: "search", class: "small", oninput: () => this.filter("text", this.text.value.trim().toLowerCase()) });
+    this.text = h("input", { type: "search", class: "small", oninput: () => this.filter("text", this.text.value.trim()) });
     this.model = h("select", { class: "small", onchange: () => this.filter("model", this.model.value) });
     this.resolution = h("select", { class: "small", onchange: () => this.filter("resolution", this.resolution.value) });
+    this.days = h("select", { class: "small", onchange: () => this.filter("days", this.days.value) });
+    this.starred = h("button", { type: "button", class: "plain small icon star", onclick: () => this.filter("favourite", !this.filters.favourite) }, icon(ICONS.star));
     this.grid = h("ul", { class: "gallery" });
     this.empty = h("p", { class: "nothing" });
     this.more = h("button", { type: "button", class: "action more", onclick: () => this.load() });
-    root.append(h("div", { class: "list-head" }, this.title, h("div", { class: "filters" }, this.text, this.model, this.resolution)), this.empty, this.grid, this.more);
+    root.append(h("div", { class: "list-head" }, this.title, h("div", { class: "filters" }, this.text, this.model, this.resolution, this.days, this.starred)), this.empty, this.grid, this.more);
     new IntersectionObserver((seen) => seen[0].isIntersecting && this.visible && this.load()).observe(this.more);
     window.addEventListener("pagehide", () => this.flush());
     document.addEventListener("language", () => this.label());
@@ -37,7 +40,6 @@ export class GalleryView {
 
   label() {
     setText(this.title, t("gallery.title"));
-    setText(this.empty, t("gallery.empty"));
     setText(this.more, t("gallery.more"));
     this.text.placeholder = t("gallery.search");
     this.text.setAttribute("aria-label", t("gallery.search"));
@@ -48,6 +50,10 @@ export class GalleryView {
     };
     choices(this.model, t("gallery.all_models"), this.options.models.map((model) => model.name));
     choices(this.resolution, t("gallery.all_sizes"), this.options.resolutions.map((one) => one.name));
+    const since = this.days.value;
+    this.days.setAttribute("aria-label", t("gallery.days"));
+    this.days.replaceChildren(...["", "1", "7", "30"].map((days) => h("option", { value: days, selected: days === since }, t(`gallery.days_${days || "all"}`))));
+    for (const attribute of ["title", "aria-label"]) this.starred.setAttribute(attribute, t("gallery.favourites"));
     this.draw();
   }
 
@@ -57,19 +63,23 @@ export class GalleryView {
     else this.flush();
   }
 
+  /** From the beginning; what is shown stays until the answer is there. */
   async reload() {
-    this.jobs = [];
-    this.grid.replaceChildren();
     this.ended = false;
-    await this.load();
+    await this.load(true);
   }
 
-  async load() {
-    if (this.loading || this.ended) return;
+  async load(anew = false) {
+    if ((this.loading && !anew) || this.ended) return;
     this.loading = true;
+    const asked = (this.asked += 1);
     try {
-      const found = await call(`/studio/jobs?kind=done&offset=${this.jobs.length}&limit=${PAGE}`);
-      this.total = found.total;
+      const found = await call(`/studio/jobs?${this.query(anew ? 0 : this.jobs.length)}`);
+      if (asked !== this.asked) return; // another filter has been chosen meanwhile
+      if (anew) {
+        this.jobs = [];
+        this.grid.replaceChildren();
+      }
       this.jobs.push(...found.jobs);
       this.ended = found.jobs.length < PAGE;
       this.grid.append(...found.jobs.map((job) => this.tile(job)));
@@ -77,11 +87,17 @@ export class GalleryView {
       this.ended = true;
       toast(refusal.message, "error");
     } finally {
-      this.loading = false;
+      if (asked === this.asked) this.loading = false;
     }
     this.sift();
-    // A filter may leave the page empty although more is there.
-    if (!this.ended && this.more.getBoundingClientRect().top < innerHeight) this.load();
+    if (!this.ended && this.visible && this.more.getBoundingClientRect().top < innerHeight) this.load();
+  }
+
+  query(offset) {
+    const { text, model, resolution, days, favourite } = this.filters;
+    const query = new URLSearchParams({ kind: "done", offset, limit: PAGE, text, model, resolution, favourite });
+    if (days) query.set("since", Math.floor(Date.now() / 1000 - days * 86400));
+    return query;
   }
 
   draw() {
@@ -91,19 +107,21 @@ export class GalleryView {
 
   filter(key, value) {
     this.filters[key] = value;
-    this.sift();
-    if (!this.ended) this.load();
+    this.starred.setAttribute("aria-pressed", this.filters.favourite);
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.reload(), key === "text" ? 250 : 0);
   }
 
+  /** Hides what is about to be deleted, and says so when nothing is left. */
   sift() {
-    const { text, model, resolution } = this.filters;
     let count = 0;
     for (const [at, tile] of [...this.grid.children].entries()) {
-      const job = this.jobs[at];
-      const fits = (!model || job.settings.model === model) && (!resolution || job.settings.resolution === resolution) && job.name.toLowerCase().includes(text) && !this.leaving.has(job.id);
-      show(tile, fits);
-      count += fits;
+      const stays = !this.leaving.has(this.jobs[at].id);
+      show(tile, stays);
+      count += stays;
     }
+    const narrowed = Object.values(this.filters).some(Boolean);
+    setText(this.empty, t(narrowed ? "gallery.nothing" : "gallery.empty"));
     show(this.empty, count === 0 && this.ended !== false);
     show(this.more, this.ended === false);
   }
@@ -122,9 +140,28 @@ export class GalleryView {
     return h("li", { class: "tile", onpointerenter: play, onpointerleave: stop, onfocusin: play, onfocusout: stop }, open,
       h("div", { class: "over-tools" },
         h("a", { class: "chip", href: job.video.download, title: t("action.download"), "aria-label": `${t("action.download")}: ${job.name}` }, icon(ICONS.download)),
+        this.star(job),
         act("use", ICONS.sliders, () => this.hooks.use(job.settings)),
         act("delete", ICONS.trash, () => this.remove(job))),
       h("div", { class: "tile-words" }, h("b", {}, job.name), h("span", { class: "facts" }, describe(job.settings)), h("span", { class: "facts" }, when(job.finished))));
+  }
+
+  star(job) {
+    const button = h("button", { type: "button", class: "chip star", onclick: async () => {
+      try {
+        Object.assign(job, await call(`/studio/jobs/${job.id}/favourite`, { method: "POST", body: { favourite: !job.favourite } }));
+        label();
+      } catch (refusal) {
+        toast(refusal.message, "error");
+      }
+    } }, icon(ICONS.star));
+    const label = () => {
+      button.setAttribute("aria-pressed", job.favourite);
+      button.title = t("action.favourite");
+      button.setAttribute("aria-label", `${t("action.favourite")}: ${job.name}`);
+    };
+    label();
+    return button;
   }
 
   /** Gone from sight at once, from the disk only when nobody has called it back. */

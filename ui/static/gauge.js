@@ -1,7 +1,7 @@
 // How busy graphics card (or processor) and memory are, over a job's stages; and the word when a card idles.
 
 import { h, setText, show, svg } from "./dom.js";
-import { bytes, language, number, t } from "./i18n.js";
+import { language, memory, number, t } from "./i18n.js";
 
 const WIDTH = 600;
 const HEIGHT = 60;
@@ -87,7 +87,7 @@ export class Gauge {
   say({ device, name, load, used, total, temperature }) {
     const parts = [`${t(`gauge.${device}`)}${name ? ` ${name}` : ""}`];
     if (load !== null) parts.push(`${number(load)} %`);
-    if (total) parts.push(t("gauge.of", { used: bytes(used), total: bytes(total) }));
+    if (total) parts.push(t("gauge.of", { used: memory(used), total: memory(total) }));
     if (temperature !== null) parts.push(`${number(temperature)} °C`);
     setText(this.words, parts.join(" · "));
     setText(this.loadName, t("gauge.load"));

@@ -62,14 +62,20 @@ export function duration(seconds) {
   return t("time.hm", { h: Math.floor(minutes / 60), m: minutes % 60 });
 }
 
-export function bytes(value) {
+/** Of files and downloads: 1 GB is 10⁹ bytes, as the hub says it. */
+export function bytes(value, thousand = 1000) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let at = 0;
-  while (value >= 1000 && at < units.length - 1) {
-    value /= 1000;
+  while (value >= thousand && at < units.length - 1) {
+    value /= thousand;
     at += 1;
   }
   return `${number(value, at > 1 && value < 100 ? 1 : 0)} ${t(`unit.${units[at]}`)}`;
+}
+
+/** Of memory: 1 GB is 2³⁰ bytes, so that a card of 12 GB has 12. */
+export function memory(value) {
+  return bytes(value, 1024);
 }
 
 export function clock(unix) {

@@ -207,6 +207,38 @@ function title(job = jobView?.job) {
     else parts.unshift(t(`status.${job.status}`));
   }
   document.title = parts.join(" · ");
+  favicon(job && here().job === job.id ? job : null);
+}
+
+/** A ring that closes while the job runs, then a dot in the colour of its end. */
+function favicon(job) {
+  const share = job?.status === "running" ? Math.round(20 * job.fraction) / 20 : -1;
+  const state = job && job.status !== "queued" ? `${job.status} ${share}` : "";
+  const link = document.querySelector("link[rel~=icon]");
+  if (!link || link.dataset.state === state) return;
+  link.dataset.state = state;
+  link.href = state ? ring(job.status, share) : "/studio/static/icon.svg";
+}
+
+function ring(status, share) {
+  const canvas = h("canvas", { width: 32, height: 32 });
+  const pen = canvas.getContext("2d");
+  const colour = { done: "#1a7f4b", failed: "#b3261e", cancelled: "#8b857a" }[status] ?? "#c2410c";
+  pen.lineWidth = 7;
+  pen.strokeStyle = "#8b857a80";
+  pen.beginPath();
+  pen.arc(16, 16, 12, 0, 2 * Math.PI);
+  pen.stroke();
+  pen.strokeStyle = pen.fillStyle = colour;
+  pen.beginPath();
+  if (share >= 0) {
+    pen.arc(16, 16, 12, -Math.PI / 2, -Math.PI / 2 + 2 * Math.PI * share);
+    pen.stroke();
+  } else {
+    pen.arc(16, 16, 15.5, 0, 2 * Math.PI);
+    pen.fill();
+  }
+  return canvas.toDataURL();
 }
 
 start();

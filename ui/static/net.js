@@ -24,10 +24,10 @@ export async function call(path, { method = "GET", body } = {}) {
 }
 
 /** Send a file's bytes as they are; the server reads and checks them. `progress(fraction)` while they travel. */
-export function upload(file, progress) {
+export function upload(file, progress, place = "/studio/photos") {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", "/studio/photos");
+    request.open("POST", place);
     request.setRequestHeader("X-Photo-Name", encodeURIComponent(file.name || "photo"));
     request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
     request.onerror = () => reject(new Refusal(t("net.upload_broken"), 0));

@@ -7,10 +7,18 @@ import { call, upload } from "./net.js";
 const ACCEPT = "image/*,.heic,.heif,.avif,.tif,.tiff,.bmp";
 const MOST = 50;
 
+function isVideo(file) {
+  return file.type === "video/mp4" || file.name.toLowerCase().endsWith(".mp4");
+}
+
 export class PhotoPicker {
-  /** changed(photos): called with the ready photos; each has id, name, width, height, view, sizes. */
-  constructor(root, changed, limit) {
+  /**
+   * changed(photos): called with the ready photos; each has id, name, width, height, view, sizes.
+   * settings(values): called with those of a video that somebody dropped.
+   */
+  constructor(root, changed, settings, limit) {
     this.changed = changed;
+    this.settings = settings;
     this.limit = limit;
     this.photos = [];
     this.busy = 0;
@@ -90,6 +98,10 @@ export class PhotoPicker {
     this.work(1);
     for (const [at, file] of files.slice(0, MOST).entries()) {
       try {
+        if (isVideo(file)) {
+          await this.read(file);
+          continue;
+        }
         if (file.size > this.limit) throw new Error(t("photo.too_large", { name: file.name, mb: this.limit >> 20 }));
         ready.push(await upload(file, (part) => this.bar.style.setProperty("width", `${(100 * (at + part)) / files.length}%`)));
       } catch (error) {
@@ -99,6 +111,11 @@ export class PhotoPicker {
     this.work(-1);
     if (ready.length) this.set(add ? [...this.photos, ...ready].slice(0, MOST) : ready);
     this.complain(problems.join("\n"));
+  }
+
+  /** The settings that one of our videos was made with. */
+  async read(file) {
+    this.settings(await upload(file, (part) => this.bar.style.setProperty("width", `${100 * part}%`), "/studio/settings"));
   }
 
   async takeSample() {

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from fanslymotion.doctor import checks as module
-from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, worst, wrong_packages
+from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, requirements, worst, wrong_packages
 from fanslymotion.pipeline.devices import GpuProcess, Gpus, GpuSample
 from fanslymotion.pipeline.estimate import GIB
 from fanslymotion.pipeline.request import VideoRequest
@@ -67,7 +67,7 @@ def test_missing_and_wrong_packages(tmp_path: Path) -> None:
     path.write_text(
         "# pinned\nno-such-package==1.0\npillow==1.0 ; python_version > '3'\nnothing ; python_version < '3'\n-e .\n"
     )
-    missing, wrong = wrong_packages(path)
+    missing, wrong = wrong_packages(requirements(path))
     assert missing == "no-such-package is missing"
     assert wrong.startswith("pillow is ")
 

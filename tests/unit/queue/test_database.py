@@ -138,3 +138,14 @@ def test_the_data_folder_comes_back_after_it_was_removed(jobs: Jobs, photo: Path
 def test_only_real_damage_counts_as_damage(settings: Settings) -> None:
     Store(settings).close()
     assert not database_module._damaged(file_of(settings))
+
+
+def test_a_job_list_of_the_first_version_is_brought_up_to_date(jobs: Jobs, photo: Path, settings: Settings) -> None:
+    job = jobs.submit(photo, REQUEST)
+    jobs.store.set_meta("schema", "1")
+    jobs.store.db.execute_sql("ALTER TABLE jobs DROP COLUMN favourite")
+    jobs.store.close()
+    again = Jobs(settings)
+    assert again.store.meta("schema") == "2"
+    assert again.set_favourite(job.id, True).favourite
+    assert [found.id for found in again.list()] == [job.id]

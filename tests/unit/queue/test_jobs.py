@@ -9,7 +9,7 @@ from fanslymotion.queue import jobs as jobs_module
 from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.rows import photo_of
-from fanslymotion.queue.types import Status, WorkerInfo, telling
+from fanslymotion.queue.types import Job, Sought, Status, WorkerInfo, telling
 from fanslymotion.settings import Settings
 
 from .conftest import REQUEST
@@ -186,3 +186,42 @@ def test_a_crash_is_told_while_the_next_worker_only_starts() -> None:
     assert telling([starting]) == [starting]
     assert telling([worker("stopped", False)]) == [worker("stopped", False)]
     assert telling([]) == []
+
+
+def finished(jobs: Jobs, photo: Path, name: str, at: float, **changes) -> Job:
+    job = jobs.submit(photo, replace(REQUEST, **changes), name=name)
+    row = state.claim(jobs.store, "w", at)
+    assert row is not None
+    state.fail(jobs.store, job.id, "w", "", at)
+    return jobs.get(job.id)
+
+
+def test_a_list_is_narrowed(jobs: Jobs, photo: Path) -> None:
+    old = finished(jobs, photo, "Река Ёлка.png", 100.0, resolution="1080p")
+    new = finished(jobs, photo, "100% river.png", 200.0)
+    jobs.set_favourite(old.id, True)
+
+    def names(**sought) -> list[str]:
+        wanted = Sought(**sought)
+        listed = jobs.list(statuses=[Status.FAILED], sought=wanted)
+        assert jobs.count(statuses=[Status.FAILED], sought=wanted) == len(listed)
+        return [job.name for job in listed]
+
+    assert names() == [new.name, old.name]
+    assert names(text="река ё") == [old.name]
+    assert names(text="0% R") == [new.name]
+    assert names(text="%") == [new.name], "no wildcard"
+    assert names(resolution="1080p") == [old.name]
+    assert names(resolution="1080") == []
+    assert names(model="mini") == [new.name, old.name]
+    assert names(favourite=True) == [old.name]
+    assert names(since=150.0) == [new.name]
+    assert names(text="river", favourite=True) == []
+
+
+def test_a_favourite_can_be_taken_back(jobs: Jobs, photo: Path) -> None:
+    job = jobs.submit(photo, REQUEST)
+    assert jobs.set_favourite(job.id, True).favourite
+    assert not jobs.set_favourite(job.id, False).favourite
+    with pytest.raises(NotFound):
+        jobs.set_favourite(job.id, True, owner="somebody else")
