@@ -35,4 +35,4 @@ def page(context: BrowserContext) -> Iterator[Page]:
     troubles: list[str] = []
     made.on("pageerror", lambda error: troubles.append(str(error)))
     yield made
-    assert not troubles
+    assert troubles == []

@@ -1,10 +1,12 @@
 """Queue, gallery and system, as a person uses them."""
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -130,3 +132,60 @@ def test_nothing_is_wider_than_a_phone(studio: Studio, page: Page, view: str) ->
     page.goto(f"{studio.url}/?view={view}")
     expect(page.locator("#worker span")).not_to_be_empty()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_settings_come_back_from_a_video_file(studio: Studio, page: Page, tmp_path: Path) -> None:
+    job = generate(page, studio.url, SAMPLE, steps=2)
+    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+    video = tmp_path / "from a friend.mp4"
+    video.write_bytes(httpx.get(f"{studio.url}/studio/jobs/{job}/video").content)
+    seed = httpx.get(f"{studio.url}/studio/jobs/{job}").json()["settings"]["seed"]
+    page.evaluate("localStorage.clear()")
+    page.goto(studio.url)
+    page.locator("details.advanced summary").click()
+    expect(page.locator("#f-seed")).to_have_value("")
+    page.set_input_files("#f-video", video)
+    expect(page.locator("#f-seed")).to_have_value(str(seed))
+    expect(page.locator("#f-steps")).to_have_value("2")
+    alien = tmp_path / "alien.mp4"
+    alien.write_bytes(b"\x00\x00\x00\x08ftyp")
+    page.set_input_files("#f-video", alien)
+    expect(page.locator(".picker ~ .problem")).to_contain_text("alien.mp4")
+
+
+def test_the_gallery_finds(studio: Studio, page: Page) -> None:
+    job = generate(page, studio.url, SAMPLE, steps=1)
+    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+    page.goto(f"{studio.url}/?view=gallery")
+    tile = page.locator(".tile", has=page.locator(f"[href*='{job}']"))
+    expect(tile).to_be_visible()
+    everything = page.locator(".tile").count()
+    tile.hover()
+    tile.locator(".star").click()
+    expect(tile.locator(".star")).to_have_attribute("aria-pressed", "true")
+    page.locator(".filters .star").click()
+    expect(page.locator(".tile")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".tile")).to_have_count(min(everything, 24))
+    search = page.locator(".filters input")
+    search.fill("SAMPLE.j")
+    expect(page.locator(".tile")).to_have_count(min(everything, 24))
+    search.fill("nowhere")
+    expect(page.locator(".nothing:visible")).to_have_text("Nothing fits these filters.")
+    search.fill("")
+    page.get_by_label("When", exact=True).select_option("7")
+    expect(page.locator(".tile")).to_have_count(min(everything, 24))
+
+
+def test_a_job_shows_what_its_device_does(studio: Studio, page: Page) -> None:
+    generate(page, studio.url, SAMPLE, steps=40)
+    expect(page.locator(".gauge-words")).to_contain_text("%", timeout=60_000)
+    expect(page.locator(".graph .load-line")).to_have_attribute("d", re.compile("L"))
+    href = "document.querySelector('link[rel~=icon]')?.href"
+    page.wait_for_function(f"{href}?.startsWith('data:image/png')")
+    page.reload()
+    expect(page.locator(".gauge-words")).to_contain_text("%")
+    page.click("[data-action=cancel]")
+    expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
+    page.goto(studio.url)
+    page.wait_for_function(f"{href}?.endsWith('icon.svg')")

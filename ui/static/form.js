@@ -25,7 +25,9 @@ export class Form {
     this.values = this.usable({ ...EMPTY, ...recall("form", {}) });
     this.build();
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && this.root.offsetParent) this.generate();
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !this.root.offsetParent) return;
+      event.preventDefault(); // on a link it would open another tab
+      this.generate();
     });
     document.addEventListener("language", () => this.rebuild());
   }
