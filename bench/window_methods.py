@@ -73,6 +73,7 @@ METHODS: dict[str, Method] = {
     "pinned overlap (ours)": windows(),
     "pinned, matched 0.5": windows(match=0.5),
     "pinned, noise 0.05": windows(noise_aug=0.05),
+    "conditioned on overlap": windows(condition="overlap"),
     "conditioned on photo": windows(condition="photo"),
     "conditioned on last": windows(condition="last"),
     "start only, cross-fade": windows(pin="start"),

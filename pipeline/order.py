@@ -93,8 +93,8 @@ def settle(
     options: WindowOptions | None = None,
 ) -> Order:
     """Raise PresetError for an unknown preset, ModelError for a folder that is no model."""
-    options = options or WindowOptions()
     model = find_model(request.model, presets, settings)
+    options = options or WindowOptions.of(model.preset.loop)
     sampling = model.preset.sampling
     duration = presets.duration(request.seconds)
     interpolation = presets.quality(request.quality).interpolation

@@ -32,6 +32,14 @@ class WindowOptions:
     match: float = 0.0
     fade: int = 4
 
+    @classmethod
+    def of(cls, loop: int) -> "WindowOptions":
+        """What measures best (docs/decisions.md). loop: see `plan_windows`.
+
+        Where the motion comes back to the photo, every window may start from the photo itself: nothing drifts.
+        """
+        return cls(condition="photo") if loop else cls()
+
 
 @dataclass(frozen=True)
 class WindowPlan:

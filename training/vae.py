@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from camera import clip, random_clip
 from common import Average, Log, learning_rate, load_checkpoint, save_checkpoint
 from diffusers import AutoencoderKLTemporalDecoder
+from muon import Muon, split
 from patches import Patches, install
 
 
@@ -122,12 +123,17 @@ def train(
     vae = build(patches)
     decoder, crops, log = vae.decoder, Crops(photos, config.seed), Log(run, "vae", every=50)
     average = Average(decoder, 0.998)
-    optimiser = torch.optim.AdamW(decoder.parameters(), lr=config.peak_rate, betas=(0.9, 0.98), weight_decay=1e-3)
+    hidden, rest = split(decoder)
+    optimisers = [
+        torch.optim.AdamW(rest, lr=config.peak_rate, betas=(0.9, 0.98), weight_decay=1e-3),
+        Muon(hidden, lr=config.peak_rate),
+    ]
     first, spent = 0, 0.0
     state = load_checkpoint(run / "vae.pt")
     if state:
         decoder.load_state_dict(state["weights"])
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         average.shadow, average.step = state["average"], state["step"]
         first, spent = state["step"], state["spent"]
     elif start:
@@ -145,7 +151,7 @@ def train(
         if done >= 1:
             break
         rate = learning_rate(step, done, config.peak_rate)
-        for group in optimiser.param_groups:
+        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
             group["lr"] = rate
         frames = int(crops.rng.choice([2, 4, 8] if done < 0.7 else [4, 8, 14]))
         pixels = crops.draw(max(1, config.images // frames), frames, config.crop)
@@ -156,9 +162,10 @@ def train(
         loss = reconstruction_loss(made, pixels, config)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        if torch.isfinite(norm):  # one bad bf16 step must not cost the run
-            optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        for optimiser in optimisers:
+            if torch.isfinite(norm):  # one bad bf16 step must not cost the run
+                optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         average.update(decoder)
         spent += time.perf_counter() - begun
         log.add(step + 1, loss=loss.item(), error=F.mse_loss(made, pixels).item())
@@ -168,7 +175,7 @@ def train(
                 weights=decoder.state_dict(),
                 average=average.shadow,
                 step=step + 1,
-                optimiser=optimiser.state_dict(),
+                optimisers=[optimiser.state_dict() for optimiser in optimisers],
                 spent=spent,
             )
             log.draw()

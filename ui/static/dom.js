@@ -39,6 +39,7 @@ export const ICONS = {
   pause: "M9 5v14M15 5v14",
   play: "M8 5v14l11-7z",
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
+  check: "M5 12.5l4.5 4.5L19 7.5",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   star: "M12 4l2.5 5.2 5.5.8-4 4 1 5.6-5-2.7-5 2.7 1-5.6-4-4 5.5-.8z",
   sliders: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",

@@ -5,14 +5,16 @@ import { duration, has, language, number, t, when } from "./i18n.js";
 import { Gauge } from "./gauge.js";
 import { Log } from "./log.js";
 import { call } from "./net.js";
+import { Welcome } from "./welcome.js";
 
 const STAGES = ["queued", "loading", "conditioning", "sampling", "decoding", "saving"];
 const FINAL = ["done", "failed", "cancelled"];
 
 export class JobView {
   /** hooks: changed(job), use(settings), open(job id or null), view(name) */
-  constructor(root, hooks) {
+  constructor(root, hooks, options) {
     this.root = root;
+    this.welcome = new Welcome(options);
     this.hooks = hooks;
     this.job = null;
     this.build();
@@ -20,7 +22,7 @@ export class JobView {
   }
 
   build() {
-    this.empty = h("div", { class: "empty" });
+    this.empty = this.welcome.element;
     this.photo = h("img", { class: "photo", alt: "" });
     this.preview = h("img", { class: "preview", alt: "", hidden: true });
     this.video = h("video", { controls: true, loop: true, playsInline: true, muted: true, preload: "auto", hidden: true });
@@ -52,19 +54,14 @@ export class JobView {
     };
     this.actions.append(...Object.values(this.buttons));
     this.root.append(this.empty, this.full);
-    this.drawEmpty();
   }
 
   button(action, path, act) {
     return h("button", { type: "button", class: "action", data: { action }, onclick: act }, icon(path), h("span"));
   }
 
-  drawEmpty() {
-    this.empty.replaceChildren(icon(ICONS.play), h("p", {}, h("b", {}, t("job.empty")), h("span", {}, t("job.empty_more"))));
-  }
-
   relabel() {
-    this.drawEmpty();
+    this.welcome.label();
     this.log.label();
     this.gauge.label();
     if (this.job) this.draw(this.job);

@@ -51,7 +51,7 @@ async function start() {
   }
   show($("logout"), options.user !== "");
   form = new Form($("form"), options, started);
-  jobView = new JobView($("job"), { changed, use: (settings) => form.use(settings), open: (id) => go({ job: id }), view: (view) => go({ view }) });
+  jobView = new JobView($("job"), { changed, use: (settings) => form.use(settings), open: (id) => go({ job: id }), view: (view) => go({ view }) }, options);
   stream = new Stream({
     job: (job) => jobView.update(job),
     log: (events) => jobView.happened(events),

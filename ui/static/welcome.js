@@ -1,0 +1,59 @@
+// Where no job is shown yet: what will appear here, what this computer can do, and what else could be had.
+
+import { h, icon, ICONS } from "./dom.js";
+import { duration, language, number, t } from "./i18n.js";
+import { call } from "./net.js";
+
+export class Welcome {
+  constructor(options) {
+    this.options = options;
+    this.facts = h("ul", { class: "welcome-facts" });
+    this.element = h("div", { class: "empty" });
+    this.label();
+    this.look();
+  }
+
+  label() {
+    this.element.replaceChildren(icon(ICONS.play), h("p", {}, h("b", {}, t("job.empty")), h("span", {}, t("job.empty_more"))), this.facts);
+    this.draw();
+  }
+
+  /** Each answer is drawn when it comes; without them the page works all the same. */
+  async look() {
+    const ready = this.options.models.filter((model) => !model.missing);
+    this.model = ready.find((model) => !model.demo) ?? ready[0];
+    const ask = async (key, path) => {
+      try {
+        this[key] = await call(path);
+        this.draw();
+      } catch {
+        // said elsewhere: the banner shows what is wrong with the connection
+      }
+    };
+    const query = this.model && new URLSearchParams({ model: this.model.name, seconds: this.options.durations[0].seconds, quality: this.options.qualities[0].name });
+    if (query) await ask("costs", `/studio/estimate?${query}`);
+    if (this.options.owns_machine) await ask("found", `/studio/doctor?language=${language}`);
+  }
+
+  draw() {
+    const { resolutions, durations } = this.options;
+    const facts = [];
+    const cost = this.costs?.[resolutions[0].name];
+    if (cost) {
+      facts.push([ICONS.play, t("welcome.machine", {
+        device: t(cost.device === "cpu" ? "welcome.cpu" : "welcome.gpu"), seconds: durations[0].seconds, size: resolutions[0].name,
+        model: this.model.label, time: duration(cost.seconds),
+      })]);
+    }
+    const better = this.options.models.find((model) => model.source === "hub" && model.missing && !model.gated);
+    if (this.model?.demo && better && this.options.owns_machine) {
+      facts.push([ICONS.download, t("welcome.model", { label: better.label, size: number(better.download_gb, 1) }), t("welcome.get")]);
+    }
+    if (this.found) {
+      const wrong = this.found.checks.filter((check) => ["warn", "broken"].includes(check.result)).length;
+      facts.push(wrong ? [ICONS.sliders, t("welcome.checks", { n: wrong }), t("welcome.see")] : [ICONS.check, t("welcome.well")]);
+    }
+    const link = (words) => h("a", { href: "/?view=system", data: { go: "system" } }, words);
+    this.facts.replaceChildren(...facts.map(([path, words, action]) => h("li", {}, icon(path), h("span", {}, words, action ? " " : "", action ? link(action) : ""))));
+  }
+}
