@@ -210,6 +210,15 @@ class Jobs:
             self._tables.Preview.delete().where(self._tables.Preview.job == job_id).execute()
         shutil.rmtree(job.folder, ignore_errors=True)
 
+    def clean(self, owner: str | None = None) -> int:
+        """Delete every job that failed or was cancelled, with its photo and checkpoints. Returns how many."""
+        count = 0
+        while found := self.list(owner=owner, statuses=[Status.FAILED, Status.CANCELLED], limit=100):
+            for job in found:
+                self.delete(job.id)
+                count += 1
+        return count
+
     def set_favourite(self, job_id: str, favourite: bool, owner: str | None = None) -> Job:
         """Mark a job as one to find again, or not."""
         job = self.get(job_id, owner)

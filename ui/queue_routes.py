@@ -75,6 +75,13 @@ async def delete(job_id: str, request: Request) -> dict[str, Any]:
     return {"deleted": found.id}
 
 
+@router.post("/jobs/clean")
+async def clean(request: Request) -> dict[str, Any]:
+    """One's own failed and cancelled jobs go, with their photos and checkpoints."""
+    jobs = request.app.state.studio.jobs
+    return {"deleted": await asyncio.to_thread(jobs.clean, owner_of(request))}
+
+
 @router.post("/queue/{act}")
 async def pause(act: Literal["pause", "resume"], request: Request) -> dict[str, Any]:
     jobs = owned(request).jobs

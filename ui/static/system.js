@@ -18,6 +18,7 @@ export class SystemView {
     this.disk = h("dl", { class: "pairs" });
     this.versions = h("dl", { class: "pairs" });
     this.checks = h("div", { class: "checks" });
+    this.tidy = h("button", { type: "button", class: "action", id: "clean", onclick: () => this.clean() }, icon(ICONS.trash), h("span"));
     this.look = h("button", { type: "button", class: "action", id: "doctor", onclick: () => this.examine() }, icon(ICONS.again), h("span"));
     this.titles = {};
     const card = (key, ...body) => h("section", { class: "card box" }, this.titles[key] = h("h2"), ...body);
@@ -25,7 +26,7 @@ export class SystemView {
     this.copy = h("button", { type: "button", class: "action", onclick: () => this.report() }, icon(ICONS.copy), h("span"));
     root.append(h("div", { class: "boxes" },
       card("workers", this.workers, this.restart), card("models", this.models),
-      card("doctor", this.checks, this.look), card("disk", this.disk), card("versions", this.versions, this.copy)));
+      card("doctor", this.checks, this.look), card("disk", this.disk, this.tidy), card("versions", this.versions, this.copy)));
     document.addEventListener("language", () => this.label());
     this.label();
   }
@@ -35,6 +36,7 @@ export class SystemView {
     setText(this.restart.querySelector("span"), t("system.restart"));
     setText(this.copy.querySelector("span"), t("system.report"));
     setText(this.look.querySelector("span"), t("system.examine"));
+    setText(this.tidy.querySelector("span"), t("system.clean"));
     if (this.found) this.examine();
     if (this.state) this.draw();
   }
@@ -141,6 +143,18 @@ export class SystemView {
         h("span", {}, h("b", {}, check.name), h("span", { class: "unseen" }, ` (${t(`check.${check.result}`)})`), " ", check.detail),
         check.code ? h("span", {}, check.cause) : "", check.code ? h("span", {}, h("b", {}, t("check.fix")), " ", check.fix) : "",
         check.code ? h("span", { class: "facts" }, check.code) : ""))));
+  }
+
+  /** Failed and cancelled jobs keep photo and checkpoints until somebody says so. */
+  async clean() {
+    if (!confirm(t("system.clean_sure"))) return;
+    try {
+      const { deleted } = await call("/studio/jobs/clean", { method: "POST" });
+      toast(t("system.cleaned", { n: deleted }));
+      await this.load();
+    } catch (refusal) {
+      toast(refusal.message, "error");
+    }
   }
 
   async restartWorker() {

@@ -225,3 +225,15 @@ def test_a_favourite_can_be_taken_back(jobs: Jobs, photo: Path) -> None:
     assert not jobs.set_favourite(job.id, False).favourite
     with pytest.raises(NotFound):
         jobs.set_favourite(job.id, True, owner="somebody else")
+
+
+def test_clean_up_takes_what_did_not_finish_and_nothing_else(jobs: Jobs, photo: Path, result) -> None:
+    failed = [finished(jobs, photo, f"{number}.png", 1.0) for number in range(3)]
+    good = jobs.submit(photo, REQUEST)
+    state.claim(jobs.store, "w", 1.0)
+    state.finish(jobs.store, good.id, "w", result, 2.0)
+    waiting = jobs.submit(photo, REQUEST)
+    assert jobs.clean(owner="somebody else") == 0
+    assert jobs.clean() == 3
+    assert {job.id for job in jobs.list()} == {good.id, waiting.id}
+    assert not any(job.folder.exists() for job in failed)

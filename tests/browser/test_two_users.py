@@ -1,0 +1,53 @@
+"""Two people share one page: each logs in and sees only what is theirs."""
+
+from collections.abc import Callable
+
+import pytest
+from fanslymotion.settings import ROOT
+from fanslymotion.tests.browser.studio_page import generate
+from fanslymotion.tests.studio import Studio
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def log_in(browser: Browser, studio: Studio, user: str, password: str) -> Page:
+    page = browser.new_context(locale="en-GB").new_page()
+    page.set_default_timeout(60_000)
+    page.goto(studio.url)
+    page.wait_for_url("**/login**")
+    page.get_by_label("Login").fill(user)
+    page.get_by_label("Password").fill(password)
+    page.keyboard.press("Enter")
+    return page
+
+
+def test_each_sees_only_their_own(make_studio: Callable[..., Studio], browser: Browser) -> None:
+    studio = make_studio("--auth", "anna:secret-1", "--auth", "ben:secret-2")
+    wrong = log_in(browser, studio, "anna", "secret-2")
+    expect(wrong.get_by_text("Login or password is wrong.")).to_be_visible()
+    wrong.context.close()
+
+    anna = log_in(browser, studio, "anna", "secret-1")
+    expect(anna.locator("#generate")).to_be_visible()
+    job = generate(anna, studio.url, ROOT / "assets" / "sample.jpg", steps=1)
+    expect(anna.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+
+    ben = log_in(browser, studio, "ben", "secret-2")
+    expect(ben.locator("#generate")).to_be_visible()
+    ben.goto(f"{studio.url}/?job={job}")
+    expect(ben.locator("#toasts")).to_contain_text("no job")
+    ben.goto(f"{studio.url}/?view=gallery")
+    expect(ben.locator(".nothing:visible")).to_be_visible()
+    ben.goto(f"{studio.url}/?view=system")
+    expect(ben.locator("#view-system .job-row").first).to_be_visible()
+    expect(ben.locator("#restart")).to_be_hidden()
+
+    anna.goto(f"{studio.url}/?view=gallery")
+    expect(anna.locator(".tile")).to_have_count(1)
+    anna.click("#logout button")
+    anna.wait_for_url("**/login**")
+    anna.goto(f"{studio.url}/?job={job}")
+    anna.wait_for_url("**/login**")
+    for page in (anna, ben):
+        page.context.close()
