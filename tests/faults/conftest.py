@@ -15,6 +15,8 @@ from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
 
+from .told import Told
+
 
 @pytest.fixture
 def jobs(settings: Settings) -> Iterator[Jobs]:
@@ -23,6 +25,11 @@ def jobs(settings: Settings) -> Iterator[Jobs]:
     yield made
     assert made.store.check() == "ok", "the database is whole after every fault"
     made.store.close()
+
+
+@pytest.fixture
+def told(settings: Settings, jobs: Jobs) -> Told:
+    return Told(settings, jobs)
 
 
 Start = Callable[..., subprocess.Popen]

@@ -12,6 +12,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
+from fanslymotion.ui.machine import machine_json
 
 from .conftest import until
 
@@ -82,8 +83,8 @@ def test_two_studios_on_one_folder_run_one_worker(jobs, start, submit) -> None:
     assert second.poll() is None
 
 
-def test_a_poison_job_fails_with_its_story_and_the_others_go_on(jobs, start, submit, tmp_path) -> None:
-    """A stand-in for a library that takes the process down: three losses at one place, then the reason is told."""
+def test_a_poison_job_fails_with_its_story_and_the_others_go_on(jobs, start, submit, told, tmp_path) -> None:
+    """T1. A stand-in for a library that takes the process down: three losses at one place, then the reason is told."""
     (tmp_path / "imageio_ffmpeg.py").write_text(
         "import os, pathlib\n"
         "def get_ffmpeg_exe():\n"
@@ -96,12 +97,14 @@ def test_a_poison_job_fails_with_its_story_and_the_others_go_on(jobs, start, sub
     failed = until(lambda: jobs.get(poison.id), lambda j: j.status is Status.FAILED)
     assert failed.error.startswith("the worker died 3 times at stage decoding")
     assert "the library says goodbye" in failed.error
+    assert "decoding" in told.everywhere(failed, "FM-WORKER-004", "retry")["cause"]  # no size is smaller than its own
     (tmp_path / "well").touch()
     assert until(lambda: jobs.get(next_one.id), lambda j: j.status is Status.FAILED).attempt <= 3
     assert (failed.folder / "work").is_dir(), "what was drawn is kept until the job is deleted"
 
 
-def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, tmp_path) -> None:
+def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, told, tmp_path) -> None:
+    """T2."""
     broken = tmp_path / "torch"
     broken.mkdir()
     (broken / "__init__.py").write_text("raise ImportError('libfancy.so.3: cannot open shared object file')\n")
@@ -111,6 +114,9 @@ def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, tm
     crashed = next(w for w in jobs.workers() if w.state == "crashed")
     assert "Likely cause: the system library libfancy is missing" in crashed.last_output
     assert jobs.get(job.id).status is Status.QUEUED, "the job waits"
+    assert told.by_doctor("FM-WORKER-002")["result"] == "broken"
+    assert "Traceback" in machine_json(jobs, None)["workers"][0]["last_output"]
+    assert "libfancy" in told.command("jobs", "show", job.id).stderr
     (broken / "__init__.py").unlink()
     broken.rmdir()
     assert until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE).attempt == 1

@@ -1,11 +1,11 @@
-"""Every row of docs/troubleshooting.md, injected: the right code, cause and fix stand in doctor, command and page."""
+"""Every row of docs/troubleshooting.md, injected: the right code, cause and fix stand in doctor, command and page.
+
+T1 and T2 are in test_kills.
+"""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,55 +28,9 @@ from fanslymotion.tests.studio import wait_for
 from fanslymotion.ui.machine import machine_json
 from fanslymotion.ui.shape import event_json, job_json
 
-from .conftest import until
+from .told import Told
 
 pytestmark = pytest.mark.faults
-
-
-@dataclass
-class Told:
-    """Asks the three places where a user may look."""
-
-    settings: Settings
-    jobs: Jobs
-
-    def command(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """From a folder that is not the program's."""
-        return subprocess.run(
-            [sys.executable, "-m", "fanslymotion", *words],
-            cwd=self.settings.home,
-            env=self.settings.environ() | environ,
-            capture_output=True,
-            text=True,
-        )
-
-    def doctor(self, *words: str, **environ: str) -> list[dict[str, Any]]:
-        done = self.command("doctor", "--json", *words, **environ)
-        assert "Traceback" not in done.stderr
-        return json.loads(done.stdout)["checks"]
-
-    def by_doctor(self, code: str, *words: str, **environ: str) -> dict[str, Any]:
-        found = [check for check in self.doctor(*words, **environ) if check["code"] == code]
-        assert found, f"the doctor does not know {code}"
-        assert all(found[0][key] for key in ("title", "cause", "fix"))
-        return found[0]
-
-    def everywhere(self, job: Job, code: str, action: str) -> dict[str, Any]:
-        """A failed job's diagnosis: on the page in both languages, in `jobs show`, and by the doctor."""
-        page = job_json(self.jobs.get(job.id), load_presets(self.settings))["diagnosis"]
-        assert page["en"]["code"] == page["ru"]["code"] == code
-        assert page["en"]["action"] == action
-        assert page["en"]["cause"] != page["ru"]["cause"]
-        shown = " ".join(self.command("jobs", "show", job.id).stdout.split())
-        assert code in shown
-        assert " ".join(page["en"]["fix"].split())[:30] in shown
-        assert self.by_doctor(code)["fix"]
-        return page["en"]
-
-
-@pytest.fixture
-def told(settings: Settings, jobs: Jobs) -> Told:
-    return Told(settings, jobs)
 
 
 @pytest.fixture
@@ -99,29 +53,6 @@ def out_of_memory(*_: Any, **__: Any) -> None:
 
 def log_of(jobs: Jobs, job: Job) -> str:
     return "\n".join(event.text for event in jobs.events_since(job.id, 0, 10_000) if event.kind == "log")
-
-
-def test_t1_a_job_that_is_lost_again_and_again(told: Told, jobs: Jobs, start, submit, tmp_path: Path) -> None:
-    (tmp_path / "imageio_ffmpeg.py").write_text("def get_ffmpeg_exe():\n    import os; os._exit(3)\n")
-    start(PYTHONPATH=str(tmp_path))
-    job = submit(seconds=6, steps=1)
-    until(lambda: jobs.get(job.id), lambda j: j.status is Status.FAILED)
-    said = told.everywhere(job, "FM-WORKER-004", "retry")  # nothing is smaller than this job
-    assert "decoding" in said["cause"] + jobs.get(job.id).error
-
-
-def test_t2_a_worker_that_crashes_while_importing(told: Told, jobs: Jobs, start, submit, tmp_path: Path) -> None:
-    broken = tmp_path / "torch"
-    broken.mkdir()
-    (broken / "__init__.py").write_text("raise ImportError('libfancy.so.3: cannot open shared object file')\n")
-    start(PYTHONPATH=str(tmp_path))
-    job = submit()
-    wait_for(lambda: any(w.state == "crashed" and "Traceback" in w.last_output for w in jobs.workers()), 60)
-    assert told.by_doctor("FM-WORKER-002")["result"] == "broken"
-    assert "Traceback" in machine_json(jobs, None)["workers"][0]["last_output"]
-    shown = told.command("jobs", "show", job.id)
-    assert "libfancy" in shown.stderr
-    assert jobs.get(job.id).status is Status.QUEUED
 
 
 def test_t3_no_memory_to_load_the_model(told: Told, run_here, submit, jobs: Jobs, monkeypatch) -> None:

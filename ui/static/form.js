@@ -101,8 +101,9 @@ export class Form {
           onchange: () => this.change(key, item.value),
         });
         const note = h("small");
-        inputs.push({ input, note, item });
-        return h("label", { class: item.advanced ? "advanced-only" : "" }, input, h("span", {}, h("b", {}, item.title), note));
+        const cost = key === "resolution" ? h("small", { class: "cost" }) : "";
+        inputs.push({ input, note, cost, item });
+        return h("label", { class: item.advanced ? "advanced-only" : "" }, input, h("span", {}, h("b", {}, item.title), note, cost));
       })));
     return { key, element, inputs };
   }
@@ -250,9 +251,9 @@ export class Form {
 
   drawCosts() {
     if (!this.costs) return;
-    for (const { note, item } of this.groups[0].inputs) {
-      const cost = this.costs[item.value];
-      if (cost) note.title = t("form.takes", { time: duration(cost.seconds) });
+    for (const { cost, item } of this.groups[0].inputs) {
+      const found = this.costs[item.value];
+      if (found) setText(cost, t("form.takes", { time: duration(found.seconds) }));
     }
     const cost = this.costs[this.values.resolution];
     if (!cost) return;
