@@ -9,6 +9,9 @@ import torch
 
 from .guard import check_decoded
 
+HALO_FROM = 6
+"""Frames of a chunk; in a smaller one two thrown away would cost too much."""
+
 
 def chunk_ranges(total: int, chunk: int) -> list[tuple[int, int]]:
     """Equal chunks of at most `chunk` frames: a short last one would look different from its neighbours."""
@@ -17,14 +20,18 @@ def chunk_ranges(total: int, chunk: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int = 0) -> Iterator[np.ndarray]:
+def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int | None = None) -> Iterator[np.ndarray]:
     """Yield frames as (n, height, width, 3) uint8, in order, always in the same chunks for the same arguments.
 
-    latents: (1, frames, channels, h, w), on any device. halo: frames decoded along on both sides of a chunk and
-    thrown away, which softens the chunk's borders. Raise RenderError when the VAE gives NaN.
+    latents: (1, frames, channels, h, w), on any device. chunk: the most frames decoded together. halo: frames of it
+    that are decoded along on both sides and thrown away: the decoder's convolutions in time see nothing beyond a
+    chunk, so that its outermost frames differ a little, which reads as a jump (default: 1, or 0 in small chunks).
+    Raise RenderError when the VAE gives NaN.
     """
     total = latents.shape[1]
-    for first, end in chunk_ranges(total, chunk):
+    if halo is None:
+        halo = 1 if HALO_FROM <= chunk < total else 0
+    for first, end in chunk_ranges(total, chunk - 2 * halo):
         low, high = max(0, first - halo), min(total, end + halo)
         frames = decode_frames(renderer, latents[:, low:high])
         yield frames[first - low : end - low]

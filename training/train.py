@@ -27,7 +27,7 @@ def main() -> None:
         unet_config = unet_stage.UnetConfig(steps=2, minutes=5, first_clips=2, pool=4)
     else:
         photos, held_out = load(RUNS / "photos" / "train"), load(RUNS / "photos" / "held_out")
-        vae_config = vae_stage.VaeConfig(minutes=asked.vae_minutes)
+        vae_config = vae_stage.VaeConfig(minutes=asked.vae_minutes, peak_rate=asked.vae_rate)
         unet_config = unet_stage.UnetConfig(steps=asked.unet_steps, minutes=asked.unet_minutes, spread=asked.spread)
     run = asked.run
     patches = components(photos, run)
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     words = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     words.add_argument("--run", type=Path, default=RUNS / "mini", help="folder of checkpoints, curves and the model")
     words.add_argument("--vae-minutes", type=float, default=45.0)
+    words.add_argument("--vae-rate", type=float, default=1e-3, help="highest learning rate; 2e-4 to go on with --start")
     words.add_argument("--unet-minutes", type=float, default=120.0)
     words.add_argument("--unet-steps", type=int, default=20_000, help="the run ends here at the latest")
     words.add_argument("--start", type=Path, help="a model folder of this recipe whose weights a new run begins with")
