@@ -64,7 +64,7 @@ def components(photos: list, run: Path) -> Patches:
 
 
 def export(vae: torch.nn.Module, denoiser: unet_stage.Denoiser, folder: Path) -> None:
-    """The folder that `StableVideoDiffusionPipeline.from_pretrained` and fanslymotion load; weights as fp16."""
+    """The folder that `StableVideoDiffusionPipeline.from_pretrained` and fanslymotion load; fp16, plainly named."""
     from diffusers import EulerDiscreteScheduler, StableVideoDiffusionPipeline
     from transformers import CLIPImageProcessor
 
@@ -76,7 +76,7 @@ def export(vae: torch.nn.Module, denoiser: unet_stage.Denoiser, folder: Path) ->
         scheduler=EulerDiscreteScheduler(**SCHEDULER),
         feature_extractor=CLIPImageProcessor(size={"shortest_edge": CLIP_SIZE}, crop_size=side),
     )
-    pipeline.save_pretrained(folder, safe_serialization=True, variant="fp16")
+    pipeline.save_pretrained(folder, safe_serialization=True)
 
 
 @torch.no_grad()

@@ -215,7 +215,7 @@ def load_weights(model: Denoiser, folder: Path) -> None:
     """The UNet's and the image encoder's weights from a diffusers folder of this architecture."""
     for part in ("unet", "image_encoder"):
         module = getattr(model, part)
-        kept = type(module).from_pretrained(folder, subfolder=part, variant="fp16")
+        kept = type(module).from_pretrained(folder, subfolder=part, dtype=torch.float32)
         module.load_state_dict(kept.state_dict())
 
 

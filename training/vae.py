@@ -137,7 +137,7 @@ def train(
         average.shadow, average.step = state["average"], state["step"]
         first, spent = state["step"], state["spent"]
     elif start:
-        kept = AutoencoderKLTemporalDecoder.from_pretrained(start, subfolder="vae", variant="fp16")
+        kept = AutoencoderKLTemporalDecoder.from_pretrained(start, subfolder="vae")
         decoder.load_state_dict(kept.decoder.state_dict())
         average = Average(decoder, 0.998)
     else:

@@ -25,7 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_folder_is_a_whole_model(model: Path) -> None:
     files = check_folder(model)
-    assert set(files.variants.values()) == {("fp16",)}
+    assert set(files.variants.values()) == {("",)}
     assert sum(path.stat().st_size for path in model.rglob("*")) < 25 * 2**20
     preset = folder_preset(model)
     assert (preset.width, preset.height, preset.frames) == (256, 144, 14)
