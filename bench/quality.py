@@ -10,6 +10,7 @@ import json
 import platform
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -42,11 +43,17 @@ class Studio:
         self.model, self.steps = model, steps
 
     def frames(
-        self, photo: Image.Image, method: str, seconds: int, **changes: Any
+        self, photo: Image.Image, method: str, seconds: int, one: bool = False, **changes: Any
     ) -> tuple[np.ndarray, WindowPlan, Image.Image, float]:
-        """uint8 (frames, height, width, 3), the windows, the photo as the model saw it, seconds it took."""
+        """uint8 (frames, height, width, 3), the windows, the photo as the model saw it, seconds it took.
+
+        one: only the first window.
+        """
         request = VideoRequest(model=self.model, seconds=seconds, steps=self.steps, **changes)
         order = settle(request, photo.size, self.presets, self.settings)
+        if one:
+            frames = order.clip.plan.frames
+            order = replace(order, frames=frames, clip=replace(order.clip, plan=WindowPlan(frames, frames, 1, 0)))
         renderer = self.renderers.get(order.model)
         seen = fit_photo(photo, (order.clip.width, order.clip.height), "crop")
         began = time.perf_counter()
@@ -93,8 +100,8 @@ def bucket_correlation(studio: Studio, photos: list[Image.Image]) -> list[float]
     for photo in photos:
         amounts = []
         for bucket in BUCKETS:
-            frames, plan, *_ = studio.frames(photo, "pinned overlap (ours)", 6, motion_bucket_id=bucket)
-            amounts.append(motion(frames[: plan.frames]))
+            frames, *_ = studio.frames(photo, "pinned overlap (ours)", 6, one=True, motion_bucket_id=bucket)
+            amounts.append(motion(frames))
         found.append(spearman(list(BUCKETS), amounts))
         print(
             f"motion {[round(a, 3) for a in amounts]} at buckets {BUCKETS}: rank correlation {found[-1]:.2f}",
@@ -103,13 +110,14 @@ def bucket_correlation(studio: Studio, photos: list[Image.Image]) -> list[float]
     return found
 
 
-def sheet(studio: Studio, photos: list[Image.Image], path: Path, seconds: int = 12, columns: int = 8) -> None:
-    """The photo, then frames spread over the clip, one row each."""
+def sheet(studio: Studio, photos: list[Image.Image], path: Path, seconds: int = 12, columns: int = 6) -> None:
+    """The photo, then frames spread over the clip: one row each for weak, usual and strong motion."""
     rows = []
     for photo in photos:
-        frames, _, seen, _ = studio.frames(photo, "pinned overlap (ours)", seconds)
-        picks = frames[np.linspace(0, len(frames) - 1, columns).astype(int)]
-        rows.append(np.concatenate([np.asarray(seen), *picks], axis=1))
+        for bucket in (20, 127, 240):
+            frames, _, seen, _ = studio.frames(photo, "pinned overlap (ours)", seconds, motion_bucket_id=bucket)
+            picks = frames[np.linspace(0, len(frames) - 1, columns).astype(int)]
+            rows.append(np.concatenate([np.asarray(seen), *picks], axis=1))
     width = min(row.shape[1] for row in rows)
     Image.fromarray(np.concatenate([row[:, :width] for row in rows])).save(path, optimize=True)
 
@@ -117,12 +125,13 @@ def sheet(studio: Studio, photos: list[Image.Image], path: Path, seconds: int = 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="+", type=Path)
-    parser.add_argument("--seconds", nargs="+", type=int, default=[6, 12])
+    parser.add_argument("--seconds", nargs="*", type=int, default=[6, 12])
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--model", default="mini")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--buckets", type=int, default=5, metavar="N", help="photos for the motion bucket, 0 = none")
-    parser.add_argument("--sheet", type=Path, help="write a contact sheet of the first photos here")
+    parser.add_argument("--out", type=Path, default=OUT / "quality.json")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet of the first photos, 12 s, here")
     options = parser.parse_args()
     photos = [load_photo(path) for path in options.photos]
     studio = Studio(options.model, options.steps)
@@ -135,7 +144,7 @@ def main() -> None:
     if options.sheet:
         sheet(studio, photos[:5], options.sheet)
     OUT.mkdir(exist_ok=True)
-    (OUT / "quality.json").write_text(json.dumps(result, indent=1))
+    options.out.write_text(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":
