@@ -100,7 +100,7 @@ def bucket_correlation(studio: Studio, photos: list[Image.Image]) -> list[float]
     for photo in photos:
         amounts = []
         for bucket in BUCKETS:
-            frames, *_ = studio.frames(photo, "pinned overlap (ours)", 6, one=True, motion_bucket_id=bucket)
+            frames, *_ = studio.frames(photo, "ours", 6, one=True, motion_bucket_id=bucket)
             amounts.append(motion(frames))
         found.append(spearman(list(BUCKETS), amounts))
         print(
@@ -115,7 +115,7 @@ def sheet(studio: Studio, photos: list[Image.Image], path: Path, seconds: int = 
     rows = []
     for photo in photos:
         for bucket in (20, 127, 240):
-            frames, _, seen, _ = studio.frames(photo, "pinned overlap (ours)", seconds, motion_bucket_id=bucket)
+            frames, _, seen, _ = studio.frames(photo, "ours", seconds, motion_bucket_id=bucket)
             picks = frames[np.linspace(0, len(frames) - 1, columns).astype(int)]
             rows.append(np.concatenate([np.asarray(seen), *picks], axis=1))
     width = min(row.shape[1] for row in rows)

@@ -70,10 +70,10 @@ def co_denoised(renderer: Any, clip: ClipSettings, photo: Image.Image) -> tuple[
 
 
 METHODS: dict[str, Method] = {
-    "pinned overlap (ours)": windows(),
-    "pinned, matched 0.5": windows(match=0.5),
-    "pinned, noise 0.05": windows(noise_aug=0.05),
-    "conditioned on overlap": windows(condition="overlap"),
+    "ours": windows(),
+    "pinned at every step": windows(pin="every_step", condition="overlap"),
+    "ours, matched 0.5": windows(match=0.5),
+    "ours, noise 0.05": windows(noise_aug=0.05),
     "conditioned on photo": windows(condition="photo"),
     "conditioned on last": windows(condition="last"),
     "start only, cross-fade": windows(pin="start"),

@@ -36,9 +36,10 @@ class WindowOptions:
     def of(cls, loop: int) -> "WindowOptions":
         """What measures best (docs/decisions.md). loop: see `plan_windows`.
 
-        Where the motion comes back to the photo, every window may start from the photo itself: nothing drifts.
+        Where the motion comes back to the photo, every window may start from the photo itself: nothing drifts. Two
+        such windows nearly agree where they overlap, and a cross-fade hides what is left.
         """
-        return cls(condition="photo") if loop else cls()
+        return cls(condition="photo", pin="start") if loop else cls()
 
 
 @dataclass(frozen=True)
