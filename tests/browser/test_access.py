@@ -66,6 +66,11 @@ def test_by_keyboard_alone(studio: Studio, page: Page) -> None:
     expect(page.locator(".photos figure img")).to_be_visible()
     page.keyboard.press("Control+Enter")
     page.wait_for_url("**job=**")
+    expect(page.locator("[data-action=cancel]")).to_be_visible()
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    assert "job=" in page.url, "the way past the header does not lose the job"
     page.locator("[data-action=cancel]").focus()
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid", "focus is seen"

@@ -78,7 +78,7 @@ def test_gallery_plays_deletes_and_gives_back(studio: Studio, page: Page) -> Non
     first.locator("[aria-label^=Delete]").click()
     page.click("[data-go=queue]")  # going away means it
     wait_for(lambda: httpx.get(f"{studio.url}/studio/jobs/{job}").status_code == 404)
-    assert not (studio.home / "jobs" / job).exists()
+    wait_for(lambda: not (studio.home / "jobs" / job).exists())
 
 
 def test_a_failed_job_says_why_and_is_tried_again(studio: Studio, page: Page) -> None:

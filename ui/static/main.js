@@ -104,6 +104,10 @@ function started(jobs) {
 
 function listen() {
   window.addEventListener("popstate", route);
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // Gradio's <base> would make another address of it, without the job
+    $("main").focus();
+  });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-go]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
