@@ -22,8 +22,7 @@ from fanslymotion.queue.rows import photo_of
 from fanslymotion.queue.types import Status
 from playwright.async_api import Browser, async_playwright
 from playwright.async_api import Page as Tab
-
-from ui import PHOTO, Page
+from studio import PHOTO, Page
 
 OUT = Path(__file__).resolve().parent / "out" / "page.json"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

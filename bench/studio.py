@@ -1,0 +1,51 @@
+"""A studio for benches of the page: `app.py` as a process, and a job whose worker is the bench itself."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.queue import state
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.settings import ROOT, Settings
+
+PHOTO = ROOT / "assets" / "sample.jpg"
+
+
+class Page:
+    """`app.py` without a worker, and one job that this process pretends to work on."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = Settings(home, home / "models", f"sqlite:///{(home / 'jobs.db').as_posix()}")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        words = ["--no-browser", "--no-worker", "--port", str(self.port)]
+        command = [sys.executable, str(ROOT / "app.py"), *words]
+        self.process = subprocess.Popen(command, env=self.settings.environ(), stdout=subprocess.DEVNULL)
+        self.jobs = Jobs(self.settings)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    async def ready(self) -> None:
+        async with httpx.AsyncClient() as client:
+            while True:
+                try:
+                    await client.get(f"{self.url}/studio/machine")
+                    return
+                except httpx.TransportError:
+                    await asyncio.sleep(0.2)
+
+    def begin(self) -> str:
+        job = self.jobs.submit(PHOTO, VideoRequest(seed=1))
+        state.claim(self.jobs.store, "bench", time.time())
+        return job.id
+
+    def say(self, job_id: str, text: str) -> None:
+        store = self.jobs.store
+        with store.write():
+            state.renew(store, job_id, "bench", {}, log=True)
+            state.add_event(store, job_id, time.time(), "log", text, "INFO")
