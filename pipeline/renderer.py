@@ -11,6 +11,7 @@ import torch
 
 from ..errors import Cancelled, ModelError
 from .estimate import Offload
+from .heap import return_heap
 from .memory import MemoryPlan
 from .models import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .tiny import build
@@ -174,6 +175,7 @@ def free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    return_heap()
 
 
 class _Loading:

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import StoreError
+from ..pipeline.heap import return_heap
 from ..settings import Settings
 from . import broker, state
 from .causes import likely_cause
@@ -108,6 +109,7 @@ class Worker:
                         self.stop(RESTART_CODE)
                 finally:
                     self._reporter, self._job_id = None, ""
+                    return_heap()
                     self._idle_since = time.monotonic()
         self.store.close()
 

@@ -1,0 +1,32 @@
+"""The C library's heap: keep what one step gave back for the next one, and return it when the work is done.
+
+Each step asks for the same few hundred buffers. glibc by default returns them to the system and takes them again, page
+by page: a third of a CPU's time (`bench/RESULTS.md`, "Memory kept between steps"). Other systems do not read this.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Mapping
+
+GLIBC = {
+    "MALLOC_ARENA_MAX": "1",  # a thread's own arena cannot hold large buffers, and the job's thread is not the main one
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "2000000000",  # bytes; the setting is a C int
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # asks for transparent huge pages
+}
+
+
+def keep_heap(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables for a process that computes, read by glibc when it starts. What the user has set stays."""
+    if not sys.platform.startswith("linux"):
+        return {}
+    return {name: value for name, value in GLIBC.items() if name not in environ}
+
+
+def return_heap() -> None:
+    """Give free pages back to the system; they would stay in the process otherwise."""
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # not in musl
+        if trim is not None:
+            trim(0)
