@@ -11,7 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from fanslymotion.pipeline.devices import cpu_bf16
 from torch import nn
+
+
+def autocast() -> torch.autocast:
+    """bf16 where the CPU multiplies it itself; elsewhere it is emulated, many times slower than 32 bits."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=cpu_bf16())
 
 
 class Average:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import Average, Log, learning_rate, load_checkpoint, save_checkpoint
+from common import Average, Log, autocast, learning_rate, load_checkpoint, save_checkpoint
 from diffusers import UNetSpatioTemporalConditionModel
 from edm import NoiseConfig, denoised, draw_sigmas, target, unet_input
 from latents import Batch, Pool
@@ -198,7 +198,7 @@ def loss_of(model: Denoiser, batch: Batch, config: UnetConfig) -> torch.Tensor:
     """EDM's weighted loss of one batch."""
     sigma = draw_sigmas(len(batch.clean), config.noise)
     noisy = batch.clean + sigma * torch.randn_like(batch.clean)
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         output = model(batch, noisy, sigma, config.drop).float()
     return (output - target(batch.clean, noisy, sigma)).square().mean()
 
@@ -238,7 +238,7 @@ def still_ratio(
         for part in (slice(0, 4), slice(4, 8), slice(8, 12)):
             some = Batch(batch.clean[part], batch.conditioning[part], batch.picture[part], batch.ids[part])
             noisy = some.clean + sigma * torch.randn(some.clean.shape, generator=generator)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 output = model(some, noisy, sigma).float()
             errors.append((denoised(output, noisy, sigma) - some.clean).square().mean())
         ratios[level] = round(float(torch.stack(errors).mean() / still), 3)

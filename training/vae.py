@@ -16,11 +16,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from camera import clip, random_clip
-from common import Average, Log, learning_rate, load_checkpoint, save_checkpoint
+from common import Average, Log, autocast, learning_rate, load_checkpoint, save_checkpoint
 from diffusers import AutoencoderKLTemporalDecoder
 from muon import Muon, split
 from patches import Patches, install
-
 
 BORDER = 3  # pixels
 
@@ -166,7 +165,7 @@ def train(
         pixels = crops.draw(max(1, config.images // frames), frames, config.crop)
         latents = patches.encode(pixels)
         latents = latents + config.noise * torch.rand(()) * torch.randn_like(latents)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             made = vae.decode(latents, num_frames=frames).sample.float()
         loss = reconstruction_loss(made, pixels, config)
         loss.backward()

@@ -45,7 +45,9 @@ BUFFERS = 10 * 5_000_000 * 8
 
 def count(environ: dict[str, str]) -> dict[str, int]:
     plain = {name: value for name, value in os.environ.items() if name not in GLIBC}
-    said = subprocess.run([sys.executable, "-c", COUNT], env=plain | environ, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", COUNT], env=plain | environ, capture_output=True, text=True, check=True
+    )
     return json.loads(said.stdout)
 
 

@@ -1,0 +1,13 @@
+"""Benches compute as the worker does: in a process whose heap is kept between steps (pipeline/heap.py)."""
+
+import os
+import sys
+
+from fanslymotion.pipeline.heap import keep_heap
+
+
+def as_worker() -> None:
+    """Start this program anew with the worker's heap, unless it already has it. Call it first in `main`."""
+    missing = keep_heap()
+    if missing:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | missing)
