@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+from as_worker import as_worker
 from camera_clips import MOVES, camera_clip, photos
 from fanslymotion.pipeline.ffmpeg import ffmpeg_path
 from fanslymotion.pipeline.interpolate import interpolate
@@ -117,6 +118,7 @@ def read_video(path: Path) -> list[np.ndarray]:
 
 
 def main() -> None:
+    as_worker()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--width", type=int, default=1024)
     parser.add_argument("--height", type=int, default=576)

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from as_worker import as_worker
 from full_size import build
 from overhead import Peak
 
@@ -85,6 +86,7 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
 
 
 def main() -> None:
+    as_worker()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limits", type=float, nargs="+", default=[6.0, 8.0, 12.0, 16.0], help="GB, on a GPU")

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from as_worker import as_worker
 from fanslymotion.pipeline.decode import decode
 from fanslymotion.pipeline.order import settle
 from fanslymotion.pipeline.photo import load_photo
@@ -123,6 +124,7 @@ def sheet(studio: Studio, photos: list[Image.Image], path: Path, seconds: int = 
 
 
 def main() -> None:
+    as_worker()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--seconds", nargs="*", type=int, default=[6, 12])
