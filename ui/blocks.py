@@ -19,7 +19,7 @@ from ..pipeline.photo import MAX_BYTES
 from ..presets import Presets
 from ..queue.jobs import Jobs
 from ..settings import Settings
-from .guard import USER
+from .guard import USER, is_https
 from .job_routes import JOB_ID, check_room, clean_name
 from .logins import Logins
 from .reading import to_request
@@ -178,4 +178,7 @@ def _with_addresses(state: dict[str, Any], request: gr.Request) -> dict[str, Any
 
 
 def _base(request: Request | None) -> str:
-    return str(request.base_url).rstrip("/").removesuffix("/gradio_api") if request is not None else ""
+    if request is None:
+        return ""
+    scheme = "https" if is_https(request.headers, request.url.scheme) else "http"
+    return str(request.base_url.replace(scheme=scheme)).rstrip("/").removesuffix("/gradio_api")

@@ -5,22 +5,28 @@ Gradio's own `auth` covers only its own routes, so that one middleware in front 
 
 import base64
 import binascii
-from collections.abc import Collection
-from http.cookies import SimpleCookie
+import math
+from collections.abc import Collection, Mapping
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..pipeline.photo import MAX_BYTES
 from .logins import Logins
 
 COOKIE = "fanslymotion_session"
+MARK = "fanslymotion_known"
+"""Cookies: who is logged in, and whose password was right in this browser before."""
 USER = "fanslymotion.user"
 """The key of the ASGI scope that holds the login of a request; "" on a page without logins."""
 
+# Paths as a whole, or, with a slash at the end, all that begin so.
 PUBLIC = ("/login", "/logout", "/studio/static/", "/studio/locales/", "/favicon.ico", "/robots.txt")
-OURS = ("/studio/", "/login", "/logout")
+OURS = ("/", "/studio/")
 GRADIO_ROUTES = (
     "/assets/",
     "/static/",
@@ -29,7 +35,8 @@ GRADIO_ROUTES = (
     "/gradio_api/app_id",
     "/config",
     "/gradio_api/info",
-    "/gradio_api/queue/",
+    "/gradio_api/queue/join",
+    "/gradio_api/queue/data",
     "/gradio_api/call/",
     "/gradio_api/upload",
     "/gradio_api/heartbeat/",
@@ -38,6 +45,14 @@ GRADIO_ROUTES = (
     "/gradio_api/reset",
 )
 """What the page and a `gradio_client` need. Gradio's other routes (proxy, vibe editor, …) do not exist here."""
+
+MOST_BODY_BYTES = 1 << 20
+BODY_BYTES = {
+    "/studio/photos": math.inf,
+    "/studio/settings": math.inf,
+    "/gradio_api/upload": MAX_BYTES + MOST_BODY_BYTES,
+}
+"""For the places that take files; the first two count for themselves and name the file in their answer."""
 
 LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
@@ -62,8 +77,12 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
+        answer = _with_headers(send)
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, _with_headers(send))
+        if refusal is not None:
+            await refusal(scope, receive, answer)
+        else:
+            await _Measured(self._app, BODY_BYTES.get(scope["path"], MOST_BODY_BYTES))(scope, receive, answer)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Why a request goes no further; otherwise the login is noted in the scope."""
@@ -73,47 +92,102 @@ class Guard:
             return _error(421, "This page answers only to its local address; open it as http://127.0.0.1.")
         if scope["method"] not in ("GET", "HEAD", "OPTIONS") and _is_foreign(headers):
             return _error(403, "Another web page tried to act in your name; that was refused.")
-        if not _exists(path):
+        if not _among(path, (*PUBLIC, *OURS, *GRADIO_ROUTES)):
             return _error(404, "There is no such page here.")
-        user = self._user(headers, scope) if self._logins.required else ""
-        if user is None and not path.startswith(PUBLIC):
-            return _ask_to_log_in(scope, headers)
+        scope[USER] = ""
+        if not self._logins.required:
+            return None
+        cookies = cookie_parser(headers.get("cookie", ""))
+        user = self._logins.session_user(cookies.get(COOKIE, ""))
+        if user is None and not _among(path, PUBLIC):
+            given = _basic(headers.get("authorization", ""))
+            if given is None:
+                return _ask_to_log_in(scope, headers)
+            user, password = given
+            if refusal := self.try_password(user, password, cookies):
+                return refusal
         scope[USER] = user or ""
         return None
 
-    def _user(self, headers: Headers, scope: Scope) -> str | None:
-        cookies = SimpleCookie()
-        cookies.load(headers.get("cookie", ""))
-        if COOKIE in cookies and (user := self._logins.session_user(cookies[COOKIE].value)):
-            return user
-        return self._basic(headers.get("authorization", ""), address_of(scope))
-
-    def _basic(self, header: str, address: str) -> str | None:
-        """HTTP Basic, for scripts: `curl -u user:password …`."""
-        kind, _, value = header.partition(" ")
-        if kind.lower() != "basic":
+    def try_password(self, user: str, password: str, cookies: Mapping[str, str]) -> Response | None:
+        """None when it is right; otherwise the answer, which says how long to wait after too many wrong ones."""
+        logins = self._logins
+        mark = logins.known_mark(user, cookies.get(MARK, ""))
+        if wait := math.ceil(logins.brake.wait(user, mark)):
+            sentence = f"Too many wrong passwords; try again in {wait} s."
+            return JSONResponse({"error": sentence, "wait": wait}, 429, headers={"Retry-After": str(wait)})
+        if logins.check(user, password):
             return None
+        logins.brake.failed(user, mark)
+        return _error(401, "Login or password is wrong.")
+
+
+class _Measured:
+    """The app behind a limit on a body's bytes, whatever its headers say of them.
+
+    Whoever is refused in the middle of a body loses the connection: the server would go on reading it otherwise.
+    """
+
+    def __init__(self, app: ASGIApp, limit: float) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sentence = f"This request is too large; at most {self._limit / 2**20:.0f} MB are taken here."
+        refusal = JSONResponse({"error": sentence}, 413, headers={"Connection": "close"})
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdigit() and int(declared) > self._limit:
+            await refusal(scope, receive, send)
+            return
+        size, more, refused, begun = 0, False, False, False
+
+        async def measured() -> Message:
+            nonlocal size, more, refused
+            message = await receive()
+            size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+            if size <= self._limit:
+                return message
+            if begun:  # the app has answered without the body; as far as it is concerned, the sender is gone
+                return {"type": "http.disconnect"}
+            refused = True
+            raise HTTPException(413)
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            if refused and not begun:
+                return  # what the app makes of the exception
+            if more and not begun:
+                MutableHeaders(scope=message)["Connection"] = "close"
+            begun = True
+            await send(message)
+
         try:
-            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-        if self._logins.brake.wait(user, address) > 0:
-            return None
-        if self._logins.check(user, password):
-            self._logins.brake.succeeded(user, address)
-            return user
-        self._logins.brake.failed(user, address)
+            await self._app(scope, measured, sending)
+        except HTTPException:
+            if not refused:
+                raise
+        if refused and not begun:
+            await refusal(scope, receive, send)
+
+
+def is_https(headers: Mapping[str, str], scheme: str) -> bool:
+    """Whether the browser talks HTTPS, perhaps to a proxy in front. Who forges the header fools only oneself."""
+    return "https" in (scheme, headers.get("x-forwarded-proto"))
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    """Login and password of HTTP Basic, for scripts: `curl -u user:password …`."""
+    kind, _, value = header.partition(" ")
+    if kind.lower() != "basic":
         return None
+    try:
+        user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return user, password
 
 
-def address_of(scope: Scope) -> str:
-    """The network address a request came from. Proxies' own headers are not believed: anybody can write them."""
-    client = scope.get("client")
-    return client[0] if client else ""
-
-
-def _exists(path: str, routes: Collection[str] = (*PUBLIC, *OURS, *GRADIO_ROUTES)) -> bool:
-    return path == "/" or path.startswith(tuple(routes))
+def _among(path: str, routes: Collection[str]) -> bool:
+    return any(path == route or (route.endswith("/") and route != "/" and path.startswith(route)) for route in routes)
 
 
 def _hostname(host: str) -> str:

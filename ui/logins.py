@@ -7,18 +7,18 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import BadInput
 
 SESSION_SECONDS = 30 * 24 * 3600
 FREE_ATTEMPTS = 5
-"""Wrong passwords in a row for one login from one address before each further one costs time."""
-FREE_ATTEMPTS_PER_ADDRESS = 20
-LONGEST_WAIT_SECONDS = 60.0
-FORGET_SECONDS = 15 * 60
-MOST_TRACKED = 10_000
+"""Wrong passwords for one login that are looked at without a pause."""
+PAUSE_SECONDS = 10.0
+"""After those one more in so long: the longest that anybody has to wait."""
+STAND_INS = 1024
+"""Names that are no login share so many counters, so that made-up names fill no memory."""
 
 
 def parse_logins(words: Sequence[str]) -> dict[str, str]:
@@ -38,36 +38,33 @@ def make_login() -> dict[str, str]:
 
 
 class Brake:
-    """Slows down whoever guesses: after some free attempts each wrong one doubles the wait, up to a minute."""
+    """Slows down guessing, and nobody else for long: five wrong passwords for a login, then one every ten seconds.
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._failures: dict[tuple[str, ...], tuple[int, float]] = {}
+    Counted for each login over all addresses: an attacker has many of those, and behind a share link's tunnel
+    everybody comes from the same one. So no address is ever refused, only one login's next attempt, for at most
+    PAUSE_SECONDS. A right password costs nothing and clears nothing: a script that logs in every second would give
+    somebody who guesses a new start each time.
+    Who never stops guessing takes every turn of strangers. A browser that has logged in before is no stranger: it
+    shows a signed mark (`Logins.mark`), and its attempts are counted apart (OWASP's "device cookies").
+    """
 
-    def wait(self, user: str, address: str) -> float:
-        """Seconds until the next attempt of this kind is looked at; 0 = now."""
-        return max(
-            self._wait((user, address), FREE_ATTEMPTS),
-            self._wait((address,), FREE_ATTEMPTS_PER_ADDRESS),
-        )
+    def __init__(self, names: Collection[str] = (), now: Callable[[], float] = time.monotonic) -> None:
+        self._names, self._now = names, now
+        self._paid_until: dict[tuple[str, str], float] = {}
+        """By login and browser: each wrong attempt pays for PAUSE_SECONDS; FREE_ATTEMPTS of them on credit."""
 
-    def failed(self, user: str, address: str) -> None:
-        now = self._now()
-        for key in ((user, address), (address,)):
-            count, last = self._failures.pop(key, (0, now))
-            self._failures[key] = (1 if now - last > FORGET_SECONDS else count + 1, now)
-        while len(self._failures) > MOST_TRACKED:
-            self._failures.pop(next(iter(self._failures)))
+    def wait(self, user: str, mark: str = "") -> float:
+        """Seconds until the next attempt is looked at; 0 = now. mark: of a browser that has logged in before."""
+        ahead = self._paid_until.get(self._key(user, mark), 0.0) - self._now()
+        return max(0.0, ahead - (FREE_ATTEMPTS - 1) * PAUSE_SECONDS)
 
-    def succeeded(self, user: str, address: str) -> None:
-        self._failures.pop((user, address), None)
+    def failed(self, user: str, mark: str = "") -> None:
+        key, now = self._key(user, mark), self._now()
+        self._paid_until = {known: until for known, until in self._paid_until.items() if until > now}
+        self._paid_until[key] = max(now, self._paid_until.get(key, now)) + PAUSE_SECONDS
 
-    def _wait(self, key: tuple[str, ...], free: int) -> float:
-        count, last = self._failures.get(key, (0, 0.0))
-        if count < free or self._now() - last > FORGET_SECONDS:
-            return 0.0
-        pause = min(LONGEST_WAIT_SECONDS, 2.0 ** min(count - free, 10))
-        return max(0.0, last + pause - self._now())
+    def _key(self, user: str, mark: str) -> tuple[str, str]:
+        return (user, mark) if user in self._names else (f"{hash(user) % STAND_INS}", "")
 
 
 class Logins:
@@ -80,7 +77,7 @@ class Logins:
     def __init__(self, passwords: Mapping[str, str], key: bytes) -> None:
         self._passwords = dict(passwords)
         self._key = key
-        self.brake = Brake()
+        self.brake = Brake(self.names)
 
     @property
     def required(self) -> bool:
@@ -106,12 +103,25 @@ class Logins:
         body = base64.urlsafe_b64encode(json.dumps([user, ends, secrets.token_hex(8)]).encode()).decode()
         return f"{body}.{self._sign(user, body)}"
 
+    def mark(self, user: str) -> str:
+        """What a browser keeps, also after logging out, to show that this login's password was right in it once."""
+        body = secrets.token_hex(8)
+        return f"{body}.{self._sign(user, f'mark {body}')}"
+
+    def known_mark(self, user: str, mark: str) -> str:
+        """The mark when it is this login's, "" otherwise: made-up ones make nobody known."""
+        body, _, signature = mark.partition(".")
+        if user not in self._passwords:
+            return ""
+        same = hmac.compare_digest(self._sign(user, f"mark {body}").encode(), signature.encode())
+        return body if same else ""
+
     def session_user(self, token: str, now: float | None = None) -> str | None:
         """The login that a token stands for; None when it is forged, too old, or its password was changed."""
         body, _, signature = token.partition(".")
         try:
             user, ends, _ = json.loads(base64.urlsafe_b64decode(body.encode()))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return None
         if not isinstance(user, str) or user not in self._passwords or not isinstance(ends, int):
             return None

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Redirect
 from .. import __version__
 from ..errors import NotFound
 from ..pipeline.photo import MAX_BYTES
-from .guard import COOKIE, address_of
+from .guard import COOKIE, MARK, is_https
 from .logins import SESSION_SECONDS
 from .machine import machine_json
 from .reading import owner_of, read_body, user_of
@@ -23,6 +23,7 @@ router = APIRouter()
 
 FOLDER = Path(__file__).resolve().parent
 MOST_LOGIN_BYTES = 4096
+MARK_SECONDS = 365 * 24 * 3600
 
 
 @router.get("/login", response_class=HTMLResponse)
@@ -32,31 +33,24 @@ async def login_page() -> Response:
 
 @router.post("/login")
 async def log_in(request: Request) -> Response:
-    """Form fields username and password, as gradio_client sends them. Wrong ones take longer and longer."""
-    logins = request.app.state.studio.logins
+    """Form fields username and password, as gradio_client sends them."""
+    studio = request.app.state.studio
     body = await read_body(request, MOST_LOGIN_BYTES, "this request is too large")
     form = parse_qs(body.decode("utf-8", "replace"))
     user, password = (form.get(key, [""])[0] for key in ("username", "password"))
-    address = address_of(request.scope)
-    wait = logins.brake.wait(user, address)
-    if wait > 0:
-        sentence = f"Too many wrong passwords; try again in {wait:.0f} s."
-        return JSONResponse({"error": sentence, "wait": wait}, 429, headers={"Retry-After": f"{wait:.0f}"})
-    if not logins.check(user, password):
-        logins.brake.failed(user, address)
-        await asyncio.sleep(0.3)
-        return JSONResponse({"error": "Login or password is wrong."}, status_code=401)
-    logins.brake.succeeded(user, address)
+    if refusal := studio.guard.try_password(user, password, request.cookies):
+        return refusal
     response = JSONResponse({"success": True})
-    https = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-    response.set_cookie(
-        COOKIE, logins.open_session(user), max_age=SESSION_SECONDS, httponly=True, samesite="lax", secure=https
-    )
+    safe: dict[str, Any] = {
+        "httponly": True, "samesite": "lax", "secure": is_https(request.headers, request.url.scheme)
+    }  # fmt: skip
+    response.set_cookie(COOKIE, studio.logins.open_session(user), max_age=SESSION_SECONDS, **safe)
+    response.set_cookie(MARK, studio.logins.mark(user), max_age=MARK_SECONDS, path="/login", **safe)
     return response
 
 
 @router.post("/logout")
-async def log_out() -> Response:
+async def log_out(request: Request) -> Response:
     response = RedirectResponse("/login", status_code=303)
     response.delete_cookie(COOKIE)
     return response

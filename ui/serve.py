@@ -75,6 +75,7 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # uvicorn would believe any X-Forwarded-For that comes from this machine
                 timeout_graceful_shutdown=3,
                 timeout_keep_alive=30,
             )

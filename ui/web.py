@@ -34,7 +34,11 @@ class Studio:
     photos: Photos
     logins: Logins
     live: Live
-    app: ASGIApp
+    guard: Guard
+
+    @property
+    def app(self) -> ASGIApp:
+        return self.guard
 
 
 def build_app(settings: Settings, logins: Logins, host: str) -> Studio:

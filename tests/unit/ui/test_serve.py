@@ -1,10 +1,20 @@
 """Addresses, ports and logins that the page starts with."""
 
+import base64
 import socket
 
 import pytest
 from fanslymotion.errors import BadInput
-from fanslymotion.ui.logins import Brake, Logins, make_login, parse_logins, session_key
+from fanslymotion.ui.logins import (
+    FREE_ATTEMPTS,
+    PAUSE_SECONDS,
+    STAND_INS,
+    Brake,
+    Logins,
+    make_login,
+    parse_logins,
+    session_key,
+)
 from fanslymotion.ui.serve import is_local, listen, local_address
 from fanslymotion.ui.start import main
 
@@ -73,7 +83,8 @@ def test_a_session_is_its_logins_own_and_ends(tmp_path) -> None:
     assert logins.session_user(token, now=1000.0 + 31 * 24 * 3600) is None
     body, _, signature = token.partition(".")
     other = logins.open_session("ben", now=1000.0).partition(".")[0]
-    for forged in (f"{other}.{signature}", body, f"{body}.", f"x{token}", "", "."):
+    deep = base64.urlsafe_b64encode(b"[" * 40_000).decode()
+    for forged in (deep, f"{other}.{signature}", body, f"{body}.", f"x{token}", "", "."):
         assert logins.session_user(forged, now=1001.0) is None
 
 
@@ -83,22 +94,38 @@ def test_a_restart_logs_nobody_out_and_a_new_password_does(tmp_path) -> None:
     assert Logins({"anna": "new"}, session_key(tmp_path)).session_user(token) is None
 
 
-def test_guessing_gets_slower_and_slower() -> None:
+def test_after_five_wrong_passwords_one_more_every_ten_seconds() -> None:
     now = [0.0]
-    brake = Brake(lambda: now[0])
-    waits = []
-    for _ in range(12):
-        brake.failed("anna", "10.0.0.1")
-        waits.append(brake.wait("anna", "10.0.0.1"))
-    assert waits[:4] == [0] * 4
-    assert waits[5:] == sorted(waits[5:])
-    assert waits[-1] == 60
-    assert brake.wait("ben", "10.0.0.2") == 0, "others are not slowed down"
-    now[0] = 61
-    assert brake.wait("anna", "10.0.0.1") == 0
-    brake.succeeded("anna", "10.0.0.1")
-    brake.failed("anna", "10.0.0.1")
-    assert brake.wait("anna", "10.0.0.1") == 0
+    brake = Brake(("anna", "ben"), lambda: now[0])
+    looked_at = 0
+    for second in range(3600):
+        now[0] = float(second)
+        while brake.wait("anna") == 0:
+            brake.failed("anna")
+            looked_at += 1
+    assert looked_at == FREE_ATTEMPTS + 3599 // PAUSE_SECONDS
+    assert 0 < brake.wait("anna") <= PAUSE_SECONDS, "and whoever has the right one waits no longer"
+    assert brake.wait("ben") == 0, "others are not slowed down"
+    assert brake.wait("anna", "a browser that has logged in before") == 0
+
+
+def test_made_up_names_fill_no_memory_and_look_like_logins() -> None:
+    brake = Brake(("anna",), lambda: 0.0)
+    for number in range(10_000):
+        brake.failed(f"nobody-{number}")
+    assert len(brake._paid_until) <= STAND_INS
+    assert brake.wait("nobody-1") > 0
+    assert brake.wait("anna") == 0
+
+
+def test_a_browser_is_known_by_a_mark_of_that_login() -> None:
+    logins = Logins({"anna": "a", "ben": "b"}, b"k" * 32)
+    mark = logins.mark("anna")
+    assert logins.known_mark("anna", mark)
+    for other in (logins.mark("ben"), mark + "0", mark.partition(".")[0], logins.open_session("anna"), "", "."):
+        assert logins.known_mark("anna", other) == ""
+    assert logins.known_mark("nobody", mark) == ""
+    assert logins.session_user(mark) is None, "it opens nothing"
 
 
 def test_a_made_login_is_not_guessable() -> None:
