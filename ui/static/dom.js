@@ -70,9 +70,30 @@ export function recall(key, otherwise) {
   }
 }
 
-export function toast(text, kind = "info") {
+export function toast(text, kind = "info", ms = kind === "error" ? 9000 : 4500) {
   const box = h("div", { class: `toast ${kind}` }, text);
   document.getElementById("toasts").append(box);
-  setTimeout(() => box.remove(), kind === "error" ? 9000 : 4500);
+  setTimeout(() => box.remove(), ms);
   return box;
+}
+
+/** Into the clipboard; also on http://192.168…, where browsers hide navigator.clipboard. Whether it worked. */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const focused = document.activeElement;
+    const area = h("textarea", { value: text, class: "unseen", readOnly: true, "aria-hidden": true });
+    document.getElementById("studio").append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    focused?.focus();
+    return copied;
+  }
+}
+
+export function calm() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

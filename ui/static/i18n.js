@@ -1,5 +1,7 @@
 // One catalogue for each language; the page's words come from here and nowhere else.
 
+import { recall, remember } from "./dom.js";
+
 export const LANGUAGES = { en: "English", ru: "Русский" };
 
 let words = {};
@@ -7,7 +9,7 @@ let plural = new Intl.PluralRules("en");
 export let language = "en";
 
 function preferred() {
-  const stored = localStorage.getItem("fanslymotion.language");
+  const stored = recall("language", "");
   if (stored in LANGUAGES) return stored;
   const wanted = navigator.languages.map((name) => name.slice(0, 2).toLowerCase());
   return wanted.find((name) => name in LANGUAGES) ?? "en";
@@ -15,6 +17,7 @@ function preferred() {
 
 export async function loadLanguage(name = preferred()) {
   const answer = await fetch(`/studio/locales/${name}.json`);
+  if (!answer.ok) throw new Error(`${answer.status}`);
   words = await answer.json();
   language = name;
   plural = new Intl.PluralRules(name);
@@ -22,11 +25,27 @@ export async function loadLanguage(name = preferred()) {
   translate(document);
 }
 
+const SILENT = "fanslymotion does not answer; trying again. · fanslymotion не отвечает, пробуем снова.";
+
+/** Without words there is no page: try until they are here, and say so meanwhile. say(sentence or "") */
+export async function insistOnLanguage(say) {
+  for (;;) {
+    try {
+      await loadLanguage();
+      say("");
+      return;
+    } catch {
+      say(SILENT);
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+  }
+}
+
 export async function switchLanguage() {
   const names = Object.keys(LANGUAGES);
   const next = names[(names.indexOf(language) + 1) % names.length];
-  localStorage.setItem("fanslymotion.language", next);
   await loadLanguage(next);
+  remember("language", next);
   document.dispatchEvent(new CustomEvent("language"));
 }
 

@@ -1,12 +1,12 @@
 // Log in, and go to the page that was wanted.
 
 import { setText, show } from "./dom.js";
-import { duration, loadLanguage, t } from "./i18n.js";
+import { duration, insistOnLanguage, t } from "./i18n.js";
 
 const form = document.getElementById("login");
 const problem = document.getElementById("problem");
 
-await loadLanguage();
+await insistOnLanguage(complain);
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -17,14 +17,18 @@ form.addEventListener("submit", async (event) => {
   }
   const { wait } = answer ? await answer.json() : {};
   const sentence = !answer ? t("net.unreachable") : wait ? t("login.wait", { time: duration(Math.ceil(wait)) }) : t("login.wrong");
-  setText(problem, sentence);
-  show(problem, true);
+  complain(sentence);
   form.password.select();
 });
+
+function complain(sentence) {
+  setText(problem, sentence);
+  show(problem, sentence !== "");
+}
 
 /** Only a path of this page: a link must not lead elsewhere after the login. */
 function wanted() {
   const next = new URLSearchParams(location.search).get("next") ?? "/";
   const address = new URL(next, location.origin);
-  return address.origin === location.origin ? address.pathname + address.search : "/";
+  return address.origin === location.origin ? address.href : "/"; // not its path: "//elsewhere" would lead away
 }

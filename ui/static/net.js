@@ -9,11 +9,12 @@ export class Refusal extends Error {
   }
 }
 
-export async function call(path, { method = "GET", body } = {}) {
+export async function call(path, { method = "GET", body, keepalive = false } = {}) {
   let answer;
   try {
     answer = await fetch(path, {
       method,
+      keepalive, // it may outlive the page
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -59,8 +60,8 @@ function settle(status, text) {
 const SLOW_POLL_MS = 5000;
 
 /**
- * The live stream. A browser opens only six connections to a host, so a hidden tab closes its stream, asks for its
- * job every few seconds (for the title and the notification), and takes the stream up again when it is shown.
+ * The live stream. A browser opens only six connections to a host, so a hidden tab closes its stream, asks every few
+ * seconds how things are (for the title and the notifications), and takes the stream up again when it is shown.
  *
  * handlers: job(state), log(lines), machine(state), trouble(sentence or ""), gone(sentence)
  */
@@ -71,20 +72,25 @@ export class Stream {
     this.after = 0;
     this.source = null;
     this.timer = null;
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : this.open()));
+    this.turn = 0;
+    document.addEventListener("visibilitychange", () => this.open());
     window.addEventListener("pagehide", () => this.close());
     window.addEventListener("pageshow", (event) => event.persisted && this.open());
   }
 
   follow(job) {
+    if (job === this.job && this.source) return;
     this.job = job;
     this.after = 0;
-    if (document.hidden) this.pause();
-    else this.open();
+    this.open();
   }
 
   open() {
     this.close();
+    if (document.hidden) {
+      this.timer = setInterval(() => this.look(), SLOW_POLL_MS);
+      return;
+    }
     const query = new URLSearchParams();
     if (this.job) {
       query.set("job", this.job);
@@ -116,11 +122,12 @@ export class Stream {
   /** The server answered with an error instead of a stream: say why, or try again. */
   async refused() {
     this.close();
+    const { turn } = this;
     try {
-      if (this.job) await call(`/studio/jobs/${encodeURIComponent(this.job)}`);
-      else await call("/studio/machine");
-      this.timer = setTimeout(() => this.open(), 1000);
+      await call(this.job ? `/studio/jobs/${encodeURIComponent(this.job)}` : "/studio/machine");
+      if (turn === this.turn) this.timer = setTimeout(() => this.open(), 1000);
     } catch (refusal) {
+      if (turn !== this.turn) return; // hidden, shown or turned to another job meanwhile
       if (refusal.status === 404) {
         this.handlers.gone(refusal.message);
         this.follow(null);
@@ -131,22 +138,24 @@ export class Stream {
     }
   }
 
-  pause() {
-    this.close();
-    if (this.job) this.timer = setInterval(() => this.look(), SLOW_POLL_MS);
-  }
-
+  /** What a hidden tab asks for. */
   async look() {
-    const job = this.job;
-    try {
-      const state = await call(`/studio/jobs/${encodeURIComponent(job)}`);
-      if (job === this.job) this.handlers.job(state);
-    } catch {
-      // the stream will say what is wrong when the tab is shown again
-    }
+    const { turn, job } = this;
+    const ask = async (path, act) => {
+      try {
+        const state = await call(path);
+        if (turn === this.turn) act(state);
+      } catch {
+        // the stream will say what is wrong when the tab is shown again
+      }
+    };
+    await ask("/studio/machine", this.handlers.machine);
+    if (job && turn === this.turn) await ask(`/studio/jobs/${encodeURIComponent(job)}`, this.handlers.job);
   }
 
+  /** Every change of what this tab listens to begins here; an answer of an earlier turn is dropped. */
   close() {
+    this.turn += 1;
     clearTimeout(this.timer);
     clearInterval(this.timer);
     clearTimeout(this.lost);

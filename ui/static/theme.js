@@ -1,5 +1,9 @@
 // Light or dark before the first paint. A classic script on purpose: modules run after it.
 (() => {
-  const stored = localStorage.getItem("fanslymotion.theme");
-  if (stored === "light" || stored === "dark") document.documentElement.dataset.theme = stored;
+  try {
+    const stored = JSON.parse(localStorage.getItem("fanslymotion.theme"));
+    if (stored === "light" || stored === "dark") document.documentElement.dataset.theme = stored;
+  } catch {
+    // storage may be blocked; then the system's colours are right
+  }
 })();
