@@ -94,7 +94,7 @@ def test_a_failed_job_says_why_and_is_tried_again(studio: Studio, page: Page) ->
     expect(page.locator(".failure")).to_contain_text("the disk was full")
     expect(page.locator(".failure pre")).to_contain_text("Traceback <b>bold</b>")
     assert photo.is_file()
-    page.click("[data-action=again]")
+    page.click(".mend [data-mend=retry]")
     expect(page.locator("#job")).to_have_attribute("data-status", "running", timeout=60_000)
     page.click("[data-action=cancel]")
     expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")

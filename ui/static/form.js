@@ -1,7 +1,7 @@
 // The form of a new video: photo, three choices, one loud button, and the rest folded away.
 
 import { h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
-import { duration, number, t } from "./i18n.js";
+import { duration, memory, number, t } from "./i18n.js";
 import { call } from "./net.js";
 import { PhotoPicker } from "./photo.js";
 
@@ -17,17 +17,18 @@ const EMPTY = {
 };
 
 export class Form {
-  /** started(jobs): the queued jobs. */
-  constructor(root, options, started) {
+  /** started(jobs): the queued jobs. reveal(): show the form, where another view is shown. */
+  constructor(root, options, started, reveal) {
     this.root = root;
     this.options = options;
     this.started = started;
+    this.reveal = reveal;
     this.values = this.usable({ ...EMPTY, ...recall("form", {}) });
     this.build();
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !this.root.offsetParent) return;
       event.preventDefault(); // on a link it would open another tab
-      this.generate();
+      if (!event.repeat) this.generate();
     });
     document.addEventListener("language", () => this.rebuild());
   }
@@ -54,7 +55,7 @@ export class Form {
     this.photoBox = h("div", { class: "photo-box" });
     this.rest = h("div", { class: "rest" });
     this.root.append(this.photoBox, this.rest);
-    this.picker = new PhotoPicker(this.photoBox, () => this.update(), (settings) => this.use(settings), this.options.photo_bytes);
+    this.picker = new PhotoPicker(this.photoBox, () => this.update(), (settings) => this.use(settings), this.reveal, this.options.photo_bytes);
     this.drawRest();
   }
 
@@ -81,10 +82,10 @@ export class Form {
       h("div", { class: "advanced-body" }, this.modelRow(), this.seedRow(), ...SLIDERS.map((slider) => this.sliderRow(slider)), this.fitRow(), this.videoRow()),
     );
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
-    this.button = h("button", { type: "button", class: "generate", id: "generate", onclick: () => this.generate() },
+    this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() },
       this.buttonText = h("span"), h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
     this.modelNote = h("p", { class: "model-note" });
-    this.costNote = h("p", { class: "cost-note" });
+    this.costNote = h("p", { class: "cost-note" }, this.costDevice = h("span"), this.costWarning = h("span", { class: "warn" }));
     this.rest.replaceChildren(
       ...this.groups.map((group) => group.element), this.advanced, this.modelNote, this.costNote,
       h("div", { class: "go" }, this.problem, this.button),
@@ -101,9 +102,9 @@ export class Form {
           onchange: () => this.change(key, item.value),
         });
         const note = h("small");
-        const cost = key === "resolution" ? h("small", { class: "cost" }) : "";
-        inputs.push({ input, note, cost, item });
-        return h("label", { class: item.advanced ? "advanced-only" : "" }, input, h("span", {}, h("b", {}, item.title), note, cost));
+        const costs = key === "resolution" ? [h("small", { class: "cost" }), h("small", { class: "cost" })] : [];
+        inputs.push({ input, note, costs, item });
+        return h("label", { class: item.advanced ? "advanced-only" : "" }, input, h("span", {}, h("b", {}, item.title), note, costs));
       })));
     return { key, element, inputs };
   }
@@ -164,12 +165,17 @@ export class Form {
     this.update();
   }
 
-  /** Take settings from a past job. */
+  /** Take settings from a past job; what it names and this place lacks is said. */
   use(settings) {
-    this.values = this.usable({ ...EMPTY, ...settings });
+    const wanted = { ...EMPTY, ...settings };
+    this.values = this.usable(wanted);
     remember("form", this.values);
     this.rebuild();
     toast(t("form.used"));
+    const lacking = ["model", "resolution", "seconds", "quality"].filter((key) => wanted[key] && wanted[key] !== this.values[key]);
+    if (!lacking.length) return;
+    const names = lacking.map((key) => `${t(`form.${key}`)}: ${wanted[key]} → ${this.values[key]}`).join(", ");
+    toast(t("form.replaced", { names }), "error");
   }
 
   update() {
@@ -251,18 +257,17 @@ export class Form {
 
   drawCosts() {
     if (!this.costs) return;
-    for (const { cost, item } of this.groups[0].inputs) {
+    for (const { costs, item } of this.groups[0].inputs) {
       const found = this.costs[item.value];
-      if (found) setText(cost, t("form.takes", { time: duration(found.seconds) }));
+      if (!found) continue;
+      setText(costs[0], t("form.takes", { time: duration(found.seconds) }));
+      setText(costs[1], memory(found.memory));
+      costs[1].classList.toggle("warn", !found.fits);
     }
     const cost = this.costs[this.values.resolution];
     if (!cost) return;
-    const device = t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu");
-    const parts = [t("form.cost", { time: duration(cost.seconds), memory: number(cost.memory / 2 ** 30, 1), total: number(cost.total / 2 ** 30), device })];
-    if (cost.shrunk) parts.push(t("form.shrunk", { size: `${cost.width} × ${cost.height}` }));
-    if (!cost.fits) parts.push(t("form.tight"));
-    setText(this.costNote, parts.join(" "));
-    this.costNote.classList.toggle("warn", cost.shrunk || !cost.fits);
+    setText(this.costDevice, t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu", { total: memory(cost.total) }));
+    setText(this.costWarning, !cost.fits ? t("form.tight") : cost.shrunk ? t("form.shrunk", { size: `${cost.width} × ${cost.height}` }) : "");
   }
 
   qualityLabel(quality) {
@@ -287,16 +292,18 @@ export class Form {
     show(this.problem, text !== "");
   }
 
+  /** A photo that still travels is waited for; where one of them is refused, its complaint stands instead of a job. */
   async generate() {
     if (this.sending) return;
     this.complain("");
-    if (!this.picker.photos.length) {
-      this.picker.focus();
-      return;
-    }
     this.sending = true;
     this.button.setAttribute("aria-busy", "true");
     try {
+      if (!(await this.picker.settled())) return;
+      if (!this.picker.photos.length) {
+        this.picker.focus();
+        return;
+      }
       const photos = this.picker.photos.map((photo) => photo.id);
       const { jobs } = await call("/studio/jobs", { method: "POST", body: { photos, settings: this.values } });
       this.started(jobs);

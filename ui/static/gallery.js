@@ -1,6 +1,6 @@
 // Finished videos: posters that play under the pointer, loaded page by page, with delete and undo.
 
-import { h, icon, ICONS, setText, show, toast } from "./dom.js";
+import { calm, h, icon, ICONS, setText, show, toast } from "./dom.js";
 import { t, when } from "./i18n.js";
 import { call } from "./net.js";
 import { describe } from "./queue.js";
@@ -13,7 +13,7 @@ export class GalleryView {
   constructor(hooks) {
     this.hooks = hooks;
     this.jobs = [];
-    this.total = 0;
+    this.offset = 0;
     this.filters = { text: "", model: "", resolution: "", days: "", favourite: false };
     this.asked = 0;
     this.leaving = new Map();
@@ -74,15 +74,19 @@ export class GalleryView {
     this.loading = true;
     const asked = (this.asked += 1);
     try {
-      const found = await call(`/studio/jobs?${this.query(anew ? 0 : this.jobs.length)}`);
+      const found = await call(`/studio/jobs?${this.query(anew ? 0 : this.offset)}`);
       if (asked !== this.asked) return; // another filter has been chosen meanwhile
       if (anew) {
         this.jobs = [];
+        this.offset = 0;
         this.grid.replaceChildren();
       }
-      this.jobs.push(...found.jobs);
+      this.offset += found.jobs.length;
       this.ended = found.jobs.length < PAGE;
-      this.grid.append(...found.jobs.map((job) => this.tile(job)));
+      const known = new Set(this.jobs.map((job) => job.id)); // a video that was finished meanwhile moves the pages
+      const fresh = found.jobs.filter((job) => !known.has(job.id));
+      this.jobs.push(...fresh);
+      this.grid.append(...fresh.map((job) => this.tile(job)));
     } catch (refusal) {
       this.ended = true;
       toast(refusal.message, "error");
@@ -130,7 +134,7 @@ export class GalleryView {
     const picture = h("img", { src: job.poster, alt: "", loading: "lazy", width: job.video.width, height: job.video.height });
     const open = h("a", { class: "cover", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, "aria-label": job.name }, picture);
     const play = () => {
-      if (open.querySelector("video") || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+      if (open.querySelector("video") || calm()) return;
       const video = h("video", { src: job.video.url, muted: true, loop: true, playsInline: true, autoplay: true });
       video.muted = true;
       open.append(video);
@@ -166,7 +170,7 @@ export class GalleryView {
 
   /** Gone from sight at once, from the disk only when nobody has called it back. */
   remove(job) {
-    const box = toast(t("gallery.deleted", { name: job.name }));
+    const box = toast(t("gallery.deleted", { name: job.name }), "info", UNDO_MS);
     const timer = setTimeout(() => this.finish(job.id), UNDO_MS);
     box.append(" ", h("button", { type: "button", class: "link", onclick: () => this.undo(job.id, box) }, t("gallery.undo")));
     this.leaving.set(job.id, timer);
@@ -186,9 +190,14 @@ export class GalleryView {
     const at = this.jobs.findIndex((job) => job.id === id);
     if (at >= 0) {
       this.jobs.splice(at, 1);
+      this.offset -= 1;
       this.grid.children[at]?.remove();
     }
-    fetch(`/studio/jobs/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+    call(`/studio/jobs/${id}`, { method: "DELETE", keepalive: true }).catch((refusal) => {
+      if (refusal.status === 404) return; // another tab was quicker
+      toast(refusal.message, "error");
+      if (this.visible) this.reload();
+    });
   }
 
   flush() {

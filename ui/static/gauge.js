@@ -14,7 +14,7 @@ export class Gauge {
     this.load = svg("path", { class: "load-line" });
     this.memory = svg("path", { class: "memory-line" });
     this.graph = svg("svg", { class: "graph", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" }, this.bands, this.area, this.load, this.memory);
-    this.words = h("p", { class: "gauge-words" });
+    this.words = h("p", { class: "gauge-words" }, this.name = h("span", { class: "device" }), this.facts = h("span", { class: "values" }));
     this.fault = h("div", { class: "fault", role: "status", hidden: true });
     this.element = h("div", { class: "gauge", hidden: true }, h("div", { class: "gauge-head" }, this.words,
       h("span", { class: "legend" }, this.loadName = h("span", { class: "load-name" }), this.memoryName = h("span", { class: "memory-name" }))),
@@ -26,12 +26,24 @@ export class Gauge {
     this.samples = [];
     this.said = null;
     this.last = 0;
+    for (const path of [this.area, this.load, this.memory]) path.setAttribute("d", "");
+    this.bands.replaceChildren();
     show(this.element, false);
     show(this.fault, false);
   }
 
+  /** Keep the place while there is nothing to draw yet, so that nothing moves when there is. */
+  reserve() {
+    if (!this.element.hidden) return;
+    this.label();
+    show(this.element, true);
+  }
+
   label() {
+    setText(this.loadName, t("gauge.load"));
+    setText(this.memoryName, t("gauge.memory"));
     if (this.samples.length) this.draw();
+    else this.tell("", t("gauge.later"));
     this.drawFault();
   }
 
@@ -79,20 +91,23 @@ export class Gauge {
     }
     this.bands.replaceChildren(...stretches.filter((_, i) => i % 2).map(({ stage, begin, end }) => {
       const title = svg("title");
-      title.textContent = t(`stage.${stage}`);
+      title.textContent = t(stage ? `stage.${stage}` : "now.starting");
       return svg("rect", { x: x(begin).toFixed(1), y: 0, width: Math.max(1, x(end) - x(begin)).toFixed(1), height: HEIGHT }, title);
     }));
   }
 
   say({ device, name, load, used, total, temperature }) {
-    const parts = [`${t(`gauge.${device}`)}${name ? ` ${name}` : ""}`];
+    const parts = [];
     if (load !== null) parts.push(`${number(load)} %`);
     if (total) parts.push(t("gauge.of", { used: memory(used), total: memory(total) }));
     if (temperature !== null) parts.push(`${number(temperature)} °C`);
-    setText(this.words, parts.join(" · "));
-    setText(this.loadName, t("gauge.load"));
-    setText(this.memoryName, t("gauge.memory"));
-    this.graph.setAttribute("aria-label", parts.join(", "));
+    this.tell(`${t(`gauge.${device}`)}${name ? ` ${name}` : ""}`, parts.join(" · "));
+  }
+
+  tell(name, facts) {
+    setText(this.name, name);
+    setText(this.facts, facts);
+    this.graph.setAttribute("aria-label", [name, facts].filter(Boolean).join(", "));
   }
 
   drawFault() {

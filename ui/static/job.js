@@ -1,9 +1,10 @@
 // One job, live: stages, one bar for the whole, preview or video, log. Everything shown comes from the store.
 
-import { h, icon, ICONS, setText, show, toast } from "./dom.js";
+import { calm, h, icon, ICONS, setText, show, toast } from "./dom.js";
 import { duration, has, language, number, t, when } from "./i18n.js";
 import { Gauge } from "./gauge.js";
 import { Log } from "./log.js";
+import { mends, retry } from "./mend.js";
 import { call } from "./net.js";
 import { Welcome } from "./welcome.js";
 
@@ -11,11 +12,13 @@ const STAGES = ["queued", "loading", "conditioning", "sampling", "decoding", "sa
 const FINAL = ["done", "failed", "cancelled"];
 
 export class JobView {
-  /** hooks: changed(job), use(settings), open(job id or null), view(name) */
+  /** hooks: changed(job, its state before), gone(sentence), use(settings), and those of mend.js */
   constructor(root, hooks, options) {
     this.root = root;
     this.welcome = new Welcome(options);
+    this.options = options;
     this.hooks = hooks;
+    this.paused = false;
     this.job = null;
     this.build();
     document.addEventListener("language", () => this.relabel());
@@ -49,7 +52,7 @@ export class JobView {
     this.buttons = {
       cancel: this.button("cancel", ICONS.close, () => this.cancel()),
       download: h("a", { class: "action strong", data: { action: "download" } }, icon(ICONS.download), h("span")),
-      again: this.button("again", ICONS.again, () => this.again()),
+      again: this.button("again", ICONS.again, () => retry(this.job, this.hooks)),
       use: this.button("use", ICONS.sliders, () => this.hooks.use(this.job.settings)),
     };
     this.actions.append(...Object.values(this.buttons));
@@ -67,19 +70,29 @@ export class JobView {
     if (this.job) this.draw(this.job);
   }
 
-  /** Turn to another job (null: none); its state comes with the stream. */
-  turn(id) {
+  /** Turn to another job (null: none). Its state comes with the stream where it is not known; the place is kept. */
+  turn(id, known) {
     if (this.id === id) return;
     this.id = id;
     this.job = null;
     this.log.clear(id);
     this.gauge.clear();
     for (const image of [this.photo, this.preview]) image.removeAttribute("src");
+    delete this.preview.dataset.wanted; // what still loads belongs to the other job
     this.clearVideo();
     show(this.preview, false);
     show(this.problem, false);
+    this.root.style.minHeight = id && this.root.offsetHeight ? `${this.root.offsetHeight}px` : "";
+    delete this.root.dataset.status;
     show(this.empty, !id);
     show(this.full, false);
+    if (known) this.update(known);
+  }
+
+  machine({ paused }) {
+    if (paused === this.paused) return;
+    this.paused = paused;
+    if (this.job) this.drawProgress(this.job);
   }
 
   /** Log lines, samples of the graphics card, faults: whatever happened, in order. */
@@ -92,18 +105,20 @@ export class JobView {
   update(job) {
     if (job.id !== this.id || (this.job && job.revision < this.job.revision)) return;
     if (job.status === "deleted") {
-      this.hooks.open(null);
-      toast(t("job.deleted"));
+      this.hooks.gone(t("job.deleted"));
       return;
     }
+    const before = this.job;
     this.job = job;
     this.draw(job);
-    this.hooks.changed(job);
+    this.hooks.changed(job, before);
   }
 
   draw(job) {
     show(this.empty, false);
     show(this.full, true);
+    this.root.style.minHeight = "";
+    if (!FINAL.includes(job.status)) this.gauge.reserve();
     this.root.dataset.status = job.status;
     const { width, height } = job.expected ?? { width: 16, height: 9 };
     this.frame.style.setProperty("--shape", `${width} / ${height}`);
@@ -133,7 +148,7 @@ export class JobView {
       if (item.className !== state) item.className = state;
       if (index === at) item.setAttribute("aria-current", "step");
       else item.removeAttribute("aria-current");
-      setText(item, t(`stage.${item.dataset.stage}`));
+      setText(item, this.stageName(item.dataset.stage, job));
     }
     const part = job.status === "done" ? 1 : job.fraction;
     this.fill.style.setProperty("transform", `scaleX(${part})`);
@@ -144,8 +159,15 @@ export class JobView {
     setText(this.left, this.remaining(job));
   }
 
+  /** Frames are decoded and smoothed in one go; the quality without frames in between only decodes. */
+  stageName(stage, job) {
+    const quality = this.options.qualities.find((one) => one.name === job.settings.quality);
+    return t(stage === "decoding" && quality?.interpolation === 1 ? "stage.decoding_only" : `stage.${stage}`);
+  }
+
   /** What happens now, in one line. */
   sentence(job) {
+    if (job.status === "queued" && this.paused) return t("now.paused", { place: job.place });
     if (job.status === "queued") return job.attempt > 1 ? t("now.queued_again", { place: job.place, attempt: job.attempt }) : t("now.queued", { place: job.place });
     if (job.status !== "running") return t(`now.${job.status}`, { time: job.finished && job.started ? duration(job.finished - job.started) : "" });
     if (job.cancelling) return t("now.cancelling");
@@ -166,7 +188,7 @@ export class JobView {
       if (this.video.getAttribute("src") !== job.video.url) {
         this.video.src = job.video.url;
         this.video.poster = job.poster;
-        if (!matchMedia("(prefers-reduced-motion: reduce)").matches) this.video.play().catch(() => {});
+        if (!calm()) this.video.play().catch(() => {});
       }
     } else this.clearVideo();
     show(this.video, Boolean(job.video));
@@ -177,13 +199,13 @@ export class JobView {
     setText(this.badge, t("job.preview"));
   }
 
-  /** Load the next preview before it takes the last one's place, so that nothing flickers. */
+  /** Load the next preview before it takes the last one's place, so that nothing flickers. Still, where motion is unwanted. */
   swap(address) {
     this.preview.dataset.wanted = address;
     const next = new Image();
     next.onload = () => {
       if (this.preview.dataset.wanted !== address || !this.job || this.job.video) return;
-      this.preview.src = address;
+      this.preview.src = calm() ? still(next) : address;
       show(this.preview, true);
     };
     next.src = address;
@@ -197,8 +219,9 @@ export class JobView {
   }
 
   drawOutcome(job) {
-    show(this.problem, job.status === "failed");
-    if (job.status === "failed") this.drawFailure(job);
+    const failed = job.status === "failed" && Boolean(job.diagnosis);
+    show(this.problem, failed);
+    if (failed) this.drawFailure(job);
     show(this.warnings, job.warnings.length > 0);
     this.warnings.replaceChildren(...job.warnings.map((text) => h("li", {}, text)));
     const { licence } = job;
@@ -206,21 +229,16 @@ export class JobView {
     this.licence.replaceChildren(licence?.powered_by ? h("b", {}, licence.powered_by) : "", " ", licence?.notice ?? "");
   }
 
-  /** What happened, why, what was tried, what to do; and one button that does it. */
+  /** What happened, why, what was tried, what to do; and the buttons that do it. */
   drawFailure(job) {
-    const said = job.diagnosis?.[language];
+    const said = job.diagnosis[language];
     const text = `${language} ${job.id} ${job.error}`;
-    if (!said || this.problem.dataset.text === text) return;
+    if (this.problem.dataset.text === text) return;
     this.problem.dataset.text = text;
     const line = (key, words) => h("p", {}, h("b", {}, `${t(key)} `), words);
-    const mend = {
-      retry_smaller: [t("action.smaller", { resolution: said.resolution }), () => this.again({ resolution: said.resolution })],
-      download: [t("action.models"), () => this.hooks.view("system")],
-      restart_worker: [t("system.restart"), () => this.hooks.view("system")],
-    }[said.action];
     this.problem.replaceChildren(
       h("h3", {}, said.title), line("why.cause", said.cause), said.tried.length ? line("why.tried", said.tried.join(" ")) : "", line("why.fix", said.fix),
-      h("div", { class: "mend" }, mend ? h("button", { type: "button", class: "action strong", onclick: mend[1] }, h("span", {}, mend[0])) : "", h("span", { class: "facts" }, said.code)),
+      h("div", { class: "mend" }, mends(job, this.hooks), h("span", { class: "facts" }, said.code)),
       h("details", {}, h("summary", {}, t("job.details")), h("pre", {}, job.error)));
   }
 
@@ -231,7 +249,7 @@ export class JobView {
     cancel.disabled = job.cancelling;
     show(download, Boolean(job.video));
     if (job.video) download.href = job.video.download;
-    show(again, job.status === "failed" || job.status === "cancelled");
+    show(again, job.status === "cancelled"); // a failure has its own buttons
     show(use, final);
     for (const [name, button] of Object.entries(this.buttons)) setText(button.querySelector("span"), t(`action.${name}`));
     this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
@@ -246,13 +264,11 @@ export class JobView {
       this.buttons.cancel.disabled = false;
     }
   }
+}
 
-  async again(body) {
-    try {
-      const job = await call(`/studio/jobs/${this.id}/retry`, { method: "POST", body });
-      this.hooks.open(job.id);
-    } catch (refusal) {
-      toast(refusal.message, "error");
-    }
-  }
+/** The first frame of an animation, as an address. */
+function still(image) {
+  const canvas = h("canvas", { width: image.naturalWidth, height: image.naturalHeight });
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  return canvas.toDataURL();
 }

@@ -1,6 +1,6 @@
 // The job's log: live, escaped, coloured by level, with filter, search, follow, copy and download.
 
-import { h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
+import { copyText, h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
 import { clock, t } from "./i18n.js";
 
 const MOST_LINES = 3000;
@@ -74,7 +74,8 @@ export class Log {
   }
 
   sift(row) {
-    const high = LEVELS.indexOf(row.dataset.level) >= LEVELS.indexOf(this.level.value || "DEBUG");
+    const level = LEVELS.indexOf(row.dataset.level);
+    const high = level < 0 || level >= LEVELS.indexOf(this.level.value || "DEBUG"); // CRITICAL and the like always show
     show(row, high && row.textContent.toLowerCase().includes(this.search.value.trim().toLowerCase()));
   }
 
@@ -97,11 +98,7 @@ export class Log {
 
   async copy() {
     const text = [...this.lines.children].filter((row) => !row.hidden).map((row) => row.querySelector("span").textContent + (row.querySelector("pre") ? `\n${row.querySelector("pre").textContent}` : "")).join("\n");
-    try {
-      await navigator.clipboard.writeText(text);
-      toast(t("log.copied"));
-    } catch {
-      toast(t("log.not_copied"), "error");
-    }
+    if (await copyText(text)) toast(t("log.copied"));
+    else toast(t("log.not_copied"), "error");
   }
 }

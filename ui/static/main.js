@@ -1,8 +1,8 @@
 // The page's start: language, options, views by address, the header, and the one live stream.
 
-import { h, setText, show, toast } from "./dom.js";
+import { h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
 import { Form } from "./form.js";
-import { language, LANGUAGES, loadLanguage, number, switchLanguage, t } from "./i18n.js";
+import { insistOnLanguage, language, LANGUAGES, number, switchLanguage, t } from "./i18n.js";
 import { JobView } from "./job.js";
 import { GalleryView } from "./gallery.js";
 import { call, Stream } from "./net.js";
@@ -11,11 +11,23 @@ import { QueueView } from "./queue.js";
 import { SystemView } from "./system.js";
 
 const VIEWS = ["create", "queue", "gallery", "system"];
+const FINAL = ["done", "failed", "cancelled"];
 const hooks = {
-  open: (id) => go({ job: id }),
+  owns: false,
+  open: (id, known) => go({ job: id, known }),
+  view: (view) => go({ view }),
   use: (settings) => {
     form.use(settings);
     go({});
+  },
+  other: (settings) => {
+    hooks.use(settings);
+    form.picker.choose();
+  },
+  changed,
+  gone: (sentence) => {
+    toast(sentence, "error");
+    go({ job: null, view: here().view, replace: true });
   },
 };
 const views = { queue: new QueueView(hooks), gallery: new GalleryView(hooks), system: new SystemView() };
@@ -38,7 +50,7 @@ function mounted() {
 
 async function start() {
   await mounted();
-  await loadLanguage();
+  await insistOnLanguage(trouble);
   drawTools();
   listen();
   let options;
@@ -50,17 +62,15 @@ async function start() {
     return;
   }
   show($("logout"), options.user !== "");
-  form = new Form($("form"), options, started);
-  jobView = new JobView($("job"), { changed, use: (settings) => form.use(settings), open: (id) => go({ job: id }), view: (view) => go({ view }) }, options);
+  hooks.owns = options.owns_machine;
+  form = new Form($("form"), options, started, () => here().view !== "create" && go({}));
+  jobView = new JobView($("job"), hooks, options);
   stream = new Stream({
     job: (job) => jobView.update(job),
     log: (events) => jobView.happened(events),
     machine: drawMachine,
     trouble,
-    gone: (sentence) => {
-      toast(sentence, "error");
-      go({}, true);
-    },
+    gone: hooks.gone,
   });
   for (const name of VIEWS.slice(1)) views[name].build($(`view-${name}`), options);
   route();
@@ -74,36 +84,44 @@ function here() {
   return { job: query.get("job"), view: VIEWS.includes(view) ? view : "create" };
 }
 
-function go({ job = null, view = "create" }, replace = false) {
+function address(view, job) {
   const query = new URLSearchParams();
   if (view !== "create") query.set("view", view);
   if (job) query.set("job", job);
-  const address = query.size ? `/?${query}` : "/";
-  history[replace ? "replaceState" : "pushState"](null, "", address);
-  route();
+  return query.size ? `/?${query}` : "/";
 }
 
-function route() {
+/** The job stays, whatever view one goes to: title, favicon and the way back know it. known: its state, if at hand. */
+function go({ job = here().job, view = "create", known, replace = false }) {
+  if (view !== here().view) window.scrollTo(0, 0);
+  history[replace ? "replaceState" : "pushState"](null, "", address(view, job));
+  route(known);
+}
+
+function route(known) {
   const { job, view } = here();
   for (const name of VIEWS) show($(`view-${name}`), name === view);
   for (const link of document.querySelectorAll(".views a")) {
+    link.href = address(link.dataset.go, job);
     if (link.dataset.go === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  setText($("heading"), t(`view.${view}`));
   for (const name of VIEWS.slice(1)) views[name].shown(name === view);
-  jobView.turn(job);
+  jobView.turn(job, known);
+  if (view === "create" && !job) jobView.welcome.look();
   stream.follow(job);
   title();
 }
 
 function started(jobs) {
-  go({ job: jobs[0].id });
+  go({ job: jobs[0].id, known: jobs[0] });
   if (jobs.length > 1) toast(t("form.queued_many", { n: jobs.length }));
   if (matchMedia("(max-width: 999px)").matches) $("job").scrollIntoView({ behavior: "smooth", block: "start" });
 }
 
 function listen() {
-  window.addEventListener("popstate", route);
+  window.addEventListener("popstate", () => route());
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // Gradio's <base> would make another address of it, without the job
     $("main").focus();
@@ -112,11 +130,15 @@ function listen() {
     const link = event.target.closest("[data-go]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
-    go({ view: link.dataset.go, job: link.dataset.job ?? null });
+    go({ view: link.dataset.go, job: link.dataset.job ?? here().job });
   });
-  $("language").addEventListener("click", switchLanguage);
+  $("language").addEventListener("click", () => switchLanguage().catch(() => toast(t("net.unreachable"), "error")));
   $("notify").addEventListener("click", async () => {
     await notify.toggle();
+    drawTools();
+  });
+  $("sound").addEventListener("click", () => {
+    notify.toggleSound();
     drawTools();
   });
   $("theme").addEventListener("click", () => {
@@ -126,6 +148,7 @@ function listen() {
   document.addEventListener("language", () => {
     drawTools();
     if (machine) drawMachine(machine);
+    setText($("heading"), t(`view.${here().view}`));
     title();
   });
 }
@@ -137,13 +160,9 @@ function theme() {
 }
 
 function setTheme(name) {
-  if (name === "auto") {
-    delete document.documentElement.dataset.theme;
-    localStorage.removeItem("fanslymotion.theme");
-  } else {
-    document.documentElement.dataset.theme = name;
-    localStorage.setItem("fanslymotion.theme", name);
-  }
+  if (name === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  remember("theme", name);
   drawTools();
   toast(t(`theme.${name}`));
 }
@@ -156,8 +175,11 @@ function drawTools() {
   $("language").setAttribute("aria-label", LANGUAGES[next]);
   $("language").lang = next;
   $("notify").setAttribute("aria-pressed", notify.wanted());
-  for (const attribute of ["title", "aria-label"]) $("notify").setAttribute(attribute, t("notify.switch"));
-  for (const attribute of ["title", "aria-label"]) $("theme").setAttribute(attribute, t("theme.switch", { name: t(`theme.${theme()}`) }));
+  $("sound").setAttribute("aria-pressed", notify.sounds());
+  const labels = { notify: t("notify.switch"), sound: t("notify.sound"), theme: t("theme.switch", { name: t(`theme.${theme()}`) }) };
+  for (const [id, label] of Object.entries(labels)) {
+    for (const attribute of ["title", "aria-label"]) $(id).setAttribute(attribute, label);
+  }
 }
 
 function drawMachine(state) {
@@ -173,6 +195,9 @@ function drawMachine(state) {
   show($("queue-count"), count > 0);
   setText($("queue-count"), String(count));
   drawCrash(kind === "crashed" ? worker : null);
+  drawNotice(state.notice);
+  notify.follow(state.active, hooks.open);
+  jobView.machine(state);
   for (const name of VIEWS.slice(1)) views[name].machine?.(state);
 }
 
@@ -192,14 +217,28 @@ function drawCrash(worker) {
   $("trouble").after(box);
 }
 
+/** What the server wants everybody to know, until it is put away. */
+function drawNotice(sentence) {
+  const box = $("notice");
+  show(box, Boolean(sentence) && recall("dismissed", "") !== sentence);
+  if (!sentence) return;
+  const dismiss = () => {
+    remember("dismissed", sentence);
+    show(box, false);
+  };
+  box.replaceChildren(h("span", {}, sentence), h("button", { type: "button", class: "plain small icon", title: t("notice.dismiss"), "aria-label": t("notice.dismiss"), onclick: dismiss }, icon(ICONS.close)));
+}
+
 function trouble(sentence) {
   setText($("trouble"), sentence ?? "");
   show($("trouble"), Boolean(sentence));
 }
 
-function changed(job) {
+/** Every new state of the shown job. Its end is also said aloud, for who does not see the bar. */
+function changed(job, before) {
   title(job);
-  notify.follow(job);
+  if (!before || FINAL.includes(before.status) || !FINAL.includes(job.status)) return;
+  setText($("said"), `${job.name}: ${t(`status.${job.status}`)}`);
 }
 
 /** The tab's title tells how far the job is. */

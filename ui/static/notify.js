@@ -1,13 +1,19 @@
-// Tell when a video is done, for who asked for it: a notification and a short sound. Off until switched on.
+// Tell when a video has ended: by a notification, by a sound. Each has its switch, both are off at first.
 
 import { recall, remember, toast } from "./dom.js";
 import { t } from "./i18n.js";
+import { call } from "./net.js";
 
-const FINAL = ["done", "failed", "cancelled"];
-let last = {};
+const TOLD = ["done", "failed"];
+const MOST_TOLD = 50;
+let before = null;
 
 export function wanted() {
   return recall("notify", false) && "Notification" in window && Notification.permission === "granted";
+}
+
+export function sounds() {
+  return recall("sound", false);
 }
 
 /** Switch on or off; the browser asks its own question the first time. */
@@ -22,18 +28,38 @@ export async function toggle() {
   toast(t(allowed ? "notify.on" : "notify.denied"), allowed ? "info" : "error");
 }
 
-/** Call with every state of the shown job. Only an end that came while nobody looked is told. */
-export function follow(job) {
-  const before = last;
-  last = { id: job.id, status: job.status };
-  const ended = before.id === job.id && !FINAL.includes(before.status) && FINAL.includes(job.status);
-  if (!ended || job.status === "cancelled" || !document.hidden || !wanted()) return;
+export function toggleSound() {
+  remember("sound", !sounds());
+  toast(t(sounds() ? "notify.sound_on" : "notify.sound_off"));
+  if (sounds()) beep();
+}
+
+/** Call with one's jobs in the line, whenever they are known: one that is gone from it has ended. open(id): show it. */
+export async function follow(active, open) {
+  const now = new Set(active.map((job) => job.id));
+  const gone = [...(before ?? [])].filter((id) => !now.has(id));
+  before = now;
+  if (!wanted() && !sounds()) return;
+  for (const id of gone) {
+    const job = await call(`/studio/jobs/${id}`).catch(() => null); // null: deleted
+    if (job && TOLD.includes(job.status)) tell(job, open);
+  }
+}
+
+/** A sound in any case, a notification where nobody looks. One tab speaks for all of this browser's. */
+function tell(job, open) {
+  const told = recall("told", []);
+  const key = `${job.id} ${job.revision}`;
+  if (told.includes(key)) return;
+  remember("told", [...told, key].slice(-MOST_TOLD));
+  if (sounds()) beep();
+  if (!document.hidden || !wanted()) return;
   const note = new Notification(t(`notify.${job.status}`), { body: job.name, icon: job.poster, tag: job.id });
   note.onclick = () => {
     window.focus();
+    open(job.id);
     note.close();
   };
-  beep();
 }
 
 function beep() {

@@ -6,6 +6,8 @@ import { call, upload } from "./net.js";
 
 const ACCEPT = "image/*,.heic,.heif,.avif,.tif,.tiff,.bmp";
 const MOST = 50;
+const UNSEEN_CUT = 0.04; // a strip that nobody misses is not worth a mark (pipeline/sizes.py: SAME_SHAPE)
+const UNSEEN_PAD = 0.01; // the same for padding (TRIM)
 
 function isVideo(file) {
   return file.type === "video/mp4" || file.name.toLowerCase().endsWith(".mp4");
@@ -15,13 +17,16 @@ export class PhotoPicker {
   /**
    * changed(photos): called with the ready photos; each has id, name, width, height, view, sizes.
    * settings(values): called with those of a video that somebody dropped.
+   * reveal(): called when something comes from outside, by drop or paste, whatever view is shown.
    */
-  constructor(root, changed, settings, limit) {
+  constructor(root, changed, settings, reveal, limit) {
     this.changed = changed;
     this.settings = settings;
+    this.reveal = reveal;
     this.limit = limit;
-    this.photos = [];
+    this.photos = recall("photos", []).filter((photo) => photo?.id);
     this.busy = 0;
+    this.waiting = [];
     this.adding = false;
     this.build(root);
     this.listen();
@@ -30,7 +35,8 @@ export class PhotoPicker {
 
   build(root) {
     this.input = h("input", {
-      type: "file", accept: ACCEPT, multiple: true, class: "unseen", id: "photo-file", onchange: () => this.take([...this.input.files]),
+      type: "file", accept: ACCEPT, multiple: true, class: "unseen", id: "photo-file",
+      onchange: () => this.take([...this.input.files], this.adding), oncancel: () => (this.adding = false),
     });
     this.words = h("span", { class: "drop-words" });
     this.hint = h("span", { class: "drop-hint" });
@@ -38,7 +44,7 @@ export class PhotoPicker {
     this.sample = h("button", { type: "button", class: "link sample", onclick: () => this.takeSample() });
     this.shown = h("div", { class: "photos", hidden: true });
     this.bar = h("i");
-    this.progress = h("div", { class: "upload", hidden: true }, this.bar);
+    this.progress = h("div", { class: "upload", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, this.bar);
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.box = h("div", { class: "picker" }, this.input, this.area, this.shown, this.progress);
     root.append(this.box, this.sample, this.problem);
@@ -50,46 +56,47 @@ export class PhotoPicker {
     setText(this.hint, t("photo.hint", { mb: this.limit >> 20 }));
     setText(this.sample, t("photo.sample"));
     this.input.setAttribute("aria-label", t("photo.choose"));
+    this.progress.setAttribute("aria-label", t("photo.upload"));
     this.draw();
   }
 
   listen() {
     document.addEventListener("paste", (event) => {
       const files = [...(event.clipboardData?.files ?? [])];
-      if (files.length) {
-        event.preventDefault();
-        this.take(files);
-      }
+      if (!files.length) return;
+      event.preventDefault();
+      this.reveal();
+      this.take(files);
     });
     const over = (yes) => this.box.classList.toggle("over", yes);
+    let inside = false; // a picture or a row of this page is dragged: browsers offer it as a file, too
+    document.addEventListener("dragstart", () => (inside = true));
+    document.addEventListener("dragend", () => (inside = false));
     document.addEventListener("dragover", (event) => {
-      if (![...event.dataTransfer.types].includes("Files")) return;
+      if (inside || ![...event.dataTransfer.types].includes("Files")) return;
       event.preventDefault();
       over(true);
     });
     document.addEventListener("dragleave", (event) => event.relatedTarget === null && over(false));
     document.addEventListener("drop", (event) => {
       over(false);
-      if (!event.dataTransfer.files.length) return;
+      if (inside || !event.dataTransfer.files.length) return;
       event.preventDefault();
+      this.reveal();
       this.take([...event.dataTransfer.files]);
     });
   }
 
+  /** The photos of the last visit are shown at once; those that the server has let go since go from here, too. */
   async restore() {
-    const ids = recall("photos", []);
-    for (const id of ids.slice(0, MOST)) {
-      try {
-        this.photos.push(await call(`/studio/photos/${encodeURIComponent(id)}`));
-      } catch {
-        // a day has passed, or another login was here
-      }
-    }
-    if (this.photos.length) this.draw();
+    const known = this.photos;
+    const found = await Promise.all(known.map(({ id }) => call(`/studio/photos/${encodeURIComponent(id)}`).catch((refusal) => refusal.status === 404 && null)));
+    const gone = known.filter((_, at) => found[at] === null);
+    if (gone.length) this.set(this.photos.filter((photo) => !gone.includes(photo)));
   }
 
-  async take(files) {
-    const add = this.adding;
+  /** Upload them. add: beside those that are there, else in their place. */
+  async take(files, add = false) {
     this.adding = false;
     this.input.value = "";
     this.complain("");
@@ -103,19 +110,21 @@ export class PhotoPicker {
           continue;
         }
         if (file.size > this.limit) throw new Error(t("photo.too_large", { name: file.name, mb: this.limit >> 20 }));
-        ready.push(await upload(file, (part) => this.bar.style.setProperty("width", `${(100 * (at + part)) / files.length}%`)));
+        ready.push(await upload(file, (part) => this.progressed((at + part) / files.length)));
       } catch (error) {
         problems.push(error.message);
       }
     }
-    this.work(-1);
-    if (ready.length) this.set(add ? [...this.photos, ...ready].slice(0, MOST) : ready);
+    const all = add ? [...this.photos, ...ready] : ready;
+    if (files.length > MOST || all.length > MOST) problems.push(t("photo.too_many", { most: MOST }));
+    if (ready.length) this.set(all.slice(0, MOST));
     this.complain(problems.join("\n"));
+    this.work(-1);
   }
 
   /** The settings that one of our videos was made with. */
   async read(file) {
-    this.settings(await upload(file, (part) => this.bar.style.setProperty("width", `${100 * part}%`), "/studio/settings"));
+    this.settings(await upload(file, (part) => this.progressed(part), "/studio/settings"));
   }
 
   async takeSample() {
@@ -131,14 +140,27 @@ export class PhotoPicker {
 
   set(photos) {
     this.photos = photos;
-    remember("photos", photos.map((photo) => photo.id));
+    remember("photos", photos);
     this.draw();
   }
 
   work(change) {
     this.busy += change;
-    this.bar.style.setProperty("width", "0");
+    this.progressed(0);
     show(this.progress, this.busy > 0);
+    if (this.busy === 0) for (const go of this.waiting.splice(0)) go();
+  }
+
+  progressed(part) {
+    this.bar.style.setProperty("width", `${100 * part}%`);
+    this.progress.setAttribute("aria-valuenow", Math.round(100 * part));
+  }
+
+  /** When nothing travels any more: whether all of it was taken. */
+  async settled() {
+    if (this.busy === 0) return true;
+    await new Promise((resolve) => this.waiting.push(resolve));
+    return this.problem.hidden;
   }
 
   complain(text) {
@@ -154,18 +176,19 @@ export class PhotoPicker {
     this.shown.classList.toggle("one", one);
     this.shown.replaceChildren(
       ...this.photos.map((photo) => this.tile(photo)),
-      h("button", { type: "button", class: "add", onclick: () => this.choose(true) }, icon(ICONS.plus), t("photo.add")),
+      h("button", { type: "button", class: "add", onclick: () => this.choose({ add: true }) }, icon(ICONS.plus), t("photo.add")),
     );
     this.changed(this.photos);
   }
 
   tile(photo) {
+    const ground = h("div", { class: "ground", hidden: true });
+    ground.style.backgroundImage = `url("${photo.view}")`;
     return h("figure", {},
-      h("img", { src: photo.view, alt: photo.name, width: photo.width, height: photo.height }),
-      h("div", { class: "frame", "aria-hidden": true }),
+      h("div", { class: "canvas" }, ground, h("img", { src: photo.view, alt: photo.name, width: photo.width, height: photo.height }), h("div", { class: "frame", "aria-hidden": true, hidden: true })),
       h("figcaption", { title: photo.name }, `${photo.name} · ${photo.width} × ${photo.height}`),
       h("div", { class: "over-tools" },
-        h("button", { type: "button", class: "chip", onclick: () => this.choose(false), title: t("photo.replace"), "aria-label": t("photo.replace") }, icon(ICONS.photo)),
+        h("button", { type: "button", class: "chip", onclick: () => this.choose(), title: t("photo.replace"), "aria-label": t("photo.replace") }, icon(ICONS.photo)),
         h("button", {
           type: "button", class: "chip", title: t("photo.remove"), "aria-label": t("photo.remove"),
           onclick: () => this.set(this.photos.filter((other) => other !== photo)),
@@ -174,22 +197,26 @@ export class PhotoPicker {
     );
   }
 
-  choose(add) {
+  choose({ add = false } = {}) {
     this.adding = add;
     this.input.click();
   }
 
-  /** Show what the clip keeps of a panorama. size: [width, height] of the clip. */
+  /** Show what the clip makes of a panorama: the part it keeps, or the ground around it. size(photo): the clip's [width, height]. */
   frame(size, fit) {
     for (const [at, figure] of [...this.shown.querySelectorAll("figure")].entries()) {
       const photo = this.photos[at];
+      const shape = photo.width / photo.height;
       const wanted = size(photo);
-      const mark = figure.querySelector(".frame");
-      const keep = wanted ? (wanted[0] / wanted[1]) / (photo.width / photo.height) : 1;
-      const cut = fit === "crop" && (keep < 0.97 || keep > 1.03);
+      const clip = wanted ? wanted[0] / wanted[1] : shape;
+      const keep = clip / shape;
+      const padded = fit === "pad" && Math.abs(Math.log(keep)) > UNSEEN_PAD;
+      const cut = fit === "crop" && Math.abs(Math.log(keep)) > UNSEEN_CUT;
+      const [canvas, mark] = [figure.querySelector(".canvas"), figure.querySelector(".frame")];
+      canvas.style.setProperty("--ratio", padded ? clip : shape);
+      show(figure.querySelector(".ground"), padded);
       show(mark, cut);
-      if (!cut) continue;
-      mark.style.setProperty("inset", keep < 1 ? `0 ${50 * (1 - keep)}%` : `${50 * (1 - 1 / keep)}% 0`);
+      if (cut) mark.style.setProperty("inset", keep < 1 ? `0 ${50 * (1 - keep)}%` : `${50 * (1 - 1 / keep)}% 0`);
     }
   }
 

@@ -1,13 +1,15 @@
 // The line: what runs, what waits and in which order, and what did not come to an end.
 
 import { h, icon, ICONS, setText, show, toast } from "./dom.js";
-import { duration, has, number, t, when } from "./i18n.js";
+import { duration, has, language, number, t, when } from "./i18n.js";
+import { mends } from "./mend.js";
 import { call } from "./net.js";
 
-const UNFINISHED = 20;
+const PAGE = 20;
+const MOST_A_REQUEST = 60;
 
 export class QueueView {
-  /** hooks: open(job id), use(settings) */
+  /** hooks: those of mend.js */
   constructor(hooks) {
     this.hooks = hooks;
     this.active = [];
@@ -22,10 +24,11 @@ export class QueueView {
     this.list = h("ol", { class: "jobs" });
     this.empty = h("p", { class: "nothing" });
     this.oldTitle = h("h2");
-    this.old = h("ul", { class: "jobs" });
+    this.old = h("ul", { class: "jobs unfinished" });
+    this.more = h("button", { type: "button", class: "action more", hidden: true, onclick: () => this.load(this.old.childElementCount + PAGE) });
     root.append(
       h("div", { class: "list-head" }, this.title, this.pauseButton), this.empty, this.list,
-      this.oldTitle, this.old);
+      this.oldTitle, this.old, this.more);
     this.list.addEventListener("dragover", (event) => this.dragged && event.preventDefault());
     document.addEventListener("language", () => this.label());
     this.label();
@@ -35,6 +38,7 @@ export class QueueView {
     setText(this.title, t("queue.title"));
     setText(this.oldTitle, t("queue.unfinished"));
     setText(this.empty, t("queue.empty"));
+    setText(this.more, t("gallery.more"));
     this.rows.clear();
     this.list.replaceChildren();
     if (this.state) this.machine(this.state);
@@ -55,10 +59,21 @@ export class QueueView {
     show(this.empty, state.active.length === 0);
     const waiting = state.active.filter((job) => job.status === "queued");
     const wanted = state.active.map((job) => this.row(job, waiting));
+    const focused = document.activeElement;
     wanted.forEach((row, at) => this.list.children[at] !== row && this.list.insertBefore(row, this.list.children[at] ?? null));
+    this.refocus(focused);
     while (this.list.childElementCount > wanted.length) this.list.lastElementChild.remove();
     for (const id of this.rows.keys()) if (!state.active.some((job) => job.id === id)) this.rows.delete(id);
     if (ended && this.visible) this.load();
+  }
+
+  /** A row that has moved lost the focus, and so did the button that is of no use at the end of the line. */
+  refocus(button) {
+    const row = button?.closest?.(".job-row");
+    if (!row || !this.list.contains(row)) return;
+    const { up, down } = row.parts;
+    const other = button === up ? down : up;
+    (button.disabled && !other.disabled ? other : button).focus();
   }
 
   /** One row a job, kept while it lives: only what changed is written, so that nothing jumps or loses its focus. */
@@ -131,26 +146,29 @@ export class QueueView {
 
   // --- failed and cancelled ----------------------------------------------------------------------------------------
 
-  async load() {
-    let found;
+  /** The newest `count` of them, at least one page, at least as many as are shown. */
+  async load(count = Math.max(PAGE, this.old.childElementCount)) {
+    const asked = (this.asked = (this.asked ?? 0) + 1);
+    const jobs = new Map();
+    let total = 0;
     try {
-      found = await call(`/studio/jobs?kind=unfinished&limit=${UNFINISHED}`);
+      do {
+        const limit = Math.min(MOST_A_REQUEST, count - jobs.size);
+        const found = await call(`/studio/jobs?kind=unfinished&offset=${jobs.size}&limit=${limit}`);
+        if (asked !== this.asked) return;
+        total = found.total;
+        if (!found.jobs.length) break;
+        for (const job of found.jobs) jobs.set(job.id, job);
+      } while (jobs.size < Math.min(count, total));
     } catch {
       return;
     }
-    show(this.oldTitle, found.jobs.length > 0);
-    this.old.replaceChildren(...found.jobs.map((job) => this.oldRow(job)));
+    show(this.oldTitle, jobs.size > 0);
+    this.old.replaceChildren(...[...jobs.values()].map((job) => this.oldRow(job)));
+    show(this.more, jobs.size < total);
   }
 
   oldRow(job) {
-    const again = async () => {
-      try {
-        const made = await call(`/studio/jobs/${job.id}/retry`, { method: "POST" });
-        this.hooks.open(made.id);
-      } catch (refusal) {
-        toast(refusal.message, "error");
-      }
-    };
     const remove = async () => {
       try {
         await call(`/studio/jobs/${job.id}`, { method: "DELETE" });
@@ -160,13 +178,14 @@ export class QueueView {
       this.load();
     };
     const name = { data: { go: "create", job: job.id }, href: `/?job=${job.id}` };
-    return h("li", { class: `job-row ${job.status}` }, h("span", { class: "place" }),
+    const said = job.diagnosis?.[language];
+    return h("li", { class: `job-row ${job.status}` },
       h("a", { class: "thumb", tabIndex: -1, ...name }, h("img", { src: job.poster, alt: "", loading: "lazy" })),
       h("div", { class: "row-words" }, h("a", { class: "name", ...name }, job.name),
         h("span", { class: "facts" }, [t(`now.${job.status}`), job.finished ? when(job.finished) : "", describe(job.settings)].filter(Boolean).join(" · ")),
-        job.error ? h("span", { class: "why" }, job.error.split("\n")[0]) : ""),
+        said ? h("span", { class: "why" }, said.title) : "", said ? h("span", { class: "fix" }, h("b", {}, t("why.fix")), " ", said.fix) : "",
+        h("div", { class: "mend" }, mends(job, this.hooks))),
       h("div", { class: "row-acts" },
-        h("button", { type: "button", class: "action", onclick: again }, icon(ICONS.again), h("span", {}, t("action.again"))),
         h("button", { type: "button", class: "plain icon", title: t("action.delete"), "aria-label": `${t("action.delete")}: ${job.name}`, onclick: remove }, icon(ICONS.trash))));
   }
 }

@@ -1,7 +1,8 @@
 // The machine: workers, models with their downloads, disk, versions, and a report for whoever asks for help.
 
-import { h, icon, ICONS, setText, show, toast } from "./dom.js";
+import { copyText, h, icon, ICONS, setText, show, toast } from "./dom.js";
 import { bytes, duration, language, number, t, when } from "./i18n.js";
+import { restartWorker } from "./mend.js";
 import { call } from "./net.js";
 
 const LOOK_MS = 2000;
@@ -22,7 +23,7 @@ export class SystemView {
     this.look = h("button", { type: "button", class: "action", id: "doctor", onclick: () => this.examine() }, icon(ICONS.again), h("span"));
     this.titles = {};
     const card = (key, ...body) => h("section", { class: "card box" }, this.titles[key] = h("h2"), ...body);
-    this.restart = h("button", { type: "button", class: "action", id: "restart", onclick: () => this.restartWorker() }, icon(ICONS.again), h("span"));
+    this.restart = h("button", { type: "button", class: "action", id: "restart", onclick: restartWorker }, icon(ICONS.again), h("span"));
     this.copy = h("button", { type: "button", class: "action", onclick: () => this.report() }, icon(ICONS.copy), h("span"));
     root.append(h("div", { class: "boxes" },
       card("workers", this.workers, this.restart), card("models", this.models),
@@ -157,15 +158,6 @@ export class SystemView {
     }
   }
 
-  async restartWorker() {
-    try {
-      await call("/studio/workers/restart", { method: "POST" });
-      toast(t("system.restarting"));
-    } catch (refusal) {
-      toast(refusal.message, "error");
-    }
-  }
-
   /** What helps whoever is asked for help; no names, no photos, no paths. */
   async report() {
     const { versions, system, disk, workers, models } = this.state;
@@ -175,11 +167,7 @@ export class SystemView {
       models: models.map(({ name, state }) => ({ name, state })),
       checks: this.found?.checks.map(({ key, result, code }) => ({ key, result, code })),
     }, null, 1);
-    try {
-      await navigator.clipboard.writeText(text);
-      toast(t("system.copied"));
-    } catch {
-      toast(t("log.not_copied"), "error");
-    }
+    if (await copyText(text)) toast(t("system.copied"));
+    else toast(t("log.not_copied"), "error");
   }
 }

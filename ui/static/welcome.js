@@ -10,7 +10,6 @@ export class Welcome {
     this.facts = h("ul", { class: "welcome-facts" });
     this.element = h("div", { class: "empty" });
     this.label();
-    this.look();
   }
 
   label() {
@@ -18,8 +17,10 @@ export class Welcome {
     this.draw();
   }
 
-  /** Each answer is drawn when it comes; without them the page works all the same. */
+  /** Ask, the first time that it is shown. Each answer is drawn when it comes; without them all works the same. */
   async look() {
+    if (this.looked) return;
+    this.looked = true;
     const ready = this.options.models.filter((model) => !model.missing);
     this.model = ready.find((model) => !model.demo) ?? ready[0];
     const ask = async (key, path) => {

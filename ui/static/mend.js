@@ -1,0 +1,43 @@
+// What mends a job that has ended badly, as buttons: the same beside the job and in the queue.
+
+import { h, icon, ICONS, toast } from "./dom.js";
+import { language, t } from "./i18n.js";
+import { call } from "./net.js";
+
+/**
+ * Buttons, the one that the diagnosis names first.
+ *
+ * hooks: open(job id, state), view(name), other(settings) chooses another photo for them, owns: may restart the worker
+ */
+export function mends(job, hooks) {
+  const said = job.diagnosis?.[language];
+  const smaller = said?.resolution;
+  const ways = {
+    retry: () => [ICONS.again, t("action.again"), () => retry(job, hooks)],
+    retry_smaller: () => smaller && [ICONS.again, t("action.smaller", { resolution: smaller }), () => retry(job, hooks, { resolution: smaller })],
+    other_photo: () => [ICONS.photo, t("photo.replace"), () => hooks.other(job.settings)],
+    download: () => [ICONS.download, t("action.models"), () => hooks.view("system")],
+    restart_worker: () => hooks.owns && [ICONS.again, t("system.restart"), restartWorker],
+  };
+  const wanted = new Set([said?.action ?? "retry", "retry", "retry_smaller"]);
+  return [...wanted].map((action) => [action, ways[action]?.()]).filter(([, way]) => way).map(([action, [path, words, act]], at) =>
+    h("button", { type: "button", class: at || !said ? "action" : "action strong", data: { mend: action }, onclick: act }, icon(path), h("span", {}, words)));
+}
+
+export async function retry(job, hooks, body) {
+  try {
+    const made = await call(`/studio/jobs/${job.id}/retry`, { method: "POST", body });
+    hooks.open(made.id, made);
+  } catch (refusal) {
+    toast(refusal.message, "error");
+  }
+}
+
+export async function restartWorker() {
+  try {
+    await call("/studio/workers/restart", { method: "POST" });
+    toast(t("system.restarting"));
+  } catch (refusal) {
+    toast(refusal.message, "error");
+  }
+}
