@@ -9,6 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
+import fanslymotion.pipeline  # noqa: F401 (how OpenMP's threads wait is read when torch is imported)
 import torch
 import unet as unet_stage
 import vae as vae_stage
