@@ -170,6 +170,24 @@ class Jobs:
         with self.store.errors():
             return self._events(job_id, after, limit)
 
+    def running(self, owner: str | None = None) -> "list[Job]":
+        return self.list(owner=owner, statuses=[Status.RUNNING])
+
+    def names(self, limit: int = 1000) -> set[str]:
+        """What the newest jobs' photos are called, with and without their endings."""
+        job = self._tables.Job
+        with self.store.errors():
+            found = [row.name for row in job.select(job.name).order_by(job.created.desc()).limit(limit)]
+        return {form for name in found for form in (name, Path(name).stem)}
+
+    def samples(self, job_id: str, limit: int) -> "list[dict[str, Any]]":
+        """What the device did while the job ran, oldest first: the newest of `watch.Sample`, with their `time`."""
+        event = self._tables.Event
+        mine = (event.job == job_id) & (event.kind == "watch")
+        with self.store.errors():
+            rows = list(event.select().where(mine).order_by(event.id.desc()).limit(limit))
+        return [{"time": round(row.time, 1), **json.loads(row.text)} for row in reversed(rows)]
+
     def preview(self, job_id: str) -> tuple[int, bytes] | None:
         """(version, animated WebP) of a running job."""
         with self.store.errors():
@@ -265,10 +283,12 @@ class Jobs:
 
     def workers(self) -> "list[WorkerInfo]":
         """The known workers, the living first, then by heartbeat."""
-        now = time.time()
-        with self.store.errors():
+        now, job = time.time(), self._tables.Job
+        with self.store.read():
             rows = list(self._tables.Worker.select())
-        found = [_to_worker(row, now) for row in rows]
+            running = job.select(job.worker, job.stage).where(job.status == Status.RUNNING)
+            stages = {row.worker: row.stage for row in running}
+        found = [_to_worker(row, now, stages.get(row.id, "")) for row in rows]
         return sorted(found, key=lambda w: (not w.alive, -w.heartbeat))
 
     def restart_worker(self) -> int:
@@ -369,7 +389,7 @@ def _in_group(job: Any, statuses: set[Status]) -> Any:
     return job.status.in_([str(status) for status in statuses])
 
 
-def _to_worker(row: Any, now: float) -> WorkerInfo:
+def _to_worker(row: Any, now: float, stage: str) -> WorkerInfo:
     if row.machine == MACHINE:
         alive = row.state not in ("crashed", "stopped") and lives_here(row)
     else:
@@ -384,7 +404,7 @@ def _to_worker(row: Any, now: float) -> WorkerInfo:
         started=row.started,
         device=row.device,
         job_id=row.job,
-        stage=row.stage,
+        stage=stage,
         last_output=row.last_output,
         restarts=row.restarts,
     )

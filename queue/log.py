@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 SHORT = {"WARNING": "WARN", "CRITICAL": "ERROR"}
+STARTS = "[WORKER] Starting job: "
+"""Begins each job's lines in its worker's output; the supervisor tells by it whose they are."""
 FILE_BYTES = 5_000_000
 FILES_KEPT = 3
 

@@ -95,7 +95,7 @@ class Sweeper:
             with self._store.errors():
                 holder = worker.get_or_none(worker.id == row.worker)
             if self._is_lost(row, holder, now):
-                taken += lose(self._store, row, holder.last_output if holder else "", at) is not None
+                taken += lose(self._store, row, "", at) is not None
         return taken
 
     def _first_seen(self, row: Any, now: float) -> tuple[tuple[str, int], float]:

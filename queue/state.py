@@ -126,6 +126,7 @@ def lose(store: Store, row: Any, last_output: str, now: float) -> Status | None:
     `row` is the job as it was read; the UPDATE demands the same worker, attempt and lease, so that of two sweeps one
     wins, and neither against a worker that has renewed meanwhile. Returns the new status, None when it was not changed.
     A death further on than every earlier one is progress: the count of losses begins anew.
+    last_output: what the worker wrote about this job, and about no other; "" where nobody listened.
     """
     job = store.tables.Job
     same = _mine(store, row.id, row.worker) & (job.attempt == row.attempt) & (job.lease == row.lease)
@@ -138,9 +139,10 @@ def lose(store: Store, row: Any, last_output: str, now: float) -> Status | None:
         lines = "\n".join(last_output.splitlines()[-20:])
         error = (
             f"the worker died {losses} times at {where}, without progress in between; often the memory is too small. "
-            "Retry with a smaller resolution; the last lines of the worker:"
+            "Retry with a smaller resolution"
         )
-        changes = {"status": Status.FAILED, "finished": now, "error": f"{error}\n{lines}".strip(), "losses": losses}
+        error = f"{error}; the last lines of the worker:\n{lines}" if lines else error
+        changes = {"status": Status.FAILED, "finished": now, "error": error, "losses": losses}
     else:
         changes = {
             "status": Status.QUEUED,

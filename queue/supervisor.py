@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from ..settings import Settings
 from . import state
 from .causes import likely_cause
 from .codes import RESTART_CODE
+from .log import STARTS
 from .recovery import HOST, MACHINE, lock_path
 from .store import Store
 from .types import Status
@@ -58,6 +59,9 @@ class Supervisor:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._job_lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._job_id = ""
+        """Of these the ones since the last job began, and which job that was."""
         self._child: subprocess.Popen[str] | None = None
         self._store = Store(settings)
 
@@ -109,6 +113,7 @@ class Supervisor:
     def _run_one(self, worker_id: str, crashes: int) -> tuple[int, bool]:
         """Start a worker and watch it to its end: (exit code, whether it had become ready)."""
         self._lines.clear()
+        self._begin_job("")
         child = self._child = self._spawn(worker_id)
         reader = threading.Thread(target=self._read, args=(child,), name="worker output", daemon=True)
         reader.start()
@@ -175,10 +180,17 @@ class Supervisor:
     def _read(self, child: "subprocess.Popen[str]") -> None:
         assert child.stdout is not None
         for line in child.stdout:
+            if line.startswith(STARTS):
+                self._begin_job(line.removeprefix(STARTS).strip())
             self._say(line.rstrip("\n"))
+
+    def _begin_job(self, job_id: str) -> None:
+        self._job_lines.clear()
+        self._job_id = job_id
 
     def _say(self, line: str) -> None:
         self._lines.append(line)
+        self._job_lines.append(line)
         if self._echo is not None:
             try:
                 self._echo(line)
@@ -211,9 +223,12 @@ class Supervisor:
             kill_tree(child.pid)
 
     def _record_crash(self, worker_id: str, code: int, crashes: int) -> None:
-        """Keep the worker's last words where the page finds them, and free its job at once."""
-        said = "\n".join([*self._lines, f"(the worker ended with code {code})"])
-        output = f"{likely_cause(said, code)}\n{said}".strip()
+        """Keep the worker's last words where the page finds them, and free its job at once.
+
+        In one transaction: no sweep may find the job of a worker that is recorded as crashed, and write all its words
+        into it. A job gets only its own ones, for those before may be another login's.
+        """
+        output = _last_words(self._lines, code)
         tables, now = self._store.tables, time.time()
         while True:
             try:
@@ -226,9 +241,9 @@ class Supervisor:
                         own = {"host": HOST, "machine": MACHINE, "lock": lock, "pid": pid, "started": now}
                         tables.Worker.insert(id=worker_id, **own, **values).execute()
                     job = tables.Job
-                    rows = list(job.select().where((job.worker == worker_id) & (job.status == Status.RUNNING)))
-                for row in rows:
-                    state.lose(self._store, row, output, now)
+                    for row in job.select().where((job.worker == worker_id) & (job.status == Status.RUNNING)):
+                        own_lines = self._job_lines if row.id == self._job_id else ()
+                        state.lose(self._store, row, _last_words(own_lines, code), now)
                 self._forget_older_crashes(worker_id)
                 return
             except StoreError as e:
@@ -241,6 +256,11 @@ class Supervisor:
         here = (worker.machine == MACHINE) & (worker.id != worker_id)
         with self._store.write():
             worker.delete().where(here & (worker.state == "crashed")).execute()
+
+
+def _last_words(lines: Iterable[str], code: int) -> str:
+    said = "\n".join([*lines, f"(the worker ended with code {code})"])
+    return f"{likely_cause(said, code)}\n{said}".strip()
 
 
 def kill_tree(pid: int) -> None:

@@ -16,6 +16,7 @@ from ..pipeline.request import VideoResult
 from . import state
 from .database import DamagedError
 from .jobs import remove_work
+from .log import STARTS
 from .reporter import LostLease, Reporter
 from .rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
 from .store import Store
@@ -41,7 +42,7 @@ def process_video_generation(store: Store, row: Any, worker: str, produce: Produ
     job = to_job(row, store.settings, 0)
     with Reporter(store, job.id, worker) as reporter, Watcher(store, job.id, worker, lambda: reporter.stage):
         on_start(reporter)
-        log.info("[WORKER] Starting job: %s", job.id)
+        log.info("%s%s", STARTS, job.id)
         log.info("[WORKER] Job func: %s", FUNCTION)
         end = _attempt(job, produce, reporter)
     end(store, job, worker)

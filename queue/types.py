@@ -102,7 +102,8 @@ class WorkerInfo:
     """A worker as it last reported. state: starting, idle, running, crashed or stopped; heartbeat: Unix seconds.
 
     alive: its heartbeat is fresh and, on this machine, its process exists. last_output: the last lines it wrote
-    before it died, with the traceback of a crash on import. restarts: in a row, without a good start between them.
+    before it died, with the traceback of a crash on import. stage: of the job it runs. restarts: in a row, without a
+    good start between them.
     """
 
     id: str

@@ -16,14 +16,10 @@ from gradio.themes import Base
 from ..errors import BadInput, FanslymotionError
 from ..pipeline.models import default_model
 from ..pipeline.photo import MAX_BYTES
-from ..presets import Presets
-from ..queue.jobs import Jobs
-from ..settings import Settings
 from .guard import USER, is_https
 from .job_routes import JOB_ID, check_room, clean_name
-from .logins import Logins
 from .reading import to_request
-from .shape import job_json
+from .studio import Studio
 
 STATIC = Path(__file__).resolve().parent / "static"
 STYLES = ("base", "create", "job", "lists", "shell")
@@ -43,14 +39,14 @@ THEME = Base(font=FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
 CACHE_CHECKED_SECONDS, CACHE_KEPT_SECONDS = 3600, 24 * 3600
 
 
-def mount_blocks(app: FastAPI, settings: Settings, presets: Presets, jobs: Jobs, logins: Logins) -> None:
+def mount_blocks(app: FastAPI, studio: Studio) -> None:
     """Add Gradio's page and API behind the app's own routes."""
-    blocks = build_blocks(settings, presets, jobs, logins)
+    blocks = build_blocks(studio)
     gr.mount_gradio_app(
         app,
         blocks,
         path="/",
-        auth_dependency=lambda request: request.scope.get(USER) if logins.required else "local",
+        auth_dependency=lambda request: request.scope.get(USER) if studio.logins.required else "local",
         max_file_size=MAX_BYTES,
         show_error=True,
         ssr_mode=False,
@@ -62,11 +58,24 @@ def mount_blocks(app: FastAPI, settings: Settings, presets: Presets, jobs: Jobs,
     )
 
 
-def build_blocks(settings: Settings, presets: Presets, jobs: Jobs, logins: Logins) -> gr.Blocks:
+def build_blocks(studio: Studio) -> gr.Blocks:
     """The page, and the endpoints `generate` (gives a job's id), `job` (its state), `cancel` (ends it)."""
+    jobs, presets = studio.jobs, studio.presets
 
-    def owner(request: gr.Request | None) -> str | None:
-        return (request.username if request else None) if logins.required else None
+    def owner(request: gr.Request) -> str | None:
+        return request.username if studio.logins.required else None
+
+    def in_words(function: Callable[..., Any]) -> Callable[..., Any]:
+        """Errors meant for people reach the caller as their sentence; Gradio passes on only its own kind."""
+
+        @wraps(function)
+        def speaking(request: gr.Request, *args: Any) -> Any:
+            try:
+                return function(request, *args)
+            except FanslymotionError as e:
+                raise gr.Error(studio.plain(owner(request), str(e)), print_exception=False) from e
+
+        return speaking
 
     def generate(
         request: gr.Request,
@@ -99,7 +108,7 @@ def build_blocks(settings: Settings, presets: Presets, jobs: Jobs, logins: Login
                 "fit": fit,
             },
             presets,
-            default_model(presets, settings),
+            default_model(presets, studio.settings),
         )
         mine = owner(request)
         check_room(jobs, mine, 1)
@@ -109,12 +118,12 @@ def build_blocks(settings: Settings, presets: Presets, jobs: Jobs, logins: Login
     def job(request: gr.Request, job_id: str) -> dict[str, Any]:
         """The state of a job: status, stage, step, fraction, eta_seconds, error, and the video's address when done."""
         found = jobs.get(_job_id(job_id), owner(request))
-        return _with_addresses(job_json(found, presets), request)
+        return _with_addresses(studio.job(found), request)
 
     def cancel(request: gr.Request, job_id: str) -> dict[str, Any]:
         """Ask a job to end, and return its state."""
         found = jobs.cancel(_job_id(job_id), owner(request))
-        return _with_addresses(job_json(found, presets), request)
+        return _with_addresses(studio.job(found), request)
 
     with gr.Blocks(title="fanslymotion", analytics_enabled=False, delete_cache=_cache_times()) as blocks:
         gr.HTML((STATIC / "page.html").read_text(encoding="utf-8"), padding=False, apply_default_css=False)
@@ -130,27 +139,14 @@ def build_blocks(settings: Settings, presets: Presets, jobs: Jobs, logins: Login
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}
-            gr.Button("generate").click(_in_words(generate), [photo, *choices], job_id, api_name="generate", **never)
-            gr.Button("job").click(_in_words(job), job_id, state, api_name="job", **never)
-            gr.Button("cancel").click(_in_words(cancel), job_id, state, api_name="cancel", **never)
+            gr.Button("generate").click(in_words(generate), [photo, *choices], job_id, api_name="generate", **never)
+            gr.Button("job").click(in_words(job), job_id, state, api_name="job", **never)
+            gr.Button("cancel").click(in_words(cancel), job_id, state, api_name="cancel", **never)
     return blocks
 
 
 def _cache_times() -> tuple[int, int]:
     return CACHE_CHECKED_SECONDS, CACHE_KEPT_SECONDS
-
-
-def _in_words(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Errors meant for people reach the caller as their sentence; Gradio passes on only its own kind."""
-
-    @wraps(function)
-    def speaking(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except FanslymotionError as e:
-            raise gr.Error(str(e), print_exception=False) from e
-
-    return speaking
 
 
 def _whole(name: str, value: float | None) -> int | None:

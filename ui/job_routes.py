@@ -24,9 +24,10 @@ from ..presets import Presets
 from ..queue.rows import photo_of
 from ..queue.types import Job, Status
 from ..settings import ROOT
+from .guard import COOKIE
 from .photos import Photo, make_poster
 from .reading import SettingsIn, first_mistake, owner_of, read_body, read_file, read_json, to_request, user_of
-from .shape import job_json, plan_json
+from .shape import plan_json
 
 router = APIRouter(prefix="/studio")
 
@@ -145,19 +146,19 @@ async def generate(request: Request) -> dict[str, Any]:
         return [studio.jobs.submit(p.path, settings, name=p.name, owner=user) for p in photos]
 
     jobs = await asyncio.to_thread(submit)
-    return {"jobs": [job_json(job, studio.presets) for job in jobs]}
+    return {"jobs": [studio.job(job) for job in jobs]}
 
 
 @router.get("/jobs/{job_id}")
 async def job(job_id: str, request: Request) -> dict[str, Any]:
-    return job_json(await own_job(job_id, request), request.app.state.studio.presets)
+    return request.app.state.studio.job(await own_job(job_id, request))
 
 
 @router.post("/jobs/{job_id}/cancel")
 async def cancel(job_id: str, request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
     found = await own_job(job_id, request)
-    return job_json(await asyncio.to_thread(studio.jobs.cancel, found.id), studio.presets)
+    return studio.job(await asyncio.to_thread(studio.jobs.cancel, found.id))
 
 
 @router.post("/jobs/{job_id}/retry")
@@ -171,7 +172,7 @@ async def retry(job_id: str, request: Request) -> dict[str, Any]:
         other = replace(found.request, resolution=wanted.resolution) if wanted.resolution else None
         return studio.jobs.retry(found.id, request=other)
 
-    return job_json(await asyncio.to_thread(again), studio.presets)
+    return studio.job(await asyncio.to_thread(again))
 
 
 @router.get("/jobs/{job_id}/video")
@@ -217,7 +218,7 @@ async def log_text(job_id: str, request: Request) -> Response:
     def lines() -> str:
         text, after = [], 0
         while events := studio.jobs.events_since(found.id, after, 500):
-            text += [event.text for event in events if event.kind == "log"]
+            text += [studio.plain(found.owner, event.text) for event in events if event.kind == "log"]
             after = events[-1].id
         return "\n".join(text) + "\n"
 
@@ -238,7 +239,7 @@ async def events(
     last = request.headers.get("last-event-id", "")
     if last.isdecimal() and len(last) < 19:  # a reconnecting browser names the last event it has seen
         after = int(last)
-    stream: AsyncIterator[str] = studio.live.stream(owner_of(request), job, after)
+    stream: AsyncIterator[str] = studio.live.stream(owner_of(request), job, after, request.cookies.get(COOKIE, ""))
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 

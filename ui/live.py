@@ -10,14 +10,13 @@ import json
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import FanslymotionError, NotFound
 from ..queue.jobs import Jobs
 from ..queue.types import Event, Job
-from .shape import event_json
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +32,34 @@ FIRST_LINES = 2000
 """The newest log lines that a new viewer gets."""
 BATCH = 500
 
-ShapeJob = Callable[[Job], dict[str, Any]]
-ShapeMachine = Callable[[str | None], dict[str, Any]]
+AGAIN_SECONDS = 1.0
+"""After a look at the store that failed."""
+
+
+class View(Protocol):
+    """How things are shown; owner: of the stream they are shown in, None on a page without logins."""
+
+    def job(self, job: Job) -> dict[str, Any]: ...
+
+    def event(self, job: Job, event: Event) -> list[Any]: ...
+
+    def machine(self, owner: str | None) -> dict[str, Any]: ...
+
+    def plain(self, user: str | None, said: Any) -> Any: ...
 
 
 @dataclass(eq=False)
 class Viewer:
-    """One open stream. `seen`: id of the last event it has, None until its first read."""
+    """One open stream. `seen`: id of the last event it has, None until its first read.
+
+    session: the cookie it was opened with; when that logs out, it ends. All else is written with `Live`'s lock held.
+    """
 
     owner: str | None
     job_id: str | None
+    session: str = ""
+    ended: bool = False
+    troubled: bool = False
     seen: int | None = None
     job: str = ""
     machine: str = ""
@@ -53,16 +70,16 @@ class Viewer:
     def take(self) -> str:
         """All that is pending, as one text of server-sent events; log lines before the state that follows them.
 
-        Call it with the lock held: the reader thread appends.
+        Call it with the lock held: the reader thread appends. Before the first read only a trouble is told.
         """
         parts = []
-        seen = self.seen or 0
-        fresh = [(number, text) for number, text in self.events if number > seen]
-        self.events.clear()
-        if fresh:
-            self.seen = fresh[-1][0]
-            parts.append(_message("log", f"[{','.join(text for _, text in fresh)}]", self.seen))
-        for name in ("job", "machine", "trouble"):
+        if self.seen is not None:
+            fresh = [(number, text) for number, text in self.events if number > self.seen]
+            self.events.clear()
+            if fresh:
+                self.seen = fresh[-1][0]
+                parts.append(_message("log", f"[{','.join(text for _, text in fresh)}]", self.seen))
+        for name in ("job", "machine", "trouble") if self.seen is not None else ("trouble",):
             if text := getattr(self, name):
                 parts.append(_message(name, text))
                 setattr(self, name, "")
@@ -80,10 +97,9 @@ class Feed:
 class Live:
     """The reader thread runs while somebody watches. All other methods belong to the event loop's thread."""
 
-    def __init__(self, jobs: Jobs, shape_job: ShapeJob, shape_machine: ShapeMachine) -> None:
+    def __init__(self, jobs: Jobs, view: View) -> None:
         self._jobs = jobs
-        self._shape_job = shape_job
-        self._shape_machine = shape_machine
+        self._view = view
         self._viewers: set[Viewer] = set()
         self._feeds: dict[str, Feed] = {}
         self._lock = threading.Lock()
@@ -99,20 +115,32 @@ class Live:
         for viewer in self._viewers:
             viewer.wake.set()
 
-    async def stream(self, owner: str | None, job_id: str | None, after: int = 0) -> AsyncIterator[str]:
-        """Server-sent events `job`, `log`, `machine`, `trouble` until the page closes or the server stops."""
-        viewer = Viewer(owner, job_id)
+    def end(self, session: str) -> None:
+        """End the streams that were opened with this cookie: its browser has logged out."""
+        for viewer in self._viewers:
+            if session and viewer.session == session:
+                viewer.ended = True
+                viewer.wake.set()
+
+    async def stream(
+        self, owner: str | None, job_id: str | None, after: int = 0, session: str = ""
+    ) -> AsyncIterator[str]:
+        """Server-sent events `job`, `log`, `machine`, `trouble` until the page closes, logs out or the server stops."""
+        viewer = Viewer(owner, job_id, session)
         self._join(viewer)
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n\n"
-            await asyncio.to_thread(self._first_read, viewer, after)
-            while not self._closed:
+            known, pause = False, 0.0
+            while not (self._closed or viewer.ended):
+                if not known:
+                    known = await asyncio.to_thread(self._first_read, viewer, after)
+                    pause = KEEP_ALIVE_SECONDS if known else AGAIN_SECONDS
                 with self._lock:
                     text = viewer.take()
                 if text:
                     yield text
                 try:
-                    await asyncio.wait_for(viewer.wake.wait(), KEEP_ALIVE_SECONDS)
+                    await asyncio.wait_for(viewer.wake.wait(), pause)
                 except TimeoutError:
                     yield ": still here\n\n"
                 viewer.wake.clear()
@@ -136,33 +164,49 @@ class Live:
             if not self._viewers:
                 self._watched.clear()
 
-    def _first_read(self, viewer: Viewer, after: int) -> None:
-        """Everything up to now. What the reader thread adds meanwhile is sorted out by event id in `take`."""
+    def _first_read(self, viewer: Viewer, after: int) -> bool:
+        """Everything up to now; False when the store does not answer.
+
+        What the reader thread adds meanwhile is newer and stays: events are sorted out by their ids in `take`.
+        """
+        job, known, feed = "", [], None
         try:
-            viewer.machine = viewer.machine or _encode(self._shape_machine(viewer.owner))
-            if viewer.job_id is None:
-                return
-            job, events = self._jobs.snapshot(viewer.job_id, after, BATCH)
-            while len(events) % BATCH == 0 and events:
-                more = self._jobs.events_since(job.id, events[-1].id, BATCH)
-                if not more:
-                    break
-                events += more
+            machine = _encode(self._view.machine(viewer.owner))
+            if viewer.job_id is not None:
+                job, known, feed = self._follow(viewer.job_id, after)
         except FanslymotionError as e:
-            viewer.trouble = _encode({"error": str(e)})
-            return
-        newest = events[-1].id if events else after
-        known = [(e.id, _encode(event_json(e))) for e in events[-FIRST_LINES:]]
+            self._tell_trouble([viewer], str(e))
+            return False
+        if viewer.troubled:
+            self._tell_trouble([viewer], "")
         with self._lock:
-            self._feeds.setdefault(job.id, Feed(newest, job.revision))
-            viewer.events = known + [pending for pending in viewer.events if pending[0] > newest]
+            viewer.machine = viewer.machine or machine
+            viewer.job = viewer.job or job
             viewer.seen = after
-            viewer.job = viewer.job or _encode(self._shape_job(job))
+            if feed is not None and viewer in self._viewers:  # it may have left meanwhile: nobody would end the feed
+                self._feeds.setdefault(viewer.job_id or "", feed)
+                viewer.events = known + [pending for pending in viewer.events if pending[0] > feed.after]
+        return True
+
+    def _follow(self, job_id: str, after: int) -> tuple[str, list[tuple[int, str]], Feed | None]:
+        """A job's state, its newest events above `after`, and the feed that goes on from there."""
+        try:
+            job, events = self._jobs.snapshot(job_id, after, BATCH)
+        except NotFound:  # deleted since the stream was asked for
+            return _gone(job_id), [], None
+        while events and len(events) % BATCH == 0:
+            more = self._jobs.events_since(job.id, events[-1].id, BATCH)
+            if not more:
+                break
+            events += more
+        newest = events[-1].id if events else after
+        known = [(event.id, _encode(self._view.event(job, event))) for event in events[-FIRST_LINES:]]
+        return _encode(self._view.job(job)), known, Feed(newest, job.revision)
 
     # --- the reader thread --------------------------------------------------------------------------------------
 
     def _read_forever(self) -> None:
-        revision, looked, machine_looked = -1, 0.0, 0.0
+        revision, looked, machine_looked, troubled = -1, 0.0, 0.0, False
         machines: dict[str | None, str] = {}
         while not self._closed:
             self._watched.wait()
@@ -171,21 +215,22 @@ class Live:
                 now_revision = self._jobs.revision()
                 changed = now_revision != revision or now_revision == 0
                 if changed or began - looked >= IDLE_SECONDS:
-                    revision, looked = now_revision, began
                     self._read_jobs()
-                    machine_due = True
-                else:
-                    machine_due = machine_looked < looked
-                if machine_due and began - machine_looked >= MACHINE_SECONDS:
+                    revision, looked = now_revision, began
+                    if troubled:
+                        troubled = False
+                        self._tell_trouble(self._everybody(), "")
+                if machine_looked < looked and began - machine_looked >= MACHINE_SECONDS:
                     machine_looked = began
                     self._read_machine(machines)
             except FanslymotionError as e:
                 log.warning("%s", e)
-                self._tell_all("trouble", _encode({"error": str(e)}))
-                time.sleep(1.0)
+                troubled, looked = True, 0.0
+                self._tell_trouble(self._everybody(), str(e))
+                time.sleep(AGAIN_SECONDS)
             except Exception:
                 log.exception("the page's reader goes on after an error")
-                time.sleep(1.0)
+                time.sleep(AGAIN_SECONDS)
             time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - began)))
 
     def _read_jobs(self) -> None:
@@ -198,16 +243,16 @@ class Live:
                 self._forget(job_id)
                 continue
             if events or job.revision != feed.revision:
-                self._tell(job_id, job if job.revision != feed.revision else None, events)
+                self._tell(job, job.revision != feed.revision, events)
                 if events:
                     feed.after = events[-1].id
                 feed.revision = job.revision
 
-    def _tell(self, job_id: str, job: Job | None, events: list[Event]) -> None:
-        state = _encode(self._shape_job(job)) if job else ""
-        lines = [(e.id, _encode(event_json(e))) for e in events]
+    def _tell(self, job: Job, changed: bool, events: list[Event]) -> None:
+        state = _encode(self._view.job(job)) if changed else ""
+        lines = [(event.id, _encode(self._view.event(job, event))) for event in events]
         with self._lock:
-            viewers = [v for v in self._viewers if v.job_id == job_id]
+            viewers = [v for v in self._viewers if v.job_id == job.id]
             for viewer in viewers:
                 viewer.events += lines
                 del viewer.events[: -2 * FIRST_LINES]
@@ -220,26 +265,32 @@ class Live:
             self._feeds.pop(job_id, None)
             viewers = [v for v in self._viewers if v.job_id == job_id]
             for viewer in viewers:
-                viewer.job = _encode({"id": job_id, "status": "deleted"})
+                viewer.job = _gone(job_id)
         self._wake(viewers)
 
     def _read_machine(self, known: dict[str | None, str]) -> None:
         with self._lock:
-            viewers = list(self._viewers)
-        texts = {owner: _encode(self._shape_machine(owner)) for owner in {v.owner for v in viewers}}
-        news = [v for v in viewers if known.get(v.owner) != texts[v.owner]]
-        for viewer in news:
-            viewer.machine = texts[viewer.owner]
+            owners = {viewer.owner for viewer in self._viewers}
+        texts = {owner: _encode(self._view.machine(owner)) for owner in owners}
+        with self._lock:
+            news = [v for v in self._viewers if v.owner in texts and known.get(v.owner) != texts[v.owner]]
+            for viewer in news:
+                viewer.machine = texts[viewer.owner]
         known.clear()
         known.update(texts)
         self._wake(news)
 
-    def _tell_all(self, name: str, text: str) -> None:
+    def _tell_trouble(self, viewers: list[Viewer], sentence: str) -> None:
+        """What is wrong with the store; "" when it is well again."""
         with self._lock:
-            viewers = list(self._viewers)
-        for viewer in viewers:
-            setattr(viewer, name, text)
+            for viewer in viewers:
+                viewer.troubled = bool(sentence)
+                viewer.trouble = _encode({"error": self._view.plain(viewer.owner, sentence)})
         self._wake(viewers)
+
+    def _everybody(self) -> list[Viewer]:
+        with self._lock:
+            return list(self._viewers)
 
     def _wake(self, viewers: list[Viewer]) -> None:
         if viewers and self._loop is not None and not self._loop.is_closed():
@@ -249,6 +300,10 @@ class Live:
 def _set_all(viewers: list[Viewer]) -> None:
     for viewer in viewers:
         viewer.wake.set()
+
+
+def _gone(job_id: str) -> str:
+    return _encode({"id": job_id, "status": "deleted"})
 
 
 def _encode(data: Any) -> str:

@@ -10,14 +10,11 @@ MOST_ACTIVE = 200
 ACTIVE = (Status.RUNNING, Status.QUEUED)
 
 
-def machine_json(jobs: Jobs, owner: str | None) -> dict[str, Any]:
-    """Of other people's jobs only the number is told."""
+def machine_json(jobs: Jobs, owner: str | None, owns: bool = True) -> dict[str, Any]:
+    """owner: whose jobs are told, None = all; of other people's only the number is. owns: the machine is theirs."""
     active = jobs.list(owner=owner, statuses=ACTIVE, limit=MOST_ACTIVE)
     mine = {job.id for job in active}
-    workers = [worker_json(worker) for worker in telling(jobs.workers())]
-    for worker in workers:
-        if worker["job"] not in mine and owner is not None:
-            worker["job"] = ""
+    workers = [worker_json(worker, mine, owns) for worker in telling(jobs.workers())]
     return {
         "workers": workers,
         "active": [active_json(job) for job in active],

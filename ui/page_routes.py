@@ -15,7 +15,6 @@ from ..errors import NotFound
 from ..pipeline.photo import MAX_BYTES
 from .guard import COOKIE, MARK, is_https
 from .logins import SESSION_SECONDS
-from .machine import machine_json
 from .reading import owner_of, read_body, user_of
 from .shape import options_json
 
@@ -51,6 +50,8 @@ async def log_in(request: Request) -> Response:
 
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
+    """The browser's cookie goes, and what is open with it in other tabs ends."""
+    request.app.state.studio.live.end(request.cookies.get(COOKIE, ""))
     response = RedirectResponse("/login", status_code=303)
     response.delete_cookie(COOKIE)
     return response
@@ -86,12 +87,13 @@ async def robots() -> Response:
 async def options(request: Request) -> dict[str, Any]:
     """What the form offers, and who is asking."""
     studio = request.app.state.studio
-    shown = await asyncio.to_thread(options_json, studio.presets, studio.settings)
     user = user_of(request)
+    owns = studio.logins.owns_machine(user)
+    shown = await asyncio.to_thread(options_json, studio.presets, studio.settings, owns)
     return {
         "version": __version__,
         "user": user,
-        "owns_machine": studio.logins.owns_machine(user),
+        "owns_machine": owns,
         "photo_bytes": MAX_BYTES,
         **shown,
     }
@@ -100,7 +102,7 @@ async def options(request: Request) -> dict[str, Any]:
 @router.get("/studio/machine")
 async def machine(request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
-    return await asyncio.to_thread(machine_json, studio.jobs, owner_of(request))
+    return await asyncio.to_thread(studio.machine, owner_of(request))
 
 
 @cache

@@ -10,7 +10,6 @@ from ..errors import BadInput
 from ..queue.types import Sought, Status
 from .job_routes import own_job
 from .reading import owner_of, read_json, user_of
-from .shape import job_json
 
 router = APIRouter(prefix="/studio")
 
@@ -49,7 +48,7 @@ async def listed(
     def read() -> dict[str, Any]:
         jobs = studio.jobs.list(owner=owner, statuses=LISTS[kind], sought=sought, limit=limit, offset=offset)
         total = studio.jobs.count(owner=owner, statuses=LISTS[kind], sought=sought)
-        return {"jobs": [job_json(job, studio.presets) for job in jobs], "total": total}
+        return {"jobs": [studio.job(job) for job in jobs], "total": total}
 
     return await asyncio.to_thread(read)
 
@@ -58,14 +57,14 @@ async def listed(
 async def move(job_id: str, request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, PlaceIn)
-    return job_json(await asyncio.to_thread(studio.jobs.move, found.id, wanted.place), studio.presets)
+    return studio.job(await asyncio.to_thread(studio.jobs.move, found.id, wanted.place))
 
 
 @router.post("/jobs/{job_id}/favourite")
 async def favourite(job_id: str, request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, FavouriteIn)
-    return job_json(await asyncio.to_thread(studio.jobs.set_favourite, found.id, wanted.favourite), studio.presets)
+    return studio.job(await asyncio.to_thread(studio.jobs.set_favourite, found.id, wanted.favourite))
 
 
 @router.delete("/jobs/{job_id}")

@@ -160,7 +160,7 @@ def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[...,
     from .web import build_app
 
     studio = build_app(settings, logins, host)
-    return studio.app, studio.live.close
+    return studio.guard, studio.live.close
 
 
 def _announce(

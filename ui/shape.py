@@ -1,5 +1,6 @@
 """Jobs, workers and presets as the JSON that the page and the API see: no paths, nothing of other people."""
 
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from ..presets import ModelPreset, Presets
 from ..queue.rows import photo_of
 from ..queue.types import Event, Job, WorkerInfo
 from ..settings import Settings
+from .discreet import cause_only
 
 ROUTES = "/studio"
+NOT_HERE = "This model is not on this machine; whoever owns the machine can download it."
 
 
 def job_json(job: Job, presets: Presets) -> dict[str, Any]:
@@ -110,7 +113,12 @@ def event_json(event: Event) -> list[Any]:
     return [event.id, round(event.time, 3), event.kind, event.level, text]
 
 
-def worker_json(worker: WorkerInfo) -> dict[str, Any]:
+def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[str, Any]:
+    """mine: ids of one's own running jobs. Which other job runs, and what a worker wrote about it before it died, is
+    for the machine's owner (owns); everybody else reads the likely cause alone.
+    """
+    crashed = worker.state == "crashed"
+    last_output = worker.last_output if owns else cause_only(worker.last_output)
     return {
         "id": worker.id,
         "host": worker.host,
@@ -119,9 +127,9 @@ def worker_json(worker: WorkerInfo) -> dict[str, Any]:
         "alive": worker.alive,
         "started": worker.started,
         "device": worker.device,
-        "job": worker.job_id,
+        "job": worker.job_id if owns or worker.job_id in mine else "",
         "stage": worker.stage,
-        "last_output": worker.last_output if worker.state == "crashed" else "",
+        "last_output": last_output if crashed else "",
         "restarts": worker.restarts,
     }
 
@@ -148,8 +156,8 @@ def licence_json(model: ModelPreset | None) -> dict[str, str] | None:
     return {"name": licence.name, "url": licence.url, "notice": licence.notice, "powered_by": licence.powered_by}
 
 
-def options_json(presets: Presets, settings: Settings) -> dict[str, Any]:
-    """What the form can offer: presets, and for each model whether its files are there."""
+def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
+    """What the form can offer: presets, and for each model whether its files are there. owns: the machine."""
     durations = presets.durations.values()
     return {
         "resolutions": [{"name": r.name, "width": r.width, "height": r.height} for r in presets.resolutions.values()],
@@ -158,17 +166,17 @@ def options_json(presets: Presets, settings: Settings) -> dict[str, Any]:
             {"name": q.name, "label": q.label, "interpolation": q.interpolation, "advanced": q.advanced}
             for q in presets.qualities.values()
         ],
-        "models": [model_json(model, presets, settings) for model in presets.models.values()],
+        "models": [model_json(model, presets, settings, owns) for model in presets.models.values()],
     }
 
 
-def model_json(model: ModelPreset, presets: Presets, settings: Settings) -> dict[str, Any]:
+def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
     """missing: why the model cannot be used now and what to do, "" when it can. random: the untrained stand-in."""
     missing, random = "", False
     try:
         random = require_model(model.name, presets, settings).random
     except FanslymotionError as e:
-        missing = str(e)
+        missing = str(e) if owns else NOT_HERE
     return {
         "name": model.name,
         "label": model.label,

@@ -3,84 +3,141 @@
 import asyncio
 import platform
 import shutil
+import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 
 from .. import __version__
-from ..doctor.checks import Doctor, worst
 from ..models.downloads import Downloads
-from ..models.registry import folder_size, list_models, remove
+from ..models.registry import list_models, remove
 from ..pipeline.files import nearest_existing
+from ..queue.types import WorkerInfo
+from .discreet import report
 from .queue_routes import owned
+from .reading import owner_of, user_of
 from .shape import model_json, worker_json
+from .studio import Studio
 
 router = APIRouter(prefix="/studio")
 
 PACKAGES = ("torch", "diffusers", "transformers", "gradio", "huey", "imageio-ffmpeg")
+SAMPLES = 120
+"""Of the graphics card, the newest: four minutes and more."""
 
 
 @router.get("/system")
 async def system(request: Request) -> dict[str, Any]:
-    """What the System view shows beside the stream. No paths: others may be looking, too."""
-    studio = request.app.state.studio
+    """What the System view shows beside the stream. No paths: others may be looking, too.
+
+    workers: also `heartbeat_age` (s) and `samples` of the device while a job runs (see `queue.watch.Sample`, with
+    their `time`). report: a text for bug reports, without names, photos, jobs and paths.
+    """
+    studio: Studio = request.app.state.studio
+    folders = await studio.sizes.get()
 
     def read() -> dict[str, Any]:
-        home, models = studio.settings.home, studio.settings.models
-        return {
+        about = {
             "versions": {"fanslymotion": __version__, "Python": platform.python_version(), **packages()},
             "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-            "disk": {
-                "jobs": folder_size(studio.settings.jobs_dir),
-                "models": folder_size(models),
-                "free": shutil.disk_usage(nearest_existing(home)).free,
-            },
-            "workers": [worker_json(worker) for worker in studio.jobs.workers()],
-            "models": models_json(studio),
+            "disk": {**folders, "free": shutil.disk_usage(nearest_existing(studio.settings.home)).free},
+        }
+        workers, models = studio.jobs.workers(), models_json(studio, user_of(request))
+        running = {job.id for job in studio.jobs.running(owner_of(request))}
+        return {
+            **about,
+            "workers": [_worker(studio, one, running, user_of(request)) for one in workers],
+            "models": models,
+            "report": _report(studio, about, workers, models, user_of(request)),
         }
 
     return await asyncio.to_thread(read)
 
 
 @router.get("/doctor")
-async def doctor(request: Request, language: Literal["en", "ru"] = "en") -> dict[str, Any]:
-    """Every check but loading a model; for the machine's owner, since they name folders and programs."""
-    studio = owned(request)
-    checks = await asyncio.to_thread(Doctor(studio.settings, language).run)
-    return {"result": worst(checks), "checks": [check.to_json() for check in checks]}
+async def doctor(request: Request, language: Literal["en", "ru"] = "en", fresh: bool = False) -> dict[str, Any]:
+    """Every check but loading a model; for the machine's owner, since they name folders and programs.
+
+    fresh: look now. Otherwise the findings may be as old as `Studio` keeps them.
+    """
+    return await owned(request).doctor[language].get(fresh)
 
 
 @router.post("/models/{name}/{act}")
-async def change_model(name: str, act: Literal["download", "stop", "remove"], request: Request) -> dict[str, Any]:
-    studio = owned(request)
+async def change_model(
+    name: str, act: Literal["download", "stop", "remove", "check"], request: Request
+) -> dict[str, Any]:
+    """stop: the download, or the check of its files."""
+    studio: Studio = owned(request)
     studio.presets.model(name)
 
     def change() -> None:
         downloads = Downloads(studio.settings)
-        if act == "download":
+        if act == "check":
+            studio.model_checks.start(name)
+        elif act == "download":
+            studio.model_checks.forget(name)
             downloads.start(name, studio.presets)
         elif act == "stop":
+            studio.model_checks.stop(name)
             downloads.cancel(name)
         else:
+            studio.model_checks.forget(name)
             remove(name, studio.presets, studio.settings)
 
     await asyncio.to_thread(change)
-    return {"models": await asyncio.to_thread(models_json, studio)}
+    return {"models": await asyncio.to_thread(models_json, studio, user_of(request))}
 
 
-def models_json(studio: Any) -> list[dict[str, Any]]:
-    """state: ready, missing, partial or damaged. download: how far one is that runs or has failed, else None."""
-    entries = list_models(studio.presets, studio.settings)
+def models_json(studio: Studio, user: str) -> list[dict[str, Any]]:
+    """state: ready, missing, partial or damaged. download: how far one is that runs or has failed, else None.
+
+    check: the last one of its files since the page was started (see `ModelCheck`), else None.
+    """
+    owns = studio.logins.owns_machine(user)
     return [
         {
-            **model_json(entry.preset, studio.presets, studio.settings),
+            **model_json(entry.preset, studio.presets, studio.settings, owns),
             "state": entry.state,
             "bytes": entry.size,
-            "download": download_json(entry.download),
+            "download": studio.plain(user, download_json(entry.download)),
+            "check": studio.plain(user, studio.model_checks.to_json(entry.name)),
         }
-        for entry in entries
+        for entry in list_models(studio.presets, studio.settings)
     ]
+
+
+def _worker(studio: Studio, worker: WorkerInfo, mine: set[str], user: str) -> dict[str, Any]:
+    samples = studio.jobs.samples(worker.job_id, SAMPLES) if worker.alive and worker.job_id else []
+    return {
+        **worker_json(worker, mine, studio.logins.owns_machine(user)),
+        "heartbeat_age": round(max(0.0, time.time() - worker.heartbeat), 1),
+        "samples": samples,
+    }
+
+
+def _report(
+    studio: Studio, about: dict[str, Any], workers: list[WorkerInfo], models: list[dict[str, Any]], user: str
+) -> str:
+    """What a login may see of it, and no name: a folder of one's own may be called anything."""
+    owns = studio.logins.owns_machine(user)
+    found = studio.doctor["en"].last if owns else None
+    facts = ("state", "alive", "device", "stage", "restarts")
+    crashed = [worker.last_output for worker in workers if worker.state == "crashed"] if owns else []
+    return report(
+        {
+            **about,
+            "workers": [{key: getattr(worker, key) for key in facts} for worker in workers],
+            "models": [{"name": m["name"] if m["source"] != "folder" else "own", "state": m["state"]} for m in models],
+            "checks": [{key: one[key] for key in ("key", "result", "code")} for one in found["checks"]]
+            if found
+            else [],
+        },
+        crashed,
+        {*studio.logins.names, *(studio.jobs.names() if crashed else ())},
+        studio.settings,
+    )
 
 
 def download_json(state: Any) -> dict[str, Any] | None:

@@ -9,7 +9,8 @@ from fanslymotion.queue import state
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.ui.logins import Logins
-from fanslymotion.ui.web import Studio, build_app
+from fanslymotion.ui.studio import Studio
+from fanslymotion.ui.web import build_app
 from starlette.testclient import TestClient
 
 ANNA, BEN = ("anna", "secret-1"), ("ben", "secret-2")
@@ -30,7 +31,7 @@ def browser(studio: Studio) -> Callable[..., TestClient]:
     """A browser of somebody's; without a login one that has none yet."""
 
     def open_browser(login: Login | None = None) -> TestClient:
-        client = TestClient(studio.app, base_url="http://127.0.0.1", follow_redirects=False)
+        client = TestClient(studio.guard, base_url="http://127.0.0.1", follow_redirects=False)
         if login is not None:
             client.cookies.set("fanslymotion_session", studio.logins.open_session(login[0]))
         return client

@@ -1,0 +1,79 @@
+"""What is kept of a worker that died, without a worker."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from fanslymotion.queue import state, supervisor
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.log import STARTS
+from fanslymotion.queue.supervisor import LINES_KEPT, Supervisor
+from fanslymotion.queue.types import Status
+from fanslymotion.settings import Settings
+
+from .conftest import REQUEST
+
+
+@pytest.fixture
+def die(jobs: Jobs, settings: Settings):
+    """A worker that says these lines and is killed."""
+
+    def dying(lines: Iterable[str]) -> None:
+        keeper = Supervisor(settings)
+        keeper._read(cast(Any, SimpleNamespace(stdout=[f"{line}\n" for line in lines])))
+        keeper._record_crash("w", -9, 1)
+
+    return dying
+
+
+def taken(jobs: Jobs, photo: Path, losses: int = 2) -> str:
+    """A running job that fails when its worker dies once more."""
+    job = jobs.submit(photo, REQUEST)
+    state.claim(jobs.store, "w", 1.0)
+    jobs.store.tables.Job.update(losses=losses, lost_place=10**9).execute()
+    return job.id
+
+
+def test_a_job_keeps_its_own_last_words_only(jobs: Jobs, photo: Path, die) -> None:
+    """The lines before it may be those of another login's job."""
+    job = taken(jobs, photo)
+    die([f"{STARTS}aaaaaaaaaaaa", "[START] Job a: secret.jpg, attempt 1", f"{STARTS}{job}", "[INFO] mine"])
+    failed = jobs.get(job)
+    assert failed.status is Status.FAILED
+    assert "[INFO] mine" in failed.error
+    assert "ended with code -9" in failed.error
+    assert "secret" not in failed.error
+    (crashed,) = jobs.workers()
+    assert "secret" in crashed.last_output, "the machine's owner sees all of it"
+
+
+def test_a_job_that_had_not_begun_gets_nobodys_words(jobs: Jobs, photo: Path, die) -> None:
+    job = taken(jobs, photo)
+    die([f"{STARTS}aaaaaaaaaaaa", "[INFO] secret.jpg"])
+    assert "secret" not in jobs.get(job).error
+    assert "ended with code -9" in jobs.get(job).error
+
+
+def test_a_talkative_job_still_has_its_last_words(jobs: Jobs, photo: Path, die) -> None:
+    job = taken(jobs, photo)
+    die([f"{STARTS}{job}", *(f"[DEBUG] line {number}" for number in range(2 * LINES_KEPT))])
+    assert f"line {2 * LINES_KEPT - 1}" in jobs.get(job).error
+
+
+def test_no_sweep_comes_between_the_crash_and_the_loss(
+    jobs: Jobs, photo: Path, die, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would write all of the worker's words into the job."""
+    job = taken(jobs, photo)
+    seen: list[bool] = []
+    lose = state.lose
+
+    def losing(store, *args):
+        seen.append(store.db.in_transaction())
+        return lose(store, *args)
+
+    monkeypatch.setattr(supervisor.state, "lose", losing)
+    die([f"{STARTS}{job}"])
+    assert seen == [True]

@@ -1,0 +1,203 @@
+"""The streams: nothing is lost, doubled or left behind between the first read and the reader thread."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fanslymotion.errors import StoreError
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.queue import state
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.types import Event, Job
+from fanslymotion.settings import Settings
+from fanslymotion.ui import live as live_module
+from fanslymotion.ui.live import Live
+
+
+class Plain:
+    """Shows next to nothing; what it does first can be replaced."""
+
+    def job(self, job: Job) -> dict[str, Any]:
+        return {"id": job.id, "revision": job.revision}
+
+    def event(self, job: Job, event: Event) -> list[Any]:
+        return [event.id, event.text]
+
+    def machine(self, owner: str | None) -> dict[str, Any]:
+        return {"owner": owner}
+
+    def plain(self, user: str | None, said: Any) -> Any:
+        return said
+
+
+@pytest.fixture
+def jobs(settings: Settings) -> Iterator[Jobs]:
+    made = Jobs(settings)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("POLL_SECONDS", "MACHINE_SECONDS", "AGAIN_SECONDS"):
+        monkeypatch.setattr(live_module, name, 0.01)
+    monkeypatch.setattr(live_module, "IDLE_SECONDS", 0.05)
+
+
+def told(text: str) -> Iterator[tuple[str, Any]]:
+    for message in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in message.splitlines() if ": " in line)
+        if "event" in fields:
+            yield fields["event"], json.loads(fields["data"])
+
+
+async def until(stream: Any, wanted: str, value: Any = None) -> Any:
+    async with asyncio.timeout(20):
+        async for text in stream:
+            for name, data in told(text):
+                if name == wanted and (value is None or data == value):
+                    return data
+    raise AssertionError(f"it ended without {wanted}")
+
+
+def test_a_trouble_is_taken_back_when_the_store_is_well_again(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = Live(jobs, Plain())
+    locked = False
+    revision = jobs.revision
+
+    def asked() -> int:
+        if locked:
+            raise StoreError("the database is locked")
+        return revision()
+
+    monkeypatch.setattr(jobs, "revision", asked)
+
+    async def watch() -> None:
+        nonlocal locked
+        async with aclosing(live.stream(None, None)) as stream:
+            await until(stream, "machine")
+            locked = True
+            await until(stream, "trouble", {"error": "the database is locked"})
+            locked = False
+            await until(stream, "trouble", {"error": ""})
+
+    asyncio.run(watch())
+    live.close()
+
+
+def test_a_stream_that_begins_in_trouble_has_everything_after_it(
+    jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = jobs.submit(photo, VideoRequest())
+    live = Live(jobs, Plain())
+    snapshot, tries = jobs.snapshot, []
+
+    def failing_once(*args: Any, **kwargs: Any) -> Any:
+        tries.append(1)
+        if len(tries) < 3:
+            raise StoreError("the database is locked")
+        return snapshot(*args, **kwargs)
+
+    monkeypatch.setattr(jobs, "snapshot", failing_once)
+
+    async def watch() -> None:
+        seen = {}
+        async with aclosing(live.stream(None, job.id)) as stream, asyncio.timeout(20):
+            async for text in stream:
+                seen |= dict(told(text))
+                if "job" in seen:
+                    break
+        assert seen["trouble"] == {"error": ""}
+        assert [text for _, text in seen["log"]] == ["queued"]
+
+    asyncio.run(watch())
+    live.close()
+
+
+def test_a_newer_state_of_the_machine_is_not_overwritten(jobs: Jobs) -> None:
+    """The first read looks, the reader thread looks later and tells its news, the first read ends."""
+    view = Plain()
+    live = Live(jobs, view)
+    viewer = live_module.Viewer(None, None)
+    live._viewers.add(viewer)
+
+    def slow(owner: str | None) -> dict[str, Any]:
+        view.machine = lambda owner: {"news": True}
+        live._read_machine({})
+        return {"news": False}
+
+    view.machine = slow
+    assert live._first_read(viewer, 0)
+    assert json.loads(viewer.machine) == {"news": True}
+
+
+def test_a_viewer_that_leaves_while_it_is_read_for_leaves_no_feed(jobs: Jobs, photo: Path) -> None:
+    job = jobs.submit(photo, VideoRequest())
+    view = Plain()
+    live = Live(jobs, view)
+    viewer = live_module.Viewer(None, job.id)
+    live._viewers.add(viewer)
+
+    def leaving(job: Job) -> dict[str, Any]:
+        live._leave(viewer)
+        return {}
+
+    view.job = leaving
+    live._first_read(viewer, 0)
+    assert live._feeds == {}
+
+
+def test_logging_out_ends_the_streams_of_that_browser_only(jobs: Jobs) -> None:
+    live = Live(jobs, Plain())
+
+    async def watch() -> None:
+        mine, other, script = (live.stream("anna", None, 0, session) for session in ("cookie-1", "cookie-2", ""))
+        for stream in (mine, other, script):
+            await until(stream, "machine")
+        live.end("")
+        live.end("cookie-1")
+        async with asyncio.timeout(20):
+            with suppress(StopAsyncIteration):
+                while True:
+                    await anext(mine)
+        assert len(live._viewers) == 2
+        for stream in (other, script):
+            await stream.aclose()
+
+    asyncio.run(watch())
+    live.close()
+
+
+def test_every_line_comes_once(jobs: Jobs, photo: Path) -> None:
+    """Two viewers of one job, the second joins while lines are being written."""
+    job = jobs.submit(photo, VideoRequest())
+    live = Live(jobs, Plain())
+
+    async def read(count: int, late: float) -> list[str]:
+        await asyncio.sleep(late)
+        lines: list[str] = []
+        async with aclosing(live.stream(None, job.id)) as stream, asyncio.timeout(30):
+            async for text in stream:
+                lines += [line for name, data in told(text) if name == "log" for _, line in data]
+                if len(lines) >= count:
+                    return lines
+        return lines
+
+    def write() -> None:
+        for number in range(200):
+            with jobs.store.write():
+                state.add_event(jobs.store, job.id, 1.0, "log", str(number))
+        jobs.store.close()
+
+    async def watch() -> None:
+        writing = asyncio.create_task(asyncio.to_thread(write))
+        for lines in await asyncio.gather(read(201, 0.0), read(201, 0.2)):
+            assert lines == ["queued", *map(str, range(200))]
+        await writing
+
+    asyncio.run(watch())
+    live.close()

@@ -1,0 +1,137 @@
+"""The System view's data: what is slow is kept, what runs is told, models are checked beside the page."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.queue import state
+from fanslymotion.queue.recovery import MACHINE, hold, lock_path
+from fanslymotion.settings import Settings
+from fanslymotion.tests.studio import wait_for
+from fanslymotion.ui import model_checks
+from fanslymotion.ui import studio as studio_module
+from fanslymotion.ui.kept import Kept
+from fanslymotion.ui.model_checks import ModelChecks
+from fanslymotion.ui.studio import Studio
+from starlette.testclient import TestClient
+
+from .conftest import ANNA, BEN
+
+Browser = Callable[..., TestClient]
+
+
+def test_a_slow_answer_is_made_once_and_nobody_waits_for_the_next_one() -> None:
+    now, made = [0.0], []
+
+    def slow() -> int:
+        time.sleep(0.05)
+        made.append(1)
+        return len(made)
+
+    async def ask() -> None:
+        kept = Kept(slow, 60.0, lambda: now[0])
+        assert await asyncio.gather(*(kept.get() for _ in range(10))) == [1] * 10
+        now[0] = 59.0
+        assert await kept.get() == 1
+        now[0] = 61.0
+        assert await kept.get() == 1, "the old one at once"
+        await asyncio.sleep(0.3)
+        assert await kept.get() == 2
+        assert await kept.get(fresh=True) == 3
+
+    asyncio.run(ask())
+
+
+def test_folders_are_not_walked_on_every_look(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[Path] = []
+    monkeypatch.setattr(studio_module, "folder_size", lambda folder: walked.append(folder) or 5)
+    client = browser(BEN)
+    for _ in range(5):
+        assert client.get("/studio/system").json()["disk"]["jobs"] == 5
+    assert len(walked) == 2
+
+
+def test_the_doctor_runs_once_for_many_looks(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
+
+    class Counting:
+        def __init__(self, _settings: Settings, language: str) -> None:
+            runs.append(language)
+
+        def run(self) -> list:
+            return []
+
+    monkeypatch.setattr(studio_module, "Doctor", Counting)
+    client = browser(ANNA)
+    for _ in range(3):
+        assert client.get("/studio/doctor").json() == {"result": "ok", "checks": []}
+    client.get("/studio/doctor?fresh=true")
+    client.get("/studio/doctor?language=ru")
+    assert runs == ["en", "en", "ru"]
+
+
+def test_a_running_worker_tells_stage_heartbeat_and_samples(
+    studio: Studio, browser: Browser, photo: Path, settings: Settings
+) -> None:
+    job = studio.jobs.submit(photo, VideoRequest(), owner="anna")
+    store = studio.jobs.store
+    state.claim(store, "w", 1.0)
+    state.renew(store, job.id, "w", {"stage": "sampling"})
+    for load in range(200):
+        state.add_event(store, job.id, float(load), "watch", json.dumps({"device": "gpu", "load": load}))
+    lock = hold(lock_path(settings.home, "w"))
+    row = {"host": "h", "pid": 1, "machine": MACHINE, "lock": str(lock_path(settings.home, "w")), "started": 1.0}
+    store.tables.Worker.insert(id="w", state="running", job=job.id, heartbeat=time.time() - 7, **row).execute()
+    (worker,) = browser(BEN).get("/studio/system").json()["workers"]
+    lock.release()
+    assert worker["stage"] == "sampling"
+    assert 7 <= worker["heartbeat_age"] < 60
+    assert [sample["load"] for sample in worker["samples"]] == list(range(80, 200))
+    assert worker["samples"][-1] == {"time": 199.0, "device": "gpu", "load": 199}
+    assert worker["job"] == "", "it is Anna's"
+
+
+def test_a_model_is_checked_beside_the_page(studio: Studio, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def checking(name, presets, settings, report) -> list[str]:
+        report("unet/x.safetensors", 5, 10)
+        return ["unet/x.safetensors"]
+
+    monkeypatch.setattr(model_checks, "check", checking)
+    assert browser(BEN).post("/studio/models/svd/check").status_code == 400, "the machine is Anna's"
+    client = browser(ANNA)
+    assert client.post("/studio/models/svd/check").status_code == 200
+
+    def found() -> dict:
+        return {model["name"]: model["check"] for model in client.get("/studio/system").json()["models"]}
+
+    wait_for(lambda: found()["svd"]["status"] != "running")
+    assert found()["svd"] == {
+        "status": "done", "done": 5, "total": 10, "damaged": ["unet/x.safetensors"], "error": ""
+    }  # fmt: skip
+    assert found()["mini"] is None
+
+
+def test_a_check_can_be_stopped_and_says_what_is_wrong(
+    studio: Studio, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = ModelChecks(studio.presets, settings)
+
+    def endless(name, presets, settings, report) -> list[str]:
+        while True:
+            report("x", 1, 2)
+            time.sleep(0.01)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model_checks, "check", endless)
+        checks.start("svd")
+        checks.start("svd")
+        assert checks.to_json("svd")["status"] == "running"  # type: ignore[index]
+        checks.stop("svd")
+        wait_for(lambda: checks.to_json("svd")["status"] == "stopped")  # type: ignore[index]
+    checks.start("svd")
+    wait_for(lambda: checks.to_json("svd")["status"] == "failed")  # type: ignore[index]
+    assert "models download svd" in checks.to_json("svd")["error"]  # type: ignore[index]

@@ -1,0 +1,52 @@
+"""What other people may read: sentences without folders, crashes without names, photos, jobs or homes."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..queue.causes import PREFIX
+from ..settings import ROOT, Settings
+
+JOB_ID = re.compile(r"\b[0-9a-f]{12}\b")
+TAGGED = re.compile(r"\[[A-Z]+\] ")
+QUOTED_PATH = re.compile(r"""(["'])(?:/|[A-Za-z]:[\\/]|\\\\)[^"'\n]*?([^"'\\/\n]*)\1""")
+PLAIN_PATH = re.compile(
+    r"""(?<![\w.:/\\<])(?:/|[A-Za-z]:[\\/]|\\\\)(?:[^\s"'<>|:;,()\\/]+[\\/])*([^\s"'<>|:;,()\\/]+)"""
+)
+
+
+def without_paths(text: str, settings: Settings) -> str:
+    """Every file and folder by its last name alone: `/home/anna/data/jobs.db` is `jobs.db`.
+
+    The folders that are known are shortened first, since their names may hold spaces.
+    """
+    for folder in sorted(map(str, (settings.home, settings.models, ROOT, Path.home(), sys.prefix)), key=len)[::-1]:
+        for form in {folder, folder.replace("\\", "/"), folder.replace("\\", "\\\\")}:
+            text = re.sub(re.escape(form) + r"(?:\\\\|[\\/])", "/", text)
+            text = text.replace(form, Path(folder).name)
+    text = QUOTED_PATH.sub(lambda found: f"{found[1]}{found[2]}{found[1]}", text)
+    return PLAIN_PATH.sub(lambda found: found[1], text)
+
+
+def cause_only(last_output: str) -> str:
+    """Of a crashed worker's last words what concerns everybody: the likely cause, "" when none was found."""
+    first = last_output.split("\n", 1)[0]
+    return first if first.startswith(PREFIX) else ""
+
+
+def report(system: dict[str, Any], crashes: Iterable[str], names: Iterable[str], settings: Settings) -> str:
+    """A text for bug reports. crashes: last words of workers. names: of logins and photos; none of them is told."""
+    told = [crash_only(crash, names, settings) for crash in crashes]
+    return json.dumps({**system, "crashes": [lines for lines in told if lines]}, indent=1, ensure_ascii=False)
+
+
+def crash_only(last_output: str, names: Iterable[str], settings: Settings) -> list[str]:
+    """Tracebacks and what libraries wrote; the log's own lines go whole, any of them may say what a photo is called."""
+    lines = [line for line in last_output.splitlines() if line.strip() and not TAGGED.match(line)]
+    text = JOB_ID.sub("(job)", without_paths("\n".join(lines), settings))
+    for name in sorted({name for name in names if len(name) > 2}, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "(name)", text)
+    return text.splitlines()

@@ -1,0 +1,73 @@
+"""Checks of models' files, byte by byte, beside the page: they take as long as the disk does."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ..errors import Cancelled, FanslymotionError
+from ..models.registry import check
+from ..presets import Presets
+from ..settings import Settings
+
+
+@dataclass(frozen=True)
+class ModelCheck:
+    """status: running, done, stopped or failed. done, total: bytes. damaged: files; the next download mends them."""
+
+    status: str = "running"
+    done: int = 0
+    total: int = 0
+    damaged: tuple[str, ...] = ()
+    error: str = ""
+
+
+class ModelChecks:
+    """The last check of each model since the page was started."""
+
+    def __init__(self, presets: Presets, settings: Settings) -> None:
+        self._presets, self._settings = presets, settings
+        self._lock = threading.Lock()
+        self._known: dict[str, ModelCheck] = {}
+        self._stopped: set[str] = set()
+
+    def to_json(self, name: str) -> dict[str, Any] | None:
+        found = self._known.get(name)
+        return asdict(found) if found else None
+
+    def start(self, name: str) -> None:
+        """One at a time of each model; a second wish joins it."""
+        with self._lock:
+            if (known := self._known.get(name)) and known.status == "running":
+                return
+            self._known[name] = ModelCheck()
+            self._stopped.discard(name)
+        threading.Thread(target=self._run, args=(name,), name=f"check {name}", daemon=True).start()
+
+    def stop(self, name: str) -> None:
+        self._stopped.add(name)
+
+    def forget(self, name: str) -> None:
+        """What it said is no longer about what lies there."""
+        self.stop(name)
+        self._known.pop(name, None)
+
+    def _run(self, name: str) -> None:
+        def report(_file: str, done: int, total: int) -> None:
+            if name in self._stopped:
+                raise Cancelled
+            self._change(name, lambda known: replace(known, done=done, total=total))
+
+        try:
+            damaged = tuple(check(name, self._presets, self._settings, report))
+            self._change(name, lambda known: replace(known, status="done", damaged=damaged))
+        except Cancelled:
+            self._change(name, lambda known: replace(known, status="stopped"))
+        except (FanslymotionError, OSError) as e:
+            error = str(e)
+            self._change(name, lambda known: replace(known, status="failed", error=error))
+
+    def _change(self, name: str, change: Callable[[ModelCheck], ModelCheck]) -> None:
+        with self._lock:
+            if name in self._known:
+                self._known[name] = change(self._known[name])

@@ -1,0 +1,74 @@
+"""What the routes share, and how jobs and machine look to those who may see them."""
+
+from functools import partial
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from ..doctor.checks import Doctor, worst
+from ..doctor.texts import LANGUAGES
+from ..models.registry import folder_size
+from ..presets import Presets
+from ..queue.jobs import Jobs
+from ..queue.types import Event, Job
+from ..settings import Settings
+from .discreet import without_paths
+from .guard import Guard
+from .kept import Kept
+from .live import Live
+from .logins import Logins
+from .machine import machine_json
+from .model_checks import ModelChecks
+from .photos import Photos
+from .shape import event_json, job_json
+
+KEPT_SECONDS = 60.0
+"""How old the sizes of folders and the doctor's findings may be: thousands of folders take a second to walk."""
+
+
+class Studio:
+    """Found in `request.app.state.studio`. `guard` stands before the routes `app` and is what a server serves.
+
+    Only the machine's owner is shown where things lie: for other logins sentences hold no folders.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, presets: Presets, logins: Logins, host: str) -> None:
+        self.settings, self.presets, self.logins = settings, presets, logins
+        self.jobs = Jobs(settings)
+        self.photos = Photos(settings)
+        self.guard = Guard(app, logins, host)
+        self.live = Live(self.jobs, self)
+        self.model_checks = ModelChecks(presets, settings)
+        self.sizes = Kept(self._folder_sizes, KEPT_SECONDS)
+        self.doctor = {language: Kept(partial(self._examine, language), KEPT_SECONDS) for language in LANGUAGES}
+
+    def job(self, job: Job) -> dict[str, Any]:
+        """As its own login sees it."""
+        shown = job_json(job, self.presets)
+        return shown | {key: self.plain(job.owner, shown[key]) for key in ("error", "diagnosis", "warnings")}
+
+    def event(self, job: Job, event: Event) -> list[Any]:
+        *facts, text = event_json(event)
+        return [*facts, text if event.kind == "watch" else self.plain(job.owner, text)]
+
+    def machine(self, owner: str | None) -> dict[str, Any]:
+        """owner: whose jobs are shown; None = everybody's, on a page without logins."""
+        shown = machine_json(self.jobs, owner, self.logins.owns_machine(owner or ""))
+        return shown | {"notice": self.plain(owner, shown["notice"])}
+
+    def _folder_sizes(self) -> dict[str, int]:
+        return {"jobs": folder_size(self.settings.jobs_dir), "models": folder_size(self.settings.models)}
+
+    def _examine(self, language: str) -> dict[str, Any]:
+        checks = Doctor(self.settings, language).run()
+        return {"result": worst(checks), "checks": [check.to_json() for check in checks]}
+
+    def plain(self, user: str | None, said: Any) -> Any:
+        """What is said to a login: a sentence, or many in lists and dictionaries."""
+        if self.logins.owns_machine(user or ""):
+            return said
+        if isinstance(said, dict):
+            return {key: self.plain(user, one) for key, one in said.items()}
+        if isinstance(said, list):
+            return [self.plain(user, one) for one in said]
+        return without_paths(said, self.settings) if isinstance(said, str) else said
