@@ -3,12 +3,10 @@
 import json
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
-
-from peewee import fn
 
 from ..errors import BadInput, ModelError, NotFound, StoreError
 from ..pipeline.models import require_model
@@ -16,13 +14,13 @@ from ..pipeline.photo import load_photo, save_photo
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..settings import Settings
-from . import state
+from . import listing, state
 from .broker import make_huey, register
-from .order import position_at
+from .order import position_at, put, swap_among_own
 from .recovery import MACHINE, Sweeper, lives_here
 from .rows import WORK_NAME, photo_of, to_event, to_job
 from .store import Store
-from .types import Event, Job, Sought, Status, WorkerInfo
+from .types import Event, Job, Page, Sought, Status, WorkerInfo
 
 FRESH_SECONDS = 20.0
 """A worker on another host counts as alive while its heartbeat is not older."""
@@ -49,50 +47,67 @@ class Jobs:
 
     # --- sending work -------------------------------------------------------------------------------------------
 
-    def submit(self, photo: Path | bytes, request: VideoRequest, *, name: str = "", owner: str = "") -> Job:
+    def submit(
+        self, photo: Path | bytes, request: VideoRequest, *, name: str = "", owner: str = "", limit: int | None = None
+    ) -> Job:
         """Check photo and settings, keep a normalised copy, write the row, wake a worker.
 
         Raise BadInput (nothing is left behind) or StoreError. When this returns, the job survives a power cut.
+        limit: how many jobs of this owner may wait, this one among them.
         """
-        return self._submit(photo, request, name or (photo.stem if isinstance(photo, Path) else "photo"), owner)
+        name = name or (photo.stem if isinstance(photo, Path) else "photo")
+        (job,) = self.submit_all([(photo, name)], request, owner=owner, limit=limit)
+        return job
 
-    def _submit(
-        self, photo: Path | bytes, request: VideoRequest, name: str, owner: str, checkpoints: Path | None = None
-    ) -> Job:
-        """checkpoints: the work folder of a failed job with the same photo and settings, to go on from."""
+    def submit_all(
+        self,
+        photos: Sequence[tuple[Path | bytes, str]],
+        request: VideoRequest,
+        *,
+        owner: str = "",
+        limit: int | None = None,
+        checkpoints: Path | None = None,
+    ) -> "list[Job]":
+        """One job for each (photo, name), or none at all: as `submit`.
+
+        checkpoints: the work folder of a failed job with the same photo and settings, to go on from.
+        """
         check_request(request, self.settings)
-        image = load_photo(photo, name)
-        job_id = uuid4().hex[:12]
-        folder = self.settings.job_dir(job_id)
+        with self.store.errors():
+            self._check_room(owner, len(photos), limit)  # before any photo is read; below it is decided
+        folders: list[Path] = []
         try:
-            folder.mkdir(parents=True)
-            _check_space(folder)
-            save_photo(image, photo_of(folder))
-            if checkpoints is not None and checkpoints.is_dir():
-                shutil.copytree(checkpoints, folder / WORK_NAME)
-            self._insert(job_id, name, owner, request)
-        except OSError as e:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise StoreError(f"the job cannot be kept in {folder.parent}: {e.strerror or e}") from e
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            for photo, name in photos:
+                image = load_photo(photo, name)
+                folders.append(self.settings.job_dir(uuid4().hex[:12]))
+                folders[-1].mkdir(parents=True)
+                _check_space(folders[-1])
+                save_photo(image, photo_of(folders[-1]))
+                if checkpoints is not None and checkpoints.is_dir():
+                    shutil.copytree(checkpoints, folders[-1] / WORK_NAME)
+            with self.store.write():
+                self.store.alone()
+                self._check_room(owner, len(photos), limit)
+                for folder, (_, name) in zip(folders, photos, strict=True):
+                    self._insert(folder.name, name, owner, request)
+        except BaseException as e:
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(e, OSError):
+                place = self.settings.jobs_dir
+                raise StoreError(f"the job cannot be kept in {place}: {e.strerror or e}") from e
             raise
-        self._send(job_id)
-        return self.get(job_id)
+        for folder in folders:
+            self._send(folder.name)
+        return [self.get(folder.name) for folder in folders]
 
-    def submit_many(
-        self, photos: Iterable[tuple[Path | bytes, str]], request: VideoRequest, *, owner: str = ""
-    ) -> tuple[list[Job], list[tuple[str, str]]]:
-        """One job for each photo; a bad one does not stop the others. Returns the jobs and (name, what is wrong)."""
-        jobs, refused = [], []
-        for photo, name in photos:
-            try:
-                jobs.append(self.submit(photo, request, name=name, owner=owner))
-            except BadInput as e:
-                refused.append((name, str(e)))
-        return jobs, refused
-
-    def retry(self, job_id: str, owner: str | None = None, request: VideoRequest | None = None) -> Job:
+    def retry(
+        self,
+        job_id: str,
+        owner: str | None = None,
+        request: VideoRequest | None = None,
+        limit: int | None = None,
+    ) -> Job:
         """The same photo and settings (or `request`), the same seed, as a new job; only for one that has ended.
 
         With the same settings a failed job's checkpoints go along, so that what was done is not done again.
@@ -105,7 +120,8 @@ class Jobs:
             raise BadInput(f"the photo of job {job_id} is gone; choose the photo again")
         wanted = request or old.request
         checkpoints = old.folder / WORK_NAME if wanted == old.request else None
-        return self._submit(photo, wanted, old.name, old.owner, checkpoints)
+        again = [(photo, old.name)]
+        return self.submit_all(again, wanted, owner=old.owner, limit=limit, checkpoints=checkpoints)[0]
 
     # --- looking ------------------------------------------------------------------------------------------------
 
@@ -121,26 +137,11 @@ class Jobs:
         sought: Sought | None = None,
         limit: int = 100,
         offset: int = 0,
+        after: tuple[float, str] | None = None,
     ) -> "list[Job]":
-        """Running first, then waiting in their order, then the ended ones, newest first."""
-        job, wanted = self._tables.Job, set(statuses) if statuses is not None else set(Status)
-        ended = wanted & {status for status in Status if status.final}
-        groups = [  # each is one walk along an index
-            (wanted & {Status.RUNNING}, (job.position, job.id)),
-            (wanted & {Status.QUEUED}, (job.position, job.id)),
-            (ended, (job.finished.desc(), job.created.desc())),
-        ]
-        rows: list[Any] = []
+        """Running first, then waiting in their order, then the ended ones, newest first. after: see `Page`."""
         with self.store.read():
-            for group, order in groups:
-                if not group or len(rows) >= limit:
-                    continue
-                query = job.select().where(_in_group(job, group), *self._conditions(sought)).order_by(*order)
-                if owner is not None:
-                    query = query.where(job.owner == owner)
-                found = list(query.offset(offset).limit(limit - len(rows)))
-                offset = 0 if found else max(0, offset - query.count())
-                rows += found
+            rows = listing.rows(self.store, owner, statuses, sought, Page(limit, offset, after))
             waiting = [r for r in rows if r.status == Status.QUEUED]
             first = self._place(waiting[0]) if waiting else 0
             if owner is None:
@@ -152,14 +153,8 @@ class Jobs:
     def count(
         self, *, owner: str | None = None, statuses: Iterable[Status] | None = None, sought: Sought | None = None
     ) -> int:
-        job = self._tables.Job
-        query = job.select().where(True, *self._conditions(sought))
-        if owner is not None:
-            query = query.where(job.owner == owner)
-        if statuses is not None:
-            query = query.where(job.status.in_([str(s) for s in statuses]))
         with self.store.errors():
-            return query.count()
+            return listing.count(self.store, owner, statuses, sought)
 
     def snapshot(self, job_id: str, after_event: int = 0, limit: int = 500) -> "tuple[Job, list[Event]]":
         """The job and its events above `after_event`, of one moment. What followers ask every 0.1 s."""
@@ -247,18 +242,17 @@ class Jobs:
         return self.get(job_id)
 
     def move(self, job_id: str, place: int, owner: str | None = None) -> Job:
-        """Put a waiting job at `place` (1 = next) of the line."""
+        """Put a waiting job at `place` (1 = next) of the line. An owner moves it among their own jobs' places only."""
         job = self.get(job_id, owner)
         if job.status is not Status.QUEUED:
             raise BadInput(f"job {job_id} is {job.status}; only waiting jobs have a place")
         if place < 1:
             raise BadInput(f"place is {place}; it must be 1 or more")
         with self.store.write():
-            table = self._tables.Job
-            position = position_at(self.store, place, job_id)
-            table.update({table.position: position, table.revision: table.revision + 1}).where(
-                (table.id == job_id) & (table.status == Status.QUEUED)
-            ).execute()
+            if owner is not None:
+                swap_among_own(self.store, job_id, place, owner)
+            else:
+                put(self.store, job_id, position_at(self.store, place, job_id))
         return self.get(job_id)
 
     def pause(self) -> None:
@@ -301,19 +295,26 @@ class Jobs:
 
     # --- inside -------------------------------------------------------------------------------------------------
 
+    def _check_room(self, owner: str, more: int, limit: int | None) -> None:
+        if limit is None:
+            return
+        waiting = listing.count(self.store, owner, [Status.QUEUED], None)
+        if waiting + more > limit:
+            raise BadInput(f"{waiting} of your jobs are waiting already; at most {limit} may, so let some finish")
+
     def _insert(self, job_id: str, name: str, owner: str, request: VideoRequest) -> None:
+        """Call it in a transaction."""
         now = time.time()
-        with self.store.write():
-            self._tables.Job.insert(
-                id=job_id,
-                position=position_at(self.store, None, job_id),
-                name=name,
-                owner=owner,
-                request=json.dumps(request.to_json()),
-                status=Status.QUEUED,
-                created=now,
-            ).execute()
-            state.add_event(self.store, job_id, now, "status", Status.QUEUED)
+        self._tables.Job.insert(
+            id=job_id,
+            position=position_at(self.store, None, job_id),
+            name=name,
+            owner=owner,
+            request=json.dumps(request.to_json()),
+            status=Status.QUEUED,
+            created=now,
+        ).execute()
+        state.add_event(self.store, job_id, now, "status", Status.QUEUED)
 
     def _send(self, job_id: str) -> None:
         """Wake a consumer. A message that cannot be sent is no loss: a worker looks for waiting jobs by itself."""
@@ -321,20 +322,6 @@ class Jobs:
             self._wake(job_id)
         except Exception:  # sqlite3 or psycopg errors, by storage; the row is written, which is what counts
             return
-
-    def _conditions(self, sought: Sought | None) -> "list[Any]":
-        job, found, sought = self._tables.Job, [], sought or Sought()
-        if sought.text:
-            folded = fn.casefold(job.name) if self.store.sqlite else fn.lower(job.name)
-            found.append(folded.contains(sought.text.casefold()))
-        for key in ("model", "resolution"):
-            if wanted := getattr(sought, key):
-                found.append(job.request.contains(f"{json.dumps(key)}: {json.dumps(wanted)}"))
-        if sought.favourite:
-            found.append(job.favourite == True)  # noqa: E712
-        if sought.since:
-            found.append(job.finished > sought.since)
-        return found
 
     def _row(self, job_id: str, owner: str | None) -> Any:
         row = self._tables.Job.get_or_none(self._tables.Job.id == job_id)
@@ -380,13 +367,6 @@ def _check_space(folder: Path) -> None:
             f"the disk of {folder} is full ({free >> 20} MB free, a job needs at least {MIN_FREE_BYTES >> 20} MB); "
             "free some space and try again"
         )
-
-
-def _in_group(job: Any, statuses: set[Status]) -> Any:
-    """All ended ones are those with an end: this condition and the order by it use the same index."""
-    if statuses == {status for status in Status if status.final}:
-        return job.finished.is_null(False)
-    return job.status.in_([str(status) for status in statuses])
 
 
 def _to_worker(row: Any, now: float, stage: str) -> WorkerInfo:

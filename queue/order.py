@@ -1,5 +1,6 @@
 """Places in the waiting line: positions are numbers with room between them, so that a move rewrites one row."""
 
+from bisect import bisect_left, bisect_right
 from typing import Any
 
 from .store import Store
@@ -29,6 +30,34 @@ def position_at(store: Store, place: int | None, job_id: str) -> float:
         _number_anew(job, list(line))
         return position_at(store, place, job_id)
     return (before.position + after.position) / 2
+
+
+def put(store: Store, job_id: str, position: float) -> None:
+    job = store.tables.Job
+    waits = (job.id == job_id) & (job.status == Status.QUEUED)
+    job.update({job.position: position, job.revision: job.revision + 1}).where(waits).execute()
+
+
+def swap_among_own(store: Store, job_id: str, place: int, owner: str) -> None:
+    """Give an owner's waiting jobs their own positions in another order; everybody else keeps theirs.
+
+    The job goes to the first own place at or beyond `place`, seen from where it is. Call inside a write transaction.
+    """
+    job = store.tables.Job
+    waiting = job.select(job.id, job.owner, job.position).where(job.status == Status.QUEUED)
+    line = list(enumerate(waiting.order_by(job.position, job.id), 1))
+    own = [row for _, row in line if row.owner == owner]
+    places = [at for at, row in line if row.owner == owner]
+    before = next((index for index, row in enumerate(own) if row.id == job_id), None)
+    if before is None:  # a worker has taken it meanwhile
+        return
+    down = place > places[before]
+    target = bisect_left(places, place) if down else bisect_right(places, place) - 1
+    order = [row.id for row in own]
+    order.insert(min(max(target, 0), len(own) - 1), order.pop(before))
+    for row, moved in zip(own, order, strict=True):
+        if row.id != moved:
+            put(store, moved, row.position)
 
 
 def _number_anew(job: Any, rows: list[Any]) -> None:

@@ -11,7 +11,7 @@ from peewee import SqliteDatabase
 
 from ..errors import StoreError
 from ..settings import Settings
-from .database import DamagedError, check, open_database, prepare, relaxed, set_aside, storage_errors, write
+from .database import SCHEMA, DamagedError, check, open_database, prepare, relaxed, set_aside, storage_errors, write
 from .tables import Tables
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,12 @@ class Store:
         """The driver's errors become StoreError, with what to do."""
         with storage_errors(self.db):
             yield
+
+    def alone(self) -> None:
+        """In a transaction: no other one that asks for this goes on until it commits. SQLite's are alone anyway."""
+        if not self.sqlite:
+            meta = self.tables.Meta
+            list(meta.select().where(meta.key == SCHEMA).for_update())
 
     def relax(self) -> None:
         """For the calling thread's connection: progress and log lines need no sync of their own."""

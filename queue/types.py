@@ -81,6 +81,18 @@ class Sought:
 
 
 @dataclass(frozen=True)
+class Page:
+    """A part of a list. after: `finished` and `id` of the last job of the page before; only for ended jobs.
+
+    Unlike an offset it neither shows a job twice nor leaves one out when others end meanwhile.
+    """
+
+    limit: int = 100
+    offset: int = 0
+    after: tuple[float, str] | None = None
+
+
+@dataclass(frozen=True)
 class Event:
     """One thing that happened to a job. id grows over all jobs.
 

@@ -17,7 +17,7 @@ from ..errors import BadInput, FanslymotionError
 from ..pipeline.models import default_model
 from ..pipeline.photo import MAX_BYTES
 from .guard import USER, is_https
-from .job_routes import JOB_ID, check_room, clean_name
+from .job_routes import JOB_ID, MOST_WAITING, clean_name
 from .reading import to_request
 from .studio import Studio
 
@@ -111,9 +111,9 @@ def build_blocks(studio: Studio) -> gr.Blocks:
             default_model(presets, studio.settings),
         )
         mine = owner(request)
-        check_room(jobs, mine, 1)
         path = Path(photo)  # checked by gr.File: it lies in Gradio's own upload cache
-        return jobs.submit(path, wanted, name=clean_name(path.name), owner=mine or "").id
+        limit = MOST_WAITING if mine is not None else None
+        return jobs.submit(path, wanted, name=clean_name(path.name), owner=mine or "", limit=limit).id
 
     def job(request: gr.Request, job_id: str) -> dict[str, Any]:
         """The state of a job: status, stage, step, fraction, eta_seconds, error, and the video's address when done."""

@@ -5,12 +5,13 @@ import re
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import BadInput, NotFound
@@ -22,8 +23,9 @@ from ..pipeline.request import VideoRequest
 from ..pipeline.sizes import output_size
 from ..presets import Presets
 from ..queue.rows import photo_of
-from ..queue.types import Job, Status
+from ..queue.types import Job
 from ..settings import ROOT
+from .files import fresh, own_file
 from .guard import COOKIE
 from .photos import Photo, make_poster
 from .reading import SettingsIn, first_mistake, owner_of, read_body, read_file, read_json, to_request, user_of
@@ -39,6 +41,7 @@ MOST_WAITING = 200
 """Jobs of one login that may wait at a time."""
 MOST_LISTED = 200
 NAME_LENGTH = 120
+PHOTO_GONE = "the photo of this job is gone"
 
 
 class JobsIn(BaseModel):
@@ -82,7 +85,7 @@ async def photo(photo_id: str, request: Request) -> dict[str, Any]:
 @router.get("/photos/{photo_id}/view")
 async def photo_view(photo_id: str, request: Request) -> Response:
     found = request.app.state.studio.photos.get(photo_id, user_of(request))
-    return FileResponse(found.view, headers={"Cache-Control": "private, max-age=3600"})
+    return own_file(request, found.view, "this photo is not here any more; choose it again")
 
 
 @router.get("/estimate")
@@ -141,11 +144,8 @@ async def generate(request: Request) -> dict[str, Any]:
     user = user_of(request)
     photos = [studio.photos.get(photo_id, user) for photo_id in wanted.photos]
 
-    def submit() -> list[Job]:
-        check_room(studio.jobs, owner_of(request), len(photos))
-        return [studio.jobs.submit(p.path, settings, name=p.name, owner=user) for p in photos]
-
-    jobs = await asyncio.to_thread(submit)
+    submit = partial(studio.jobs.submit_all, owner=user, limit=most_waiting(request))
+    jobs = await asyncio.to_thread(submit, [(photo.path, photo.name) for photo in photos], settings)
     return {"jobs": [studio.job(job) for job in jobs]}
 
 
@@ -168,9 +168,8 @@ async def retry(job_id: str, request: Request) -> dict[str, Any]:
     found, wanted = await own_job(job_id, request), await read_json(request, RetryIn)
 
     def again() -> Job:
-        check_room(studio.jobs, owner_of(request), 1)
         other = replace(found.request, resolution=wanted.resolution) if wanted.resolution else None
-        return studio.jobs.retry(found.id, request=other)
+        return studio.jobs.retry(found.id, request=other, limit=most_waiting(request))
 
     return studio.job(await asyncio.to_thread(again))
 
@@ -178,26 +177,23 @@ async def retry(job_id: str, request: Request) -> dict[str, Any]:
 @router.get("/jobs/{job_id}/video")
 async def video(job_id: str, request: Request, download: bool = False) -> Response:
     found = await own_job(job_id, request)
-    path = _file(found.video, "this job has no video")
-    headers = {"Cache-Control": "private, max-age=86400"}
-    if download:
-        return FileResponse(path, media_type="video/mp4", filename=f"{file_stem(found)}.mp4", headers=headers)
-    return FileResponse(path, media_type="video/mp4", headers=headers)
+    if found.video is None:
+        raise NotFound("this job has no video")
+    name = f"{file_stem(found)}.mp4" if download else None
+    return own_file(request, found.video, "the video of this job is gone", name)
 
 
 @router.get("/jobs/{job_id}/photo")
 async def job_photo(job_id: str, request: Request) -> Response:
     found = await own_job(job_id, request)
-    path = _file(photo_of(found.folder), "the photo of this job is gone")
-    return FileResponse(path, headers={"Cache-Control": "private, max-age=86400"})
+    return own_file(request, photo_of(found.folder), PHOTO_GONE)
 
 
 @router.get("/jobs/{job_id}/poster")
 async def poster(job_id: str, request: Request) -> Response:
     """A small picture for lists."""
     found = await own_job(job_id, request)
-    path = await asyncio.to_thread(make_poster, _file(photo_of(found.folder), "the photo of this job is gone"))
-    return FileResponse(path, headers={"Cache-Control": "private, max-age=86400"})
+    return own_file(request, await asyncio.to_thread(make_poster, photo_of(found.folder)), PHOTO_GONE)
 
 
 @router.get("/jobs/{job_id}/preview")
@@ -206,7 +202,8 @@ async def preview(job_id: str, request: Request) -> Response:
     shown = await asyncio.to_thread(request.app.state.studio.jobs.preview, found.id)
     if shown is None:
         raise NotFound("there is no preview")
-    return Response(shown[1], media_type="image/webp", headers={"Cache-Control": "private, max-age=60"})
+    headers = fresh(request, f"preview-{shown[0]}")
+    return headers if isinstance(headers, Response) else Response(shown[1], media_type="image/webp", headers=headers)
 
 
 @router.get("/jobs/{job_id}/log")
@@ -244,13 +241,9 @@ async def events(
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-def check_room(jobs: Any, owner: str | None, more: int) -> None:
-    """Raise BadInput when a login would have too many jobs waiting; a machine of one's own has no limit."""
-    if owner is None:
-        return
-    waiting = jobs.count(owner=owner, statuses=(Status.QUEUED,))
-    if waiting + more > MOST_WAITING:
-        raise BadInput(f"{waiting} of your jobs are waiting already; at most {MOST_WAITING} may, so let some finish")
+def most_waiting(request: Request) -> int | None:
+    """How many of a login's jobs may wait; a machine of one's own has no limit."""
+    return MOST_WAITING if owner_of(request) is not None else None
 
 
 def clean_name(name: str) -> str:
@@ -282,9 +275,3 @@ async def own_job(job_id: str, request: Request) -> Job:
     if not JOB_ID.fullmatch(job_id):
         raise NotFound("there is no such job")
     return await asyncio.to_thread(request.app.state.studio.jobs.get, job_id, owner_of(request))
-
-
-def _file(path: Path | None, otherwise: str) -> Path:
-    if path is None or not path.is_file():
-        raise NotFound(otherwise)
-    return path

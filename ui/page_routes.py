@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Redirect
 from .. import __version__
 from ..errors import NotFound
 from ..pipeline.photo import MAX_BYTES
+from .files import fresh
 from .guard import COOKIE, MARK, is_https
 from .logins import SESSION_SECONDS
 from .reading import owner_of, read_body, user_of
@@ -117,12 +118,9 @@ def _fingerprint(path: Path, _modified: int) -> str:
 
 
 def _versioned(path: Path, request: Request) -> Response:
-    """The file, or 304 when the browser has this very version: always fresh after an update, no bytes otherwise."""
-    tag = f'"{_fingerprint(path, path.stat().st_mtime_ns)}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
-    return FileResponse(path, headers=headers)
+    """Always fresh after an update, no bytes otherwise."""
+    headers = fresh(request, _fingerprint(path, path.stat().st_mtime_ns))
+    return headers if isinstance(headers, Response) else FileResponse(path, headers=headers)
 
 
 def _html(name: str) -> Response:

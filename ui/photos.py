@@ -79,6 +79,8 @@ class Photos:
 
     def _read(self, photo_id: str) -> Photo | None:
         folder = self._folder / photo_id
+        if folder.is_symlink() or any(path.is_symlink() for path in folder.glob("*")):
+            return None
         try:
             about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
             return Photo(photo_id, about["name"], about["owner"], about["width"], about["height"], folder)
@@ -102,6 +104,8 @@ class Photos:
 def make_poster(photo: Path) -> Path:
     """A small JPEG beside a job's photo, made once; it goes with the job's folder."""
     poster = photo.with_name("poster.jpg")
+    if photo.is_symlink() or photo.parent.is_symlink():
+        raise NotFound("there is no picture of this job")
     if not poster.is_file():
         half = photo.with_name(f"poster.{secrets.token_hex(4)}.part")
         try:
@@ -109,7 +113,7 @@ def make_poster(photo: Path) -> Path:
                 _save_view(image, half, POSTER_SIDE)
             half.replace(poster)
         except OSError as e:
-            raise NotFound(f"there is no picture of this job: {e}") from e
+            raise NotFound("there is no picture of this job") from e
         finally:
             half.unlink(missing_ok=True)
     return poster

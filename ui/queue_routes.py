@@ -14,6 +14,7 @@ from .reading import owner_of, read_json, user_of
 router = APIRouter(prefix="/studio")
 
 MOST_A_PAGE = 60
+PLACE = r"^([0-9]{1,12}(\.[0-9]{1,20})?-[0-9a-f]{12})?$"
 LISTS = {"done": (Status.DONE,), "unfinished": (Status.FAILED, Status.CANCELLED)}
 
 
@@ -40,24 +41,34 @@ async def listed(
     since: Annotated[float, Query(ge=0, lt=1e12)] = 0.0,
     offset: Annotated[int, Query(ge=0, lt=10**6)] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 24,
+    after: Annotated[str, Query(max_length=64, pattern=PLACE)] = "",
 ) -> dict[str, Any]:
-    """One's ended jobs, the newest first. total: of those that fit."""
+    """One's ended jobs, the newest first. total: of those that fit. next: the `after` of the next page, "" at the end.
+
+    Pages by `after` neither repeat nor miss a video when others end meanwhile; pages by `offset` may.
+    """
     studio, owner = request.app.state.studio, owner_of(request)
     sought = Sought(text.strip(), model, resolution, favourite, since)
+    finished, _, job_id = after.partition("-")
+    place = (float(finished), job_id) if after else None
 
     def read() -> dict[str, Any]:
-        jobs = studio.jobs.list(owner=owner, statuses=LISTS[kind], sought=sought, limit=limit, offset=offset)
-        total = studio.jobs.count(owner=owner, statuses=LISTS[kind], sought=sought)
-        return {"jobs": [studio.job(job) for job in jobs], "total": total}
+        narrowed = {"owner": owner, "statuses": LISTS[kind], "sought": sought}
+        jobs = studio.jobs.list(**narrowed, limit=limit, offset=offset, after=place)
+        following = f"{jobs[-1].finished!r}-{jobs[-1].id}" if len(jobs) == limit else ""
+        return {"jobs": [studio.job(job) for job in jobs], "total": studio.jobs.count(**narrowed), "next": following}
 
     return await asyncio.to_thread(read)
 
 
 @router.post("/jobs/{job_id}/move")
 async def move(job_id: str, request: Request) -> dict[str, Any]:
+    """The machine's owner moves it through the whole line, everybody else among their own jobs' places."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, PlaceIn)
-    return studio.job(await asyncio.to_thread(studio.jobs.move, found.id, wanted.place))
+    user = user_of(request)
+    among = None if studio.logins.owns_machine(user) else user
+    return studio.job(await asyncio.to_thread(studio.jobs.move, found.id, wanted.place, among))
 
 
 @router.post("/jobs/{job_id}/favourite")

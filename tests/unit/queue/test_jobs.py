@@ -53,10 +53,13 @@ def test_a_bad_photo_leaves_nothing(jobs: Jobs, settings: Settings) -> None:
     assert not settings.jobs_dir.exists()
 
 
-def test_several_photos_one_of_them_bad(jobs: Jobs, photo: Path) -> None:
-    made, refused = jobs.submit_many([(photo, "a"), (b"x", "b"), (photo, "c")], REQUEST)
-    assert [job.name for job in made] == ["a", "c"]
-    assert [name for name, _ in refused] == ["b"]
+def test_of_several_photos_all_or_none_are_taken(jobs: Jobs, photo: Path, settings: Settings) -> None:
+    with pytest.raises(BadInput, match="b"):
+        jobs.submit_all([(photo, "a"), (b"x", "b"), (photo, "c")], REQUEST)
+    assert jobs.list() == []
+    assert not list(settings.jobs_dir.iterdir())
+    assert [job.name for job in jobs.submit_all([(photo, "a"), (photo, "c")], REQUEST)] == ["a", "c"]
+    assert order(jobs) == ["a", "c"]
 
 
 def test_a_full_disk_is_said_before_anything_is_written(
