@@ -2,9 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from fanslymotion.tests.browser.puppet import Puppet
+from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 expect.set_options(timeout=30_000)  # ends a test that hangs; no test is about speed
@@ -36,3 +38,16 @@ def page(context: BrowserContext) -> Iterator[Page]:
     made.on("pageerror", lambda error: troubles.append(str(error)))
     yield made
     assert troubles == []
+
+
+@pytest.fixture(scope="module")
+def bare(make_studio: Callable[..., Studio]) -> Studio:
+    """Without a worker: `puppet` is it."""
+    return make_studio("--no-worker")
+
+
+@pytest.fixture
+def puppet(bare: Studio) -> Iterator[Puppet]:
+    made = Puppet(bare.home, bare.models)
+    yield made
+    made.clear()

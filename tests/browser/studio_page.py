@@ -61,3 +61,55 @@ def percent(page: Page) -> int:
 
 def status(page: Page) -> str:
     return page.locator("#job").get_attribute("data-status") or ""
+
+
+CURTAIN = """
+  let hidden = false;
+  Object.defineProperty(document, "hidden", { get: () => hidden });
+  Object.defineProperty(document, "visibilityState", { get: () => (hidden ? "hidden" : "visible") });
+  window.curtain = (yes) => { hidden = yes; document.dispatchEvent(new Event("visibilitychange")); };
+  window.streams = [];
+  const Plain = window.EventSource;
+  window.EventSource = class extends Plain {
+    constructor(address) { super(address); window.streams.push(this); }
+  };
+"""
+
+
+def with_curtain(page: Page) -> None:
+    """Playwright's tabs are all in front. From the next address on `hide` can say otherwise; streams are counted."""
+    page.add_init_script(CURTAIN)
+
+
+def hide(page: Page, yes: bool = True) -> None:
+    page.evaluate("yes => window.curtain(yes)", yes)
+
+
+def open_streams(*pages: Page) -> int:
+    return sum(
+        page.evaluate("window.streams.filter(s => s.readyState !== EventSource.CLOSED).length") for page in pages
+    )
+
+
+SHIFTS = """
+  window.shifts = [];
+  const name = (node) => (node.outerHTML ?? node.textContent).slice(0, 90);
+  const ours = (node) => (node?.nodeType === Node.TEXT_NODE ? node.parentElement : node)?.closest?.("#studio");
+  new PerformanceObserver((list) => {
+    for (const { value, sources } of list.getEntries()) {
+      const moved = sources.map((one) => one.node).filter(ours).map(name); // Gradio's frame moves while it loads
+      if (moved.length) window.shifts.push([value, moved]);
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def with_shifts(page: Page) -> None:
+    """From the next address on every jump of the layout is kept; `shifts` gives them."""
+    page.add_init_script(SHIFTS)
+
+
+def shifts(page: Page) -> list:
+    """[how much, what has jumped] each, after the frames that are due are drawn."""
+    page.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+    return page.evaluate("window.shifts")

@@ -20,6 +20,7 @@ export class Gauge {
       h("span", { class: "legend" }, this.loadName = h("span", { class: "load-name" }), this.memoryName = h("span", { class: "memory-name" }))),
       this.graph, this.fault);
     this.clear();
+    this.label();
   }
 
   clear() {
@@ -43,7 +44,7 @@ export class Gauge {
     setText(this.loadName, t("gauge.load"));
     setText(this.memoryName, t("gauge.memory"));
     if (this.samples.length) this.draw();
-    else this.tell("", t("gauge.later"));
+    else this.tell(t("gauge.later"), "");
     this.drawFault();
   }
 
@@ -101,13 +102,13 @@ export class Gauge {
     if (load !== null) parts.push(`${number(load)} %`);
     if (total) parts.push(t("gauge.of", { used: memory(used), total: memory(total) }));
     if (temperature !== null) parts.push(`${number(temperature)} °C`);
-    this.tell(`${t(`gauge.${device}`)}${name ? ` ${name}` : ""}`, parts.join(" · "));
+    this.tell(`${t(`gauge.${device}`)}${name ? ` ${name}` : ""} ·`, parts.join(" · "));
   }
 
   tell(name, facts) {
     setText(this.name, name);
     setText(this.facts, facts);
-    this.graph.setAttribute("aria-label", [name, facts].filter(Boolean).join(", "));
+    this.graph.setAttribute("aria-label", `${name} ${facts}`.trim());
   }
 
   drawFault() {

@@ -116,8 +116,11 @@ export class JobView {
 
   draw(job) {
     show(this.empty, false);
-    show(this.full, true);
-    this.root.style.minHeight = "";
+    if (this.full.hidden) {
+      show(this.full, true);
+      this.root.style.minHeight = "";
+      this.log.follow(); // its lines came while it was hidden and could not be scrolled
+    }
     if (!FINAL.includes(job.status)) this.gauge.reserve();
     this.root.dataset.status = job.status;
     const { width, height } = job.expected ?? { width: 16, height: 9 };

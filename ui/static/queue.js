@@ -89,7 +89,7 @@ export class QueueView {
         cancel: act("cancel", ICONS.close, () => this.cancel(job.id)),
       };
       row = h("li", { class: "job-row", data: { id: job.id } }, parts.place,
-        h("a", { class: "thumb", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, tabIndex: -1 }, h("img", { src: `/studio/jobs/${job.id}/poster`, alt: "", loading: "lazy" })),
+        h("a", { class: "thumb", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, tabIndex: -1, "aria-hidden": true }, h("img", { src: `/studio/jobs/${job.id}/poster`, alt: "", loading: "lazy" })),
         h("div", { class: "row-words" }, h("a", { class: "name", href: `/?job=${job.id}`, data: { go: "create", job: job.id } }, job.name), h("span", { class: "facts" }, describe(job.settings)), parts.bar, parts.now),
         h("div", { class: "row-acts" }, parts.up, parts.down, parts.cancel));
       row.parts = parts;
@@ -180,7 +180,7 @@ export class QueueView {
     const name = { data: { go: "create", job: job.id }, href: `/?job=${job.id}` };
     const said = job.diagnosis?.[language];
     return h("li", { class: `job-row ${job.status}` },
-      h("a", { class: "thumb", tabIndex: -1, ...name }, h("img", { src: job.poster, alt: "", loading: "lazy" })),
+      h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...name }, h("img", { src: job.poster, alt: "", loading: "lazy" })),
       h("div", { class: "row-words" }, h("a", { class: "name", ...name }, job.name),
         h("span", { class: "facts" }, [t(`now.${job.status}`), job.finished ? when(job.finished) : "", describe(job.settings)].filter(Boolean).join(" · ")),
         said ? h("span", { class: "why" }, said.title) : "", said ? h("span", { class: "fix" }, h("b", {}, t("why.fix")), " ", said.fix) : "",

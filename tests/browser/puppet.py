@@ -1,0 +1,75 @@
+"""A worker whose every move the test makes: the page (`--no-worker`) shows exactly what was written, when it was."""
+
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.queue import state
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.types import Status
+from fanslymotion.settings import ROOT, Settings
+from PIL import Image
+
+SAMPLE = ROOT / "assets" / "sample.jpg"
+NAME = "puppet"
+
+
+class Puppet:
+    """Jobs of the studio in `home`, taken and worked on by hand."""
+
+    def __init__(self, home: Path, models: Path) -> None:
+        self.jobs = Jobs(Settings(home, models, f"sqlite:///{(home / 'jobs.db').as_posix()}"))
+        self.store = self.jobs.store
+
+    def queue(self, photo: Path = SAMPLE, name: str = "sample.jpg", **settings: Any) -> str:
+        return self.jobs.submit(photo, VideoRequest(**{"seed": 1, **settings}), name=name).id
+
+    def take(self, *photo: Path, **settings: Any) -> str:
+        """A job that runs: the first of the line, or a new one."""
+        if not self.jobs.count(statuses=(Status.QUEUED,)):
+            self.queue(*photo, **settings)
+        row = state.claim(self.store, NAME, time.time())
+        assert row is not None
+        return row.id
+
+    def progress(self, job: str, **changes: Any) -> None:
+        """stage, step, steps, window, windows, fraction, eta: as they come into the row."""
+        assert state.renew(self.store, job, NAME, changes)
+
+    def say(self, job: str, text: str, level: str = "INFO", kind: str = "log") -> None:
+        with self.store.write():
+            state.renew(self.store, job, NAME, {}, log=True)
+            state.add_event(self.store, job, time.time(), kind, text, level)
+
+    def measure(self, job: str, load: float, stage: str = "sampling") -> None:
+        sample = {"device": "gpu", "name": "NVIDIA Test 24 GB", "load": load, "temperature": 61, "stage": stage}
+        self.say(job, json.dumps(sample | {"used": 9 << 30, "total": 24 << 30}), kind="watch")
+
+    def preview(self, job: str, version: int, colour: str = "teal", frames: int = 1) -> None:
+        """An animation of `frames` pictures; the first is of that colour, the others are black."""
+        pictures = [Image.new("RGB", (160, 90), colour if at == 0 else "black") for at in range(frames)]
+        kept = io.BytesIO()
+        pictures[0].save(kept, "WEBP", save_all=frames > 1, append_images=pictures[1:], duration=200, lossless=True)
+        table = self.store.tables.Preview
+        with self.store.write():
+            state.renew(self.store, job, NAME, {"preview_version": version})
+            table.replace(job=job, version=version, image=kept.getvalue()).execute()
+
+    def fail(self, job: str, error: str) -> None:
+        assert state.fail(self.store, job, NAME, error, time.time())
+
+    def say_everybody(self, notice: str) -> None:
+        with self.store.write():
+            self.store.set_meta("notice", notice)
+
+    def clear(self) -> None:
+        """Every job ends and goes."""
+        for job in self.jobs.list(statuses=(Status.RUNNING, Status.QUEUED)):
+            if job.status is Status.QUEUED:
+                self.jobs.cancel(job.id)
+            else:
+                self.fail(job.id, "the test is over")
+        self.jobs.clean()

@@ -1,0 +1,217 @@
+"""What a job shows while it runs and when it has ended badly: nothing jumps, every button does what it says."""
+
+import re
+
+import httpx
+import pytest
+from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
+from fanslymotion.tests.browser.studio_page import shifts, with_shifts
+from fanslymotion.tests.browser.test_access import findings
+from fanslymotion.tests.studio import Studio, wait_for
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.browser
+
+KILLED = "the worker died 3 times at stage sampling, without progress in between; the last lines of the worker:\nKilled"
+NO_PHOTO = "the photo is gone"
+BROKEN = "[ERROR] it broke\nTraceback (most recent call last):\n  File one\nValueError: <b>no</b>"
+
+
+def work(puppet: Puppet, job: str) -> None:
+    """Some of everything that streams."""
+    puppet.progress(job, stage="loading")
+    puppet.say(job, "[INFO] Getting renderer")
+    puppet.progress(job, stage="sampling", step=14, steps=25, window=1, windows=2, fraction=0.33, eta=100.0)
+    puppet.measure(job, 97)
+    puppet.preview(job, 1)
+    for number in range(30):
+        puppet.say(job, f"[DEBUG] line {number}", "DEBUG")
+    puppet.progress(job, stage="decoding", step=3, steps=72, fraction=0.8, eta=20.0)
+    puppet.measure(job, 50, "decoding")
+
+
+@pytest.mark.parametrize("width", [1440, 1000, 390])
+def test_nothing_jumps_while_it_streams(bare: Studio, page: Page, puppet: Puppet, width: int) -> None:
+    with_shifts(page)
+    page.set_viewport_size({"width": width, "height": 900})
+    job = puppet.queue()
+    page.goto(f"{bare.url}/?job={job}")
+    expect(page.locator(".live span.now")).to_contain_text("number 1")
+    page.locator("#job").scroll_into_view_if_needed()
+    puppet.take()
+    work(puppet, job)
+    expect(page.locator(".stages .now")).to_have_text("Decoding & smoothing")
+    expect(page.locator(".gauge-words")).to_contain_text("50 %")
+    expect(page.locator(".frame .preview")).to_be_visible()
+    assert [shift for shift in shifts(page) if shift[0] > 0.001] == []
+    page.reload()
+    expect(page.locator(".gauge-words")).to_contain_text("50 %")
+    expect(page.locator(".log .line").last).to_be_in_viewport()
+    expect(page.locator(".frame .preview")).to_be_visible()
+    expect(page.locator(".cost").first).not_to_be_empty()
+    assert [shift for shift in shifts(page) if shift[0] > 0.001] == []
+
+
+def test_the_start_page_does_not_jump(bare: Studio, page: Page) -> None:
+    with_shifts(page)
+    with page.expect_response("**/studio/doctor**"):
+        page.goto(bare.url)
+    expect(page.locator(".welcome-facts li")).to_have_count(3)
+    expect(page.locator(".cost").first).not_to_be_empty()
+    assert [shift for shift in shifts(page) if shift[0] > 0.001] == []
+
+
+def test_the_doctor_is_asked_only_where_it_is_shown(bare: Studio, page: Page, puppet: Puppet) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{bare.url}/?job={puppet.take()}")
+    expect(page.locator(".live h2")).to_be_visible()
+    page.click("[data-go=gallery]")
+    expect(page.locator("#view-gallery .nothing")).to_be_visible()
+    assert not [url for url in asked if "doctor" in url]
+
+
+def test_a_still_preview_for_who_wants_no_motion(bare: Studio, page: Page, puppet: Puppet) -> None:
+    job = puppet.take()
+    puppet.preview(job, 1, frames=3)
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(f"{bare.url}/?job={job}")
+    expect(page.locator(".frame .preview")).to_have_attribute("src", re.compile("^data:image/png"))
+
+
+def test_the_buttons_of_a_failure(bare: Studio, page: Page, puppet: Puppet) -> None:
+    job = puppet.take(resolution="1080p")
+    puppet.fail(job, KILLED)
+    page.goto(f"{bare.url}/?job={job}")
+    strong = page.locator(".failure .mend .strong")
+    expect(strong).to_have_text("Retry at 720p")
+    strong.click()
+    expect(page.locator("#job")).to_have_attribute("data-status", "queued")
+    expect(page.locator(".live .facts").first).to_contain_text("720p")
+
+    puppet.fail(puppet.take(), NO_PHOTO)
+    expect(page.locator(".failure .mend .strong")).to_have_text("Choose another photo")
+    with page.expect_file_chooser() as chooser:
+        page.locator(".failure .mend .strong").click()
+    chooser.value.set_files(SAMPLE)
+    expect(page.locator(".photos figure img")).to_be_visible()
+    expect(page.locator("#form [name=resolution]:checked")).to_have_value("720p")
+
+
+def test_failures_in_the_queue(bare: Studio, browser: Browser, puppet: Puppet) -> None:
+    puppet.fail(puppet.take(resolution="1080p"), KILLED)
+    context = browser.new_context(locale="ru-RU")
+    page = context.new_page()
+    page.goto(f"{bare.url}/?view=queue")
+    row = page.locator(".unfinished .job-row")
+    expect(row.locator(".why")).to_have_text("Система завершила рабочий процесс: кончилась память")
+    expect(row.locator(".mend button")).to_have_text(["Повторить в 720p", "Повторить"])
+    assert findings(page) == []
+    row.locator("[data-mend=retry]").click()
+    expect(page.locator("#job")).to_have_attribute("data-status", "queued")
+    expect(page.locator(".live .facts").first).to_contain_text("1080p")
+    context.close()
+
+
+def test_all_unfinished_jobs_can_be_reached(bare: Studio, page: Page, puppet: Puppet) -> None:
+    jobs = [puppet.queue() for _ in range(25)]
+    for job in jobs:
+        puppet.jobs.cancel(job)
+    page.goto(f"{bare.url}/?view=queue")
+    rows = page.locator(".unfinished .job-row")
+    expect(rows).to_have_count(20)
+    page.locator("#view-queue .more").click()
+    expect(rows).to_have_count(25)
+    expect(page.locator("#view-queue .more")).to_be_hidden()
+    rows.first.locator("[aria-label^=Delete]").click()
+    expect(rows).to_have_count(24)
+
+
+def test_moving_keeps_the_focus(bare: Studio, page: Page, puppet: Puppet) -> None:
+    jobs = [puppet.queue(name=f"{name}.jpg") for name in "abc"]
+    page.goto(f"{bare.url}/?view=queue")
+    page.locator(f"[data-id='{jobs[2]}'] [data-act=up]").focus()
+    focused = "document.activeElement.ariaLabel"
+    for place, expected in (("2", "Move up: c.jpg"), ("1", "Move down: c.jpg")):
+        page.keyboard.press("Enter")
+        expect(page.locator(f"[data-id='{jobs[2]}'] .place")).to_have_text(place)
+        wait_for(lambda expected=expected: page.evaluate(focused) == expected)
+
+
+def test_a_paused_queue_is_said(bare: Studio, page: Page, puppet: Puppet) -> None:
+    puppet.jobs.pause()
+    try:
+        job = puppet.queue()
+        page.goto(f"{bare.url}/?job={job}")
+        expect(page.locator(".live span.now")).to_have_text("Number 1 in the line; the queue is paused")
+        puppet.jobs.resume()
+        expect(page.locator(".live span.now")).to_have_text("Waiting, number 1 in the line")
+    finally:
+        puppet.jobs.resume()
+
+
+def test_a_notice_is_shown_until_it_is_put_away(bare: Studio, page: Page, puppet: Puppet) -> None:
+    puppet.say_everybody("the job list was damaged; it was kept")
+    page.goto(bare.url)
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("the job list was damaged")
+    notice.get_by_label("Put away").click()
+    expect(notice).to_be_hidden()
+    page.reload()
+    expect(page.locator("#worker span")).not_to_be_empty()
+    expect(notice).to_be_hidden()
+    puppet.say_everybody("")
+
+
+def test_the_tools_of_the_log(bare: Studio, page: Page, puppet: Puppet) -> None:
+    job = puppet.take()
+    puppet.say(job, "[DEBUG] a detail", "DEBUG")
+    puppet.say(job, "[INFO] Getting renderer")
+    puppet.say(job, BROKEN, "ERROR")
+    puppet.say(job, "[CRITICAL] all is lost", "CRITICAL")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{bare.url}/?job={job}")
+    lines = page.locator(".log .line:visible > span")
+    expect(lines).to_have_count(4)
+    page.get_by_label("Level").select_option("ERROR")
+    expect(lines).to_have_text(["[ERROR] it broke", "[CRITICAL] all is lost"])
+    page.get_by_label("Search", exact=True).fill("BROKE")
+    expect(lines).to_have_count(1)
+    trace = page.locator(".log .line.error details")
+    expect(trace.locator("summary")).to_have_text("Traceback")
+    expect(trace.locator("pre")).to_be_hidden()
+    trace.locator("summary").click()
+    expect(trace.locator("pre")).to_contain_text("ValueError: <b>no</b>")
+
+    page.get_by_label("Copy the log").click()
+    expect(page.locator("#toasts")).to_contain_text("in the clipboard")
+    assert page.evaluate("navigator.clipboard.readText()") == BROKEN
+    page.evaluate(
+        "navigator.clipboard.writeText('') && Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+    )
+    page.get_by_label("Copy the log").click()  # as on http://192.168…
+    expect(page.locator("#toasts .toast", has_text="in the clipboard")).to_have_count(2)
+
+    with page.expect_download() as download:
+        page.get_by_label("Download the log").click()
+    assert download.value.suggested_filename == f"fanslymotion-{job}.log"
+    assert download.value.path().read_text() == httpx.get(f"{bare.url}/studio/jobs/{job}/log").text
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (2560, 1440)])
+def test_fits_the_screen_in_russian(bare: Studio, browser: Browser, puppet: Puppet, width: int, height: int) -> None:
+    job = puppet.take(resolution="1080p")
+    work(puppet, job)
+    context = browser.new_context(locale="ru-RU", viewport={"width": width, "height": height}, color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{bare.url}/?job={job}")
+    expect(page.locator("#generate")).to_contain_text("Создать видео")
+    expect(page.locator(".gauge-words")).to_contain_text("50 %")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("#job").evaluate("box => box.scrollWidth <= box.clientWidth")
+    assert findings(page) == []
+    puppet.fail(job, KILLED)
+    expect(page.locator(".failure h3")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert findings(page) == []
+    context.close()
