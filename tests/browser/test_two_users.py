@@ -1,6 +1,7 @@
 """Two people share one page: each logs in and sees only what is theirs."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from fanslymotion.settings import ROOT
@@ -51,3 +52,31 @@ def test_each_sees_only_their_own(make_studio: Callable[..., Studio], browser: B
     anna.wait_for_url("**/login**")
     for page in (anna, ben):
         page.context.close()
+
+
+def test_after_the_login_one_stays_here(make_studio: Callable[..., Studio], browser: Browser) -> None:
+    """Links that pass for a path of this page: each once led elsewhere in some program."""
+    studio = make_studio("--auth", "anna:secret-1", "--no-worker")
+    page = browser.new_context(locale="en-GB").new_page()
+    for trap in (
+        "/.//evil.example/x",
+        "//evil.example/x",
+        "/\\\\evil.example",
+        "https://evil.example",
+        "javascript:alert(1)",
+    ):
+        page.context.clear_cookies()
+        page.goto(f"{studio.url}/login?{urlencode({'next': trap})}")
+        page.get_by_label("Login").fill("anna")
+        page.get_by_label("Password").fill("secret-1")
+        with page.expect_navigation(wait_until="commit"):
+            page.keyboard.press("Enter")
+        assert page.url.startswith(f"{studio.url}/"), trap
+        assert "login" not in page.url
+    page.context.clear_cookies()
+    page.goto(f"{studio.url}/?view=queue")
+    page.get_by_label("Login").fill("anna")
+    page.get_by_label("Password").fill("secret-1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pause")).to_be_visible()
+    page.context.close()

@@ -13,7 +13,7 @@ import pytest
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.browser.studio_page import generate
 from fanslymotion.tests.studio import Studio, wait_for
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -112,6 +112,68 @@ def test_system_tells_and_restarts(studio: Studio, page: Page) -> None:
         return bool(workers) and workers[0]["pid"] != before and workers[0]["state"] == "idle"
 
     wait_for(another)
+
+
+def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
+    generate(page, studio.url, SAMPLE, steps=60)
+    expect(page.locator("#job")).to_have_attribute("data-status", "running", timeout=60_000)
+    page.click("[data-go=system]")
+    worker = page.locator(".worker-row").first
+    expect(worker.locator(".facts")).to_contain_text("last sign of life")
+    expect(worker.locator(".quiet").first).to_have_text(
+        re.compile("Drawing|Loading the model|Reading the photo|Making frames")
+    )
+    expect(worker.locator(".gauge-words")).to_contain_text("%")
+    page.locator("nav [data-go=create]").click()
+    page.click("[data-action=cancel]")
+    expect(page.locator("#job")).to_have_attribute("data-status", "cancelled", timeout=60_000)
+
+
+def test_the_files_of_a_model_are_checked(studio: Studio, page: Page) -> None:
+    """Without gigabytes: what the server would say of a downloaded model is put into its answers."""
+    models = httpx.get(f"{studio.url}/studio/system").json()["models"]
+    model = next(one for one in models if one["source"] == "hub")
+    check = {"status": "done", "done": 9, "total": 9, "damaged": [], "error": ""}
+
+    def answer(found: dict, checked: dict | None) -> dict:
+        mine = {"state": "ready", "check": checked}
+        return {"models": [one | mine if one["name"] == model["name"] else one for one in found["models"]]}
+
+    def system(route: Route) -> None:
+        found = route.fetch().json()
+        route.fulfill(json=found | answer(found, check if asked else None))
+
+    asked: list[str] = []
+
+    def ask(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(json=answer({"models": models}, check))
+
+    page.route("**/studio/system", system)
+    page.route("**/studio/models/*/*", ask)
+    page.goto(f"{studio.url}/?view=system")
+    page.locator("[data-act=check]").click()
+    expect(page.get_by_text("All files are whole.")).to_be_visible()
+    assert asked == [f"{studio.url}/studio/models/{model['name']}/check"]
+    check["damaged"] = ["unet/model.safetensors"]
+    expect(page.get_by_text("Damaged: unet/model.safetensors. Download mends them.")).to_be_visible()
+    page.unroute_all(behavior="wait")
+
+
+def test_settings_of_a_past_video(studio: Studio, page: Page) -> None:
+    job = generate(page, studio.url, SAMPLE, steps=3)
+    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+    page.locator("details.advanced .field.steps .small").click()
+    expect(page.locator("#f-steps")).not_to_have_value("3")
+    page.click("[data-action=use]")
+    expect(page.locator("#f-steps")).to_have_value("3")
+    page.locator("details.advanced .field.steps .small").click()
+    page.click("[data-go=gallery]")
+    tile = page.locator(".tile", has=page.locator(f"[href*='{job}']"))
+    tile.hover()
+    tile.locator("[aria-label^='Use these settings']").click()
+    expect(page.locator("#form")).to_be_visible()
+    expect(page.locator("#f-steps")).to_have_value("3")
 
 
 def test_languages_and_colours_are_remembered(studio: Studio, page: Page) -> None:

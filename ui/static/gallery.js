@@ -13,7 +13,7 @@ export class GalleryView {
   constructor(hooks) {
     this.hooks = hooks;
     this.jobs = [];
-    this.offset = 0;
+    this.next = "";
     this.filters = { text: "", model: "", resolution: "", days: "", favourite: false };
     this.asked = 0;
     this.leaving = new Map();
@@ -74,19 +74,16 @@ export class GalleryView {
     this.loading = true;
     const asked = (this.asked += 1);
     try {
-      const found = await call(`/studio/jobs?${this.query(anew ? 0 : this.offset)}`);
+      const found = await call(`/studio/jobs?${this.query(anew ? "" : this.next)}`);
       if (asked !== this.asked) return; // another filter has been chosen meanwhile
       if (anew) {
         this.jobs = [];
-        this.offset = 0;
         this.grid.replaceChildren();
       }
-      this.offset += found.jobs.length;
-      this.ended = found.jobs.length < PAGE;
-      const known = new Set(this.jobs.map((job) => job.id)); // a video that was finished meanwhile moves the pages
-      const fresh = found.jobs.filter((job) => !known.has(job.id));
-      this.jobs.push(...fresh);
-      this.grid.append(...fresh.map((job) => this.tile(job)));
+      this.next = found.next;
+      this.ended = !found.next;
+      this.jobs.push(...found.jobs);
+      this.grid.append(...found.jobs.map((job) => this.tile(job)));
     } catch (refusal) {
       this.ended = true;
       toast(refusal.message, "error");
@@ -97,9 +94,10 @@ export class GalleryView {
     if (!this.ended && this.visible && this.more.getBoundingClientRect().top < innerHeight) this.load();
   }
 
-  query(offset) {
+  /** after: what the last page named as its end, so that a video that is finished meanwhile moves no page. */
+  query(after) {
     const { text, model, resolution, days, favourite } = this.filters;
-    const query = new URLSearchParams({ kind: "done", offset, limit: PAGE, text, model, resolution, favourite });
+    const query = new URLSearchParams({ kind: "done", after, limit: PAGE, text, model, resolution, favourite });
     if (days) query.set("since", Math.floor(Date.now() / 1000 - days * 86400));
     return query;
   }
@@ -190,7 +188,6 @@ export class GalleryView {
     const at = this.jobs.findIndex((job) => job.id === id);
     if (at >= 0) {
       this.jobs.splice(at, 1);
-      this.offset -= 1;
       this.grid.children[at]?.remove();
     }
     call(`/studio/jobs/${id}`, { method: "DELETE", keepalive: true }).catch((refusal) => {

@@ -20,15 +20,12 @@ export class Gauge {
       h("span", { class: "legend" }, this.loadName = h("span", { class: "load-name" }), this.memoryName = h("span", { class: "memory-name" }))),
       this.graph, this.fault);
     this.clear();
-    this.label();
   }
 
   clear() {
-    this.samples = [];
     this.said = null;
     this.last = 0;
-    for (const path of [this.area, this.load, this.memory]) path.setAttribute("d", "");
-    this.bands.replaceChildren();
+    this.set([]);
     show(this.element, false);
     show(this.fault, false);
   }
@@ -62,6 +59,14 @@ export class Gauge {
     this.samples.splice(0, this.samples.length - MOST);
     if (fresh) this.draw();
     this.drawFault();
+  }
+
+  /** All of them at once: {time, device, name, load, used, total, temperature, stage} each. */
+  set(samples) {
+    this.samples = samples;
+    for (const path of [this.area, this.load, this.memory]) path.setAttribute("d", "");
+    this.bands.replaceChildren();
+    this.label();
   }
 
   draw() {

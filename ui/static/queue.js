@@ -149,23 +149,22 @@ export class QueueView {
   /** The newest `count` of them, at least one page, at least as many as are shown. */
   async load(count = Math.max(PAGE, this.old.childElementCount)) {
     const asked = (this.asked = (this.asked ?? 0) + 1);
-    const jobs = new Map();
-    let total = 0;
+    const jobs = [];
+    let next = "";
     try {
       do {
-        const limit = Math.min(MOST_A_REQUEST, count - jobs.size);
-        const found = await call(`/studio/jobs?kind=unfinished&offset=${jobs.size}&limit=${limit}`);
+        const query = new URLSearchParams({ kind: "unfinished", after: next, limit: Math.min(MOST_A_REQUEST, count - jobs.length) });
+        const found = await call(`/studio/jobs?${query}`);
         if (asked !== this.asked) return;
-        total = found.total;
-        if (!found.jobs.length) break;
-        for (const job of found.jobs) jobs.set(job.id, job);
-      } while (jobs.size < Math.min(count, total));
+        jobs.push(...found.jobs);
+        next = found.next;
+      } while (next && jobs.length < count);
     } catch {
       return;
     }
-    show(this.oldTitle, jobs.size > 0);
-    this.old.replaceChildren(...[...jobs.values()].map((job) => this.oldRow(job)));
-    show(this.more, jobs.size < total);
+    show(this.oldTitle, jobs.length > 0);
+    this.old.replaceChildren(...jobs.map((job) => this.oldRow(job)));
+    show(this.more, Boolean(next));
   }
 
   oldRow(job) {

@@ -1,7 +1,8 @@
 // The machine: workers, models with their downloads, disk, versions, and a report for whoever asks for help.
 
 import { copyText, h, icon, ICONS, setText, show, toast } from "./dom.js";
-import { bytes, duration, language, number, t, when } from "./i18n.js";
+import { bytes, duration, has, language, number, t, when } from "./i18n.js";
+import { Gauge } from "./gauge.js";
 import { restartWorker } from "./mend.js";
 import { call } from "./net.js";
 
@@ -10,6 +11,7 @@ const LOOK_MS = 2000;
 export class SystemView {
   constructor() {
     this.state = null;
+    this.rows = new Map();
   }
 
   build(root, options) {
@@ -20,7 +22,7 @@ export class SystemView {
     this.versions = h("dl", { class: "pairs" });
     this.checks = h("div", { class: "checks" });
     this.tidy = h("button", { type: "button", class: "action", id: "clean", onclick: () => this.clean() }, icon(ICONS.trash), h("span"));
-    this.look = h("button", { type: "button", class: "action", id: "doctor", onclick: () => this.examine() }, icon(ICONS.again), h("span"));
+    this.look = h("button", { type: "button", class: "action", id: "doctor", onclick: () => this.examine(true) }, icon(ICONS.again), h("span"));
     this.titles = {};
     const card = (key, ...body) => h("section", { class: "card box" }, this.titles[key] = h("h2"), ...body);
     this.restart = h("button", { type: "button", class: "action", id: "restart", onclick: restartWorker }, icon(ICONS.again), h("span"));
@@ -63,13 +65,38 @@ export class SystemView {
   draw() {
     const { workers, models, disk, versions, system } = this.state;
     show(this.restart, this.owns && workers.some((worker) => worker.alive));
-    this.fill(this.workers, workers, (worker) => [h("div", { class: "row-words" },
-      h("b", {}, `${t(`worker.${worker.alive || worker.state === "crashed" ? worker.state : "stopped"}`)}${worker.device ? ` · ${worker.device}` : ""}`),
-      h("span", { class: "facts" }, t("system.worker_facts", { pid: worker.pid, host: worker.host, started: when(worker.started) })),
-      worker.restarts > 0 ? h("span", { class: "why" }, t("worker.crash_more", { n: worker.restarts })) : "")], t("worker.none"));
+    this.drawWorkers(workers);
     this.fill(this.models, models, (model) => this.model(model), "");
     this.pairs(this.disk, [[t("system.disk_jobs"), bytes(disk.jobs)], [t("system.disk_models"), bytes(disk.models)], [t("system.disk_free"), bytes(disk.free)]]);
     this.pairs(this.versions, [...Object.entries(versions), [t("system.system"), system]]);
+  }
+
+  /** One row a worker, kept while it is told: its graph goes on. */
+  drawWorkers(workers) {
+    for (const id of this.rows.keys()) if (!workers.some((worker) => worker.id === id)) this.rows.delete(id);
+    const rows = workers.map((worker) => {
+      let row = this.rows.get(worker.id);
+      if (!row) {
+        const parts = { name: h("b"), now: h("span", { class: "quiet" }), facts: h("span", { class: "facts" }), why: h("span", { class: "why" }), gauge: new Gauge() };
+        row = h("div", { class: "worker-row row-words" }, parts.name, parts.now, parts.facts, parts.why, parts.gauge.element);
+        row.parts = parts;
+        this.rows.set(worker.id, row);
+      }
+      const { name, now, facts, why, gauge } = row.parts;
+      setText(name, `${t(`worker.${worker.alive || worker.state === "crashed" ? worker.state : "stopped"}`)}${worker.device ? ` · ${worker.device}` : ""}`);
+      setText(now, worker.alive && has(`now.${worker.stage}`) ? t(`now.${worker.stage}`) : "");
+      show(now, now.textContent !== "");
+      const beat = worker.alive && worker.heartbeat_age !== undefined ? t("system.heartbeat", { time: duration(worker.heartbeat_age) }) : "";
+      setText(facts, [t("system.worker_facts", { pid: worker.pid, host: worker.host, started: when(worker.started) }), beat].filter(Boolean).join(" · "));
+      setText(why, worker.restarts > 0 ? t("worker.crash_more", { n: worker.restarts }) : "");
+      show(why, worker.restarts > 0);
+      gauge.set(worker.samples ?? []);
+      show(gauge.element, worker.alive);
+      return row;
+    });
+    if (rows.length) rows.forEach((row, at) => this.workers.children[at] !== row && this.workers.insertBefore(row, this.workers.children[at] ?? null));
+    else setText(this.workers, t("worker.none"));
+    while (this.workers.childElementCount > rows.length) this.workers.lastElementChild.remove();
   }
 
   /** Written anew only when something has changed, so that focus and pointer keep what they are on. */
@@ -99,15 +126,28 @@ export class SystemView {
     } else if (download?.status === "interrupted") {
       words.append(h("span", { class: "why" }, t("system.interrupted")));
     }
+    if (model.check) words.append(...this.checked(model.check));
     const acts = h("div", { class: "row-acts" });
     const button = (act, path) => h("button", { type: "button", class: "action", data: { act }, onclick: () => this.change(model.name, act) }, icon(path), h("span", {}, t(`system.${act}`)));
     if (this.owns && model.source === "hub") {
-      if (running) acts.append(button("stop", ICONS.close));
-      else if (model.state !== "ready") acts.append(button("download", ICONS.download));
-      else acts.append(button("remove", ICONS.trash));
+      if (running || model.check?.status === "running") acts.append(button("stop", ICONS.close));
+      else if (model.state !== "ready" || model.check?.damaged.length) acts.append(button("download", ICONS.download));
+      else acts.append(button("check", ICONS.check), button("remove", ICONS.trash));
     }
     if (model.state === "ready") acts.prepend(h("span", { class: "here" }, t("system.here")));
     return [words, acts];
+  }
+
+  /** What the check of a model's files says: how far it is, or what it has found. */
+  checked({ status, done, total, damaged, error }) {
+    if (status === "running") {
+      const fill = h("i");
+      fill.style.transform = `scaleX(${total ? done / total : 0})`;
+      return [h("div", { class: "bar" }, fill), h("span", { class: "facts" }, `${t("system.checking")} ${bytes(done)} / ${bytes(total)}`)];
+    }
+    if (status === "failed") return [h("span", { class: "why" }, error)];
+    if (status !== "done") return [];
+    return [damaged.length ? h("span", { class: "why" }, t("system.damaged", { files: damaged.join(", ") })) : h("span", { class: "here" }, t("system.whole"))];
   }
 
   speed(download) {
@@ -129,10 +169,10 @@ export class SystemView {
   }
 
   /** The doctor's checks, with the way out where something is wrong. */
-  async examine() {
+  async examine(fresh = false) {
     this.look.setAttribute("aria-busy", "true");
     try {
-      this.found = await call(`/studio/doctor?language=${language}`);
+      this.found = await call(`/studio/doctor?${new URLSearchParams({ language, fresh })}`);
     } catch (refusal) {
       toast(refusal.message, "error");
       return;
@@ -160,13 +200,7 @@ export class SystemView {
 
   /** What helps whoever is asked for help; no names, no photos, no paths. */
   async report() {
-    const { versions, system, disk, workers, models } = this.state;
-    const text = JSON.stringify({
-      versions, system, disk, browser: navigator.userAgent,
-      workers: workers.map(({ state, alive, device, stage, restarts, last_output }) => ({ state, alive, device, stage, restarts, last_output })),
-      models: models.map(({ name, state }) => ({ name, state })),
-      checks: this.found?.checks.map(({ key, result, code }) => ({ key, result, code })),
-    }, null, 1);
+    const text = `${this.state.report}\n${navigator.userAgent}`;
     if (await copyText(text)) toast(t("system.copied"));
     else toast(t("log.not_copied"), "error");
   }

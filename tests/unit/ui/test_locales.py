@@ -32,7 +32,7 @@ VALUES = {
     "quality.": ("standard", "smooth", "sampled"),
     "stage.": ("queued", *STAGES),
     "status.": ("queued", "running", *ENDS),
-    "system.": ("workers", "models", "doctor", "disk", "versions", "download", "stop", "remove"),
+    "system.": ("workers", "models", "doctor", "disk", "versions", "download", "stop", "remove", "check"),
     "theme.": ("auto", "light", "dark"),
     "unit.": ("B", "kB", "MB", "GB", "TB"),
     "view.": ("create", "queue", "gallery", "system"),

@@ -1,0 +1,214 @@
+"""The form of a new video: what comes in, what is sent, what is remembered."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
+from fanslymotion.tests.browser.studio_page import choose_photo
+from fanslymotion.tests.studio import Studio, wait_for
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route, expect
+
+pytestmark = pytest.mark.browser
+
+DROP = """([bytes, name]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([Uint8Array.from(bytes)], name, { type: "image/png" }));
+  document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
+}"""
+
+
+def picture(width: int, height: int, colour: str = "orange") -> bytes:
+    kept = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(kept, "PNG")
+    return kept.getvalue()
+
+
+def photos(count: int, width: int = 160, height: int = 90) -> list:
+    shape = picture(width, height)
+    return [{"name": f"{number}.png", "mimeType": "image/png", "buffer": shape} for number in range(count)]
+
+
+def waiting(studio: Studio) -> list[str]:
+    return [job["name"] for job in httpx.get(f"{studio.url}/studio/machine").json()["active"]]
+
+
+def test_a_first_visit_without_a_photo(bare: Studio, page: Page, puppet: Puppet) -> None:
+    page.goto(bare.url)
+    expect(page.locator(".welcome-facts")).to_contain_text("a 6 s video at 480p")
+    for cost in ("≈ ", "GB"):
+        expect(page.locator(".resolution .cost", has_text=cost)).to_have_count(3)
+    page.get_by_role("button", name="No photo at hand? Take the sample").click()
+    expect(page.locator(".photos figure img")).to_be_visible()
+    page.click("#generate")
+    page.wait_for_url(re.compile("job="))
+    expect(page.locator(".live h2")).to_have_text("sample.jpg")
+    expect(page.locator(".live span.now")).to_have_text("Waiting, number 1 in the line")
+
+
+def test_several_photos_are_several_jobs(bare: Studio, page: Page, puppet: Puppet) -> None:
+    page.goto(bare.url)
+    page.set_input_files("#photo-file", photos(3))
+    expect(page.locator("#generate")).to_contain_text("Generate 3 videos")
+    page.click("#generate")
+    expect(page.locator("#toasts")).to_contain_text("3 videos are in the queue.")
+    assert waiting(bare) == ["0.png", "1.png", "2.png"]
+    expect(page.locator("#queue-count")).to_have_text("3")
+
+
+def test_pressed_twice_it_is_one_job(bare: Studio, page: Page, puppet: Puppet) -> None:
+    page.goto(bare.url)
+    choose_photo(page, SAMPLE)
+    page.dblclick("#generate")
+    page.wait_for_url(re.compile("job="))
+    held = '{ key: "Enter", ctrlKey: true, repeat: true, bubbles: true, cancelable: true }'
+    page.evaluate(f"() => document.dispatchEvent(new KeyboardEvent('keydown', {held}))")
+    page.click("[data-go=queue]")
+    expect(page.locator("#view-queue .jobs .job-row[data-id]")).to_have_count(1)
+    assert len(waiting(bare)) == 1
+
+
+def test_generate_waits_for_the_photo_that_travels(bare: Studio, page: Page, puppet: Puppet) -> None:
+    page.goto(bare.url)
+    choose_photo(page, SAMPLE)
+    held: list[Route] = []
+    page.route("**/studio/photos", lambda route: held.append(route))
+    page.set_input_files("#photo-file", [{"name": "new.png", "mimeType": "image/png", "buffer": picture(160, 90)}])
+    wait_for(lambda: page.evaluate("1") and held)
+    page.click("#generate")
+    expect(page.locator("#generate")).to_have_attribute("aria-busy", "true")
+    assert waiting(bare) == []
+    held.pop().continue_()
+    page.wait_for_url(re.compile("job="))
+    assert waiting(bare) == ["new.png"], "not the photo that was there before"
+
+    bad = [{"name": "bad.png", "mimeType": "image/png", "buffer": b"no photo"}]
+    page.set_input_files("#photo-file", bad)
+    wait_for(lambda: page.evaluate("1") and held)
+    page.click("#generate")
+    held.pop().continue_()
+    expect(page.locator(".photo-box .problem")).to_contain_text("bad.png is not a photo")
+    expect(page.locator("#generate")).not_to_have_attribute("aria-busy", "true")
+    assert waiting(bare) == ["new.png"], "what was refused is not replaced in silence"
+
+
+def test_more_than_fifty_are_said(bare: Studio, page: Page) -> None:
+    page.goto(bare.url)
+    page.set_input_files("#photo-file", photos(51, 64, 64))
+    expect(page.locator(".photo-box .problem")).to_have_text("At most 50 photos at a time; the others are left out.")
+    expect(page.locator(".photos figure")).to_have_count(50)
+
+
+def test_a_cancelled_dialog_leaves_nothing_behind(bare: Studio, page: Page) -> None:
+    page.goto(bare.url)
+    page.set_input_files("#photo-file", photos(1))
+    with page.expect_file_chooser():
+        page.get_by_role("button", name="Add photos").click()
+    page.locator("#photo-file").dispatch_event("cancel")
+    page.set_input_files("#photo-file", photos(2))
+    expect(page.locator(".photos figure")).to_have_count(2)
+
+
+def test_what_is_dropped_elsewhere_opens_the_form(bare: Studio, page: Page) -> None:
+    page.goto(f"{bare.url}/?view=gallery")
+    expect(page.locator("#view-gallery")).to_be_visible()
+    page.evaluate(DROP, [list(picture(160, 90)), "dropped.png"])
+    expect(page.locator(".photos figcaption")).to_contain_text("dropped.png")
+    expect(page.locator("#form")).to_be_visible()
+    assert page.url == f"{bare.url}/"
+
+
+def test_a_panorama_shows_what_the_clip_makes_of_it(bare: Studio, page: Page) -> None:
+    page.goto(bare.url)
+    for count in (1, 2):
+        page.set_input_files("#photo-file", photos(count, 1200, 250))
+        expect(page.locator(".photos figure")).to_have_count(count)
+        canvas, mark = page.locator(".photos .canvas").first, page.locator(".photos .frame").first
+        if not page.locator("details.advanced").evaluate("box => box.open"):
+            page.locator("details.advanced summary").click()
+        page.locator(".segments.fit label").first.click()
+        expect(mark).to_be_visible()
+        whole, kept = canvas.bounding_box(), mark.bounding_box()
+        assert whole is not None
+        assert kept is not None
+        clip = next(map(float, re.findall(r"(\d+) × \d+", page.locator(".resolution small").first.inner_text())))
+        height = float(re.findall(r"× (\d+)", page.locator(".resolution small").first.inner_text())[0])
+        assert whole["width"] / whole["height"] == pytest.approx(1200 / 250, rel=0.03)
+        assert kept["width"] / kept["height"] == pytest.approx(clip / height, rel=0.03)
+        page.locator(".segments.fit label").last.click()
+        expect(mark).to_be_hidden()
+        expect(page.locator(".photos .ground").first).to_be_visible()
+        padded = canvas.bounding_box()
+        assert padded is not None
+        assert padded["width"] / padded["height"] == pytest.approx(clip / height, rel=0.03)
+
+
+def test_settings_are_remembered(bare: Studio, page: Page) -> None:
+    page.goto(bare.url)
+    choose_photo(page, SAMPLE)
+    page.locator(".resolution label", has_text="720p").click()
+    page.locator(".seconds label").last.click()
+    page.locator("details.advanced summary").click()
+    page.locator("#f-seed").fill("77")
+    page.reload()
+    expect(page.locator(".resolution input:checked")).to_have_value("720p")
+    expect(page.locator(".seconds input:checked")).to_have_value("12")
+    expect(page.locator("#f-seed")).to_have_value("77")
+    expect(page.locator(".photos figure img")).to_be_visible()
+
+
+def test_photos_that_the_server_let_go_go_here_too(bare: Studio, page: Page) -> None:
+    gone = {"id": "0" * 32, "name": "old.png", "width": 160, "height": 90, "view": "/studio/photos/0/view", "sizes": {}}
+    page.goto(bare.url)
+    page.evaluate("text => localStorage.setItem('fanslymotion.photos', text)", json.dumps([gone]))
+    page.reload()
+    expect(page.locator(".drop")).to_be_visible()
+    expect(page.locator(".photos figure")).to_have_count(0)
+
+
+def test_settings_of_a_model_that_is_not_here(bare: Studio, page: Page, tmp_path: Path) -> None:
+    page.goto(bare.url)
+    settings = {"resolution": "720p", "seconds": 6, "quality": "standard", "model": "gone-model", "seed": 5}
+    page.route("**/studio/settings", lambda route: route.fulfill(json=settings))
+    video = tmp_path / "from a friend.mp4"
+    video.write_bytes(b"mp4")
+    page.set_input_files("#photo-file", video)
+    expect(page.locator("#toasts .error")).to_contain_text("Model: gone-model → mini")
+    expect(page.locator(".resolution input:checked")).to_have_value("720p")
+
+
+def test_the_browsers_language(bare: Studio, browser: Browser) -> None:
+    context = browser.new_context(locale="ru-RU")
+    page = context.new_page()
+    page.goto(bare.url)
+    expect(page.locator("#generate")).to_contain_text("Создать видео")
+    assert page.evaluate("document.documentElement.lang") == "ru"
+    expect(page.locator("h1")).to_have_text("Создать")
+    context.close()
+
+
+def test_blocked_storage_and_late_words(bare: Studio, page: Page) -> None:
+    """A browser that refuses storage shows the page; a server that refuses the words is asked again."""
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('blocked'); } })"
+    )
+    refused: list[str] = []
+
+    def once(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=503, body="{}")
+
+    page.route("**/studio/locales/*", once)
+    page.goto(bare.url)
+    expect(page.locator("#trouble")).to_contain_text("trying again")
+    expect(page.locator("#generate")).to_contain_text("Generate")
+    expect(page.locator("#trouble")).to_be_hidden()
+    page.click("#theme")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
