@@ -98,7 +98,7 @@ def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
     """The random test model's place; `tiny.build` fills it when the renderer is loaded."""
     from .tiny import FRAMES, HEIGHT, WIDTH
 
-    size = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "loop": 0, "latent_rgb": None}
+    size = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "loop": 0, "trim": 0, "latent_rgb": None}
     return ModelFolder(preset.model_copy(update=size), settings.models / "mini-random", random=True)
 
 

@@ -78,6 +78,7 @@ class ModelPreset(Preset):
     source: `bundled` (a folder of the checkout), `hub` (downloaded into `cache/models/<name>`), `folder` (the user's).
     width, height, frames: what the model was trained on (pixels, frames per window).
     loop: frames after which its motion is back where it began, for models that move in a circle; 0 = never.
+    trim: pixels (of the sampling size) at each edge that are not shown: a small VAE's outermost ones are dark.
     """
 
     label: str
@@ -94,6 +95,7 @@ class ModelPreset(Preset):
     height: int = Field(ge=64, le=4096, multiple_of=8)
     frames: int = Field(ge=2, le=128)
     loop: int = Field(default=0, ge=0, le=127)
+    trim: int = Field(default=0, ge=0, le=8)
     sampling: Sampling = Sampling()
     licence: Licence = Licence(name="unknown")
     latent_rgb: LatentRGB | None = None

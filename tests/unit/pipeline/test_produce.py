@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
+import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
+from fanslymotion.bench.metrics import psnr
 from fanslymotion.errors import BadInput, Cancelled, RenderError
 from fanslymotion.pipeline import film as film_module
 from fanslymotion.pipeline.encode import VideoEncoder
@@ -17,6 +20,8 @@ from fanslymotion.pipeline.metadata import probe, read_metadata
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.renderer import RendererCache
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import load_presets
+from fanslymotion.settings import Settings
 from PIL import Image
 
 
@@ -72,6 +77,26 @@ def test_a_folder_as_model_and_an_upright_photo(
     assert (info.width, info.height) == (72, 128)
     assert not result.warnings
     assert str(tiny_model.parent) not in str(read_metadata(result.path)), "no path of this machine goes into the file"
+
+
+def test_the_edges_that_a_model_draws_badly_are_not_shown(
+    run: Callable, fast: VideoRequest, tiny_model: Path, settings: Settings, tmp_path: Path
+) -> None:
+    preset = (
+        f"""label = "x"\nsource = "folder"\nfolder = {str(tiny_model)!r}\nwidth = 128\nheight = 72\nframes = 14\n"""
+    )
+    folder = settings.presets_dir / "models"
+    folder.mkdir(exist_ok=True)
+    clips = {}
+    for name, trim in (("whole", 0), ("trimmed", 8)):
+        (folder / f"{name}.toml").write_text(f"{preset}trim = {trim}\n", encoding="utf-8")
+        made = run(replace(fast, model=name), presets=load_presets(settings), out=tmp_path / f"{name}.mp4")
+        _, *frames = imageio_ffmpeg.read_frames(made.path)  # the first is about the file
+        clips[name] = [np.frombuffer(frame, np.uint8).reshape(72, 128, 3) for frame in frames]
+    for whole, trimmed in zip(clips["whole"], clips["trimmed"], strict=True):
+        assert trimmed.shape == whole.shape
+        inner = cv2.resize(whole[8:-8, 8:-8], (128, 72), interpolation=cv2.INTER_LANCZOS4)
+        assert psnr(trimmed, inner) > psnr(trimmed, whole) + 3
 
 
 @pytest.mark.parametrize("stage", list(Stage))
