@@ -80,3 +80,24 @@ def test_after_the_login_one_stays_here(make_studio: Callable[..., Studio], brow
     page.keyboard.press("Enter")
     expect(page.locator("#pause")).to_be_visible()
     page.context.close()
+
+
+def test_a_quick_enter_keeps_the_password_out_of_the_address(
+    make_studio: Callable[..., Studio], browser: Browser
+) -> None:
+    """Pressed before the page's words are there."""
+    studio = make_studio("--auth", "anna:secret-1", "--no-worker")
+    page = browser.new_context(locale="en-GB").new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    held, free = [], []
+    page.route("**/studio/locales/*", lambda route: route.continue_() if free else held.append(route))
+    page.goto(f"{studio.url}/login")
+    page.get_by_label("Login").fill("anna")
+    page.get_by_label("Password").fill("secret-1")
+    page.keyboard.press("Enter")
+    free.append(True)
+    held.pop().continue_()
+    expect(page.locator("#generate")).to_be_visible()
+    assert not [url for url in asked if "secret" in url]
+    page.context.close()

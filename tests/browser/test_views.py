@@ -81,6 +81,22 @@ def test_gallery_plays_deletes_and_gives_back(studio: Studio, page: Page) -> Non
     wait_for(lambda: not (studio.home / "jobs" / job).exists())
 
 
+def test_a_refused_deletion_is_said(studio: Studio, page: Page) -> None:
+    job = generate(page, studio.url, SAMPLE, steps=1)
+    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+    refusal = {"error": "its folder cannot be deleted"}
+    page.route(f"**/studio/jobs/{job}", lambda route: route.fulfill(status=400, json=refusal))
+    page.click("[data-go=gallery]")
+    tile = page.locator(".tile", has=page.locator(f"[href*='{job}']"))
+    tile.hover()
+    tile.locator("[aria-label^=Delete]").click()
+    expect(tile).to_be_hidden()
+    page.click("[data-go=queue]")
+    expect(page.locator("#toasts .error")).to_have_text("its folder cannot be deleted")
+    page.click("[data-go=gallery]")
+    expect(tile).to_be_visible()
+
+
 def test_a_failed_job_says_why_and_is_tried_again(studio: Studio, page: Page) -> None:
     job = submit(studio, steps=60)
     photo = studio.home / "jobs" / job / "photo.png"

@@ -6,10 +6,11 @@ import { duration, insistOnLanguage, t } from "./i18n.js";
 const form = document.getElementById("login");
 const problem = document.getElementById("problem");
 
-await insistOnLanguage(complain);
+const words = insistOnLanguage(complain);
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  await words; // listen first: who is quicker than the words must not send the form by the browser's own way
   const answer = await fetch("/login", { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
   if (answer?.ok) {
     location.href = wanted();
