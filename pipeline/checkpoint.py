@@ -42,6 +42,24 @@ class Saved:
     note: dict[str, Any]
 
 
+def newest_note(folder: Path) -> dict[str, Any]:
+    """What the newest readable checkpoint of a work folder keeps along, {} when there is none."""
+    for _, path in sorted(numbered(folder), reverse=True):
+        with suppress(SafetensorError, OSError, ValueError, KeyError, TypeError), safe_open(path, "pt") as file:
+            return dict(json.loads((file.metadata() or {})["fanslymotion"])["note"])
+    return {}
+
+
+def numbered(folder: Path) -> list[tuple[int, Path]]:
+    """The checkpoint files with their numbers, in no order."""
+    found = []
+    for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
+        number = path.name[len(PREFIX) : -len(SUFFIX)]
+        if number.isdecimal():
+            found.append((int(number), path))
+    return found
+
+
 class Checkpoints:
     """The checkpoints of one job in its work folder. Is the `Keeper` that `sample_clip` asks for.
 
@@ -65,7 +83,7 @@ class Checkpoints:
         self.seconds = 0.0
         """Spent on writing, so far."""
         self._due = clock() + interval
-        self._number = max((number for number, _ in self._files()), default=0)
+        self._number = max((number for number, _ in numbered(self.folder)), default=0)
         self._failed = False
 
     def step(self, state: ClipState) -> None:
@@ -88,7 +106,7 @@ class Checkpoints:
 
     def load(self) -> Saved | None:
         """The newest one that is whole and this job's, or None. Never raises for what lies in the folder."""
-        for _, path in sorted(self._files(), reverse=True):
+        for _, path in sorted(numbered(self.folder), reverse=True):
             try:
                 return self._read(path)
             except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as e:
@@ -96,16 +114,8 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        for _, path in self._files():
+        for _, path in numbered(self.folder):
             _delete(path)
-
-    def _files(self) -> list[tuple[int, Path]]:
-        found = []
-        for path in self.folder.glob(f"{PREFIX}*{SUFFIX}"):
-            number = path.name[len(PREFIX) : -len(SUFFIX)]
-            if number.isdecimal():
-                found.append((int(number), path))
-        return found
 
     def _write(self, state: ClipState) -> None:
         tensors = {
@@ -134,7 +144,7 @@ class Checkpoints:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
         self._number += 1
-        for number, old in self._files():
+        for number, old in numbered(self.folder):
             if number <= self._number - KEPT:
                 _delete(old)
 

@@ -234,6 +234,7 @@ def machine(
         ram_total=memory.total,
         ram_free=min(memory.total, ram_free),
         cpu_bf16=bf16,
+        cpu_half=bf16 or "avx512f" in cpu_flags(),
         cores=cores,
         cpu_speed=CPU_SPEED["bf16" if bf16 else "avx512" if "avx512f" in cpu_flags() else "else"]
         * min(cores, CPU_CORES_USED),

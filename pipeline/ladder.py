@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from ..errors import RenderError
 from ..presets import Presets
 from ..settings import Settings
 from . import devices
+from .checkpoint import newest_note
 from .files import commit, part_path
-from .memory import Machine, MemoryPlan, change, resumable, smaller
+from .memory import SIZE, Machine, MemoryPlan, change, continued, lighter, resumable, smaller
 from .oom import Offload, PlanMemory
 from .outlook import outlook, watch
 from .progress import Stage
@@ -19,11 +21,14 @@ from .request import VideoRequest
 log = logging.getLogger(__name__)
 
 PLAN_NAME = "plan.json"
-"""In the job's work folder: a job that is taken up again must sample at the size its checkpoint has."""
+"""In the job's work folder: what is being tried. Only a kill for want of memory is answered from it."""
 
 
 class Ladder:
-    """The plan of one job, from the best rung that fits down to the last."""
+    """The plan of one job, from the best rung that fits down to the last.
+
+    killed: the stage in which the system ended the last attempt's process because memory ran out.
+    """
 
     def __init__(
         self,
@@ -34,13 +39,15 @@ class Ladder:
         work: Path,
         model: str,
         machine: Machine | None = None,
+        killed: Stage | None = None,
     ) -> None:
         self.model = model
         self.warnings: list[str] = []
         self._memory = PlanMemory(settings)
         self._path = work / PLAN_NAME
         self._first = outlook(request, photo_size, presets, settings, machine=machine)
-        self.plan = self._kept() or self._first
+        self._learned = self._inherited = False
+        self.plan = self._start(killed)
         self._keep()
         self._say()
 
@@ -53,17 +60,40 @@ class Ladder:
                 f"{self._holders()}close other programs, or choose a smaller resolution or another model"
             )
         before, self.plan = self.plan, below
+        self._learned = not self._inherited
         self._warn(f"Out of memory while {_DOING[stage]}; going on with: {change(before, below)}. {self._holders()}")
         self._keep()
         return resumable(before, below)
 
     def done(self, sampling_seconds: float, share: float) -> None:
         """The job has ended well: remember what carried it, and how fast. share: of the sampling, done in one go."""
-        self._memory.remember(self._first, self.plan, self.model)
+        if self._learned:
+            self._memory.remember(self._first, self.plan, self.model)
         if share > 0.5:
             self._memory.measured(self.plan, sampling_seconds, share)
 
-    def _kept(self) -> MemoryPlan | None:
+    def _start(self, killed: Stage | None) -> MemoryPlan:
+        """Today's plan at the size of the job's checkpoint; below what was tried when that was killed."""
+        try:
+            today = continued(self._first, newest_note(self._path.parent))
+        except KeyError:
+            today = self._first
+        # A size of another day's memory is gone on with, but not learned from: more may be free by now.
+        self._inherited = any(getattr(today, name) != getattr(self._first, name) for name in SIZE)
+        tried = self._tried() if killed else None
+        if tried is None or killed is None or tried.device != today.device:
+            return today
+        self._learned = True
+        below = lighter(tried, killed)
+        if below is None:
+            self._warn(f"{_KILLED.format(_DOING[killed])} No smaller way of working is left; it is tried as it was.")
+            return tried
+        if today.need < below.need:
+            return today
+        self._warn(f"{_KILLED.format(_DOING[killed])} Going on with: {change(tried, below)}.")
+        return below
+
+    def _tried(self) -> MemoryPlan | None:
         try:
             kept = json.loads(self._path.read_text(encoding="utf-8"))
             return replace(self._first, **(kept | {"offload": Offload(kept["offload"])}))
@@ -99,11 +129,12 @@ class Ladder:
     def _holders(self) -> str:
         """Who else holds video memory, as a sentence; "" when nobody does or it is not about a GPU."""
         sample = watch.sample() if self.plan.device == "cuda" else None
-        found = devices.others(sample, frozenset()) if sample else ()
+        found = devices.others(sample, frozenset({os.getpid()})) if sample else ()
         named = [f"{p.name} ({p.memory >> 20} MB)" if p.memory else p.name for p in found[:3]]
         return f"Video memory is held by {', '.join(named)}. " if named else ""
 
 
+_KILLED = "The system ended the worker while {}: memory ran out."
 _DOING = {
     Stage.LOADING: "loading the model",
     Stage.CONDITIONING: "reading the photo",

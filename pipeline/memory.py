@@ -5,6 +5,7 @@ before any of them.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +23,12 @@ CPU_WIDTH, CPU_HEIGHT, CPU_WINDOW = 448, 256, 14
 SHRINK = 0.7
 """Pixel area of a sampling size over that of the next larger one."""
 
+LIGHTER = 0.85
+"""Estimate after a kill over the one before it."""
+
+SIZE = ("width", "height", "window", "guided")
+"""The fields of a plan that decide how the latents look; the others only how they are computed."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -29,7 +36,9 @@ class Machine:
 
     vram_free, ram_free: what this process may still take, its own warm model counted as free.
     gpu_speed, cpu_speed: 10¹² operations a second that the model really reaches (2-byte numbers where the device
-    computes in them). reserve: VRAM left to the system (a screen, a browser).
+    computes in them). cpu_bf16: the CPU multiplies bf16 numbers itself. cpu_half: it gets along with them (AVX-512); on
+    others they take fifty times as long as 32-bit ones, which helps nobody.
+    reserve: VRAM left to the system (a screen, a browser).
     """
 
     device: str = "cpu"
@@ -39,6 +48,7 @@ class Machine:
     ram_total: int = 8 * GIB
     ram_free: int = 6 * GIB
     cpu_bf16: bool = False
+    cpu_half: bool = False
     cores: int = 2
     gpu_speed: float = 0.0
     cpu_speed: float = 0.16
@@ -207,6 +217,7 @@ def smaller(now: MemoryPlan, at: Stage | None = None) -> MemoryPlan | None:
     sampling size, CPU (there: bf16, then smaller sizes). at: the stage that ran out, so that rungs which cannot help
     it are passed over: guidance has no part in decoding, and finished latents are not sampled again, smaller.
     """
+    at = Stage.DECODING if at is Stage.SAVING else at  # the last decoded frames wait there for the encoder
     rungs = _GPU_RUNGS if now.device != "cpu" else _CPU_RUNGS
     for rung, helps in rungs:
         if at is None or at in helps:
@@ -214,6 +225,35 @@ def smaller(now: MemoryPlan, at: Stage | None = None) -> MemoryPlan | None:
             if below is not None:
                 return below
     return None
+
+
+def lighter(now: MemoryPlan, at: Stage) -> MemoryPlan | None:
+    """The rung after the system killed the process at `at`, or None when there is none.
+
+    A kill does not tell how much was missing, and costs a whole start: down until the stage's estimate is clearly less,
+    or to the last rung. None also for a GPU's plan: its rungs save video memory, and the kill was about RAM.
+    """
+    if now.device != "cpu":
+        return None
+    at = Stage.DECODING if at is Stage.SAVING else at
+    found = None
+    while (below := smaller(found or now, at)) is not None:
+        found = below
+        if found.peak(at) <= LIGHTER * now.peak(at):
+            break
+    return found
+
+
+def continued(fresh: MemoryPlan, size: Mapping[str, Any]) -> MemoryPlan:
+    """Today's plan at the size (`SIZE`) that a checkpoint has, with what else saves memory where that does not fit."""
+    now = replace(fresh, **{name: size[name] for name in SIZE})
+    while not now.fits:
+        over = next((stage for stage in _STAGES if now.peak(stage) > now.limit), Stage.LOADING)
+        below = smaller(now, over)
+        if below is None or not resumable(now, below):
+            break
+        now = below
+    return now
 
 
 def change(before: MemoryPlan, after: MemoryPlan) -> str:
@@ -321,8 +361,9 @@ def _to_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 
 def _half_numbers(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
-    """bf16 also where the CPU has no instruction for it: slower, half the memory."""
-    return replace(now, dtype="bfloat16") if now.dtype == "float32" else None
+    """bf16 also where the CPU has no instruction for it, if it can bear it: slower, half the memory."""
+    able = now.machine.cpu_bf16 or now.machine.cpu_half
+    return replace(now, dtype="bfloat16") if able and now.dtype == "float32" else None
 
 
 _ALL = frozenset(_STAGES)

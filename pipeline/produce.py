@@ -23,7 +23,7 @@ from .film import Film
 from .guard import FrameGuard
 from .interpolate import interpolate
 from .ladder import Ladder
-from .memory import Machine, MemoryPlan
+from .memory import SIZE, Machine, MemoryPlan
 from .oom import is_oom
 from .order import Order, fitted, settle
 from .photo import load_photo
@@ -55,6 +55,7 @@ def produce(
     measures: dict[str, Any] | None = None,
     checkpoint_seconds: float = INTERVAL,
     machine: Machine | None = None,
+    killed: Stage | None = None,
 ) -> VideoResult:
     """Make the video `out` from the normalised `photo`; go on from the checkpoint in `work` when there is one.
 
@@ -63,12 +64,13 @@ def produce(
     measures: filled with what tests and benches want to know (see `_Job.measures`).
     checkpoint_seconds: time between two checkpoints within a window; each window's end gets one anyway.
     machine: to plan the memory for; by default this one as it is now.
+    killed: the stage in which the system killed the process of the last attempt because memory ran out.
     Raise BadInput, ModelError or RenderError with a sentence for the user. Out of memory is no error: the job steps
     down and goes on (`ladder.py`).
     """
     image = load_photo(photo)
     order = settle(request, image.size, presets, settings)
-    ladder = Ladder(request, image.size, presets, settings, work, order.model.name, machine)
+    ladder = Ladder(request, image.size, presets, settings, work, order.model.name, machine, killed)
     while True:
         plan = ladder.plan
         job = _Job(fitted(order, plan), plan, photo, image, out, work, settings, renderers, progress, record or {})
@@ -116,6 +118,7 @@ class _Job:
         self.metadata = {**order.metadata(), "job": record}
         self.photo_file = photo
         self.photo = fit_photo(image, (order.clip.width, order.clip.height), order.request.fit)
+        self.trim = order.model.preset.trim
         self.out = out
         self.work = work
         self.settings = settings
@@ -242,7 +245,7 @@ class _Job:
                     guard.check(frames, count)
                     digest.update(frames.data)
                     for frame in frames:
-                        film.put(frame, report)
+                        film.put(self._shown(frame), report)
                     count = min(count + len(frames), order.frames)
                     self.clock.done(count)
                     report()
@@ -258,6 +261,10 @@ class _Job:
         self.measures["frames_sha256"] = digest.hexdigest()
         self.measures["latents"] = latents
 
+    def _shown(self, frame: np.ndarray) -> np.ndarray:
+        t = self.trim
+        return np.ascontiguousarray(frame[t : len(frame) - t, t : frame.shape[1] - t])
+
     def _encode(self, frames: Iterator[np.ndarray]) -> None:
         order = self.order
         with VideoEncoder(
@@ -265,7 +272,7 @@ class _Job:
             order.width,
             order.height,
             order.fps,
-            source_size=(order.clip.width, order.clip.height),
+            source_size=(order.clip.width - 2 * self.trim, order.clip.height - 2 * self.trim),
             metadata=self.metadata,
         ) as encoder:
             for frame in interpolate(frames, order.interpolation, order.shown):
@@ -290,7 +297,7 @@ class _Job:
 
     def _note(self) -> dict[str, Any]:
         """What a checkpoint keeps beside the latents."""
-        return {"decode_chunk": self.chunk}
+        return {"decode_chunk": self.chunk, **{name: self.memory.settings[name] for name in SIZE}}
 
     def _report(self, moment: Progress) -> None:
         self.stage = moment.stage

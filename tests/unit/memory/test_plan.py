@@ -34,8 +34,10 @@ def gpu(vram: float, free: float | None = None, ram: float = 32) -> Machine:
                    gpu_speed=20)  # fmt: skip
 
 
-def cpu(ram: float, bf16: bool = True) -> Machine:
-    return Machine(ram_total=int(ram * GIB), ram_free=int(ram * 0.8 * GIB), cpu_bf16=bf16, cpu_speed=0.35)
+def cpu(ram: float, bf16: bool = True, half: bool = True) -> Machine:
+    return Machine(
+        cpu_half=half, ram_total=int(ram * GIB), ram_free=int(ram * 0.8 * GIB), cpu_bf16=bf16, cpu_speed=0.35
+    )
 
 
 @pytest.mark.parametrize(

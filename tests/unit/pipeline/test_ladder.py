@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import torch
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline import conditioning, decode, renderer
+from fanslymotion.pipeline import conditioning, decode, ladder, renderer
 from fanslymotion.pipeline.estimate import GIB, Offload
-from fanslymotion.pipeline.memory import Machine
+from fanslymotion.pipeline.memory import Machine, ModelSize, Work, plan, smaller
 from fanslymotion.pipeline.metadata import probe
+from fanslymotion.pipeline.oom import PlanMemory
+from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.renderer import Placement, RendererCache
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
@@ -85,25 +87,48 @@ def failing(monkeypatch: pytest.MonkeyPatch, place: str, times: int) -> Iterator
         yield left
 
 
+def learned(settings: Settings) -> Any:
+    """What is remembered of plans, beside the speeds."""
+    return PlanMemory(settings)._read().get("plans")
+
+
 def check(result: Any) -> None:
     info = probe(result.path)
     assert (info.width, info.height, info.frames) == (128, 72, 24)
 
 
-@pytest.mark.parametrize("place", ["load", "encode", "step", "decode"])
-@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("place", "times"), [("encode", 1), *(("step", n) for n in (1, 2, 3)), *(("decode", n) for n in (1, 4))]
+)
 def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times: int) -> None:
-    rungs = {"load": 1, "encode": 2, "step": 4, "decode": 5}[place]
     cache = RendererCache()
-    with failing(monkeypatch, place, min(times, rungs)) as left:
+    with failing(monkeypatch, place, times) as left:
         result = run(guided, renderers=cache, machine=CPU)
     assert left == [0]
     check(result)
     warned = [w for w in result.warnings if w.startswith("Out of memory")]
-    assert len(warned) == min(times, rungs)
+    assert len(warned) == times
     assert all(f"{w}" in caplog.text for w in warned)
     again = run(replace(guided, seed=5), renderers=cache, machine=CPU)
     check(again)
+
+
+@pytest.mark.parametrize(("place", "times"), [("load", 1), ("encode", 3), ("step", 5), ("decode", 5)])
+def test_after_a_cpus_last_rung(run: Callable, guided, monkeypatch, place: str, times: int) -> None:
+    cache = RendererCache()
+    with failing(monkeypatch, place, times), pytest.raises(RenderError, match="the memory is too small"):
+        run(guided, renderers=cache, machine=CPU)
+    check(run(replace(guided, seed=5), renderers=cache, machine=CPU))
+
+
+def test_half_the_numbers_where_the_cpu_can_bear_them() -> None:
+    first = plan(CPU, ModelSize(), Work(448, 256, 14, 2, False))
+    assert first.dtype == "float32"
+    assert smaller(first, Stage.LOADING) is None
+    able = plan(replace(CPU, cpu_half=True), ModelSize(), Work(448, 256, 14, 2, False))
+    below = smaller(able, Stage.LOADING)
+    assert below is not None
+    assert below.dtype == "bfloat16"
 
 
 @pytest.mark.parametrize(("place", "rungs"), [("load", 3), ("encode", 5), ("step", 6), ("decode", 6)])
@@ -142,15 +167,18 @@ def test_sampling_goes_on_from_its_checkpoint(run: Callable, guided, monkeypatch
 
 
 @pytest.mark.parametrize("offload", [Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL])
-def test_offload_gives_the_same_frames(run: Callable, guided, pretend_gpu, tmp_path, offload: Offload) -> None:
+def test_offload_gives_the_same_frames(
+    run: Callable, guided, pretend_gpu, monkeypatch, tmp_path, offload: Offload
+) -> None:
     plain, offloaded = {}, {}
     run(guided, renderers=RendererCache(), machine=CPU, measures=plain)
-    work = tmp_path / "other"
-    work.mkdir()
-    rungs = {"device": "cuda", "dtype": "float16", "offload": str(offload), "width": 128, "height": 72, "window": 14}
-    rungs |= {"guided": True, "two_pass": False, "chunked": False, "decode_chunk": 14}
-    (work / "plan.json").write_text(json.dumps(rungs))
-    run(guided, renderers=RendererCache(), machine=GPU, measures=offloaded, work=work)
+    planned = ladder.outlook
+
+    def with_offload(*args: Any, **options: Any) -> Any:
+        return replace(planned(*args, **options), offload=offload)
+
+    monkeypatch.setattr(ladder, "outlook", with_offload)
+    run(guided, renderers=RendererCache(), machine=GPU, measures=offloaded, work=tmp_path / "other")
     assert offloaded["plan"].offload is offload
     assert plain["frames_sha256"] == offloaded["frames_sha256"]
 
@@ -165,22 +193,67 @@ def test_what_worked_is_remembered(run: Callable, guided, monkeypatch, tmp_path)
     assert not [w for w in later.warnings if "Out of memory" in w]
 
 
-def test_a_job_taken_up_again_keeps_its_size(run: Callable, guided, monkeypatch, tmp_path) -> None:
-    """Less memory was free when it began: its checkpoint must fit now that there is more."""
+class Stop(BaseException):
+    """The process dies."""
 
-    class Stop(BaseException):
-        pass
 
+def stop_in_window(number: int) -> Callable[[Any], None]:
     def stop(moment: Any) -> None:
-        if moment.window == 2:
+        if moment.window == number:
             raise Stop
 
+    return stop
+
+
+def test_a_job_taken_up_again_keeps_its_size(run: Callable, guided, settings, monkeypatch) -> None:
+    """Less memory was free when it began: its checkpoint must fit now that there is more."""
     with failing(monkeypatch, "step", 4), pytest.raises(Stop):
-        run(guided, renderers=RendererCache(), machine=CPU, progress=stop)
+        run(guided, renderers=RendererCache(), machine=CPU, progress=stop_in_window(2))
     measures: dict[str, Any] = {}
     run(guided, renderers=RendererCache(), machine=CPU, measures=measures)
     assert measures["resumed"] is not None
-    assert measures["plan"].width < 128
+    plan = measures["plan"]
+    assert plan.width < 128
+    assert (plan.dtype, plan.chunked) == ("float32", False), "only the size is the checkpoint's"
+    assert not learned(settings), "nothing ran out in this attempt"
+
+
+def test_a_failed_jobs_plan_is_not_taken_without_a_checkpoint(run: Callable, guided, settings, tmp_path) -> None:
+    """It failed with 1 GB free; the retry, with 60 GB free, is drawn as if nothing had been."""
+    kept = {"device": "cuda", "dtype": "float16", "offload": "sequential", "width": 64, "height": 40, "window": 7}
+    kept |= {"guided": False, "two_pass": True, "chunked": True, "decode_chunk": 1}
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "plan.json").write_text(json.dumps(kept))
+    measures: dict[str, Any] = {}
+    check(run(guided, renderers=RendererCache(), machine=CPU, measures=measures))
+    plan = measures["plan"]
+    assert (plan.device, plan.width, plan.guided, plan.decode_chunk) == ("cpu", 128, True, 14)
+    assert not learned(settings)
+
+
+def test_what_a_kill_ended_is_not_tried_again(run: Callable, guided, tmp_path, caplog) -> None:
+    """The kernel's OOM killer leaves no exception behind, only the plan that was tried (T3 on a CPU)."""
+    drawn = []
+    for window in (1, 1, 9):
+        measures: dict[str, Any] = {}
+        killed = Stage.SAMPLING if drawn else None
+        with suppress(Stop):
+            run(
+                guided,
+                renderers=RendererCache(),
+                machine=CPU,
+                killed=killed,
+                measures=measures,
+                progress=stop_in_window(window),
+            )
+        drawn.append(json.loads((tmp_path / "work" / "plan.json").read_text()))
+    assert drawn[1] != drawn[0]
+    assert (drawn[1]["two_pass"], drawn[1]["chunked"]) == (True, True)
+    assert "The system ended the worker while drawing: memory ran out. Going on with:" in caplog.text
+    assert "it is tried as it was" in caplog.text, "at the last rung"
+    after: dict[str, Any] = {}
+    run(replace(guided, seed=5), renderers=RendererCache(), machine=CPU, measures=after, work=tmp_path / "later")
+    assert after["plan"].two_pass, "the next job has learned from it"
 
 
 def test_at_the_end_of_the_ladder_it_says_so(run: Callable, guided, monkeypatch, tmp_path) -> None:
