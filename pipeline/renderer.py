@@ -90,6 +90,16 @@ class Renderer:
             if device.type == "cpu" and torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
+    @property
+    def whole(self) -> bool:
+        """No component lies half here, half there, or in other numbers than it should.
+
+        `.to()` moves and casts tensor by tensor: memory that runs out on the way leaves the rest where it was.
+        """
+        parts = [list(getattr(self, name).parameters()) for name in (IMAGE_ENCODER, VAE, UNET)]
+        placed = all(len({tensor.device.type for tensor in part}) == 1 for part in parts)
+        return placed and all(tensor.dtype == self.dtype for part in parts for tensor in part)
+
     def chunk_forward(self, on: bool) -> None:
         """Forward chunking: the UNet's feed-forward layers frame by frame, less memory at a few percent of time."""
         for module in self.unet.modules():
@@ -145,7 +155,8 @@ class RendererCache:
         return check_folder(model.folder, model.preset).fingerprint == self._renderer.fingerprint
 
     def is_warm(self, model: ModelFolder, placement: Placement) -> bool:
-        return self._renderer is not None and (self._renderer.model, self._renderer.placement) == (model, placement)
+        kept = self._renderer
+        return kept is not None and (kept.model, kept.placement) == (model, placement) and kept.whole
 
     @property
     def loaded(self) -> ModelFolder | None:

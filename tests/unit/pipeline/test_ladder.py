@@ -183,6 +183,32 @@ def test_offload_gives_the_same_frames(
     assert plain["frames_sha256"] == offloaded["frames_sha256"]
 
 
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_a_component_that_was_half_moved_harms_nobody(
+    run: Callable, guided, pretend_gpu, monkeypatch, part: str
+) -> None:
+    """`.to()` goes tensor by tensor. bf16 stands for the card here: any mixture breaks the next forward pass."""
+    cache = RendererCache()
+    run(guided, renderers=cache, machine=GPU)
+    kept = cache._renderer
+    assert kept is not None
+    real, left = type(kept).bring, [1]
+
+    def half_way(self: Any, name: str) -> Any:
+        if name == part and left[0]:
+            left[0] -= 1
+            for tensor in list(getattr(self, part).parameters())[:3]:
+                tensor.data = tensor.data.to(torch.bfloat16)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return real(self, name)
+
+    monkeypatch.setattr(type(kept), "bring", half_way)
+    check(run(replace(guided, seed=5), renderers=cache, machine=GPU))
+    assert left == [0]
+    assert cache._renderer is not None
+    assert cache._renderer.whole
+
+
 def test_what_worked_is_remembered(run: Callable, guided, monkeypatch, tmp_path) -> None:
     with failing(monkeypatch, "step", 2):
         run(guided, renderers=RendererCache(), machine=CPU)
