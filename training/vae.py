@@ -8,11 +8,13 @@ It is trained on CLIPS: trained on single frames, it shifts the colours of every
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import linear
 import numpy as np
+import tail
 import torch
 import torch.nn.functional as F
 from camera import clip, random_clip
@@ -29,12 +31,15 @@ class VaeConfig:
     linear_steps: int = 1500
     steps: int = 6000
     minutes: float = 60.0  # the run ends here at the latest, its schedule scaled to it
+    tail_minutes: float = 8.0  # then the last block alone, see tail.py
+    tail_clips: int = 110
     peak_rate: float = 1e-3
     images: int = 8  # frames a step, over all its clips
     crop: int = 64  # pixels
     chroma_weight: float = 1.0
     edge_weight: float = 1.0
     border_weight: float = 1.0
+    tail_border_weight: float = 12.0
     noise: float = 0.1  # on the latents, at most: the UNet's will not be perfect either
     seed: int = 1
 
@@ -188,6 +193,15 @@ def train(
             )
             log.draw()
     average.copy_to(decoder)
+
+    def draw_clip() -> tuple[torch.Tensor, torch.Tensor]:
+        pixels = crops.draw(1, 6, config.crop)
+        latents = patches.encode(pixels)
+        return latents + config.noise * torch.rand(()) * torch.randn_like(latents), pixels
+
+    strict = replace(config, border_weight=config.tail_border_weight)
+    loss_of = partial(reconstruction_loss, config=strict)
+    tail.train(vae, draw_clip, loss_of, config.tail_minutes, config.tail_clips)
     if held_out:
         print("vae: PSNR on photos never trained on, dB:", round(psnr(vae, held_out), 2), flush=True)
     return vae.eval()

@@ -57,6 +57,19 @@ def test_the_encoder_is_the_components_exactly(monkeypatch: pytest.MonkeyPatch) 
     assert torch.allclose(installed, patches.encode(pixels), rtol=2e-3, atol=2e-3)
 
 
+def test_the_tail_is_the_decoder_s_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TRAINING))
+    import tail
+    from diffusers import AutoencoderKLTemporalDecoder
+
+    vae = AutoencoderKLTemporalDecoder.from_pretrained(ROOT / "assets" / "mini", subfolder="vae").float()
+    latents = torch.randn(3, vae.config.latent_channels, 4, 6)
+    with torch.no_grad():
+        whole = vae.decode(latents, num_frames=3).sample
+        ended = tail.Tail(vae.decoder)(tail.features_of(vae, latents))
+    assert torch.allclose(whole, ended, atol=1e-5)
+
+
 def test_the_target_is_what_the_sampler_inverts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(TRAINING))
     from edm import denoised, target
