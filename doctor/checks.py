@@ -29,7 +29,7 @@ from ..queue.probe import round_trip
 from ..queue.types import Status, telling
 from ..settings import ROOT, Settings
 from . import texts
-from .diagnosis import diagnose, install_command, say_fault
+from .diagnosis import diagnose, free_space, install_command, say_fault, size
 
 OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
 LATE_SECONDS = 30.0
@@ -37,7 +37,11 @@ LATE_SECONDS = 30.0
 LOW_DISK = 2 << 30
 LOW_MEMORY = 2 << 30
 HOT = 90.0
-LAST_LINES = {"[WORKER] Starting job": "import", "[INFO] Getting renderer": "load"}
+LAST_LINES = {
+    **dict.fromkeys(("[WORKER] ", "[START] ", "[DEBUG] Metadata loaded"), "import"),
+    "[INFO] Getting renderer": "load",
+}
+"""What a worker was at when its log stops there."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,9 @@ class Doctor:
             jobs.store.set_meta("doctor", str(time.time()))
             health = jobs.store.check()
         except StoreError as e:
-            yield self.fault("store", BROKEN, _store_code(e), error=str(e), database=self.settings.database)
+            home = self.settings.home
+            where = {"database": self.settings.database, "folder": home, "free": free_space(home)}
+            yield self.fault("store", BROKEN, _store_code(e), error=str(e), **where)
             return
         if health != "ok":
             yield self.fault("store", BROKEN, "FM-QUEUE-003", error=health, database=self.settings.database)
@@ -220,10 +226,13 @@ class Doctor:
             yield self.fault("watch", WARN, "FM-GPU-007", temperature=sample.temperature)
 
     def watch(self) -> Iterator[Check]:
-        """Does a running job's card work? What its worker noticed stands in the job's events."""
+        """What befell a running job stands in its events: a card that does not work, a worker that died."""
         jobs = self.jobs
         for job in jobs.list(statuses=[Status.RUNNING]):
             for event in jobs.events_since(job.id, 0, 10_000):
+                if event.kind == "log" and "code" in event.data:
+                    values = {**event.data, "attempts": event.data.get("attempt")}
+                    yield self.fault("worker", WARN, values.pop("code"), **values)
                 if event.kind == "fault":
                     said = say_fault(event, self.language)
                     name = texts.say("checks", "watch", {}, self.language)
@@ -257,14 +266,21 @@ class Doctor:
         events = [event for event in jobs.events_since(failed[0].id, 0, 10_000) if event.kind == "log"]
         lines = [event.text.splitlines()[0] for event in events if event.text]
         wrong = [event for event in events if event.level in ("WARNING", "ERROR")]
-        stops = next((why for start, why in LAST_LINES.items() if lines and start in lines[-1]), "")
+        # The worker's own last line: what others wrote after its death is not where it stopped.
+        own = [line for line in lines if "The worker died at" not in line and "No progress for" not in line]
+        last = own[-1] if own else ""
+        stops = next((why for start, why in LAST_LINES.items() if last.startswith(start)), "")
         found = diagnose(failed[0], self.presets)
-        if found is not None and found.code != "FM-JOB-000":
-            yield self.fault("log", WARN, found.code, **found.values)
-        elif stops == "import":
-            yield self.fault("log", WARN, "FM-WORKER-007", line=lines[-1])
+        if stops == "import":
+            yield self.fault("log", WARN, "FM-WORKER-007", line=last)
+        elif found is not None and found.code not in ("FM-JOB-000", "FM-WORKER-004"):
+            said = found.say(self.language)
+            name = texts.say("checks", "log", {}, self.language)
+            yield Check("log", WARN, name, said["title"], *(said[key] for key in ("code", "title", "cause", "fix")))
         elif stops == "load":
-            yield self.fault("log", WARN, "FM-MEM-001", placement="-")
+            yield self.fault("log", WARN, "FM-MEM-001", error=last)
+        elif found is not None and found.code == "FM-WORKER-004":
+            yield self.fault("log", WARN, found.code, **found.values)
         elif wrong:
             yield self.fault("log", WARN, "FM-JOB-001", count=len(wrong), line=wrong[-1].text.splitlines()[0])
         else:
@@ -349,11 +365,6 @@ def try_ffmpeg() -> str:
             subprocess.run(command, check=True, capture_output=True, timeout=60, creationflags=CREATION_FLAGS)
     said = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=30).stdout
     return said.split()[2] if said.startswith("ffmpeg version") else "?"
-
-
-def size(count: int) -> str:
-    """As systems and card makers count memory: 1 GB is 2³⁰ bytes."""
-    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
 
 
 def _store_code(error: StoreError) -> str:

@@ -1,33 +1,28 @@
 """What a failed job died of, in plain words: from its error, its stage and its worker's last lines. No torch."""
 
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from ..pipeline.files import nearest_existing
 from ..presets import Presets
+from ..queue.faults import find_fault
 from ..queue.types import Event, Job, Status
 from ..settings import ROOT
 from . import texts
 
 RETRY, SMALLER, DOWNLOAD, PHOTO, RESTART = "retry", "retry_smaller", "download", "other_photo", "restart_worker"
 
-RULES: tuple[tuple[str, str, str], ...] = (
-    (r"^the worker died .*(?:code -9\b|killed it|Killed)", "FM-WORKER-005", SMALLER),
-    (r"^the worker died (?P<attempts>\d+) times", "FM-WORKER-004", SMALLER),
-    (r"the memory is too small", "FM-MEM-002", SMALLER),
-    (r"disk of [^;]* is full|No space left|disk is full", "FM-DISK-001", RETRY),
-    (r"not finite|is black though|single colour", "FM-VIDEO-002", RETRY),
-    (r"no model folder|is not a whole|download it:", "FM-MODEL-001", DOWNLOAD),
-    (r"could not be loaded|lacks \d+ weights|of the model again", "FM-MODEL-006", DOWNLOAD),
-    (r"CUDA error|illegal memory access|device-side assert|CUDNN_STATUS", "FM-GPU-008", RETRY),
-    (r"finished video cannot be put|job's folder [^;]* cannot be used|cannot be written", "FM-VIDEO-003", RETRY),
-    (r"ffmpeg", "FM-VIDEO-001", RETRY),
-    (r"photo is gone|is not a photo|is damaged or incomplete", "FM-PHOTO-001", PHOTO),
-    (r"choose one of|is not a Stable Video Diffusion model|fanslymotion\.json", "FM-SET-001", RETRY),
-)
-"""(pattern over the error, code, action), the first that fits; what nobody foresaw is FM-JOB-000."""
+ACTIONS = {
+    **dict.fromkeys(("FM-WORKER-004", "FM-WORKER-005", "FM-MEM-001", "FM-MEM-002"), SMALLER),
+    **dict.fromkeys(("FM-MODEL-001", "FM-MODEL-006"), DOWNLOAD),
+    "FM-PHOTO-001": PHOTO,
+}
+"""What mends a fault with one button; all others are tried again."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +40,12 @@ class Diagnosis:
 
     def say(self, language: str = "en") -> dict[str, Any]:
         text = texts.fault(self.code, self.values, language)
+        held = self.values.get("holders")
+        more = f" {texts.say('labels', 'holders', {'names': held}, language)}" if held else ""
         return {
             "code": self.code,
             "title": text.title,
-            "cause": text.cause,
+            "cause": text.cause + more,
             "fix": text.fix,
             "tried": list(self.tried),
             "action": self.action,
@@ -61,29 +58,24 @@ def diagnose(job: Job, presets: Presets) -> Diagnosis | None:
     if job.status is not Status.FAILED:
         return None
     first = job.error.splitlines()[0] if job.error else ""
-    code, action, found = "FM-JOB-000", RETRY, {}
-    for pattern, known, act in RULES:
-        if match := re.search(pattern, job.error, re.DOTALL | re.IGNORECASE):
-            code, action, found = known, act, match.groupdict()
-            break
-    smaller = next_smaller(job.request.resolution, presets)
-    if code == "FM-MEM-002" and job.stage == "loading":
-        code = "FM-MEM-001"
+    code, found = find_fault(job.error, job.stage)
+    action, smaller = ACTIONS.get(code, RETRY), next_smaller(job.request.resolution, presets)
     if action == SMALLER and not smaller:
         action = RETRY
+    home = job.folder.parent.parent
     values = {
         "error": first,
         "stage": job.stage,
-        "attempts": found.get("attempts") or job.attempt,
+        "attempts": job.attempt,
         "how": last_words(job.error),
         "model": job.request.model,
-        "folder": job.folder.parent.parent,
-        "resolution": smaller or job.request.resolution,
-        "placement": job.stage,
+        "folder": home,
+        "free": free_space(home) if code == "FM-DISK-001" else None,
+        "resolution": smaller,
         "holders": holders(first),
         "command": install_command(),
     }
-    return Diagnosis(code, action, smaller, job.warnings, values)
+    return Diagnosis(code, action, smaller, job.warnings, values | found)
 
 
 def say_fault(event: Event, language: str = "en") -> dict[str, str]:
@@ -113,8 +105,17 @@ def last_words(error: str) -> str:
 
 
 def holders(error: str) -> str:
-    found = re.search(r"Video memory is held by [^;]*", error)
-    return found.group(0) if found else ""
+    found = re.search(r"Video memory is held by (.*?)\. Close other programs", error)
+    return found[1] if found else ""
+
+
+def free_space(folder: Path) -> str:
+    return size(shutil.disk_usage(nearest_existing(folder)).free)
+
+
+def size(count: int) -> str:
+    """As systems and card makers count memory: 1 GB is 2³⁰ bytes."""
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
 
 
 def install_command() -> str:

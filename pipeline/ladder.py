@@ -55,15 +55,22 @@ class Ladder:
         """After memory ran out at `stage`. Return whether the checkpoint still fits. Raise RenderError at the end."""
         below = smaller(self.plan, stage)
         if below is None:
-            raise RenderError(
-                f"the memory is too small for this video, even with everything turned down ({error.splitlines()[0]}); "
-                f"{self._holders()}close other programs, or choose a smaller resolution or another model"
+            end = RenderError(
+                f"the memory is too small for this video, even with everything turned down ({error.splitlines()[0]}). "
+                f"{self._holders()}Close other programs, or choose a smaller resolution or another model"
             )
+            self.note(end)
+            raise end
         before, self.plan = self.plan, below
         self._learned = not self._inherited
         self._warn(f"Out of memory while {_DOING[stage]}; going on with: {change(before, below)}. {self._holders()}")
         self._keep()
         return resumable(before, below)
+
+    def note(self, error: Exception) -> None:
+        """Let the error say what has been tried."""
+        for warning in self.warnings:
+            error.add_note(warning)
 
     def done(self, sampling_seconds: float, share: float) -> None:
         """The job has ended well: remember what carried it, and how fast. share: of the sampling, done in one go."""

@@ -65,8 +65,8 @@ def produce(
     checkpoint_seconds: time between two checkpoints within a window; each window's end gets one anyway.
     machine: to plan the memory for; by default this one as it is now.
     killed: the stage in which the system killed the process of the last attempt because memory ran out.
-    Raise BadInput, ModelError or RenderError with a sentence for the user. Out of memory is no error: the job steps
-    down and goes on (`ladder.py`).
+    Raise BadInput, ModelError or RenderError with a sentence for the user; its notes say what had been tried. Out of
+    memory is no error: the job steps down and goes on (`ladder.py`).
     """
     image = load_photo(photo)
     order = settle(request, image.size, presets, settings)
@@ -79,6 +79,7 @@ def produce(
             result = job.run(checkpoint_seconds)
         except Exception as e:
             if not is_oom(e):
+                ladder.note(e)
                 raise
             error = str(e) or type(e).__name__
         # Outside of `except`: the exception holds the frames, and those the tensors (pytorch #18853).

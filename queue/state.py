@@ -6,16 +6,19 @@ A final status is never left: no UPDATE here starts from one.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..pipeline.progress import Stage
 from ..pipeline.request import VideoResult
+from .causes import Death
 from .store import Store
 from .types import Status
 
 MAX_LOSSES = 3
 """Workers lost without progress in between, before the job is failed."""
+MAX_MEMORY_LOSSES = 6
+"""The same where the system killed them for want of memory, and each attempt took less of it."""
 
 
 NOT_BEGUN = {"stage": "", "step": 0, "steps": 0, "window": 0, "windows": 0, "eta": None, "slowest_step": 0.0}
@@ -90,8 +93,10 @@ def finish(store: Store, job_id: str, worker: str, result: VideoResult, now: flo
     return _end(store, _mine(store, job_id, worker) & (job.cancel == False), job_id, changes, now)  # noqa: E712
 
 
-def fail(store: Store, job_id: str, worker: str, error: str, now: float) -> bool:
+def fail(store: Store, job_id: str, worker: str, error: str, now: float, tried: Sequence[str] = ()) -> bool:
+    """tried: what was changed on the way, so that it might go on."""
     changes = {"status": Status.FAILED, "finished": now, "error": error, "eta": None}
+    changes["warnings"] = json.dumps(list(tried))
     return _end(store, _mine(store, job_id, worker), job_id, changes, now)
 
 
@@ -120,14 +125,17 @@ def hand_back(store: Store, job_id: str, worker: str, now: float) -> bool:
     return won
 
 
-def lose(store: Store, row: Any, last_output: str, now: float) -> Status | None:
+def lose(store: Store, row: Any, last_output: str, now: float, death: Death | None = None) -> Status | None:
     """Take a job from a worker that died: waiting again, or failed after MAX_LOSSES at one place.
 
     `row` is the job as it was read; the UPDATE demands the same worker, attempt and lease, so that of two sweeps one
     wins, and neither against a worker that has renewed meanwhile. Returns the new status, None when it was not changed.
     A death further on than every earlier one is progress: the count of losses begins anew.
     last_output: what the worker wrote about this job, and about no other; "" where nobody listened.
+    death: how it ended, where somebody saw it. After a kill for want of memory the next attempt takes less of it
+    (`killed_for_memory`), which is progress of a kind: such jobs get more attempts.
     """
+    death = death or Death()
     job = store.tables.Job
     same = _mine(store, row.id, row.worker) & (job.attempt == row.attempt) & (job.lease == row.lease)
     place = place_of(row.stage, row.step)
@@ -135,14 +143,12 @@ def lose(store: Store, row: Any, last_output: str, now: float) -> Status | None:
     where = f"stage {row.stage or 'starting'}"
     if row.cancel:
         changes = {"status": Status.CANCELLED, "finished": now}
-    elif losses >= MAX_LOSSES:
+    elif losses >= (MAX_MEMORY_LOSSES if death.of_memory else MAX_LOSSES):
         lines = "\n".join(last_output.splitlines()[-20:])
-        error = (
-            f"the worker died {losses} times at {where}, without progress in between; often the memory is too small. "
-            "Retry with a smaller resolution"
-        )
+        error = f"{death.sentence(losses, where)}. Retry, with a smaller resolution if that does not help"
         error = f"{error}; the last lines of the worker:\n{lines}" if lines else error
-        changes = {"status": Status.FAILED, "finished": now, "error": error, "losses": losses}
+        tried = json.dumps(_tried(store, row.id))
+        changes = {"status": Status.FAILED, "finished": now, "error": error, "losses": losses, "warnings": tried}
     else:
         changes = {
             "status": Status.QUEUED,
@@ -155,11 +161,38 @@ def lose(store: Store, row: Any, last_output: str, now: float) -> Status | None:
     with store.write():
         if not _update(store, same, changes):
             return None
-        text = f"[WARN] The worker died at {where}, step {row.step} of {row.steps}; attempt {row.attempt} is lost"
-        add_event(store, row.id, now, "log", text, level="WARNING")
+        text = (
+            f"[WARN] {death.code}: The worker died at {where}, step {row.step} of {row.steps}; "
+            f"attempt {row.attempt} is lost"
+        )
+        data = {"code": death.code, "stage": row.stage, "attempt": row.attempt, **death.values}
+        add_event(store, row.id, now, "log", text, level="WARNING", data=data)
         add_event(store, row.id, now, "status", changes["status"])
         store.tables.Preview.delete().where(store.tables.Preview.job == row.id).execute()
     return changes["status"]
+
+
+def killed_for_memory(store: Store, job_id: str, attempt: int) -> Stage | None:
+    """The stage in which the system killed the worker of the attempt before this one because memory ran out."""
+    event = store.tables.Event
+    with store.errors():
+        last = (
+            event.select()
+            .where((event.job == job_id) & (event.data.contains("FM-WORKER-005")))
+            .order_by(event.id.desc())
+            .first()
+        )
+    data = json.loads(last.data) if last is not None else {}
+    return Stage(data["stage"] or Stage.LOADING) if data.get("attempt") == attempt - 1 else None
+
+
+def _tried(store: Store, job_id: str) -> list[str]:
+    """The steps down that stand in the job's log (`pipeline.ladder`)."""
+    event = store.tables.Event
+    found = event.select(event.text).where(
+        (event.job == job_id) & (event.level == "WARNING") & event.text.contains("oing on with: ")
+    )
+    return [row.text.removeprefix("[WARN] ") for row in found.order_by(event.id)]
 
 
 def place_of(stage: str, step: int) -> int:

@@ -17,7 +17,7 @@ from ..errors import StoreError
 from ..pipeline.heap import keep_heap
 from ..settings import Settings
 from . import state
-from .causes import likely_cause
+from .causes import Autopsy, likely_cause
 from .codes import RESTART_CODE
 from .log import STARTS
 from .recovery import HOST, MACHINE, lock_path
@@ -63,6 +63,7 @@ class Supervisor:
         self._job_id = ""
         """Of these the ones since the last job began, and which job that was."""
         self._child: subprocess.Popen[str] | None = None
+        self._autopsy = Autopsy()
         self._store = Store(settings)
 
     def __enter__(self) -> "Supervisor":
@@ -114,6 +115,7 @@ class Supervisor:
         """Start a worker and watch it to its end: (exit code, whether it had become ready)."""
         self._lines.clear()
         self._begin_job("")
+        self._autopsy = Autopsy()
         child = self._child = self._spawn(worker_id)
         reader = threading.Thread(target=self._read, args=(child,), name="worker output", daemon=True)
         reader.start()
@@ -126,6 +128,7 @@ class Supervisor:
             if time.monotonic() - looked < 1:
                 continue
             looked = time.monotonic()
+            self._autopsy.look()
             try:
                 row, now_seen, limit = self._look(worker_id)
             except StoreError as e:
@@ -211,7 +214,9 @@ class Supervisor:
             kill_tree(child.pid)
 
     def _kill_stalled(self, child: "subprocess.Popen[str]", job_id: str, limit: float) -> None:
-        text = f"[WARN] No progress for {limit:.0f} s: the worker is stopped and the job resumes in a new one"
+        self._autopsy.stalled = limit
+        what = f"No progress for {limit:.0f} s: the worker is stopped and the job resumes in a new one"
+        text = f"[WARN] FM-WORKER-003: {what}"
         self._say(text)
         try:
             if job_id:
@@ -228,7 +233,7 @@ class Supervisor:
         In one transaction: no sweep may find the job of a worker that is recorded as crashed, and write all its words
         into it. A job gets only its own ones, for those before may be another login's.
         """
-        output = _last_words(self._lines, code)
+        output, death = _last_words(self._lines, code), self._autopsy.death(code)
         tables, now = self._store.tables, time.time()
         while True:
             try:
@@ -243,7 +248,7 @@ class Supervisor:
                     job = tables.Job
                     for row in job.select().where((job.worker == worker_id) & (job.status == Status.RUNNING)):
                         own_lines = self._job_lines if row.id == self._job_id else ()
-                        state.lose(self._store, row, _last_words(own_lines, code), now)
+                        state.lose(self._store, row, _last_words(own_lines, code), now, death)
                 self._forget_older_crashes(worker_id)
                 return
             except StoreError as e:

@@ -15,6 +15,7 @@ from ..pipeline.progress import ProgressCallback
 from ..pipeline.request import VideoResult
 from . import state
 from .database import DamagedError
+from .faults import find_fault
 from .jobs import remove_work
 from .log import STARTS
 from .reporter import LostLease, Reporter
@@ -65,6 +66,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
             renderers=renderers,
             progress=progress,
             record={"job": job.id, "name": job.name},
+            killed=state.killed_for_memory(store, job.id, job.attempt),
         )
 
     return run
@@ -107,12 +109,17 @@ def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
         log.info("The worker stops; the job goes back to the queue and will go on where it was")
         return lambda store, job, worker: _insist(lambda: state.hand_back(store, job.id, worker, time.time()))
     except FanslymotionError as e:
-        error = str(e)
-        log.error("%s", error)
+        error, tried = str(e), _notes(e)
+        log.error("%s: %s", find_fault(error, reporter.stage)[0], error)
     except Exception as e:
-        error = explain(e, job)
-        log.exception("%s", error)
-    return lambda store, job, worker: _insist(lambda: state.fail(store, job.id, worker, error, time.time()))
+        error, tried = explain(e, job), _notes(e)
+        log.exception("%s: %s", find_fault(error, reporter.stage)[0], error)
+    return lambda store, job, worker: _insist(lambda: state.fail(store, job.id, worker, error, time.time(), tried))
+
+
+def _notes(error: Exception) -> tuple[str, ...]:
+    """What the pipeline changed before it gave up."""
+    return tuple(getattr(error, "__notes__", ()))
 
 
 def explain(error: Exception, job: Job) -> str:

@@ -136,6 +136,25 @@ def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit) 
     assert "No progress for " in logs(jobs, job.id)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there memory that runs out is an error, no kill")
+def test_the_systems_out_of_memory_killer_leads_to_a_step_down(jobs, settings, submit, monkeypatch) -> None:
+    """T3 on a CPU: SIGKILL, on a machine that counts as full (nothing here is to be filled up for real)."""
+    from fanslymotion.queue import causes
+    from fanslymotion.queue.supervisor import Supervisor
+
+    monkeypatch.setattr(causes, "LOW_MEMORY", 2.0)
+    job = submit(steps=12)
+    with Supervisor(settings):
+        until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
+        assert kill(next(w for w in jobs.workers() if w.alive).pid)
+        done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
+    assert done.attempt == 2
+    log = logs(jobs, job.id)
+    assert "[WARN] FM-WORKER-005: The worker died at stage sampling" in log
+    assert "[WARN] The system ended the worker while drawing: memory ran out. Going on with: " in log
+    assert any("Going on with" in warning for warning in done.warnings)
+
+
 def test_cancel_while_running_leaves_the_next_job_alone(jobs, start, submit) -> None:
     start()
     job, other = submit(steps=60), submit(seconds=6, steps=2)

@@ -60,7 +60,7 @@ def test_t3_no_memory_to_load_the_model(told: Told, run_here, submit, jobs: Jobs
     job = run_here(submit())
     assert job.status is Status.FAILED
     told.everywhere(job, "FM-MEM-001", "retry")
-    assert "[WARN]" in log_of(jobs, job)
+    assert "[ERROR] FM-MEM-001: the memory is too small" in log_of(jobs, job)
 
 
 def test_t4_no_memory_while_generating(told: Told, run_here, submit, jobs: Jobs, monkeypatch) -> None:
@@ -68,8 +68,9 @@ def test_t4_no_memory_while_generating(told: Told, run_here, submit, jobs: Jobs,
         patch.setattr(conditioning, "encode", out_of_memory)
         job = run_here(submit(steps=1, seconds=6))
     assert job.status is Status.FAILED
-    told.everywhere(job, "FM-MEM-002", "retry")
-    assert "[WARN]" in log_of(jobs, job)
+    said = told.everywhere(job, "FM-MEM-002", "retry")
+    assert said["tried"], "what was tried is told"
+    assert all(f"[WARN] {step}" in log_of(jobs, job) for step in said["tried"])
     assert run_here(submit(steps=1, seconds=6)).status is Status.DONE, "the next job is not harmed"
 
 

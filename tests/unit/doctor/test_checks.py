@@ -11,11 +11,13 @@ from types import SimpleNamespace
 import pytest
 from fanslymotion.doctor import checks as module
 from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, requirements, worst, wrong_packages
+from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.devices import GpuProcess, Gpus, GpuSample
 from fanslymotion.pipeline.estimate import GIB
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.torch_build import TorchBuild
 from fanslymotion.queue import state
+from fanslymotion.queue.causes import Death
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.settings import Settings
 
@@ -195,6 +197,37 @@ def test_where_the_log_stops(find: Find, settings: Settings, photo: Path, lines:
         state.add_event(jobs.store, job.id, 1.0, "log", text, level)
     state.fail(jobs.store, job.id, "w", "why", 2.0)
     assert [found for _, found in find("log")] == [code]
+
+
+def test_what_others_wrote_after_a_death_is_not_its_end(find: Find, settings: Settings, photo: Path) -> None:
+    jobs = Jobs(settings)
+    job = jobs.submit(photo, VideoRequest())
+    for attempt in (1, 2, 3):
+        row = state.claim(jobs.store, f"w{attempt}", 1.0)
+        state.add_event(jobs.store, job.id, 1.0, "log", "[WORKER] Starting job: 1", "INFO")
+        state.add_event(jobs.store, job.id, 1.0, "log", "[INFO] Getting renderer... svd from /m", "INFO")
+        assert state.lose(jobs.store, row, "", 2.0) is not None
+    assert [code for _, code in find("log")] == ["FM-MEM-001"]
+
+
+def test_a_database_on_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full, nothing could be written to jobs.db")
+
+    doctor = Doctor(settings)
+    monkeypatch.setattr(doctor.jobs.store, "set_meta", full)
+    [check] = doctor.store()
+    assert check.code == "FM-DISK-001"
+    assert "unknown" not in check.cause
+
+
+def test_a_worker_that_was_killed_under_a_job_is_told(find: Find, settings: Settings, photo: Path) -> None:
+    jobs = Jobs(settings)
+    jobs.submit(photo, VideoRequest())
+    row = state.claim(jobs.store, "w", 1.0)
+    state.lose(jobs.store, row, "", 2.0, Death("FM-WORKER-005", {"free": "0.2 GB"}))
+    state.claim(jobs.store, "v", 3.0)
+    assert (WARN, "FM-WORKER-005") in find("watch")
 
 
 def test_the_command(settings: Settings) -> None:

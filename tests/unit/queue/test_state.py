@@ -4,8 +4,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue import state
+from fanslymotion.queue.causes import Death
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import Store
 from fanslymotion.queue.types import Status
@@ -121,6 +123,30 @@ def test_three_losses_at_one_place_fail_the_job(jobs: Jobs, running: str) -> Non
     assert job.status is Status.FAILED
     assert job.error.startswith("the worker died 3 times at stage sampling")
     assert job.error.endswith("Killed")
+
+
+def test_kills_for_want_of_memory_are_answered_with_less_of_it(jobs: Jobs, running: str) -> None:
+    store, worker = jobs.store, "w"
+    death = Death("FM-WORKER-005", {"free": "0.1 GB"})
+    assert state.killed_for_memory(store, running, 1) is None
+    for attempt in range(1, state.MAX_MEMORY_LOSSES):
+        state.renew(store, running, worker, {"stage": "sampling", "step": 3})
+        step = f"[WARN] The system ended the worker. Going on with: step {attempt}"
+        state.add_event(store, running, 2.0, "log", step, "WARNING")
+        assert state.lose(store, row(store, running), "", 2.0, death) is Status.QUEUED
+        assert state.killed_for_memory(store, running, attempt + 1) is Stage.SAMPLING
+        assert state.killed_for_memory(store, running, attempt + 2) is None, "another loss came in between"
+        worker = f"w{attempt}"
+        state.claim(store, worker, 3.0)
+    assert state.lose(store, row(store, running), "", 2.0, death) is Status.FAILED
+    job = jobs.get(running)
+    assert job.error.startswith("the worker was killed by the system")
+    assert len(job.warnings) == state.MAX_MEMORY_LOSSES - 1, "the diagnosis says what was tried"
+
+
+def test_a_failure_keeps_what_was_tried(jobs: Jobs, running: str) -> None:
+    assert state.fail(jobs.store, running, "w", "why", 2.0, ("Out of memory while drawing",))
+    assert jobs.get(running).warnings == ("Out of memory while drawing",)
 
 
 def test_progress_between_losses_starts_the_count_anew(jobs: Jobs, running: str) -> None:
