@@ -3,6 +3,8 @@
 import json
 import logging
 import platform
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +34,9 @@ MESSAGES = (
 )
 
 ENOMEM = 12
+WIN_CODES = (8, 14, 1455)  # not enough memory, out of memory, the paging file is too small
+# safetensors and other Rust libraries put the system's words, in its language, before the number.
+OS_ERROR = re.compile(r"\(os error (?:8|14|1455)\)" if sys.platform == "win32" else r"\(os error (?:12|1455)\)")
 
 
 def is_oom(error: BaseException) -> bool:
@@ -42,12 +47,14 @@ def is_oom(error: BaseException) -> bool:
 def _is_oom(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemoryError", "AcceleratorOutOfMemoryError"):
         return True
-    if isinstance(error, OSError) and (error.errno == ENOMEM or getattr(error, "winerror", None) in (8, 1455)):
+    if isinstance(error, OSError) and (error.errno == ENOMEM or getattr(error, "winerror", None) in WIN_CODES):
         return True
+    text = str(error).lower()
+    if type(error).__name__ == "SafetensorError":
+        return OS_ERROR.search(text) is not None
     if not isinstance(error, (RuntimeError, OSError, ValueError)):
         return False
-    text = str(error).lower()
-    return any(message in text for message in MESSAGES)
+    return OS_ERROR.search(text) is not None or any(message in text for message in MESSAGES)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

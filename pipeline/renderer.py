@@ -14,6 +14,7 @@ from .estimate import Offload
 from .heap import return_heap
 from .memory import MemoryPlan
 from .models import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
+from .oom import is_oom
 from .tiny import build
 
 log = logging.getLogger(__name__)
@@ -302,9 +303,9 @@ def _part(kind: Any, part: str, model: ModelFolder, files: ModelFiles, **dtype: 
             output_loading_info=True,
             **dtype,
         )
-    except (torch.OutOfMemoryError, MemoryError):
-        raise
     except Exception as e:  # the libraries raise OSError, ValueError, RuntimeError, KeyError and SafetensorError here
+        if is_oom(e):
+            raise  # these files are well
         raise ModelError(f"{folder} could not be loaded: {e}; get these files of the model again") from e
     if info["missing_keys"]:
         missing = sorted(info["missing_keys"])

@@ -9,6 +9,7 @@ from fanslymotion.pipeline.memory import GIB, Machine, ModelSize, Offload, Work,
 from fanslymotion.pipeline.oom import PlanMemory, is_oom, speed_key
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.settings import Settings
+from safetensors import SafetensorError
 
 
 def wrapped(cause: BaseException) -> BaseException:
@@ -29,6 +30,9 @@ def wrapped(cause: BaseException) -> BaseException:
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4294967296 bytes."),
         MemoryError(),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
+        OSError("Файл подкачки слишком мал для завершения операции. (os error 1455)"),
+        RuntimeError("Файл подкачки слишком мал для завершения операции. (os error 1455)"),
+        SafetensorError("Error while deserializing: I/O error: Файл подкачки слишком мал. (os error 1455)"),
         wrapped(torch.OutOfMemoryError("HIP out of memory")),
     ],
 )
@@ -48,6 +52,8 @@ def test_torch_really_speaks_like_that():
         RuntimeError("Input type (c10::Half) and bias type (float) should be the same"),
         RuntimeError("CUDA error: an illegal memory access was encountered"),
         OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("Error while deserializing header: header too large"),
+        RuntimeError("I/O error: No space left on device (os error 28)"),
         ValueError("height must be divisible by 8"),
         KeyError("out of memory"),
         KeyboardInterrupt(),

@@ -15,6 +15,7 @@ from fanslymotion.pipeline.models import (
     native_size,
     require_model,
 )
+from fanslymotion.pipeline.oom import is_oom
 from fanslymotion.pipeline.renderer import Placement, RendererCache, choose_placement, load
 from fanslymotion.presets import Presets
 from fanslymotion.settings import Settings
@@ -179,3 +180,15 @@ def test_the_cache_keeps_one_model_and_notices_new_files(folder: Path) -> None:
     assert cache.get(model) is not first
     cache.release()
     assert cache.loaded is None
+
+
+def test_memory_that_runs_out_while_a_file_is_read_does_not_blame_the_file(folder: Path, monkeypatch) -> None:
+    from transformers import CLIPVisionModelWithProjection
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("Файл подкачки слишком мал для завершения операции. (os error 1455)")
+
+    monkeypatch.setattr(CLIPVisionModelWithProjection, "from_pretrained", full)
+    with pytest.raises(OSError, match="1455") as caught:
+        load(ModelFolder(folder_preset(folder), folder), choose_placement())
+    assert is_oom(caught.value)
