@@ -22,6 +22,7 @@ from ..models.registry import list_models
 from ..pipeline import devices
 from ..pipeline.ffmpeg import CREATION_FLAGS, ffmpeg_path
 from ..pipeline.files import nearest_existing
+from ..pipeline.processor import cpu_name
 from ..pipeline.torch_build import torch_build
 from ..presets import Presets, load_presets
 from ..queue.jobs import MIN_FREE_BYTES, Jobs
@@ -208,7 +209,7 @@ class Doctor:
         elif gpus.kind == "amd" and not build.hip:
             yield self.fault("gpu", WARN, "FM-GPU-006", name=name, torch=build.version, build=build.kind)
         elif not devices.usable(gpus, build):
-            yield self.ok("gpu", "gpu_none", cpu=devices.cpu_name(), cores=psutil.cpu_count() or 1)
+            yield self.ok("gpu", "gpu_none", cpu=cpu_name(), cores=psutil.cpu_count() or 1)
             return
         else:
             yield self.ok("gpu", name=name, driver=gpus.driver, build=build.kind)

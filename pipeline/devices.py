@@ -4,21 +4,22 @@ NVIDIA through NVML (nvidia-ml-py), AMD on Linux through sysfs; Apple and everyt
 """
 
 import logging
+import os
 import platform
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from .estimate import CONTEXT
 from .memory import GIB, Machine
 from .oom import speed_key
+from .processor import cpu_bf16, cpu_flags
 from .torch_build import TorchBuild, torch_build
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,8 @@ class GpuProcess:
 class GpuSample:
     """One look at one GPU. time: Unix seconds. load: 0..100 %, memory: bytes, temperature: °C; None = not known.
 
-    processes: all that hold memory of it, the greediest first.
+    processes: all that hold memory of it, the greediest first. index: NVML's, which is not torch's.
+    speed: compute capability, then cores times clock: CUDA's own order is the fastest first.
     """
 
     time: float
@@ -65,6 +67,8 @@ class GpuSample:
     memory_total: int
     temperature: float | None
     processes: tuple[GpuProcess, ...] = ()
+    uuid: str = ""
+    speed: float = 0.0
 
     @property
     def memory_free(self) -> int:
@@ -75,7 +79,8 @@ class GpuSample:
 class Gpus:
     """What there is. kind: `nvidia`, `amd`, `apple`, `other` or `none`. note: a sentence when it cannot be watched.
 
-    driver: its version, cuda: the newest CUDA it supports, as (major, minor); capability: of the first GPU.
+    driver: its version, cuda: the newest CUDA it supports, as (major, minor); capability, cores, clock_mhz: of the GPU
+    that torch computes on.
     """
 
     kind: str
@@ -128,9 +133,10 @@ class GpuWatch:
                 self._lost(e)
         return [self._amd_sample(i, card) for i, card in enumerate(self._amd_cards())]
 
-    def sample(self, index: int = 0) -> GpuSample | None:
+    def sample(self, card: str = "") -> GpuSample | None:
+        """Of the GPU that torch computes on. card: its UUID where torch has said it, else it is inferred."""
         found = self.samples()
-        return found[index] if index < len(found) else None
+        return chosen(found, card, os.environ) if found else None
 
     # NVIDIA
 
@@ -165,7 +171,8 @@ class GpuWatch:
         if not handles:
             return Gpus("none", note="the NVIDIA driver finds no GPU")
         cuda = lib.nvmlSystemGetCudaDriverVersion()
-        first = handles[0]
+        used = self.sample()
+        first = handles[used.index if used else 0]
         major, minor = _try(lambda: lib.nvmlDeviceGetCudaComputeCapability(first), (0, 0))
         return Gpus(
             "nvidia",
@@ -188,6 +195,8 @@ class GpuWatch:
             int(memory.total),
             _try(lambda: float(lib.nvmlDeviceGetTemperature(handle, lib.NVML_TEMPERATURE_GPU)), None),
             _processes(lib, handle),
+            _text(_try(lambda: lib.nvmlDeviceGetUUID(handle), "")),
+            _speed(lib, handle),
         )
 
     # AMD on Linux
@@ -213,6 +222,44 @@ class GpuWatch:
         )
 
 
+@dataclass(frozen=True)
+class Cuda:
+    """What torch says of its GPU. free: bytes. held: bytes that are this process's own. uuid: as NVML writes it."""
+
+    works: bool
+    free: int = 0
+    held: int = 0
+    uuid: str = ""
+
+    @classmethod
+    def here(cls) -> "Cuda | None":
+        """None in a process that has not imported torch; it is not imported for this."""
+        torch: Any = sys.modules.get("torch")
+        if torch is None:
+            return None
+        try:
+            if not torch.cuda.is_available():
+                return cls(False)
+            free, _ = torch.cuda.mem_get_info()
+            uuid = _try(lambda: f"GPU-{torch.cuda.get_device_properties(0).uuid}", "")
+            # CUDA's context stays with the process; the estimates count it as needed.
+            return cls(True, free, torch.cuda.memory_reserved() + CONTEXT, uuid)
+        except Exception as e:  # a driver that answers NVML and fails torch: the processor is there
+            log.warning("The graphics card cannot be used: %s", e)
+            return cls(False)
+
+
+def chosen(samples: Sequence[GpuSample], card: str, environ: Mapping[str, str]) -> GpuSample:
+    """The GPU that torch calls its first. NVML counts by the bus, CUDA the fastest first, and only the visible ones."""
+    by_bus = environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    order = list(samples) if by_bus else sorted(samples, key=lambda sample: -sample.speed)
+    wanted = card or environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
+    if wanted.isdecimal() and int(wanted) < len(order):
+        return order[int(wanted)]
+    named = [sample for sample in samples if wanted and sample.uuid.startswith(wanted)]
+    return (named or order)[0]
+
+
 def machine(
     watch: GpuWatch | None = None,
     *,
@@ -220,11 +267,14 @@ def machine(
     own: frozenset[int] = frozenset(),
     build: TorchBuild | None = None,
     large: bool = True,
-    index: int = 0,
+    cuda: "Cuda | None" = None,
+    held: int = 0,
 ) -> Machine:
     """This machine as the memory plan sees it. speeds: measured ones (`oom.PlanMemory.speeds`), of `large` models.
 
-    own: processes whose memory counts as free: the worker that keeps the model warm.
+    own: processes whose memory counts as free: the worker that keeps the model warm. held: what it says it holds of
+    the video memory, for drivers that tell nobody (Windows) and containers, where it has another process id.
+    cuda: what torch says, where it is loaded: it knows better than the driver whether, where and with how much.
     """
     watch, build, speeds = watch or GpuWatch(), build or torch_build(), speeds or {}
     memory, cores = psutil.virtual_memory(), psutil.cpu_count() or 1
@@ -241,15 +291,17 @@ def machine(
         reserve=7 * GIB // 10 if sys.platform == "win32" else 4 * GIB // 10,
     )
     gpus = watch.describe()
-    sample = watch.sample(index) if usable(gpus, build) else None
+    works = usable(gpus, build) and (cuda is None or cuda.works)
+    sample = watch.sample(cuda.uuid if cuda else "") if works else None
     values: dict[str, Any] = {}
     if sample is not None:
-        mine = sum(process.memory for process in sample.processes if process.pid in own)
+        mine = max(held, sum(process.memory for process in sample.processes if process.pid in own))
+        free = cuda.free + cuda.held if cuda else sample.memory_free + mine
         values = {
             "device": "cuda",
             "name": sample.name,
             "vram_total": sample.memory_total,
-            "vram_free": min(sample.memory_total, sample.memory_free + mine),
+            "vram_free": min(sample.memory_total, free),
             "gpu_speed": gpu_speed(gpus),
         }
     found = replace(found, **values)
@@ -273,39 +325,6 @@ def gpu_speed(gpus: Gpus) -> float:
     return gpus.cores * gpus.clock_mhz * 1e6 * rate / 1e12 * REACHED.get(rate, REACHED_ELSE)
 
 
-@cache
-def cpu_flags() -> frozenset[str]:
-    """Instruction sets, as Linux and macOS name them; empty on Windows, which does not tell."""
-    try:
-        if sys.platform == "linux":
-            lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-            line = next((x for x in lines if x.startswith(("flags", "Features"))), "")
-            return frozenset(line.partition(":")[2].split())
-        if sys.platform == "darwin":
-            names = ["hw.optional.arm.FEAT_BF16", "hw.optional.avx512f"]
-            out = subprocess.run(["sysctl", *names], capture_output=True, text=True, timeout=5, check=False).stdout
-            on = {line.partition(":")[0] for line in out.splitlines() if line.strip().endswith(": 1")}
-            return frozenset({"bf16"} if names[0] in on else ()) | frozenset({"avx512f"} if names[1] in on else ())
-    except (OSError, subprocess.SubprocessError) as e:
-        log.debug("CPU flags: %s", e)
-    return frozenset()
-
-
-def cpu_bf16() -> bool:
-    """Whether the CPU multiplies bf16 numbers itself; without it they are slower than 32-bit ones."""
-    return bool({"avx512_bf16", "amx_bf16", "bf16"} & cpu_flags())
-
-
-def cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
 def _processes(lib: Any, handle: Any) -> tuple[GpuProcess, ...]:
     found: dict[int, int] = {}
     for ask in (lib.nvmlDeviceGetComputeRunningProcesses, lib.nvmlDeviceGetGraphicsRunningProcesses):
@@ -320,6 +339,13 @@ def _processes(lib: Any, handle: Any) -> tuple[GpuProcess, ...]:
 def others(sample: GpuSample, own: frozenset[int]) -> tuple[GpuProcess, ...]:
     """The programs that hold video memory and are not ours."""
     return tuple(process for process in sample.processes if process.pid not in own)
+
+
+def _speed(lib: Any, handle: Any) -> float:
+    major, minor = _try(lambda: lib.nvmlDeviceGetCudaComputeCapability(handle), (0, 0))
+    cores = _try(lambda: lib.nvmlDeviceGetNumGpuCores(handle), 0)
+    clock = _try(lambda: lib.nvmlDeviceGetMaxClockInfo(handle, lib.NVML_CLOCK_SM), 0)
+    return (10 * major + minor) * 1e12 + cores * clock
 
 
 def _process_name(pid: int) -> str:

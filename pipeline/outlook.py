@@ -23,11 +23,13 @@ def outlook(
     settings: Settings,
     *,
     own: Iterable[int] | None = None,
+    held: int = 0,
     machine: Machine | None = None,
 ) -> MemoryPlan:
     """How the request would be computed now. photo_size: width, height in pixels.
 
     own: processes whose memory counts as free (default: this one); a worker keeps its model warm, and gives it up.
+    held: bytes of video memory that a worker says it holds (`Cuda.held`).
     machine: to plan for instead of this one. Raise PresetError or ModelError.
     """
     model = find_model(request.model, presets, settings)
@@ -35,7 +37,8 @@ def outlook(
     size = model_size(model.folder, model.preset.width, model.preset.height, model.preset.frames)
     memory = PlanMemory(settings)
     pids = frozenset([os.getpid()] if own is None else own)
-    here = machine or devices.machine(watch, speeds=memory.speeds, own=pids, large=size.large)
+    cuda = devices.Cuda.here() if own is None else None
+    here = machine or devices.machine(watch, speeds=memory.speeds, own=pids, large=size.large, cuda=cuda, held=held)
     return memory.recall(plan(here, size, work), model.name)
 
 

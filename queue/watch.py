@@ -14,6 +14,7 @@ import psutil
 
 from ..errors import StoreError
 from ..pipeline import devices
+from ..pipeline.processor import cpu_name
 from ..pipeline.progress import Stage
 from ..pipeline.torch_build import torch_build
 from . import state
@@ -54,7 +55,7 @@ class Meter:
         memory = psutil.virtual_memory()
         return {
             "device": "cpu",
-            "name": devices.cpu_name(),
+            "name": cpu_name(),
             "load": psutil.cpu_percent(None),
             "used": memory.total - memory.available,
             "total": memory.total,

@@ -27,6 +27,7 @@ from .reporter import Reporter
 from .store import Store
 from .tasks import Produce, make_produce, process_video_generation
 from .types import Status
+from .warm import Warmth
 
 BEAT_SECONDS = 2.0
 SWEEP_SECONDS = 1.0
@@ -58,6 +59,7 @@ class Worker:
         self._lock = hold(self._lock_path)
         self._produce: Produce | None = None
         self._renderers: Any = None
+        self._warmth = Warmth(self.store, os.getpid())
 
     def run(self) -> int:
         self._register("starting")
@@ -163,6 +165,8 @@ class Worker:
         busy = self._job_id
         table = self.store.tables.Worker
         self._set(state="running" if busy else "idle", job=busy, beats=table.beats + 1)
+        if not busy:
+            self._warmth.tell()
         if self.store.replaced():
             log.error("The jobs' database was set aside by another process; this worker starts anew with the new one")
             self.stop(CRASH_CODE)

@@ -25,6 +25,9 @@ class Nvml:
     def nvmlDeviceGetHandleByIndex(self, index):
         return index
 
+    def nvmlDeviceGetUUID(self, handle):
+        return f"GPU-{handle}"
+
     def nvmlDeviceGetName(self, handle):
         return b"NVIDIA GeForce RTX 3060"
 

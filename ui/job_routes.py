@@ -24,6 +24,7 @@ from ..pipeline.sizes import output_size
 from ..presets import Presets
 from ..queue.rows import photo_of
 from ..queue.types import Job
+from ..queue.warm import held
 from ..settings import ROOT
 from .files import fresh, own_file
 from .guard import COOKIE
@@ -103,11 +104,14 @@ async def estimate(
     studio.presets.model(model)
 
     def look() -> dict[str, Any]:
-        own = [worker.pid for worker in studio.jobs.workers() if worker.alive]
+        workers = studio.jobs.workers()
+        own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
         found, machine = {}, None
         for name in studio.presets.resolutions:
             wanted = VideoRequest(resolution=name, seconds=seconds, quality=quality, model=model, steps=steps)
-            plan = outlook(wanted, (width, height), studio.presets, studio.settings, own=own, machine=machine)
+            plan = outlook(
+                wanted, (width, height), studio.presets, studio.settings, own=own, held=warm, machine=machine
+            )
             machine = plan.machine  # looked at once
             found[name] = plan_json(plan)
         return found

@@ -150,7 +150,7 @@ def nvidia(cuda: tuple[int, int] = (12, 8)) -> Gpus:
 )
 def test_cards_and_builds(find: Find, monkeypatch: pytest.MonkeyPatch, gpus, build, expected) -> None:
     monkeypatch.setattr(module.devices.GpuWatch, "describe", lambda self: gpus)
-    monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, index=0: None)
+    monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, card="": None)
     monkeypatch.setattr(module, "torch_build", lambda: build)
     assert find("gpu") == expected
 
@@ -158,7 +158,7 @@ def test_cards_and_builds(find: Find, monkeypatch: pytest.MonkeyPatch, gpus, bui
 def test_who_holds_the_video_memory(find: Find, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     sample = GpuSample(0.0, 0, "RTX", 3.0, 10 * GIB, 12 * GIB, 95.0, (GpuProcess(1, "game.exe", 9 * GIB),))
     monkeypatch.setattr(module.devices.GpuWatch, "describe", lambda self: nvidia())
-    monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, index=0: sample)
+    monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, card="": sample)
     monkeypatch.setattr(module, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
     held = next(check for check in Doctor(settings).gpu() if check.code == "FM-GPU-004")

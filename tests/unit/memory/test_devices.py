@@ -2,12 +2,26 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import psutil
 import pytest
-from fanslymotion.pipeline.devices import GpuProcess, Gpus, GpuWatch, gpu_speed, machine, others, usable
+from fanslymotion.pipeline import processor
+from fanslymotion.pipeline.devices import (
+    Cuda,
+    GpuProcess,
+    Gpus,
+    GpuSample,
+    GpuWatch,
+    chosen,
+    gpu_speed,
+    machine,
+    others,
+    usable,
+)
 from fanslymotion.pipeline.footprint import model_size, parameters
 from fanslymotion.pipeline.memory import GIB, ModelSize
+from fanslymotion.pipeline.processor import _has_bf16
 from fanslymotion.pipeline.torch_build import TorchBuild, read_build, torch_build
 from fanslymotion.tests.nvml import Nvml
 
@@ -35,6 +49,71 @@ def test_the_workers_own_warm_model_counts_as_free(tmp_path):
     watch = GpuWatch(Nvml(used=6 * GIB, processes=[(4242, 5 * GIB)]), tmp_path)
     assert machine(watch, build=CUDA).vram_free == 6 * GIB
     assert machine(watch, build=CUDA, own=frozenset({4242})).vram_free == 11 * GIB
+
+
+def test_a_warm_model_counts_as_free_where_the_driver_does_not_tell(tmp_path):
+    """Windows says 0 for each process, and a container's process has another number outside."""
+    watch = GpuWatch(Nvml(used=11 * GIB, processes=[(4242, None)]), tmp_path)
+    own = frozenset({4242})
+    assert machine(watch, build=CUDA, own=own).vram_free == GIB
+    assert machine(watch, build=CUDA, own=own, held=9 * GIB).vram_free == 10 * GIB, "as its worker says"
+    assert machine(watch, build=CUDA, own=own, cuda=Cuda(True, GIB, 9 * GIB)).vram_free == 10 * GIB
+
+
+def test_torch_has_the_last_word(tmp_path, monkeypatch):
+    watch = GpuWatch(Nvml(), tmp_path)
+    assert machine(watch, build=CUDA, cuda=Cuda(False)).device == "cpu", "the job runs, if slowly"
+
+    def broken():
+        raise RuntimeError("CUDA unknown error - this may be due to an incorrectly set up environment")
+
+    fake = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True, mem_get_info=broken))
+    monkeypatch.setitem(sys.modules, "torch", fake)
+    assert Cuda.here() == Cuda(False)
+    properties = SimpleNamespace(uuid="abc")
+    fake.cuda.mem_get_info = lambda: (3 * GIB, 12 * GIB)
+    fake.cuda.memory_reserved = lambda: 5 * GIB
+    fake.cuda.get_device_properties = lambda index: properties
+    assert Cuda.here() == Cuda(True, 3 * GIB, 5 * GIB + GIB // 2, "GPU-abc")
+    monkeypatch.delitem(sys.modules, "torch")
+    assert Cuda.here() is None
+
+
+CARDS = [
+    GpuSample(0.0, i, name, None, 0, GIB, None, uuid=uuid, speed=speed)
+    for i, (name, uuid, speed) in enumerate(
+        [("slow", "GPU-aa", 1.0), ("fast", "GPU-bb", 3.0), ("middle", "GPU-cc", 2.0)]
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("card", "environ", "name"),
+    [
+        ("", {}, "fast"),
+        ("", {"CUDA_VISIBLE_DEVICES": "1"}, "middle"),
+        ("", {"CUDA_VISIBLE_DEVICES": "1,0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, "fast"),
+        ("", {"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, "slow"),
+        ("", {"CUDA_VISIBLE_DEVICES": "GPU-c"}, "middle"),
+        ("", {"CUDA_VISIBLE_DEVICES": "9"}, "fast"),
+        ("GPU-aa", {"CUDA_VISIBLE_DEVICES": "1"}, "slow"),
+    ],
+)
+def test_the_drivers_first_card_is_not_torchs(card, environ, name):
+    assert chosen(CARDS, card, environ).name == name
+
+
+@pytest.mark.parametrize(
+    ("processor", "has"),
+    [
+        ("AMD64 Family 25 Model 97 Stepping 2, AuthenticAMD", True),
+        ("Intel64 Family 6 Model 143 Stepping 8, GenuineIntel", True),
+        ("Intel64 Family 6 Model 85 Stepping 7, GenuineIntel", False),
+        ("", False),
+    ],
+)
+def test_bf16_by_the_processors_name(processor, has):
+    assert _has_bf16(processor) is has
 
 
 @pytest.mark.parametrize(
@@ -136,3 +215,17 @@ def test_a_models_size_is_read_from_its_headers(tmp_path):
 def test_a_damaged_weights_file_is_no_error_here(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"\xff" * 100)
     assert parameters(tmp_path) == 0
+
+
+def test_windows_is_asked_in_its_own_way(monkeypatch):
+    import ctypes
+
+    kernel = SimpleNamespace(IsProcessorFeaturePresent=lambda feature: feature == 41)
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel), raising=False)
+    monkeypatch.setattr(processor.platform, "processor", lambda: "AMD64 Family 25 Model 97 Stepping 2, AuthenticAMD")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert processor._windows_flags() == {"avx512f", "avx512_bf16"}
+    monkeypatch.setitem(
+        sys.modules, "torch", SimpleNamespace(cpu=SimpleNamespace(_is_avx512_bf16_supported=lambda: False))
+    )
+    assert processor._windows_flags() == {"avx512f"}
