@@ -243,12 +243,13 @@ class Doctor:
         entries = list_models(self.presets, self.settings)
         damaged = [entry for entry in entries if entry.state == "damaged"]
         for entry in damaged:
-            yield self.fault("models", BROKEN, "FM-MODEL-002", error=entry.problem, model=entry.name)
+            values = {"error": entry.problem, "model": entry.name, "variant": entry.preset.source}
+            yield self.fault("models", BROKEN, "FM-MODEL-002", **values)
         ready = [entry.name for entry in entries if entry.ready]
         if ready and not damaged:
             yield self.ok("models", names=", ".join(ready))
         elif not ready:
-            yield self.fault("models", BROKEN, "FM-MODEL-001", model="mini")
+            yield self.fault("models", BROKEN, "FM-MODEL-001", model="mini", variant="bundled")
 
     def ffmpeg(self) -> Iterator[Check]:
         try:
@@ -279,7 +280,7 @@ class Doctor:
             name = texts.say("checks", "log", {}, self.language)
             yield Check("log", WARN, name, said["title"], *(said[key] for key in ("code", "title", "cause", "fix")))
         elif stops == "load":
-            yield self.fault("log", WARN, "FM-MEM-001", error=last)
+            yield self.fault("log", WARN, "FM-MEM-001", error=last, variant="alone")
         elif found is not None and found.code == "FM-WORKER-004":
             yield self.fault("log", WARN, found.code, **found.values)
         elif wrong:

@@ -72,6 +72,7 @@ def diagnose(job: Job, presets: Presets) -> Diagnosis | None:
         "folder": home,
         "free": free_space(home) if code == "FM-DISK-001" else None,
         "resolution": smaller,
+        "variant": "" if smaller else "alone",
         "holders": holders(first),
         "command": install_command(),
     }

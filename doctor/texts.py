@@ -39,10 +39,11 @@ def codes() -> tuple[str, ...]:
 def fault(code: str, values: Mapping[str, Any], language: str = "en") -> FaultText:
     """Raise KeyError for a code that does not exist.
 
-    A fault may have a `fix_alone`: what to do where there is no smaller `resolution` to name.
+    A fault may have several fixes: `variant` among the values names another (`alone`: there is no smaller size).
     """
     texts, stages = catalogue(language)["faults"][code], catalogue(language)["stages"]
-    fix = "fix" if values.get("resolution") or "fix_alone" not in texts else "fix_alone"
+    fix = f"fix_{values.get('variant')}"
+    fix = fix if fix in texts else "fix"
     if "stage" in values:
         values = {**values, "stage": stages.get(values["stage"] or "starting", values["stage"])}
     return FaultText(*(fill(texts[key], values, language) for key in ("title", "cause", fix)))

@@ -72,7 +72,10 @@ def download(
     if preset.source != "hub":
         raise BadInput(f"{preset.name} does not come from the hub: it lies in {preset.folder}")
     work = _Download(preset, settings, report, patience or Patience())
-    return work.run(recheck, transport)
+    try:
+        return work.run(recheck, transport)
+    except OSError as e:
+        raise hub.disk_error(work.folder, e) from e
 
 
 class _Download:

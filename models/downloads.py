@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +26,7 @@ from ..presets import ModelPreset, Presets, load_presets
 from ..settings import Settings
 from .download import DownloadProgress, download, folder_of
 from .fetch import Patience
-from .hub import DownloadError
+from .hub import DownloadError, disk_error
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Downloads:
         running = self.state(name)
         if running and running.status in ("starting", "running"):
             return running
-        self.cancel_path(name).unlink(missing_ok=True)
+        self._open(name)
         state = DownloadState(name, "starting", phase="asking", started=time.time(), updated=time.time())
         if running:
             state = replace(state, done=running.done, total=running.total)
@@ -147,13 +148,25 @@ class Downloads:
         When another process has it in work, its progress is followed instead. follow: called a few times a second.
         """
         preset = load_presets(self.settings).model(name)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        before = self.state(name)
+        if before is None or before.status not in ("starting", "running"):  # else the wish to stop may be for this one
+            self._open(name)
         lock = FileLock(self.folder / f"{name}.lock")
         try:
             with lock.acquire(timeout=LOCK_WAIT):
                 return _Run(self, preset, follow).run(recheck, patience)
         except Timeout:
             return self._follow(name, follow)
+
+    def _open(self, name: str) -> None:
+        """Make the folder, and forget an old wish to stop. Raise DownloadError where nothing can be written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.cancel_path(name).unlink(missing_ok=True)
+            with open(self.folder / f"{name}.log", "ab"):
+                pass
+        except OSError as e:
+            raise disk_error(self.folder, e) from e
 
     def write(self, state: DownloadState) -> None:
         """Replace the state; not synced, since what a power cut takes is only a moment of it."""
@@ -215,9 +228,11 @@ class Downloads:
                 cwd=self.folder,
                 **detach,
             )
-        _started.append(process)
+        with _lock:
+            _started.append(process)
 
 
+_lock = threading.Lock()
 _started: list[subprocess.Popen] = []
 """Ours to collect: an ended child nobody waits for would stay as a zombie that looks alive."""
 
@@ -273,8 +288,8 @@ class _Run:
 
 def _alive(pid: int, born: float) -> bool:
     """The very process, not a later one with its number."""
-    for process in [p for p in _started if p.poll() is not None]:
-        _started.remove(process)
+    with _lock:
+        _started[:] = [process for process in _started if process.poll() is None]
     try:
         process = psutil.Process(pid)
         return abs(process.create_time() - born) < 1.0 and process.status() != psutil.STATUS_ZOMBIE

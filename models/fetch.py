@@ -17,7 +17,7 @@ from typing import IO, Any
 import httpx
 
 from ..pipeline.files import commit
-from .hub import DAMAGED, NETWORK, NO_SPACE, DownloadError, RemoteFile
+from .hub import DAMAGED, NETWORK, DownloadError, RemoteFile, disk_error
 
 SYNC_EVERY = 64 * 2**20
 """Bytes between two fsyncs: a power cut costs the file's tail, not its sense."""
@@ -32,12 +32,11 @@ LONGEST_RETRY_AFTER = 600.0
 
 
 class Broken(Exception):
-    """The line broke or the server asks to wait; worth another try. after: seconds the server asked for."""
+    """The line broke or the server asks to wait; worth another try."""
 
-    def __init__(self, reason: DownloadError, after: float | None = None) -> None:
+    def __init__(self, reason: DownloadError) -> None:
         super().__init__(str(reason))
         self.reason = reason
-        self.after = after
 
 
 @dataclass
@@ -61,8 +60,8 @@ class Patience:
         if self.failures >= FAILURES:
             raise broken.reason from broken
         seconds = min(LONGEST_WAIT, self.first * 2 ** (self.failures - 1)) * random.uniform(0.8, 1.2)
-        if broken.after is not None:
-            seconds = max(seconds, min(broken.after, LONGEST_RETRY_AFTER))
+        if broken.reason.after is not None:
+            seconds = max(seconds, min(broken.reason.after, LONGEST_RETRY_AFTER))
         self.say(f"{broken.reason}; next try in {seconds:.0f} s")
         self.pause(seconds)
 
@@ -89,9 +88,9 @@ def fetch(source: Source, file: RemoteFile, target: Path, on_bytes: Callable[[in
     be thrown away; it may raise Cancelled, which leaves the part for the next time.
     Raise DownloadError: refused, given up, wrong hash twice, disk full.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     for attempt in (1, 2):
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             part = _Part(part_of(target), file, on_bytes)
             with part:
                 _fill(source, part, patience)
@@ -100,7 +99,7 @@ def fetch(source: Source, file: RemoteFile, target: Path, on_bytes: Callable[[in
                 part.forget_tag()
                 return
         except OSError as e:
-            raise DownloadError(NO_SPACE, f"{target} cannot be written: {e}; free some space, then go on") from e
+            raise disk_error(target, e) from e
         part.discard()
         if attempt == 1:
             patience.say(f"{file.path} arrived damaged (its hash is wrong): it is fetched once more")
@@ -144,7 +143,7 @@ def _stream(source: Source, part: "_Part", patience: Patience) -> None:
         if status not in (200, 206):
             reason = source.refuse(status, response.headers)
             if reason.again:
-                raise Broken(reason, _retry_after(response.headers))
+                raise Broken(reason)
             raise reason
         if status == 200 or _range_start(response.headers) != part.size:
             part.restart()
@@ -159,19 +158,6 @@ def _stream(source: Source, part: "_Part", patience: Patience) -> None:
 def _range_start(headers: Any) -> int:
     found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
     return int(found[1]) if found else -1
-
-
-def _retry_after(headers: Any) -> float | None:
-    """Seconds, or a date (RFC 9110, 10.2.3)."""
-    value = (headers or {}).get("Retry-After", "")
-    if value.isdigit():
-        return float(value)
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
 
 
 def new_hash(file: RemoteFile) -> Any:

@@ -1,8 +1,12 @@
 """What the Hugging Face Hub says about a model: its files with sizes and hashes; and its refusals, in plain words."""
 
+import errno
 import fnmatch
 import os
+import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
@@ -15,21 +19,28 @@ TOKEN_PAGE = "https://huggingface.co/settings/tokens"
 
 
 class DownloadError(ModelError):
-    """A download that ended. code: the fault's stable name; again: whether trying later may help."""
+    """A download that ended. code: the fault's stable name; again: whether trying later may help.
 
-    def __init__(self, code: str, message: str, *, again: bool = False, page: str = "") -> None:
+    after: seconds that the server asked to wait for. page: to visit.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, again: bool = False, page: str = "", after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.again = again
         self.page = page
+        self.after = after
 
 
-ACCESS, NOT_FOUND, NETWORK, DAMAGED, NO_SPACE = (
+ACCESS, NOT_FOUND, NETWORK, DAMAGED, NO_SPACE, NOT_WRITABLE = (
     "FM-MODEL-003",
     "FM-MODEL-004",
     "FM-MODEL-005",
     "FM-MODEL-002",
     "FM-DISK-003",
+    "FM-DISK-002",
 )
 
 
@@ -121,6 +132,14 @@ def explain(preset: ModelPreset, error: Exception) -> DownloadError:
 def refusal(preset: ModelPreset, status: int, headers: Any = None) -> DownloadError:
     """The hub answered, with something else than the file. status: of HTTP."""
     where = page(preset)
+    if status in (401, 403) and token() and not preset.gated:
+        return DownloadError(
+            ACCESS,
+            f"{endpoint()} does not accept the token of this machine (it answered {status}): it is wrong or has "
+            f"expired, and {preset.label} needs none. Renew it at {TOKEN_PAGE}, or remove it: unset HF_TOKEN, or run "
+            "hf auth logout. Then download again",
+            page=TOKEN_PAGE,
+        )
     if status in (401, 403):
         have = "your token has no access to it yet" if token() else "no token was found on this machine"
         return DownloadError(
@@ -140,7 +159,30 @@ def refusal(preset: ModelPreset, status: int, headers: Any = None) -> DownloadEr
         NETWORK,
         f"{endpoint()} {busy} (it answered {status}); what is downloaded already is kept: try again later",
         again=status in (408, 425, 429) or status >= 500,
+        after=_retry_after(headers),
     )
+
+
+def disk_error(path: Path, error: OSError) -> DownloadError:
+    """Nothing could be written there."""
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return DownloadError(NO_SPACE, f"{path} cannot be written, the disk is full; free some space, then go on")
+    return DownloadError(
+        NOT_WRITABLE,
+        f"{path} cannot be written ({error.strerror or error}); give your user the right to, or set "
+        "FANSLYMOTION_MODELS to another folder",
+    )
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds, or a date (RFC 9110, 10.2.3)."""
+    value = (headers or {}).get("Retry-After", "")
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
 
 
 def _wanted(path: str, preset: ModelPreset) -> bool:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,14 +177,17 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
 
 
 def folder_size(folder: Path) -> int:
-    try:
-        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    except OSError:
-        return 0
+    """Bytes of what is there; a file that vanishes meanwhile counts nothing."""
+    total = 0
+    with suppress(OSError):  # a whole folder vanishes
+        for path in folder.rglob("*"):
+            total += max(0, _size(path)) if path.is_file() else 0
+    return total
 
 
 def _damaged(preset: ModelPreset, wrong: list[str]) -> str:
-    remedy = f"fanslymotion models download {preset.name}" if preset.source == "hub" else "get it from where it came"
+    remedies = {"hub": f"fanslymotion models download {preset.name}", "bundled": "get the complete checkout again"}
+    remedy = remedies.get(preset.source, "get it from where it came")
     return f"{wrong[0]} is not whole" + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else "") + f"; {remedy}"
 
 

@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
         logging.info("stopped; what is downloaded is kept")
         return 130
     except FanslymotionError as e:
-        logging.error("%s", e)
+        logging.error("%s: %s", getattr(e, "code", "FM-JOB-000"), e)
         return 1
     return 0
 

@@ -205,11 +205,6 @@ def plan(machine: Machine, model: ModelSize, work: Work) -> MemoryPlan:
     return best
 
 
-def ideal(machine: Machine, model: ModelSize, work: Work) -> MemoryPlan:
-    """What would be taken with all the memory in the world: the measure for "would have to shrink"."""
-    return _best(machine, model, work)
-
-
 def smaller(now: MemoryPlan, at: Stage | None = None) -> MemoryPlan | None:
     """The next rung down after OOM, or None when there is none left.
 

@@ -175,6 +175,15 @@ def test_a_damaged_model(settings: Settings, tiny_model: Path, tmp_path: Path) -
     assert [check.code for check in Doctor(own).models()] == ["FM-MODEL-002"]
 
 
+def test_a_damaged_bundled_model_is_not_to_be_downloaded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    doctor = Doctor(settings)
+    entry = SimpleNamespace(name="mini", state="damaged", problem="x", ready=False, preset=doctor.presets.model("mini"))
+    monkeypatch.setattr(module, "list_models", lambda presets, settings: [entry])
+    fixes = [check.fix for check in doctor.models()]
+    assert fixes
+    assert not [fix for fix in fixes if "models download" in fix]
+
+
 def test_an_ffmpeg_that_does_not_work(find: Find, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "no-ffmpeg"))
     assert find("ffmpeg") == [(BROKEN, "FM-VIDEO-001")]

@@ -5,7 +5,7 @@ import errno
 import pytest
 import torch
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline.memory import GIB, Machine, ModelSize, Offload, Work, ideal, plan, smaller
+from fanslymotion.pipeline.memory import GIB, Machine, ModelSize, Offload, Work, _best, plan, smaller
 from fanslymotion.pipeline.oom import PlanMemory, is_oom, speed_key
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.settings import Settings
@@ -126,7 +126,7 @@ def test_a_damaged_file_costs_an_estimate_and_no_job(memory, text):
 
 
 def test_measured_speed_corrects_the_estimate(memory):
-    first = ideal(card(24), ModelSize(), WORK)
+    first = _best(card(24), ModelSize(), WORK)
     expected = first.stage_seconds[Stage.SAMPLING]
     memory.measured(first, expected * 2)
     assert memory.speeds[speed_key("cuda", "card", True)] == pytest.approx(10)

@@ -10,9 +10,9 @@ from fanslymotion.pipeline.memory import (
     ModelSize,
     Offload,
     Work,
+    _best,
     change,
     duration_text,
-    ideal,
     plan,
     resumable,
     smaller,
@@ -145,7 +145,7 @@ def ladder(first: MemoryPlan, at: Stage | None = None) -> list[MemoryPlan]:
 
 
 def test_the_ladder_goes_down_in_the_documented_order():
-    rungs = ladder(ideal(gpu(24), XT, CLIP_720P))
+    rungs = ladder(_best(gpu(24), XT, CLIP_720P))
     said = [change(a, b) for a, b in pairwise(rungs)]
     first = {
         word: next(i for i, text in enumerate(said) if word in text)
@@ -161,7 +161,7 @@ def test_the_ladder_goes_down_in_the_documented_order():
 @pytest.mark.parametrize("model", [XT, SVD, MINI])
 @pytest.mark.parametrize("at", [None, Stage.LOADING, *STAGES])
 def test_every_rung_needs_less_where_it_ran_out(machine, model, at):
-    rungs = ladder(ideal(machine, model, Work(model.width, model.height, 36, 20, True)), at)
+    rungs = ladder(_best(machine, model, Work(model.width, model.height, 36, 20, True)), at)
     for above, below in pairwise(rungs):
         if above.device != below.device:
             continue
@@ -172,18 +172,18 @@ def test_every_rung_needs_less_where_it_ran_out(machine, model, at):
 
 
 def test_running_out_while_decoding_never_samples_again():
-    for rung in ladder(ideal(gpu(12), XT, CLIP_720P), Stage.DECODING):
-        assert resumable(ideal(gpu(12), XT, CLIP_720P), rung)
+    for rung in ladder(_best(gpu(12), XT, CLIP_720P), Stage.DECODING):
+        assert resumable(_best(gpu(12), XT, CLIP_720P), rung)
 
 
 def test_running_out_while_loading_goes_straight_to_offload():
-    first = smaller(ideal(gpu(24), XT, CLIP_720P), Stage.LOADING)
+    first = smaller(_best(gpu(24), XT, CLIP_720P), Stage.LOADING)
     assert first is not None
     assert first.offload is Offload.MODEL
 
 
 def test_a_job_sampled_on_the_card_keeps_its_latents_on_the_cpu():
-    rungs = ladder(ideal(gpu(24), XT, CLIP_720P), Stage.SAMPLING)
+    rungs = ladder(_best(gpu(24), XT, CLIP_720P), Stage.SAMPLING)
     last_gpu = [rung for rung in rungs if rung.device == "cuda"][-1]
     first_cpu = next(rung for rung in rungs if rung.device == "cpu")
     assert resumable(last_gpu, first_cpu)
@@ -196,7 +196,7 @@ def test_a_job_sampled_on_the_card_keeps_its_latents_on_the_cpu():
 def test_estimates_agree_with_what_was_computed_on_the_real_architecture(pixels, gib):
     height = 8 * round((pixels * 9 / 16) ** 0.5 / 8)
     width = pixels // height // 8 * 8
-    found = ideal(gpu(80), XT, Work(width, height, 25, 25, True))
+    found = _best(gpu(80), XT, Work(width, height, 25, 25, True))
     working = (found.peak(Stage.SAMPLING) - XT.unet * 2 - XT.vae * 2 - XT.image_encoder * 2) / GIB - 0.5
     assert working / 1.1 == pytest.approx(gib, rel=0.05)
 

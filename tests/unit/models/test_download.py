@@ -1,15 +1,22 @@
 """A model from a hub that drops, refuses, lies and dawdles."""
 
+import errno
 import json
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fanslymotion.errors import BadInput, Cancelled
+from fanslymotion.models import fetch
 from fanslymotion.models.download import Manifest, Meter, download
+from fanslymotion.models.downloads import Downloads
 from fanslymotion.models.fetch import FAILURES, Broken, Patience
 from fanslymotion.models.hub import DownloadError
 from fanslymotion.presets import load_presets
+from fanslymotion.settings import Settings
 
 WEIGHTS = "unet/model.safetensors"
 
@@ -176,8 +183,8 @@ def test_a_hub_in_trouble_is_tried_again(hub, preset, settings, status, at):
 def test_retry_after_is_waited_for(hub, preset, settings):
     waited = []
     patience = Patience(pause=waited.append, first=0.001)
-    patience.wait(Broken(DownloadError("x", "asks to wait", again=True), after=7.0))
-    patience.wait(Broken(DownloadError("x", "asks to wait", again=True), after=99999.0))
+    patience.wait(Broken(DownloadError("x", "asks to wait", again=True, after=7.0)))
+    patience.wait(Broken(DownloadError("x", "asks to wait", again=True, after=99999.0)))
     assert waited == [7.0, 600.0]
 
 
@@ -266,3 +273,65 @@ def test_speed_is_that_of_the_last_seconds():
         clock[0] += 0.5
         meter.came(1000 if clock[0] <= 10 else 500_000, 1000 if clock[0] <= 10 else 500_000)
     assert meter.speed == pytest.approx(1_000_000, rel=0.15)
+
+
+def test_the_hubs_wish_to_wait_counts_for_the_question_too(hub, preset, settings):
+    hub.statuses["api"], hub.retry_after = [429], "7"
+    pauses = []
+    patience = Patience(pause=pauses.append, first=0.001)
+    download(preset, settings, patience=patience)
+    assert sum(pauses) >= 6.9
+
+
+def test_an_expired_token_for_an_open_model_is_no_matter_of_terms(hub, preset, settings, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_old")
+    hub.token = "hf_new"
+    with pytest.raises(DownloadError, match="does not accept the token") as caught:
+        download(preset, settings)
+    assert caught.value.code == "FM-MODEL-003"
+    assert "terms" not in str(caught.value)
+    gated = preset.model_copy(update={"gated": True})
+    with pytest.raises(DownloadError, match="accept the terms"):
+        download(gated, settings)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.ENOSPC, "FM-DISK-003"), (errno.EACCES, "FM-DISK-002"), (errno.EIO, "FM-DISK-002")]
+)
+def test_only_a_full_disk_is_called_full(hub, preset, settings, monkeypatch, number, code):
+    def refuse(self, piece):
+        raise OSError(number, "so the system says")
+
+    monkeypatch.setattr(fetch._Part, "write", refuse)
+    with pytest.raises(DownloadError) as caught:
+        download(preset, settings, patience=quick())
+    assert caught.value.code == code
+    assert ("disk is full" in str(caught.value)) == (number == errno.ENOSPC)
+
+
+def test_a_models_folder_that_cannot_be_is_told(hub, settings, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    wrong = Settings(settings.home, tmp_path / "file" / "models", settings.database)
+    for act in (Downloads(wrong).start, Downloads(wrong).run):
+        with pytest.raises(DownloadError, match="FANSLYMOTION_MODELS") as caught:
+            act("tiny")
+        assert caught.value.code == "FM-DISK-002"
+
+
+def test_an_old_wish_to_stop_does_not_end_the_next_download(hub, settings):
+    downloads = Downloads(settings)
+    downloads.folder.mkdir(parents=True)
+    downloads.cancel_path("tiny").touch()
+    assert downloads.run("tiny", patience=quick()).status == "done"
+
+
+def test_ended_processes_are_collected_from_any_thread():
+    from fanslymotion.models import downloads as module
+
+    for _ in range(20):
+        module._started.append(subprocess.Popen([sys.executable, "-c", ""]))
+    wait = [process.wait() for process in list(module._started)]
+    assert wait
+    with ThreadPoolExecutor(8) as pool:
+        assert not any(pool.map(lambda _: module._alive(2**22, 0.0), range(100)))
+    assert module._started == []
