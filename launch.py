@@ -255,21 +255,30 @@ class Setup:
         self.asked = os.environ.get("FANSLYMOTION_TORCH", "").strip()
         self.nvidia_smi = find_nvidia_smi(machine)
 
-    def ensure(self, dev: bool = False, repair: bool = False) -> None:
-        """Leave a whole `.venv` behind, or raise SetupError. Two starts at once do it one after the other."""
-        if not repair and self.ready(dev):
+    def ensure(self, dev: bool = False, repair: bool = False, asked: bool = False) -> None:
+        """Leave a whole `.venv` behind, or raise SetupError. Two starts at once do it one after the other.
+
+        asked: somebody wants the set-up, and not only a start: the build of torch is chosen anew, for another driver
+        or card may be there. A start does not do that: a driver that is broken for a day must not cost 3 GB.
+        """
+        if not repair and self.ready(dev, asked):
             return
         check_machine(self.machine)
         with only_one(self.root / ".venv.lock"):
-            if repair or not self.ready(dev):
+            if repair or not self.ready(dev, asked):
                 self._make(repair)
                 self._install(dev or bool(self._read_stamp().get("dev")))
 
-    def ready(self, dev: bool) -> bool:
+    def ready(self, dev: bool, asked: bool = False) -> bool:
         stamp, python = self._read_stamp(), self._running_python()
         if python is None or stamp.get("base") != self._fingerprint(python):
             return False
+        if asked and stamp.get("torch") != self._torch().suffix:
+            return False
         return not dev or stamp.get("dev") == self._dev_fingerprint()
+
+    def _torch(self) -> TorchBuild:
+        return choose_torch(self.machine, read_gpus(self.nvidia_smi), self.asked)
 
     def _make(self, anew: bool) -> None:
         """Make `.venv` when it is missing, its Python is gone, or it was moved (its scripts name the old place)."""
@@ -298,14 +307,16 @@ class Setup:
         self.stamp.unlink(missing_ok=True)  # from here on until the end, a kill must not look like success
         site = Path(site_packages(self.venv, self.machine, python))
         self._discard({*half_installed(site), *site.glob("~*")})  # ~: where pip keeps what it replaces
-        build = choose_torch(self.machine, read_gpus(self.nvidia_smi), self.asked)
+        build = self._torch()
         say(f"PyTorch: {build.why}")
         if not before:
             self._check_room("cuda" if build.suffix.startswith("cu") else "cpu")
         self._install_torch(build, before.get("torch"))
         say("installing the packages of requirements.txt")
         files = ["requirements.txt", "tests/requirements.txt"] if dev else ["requirements.txt"]
-        self._pip("install", *(word for name in files for word in ("-r", name)), why="the packages")
+        # What a ROCm build of torch needs is in PyTorch's own index only.
+        more = ["--extra-index-url", build.index] if build.suffix.startswith("rocm") else []
+        self._pip("install", *(word for name in files for word in ("-r", name)), *more, why="the packages")
         if broken := half_installed(site):
             names = ", ".join(info.name.removesuffix(".dist-info") for info in broken)
             raise SetupError(
@@ -409,7 +420,7 @@ def main(words: Sequence[str]) -> int:
             if unknown := set(words[1:]) - {"--dev", "--repair"}:
                 say(f"setup does not know {sorted(unknown)[0]!r}; it takes --dev and --repair")
                 return 2
-            setup.ensure(dev="--dev" in words, repair="--repair" in words)
+            setup.ensure(dev="--dev" in words, repair="--repair" in words, asked=True)
             say(f"set up in {setup.venv}")
             return 0
         setup.ensure()

@@ -22,6 +22,7 @@ from ..models.registry import list_models
 from ..pipeline import devices
 from ..pipeline.ffmpeg import CREATION_FLAGS, ffmpeg_path
 from ..pipeline.files import nearest_existing
+from ..pipeline.models import default_model
 from ..pipeline.processor import cpu_name
 from ..pipeline.torch_build import torch_build
 from ..presets import Presets, load_presets
@@ -29,7 +30,7 @@ from ..queue.jobs import MIN_FREE_BYTES, Jobs
 from ..queue.probe import round_trip
 from ..queue.types import Status, telling
 from ..settings import ROOT, Settings
-from . import texts
+from . import loading, texts
 from .diagnosis import diagnose, free_space, install_command, say_fault, size
 
 OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
@@ -215,7 +216,10 @@ class Doctor:
             yield self.ok("gpu", name=name, driver=gpus.driver, build=build.kind)
         if sample is None:
             return
-        mine = frozenset(worker.pid for worker in self.jobs.workers() if worker.alive)
+        try:
+            mine = frozenset(worker.pid for worker in self.jobs.workers() if worker.alive)
+        except StoreError:  # the card is looked at all the same
+            mine = frozenset()
         free, total = size(sample.memory_free), size(sample.memory_total)
         holders = devices.others(sample, mine)
         if holders and sample.memory_free < 0.6 * sample.memory_total:
@@ -292,7 +296,7 @@ class Doctor:
         if not self.load:
             yield self.ok("load", "load_skipped")
             return
-        model = next(entry.name for entry in list_models(self.presets, self.settings) if entry.ready)
+        model = default_model(self.presets, self.settings)
         code = (
             "import sys, fanslymotion.doctor.loading as loading; from fanslymotion.settings import Settings; "
             "loading.main(Settings.from_env(), sys.argv[1])"
@@ -302,7 +306,9 @@ class Doctor:
         )
         if done.returncode:
             error = (done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1]
-            yield self.fault("load", BROKEN, "FM-MODEL-006", model=model, error=error)
+            of_memory = done.returncode in (loading.OUT_OF_MEMORY, -9)
+            values = {"error": error, "model": model, "variant": "alone"}
+            yield self.fault("load", BROKEN, "FM-MEM-001" if of_memory else "FM-MODEL-006", **values)
             return
         told = json.loads(done.stdout.splitlines()[-1])
         yield self.ok("load", model=model, seconds=told["seconds"], memory=size(told["bytes"]), device=told["device"])

@@ -2,28 +2,42 @@
 
 import json
 import os
+import sys
 import time
 
 import psutil
 
 from ..pipeline.models import require_model
+from ..pipeline.oom import is_oom
 from ..pipeline.outlook import outlook
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..settings import Settings
 
+OUT_OF_MEMORY = 3
+"""Exit code."""
+
 
 def main(settings: Settings, name: str) -> None:
+    import torch
+
     from ..pipeline.renderer import Placement, RendererCache
 
     presets = load_presets(settings)
     model = require_model(name, presets, settings)
     plan = outlook(VideoRequest(model=name), (16, 9), presets, settings)
     began = time.perf_counter()
-    renderer = RendererCache().get(model, placement=Placement.of(plan))
+    try:
+        renderer = RendererCache().get(model, placement=Placement.of(plan))
+    except Exception as e:
+        if not is_oom(e):
+            raise
+        print(e, file=sys.stderr)
+        sys.exit(OUT_OF_MEMORY)
+    on_card = renderer.device.type == "cuda"
     told = {
         "seconds": time.perf_counter() - began,
-        "bytes": psutil.Process(os.getpid()).memory_info().rss,
+        "bytes": torch.cuda.max_memory_reserved() if on_card else psutil.Process(os.getpid()).memory_info().rss,
         "device": str(renderer.placement),
     }
     print(json.dumps(told))

@@ -14,6 +14,7 @@ import psutil
 
 from ..errors import StoreError
 from ..pipeline import devices
+from ..pipeline.estimate import CONTEXT
 from ..pipeline.processor import cpu_name
 from ..pipeline.progress import Stage
 from ..pipeline.torch_build import torch_build
@@ -40,9 +41,11 @@ class Meter:
     def __init__(self, watch: devices.GpuWatch | None = None) -> None:
         self.watch = watch or devices.GpuWatch()
         psutil.cpu_percent(None)  # the first answer means nothing
+        # Whoever has an AMD card and no ROCm is told so by the doctor, not by every job: here the processor counts.
+        self._processor_only = self.watch.describe().kind == "amd" and not torch_build().hip
 
     def look(self) -> Sample:
-        found = self.watch.sample()
+        found = None if self._processor_only else self.watch.sample()
         if found is not None:
             return {
                 "device": "gpu",
@@ -65,10 +68,13 @@ class Meter:
     def idle_reason(self) -> str:
         """Why a card may idle, as a key of the catalogue's section `idle`."""
         gpus, build = self.watch.describe(), torch_build()
-        if (gpus.kind == "nvidia" and build.cuda is None) or (gpus.kind == "amd" and not build.hip):
+        if gpus.kind == "nvidia" and build.cuda is None:
             return "cpu_build"
-        if not devices.usable(gpus, build):
+        cuda = devices.Cuda.here()
+        if not devices.usable(gpus, build) or (cuda is not None and not cuda.works):
             return "driver"
+        if cuda is not None and cuda.held <= CONTEXT:
+            return "planned"
         return "elsewhere"
 
 

@@ -255,3 +255,31 @@ def test_loading_a_model(settings: Settings) -> None:
     [check] = list(Doctor(settings, load=True).loads())
     assert check.result == OK, check
     assert "loaded in" in check.detail
+
+
+@pytest.mark.parametrize(("code", "fault"), [(-9, "FM-MEM-001"), (3, "FM-MEM-001"), (1, "FM-MODEL-006")])
+def test_a_model_that_does_not_load(settings: Settings, monkeypatch: pytest.MonkeyPatch, code: int, fault: str) -> None:
+    """The model is the one that a video without a choice would be drawn with."""
+    asked: list[str] = []
+
+    def run(command: list[str], **_: object) -> SimpleNamespace:
+        asked.append(command[-1])
+        return SimpleNamespace(returncode=code, stderr="the last words", stdout="")
+
+    monkeypatch.setattr(module.subprocess, "run", run)
+    monkeypatch.setattr(module, "default_model", lambda presets, settings: "svd-xt")
+    [check] = list(Doctor(settings, load=True).loads())
+    assert check.code == fault
+    assert "the last words" in check.cause
+    assert asked == ["svd-xt"]
+
+
+def test_the_card_is_looked_at_beside_a_broken_database(
+    find: Find, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Jobs(settings).store.set_meta("schema", "99")
+    sample = GpuSample(0.0, 0, "RTX", 3.0, 10 * GIB, 12 * GIB, 95.0, (GpuProcess(1, "game.exe", 9 * GIB),))
+    monkeypatch.setattr(module.devices.GpuWatch, "describe", lambda self: nvidia())
+    monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, card="": sample)
+    monkeypatch.setattr(module, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
+    assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]

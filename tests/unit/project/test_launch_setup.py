@@ -72,6 +72,18 @@ def test_second_start_changes_nothing(checkout):
     assert (checkout / ".venv" / "fanslymotion.json").stat().st_mtime_ns == before
 
 
+def test_a_setup_after_a_driver_update_takes_another_build(checkout, monkeypatch):
+    """`launch.sh setup` is what the doctor tells people to run; a plain start leaves everything as it is."""
+    setup = launch.Setup(checkout, launch.Machine.this())
+    setup.asked = "pypi"
+    assert setup.ready(dev=False)
+    assert setup.ready(dev=False, asked=True)
+    other = launch.TorchBuild("cu130", "CUDA 13.0 for the new driver")
+    monkeypatch.setattr(launch, "choose_torch", lambda *_: other)
+    assert setup.ready(dev=False)
+    assert not setup.ready(dev=False, asked=True)
+
+
 def test_changed_requirements_are_installed(checkout):
     (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '1.1')}\n")
     assert run(checkout, "x").stdout == "1.1 ['x']\n"

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fanslymotion.doctor import texts
 from fanslymotion.doctor.checks import Doctor
 from fanslymotion.doctor.diagnosis import say_fault
 from fanslymotion.pipeline import devices
+from fanslymotion.pipeline.estimate import CONTEXT
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.torch_build import TorchBuild
 from fanslymotion.queue import state, watch
@@ -73,20 +75,39 @@ def test_a_card_that_idles_while_sampling_is_told_once_with_cause_and_fix(
     assert [(check.result, check.code) for check in found] == [("warn", "FM-GPU-005")]
 
 
+BOTH = (devices.Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0", (12, 6)))
+
+
 @pytest.mark.parametrize(
-    ("gpus", "build", "why"),
+    ("gpus", "build", "cuda", "why"),
     [
-        (devices.Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0+cpu"), "cpu_build"),
-        (devices.Gpus("nvidia", cuda=(11, 8)), TorchBuild("2.13.0", (12, 6)), "driver"),
-        (devices.Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0", (12, 6)), "elsewhere"),
-        (devices.Gpus("amd"), TorchBuild("2.13.0+cpu"), "cpu_build"),
+        (devices.Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0+cpu"), devices.Cuda(False), "cpu_build"),
+        (devices.Gpus("nvidia", cuda=(11, 8)), TorchBuild("2.13.0", (12, 6)), devices.Cuda(False), "driver"),
+        (*BOTH, devices.Cuda(False), "driver"),
+        (*BOTH, devices.Cuda(True, 1 << 30, 9 << 30), "elsewhere"),
+        (*BOTH, devices.Cuda(True, 1 << 30, CONTEXT), "planned"),
     ],
 )
-def test_why_a_card_idles(gpus, build, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_a_card_idles(gpus, build, cuda, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "torch_build", lambda: build)
+    monkeypatch.setattr(devices.Cuda, "here", staticmethod(lambda: cuda))
     meter = Meter(devices.GpuWatch(Nvml()))
     monkeypatch.setattr(meter.watch, "describe", lambda: gpus)
     assert meter.idle_reason() == why
+    for language in ("en", "ru"):
+        assert texts.say("idle", why, {}, language)
+        assert texts.say("idle", f"{why}_fix", {}, language)
+
+
+def test_an_amd_card_without_rocm_is_no_matter_of_every_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = tmp_path / "card0" / "device"
+    device.mkdir(parents=True)
+    (device / "mem_info_vram_total").write_text(f"{16 << 30}\n")
+    (device / "gpu_busy_percent").write_text("0\n")
+    monkeypatch.setattr(watch, "torch_build", lambda: TorchBuild("2.13.0+cpu"))
+    assert Meter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "cpu"
+    monkeypatch.setattr(watch, "torch_build", lambda: TorchBuild("2.13.0+rocm7.1", hip=True))
+    assert Meter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "gpu"
 
 
 def test_loading_does_not_count_as_idling(observe) -> None:
