@@ -122,7 +122,15 @@ def generate(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the job's log.")] = False,
 ) -> None:
     """Make a video from each photo, and follow it until it is there."""
-    from .generate import choose_targets, follow, make_request, report_licence, report_waiting, submit
+    from .generate import (
+        choose_targets,
+        follow,
+        make_request,
+        report_licence,
+        report_outlook,
+        report_waiting,
+        submit,
+    )
     from .presets import load_presets
     from .queue.jobs import Jobs
 
@@ -144,6 +152,7 @@ def generate(
         show_error(reason)
     if wait:
         report_licence(presets, request.model)
+        report_outlook(submitted[0][0], jobs, presets)
         code = follow(jobs, settings, submitted, as_json, verbose)
     else:
         code = report_waiting(submitted, as_json)
@@ -245,8 +254,14 @@ def jobs_list(
 
 
 @jobs_app.command("show")
-def jobs_show(job_id: JobId, as_json: AsJson = False) -> None:
+def jobs_show(
+    job_id: JobId,
+    as_json: AsJson = False,
+    language: Annotated[str, typer.Option(help="en or ru, of what went wrong.  [default: the system's]")] = "",
+) -> None:
     """Show one job: how it stands, its settings, and what went wrong."""
+    from .doctor import texts
+    from .doctor.command import system_language
     from .doctor.diagnosis import diagnose
     from .generate import job_data
     from .presets import load_presets
@@ -257,9 +272,10 @@ def jobs_show(job_id: JobId, as_json: AsJson = False) -> None:
         print_json(job_data(job))
         return
     found = diagnose(job, load_presets(settings))
-    said = found.say() if found else {}
-    shown = {"why": said["cause"], "what to do": said["fix"], "code": said["code"]} if said else None
-    out().print(job_details(job, shown))
+    language = language or system_language()
+    said = found.say(language) if found else {}
+    shown = {texts.say("labels", key, {}, language).lower(): said[key] for key in ("cause", "fix", "code") if said}
+    out().print(job_details(job, shown or None))
     if job.status == "queued" and not any(worker.alive for worker in jobs.workers()):
         err().print("No worker is running; 'fanslymotion worker' starts one.", style="yellow")
         for crashed in (worker for worker in jobs.workers() if worker.state == "crashed"):

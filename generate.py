@@ -8,14 +8,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
 from rich.text import Text
 
 from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, time_text
+from .doctor import texts
+from .doctor.command import system_language
+from .doctor.diagnosis import big_values
 from .errors import BadInput, FanslymotionError
 from .pipeline.models import default_model
+from .pipeline.outlook import outlook
 from .pipeline.request import VideoRequest
 from .presets import Presets
+from .queue.rows import photo_of
 from .queue.types import Job
+from .queue.warm import held
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -92,6 +99,18 @@ def report_licence(presets: Presets, model: str) -> None:
     licence = presets.models[model].licence if model in presets.models else None
     if licence is not None and licence.powered_by:
         err().print(f"{licence.powered_by} ({licence.name}, {licence.url})", style="dim")
+
+
+def report_outlook(job: Job, jobs: "Jobs", presets: Presets) -> None:
+    """How long the first video will take, with how much memory, and whether that is much for this machine."""
+    workers = jobs.workers()
+    own, warm = [worker.pid for worker in workers if worker.alive], held(jobs.store, workers)
+    with Image.open(photo_of(job.folder)) as photo:
+        plan = outlook(job.request, photo.size, presets, jobs.settings, own=own, held=warm)
+    err().print(f"Expected: {plan.summary}", style="dim")
+    if plan.shrunk or not plan.fits:
+        said = texts.fault("FM-MEM-004", big_values(plan), system_language())
+        err().print(Text(f"Note: {said.cause} {said.fix} (FM-MEM-004)", style="yellow"), soft_wrap=True)
 
 
 def follow(jobs: "Jobs", settings: Settings, submitted: list[tuple[Job, Path]], as_json: bool, verbose: bool) -> int:

@@ -21,7 +21,7 @@ def doctor_command(
     language: Annotated[str, typer.Option(help="en or ru.  [default: the system's]")] = "",
 ) -> None:
     """Check everything that a video needs: what is wrong, why, and what to do. Exit code 1 when something is broken."""
-    language = language or ((locale.getlocale()[0] or "en")[:2])
+    language = language or system_language()
     checks = Doctor(Settings.from_env(), language, load).run()
     result = worst(checks)
     if as_json:
@@ -34,6 +34,11 @@ def doctor_command(
         console.print(Text(texts.say("labels", f"summary_{result}", {"count": count}, language), style="bold"))
     if result == BROKEN:
         raise typer.Exit(1)
+
+
+def system_language() -> str:
+    """Two letters: of `ru_RU`, and of `Russian_Russia`, as Windows calls it."""
+    return (locale.getlocale()[0] or "en")[:2].lower()
 
 
 def show(console: Console, check: Check, language: str) -> None:

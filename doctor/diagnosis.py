@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..pipeline.files import nearest_existing
+from ..pipeline.memory import MemoryPlan
 from ..presets import Presets
 from ..queue.faults import find_fault
 from ..queue.types import Event, Job, Status
@@ -88,6 +89,19 @@ def say_fault(event: Event, language: str = "en") -> dict[str, str]:
     }
     text = texts.fault(event.text, values | said, language)
     return {"code": event.text, "title": text.title, "cause": text.cause, "fix": text.fix}
+
+
+def big_values(plan: MemoryPlan) -> dict[str, Any]:
+    """For FM-MEM-004: what a video would take on this machine."""
+    machine = plan.machine
+    on_cpu = plan.device == "cpu"
+    return {
+        "memory": size(plan.need),
+        "free": size(machine.ram_free if on_cpu else machine.vram_free),
+        "total": size(machine.ram_total if on_cpu else machine.vram_total),
+        "width": plan.width,
+        "height": plan.height,
+    }
 
 
 def next_smaller(resolution: str, presets: Presets) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,9 @@ from .request import VideoRequest, VideoResult
 from .sizes import fit_photo
 
 log = logging.getLogger(__name__)
+
+LONG_LOAD = 60.0
+"""Seconds after which one is told that loading goes on."""
 
 RANDOM_MODEL = (
     "The model 'mini' is an untrained stand-in here: its pictures are coloured noise. "
@@ -162,8 +166,20 @@ class _Job:
         else:
             clock.enter(Stage.LOADING)
 
+        began, told = time.monotonic(), False
+
         def on_part(part: str, done: int) -> None:
+            nonlocal told
             self._report(Progress(Stage.LOADING, step=done, steps=len(PARTS)))
+            if not told and time.monotonic() - began > LONG_LOAD:
+                told = True
+                log.info(
+                    "FM-MODEL-007: The model is still loading (%s, part %d of %d). A first load from a slow disk can "
+                    "take 5 to 10 minutes; there is no time limit",
+                    part.replace("_", " "),
+                    done + 1,
+                    len(PARTS),
+                )
 
         self._report(Progress(Stage.LOADING, steps=len(PARTS)))
         renderer = self.renderers.get(model, on_part, placement)

@@ -1,7 +1,10 @@
 """Read the preset files, the bundled ones first, then the user's own from the data folder."""
 
+import logging
+import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +14,8 @@ from pydantic import ValidationError
 from ..errors import PresetError
 from ..settings import Settings
 from .schema import Duration, ModelPreset, Preset, Quality, Resolution
+
+log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).resolve().parent
 
@@ -49,6 +54,43 @@ def load_presets(settings: Settings) -> Presets:
         qualities=_tables(folders, "qualities.toml", Quality),
         models=_models(folders),
     )
+
+
+class LivePresets:
+    """The presets of a program that runs for days: read again when somebody has added or changed a file.
+
+    A mistake in a file does not take away what was read before it; it is said in the program's log.
+    """
+
+    LOOK_SECONDS = 1.0
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._clock = settings, clock
+        self._seen = self._files()
+        self._looked = clock()
+        self._known = load_presets(settings)
+
+    def now(self, fresh: bool = False) -> Presets:
+        """fresh: look also when that was done a moment ago."""
+        if not fresh and self._clock() - self._looked < self.LOOK_SECONDS:
+            return self._known
+        self._looked = self._clock()
+        files = self._files()
+        if files != self._seen:
+            self._seen = files
+            try:
+                self._known = load_presets(self._settings)
+            except PresetError as e:
+                log.warning("The presets stay as they were: %s", e)
+        return self._known
+
+    def _files(self) -> set[tuple[str, int, int]]:
+        found = set()
+        for path in self._settings.presets_dir.rglob("*.toml"):
+            with suppress(OSError):
+                state = path.stat()
+                found.add((str(path), state.st_mtime_ns, state.st_size))
+        return found
 
 
 def _tables(folders: list[Path], filename: str, kind: type[P]) -> dict[str, P]:

@@ -60,7 +60,7 @@ def mount_blocks(app: FastAPI, studio: Studio) -> None:
 
 def build_blocks(studio: Studio) -> gr.Blocks:
     """The page, and the endpoints `generate` (gives a job's id), `job` (its state), `cancel` (ends it)."""
-    jobs, presets = studio.jobs, studio.presets
+    jobs = studio.jobs
 
     def owner(request: gr.Request) -> str | None:
         return request.username if studio.logins.required else None
@@ -107,8 +107,8 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 "fps": _whole("fps", fps),
                 "fit": fit,
             },
-            presets,
-            default_model(presets, studio.settings),
+            studio.presets,
+            default_model(studio.presets, studio.settings),
         )
         mine = owner(request)
         path = Path(photo)  # checked by gr.File: it lies in Gradio's own upload cache

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import Cancelled, FanslymotionError
 from ..models.registry import check
-from ..presets import Presets
+from ..presets import load_presets
 from ..settings import Settings
 
 
@@ -25,8 +25,8 @@ class ModelCheck:
 class ModelChecks:
     """The last check of each model since the page was started."""
 
-    def __init__(self, presets: Presets, settings: Settings) -> None:
-        self._presets, self._settings = presets, settings
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._lock = threading.Lock()
         self._known: dict[str, ModelCheck] = {}
         self._stopped: set[str] = set()
@@ -59,7 +59,7 @@ class ModelChecks:
             self._change(name, lambda known: replace(known, done=done, total=total))
 
         try:
-            damaged = tuple(check(name, self._presets, self._settings, report))
+            damaged = tuple(check(name, load_presets(self._settings), self._settings, report))
             self._change(name, lambda known: replace(known, status="done", damaged=damaged))
         except Cancelled:
             self._change(name, lambda known: replace(known, status="stopped"))

@@ -1,13 +1,15 @@
 """Jobs, workers and presets as the JSON that the page and the API see: no paths, nothing of other people."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from ..doctor.diagnosis import diagnose, say_fault
+from ..doctor import texts
+from ..doctor.diagnosis import big_values, diagnose, say_fault
 from ..doctor.texts import LANGUAGES
 from ..errors import FanslymotionError
 from ..pipeline.memory import MemoryPlan
@@ -134,10 +136,20 @@ def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[s
     }
 
 
+def fault_json(code: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the catalogue says about a fault, by language: `code`, `title`, `cause`, `fix`."""
+    return {language: {"code": code, **asdict(texts.fault(code, values, language))} for language in LANGUAGES}
+
+
 def plan_json(plan: MemoryPlan) -> dict[str, Any]:
-    """memory, total: bytes of VRAM, or of RAM on a CPU. shrunk: drawn smaller than asked for, to fit."""
+    """memory, total: bytes of VRAM, or of RAM on a CPU. shrunk: drawn smaller than asked for, to fit.
+
+    fault: what to say when these settings are big for the machine, by language, else None.
+    """
     machine = plan.machine
+    big = plan.shrunk or not plan.fits
     return {
+        "fault": fault_json("FM-MEM-004", big_values(plan)) if big else None,
         "seconds": plan.seconds,
         "device": plan.device,
         "memory": plan.need,

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 from ..doctor.checks import Doctor, worst
 from ..doctor.texts import LANGUAGES
 from ..models.registry import folder_size
-from ..presets import Presets
+from ..presets import LivePresets, Presets
 from ..queue.jobs import Jobs
 from ..queue.types import Event, Job
 from ..settings import Settings
@@ -32,15 +32,21 @@ class Studio:
     Only the machine's owner is shown where things lie: for other logins sentences hold no folders.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, presets: Presets, logins: Logins, host: str) -> None:
-        self.settings, self.presets, self.logins = settings, presets, logins
+    def __init__(self, app: ASGIApp, settings: Settings, logins: Logins, host: str) -> None:
+        self.settings, self.logins = settings, logins
+        self.live_presets = LivePresets(settings)
         self.jobs = Jobs(settings)
         self.photos = Photos(settings)
         self.guard = Guard(app, logins, host)
         self.live = Live(self.jobs, self)
-        self.model_checks = ModelChecks(presets, settings)
+        self.model_checks = ModelChecks(settings)
         self.sizes = Kept(self._folder_sizes, KEPT_SECONDS)
         self.doctor = {language: Kept(partial(self._examine, language), KEPT_SECONDS) for language in LANGUAGES}
+
+    @property
+    def presets(self) -> Presets:
+        """As they are now: a model may be added by the command line meanwhile."""
+        return self.live_presets.now()
 
     def job(self, job: Job) -> dict[str, Any]:
         """As its own login sees it."""

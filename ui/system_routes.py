@@ -5,19 +5,22 @@ import platform
 import shutil
 import time
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
+from ..doctor import texts
 from ..models.downloads import Downloads
-from ..models.registry import list_models, remove
+from ..models.registry import list_models, remove, use_folder
 from ..pipeline.files import nearest_existing
 from ..queue.types import WorkerInfo
 from .discreet import report
 from .queue_routes import owned
-from .reading import owner_of, user_of
-from .shape import model_json, worker_json
+from .reading import owner_of, read_json, user_of
+from .shape import fault_json, model_json, worker_json
 from .studio import Studio
 
 router = APIRouter(prefix="/studio")
@@ -64,6 +67,30 @@ async def doctor(request: Request, language: Literal["en", "ru"] = "en", fresh: 
     return await owned(request).doctor[language].get(fresh)
 
 
+class FolderIn(BaseModel):
+    """A model that lies on this machine already. name: what to call it; by default as its folder."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    folder: str = Field(max_length=4096)
+    name: str = Field("", max_length=61)
+
+
+@router.post("/models")
+async def use_model(request: Request) -> dict[str, Any]:
+    """Use a folder of one's own: for the machine's owner, since it names a path. Nothing is copied."""
+    studio: Studio = owned(request)
+    wanted: FolderIn = await read_json(request, FolderIn)
+
+    def use() -> str:
+        name = use_folder(Path(wanted.folder), studio.settings, wanted.name).name
+        studio.live_presets.now(fresh=True)
+        return name
+
+    name = await asyncio.to_thread(use)
+    return {"name": name, "models": await asyncio.to_thread(models_json, studio, user_of(request))}
+
+
 @router.post("/models/{name}/{act}")
 async def change_model(
     name: str, act: Literal["download", "stop", "remove", "check"], request: Request
@@ -85,6 +112,7 @@ async def change_model(
         else:
             studio.model_checks.forget(name)
             remove(name, studio.presets, studio.settings)
+            studio.live_presets.now(fresh=True)
 
     await asyncio.to_thread(change)
     return {"models": await asyncio.to_thread(models_json, studio, user_of(request))}
@@ -101,7 +129,7 @@ def models_json(studio: Studio, user: str) -> list[dict[str, Any]]:
             **model_json(entry.preset, studio.presets, studio.settings, owns),
             "state": entry.state,
             "bytes": entry.size,
-            "download": studio.plain(user, download_json(entry.download)),
+            "download": studio.plain(user, download_json(entry.download, studio.settings.models)),
             "check": studio.plain(user, studio.model_checks.to_json(entry.name)),
         }
         for entry in list_models(studio.presets, studio.settings)
@@ -140,11 +168,14 @@ def _report(
     )
 
 
-def download_json(state: Any) -> dict[str, Any] | None:
+def download_json(state: Any, folder: Path) -> dict[str, Any] | None:
+    """fault: of a failed one, what the catalogue says, by language, else None."""
     if state is None or state.status in ("done", "cancelled"):
         return None
     keys = ("status", "phase", "done", "total", "speed", "seconds_left", "message", "code", "error", "page")
-    return {key: getattr(state, key) for key in keys}
+    facts = {key: getattr(state, key) for key in keys}
+    values = {**facts, "model": state.model, "folder": folder}
+    return {**facts, "fault": fault_json(state.code, values) if state.code in texts.codes() else None}
 
 
 def packages() -> dict[str, str]:

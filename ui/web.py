@@ -7,7 +7,6 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from ..errors import BadInput, FanslymotionError, NotFound, StoreError
-from ..presets import load_presets
 from ..settings import Settings
 from . import job_routes, page_routes, queue_routes, system_routes
 from .blocks import mount_blocks
@@ -21,7 +20,7 @@ log = logging.getLogger(__name__)
 def build_app(settings: Settings, logins: Logins, host: str) -> Studio:
     """The whole page. Raise PresetError or StoreError when the data folder cannot be used."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.studio = studio = Studio(app, settings, load_presets(settings), logins, host)
+    app.state.studio = studio = Studio(app, settings, logins, host)
     for routes in (page_routes, job_routes, queue_routes, system_routes):
         app.include_router(routes.router)
     _answer_errors_in_words(app)

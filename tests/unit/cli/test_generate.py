@@ -1,6 +1,7 @@
 """`fanslymotion generate` from the photo to the file: a real worker, a real (tiny) model, a real video."""
 
 import json
+import re
 import signal
 import sys
 from pathlib import Path
@@ -86,6 +87,8 @@ def test_model_by_a_path_from_where_one_stands(fm, here, photo, tiny_model):
 
 def test_verbose_shows_the_five_lines_in_order(fm, photo):
     said = fm("generate", photo, "--steps", 1, "--verbose").stderr
+    assert re.search(r"^Expected: about \d+ (s|min), \d+\.\d GB of \d+ GB on the CPU$", said, re.MULTILINE), "T13"
+    assert said.index("Expected: ") < said.index("[START]")
     lines = [
         "[WORKER] Starting job: ",
         "[WORKER] Job func: ",

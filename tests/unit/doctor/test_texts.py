@@ -1,9 +1,11 @@
 """The catalogue: the same faults, the same places to fill, in every language."""
 
 import re
+import subprocess
 
 import pytest
 from fanslymotion.doctor import texts
+from fanslymotion.settings import ROOT
 
 PLACE = re.compile(r"\{(\w+)")
 
@@ -40,3 +42,11 @@ def test_every_fault_can_be_said_without_any_value(code: str) -> None:
 
 def test_another_language_falls_back_to_english() -> None:
     assert texts.fault("FM-DISK-001", {}, "fr") == texts.fault("FM-DISK-001", {}, "en")
+
+
+def test_every_code_is_emitted_somewhere_and_every_emitted_one_is_known() -> None:
+    """No page of troubles that the program never names, and no name without its words."""
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    sources = [path for path in listed.split() if not path.startswith(("tests/", "training/", "bench/"))]
+    named = set(texts.CODE.findall("\n".join((ROOT / path).read_text(encoding="utf-8") for path in sources)))
+    assert named == set(texts.codes())

@@ -5,14 +5,19 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fanslymotion.models.downloads import Downloads, DownloadState
+from fanslymotion.models.registry import use_folder
+from fanslymotion.pipeline.memory import Machine
+from fanslymotion.pipeline.outlook import outlook
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue import state
 from fanslymotion.queue.recovery import MACHINE, hold, lock_path
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
-from fanslymotion.ui import model_checks
+from fanslymotion.ui import job_routes, model_checks
 from fanslymotion.ui import studio as studio_module
 from fanslymotion.ui.kept import Kept
 from fanslymotion.ui.model_checks import ModelChecks
@@ -118,7 +123,7 @@ def test_a_model_is_checked_beside_the_page(studio: Studio, browser: Browser, mo
 def test_a_check_can_be_stopped_and_says_what_is_wrong(
     studio: Studio, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checks = ModelChecks(studio.presets, settings)
+    checks = ModelChecks(settings)
 
     def endless(name, presets, settings, report) -> list[str]:
         while True:
@@ -135,3 +140,64 @@ def test_a_check_can_be_stopped_and_says_what_is_wrong(
     checks.start("svd")
     wait_for(lambda: checks.to_json("svd")["status"] == "failed")  # type: ignore[index]
     assert "models download svd" in checks.to_json("svd")["error"]  # type: ignore[index]
+
+
+def test_a_folder_of_ones_own_is_used_by_the_owner_only(
+    browser: Browser, settings: Settings, tiny_model: Path, tmp_path: Path
+) -> None:
+    wanted = {"folder": str(tiny_model), "name": "mine"}
+    assert browser(BEN).post("/studio/models", json=wanted).status_code in (400, 403, 404)
+    told = browser(ANNA).post("/studio/models", json=wanted).json()
+    assert told["name"] == "mine"
+    assert {"mine": "ready"}.items() <= {model["name"]: model["state"] for model in told["models"]}.items()
+    assert browser(ANNA).get("/studio/estimate?model=mine&seconds=6&quality=standard").status_code == 200
+    wrong = browser(ANNA).post("/studio/models", json={"folder": str(tmp_path)})
+    assert wrong.status_code == 500
+    assert "is missing" in wrong.json()["error"]
+
+
+def test_a_model_added_by_the_command_line_is_known_to_the_open_page(
+    studio: Studio, browser: Browser, settings: Settings, tiny_model: Path
+) -> None:
+    names = {model["name"] for model in browser(ANNA).get("/studio/system").json()["models"]}
+    use_folder(tiny_model, settings, "added")
+    studio.live_presets.now(fresh=True)  # a second later it looks by itself
+    more = {model["name"] for model in browser(ANNA).get("/studio/system").json()["models"]}
+    assert more - names == {"added"}
+    (settings.presets_dir / "models" / "added.toml").write_text("label = 3")
+    assert "added" in studio.live_presets.now(fresh=True).models, "a mistake takes nothing away"
+
+
+def test_a_failed_download_is_told_with_its_fault(studio: Studio, browser: Browser) -> None:
+    state = DownloadState("svd", "failed", code="FM-MODEL-005", error="no line", page="")
+    Downloads(studio.settings).write(state)
+    try:
+        models = {m["name"]: m for m in browser(ANNA).get("/studio/system").json()["models"]}
+    finally:
+        Downloads(studio.settings).forget("svd")
+    fault = models["svd"]["download"]["fault"]
+    assert fault["en"]["code"] == fault["ru"]["code"] == "FM-MODEL-005"
+    assert fault["en"]["cause"] == "no line"
+    assert "HF_ENDPOINT" in fault["ru"]["fix"]
+
+
+def test_the_estimate_says_time_and_memory_and_warns(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T13."""
+    address = "/studio/estimate?model=svd-xt&seconds=6&quality=standard&width=1600&height=900"
+    small = Machine(cores=2, ram_total=16 << 30, ram_free=12 << 30, cpu_half=True)
+
+    def look(*args: Any, **options: Any) -> Any:
+        return outlook(*args, **{**options, "machine": small})
+
+    monkeypatch.setattr(job_routes, "outlook", look)
+    told = browser(ANNA).get(address).json()["720p"]
+    assert told["seconds"] > 60
+    assert 0 < told["memory"] <= 12 << 30
+    assert told["total"] == 16 << 30
+    assert told["shrunk"]
+    assert (told["width"], told["height"]) == (448, 256)
+    assert told["fault"]["en"]["code"] == "FM-MEM-004"
+    assert "448×256" in told["fault"]["ru"]["cause"]
+    mini = browser(ANNA).get("/studio/estimate?model=mini&seconds=6&quality=standard").json()["480p"]
+    assert not mini["shrunk"]
+    assert mini["fault"] is None
