@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from . import listing, state
 from .broker import make_huey, register
 from .order import position_at, put, swap_among_own
 from .recovery import MACHINE, Sweeper, lives_here
-from .rows import WORK_NAME, photo_of, to_event, to_job
+from .rows import GONE_NAME, WORK_NAME, photo_of, to_event, to_job
 from .store import Store
 from .types import Event, Job, Page, Sought, Status, WorkerInfo
 
@@ -215,10 +216,13 @@ class Jobs:
     def delete(self, job_id: str, owner: str | None = None) -> None:
         """Remove an ended job with its folder: photo, video, checkpoints, log."""
         job = self.get(job_id, owner)
+        if not job.status.final:
+            raise BadInput(f"job {job_id} is {job.status}; cancel it before deleting it")
+        with suppress(OSError):
+            (job.folder / GONE_NAME).touch()
         with self.store.write():
             table = self._tables.Job
-            if not table.delete().where((table.id == job_id) & table.status.in_(FINAL)).execute():
-                raise BadInput(f"job {job_id} is {job.status}; cancel it before deleting it")
+            table.delete().where(table.id == job_id).execute()  # a final status is never left
             self._tables.Event.delete().where(self._tables.Event.job == job_id).execute()
             self._tables.Preview.delete().where(self._tables.Preview.job == job_id).execute()
         shutil.rmtree(job.folder, ignore_errors=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from .rows import VIDEO_NAME, WORK_NAME
+from .rows import GONE_NAME, VIDEO_NAME, WORK_NAME
 from .state import lose
 from .store import Store
 from .types import Status
@@ -122,7 +122,8 @@ def tidy(store: Store, now: float) -> None:
     for folder in _children(store.settings.jobs_dir):
         status = statuses.get(folder.name)
         if status is None:
-            if now - _touched(folder, now) > ORPHAN_SECONDS and not (folder / VIDEO_NAME).exists():
+            wanted = (folder / VIDEO_NAME).exists() and not (folder / GONE_NAME).exists()  # `adopt` takes it
+            if now - _touched(folder, now) > ORPHAN_SECONDS and not wanted:
                 shutil.rmtree(folder, ignore_errors=True)
         elif status in (Status.DONE, Status.CANCELLED):
             shutil.rmtree(folder / WORK_NAME, ignore_errors=True)

@@ -11,7 +11,9 @@ from .types import Event, Job, Status
 VIDEO_NAME = "video.mp4"
 PHOTO_NAME = "photo.png"
 WORK_NAME = "work"
-"""In a job's folder: the finished video, the normalised photo, and what the worker keeps while it works."""
+GONE_NAME = "deleted"
+"""In a job's folder: the finished video, the normalised photo, what the worker keeps while it works, and a mark that
+what is still here was deleted (a player held it open, the program was killed): it is not to come back."""
 
 
 def to_job(row: Any, settings: Settings, place: int) -> Job:

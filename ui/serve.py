@@ -57,6 +57,8 @@ def serve(
             from ..queue.supervisor import Supervisor
 
             ending.enter_context(Supervisor(settings))
+        # What a power cut or a kill has broken off goes on, as unfinished jobs do.
+        threading.Thread(target=_resume_downloads, args=(settings,), name="downloads", daemon=True).start()
         server = Server(
             app, closing, lambda: _announce(address, host, number, share, passwords, made, open_browser, say)
         )
@@ -157,10 +159,23 @@ def local_address(host: str, port: int) -> str:
 
 def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[..., object], Callable[[], None]]:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+    from ..queue.adopt import adopt_quietly
     from .web import build_app
 
     studio = build_app(settings, logins, host)
+    owner = logins.names[0] if logins.names else ""
+    threading.Thread(target=adopt_quietly, args=(studio.jobs.store, owner), name="adopt", daemon=True).start()
     return studio.guard, studio.live.close
+
+
+def _resume_downloads(settings: Settings) -> None:
+    from ..models.downloads import Downloads
+
+    try:
+        for name in Downloads(settings).resume():
+            log.info("The download of %s goes on", name)
+    except (FanslymotionError, OSError) as e:  # the page is not worth less for it
+        log.warning("Unfinished downloads do not go on: %s", e)
 
 
 def _announce(

@@ -1,12 +1,13 @@
 """The door over a real connection: what only a server between may get wrong."""
 
 import base64
+import re
 import socket
 from collections.abc import Callable
 
 import httpx
 import pytest
-from fanslymotion.tests.studio import Studio
+from fanslymotion.tests.studio import Studio, wait_for
 
 ANNA, BEN = ("anna", "secret-1"), ("ben", "secret-2")
 
@@ -54,3 +55,24 @@ def test_a_chunked_body_ends_at_the_limit(guarded: Studio, place: str) -> None:
             said = b""
     assert not said or said.startswith((b"HTTP/1.1 413", b"HTTP/1.1 400")), said
     assert "Traceback" not in guarded.said
+
+
+def test_a_page_for_the_network_makes_a_login_and_says_it(make_studio: Callable[..., Studio]) -> None:
+    opened = make_studio("--host", "0.0.0.0", "--no-worker")
+    assert httpx.get(f"{opened.url}/studio/options").status_code == 401
+    wait_for(lambda: "Password: " in opened.said)
+    user, password = re.search(r"Login: (\S+) +Password: (\S+)", opened.said).groups()  # type: ignore[union-attr]
+    assert httpx.get(f"{opened.url}/studio/options", auth=(user, password)).json()["owns_machine"]
+
+
+def test_a_stream_ends_when_its_browser_logs_out(guarded: Studio) -> None:
+    with httpx.Client(base_url=guarded.url, timeout=60) as browser:
+        form = {"username": "ben", "password": "secret-2"}
+        assert browser.post("/login", data=form).status_code == 200
+        with browser.stream("GET", "/studio/events") as stream:
+            lines = stream.iter_lines()
+            assert any(line == "event: machine" for line in lines)
+            assert browser.post("/logout").status_code == 303
+            for _ in lines:  # it ends by itself; a stream that goes on runs into the test's timeout
+                pass
+        assert browser.get("/studio/events").status_code == 401

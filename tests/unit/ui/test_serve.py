@@ -2,9 +2,12 @@
 
 import base64
 import socket
+from typing import NoReturn
 
 import pytest
 from fanslymotion.errors import BadInput
+from fanslymotion.settings import Settings
+from fanslymotion.ui import serve as serve_module
 from fanslymotion.ui.logins import (
     FREE_ATTEMPTS,
     PAUSE_SECONDS,
@@ -71,6 +74,28 @@ def test_wrong_words_end_with_2(words: str) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words.split())
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "share", "auth", "names"),
+    [("127.0.0.1", False, {}, ()), ("0.0.0.0", False, {}, ("studio",)), ("127.0.0.1", True, {}, ("studio",)),
+     ("192.0.2.7", False, {"anna": "a"}, ("anna",)), ("127.0.0.1", False, {"anna": "a"}, ("anna",))],
+)  # fmt: skip
+def test_who_can_be_reached_by_others_has_a_login(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, host: str, share: bool, auth: dict, names: tuple
+) -> None:
+    made: list[Logins] = []
+
+    def build(_: Settings, logins: Logins, __: str) -> NoReturn:
+        made.append(logins)
+        raise BadInput("enough")
+
+    monkeypatch.setattr(serve_module, "_build", build)
+    monkeypatch.setattr(serve_module, "listen", lambda *_: socket.socket())
+    with pytest.raises(BadInput, match="enough"):
+        serve_module.serve(settings, host, 7860, share, auth, open_browser=False, with_worker=False)
+    assert made[0].names == names
+    assert made[0].required == bool(names)
 
 
 # --- logins --------------------------------------------------------------------------------------------------------
