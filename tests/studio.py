@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -76,6 +77,10 @@ class Studio:
             return httpx.get(f"{self.url}/studio/static/icon.svg", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        """As the page itself does."""
+        return httpx.post(f"{self.url}{path}", headers={"Origin": self.url}, timeout=30, **options)
 
     @property
     def said(self) -> str:
