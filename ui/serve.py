@@ -59,8 +59,6 @@ def serve(
             ending.enter_context(Supervisor(settings))
         # What a power cut or a kill has broken off goes on, as unfinished jobs do.
         threading.Thread(target=_resume_downloads, args=(settings,), name="downloads", daemon=True).start()
-        # What a power cut or a kill has broken off goes on, as unfinished jobs do.
-        threading.Thread(target=_resume_downloads, args=(settings,), name="downloads", daemon=True).start()
         server = Server(
             app, closing, lambda: _announce(address, host, number, share, passwords, made, open_browser, say)
         )
@@ -168,16 +166,6 @@ def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[...,
     owner = logins.names[0] if logins.names else ""
     threading.Thread(target=adopt_quietly, args=(studio.jobs.store, owner), name="adopt", daemon=True).start()
     return studio.guard, studio.live.close
-
-
-def _resume_downloads(settings: Settings) -> None:
-    from ..models.downloads import Downloads
-
-    try:
-        for name in Downloads(settings).resume():
-            log.info("The download of %s goes on", name)
-    except (FanslymotionError, OSError) as e:  # the page is not worth less for it
-        log.warning("Unfinished downloads do not go on: %s", e)
 
 
 def _resume_downloads(settings: Settings) -> None:
