@@ -29,8 +29,6 @@ FRESH_SECONDS = 20.0
 MIN_FREE_BYTES = 64 << 20
 """A new job is refused on a disk with less than this."""
 
-FINAL = [s.value for s in Status if s.final]
-
 
 def _not_here(_: str) -> None:
     raise RuntimeError("only a worker process runs jobs")
