@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import BadInput
+
 ROOT = Path(__file__).resolve().parent
 """The checkout: the package's own files (presets, bundled model, sample photo)."""
 
@@ -16,17 +18,20 @@ class Settings:
     home: the data folder (`FANSLYMOTION_HOME`, default `data/` in the checkout): database, jobs, logs, own presets.
     models: downloaded models (`FANSLYMOTION_MODELS`, default `cache/models/` in the checkout).
     database: peewee URL of the jobs' database (`FANSLYMOTION_DATABASE`, default SQLite in `home`).
+    idle_seconds: without a job, after which the model leaves the memory (`FANSLYMOTION_IDLE`, default 600; 0: never).
     """
 
     home: Path
     models: Path
     database: str
+    idle_seconds: float = 600.0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         home = Path(environ.get("FANSLYMOTION_HOME") or ROOT / "data").expanduser().absolute()
         models = Path(environ.get("FANSLYMOTION_MODELS") or ROOT / "cache" / "models").expanduser().absolute()
-        return cls(home, models, environ.get("FANSLYMOTION_DATABASE") or f"sqlite:///{(home / 'jobs.db').as_posix()}")
+        database = environ.get("FANSLYMOTION_DATABASE") or f"sqlite:///{(home / 'jobs.db').as_posix()}"
+        return cls(home, models, database, _seconds("FANSLYMOTION_IDLE", environ.get("FANSLYMOTION_IDLE") or "600"))
 
     def environ(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         """For a child process that is to have the same settings."""
@@ -35,6 +40,7 @@ class Settings:
             "FANSLYMOTION_HOME": str(self.home),
             "FANSLYMOTION_MODELS": str(self.models),
             "FANSLYMOTION_DATABASE": self.database,
+            "FANSLYMOTION_IDLE": f"{self.idle_seconds:g}",
         }
 
     @property
@@ -53,3 +59,13 @@ class Settings:
 
     def job_dir(self, job_id: str) -> Path:
         return self.jobs_dir / job_id
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise BadInput(f"{name} is {text!r}; it must be a number of seconds, 0 or more")
+    return seconds

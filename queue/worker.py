@@ -31,8 +31,6 @@ from .warm import Warmth
 
 BEAT_SECONDS = 2.0
 SWEEP_SECONDS = 1.0
-IDLE_RELEASE_SECONDS = 600.0
-"""After so long without a job the model leaves the memory."""
 GRACE_SECONDS = 60.0
 """How long an orderly end waits for the running step before the job is handed back over its head."""
 
@@ -186,9 +184,13 @@ class Worker:
             return 0 if state.paused(self.store) else job.select().where(job.status == Status.QUEUED).count()
 
     def _release_when_idle(self, now: float) -> None:
-        if now - self._idle_since < IDLE_RELEASE_SECONDS or not self._job_lock.acquire(blocking=False):
+        """Give the model's memory back when no job has come for the set time."""
+        after = self.settings.idle_seconds
+        if not after or now - self._idle_since < after or not self._job_lock.acquire(blocking=False):
             return
         try:
+            if self._renderers.loaded:
+                log.info("No job for %.0f s: the model leaves the memory; the next job loads it again", after)
             self._renderers.release()
             self._idle_since = float("inf")
         finally:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline import conditioning, decode, ladder, renderer
+from fanslymotion.pipeline import decode, ladder, renderer
 from fanslymotion.pipeline.estimate import GIB, Offload
 from fanslymotion.pipeline.memory import Machine, ModelSize, Work, plan, smaller
 from fanslymotion.pipeline.metadata import probe
@@ -73,7 +74,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, place: str, times: int) -> Iterator
 
     where, name = {
         "load": (renderer, "_part"),
-        "encode": (conditioning, "encode"),
+        "encode": (AutoencoderKLTemporalDecoder, "encode"),
         "decode": (decode, "decode_frames"),
         "step": (torch.nn.Module, ""),
     }[place]
@@ -98,7 +99,8 @@ def check(result: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "times"), [("encode", 1), *(("step", n) for n in (1, 2, 3)), *(("decode", n) for n in (1, 4))]
+    ("place", "times"),
+    [*(("encode", n) for n in (1, 2)), *(("step", n) for n in (1, 2, 3, 4)), *(("decode", n) for n in (1, 2, 3, 4))],
 )
 def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times: int) -> None:
     cache = RendererCache()
@@ -140,6 +142,26 @@ def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, pl
     assert left == [0]
     check(result)
     assert len(result.warnings) == rungs
+    check(run(replace(guided, seed=5), renderers=cache, machine=GPU))
+
+
+@pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("encode", 6), ("step", 8), ("decode", 7)])
+def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, place: str, rungs: int) -> None:
+    """The device itself is not pretended here where it is the CPU: that rung is carried out as it would be."""
+    real = Placement.of
+
+    def of(plan: Any) -> Placement:
+        return real(plan) if plan.device == "cpu" else Placement(torch.device("cpu"), torch.float32, plan.offload)
+
+    monkeypatch.setattr(Placement, "of", staticmethod(of))
+    cache, measures = RendererCache(), {}
+    with failing(monkeypatch, place, rungs) as left:
+        result = run(guided, renderers=cache, machine=GPU, measures=measures)
+    assert left == [0]
+    check(result)
+    plan = measures["plan"]
+    assert (plan.device, plan.dtype, plan.offload) == ("cpu", "float32", Offload.NONE)
+    assert "CPU instead of sequential offload" in result.warnings[-1]
     check(run(replace(guided, seed=5), renderers=cache, machine=GPU))
 
 
