@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .errors import FanslymotionError
+from .pipeline.progress import loading_part
 from .queue.types import Event, Job, Status, WorkerInfo
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def stage_text(job: Job, paused: bool = False) -> str:
     words = ["cancelling" if job.cancelling else job.stage or "starting"]
     if job.windows > 1 and job.window:
         words.append(f"window {job.window} of {job.windows}")
-    if unit := UNITS.get(job.stage):
+    if part := loading_part(job.stage, job.step):
+        words.append(f"{part.replace('_', ' ')}, {job.step + 1} of {job.steps}")
+    elif unit := UNITS.get(job.stage):
         words.append(f"{unit} {job.step} of {job.steps}")
     return ", ".join(words)
 

@@ -16,6 +16,10 @@ UNKNOWN = {"en": "unknown", "ru": "неизвестно"}
 """Stands where a value is not known: a text must never fail for want of one."""
 
 
+UNITS = {"GB": "ГБ", "MB": "МБ"}
+"""Sizes come with their unit, which Russian writes so."""
+
+
 @dataclass(frozen=True)
 class FaultText:
     """What a person reads about a fault: what it is, why, what to do."""
@@ -55,7 +59,8 @@ def say(section: str, key: str, values: Mapping[str, Any], language: str = "en")
 
 
 def fill(text: str, values: Mapping[str, Any], language: str) -> str:
-    return text.format_map(_Lenient(values, UNKNOWN.get(language, UNKNOWN["en"])))
+    said = text.format_map(_Lenient(values, UNKNOWN.get(language, UNKNOWN["en"])))
+    return re.sub(r"(?<=\d )[GM]B\b", lambda unit: UNITS.get(unit[0], unit[0]), said) if language == "ru" else said
 
 
 class _Lenient(dict):

@@ -29,8 +29,8 @@ from .oom import is_oom
 from .order import Order, fitted, settle
 from .photo import load_photo
 from .preview import Previewer, fit_previewer
-from .progress import Progress, ProgressCallback, Stage, ignore
-from .renderer import PARTS, Placement, Renderer, RendererCache, free_memory
+from .progress import PARTS, Progress, ProgressCallback, Stage, ignore
+from .renderer import Placement, Renderer, RendererCache, free_memory
 from .request import VideoRequest, VideoResult
 from .sizes import fit_photo
 

@@ -15,12 +15,10 @@ from .heap import return_heap
 from .memory import MemoryPlan
 from .models import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .oom import is_oom
+from .progress import PARTS
 from .tiny import build
 
 log = logging.getLogger(__name__)
-
-PARTS = ("libraries", IMAGE_ENCODER, VAE, UNET)
-"""What is loaded, in this order; the first is the import of the libraries themselves (seconds on a cold disk)."""
 
 PartCallback = Callable[[str, int], None]
 """Called a few times a second while a model loads, with the part in work and the count of finished ones. May raise."""

@@ -14,6 +14,7 @@ from ..doctor.texts import LANGUAGES
 from ..errors import FanslymotionError
 from ..pipeline.memory import MemoryPlan
 from ..pipeline.models import require_model
+from ..pipeline.progress import loading_part
 from ..pipeline.sizes import output_size
 from ..presets import ModelPreset, Presets
 from ..queue.rows import photo_of
@@ -26,7 +27,7 @@ NOT_HERE = "This model is not on this machine; whoever owns the machine can down
 
 
 def job_json(job: Job, presets: Presets) -> dict[str, Any]:
-    """All that a view needs. Times in Unix seconds, sizes in pixels, `fraction` 0..1."""
+    """All that a view needs. Times in Unix seconds, sizes in pixels, `fraction` 0..1; part: what is being loaded."""
     request = job.request
     return {
         "id": job.id,
@@ -41,6 +42,7 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "stage": job.stage,
         "step": job.step,
         "steps": job.steps,
+        "part": loading_part(job.stage, job.step),
         "window": job.window,
         "windows": job.windows,
         "fraction": round(job.fraction, 4),

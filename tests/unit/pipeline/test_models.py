@@ -16,6 +16,7 @@ from fanslymotion.pipeline.models import (
     require_model,
 )
 from fanslymotion.pipeline.oom import is_oom
+from fanslymotion.pipeline.progress import PARTS, loading_part
 from fanslymotion.pipeline.renderer import Placement, RendererCache, choose_placement, load
 from fanslymotion.presets import Presets
 from fanslymotion.settings import Settings
@@ -192,3 +193,14 @@ def test_memory_that_runs_out_while_a_file_is_read_does_not_blame_the_file(folde
     with pytest.raises(OSError, match="1455") as caught:
         load(ModelFolder(folder_preset(folder), folder), choose_placement())
     assert is_oom(caught.value)
+
+
+def test_a_load_says_which_part_it_is_at(folder: Path) -> None:
+    seen: list[tuple[str, str]] = []
+    RendererCache().get(model_of(folder), lambda part, done: seen.append((part, loading_part("loading", done))))
+    told = list(dict.fromkeys(part for _, part in seen))
+    assert told[0] == PARTS[0]
+    assert set(told) <= {*PARTS, ""}
+    assert told == sorted(told, key=[*PARTS, ""].index), "in their order"
+    assert all(part == step for part, step in seen if step)
+    assert loading_part("sampling", 1) == ""
