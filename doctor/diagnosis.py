@@ -11,6 +11,7 @@ from typing import Any
 from ..pipeline.files import nearest_existing
 from ..pipeline.memory import MemoryPlan
 from ..presets import Presets
+from ..queue.causes import find_cause
 from ..queue.faults import find_fault
 from ..queue.types import Event, Job, Status
 from ..settings import ROOT
@@ -89,6 +90,12 @@ def say_fault(event: Event, language: str = "en") -> dict[str, str]:
     }
     text = texts.fault(event.text, values | said, language)
     return {"code": event.text, "title": text.title, "cause": text.cause, "fix": text.fix}
+
+
+def say_cause(last_output: str, language: str = "en") -> str:
+    """Why a worker crashed, in one sentence, "" when nobody knows."""
+    key, values = find_cause(last_output)
+    return texts.say("causes", key, values, language) if key else ""
 
 
 def big_values(plan: MemoryPlan) -> dict[str, Any]:

@@ -10,39 +10,55 @@ from typing import Any
 import psutil
 
 PREFIX = "Likely cause: "
-INSTALL = "run the launcher's `setup` again (launch.sh setup or launch.ps1 setup)"
+INSTALL = "run the launcher's setup again (launch.sh setup or launch.ps1 setup)"
+
+TEXTS = {
+    "missing_package": f"the package '{{name}}' is not installed; {INSTALL}.",
+    "unfit_packages": f"packages that do not fit together ('{{name}}'); {INSTALL}.",
+    "missing_runtime": "a system library is missing; install the Microsoft Visual C++ runtime.",
+    "missing_library": "the system library lib{name} is missing; install it.",
+    "old_driver": "the NVIDIA driver is too old for torch; update it.",
+    "full_disk": "the disk is full; free some space.",
+    "little_memory": "not enough memory; close other programs.",
+    "damaged_package": f"the package '{{name}}' is damaged or does not fit; {INSTALL}.",
+    "old_processor": "the processor lacks an instruction that torch needs.",
+    "killed": "the system killed it, most often because the memory was full; or somebody did.",
+    "library_crash": "a library crashed; updating the GPU driver often helps.",
+}
+"""In English, for the log; the page and its languages: section `causes` of the doctor's catalogue."""
 
 PATTERNS: tuple[tuple[str, str], ...] = (
-    (r"No module named '([^']+)'", "the package {0!r} is not installed; " + INSTALL + "."),
-    (r"cannot import name '([^']+)'", "packages that do not fit together ({0!r}); " + INSTALL + "."),
-    (r"DLL load failed", "a system library is missing; install the Microsoft Visual C++ runtime."),
-    (r"lib(\S+)\.so\S*: cannot open shared object", "the system library lib{0} is missing; install it."),
-    (r"CUDA driver version is insufficient", "the NVIDIA driver is too old for torch; update it."),
-    (r"No space left on device|disk is full", "the disk is full; free some space."),
-    (r"MemoryError|out of memory|bad_alloc", "not enough memory; close other programs."),
+    (r"No module named '(?P<name>[^']+)'", "missing_package"),
+    (r"cannot import name '(?P<name>[^']+)'", "unfit_packages"),
+    (r"DLL load failed", "missing_runtime"),
+    (r"lib(?P<name>\S+)\.so\S*: cannot open shared object", "missing_library"),
+    (r"CUDA driver version is insufficient", "old_driver"),
+    (r"No space left on device|disk is full", "full_disk"),
+    (r"MemoryError|out of memory|bad_alloc", "little_memory"),
+    (r"Traceback(?s:.*)site-packages[\\/](?P<name>\w+)", "damaged_package"),
 )
 
-CODES = {
-    -4: "the processor lacks an instruction that torch needs.",
-    -9: "the system killed it, most often because the memory was full; or somebody did.",
-    -11: "a library crashed (segmentation fault); updating the GPU driver often helps.",
-    0xC0000005 - (1 << 32): "a library crashed (access violation); updating the GPU driver often helps.",
-}
+CODES = {-4: "old_processor", -9: "killed", -11: "library_crash", 0xC0000005 - (1 << 32): "library_crash"}
+
+EXIT = "(the worker ended with code {})"
+"""A dead worker's last line, written by its supervisor."""
 
 
 def likely_cause(output: str, code: int = 0) -> str:
     """code: the exit code, negative for a signal."""
-    cause = _cause(output, code)
-    return f"{PREFIX}{cause}" if cause else ""
+    key, values = find_cause(output, code)
+    return f"{PREFIX}{TEXTS[key].format(**values)}" if key else ""
 
 
-def _cause(output: str, code: int) -> str:
-    for pattern, text in PATTERNS:
+def find_cause(output: str, code: int | None = None) -> tuple[str, dict[str, str]]:
+    """A key of TEXTS, "" when there is none, and its values. code: by default the one that stands in the output."""
+    for pattern, key in PATTERNS:
         if found := re.search(pattern, output):
-            return text.format(*found.groups())
-    if "Traceback" in output and (found := re.search(r"site-packages[\\/](\w+)", output)):
-        return f"the package {found.group(1)!r} is damaged or does not fit; {INSTALL}."
-    return CODES.get(code, CODES.get(code - (1 << 32), ""))
+            return key, found.groupdict()
+    if code is None:
+        ended = re.search(EXIT.replace("(", r"\(").replace(")", r"\)").format(r"(-?\d+)"), output)
+        code = int(ended[1]) if ended else 0
+    return CODES.get(code, CODES.get(code - (1 << 32), "")), {}
 
 
 LOW_MEMORY = 0.05

@@ -17,7 +17,7 @@ from ..errors import StoreError
 from ..pipeline.heap import keep_heap
 from ..settings import Settings
 from . import state
-from .causes import Autopsy, likely_cause
+from .causes import EXIT, Autopsy, likely_cause
 from .codes import RESTART_CODE
 from .log import STARTS
 from .recovery import HOST, MACHINE, lock_path
@@ -264,7 +264,7 @@ class Supervisor:
 
 
 def _last_words(lines: Iterable[str], code: int) -> str:
-    said = "\n".join([*lines, f"(the worker ended with code {code})"])
+    said = "\n".join([*lines, EXIT.format(code)])
     return f"{likely_cause(said, code)}\n{said}".strip()
 
 

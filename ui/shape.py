@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ..doctor import texts
-from ..doctor.diagnosis import big_values, diagnose, say_fault
+from ..doctor.diagnosis import big_values, diagnose, say_cause, say_fault
 from ..doctor.texts import LANGUAGES
 from ..errors import FanslymotionError
 from ..pipeline.memory import MemoryPlan
@@ -119,7 +119,7 @@ def event_json(event: Event) -> list[Any]:
 
 def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[str, Any]:
     """mine: ids of one's own running jobs. Which other job runs, and what a worker wrote about it before it died, is
-    for the machine's owner (owns); everybody else reads the likely cause alone.
+    for the machine's owner (owns); everybody else reads the likely cause alone. cause: of a crash, by language.
     """
     crashed = worker.state == "crashed"
     last_output = worker.last_output if owns else cause_only(worker.last_output)
@@ -134,6 +134,7 @@ def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[s
         "job": worker.job_id if owns or worker.job_id in mine else "",
         "stage": worker.stage,
         "last_output": last_output if crashed else "",
+        "cause": {language: say_cause(worker.last_output, language) if crashed else "" for language in LANGUAGES},
         "restarts": worker.restarts,
     }
 

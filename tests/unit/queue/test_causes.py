@@ -3,8 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+from fanslymotion.doctor import texts
+from fanslymotion.doctor.diagnosis import say_cause
 from fanslymotion.queue import causes
-from fanslymotion.queue.causes import Autopsy, oom_kills
+from fanslymotion.queue.causes import EXIT, PREFIX, Autopsy, likely_cause, oom_kills
 
 GIB = 2**30
 
@@ -44,3 +46,26 @@ def test_the_watchdogs_own_kill(memory: SimpleNamespace) -> None:
 
 def test_the_kernels_count_can_be_read() -> None:
     assert oom_kills() >= 0
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "said"),
+    [
+        ("No module named 'torch'", 70, "the package 'torch' is not installed"),
+        ("libfancy.so.3: cannot open shared object file", 1, "the system library libfancy is missing"),
+        ("Traceback\n  File /x/site-packages/torch/a.py", 1, "the package 'torch' is damaged"),
+        ("std::bad_alloc", -6, "not enough memory"),
+        ("", -9, "the system killed it"),
+        ("", 0xC0000005, "a library crashed"),
+        ("", 3, ""),
+    ],
+)
+def test_a_crash_is_explained_in_both_languages(output: str, code: int, said: str) -> None:
+    assert (said in likely_cause(output, code)) if said else likely_cause(output, code) == ""
+    ended = f"{output}\n{EXIT.format(code)}"
+    assert say_cause(ended) == likely_cause(output, code).removeprefix(PREFIX)
+    assert bool(say_cause(ended, "ru")) == bool(said)
+
+
+def test_the_log_and_the_page_say_the_same() -> None:
+    assert texts.catalogue("en")["causes"] == causes.TEXTS
