@@ -1,6 +1,6 @@
 """The figures behind the memory plan: bytes and seconds of each stage. No torch.
 
-Computed on the full-size architecture and measured on a CPU (docs/decisions.md, "Memory"); scaled by the numbers of
+Computed on the full-size architecture and measured on a CPU (`bench/memory.py`); scaled by the numbers of
 parameters and channels for smaller models.
 """
 
