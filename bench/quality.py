@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--buckets", type=int, default=5, metavar="N", help="photos for the motion bucket, 0 = none")
     parser.add_argument("--out", type=Path, default=OUT / "quality.json")
-    parser.add_argument("--sheet", type=Path, help="write a contact sheet of the first photos, 12 s, here")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet of the first three photos, 12 s, here")
     options = parser.parse_args()
     photos = [load_photo(path) for path in options.photos]
     studio = Studio(options.model, options.steps)
@@ -144,7 +144,7 @@ def main() -> None:
         result["bucket"] = bucket_correlation(studio, photos[: options.buckets])
         print(f"motion bucket, median rank correlation: {median(result['bucket']):.2f}")
     if options.sheet:
-        sheet(studio, photos[:5], options.sheet)
+        sheet(studio, photos[:3], options.sheet)
     OUT.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1))
 

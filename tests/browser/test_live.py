@@ -13,7 +13,10 @@ from playwright.sync_api import Browser, Page, expect
 pytestmark = pytest.mark.browser
 
 FROM_THE_END = "box.scrollHeight - box.scrollTop - box.clientHeight"
-KILLED = "the worker died 3 times at stage sampling, without progress in between; the last lines of the worker:\nKilled"
+KILLED = (
+    "the worker was killed by the system, whose memory had run out, 3 times at stage sampling (0.4 GB were free); "
+    "the last lines of the worker:\nKilled"
+)
 NO_PHOTO = "the photo is gone"
 BROKEN = "[ERROR] it broke\nTraceback (most recent call last):\n  File one\nValueError: <b>no</b>"
 
