@@ -119,8 +119,9 @@ def sheet(studio: Studio, photos: list[Image.Image], path: Path, seconds: int = 
             frames, _, seen, _ = studio.frames(photo, "ours", seconds, motion_bucket_id=bucket)
             picks = frames[np.linspace(0, len(frames) - 1, columns).astype(int)]
             rows.append(np.concatenate([np.asarray(seen), *picks], axis=1))
-    width = min(row.shape[1] for row in rows)
-    Image.fromarray(np.concatenate([row[:, :width] for row in rows])).save(path, optimize=True)
+    width = max(row.shape[1] for row in rows)
+    rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
 
 
 def main() -> None:

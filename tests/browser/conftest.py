@@ -13,8 +13,9 @@ expect.set_options(timeout=30_000)  # ends a test that hangs; no test is about s
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ends with its module: Playwright keeps this thread's event loop running, and other tests need their own."""
     found = os.environ.get("FANSLYMOTION_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
