@@ -56,6 +56,14 @@ def test_nothing_jumps_while_it_streams(bare: Studio, page: Page, puppet: Puppet
     assert [shift for shift in shifts(page) if shift[0] > 0.001] == []
 
 
+def test_a_phone_shows_the_job_before_the_form(bare: Studio, page: Page, puppet: Puppet) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{bare.url}/?job={puppet.take()}")
+    expect(page.locator("#job .stages")).to_be_in_viewport()
+    page.goto(bare.url)
+    expect(page.locator("#form .drop")).to_be_in_viewport()
+
+
 def test_the_start_page_does_not_jump(bare: Studio, page: Page) -> None:
     with_shifts(page)
     with page.expect_response("**/studio/doctor**"):

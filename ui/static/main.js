@@ -108,6 +108,7 @@ function route(known) {
   }
   setText($("heading"), t(`view.${view}`));
   for (const name of VIEWS.slice(1)) views[name].shown(name === view);
+  $("view-create").toggleAttribute("data-job", Boolean(job)); // on a narrow screen it comes before the form
   jobView.turn(job, known);
   if (view === "create" && !job) jobView.welcome.look();
   stream.follow(job);
