@@ -16,6 +16,7 @@ from ..queue.faults import find_fault
 from ..queue.types import Event, Job, Status
 from ..settings import ROOT
 from . import texts
+from .notes import say_note
 
 RETRY, SMALLER, DOWNLOAD, PHOTO, RESTART = "retry", "retry_smaller", "download", "other_photo", "restart_worker"
 
@@ -49,7 +50,7 @@ class Diagnosis:
             "title": text.title,
             "cause": text.cause + more,
             "fix": text.fix,
-            "tried": list(self.tried),
+            "tried": [say_note(note, language) for note in self.tried],
             "action": self.action,
             "resolution": self.resolution,
         }

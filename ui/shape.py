@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..doctor import texts
 from ..doctor.diagnosis import big_values, diagnose, say_cause, say_fault
+from ..doctor.notes import say_note
 from ..doctor.texts import LANGUAGES
 from ..errors import FanslymotionError
 from ..pipeline.memory import MemoryPlan
@@ -56,7 +57,7 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "licence": licence_json(presets.models.get(request.model)),
         "error": job.error,
         "diagnosis": diagnosis_json(job, presets),
-        "warnings": list(job.warnings),
+        "warnings": {language: [say_note(note, language) for note in job.warnings] for language in LANGUAGES},
         "favourite": job.favourite,
         "video": video_json(job),
     }

@@ -21,6 +21,7 @@ def test_a_crash_on_import(make_studio: Callable[..., Studio], page: Page, tmp_p
     page.goto(studio.url)
     banner = page.locator("#crash")
     expect(banner).to_be_visible(timeout=60_000)
+    expect(banner.locator("p")).to_contain_text("'fancy_kernels' is not installed")
     banner.locator("summary").click()
     expect(banner.locator("pre")).to_contain_text("Likely cause: the package 'fancy_kernels' is not installed")
     expect(banner.locator("pre")).to_contain_text("Traceback")

@@ -212,3 +212,28 @@ def test_blocked_storage_and_late_words(bare: Studio, page: Page) -> None:
     expect(page.locator("#trouble")).to_be_hidden()
     page.click("#theme")
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
+
+
+def test_settings_too_big_for_the_machine_say_why(bare: Studio, page: Page) -> None:
+    words = {
+        "code": "FM-MEM-004",
+        "title": "Big",
+        "cause": "They need about 11 GB; 6 GB are free.",
+        "fix": "Close other programs",
+    }
+    russian = words | {"cause": "Нужно около 11 ГБ.", "fix": "Закройте другие программы"}
+
+    def estimate(route: Route) -> None:
+        found = route.fetch().json()
+        shrunk = {"shrunk": True, "width": 768, "height": 448, "fault": {"en": words, "ru": russian}}
+        route.fulfill(json=found | {"480p": found["480p"] | shrunk})
+
+    page.route("**/studio/estimate?*", estimate)
+    page.goto(bare.url)
+    page.get_by_text("Drawn at 768 × 448 to fit this machine, then enlarged.").click()
+    expect(page.locator(".cost-note")).to_contain_text("6 GB are free. Close other programs. (FM-MEM-004)")
+    page.click("#language")
+    expect(page.locator(".cost-note")).to_contain_text("Закройте другие программы. (FM-MEM-004)")
+    page.locator(".resolution label", has_text="1080p").click()
+    expect(page.locator(".cost-note details")).to_be_hidden()
+    page.unroute_all(behavior="wait")

@@ -56,6 +56,16 @@ def test_nothing_jumps_while_it_streams(bare: Studio, page: Page, puppet: Puppet
     assert [shift for shift in shifts(page) if shift[0] > 0.001] == []
 
 
+def test_what_is_loaded_is_named(bare: Studio, page: Page, puppet: Puppet) -> None:
+    job = puppet.take()
+    page.goto(f"{bare.url}/?job={job}")
+    for step, name in enumerate(("the libraries", "the photo encoder", "the VAE", "the UNet, the largest")):
+        puppet.progress(job, stage="loading", step=step, steps=4)
+        expect(page.locator(".live span.now")).to_have_text(f"Loading {name} · {step + 1} of 4")
+    puppet.progress(job, stage="conditioning", step=0, steps=0)
+    expect(page.locator(".live span.now")).to_have_text("Reading the photo")
+
+
 def test_a_phone_shows_the_job_before_the_form(bare: Studio, page: Page, puppet: Puppet) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{bare.url}/?job={puppet.take()}")

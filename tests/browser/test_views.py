@@ -13,7 +13,7 @@ import pytest
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.browser.studio_page import generate
 from fanslymotion.tests.studio import Studio, wait_for
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -143,37 +143,6 @@ def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
     page.locator("nav [data-go=create]").click()
     page.click("[data-action=cancel]")
     expect(page.locator("#job")).to_have_attribute("data-status", "cancelled", timeout=60_000)
-
-
-def test_the_files_of_a_model_are_checked(studio: Studio, page: Page) -> None:
-    """Without gigabytes: what the server would say of a downloaded model is put into its answers."""
-    models = httpx.get(f"{studio.url}/studio/system").json()["models"]
-    model = next(one for one in models if one["source"] == "hub")
-    check = {"status": "done", "done": 9, "total": 9, "damaged": [], "error": ""}
-
-    def answer(found: dict, checked: dict | None) -> dict:
-        mine = {"state": "ready", "check": checked}
-        return {"models": [one | mine if one["name"] == model["name"] else one for one in found["models"]]}
-
-    def system(route: Route) -> None:
-        found = route.fetch().json()
-        route.fulfill(json=found | answer(found, check if asked else None))
-
-    asked: list[str] = []
-
-    def ask(route: Route) -> None:
-        asked.append(route.request.url)
-        route.fulfill(json=answer({"models": models}, check))
-
-    page.route("**/studio/system", system)
-    page.route("**/studio/models/*/*", ask)
-    page.goto(f"{studio.url}/?view=system")
-    page.locator("[data-act=check]").click()
-    expect(page.get_by_text("All files are whole.")).to_be_visible()
-    assert asked == [f"{studio.url}/studio/models/{model['name']}/check"]
-    check["damaged"] = ["unet/model.safetensors"]
-    expect(page.get_by_text("Damaged: unet/model.safetensors. Download mends them.")).to_be_visible()
-    page.unroute_all(behavior="wait")
 
 
 def test_settings_of_a_past_video(studio: Studio, page: Page) -> None:

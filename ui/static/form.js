@@ -1,7 +1,7 @@
 // The form of a new video: photo, three choices, one loud button, and the rest folded away.
 
 import { h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
-import { duration, memory, number, t } from "./i18n.js";
+import { duration, language, memory, number, t } from "./i18n.js";
 import { call } from "./net.js";
 import { PhotoPicker } from "./photo.js";
 
@@ -33,18 +33,38 @@ export class Form {
     document.addEventListener("language", () => this.rebuild());
   }
 
-  /** Remembered settings may name presets that are gone. */
+  /** Remembered settings may name presets that are gone. A model that nobody chose is the best one that is here. */
   usable(values) {
     const pick = (list, value, key = "name") => (list.some((item) => item[key] === value) ? value : list[0][key]);
     const ready = this.options.models.filter((model) => !model.missing);
     const first = ready.find((model) => !model.demo) ?? ready[0] ?? this.options.models[0];
+    this.chose = this.options.models.some((model) => model.name === values.model);
     return {
       ...values,
       resolution: pick(this.options.resolutions, values.resolution),
       seconds: pick(this.options.durations, values.seconds, "seconds"),
       quality: pick(this.options.qualities, values.quality),
-      model: this.options.models.some((model) => model.name === values.model) ? values.model : first.name,
+      model: this.chose ? values.model : first.name,
     };
+  }
+
+  keep() {
+    remember("form", { ...this.values, model: this.chose ? this.values.model : "" });
+  }
+
+  /** The models as they are now: one may have been downloaded or removed since. Whether anything is new. */
+  offer(models) {
+    const facts = (list) => JSON.stringify(list.map(({ name, missing }) => [name, missing]));
+    if (facts(models) === facts(this.options.models)) return false;
+    const known = new Set(this.options.models.filter((model) => !model.missing).map((model) => model.name));
+    const demo = this.model.demo;
+    this.options.models = models;
+    const arrived = models.find((model) => !model.missing && !model.demo && !known.has(model.name));
+    const wanted = demo && arrived ? arrived.name : this.chose ? this.values.model : "";
+    this.values = this.usable({ ...this.values, model: wanted });
+    this.keep();
+    this.rebuild();
+    return true;
   }
 
   get model() {
@@ -85,7 +105,9 @@ export class Form {
     this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() },
       this.buttonText = h("span"), h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
     this.modelNote = h("p", { class: "model-note" });
-    this.costNote = h("p", { class: "cost-note" }, this.costDevice = h("span"), this.costWarning = h("span", { class: "warn" }));
+    this.costWhy = h("p");
+    this.costFault = h("details", { hidden: true }, this.costWarning = h("summary", { class: "warn" }), this.costWhy);
+    this.costNote = h("div", { class: "cost-note" }, this.costDevice = h("span"), this.costFault);
     this.rest.replaceChildren(
       ...this.groups.map((group) => group.element), this.advanced, this.modelNote, this.costNote,
       h("div", { class: "go" }, this.problem, this.button),
@@ -156,7 +178,8 @@ export class Form {
 
   change(key, value) {
     this.values[key] = value;
-    remember("form", this.values);
+    if (key === "model") this.chose = true;
+    this.keep();
     this.update();
   }
 
@@ -169,7 +192,7 @@ export class Form {
   use(settings) {
     const wanted = { ...EMPTY, ...settings };
     this.values = this.usable(wanted);
-    remember("form", this.values);
+    this.keep();
     this.rebuild();
     toast(t("form.used"));
     const lacking = ["model", "resolution", "seconds", "quality"].filter((key) => wanted[key] && wanted[key] !== this.values[key]);
@@ -267,7 +290,11 @@ export class Form {
     const cost = this.costs[this.values.resolution];
     if (!cost) return;
     setText(this.costDevice, t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu", { total: memory(cost.total) }));
-    setText(this.costWarning, !cost.fits ? t("form.tight") : cost.shrunk ? t("form.shrunk", { size: `${cost.width} × ${cost.height}` }) : "");
+    show(this.costFault, Boolean(cost.fault));
+    if (!cost.fault) return;
+    const { code, cause, fix } = cost.fault[language];
+    setText(this.costWarning, cost.fits ? t("form.shrunk", { size: `${cost.width} × ${cost.height}` }) : t("form.tight"));
+    setText(this.costWhy, `${cause} ${fix}. (${code})`);
   }
 
   qualityLabel(quality) {

@@ -174,9 +174,10 @@ export class JobView {
     if (job.status === "queued") return job.attempt > 1 ? t("now.queued_again", { place: job.place, attempt: job.attempt }) : t("now.queued", { place: job.place });
     if (job.status !== "running") return t(`now.${job.status}`, { time: job.finished && job.started ? duration(job.finished - job.started) : "" });
     if (job.cancelling) return t("now.cancelling");
-    const parts = [has(`now.${job.stage}`) ? t(`now.${job.stage}`) : t("now.starting")];
+    const parts = [job.part ? t(`part.${job.part}`) : has(`now.${job.stage}`) ? t(`now.${job.stage}`) : t("now.starting")];
     if (job.stage === "sampling" && job.windows > 1) parts.push(t("now.window", { window: job.window, windows: job.windows }));
-    if (job.steps > 0) parts.push(t(job.stage === "decoding" ? "now.frame" : "now.step", { step: job.step, steps: job.steps }));
+    if (job.part) parts.push(t("now.part", { step: job.step + 1, steps: job.steps }));
+    else if (job.steps > 0) parts.push(t(job.stage === "decoding" ? "now.frame" : "now.step", { step: job.step, steps: job.steps }));
     return parts.join(" · ");
   }
 
@@ -225,8 +226,9 @@ export class JobView {
     const failed = job.status === "failed" && Boolean(job.diagnosis);
     show(this.problem, failed);
     if (failed) this.drawFailure(job);
-    show(this.warnings, job.warnings.length > 0);
-    this.warnings.replaceChildren(...job.warnings.map((text) => h("li", {}, text)));
+    const warnings = failed ? [] : job.warnings[language]; // a failure tells them as what was tried
+    show(this.warnings, warnings.length > 0);
+    this.warnings.replaceChildren(...warnings.map((text) => h("li", {}, text)));
     const { licence } = job;
     show(this.licence, Boolean(licence?.powered_by || licence?.notice));
     this.licence.replaceChildren(licence?.powered_by ? h("b", {}, licence.powered_by) : "", " ", licence?.notice ?? "");

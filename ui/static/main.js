@@ -5,6 +5,7 @@ import { Form } from "./form.js";
 import { insistOnLanguage, language, LANGUAGES, number, switchLanguage, t } from "./i18n.js";
 import { JobView } from "./job.js";
 import { GalleryView } from "./gallery.js";
+import { crashWords } from "./mend.js";
 import { call, Stream } from "./net.js";
 import * as notify from "./notify.js";
 import { QueueView } from "./queue.js";
@@ -24,17 +25,20 @@ const hooks = {
     hooks.use(settings);
     form.picker.choose();
   },
+  /** The models as the server has just told them. */
+  models: (models) => form.offer(models) && jobView.welcome.renew(),
   changed,
   gone: (sentence) => {
     toast(sentence, "error");
     go({ job: null, view: here().view, replace: true });
   },
 };
-const views = { queue: new QueueView(hooks), gallery: new GalleryView(hooks), system: new SystemView() };
+const views = { queue: new QueueView(hooks), gallery: new GalleryView(hooks), system: new SystemView(hooks) };
 let stream;
 let jobView;
 let form;
 let machine = null;
+let before = "create"; // the view that is left
 
 const $ = (id) => document.getElementById(id);
 
@@ -110,9 +114,20 @@ function route(known) {
   for (const name of VIEWS.slice(1)) views[name].shown(name === view);
   $("view-create").toggleAttribute("data-job", Boolean(job)); // on a narrow screen it comes before the form
   jobView.turn(job, known);
+  if (view === "create" && before !== view) askModels();
+  before = view;
   if (view === "create" && !job) jobView.welcome.look();
   stream.follow(job);
   title();
+}
+
+/** A model may have come or gone while one looked elsewhere. */
+async function askModels() {
+  try {
+    hooks.models((await call("/studio/options")).models);
+  } catch {
+    // the banner says that the connection is lost
+  }
 }
 
 function started(jobs) {
@@ -123,6 +138,7 @@ function started(jobs) {
 
 function listen() {
   window.addEventListener("popstate", () => route());
+  document.addEventListener("visibilitychange", () => document.hidden || here().view !== "create" || askModels());
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // Gradio's <base> would make another address of it, without the job
     $("main").focus();
@@ -208,13 +224,14 @@ function drawCrash(worker) {
     box?.remove();
     return;
   }
-  if (box?.dataset.text === worker.last_output + worker.restarts) return;
+  const text = worker.cause[language] + worker.last_output + worker.restarts;
+  if (box?.dataset.text === text) return;
   const open = box?.querySelector("details").open ?? false;
   box?.remove();
   box = h("div", { id: "crash", class: "banner crash", role: "alert" },
-    h("b", {}, t("worker.crash_title")), h("p", {}, t("worker.crash_more", { n: worker.restarts })),
+    h("b", {}, t("worker.crash_title")), h("p", {}, crashWords(worker)),
     h("details", { open }, h("summary", {}, t("worker.crash_output")), h("pre", {}, worker.last_output)));
-  box.dataset.text = worker.last_output + worker.restarts;
+  box.dataset.text = text;
   $("trouble").after(box);
 }
 

@@ -41,3 +41,9 @@ export async function restartWorker() {
     toast(refusal.message, "error");
   }
 }
+
+/** Why a worker crashed, where that is known, and that it is tried again. */
+export function crashWords({ cause, restarts }) {
+  const why = cause[language];
+  return [why && t("worker.crash_cause", { cause: why }), t("worker.crash_more", { n: restarts })].filter(Boolean).join(" ");
+}

@@ -3,13 +3,15 @@
 import { copyText, h, icon, ICONS, setText, show, toast } from "./dom.js";
 import { bytes, duration, has, language, number, t, when } from "./i18n.js";
 import { Gauge } from "./gauge.js";
-import { restartWorker } from "./mend.js";
+import { crashWords, restartWorker } from "./mend.js";
 import { call } from "./net.js";
 
 const LOOK_MS = 2000;
 
 export class SystemView {
-  constructor() {
+  /** hooks: models(all of them) */
+  constructor(hooks) {
+    this.hooks = hooks;
     this.state = null;
     this.rows = new Map();
   }
@@ -27,8 +29,9 @@ export class SystemView {
     const card = (key, ...body) => h("section", { class: "card box" }, this.titles[key] = h("h2"), ...body);
     this.restart = h("button", { type: "button", class: "action", id: "restart", onclick: restartWorker }, icon(ICONS.again), h("span"));
     this.copy = h("button", { type: "button", class: "action", onclick: () => this.report() }, icon(ICONS.copy), h("span"));
+    this.own = this.ownFolder();
     root.append(h("div", { class: "boxes" },
-      card("workers", this.workers, this.restart), card("models", this.models),
+      card("workers", this.workers, this.restart), card("models", this.models, this.own.element),
       card("doctor", this.checks, this.look), card("disk", this.disk, this.tidy), card("versions", this.versions, this.copy)));
     document.addEventListener("language", () => this.label());
     this.label();
@@ -40,8 +43,41 @@ export class SystemView {
     setText(this.copy.querySelector("span"), t("system.report"));
     setText(this.look.querySelector("span"), t("system.examine"));
     setText(this.tidy.querySelector("span"), t("system.clean"));
+    setText(this.own.title, t("system.folder"));
+    setText(this.own.label, t("system.folder_help"));
+    setText(this.own.button.querySelector("span"), t("system.folder_use"));
     if (this.found) this.examine();
     if (this.state) this.draw();
+  }
+
+  /** A model that lies on this computer already: its folder is named, nothing is copied. */
+  ownFolder() {
+    const input = h("input", { id: "own-folder", type: "text", maxLength: 4096, autocomplete: "off", spellcheck: false });
+    const title = h("summary");
+    const label = h("label", { htmlFor: "own-folder" });
+    const button = h("button", { type: "submit", class: "action" }, icon(ICONS.check), h("span"));
+    const problem = h("p", { class: "problem", role: "alert", hidden: true });
+    const use = async (event) => {
+      event.preventDefault();
+      show(problem, false);
+      try {
+        const { name, models } = await call("/studio/models", { method: "POST", body: { folder: input.value.trim() } });
+        input.value = "";
+        this.tell(models);
+        toast(t("system.folder_used", { name }));
+      } catch (refusal) {
+        setText(problem, refusal.message);
+        show(problem, true);
+      }
+    };
+    const form = h("form", { class: "own-folder", onsubmit: use }, label, h("div", {}, input, button), problem);
+    return { element: h("details", { hidden: !this.owns }, title, form), title, label, button };
+  }
+
+  /** The models as the server has just told them. */
+  tell(models) {
+    this.state.models = models;
+    this.draw();
   }
 
   shown(yes) {
@@ -67,6 +103,7 @@ export class SystemView {
     show(this.restart, this.owns && workers.some((worker) => worker.alive));
     this.drawWorkers(workers);
     this.fill(this.models, models, (model) => this.model(model), "");
+    this.hooks.models(models);
     this.pairs(this.disk, [[t("system.disk_jobs"), bytes(disk.jobs)], [t("system.disk_models"), bytes(disk.models)], [t("system.disk_free"), bytes(disk.free)]]);
     this.pairs(this.versions, [...Object.entries(versions), [t("system.system"), system]]);
   }
@@ -88,7 +125,7 @@ export class SystemView {
       show(now, now.textContent !== "");
       const beat = worker.alive && worker.heartbeat_age !== undefined ? t("system.heartbeat", { time: duration(worker.heartbeat_age) }) : "";
       setText(facts, [t("system.worker_facts", { pid: worker.pid, host: worker.host, started: when(worker.started) }), beat].filter(Boolean).join(" · "));
-      setText(why, worker.restarts > 0 ? t("worker.crash_more", { n: worker.restarts }) : "");
+      setText(why, worker.restarts > 0 ? crashWords(worker) : "");
       show(why, worker.restarts > 0);
       gauge.set(worker.samples ?? []);
       show(gauge.element, worker.alive);
@@ -122,13 +159,14 @@ export class SystemView {
       fill.style.transform = `scaleX(${download.total ? download.done / download.total : 0})`;
       words.append(h("div", { class: "bar" }, fill), h("span", { class: "facts" }, this.speed(download)));
     } else if (download?.status === "failed") {
-      words.append(h("span", { class: "why" }, download.error), download.page ? h("a", { href: download.page, target: "_blank", rel: "noopener" }, download.page) : "");
+      words.append(...this.broken(download));
     } else if (download?.status === "interrupted") {
       words.append(h("span", { class: "why" }, t("system.interrupted")));
     }
     if (model.check) words.append(...this.checked(model.check));
     const acts = h("div", { class: "row-acts" });
     const button = (act, path) => h("button", { type: "button", class: "action", data: { act }, onclick: () => this.change(model.name, act) }, icon(path), h("span", {}, t(`system.${act}`)));
+    if (this.owns && model.source === "folder") acts.append(button("forget", ICONS.close));
     if (this.owns && model.source === "hub") {
       if (running || model.check?.status === "running") acts.append(button("stop", ICONS.close));
       else if (model.state !== "ready" || model.check?.damaged.length) acts.append(button("download", ICONS.download));
@@ -150,6 +188,14 @@ export class SystemView {
     return [damaged.length ? h("span", { class: "why" }, t("system.damaged", { files: damaged.join(", ") })) : h("span", { class: "here" }, t("system.whole"))];
   }
 
+  /** A download that failed: what happened, why, what to do. */
+  broken({ fault, error, page }) {
+    const link = page ? h("a", { href: page, target: "_blank", rel: "noopener" }, page) : "";
+    if (!fault) return [h("span", { class: "why" }, error), link];
+    const { code, title, cause, fix } = fault[language];
+    return [h("span", { class: "why" }, h("b", {}, title), " ", cause), h("span", {}, h("b", {}, t("check.fix")), " ", fix), link, h("span", { class: "facts" }, code)];
+  }
+
   speed(download) {
     const parts = [`${bytes(download.done)} / ${bytes(download.total)}`];
     if (download.speed) parts.push(t("system.speed", { speed: bytes(download.speed) }));
@@ -159,10 +205,9 @@ export class SystemView {
 
   async change(name, act) {
     if (act === "remove" && !confirm(t("system.remove_sure", { name }))) return;
+    const way = act === "forget" ? "remove" : act; // the files of a folder of one's own stay
     try {
-      const { models } = await call(`/studio/models/${encodeURIComponent(name)}/${act}`, { method: "POST" });
-      this.state.models = models;
-      this.draw();
+      this.tell((await call(`/studio/models/${encodeURIComponent(name)}/${way}`, { method: "POST" })).models);
     } catch (refusal) {
       toast(refusal.message, "error");
     }

@@ -36,6 +36,13 @@ export class Welcome {
     if (this.options.owns_machine) await ask("found", `/studio/doctor?language=${language}`);
   }
 
+  /** Other models are here than before. */
+  renew() {
+    const shown = this.looked;
+    this.looked = false;
+    if (shown && !this.element.hidden) this.look();
+  }
+
   draw() {
     const { resolutions, durations } = this.options;
     const facts = [];

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from fanslymotion.pipeline.progress import PARTS
 from fanslymotion.settings import ROOT
 
 LOCALES = ROOT / "ui" / "locales"
@@ -29,10 +30,11 @@ VALUES = {
     "log.": ("debug", "info", "warning", "error"),
     "notify.": ("done", "failed"),
     "now.": (*STAGES, *ENDS),
+    "part.": PARTS,
     "quality.": ("standard", "smooth", "sampled"),
     "stage.": ("queued", *STAGES),
     "status.": ("queued", "running", *ENDS),
-    "system.": ("workers", "models", "doctor", "disk", "versions", "download", "stop", "remove", "check"),
+    "system.": ("workers", "models", "doctor", "disk", "versions", "download", "stop", "remove", "check", "forget"),
     "theme.": ("auto", "light", "dark"),
     "unit.": ("B", "kB", "MB", "GB", "TB"),
     "view.": ("create", "queue", "gallery", "system"),

@@ -1,0 +1,125 @@
+"""The models of this machine: download, check, a folder of one's own, and what the form makes of them."""
+
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+from fanslymotion.settings import ROOT
+from fanslymotion.tests.studio import Studio
+from playwright.sync_api import Page, Route, expect
+
+pytestmark = pytest.mark.browser
+
+BETTER = "Stable Video Diffusion XT 1.1"
+WANTED = "svd-xt-1.1"
+
+
+def told(page: Page, **facts: object) -> dict[str, object]:
+    """Put `facts` about the real model into what the server says of it: gigabytes are not fetched here."""
+
+    def options(route: Route) -> None:
+        found = route.fetch().json()
+        found["models"] = [one | facts if one["name"] == WANTED else one for one in found["models"]]
+        route.fulfill(json=found)
+
+    page.route("**/studio/system", options)
+    page.route("**/studio/options", options)
+    return facts
+
+
+def test_a_folder_of_ones_own_is_used_and_forgotten(bare: Studio, page: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "my own model"
+    page.goto(f"{bare.url}/?view=system")
+    page.get_by_text("Use a folder I have").click()
+    path = page.get_by_label("its folder, with model_index.json in it")
+    path.fill(str(folder))
+    path.press("Enter")
+    expect(page.locator(".own-folder .problem")).to_contain_text("my own model")
+    shutil.copytree(ROOT / "assets" / "mini", folder)
+    page.locator(".own-folder button").click()
+    expect(page.locator("#toasts")).to_contain_text("my-own-model can be chosen in the form now.")
+    expect(page.locator(".own-folder .problem")).to_be_hidden()
+    page.locator("nav [data-go=create]").click()
+    expect(page.locator("#f-model")).to_have_value("my-own-model")
+    page.locator("nav [data-go=system]").click()
+    page.locator("[data-act=forget]").click()
+    expect(page.locator("[data-act=forget]")).to_have_count(0)
+    page.locator("nav [data-go=create]").click()
+    expect(page.locator("#f-model")).to_have_value("mini")
+    assert (folder / "model_index.json").is_file()
+
+
+def test_a_model_that_arrives_is_taken(bare: Studio, page: Page) -> None:
+    page.goto(bare.url)
+    page.locator("details.advanced summary").click()
+    expect(page.locator("#f-model")).to_have_value("mini")
+    expect(page.locator(".welcome-facts")).to_contain_text("Get it")
+    facts = told(page, missing="", state="ready")
+    page.locator("nav [data-go=system]").click()
+    page.locator("nav [data-go=create]").click()
+    expect(page.locator("#f-model")).to_have_value(WANTED)
+    expect(page.locator(".welcome-facts")).not_to_contain_text("Get it")
+    page.select_option("#f-model", "mini")
+    page.locator("nav [data-go=queue]").click()
+    page.locator("nav [data-go=create]").click()
+    expect(page.locator("#f-model")).to_have_value("mini")  # chosen by hand
+    page.select_option("#f-model", WANTED)
+    facts["missing"] = "not here"
+    page.locator("nav [data-go=system]").click()
+    page.locator("nav [data-go=create]").click()
+    expect(page.locator(".model-note .warn")).to_have_text("not here")
+    page.unroute_all(behavior="wait")
+
+
+def test_a_failed_download_says_why_in_both_languages(bare: Studio, page: Page) -> None:
+    words = {"title": "The hub refuses access", "cause": "401", "fix": "Open the page", "code": "FM-MODEL-003"}
+    russian = words | {"title": "Хаб не даёт доступа", "fix": "Откройте страницу"}
+    failed = {"status": "failed", "phase": "", "done": 0, "total": 0, "speed": 0, "seconds_left": None, "message": ""}
+    failed |= {"code": "FM-MODEL-003", "error": "raw words", "page": "https://example.org/terms"}
+    told(page, download=failed | {"fault": {"en": words, "ru": russian}})
+    page.goto(f"{bare.url}/?view=system")
+    row = page.locator(".job-row", has_text=BETTER).first
+    for said in (
+        "The hub refuses access 401",
+        "What to do: Open the page",
+        "https://example.org/terms",
+        "FM-MODEL-003",
+    ):
+        expect(row).to_contain_text(said)
+    expect(row).not_to_contain_text("raw words")
+    page.click("#language")
+    expect(row).to_contain_text("Хаб не даёт доступа")
+    expect(row).to_contain_text("Откройте страницу")
+    page.unroute_all(behavior="wait")
+
+
+def test_the_files_of_a_model_are_checked(bare: Studio, page: Page) -> None:
+    """Without gigabytes: what the server would say of a downloaded model is put into its answers."""
+    models = httpx.get(f"{bare.url}/studio/system").json()["models"]
+    model = next(one for one in models if one["source"] == "hub")
+    check = {"status": "done", "done": 9, "total": 9, "damaged": [], "error": ""}
+
+    def answer(found: dict, checked: dict | None) -> dict:
+        mine = {"state": "ready", "check": checked}
+        return {"models": [one | mine if one["name"] == model["name"] else one for one in found["models"]]}
+
+    def system(route: Route) -> None:
+        found = route.fetch().json()
+        route.fulfill(json=found | answer(found, check if asked else None))
+
+    asked: list[str] = []
+
+    def ask(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(json=answer({"models": models}, check))
+
+    page.route("**/studio/system", system)
+    page.route("**/studio/models/*/*", ask)
+    page.goto(f"{bare.url}/?view=system")
+    page.locator("[data-act=check]").click()
+    expect(page.get_by_text("All files are whole.")).to_be_visible()
+    assert asked == [f"{bare.url}/studio/models/{model['name']}/check"]
+    check["damaged"] = ["unet/model.safetensors"]
+    expect(page.get_by_text("Damaged: unet/model.safetensors. Download mends them.")).to_be_visible()
+    page.unroute_all(behavior="wait")

@@ -1,0 +1,61 @@
+"""What the memory ladder says in the log is said in Russian, too: every step of every kind of machine."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fanslymotion.doctor.notes import say_note
+from fanslymotion.errors import RenderError
+from fanslymotion.pipeline.ladder import Ladder
+from fanslymotion.pipeline.memory import Machine
+from fanslymotion.pipeline.produce import RANDOM_MODEL
+from fanslymotion.pipeline.progress import Stage
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import Presets, load_presets
+from fanslymotion.settings import Settings
+
+GIB = 2**30
+CPU = Machine(cores=8, ram_total=64 * GIB, ram_free=60 * GIB, cpu_half=True)
+CARDS = [replace(CPU, device="cuda", vram_total=n * GIB, vram_free=n * GIB, gpu_speed=20.0) for n in (4, 8, 24)]
+TERMS = re.compile(r"\b(GPU|guidance|float16|float32|bfloat16|mini|fanslymotion models list)\b")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(tmp_path, tmp_path / "models", f"sqlite:///{(tmp_path / 'jobs.db').as_posix()}")
+
+
+def said(machine: Machine, stage: Stage, presets: Presets, settings: Settings, work: Path) -> Iterator[str]:
+    """By a job whose memory runs out at `stage` again and again, and whose worker is then killed for it."""
+    request = VideoRequest(resolution="1080p", seconds=6, quality="standard", model="svd-xt", seed=1)
+    ladder = Ladder(request, (1920, 1080), presets, settings, work, "a", machine=machine)
+    while True:
+        yield from ladder.warnings
+        killed = Ladder(request, (1920, 1080), presets, settings, work, "a", machine=machine, killed=stage)
+        yield from killed.warnings
+        try:
+            ladder.step_down(stage, "CUDA out of memory")
+        except RenderError:
+            return
+
+
+@pytest.mark.parametrize("stage", [Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING])
+@pytest.mark.parametrize("machine", [CPU, *CARDS], ids=["cpu", "4 GB", "8 GB", "24 GB"])
+def test_every_step_down_is_said_in_russian(machine: Machine, stage: Stage, settings: Settings, tmp_path: Path) -> None:
+    notes = set(said(machine, stage, load_presets(settings), settings, tmp_path / "work"))
+    assert notes
+    for note in notes:
+        russian = say_note(note, "ru")
+        assert not re.search("[A-Za-z]", TERMS.sub("", russian)), (note, russian)
+        assert re.findall(r"\d+", russian) == re.findall(r"\d+", TERMS.sub(lambda m: m[0], note)), "no figure is lost"
+        assert say_note(note, "en") == note
+
+
+def test_names_of_others_stay_as_they_are() -> None:
+    note = "Out of memory while drawing; going on with: forward chunking. Video memory is held by chrome (512 MB)."
+    assert say_note(note, "ru").endswith("Видеопамять занимают: chrome (512 MB).")
+    assert "mini" in say_note(RANDOM_MODEL, "ru")
+    assert not re.search("[A-Za-z]", TERMS.sub("", say_note(RANDOM_MODEL, "ru")))
+    assert say_note("something new", "ru") == "something new"
