@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ..errors import FanslymotionError, NotFound
 from ..queue.jobs import Jobs
 from ..queue.types import Event, Job
+from .refuse import in_each_language
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +75,14 @@ class Viewer:
         """
         parts = []
         if self.seen is not None:
-            fresh = [(number, text) for number, text in self.events if number > self.seen]
+            fresh, before = [], self.seen
+            for number, text in self.events:
+                if number > self.seen:  # first read and reader thread may both have brought it
+                    self.seen = number
+                    fresh.append(text)
             self.events.clear()
-            if fresh:
-                self.seen = fresh[-1][0]
-                parts.append(_message("log", f"[{','.join(text for _, text in fresh)}]", self.seen))
+            if self.seen != before:
+                parts.append(_message("log", f"[{','.join(fresh)}]", self.seen))
         for name in ("job", "machine", "trouble") if self.seen is not None else ("trouble",):
             if text := getattr(self, name):
                 parts.append(_message(name, text))
@@ -285,7 +289,7 @@ class Live:
         with self._lock:
             for viewer in viewers:
                 viewer.troubled = bool(sentence)
-                viewer.trouble = _encode({"error": self._view.plain(viewer.owner, sentence)})
+                viewer.trouble = _encode({"error": in_each_language(self._view.plain(viewer.owner, sentence))})
         self._wake(viewers)
 
     def _everybody(self) -> list[Viewer]:

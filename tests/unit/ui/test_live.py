@@ -15,7 +15,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Event, Job
 from fanslymotion.settings import Settings
 from fanslymotion.ui import live as live_module
-from fanslymotion.ui.live import Live
+from fanslymotion.ui.live import Live, Viewer
 
 
 class Plain:
@@ -81,9 +81,9 @@ def test_a_trouble_is_taken_back_when_the_store_is_well_again(jobs: Jobs, monkey
         async with aclosing(live.stream(None, None)) as stream:
             await until(stream, "machine")
             locked = True
-            await until(stream, "trouble", {"error": "the database is locked"})
+            await until(stream, "trouble", {"error": {"en": "the database is locked", "ru": "the database is locked"}})
             locked = False
-            await until(stream, "trouble", {"error": ""})
+            await until(stream, "trouble", {"error": {"en": "", "ru": ""}})
 
     asyncio.run(watch())
     live.close()
@@ -111,7 +111,7 @@ def test_a_stream_that_begins_in_trouble_has_everything_after_it(
                 seen |= dict(told(text))
                 if "job" in seen:
                     break
-        assert seen["trouble"] == {"error": ""}
+        assert seen["trouble"] == {"error": {"en": "", "ru": ""}}
         assert [text for _, text in seen["log"]] == ["queued"]
 
     asyncio.run(watch())
@@ -170,6 +170,15 @@ def test_logging_out_ends_the_streams_of_that_browser_only(jobs: Jobs) -> None:
 
     asyncio.run(watch())
     live.close()
+
+
+def test_lines_that_both_readers_bring_come_once() -> None:
+    """The first read has reached line 3 while the reader thread was on its way with 2 to 4."""
+    viewer = Viewer(None, "a", seen=0, events=[(n, f'"{n}"') for n in (1, 2, 3, 2, 3, 4)])
+    assert [line for _, data in told(viewer.take()) for line in data] == ["1", "2", "3", "4"]
+    assert viewer.seen == 4
+    viewer.events += [(4, '"4"'), (5, '"5"')]
+    assert [line for _, data in told(viewer.take()) for line in data] == ["5"]
 
 
 def test_every_line_comes_once(jobs: Jobs, photo: Path) -> None:
