@@ -15,35 +15,48 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import httpx
 from fanslymotion.settings import ROOT
+from fanslymotion.tests.browser.puppet import Puppet
 from fanslymotion.tests.studio import free_port
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 SAMPLE = ROOT / "assets" / "sample.jpg"
 FOLDER = ROOT / "docs" / "screenshots"
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+FAILED = (
+    "the memory is too small for this video, even with everything turned down (CUDA out of memory). "
+    "Video memory is held by game.exe (3100 MB). Close other programs, or choose a smaller resolution or another model"
+)
+TRIED = (
+    "Out of memory while drawing; going on with: guidance in two passes.",
+    "Out of memory while drawing; going on with: model offload instead of all on the GPU.",
+)
+
+
 @contextmanager
-def studio() -> Iterator[str]:
-    """The address of a running page."""
+def studio(*words: str) -> Iterator[tuple[str, Path]]:
+    """The address of a running page, and its data folder."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         port = free_port()
-        command = [sys.executable, str(ROOT / "app.py"), "--no-browser", "--port", str(port)]
+        command = [sys.executable, str(ROOT / "app.py"), "--no-browser", "--port", str(port), *words]
         process = subprocess.Popen(command, env=os.environ | {"FANSLYMOTION_HOME": home}, stdout=subprocess.DEVNULL)
         url = f"http://127.0.0.1:{port}"
         try:
             while True:
                 try:
-                    httpx.get(f"{url}/studio/machine")
+                    httpx.get(f"{url}/studio/static/icon.svg")
                     break
                 except httpx.TransportError:
                     time.sleep(0.3)
-            yield url
+            yield url, Path(home)
         finally:
             process.terminate()
             process.wait()
@@ -85,30 +98,54 @@ def views(page: Page, url: str, done: str, live: str, name: str) -> None:
         shoot(page, f"{view}-{name}")
 
 
+def quiet_views(browser: Browser) -> None:
+    """A job that failed, which needs no worker, and the login of a shared page."""
+    with studio("--no-worker") as (url, home), studio("--no-worker", "--auth", "ann:secret") as (shared, _):
+        puppet = Puppet(home, home / "models")
+        job = puppet.take(name="harbour.jpg", resolution="1080p")
+        puppet.progress(job, stage="sampling", step=4, steps=25, fraction=0.2)
+        puppet.fail(job, FAILED, *TRIED)
+        for name, context in contexts(browser):
+            page = context.new_page()
+            page.goto(f"{url}/?job={job}")
+            expect(page.locator(".failure")).to_be_visible()
+            shoot(page, f"failed-{name}")
+            page.goto(shared)
+            expect(page.locator("#login")).to_be_visible()
+            shoot(page, f"login-{name}")
+
+
+def contexts(browser: Browser) -> Iterator[tuple[str, BrowserContext]]:
+    """A fresh browser for each language, colour scheme and size, with the name that its pictures bear."""
+    for language, locale in (("en", "en-GB"), ("ru", "ru-RU")):
+        for scheme in SCHEMES:
+            for size, (width, height) in SIZES.items():
+                context = browser.new_context(
+                    locale=locale, color_scheme=scheme, viewport={"width": width, "height": height}
+                )
+                context.add_init_script("localStorage.setItem('fanslymotion.log', 'false')")
+                yield f"{size}-{scheme}-{language}", context
+                context.close()
+
+
 def main() -> None:
     photos = [Path(word) for word in sys.argv[1:]] or [SAMPLE]
     FOLDER.mkdir(exist_ok=True)
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
-    with studio() as url, sync_playwright() as playwright:
+    with sync_playwright() as playwright, studio() as (url, _):
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        quiet_views(browser)
         made = [send(url, photo) for photo in photos]
         for job in made:
             wait(url, job, ("done", "failed"))
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for language, locale in (("en", "en-GB"), ("ru", "ru-RU")):
-            for scheme in ("light", "dark"):
-                for size, (width, height) in SIZES.items():
-                    live, waiting = send(url, photos[0], steps=60), send(url, photos[-1])
-                    wait(url, live, ("running",))
-                    context = browser.new_context(
-                        locale=locale, color_scheme=scheme, viewport={"width": width, "height": height}
-                    )
-                    context.add_init_script("localStorage.setItem('fanslymotion.log', 'false')")
-                    views(context.new_page(), url, made[-1], live, f"{size}-{scheme}-{language}")
-                    context.close()
-                    for job in (waiting, live):
-                        httpx.post(f"{url}/studio/jobs/{job}/cancel")
-                        wait(url, job, ("cancelled", "done"))
-                        httpx.delete(f"{url}/studio/jobs/{job}")
+        for name, context in contexts(browser):
+            live, waiting = send(url, photos[0], steps=60), send(url, photos[-1])
+            wait(url, live, ("running",))
+            views(context.new_page(), url, made[-1], live, name)
+            for job in (waiting, live):
+                httpx.post(f"{url}/studio/jobs/{job}/cancel")
+                wait(url, job, ("cancelled", "done"))
+                httpx.delete(f"{url}/studio/jobs/{job}")
         browser.close()
 
 

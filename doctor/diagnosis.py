@@ -17,6 +17,7 @@ from ..queue.types import Event, Job, Status
 from ..settings import ROOT
 from . import texts
 from .notes import say_note
+from .refusals import say_refusal
 
 RETRY, SMALLER, DOWNLOAD, PHOTO, RESTART = "retry", "retry_smaller", "download", "other_photo", "restart_worker"
 
@@ -42,7 +43,8 @@ class Diagnosis:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def say(self, language: str = "en") -> dict[str, Any]:
-        text = texts.fault(self.code, self.values, language)
+        error = say_refusal(str(self.values.get("error", "")), language)
+        text = texts.fault(self.code, {**self.values, "error": error}, language)
         held = self.values.get("holders")
         more = f" {texts.say('labels', 'holders', {'names': held}, language)}" if held else ""
         return {

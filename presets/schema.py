@@ -78,11 +78,13 @@ class ModelPreset(Preset):
     source: `bundled` (a folder of the checkout), `hub` (downloaded into `cache/models/<name>`), `folder` (the user's).
     width, height, frames: what the model was trained on (pixels, frames per window).
     loop: frames after which its motion is back where it began, for models that move in a circle; 0 = never.
+    summary, summary_ru: what it is good for, in a sentence, in English and Russian.
     trim: pixels (of the sampling size) at each edge that are not shown: a small VAE's outermost ones are dark.
     """
 
     label: str
     summary: str = ""
+    summary_ru: str = ""
     source: Literal["bundled", "hub", "folder"]
     folder: str = ""
     repository: str = ""

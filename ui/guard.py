@@ -12,11 +12,12 @@ from urllib.parse import quote, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..pipeline.photo import MAX_BYTES
 from .logins import Logins
+from .refuse import refuse
 
 COOKIE = "fanslymotion_session"
 MARK = "fanslymotion_known"
@@ -89,11 +90,11 @@ class Guard:
         headers, path = Headers(scope=scope), scope["path"]
         if not self._logins.required and _hostname(headers.get("host", "")) not in self._hosts:
             # A web page elsewhere can point its own name at 127.0.0.1 (DNS rebinding); its name gives it away.
-            return _error(421, "This page answers only to its local address; open it as http://127.0.0.1.")
+            return refuse(scope, 421, "This page answers only to its local address; open it as http://127.0.0.1.")
         if scope["method"] not in ("GET", "HEAD", "OPTIONS") and _is_foreign(headers):
-            return _error(403, "Another web page tried to act in your name; that was refused.")
+            return refuse(scope, 403, "Another web page tried to act in your name; that was refused.")
         if not _among(path, (*PUBLIC, *OURS, *GRADIO_ROUTES)):
-            return _error(404, "There is no such page here.")
+            return refuse(scope, 404, "There is no such page here.")
         scope[USER] = ""
         if not self._logins.required:
             return None
@@ -104,22 +105,22 @@ class Guard:
             if given is None:
                 return _ask_to_log_in(scope, headers)
             user, password = given
-            if refusal := self.try_password(user, password, cookies):
+            if refusal := self.try_password(scope, user, password, cookies):
                 return refusal
         scope[USER] = user or ""
         return None
 
-    def try_password(self, user: str, password: str, cookies: Mapping[str, str]) -> Response | None:
+    def try_password(self, scope: Scope, user: str, password: str, cookies: Mapping[str, str]) -> Response | None:
         """None when it is right; otherwise the answer, which says how long to wait after too many wrong ones."""
         logins = self._logins
         mark = logins.known_mark(user, cookies.get(MARK, ""))
         if wait := math.ceil(logins.brake.wait(user, mark)):
             sentence = f"Too many wrong passwords; try again in {wait} s."
-            return JSONResponse({"error": sentence, "wait": wait}, 429, headers={"Retry-After": str(wait)})
+            return refuse(scope, 429, sentence, {"Retry-After": str(wait)}, wait=wait)
         if logins.check(user, password):
             return None
         logins.brake.failed(user, mark)
-        return _error(401, "Login or password is wrong.")
+        return refuse(scope, 401, "Login or password is wrong.")
 
 
 class _Measured:
@@ -133,7 +134,7 @@ class _Measured:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sentence = f"This request is too large; at most {self._limit / 2**20:.0f} MB are taken here."
-        refusal = JSONResponse({"error": sentence}, 413, headers={"Connection": "close"})
+        refusal = refuse(scope, 413, sentence, {"Connection": "close"})
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdigit() and int(declared) > self._limit:
             await refusal(scope, receive, send)
@@ -212,11 +213,7 @@ def _ask_to_log_in(scope: Scope, headers: Headers) -> Response:
         query = scope.get("query_string", b"").decode("latin-1")
         wanted = scope["path"] + (f"?{query}" if query else "")
         return RedirectResponse(f"/login?next={quote(wanted)}", status_code=303)
-    return _error(401, "Log in first.")
-
-
-def _error(status: int, sentence: str) -> JSONResponse:
-    return JSONResponse({"error": sentence}, status_code=status)
+    return refuse(scope, 401, "Log in first.")
 
 
 def _with_headers(send: Send) -> Send:

@@ -38,7 +38,7 @@ async def log_in(request: Request) -> Response:
     body = await read_body(request, MOST_LOGIN_BYTES, "this request is too large")
     form = parse_qs(body.decode("utf-8", "replace"))
     user, password = (form.get(key, [""])[0] for key in ("username", "password"))
-    if refusal := studio.guard.try_password(user, password, request.cookies):
+    if refusal := studio.guard.try_password(request.scope, user, password, request.cookies):
         return refusal
     response = JSONResponse({"success": True})
     safe: dict[str, Any] = {

@@ -22,6 +22,7 @@ from ..queue.rows import photo_of
 from ..queue.types import Event, Job, WorkerInfo
 from ..settings import Settings
 from .discreet import cause_only
+from .refuse import in_each_language
 
 ROUTES = "/studio"
 NOT_HERE = "This model is not on this machine; whoever owns the machine can download it."
@@ -187,7 +188,10 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
 
 
 def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
-    """missing: why the model cannot be used now and what to do, "" when it can. random: the untrained stand-in."""
+    """missing: why the model cannot be used now and what to do, by language, None when it can.
+
+    random: the untrained stand-in.
+    """
     missing, random = "", False
     try:
         random = require_model(model.name, presets, settings).random
@@ -196,10 +200,10 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     return {
         "name": model.name,
         "label": model.label,
-        "summary": model.summary,
+        "summary": {"en": model.summary, "ru": model.summary_ru or model.summary},
         "demo": model.demo,
         "random": random,
-        "missing": missing,
+        "missing": in_each_language(missing) if missing else None,
         "source": model.source,
         "repository": model.repository,
         "download_gb": model.download_gb,

@@ -12,6 +12,7 @@ from . import job_routes, page_routes, queue_routes, system_routes
 from .blocks import mount_blocks
 from .logins import Logins
 from .reading import user_of
+from .refuse import refuse
 from .studio import Studio
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,13 @@ def _answer_errors_in_words(app: FastAPI) -> None:
     @app.exception_handler(FanslymotionError)
     async def known(request: Request, error: FanslymotionError) -> JSONResponse:
         sentence = app.state.studio.plain(user_of(request), str(error))
-        return JSONResponse({"error": sentence}, status_code=_status(error))
+        return refuse(request.scope, _status(error), sentence)
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> JSONResponse:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
         sentence = "Something went wrong in the program; the details are in the window that it was started from."
-        return JSONResponse({"error": sentence}, status_code=500)
+        return refuse(request.scope, 500, sentence)
 
 
 def _status(error: Any) -> int:

@@ -58,8 +58,8 @@ class Puppet:
             state.renew(self.store, job, NAME, {"preview_version": version})
             table.replace(job=job, version=version, image=kept.getvalue()).execute()
 
-    def fail(self, job: str, error: str) -> None:
-        assert state.fail(self.store, job, NAME, error, time.time())
+    def fail(self, job: str, error: str, *tried: str) -> None:
+        assert state.fail(self.store, job, NAME, error, time.time(), tried)
 
     def say_everybody(self, notice: str) -> None:
         with self.store.write():

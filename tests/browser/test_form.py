@@ -237,3 +237,18 @@ def test_settings_too_big_for_the_machine_say_why(bare: Studio, page: Page) -> N
     page.locator(".resolution label", has_text="1080p").click()
     expect(page.locator(".cost-note details")).to_be_hidden()
     page.unroute_all(behavior="wait")
+
+
+def test_a_refusal_comes_in_the_pages_language(bare: Studio, page: Page) -> None:
+    page.goto(bare.url)
+    expect(page.locator("#language")).to_have_text("RU")
+    page.click("#language")
+    expect(page.locator("#generate")).to_contain_text("Создать")
+    page.set_input_files("#photo-file", {"name": "скан.pdf", "mimeType": "image/png", "buffer": b"%PDF-1.7 and more"})
+    expect(page.locator(".picker ~ .problem")).to_have_text(
+        "скан.pdf: это документ PDF; сохраните страницу как картинку"
+    )
+    page.click("#language")
+    expect(page.locator("#generate")).to_contain_text("Generate")
+    page.set_input_files("#photo-file", {"name": "scan.pdf", "mimeType": "image/png", "buffer": b"%PDF-1.7 and more"})
+    expect(page.locator(".picker ~ .problem")).to_have_text("scan.pdf is a PDF document; save the page as a picture")

@@ -55,7 +55,7 @@ def test_a_model_that_arrives_is_taken(bare: Studio, page: Page) -> None:
     page.locator("details.advanced summary").click()
     expect(page.locator("#f-model")).to_have_value("mini")
     expect(page.locator(".welcome-facts")).to_contain_text("Get it")
-    facts = told(page, missing="", state="ready")
+    facts = told(page, missing=None, state="ready")
     page.locator("nav [data-go=system]").click()
     page.locator("nav [data-go=create]").click()
     expect(page.locator("#f-model")).to_have_value(WANTED)
@@ -65,7 +65,7 @@ def test_a_model_that_arrives_is_taken(bare: Studio, page: Page) -> None:
     page.locator("nav [data-go=create]").click()
     expect(page.locator("#f-model")).to_have_value("mini")  # chosen by hand
     page.select_option("#f-model", WANTED)
-    facts["missing"] = "not here"
+    facts["missing"] = {"en": "not here", "ru": "нет"}
     page.locator("nav [data-go=system]").click()
     page.locator("nav [data-go=create]").click()
     expect(page.locator(".model-note .warn")).to_have_text("not here")

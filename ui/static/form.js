@@ -54,7 +54,7 @@ export class Form {
 
   /** The models as they are now: one may have been downloaded or removed since. Whether anything is new. */
   offer(models) {
-    const facts = (list) => JSON.stringify(list.map(({ name, missing }) => [name, missing]));
+    const facts = (list) => JSON.stringify(list.map(({ name, missing }) => [name, missing?.en]));
     if (facts(models) === facts(this.options.models)) return false;
     const known = new Set(this.options.models.filter((model) => !model.missing).map((model) => model.name));
     const demo = this.model.demo;
@@ -233,7 +233,7 @@ export class Form {
     const parts = [];
     if (model.random) parts.push(h("span", {}, t("model.random")));
     else if (model.demo) parts.push(h("span", {}, t("model.demo")));
-    if (model.missing) parts.push(h("span", { class: "warn" }, model.missing));
+    if (model.missing) parts.push(h("span", { class: "warn" }, model.missing[language]));
     if (model.demo || model.missing) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("model.real")));
     if (model.licence?.powered_by) parts.push(h("b", {}, model.licence.powered_by));
     if (model.licence?.notice) {

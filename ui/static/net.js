@@ -1,6 +1,6 @@
 // Talking to the server: requests that fail with a sentence, uploads with progress, and the one live stream of a tab.
 
-import { t } from "./i18n.js";
+import { language, t } from "./i18n.js";
 
 export class Refusal extends Error {
   constructor(sentence, status) {
@@ -15,7 +15,7 @@ export async function call(path, { method = "GET", body, keepalive = false } = {
     answer = await fetch(path, {
       method,
       keepalive, // it may outlive the page
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      headers: { "Accept-Language": language, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
@@ -29,6 +29,7 @@ export function upload(file, progress, place = "/studio/photos") {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", place);
+    request.setRequestHeader("Accept-Language", language);
     request.setRequestHeader("X-Photo-Name", encodeURIComponent(file.name || "photo"));
     request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
     request.onerror = () => reject(new Refusal(t("net.upload_broken"), 0));
@@ -106,7 +107,7 @@ export class Stream {
       });
     on("job", (state) => this.handlers.job(state));
     on("machine", (state) => this.handlers.machine(state));
-    on("trouble", (state) => this.handlers.trouble(state.error));
+    on("trouble", (state) => this.handlers.trouble(state.error[language]));
     on("log", (lines, event) => {
       this.after = Number(event.lastEventId) || this.after;
       this.handlers.log(lines);

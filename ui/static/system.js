@@ -153,7 +153,7 @@ export class SystemView {
     const running = download && ["starting", "running"].includes(download.status);
     const facts = [`${model.width} × ${model.height}`, t("form.frames", { n: model.frames }), model.bytes ? bytes(model.bytes) : model.download_gb ? `${number(model.download_gb, 1)} ${t("unit.GB")}` : ""];
     const words = h("div", { class: "row-words" }, h("b", {}, model.label), h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")));
-    words.append(h("span", { class: "quiet" }, model.random ? t("model.random") : model.summary));
+    words.append(h("span", { class: "quiet" }, model.random ? t("model.random") : model.summary[language]));
     if (running) {
       const fill = h("i");
       fill.style.transform = `scaleX(${download.total ? download.done / download.total : 0})`;
