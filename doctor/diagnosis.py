@@ -19,7 +19,7 @@ from . import texts
 from .notes import say_note
 from .refusals import say_refusal
 
-RETRY, SMALLER, DOWNLOAD, PHOTO, RESTART = "retry", "retry_smaller", "download", "other_photo", "restart_worker"
+RETRY, SMALLER, DOWNLOAD, PHOTO = "retry", "retry_smaller", "download", "other_photo"
 
 ACTIONS = {
     **dict.fromkeys(("FM-WORKER-004", "FM-WORKER-005", "FM-MEM-001", "FM-MEM-002"), SMALLER),

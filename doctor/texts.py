@@ -54,7 +54,7 @@ def fault(code: str, values: Mapping[str, Any], language: str = "en") -> FaultTe
 
 
 def say(section: str, key: str, values: Mapping[str, Any], language: str = "en") -> str:
-    """A single text: sections `checks`, `results`, `details`, `actions`, `labels`."""
+    """A single text: the section is one of the catalogue's (`checks`, `labels`, `idle`, …)."""
     return fill(catalogue(language)[section][key], values, language)
 
 

@@ -14,7 +14,6 @@ import { SystemView } from "./system.js";
 const VIEWS = ["create", "queue", "gallery", "system"];
 const FINAL = ["done", "failed", "cancelled"];
 const hooks = {
-  owns: false,
   open: (id, known) => go({ job: id, known }),
   view: (view) => go({ view }),
   use: (settings) => {
@@ -66,7 +65,6 @@ async function start() {
     return;
   }
   show($("logout"), options.user !== "");
-  hooks.owns = options.owns_machine;
   form = new Form($("form"), options, started, () => here().view !== "create" && go({}));
   jobView = new JobView($("job"), hooks, options);
   stream = new Stream({

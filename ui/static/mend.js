@@ -7,7 +7,7 @@ import { call } from "./net.js";
 /**
  * Buttons, the one that the diagnosis names first.
  *
- * hooks: open(job id, state), view(name), other(settings) chooses another photo for them, owns: may restart the worker
+ * hooks: open(job id, state), view(name), other(settings) chooses another photo for them
  */
 export function mends(job, hooks) {
   const said = job.diagnosis?.[language];
@@ -17,7 +17,6 @@ export function mends(job, hooks) {
     retry_smaller: () => smaller && [ICONS.again, t("action.smaller", { resolution: smaller }), () => retry(job, hooks, { resolution: smaller })],
     other_photo: () => [ICONS.photo, t("photo.replace"), () => hooks.other(job.settings)],
     download: () => [ICONS.download, t("action.models"), () => hooks.view("system")],
-    restart_worker: () => hooks.owns && [ICONS.again, t("system.restart"), restartWorker],
   };
   const wanted = new Set([said?.action ?? "retry", "retry", "retry_smaller"]);
   return [...wanted].map((action) => [action, ways[action]?.()]).filter(([, way]) => way).map(([action, [path, words, act]], at) =>
