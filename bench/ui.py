@@ -11,12 +11,12 @@ import asyncio
 import json
 import os
 import platform
-import shutil
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from browser import find_browser
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.rows import photo_of
 from fanslymotion.queue.types import Status
@@ -27,7 +27,6 @@ from streams import follow as received
 from studio import PHOTO, Page
 
 OUT = Path(__file__).resolve().parent / "out" / "ui.json"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 EVENTS = 60
 
 SEE = """() => {
@@ -186,8 +185,7 @@ async def measure(videos: int, tabs: int, clients: int) -> dict[str, Any]:
         try:
             await page.ready()
             async with async_playwright() as playwright:
-                path = next(filter(None, map(shutil.which, NAMES)), None)
-                browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+                browser = await playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
                 rows: dict[str, Any] = {"first visit": await first_paint(browser, page.url)}
                 rows["visible, one viewer"] = await follow(browser, page, 0)
                 rows[f"visible, {clients} clients"] = await follow(browser, page, clients - 1)

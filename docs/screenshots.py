@@ -7,7 +7,6 @@ A page of its own in a new data folder, with the bundled model; the photos becom
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import httpx
+from fanslymotion.bench.browser import find_browser
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.browser.puppet import Puppet
 from fanslymotion.tests.studio import free_port
@@ -28,7 +28,6 @@ SAMPLE = ROOT / "assets" / "sample.jpg"
 FOLDER = ROOT / "docs" / "screenshots"
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 FAILED = (
@@ -131,9 +130,8 @@ def contexts(browser: Browser) -> Iterator[tuple[str, BrowserContext]]:
 def main() -> None:
     photos = [Path(word) for word in sys.argv[1:]] or [SAMPLE]
     FOLDER.mkdir(exist_ok=True)
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright, studio() as (url, _):
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         quiet_views(browser)
         made = [send(url, photo) for photo in photos]
         for job in made:

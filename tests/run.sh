@@ -8,7 +8,7 @@ python=.venv/bin/python
 
 # The browser tests drive the system's own Chromium or Chrome, or the one FANSLYMOTION_CHROMIUM names.
 find_browser() {
-    for browser in chromium chromium-browser google-chrome google-chrome-stable \
+    for browser in chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable \
         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" \
         "${PROGRAMFILES:-/none}/Google/Chrome/Application/chrome.exe"; do
         if command -v "$browser" >/dev/null 2>&1; then
@@ -25,8 +25,11 @@ install_browser() {
     # Ubuntu's package of that name only points to a snap, which does not start in many containers.
     if command -v apt-get >/dev/null && ! grep -qs '^ID=ubuntu' /etc/os-release && $root true 2>/dev/null; then
         $root apt-get update -qq
-        $root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends chromium fonts-noto-color-emoji >/dev/null
+        for browser in chromium-headless-shell chromium; do # older systems have only the second
+            $root env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -y -qq --no-install-recommends "$browser" fonts-noto-color-emoji >/dev/null && return
+        done
+        return 1
     else
         "$python" -m playwright install chromium
     fi

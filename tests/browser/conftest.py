@@ -1,24 +1,21 @@
 """A real Chromium."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
+from fanslymotion.bench.browser import find_browser
 from fanslymotion.tests.browser.puppet import Puppet
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 expect.set_options(timeout=30_000)  # ends a test that hangs; no test is about speed
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Ends with its module: Playwright keeps this thread's event loop running, and other tests need their own."""
-    found = os.environ.get("FANSLYMOTION_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         yield chromium
         chromium.close()
 
