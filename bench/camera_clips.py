@@ -45,7 +45,7 @@ MOVES = {
 
 def photos() -> dict[str, np.ndarray]:
     """scikit-image's own photographs, as shipped in its wheel, and the project's sample."""
-    from skimage import data
+    from skimage import data  # pyright: ignore[reportMissingImports]  (bench/requirements.txt)
 
     found = {"sample": np.asarray(Image.open(SAMPLE).convert("RGB"))}
     for name in ("astronaut", "coffee", "chelsea", "rocket", "hubble_deep_field", "retina"):

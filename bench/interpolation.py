@@ -3,7 +3,8 @@
     python bench/interpolation.py [--width 1024 --height 576] [--frames 13] [--video clip.mp4 ...]
 
 Every second frame of a clip is taken away and made anew by each method. The clips come from a virtual camera over
-photographs (bench/camera_clips.py); --video adds finished ones. Prints a table, writes bench/out/interpolation.json.
+photographs (bench/camera_clips.py, which needs bench/requirements.txt); --video adds finished ones. Prints a table,
+writes bench/out/interpolation.json.
 """
 
 import argparse

@@ -9,15 +9,15 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 from fastapi import FastAPI, Request
-from gradio.themes import Base
 
 from ..errors import BadInput, FanslymotionError
 from ..pipeline.models import default_model
 from ..pipeline.photo import MAX_BYTES
 from .guard import USER, is_https
 from .job_routes import JOB_ID, MOST_WAITING, clean_name
+from .quick_gradio import Base
+from .quick_gradio import gradio as gr
 from .reading import to_request
 from .studio import Studio
 
