@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 GLIBC = {
     "MALLOC_ARENA_MAX": "1",  # a thread's own arena cannot hold large buffers, and the job's thread is not the main one
-    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_MMAP_THRESHOLD_": "33554432",  # bytes; larger buffers are mapped, for they would tear holes into the heap
     "MALLOC_TRIM_THRESHOLD_": "2000000000",  # bytes; the setting is a C int
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # asks for transparent huge pages
 }
