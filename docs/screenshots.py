@@ -46,7 +46,8 @@ def studio(*words: str) -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         port = free_port()
         command = [sys.executable, str(ROOT / "app.py"), "--no-browser", "--port", str(port), *words]
-        process = subprocess.Popen(command, env=os.environ | {"FANSLYMOTION_HOME": home}, stdout=subprocess.DEVNULL)
+        folders = {"FANSLYMOTION_HOME": home, "FANSLYMOTION_MODELS": f"{home}/models"}  # no path of this machine is shown
+        process = subprocess.Popen(command, env=os.environ | folders, stdout=subprocess.DEVNULL)
         url = f"http://127.0.0.1:{port}"
         try:
             while True:
@@ -101,7 +102,7 @@ def quiet_views(browser: Browser) -> None:
     """A job that failed, which needs no worker, and the login of a shared page."""
     with studio("--no-worker") as (url, home), studio("--no-worker", "--auth", "ann:secret") as (shared, _):
         puppet = Puppet(home, home / "models")
-        job = puppet.take(name="harbour.jpg", resolution="1080p")
+        job = puppet.take(name="mountains.jpg", resolution="1080p")
         puppet.progress(job, stage="sampling", step=4, steps=25, fraction=0.2)
         puppet.fail(job, FAILED, *TRIED)
         for name, context in contexts(browser):
