@@ -46,7 +46,7 @@ def studio(*words: str) -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         port = free_port()
         command = [sys.executable, str(ROOT / "app.py"), "--no-browser", "--port", str(port), *words]
-        folders = {"FANSLYMOTION_HOME": home, "FANSLYMOTION_MODELS": f"{home}/models"}  # no path of this machine is shown
+        folders = {"FANSLYMOTION_HOME": home, "FANSLYMOTION_MODELS": f"{home}/models"}  # no own path is shown
         process = subprocess.Popen(command, env=os.environ | folders, stdout=subprocess.DEVNULL)
         url = f"http://127.0.0.1:{port}"
         try:
