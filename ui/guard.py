@@ -133,11 +133,9 @@ class _Measured:
         self._app, self._limit = app, limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sentence = f"This request is too large; at most {self._limit / 2**20:.0f} MB are taken here."
-        refusal = refuse(scope, 413, sentence, {"Connection": "close"})
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdigit() and int(declared) > self._limit:
-            await refusal(scope, receive, send)
+            await self._refuse(scope, receive, send)
             return
         size, more, refused, begun = 0, False, False, False
 
@@ -167,7 +165,11 @@ class _Measured:
             if not refused:
                 raise
         if refused and not begun:
-            await refusal(scope, receive, send)
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sentence = f"This request is too large; at most {self._limit / 2**20:.0f} MB are taken here."
+        await refuse(scope, 413, sentence, {"Connection": "close"})(scope, receive, send)
 
 
 def is_https(headers: Mapping[str, str], scheme: str) -> bool:
