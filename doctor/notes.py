@@ -1,10 +1,6 @@
 """What was changed on the way to a video, which the log says in English (`pipeline.ladder`), in another language."""
 
-import re
-
-from .texts import catalogue, fill
-
-PLACE = re.compile(r"\\\{(\w+)\\\}")
+from .texts import catalogue, fill, pattern
 
 
 def say_note(note: str, language: str) -> str:
@@ -13,6 +9,6 @@ def say_note(note: str, language: str) -> str:
     if english is other:
         return note
     for key, words in english.items():
-        pattern = PLACE.sub(r"(?P<\1>\\S+)", re.escape(words))
-        note = re.sub(pattern, lambda found, to=other[key]: fill(to, found.groupdict(), language), note)
+        found = pattern(words, r"\S+")
+        note = found.sub(lambda piece, to=other[key]: fill(to, piece.groupdict(), language), note)
     return note

@@ -1,14 +1,9 @@
 """What the page refuses, and what stands in the way, is said in English where it is found; here in another language."""
 
-import re
-from functools import cache
-
-from .texts import catalogue, fill
+from .texts import catalogue, fill, pattern
 
 LONGEST = 1000
 """Characters; whatever is longer is no sentence of ours, and would only be slow to look at."""
-
-PLACE = re.compile(r"\\\{(\w+)\\\}")
 
 
 def say_refusal(sentence: str, language: str) -> str:
@@ -17,12 +12,7 @@ def say_refusal(sentence: str, language: str) -> str:
     if english is other or len(sentence) > LONGEST:
         return sentence
     for key, words in english.items():
-        if found := _pattern(words).fullmatch(sentence):
+        if found := pattern(words, ".+?").fullmatch(sentence):
             values = {name: say_refusal(value, language) for name, value in found.groupdict().items()}
             return fill(other[key], values, language)
     return sentence
-
-
-@cache
-def _pattern(words: str) -> re.Pattern[str]:
-    return re.compile(PLACE.sub(r"(?P<\1>.+?)", re.escape(words)), re.DOTALL)

@@ -10,6 +10,8 @@ from typing import Any
 
 CATALOGUE = Path(__file__).resolve().parent / "catalogue"
 LANGUAGES = ("en", "ru")
+PLACE = re.compile(r"\\\{(\w+)\\\}")
+"""A `{place}` in escaped words."""
 CODE = re.compile(r"FM-[A-Z]+-\d{3}")
 
 UNKNOWN = {"en": "unknown", "ru": "неизвестно"}
@@ -61,6 +63,12 @@ def say(section: str, key: str, values: Mapping[str, Any], language: str = "en")
 def fill(text: str, values: Mapping[str, Any], language: str) -> str:
     said = text.format_map(_Lenient(values, UNKNOWN.get(language, UNKNOWN["en"])))
     return re.sub(r"(?<=\d )[GM]B\b", lambda unit: UNITS.get(unit[0], unit[0]), said) if language == "ru" else said
+
+
+@cache
+def pattern(words: str, value: str) -> re.Pattern[str]:
+    """What finds the catalogue's `words` in a text. value: the expression that each of their places stands for."""
+    return re.compile(PLACE.sub(lambda place: f"(?P<{place[1]}>{value})", re.escape(words)), re.DOTALL)
 
 
 class _Lenient(dict):
