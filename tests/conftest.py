@@ -15,6 +15,13 @@ from PIL import Image
 MODELS = "models"
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """A test that draws random tensors or layers draws the same ones every time, whatever ran before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder, shared by the whole session, that holds the random tiny model as the stand-in for `mini`.

@@ -83,7 +83,7 @@ def test_muon_steps_are_orthogonal_and_go_down(camera: ModuleType) -> None:
     assert all(p.ndim == 1 for p in rest)
     optimiser, x = Muon(hidden, lr=0.01), torch.randn(4, 3, 9, 9, generator=torch.Generator().manual_seed(1))
     losses = []
-    for _ in range(40):
+    for _ in range(80):
         loss = (net(x) - 1).square().mean()
         optimiser.zero_grad()
         loss.backward()
