@@ -109,27 +109,29 @@ def end_cancelled(store: Store, job_id: str, worker: str, now: float) -> bool:
 def ask_cancel(store: Store, job_id: str, now: float) -> None:
     """A waiting job ends at once; a running one is marked, and its worker stops at the next step."""
     job = store.tables.Job
-    changes = {"status": Status.CANCELLED, "finished": now}
-    if not _end(store, (job.id == job_id) & (job.status == Status.QUEUED), job_id, changes, now):
-        with store.write():
-            _update(store, (job.id == job_id) & (job.status == Status.RUNNING), {"cancel": True})
+    this, changes = job.id == job_id, {"status": Status.CANCELLED, "finished": now}
+    with store.write():
+        # The mark comes first: it holds the row, so that the job cannot go from running to waiting in between.
+        _update(store, this & job.status.in_((Status.QUEUED, Status.RUNNING)), {"cancel": True})
+        _end(store, this & (job.status == Status.QUEUED), job_id, changes, now)
 
 
 def hand_back(store: Store, job_id: str, worker: str, now: float) -> bool:
-    """A graceful stop: the job waits again at its old place, and the attempt is not counted."""
+    """A graceful stop: the job waits again at its old place, and the attempt is not counted. A cancelled one ends."""
+    job, mine = store.tables.Job, _mine(store, job_id, worker)
     with store.write():
         back = {"status": Status.QUEUED, "worker": "", "eta": None}
-        won = _update(store, _mine(store, job_id, worker), back)
-        if won:
-            add_event(store, job_id, now, "status", Status.QUEUED)
-    return won
+        if not _update(store, mine & (job.cancel == False), back):  # noqa: E712
+            return end_cancelled(store, job_id, worker, now)
+        add_event(store, job_id, now, "status", Status.QUEUED)
+    return True
 
 
 def lose(store: Store, row: Any, last_output: str, now: float, death: Death | None = None) -> Status | None:
     """Take a job from a worker that died: waiting again, or failed after MAX_LOSSES at one place.
 
-    `row` is the job as it was read; the UPDATE demands the same worker, attempt and lease, so that of two sweeps one
-    wins, and neither against a worker that has renewed meanwhile. Returns the new status, None when it was not changed.
+    `row` is the job as it was read; the UPDATE demands the same worker, attempt, lease and cancel, so that of two
+    sweeps one wins, and neither against a worker that has renewed meanwhile or a cancel that has come. Returns the new status, None when it was not changed.
     A death further on than every earlier one is progress: the count of losses begins anew.
     last_output: what the worker wrote about this job, and about no other; "" where nobody listened.
     death: how it ended, where somebody saw it. After a kill for want of memory the next attempt takes less of it
@@ -137,7 +139,8 @@ def lose(store: Store, row: Any, last_output: str, now: float, death: Death | No
     """
     death = death or Death()
     job = store.tables.Job
-    same = _mine(store, row.id, row.worker) & (job.attempt == row.attempt) & (job.lease == row.lease)
+    same = _mine(store, row.id, row.worker)
+    same &= (job.attempt == row.attempt) & (job.lease == row.lease) & (job.cancel == row.cancel)
     place = place_of(row.stage, row.step)
     losses = 1 if place > row.lost_place else row.losses + 1
     where = f"stage {row.stage or 'starting'}"

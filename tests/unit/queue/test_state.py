@@ -164,6 +164,43 @@ def test_a_cancel_that_a_dead_worker_never_saw(store: Store, running: str) -> No
     assert state.lose(store, row(store, running), "", 3.0) is Status.CANCELLED
 
 
+def test_a_cancel_outlives_the_end_of_its_worker(jobs: Jobs, running: str) -> None:
+    state.ask_cancel(jobs.store, running, 2.0)
+    assert state.hand_back(jobs.store, running, "w", 3.0)
+    assert jobs.get(running).status is Status.CANCELLED
+    assert state.claim(jobs.store, "next", 4.0) is None
+
+
+def test_a_cancel_after_the_look_of_a_sweep_is_not_overwritten(store: Store, running: str) -> None:
+    seen = row(store, running)
+    state.ask_cancel(store, running, 2.0)
+    assert state.lose(store, seen, "", 3.0) is None, "the next look knows of it"
+    assert state.lose(store, row(store, running), "", 4.0) is Status.CANCELLED
+
+
+def test_a_cancel_and_a_hand_back_at_once_end_the_job(settings: Settings, jobs: Jobs, photo: Path) -> None:
+    for _ in range(25):
+        job = jobs.submit(photo, REQUEST)
+        state.claim(jobs.store, "w", 1.0)
+        barrier = threading.Barrier(2)
+
+        def at_once(change, *words: str, barrier: threading.Barrier = barrier) -> None:
+            store = Store(settings)
+            barrier.wait()
+            change(store, *words, 2.0)
+            store.close()
+
+        threads = [
+            threading.Thread(target=at_once, args=(state.ask_cancel, job.id)),
+            threading.Thread(target=at_once, args=(state.hand_back, job.id, "w")),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert jobs.get(job.id).status is Status.CANCELLED
+
+
 def test_places_grow_along_the_stages() -> None:
     steps = [
         ("", 0),
