@@ -29,16 +29,8 @@ class Store:
         except OSError as e:
             raise StoreError(f"the data folder {settings.home} cannot be made: {e.strerror or e}") from e
         self.tables = Tables(self.db)
-        self._file: tuple[int, int] | None = None
-        with _opening:
-            try:
-                prepare(self.db, self.tables)
-            except DamagedError:
-                self.db.close()
-                kept = set_aside(self.db)
-                prepare(self.db, self.tables)
-                if kept is not None:
-                    self._say_damaged(kept)
+        self._seen = threading.local()
+        self._begin()
 
     @property
     def sqlite(self) -> bool:
@@ -47,18 +39,21 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[None]:
         """One transaction that takes the write lock at its start, so that it waits instead of failing half-way."""
+        self._follow_the_path()
         with write(self.db):
             yield
 
     @contextmanager
     def read(self) -> Iterator[None]:
         """Several reads of one state of the database."""
+        self._follow_the_path()
         with storage_errors(self.db), self.db.atomic():
             yield
 
     @contextmanager
     def errors(self) -> Iterator[None]:
         """The driver's errors become StoreError, with what to do."""
+        self._follow_the_path()
         with storage_errors(self.db):
             yield
 
@@ -88,18 +83,38 @@ class Store:
             row = self.tables.Meta.get_or_none(self.tables.Meta.key == key)
         return row.value if row else ""
 
-    def replaced(self) -> bool:
-        """Does the path lead to another SQLite file than this thread's connection was opened on?"""
-        if not isinstance(self.db, SqliteDatabase):
-            return False
-        now = _identity(self.db.database)
-        self._file = self._file or now
-        return now != self._file
-
     def close(self) -> None:
         """Close this thread's connection."""
         if not self.db.is_closed():
             self.db.close()
+
+    def _begin(self) -> None:
+        with _opening:
+            try:
+                prepare(self.db, self.tables)
+            except DamagedError:
+                self.db.close()
+                kept = set_aside(self.db)
+                prepare(self.db, self.tables)
+                if kept is not None:
+                    self._say_damaged(kept)
+
+    def _follow_the_path(self) -> None:
+        """A connection stays with its SQLite file when that is set aside, replaced or removed: leave it, begin anew.
+
+        What is written to the old one would be acknowledged, and no worker would ever see it.
+        """
+        if not isinstance(self.db, SqliteDatabase) or self.db.in_transaction():
+            return
+        now = _identity(self.db.database)
+        before, self._seen.file = getattr(self._seen, "file", now), now
+        if now == before and now is not None:
+            return
+        if not self.db.is_closed():
+            log.warning("The jobs' database %s was replaced by another file, or removed", self.db.database)
+            self.db.close()
+        self._begin()
+        self._seen.file = _identity(self.db.database)
 
     def _say_damaged(self, kept: Path) -> None:
         text = (

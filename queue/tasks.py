@@ -100,7 +100,7 @@ def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
         log.info("Finished: %d×%d, %d frames at %d fps", result.width, result.height, result.frames, result.fps)
         return lambda store, job, worker: _finish(store, job, worker, result)
     except LostLease:
-        log.warning("Another worker has taken this job; this one stops")
+        log.warning("This job is another worker's by now, or gone from the list; this one stops")
         return lambda *_: None
     except Cancelled:
         log.info("Cancelled")

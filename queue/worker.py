@@ -165,14 +165,10 @@ class Worker:
         self._set(state="running" if busy else "idle", job=busy, beats=table.beats + 1)
         if not busy:
             self._warmth.tell()
-        if self.store.replaced():
-            log.error("The jobs' database was set aside by another process; this worker starts anew with the new one")
-            self.stop(CRASH_CODE)
-            return
         with self.store.errors():
             row = table.get_or_none(table.id == self.id)
-        if row is None:  # somebody cleaned the table: be there again
-            self._register("idle")
+        if row is None:  # the table was cleaned, or its file set aside: be there again
+            self._register("running" if busy else "idle")
         elif row.command:
             self._set(command="")
             log.info("Asked to %s", row.command)

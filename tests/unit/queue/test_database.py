@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 
@@ -133,6 +134,28 @@ def test_the_data_folder_comes_back_after_it_was_removed(jobs: Jobs, photo: Path
     jobs.store.close()
     shutil.rmtree(settings.home)
     assert Jobs(settings).submit(photo, REQUEST).place == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file keeps its name there")
+@pytest.mark.parametrize("how", ["set aside", "replaced", "removed"])
+def test_a_job_handed_in_after_the_file_went_is_in_the_new_one(
+    settings: Settings, jobs: Jobs, photo: Path, how: str
+) -> None:
+    """The page's connections are open when a worker sets the file aside, or somebody puts a backup in its place."""
+    jobs.submit(photo, REQUEST)
+    path = file_of(settings)
+    path.rename(path.with_name("old.db"))
+    for end in ("-wal", "-shm"):
+        path.with_name(path.name + end).rename(path.with_name("old.db" + end))
+    if how == "set aside":
+        Store(settings).close()  # as the next worker does
+    elif how == "replaced":
+        with sqlite3.connect(path.with_name("old.db")) as source, sqlite3.connect(path) as copy:
+            source.backup(copy)
+    job = jobs.submit(photo, REQUEST)
+    assert job.place == (2 if how == "replaced" else 1)
+    assert [found.id for found in Jobs(settings).list()][-1] == job.id
+    assert jobs.get(job.id) == Jobs(settings).get(job.id)
 
 
 def test_only_real_damage_counts_as_damage(settings: Settings) -> None:
