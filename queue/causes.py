@@ -9,6 +9,8 @@ from typing import Any
 
 import psutil
 
+from .log import STARTS
+
 PREFIX = "Likely cause: "
 INSTALL = "run the launcher's setup again (launch.sh setup or launch.ps1 setup)"
 
@@ -23,25 +25,35 @@ TEXTS = {
     "damaged_package": f"the package '{{name}}' is damaged or does not fit; {INSTALL}.",
     "old_processor": "the processor lacks an instruction that torch needs.",
     "killed": "the system killed it, most often because the memory was full; or somebody did.",
+    "stalled": "it made no progress any more and was stopped; its job goes on in the next one.",
     "library_crash": "a library crashed; updating the GPU driver often helps.",
 }
 """In English, for the log; the page and its languages: section `causes` of the doctor's catalogue."""
 
-PATTERNS: tuple[tuple[str, str], ...] = (
+Patterns = tuple[tuple[str, str], ...]
+
+ANY_TIME: Patterns = (
+    (r"CUDA driver version is insufficient", "old_driver"),
+    (r"No space left on device|disk is full", "full_disk"),
+    (r"MemoryError|out of memory|bad_alloc", "little_memory"),
+)
+STARTING: Patterns = (
     (r"No module named '(?P<name>[^']+)'", "missing_package"),
     (r"cannot import name '(?P<name>[^']+)'", "unfit_packages"),
     (r"DLL load failed", "missing_runtime"),
     (r"lib(?P<name>\S+)\.so\S*: cannot open shared object", "missing_library"),
-    (r"CUDA driver version is insufficient", "old_driver"),
-    (r"No space left on device|disk is full", "full_disk"),
-    (r"MemoryError|out of memory|bad_alloc", "little_memory"),
+    *ANY_TIME,
     (r"Traceback(?s:.*)site-packages[\\/](?P<name>\w+)", "damaged_package"),
 )
+"""Of a worker that has not begun a job. Later the same words are those of a job that failed, and it lived on."""
 
 CODES = {-4: "old_processor", -9: "killed", -11: "library_crash", 0xC0000005 - (1 << 32): "library_crash"}
 
 EXIT = "(the worker ended with code {})"
 """A dead worker's last line, written by its supervisor."""
+
+STALLED = "FM-WORKER-003"
+"""Stands in the line that the supervisor writes before it ends a worker without progress."""
 
 
 def likely_cause(output: str, code: int = 0) -> str:
@@ -51,14 +63,22 @@ def likely_cause(output: str, code: int = 0) -> str:
 
 
 def find_cause(output: str, code: int | None = None) -> tuple[str, dict[str, str]]:
-    """A key of TEXTS, "" when there is none, and its values. code: by default the one that stands in the output."""
-    for pattern, key in PATTERNS:
-        if found := re.search(pattern, output):
-            return key, found.groupdict()
+    """A key of TEXTS, "" when there is none, and its values. code: by default the one that stands in the output.
+
+    A code that tells goes before words, and of those only the last job's count: earlier ones were lived through.
+    """
     if code is None:
         ended = re.search(EXIT.replace("(", r"\(").replace(")", r"\)").format(r"(-?\d+)"), output)
         code = int(ended[1]) if ended else 0
-    return CODES.get(code, CODES.get(code - (1 << 32), "")), {}
+    if STALLED in output:
+        return "stalled", {}
+    if key := CODES.get(code, CODES.get(code - (1 << 32), "")):
+        return key, {}
+    _, begun, last = output.rpartition(STARTS)
+    for pattern, key in ANY_TIME if begun else STARTING:
+        if found := re.search(pattern, last):
+            return key, found.groupdict()
+    return "", {}
 
 
 LOW_MEMORY = 0.05
@@ -81,7 +101,7 @@ class Death:
         if self.of_memory:
             what = "was killed by the system, whose memory had run out"
             return f"the worker {what}, {losses} times at {where} ({self.values.get('free', 'little')} were free)"
-        if self.code == "FM-WORKER-003":
+        if self.code == STALLED:
             return f"the worker made no progress for {self.values.get('seconds', 0):.0f} s, {losses} times at {where}"
         return f"the worker died {losses} times at {where}, without progress in between"
 
@@ -104,7 +124,7 @@ class Autopsy:
     def death(self, code: int) -> Death:
         """code: the exit code, negative for a signal."""
         if self.stalled:
-            return Death("FM-WORKER-003", {"seconds": self.stalled})
+            return Death(STALLED, {"seconds": self.stalled})
         low = self._free < LOW_MEMORY * self._total
         if code == -9 and (low or self._kills() > self._before):
             return Death("FM-WORKER-005", {"free": f"{self._free / 2**30:.1f} GB"})

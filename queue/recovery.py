@@ -2,7 +2,7 @@
 
 On one machine no clock and no process id decides whether a worker lives: it holds a file locked, and the system opens
 that lock when the process ends, however it ends. Ids are given to other programs again, clocks are set back. A worker
-elsewhere is gone when its lease has not moved for a while on the observer's own monotonic clock.
+elsewhere is gone when its lease has not moved for a while on the observer's own clock (`awake`).
 """
 
 import os
@@ -82,13 +82,17 @@ class Sweeper:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._seen: dict[str, tuple[tuple[str, int], float]] = {}
-        """Job: its worker and lease, and when this pair was first seen (monotonic seconds)."""
+        """Job: its worker and lease, and when this pair was first seen (`sweep`'s seconds)."""
 
-    def sweep(self, now: float, at: float) -> int:
-        """now: monotonic seconds. at: Unix seconds, for the events. Return how many jobs were taken."""
+    def sweep(self, now: float, at: float, own: str = "") -> int:
+        """Return how many jobs were taken.
+
+        now: seconds of an AwakeClock. at: Unix seconds, for the events. own: the job that this very process works on,
+        "" for none; it goes on, however long the database kept its lease from moving.
+        """
         job, worker = self._store.tables.Job, self._store.tables.Worker
         with self._store.errors():
-            running = list(job.select().where(job.status == Status.RUNNING))
+            running = list(job.select().where((job.status == Status.RUNNING) & (job.id != own)))
         self._seen = {row.id: self._first_seen(row, now) for row in running}
         taken = 0
         for row in running:

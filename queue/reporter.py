@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import Cancelled, HandBack, StoreError
 from ..pipeline.progress import Progress
 from . import state
+from .awake import AwakeClock
 from .database import DamagedError
 from .log import EventHandler, product_logger
 from .store import Store
@@ -50,7 +51,8 @@ class Reporter:
         self._progress: Progress | None = None
         self._preview: Progress | None = None
         self._changed = False
-        self._moved_at, self._moved_wall = time.monotonic(), time.time()
+        self._awake = AwakeClock()
+        self._moved_at, self._moved_wall = self._awake.look(), time.time()
         self._slowest = 0.0
         self._urgent = False
         self._written_out = threading.Event()
@@ -81,7 +83,7 @@ class Reporter:
         if p.message:
             log.info("%s", p.message)
         with self._lock:
-            now, before = time.monotonic(), self._progress
+            now, before = self._awake.look(), self._progress
             # The pipeline also calls while it waits (for a disk, for ffmpeg): only another place is progress.
             if before is None or (before.stage, before.window, before.step) != (p.stage, p.window, p.step):
                 if before is not None and before.stage == p.stage:
@@ -158,6 +160,7 @@ class Reporter:
     def _flush(self, last: bool = False) -> None:
         now = time.monotonic()
         with self._lock:
+            self._awake.look()
             p, lines, self._dropped = self._progress, list(self._lines), 0
             due = last or self._urgent or now - self._reported >= PROGRESS_SECONDS
             report = p is not None and self._changed and due

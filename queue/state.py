@@ -131,7 +131,8 @@ def lose(store: Store, row: Any, last_output: str, now: float, death: Death | No
     """Take a job from a worker that died: waiting again, or failed after MAX_LOSSES at one place.
 
     `row` is the job as it was read; the UPDATE demands the same worker, attempt, lease and cancel, so that of two
-    sweeps one wins, and neither against a worker that has renewed meanwhile or a cancel that has come. Returns the new status, None when it was not changed.
+    sweeps one wins, and neither against a worker that has renewed meanwhile, nor against a cancel.
+    Returns the new status, None when it was not changed.
     A death further on than every earlier one is progress: the count of losses begins anew.
     last_output: what the worker wrote about this job, and about no other; "" where nobody listened.
     death: how it ended, where somebody saw it. After a kill for want of memory the next attempt takes less of it

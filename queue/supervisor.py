@@ -17,8 +17,10 @@ from ..errors import StoreError
 from ..pipeline.heap import keep_heap
 from ..settings import Settings
 from . import state
-from .causes import EXIT, Autopsy, likely_cause
-from .codes import RESTART_CODE
+from .awake import AwakeClock
+from .causes import EXIT, STALLED, Autopsy, likely_cause
+from .codes import CRASH_CODE, RESTART_CODE
+from .database import DamagedError
 from .log import STARTS
 from .recovery import HOST, MACHINE, lock_path
 from .store import Store
@@ -84,20 +86,28 @@ class Supervisor:
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        lock = FileLock(self.settings.home / "worker.lock")
+        lock = FileLock(self.settings.home / f"worker-{HOST}.lock")  # the folder may be shared with other machines
         while not self._stop.is_set():
             try:
                 with lock.acquire(timeout=0):
                     self._keep_alive()
             except Timeout:
                 self._stop.wait(0.5)
+            except Exception as e:  # a share that went away, say: without this loop nobody would start workers
+                log.exception("The worker's supervisor failed and begins anew: %s", e)
+                self._stop.wait(BACKOFF_SECONDS[1])
         self._store.close()
 
     def _keep_alive(self) -> None:
         crashes = 0
         while not self._stop.is_set():
             worker_id = f"{HOST[:50]}-{uuid4().hex[:8]}"
-            code, good = self._run_one(worker_id, crashes)
+            try:
+                code, good = self._run_one(worker_id)
+            except Exception as e:  # no process to be had (limits, memory, a broken .venv), or it cannot be watched
+                log.debug("No worker", exc_info=True)
+                self._say(f"[ERROR] The worker cannot be started or watched: {type(e).__name__}: {e}")
+                code, good = CRASH_CODE, False
             if self._stop.is_set() or code == 0:
                 if code == 0 and not self._stop.is_set():
                     self._stop.wait(0.5)
@@ -111,23 +121,35 @@ class Supervisor:
             self._say(f"[WARN] The worker ended with code {code}; it starts again in {pause:.1f} s")
             self._stop.wait(pause)
 
-    def _run_one(self, worker_id: str, crashes: int) -> tuple[int, bool]:
+    def _run_one(self, worker_id: str) -> tuple[int, bool]:
         """Start a worker and watch it to its end: (exit code, whether it had become ready)."""
         self._lines.clear()
         self._begin_job("")
         self._autopsy = Autopsy()
+        self._child = None
         child = self._child = self._spawn(worker_id)
-        reader = threading.Thread(target=self._read, args=(child,), name="worker output", daemon=True)
-        reader.start()
-        good, seen, since = False, None, time.monotonic()
-        looked = 0.0
+        try:
+            reader = threading.Thread(target=self._read, args=(child,), name="worker output", daemon=True)
+            reader.start()
+            good = self._watch(child, worker_id)
+        except BaseException:
+            kill_tree(child.pid)  # the next one must not run beside it
+            raise
+        reader.join(timeout=2)
+        return child.returncode, good
+
+    def _watch(self, child: "subprocess.Popen[str]", worker_id: str) -> bool:
+        """Until it ends, by itself or because it makes no progress or we stop: whether it had become ready."""
+        clock = AwakeClock()
+        good, seen, since, looked = False, None, 0.0, 0.0
         while child.poll() is None:
             if self._stop.wait(LOOK_SECONDS):
                 self._end(child)
                 break
-            if time.monotonic() - looked < 1:
+            now = clock.look()
+            if now - looked < 1:
                 continue
-            looked = time.monotonic()
+            looked = now
             self._autopsy.look()
             try:
                 row, now_seen, limit = self._look(worker_id)
@@ -136,12 +158,11 @@ class Supervisor:
                 continue
             good = good or (row is not None and row.state in ("idle", "running"))
             if now_seen != seen:
-                seen, since = now_seen, time.monotonic()
-            elif seen is not None and time.monotonic() - since > limit:
+                seen, since = now_seen, now
+            elif seen is not None and now - since > limit:
                 self._kill_stalled(child, seen[0], limit)
         child.wait()
-        reader.join(timeout=2)
-        return child.returncode, good
+        return good
 
     def _look(self, worker_id: str) -> tuple[Any, tuple[str, float, int] | None, float]:
         """The worker's row, how far it is, and for how long that may stay the same.
@@ -216,7 +237,7 @@ class Supervisor:
     def _kill_stalled(self, child: "subprocess.Popen[str]", job_id: str, limit: float) -> None:
         self._autopsy.stalled = limit
         what = f"No progress for {limit:.0f} s: the worker is stopped and the job resumes in a new one"
-        text = f"[WARN] FM-WORKER-003: {what}"
+        text = f"[WARN] {STALLED}: {what}"
         self._say(text)
         try:
             if job_id:
@@ -251,6 +272,9 @@ class Supervisor:
                         state.lose(self._store, row, _last_words(own_lines, code), now, death)
                 self._forget_older_crashes(worker_id)
                 return
+            except DamagedError as e:
+                log.warning("%s", e)
+                return  # the next worker sets the file aside
             except StoreError as e:
                 log.warning("%s", e)
                 if self._stop.wait(1):

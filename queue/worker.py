@@ -18,6 +18,7 @@ from ..errors import StoreError
 from ..pipeline.heap import return_heap
 from ..settings import Settings
 from . import broker, state
+from .awake import AwakeClock
 from .causes import likely_cause
 from .codes import CRASH_CODE, RESTART_CODE
 from .database import DamagedError, set_aside
@@ -53,6 +54,7 @@ class Worker:
         self._huey = broker.make_huey(settings)
         self._wake = broker.register(self._huey, self._take_jobs)
         self._sweeper = Sweeper(self.store)
+        self._awake = AwakeClock()
         self._lock_path = lock_path(settings.home, self.id)
         self._lock = hold(self._lock_path)
         self._produce: Produce | None = None
@@ -148,7 +150,7 @@ class Worker:
                 if now >= beat_at:
                     beat_at = now + BEAT_SECONDS
                     self._heartbeat()
-                self._sweeper.sweep(now, time.time())
+                self._sweeper.sweep(self._awake.look(), time.time(), own=self._job_id)
                 if not self._job_lock.locked():
                     broker.wake_if_needed(self._huey, self._wake, self._waiting())
                     self._release_when_idle(now)
@@ -225,7 +227,7 @@ class Worker:
 
     def _forget_dead_workers(self) -> None:
         """This one works: what is known of this host's dead workers is history. Their jobs are taken first."""
-        self._sweeper.sweep(time.monotonic(), time.time())
+        self._sweeper.sweep(self._awake.look(), time.time())
         table = self.store.tables.Worker
         with self.store.write():
             for row in table.select().where((table.machine == MACHINE) & (table.id != self.id)):

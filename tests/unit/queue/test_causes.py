@@ -7,6 +7,7 @@ from fanslymotion.doctor import texts
 from fanslymotion.doctor.diagnosis import say_cause
 from fanslymotion.queue import causes
 from fanslymotion.queue.causes import EXIT, PREFIX, Autopsy, likely_cause, oom_kills
+from fanslymotion.queue.log import STARTS
 
 GIB = 2**30
 
@@ -58,6 +59,11 @@ def test_the_kernels_count_can_be_read() -> None:
         ("", -9, "the system killed it"),
         ("", 0xC0000005, "a library crashed"),
         ("", 3, ""),
+        (f"[ERROR] x\nTraceback\n  File /x/site-packages/torch/a.py\n{STARTS}b", -9, "the system killed it"),
+        (f"{STARTS}a\n[ERROR] x\nTraceback\n  File /x/site-packages/torch/a.py", 1, ""),
+        (f"{STARTS}a\n[WARN] CUDA out of memory. Going on\n{STARTS}b\n[INFO] x", 1, ""),
+        (f"{STARTS}a\n[ERROR] CUDA out of memory", 1, "not enough memory"),
+        (f"{STARTS}a\n[WARN] FM-WORKER-003: No progress for 600 s", -9, "no progress"),
     ],
 )
 def test_a_crash_is_explained_in_both_languages(output: str, code: int, said: str) -> None:

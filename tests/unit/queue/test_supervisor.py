@@ -1,12 +1,16 @@
 """What is kept of a worker that died, without a worker."""
 
+import subprocess
+import sys
 from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from fanslymotion.queue import state, supervisor
+from fanslymotion.queue.awake import AwakeClock
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.log import STARTS
 from fanslymotion.queue.supervisor import LINES_KEPT, Supervisor
@@ -77,3 +81,56 @@ def test_no_sweep_comes_between_the_crash_and_the_loss(
     monkeypatch.setattr(supervisor.state, "lose", losing)
     die([f"{STARTS}{job}"])
     assert seen == [True]
+
+
+def test_a_worker_that_cannot_be_started_is_told_and_tried_again(
+    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a limit of processes, say, or with an interpreter that an update took away."""
+    keeper, tried = Supervisor(settings), []
+
+    def spawn(worker_id: str) -> None:
+        tried.append(worker_id)
+        if len(tried) == 3:
+            keeper._stop.set()
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(keeper, "_spawn", spawn)
+    monkeypatch.setattr(supervisor, "BACKOFF_SECONDS", (0.01, 0.01))
+    keeper.start()
+    keeper._thread.join(60)
+    assert len(set(tried)) == 3
+    (crashed,) = jobs.workers()
+    assert crashed.state == "crashed"
+    assert "Resource temporarily unavailable" in crashed.last_output
+
+
+def test_a_worker_that_cannot_be_watched_does_not_stay_beside_the_next_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Supervisor(settings)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    monkeypatch.setattr(keeper, "_spawn", lambda _: child)
+    monkeypatch.setattr(keeper, "_look", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        keeper._run_one("w")
+    assert child.poll() is not None
+
+
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_a_computer_that_slept_is_not_a_worker_that_hangs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, sleeps: bool
+) -> None:
+    keeper, killed = Supervisor(settings), []
+    steps = [8 * 3600.0, *[1.0] * 20] if sleeps else [2.0] * 600
+    now = accumulate(steps, initial=0.0)
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(supervisor, "AwakeClock", lambda: AwakeClock(lambda: next(now)))
+    monkeypatch.setattr(keeper, "_look", lambda _: (None, ("job", 1.0, 1), supervisor.STALL_SECONDS))
+    monkeypatch.setattr(keeper, "_kill_stalled", lambda *args: killed.append(args))
+    polls = iter([None] * len(steps))
+    child = SimpleNamespace(poll=lambda: next(polls, 0), wait=lambda: 0)
+    keeper._watch(cast(Any, child), "w")
+    assert bool(killed) is not sleeps
