@@ -1,27 +1,29 @@
 """The command `fanslymotion generate`: hand photos in, watch the jobs, put the videos where they are wanted."""
 
+import errno
 import os
 import secrets
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 from rich.text import Text
 
-from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, time_text
+from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, show_error, time_text
 from .doctor import texts
 from .doctor.command import system_language
 from .doctor.diagnosis import big_values
-from .errors import BadInput, FanslymotionError
+from .errors import BadInput, NotFound
 from .pipeline.models import default_model
 from .pipeline.outlook import outlook
 from .pipeline.request import VideoRequest
 from .presets import Presets
 from .queue.rows import photo_of
-from .queue.types import Job
+from .queue.types import Job, Status
 from .queue.warm import held
 from .settings import Settings
 
@@ -39,7 +41,14 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
     return VideoRequest(**wanted)
 
 
-def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[Path]:
+class Target(NamedTuple):
+    """Where a video goes. exact: that very file, even over another one; else beside what is there, with a number."""
+
+    path: Path
+    exact: bool
+
+
+def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[Target]:
     """Where each video goes; checked now, because after an hour of work is too late."""
     if asked is not None and not asked.is_dir():
         if len(photos) > 1:
@@ -47,14 +56,10 @@ def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[
         if asked.suffix.lower() != ".mp4":
             raise BadInput(f"--out is {str(asked)!r}; a video's name ends in .mp4 (or name an existing folder)")
         _check_writable(asked.absolute().parent)
-        return [asked.absolute()]
+        return [Target(asked.absolute(), exact=True)]
     folder = (asked or Path.cwd()).absolute()
     _check_writable(folder)
-    targets: list[Path] = []
-    for photo in photos:
-        names = (f"{photo.stem}-{suffix}{n}.mp4" for n in ("", *(f"-{k}" for k in range(2, 100_000))))
-        targets.append(next(p for p in (folder / name for name in names) if not p.exists() and p not in targets))
-    return targets
+    return [Target(folder / f"{photo.stem}-{suffix}.mp4", exact=False) for photo in photos]
 
 
 def _check_writable(folder: Path) -> None:
@@ -70,8 +75,8 @@ def _check_writable(folder: Path) -> None:
 
 
 def submit(
-    jobs: "Jobs", photos: list[Path], targets: list[Path], request: VideoRequest
-) -> tuple[list[tuple[Job, Path]], list[BadInput]]:
+    jobs: "Jobs", photos: list[Path], targets: list[Target], request: VideoRequest
+) -> tuple[list[tuple[Job, Target]], list[BadInput]]:
     """A job for each photo, with its video's place. One bad photo does not stop the others; if all are, raise."""
     submitted, refused = [], []
     for photo, target in zip(photos, targets, strict=True):
@@ -84,7 +89,7 @@ def submit(
     return submitted, refused
 
 
-def report_waiting(submitted: list[tuple[Job, Path]], as_json: bool) -> int:
+def report_waiting(submitted: list[tuple[Job, Target]], as_json: bool) -> int:
     for job, _ in submitted:
         if as_json:
             print_json(job_data(job))
@@ -113,7 +118,7 @@ def report_outlook(job: Job, jobs: "Jobs", presets: Presets) -> None:
         err().print(Text(f"Note: {said.cause} {said.fix} (FM-MEM-004)", style="yellow"), soft_wrap=True)
 
 
-def follow(jobs: "Jobs", settings: Settings, submitted: list[tuple[Job, Path]], as_json: bool, verbose: bool) -> int:
+def follow(jobs: "Jobs", settings: Settings, submitted: list[tuple[Job, Target]], as_json: bool, verbose: bool) -> int:
     """Watch the jobs to their ends and deliver their videos; the exit code is that of the worst."""
     code = DONE
     with Follower(jobs, settings, err(), verbose) as follower:
@@ -126,51 +131,66 @@ def follow(jobs: "Jobs", settings: Settings, submitted: list[tuple[Job, Path]], 
             except KeyboardInterrupt:
                 err().print(f"No longer watching; 'fanslymotion jobs show {job.id}' tells how it stands.")
                 return CANCELLED
+            except NotFound as e:  # deleted in the browser meanwhile: the others are still wanted
+                show_error(e)
+                code = max(code, FAILED)
+                continue
             code = max(code, _report_end(ended, target, as_json))
     return code
 
 
-def _report_end(job: Job, target: Path, as_json: bool) -> int:
-    code = {"done": DONE, "cancelled": CANCELLED}.get(job.status, FAILED)
+def _report_end(job: Job, target: Target, as_json: bool) -> int:
+    code, video = {"done": DONE, "cancelled": CANCELLED}.get(job.status, FAILED), None
     if code == DONE and job.video is not None:
         try:
-            _copy(job.video, target)
+            video = deliver(job.video, target)
         except OSError as e:
-            raise FanslymotionError(
-                f"the video is made, but cannot be copied to {str(target)!r}: {e.strerror}; it is safe at {job.video}"
-            ) from e
+            code, safe = FAILED, f"it is safe at {job.video}"
+            show_error(f"the video is made, but cannot be copied to {str(target.path)!r}: {e.strerror}; {safe}")
     if as_json:
-        print_json(job_data(job) | {"video": str(target) if code == DONE else None})
+        print_json(job_data(job) | {"video": video and str(video)})
         return code
     for warning in job.warnings:
         err().print(Text(f"Note: {warning}", style="yellow"), soft_wrap=True)
     if code == DONE:
         took = time_text((job.finished or 0) - (job.started or 0))
         facts = f"{job.width}×{job.height}, {job.frames} frames at {job.fps} fps, seed {job.request.seed}, in {took}"
-        out().print(Text(str(target)), soft_wrap=True)
+        out().print(Text(str(video)), soft_wrap=True)
         err().print(Text(f"Done: {facts}"), soft_wrap=True)
     elif code == CANCELLED:
         err().print("Cancelled.")
-    else:
+    elif job.status is Status.FAILED:
         err().print(Text.assemble(("Failed: ", "bold red"), job.error), soft_wrap=True)
         err().print(f"Its log: fanslymotion jobs logs {job.id}    Again: fanslymotion jobs retry {job.id}", style="dim")
     return code
 
 
-def _copy(video: Path, target: Path) -> None:
-    """Whole or not at all: into a file beside the target, then renamed over it."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".fanslymotion-", suffix=".part")
-    part = Path(name)
+def deliver(video: Path, target: Target) -> Path:
+    """Copy it, whole or not at all: into a file beside the target, then renamed. Returns the name it got."""
+    handle, name = tempfile.mkstemp(dir=target.path.parent, prefix=".fanslymotion-", suffix=".part")
+    part, claimed = Path(name), None
     try:
         with os.fdopen(handle, "wb") as to, video.open("rb") as source:
             shutil.copyfileobj(source, to, 1 << 20)
             to.flush()
             os.fsync(to.fileno())
         shutil.copymode(video, part)
-        part.replace(target)
+        claimed = None if target.exact else _claim(target.path)
+        return part.replace(claimed or target.path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        for left in (part, claimed):
+            if left is not None:
+                left.unlink(missing_ok=True)
         raise
+
+
+def _claim(path: Path) -> Path:
+    """Make an empty file of this name, or of the first number that is free: another command may want the same."""
+    for name in (path, *(path.with_stem(f"{path.stem}-{k}") for k in range(2, 100_000))):
+        with suppress(FileExistsError):
+            name.open("xb").close()
+            return name
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def job_data(job: Job) -> dict[str, Any]:

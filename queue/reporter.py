@@ -144,11 +144,11 @@ class Reporter:
             return True
         except DamagedError:
             raise
-        except StoreError as e:
+        except Exception as e:  # whatever it is: a thread that ends here would leave the job without progress or cancel
             if time.monotonic() - self._complained > COMPLAIN_SECONDS:
                 self._complained = time.monotonic()
-                log.warning("%s", e)
-            return False
+                log.warning("%s", e, exc_info=not isinstance(e, StoreError))
+            return not isinstance(e, StoreError)  # only a database comes back
 
     def _look(self) -> None:
         mine, cancel = state.wanted(self._store, self._job_id, self._worker)
@@ -226,7 +226,7 @@ class Reporter:
         begin = time.monotonic()
         try:
             self._write_preview(p.preview())
-        except (StoreError, RuntimeError, OSError, ValueError) as e:  # a preview is never worth a job
+        except Exception as e:  # a preview is never worth a job
             log.debug("No preview: %s", e)
         self._preview_after = begin + max(PREVIEW_SECONDS, (time.monotonic() - begin) / PREVIEW_SHARE)
 

@@ -1,5 +1,7 @@
 """The store's tables. Models are made per database, so that one process may hold several (tests, tools)."""
 
+from typing import Any
+
 from peewee import (
     AutoField,
     BlobField,
@@ -13,6 +15,13 @@ from peewee import (
     TextField,
 )
 from playhouse.sqlite_ext import AutoIncrementField
+
+
+class CleanText(TextField):
+    """Text that every database takes: file names may hold halves of surrogate pairs, and PostgreSQL refuses NUL."""
+
+    def db_value(self, value: Any) -> Any:
+        return value.encode("utf-8", "replace").decode().replace("\0", "?") if isinstance(value, str) else value
 
 
 class Tables:
@@ -34,9 +43,9 @@ class Tables:
 
             id = CharField(32, primary_key=True)
             position = DoubleField()
-            name = TextField()
+            name = CleanText()
             owner = CharField(255, default="")
-            request = TextField()
+            request = CleanText()
             status = CharField(16)
             cancel = BooleanField(default=False)
             attempt = IntegerField(default=1)
@@ -58,9 +67,9 @@ class Tables:
             eta = DoubleField(null=True)
             revision = IntegerField(default=0)
             preview_version = IntegerField(default=0)
-            error = TextField(default="")
-            warnings = TextField(default="[]")
-            result = TextField(default="")
+            error = CleanText(default="")
+            warnings = CleanText(default="[]")
+            result = CleanText(default="")
             favourite = BooleanField(default=False)
 
             class Meta:
@@ -78,8 +87,8 @@ class Tables:
             time = DoubleField()
             kind = CharField(16)
             level = CharField(16, default="")
-            text = TextField()
-            data = TextField(default="")
+            text = CleanText()
+            data = CleanText(default="")
 
             class Meta:
                 table_name = "events"
@@ -103,18 +112,18 @@ class Tables:
             """
 
             id = CharField(64, primary_key=True)
-            host = TextField()
+            host = CleanText()
             pid = IntegerField()
-            machine = TextField()
-            lock = TextField()
+            machine = CleanText()
+            lock = CleanText()
             beats = IntegerField(default=0)
             state = CharField(16)
             heartbeat = DoubleField()
             started = DoubleField()
-            device = TextField(default="")
+            device = CleanText(default="")
             job = CharField(32, default="")
             stage = CharField(32, default="")
-            last_output = TextField(default="")
+            last_output = CleanText(default="")
             restarts = IntegerField(default=0)
             command = CharField(16, default="")
 
@@ -123,7 +132,7 @@ class Tables:
 
         class Meta_(Base):
             key = CharField(64, primary_key=True)
-            value = TextField()
+            value = CleanText()
 
             class Meta:
                 table_name = "meta"

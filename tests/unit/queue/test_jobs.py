@@ -1,5 +1,6 @@
 """The queue's public functions, without a worker."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -240,3 +241,10 @@ def test_clean_up_takes_what_did_not_finish_and_nothing_else(jobs: Jobs, photo: 
     assert jobs.clean() == 3
     assert {job.id for job in jobs.list()} == {good.id, waiting.id}
     assert not any(job.folder.exists() for job in failed)
+
+
+def test_a_name_that_is_no_text_is_taken_as_near_as_it_goes(jobs: Jobs, photo: Path) -> None:
+    """From an old archive on Linux: bytes that are not UTF-8 come as halves of surrogate pairs."""
+    name = os.fsdecode("фото".encode("cp1251"))
+    job = jobs.submit(photo, REQUEST, name=f"{name}.jpg")
+    assert jobs.get(job.id).name == "????.jpg"

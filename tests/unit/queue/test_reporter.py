@@ -1,0 +1,72 @@
+"""The line from a running job to the store holds, whatever is sent along it."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fanslymotion.errors import Cancelled
+from fanslymotion.pipeline.progress import Progress, Stage
+from fanslymotion.queue import reporter, state
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.reporter import Reporter
+
+from .conftest import REQUEST
+
+log = logging.getLogger("fanslymotion.tests")
+
+
+@pytest.fixture
+def running(jobs: Jobs, photo: Path) -> str:
+    job = jobs.submit(photo, REQUEST)
+    state.claim(jobs.store, "w", 1.0)
+    return job.id
+
+
+def at(step: int, preview: Callable[[], bytes] | None = None) -> Progress:
+    return Progress(Stage.SAMPLING, step=step, steps=9, fraction=step / 9, preview=preview)
+
+
+def cancel_is_seen(jobs: Jobs, job_id: str, line: Reporter) -> None:
+    state.ask_cancel(jobs.store, job_id, 2.0)
+    end = time.monotonic() + 60
+    with pytest.raises(Cancelled):
+        while time.monotonic() < end:
+            line.progress(at(5))
+            time.sleep(0.05)
+
+
+def test_a_preview_that_fails_costs_nothing_else(jobs: Jobs, running: str) -> None:
+    def fail() -> bytes:
+        raise MemoryError
+
+    with Reporter(jobs.store, running, "w") as line:
+        line.progress(at(3, fail))
+        cancel_is_seen(jobs, running, line)
+    assert jobs.get(running).step == 5
+
+
+def test_a_log_line_of_any_letters_is_kept(jobs: Jobs, running: str) -> None:
+    with Reporter(jobs.store, running, "w") as line:
+        log.warning("model %s\0", os.fsdecode("/модели/мой".encode("cp1251")))
+        cancel_is_seen(jobs, running, line)
+    assert any(event.text.startswith("[WARN] model /??????/") for event in jobs.events_since(running))
+
+
+def test_what_nobody_foresaw_ends_neither_the_line_nor_the_job(
+    jobs: Jobs, running: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renew, times = state.renew, iter(range(100))
+
+    def renewing(*args, **more) -> bool:
+        if next(times) < 2:
+            raise TypeError("unforeseen")
+        return renew(*args, **more)
+
+    monkeypatch.setattr(reporter.state, "renew", renewing)
+    with Reporter(jobs.store, running, "w") as line:
+        line.progress(at(3))
+        cancel_is_seen(jobs, running, line)
+    assert jobs.get(running).step == 5
