@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from .errors import BadInput
 
@@ -27,10 +28,15 @@ class Settings:
     idle_seconds: float = 600.0
 
     @classmethod
+    def local(cls, home: Path, models: Path) -> "Settings":
+        """With the database in `home`, whatever letters are in its path."""
+        return cls(home, models, _database_in(home))
+
+    @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         home = Path(environ.get("FANSLYMOTION_HOME") or ROOT / "data").expanduser().absolute()
         models = Path(environ.get("FANSLYMOTION_MODELS") or ROOT / "cache" / "models").expanduser().absolute()
-        database = environ.get("FANSLYMOTION_DATABASE") or f"sqlite:///{(home / 'jobs.db').as_posix()}"
+        database = environ.get("FANSLYMOTION_DATABASE") or _database_in(home)
         return cls(home, models, database, _seconds("FANSLYMOTION_IDLE", environ.get("FANSLYMOTION_IDLE") or "600"))
 
     def environ(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -59,6 +65,10 @@ class Settings:
 
     def job_dir(self, job_id: str) -> Path:
         return self.jobs_dir / job_id
+
+
+def _database_in(home: Path) -> str:
+    return f"sqlite:///{quote((home / 'jobs.db').as_posix(), safe='/:')}"
 
 
 def _seconds(name: str, text: str) -> float:

@@ -48,7 +48,7 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
         presets_dir = home / "presets"
         presets_dir.mkdir()
         (presets_dir / "durations.toml").write_text(f"[short]\nseconds = 1\nfps = {frames}\n")
-        settings = Settings(home, home / "models", f"sqlite:///{(home / 'jobs.db').as_posix()}")
+        settings = Settings.local(home, home / "models")
         presets = load_presets(settings)
         request = VideoRequest(resolution="720p", seconds=1, quality="sampled", model=str(folder), seed=1, steps=steps)
         plan = outlook(request, (1600, 900), presets, settings, machine=machine)

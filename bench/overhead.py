@@ -38,7 +38,7 @@ def ours(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Calla
     from fanslymotion.presets import load_presets
     from fanslymotion.settings import Settings
 
-    settings = Settings(home, home / "models", f"sqlite:///{(home / 'jobs.db').as_posix()}")
+    settings = Settings.local(home, home / "models")
     write_presets(home, native(folder))
     presets = load_presets(settings)
     renderers = RendererCache()

@@ -73,7 +73,7 @@ class Campaign:
     """One data folder with two studios on it."""
 
     def __init__(self, home: Path, models: Path, seed: int = 0, steps: int = 6) -> None:
-        self.settings = Settings(home, models, f"sqlite:///{(home / 'jobs.db').as_posix()}")
+        self.settings = Settings.local(home, models)
         self.random = random.Random(seed)
         self.steps = steps
         self.studios: list[subprocess.Popen] = []

@@ -75,7 +75,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         home = Path(folder)
-        jobs = Jobs(Settings(home, home / "models", f"sqlite:///{(home / 'jobs.db').as_posix()}"))
+        jobs = Jobs(Settings.local(home, home / "models"))
         last = fill(jobs, given.jobs)
         photo = home / "photo.jpg"
         Image.effect_noise((640, 360), 40).convert("RGB").save(photo)

@@ -20,7 +20,7 @@ class Page:
     """`app.py` without a worker, and one job that this process pretends to work on."""
 
     def __init__(self, home: Path) -> None:
-        self.settings = Settings(home, home / "models", f"sqlite:///{(home / 'jobs.db').as_posix()}")
+        self.settings = Settings.local(home, home / "models")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 from peewee import BooleanField, Database, PeeweeException, SqliteDatabase
@@ -55,8 +55,9 @@ def open_database(settings: Settings) -> Database:
         )
     try:
         if not scheme.startswith("sqlite"):
-            return connect(url)
+            return connect(url, unquote_user=True, unquote_password=True)
         options: dict[str, Any] = {} if "timeout=" in url else {"timeout": BUSY_SECONDS}
+        options["database"] = unquote(urlsplit(url).path[1:])
         database = connect(url, pragmas=(("journal_mode", "wal"), ("synchronous", "full")), **options)
     except (ValueError, RuntimeError, PeeweeException) as e:
         raise StoreError(f"FANSLYMOTION_DATABASE is {_without_password(url)!r}: {e}") from e

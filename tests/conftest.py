@@ -45,7 +45,7 @@ def settings(tmp_path: Path, models_dir: Path) -> Settings:
     """A data folder of the test's own, with spaces and letters beyond ASCII in its name."""
     home = tmp_path / "data папка"
     random_mini(home)
-    return Settings(home, models_dir, f"sqlite:///{(home / 'jobs.db').as_posix()}")
+    return Settings.local(home, models_dir)
 
 
 @pytest.fixture

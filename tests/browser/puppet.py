@@ -21,7 +21,7 @@ class Puppet:
     """Jobs of the studio in `home`, taken and worked on by hand."""
 
     def __init__(self, home: Path, models: Path) -> None:
-        self.jobs = Jobs(Settings(home, models, f"sqlite:///{(home / 'jobs.db').as_posix()}"))
+        self.jobs = Jobs(Settings.local(home, models))
         self.store = self.jobs.store
 
     def queue(self, photo: Path = SAMPLE, name: str = "sample.jpg", **settings: Any) -> str:

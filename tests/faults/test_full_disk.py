@@ -36,7 +36,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def settings(disk: Path, models_dir: Path) -> Settings:
     home = disk / "data"
-    return Settings(home, models_dir, f"sqlite:///{(home / 'jobs.db').as_posix()}")
+    return Settings.local(home, models_dir)
 
 
 def fill(disk: Path) -> Path:

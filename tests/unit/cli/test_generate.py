@@ -20,7 +20,7 @@ from PIL import Image
 def settings(tmp_path_factory, models_dir):
     """One data folder and one warm worker for this file's jobs: what is tested is the way there, not the loading."""
     home = tmp_path_factory.mktemp("data папка")
-    settings = Settings(home, models_dir, f"sqlite:///{(home / 'jobs.db').as_posix()}")
+    settings = Settings.local(home, models_dir)
     with Supervisor(settings):
         yield settings
 
@@ -139,7 +139,7 @@ def test_ctrl_c_cancels_and_waits_for_the_end(start, here, photo, settings):
 def test_without_a_worker_it_starts_one_and_takes_it_along(start, tmp_path, models_dir, photo):
     """From another folder, with a data folder of its own; nothing runs on afterwards."""
     home = tmp_path / "lonely"
-    alone = Settings(home, models_dir, f"sqlite:///{(home / 'jobs.db').as_posix()}")
+    alone = Settings.local(home, models_dir)
     clip = tmp_path / "clip.mp4"
     running = start("generate", photo, "--steps", 1, "--out", clip, cwd=ROOT.anchor, FANSLYMOTION_HOME=str(home))
     seen: set[int] = set()

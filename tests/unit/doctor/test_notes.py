@@ -24,7 +24,7 @@ TERMS = re.compile(r"\b(GPU|guidance|float16|float32|bfloat16|mini|fanslymotion 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(tmp_path, tmp_path / "models", f"sqlite:///{(tmp_path / 'jobs.db').as_posix()}")
+    return Settings.local(tmp_path, tmp_path / "models")
 
 
 def said(machine: Machine, stage: Stage, presets: Presets, settings: Settings, work: Path) -> Iterator[str]:

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,27 @@ def test_a_job_handed_in_after_the_file_went_is_in_the_new_one(
     assert job.place == (2 if how == "replaced" else 1)
     assert [found.id for found in Jobs(settings).list()][-1] == job.id
     assert jobs.get(job.id) == Jobs(settings).get(job.id)
+
+
+WINDOWS_REFUSES = pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+
+
+@pytest.mark.parametrize(
+    "name", ["C# projects", pytest.param("what?", marks=WINDOWS_REFUSES), "50 %20", "данные & more"]
+)
+def test_any_folder_name_leads_to_its_own_database(tmp_path: Path, photo: Path, name: str) -> None:
+    settings = Settings.from_env({"FANSLYMOTION_HOME": str(tmp_path / name), "FANSLYMOTION_MODELS": str(tmp_path)})
+    Jobs(settings).submit(photo, REQUEST)
+    assert file_of(settings).is_file()
+    again = Settings.from_env(settings.environ({}))
+    assert len(Jobs(again).list()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {name}
+
+
+def test_a_password_of_any_letters_reaches_postgresql_as_it_is(settings: Settings) -> None:
+    database = database_module.open_database(replace(settings, database="postgresql://u%40x:p%40s%2Fs%23@h/db"))
+    assert database.connect_params["password"] == "p@s/s#"
+    assert database.connect_params["user"] == "u@x"
 
 
 def test_only_real_damage_counts_as_damage(settings: Settings) -> None:
