@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fanslymotion.bench.tiny_home import random_mini
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests import databases
 from fanslymotion.tests.studio import Studio
 from PIL import Image
 
@@ -40,12 +42,26 @@ def tiny_model(models_dir: Path) -> Path:
     return models_dir / "mini-random"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("both_databases") and "settings" in metafunc.fixturenames:
+        metafunc.parametrize("settings", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with databases.server(tmp_path_factory.mktemp("pg")) as address:
+        yield address
+
+
 @pytest.fixture
-def settings(tmp_path: Path, models_dir: Path) -> Settings:
+def settings(request: pytest.FixtureRequest, tmp_path: Path, models_dir: Path) -> Settings:
     """A data folder of the test's own, with spaces and letters beyond ASCII in its name."""
     home = tmp_path / "data папка"
     random_mini(home)
-    return Settings.local(home, models_dir)
+    made = Settings.local(home, models_dir)
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return made
+    return replace(made, database=databases.new_database(request.getfixturevalue("postgresql")))
 
 
 @pytest.fixture

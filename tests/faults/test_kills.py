@@ -31,6 +31,7 @@ def test_a_short_campaign(settings: Settings) -> None:
     assert report.resumed > 0
 
 
+@pytest.mark.both_databases
 def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, submit) -> None:
     start()
     calm, job = submit(), submit()
@@ -42,7 +43,7 @@ def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, sub
     done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
     assert done.attempt == 2
     assert "resumed at window" in logs(jobs, job.id)
-    assert frames_hash(done.video) == frames_hash(jobs.get(calm.id).video)
+    assert frames_hash(done.video) == frames_hash(jobs.get(calm.id).video), logs(jobs, job.id)
     assert sorted(path.name for path in done.folder.iterdir()) == ["photo.png", "video.mp4"]
 
 

@@ -15,6 +15,8 @@ from fanslymotion.settings import Settings
 
 from .conftest import REQUEST
 
+pytestmark = pytest.mark.both_databases
+
 
 def order(jobs: Jobs) -> list[str]:
     return [job.name for job in jobs.list()]

@@ -25,6 +25,8 @@ from fanslymotion.queue.rows import WORK_NAME
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def running(jobs: Jobs, photo: Path) -> str:

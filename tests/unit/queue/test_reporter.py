@@ -15,6 +15,8 @@ from fanslymotion.tests.studio import wait_for
 
 from .conftest import REQUEST
 
+pytestmark = pytest.mark.both_databases
+
 log = logging.getLogger("fanslymotion.tests")
 
 

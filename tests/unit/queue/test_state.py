@@ -15,6 +15,8 @@ from fanslymotion.settings import Settings
 
 from .conftest import REQUEST
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def running(jobs: Jobs, photo: Path) -> str:
