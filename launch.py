@@ -5,7 +5,8 @@ launch.sh and launch.ps1 find a Python and hand over to this file:
     launch.py                        set up when needed, start the page and a worker, open the browser
     launch.py WORDS                  set up when needed, then `fanslymotion WORDS`
     launch.py setup [--dev] [--repair]
-                                     only set up; --dev adds what the tests need, --repair makes .venv anew
+                                     only set up: looks at every package and mends what is missing; --dev adds what
+                                     the tests need, --repair makes .venv anew
 """
 
 import contextlib
@@ -21,15 +22,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 OLDEST, TOO_NEW = (3, 11), (3, 14)
 TORCH_WHEELS = "https://download.pytorch.org/whl/"
 CUDA_13_DRIVER, CUDA_12_DRIVER = 580, 525  # oldest NVIDIA drivers; docs.nvidia.com/deploy/cuda-compatibility
 ROOM_GB = {"cuda": 9, "cpu": 3}  # measured: .venv is 2.2 GB with the CPU build of torch; CUDA libraries add about 5
+NO_PYTHON = 103  # exit code of a Windows environment's python.exe whose base was removed ("No Python at …")
 
 
 class SetupError(Exception):
@@ -258,43 +261,59 @@ class Setup:
     def ensure(self, dev: bool = False, repair: bool = False, asked: bool = False) -> None:
         """Leave a whole `.venv` behind, or raise SetupError. Two starts at once do it one after the other.
 
-        asked: somebody wants the set-up, and not only a start: the build of torch is chosen anew, for another driver
-        or card may be there. A start does not do that: a driver that is broken for a day must not cost 3 GB.
+        asked: somebody wants the set-up, and not only a start: every package is looked at, and the build of torch is
+        chosen anew, for another driver or card may be there. A start does neither: it is to be quick, and a driver
+        that is broken for a day must not cost 3 GB.
         """
         if not repair and self.ready(dev, asked):
             return
         check_machine(self.machine)
         with only_one(self.root / ".venv.lock"):
             if repair or not self.ready(dev, asked):
-                self._make(repair)
+                if repair or not self._fits():
+                    self._make()
                 self._install(dev or bool(self._read_stamp().get("dev")))
 
     def ready(self, dev: bool, asked: bool = False) -> bool:
         stamp, python = self._read_stamp(), self._running_python()
         if python is None or stamp.get("base") != self._fingerprint(python):
             return False
-        if asked and stamp.get("torch") != self._torch().suffix:
+        if asked and (stamp.get("torch") != self._torch().suffix or not self._untouched(python, stamp)):
             return False
         return not dev or stamp.get("dev") == self._dev_fingerprint()
+
+    def _untouched(self, python: tuple[int, int], stamp: Mapping[str, Any]) -> bool:
+        """Whether every package that the set-up left is still there, in that version and with all of its files."""
+        site = self._site(python)
+        left = [site / name for name in stamp.get("packages", [])]
+        return bool(left) and all(info.is_dir() for info in left) and not half_installed(site)
 
     def _torch(self) -> TorchBuild:
         return choose_torch(self.machine, read_gpus(self.nvidia_smi), self.asked)
 
-    def _make(self, anew: bool) -> None:
-        """Make `.venv` when it is missing, its Python is gone, or it was moved (its scripts name the old place)."""
+    def _site(self, python: tuple[int, int]) -> Path:
+        return Path(site_packages(self.venv, self.machine, python))
+
+    def _moved(self) -> bool:
+        """The environment's scripts name the old place then."""
+        return self._read_stamp().get("root") not in (None, str(self.root))
+
+    def _fits(self) -> bool:
+        """Whether `.venv` can be filled as it is. What is thrown away costs gigabytes: never on a mere suspicion."""
         python = self._running_python()
-        moved = self._read_stamp().get("root") not in (None, str(self.root))
-        healthy = python is not None and OLDEST <= python < TOO_NEW and not moved and self._pip_runs()
-        if healthy and not anew:
-            return
+        return python is not None and OLDEST <= python < TOO_NEW and not self._moved()
+
+    def _make(self) -> None:
         if self.venv.exists():
-            say(f"making {self.venv} anew" + (": the checkout was moved" if moved else ""))
+            say(f"making {self.venv} anew" + (": the checkout was moved" if self._moved() else ""))
             try:
                 shutil.rmtree(self.venv)
             except OSError as e:
                 raise SetupError(f"{self.venv} cannot be removed ({e}); end every running fanslymotion first") from e
         say(f"making {self.venv} with Python {platform.python_version()}")
-        made = subprocess.run([sys.executable, "-m", "venv", str(self.venv)], stdout=2)
+        # With .venv activated, sys.executable lay in what has just been removed.
+        base = getattr(sys, "_base_executable", sys.executable)
+        made = subprocess.run([base, "-m", "venv", str(self.venv)], stdout=2)
         if made.returncode != 0:
             hint = "on Debian and Ubuntu: sudo apt install python3-venv; " if self.machine.system == "Linux" else ""
             raise SetupError(f"{self.venv} could not be made (see above); {hint}is the disk full or read-only?")
@@ -305,8 +324,10 @@ class Setup:
             raise SetupError(f"{self.python} does not run; delete {self.venv} and start again")
         before = self._read_stamp()
         self.stamp.unlink(missing_ok=True)  # from here on until the end, a kill must not look like success
-        site = Path(site_packages(self.venv, self.machine, python))
+        site = self._site(python)
         self._discard({*half_installed(site), *site.glob("~*")})  # ~: where pip keeps what it replaces
+        if not any(site.glob("pip-*.dist-info")):
+            subprocess.run([str(self.python), "-m", "ensurepip"], stdout=2)
         build = self._torch()
         say(f"PyTorch: {build.why}")
         if not before:
@@ -355,22 +376,28 @@ class Setup:
 
     def _discard(self, leftovers: set[Path]) -> None:
         if leftovers:
-            say("an earlier install was interrupted; mending it")
+            say("packages that are not whole are installed again")
         for path in leftovers:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _running_python(self) -> tuple[int, int] | None:
-        """Version of `.venv`'s Python, or None when it is not there or does not run (its base was removed)."""
+        """Version of `.venv`'s Python, None when it or its base is gone. Raise SetupError when it does not answer.
+
+        That may pass: no memory for a process, a virus scanner, a disk that wakes up.
+        """
+        if not self.python.exists():  # a link to nowhere, too
+            return None
         code = "import sys; print(*sys.version_info[:2])"
         try:
             answer = subprocess.run([str(self.python), "-I", "-c", code], capture_output=True, text=True, timeout=60)
+            if self.machine.windows and answer.returncode == NO_PYTHON:
+                return None
             major, minor = answer.stdout.split()
             return int(major), int(minor)
-        except (OSError, ValueError, subprocess.TimeoutExpired):
-            return None
-
-    def _pip_runs(self) -> bool:
-        return subprocess.run([str(self.python), "-m", "pip", "--version"], capture_output=True).returncode == 0
+        except (OSError, ValueError, subprocess.TimeoutExpired) as e:
+            raise SetupError(
+                f"{self.python} does not answer ({e}); try again, and if that does not help: setup --repair"
+            ) from e
 
     def _fingerprint(self, python: tuple[int, int]) -> str:
         files = ("requirements.txt", "pyproject.toml")
@@ -379,7 +406,7 @@ class Setup:
     def _dev_fingerprint(self) -> str:
         return hashlib.sha256((self.root / "tests" / "requirements.txt").read_bytes()).hexdigest()
 
-    def _read_stamp(self) -> dict[str, str]:
+    def _read_stamp(self) -> dict[str, Any]:
         try:
             return dict(json.loads(self.stamp.read_text(encoding="utf-8")))
         except (OSError, ValueError):
@@ -389,6 +416,7 @@ class Setup:
         stamp = {
             "base": self._fingerprint(python),
             "dev": self._dev_fingerprint() if dev else "",
+            "packages": sorted(info.name for info in self._site(python).glob("*.dist-info")),
             "root": str(self.root),
             "torch": build.suffix,
         }
@@ -421,7 +449,7 @@ def main(words: Sequence[str]) -> int:
                 say(f"setup does not know {sorted(unknown)[0]!r}; it takes --dev and --repair")
                 return 2
             setup.ensure(dev="--dev" in words, repair="--repair" in words, asked=True)
-            say(f"set up in {setup.venv}")
+            say(f"set up in {setup.venv}; every package is there and whole")
             return 0
         setup.ensure()
     except SetupError as e:

@@ -22,16 +22,17 @@ def wheel(folder: Path, version: str, files: int = 1) -> str:
     """Write a wheel by hand: the package `fanslymotion` whose command prints its version and its words."""
     name = f"fanslymotion-{version}-py3-none-any.whl"
     info = f"fanslymotion-{version}.dist-info"
+    texts = {
+        "demo.py": f"__version__ = {version!r}\n",
+        **{f"fanslymotion/part{n}.py": "x = 1\n" for n in range(files)},
+        "fanslymotion/__main__.py": COMMAND,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: fanslymotion\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{file},,{len(text)}\n" for file, text in texts.items())
     with zipfile.ZipFile(folder / name, "w") as archive:
-        archive.writestr("demo.py", f"__version__ = {version!r}\n")
-        for n in range(files):
-            archive.writestr(f"fanslymotion/part{n}.py", "x = 1\n")
-        archive.writestr("fanslymotion/__main__.py", COMMAND)
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: fanslymotion\nVersion: {version}\n")
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{info}/RECORD", "")
+        for file, text in (texts | {f"{info}/RECORD": record}).items():
+            archive.writestr(file, text)
     return name
 
 
@@ -127,6 +128,51 @@ def test_two_starts_at_once_take_turns(checkout):
     assert [stdout for stdout, _ in answers] == ["3.0 ['x']\n"] * 2
     installs = sum("installing the packages" in stderr for _, stderr in answers)
     assert installs == 1
+
+
+def test_setup_on_a_whole_environment_needs_no_network_and_changes_nothing(checkout):
+    before = (checkout / ".venv" / "fanslymotion.json").stat().st_mtime_ns
+    done = run(checkout, "setup", PIP_INDEX_URL="http://127.0.0.1:9")
+    assert done.returncode == 0, done.stderr
+    assert (checkout / ".venv" / "fanslymotion.json").stat().st_mtime_ns == before
+
+
+def test_setup_brings_back_what_a_virus_scanner_took(checkout):
+    """Files of a package, a whole package, and pip itself: none of it is seen by a plain start."""
+    (site(checkout) / "fanslymotion" / "part7.py").unlink()
+    (site(checkout) / "pip" / "__main__.py").unlink()
+    done = run(checkout, "setup")
+    assert done.returncode == 0, done.stderr
+    assert "anew" not in done.stderr
+    assert (site(checkout) / "fanslymotion" / "part7.py").exists()
+    python = checkout / ".venv" / "bin" / "python"
+    subprocess.run([str(python), "-m", "pip", "uninstall", "-q", "-y", "fanslymotion"], check=True)
+    assert run(checkout, "setup").returncode == 0
+    assert run(checkout, "x").stdout == "3.0 ['x']\n"
+
+
+def test_repair_from_within_the_environment_itself(checkout):
+    """With .venv activated, `python3` is the one that --repair throws away."""
+    left = site(checkout) / "left.py"
+    left.write_text("")
+    command = [str(checkout / ".venv" / "bin" / "python"), str(checkout / "launch.py"), "setup", "--repair"]
+    env = os.environ | {"FANSLYMOTION_TORCH": "pypi"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert not left.exists()
+    assert run(checkout, "x").stdout == "3.0 ['x']\n"
+
+
+@pytest.mark.parametrize("script", ["exit 1", "exit 0", "echo garbled"])
+def test_a_python_that_does_not_answer_once_costs_nothing(tmp_path, script):
+    """No memory for a process, a virus scanner: gigabytes are not thrown away for that."""
+    setup = launch.Setup(tmp_path, launch.Machine.this())
+    setup.python.parent.mkdir(parents=True)
+    setup.python.write_text(f"#!/bin/sh\n{script}\n")
+    setup.python.chmod(0o755)
+    with pytest.raises(launch.SetupError, match="setup --repair"):
+        setup.ensure()
+    assert setup.python.exists()
 
 
 def test_environment_without_its_python_is_made_anew(checkout):
