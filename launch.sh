@@ -14,8 +14,9 @@ done
 echo "fanslymotion needs Python 3.11, 3.12 or 3.13 with its venv module, and found none. To get it:" >&2
 case $(uname -s) in
     Darwin) echo "  brew install python@3.13    or the installer from https://www.python.org/downloads/" >&2 ;;
-    *) echo "  Debian, Ubuntu: sudo apt install python3 python3-venv    Fedora: sudo dnf install python3.13" >&2
-       echo "  elsewhere: https://www.python.org/downloads/" >&2 ;;
+    *) echo "  Debian 12, Ubuntu 24.04 and newer: sudo apt install python3 python3-venv    Fedora: sudo dnf install python3.13" >&2
+       echo "  older ones, or without sudo: install uv (https://docs.astral.sh/uv/), then uv python install 3.13, then" >&2
+       echo '  FANSLYMOTION_PYTHON=$(uv python find 3.13) bash launch.sh' >&2 ;;
 esac
 echo "Is it in an unusual place? FANSLYMOTION_PYTHON=/path/to/python3 bash launch.sh" >&2
 exit 1
