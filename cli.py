@@ -49,7 +49,7 @@ app.command("doctor")(doctor_command)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id, or its first characters.")]
-JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Jobs' ids, or their first characters.")]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="Jobs' ids, or their first characters.")]
 
 
 def main() -> None:
@@ -100,22 +100,29 @@ def root(
 
 @app.command()
 def generate(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photos; each becomes a video.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos; each becomes a video.")],
     resolution: Annotated[str, typer.Option("--resolution", "-r", help="480p, 720p, 1080p")] = "480p",
     seconds: Annotated[int, typer.Option("--seconds", "-s", help="6 or 12")] = 6,
     quality: Annotated[str, typer.Option("--quality", "-q", help="standard (12 fps), smooth (24 fps)")] = "standard",
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help="A name, or a folder.  [default: a real model if here, else mini]"),
+        typer.Option("--model", "-m", help="A name, or a folder.", show_default="a real model if here, else mini"),
     ] = "",
-    seed: Annotated[int | None, typer.Option(help="The same seed draws the same video.  [default: random]")] = None,
-    motion: Annotated[int | None, typer.Option(help="Motion bucket, 1 (still) to 255 (lively).")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed draws the same video.", show_default="random")] = None,
+    motion: Annotated[int | None, typer.Option(help="Strength of motion (motion bucket), 1 to 255.")] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps, 1 to 100.")] = None,
     noise: Annotated[float | None, typer.Option(help="Noise added to the photo, 0 to 1.")] = None,
-    fps: Annotated[int | None, typer.Option(help="Frame rate the model is told, 5 to 30.")] = None,
-    fit: Annotated[str, typer.Option(help="crop (fill the frame) or pad (keep the whole photo)")] = "crop",
+    fps: Annotated[
+        int | None,
+        typer.Option(help="Pace: the frame rate the model imagines, 5 to 30; the video's own is set by --quality."),
+    ] = None,
+    fit: Annotated[
+        str,
+        typer.Option(help="crop (fill the frame) or pad (keep the whole photo); for photos wider than 2.4:1 or taller"),
+    ] = "crop",
     out_path: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The video's file, or a folder.  [default: the current folder]")
+        Path | None,
+        typer.Option("--out", "-o", help="The video's file, or a folder.", show_default="the current folder"),
     ] = None,
     as_json: AsJson = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, or only hand it in.")] = True,
@@ -163,7 +170,7 @@ def generate(
 def ui(
     host: Annotated[str, typer.Option(help="Address; 0.0.0.0 lets other computers in, with a login.")] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option(help="Port.  [default: the first free one from 7860]", min=1, max=65535)
+        int | None, typer.Option(help="Port.", show_default="the first free one from 7860", min=1, max=65535)
     ] = None,
     share: Annotated[
         bool, typer.Option("--share", help="Also make a public link for up to a week, with a login.")
@@ -257,7 +264,7 @@ def jobs_list(
 def jobs_show(
     job_id: JobId,
     as_json: AsJson = False,
-    language: Annotated[str, typer.Option(help="en or ru, of what went wrong.  [default: the system's]")] = "",
+    language: Annotated[str, typer.Option(help="en or ru, of what went wrong.", show_default="the system's")] = "",
 ) -> None:
     """Show one job: how it stands, its settings, and what went wrong."""
     from .doctor import texts

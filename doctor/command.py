@@ -18,7 +18,7 @@ STYLES = {"ok": "green", WARN: "yellow", BROKEN: "red", "unknown": "dim"}
 def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")] = False,
     load: Annotated[bool, typer.Option("--load", help="Also load a model, as a worker would.")] = False,
-    language: Annotated[str, typer.Option(help="en or ru.  [default: the system's]")] = "",
+    language: Annotated[str, typer.Option(help="en or ru.", show_default="the system's")] = "",
 ) -> None:
     """Check everything that a video needs: what is wrong, why, and what to do. Exit code 1 when something is broken."""
     language = language or system_language()

@@ -126,7 +126,7 @@ def remove_command(name: Name) -> None:
 @models_app.command("use")
 def use_command(
     path: Annotated[Path, typer.Argument(metavar="FOLDER", help="A Stable Video Diffusion folder (diffusers format).")],
-    name: Annotated[str, typer.Option("--name", help="What to call it; the folder's name by default.")] = "",
+    name: Annotated[str, typer.Option("--name", help="What to call it.", show_default="the folder's name")] = "",
 ) -> None:
     """Use a model that you have already; nothing is copied."""
     settings = Settings.from_env()

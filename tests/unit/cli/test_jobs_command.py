@@ -23,6 +23,15 @@ def test_version_and_help(fm):
         assert (fm(*words).returncode, fm(*words).stderr) == (0, "")
 
 
+def test_help_shows_the_defaults_that_are_words(fm):
+    said = fm("generate", "--help").stdout
+    assert [word for word in ("random", "a real model if here", "the current folder") if word not in said] == []
+    assert "{PHOTO}..." in said
+    assert "{PHOTO...}" not in said
+    assert "first free one from 7860" in fm("ui", "--help").stdout
+    assert "the system's" in fm("doctor", "--help").stdout
+
+
 def test_list_shows_waiting_jobs_in_their_order(fm, waiting, photo):
     shown = json.loads(fm("jobs", "list", "--json").stdout)
     assert [(job["id"], job["place"], job["status"]) for job in shown] == [
