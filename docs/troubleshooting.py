@@ -1,6 +1,6 @@
 """Write the tables of codes in troubleshooting.md anew from the doctor's catalogue:
 
-python docs/troubleshooting.py
+.venv/bin/python docs/troubleshooting.py
 """
 
 from collections.abc import Mapping
@@ -11,23 +11,23 @@ from fanslymotion.settings import ROOT
 PAGE = ROOT / "docs" / "troubleshooting.md"
 
 HEADS = {
-    "en": ("## Codes", "| code | what it is | what to do |"),
-    "ru": ("## Коды", "| код | что это | что делать |"),
+    "en": ("## Codes", "On Windows read `.\\launch.ps1` for `bash launch.sh`.", "| code | what it is | what to do |"),
+    "ru": ("## Коды", "В Windows вместо `bash launch.sh` — `.\\launch.ps1`.", "| код | что это | что делать |"),
 }
 WORDS: dict[str, Mapping[str, str]] = {
     "en": {
-        "command": "the command that stands there (mostly `launch.sh setup` or `launch.ps1 setup`)",
+        "launch": "bash launch.sh",
         "model": "NAME",
         "resolution": "a smaller resolution",
         "folder": "its path",
         "page": "its page",
     },
     "ru": {
-        "command": "команда из сообщения (чаще всего `launch.sh setup` или `launch.ps1 setup`)",
+        "launch": "bash launch.sh",
         "model": "ИМЯ",
         "resolution": "меньшем разрешении",
         "folder": "её путь",
-        "page": "её страница",
+        "page": "её страницу",
     },
 }
 """What stands in the places that a message fills with values."""
@@ -36,13 +36,24 @@ WORDS: dict[str, Mapping[str, str]] = {
 def tables() -> str:
     """Both, as Markdown, from the first heading to the end of the page."""
     lines = []
-    for language, (title, head) in HEADS.items():
-        lines += [title, "", head, "|---|---|---|"]
+    for language, (title, note, head) in HEADS.items():
+        values = {**WORDS[language], "remedy": remedies(language)}
+        lines += [title, "", note, "", head, "|---|---|---|"]
         for code in texts.codes():
-            text = texts.fault(code, WORDS[language], language)
-            lines.append(f"| {code} | {text.title} | {text.fix} |")
+            text = texts.fault(code, values, language)
+            fix = text.fix.replace("<", r"\<")  # no HTML
+            lines.append(f"| {code} | {text.title} | {fix} |")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def remedies(language: str) -> str:
+    """Why a card may idle (FM-GPU-005), each with what helps."""
+    keys = [key for key in texts.catalogue(language)["idle"] if not key.endswith("_fix")]
+    return "; ".join(
+        f"*{texts.say('idle', key, {}, language)}*: {texts.say('idle', f'{key}_fix', WORDS[language], language)}"
+        for key in keys
+    )
 
 
 def with_tables(page: str) -> str:

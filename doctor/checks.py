@@ -31,7 +31,7 @@ from ..queue.probe import round_trip
 from ..queue.types import Status, telling
 from ..settings import ROOT, Settings
 from . import loading, texts
-from .diagnosis import diagnose, free_space, install_command, say_fault, size
+from .diagnosis import diagnose, free_space, say_fault, size
 
 OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
 LATE_SECONDS = 30.0
@@ -106,7 +106,7 @@ class Doctor:
         return Check(key, result, name, texts.say("details", detail or key, values, self.language))
 
     def fault(self, key: str, result: str, code: str, **values: Any) -> Check:
-        text = texts.fault(code, {"command": install_command(), **values}, self.language)
+        text = texts.fault(code, values, self.language)
         name = texts.say("checks", key, {}, self.language)
         return Check(key, result, name, text.title, code, text.title, text.cause, text.fix)
 
@@ -259,8 +259,7 @@ class Doctor:
         try:
             yield self.ok("ffmpeg", version=try_ffmpeg())
         except (FanslymotionError, OSError, subprocess.SubprocessError) as e:
-            command = f"{sys.executable} -m pip install --force-reinstall imageio-ffmpeg"
-            yield self.fault("ffmpeg", BROKEN, "FM-VIDEO-001", error=str(e), command=command)
+            yield self.fault("ffmpeg", BROKEN, "FM-VIDEO-001", error=str(e))
 
     def log(self) -> Iterator[Check]:
         """What the last failed job died of; where nobody foresaw it, the place at which its log stops says more."""

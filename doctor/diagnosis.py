@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,6 @@ from ..presets import Presets
 from ..queue.causes import find_cause
 from ..queue.faults import find_fault
 from ..queue.types import Event, Job, Status
-from ..settings import ROOT
 from . import texts
 from .notes import say_note
 from .refusals import say_refusal
@@ -79,19 +77,15 @@ def diagnose(job: Job, presets: Presets) -> Diagnosis | None:
         "resolution": smaller,
         "variant": "" if smaller else "alone",
         "holders": holders(first),
-        "command": install_command(),
     }
     return Diagnosis(code, action, smaller, job.warnings, values | found)
 
 
 def say_fault(event: Event, language: str = "en") -> dict[str, str]:
     """A `fault` event of a running job in plain words."""
-    why, values = event.data.get("why", "elsewhere"), {"command": install_command(), **event.data}
-    said = {
-        "why": texts.say("idle", why, values, language),
-        "command": texts.say("idle", f"{why}_fix", values, language),
-    }
-    text = texts.fault(event.text, values | said, language)
+    why = event.data.get("why", "elsewhere")
+    said = {key: texts.say("idle", name, {}, language) for key, name in (("why", why), ("remedy", f"{why}_fix"))}
+    text = texts.fault(event.text, {**event.data, **said}, language)
     return {"code": event.text, "title": text.title, "cause": text.cause, "fix": text.fix}
 
 
@@ -141,7 +135,3 @@ def free_space(folder: Path) -> str:
 def size(count: int) -> str:
     """As systems and card makers count memory: 1 GB is 2³⁰ bytes."""
     return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
-
-
-def install_command() -> str:
-    return r".\launch.ps1 setup" if sys.platform == "win32" else f"bash {ROOT / 'launch.sh'} setup"

@@ -1,12 +1,16 @@
 """The words for every fault and check, in each language, from `catalogue/*.toml`. Codes are stable: never reuse one."""
 
 import re
+import shlex
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from ..settings import ROOT
 
 CATALOGUE = Path(__file__).resolve().parent / "catalogue"
 LANGUAGES = ("en", "ru")
@@ -61,8 +65,17 @@ def say(section: str, key: str, values: Mapping[str, Any], language: str = "en")
 
 
 def fill(text: str, values: Mapping[str, Any], language: str) -> str:
-    said = text.format_map(_Lenient(values, UNKNOWN.get(language, UNKNOWN["en"])))
+    """`{launch}` is the launcher, as a terminal in any folder takes it; what else stands in braces is in `values`."""
+    said = text.format_map(_Lenient({"launch": launcher(), **values}, UNKNOWN.get(language, UNKNOWN["en"])))
     return re.sub(r"(?<=\d )[GM]B\b", lambda unit: UNITS.get(unit[0], unit[0]), said) if language == "ru" else said
+
+
+@cache
+def launcher() -> str:
+    """On Windows with the words that also a machine accepts which refuses to run scripts."""
+    if sys.platform == "win32":
+        return f'powershell -ExecutionPolicy Bypass -File "{ROOT / "launch.ps1"}"'
+    return f"bash {shlex.quote(str(ROOT / 'launch.sh'))}"
 
 
 @cache

@@ -22,7 +22,7 @@ TEXTS = {
     "old_driver": "the NVIDIA driver is too old for torch; update it.",
     "full_disk": "the disk is full; free some space.",
     "little_memory": "not enough memory; close other programs.",
-    "damaged_package": f"the package '{{name}}' is damaged or does not fit; {INSTALL}.",
+    "damaged_package": f"the package '{{name}}' is damaged or does not fit; {INSTALL}, if need be with --repair.",
     "old_processor": "the processor lacks an instruction that torch needs.",
     "killed": "the system killed it, most often because the memory was full; or somebody did.",
     "stalled": "it made no progress any more and was stopped; its job goes on in the next one.",

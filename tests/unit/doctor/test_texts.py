@@ -40,6 +40,14 @@ def test_every_fault_can_be_said_without_any_value(code: str) -> None:
         assert "{" not in text.title + text.cause + text.fix
 
 
+def test_commands_are_whole_and_run_in_any_folder() -> None:
+    said = [texts.fault(code, {"model": "svd"}, language).fix for code in texts.codes() for language in texts.LANGUAGES]
+    assert [fix for fix in said if "fanslymotion models" in fix or "python app.py" in fix] == []
+    command = texts.fault("FM-MODEL-001", {"model": "svd"}).fix
+    assert command == f"{texts.launcher()} models download svd"
+    assert str(ROOT) in command
+
+
 def test_another_language_falls_back_to_english() -> None:
     assert texts.fault("FM-DISK-001", {}, "fr") == texts.fault("FM-DISK-001", {}, "en")
 
