@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
-from peewee import BooleanField, Database, PeeweeException, SqliteDatabase
+from peewee import BooleanField, Database, ImproperlyConfigured, PeeweeException, SqliteDatabase
 from playhouse.db_url import connect
 from playhouse.migrate import SchemaMigrator, migrate
 
@@ -55,10 +56,14 @@ def open_database(settings: Settings) -> Database:
         )
     try:
         if not scheme.startswith("sqlite"):
-            return connect(url, unquote_user=True, unquote_password=True)
+            database = connect(url, unquote_user=True, unquote_password=True)
+            database.get_binary_type()  # asks for the driver, which tables would do with a traceback
+            return database
         options: dict[str, Any] = {} if "timeout=" in url else {"timeout": BUSY_SECONDS}
         options["database"] = unquote(urlsplit(url).path[1:])
         database = connect(url, pragmas=(("journal_mode", "wal"), ("synchronous", "full")), **options)
+    except ImproperlyConfigured as e:
+        raise StoreError(f'PostgreSQL needs its driver: {sys.executable} -m pip install "psycopg[binary]"') from e
     except (ValueError, RuntimeError, PeeweeException) as e:
         raise StoreError(f"FANSLYMOTION_DATABASE is {_without_password(url)!r}: {e}") from e
     Path(database.database).parent.mkdir(parents=True, exist_ok=True)

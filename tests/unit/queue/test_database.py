@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -127,6 +128,19 @@ def test_a_wrong_address_gets_a_sentence_without_the_password(settings: Settings
     with pytest.raises(StoreError) as refusal:
         Store(Settings(settings.home, settings.models, url))
     assert "secret" not in str(refusal.value)
+
+
+def test_postgresql_without_its_driver_names_the_command(settings: Settings) -> None:
+    """The driver is no part of the ordinary set-up. peewee looks for it once, while it is imported."""
+    code = (
+        "import sys; sys.modules.update(psycopg=None, psycopg2=None)\n"
+        "from fanslymotion import cli; sys.argv = ['fanslymotion', 'jobs', 'list']; cli.main()"
+    )
+    env = Settings(settings.home, settings.models, "postgresql://u:secret@127.0.0.1:1/x").environ()
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'pip install "psycopg[binary]"' in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_data_folder_comes_back_after_it_was_removed(jobs: Jobs, photo: Path, settings: Settings) -> None:
