@@ -255,7 +255,9 @@ class Setup:
         self.venv = root / ".venv"
         self.python = Path(venv_python(self.venv, machine))
         self.stamp = self.venv / "fanslymotion.json"
-        self.asked = os.environ.get("FANSLYMOTION_TORCH", "").strip()
+        wish = os.environ.get("FANSLYMOTION_TORCH", "").strip() or self._read_stamp().get("asked", "")
+        self.asked = "" if wish == "auto" else wish
+        """A wish is remembered: a start without it must not bring back the build that does not fit."""
         self.nvidia_smi = find_nvidia_smi(machine)
 
     def ensure(self, dev: bool = False, repair: bool = False, asked: bool = False) -> None:
@@ -414,6 +416,7 @@ class Setup:
 
     def _write_stamp(self, python: tuple[int, int], build: TorchBuild, dev: bool) -> None:
         stamp = {
+            "asked": self.asked,
             "base": self._fingerprint(python),
             "dev": self._dev_fingerprint() if dev else "",
             "packages": sorted(info.name for info in self._site(python).glob("*.dist-info")),

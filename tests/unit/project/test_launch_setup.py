@@ -85,6 +85,16 @@ def test_a_setup_after_a_driver_update_takes_another_build(checkout, monkeypatch
     assert not setup.ready(dev=False, asked=True)
 
 
+def test_a_wish_for_a_build_is_remembered_until_it_is_taken_back(checkout, monkeypatch):
+    """FANSLYMOTION_TORCH=rocm… for the set-up alone: the next start must not put the CPU build in its place."""
+    asked = {}
+    for wish in ("", "auto"):
+        monkeypatch.setenv("FANSLYMOTION_TORCH", wish)
+        asked[wish] = launch.Setup(checkout, launch.Machine.this()).asked
+    assert asked == {"": "pypi", "auto": ""}
+    assert "installing" not in run(checkout, "x", FANSLYMOTION_TORCH="").stderr
+
+
 def test_changed_requirements_are_installed(checkout):
     (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '1.1')}\n")
     assert run(checkout, "x").stdout == "1.1 ['x']\n"
