@@ -1,12 +1,13 @@
 """Pictures of every view for the documentation: 1440 and 390 pixels wide, light and dark, English and Russian.
 
-    python docs/screenshots.py [PHOTO …]      writes docs/screenshots/*.webp; needs chromium (see tests/run.sh)
+    .venv/bin/python docs/screenshots.py [PHOTO …]    writes docs/screenshots/*.webp; needs chromium (see tests/run.sh)
 
 A page of its own in a new data folder, with the bundled model; the photos become the gallery (default: the sample).
 """
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,14 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import httpx
 from fanslymotion.bench.browser import find_browser
+from fanslymotion.pipeline import tiny
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.browser.puppet import Puppet
 from fanslymotion.tests.studio import free_port
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 SAMPLE = ROOT / "assets" / "sample.jpg"
 FOLDER = ROOT / "docs" / "screenshots"
@@ -64,10 +67,16 @@ def studio(*words: str) -> Iterator[tuple[str, Path]]:
 
 def send(url: str, photo: Path, **settings: object) -> str:
     """Queue a video; its job's id."""
-    headers = {"X-Photo-Name": photo.name}
+    headers = {"X-Photo-Name": quote(f"{human(photo.stem)}{photo.suffix}")}
     kept = httpx.post(f"{url}/studio/photos", content=photo.read_bytes(), headers=headers).raise_for_status().json()
     body = {"photos": [kept["id"]], "settings": settings}
     return httpx.post(f"{url}/studio/jobs", json=body).raise_for_status().json()["jobs"][0]["id"]
+
+
+def human(stem: str) -> str:
+    """`mate-backgrounds--YellowFlower_by_Ann` as somebody would call it: `yellow flower`."""
+    own = re.sub(r"_by_.*", "", stem.rpartition("--")[2])
+    return " ".join(re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+|\d+", own)).lower() or stem
 
 
 def wait(url: str, job: str, statuses: tuple[str, ...]) -> None:
@@ -75,9 +84,9 @@ def wait(url: str, job: str, statuses: tuple[str, ...]) -> None:
         time.sleep(0.3)
 
 
-def shoot(page: Page, name: str) -> None:
+def shoot(page: Page, name: str, part: Locator | None = None) -> None:
     page.wait_for_timeout(700)  # pictures fade in
-    Image.open(io.BytesIO(page.screenshot())).save(FOLDER / f"{name}.webp", quality=82, method=6)
+    Image.open(io.BytesIO((part or page).screenshot())).save(FOLDER / f"{name}.webp", quality=82, method=6)
 
 
 def views(page: Page, url: str, done: str, live: str, name: str) -> None:
@@ -101,8 +110,9 @@ def views(page: Page, url: str, done: str, live: str, name: str) -> None:
 def quiet_views(browser: Browser) -> None:
     """A job that failed, which needs no worker, and the login of a shared page."""
     with studio("--no-worker") as (url, home), studio("--no-worker", "--auth", "ann:secret") as (shared, _):
+        tiny.build(home / "models" / "svd-xt")  # only a full-size model can be "all on the GPU"
         puppet = Puppet(home, home / "models")
-        job = puppet.take(name="mountains.jpg", resolution="1080p")
+        job = puppet.take(name="mountains.jpg", resolution="1080p", model="svd-xt")
         puppet.progress(job, stage="sampling", step=4, steps=25, fraction=0.2)
         puppet.fail(job, FAILED, *TRIED)
         for name, context in contexts(browser):
@@ -110,6 +120,8 @@ def quiet_views(browser: Browser) -> None:
             page.goto(f"{url}/?job={job}")
             expect(page.locator(".failure")).to_be_visible()
             shoot(page, f"failed-{name}")
+            if name == "wide-light-en":
+                shoot(page, "failure-light-en", page.locator(".failure"))
             page.goto(shared)
             expect(page.locator("#login")).to_be_visible()
             shoot(page, f"login-{name}")
@@ -120,8 +132,13 @@ def contexts(browser: Browser) -> Iterator[tuple[str, BrowserContext]]:
     for language, locale in (("en", "en-GB"), ("ru", "ru-RU")):
         for scheme in SCHEMES:
             for size, (width, height) in SIZES.items():
+                phone = size == "phone"
                 context = browser.new_context(
-                    locale=locale, color_scheme=scheme, viewport={"width": width, "height": height}
+                    locale=locale,
+                    color_scheme=scheme,
+                    viewport={"width": width, "height": height},
+                    is_mobile=phone,
+                    has_touch=phone,
                 )
                 context.add_init_script("localStorage.setItem('fanslymotion.log', 'false')")
                 yield f"{size}-{scheme}-{language}", context
