@@ -1,6 +1,6 @@
 """How long clips look: seams, drift, flicker, likeness, motion; our windows against the alternatives in one run.
 
-    python bench/quality.py PHOTO [PHOTO …] [--seconds 6 12] [--methods …] [--model mini] [--sheet sheet.png]
+    .venv/bin/python bench/quality.py PHOTO [PHOTO …] [--seconds 6 12] [--methods …] [--model mini] [--sheet sheet.png]
 
 Measured on the decoded frames at the sampling size, before interpolation. Writes bench/out/quality.json.
 """
@@ -27,10 +27,12 @@ from fanslymotion.pipeline.windows import WindowPlan
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
 from metrics import drift, flicker, motion, psnr, seam_ratio, spearman, ssim
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from window_methods import METHODS
 
 BUCKETS = (20, 70, 127, 180, 240)
+STRENGTHS = {"weak": 20, "usual": 127, "strong": 240}
+"""Of the contact sheet's rows."""
 OUT = Path(__file__).parent / "out"
 
 
@@ -111,14 +113,23 @@ def bucket_correlation(studio: Studio, photos: list[Image.Image]) -> list[float]
     return found
 
 
+def labelled(picture: np.ndarray, text: str) -> np.ndarray:
+    """The picture with a small label in its upper left corner."""
+    image = Image.fromarray(picture)
+    font = ImageFont.load_default(size=14)
+    ImageDraw.Draw(image).text((5, 3), text, "white", font, stroke_width=2, stroke_fill="black")
+    return np.asarray(image)
+
+
 def sheet(studio: Studio, photos: list[Image.Image], path: Path, seconds: int = 12, columns: int = 6) -> None:
     """The photo, then frames spread over the clip: one row each for weak, usual and strong motion."""
     rows = []
     for photo in photos:
-        for bucket in (20, 127, 240):
+        for name, bucket in STRENGTHS.items():
             frames, _, seen, _ = studio.frames(photo, "ours", seconds, motion_bucket_id=bucket)
-            picks = frames[np.linspace(0, len(frames) - 1, columns).astype(int)]
-            rows.append(np.concatenate([np.asarray(seen), *picks], axis=1))
+            picks = np.linspace(0, len(frames) - 1, columns).astype(int)
+            moments = [labelled(frames[at], f"{at * seconds / len(frames):.1f} s") for at in picks]
+            rows.append(np.concatenate([labelled(np.asarray(seen), f"photo, {name} motion"), *moments], axis=1))
     width = max(row.shape[1] for row in rows)
     rows = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
