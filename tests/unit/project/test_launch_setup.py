@@ -173,6 +173,14 @@ def test_repair_from_within_the_environment_itself(checkout):
     assert run(checkout, "x").stdout == "3.0 ['x']\n"
 
 
+def test_an_environment_of_windows_says_itself_that_its_base_is_gone(tmp_path):
+    setup = launch.Setup(tmp_path, launch.Machine("Windows", "amd64", (3, 12)))
+    setup.python.parent.mkdir(parents=True)
+    setup.python.write_text(f"#!/bin/sh\necho 'No Python at C:\\\\Python311' >&2\nexit {launch.NO_PYTHON}\n")
+    setup.python.chmod(0o755)
+    assert not setup.ready(dev=False)
+
+
 @pytest.mark.parametrize("script", ["exit 1", "exit 0", "echo garbled"])
 def test_a_python_that_does_not_answer_once_costs_nothing(tmp_path, script):
     """No memory for a process, a virus scanner: gigabytes are not thrown away for that."""
