@@ -336,10 +336,10 @@ def _decode_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     order = list(Offload)
-    if at is Stage.DECODING:
-        order.remove(Offload.GROUP)  # it leaves the VAE whole
-    place = order.index(now.offload) + 1
-    return replace(now, offload=order[place]) if place < len(order) else None
+    below = order[order.index(now.offload) + 1 :]
+    if at is Stage.DECODING and Offload.GROUP in below:
+        below.remove(Offload.GROUP)  # it leaves the VAE whole
+    return replace(now, offload=below[0]) if below else None
 
 
 def _sample_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:

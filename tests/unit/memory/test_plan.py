@@ -1,5 +1,6 @@
 """The memory plan as a table: what each kind of machine gets, and that every step down leads somewhere."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -169,6 +170,18 @@ def test_every_rung_needs_less_where_it_ran_out(machine, model, at):
         assert all(below.peak(s) <= above.peak(s) for s in stages)
         if above.offload == below.offload:  # a small model's offload may gain nothing; the next rung does
             assert any(below.peak(s) < above.peak(s) for s in stages)
+
+
+@pytest.mark.parametrize("machine", [gpu(24), gpu(8), cpu(16), cpu(16, bf16=False)])
+@pytest.mark.parametrize("model", [XT, MINI])
+def test_every_stage_finds_its_way_down_from_every_rung(machine, model):
+    """A job plans for its highest stage and may run out at another: each meets plans that are not of its own ladder."""
+    best = _best(machine, model, Work(model.width, model.height, 36, 20, True))
+    starts = [rung for at in (None, *Stage) for rung in ladder(best, at)]
+    starts += [replace(best, offload=offload, decode_chunk=1) for offload in Offload if best.device == "cuda"]
+    for start in starts:
+        for at in Stage:
+            assert ladder(start, at)[-1].device == "cpu"
 
 
 def test_running_out_while_decoding_never_samples_again():
