@@ -25,6 +25,8 @@ MESSAGES = (
     "cudnn_status_alloc_failed",
     "cudnn_status_not_initialized",
     "cudnn_status_internal_error_host_allocation_failed",
+    "unable to find an engine to execute this computation",  # what cuDNN says when no engine's work space fits
+    "hipblas_status_alloc_failed",
     "defaultcpuallocator: can't allocate memory",
     "defaultcpuallocator: not enough memory",  # Windows
     "unable to allocate",  # numpy
