@@ -42,11 +42,13 @@ class Ladder:
         killed: Stage | None = None,
     ) -> None:
         self.model = model
+        self._machine = machine
         self.warnings: list[str] = []
         self._memory = PlanMemory(settings)
         self._path = work / PLAN_NAME
         self._first = outlook(request, photo_size, presets, settings, machine=machine)
         self._learned = self._inherited = False
+        self._short: dict[str, int] = {}
         self.plan = self._start(killed)
         self._keep()
         self._say()
@@ -61,6 +63,7 @@ class Ladder:
             )
             self.note(end)
             raise end
+        self._ran_out("ram_free" if self.plan.device == "cpu" else "vram_free")
         before, self.plan = self.plan, below
         self._learned = not self._inherited
         self._warn(f"Out of memory while {_DOING[stage]}; going on with: {change(before, below)}. {self._holders()}")
@@ -75,7 +78,7 @@ class Ladder:
     def done(self, sampling_seconds: float, share: float) -> None:
         """The job has ended well: remember what carried it, and how fast. share: of the sampling, done in one go."""
         if self._learned:
-            self._memory.remember(self._first, self.plan, self.model)
+            self._memory.remember(self._first, self.plan, self.model, self._short)
         if share > 0.5:
             self._memory.measured(self.plan, sampling_seconds, share)
 
@@ -91,6 +94,7 @@ class Ladder:
         if tried is None or killed is None or tried.device != today.device:
             return today
         self._learned = True
+        self._short = {"ram_free": self._first.machine.ram_free}
         below = lighter(tried, killed)
         if below is None:
             self._warn(f"{_KILLED.format(_DOING[killed])} No smaller way of working is left; it is tried as it was.")
@@ -99,6 +103,13 @@ class Ladder:
             return today
         self._warn(f"{_KILLED.format(_DOING[killed])} Going on with: {change(tried, below)}.")
         return below
+
+    def _ran_out(self, name: str) -> None:
+        """Note how much of the `Machine`'s memory is free now: less than at the start where a game was opened."""
+        own = frozenset([os.getpid()])
+        now = self._machine or devices.machine(watch, own=own, cuda=devices.Cuda.here())
+        free = getattr(now, name)
+        self._short[name] = min(free, self._short.get(name, free))
 
     def _tried(self) -> MemoryPlan | None:
         try:

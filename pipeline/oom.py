@@ -5,7 +5,7 @@ import logging
 import platform
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,28 +83,29 @@ class PlanMemory:
     def recall(self, plan: MemoryPlan, model: str) -> MemoryPlan:
         """The plan that ended well here after this one, or one like it, had not; otherwise `plan` itself.
 
-        A step down is remembered together with the free memory it was needed at: with more than that the full plan is
-        tried again (another program may have held the memory then).
+        A step down is remembered together with the memory that was free when it was needed: with more than that the
+        full plan is tried again (another program held the rest then).
         """
         entry = self._read().get("plans", {}).get(self.key(plan, model))
-        if not isinstance(entry, dict):
-            return plan
-        if _free(plan) > 1.1 * entry.get("free", 0):
-            return plan
         try:
+            if all(getattr(plan.machine, name) > 1.1 * free for name, free in entry["short"].items()):
+                return plan
             settings = dict(entry["settings"]) | {"offload": Offload(entry["settings"]["offload"])}
             kept = replace(plan, **settings)
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             return plan
         # A plan that starts lower by itself (less is free than then) is not lifted up.
         return kept if kept.need <= plan.need or kept.device != plan.device else plan
 
-    def remember(self, first: MemoryPlan, worked: MemoryPlan, model: str) -> None:
-        """`worked` carried the job that had begun with `first`. Nothing is stored when the first one did it."""
+    def remember(self, first: MemoryPlan, worked: MemoryPlan, model: str, short: Mapping[str, int]) -> None:
+        """`worked` carried the job that had begun with `first`. Nothing is stored when the first one did it.
+
+        short: what ran out on the way, as `Machine` names it (`vram_free`, `ram_free`), and how much there was, bytes.
+        """
         if worked.settings == first.settings:
             return
         data = self._read()
-        entry = {"settings": worked.settings, "free": _free(first)}
+        entry = {"settings": worked.settings, "short": dict(short)}
         data.setdefault("plans", {})[self.key(first, model)] = entry
         self._write(data)
 
@@ -165,7 +166,3 @@ class PlanMemory:
 def speed_key(device: str, name: str, large: bool) -> str:
     """Small models reach another share of a device's speed than full-size ones."""
     return f"{platform.node()}|{name if device != 'cpu' else 'cpu'}|{'large' if large else 'small'}"
-
-
-def _free(plan: MemoryPlan) -> int:
-    return plan.machine.ram_free if plan.machine.device == "cpu" else plan.machine.vram_free

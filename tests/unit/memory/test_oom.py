@@ -5,7 +5,7 @@ import errno
 import pytest
 import torch
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline.memory import GIB, Machine, ModelSize, Offload, Work, _best, plan, smaller
+from fanslymotion.pipeline.memory import GIB, Machine, MemoryPlan, ModelSize, Offload, Work, _best, plan, smaller
 from fanslymotion.pipeline.oom import PlanMemory, is_oom, speed_key
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.settings import Settings
@@ -91,31 +91,36 @@ def card(free: float) -> Machine:
     return Machine("cuda", "card", 24 * GIB, int(free * GIB), 32 * GIB, 24 * GIB, gpu_speed=20)
 
 
+def short(first: MemoryPlan) -> dict[str, int]:
+    """All that was free when the job began, and it ran out."""
+    return {"vram_free": first.machine.vram_free}
+
+
 def test_what_worked_is_taken_next_time(memory):
     first = plan(card(20), ModelSize(), WORK)
     worked = smaller(smaller(first, Stage.SAMPLING), Stage.LOADING)
-    memory.remember(first, worked, "svd-xt")
+    memory.remember(first, worked, "svd-xt", short(first))
     assert memory.recall(first, "svd-xt").settings == worked.settings
     assert memory.recall(first, "svd").settings == first.settings
 
 
 def test_the_full_plan_is_tried_again_with_more_free_memory(memory):
     first = plan(card(12), ModelSize(), WORK)
-    memory.remember(first, smaller(first, Stage.LOADING), "svd-xt")
+    memory.remember(first, smaller(first, Stage.LOADING), "svd-xt", short(first))
     again = plan(card(22), ModelSize(), WORK)
     assert memory.recall(again, "svd-xt").settings == again.settings
 
 
 def test_a_remembered_plan_never_lifts_one_that_starts_lower(memory):
     first = plan(card(20), ModelSize(), WORK)
-    memory.remember(first, smaller(first, Stage.SAMPLING), "svd-xt")
+    memory.remember(first, smaller(first, Stage.SAMPLING), "svd-xt", short(first))
     low = plan(card(4), ModelSize(), WORK)
     assert memory.recall(low, "svd-xt").need <= low.need
 
 
 def test_nothing_is_stored_when_the_first_plan_did_it(memory):
     first = plan(card(20), ModelSize(), WORK)
-    memory.remember(first, first, "svd-xt")
+    memory.remember(first, first, "svd-xt", short(first))
     assert not memory.path.exists()
 
 
@@ -124,7 +129,7 @@ def test_a_damaged_file_costs_an_estimate_and_no_job(memory, text):
     memory.path.write_text(text, encoding="utf-8")
     first = plan(card(20), ModelSize(), WORK)
     assert memory.recall(first, "svd-xt").settings == first.settings
-    memory.remember(first, smaller(first, Stage.LOADING), "svd-xt")
+    memory.remember(first, smaller(first, Stage.LOADING), "svd-xt", short(first))
     assert memory.recall(first, "svd-xt").offload is Offload.MODEL
 
 
@@ -137,6 +142,6 @@ def test_measured_speed_corrects_the_estimate(memory):
 
 def test_forget(memory):
     first = plan(card(20), ModelSize(), WORK)
-    memory.remember(first, smaller(first), "svd-xt")
+    memory.remember(first, smaller(first), "svd-xt", short(first))
     memory.forget()
     assert memory.recall(first, "svd-xt").settings == first.settings

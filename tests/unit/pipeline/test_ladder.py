@@ -241,6 +241,29 @@ def test_what_worked_is_remembered(run: Callable, guided, monkeypatch, tmp_path)
     assert not [w for w in later.warnings if "Out of memory" in w]
 
 
+def test_memory_that_another_program_took_for_a_while_is_asked_for_again(
+    run: Callable, guided, pretend_gpu, monkeypatch, tmp_path
+) -> None:
+    """A game is opened in the middle of a job and closed after it."""
+    now = [GPU]
+    monkeypatch.setattr(ladder.devices, "machine", lambda *_, **__: now[0])
+    real = ladder.Ladder.step_down
+
+    def while_the_game_runs(self: Any, *args: Any) -> bool:
+        now[0] = replace(GPU, vram_free=2 * GIB)
+        return real(self, *args)
+
+    monkeypatch.setattr(ladder.Ladder, "step_down", while_the_game_runs)
+    with failing(monkeypatch, "step", 3):
+        run(guided, renderers=RendererCache())
+    measures: dict[str, Any] = {}
+    run(guided, renderers=RendererCache(), measures=measures, work=tmp_path / "beside the game")
+    assert measures["plan"].offload is Offload.MODEL
+    now[0] = GPU
+    run(guided, renderers=RendererCache(), measures=measures, work=tmp_path / "after it")
+    assert (measures["plan"].offload, measures["plan"].two_pass) == (Offload.NONE, False)
+
+
 class Stop(BaseException):
     """The process dies."""
 
