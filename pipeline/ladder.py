@@ -53,9 +53,12 @@ class Ladder:
         self._keep()
         self._say()
 
-    def step_down(self, stage: Stage, error: str) -> bool:
-        """After memory ran out at `stage`. Return whether the checkpoint still fits. Raise RenderError at the end."""
-        below = smaller(self.plan, stage)
+    def step_down(self, stage: Stage, error: str, ram: bool = False) -> bool:
+        """After memory ran out at `stage`. Return whether the checkpoint still fits. Raise RenderError at the end.
+
+        ram: it was the machine's memory and not the GPU's.
+        """
+        below = smaller(self.plan, stage, ram)
         if below is None:
             end = RenderError(
                 f"the memory is too small for this video, even with everything turned down ({error.splitlines()[0]}). "
@@ -63,7 +66,7 @@ class Ladder:
             )
             self.note(end)
             raise end
-        self._ran_out("ram_free" if self.plan.device == "cpu" else "vram_free")
+        self._ran_out("ram_free" if ram or self.plan.device == "cpu" else "vram_free")
         before, self.plan = self.plan, below
         self._learned = not self._inherited
         self._warn(f"Out of memory while {_DOING[stage]}; going on with: {change(before, below)}. {self._holders()}")
@@ -99,7 +102,7 @@ class Ladder:
         if below is None:
             self._warn(f"{_KILLED.format(_DOING[killed])} No smaller way of working is left; it is tried as it was.")
             return tried
-        if today.need < below.need:
+        if today.ram < below.ram:
             return today
         self._warn(f"{_KILLED.format(_DOING[killed])} Going on with: {change(tried, below)}.")
         return below

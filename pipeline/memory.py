@@ -205,19 +205,22 @@ def plan(machine: Machine, model: ModelSize, work: Work) -> MemoryPlan:
     return best
 
 
-def smaller(now: MemoryPlan, at: Stage | None = None) -> MemoryPlan | None:
+def smaller(now: MemoryPlan, at: Stage | None = None, ram: bool = False) -> MemoryPlan | None:
     """The next rung down after OOM, or None when there is none left.
 
     The order: two-pass guidance, forward chunking, smaller decode chunks, model, group and sequential offload, smaller
     sampling size, CPU (there: bf16, then smaller sizes). at: the stage that ran out, so that rungs which cannot help
     it are passed over: guidance has no part in decoding, and finished latents are not sampled again, smaller.
+    ram: the machine's memory ran out, not the GPU's: weights are put elsewhere only where less of them waits there.
     """
+    if ram and (spared := _less_ram(now)) is not None:
+        return spared
     at = Stage.DECODING if at is Stage.SAVING else at  # the last decoded frames wait there for the encoder
     rungs = _GPU_RUNGS if now.device != "cpu" else _CPU_RUNGS
     for rung, helps in rungs:
         if at is None or at in helps:
             below = rung(now, at)
-            if below is not None:
+            if below is not None and not (ram and below.placement != now.placement and below.ram >= now.ram):
                 return below
     return None
 
@@ -226,10 +229,10 @@ def lighter(now: MemoryPlan, at: Stage) -> MemoryPlan | None:
     """The rung after the system killed the process at `at`, or None when there is none.
 
     A kill does not tell how much was missing, and costs a whole start: down until the stage's estimate is clearly less,
-    or to the last rung. None also for a GPU's plan: its rungs save video memory, and the kill was about RAM.
+    or to the last rung. It was about RAM, also where a GPU computes.
     """
     if now.device != "cpu":
-        return None
+        return smaller(now, at, ram=True)
     at = Stage.DECODING if at is Stage.SAVING else at
     found = None
     while (below := smaller(found or now, at)) is not None:
@@ -340,6 +343,20 @@ def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     if at is Stage.DECODING and Offload.GROUP in below:
         below.remove(Offload.GROUP)  # it leaves the VAE whole
     return replace(now, offload=below[0]) if below else None
+
+
+def _less_ram(now: MemoryPlan) -> MemoryPlan | None:
+    """Weights that wait in RAM for their turn on the card go to it at once, if it has room for them all."""
+    if now.device == "cpu":
+        return None
+    found = replace(now, offload=Offload.NONE)
+    while found.ram < now.ram and found.need > found.limit:
+        over = next(stage for stage in _STAGES if found.peak(stage) > found.limit)
+        below = smaller(found, over)
+        if below is None:
+            return None
+        found = below
+    return found if found.ram < now.ram else None
 
 
 def _sample_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:

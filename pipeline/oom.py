@@ -24,9 +24,11 @@ MESSAGES = (
     "cublas_status_not_initialized",  # what cuBLAS says when its handle finds no memory
     "cudnn_status_alloc_failed",
     "cudnn_status_not_initialized",
-    "cudnn_status_internal_error_host_allocation_failed",
     "unable to find an engine to execute this computation",  # what cuDNN says when no engine's work space fits
     "hipblas_status_alloc_failed",
+)
+RAM_MESSAGES = (
+    "cudnn_status_internal_error_host_allocation_failed",
     "defaultcpuallocator: can't allocate memory",
     "defaultcpuallocator: not enough memory",  # Windows
     "unable to allocate",  # numpy
@@ -43,20 +45,33 @@ OS_ERROR = re.compile(r"\(os error (?:8|14|1455)\)" if sys.platform == "win32" e
 
 def is_oom(error: BaseException) -> bool:
     """Whether the error, or one it came from, says that memory ran out: the GPU's or the machine's."""
-    return any(_is_oom(e) for e in _chain(error))
+    return any(_is_gpus(e) or _is_rams(e) for e in _chain(error))
 
 
-def _is_oom(error: BaseException) -> bool:
-    if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemoryError", "AcceleratorOutOfMemoryError"):
+def is_ram(error: BaseException) -> bool:
+    """Whether it was the machine's own memory, not the GPU's."""
+    return any(_is_rams(e) for e in _chain(error))
+
+
+def _is_gpus(error: BaseException) -> bool:
+    if type(error).__name__ in ("OutOfMemoryError", "AcceleratorOutOfMemoryError"):
+        return True
+    return isinstance(error, (RuntimeError, OSError, ValueError)) and _says(error, MESSAGES)
+
+
+def _is_rams(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
         return True
     if isinstance(error, OSError) and (error.errno == ENOMEM or getattr(error, "winerror", None) in WIN_CODES):
         return True
-    text = str(error).lower()
-    if type(error).__name__ == "SafetensorError":
-        return OS_ERROR.search(text) is not None
-    if not isinstance(error, (RuntimeError, OSError, ValueError)):
+    if type(error).__name__ != "SafetensorError" and not isinstance(error, (RuntimeError, OSError, ValueError)):
         return False
-    return OS_ERROR.search(text) is not None or any(message in text for message in MESSAGES)
+    return OS_ERROR.search(str(error).lower()) is not None or _says(error, RAM_MESSAGES)
+
+
+def _says(error: BaseException, messages: tuple[str, ...]) -> bool:
+    text = str(error).lower()
+    return any(message in text for message in messages)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -94,8 +109,9 @@ class PlanMemory:
             kept = replace(plan, **settings)
         except (AttributeError, KeyError, TypeError, ValueError):
             return plan
-        # A plan that starts lower by itself (less is free than then) is not lifted up.
-        return kept if kept.need <= plan.need or kept.device != plan.device else plan
+        # A plan that starts lower by itself (less is free than then) is not lifted up, but where that spares RAM.
+        lower = kept.need <= plan.need or (kept.ram < plan.ram and kept.need <= kept.limit)
+        return kept if lower or kept.device != plan.device else plan
 
     def remember(self, first: MemoryPlan, worked: MemoryPlan, model: str, short: Mapping[str, int]) -> None:
         """`worked` carried the job that had begun with `first`. Nothing is stored when the first one did it.

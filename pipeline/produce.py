@@ -3,8 +3,9 @@
 import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from .guard import FrameGuard
 from .interpolate import interpolate
 from .ladder import Ladder
 from .memory import SIZE, Machine, MemoryPlan
-from .oom import is_oom
+from .oom import is_oom, is_ram
 from .order import Order, fitted, settle
 from .photo import load_photo
 from .preview import Previewer, fit_previewer
@@ -78,22 +79,21 @@ def produce(
     while True:
         plan = ladder.plan
         job = _Job(fitted(order, plan), plan, photo, image, out, work, settings, renderers, progress, record or {})
-        error = ""
+        go_down: Callable[[], object] | None = None
         try:
             result = job.run(checkpoint_seconds)
         except Exception as e:
             if not is_oom(e):
                 ladder.note(e)
                 raise
-            error = str(e) or type(e).__name__
+            go_down = partial(ladder.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
         # Outside of `except`: the exception holds the frames, and those the tensors (pytorch #18853).
-        if not error:
+        if go_down is None:
             break
-        stage = job.stage
         del job
         renderers.forget_failed()
         free_memory()
-        ladder.step_down(stage, error)
+        go_down()
     ladder.done(job.clock.seconds.get(Stage.SAMPLING, 0.0), job.sampled_share)
     if measures is not None:
         measures.update(job.measures, plan=ladder.plan)

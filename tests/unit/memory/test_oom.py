@@ -6,7 +6,7 @@ import pytest
 import torch
 from fanslymotion.errors import RenderError
 from fanslymotion.pipeline.memory import GIB, Machine, MemoryPlan, ModelSize, Offload, Work, _best, plan, smaller
-from fanslymotion.pipeline.oom import PlanMemory, is_oom, speed_key
+from fanslymotion.pipeline.oom import PlanMemory, is_oom, is_ram, speed_key
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.settings import Settings
 from safetensors import SafetensorError
@@ -29,6 +29,17 @@ def wrapped(cause: BaseException) -> BaseException:
         RuntimeError("GET was unable to find an engine to execute this computation"),
         RuntimeError("FIND was unable to find an engine to execute this computation"),
         RuntimeError("CUDA error: HIPBLAS_STATUS_ALLOC_FAILED when calling `hipblasCreate(handle)`"),
+        wrapped(torch.OutOfMemoryError("HIP out of memory")),
+    ],
+)
+def test_video_memory_that_ran_out_is_known(error):
+    assert is_oom(error)
+    assert not is_ram(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
         RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to"),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4294967296 bytes."),
         MemoryError(),
@@ -36,17 +47,18 @@ def wrapped(cause: BaseException) -> BaseException:
         OSError("Файл подкачки слишком мал для завершения операции. (os error 1455)"),
         RuntimeError("Файл подкачки слишком мал для завершения операции. (os error 1455)"),
         SafetensorError("Error while deserializing: I/O error: Файл подкачки слишком мал. (os error 1455)"),
-        wrapped(torch.OutOfMemoryError("HIP out of memory")),
+        wrapped(MemoryError()),
     ],
 )
-def test_memory_that_ran_out_is_known(error):
+def test_the_machines_memory_that_ran_out_is_known(error):
     assert is_oom(error)
+    assert is_ram(error)
 
 
 def test_torch_really_speaks_like_that():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**46, dtype=torch.float32)
-    assert is_oom(caught.value)
+    assert is_ram(caught.value)
 
 
 @pytest.mark.parametrize(

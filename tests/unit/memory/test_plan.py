@@ -14,6 +14,7 @@ from fanslymotion.pipeline.memory import (
     _best,
     change,
     duration_text,
+    lighter,
     plan,
     resumable,
     smaller,
@@ -182,6 +183,21 @@ def test_every_stage_finds_its_way_down_from_every_rung(machine, model):
     for start in starts:
         for at in Stage:
             assert ladder(start, at)[-1].device == "cpu"
+
+
+def test_after_ram_ran_out_nothing_asks_for_more_of_it():
+    tight = _best(gpu(12), SVD, CLIP_720P)
+    assert tight.offload is Offload.MODEL
+    below = smaller(tight, Stage.LOADING, ram=True)
+    assert below is not None
+    assert (below.offload, below.fits) == (Offload.NONE, True)
+    assert lighter(tight, Stage.LOADING) == below, "also when the system killed for it"
+    for at in Stage:
+        rung = tight
+        while (rung := smaller(rung, at, ram=True)) is not None:
+            assert rung.ram <= tight.ram
+            assert rung.device == "cuda", "a processor would need more"
+    assert smaller(_best(gpu(4), XT, CLIP_720P), Stage.LOADING, ram=True) is None, "the card has no room for it all"
 
 
 def test_running_out_while_decoding_never_samples_again():

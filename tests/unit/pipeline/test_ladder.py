@@ -25,12 +25,12 @@ from fanslymotion.settings import Settings
 CPU = Machine(cores=2, ram_total=64 * GIB, ram_free=60 * GIB)
 GPU = replace(CPU, device="cuda", name="a large GPU", vram_total=24 * GIB, vram_free=23 * GIB, gpu_speed=20.0)
 
-ERRORS = (
+GPU_ERRORS = (
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     RuntimeError("CUDA error: out of memory"),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
-    MemoryError(),
 )
+ERRORS = (*GPU_ERRORS, MemoryError())
 
 
 @pytest.fixture
@@ -59,7 +59,9 @@ def pretend_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def failing(monkeypatch: pytest.MonkeyPatch, place: str, times: int) -> Iterator[list[int]]:
+def failing(
+    monkeypatch: pytest.MonkeyPatch, place: str, times: int, errors: tuple[Exception, ...] = GPU_ERRORS
+) -> Iterator[list[int]]:
     """The first `times` calls at the place find no memory; the list's only number counts them down."""
     left = [times]
 
@@ -67,7 +69,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, place: str, times: int) -> Iterator
         def call(*args: Any, **options: Any) -> Any:
             if left[0] > 0:
                 left[0] -= 1
-                raise ERRORS[left[0] % len(ERRORS)]
+                raise errors[left[0] % len(errors)]
             return real(*args, **options)
 
         return call
@@ -104,7 +106,7 @@ def check(result: Any) -> None:
 )
 def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times: int) -> None:
     cache = RendererCache()
-    with failing(monkeypatch, place, times) as left:
+    with failing(monkeypatch, place, times, ERRORS) as left:
         result = run(guided, renderers=cache, machine=CPU)
     assert left == [0]
     check(result)
@@ -118,7 +120,7 @@ def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times:
 @pytest.mark.parametrize(("place", "times"), [("load", 1), ("encode", 3), ("step", 5), ("decode", 5)])
 def test_after_a_cpus_last_rung(run: Callable, guided, monkeypatch, place: str, times: int) -> None:
     cache = RendererCache()
-    with failing(monkeypatch, place, times), pytest.raises(RenderError, match="the memory is too small"):
+    with failing(monkeypatch, place, times, ERRORS), pytest.raises(RenderError, match="the memory is too small"):
         run(guided, renderers=cache, machine=CPU)
     check(run(replace(guided, seed=5), renderers=cache, machine=CPU))
 
@@ -163,6 +165,34 @@ def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, pl
     assert (plan.device, plan.dtype, plan.offload) == ("cpu", "float32", Offload.NONE)
     assert "CPU instead of sequential offload" in result.warnings[-1]
     check(run(replace(guided, seed=5), renderers=cache, machine=GPU))
+
+
+def test_ram_that_runs_out_sends_the_weights_to_the_card(
+    run: Callable, guided, pretend_gpu, monkeypatch, settings, tmp_path
+) -> None:
+    """A small paging file on Windows: what leaves the weights in RAM is no help there."""
+    planned = ladder.outlook
+
+    def with_offload(*args: Any, **options: Any) -> Any:
+        return PlanMemory(settings).recall(replace(planned(*args, **options), offload=Offload.MODEL), "guided")
+
+    monkeypatch.setattr(ladder, "outlook", with_offload)
+    measures: dict[str, Any] = {}
+    with failing(monkeypatch, "load", 1, (MemoryError(),)):
+        result = run(guided, renderers=RendererCache(), machine=GPU, measures=measures)
+    assert "all on the GPU instead of model offload" in result.warnings[0]
+    check(run(guided, renderers=RendererCache(), machine=GPU, measures=measures, work=tmp_path / "later"))
+    assert measures["plan"].offload is Offload.NONE, "it is remembered"
+    more = replace(GPU, ram_free=2 * GPU.ram_free)
+    run(guided, renderers=RendererCache(), machine=more, measures=measures, work=tmp_path / "with more")
+    assert measures["plan"].offload is Offload.MODEL
+
+
+def test_ram_that_runs_out_with_everything_on_the_card_is_said_to_be_too_small(
+    run: Callable, guided, pretend_gpu, monkeypatch
+) -> None:
+    with failing(monkeypatch, "load", 1, (MemoryError(),)), pytest.raises(RenderError, match="memory is too small"):
+        run(guided, renderers=RendererCache(), machine=GPU)
 
 
 def test_the_rungs_come_in_their_order(run: Callable, guided, pretend_gpu, monkeypatch) -> None:
