@@ -112,6 +112,8 @@ def seconds(now: "MemoryPlan") -> dict[Stage, float]:
     speed = machine.gpu_speed if now.device != "cpu" else machine.cpu_speed
     if now.device == "cpu" and now.dtype == "float32" and machine.cpu_bf16:
         speed *= 0.45  # 44 s against 20 s a step
+    if now.device != "cpu" and now.dtype == "float32":
+        speed *= 0.5  # twice the bytes; what a card really reaches is measured with its first video (`oom.PlanMemory`)
     if not model.large:
         speed *= SMALL_SPEED
     speed = max(speed, 0.01) * 1e12

@@ -1,4 +1,4 @@
-"""Out of memory is no end: step down, say so, go on from the checkpoint."""
+"""Out of memory is no end: step down, say so, go on from the checkpoint. Neither is a card that fails at 16 bits."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from ..settings import Settings
 from . import devices
 from .checkpoint import newest_note
 from .files import commit, part_path
-from .memory import SIZE, Machine, MemoryPlan, change, continued, lighter, resumable, smaller
+from .memory import SIZE, Machine, MemoryPlan, change, continued, lighter, plan, resumable, smaller
 from .oom import Offload, PlanMemory
 from .outlook import outlook, watch
 from .progress import Stage
@@ -47,7 +47,7 @@ class Ladder:
         self._memory = PlanMemory(settings)
         self._path = work / PLAN_NAME
         self._first = outlook(request, photo_size, presets, settings, machine=machine)
-        self._learned = self._inherited = False
+        self._learned = self._inherited = self._widened = False
         self._short: dict[str, int] = {}
         self.plan = self._start(killed)
         self._keep()
@@ -73,6 +73,25 @@ class Ladder:
         self._keep()
         return resumable(before, below)
 
+    @property
+    def can_widen(self) -> bool:
+        return self.plan.dtype == "float16"
+
+    def widen(self, stage: Stage) -> None:
+        """After 16-bit numbers gave NaN at `stage`, as they do on GTX 16xx cards: go on in 32-bit ones.
+
+        (pytorch #58123, Stability-AI/generative-models #282.)
+        """
+        before, first = self.plan, self._first
+        self._first = plan(first.machine, first.model, first.work, "float32")
+        self.plan = continued(self._first, before.settings)
+        self._widened = True
+        self._warn(
+            f"The graphics card gave numbers that are not finite (NaN) while {_DOING[stage]}; "
+            f"going on with: {change(before, self.plan)}."
+        )
+        self._keep()
+
     def note(self, error: Exception) -> None:
         """Let the error say what has been tried."""
         for warning in self.warnings:
@@ -80,6 +99,8 @@ class Ladder:
 
     def done(self, sampling_seconds: float, share: float) -> None:
         """The job has ended well: remember what carried it, and how fast. share: of the sampling, done in one go."""
+        if self._widened:
+            self._memory.widen(self._first, self.model)
         if self._learned:
             self._memory.remember(self._first, self.plan, self.model, self._short)
         if share > 0.5:

@@ -192,9 +192,12 @@ _STORED = (
 )
 
 
-def plan(machine: Machine, model: ModelSize, work: Work) -> MemoryPlan:
-    """The first rung, from the best one down, whose estimate fits; the last one when none does (`fits` says so)."""
-    best = _best(machine, model, work)
+def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16") -> MemoryPlan:
+    """The first rung, from the best one down, whose estimate fits; the last one when none does (`fits` says so).
+
+    dtype: on a GPU: `float32` for one that gives NaN in 16-bit numbers.
+    """
+    best = _best(machine, model, work, dtype)
     while not best.fits:
         over = [stage for stage in _STAGES if best.peak(stage) > best.limit] or [Stage.LOADING]
         below = next((rung for stage in over if (rung := smaller(best, stage))), None)
@@ -284,13 +287,13 @@ def resumable(before: MemoryPlan, after: MemoryPlan) -> bool:
 # ------------------------------------------------------------------------------------------- the first rung
 
 
-def _best(machine: Machine, model: ModelSize, work: Work) -> MemoryPlan:
+def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16") -> MemoryPlan:
     best = MemoryPlan(
         machine,
         model,
         work,
         device="cuda",
-        dtype="float16",
+        dtype=dtype,
         offload=Offload.NONE,
         width=work.width,
         height=work.height,

@@ -13,6 +13,7 @@ from typing import Any
 from ..settings import Settings
 from .files import commit, part_path
 from .memory import MemoryPlan, Offload
+from .memory import plan as planned
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,10 @@ class PlanMemory:
         A step down is remembered together with the memory that was free when it was needed: with more than that the
         full plan is tried again (another program held the rest then).
         """
-        entry = self._read().get("plans", {}).get(self.key(plan, model))
+        data = self._read()
+        if plan.dtype == "float16" and _place(plan, model) in data.get("float32", ()):
+            plan = planned(plan.machine, plan.model, plan.work, "float32")
+        entry = data.get("plans", {}).get(self.key(plan, model))
         try:
             if all(getattr(plan.machine, name) > 1.1 * free for name, free in entry["short"].items()):
                 return plan
@@ -124,6 +128,14 @@ class PlanMemory:
         entry = {"settings": worked.settings, "short": dict(short)}
         data.setdefault("plans", {})[self.key(first, model)] = entry
         self._write(data)
+
+    def widen(self, plan: MemoryPlan, model: str) -> None:
+        """This card gives NaN in 16-bit numbers with this model, and not in 32-bit ones."""
+        data = self._read()
+        places = data.setdefault("float32", [])
+        if _place(plan, model) not in places:
+            places.append(_place(plan, model))
+            self._write(data)
 
     def forget(self) -> None:
         """Start from the estimates again."""
@@ -153,9 +165,8 @@ class PlanMemory:
 
     @staticmethod
     def key(plan: MemoryPlan, model: str) -> str:
-        work, machine = plan.work, plan.machine
-        name = machine.name if machine.device != "cpu" else "cpu"
-        return f"{platform.node()}|{name}|{model}|{work.width}x{work.height}x{plan.model.frames}"
+        work = plan.work
+        return f"{_place(plan, model)}|{work.width}x{work.height}x{plan.model.frames}|{plan.dtype}"
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -177,6 +188,11 @@ class PlanMemory:
             log.debug("%s was not written: %s", self.path, e)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _place(plan: MemoryPlan, model: str) -> str:
+    machine = plan.machine
+    return f"{platform.node()}|{machine.name if machine.device != 'cpu' else 'cpu'}|{model}"
 
 
 def speed_key(device: str, name: str, large: bool) -> str:

@@ -22,7 +22,7 @@ from .clock import JobClock, load_times, store_times
 from .decode import decode
 from .encode import VideoEncoder
 from .film import Film
-from .guard import FrameGuard
+from .guard import FrameGuard, NotFinite
 from .interpolate import interpolate
 from .ladder import Ladder
 from .memory import SIZE, Machine, MemoryPlan
@@ -79,21 +79,24 @@ def produce(
     while True:
         plan = ladder.plan
         job = _Job(fitted(order, plan), plan, photo, image, out, work, settings, renderers, progress, record or {})
-        go_down: Callable[[], object] | None = None
+        go_on: Callable[[], object] | None = None
         try:
             result = job.run(checkpoint_seconds)
         except Exception as e:
-            if not is_oom(e):
+            if is_oom(e):
+                go_on = partial(ladder.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
+            elif isinstance(e, NotFinite) and ladder.can_widen:
+                go_on = partial(ladder.widen, job.stage)
+            else:
                 ladder.note(e)
                 raise
-            go_down = partial(ladder.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
         # Outside of `except`: the exception holds the frames, and those the tensors (pytorch #18853).
-        if go_down is None:
+        if go_on is None:
             break
         del job
         renderers.forget_failed()
         free_memory()
-        go_down()
+        go_on()
     ladder.done(job.clock.seconds.get(Stage.SAMPLING, 0.0), job.sampled_share)
     if measures is not None:
         measures.update(job.measures, plan=ladder.plan)

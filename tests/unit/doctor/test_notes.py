@@ -19,7 +19,7 @@ from fanslymotion.settings import Settings
 GIB = 2**30
 CPU = Machine(cores=8, ram_total=64 * GIB, ram_free=60 * GIB, cpu_half=True)
 CARDS = [replace(CPU, device="cuda", vram_total=n * GIB, vram_free=n * GIB, gpu_speed=20.0) for n in (4, 8, 24)]
-TERMS = re.compile(r"\b(GPU|guidance|float16|float32|bfloat16|mini|fanslymotion models list)\b")
+TERMS = re.compile(r"\b(GPU|guidance|float16|float32|bfloat16|NaN|mini|fanslymotion models list)\b")
 
 
 @pytest.fixture
@@ -51,6 +51,16 @@ def test_every_step_down_is_said_in_russian(machine: Machine, stage: Stage, sett
         assert not re.search("[A-Za-z]", TERMS.sub("", russian)), (note, russian)
         assert re.findall(r"\d+", russian) == re.findall(r"\d+", TERMS.sub(lambda m: m[0], note)), "no figure is lost"
         assert say_note(note, "en") == note
+
+
+@pytest.mark.parametrize("stage", [Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING])
+def test_a_card_that_fails_at_16_bits_is_said_in_russian(stage: Stage, settings: Settings, tmp_path: Path) -> None:
+    request = VideoRequest(resolution="720p", seconds=6, quality="standard", model="svd-xt", seed=1)
+    ladder = Ladder(request, (1920, 1080), load_presets(settings), settings, tmp_path, "a", machine=CARDS[1])
+    ladder.widen(stage)
+    russian = say_note(ladder.warnings[-1], "ru")
+    assert not re.search("[A-Za-z]", TERMS.sub("", russian)), russian
+    assert "float32, а не float16" in russian
 
 
 def test_names_of_others_stay_as_they_are() -> None:

@@ -152,6 +152,17 @@ def test_measured_speed_corrects_the_estimate(memory):
     assert memory.speeds[speed_key("cuda", "card", True)] == pytest.approx(10)
 
 
+def test_a_card_that_fails_at_16_bits_computes_in_32_from_then_on(memory):
+    first = plan(card(20), ModelSize(), WORK)
+    wide = plan(card(20), ModelSize(), WORK, "float32")
+    assert (first.dtype, wide.dtype, wide.fits) == ("float16", "float32", True)
+    memory.widen(wide, "svd-xt")
+    assert memory.recall(first, "svd-xt").settings == wide.settings
+    assert memory.recall(first, "svd").settings == first.settings, "another model may be well"
+    memory.remember(wide, smaller(wide, Stage.SAMPLING), "svd-xt", short(wide))
+    assert memory.recall(first, "svd-xt").two_pass
+
+
 def test_forget(memory):
     first = plan(card(20), ModelSize(), WORK)
     memory.remember(first, smaller(first), "svd-xt", short(first))

@@ -294,6 +294,64 @@ def test_memory_that_another_program_took_for_a_while_is_asked_for_again(
     assert (measures["plan"].offload, measures["plan"].two_pass) == (Offload.NONE, False)
 
 
+@pytest.mark.parametrize("place", ["encode", "step", "decode"])
+def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
+    run: Callable, guided, monkeypatch, tmp_path, place: str
+) -> None:
+    """As GTX 16xx cards do."""
+    from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel as Unet
+    from transformers import CLIPVisionModelWithProjection as Encoder
+
+    computed: list[str] = []
+
+    def of(plan: Any) -> Placement:
+        computed.append(plan.dtype)
+        return Placement(torch.device("cpu"), torch.float32, plan.offload)
+
+    def broken(real: Callable) -> Callable:
+        def call(*args: Any, **options: Any) -> Any:
+            found = real(*args, **options)
+            if computed[-1] == "float16":
+                for tensor in found.values() if hasattr(found, "values") else found:
+                    tensor.fill_(torch.nan)
+            return found
+
+        return call
+
+    monkeypatch.setattr(Placement, "of", staticmethod(of))
+    kind, name = {
+        "encode": (Encoder, "forward"),
+        "step": (Unet, "forward"),
+        "decode": (AutoencoderKLTemporalDecoder, "decode"),
+    }[place]
+    monkeypatch.setattr(kind, name, broken(getattr(kind, name)))
+    steps: list[int] = []
+    result = run(
+        guided,
+        renderers=RendererCache(),
+        machine=GPU,
+        progress=lambda p: steps.append(p.step) if p.x0 is not None else None,
+    )
+    check(result)
+    assert computed == ["float16", "float32"]
+    assert steps == list(range(1, 10)), "what was drawn stays drawn"
+    assert "not finite (NaN)" in result.warnings[-1]
+    assert "float32 instead of float16" in result.warnings[-1]
+    check(run(guided, renderers=RendererCache(), machine=GPU, work=tmp_path / "later"))
+    assert computed == ["float16", "float32", "float32"], "it is remembered"
+
+
+def test_nan_in_32_bits_is_the_models_fault(run: Callable, guided, pretend_gpu, monkeypatch, settings) -> None:
+    from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel as Unet
+
+    real = Unet.forward
+    monkeypatch.setattr(Unet, "forward", lambda *args, **options: (real(*args, **options)[0] * torch.nan,))
+    with pytest.raises(RenderError, match="models check") as caught:
+        run(guided, renderers=RendererCache(), machine=GPU)
+    assert "float32 instead of float16" in caught.value.__notes__[-1]
+    assert "float32" not in PlanMemory(settings)._read()
+
+
 class Stop(BaseException):
     """The process dies."""
 
