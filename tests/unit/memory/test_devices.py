@@ -229,3 +229,15 @@ def test_windows_is_asked_in_its_own_way(monkeypatch):
         sys.modules, "torch", SimpleNamespace(cpu=SimpleNamespace(_is_avx512_bf16_supported=lambda: False))
     )
     assert processor._windows_flags() == {"avx512f"}
+
+
+def test_a_mac_computes_in_32_bits(monkeypatch):
+    """An M2 has bf16; its torch has not."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(stdout="hw.optional.arm.FEAT_BF16: 1\n"))
+    processor.cpu_flags.cache_clear()
+    try:
+        assert not processor.cpu_bf16()
+        assert not processor.cpu_flags()
+    finally:
+        processor.cpu_flags.cache_clear()
