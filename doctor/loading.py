@@ -7,7 +7,8 @@ import time
 
 import psutil
 
-from ..pipeline.models import require_model
+from ..pipeline.estimate import Offload
+from ..pipeline.models import UNET, require_model
 from ..pipeline.oom import is_oom
 from ..pipeline.outlook import outlook
 from ..pipeline.request import VideoRequest
@@ -29,12 +30,13 @@ def main(settings: Settings, name: str) -> None:
     began = time.perf_counter()
     try:
         renderer = RendererCache().get(model, placement=Placement.of(plan))
+        renderer.bring(UNET)  # the largest one: with model offload it waits in RAM until it computes
     except Exception as e:
         if not is_oom(e):
             raise
         print(e, file=sys.stderr)
         sys.exit(OUT_OF_MEMORY)
-    on_card = renderer.device.type == "cuda"
+    on_card = renderer.device.type == "cuda" and plan.offload in (Offload.NONE, Offload.MODEL)
     told = {
         "seconds": time.perf_counter() - began,
         "bytes": torch.cuda.max_memory_reserved() if on_card else psutil.Process(os.getpid()).memory_info().rss,

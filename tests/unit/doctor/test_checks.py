@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 from fanslymotion.doctor import checks as module
+from fanslymotion.doctor import loading
 from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, requirements, worst, wrong_packages
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.devices import GpuProcess, Gpus, GpuSample
-from fanslymotion.pipeline.estimate import GIB
+from fanslymotion.pipeline.estimate import GIB, Offload
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.torch_build import TorchBuild
 from fanslymotion.queue import state
@@ -255,6 +256,26 @@ def test_loading_a_model(settings: Settings) -> None:
     [check] = list(Doctor(settings, load=True).loads())
     assert check.result == OK, check
     assert "loaded in" in check.detail
+
+
+def test_a_model_that_waits_in_ram_is_brought_to_the_card(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading alone would tell nothing of the card: with model offload each part goes there when it computes."""
+    import torch
+    from fanslymotion.pipeline.renderer import Placement, Renderer
+
+    asked: list[str] = []
+
+    def bring(self: Renderer, part: str) -> None:
+        asked.append(part)
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    placement = Placement(torch.device("cpu"), torch.float32, Offload.MODEL)
+    monkeypatch.setattr(Placement, "of", staticmethod(lambda plan: placement))
+    monkeypatch.setattr(Renderer, "bring", bring)
+    with pytest.raises(SystemExit) as caught:
+        loading.main(settings, "mini")
+    assert caught.value.code == loading.OUT_OF_MEMORY
+    assert asked == ["unet"]
 
 
 @pytest.mark.parametrize(("code", "fault"), [(-9, "FM-MEM-001"), (3, "FM-MEM-001"), (1, "FM-MODEL-006")])
