@@ -137,16 +137,18 @@ def remove(name: str, presets: Presets, settings: Settings) -> int:
     if state and state.status in ("starting", "running"):
         raise BadInput(f"{name} is being downloaded; cancel that first: fanslymotion models cancel {name}")
     folder = folder_of(preset, settings)
-    size = folder_size(folder)
-    if not folder.is_dir():
-        downloads.forget(name)
-        raise BadInput(f"{name} is not here: there is no {folder}")
     # Renamed first: a removal that breaks off in the middle never leaves half a model under the name.
     grave = folder.with_name(f".{folder.name}.removed")
+    size = folder_size(folder) + folder_size(grave)
+    if not folder.is_dir() and not grave.is_dir():
+        downloads.forget(name)
+        raise BadInput(f"{name} is not here: there is no {folder}")
     try:
-        shutil.rmtree(grave, ignore_errors=True)
-        folder.rename(grave)
-        shutil.rmtree(grave)
+        if grave.is_dir():  # left by a removal that broke off
+            shutil.rmtree(grave)
+        if folder.is_dir():
+            folder.rename(grave)
+            shutil.rmtree(grave)
     except OSError as e:
         raise ModelError(f"{folder} could not be removed: {e}; end the program that uses it, then try again") from e
     downloads.forget(name)

@@ -98,6 +98,24 @@ def test_remove_frees_the_disk_and_leaves_no_trace(whole, settings, presets):
         remove("tiny", presets, settings)
 
 
+def test_a_removal_that_broke_off_is_finished_by_the_next(whole, settings, presets, monkeypatch):
+    """A file was open in another program, which Windows does not let go of."""
+    size = look("tiny", presets, settings).size
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda path, **_: raising(PermissionError(f"{path} is in use")))
+        with pytest.raises(ModelError, match="could not be removed"):
+            remove("tiny", presets, settings)
+    assert look("tiny", presets, settings).state == "missing"
+    assert remove("tiny", presets, settings) == size
+    assert [p.name for p in settings.models.iterdir() if p.name != ".downloads"] == []
+    with pytest.raises(BadInput, match="not here"):
+        remove("tiny", presets, settings)
+
+
+def raising(error: Exception) -> None:
+    raise error
+
+
 def test_bundled_models_stay(settings, presets):
     with pytest.raises(BadInput, match="stays"):
         remove("mini", presets, settings)
