@@ -65,7 +65,7 @@ def produce(
     """Make the video `out` from the normalised `photo`; go on from the checkpoint in `work` when there is one.
 
     progress: called in this thread at least at every step; Cancelled and HandBack that it raises pass through, and no
-    partial file stays. record: what else the file's metadata shall say (the job's id and name).
+    partial file stays. record: what else the file's metadata shall say (the job's id), to everybody who gets the video.
     measures: filled with what tests and benches want to know (see `_Job.measures`).
     checkpoint_seconds: time between two checkpoints within a window; each window's end gets one anyway.
     machine: to plan the memory for; by default this one as it is now.

@@ -65,7 +65,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
             presets=load_presets(store.settings),
             renderers=renderers,
             progress=progress,
-            record={"job": job.id, "name": job.name},
+            record={"job": job.id, "name": f"video-{job.id}"},  # videos are published: the photo's name is not for all
             killed=state.killed_for_memory(store, job.id, job.attempt),
         )
 

@@ -1,6 +1,7 @@
 """Finished videos come back after the job list is lost; deleted ones do not."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -9,13 +10,15 @@ from pathlib import Path
 import pytest
 from fanslymotion.pipeline.ffmpeg import ffmpeg_path
 from fanslymotion.pipeline.metadata import settings_comment
-from fanslymotion.pipeline.request import VideoResult
+from fanslymotion.pipeline.renderer import RendererCache
+from fanslymotion.pipeline.request import VideoRequest, VideoResult
 from fanslymotion.queue import jobs as jobs_module
 from fanslymotion.queue import state
 from fanslymotion.queue.adopt import adopt
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.recovery import ORPHAN_SECONDS, tidy
 from fanslymotion.queue.rows import VIDEO_NAME
+from fanslymotion.queue.tasks import make_produce, process_video_generation
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 
@@ -58,6 +61,20 @@ def test_videos_come_back_with_name_settings_and_size(jobs: Jobs, done) -> None:
     assert after.finished == pytest.approx(os.stat(before.video).st_mtime)
     assert adopt(jobs.store, "anna") == 0
     assert [event.text for event in jobs.events_since(after.id) if event.kind == "status"] == ["done"]
+
+
+def test_the_photos_name_is_in_no_video_and_the_video_comes_back(jobs: Jobs, photo: Path) -> None:
+    """Videos are published, and a photo's name may say who is on it and where."""
+    request = VideoRequest(resolution="480p", seconds=6, quality="sampled", steps=1, model="mini", seed=3)
+    job = jobs.submit(photo, request, name="annabella-hotel-berlin.jpg")
+    row = state.claim(jobs.store, "w", 1.0)
+    process_video_generation(jobs.store, row, "w", make_produce(jobs.store, RendererCache()), lambda _: None)
+    video = jobs.get(job.id).video
+    assert video is not None
+    assert not re.search(rb"annabella|hotel|berlin", video.read_bytes(), re.IGNORECASE)
+    lose_the_list(jobs)
+    assert adopt(jobs.store, "") == 1
+    assert jobs.get(job.id).name == f"video-{job.id}"
 
 
 def test_what_is_not_ours_or_not_finished_stays_out(jobs: Jobs, done, settings: Settings, tmp_path: Path) -> None:
