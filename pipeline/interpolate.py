@@ -3,6 +3,9 @@
 For each pair of neighbours DIS flow (Kroeger et al. 2016) is found in both directions at a reduced size. For every
 pixel of a frame in between the motion is chosen along which the two neighbours agree best (the idea of Baker et al.
 2011, section 3.3); both are warped along it at full size and blended by what each of them can see at that place.
+
+Warping takes most of the time. OpenCV samples 8-bit pictures of four channels many times faster between two pixels
+than between sixteen, so that half-pixels are made once for each frame, as in H.264, and all warps read from those.
 """
 
 import os
@@ -11,14 +14,21 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import islice
 
 import cv2
 import numpy as np
 
 FACTORS = (1, 2, 4, 8)
 
-FLOW_SIDE = 512
-"""Pixels of the long side at which flow is found. Full size costs four times as much and measured no better."""
+FLOW_SIDE = 384
+"""Pixels of the long side at which flow is found. 512 would be 0.4 dB better, and a third slower."""
+
+HALF_PIXEL = np.array([[1, -5, 20, 20, -5, 1]], np.float32) / 32
+"""H.264's filter for the place between the two middle pixels."""
+
+EDGES = cv2.BORDER_REPLICATE
+"""What lies outside of a frame is taken to be as its edge."""
 
 WINDOW = (5, 5)
 """Pixels (at flow size) over which the two neighbours are compared along one candidate motion."""
@@ -34,11 +44,8 @@ EDGE = 8
 """Pixels (at flow size) beside the frame's edge: a patch of DIS, which would reach beyond."""
 
 CUT = 0.6
-"""Share of points gone astray. Pans, zooms and parallax stay below 0.3 even at four times a clip's speed, cuts and
-unrelated pictures lie above 0.85 (measured with bench/camera_clips.py)."""
-
-STRIP = 32
-"""Rows warped at a time, so that they stay in the processor's cache: a third faster than the whole frame at once."""
+"""Share of points gone astray. Pans, zooms and parallax stay below 0.1 at a clip's own speed and below 0.55 at four
+times of it, cuts and unrelated pictures lie above 0.9 (measured with bench/camera_clips.py)."""
 
 MAX_THREADS = 4
 
@@ -54,52 +61,64 @@ def interpolate(frames: Iterable[np.ndarray], factor: int, total: int) -> Iterat
     """
     if factor not in FACTORS or total < 1 or total % factor:
         raise ValueError(f"{total} frames at factor {factor}: it must be one of {FACTORS} and divide them")
+    wanted = total // factor
+    if factor == 1:
+        yield from _first(frames, wanted)
+        return
     times = [k / factor for k in range(1, factor)]
-    for given, made in _ahead(_work(frames, total // factor, times)):
+    for given, made in _ahead(_work(map(Frame.of, frames), wanted, times)):
         yield given
         yield from made
 
 
-def between(left: np.ndarray, right: np.ndarray, times: list[float]) -> list[np.ndarray]:
+def _first(frames: Iterable[np.ndarray], wanted: int) -> Iterator[np.ndarray]:
+    count = 0
+    for frame in islice(frames, wanted):
+        count += 1
+        yield frame
+    if count < wanted:
+        raise _too_few(count, wanted)
+
+
+def _too_few(count: int, wanted: int) -> ValueError:
+    return ValueError(f"{count} frames came; {wanted} are needed")
+
+
+def between(left: "Frame", right: "Frame", times: list[float]) -> list[np.ndarray]:
     """The frames at `times` (0 = left, 1 = right). Across a cut: the nearer neighbour, never a mixture of both."""
-    if not times:
-        return []
     pair = _Pair.of(left, right)
     if pair is None:
-        return [left if time <= 0.5 else right for time in times]
+        return [(left if time <= 0.5 else right).given for time in times]
     return [_blend(pair, time) for time in times]
 
 
-def beyond(before: np.ndarray, last: np.ndarray, times: list[float]) -> list[np.ndarray]:
+def beyond(before: "Frame", last: "Frame", times: list[float]) -> list[np.ndarray]:
     """The frames at `times` after `last`, carrying on the motion from `before`; after a cut `last` stands still."""
-    if not times:
-        return []
     pair = _Pair.of(before, last)
     if pair is None:
-        return [last] * len(times)
-    here = _grid(*pair.size)
+        return [last.given] * len(times)
+    here = _grid(*_size(last.small))
     made = []
     for time in times:
         motion = _sample(pair.backward, cv2.scaleAdd(pair.backward, time, here))  # what is at its new place now
-        full = _full_size(motion, last)
-        made.append(_remap(last, cv2.scaleAdd(full, time, _grid(*_size(last))), cv2.INTER_CUBIC))
+        places = cv2.scaleAdd(_full_size(motion, last), time, _grid(*_size(last.given), 2))
+        made.append(cv2.cvtColor(_sample(last.fine, places), cv2.COLOR_RGBA2RGB))
     return made
 
 
-def _work(frames: Iterable[np.ndarray], wanted: int, times: list[float]) -> Iterator[Work]:
+def _work(frames: Iterator["Frame"], wanted: int, times: list[float]) -> Iterator[Work]:
     """Yield each wanted frame with the task that makes the frames after it."""
-    source = iter(frames)
-    before, left = None, next(source, None)
-    for count in range(1, wanted + 1):
-        right = next(source, None) if times or count < wanted else None
-        if left is None or (right is None and count < wanted):
-            raise ValueError(f"{count if left is not None else 0} frames came; {wanted} are needed")
+    before, left = None, next(frames, None)
+    for count in range(wanted):
+        right = next(frames, None)
+        if left is None or (right is None and count + 1 < wanted):
+            raise _too_few(count if left is None else count + 1, wanted)
         if right is not None:
-            yield left, partial(between, left, right, times)
+            yield left.given, partial(between, left, right, times)
         elif before is not None:
-            yield left, partial(beyond, before, left, times)
+            yield left.given, partial(beyond, before, left, times)
         else:
-            yield left, partial(list, [left] * len(times))
+            yield left.given, partial(list, [left.given] * len(times))
         before, left = left, right
 
 
@@ -122,42 +141,49 @@ def _ahead(work: Iterable[Work]) -> Iterator[tuple[np.ndarray, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
+class Frame:
+    """A given frame and what both of its pairs need of it.
+
+    given: uint8 RGB. small: grey, at the flow's size. fine: RGBA with the half-pixels, at twice the size.
+    """
+
+    given: np.ndarray
+    small: np.ndarray
+    fine: np.ndarray
+
+    @classmethod
+    def of(cls, given: np.ndarray) -> "Frame":
+        return cls(given, _small(given), _fine(given))
+
+
+@dataclass(frozen=True)
 class _Pair:
-    """Two neighbours and what the flow says about them. Arrays named small have the flow's size.
+    """Two neighbours and what the flow says about them. The arrays have the flow's size.
 
     forward, backward: float32 (height, width, 2), where a pixel of left goes in right, and the reverse.
     sight_left, sight_right: float32 (height, width, 2): 1 everywhere (so that what is sampled outside of the frame
     reads 0), and 1..0 for how surely the other frame shows the same point.
     """
 
-    left: np.ndarray
-    right: np.ndarray
-    small_left: np.ndarray
-    small_right: np.ndarray
+    left: Frame
+    right: Frame
     forward: np.ndarray
     backward: np.ndarray
     sight_left: np.ndarray
     sight_right: np.ndarray
 
-    @property
-    def size(self) -> tuple[int, int]:
-        return _size(self.small_left)
-
     @classmethod
-    def of(cls, left: np.ndarray, right: np.ndarray) -> "_Pair | None":
+    def of(cls, left: Frame, right: Frame) -> "_Pair | None":
         """None when the two are no neighbours: a cut."""
-        small_left, small_right = _small(left), _small(right)
         dis = _flow_finder()
-        forward = dis.calc(small_left, small_right, None)  # pyright: ignore
-        backward = dis.calc(small_right, small_left, None)  # pyright: ignore
+        forward = dis.calc(left.small, right.small, None)  # pyright: ignore
+        backward = dis.calc(right.small, left.small, None)  # pyright: ignore
         astray_left, astray_right = _astray(forward, backward), _astray(backward, forward)
         if min(np.count_nonzero(a > ASTRAY) for a in (astray_left, astray_right)) > CUT * astray_left.size:
             return None
         _mend_edges(forward, astray_left)
         _mend_edges(backward, astray_right)
-        sights = (_sight(astray) for astray in (astray_left, astray_right))
-        warm = (left.astype(np.float32), right.astype(np.float32))
-        return cls(*warm, small_left, small_right, forward, backward, *sights)
+        return cls(left, right, forward, backward, _sight(astray_left), _sight(astray_right))
 
 
 def _flow_finder() -> cv2.DISOpticalFlow:
@@ -172,19 +198,14 @@ def _flow_finder() -> cv2.DISOpticalFlow:
 def _blend(pair: _Pair, time: float) -> np.ndarray:
     """The frame at `time` (0..1) between the pair."""
     motion, doubt = _motion(pair, time)
-    here = _grid(*pair.size)
+    here, size = _grid(*_size(motion)), _size(pair.left.given)
     weight = _weight(pair.sight_left, cv2.scaleAdd(motion, -time, here), doubt, 1 - time)
     other = _weight(pair.sight_right, cv2.scaleAdd(motion, 1 - time, here), doubt, time)
-    share = cv2.resize(weight / (weight + other), _size(pair.left), interpolation=cv2.INTER_LINEAR)
-    motion, grid = _full_size(motion, pair.left), _grid(*_size(pair.left))
-    made = np.empty(pair.left.shape, np.uint8)
-    for top in range(0, len(made), STRIP):
-        rows = slice(top, top + STRIP)
-        left = _remap(pair.left, cv2.scaleAdd(motion[rows], -time, grid[rows]), cv2.INTER_CUBIC)
-        right = _remap(pair.right, cv2.scaleAdd(motion[rows], 1 - time, grid[rows]), cv2.INTER_CUBIC)
-        mixed = cv2.blendLinear(left, right, share[rows], 1 - share[rows])
-        made[rows] = np.clip(mixed + 0.5, 0, 255)
-    return made
+    share = cv2.resize(weight / (weight + other), size, interpolation=cv2.INTER_LINEAR)
+    motion, grid = _full_size(motion, pair.left), _grid(*size, 2)
+    left = _sample(pair.left.fine, cv2.scaleAdd(motion, -time, grid))
+    right = _sample(pair.right.fine, cv2.scaleAdd(motion, 1 - time, grid))
+    return cv2.cvtColor(cv2.blendLinear(left, right, share, 1 - share), cv2.COLOR_RGBA2RGB)
 
 
 def _motion(pair: _Pair, time: float) -> tuple[np.ndarray, np.ndarray]:
@@ -193,15 +214,15 @@ def _motion(pair: _Pair, time: float) -> tuple[np.ndarray, np.ndarray]:
     The flows are known where things are in the neighbours, not where they are in between. One step of a fixed point
     p = x - t·flow(p) brings each of them there: two candidates, which differ where one thing covers another.
     """
-    here = _grid(*pair.size)
+    here = _grid(*_size(pair.forward))
     candidates = (
         _sample(pair.forward, cv2.scaleAdd(pair.forward, -time, here)),
         -_sample(pair.backward, cv2.scaleAdd(pair.backward, time - 1, here)),
     )
     costs = []
     for motion in candidates:
-        left = _sample(pair.small_left, cv2.scaleAdd(motion, -time, here))
-        right = _sample(pair.small_right, cv2.scaleAdd(motion, 1 - time, here))
+        left = _sample(pair.left.small, cv2.scaleAdd(motion, -time, here))
+        right = _sample(pair.right.small, cv2.scaleAdd(motion, 1 - time, here))
         costs.append(cv2.boxFilter(cv2.absdiff(left, right), cv2.CV_32F, WINDOW))
     motion, second = candidates
     cv2.copyTo(second, (costs[1] + 0.5 < costs[0]).view(np.uint8), motion)
@@ -215,7 +236,7 @@ def _weight(sight: np.ndarray, places: np.ndarray, doubt: np.ndarray, nearness: 
 
     Where the two disagree, the one whose point the other does not show is right: only it sees what lies there.
     """
-    inside, seen = cv2.split(_remap(sight, places, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT))
+    inside, seen = cv2.split(_sample(sight, places, cv2.BORDER_CONSTANT))
     return nearness * (inside + 1e-4) * (1 - doubt * seen + 1e-3)
 
 
@@ -260,12 +281,8 @@ def _sight(astray: np.ndarray) -> np.ndarray:
     return cv2.merge([np.ones_like(astray), cv2.exp(-astray)])
 
 
-def _sample(image: np.ndarray, places: np.ndarray) -> np.ndarray:
-    return _remap(image, places, cv2.INTER_LINEAR)
-
-
-def _remap(image: np.ndarray, places: np.ndarray, how: int, edge: int = cv2.BORDER_REPLICATE) -> np.ndarray:
-    return cv2.remap(image, places, None, how, None, edge, 0)  # pyright: ignore[reportCallIssue, reportArgumentType]
+def _sample(image: np.ndarray, places: np.ndarray, edge: int = EDGES) -> np.ndarray:
+    return cv2.remap(image, places, None, cv2.INTER_LINEAR, None, edge, 0)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def _small(frame: np.ndarray) -> np.ndarray:
@@ -278,12 +295,22 @@ def _small(frame: np.ndarray) -> np.ndarray:
     return cv2.resize(grey, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
 
 
-def _full_size(flow: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """A flow brought to the frame's size, in its pixels."""
-    (width, height), (small_width, small_height) = _size(frame), _size(flow)
-    if (width, height) == (small_width, small_height):
-        return flow
-    scaled = flow * np.array((width / small_width, height / small_height), np.float32)
+def _fine(frame: np.ndarray) -> np.ndarray:
+    """Between all pixels the half-pixels: to the right, below, and both. Alpha only fills four channels up."""
+    whole = cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA)
+    height, width = whole.shape[:2]
+    fine = np.empty((2 * height, 2 * width, 4), np.uint8)
+    rows, below = fine[::2], fine[1::2]
+    rows.view(np.uint32)[:, ::2] = whole.view(np.uint32)
+    rows.view(np.uint32)[:, 1::2] = cv2.filter2D(whole, -1, HALF_PIXEL, anchor=(2, 0), borderType=EDGES).view(np.uint32)
+    cv2.filter2D(rows, -1, HALF_PIXEL.T, dst=below, anchor=(0, 2), borderType=EDGES)
+    return fine
+
+
+def _full_size(flow: np.ndarray, frame: Frame) -> np.ndarray:
+    """A flow brought to the frame's size, in pixels of its `fine`."""
+    (width, height), (small_width, small_height) = _size(frame.given), _size(flow)
+    scaled = cv2.transform(flow, np.diag((2 * width / small_width, 2 * height / small_height)))
     return cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
@@ -292,8 +319,9 @@ def _size(image: np.ndarray) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=8)
-def _grid(width: int, height: int) -> np.ndarray:
-    """Each pixel's own place (x, y), float32 (height, width, 2). Shared: never written to."""
-    grid = np.dstack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))
+def _grid(width: int, height: int, step: int = 1) -> np.ndarray:
+    """Each pixel's own place (x, y) times `step`, float32 (height, width, 2). Shared: never written to."""
+    across, down = (step * np.arange(side, dtype=np.float32) for side in (width, height))
+    grid = np.dstack(np.meshgrid(across, down))
     grid.flags.writeable = False
     return grid
