@@ -58,18 +58,18 @@ class Ladder:
 
         ram: it was the machine's memory and not the GPU's.
         """
-        below = smaller(self.plan, stage, ram)
+        below, holders = smaller(self.plan, stage, ram), "" if ram else self._holders()
         if below is None:
             end = RenderError(
                 f"the memory is too small for this video, even with everything turned down ({error.splitlines()[0]}). "
-                f"{self._holders()}Close other programs, or choose a smaller resolution or another model"
+                f"{holders}Close other programs, or choose a smaller resolution or another model"
             )
             self.note(end)
             raise end
         self._ran_out("ram_free" if ram or self.plan.device == "cpu" else "vram_free")
         before, self.plan = self.plan, below
         self._learned = not self._inherited
-        self._warn(f"Out of memory while {_DOING[stage]}; going on with: {change(before, below)}. {self._holders()}")
+        self._warn(f"Out of memory while {_DOING[stage]}; going on with: {change(before, below)}. {holders}")
         self._keep()
         return resumable(before, below)
 

@@ -130,12 +130,11 @@ class PlanMemory:
         self._write(data)
 
     def widen(self, plan: MemoryPlan, model: str) -> None:
-        """This card gives NaN in 16-bit numbers with this model, and not in 32-bit ones."""
-        data = self._read()
-        places = data.setdefault("float32", [])
-        if _place(plan, model) not in places:
-            places.append(_place(plan, model))
-            self._write(data)
+        """This card gives NaN in 16-bit numbers with this model, not in 32-bit ones. Plans in 16 are forgotten."""
+        data, place = self._read(), _place(plan, model)
+        data["float32"] = sorted({*data.get("float32", ()), place})
+        data["plans"] = {key: kept for key, kept in data.get("plans", {}).items() if not key.startswith(f"{place}|")}
+        self._write(data)
 
     def forget(self) -> None:
         """Start from the estimates again."""
@@ -166,7 +165,7 @@ class PlanMemory:
     @staticmethod
     def key(plan: MemoryPlan, model: str) -> str:
         work = plan.work
-        return f"{_place(plan, model)}|{work.width}x{work.height}x{plan.model.frames}|{plan.dtype}"
+        return f"{_place(plan, model)}|{work.width}x{work.height}x{plan.model.frames}"
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -130,6 +130,17 @@ def test_a_remembered_plan_never_lifts_one_that_starts_lower(memory):
     assert memory.recall(low, "svd-xt").need <= low.need
 
 
+def test_a_step_below_what_was_remembered_is_remembered_too(memory):
+    first = plan(card(20), ModelSize(), WORK)
+    worked = first
+    while worked.device != "cpu":
+        worked = smaller(worked, Stage.SAMPLING)
+    memory.remember(first, worked, "svd-xt", short(first))
+    again = memory.recall(first, "svd-xt")
+    memory.remember(again, smaller(again, Stage.DECODING), "svd-xt", short(first))
+    assert memory.recall(first, "svd-xt").decode_chunk < worked.decode_chunk
+
+
 def test_nothing_is_stored_when_the_first_plan_did_it(memory):
     first = plan(card(20), ModelSize(), WORK)
     memory.remember(first, first, "svd-xt", short(first))
@@ -156,6 +167,7 @@ def test_a_card_that_fails_at_16_bits_computes_in_32_from_then_on(memory):
     first = plan(card(20), ModelSize(), WORK)
     wide = plan(card(20), ModelSize(), WORK, "float32")
     assert (first.dtype, wide.dtype, wide.fits) == ("float16", "float32", True)
+    memory.remember(first, smaller(first, Stage.LOADING), "svd-xt", short(first))
     memory.widen(wide, "svd-xt")
     assert memory.recall(first, "svd-xt").settings == wide.settings
     assert memory.recall(first, "svd").settings == first.settings, "another model may be well"
