@@ -96,8 +96,9 @@ class Photos:
         kept = 0
         for modified, folder in dated:
             photo = self._read(folder.name)
-            kept += photo is not None and photo.owner == owner
-            if time.time() - modified > KEEP_SECONDS or kept > MOST_KEPT:
+            mine = photo is not None and photo.owner == owner
+            kept += mine
+            if time.time() - modified > KEEP_SECONDS or (mine and kept > MOST_KEPT):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
