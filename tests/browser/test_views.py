@@ -76,7 +76,14 @@ def test_gallery_plays_deletes_and_gives_back(studio: Studio, page: Page) -> Non
     page.locator("#toasts .link").click()
     expect(page.locator(".tile:visible")).to_have_count(count)
     first.locator("[aria-label^=Delete]").click()
-    page.click("[data-go=queue]")  # going away means it
+    page.click("nav [data-go=queue]")
+    page.locator("#toasts .link").click()  # another view is no answer
+    page.click("nav [data-go=gallery]")
+    expect(page.locator(".tile:visible")).to_have_count(count)
+    first.locator("[aria-label^=Delete]").click()
+    expect(page.locator("#toasts .link")).to_have_count(1)
+    page.evaluate("window.dispatchEvent(new Event('pagehide'))")  # leaving means it
+    expect(page.locator("#toasts .link")).to_have_count(0)
     wait_for(lambda: httpx.get(f"{studio.url}/studio/jobs/{job}").status_code == 404)
     wait_for(lambda: not (studio.home / "jobs" / job).exists())
 

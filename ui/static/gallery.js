@@ -60,7 +60,6 @@ export class GalleryView {
   shown(yes) {
     this.visible = yes;
     if (yes) this.reload();
-    else this.flush();
   }
 
   /** From the beginning; what is shown stays until the answer is there. */
@@ -166,25 +165,30 @@ export class GalleryView {
     return button;
   }
 
-  /** Gone from sight at once, from the disk only when nobody has called it back. */
+  /** Gone from sight at once, from the disk only when nobody has called it back, here or from another view. */
   remove(job) {
     const box = toast(t("gallery.deleted", { name: job.name }), "info", UNDO_MS);
     const timer = setTimeout(() => this.finish(job.id), UNDO_MS);
-    box.append(" ", h("button", { type: "button", class: "link", onclick: () => this.undo(job.id, box) }, t("gallery.undo")));
-    this.leaving.set(job.id, timer);
+    box.append(" ", h("button", { type: "button", class: "link", onclick: () => this.undo(job.id) }, t("gallery.undo")));
+    this.leaving.set(job.id, { timer, box });
     this.sift();
   }
 
-  undo(id, box) {
-    clearTimeout(this.leaving.get(id));
-    this.leaving.delete(id);
-    box.remove();
+  undo(id) {
+    this.decided(id);
     this.sift();
+  }
+
+  /** Whatever was decided: there is nothing to be called back any more. */
+  decided(id) {
+    const { timer, box } = this.leaving.get(id);
+    clearTimeout(timer);
+    box.remove();
+    this.leaving.delete(id);
   }
 
   finish(id) {
-    clearTimeout(this.leaving.get(id));
-    this.leaving.delete(id);
+    this.decided(id);
     const at = this.jobs.findIndex((job) => job.id === id);
     if (at >= 0) {
       this.jobs.splice(at, 1);
