@@ -20,6 +20,7 @@ from .quick_gradio import Base
 from .quick_gradio import gradio as gr
 from .reading import to_request
 from .studio import Studio
+from .uploads_only import take_uploads_only
 
 STATIC = Path(__file__).resolve().parent / "static"
 STYLES = ("base", "create", "job", "lists", "shell")
@@ -42,6 +43,7 @@ CACHE_CHECKED_SECONDS, CACHE_KEPT_SECONDS = 3600, 24 * 3600
 def mount_blocks(app: FastAPI, studio: Studio) -> None:
     """Add Gradio's page and API behind the app's own routes."""
     blocks = build_blocks(studio)
+    take_uploads_only(blocks)
     gr.mount_gradio_app(
         app,
         blocks,
@@ -111,7 +113,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
             default_model(studio.presets, studio.settings),
         )
         mine = owner(request)
-        path = Path(photo)  # checked by gr.File: it lies in Gradio's own upload cache
+        path = Path(photo)  # checked by Gradio and `take_uploads_only`: it lies in Gradio's own upload cache
         limit = MOST_WAITING if mine is not None else None
         return jobs.submit(path, wanted, name=clean_name(path.name), owner=mine or "", limit=limit).id
 

@@ -75,6 +75,19 @@ def test_only_uploaded_files_are_read(client: Client, path: str) -> None:
         client.predict(photo={"path": path, "meta": {"_type": "gradio.FileData"}}, api_name="/generate")
 
 
+ADDRESS = {"path": "https://huge.example/photo.jpg", "meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.mark.parametrize("more", [{}, {"is_stream": True}])
+def test_nothing_is_fetched_from_elsewhere(client: Client, more: dict) -> None:
+    """Gradio lets addresses through wherever files are taken, and takes files in any component."""
+    file = ADDRESS | more
+    with pytest.raises(AppError, match="is given as an address"):
+        client.predict(photo=file, api_name="/generate")
+    with pytest.raises(AppError, match="is given as an address"):
+        client.predict([{"deep": file}], api_name="/job")
+
+
 def test_a_login_is_asked_for_and_holds_for_every_route(make_studio: Callable[..., Studio]) -> None:
     guarded = make_studio("--auth", "anna:secret-1", "--auth", "ben:secret-2", "--no-worker")
     assert httpx.get(guarded.url, headers={"Accept": "text/html"}).status_code == 303
