@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
 from fanslymotion.tests.browser.studio_page import choose_photo
 from fanslymotion.tests.studio import Studio, wait_for
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Error, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -31,6 +32,10 @@ def picture(width: int, height: int, colour: str = "orange") -> bytes:
 def photos(count: int, width: int = 160, height: int = 90) -> list:
     shape = picture(width, height)
     return [{"name": f"{number}.png", "mimeType": "image/png", "buffer": shape} for number in range(count)]
+
+
+def photo(name: str) -> list:
+    return [{"name": name, "mimeType": "image/png", "buffer": picture(160, 90)}]
 
 
 def waiting(studio: Studio) -> list[str]:
@@ -94,6 +99,60 @@ def test_generate_waits_for_the_photo_that_travels(bare: Studio, page: Page, pup
     expect(page.locator(".photo-box .problem")).to_contain_text("bad.png is not a photo")
     expect(page.locator("#generate")).not_to_have_attribute("aria-busy", "true")
     assert waiting(bare) == ["new.png"], "what was refused is not replaced in silence"
+
+
+def test_the_photo_that_was_chosen_last_is_the_one(bare: Studio, page: Page, puppet: Puppet) -> None:
+    page.goto(bare.url)
+    held: list[Route] = []
+    page.route("**/studio/photos", lambda route: held.append(route))
+    page.set_input_files("#photo-file", photo("slow.png"))
+    wait_for(lambda: page.evaluate("1") and len(held) == 1)
+    page.set_input_files("#photo-file", photo("quick.png"))
+    wait_for(lambda: page.evaluate("1") and len(held) == 2)
+    page.click("#generate")
+    held[1].continue_()
+    page.wait_for_url(re.compile("job="))
+    assert waiting(bare) == ["quick.png"], "it waits for nothing else"
+    with suppress(Error):  # the browser has given it up
+        held[0].continue_()
+    expect(page.locator(".picker [role=progressbar]")).to_be_hidden()
+    expect(page.locator(".photos figcaption")).to_contain_text(["quick.png"])
+
+
+def test_added_photos_stay_when_the_others_come_later(bare: Studio, page: Page) -> None:
+    page.goto(bare.url)
+    choose_photo(page, SAMPLE)
+    held: list[Route] = []
+    page.route("**/studio/photos", lambda route: held.append(route))
+    page.set_input_files("#photo-file", photo("instead.png"))
+    wait_for(lambda: page.evaluate("1") and len(held) == 1)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Add photos").click()
+    chooser.value.set_files(photo("beside.png"))
+    wait_for(lambda: page.evaluate("1") and len(held) == 2)
+    held[1].continue_()
+    expect(page.locator(".photos figcaption")).to_contain_text(["sample.jpg", "beside.png"])
+    held[0].continue_()
+    expect(page.locator(".photos figcaption")).to_contain_text(["instead.png", "beside.png"])
+
+
+def test_an_upload_that_stalls_is_stopped_by_hand(bare: Studio, page: Page, puppet: Puppet) -> None:
+    page.goto(bare.url)
+    choose_photo(page, SAMPLE)
+    held: list[Route] = []
+    page.route("**/studio/photos", lambda route: held.append(route))
+    page.set_input_files("#photo-file", photo("stalled.png"))
+    wait_for(lambda: page.evaluate("1") and held)
+    page.click("#generate")
+    expect(page.locator("#generate")).to_have_attribute("aria-busy", "true")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.locator("#generate")).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator(".picker [role=progressbar]")).to_be_hidden()
+    expect(page.locator(".photos figcaption")).to_contain_text(["sample.jpg"])
+    assert waiting(bare) == [], "nor is another photo sent in its place"
+    page.click("#generate")
+    page.wait_for_url(re.compile("job="))
+    assert waiting(bare) == ["sample.jpg"]
 
 
 def test_more_than_fifty_are_said(bare: Studio, page: Page) -> None:

@@ -9,12 +9,13 @@ export class Refusal extends Error {
   }
 }
 
-export async function call(path, { method = "GET", body, keepalive = false } = {}) {
+export async function call(path, { method = "GET", body, keepalive = false, signal } = {}) {
   let answer;
   try {
     answer = await fetch(path, {
       method,
       keepalive, // it may outlive the page
+      signal,
       headers: { "Accept-Language": language, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
@@ -24,15 +25,16 @@ export async function call(path, { method = "GET", body, keepalive = false } = {
   return settle(answer.status, await answer.text());
 }
 
-/** Send a file's bytes as they are; the server reads and checks them. `progress(fraction)` while they travel. */
-export function upload(file, progress, place = "/studio/photos") {
+/** Send a file's bytes as they are; the server reads and checks them. `progress(fraction)` while they travel, until `signal`. */
+export function upload(file, progress, signal, place = "/studio/photos") {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", place);
     request.setRequestHeader("Accept-Language", language);
     request.setRequestHeader("X-Photo-Name", encodeURIComponent(file.name || "photo"));
     request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
-    request.onerror = () => reject(new Refusal(t("net.upload_broken"), 0));
+    request.onerror = request.onabort = () => reject(new Refusal(t("net.upload_broken"), 0));
+    signal.addEventListener("abort", () => request.abort());
     request.onload = () => {
       try {
         resolve(settle(request.status, request.responseText));

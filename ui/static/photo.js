@@ -25,7 +25,7 @@ export class PhotoPicker {
     this.reveal = reveal;
     this.limit = limit;
     this.photos = recall("photos", []).filter((photo) => photo?.id);
-    this.busy = 0;
+    this.travelling = new Set();
     this.waiting = [];
     this.adding = false;
     this.build(root);
@@ -45,8 +45,9 @@ export class PhotoPicker {
     this.shown = h("div", { class: "photos", hidden: true });
     this.bar = h("i");
     this.progress = h("div", { class: "upload", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, this.bar);
+    this.cancel = h("button", { type: "button", class: "action cancel", hidden: true, onclick: () => this.giveUp() }, icon(ICONS.close), h("span"));
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
-    this.box = h("div", { class: "picker" }, this.input, this.area, this.shown, this.progress);
+    this.box = h("div", { class: "picker" }, this.input, this.area, this.shown, this.progress, this.cancel);
     root.append(this.box, this.sample, this.problem);
     this.label();
   }
@@ -57,6 +58,7 @@ export class PhotoPicker {
     setText(this.sample, t("photo.sample"));
     this.input.setAttribute("aria-label", t("photo.choose"));
     this.progress.setAttribute("aria-label", t("photo.upload"));
+    setText(this.cancel.querySelector("span"), t("photo.cancel"));
     this.draw();
   }
 
@@ -99,43 +101,66 @@ export class PhotoPicker {
   async take(files, add = false) {
     this.adding = false;
     this.input.value = "";
-    this.complain("");
-    const ready = [];
-    const problems = [];
-    this.work(1);
-    for (const [at, file] of files.slice(0, MOST).entries()) {
-      try {
-        if (isVideo(file)) {
-          await this.read(file);
-          continue;
+    const before = this.photos;
+    await this.travel(!add && !files.every(isVideo), async (signal) => {
+      const ready = [];
+      const problems = [];
+      for (const [at, file] of files.slice(0, MOST).entries()) {
+        try {
+          const progress = (part) => this.progressed((at + part) / files.length);
+          if (isVideo(file)) {
+            this.settings(await upload(file, progress, signal, "/studio/settings")); // that one of our videos was made with
+            continue;
+          }
+          if (file.size > this.limit) throw new Error(t("photo.too_large", { name: file.name, mb: this.limit >> 20 }));
+          ready.push(await upload(file, progress, signal));
+        } catch (error) {
+          if (signal.aborted) return;
+          problems.push(error.message);
         }
-        if (file.size > this.limit) throw new Error(t("photo.too_large", { name: file.name, mb: this.limit >> 20 }));
-        ready.push(await upload(file, (part) => this.progressed((at + part) / files.length)));
-      } catch (error) {
-        problems.push(error.message);
       }
-    }
-    const all = add ? [...this.photos, ...ready] : ready;
-    if (files.length > MOST || all.length > MOST) problems.push(t("photo.too_many", { most: MOST }));
-    if (ready.length) this.set(all.slice(0, MOST));
-    this.complain(problems.join("\n"));
-    this.work(-1);
+      const meanwhile = this.photos.filter((photo) => !before.includes(photo)); // added while these travelled
+      const all = add ? [...this.photos, ...ready] : [...ready, ...meanwhile];
+      if (files.length > MOST || all.length > MOST) problems.push(t("photo.too_many", { most: MOST }));
+      if (ready.length) this.set(all.slice(0, MOST));
+      this.complain(problems.join("\n"));
+    });
   }
 
-  /** The settings that one of our videos was made with. */
-  async read(file) {
-    this.settings(await upload(file, (part) => this.progressed(part), "/studio/settings"));
+  takeSample() {
+    return this.travel(true, async (signal) => {
+      try {
+        this.set([await call("/studio/photos/sample", { method: "POST", signal })]);
+      } catch (error) {
+        if (!signal.aborted) this.complain(error.message);
+      }
+    });
   }
 
-  async takeSample() {
+  /** While `work(signal)` is under way something travels. instead: of whatever travels already; it is dropped. */
+  async travel(instead, work) {
+    if (instead) this.stop();
     this.complain("");
-    this.work(1);
+    const turn = new AbortController();
+    this.travelling.add(turn);
+    this.drawTravel();
     try {
-      this.set([await call("/studio/photos/sample", { method: "POST" })]);
-    } catch (error) {
-      this.complain(error.message);
+      await work(turn.signal);
+    } finally {
+      this.travelling.delete(turn);
+      this.drawTravel();
     }
-    this.work(-1);
+    if (!this.travelling.size) this.settle(this.problem.hidden);
+  }
+
+  stop() {
+    for (const turn of this.travelling) turn.abort();
+  }
+
+  /** By hand: what waits for the photos goes without them nowhere. */
+  giveUp() {
+    this.settle(false);
+    this.stop();
   }
 
   set(photos) {
@@ -144,11 +169,10 @@ export class PhotoPicker {
     this.draw();
   }
 
-  work(change) {
-    this.busy += change;
+  drawTravel() {
     this.progressed(0);
-    show(this.progress, this.busy > 0);
-    if (this.busy === 0) for (const go of this.waiting.splice(0)) go();
+    show(this.progress, this.travelling.size > 0);
+    show(this.cancel, this.travelling.size > 0);
   }
 
   progressed(part) {
@@ -157,10 +181,12 @@ export class PhotoPicker {
   }
 
   /** When nothing travels any more: whether all of it was taken. */
-  async settled() {
-    if (this.busy === 0) return true;
-    await new Promise((resolve) => this.waiting.push(resolve));
-    return this.problem.hidden;
+  settled() {
+    return this.travelling.size ? new Promise((resolve) => this.waiting.push(resolve)) : true;
+  }
+
+  settle(taken) {
+    for (const go of this.waiting.splice(0)) go(taken);
   }
 
   complain(text) {
