@@ -4,11 +4,12 @@ import re
 
 import httpx
 import pytest
+from fanslymotion.queue.types import Status
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
 from fanslymotion.tests.browser.studio_page import shifts, with_shifts
 from fanslymotion.tests.browser.test_access import findings
 from fanslymotion.tests.studio import Studio, wait_for
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -118,6 +119,23 @@ def test_the_buttons_of_a_failure(bare: Studio, page: Page, puppet: Puppet) -> N
     chooser.value.set_files(SAMPLE)
     expect(page.locator(".photos figure img")).to_be_visible()
     expect(page.locator("#form [name=resolution]:checked")).to_have_value("720p")
+
+
+def test_tried_again_twice_is_once(bare: Studio, page: Page, puppet: Puppet) -> None:
+    puppet.fail(puppet.take(resolution="1080p"), KILLED)
+    held: list[Route] = []
+    page.route("**/retry", lambda route: held.append(route))
+    page.goto(f"{bare.url}/?view=queue")
+    smaller = page.locator(".unfinished [data-mend=retry_smaller]")
+    smaller.click()
+    expect(smaller).to_have_attribute("aria-busy", "true")
+    smaller.click()
+    wait_for(lambda: page.evaluate("1") and held)
+    for route in held:
+        route.continue_()
+    expect(page.locator("#job")).to_have_attribute("data-status", "queued")
+    assert len(held) == 1
+    assert puppet.jobs.count(statuses=(Status.QUEUED,)) == 1
 
 
 def test_failures_in_the_queue(bare: Studio, browser: Browser, puppet: Puppet) -> None:

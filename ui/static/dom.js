@@ -45,6 +45,19 @@ export const ICONS = {
   sliders: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
 };
 
+/** A listener that does nothing while its last `act()` is under way: a double click is one click. */
+export function once(act) {
+  return async ({ currentTarget }) => {
+    if (currentTarget.hasAttribute("aria-busy")) return;
+    currentTarget.setAttribute("aria-busy", "true");
+    try {
+      await act();
+    } finally {
+      currentTarget.removeAttribute("aria-busy");
+    }
+  };
+}
+
 /** Set only what differs: streaming must not restart animations or move the page. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -1,6 +1,6 @@
 // One job, live: stages, one bar for the whole, preview or video, log. Everything shown comes from the store.
 
-import { calm, h, icon, ICONS, setText, show, toast } from "./dom.js";
+import { calm, h, icon, ICONS, once, setText, show, toast } from "./dom.js";
 import { duration, has, language, number, t, when } from "./i18n.js";
 import { Gauge } from "./gauge.js";
 import { Log } from "./log.js";
@@ -52,7 +52,7 @@ export class JobView {
     this.buttons = {
       cancel: this.button("cancel", ICONS.close, () => this.cancel()),
       download: h("a", { class: "action strong", data: { action: "download" } }, icon(ICONS.download), h("span")),
-      again: this.button("again", ICONS.again, () => retry(this.job, this.hooks)),
+      again: this.button("again", ICONS.again, once(() => retry(this.job, this.hooks))),
       use: this.button("use", ICONS.sliders, () => this.hooks.use(this.job.settings)),
     };
     this.actions.append(...Object.values(this.buttons));

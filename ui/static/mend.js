@@ -1,6 +1,6 @@
 // What mends a job that has ended badly, as buttons: the same beside the job and in the queue.
 
-import { h, icon, ICONS, toast } from "./dom.js";
+import { h, icon, ICONS, once, toast } from "./dom.js";
 import { language, t } from "./i18n.js";
 import { call } from "./net.js";
 
@@ -20,7 +20,7 @@ export function mends(job, hooks) {
   };
   const wanted = new Set([said?.action ?? "retry", "retry", "retry_smaller"]);
   return [...wanted].map((action) => [action, ways[action]?.()]).filter(([, way]) => way).map(([action, [path, words, act]], at) =>
-    h("button", { type: "button", class: at || !said ? "action" : "action strong", data: { mend: action }, onclick: act }, icon(path), h("span", {}, words)));
+    h("button", { type: "button", class: at || !said ? "action" : "action strong", data: { mend: action }, onclick: once(act) }, icon(path), h("span", {}, words)));
 }
 
 export async function retry(job, hooks, body) {
