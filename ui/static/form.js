@@ -106,11 +106,11 @@ export class Form {
       this.buttonText = h("span"), h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
     this.modelNote = h("p", { class: "model-note" });
     this.costWhy = h("p");
-    this.costFault = h("details", { hidden: true }, this.costWarning = h("summary", { class: "warn" }), this.costWhy);
-    this.costNote = h("div", { class: "cost-note" }, this.costDevice = h("span"), this.costFault);
+    this.costFault = h("details", { class: "cost-fault", hidden: true }, this.costWarning = h("summary", { class: "warn" }), this.costWhy);
+    this.costDevice = h("p", { class: "cost-device" });
     this.rest.replaceChildren(
-      ...this.groups.map((group) => group.element), this.advanced, this.modelNote, this.costNote,
-      h("div", { class: "go" }, this.problem, this.button),
+      ...this.groups.map((group) => group.element), this.advanced, this.modelNote, this.costDevice,
+      h("div", { class: "go" }, this.problem, this.costFault, this.button),
     );
     this.update();
   }
@@ -284,7 +284,7 @@ export class Form {
       const found = this.costs[item.value];
       if (!found) continue;
       setText(costs[0], t("form.takes", { time: duration(found.seconds) }));
-      setText(costs[1], memory(found.memory));
+      setText(costs[1], t("form.memory", { size: memory(found.memory) }));
       costs[1].classList.toggle("warn", !found.fits);
     }
     const cost = this.costs[this.values.resolution];
