@@ -75,6 +75,25 @@ def test_a_phone_shows_the_job_before_the_form(bare: Studio, page: Page, puppet:
     expect(page.locator("#form .drop")).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("way", ["Use these settings", "Choose another photo", "Create"])
+def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet: Puppet, way: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    job = puppet.take()
+    puppet.fail(job, NO_PHOTO)
+    page.goto(f"{bare.url}/?job={job}")
+    expect(page.locator(".failure")).to_be_visible()
+    expect(page.locator("#form .resolution")).not_to_be_in_viewport()
+    entries = page.evaluate("history.length")
+    link = page.locator("nav [data-go=create]")
+    if way == "Choose another photo":
+        with page.expect_file_chooser():
+            page.locator(".failure").get_by_role("button", name=way).click()
+    else:
+        (link if way == "Create" else page.get_by_role("button", name=way)).click()
+    expect(page.locator("#form .resolution")).to_be_in_viewport()
+    assert page.evaluate("history.length") == entries, "the address is the same"
+
+
 def test_the_start_page_does_not_jump(bare: Studio, page: Page) -> None:
     with_shifts(page)
     with page.expect_response("**/studio/doctor**"):

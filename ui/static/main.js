@@ -19,6 +19,7 @@ const hooks = {
   use: (settings) => {
     form.use(settings);
     go({});
+    reveal("form");
   },
   other: (settings) => {
     hooks.use(settings);
@@ -96,8 +97,15 @@ function address(view, job) {
 /** The job stays, whatever view one goes to: title, favicon and the way back know it. known: its state, if at hand. */
 function go({ job = here().job, view = "create", known, replace = false }) {
   if (view !== here().view) window.scrollTo(0, 0);
-  history[replace ? "replaceState" : "pushState"](null, "", address(view, job));
+  const next = address(view, job);
+  const stays = next === location.pathname + location.search; // the way back leads elsewhere
+  history[replace || stays ? "replaceState" : "pushState"](null, "", next);
   route(known);
+}
+
+/** On a narrow screen form and job stand one below the other. */
+function reveal(id) {
+  if (matchMedia("(max-width: 999px)").matches) $(id).scrollIntoView({ behavior: "smooth", block: "start" });
 }
 
 function route(known) {
@@ -131,7 +139,7 @@ async function askModels() {
 function started(jobs) {
   go({ job: jobs[0].id, known: jobs[0] });
   if (jobs.length > 1) toast(t("form.queued_many", { n: jobs.length }));
-  if (matchMedia("(max-width: 999px)").matches) $("job").scrollIntoView({ behavior: "smooth", block: "start" });
+  reveal("job");
 }
 
 function listen() {
@@ -145,7 +153,9 @@ function listen() {
     const link = event.target.closest("[data-go]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
+    const again = link.dataset.go === here().view;
     go({ view: link.dataset.go, job: link.dataset.job ?? here().job });
+    if (again && here().view === "create") reveal("form");
   });
   $("language").addEventListener("click", () => switchLanguage().catch(() => toast(t("net.unreachable"), "error")));
   $("notify").addEventListener("click", async () => {
