@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.request import VideoRequest, VideoResult
 from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Status
@@ -58,6 +58,12 @@ class Puppet:
             state.renew(self.store, job, NAME, {"preview_version": version})
             table.replace(job=job, version=version, image=kept.getvalue()).execute()
 
+    def finish(self, job: str) -> None:
+        """With a video that has a head and no frames."""
+        video = self.jobs.get(job).folder / "video.mp4"
+        video.write_bytes(b"\0\0\0\x18ftypisom" + bytes(500))
+        assert state.finish(self.store, job, NAME, VideoResult(video, 848, 480, 72, 12, {}), time.time())
+
     def fail(self, job: str, error: str, *tried: str) -> None:
         assert state.fail(self.store, job, NAME, error, time.time(), tried)
 
@@ -73,3 +79,5 @@ class Puppet:
             else:
                 self.fail(job.id, "the test is over")
         self.jobs.clean()
+        for job in self.jobs.list():
+            self.jobs.delete(job.id)

@@ -13,7 +13,10 @@ export class GalleryView {
   constructor(hooks) {
     this.hooks = hooks;
     this.jobs = [];
-    this.next = "";
+    this.active = [];
+    this.next = null; // what the last page named as its end; null: nothing is known yet
+    this.ended = false;
+    this.failed = false;
     this.filters = { text: "", model: "", resolution: "", days: "", favourite: false };
     this.asked = 0;
     this.leaving = new Map();
@@ -29,10 +32,10 @@ export class GalleryView {
     this.days = h("select", { class: "small", onchange: () => this.filter("days", this.days.value) });
     this.starred = h("button", { type: "button", class: "plain small icon star", onclick: () => this.filter("favourite", !this.filters.favourite) }, icon(ICONS.star));
     this.grid = h("ul", { class: "gallery" });
-    this.empty = h("p", { class: "nothing" });
+    this.empty = h("p", { class: "nothing", hidden: true });
     this.more = h("button", { type: "button", class: "action more", onclick: () => this.load() });
     root.append(h("div", { class: "list-head" }, this.title, h("div", { class: "filters" }, this.text, this.model, this.resolution, this.days, this.starred)), this.empty, this.grid, this.more);
-    new IntersectionObserver((seen) => seen[0].isIntersecting && this.visible && this.load()).observe(this.more);
+    new IntersectionObserver((seen) => seen[0].isIntersecting && this.visible && !this.failed && this.load()).observe(this.more);
     window.addEventListener("pagehide", () => this.flush());
     document.addEventListener("language", () => this.label());
     this.label();
@@ -40,7 +43,6 @@ export class GalleryView {
 
   label() {
     setText(this.title, t("gallery.title"));
-    setText(this.more, t("gallery.more"));
     this.text.placeholder = t("gallery.search");
     this.text.setAttribute("aria-label", t("gallery.search"));
     const choices = (select, label, names) => {
@@ -62,13 +64,21 @@ export class GalleryView {
     if (yes) this.reload();
   }
 
-  /** From the beginning; what is shown stays until the answer is there. */
-  async reload() {
-    this.ended = false;
-    await this.load(true);
+  /** A job that is gone from the line may be a new video. */
+  machine({ active }) {
+    const left = this.active.some((job) => !active.find((other) => other.id === job.id));
+    this.active = active;
+    if (left && this.visible) this.renew();
   }
 
-  async load(anew = false) {
+  /** From the beginning; what is shown stays until the answer is there. */
+  reload() {
+    this.next = null;
+    this.ended = false;
+    return this.load(true);
+  }
+
+  async load(anew = this.next === null) {
     if ((this.loading && !anew) || this.ended) return;
     this.loading = true;
     const asked = (this.asked += 1);
@@ -79,18 +89,33 @@ export class GalleryView {
         this.jobs = [];
         this.grid.replaceChildren();
       }
+      this.failed = false;
       this.next = found.next;
       this.ended = !found.next;
       this.jobs.push(...found.jobs);
       this.grid.append(...found.jobs.map((job) => this.tile(job)));
     } catch (refusal) {
-      this.ended = true;
+      if (asked !== this.asked) return;
+      this.failed = true;
       toast(refusal.message, "error");
     } finally {
       if (asked === this.asked) this.loading = false;
     }
     this.sift();
-    if (!this.ended && this.visible && this.more.getBoundingClientRect().top < innerHeight) this.load();
+    if (!this.failed && !this.ended && this.visible && this.more.getBoundingClientRect().top < innerHeight) this.load();
+  }
+
+  /** Videos that are newer than what is shown come before it; the place in the list is kept. */
+  async renew() {
+    if (this.loading || this.next === null) return this.reload();
+    const { asked } = this;
+    const found = await call(`/studio/jobs?${this.query("")}`).catch(() => null); // the banner says what is wrong
+    if (!found || asked !== this.asked) return;
+    const fresh = found.jobs.filter((job) => !this.jobs.some((known) => known.id === job.id));
+    if (found.next && fresh.length === found.jobs.length) return this.reload(); // more than a page of them
+    this.jobs.unshift(...fresh);
+    this.grid.prepend(...fresh.map((job) => this.tile(job)));
+    this.sift();
   }
 
   /** after: what the last page named as its end, so that a video that is finished meanwhile moves no page. */
@@ -123,8 +148,9 @@ export class GalleryView {
     }
     const narrowed = Object.values(this.filters).some(Boolean);
     setText(this.empty, t(narrowed ? "gallery.nothing" : "gallery.empty"));
-    show(this.empty, count === 0 && this.ended !== false);
-    show(this.more, this.ended === false);
+    show(this.empty, count === 0 && this.ended);
+    setText(this.more, t(this.failed ? "action.again" : "gallery.more"));
+    show(this.more, this.failed || Boolean(this.next));
   }
 
   tile(job) {

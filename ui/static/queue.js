@@ -22,7 +22,7 @@ export class QueueView {
     this.title = h("h2");
     this.pauseButton = h("button", { type: "button", class: "action", id: "pause", onclick: () => this.pause() });
     this.list = h("ol", { class: "jobs" });
-    this.empty = h("p", { class: "nothing" });
+    this.empty = h("p", { class: "nothing", hidden: true });
     this.oldTitle = h("h2");
     this.old = h("ul", { class: "jobs unfinished" });
     this.more = h("button", { type: "button", class: "action more", hidden: true, onclick: () => this.load(this.old.childElementCount + PAGE) });
