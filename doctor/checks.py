@@ -31,7 +31,7 @@ from ..queue.probe import round_trip
 from ..queue.types import Status, telling
 from ..settings import ROOT, Settings
 from . import loading, texts
-from .diagnosis import diagnose, free_space, say_fault, size
+from .diagnosis import diagnose, file_size, free_space, say_fault, size
 
 OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
 LATE_SECONDS = 30.0
@@ -175,7 +175,8 @@ class Doctor:
             if age > LATE_SECONDS:
                 yield self.fault("worker", WARN, "FM-WORKER-008", age=age)
             else:
-                yield self.ok("worker", state=one.state, device=one.device, pid=one.pid, age=age)
+                state = texts.say("states", one.state, {}, self.language)
+                yield self.ok("worker", state=state, device=one.device, pid=one.pid, age=age)
 
     def disk(self) -> Iterator[Check]:
         for folder in dict.fromkeys((self.settings.home, self.settings.models)):
@@ -185,9 +186,9 @@ class Doctor:
                 yield self.fault("disk", BROKEN, "FM-DISK-002", folder=folder, error=problem)
             elif free < LOW_DISK:
                 result = BROKEN if free < MIN_FREE_BYTES else WARN
-                yield self.fault("disk", result, "FM-DISK-001", folder=folder, free=size(free))
+                yield self.fault("disk", result, "FM-DISK-001", folder=folder, free=file_size(free))
             else:
-                yield self.ok("disk", free=size(free), folder=folder)
+                yield self.ok("disk", free=file_size(free), folder=folder)
 
     def memory(self) -> Iterator[Check]:
         memory = psutil.virtual_memory()

@@ -22,8 +22,8 @@ UNKNOWN = {"en": "unknown", "ru": "неизвестно"}
 """Stands where a value is not known: a text must never fail for want of one."""
 
 
-UNITS = {"GB": "ГБ", "MB": "МБ"}
-"""Sizes come with their unit, which Russian writes so."""
+RUSSIAN_SIZES = {"GB": "ГБ", "MB": "МБ", ".": ","}
+"""Sizes come with their unit, "65.2 GB"; what Russian writes otherwise in them."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def say(section: str, key: str, values: Mapping[str, Any], language: str = "en")
 def fill(text: str, values: Mapping[str, Any], language: str) -> str:
     """`{launch}` is the launcher, as a terminal in any folder takes it; what else stands in braces is in `values`."""
     said = text.format_map(_Lenient({"launch": launcher(), **values}, UNKNOWN.get(language, UNKNOWN["en"])))
-    return re.sub(r"(?<=\d )[GM]B\b", lambda unit: UNITS.get(unit[0], unit[0]), said) if language == "ru" else said
+    if language != "ru":
+        return said
+    return re.sub(r"(?<=\d )[GM]B\b|(?<=\d)\.(?=\d+ [GM]B\b)", lambda found: RUSSIAN_SIZES[found[0]], said)
 
 
 @cache

@@ -113,6 +113,25 @@ def test_the_doctor_is_asked_only_where_it_is_shown(bare: Studio, page: Page, pu
     assert not [url for url in asked if "doctor" in url]
 
 
+def test_what_was_mended_is_not_called_broken_any_more(bare: Studio, page: Page) -> None:
+    check = {"key": "disk", "name": "Disk", "title": "", "cause": "", "fix": ""}
+    wrong = check | {"result": "warn", "detail": "full", "code": "FM-DISK-001"}
+    well = check | {"result": "ok", "detail": "roomy", "code": ""}
+    found = [wrong]
+    page.route("**/studio/doctor?*", lambda route: route.fulfill(json={"result": "warn", "checks": found}))
+    page.goto(bare.url)
+    expect(page.locator(".welcome-facts")).to_contain_text("found 1 thing")
+    page.click("nav [data-go=system]")
+    expect(page.locator(".checks")).to_contain_text("full")
+    page.click("nav [data-go=queue]")
+    found[:] = [well]
+    page.click("nav [data-go=system]")
+    expect(page.locator(".checks")).to_contain_text("roomy")
+    page.click("nav [data-go=create]")
+    expect(page.locator(".welcome-facts")).to_contain_text("The doctor has looked at everything: all is well.")
+    page.unroute_all(behavior="wait")
+
+
 def test_a_still_preview_for_who_wants_no_motion(bare: Studio, page: Page, puppet: Puppet) -> None:
     job = puppet.take()
     puppet.preview(job, 1, frames=3)
@@ -163,7 +182,7 @@ def test_failures_in_the_queue(bare: Studio, browser: Browser, puppet: Puppet) -
     page = context.new_page()
     page.goto(f"{bare.url}/?view=queue")
     row = page.locator(".unfinished .job-row")
-    expect(row.locator(".why")).to_have_text("Система завершила рабочий процесс: кончилась память")
+    expect(row.locator(".why")).to_have_text("Система завершила исполнителя: кончилась память")
     expect(row.locator(".mend button")).to_have_text(["Повторить в 720p", "Повторить"])
     assert findings(page) == []
     row.locator("[data-mend=retry]").click()

@@ -85,7 +85,7 @@ export class SystemView {
     if (!yes) return;
     this.load();
     show(this.look, this.owns);
-    if (this.owns && !this.found) this.examine();
+    if (this.owns) this.examine();
     this.timer = setInterval(() => document.hidden || this.load(), LOOK_MS);
   }
 
@@ -219,7 +219,7 @@ export class SystemView {
     try {
       this.found = await call(`/studio/doctor?${new URLSearchParams({ language, fresh })}`);
     } catch (refusal) {
-      toast(refusal.message, "error");
+      if (fresh) toast(refusal.message, "error"); // otherwise the banner says what is wrong
       return;
     } finally {
       this.look.removeAttribute("aria-busy");

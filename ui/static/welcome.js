@@ -17,9 +17,8 @@ export class Welcome {
     this.draw();
   }
 
-  /** Ask, the first time that it is shown. Each answer is drawn when it comes; without them all works the same. */
+  /** Ask, each time that it is shown: what was wrong may be mended. Each answer is drawn when it comes; without them all works the same. */
   async look() {
-    if (this.looked) return;
     this.looked = true;
     const ready = this.options.models.filter((model) => !model.missing);
     this.model = ready.find((model) => !model.demo) ?? ready[0];
@@ -38,9 +37,7 @@ export class Welcome {
 
   /** Other models are here than before. */
   renew() {
-    const shown = this.looked;
-    this.looked = false;
-    if (shown && !this.element.hidden) this.look();
+    if (this.looked && !this.element.hidden) this.look();
   }
 
   draw() {

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,6 +95,17 @@ def test_a_worker_that_crashes_while_it_starts(find: Find, settings: Settings, s
     own = {"host": "h", "machine": "m", "lock": "", "pid": 1, "started": 0.0, "heartbeat": 0.0}
     table.insert(id="w", state="crashed", last_output=said, **own).execute()
     assert find("worker") == [(BROKEN, code)]
+
+
+def test_an_idle_worker_and_the_disk_in_russian(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the page's own words and units: it shows both beside the doctor's."""
+    table = Jobs(settings).store.tables.Worker
+    own = {"host": "h", "machine": "m", "lock": "", "pid": 1, "started": 0.0, "heartbeat": time.time()}
+    table.insert(id="w", state="idle", device="cpu", **own).execute()
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=69_960_000_000))
+    told = {check.key: f"{check.name}: {check.detail}" for check in Doctor(settings, "ru").run()}
+    assert told["worker"].startswith("Исполнитель: свободен, cpu")
+    assert told["disk"].startswith("Диск: свободно 70,0 ГБ")
 
 
 def test_a_locked_database(find: Find, settings: Settings) -> None:
