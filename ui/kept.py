@@ -17,9 +17,13 @@ class Kept(Generic[T]):
         self._at = float("-inf")
         self.last: T | None = None
 
+    @property
+    def old(self) -> bool:
+        return self._now() - self._at >= self._seconds
+
     async def get(self, fresh: bool = False) -> T:
         """fresh: wait for one that is made now."""
-        if (fresh or self._now() - self._at >= self._seconds) and (self._task is None or self._task.done()):
+        if (fresh or self.old) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._look())
         if self.last is not None and not fresh:
             return self.last

@@ -62,9 +62,11 @@ async def system(request: Request) -> dict[str, Any]:
 async def doctor(request: Request, language: Literal["en", "ru"] = "en", fresh: bool = False) -> dict[str, Any]:
     """Every check but loading a model; for the machine's owner, since they name folders and programs.
 
-    fresh: look now. Otherwise the findings may be as old as `Studio` keeps them.
+    fresh: look now. Otherwise the findings may be as old as `Studio` keeps them, and no older: hours later the fault
+    may be mended.
     """
-    return await owned(request).doctor[language].get(fresh)
+    kept = owned(request).doctor[language]
+    return await kept.get(fresh or kept.old)
 
 
 class FolderIn(BaseModel):

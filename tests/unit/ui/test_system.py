@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fanslymotion.doctor.checks import Check
 from fanslymotion.models.downloads import Downloads, DownloadState
 from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.memory import Machine
@@ -60,7 +61,7 @@ def test_folders_are_not_walked_on_every_look(browser: Browser, monkeypatch: pyt
     assert len(walked) == 2
 
 
-def test_the_doctor_runs_once_for_many_looks(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_runs_once_for_many_looks(studio: Studio, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[str] = []
 
     class Counting:
@@ -68,15 +69,21 @@ def test_the_doctor_runs_once_for_many_looks(browser: Browser, monkeypatch: pyte
             runs.append(language)
 
         def run(self) -> list:
-            return []
+            return [Check("disk", "ok", "Disk", f"look {len(runs)}")]
 
     monkeypatch.setattr(studio_module, "Doctor", Counting)
     client = browser(ANNA)
-    for _ in range(3):
-        assert client.get("/studio/doctor").json() == {"result": "ok", "checks": []}
-    client.get("/studio/doctor?fresh=true")
-    client.get("/studio/doctor?language=ru")
+
+    def said(query: str = "") -> str:
+        return client.get(f"/studio/doctor{query}").json()["checks"][0]["detail"]
+
+    assert [said() for _ in range(3)] == ["look 1"] * 3
+    assert said("?fresh=true") == "look 2"
+    assert said("?language=ru") == "look 3"
     assert runs == ["en", "en", "ru"]
+    later = time.monotonic() + 3600
+    monkeypatch.setattr(studio.doctor["en"], "_now", lambda: later)
+    assert said() == "look 4", "not what it was an hour ago"
 
 
 def test_a_running_worker_tells_stage_heartbeat_and_samples(
