@@ -32,6 +32,7 @@ from ..queue.types import Status, telling
 from ..settings import ROOT, Settings
 from . import loading, texts
 from .diagnosis import diagnose, file_size, free_space, say_fault, size
+from .refusals import say_refusal
 
 OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
 LATE_SECONDS = 30.0
@@ -141,7 +142,8 @@ class Doctor:
         if health != "ok":
             yield self.fault("store", BROKEN, "FM-QUEUE-003", error=health, database=self.settings.database)
         elif jobs.notice:
-            yield self.fault("store", WARN, "FM-QUEUE-003", error=jobs.notice, database=self.settings.database)
+            said = say_refusal(jobs.notice, self.language)
+            yield self.fault("store", WARN, "FM-QUEUE-003", error=said, database=self.settings.database)
         else:
             waiting, running = (jobs.count(statuses=[status]) for status in (Status.QUEUED, Status.RUNNING))
             yield self.ok("store", jobs=jobs.count(), waiting=waiting, running=running)

@@ -83,6 +83,10 @@ class Store:
             row = self.tables.Meta.get_or_none(self.tables.Meta.key == key)
         return row.value if row else ""
 
+    def put_notice_away(self) -> None:
+        """Whoever owns the machine has read it."""
+        self.set_meta("notice", "")
+
     def close(self) -> None:
         """Close this thread's connection."""
         if not self.db.is_closed():

@@ -104,6 +104,13 @@ async def restart(request: Request) -> dict[str, Any]:
     return {"asked": await asyncio.to_thread(owned(request).jobs.restart_worker)}
 
 
+@router.delete("/notice")
+async def put_notice_away(request: Request) -> dict[str, Any]:
+    """For everybody and for good: the doctor calls the store well again."""
+    await asyncio.to_thread(owned(request).jobs.store.put_notice_away)
+    return {}
+
+
 def owned(request: Request) -> Any:
     """The studio, for what concerns the whole machine. Raise BadInput for every login but the first."""
     studio = request.app.state.studio

@@ -20,6 +20,7 @@ from .logins import Logins
 from .machine import machine_json
 from .model_checks import ModelChecks
 from .photos import Photos
+from .refuse import in_each_language
 from .shape import event_json, job_json
 
 KEPT_SECONDS = 60.0
@@ -58,9 +59,9 @@ class Studio:
         return [*facts, text if event.kind == "watch" else self.plain(job.owner, text)]
 
     def machine(self, owner: str | None) -> dict[str, Any]:
-        """owner: whose jobs are shown; None = everybody's, on a page without logins."""
+        """owner: whose jobs are shown; None = everybody's, on a page without logins. notice: by language."""
         shown = machine_json(self.jobs, owner, self.logins.owns_machine(owner or ""))
-        return shown | {"notice": self.plain(owner, shown["notice"])}
+        return shown | {"notice": in_each_language(self.plain(owner, shown["notice"]))}
 
     def _folder_sizes(self) -> dict[str, int]:
         return {"jobs": folder_size(self.settings.jobs_dir), "models": folder_size(self.settings.models)}

@@ -18,6 +18,9 @@ KILLED = (
     "the worker was killed by the system, whose memory had run out, 3 times at stage sampling (0.4 GB were free); "
     "the last lines of the worker:\nKilled"
 )
+DAMAGED = (
+    "the job list was damaged; it was kept as old.db and a new one was begun. Finished videos are still in /home/jobs"
+)
 NO_PHOTO = "the photo is gone"
 BROKEN = "[ERROR] it broke\nTraceback (most recent call last):\n  File one\nValueError: <b>no</b>"
 
@@ -229,16 +232,28 @@ def test_a_paused_queue_is_said(bare: Studio, page: Page, puppet: Puppet) -> Non
 
 
 def test_a_notice_is_shown_until_it_is_put_away(bare: Studio, page: Page, puppet: Puppet) -> None:
-    puppet.say_everybody("the job list was damaged; it was kept")
+    puppet.say_everybody(DAMAGED)
+    job = puppet.take()
     page.goto(bare.url)
     notice = page.locator("#notice")
     expect(notice).to_contain_text("the job list was damaged")
-    notice.get_by_label("Put away").click()
+    page.click("#language")
+    expect(notice).to_contain_text("список заданий был повреждён; он отложен как old.db")
+    page.click("#language")
+    away = notice.get_by_label("Put away")
+    away.focus()
+    away.evaluate("button => (button.id = 'same')")
+    page.click("nav [data-go=queue]")
+    away.focus()
+    puppet.progress(job, stage="sampling", fraction=0.5)
+    expect(page.locator("#view-queue .jobs .quiet")).to_contain_text("50 %")
+    assert page.evaluate("document.activeElement.id") == "same", "it is not written anew with every state"
+    away.click()
     expect(notice).to_be_hidden()
+    assert puppet.jobs.notice == "", "for everybody and the doctor"
     page.reload()
     expect(page.locator("#worker span")).not_to_be_empty()
     expect(notice).to_be_hidden()
-    puppet.say_everybody("")
 
 
 def test_the_tools_of_the_log(bare: Studio, page: Page, puppet: Puppet) -> None:

@@ -37,6 +37,7 @@ const views = { queue: new QueueView(hooks), gallery: new GalleryView(hooks), sy
 let stream;
 let jobView;
 let form;
+let owns = false; // the machine
 let machine = null;
 let before = "create"; // the view that is left
 
@@ -66,6 +67,7 @@ async function start() {
     return;
   }
   show($("logout"), options.user !== "");
+  owns = options.owns_machine;
   form = new Form($("form"), options, started, () => here().view !== "create" && go({}));
   jobView = new JobView($("job"), hooks, options);
   stream = new Stream({
@@ -243,16 +245,22 @@ function drawCrash(worker) {
   $("trouble").after(box);
 }
 
-/** What the server wants everybody to know, until it is put away. */
-function drawNotice(sentence) {
+/** What the server wants everybody to know, until it is put away: for good by the machine's owner, by others for themselves. */
+function drawNotice(said) {
   const box = $("notice");
-  show(box, Boolean(sentence) && recall("dismissed", "") !== sentence);
-  if (!sentence) return;
-  const dismiss = () => {
-    remember("dismissed", sentence);
-    show(box, false);
+  show(box, Boolean(said.en) && recall("dismissed", "") !== said.en);
+  if (box.dataset.text === said[language]) return; // written once: it is read aloud, and its button may have the focus
+  box.dataset.text = said[language];
+  const dismiss = async () => {
+    try {
+      if (owns) await call("/studio/notice", { method: "DELETE" });
+      else remember("dismissed", said.en);
+      show(box, false);
+    } catch (refusal) {
+      toast(refusal.message, "error");
+    }
   };
-  box.replaceChildren(h("span", {}, sentence), h("button", { type: "button", class: "plain small icon", title: t("notice.dismiss"), "aria-label": t("notice.dismiss"), onclick: dismiss }, icon(ICONS.close)));
+  box.replaceChildren(h("span", {}, said[language]), h("button", { type: "button", class: "plain small icon", title: t("notice.dismiss"), "aria-label": t("notice.dismiss"), onclick: dismiss }, icon(ICONS.close)));
 }
 
 function trouble(sentence) {

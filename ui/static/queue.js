@@ -55,7 +55,8 @@ export class QueueView {
     this.state = state;
     this.active = state.active;
     show(this.pauseButton, this.mayPause);
-    this.pauseButton.replaceChildren(icon(state.paused ? ICONS.play : ICONS.pause), h("span", {}, t(state.paused ? "queue.resume" : "queue.pause")));
+    const pause = t(state.paused ? "queue.resume" : "queue.pause");
+    if (this.pauseButton.textContent !== pause) this.pauseButton.replaceChildren(icon(state.paused ? ICONS.play : ICONS.pause), h("span", {}, pause));
     show(this.empty, state.active.length === 0);
     const waiting = state.active.filter((job) => job.status === "queued");
     const wanted = state.active.map((job) => this.row(job, waiting));

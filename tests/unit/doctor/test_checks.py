@@ -129,6 +129,10 @@ def test_a_damaged_database_is_told_after_it_was_set_aside(find: Find, settings:
     settings.home.mkdir(parents=True, exist_ok=True)
     (settings.home / "jobs.db").write_bytes(b"this is no database" * 400)
     assert find("store") == [(WARN, "FM-QUEUE-003")]
+    (told,) = Doctor(settings, "ru").store()
+    assert "список заданий был повреждён; он отложен как" in told.cause
+    Jobs(settings).store.put_notice_away()
+    assert find("store") == [(OK, "")]
 
 
 def test_a_queue_that_does_not_answer(find: Find, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,21 @@ def test_the_doctor_runs_once_for_many_looks(studio: Studio, browser: Browser, m
     assert said() == "look 4", "not what it was an hour ago"
 
 
+def test_a_notice_is_put_away_by_the_machines_owner(studio: Studio, browser: Browser, settings: Settings) -> None:
+    folder = settings.jobs_dir
+    said = (
+        f"the job list was damaged; it was kept as a.db and a new one was begun. Finished videos are still in {folder}"
+    )
+    studio.jobs.store.set_meta("notice", said)
+    hers, his = browser(ANNA), browser(BEN)
+    assert hers.get("/studio/machine").json()["notice"]["en"] == said
+    assert "список заданий был повреждён" in his.get("/studio/machine").json()["notice"]["ru"]
+    assert his.delete("/studio/notice").status_code == 400
+    assert hers.get("/studio/machine").json()["notice"]["en"] == said
+    assert hers.delete("/studio/notice").status_code == 200
+    assert his.get("/studio/machine").json()["notice"] == {"en": "", "ru": ""}
+
+
 def test_a_running_worker_tells_stage_heartbeat_and_samples(
     studio: Studio, browser: Browser, photo: Path, settings: Settings
 ) -> None:
