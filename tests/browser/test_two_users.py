@@ -1,13 +1,15 @@
 """Two people share one page: each logs in and sees only what is theirs."""
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from fanslymotion.settings import ROOT
+from fanslymotion.tests.browser.puppet import Puppet
 from fanslymotion.tests.browser.studio_page import generate
 from fanslymotion.tests.studio import Studio
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -101,3 +103,39 @@ def test_a_quick_enter_keeps_the_password_out_of_the_address(
     expect(page.locator("#generate")).to_be_visible()
     assert not [url for url in asked if "secret" in url]
     page.context.close()
+
+
+def answered(answer: dict[str, Any]) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(**answer)
+
+
+def test_a_refused_login_says_why(make_studio: Callable[..., Studio], browser: Browser) -> None:
+    studio = make_studio("--auth", "anna:secret-1", "--no-worker")
+    page = browser.new_context(locale="en-GB").new_page()
+    page.goto(f"{studio.url}/login")
+    problem = page.locator("#problem")
+    answers = {
+        "The page is being updated.": {"status": 503, "json": {"error": "The page is being updated."}},
+        "The program answered with an error (502); try again.": {"status": 502, "body": "<html>Bad Gateway</html>"},
+        "Login or password is wrong.": {"status": 401, "json": {"error": "x"}},
+    }
+    for sentence, answer in answers.items():
+        page.unroute_all(behavior="wait")
+        page.route("**/login", answered(answer))
+        page.get_by_label("Login").fill("anna")
+        page.get_by_label("Password").fill("secret-1")
+        page.keyboard.press("Enter")
+        expect(problem).to_have_text(sentence)
+    page.context.close()
+
+
+def test_a_stream_that_is_refused_says_why(bare: Studio, page: Page, puppet: Puppet) -> None:
+    job = puppet.take()
+    refusal = {"error": "the jobs' database is locked"}
+    page.route("**/studio/events*", lambda route: route.fulfill(status=503, json=refusal))
+    page.route(f"**/studio/jobs/{job}", lambda route: route.fulfill(status=503, json=refusal))
+    page.goto(f"{bare.url}/?job={job}")
+    expect(page.locator("#trouble")).to_have_text("the jobs' database is locked")
+    page.unroute_all(behavior="wait")
+    expect(page.locator("#trouble")).to_be_hidden()
+    expect(page.locator(".live h2")).to_be_visible()

@@ -135,7 +135,7 @@ export class Stream {
         this.handlers.gone(refusal.message);
         this.follow(null);
       } else if (refusal.status !== 401) {
-        this.handlers.trouble(t("net.lost"));
+        this.handlers.trouble(refusal.status ? refusal.message : t("net.lost"));
         this.timer = setTimeout(() => this.open(), 2000);
       }
     }
