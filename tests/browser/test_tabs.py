@@ -121,12 +121,47 @@ def test_every_end_is_told_to_who_asked_for_it(bare: Studio, page: Page, puppet:
     page.click("[data-go=gallery]")
     hide(page)
     puppet.fail(other, "the disk was full")
-    wait_for(lambda: page.evaluate("window.notes") == [["Your video could not be made", "another.jpg"]])
+    first = ["fanslymotion", "You will be told when a video is done."]
+    wait_for(lambda: page.evaluate("window.notes") == [first, ["Your video could not be made", "another.jpg"]])
     assert page.evaluate("window.beeps") == 0, "the sound has its own switch"
     hide(page, False)
     page.click("#sound")
     assert page.evaluate("window.beeps") == 1, "so that one knows it"
     puppet.fail(shown, "the disk was full")
     wait_for(lambda: page.evaluate("window.beeps") == 2)
-    assert len(page.evaluate("window.notes")) == 1, "nobody is notified of what they see"
+    assert len(page.evaluate("window.notes")) == 2, "nobody is notified of what they see"
     expect(page.locator("#said")).to_have_text("sample.jpg: failed")
+
+
+NO_NOTES = """
+  window.Notification = class { constructor() { throw new TypeError("Illegal constructor"); } };
+  window.Notification.permission = "granted";
+  window.Notification.requestPermission = async () => "granted";
+  window.beeps = 0;
+  const start = OscillatorNode.prototype.start;
+  OscillatorNode.prototype.start = function () { window.beeps += 1; start.call(this); };
+  window.finished = 0;
+  const close = AudioContext.prototype.close;
+  AudioContext.prototype.close = function () { window.finished += 1; return close.call(this); };
+"""
+
+
+def test_a_browser_that_shows_no_notifications(bare: Studio, page: Page, puppet: Puppet) -> None:
+    """As on Android: the permission is given and the constructor throws."""
+    jobs = [puppet.take(name=name) for name in ("a.jpg", "b.jpg")]
+    with_curtain(page)
+    page.add_init_script(NO_NOTES)
+    page.goto(bare.url)
+    expect(page.locator("#queue-count")).to_have_text("2")
+    page.click("#notify")
+    expect(page.locator("#toasts .error")).to_have_text("This browser does not allow notifications here.")
+    expect(page.locator("#notify")).to_have_attribute("aria-pressed", "false")
+    remembered = "for (const key of ['notify', 'sound']) localStorage.setItem(`fanslymotion.${key}`, true)"
+    page.evaluate(remembered)  # from before the browser was as it is
+    page.reload()
+    expect(page.locator("#queue-count")).to_have_text("2")
+    hide(page)
+    for job in jobs:
+        puppet.fail(job, "the disk was full")
+    wait_for(lambda: page.evaluate("window.beeps") == 2)
+    wait_for(lambda: page.evaluate("window.finished") == 2)

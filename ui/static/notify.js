@@ -6,6 +6,8 @@ import { call } from "./net.js";
 
 const TOLD = ["done", "failed"];
 const MOST_TOLD = 50;
+const BEEP_SECONDS = 0.5;
+const BEEP_MOST_MS = 3000; // a speaker may wake up first; without a click since the page was loaded nothing sounds at all
 let before = null;
 
 export function wanted() {
@@ -23,9 +25,19 @@ export async function toggle() {
     toast(t("notify.off"));
     return;
   }
-  const allowed = "Notification" in window && (await Notification.requestPermission()) === "granted";
+  const allowed = "Notification" in window && (await Notification.requestPermission()) === "granted" && works();
   remember("notify", allowed);
   toast(t(allowed ? "notify.on" : "notify.denied"), allowed ? "info" : "error");
+}
+
+/** The first one says that it works. Android's browsers give the permission, and then refuse to show any. */
+function works() {
+  try {
+    new Notification("fanslymotion", { body: t("notify.on"), silent: true });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function toggleSound() {
@@ -42,7 +54,12 @@ export async function follow(active, open) {
   if (!wanted() && !sounds()) return;
   for (const id of gone) {
     const job = await call(`/studio/jobs/${id}`).catch(() => null); // null: deleted
-    if (job && TOLD.includes(job.status)) tell(job, open);
+    if (!job || !TOLD.includes(job.status)) continue;
+    try {
+      tell(job, open);
+    } catch {
+      // the browser has changed its mind; the next one is told in the way that is left
+    }
   }
 }
 
@@ -68,9 +85,9 @@ function beep() {
   const volume = audio.createGain();
   tone.frequency.value = 880;
   volume.gain.setValueAtTime(0.08, audio.currentTime);
-  volume.gain.exponentialRampToValueAtTime(0.0001, audio.currentTime + 0.5);
+  volume.gain.exponentialRampToValueAtTime(0.0001, audio.currentTime + BEEP_SECONDS);
   tone.connect(volume).connect(audio.destination);
   tone.start();
-  tone.stop(audio.currentTime + 0.5);
-  tone.onended = () => audio.close();
+  tone.stop(audio.currentTime + BEEP_SECONDS);
+  setTimeout(() => audio.close(), BEEP_MOST_MS);
 }
