@@ -17,6 +17,7 @@ from ..presets import load_presets
 from ..settings import Settings
 from . import listing, state
 from .broker import make_huey, register
+from .listing import Owner
 from .order import position_at, put, swap_among_own
 from .recovery import MACHINE, Sweeper, lives_here
 from .rows import GONE_NAME, WORK_NAME, photo_of, to_event, to_job
@@ -124,14 +125,14 @@ class Jobs:
 
     # --- looking ------------------------------------------------------------------------------------------------
 
-    def get(self, job_id: str, owner: str | None = None) -> Job:
+    def get(self, job_id: str, owner: Owner = None) -> Job:
         with self.store.read():
             return self._view(self._row(job_id, owner))
 
     def list(
         self,
         *,
-        owner: str | None = None,
+        owner: Owner = None,
         statuses: Iterable[Status] | None = None,
         sought: Sought | None = None,
         limit: int = 100,
@@ -150,7 +151,7 @@ class Jobs:
             return [to_job(row, self.settings, places.get(row.id, 0)) for row in rows]
 
     def count(
-        self, *, owner: str | None = None, statuses: Iterable[Status] | None = None, sought: Sought | None = None
+        self, *, owner: Owner = None, statuses: Iterable[Status] | None = None, sought: Sought | None = None
     ) -> int:
         with self.store.errors():
             return listing.count(self.store, owner, statuses, sought)
@@ -164,7 +165,7 @@ class Jobs:
         with self.store.errors():
             return self._events(job_id, after, limit)
 
-    def running(self, owner: str | None = None) -> "list[Job]":
+    def running(self, owner: Owner = None) -> "list[Job]":
         return self.list(owner=owner, statuses=[Status.RUNNING])
 
     def names(self, limit: int = 1000) -> set[str]:
@@ -200,7 +201,7 @@ class Jobs:
 
     # --- changing -----------------------------------------------------------------------------------------------
 
-    def cancel(self, job_id: str, owner: str | None = None) -> Job:
+    def cancel(self, job_id: str, owner: Owner = None) -> Job:
         """Ask it to end: at once when it waits, at the next step when it runs, no effect when it has ended."""
         job = self.get(job_id, owner)
         state.ask_cancel(self.store, job_id, time.time())
@@ -225,7 +226,7 @@ class Jobs:
             self._tables.Preview.delete().where(self._tables.Preview.job == job_id).execute()
         shutil.rmtree(job.folder, ignore_errors=True)
 
-    def clean(self, owner: str | None = None) -> int:
+    def clean(self, owner: Owner = None) -> int:
         """Delete every job that failed or was cancelled, with its photo and checkpoints. Returns how many."""
         count = 0
         while found := self.list(owner=owner, statuses=[Status.FAILED, Status.CANCELLED], limit=100):
@@ -325,9 +326,9 @@ class Jobs:
         except Exception:  # sqlite3 or psycopg errors, by storage; the row is written, which is what counts
             return
 
-    def _row(self, job_id: str, owner: str | None) -> Any:
+    def _row(self, job_id: str, owner: Owner) -> Any:
         row = self._tables.Job.get_or_none(self._tables.Job.id == job_id)
-        if row is None or (owner is not None and row.owner != owner):
+        if row is None or (owner is not None and row.owner not in listing.logins(owner)):
             raise NotFound(f"there is no job {job_id!r}")
         return row
 

@@ -9,12 +9,15 @@ from peewee import fn
 from .store import Store
 from .types import Page, Sought, Status
 
+Owner = str | tuple[str, ...] | None
+"""Whose jobs: of one login, of several; None = everybody's."""
+
 ENDED = frozenset(status for status in Status if status.final)
 
 
 def rows(
     store: Store,
-    owner: str | None,
+    owner: Owner,
     statuses: Iterable[Status] | None,
     sought: Sought | None,
     page: Page,
@@ -41,12 +44,16 @@ def rows(
     return found
 
 
-def count(store: Store, owner: str | None, statuses: Iterable[Status] | None, sought: Sought | None) -> int:
+def count(store: Store, owner: Owner, statuses: Iterable[Status] | None, sought: Sought | None) -> int:
     job = store.tables.Job
     query = job.select().where(True, *_conditions(store, owner, sought))
     if statuses is not None:
         query = query.where(job.status.in_([str(status) for status in statuses]))
     return query.count()
+
+
+def logins(owner: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (owner,) if isinstance(owner, str) else owner
 
 
 def _in_group(job: Any, statuses: set[Status]) -> Any:
@@ -56,10 +63,10 @@ def _in_group(job: Any, statuses: set[Status]) -> Any:
     return job.status.in_([str(status) for status in statuses])
 
 
-def _conditions(store: Store, owner: str | None, sought: Sought | None) -> list[Any]:
+def _conditions(store: Store, owner: Owner, sought: Sought | None) -> list[Any]:
     job, found, sought = store.tables.Job, [], sought or Sought()
     if owner is not None:
-        found.append(job.owner == owner)
+        found.append(job.owner.in_(logins(owner)))
     if sought.text:
         folded = fn.casefold(job.name) if store.sqlite else fn.lower(job.name)
         found.append(folded.contains(sought.text.casefold()))

@@ -78,14 +78,14 @@ class Store:
                 conflict_target=[meta.key], update={meta.value: value}
             ).execute()
 
+    def put_notice_away(self) -> None:
+        """Whoever owns the machine has read it."""
+        self.set_meta("notice", "")
+
     def meta(self, key: str) -> str:
         with self.errors():
             row = self.tables.Meta.get_or_none(self.tables.Meta.key == key)
         return row.value if row else ""
-
-    def put_notice_away(self) -> None:
-        """Whoever owns the machine has read it."""
-        self.set_meta("notice", "")
 
     def close(self) -> None:
         """Close this thread's connection."""

@@ -119,12 +119,12 @@ def build_blocks(studio: Studio) -> gr.Blocks:
 
     def job(request: gr.Request, job_id: str) -> dict[str, Any]:
         """The state of a job: status, stage, step, fraction, eta_seconds, error, and the video's address when done."""
-        found = jobs.get(_job_id(job_id), owner(request))
+        found = jobs.get(_job_id(job_id), studio.logins.sees(owner(request)))
         return _with_addresses(studio.job(found), request)
 
     def cancel(request: gr.Request, job_id: str) -> dict[str, Any]:
         """Ask a job to end, and return its state."""
-        found = jobs.cancel(_job_id(job_id), owner(request))
+        found = jobs.cancel(_job_id(job_id), studio.logins.sees(owner(request)))
         return _with_addresses(studio.job(found), request)
 
     with gr.Blocks(title="fanslymotion", analytics_enabled=False, delete_cache=_cache_times()) as blocks:

@@ -29,7 +29,7 @@ from ..settings import ROOT
 from .files import fresh, own_file
 from .guard import COOKIE
 from .photos import Photo, make_poster
-from .reading import SettingsIn, first_mistake, owner_of, read_body, read_file, read_json, to_request, user_of
+from .reading import SettingsIn, first_mistake, login_of, owner_of, read_body, read_file, read_json, to_request, user_of
 from .shape import plan_json
 
 router = APIRouter(prefix="/studio")
@@ -240,14 +240,14 @@ async def events(
     last = request.headers.get("last-event-id", "")
     if last.isdecimal() and len(last) < 19:  # a reconnecting browser names the last event it has seen
         after = int(last)
-    stream: AsyncIterator[str] = studio.live.stream(owner_of(request), job, after, request.cookies.get(COOKIE, ""))
+    stream: AsyncIterator[str] = studio.live.stream(login_of(request), job, after, request.cookies.get(COOKIE, ""))
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 def most_waiting(request: Request) -> int | None:
     """How many of a login's jobs may wait; a machine of one's own has no limit."""
-    return MOST_WAITING if owner_of(request) is not None else None
+    return MOST_WAITING if login_of(request) is not None else None
 
 
 def clean_name(name: str) -> str:

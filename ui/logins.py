@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import BadInput
+from ..queue.listing import Owner
 
 SESSION_SECONDS = 30 * 24 * 3600
 FREE_ATTEMPTS = 5
@@ -89,6 +90,12 @@ class Logins:
 
     def owns_machine(self, user: str) -> bool:
         return not self._passwords or user == next(iter(self._passwords))
+
+    def sees(self, user: str | None) -> Owner:
+        """Whose jobs a login is shown: its own; the machine's owner also what was made here without a login."""
+        if user is None or not self.required:
+            return None
+        return (user, "") if self.owns_machine(user) else user
 
     def check(self, user: str, password: str) -> bool:
         """Takes equally long for an unknown login and a wrong password."""

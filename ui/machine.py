@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..queue.jobs import Jobs
+from ..queue.listing import Owner
 from ..queue.types import Job, Status, telling
 from .shape import worker_json
 
@@ -10,7 +11,7 @@ MOST_ACTIVE = 200
 ACTIVE = (Status.RUNNING, Status.QUEUED)
 
 
-def machine_json(jobs: Jobs, owner: str | None, owns: bool = True) -> dict[str, Any]:
+def machine_json(jobs: Jobs, owner: Owner, owns: bool = True) -> dict[str, Any]:
     """owner: whose jobs are told, None = all; of other people's only the number is. owns: the machine is theirs."""
     active = jobs.list(owner=owner, statuses=ACTIVE, limit=MOST_ACTIVE)
     mine = {job.id for job in active}

@@ -16,7 +16,7 @@ from ..pipeline.photo import MAX_BYTES
 from .files import fresh
 from .guard import COOKIE, MARK, is_https
 from .logins import SESSION_SECONDS
-from .reading import owner_of, read_body, user_of
+from .reading import login_of, read_body, user_of
 from .shape import options_json
 
 router = APIRouter()
@@ -103,7 +103,7 @@ async def options(request: Request) -> dict[str, Any]:
 @router.get("/studio/machine")
 async def machine(request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
-    return await asyncio.to_thread(studio.machine, owner_of(request))
+    return await asyncio.to_thread(studio.machine, login_of(request))
 
 
 @cache

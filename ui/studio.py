@@ -59,8 +59,8 @@ class Studio:
         return [*facts, text if event.kind == "watch" else self.plain(job.owner, text)]
 
     def machine(self, owner: str | None) -> dict[str, Any]:
-        """owner: whose jobs are shown; None = everybody's, on a page without logins. notice: by language."""
-        shown = machine_json(self.jobs, owner, self.logins.owns_machine(owner or ""))
+        """owner: the login that sees it, None on a page without logins. notice: by language."""
+        shown = machine_json(self.jobs, self.logins.sees(owner), self.logins.owns_machine(owner or ""))
         return shown | {"notice": in_each_language(self.plain(owner, shown["notice"]))}
 
     def _folder_sizes(self) -> dict[str, int]:

@@ -28,6 +28,34 @@ def test_a_finished_jobs_files_are_its_logins_own(browser: Browser, done: Callab
     assert browser(ANNA).get(f"/studio/events?job={job.id}").status_code == 404
 
 
+def test_what_was_made_without_a_login_is_the_machines_owners(
+    studio: Studio, browser: Browser, done: Callable[..., Job], photo: Path
+) -> None:
+    before, own, other = done("", at=2.0), done("anna", at=3.0), done("ben", at=4.0)
+    waiting = studio.jobs.submit(photo, VideoRequest())
+    anna, ben = browser(ANNA), browser(BEN)
+
+    def shown(client: TestClient, kind: str = "done") -> list[str]:
+        return [job["id"] for job in client.get(f"/studio/jobs?kind={kind}").json()["jobs"]]
+
+    def active(client: TestClient) -> list[str]:
+        return [job["id"] for job in client.get("/studio/machine").json()["active"]]
+
+    for client, code in ((anna, 200), (ben, 404), (browser(), 401)):
+        for file in FILES:
+            assert client.get(f"/studio/jobs/{before.id}{file}").status_code == code, file
+    assert (shown(anna), shown(ben)) == ([own.id, before.id], [other.id])
+    assert (active(anna), active(ben)) == ([waiting.id], [])
+    assert ben.get(f"/studio/events?job={before.id}").status_code == 404
+    assert ben.post(f"/studio/jobs/{waiting.id}/cancel", json={}).status_code == 404
+    assert anna.post(f"/studio/jobs/{waiting.id}/cancel", json={}).json()["status"] == "cancelled"
+    assert (shown(anna, "unfinished"), shown(ben, "unfinished")) == ([waiting.id], [])
+    assert ben.post("/studio/jobs/clean").json() == {"deleted": 0}
+    assert anna.post("/studio/jobs/clean").json() == {"deleted": 1}
+    assert ben.delete(f"/studio/jobs/{before.id}").status_code == 404
+    assert anna.delete(f"/studio/jobs/{before.id}").status_code == 200
+
+
 def test_a_running_jobs_preview_is_its_logins_own(studio: Studio, browser: Browser, photo: Path) -> None:
     job = studio.jobs.submit(photo, VideoRequest(), owner="ben")
     state.claim(studio.jobs.store, "w", 1.0)
