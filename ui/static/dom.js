@@ -58,6 +58,12 @@ export function once(act) {
   };
 }
 
+/** To what has taken the place of something that is gone, the page's content where nothing has: keyboards go on from there. */
+export function focusOn(element) {
+  if (element) element.focus();
+  else document.getElementById("main").focus({ preventScroll: true });
+}
+
 /** Set only what differs: streaming must not restart animations or move the page. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -1,6 +1,6 @@
 // Finished videos: posters that play under the pointer, loaded page by page, with delete and undo.
 
-import { calm, h, icon, ICONS, setText, show, toast } from "./dom.js";
+import { calm, focusOn, h, icon, ICONS, setText, show, toast } from "./dom.js";
 import { t, when } from "./i18n.js";
 import { call } from "./net.js";
 import { describe } from "./queue.js";
@@ -164,7 +164,7 @@ export class GalleryView {
     };
     const stop = () => open.querySelector("video")?.remove();
     const act = (name, path, action) => h("button", { type: "button", class: "chip", title: t(`action.${name}`), "aria-label": `${t(`action.${name}`)}: ${job.name}`, onclick: action }, icon(path));
-    return h("li", { class: "tile", onpointerenter: play, onpointerleave: stop, onfocusin: play, onfocusout: stop }, open,
+    return h("li", { class: "tile", data: { id: job.id }, onpointerenter: play, onpointerleave: stop, onfocusin: play, onfocusout: stop }, open,
       h("div", { class: "over-tools" },
         h("a", { class: "chip", href: job.video.download, title: t("action.download"), "aria-label": `${t("action.download")}: ${job.name}` }, icon(ICONS.download)),
         this.star(job),
@@ -197,12 +197,17 @@ export class GalleryView {
     const timer = setTimeout(() => this.finish(job.id), UNDO_MS);
     box.append(" ", h("button", { type: "button", class: "link", onclick: () => this.undo(job.id) }, t("gallery.undo")));
     this.leaving.set(job.id, { timer, box });
+    const tiles = [...this.grid.children];
+    const at = this.jobs.indexOf(job);
     this.sift();
+    const next = [...tiles.slice(at), ...tiles.slice(0, at).reverse()].find((tile) => !tile.hidden);
+    focusOn(next?.querySelector(".over-tools .chip:last-child"));
   }
 
   undo(id) {
     this.decided(id);
     this.sift();
+    focusOn(this.visible && this.grid.querySelector(`[data-id="${id}"] .cover`));
   }
 
   /** Whatever was decided: there is nothing to be called back any more. */

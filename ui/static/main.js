@@ -1,6 +1,6 @@
 // The page's start: language, options, views by address, the header, and the one live stream.
 
-import { h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
+import { focusOn, h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
 import { Form } from "./form.js";
 import { insistOnLanguage, language, LANGUAGES, number, switchLanguage, t } from "./i18n.js";
 import { JobView } from "./job.js";
@@ -98,11 +98,13 @@ function address(view, job) {
 
 /** The job stays, whatever view one goes to: title, favicon and the way back know it. known: its state, if at hand. */
 function go({ job = here().job, view = "create", known, replace = false }) {
-  if (view !== here().view) window.scrollTo(0, 0);
+  const left = view !== here().view;
+  if (left) window.scrollTo(0, 0);
   const next = address(view, job);
   const stays = next === location.pathname + location.search; // the way back leads elsewhere
   history[replace || stays ? "replaceState" : "pushState"](null, "", next);
   route(known);
+  if (left || !document.activeElement.checkVisibility()) focusOn(null);
 }
 
 /** On a narrow screen form and job stand one below the other. */

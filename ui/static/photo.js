@@ -1,6 +1,6 @@
 // The photo picker: choose, drop or paste; the server normalises and shows it (browsers cannot show HEIC).
 
-import { h, icon, ICONS, recall, remember, setText, show } from "./dom.js";
+import { focusOn, h, icon, ICONS, recall, remember, setText, show } from "./dom.js";
 import { t } from "./i18n.js";
 import { call, upload } from "./net.js";
 
@@ -217,10 +217,18 @@ export class PhotoPicker {
         h("button", { type: "button", class: "chip", onclick: () => this.choose(), title: t("photo.replace"), "aria-label": t("photo.replace") }, icon(ICONS.photo)),
         h("button", {
           type: "button", class: "chip", title: t("photo.remove"), "aria-label": t("photo.remove"),
-          onclick: () => this.set(this.photos.filter((other) => other !== photo)),
+          onclick: () => this.remove(photo),
         }, icon(ICONS.close)),
       ),
     );
+  }
+
+  remove(photo) {
+    const at = this.photos.indexOf(photo);
+    this.set(this.photos.filter((other) => other !== photo));
+    const figures = this.shown.querySelectorAll("figure");
+    const next = figures[Math.min(at, figures.length - 1)];
+    focusOn(next ? next.querySelector(".chip:last-child") : this.input);
   }
 
   choose({ add = false } = {}) {

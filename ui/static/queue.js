@@ -1,6 +1,6 @@
 // The line: what runs, what waits and in which order, and what did not come to an end.
 
-import { h, icon, ICONS, setText, show, toast } from "./dom.js";
+import { focusOn, h, icon, ICONS, setText, show, toast } from "./dom.js";
 import { duration, has, language, number, t, when } from "./i18n.js";
 import { mends } from "./mend.js";
 import { call } from "./net.js";
@@ -61,9 +61,11 @@ export class QueueView {
     const waiting = state.active.filter((job) => job.status === "queued");
     const wanted = state.active.map((job) => this.row(job, waiting));
     const focused = document.activeElement;
+    const place = [...this.list.children].findIndex((row) => row.contains(focused));
     wanted.forEach((row, at) => this.list.children[at] !== row && this.list.insertBefore(row, this.list.children[at] ?? null));
     this.refocus(focused);
     while (this.list.childElementCount > wanted.length) this.list.lastElementChild.remove();
+    if (!focused.isConnected && place >= 0) focusOn((this.list.children[place] ?? this.list.lastElementChild)?.parts.cancel);
     for (const id of this.rows.keys()) if (!state.active.some((job) => job.id === id)) this.rows.delete(id);
     if (ended && this.visible) this.load();
   }
@@ -164,8 +166,22 @@ export class QueueView {
       return;
     }
     show(this.oldTitle, jobs.length > 0);
-    this.old.replaceChildren(...jobs.map((job) => this.oldRow(job)));
+    this.keepFocus(() => this.old.replaceChildren(...jobs.map((job) => this.oldRow(job))));
     show(this.more, Boolean(next));
+  }
+
+  /** While the rows are written anew: on the same control of the same job, or of the one that has taken its place. */
+  keepFocus(write) {
+    const controls = (row) => [...row.querySelectorAll("a, button")];
+    const rows = [...this.old.children];
+    const at = rows.findIndex((row) => row.contains(document.activeElement));
+    const id = rows[at]?.dataset.job;
+    const fromEnd = at < 0 ? 0 : controls(rows[at]).indexOf(document.activeElement) - controls(rows[at]).length;
+    write();
+    if (at < 0) return;
+    const now = [...this.old.children];
+    const row = now.find((one) => one.dataset.job === id) ?? now[at] ?? now.at(-1);
+    focusOn(row && controls(row).at(fromEnd));
   }
 
   oldRow(job) {
@@ -179,7 +195,7 @@ export class QueueView {
     };
     const name = { data: { go: "create", job: job.id }, href: `/?job=${job.id}` };
     const said = job.diagnosis?.[language];
-    return h("li", { class: `job-row ${job.status}` },
+    return h("li", { class: `job-row ${job.status}`, data: { job: job.id } },
       h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...name }, h("img", { src: job.poster, alt: "", loading: "lazy" })),
       h("div", { class: "row-words" }, h("a", { class: "name", ...name }, job.name),
         h("span", { class: "facts" }, [t(`now.${job.status}`), job.finished ? when(job.finished) : "", describe(job.settings)].filter(Boolean).join(" · ")),
