@@ -219,6 +219,25 @@ def test_moving_keeps_the_focus(bare: Studio, page: Page, puppet: Puppet) -> Non
         wait_for(lambda expected=expected: page.evaluate(focused) == expected)
 
 
+def test_quick_moves_add_up(bare: Studio, page: Page, puppet: Puppet) -> None:
+    """The state that the page knows is older than the clicks."""
+    jobs = [puppet.queue(name=f"{name}.jpg") for name in "abcde"]
+    page.goto(f"{bare.url}/?view=queue")
+    expect(page.locator("#queue-count")).to_have_text("5")
+    held: list[Route] = []
+    page.route("**/move", lambda route: held.append(route) if not held else route.continue_())
+    up = page.locator(f"[data-id='{jobs[4]}'] [data-act=up]")
+    for _ in range(3):
+        up.click()
+    wait_for(lambda: page.evaluate("1") and held)
+    held[0].continue_()
+    expect(page.locator(f"[data-id='{jobs[4]}'] .place")).to_have_text("2")
+    page.locator(f"[data-id='{jobs[3]}'] [data-act=top]").click()
+    expect(page.locator(f"[data-id='{jobs[3]}'] .place")).to_have_text("1")
+    order = [job.id for job in puppet.jobs.list()]
+    assert order == [jobs[at] for at in (3, 0, 4, 1, 2)]
+
+
 def test_a_paused_queue_is_said(bare: Studio, page: Page, puppet: Puppet) -> None:
     puppet.jobs.pause()
     try:

@@ -36,6 +36,7 @@ export const ICONS = {
   again: "M4 12a8 8 0 1 1 2.6 5.9M4 20v-5h5",
   up: "M6 14l6-6 6 6",
   down: "M6 10l6 6 6-6",
+  top: "M6 5h12M6 15l6-6 6 6M12 9v11",
   pause: "M9 5v14M15 5v14",
   play: "M8 5v14l11-7z",
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",

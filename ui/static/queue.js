@@ -14,6 +14,8 @@ export class QueueView {
     this.hooks = hooks;
     this.active = [];
     this.rows = new Map();
+    this.moving = new Map(); // job id -> { to, answered }: the index in the line that it is on its way to
+    this.asking = Promise.resolve();
   }
 
   build(root, options) {
@@ -59,6 +61,7 @@ export class QueueView {
     if (this.pauseButton.textContent !== pause) this.pauseButton.replaceChildren(icon(state.paused ? ICONS.play : ICONS.pause), h("span", {}, pause));
     show(this.empty, state.active.length === 0);
     const waiting = state.active.filter((job) => job.status === "queued");
+    for (const [id, { to, answered }] of this.moving) if (answered || waiting[to]?.id === id) this.moving.delete(id);
     const wanted = state.active.map((job) => this.row(job, waiting));
     const focused = document.activeElement;
     const place = [...this.list.children].findIndex((row) => row.contains(focused));
@@ -75,7 +78,7 @@ export class QueueView {
     const row = button?.closest?.(".job-row");
     if (!row || !this.list.contains(row)) return;
     const { up, down } = row.parts;
-    const other = button === up ? down : up;
+    const other = button === down ? up : down;
     (button.disabled && !other.disabled ? other : button).focus();
   }
 
@@ -88,20 +91,22 @@ export class QueueView {
       const parts = {
         place: h("span", { class: "place" }), now: h("span", { class: "quiet" }), fill,
         bar: h("div", { class: "bar" }, fill),
+        top: act("top", ICONS.top, () => this.move(job.id, -Infinity)),
         up: act("up", ICONS.up, () => this.move(job.id, -1)), down: act("down", ICONS.down, () => this.move(job.id, 1)),
         cancel: act("cancel", ICONS.close, () => this.cancel(job.id)),
       };
       row = h("li", { class: "job-row", data: { id: job.id } }, parts.place,
         h("a", { class: "thumb", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, tabIndex: -1, "aria-hidden": true }, h("img", { src: `/studio/jobs/${job.id}/poster`, alt: "", loading: "lazy" })),
         h("div", { class: "row-words" }, h("a", { class: "name", href: `/?job=${job.id}`, data: { go: "create", job: job.id } }, job.name), h("span", { class: "facts" }, describe(job.settings)), parts.bar, parts.now),
-        h("div", { class: "row-acts" }, parts.up, parts.down, parts.cancel));
+        h("div", { class: "row-acts" }, parts.top, parts.up, parts.down, parts.cancel));
       row.parts = parts;
       row.addEventListener("dragstart", () => { this.dragged = job.id; row.classList.add("dragged"); });
-      row.addEventListener("dragend", () => { this.dragged = null; row.classList.remove("dragged"); });
+      row.addEventListener("dragend", () => { this.land(null); this.dragged = null; row.classList.remove("dragged"); });
+      row.addEventListener("dragover", () => this.dragged && this.land(row));
       row.addEventListener("drop", (event) => { event.preventDefault(); this.drop(job.id); });
       this.rows.set(job.id, row);
     }
-    const { place, now, bar, fill, up, down, cancel } = row.parts;
+    const { place, now, bar, fill, top, up, down, cancel } = row.parts;
     const queued = job.status === "queued";
     row.draggable = queued;
     row.classList.toggle("running", !queued);
@@ -110,18 +115,33 @@ export class QueueView {
     fill.style.transform = `scaleX(${job.fraction})`;
     setText(now, queued ? (job.attempt > 1 ? t("now.queued_again", job) : this.state.paused ? t("worker.paused") : "") : progress(job));
     const at = waiting.findIndex((other) => other.id === job.id);
-    show(up, queued);
-    show(down, queued);
-    up.disabled = at <= 0;
+    for (const button of [top, up, down]) show(button, queued);
+    top.disabled = up.disabled = at <= 0;
     down.disabled = at === waiting.length - 1;
     cancel.disabled = job.cancelling;
     return row;
   }
 
+  /** by: so many places from where its last move takes it, which the newest state may not show yet. One after the other. */
   async move(id, by) {
     const waiting = this.active.filter((job) => job.status === "queued");
-    const other = waiting[waiting.findIndex((job) => job.id === id) + by];
-    if (other) await this.ask(`/studio/jobs/${id}/move`, { place: other.place });
+    const from = this.moving.get(id)?.to ?? waiting.findIndex((job) => job.id === id);
+    const to = Math.min(Math.max(from + by, 0), waiting.length - 1);
+    if (from < 0 || from === to) return;
+    const way = { to, answered: false };
+    this.moving.set(id, way);
+    this.asking = this.asking.then(() => this.ask(`/studio/jobs/${id}/move`, { place: waiting[to].place }));
+    await this.asking;
+    way.answered = true;
+  }
+
+  /** Show where what is dragged would go. */
+  land(row) {
+    for (const one of this.list.children) one.classList.remove("lands-before", "lands-after");
+    if (!row || row.dataset.id === this.dragged) return;
+    const at = (id) => this.active.findIndex((job) => job.id === id);
+    const before = row.draggable && at(row.dataset.id) < at(this.dragged);
+    row.classList.add(before ? "lands-before" : "lands-after");
   }
 
   async drop(target) {

@@ -172,7 +172,7 @@ export class SystemView {
       else if (model.state !== "ready" || model.check?.damaged.length) acts.append(button("download", ICONS.download));
       else acts.append(button("check", ICONS.check), button("remove", ICONS.trash));
     }
-    if (model.state === "ready") acts.prepend(h("span", { class: "here" }, t("system.here")));
+    if (model.state === "ready") acts.prepend(h("span", { class: "here" }, t(model.source === "hub" ? "system.here" : "system.ready")));
     return [words, acts];
   }
 

@@ -20,7 +20,7 @@ SETTINGS = ("model", "seed", "motion_bucket_id", "steps", "noise_aug_strength", 
 STAGES = ("loading", "conditioning", "sampling", "decoding", "saving")
 ENDS = ("done", "failed", "cancelled")
 VALUES = {
-    "action.": ("cancel", "download", "again", "use", "up", "down", "delete", "favourite"),
+    "action.": ("cancel", "download", "again", "use", "top", "up", "down", "delete", "favourite"),
     "check.": ("ok", "warn", "broken", "unknown"),
     "form.": ("resolution", "seconds", "quality", *SETTINGS),
     "form.fit_": ("crop", "pad"),
