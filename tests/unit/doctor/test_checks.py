@@ -104,7 +104,7 @@ def test_an_idle_worker_and_the_disk_in_russian(settings: Settings, monkeypatch:
     table.insert(id="w", state="idle", device="cpu", **own).execute()
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=69_960_000_000))
     told = {check.key: f"{check.name}: {check.detail}" for check in Doctor(settings, "ru").run()}
-    assert told["worker"].startswith("Исполнитель: свободен, cpu")
+    assert told["worker"].startswith("Исполнитель: готов, cpu")
     assert told["disk"].startswith("Диск: свободно 70,0 ГБ")
 
 
