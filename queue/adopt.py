@@ -1,6 +1,6 @@
 """Finished videos without a row, as after a job list that was damaged and set aside, come back into the list.
 
-Everything that is needed lies in the file: its settings and the photo's name (`pipeline.metadata`).
+Everything that is needed lies in the file: its settings and a name (`pipeline.metadata`).
 """
 
 import json
