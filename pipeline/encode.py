@@ -109,7 +109,8 @@ class VideoEncoder:
             *("-f", "rawvideo", "-pixel_format", "rgb24", "-video_size", f"{source_width}x{source_height}"),
             *("-framerate", f"{self.fps:g}", "-i", "pipe:0", "-an"),
             *("-vf", f"{scaling}:out_range=tv,format=yuv420p"),
-            *("-c:v", "libx264", "-preset", PRESET, "-crf", str(CRF), "-g", str(group)),
+            # One thread: with more of them, in a busy machine one of twenty files had other pictures than the rest.
+            *("-c:v", "libx264", "-threads", "1", "-preset", PRESET, "-crf", str(CRF), "-g", str(group)),
             *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
             *("-movflags", "+faststart", "-metadata", f"comment={settings_comment(self.metadata)}"),
             *("-f", "mp4", str(self._part)),
