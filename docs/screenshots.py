@@ -3,6 +3,8 @@
     .venv/bin/python docs/screenshots.py [PHOTO …]    writes docs/screenshots/*.webp; needs chromium (see tests/run.sh)
 
 A page of its own in a new data folder, with the bundled model; the photos become the gallery (default: the sample).
+The other photos in the repository's pictures come with scikit-image: Chelsea (S. van der Walt), coffee (R. Michetti) and a
+launch (SpaceX), all CC0, and E. Collins (NASA, public domain).
 """
 
 import io
@@ -25,13 +27,14 @@ from fanslymotion.settings import ROOT
 from fanslymotion.tests.browser.puppet import Puppet
 from fanslymotion.tests.studio import free_port
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
 
 SAMPLE = ROOT / "assets" / "sample.jpg"
 FOLDER = ROOT / "docs" / "screenshots"
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
+HOME = "/home/me/fanslymotion"
 
 FAILED = (
     "the memory is too small for this video, even with everything turned down (CUDA out of memory). "
@@ -127,6 +130,13 @@ def quiet_views(browser: Browser) -> None:
             shoot(page, f"login-{name}")
 
 
+def elsewhere(route: Route) -> None:
+    """The doctor names folders: show a user's, not those of the machine on which the pictures are made."""
+    answer = route.fetch()
+    own = answer.text().replace(str(ROOT), HOME)
+    route.fulfill(response=answer, body=re.sub(rf"{re.escape(tempfile.gettempdir())}/[\w-]+", f"{HOME}/data", own))
+
+
 def contexts(browser: Browser) -> Iterator[tuple[str, BrowserContext]]:
     """A fresh browser for each language, colour scheme and size, with the name that its pictures bear."""
     for language, locale in (("en", "en-GB"), ("ru", "ru-RU")):
@@ -140,6 +150,7 @@ def contexts(browser: Browser) -> Iterator[tuple[str, BrowserContext]]:
                     is_mobile=phone,
                     has_touch=phone,
                 )
+                context.route("**/studio/doctor**", elsewhere)
                 context.add_init_script("localStorage.setItem('fanslymotion.log', 'false')")
                 yield f"{size}-{scheme}-{language}", context
                 context.close()
