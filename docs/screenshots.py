@@ -3,8 +3,8 @@
     .venv/bin/python docs/screenshots.py [PHOTO …]    writes docs/screenshots/*.webp; needs chromium (see tests/run.sh)
 
 A page of its own in a new data folder, with the bundled model; the photos become the gallery (default: the sample).
-The other photos in the repository's pictures come with scikit-image: Chelsea (S. van der Walt), coffee (R. Michetti) and a
-launch (SpaceX), all CC0, and E. Collins (NASA, public domain).
+The other photos in the repository's pictures come with scikit-image: Chelsea (S. van der Walt), coffee (R. Michetti),
+a launch (SpaceX), all CC0, and E. Collins (NASA, public domain).
 """
 
 import io
