@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from .doctor import texts
 from .doctor.command import system_language
 from .doctor.diagnosis import big_values
 from .errors import BadInput, NotFound
+from .pipeline.files import commit
 from .pipeline.models import default_model
 from .pipeline.outlook import outlook
 from .pipeline.request import VideoRequest
@@ -172,11 +174,10 @@ def deliver(video: Path, target: Target) -> Path:
     try:
         with os.fdopen(handle, "wb") as to, video.open("rb") as source:
             shutil.copyfileobj(source, to, 1 << 20)
-            to.flush()
-            os.fsync(to.fileno())
         shutil.copymode(video, part)
         claimed = None if target.exact else _claim(target.path)
-        return part.replace(claimed or target.path)
+        commit(part, claimed or target.path)
+        return claimed or target.path
     except BaseException:
         for left in (part, claimed):
             if left is not None:
@@ -186,7 +187,7 @@ def deliver(video: Path, target: Target) -> Path:
 
 def _claim(path: Path) -> Path:
     """Make an empty file of this name, or of the first number that is free: another command may want the same."""
-    for name in (path, *(path.with_stem(f"{path.stem}-{k}") for k in range(2, 100_000))):
+    for name in chain([path], (path.with_stem(f"{path.stem}-{k}") for k in range(2, 100_000))):
         with suppress(FileExistsError):
             name.open("xb").close()
             return name

@@ -132,11 +132,11 @@ def free_space(folder: Path) -> str:
     return file_size(shutil.disk_usage(nearest_existing(folder)).free)
 
 
-def size(count: int) -> str:
+def size(count: int, kilo: int = 1024) -> str:
     """As systems and card makers count memory: 1 GB is 2³⁰ bytes."""
-    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
+    return f"{count / kilo**3:.1f} GB" if count >= kilo**3 else f"{count / kilo**2:.0f} MB"
 
 
 def file_size(count: int) -> str:
     """As disks and downloads count: 1 GB is 10⁹ bytes."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    return size(count, kilo=1000)

@@ -190,10 +190,14 @@ class PlanMemory:
 
 
 def _place(plan: MemoryPlan, model: str) -> str:
-    machine = plan.machine
-    return f"{platform.node()}|{machine.name if machine.device != 'cpu' else 'cpu'}|{model}"
+    return f"{_here(plan.machine.device, plan.machine.name)}|{model}"
 
 
 def speed_key(device: str, name: str, large: bool) -> str:
     """Small models reach another share of a device's speed than full-size ones."""
-    return f"{platform.node()}|{name if device != 'cpu' else 'cpu'}|{'large' if large else 'small'}"
+    return f"{_here(device, name)}|{'large' if large else 'small'}"
+
+
+def _here(device: str, name: str) -> str:
+    """The device of this computer; processors are all called the same."""
+    return f"{platform.node()}|{name if device != 'cpu' else 'cpu'}"
