@@ -4,6 +4,7 @@ The page's content is one `gr.HTML` component with markup, style and scripts of 
 through `/studio/events` instead of Gradio's generators: see `live.py` for why, docs/decisions.md for the figures.
 """
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -16,11 +17,14 @@ from ..pipeline.models import default_model
 from ..pipeline.photo import MAX_BYTES
 from .guard import USER, is_https
 from .job_routes import JOB_ID, MOST_WAITING, clean_name
+from .plain_inputs import take_plain_inputs
 from .quick_gradio import Base
 from .quick_gradio import gradio as gr
 from .reading import to_request
+from .refuse import UNKNOWN
 from .studio import Studio
-from .uploads_only import take_uploads_only
+
+log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).resolve().parent / "static"
 STYLES = ("base", "create", "job", "lists", "shell")
@@ -34,23 +38,23 @@ HEAD = "\n".join(
     ]
 )
 FONTS = ("system-ui", "Segoe UI", "Roboto", "sans-serif")
+LONGEST_SHOWN = 80
+"""Characters of a wrong value that its refusal shows."""
 THEME = Base(font=FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
 """Names of fonts, not Gradio's web fonts: the page asks no other server for anything."""
-
-CACHE_CHECKED_SECONDS, CACHE_KEPT_SECONDS = 3600, 24 * 3600
 
 
 def mount_blocks(app: FastAPI, studio: Studio) -> None:
     """Add Gradio's page and API behind the app's own routes."""
     blocks = build_blocks(studio)
-    take_uploads_only(blocks)
+    take_plain_inputs(blocks)
     gr.mount_gradio_app(
         app,
         blocks,
         path="/",
         auth_dependency=lambda request: request.scope.get(USER) if studio.logins.required else "local",
         max_file_size=MAX_BYTES,
-        show_error=True,
+        show_error=False,  # only `gr.Error`, our own sentences, are told
         ssr_mode=False,
         run_history=False,
         enable_monitoring=False,
@@ -68,7 +72,10 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         return request.username if studio.logins.required else None
 
     def in_words(function: Callable[..., Any]) -> Callable[..., Any]:
-        """Errors meant for people reach the caller as their sentence; Gradio passes on only its own kind."""
+        """Errors meant for people reach the caller as their sentence; Gradio passes on only its own kind.
+
+        Of any other the caller learns only that there was one: its text may name what is on this machine.
+        """
 
         @wraps(function)
         def speaking(request: gr.Request, *args: Any) -> Any:
@@ -76,6 +83,9 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 return function(request, *args)
             except FanslymotionError as e:
                 raise gr.Error(studio.plain(owner(request), str(e)), print_exception=False) from e
+            except Exception as e:
+                log.exception("the endpoint %s failed", function.__name__)
+                raise gr.Error(UNKNOWN, print_exception=False) from e
 
         return speaking
 
@@ -94,7 +104,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         fps: float | None = None,
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own."""
-        if not photo:
+        if photo is None:
             raise BadInput("no photo was given; pass photo=handle_file('photo.jpg')")
         wanted = to_request(
             {
@@ -113,9 +123,10 @@ def build_blocks(studio: Studio) -> gr.Blocks:
             default_model(studio.presets, studio.settings),
         )
         mine = owner(request)
-        path = Path(photo)  # checked by Gradio and `take_uploads_only`: it lies in Gradio's own upload cache
+        upload_id, _, name = photo.partition("/")
+        path = studio.api_uploads.find(upload_id, mine or "")
         limit = MOST_WAITING if mine is not None else None
-        return jobs.submit(path, wanted, name=clean_name(path.name), owner=mine or "", limit=limit).id
+        return jobs.submit(path, wanted, name=clean_name(name), owner=mine or "", limit=limit).id
 
     def job(request: gr.Request, job_id: str) -> dict[str, Any]:
         """The state of a job: status, stage, step, fraction, eta_seconds, error, and the video's address when done."""
@@ -127,7 +138,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         found = jobs.cancel(_job_id(job_id), studio.logins.sees(owner(request)))
         return _with_addresses(studio.job(found), request)
 
-    with gr.Blocks(title="fanslymotion", analytics_enabled=False, delete_cache=_cache_times()) as blocks:
+    with gr.Blocks(title="fanslymotion", analytics_enabled=False) as blocks:
         gr.HTML((STATIC / "page.html").read_text(encoding="utf-8"), padding=False, apply_default_css=False)
         with gr.Column(visible=False):  # what the endpoints take and give; the page itself has its own routes
             photo = gr.File(label="photo", type="filepath")
@@ -147,17 +158,13 @@ def build_blocks(studio: Studio) -> gr.Blocks:
     return blocks
 
 
-def _cache_times() -> tuple[int, int]:
-    return CACHE_CHECKED_SECONDS, CACHE_KEPT_SECONDS
-
-
 def _whole(name: str, value: float | None) -> int | None:
     """Gradio's numbers are floats."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
-        raise BadInput(f"{name} is {value!r}; it must be a whole number")
-    return int(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
+        return int(value)
+    raise BadInput(f"{name} is {str(value)[:LONGEST_SHOWN]!r}; it must be a whole number")
 
 
 def _job_id(value: Any) -> str:

@@ -10,6 +10,9 @@ from starlette.types import Scope
 from ..doctor.refusals import say_refusal
 from ..doctor.texts import LANGUAGES
 
+UNKNOWN = "Something went wrong in the program; the details are in the window that it was started from."
+"""All that is told about an error that nobody expected; its own words are for the log."""
+
 
 def refuse(
     scope: Scope, status: int, sentence: str, headers: Mapping[str, str] | None = None, **more: Any

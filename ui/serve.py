@@ -159,6 +159,8 @@ def local_address(host: str, port: int) -> str:
 
 def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[..., object], Callable[[], None]]:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+    # Its place for files would be one folder for all accounts of the machine (/tmp/gradio); it is made at every start.
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.home / "gradio"))
     from ..queue.adopt import adopt_quietly
     from .web import build_app
 

@@ -12,6 +12,7 @@ from ..presets import LivePresets, Presets
 from ..queue.jobs import Jobs
 from ..queue.types import Event, Job
 from ..settings import Settings
+from .api_uploads import ApiUploads
 from .discreet import without_paths
 from .guard import Guard
 from .kept import Kept
@@ -38,6 +39,7 @@ class Studio:
         self.live_presets = LivePresets(settings)
         self.jobs = Jobs(settings)
         self.photos = Photos(settings)
+        self.api_uploads = ApiUploads(settings)
         self.guard = Guard(app, logins, host)
         self.live = Live(self.jobs, self)
         self.model_checks = ModelChecks(settings)

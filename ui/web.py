@@ -8,11 +8,11 @@ from fastapi.responses import JSONResponse
 
 from ..errors import BadInput, FanslymotionError, NotFound, StoreError
 from ..settings import Settings
-from . import job_routes, page_routes, queue_routes, system_routes
+from . import api_uploads, job_routes, page_routes, queue_routes, system_routes
 from .blocks import mount_blocks
 from .logins import Logins
 from .reading import user_of
-from .refuse import refuse
+from .refuse import UNKNOWN, refuse
 from .studio import Studio
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def build_app(settings: Settings, logins: Logins, host: str) -> Studio:
     """The whole page. Raise PresetError or StoreError when the data folder cannot be used."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.studio = studio = Studio(app, settings, logins, host)
-    for routes in (page_routes, job_routes, queue_routes, system_routes):
+    for routes in (page_routes, job_routes, queue_routes, system_routes, api_uploads):
         app.include_router(routes.router)
     _answer_errors_in_words(app)
     mount_blocks(app, studio)
@@ -38,8 +38,7 @@ def _answer_errors_in_words(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> JSONResponse:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
-        sentence = "Something went wrong in the program; the details are in the window that it was started from."
-        return refuse(request.scope, 500, sentence)
+        return refuse(request.scope, 500, UNKNOWN)
 
 
 def _status(error: Any) -> int:

@@ -68,13 +68,6 @@ def test_bad_settings_get_a_sentence_and_leave_nothing(
     assert set((studio.home / "jobs").iterdir()) == before
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", str(ROOT / "pyproject.toml"), "../../../etc/passwd"])
-def test_only_uploaded_files_are_read(client: Client, path: str) -> None:
-    """A path in the payload, as a tampered request would send it."""
-    with pytest.raises((AppError, ValueError)):
-        client.predict(photo={"path": path, "meta": {"_type": "gradio.FileData"}}, api_name="/generate")
-
-
 ADDRESS = {"path": "https://huge.example/photo.jpg", "meta": {"_type": "gradio.FileData"}}
 
 
@@ -82,9 +75,9 @@ ADDRESS = {"path": "https://huge.example/photo.jpg", "meta": {"_type": "gradio.F
 def test_nothing_is_fetched_from_elsewhere(client: Client, more: dict) -> None:
     """Gradio lets addresses through wherever files are taken, and takes files in any component."""
     file = ADDRESS | more
-    with pytest.raises(AppError, match="is given as an address"):
+    with pytest.raises(AppError, match="was not uploaded by this login"):
         client.predict(photo=file, api_name="/generate")
-    with pytest.raises(AppError, match="is given as an address"):
+    with pytest.raises(AppError, match="must be a word or a number"):
         client.predict([{"deep": file}], api_name="/job")
 
 
