@@ -29,6 +29,7 @@ from .console import (
 from .doctor.command import doctor_command
 from .errors import BadInput, FanslymotionError, ModelError, NotFound
 from .models.commands import models_app
+from .proxies import repair_proxies
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="Jobs' ids, or t
 def main() -> None:
     """Errors meant for people become a sentence on stderr and an exit code, never a traceback."""
     utf8_streams()
+    repair_proxies()
     try:
         app(prog_name="fanslymotion")
     except FanslymotionError as e:

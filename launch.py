@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -33,6 +33,10 @@ TORCH_WHEELS = "https://download.pytorch.org/whl/"
 CUDA_13_DRIVER, CUDA_12_DRIVER = 580, 525  # oldest NVIDIA drivers; docs.nvidia.com/deploy/cuda-compatibility
 ROOM_GB = {"cuda": 9, "cpu": 3}  # measured: .venv is 2.2 GB with the CPU build of torch; CUDA libraries add about 5
 NO_PYTHON = 103  # exit code of a Windows environment's python.exe whose base was removed ("No Python at …")
+
+
+HARMLESS = ("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+"""Python's variables that our processes keep. The others (PYTHONPATH, PYTHONHOME, …) belong to other programs."""
 
 
 class SetupError(Exception):
@@ -435,6 +439,12 @@ def answers(url: str) -> bool:
     return False
 
 
+def drop_python_variables(environ: MutableMapping[str, str]) -> None:
+    """Take out what would change the Python of `.venv` and of its child processes."""
+    for name in [name for name in environ if name.upper().startswith("PYTHON") and name.upper() not in HARMLESS]:
+        del environ[name]
+
+
 def hand_over(command: list[str], machine: Machine) -> int:
     """Become the command. Windows has no true exec: wait there, and leave Ctrl+C to the child, which gets it too."""
     if not machine.windows:
@@ -444,6 +454,7 @@ def hand_over(command: list[str], machine: Machine) -> int:
 
 
 def main(words: Sequence[str]) -> int:
+    drop_python_variables(os.environ)
     machine = Machine.this()
     setup = Setup(ROOT, machine)
     try:

@@ -6,8 +6,9 @@ here=$(cd -P "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")" && pwd)
 # A shim of pyenv or a stub may be on the PATH and still not run: ask each for what is needed.
 suits='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 for python in "${FANSLYMOTION_PYTHON:-python3}" python3 python3.13 python3.12 python3.11 python "$here/.venv/bin/python"; do
-    if "$python" -c "$suits" >/dev/null 2>&1; then
-        exec "$python" "$here/launch.py" "$@"
+    # -E: PYTHONHOME or PYTHONPATH of another program would break the Python that is asked.
+    if "$python" -E -c "$suits" >/dev/null 2>&1; then
+        exec "$python" -E "$here/launch.py" "$@"
     fi
 done
 

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 from ..errors import FanslymotionError, StoreError
 from ..models.registry import list_models
-from ..pipeline import devices
+from ..pipeline import container, devices
 from ..pipeline.ffmpeg import CREATION_FLAGS, ffmpeg_path
 from ..pipeline.files import nearest_existing
 from ..pipeline.models import default_model
@@ -193,12 +193,12 @@ class Doctor:
                 yield self.ok("disk", free=file_size(free), folder=folder)
 
     def memory(self) -> Iterator[Check]:
-        memory = psutil.virtual_memory()
+        memory = container.memory()
         values = {"free": size(memory.available), "total": size(memory.total)}
         if memory.available < LOW_MEMORY:
             yield self.fault("memory", WARN, "FM-MEM-003", need="8 GB", **values)
         else:
-            yield self.ok("memory", **values)
+            yield self.ok("memory", "memory_limited" if memory.limited else "", **values)
 
     def gpu(self) -> Iterator[Check]:
         watch, build = devices.GpuWatch(), torch_build()
@@ -213,7 +213,7 @@ class Doctor:
         elif gpus.kind == "amd" and not build.hip:
             yield self.fault("gpu", WARN, "FM-GPU-006", name=name, torch=build.version, build=build.kind)
         elif not devices.usable(gpus, build):
-            yield self.ok("gpu", "gpu_none", cpu=cpu_name(), cores=psutil.cpu_count() or 1)
+            yield self.ok("gpu", "gpu_none", cpu=cpu_name(), cores=container.cpus())
             return
         else:
             yield self.ok("gpu", name=name, driver=gpus.driver, build=build.kind)

@@ -220,7 +220,7 @@ class Downloads:
             detach = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
         with open(self.folder / f"{name}.log", "ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "fanslymotion.models.worker", name],
+                [sys.executable, "-P", "-m", "fanslymotion.models.worker", name],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from . import container
 from .estimate import CONTEXT
 from .memory import GIB, Machine
 from .oom import speed_key
@@ -277,7 +278,7 @@ def machine(
     cuda: what torch says, where it is loaded: it knows better than the driver whether, where and with how much.
     """
     watch, build, speeds = watch or GpuWatch(), build or torch_build(), speeds or {}
-    memory, cores = psutil.virtual_memory(), psutil.cpu_count() or 1
+    memory, cores = container.memory(), container.cpus()
     ram_free = memory.available + sum(_try(lambda pid=pid: psutil.Process(pid).memory_info().rss, 0) for pid in own)
     bf16 = cpu_bf16()
     found = Machine(

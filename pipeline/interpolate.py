@@ -8,7 +8,6 @@ Warping takes most of the time. OpenCV samples 8-bit pictures of four channels m
 than between sixteen, so that half-pixels are made once for each frame, as in H.264, and all warps read from those.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,8 @@ from itertools import islice
 
 import cv2
 import numpy as np
+
+from .container import cpus
 
 FACTORS = (1, 2, 4, 8)
 
@@ -124,7 +125,7 @@ def _work(frames: Iterator["Frame"], wanted: int, times: list[float]) -> Iterato
 
 def _ahead(work: Iterable[Work]) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
     """Carry the tasks out in a few threads (OpenCV computes outside of the GIL), in order, a bounded way ahead."""
-    threads = max(1, min(MAX_THREADS, os.cpu_count() or 1))
+    threads = max(1, min(MAX_THREADS, cpus()))
     waiting: deque[tuple[np.ndarray, Future[list[np.ndarray]]]] = deque()
     pool = ThreadPoolExecutor(threads, "interpolate")
     try:

@@ -2,13 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import psutil
-
+from ..pipeline import container
 from .log import STARTS
 
 PREFIX = "Likely cause: "
@@ -110,7 +107,7 @@ class Autopsy:
     """Looks at a living worker's machine, so that its death can be explained. `look` it often."""
 
     def __init__(self, kills: Callable[[], int] | None = None) -> None:
-        self._kills = kills or oom_kills
+        self._kills = kills or container.oom_kills
         self._before = self._kills()
         self._free, self._total = 0, 0
         self.stalled = 0.0
@@ -118,7 +115,7 @@ class Autopsy:
         self.look()
 
     def look(self) -> None:
-        memory = psutil.virtual_memory()
+        memory = container.memory()
         self._free, self._total = memory.available, memory.total
 
     def death(self, code: int) -> Death:
@@ -129,13 +126,3 @@ class Autopsy:
         if code == -9 and (low or self._kills() > self._before):
             return Death("FM-WORKER-005", {"free": f"{self._free / 2**30:.1f} GB"})
         return Death(values={"how": f"code {code}"})
-
-
-def oom_kills() -> int:
-    """How many processes Linux has killed for want of memory since it started; 0 on other systems."""
-    count = 0
-    for path in ("/proc/vmstat", "/sys/fs/cgroup/memory.events"):
-        with suppress(OSError, ValueError):
-            found = re.search(r"^oom_kill (\d+)$", Path(path).read_text(encoding="ascii"), re.MULTILINE)
-            count += int(found[1]) if found else 0
-    return count

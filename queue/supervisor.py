@@ -14,6 +14,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from ..errors import StoreError
+from ..pipeline.container import thread_limit
 from ..pipeline.heap import keep_heap
 from ..settings import Settings
 from . import state
@@ -182,7 +183,7 @@ class Supervisor:
     # --- the process --------------------------------------------------------------------------------------------
 
     def _spawn(self, worker_id: str) -> "subprocess.Popen[str]":
-        environ = self.settings.environ() | keep_heap() | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+        environ = self.settings.environ() | keep_heap() | thread_limit() | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
         # A session of its own: Ctrl+C in the terminal is ours to translate, and its whole tree can be killed.
         # -P: the working folder never shadows a module.
         group: dict[str, Any] = (

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from ..errors import StoreError
-from ..pipeline import devices
+from ..pipeline import container, devices
 from ..pipeline.estimate import CONTEXT
 from ..pipeline.processor import cpu_name
 from ..pipeline.progress import Stage
@@ -55,7 +55,7 @@ class Meter:
                 "total": found.memory_total,
                 "temperature": found.temperature,
             }
-        memory = psutil.virtual_memory()
+        memory = container.memory()
         return {
             "device": "cpu",
             "name": cpu_name(),

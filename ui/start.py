@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import FanslymotionError
+from ..proxies import repair_proxies
 from ..settings import Settings
 from .logins import parse_logins
 from .serve import LOCALHOST, serve
@@ -13,6 +14,7 @@ from .serve import LOCALHOST, serve
 def main(words: Sequence[str] | None = None) -> None:
     """Serve the page until Ctrl+C. Ends the program with 2 when it cannot be done as asked."""
     asked = _parser().parse_args(words)
+    repair_proxies()
     try:
         serve(
             Settings.from_env(),

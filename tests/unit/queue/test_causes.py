@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 from fanslymotion.doctor import texts
 from fanslymotion.doctor.diagnosis import say_cause
+from fanslymotion.pipeline.container import oom_kills
 from fanslymotion.queue import causes
-from fanslymotion.queue.causes import EXIT, PREFIX, Autopsy, likely_cause, oom_kills
+from fanslymotion.queue.causes import EXIT, PREFIX, Autopsy, likely_cause
 from fanslymotion.queue.log import STARTS
 
 GIB = 2**30
@@ -15,7 +16,7 @@ GIB = 2**30
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     found = SimpleNamespace(available=8 * GIB, total=16 * GIB)
-    monkeypatch.setattr(causes.psutil, "virtual_memory", lambda: found)
+    monkeypatch.setattr(causes.container, "memory", lambda: found)
     return found
 
 

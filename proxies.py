@@ -1,0 +1,71 @@
+"""Make the proxy variables of the environment usable, whatever other programs have put there.
+
+httpx, which Gradio and the downloads use, raises when it meets a proxy that it does not know, even in a program that
+connects to nothing: GNOME sets `all_proxy=socks://…`, which only its own programs read.
+"""
+
+import os
+import re
+from collections.abc import MutableMapping
+
+IGNORED = "FANSLYMOTION_IGNORED_PROXIES"
+"""Environment variable that names what was taken out, for child processes and the doctor."""
+
+
+def repair_proxies(environ: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Rewrite `socks://` as `socks5://`, and take out the proxies that httpx refuses.
+
+    Args:
+        environ: The environment to change in place.
+
+    Returns:
+        The names of the variables that were taken out, also by a parent process, sorted.
+    """
+    ignored = set(ignored_proxies(environ))
+    for name in [name for name in environ if name.lower().endswith("_proxy") and environ[name].strip()]:
+        value = environ[name].strip()
+        if value.lower().startswith("socks://"):
+            environ[name] = value = f"socks5://{value[len('socks://') :]}"
+        if name.lower() == "no_proxy":
+            usable = usable_exceptions(value)
+            if len(usable) < len([host for host in value.split(",") if host.strip()]):
+                ignored.add(name)
+            environ[name] = ",".join(usable)
+        elif not _proxy_works(value):
+            del environ[name]
+            ignored.add(name)
+    if ignored:
+        environ[IGNORED] = ",".join(sorted(ignored))
+    return tuple(sorted(ignored))
+
+
+def ignored_proxies(environ: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the names of the variables that `repair_proxies` has taken out, here or in a parent process."""
+    return tuple(name for name in environ.get(IGNORED, "").split(",") if name)
+
+
+def _proxy_works(value: str) -> bool:
+    import httpx  # only where a proxy is set: it takes a fifth of a second
+
+    try:
+        httpx.Client(proxy=value if "://" in value else f"http://{value}", verify=False).close()
+    except (ValueError, ImportError, httpx.InvalidURL):
+        return False
+    return True
+
+
+def usable_exceptions(value: str) -> list[str]:
+    """Return the hosts of a `no_proxy` from which httpx can build an address pattern. It wants IPv6 without brackets."""
+    import httpx
+
+    usable = []
+    for host in (re.sub(r"^\[(.*)\]$", r"\1", part.strip()) for part in value.split(",")):
+        if not host:
+            continue
+        bare_ipv6 = host.count(":") > 1 and "://" not in host
+        try:
+            httpx.URL(host if "://" in host else f"all://[{host}]" if bare_ipv6 else f"all://*{host}")
+        except (ValueError, httpx.InvalidURL):
+            continue
+        usable.append(host)
+    return usable
