@@ -25,6 +25,10 @@ class StoreError(FanslymotionError):
     """The jobs' database cannot be used: locked for too long, corrupt, full disk, or from a newer version."""
 
 
+class StartError(FanslymotionError):
+    """The page cannot be built on this machine."""
+
+
 class NotFound(FanslymotionError):
     """There is no such job, or it belongs to somebody else."""
 

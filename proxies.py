@@ -55,7 +55,7 @@ def _proxy_works(value: str) -> bool:
 
 
 def usable_exceptions(value: str) -> list[str]:
-    """Return the hosts of a `no_proxy` from which httpx can build an address pattern. It wants IPv6 without brackets."""
+    """Return the hosts of a `no_proxy` that httpx can turn into an address pattern. IPv6 stands without brackets."""
     import httpx
 
     usable = []

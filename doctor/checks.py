@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
 from packaging.requirements import Requirement
 
 from ..errors import FanslymotionError, StoreError
@@ -26,6 +25,7 @@ from ..pipeline.models import default_model
 from ..pipeline.processor import cpu_name
 from ..pipeline.torch_build import torch_build
 from ..presets import Presets, load_presets
+from ..proxies import ignored_proxies
 from ..queue.jobs import MIN_FREE_BYTES, Jobs
 from ..queue.probe import round_trip
 from ..queue.types import Status, telling
@@ -67,8 +67,9 @@ class Check:
 class Doctor:
     """Runs every check; none of them raises, whatever is broken."""
 
-    def __init__(self, settings: Settings, language: str = "en", load: bool = False) -> None:
-        self.settings, self.language, self.load = settings, language, load
+    def __init__(self, settings: Settings, language: str = "en", load: bool = False, page: bool = False) -> None:
+        """load: also load a model, page: also build the page, each in a process of its own."""
+        self.settings, self.language, self.load, self.with_page = settings, language, load, page
 
     def run(self) -> list[Check]:
         return [check for key, look in self._looks() for check in self._one(key, look)]
@@ -85,6 +86,8 @@ class Doctor:
         return [
             ("python", self.python),
             ("packages", self.packages),
+            ("proxies", self.proxies),
+            ("page", self.page),
             ("store", self.store),
             ("queue", self.queue),
             ("worker", self.worker),
@@ -128,6 +131,18 @@ class Doctor:
             return
         build = torch_build()
         yield self.ok("packages", count=len(wanted), torch=build.version, build=build.kind)
+
+    def proxies(self) -> Iterator[Check]:
+        if names := ignored_proxies():
+            yield self.fault("proxies", WARN, "FM-NET-001", names=", ".join(names))
+
+    def page(self) -> Iterator[Check]:
+        if not self.with_page:  # asked by the page itself
+            return
+        if error := cannot_build_page(self.settings):
+            yield self.fault("page", BROKEN, "FM-PY-003", error=error)
+        else:
+            yield self.ok("page")
 
     def store(self) -> Iterator[Check]:
         try:
@@ -362,6 +377,17 @@ def unwritable(folder: Path) -> str:
             return ""
     except OSError as e:
         return e.strerror or str(e)
+
+
+def cannot_build_page(settings: Settings) -> str:
+    """Why the page cannot be built, in a process of its own as at a start; "" when it can."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "fanslymotion.ui.trial"],
+        capture_output=True, text=True, encoding="utf-8", errors="replace", env=settings.environ(),
+    )  # fmt: skip
+    if not done.returncode:
+        return ""
+    return (done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1]
 
 
 def try_ffmpeg() -> str:

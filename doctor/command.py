@@ -22,7 +22,7 @@ def doctor_command(
 ) -> None:
     """Check everything that a video needs: what is wrong, why, and what to do. Exit code 1 when something is broken."""
     language = language or system_language()
-    checks = Doctor(Settings.from_env(), language, load).run()
+    checks = Doctor(Settings.from_env(), language, load, page=True).run()
     result = worst(checks)
     if as_json:
         typer.echo(json.dumps({"result": result, "checks": [check.to_json() for check in checks]}, indent=1))

@@ -17,7 +17,7 @@ from typing import IO, Any
 import httpx
 
 from ..pipeline.files import commit
-from .hub import DAMAGED, NETWORK, DownloadError, RemoteFile, disk_error
+from .hub import DAMAGED, NETWORK, DownloadError, RemoteFile, disk_error, is_passing, unreachable
 
 SYNC_EVERY = 64 * 2**20
 """Bytes between two fsyncs: a power cut costs the file's tail, not its sense."""
@@ -115,6 +115,8 @@ def _fill(source: Source, part: "_Part", patience: Patience) -> None:
         try:
             _stream(source, part, patience)
         except httpx.TransportError as e:
+            if not is_passing(e):
+                raise unreachable(source.url.split("?")[0], e) from e
             where = httpx.URL(source.url).host
             what = str(e).strip() or type(e).__name__
             reason = DownloadError(

@@ -3,6 +3,7 @@
 import errno
 import fnmatch
 import os
+import ssl
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -121,12 +122,46 @@ def explain(preset: ModelPreset, error: Exception) -> DownloadError:
         return refusal(preset, 404)
     if status is not None:
         return refusal(preset, int(status), getattr(response, "headers", {}))
+    return unreachable(endpoint(), error)
+
+
+def unreachable(where: str, error: BaseException) -> DownloadError:
+    """No answer came. Only what may pass by itself is worth another try: see `is_passing`."""
+    kept = "What is downloaded already is kept; the models that are here go on working"
+    if is_passing(error):
+        return DownloadError(
+            NETWORK,
+            f"{where} cannot be reached ({_short(error)}); check the connection or set HF_ENDPOINT to a mirror. {kept}",
+            again=True,
+        )
+    if _untrusted(error):
+        return DownloadError(
+            NETWORK,
+            f"{where} shows a certificate that this machine does not trust ({_short(error)}): an antivirus program or "
+            f"a proxy may look into encrypted connections. Set SSL_CERT_FILE to its certificate, or use another "
+            f"connection. {kept}",
+        )
     return DownloadError(
         NETWORK,
-        f"{endpoint()} cannot be reached ({_short(error)}); check the connection, or set HF_ENDPOINT to a mirror. "
-        "What is downloaded already is kept, and the models that are here go on working",
-        again=True,
+        f"{where} cannot be asked as this machine is set up ({type(error).__name__}: {_short(error)}); check the "
+        f"variables HF_ENDPOINT, HF_HUB_OFFLINE, HTTPS_PROXY and ALL_PROXY. {kept}",
     )
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether another try may help: the connection broke or no answer came. A wrong setting stays wrong."""
+    names = {kind.__name__ for kind in type(error).__mro__}  # the hub's client has classes of its own, by these names
+    if "UnsupportedProtocol" in names or _untrusted(error):
+        return False
+    return "TransportError" in names or isinstance(error, ConnectionError | TimeoutError)
+
+
+def _untrusted(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def refusal(preset: ModelPreset, status: int, headers: Any = None) -> DownloadError:

@@ -8,16 +8,22 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 import webbrowser
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from ..errors import BadInput, FanslymotionError
+from ..errors import BadInput, FanslymotionError, StartError
 from ..settings import Settings
 from .logins import Logins, make_login, session_key
+
+if TYPE_CHECKING:
+    from .studio import Studio
 
 log = logging.getLogger(__name__)
 
@@ -157,17 +163,45 @@ def local_address(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[..., object], Callable[[], None]]:
+def build(settings: Settings, logins: Logins, host: str) -> "Studio":
+    """Put the page together. Raise StartError, or another FanslymotionError, when that cannot be done here."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
     # Its place for files would be one folder for all accounts of the machine (/tmp/gradio); it is made at every start.
-    os.environ.setdefault("GRADIO_TEMP_DIR", str(settings.home / "gradio"))
-    from ..queue.adopt import adopt_quietly
-    from .web import build_app
+    # Another program's variable of that name is not heeded either: its folder may be somebody else's.
+    os.environ["GRADIO_TEMP_DIR"] = str(settings.home / "gradio")
+    try:
+        from .web import build_app
 
-    studio = build_app(settings, logins, host)
+        return build_app(settings, logins, host)
+    except FanslymotionError:
+        raise
+    except Exception as e:  # a package that does not fit, a library that refuses this machine: say it, keep the trace
+        trace = keep_trace(settings.logs_dir, e)
+        where = f"; the details are in {trace}" if trace else ""
+        raise StartError(
+            f"FM-PY-003: the page cannot be built ({type(e).__name__}: {e}){where}. Repair the installation with the "
+            "launcher's setup; `doctor` says what else is wrong"
+        ) from e
+
+
+def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[..., object], Callable[[], None]]:
+    studio = build(settings, logins, host)
+    from ..queue.adopt import adopt_quietly
+
     owner = logins.names[0] if logins.names else ""
     threading.Thread(target=adopt_quietly, args=(studio.jobs.store, owner), name="adopt", daemon=True).start()
     return studio.guard, studio.live.close
+
+
+def keep_trace(folder: Path, error: BaseException) -> Path | None:
+    """Write the error's traceback to `start.log`, for a report; None where nothing can be written."""
+    path = folder / "start.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError:
+        return None
+    return path
 
 
 def _resume_downloads(settings: Settings) -> None:

@@ -320,3 +320,23 @@ def test_the_card_is_looked_at_beside_a_broken_database(
     monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, card="": sample)
     monkeypatch.setattr(module, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
+
+
+def test_a_page_that_cannot_be_built_has_its_reason(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    doctor = Doctor(settings, page=True)
+    assert [(check.result, check.code) for check in doctor.page()] == [(OK, "")]
+    settings.jobs_dir.parent.mkdir(parents=True, exist_ok=True)
+    broken = settings.home / "broken"
+    broken.mkdir()
+    (broken / "gradio.py").write_text("raise ImportError('no such library here')")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    [found] = doctor.page()
+    assert (found.result, found.code) == (BROKEN, "FM-PY-003")
+    assert "no such library here" in found.cause
+    assert "no such library here" in (settings.logs_dir / "start.log").read_text()
+
+
+def test_a_proxy_that_was_taken_out_is_told(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find("proxies") == []
+    monkeypatch.setenv("FANSLYMOTION_IGNORED_PROXIES", "ALL_PROXY")
+    assert find("proxies") == [(WARN, "FM-NET-001")]

@@ -1,4 +1,4 @@
-"""What control groups allow counts as the machine: version 1, version 2, nested ones, and a real one where it can be made."""
+"""What control groups allow counts as the machine: version 1, version 2, nested, a real one where it can be made."""
 
 import os
 import subprocess

@@ -3,12 +3,19 @@
 import errno
 import json
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 from collections import namedtuple
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import trustme
 from fanslymotion.errors import BadInput, Cancelled
 from fanslymotion.models import fetch
 from fanslymotion.models.download import Manifest, Meter, download
@@ -17,8 +24,37 @@ from fanslymotion.models.fetch import FAILURES, Broken, Patience
 from fanslymotion.models.hub import DownloadError
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
+from huggingface_hub import close_session
 
 WEIGHTS = "unet/model.safetensors"
+
+
+@contextmanager
+def encrypted(folder: Path) -> Iterator[str]:
+    """The address of an HTTPS server whose certificate this machine does not trust."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = context.wrap_socket(listener, server_side=True)
+
+        def answer() -> None:
+            while True:
+                try:
+                    server.accept()
+                except ssl.SSLError:
+                    continue  # the client does not trust it
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{listener_port(server)}"
+        server.close()
+        thread.join(5)
+
+
+def listener_port(server: socket.socket) -> int:
+    return server.getsockname()[1]
 
 
 @pytest.fixture
@@ -335,3 +371,33 @@ def test_ended_processes_are_collected_from_any_thread():
     with ThreadPoolExecutor(8) as pool:
         assert not any(pool.map(lambda _: module._alive(2**22, 0.0), range(100)))
     assert module._started == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HF_ENDPOINT", "gopher://127.0.0.1:9", "HF_ENDPOINT"),
+        ("HF_ENDPOINT", "http://127.0.0.1:port", "HF_ENDPOINT"),
+        ("HTTPS_PROXY", "ftp://127.0.0.1:9", "HTTPS_PROXY"),
+    ],
+)
+def test_a_wrong_setting_is_said_at_once_and_not_tried_again(preset, settings, monkeypatch, name, value, said):
+    waits: list[str] = []
+    monkeypatch.setenv(name, value)
+    close_session()
+    try:
+        with pytest.raises(DownloadError, match=said) as caught:
+            download(preset, settings, patience=quick(waits))
+    finally:
+        close_session()
+    assert (caught.value.code, caught.value.again, waits) == ("FM-MODEL-005", False, [])
+
+
+def test_a_certificate_that_is_not_trusted_is_said_at_once(hub, preset, settings, tmp_path, monkeypatch):
+    """As behind a proxy or an antivirus program that looks into HTTPS."""
+    waits: list[str] = []
+    with encrypted(tmp_path) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        with pytest.raises(DownloadError, match="SSL_CERT_FILE") as caught:
+            download(preset, settings, patience=quick(waits))
+    assert (caught.value.again, waits) == (False, [])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tree_sitter_powershell
-from fanslymotion.launch import ROOT
+from fanslymotion.launch import ROOT, drop_python_variables
 from tree_sitter import Language, Node, Parser
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX shell scripts")
@@ -112,3 +112,20 @@ def test_shell_scripts_are_executable_and_have_unix_line_ends():
     assert [name for name in names if b"\r" in (ROOT / name).read_bytes()] == []
     if sys.platform != "win32":
         assert [name for name in names if not os.access(ROOT / name, os.X_OK)] == []
+
+
+@posix
+def test_variables_of_another_programs_python_do_not_reach_ours(studio):
+    """PYTHONHOME alone makes any Python end at once: "No module named 'encodings'"."""
+    fake(studio / "bin", "python3", f'exec "{sys.executable}" "$@"')
+    foreign = {"PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere", "PYTHONWARNINGS": "error"}
+    env = {"PATH": str(studio / "bin"), "HOME": "/nowhere", **foreign}
+    bash = shutil.which("bash") or "bash"
+    done = subprocess.run([bash, str(studio / "launch.sh"), "doctor"], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "['doctor']\n"), done.stderr
+
+
+def test_only_harmless_variables_of_python_are_passed_on():
+    environ = {"PYTHONHOME": "/x", "PythonPath": "/x", "PYTHONUTF8": "1", "PATH": "/bin", "PYTHONINSPECT": "1"}
+    drop_python_variables(environ)
+    assert environ == {"PYTHONUTF8": "1", "PATH": "/bin"}
