@@ -1,0 +1,336 @@
+"""Rows `limits`, `limits_expandable` and `mini`: whole jobs through `produce`, with the encoder replaced by a sink."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fanslymotion.errors import HandBack
+from fanslymotion.pipeline import devices, produce, renderer
+from fanslymotion.pipeline.clip import begin
+from fanslymotion.pipeline.estimate import CONTEXT, Offload
+from fanslymotion.pipeline.guard import FrameGuard
+from fanslymotion.pipeline.interpolate import interpolate
+from fanslymotion.pipeline.ladder import Ladder
+from fanslymotion.pipeline.models import UNET
+from fanslymotion.pipeline.outlook import outlook
+from fanslymotion.pipeline.progress import Progress, Stage
+from fanslymotion.pipeline.renderer import Placement, RendererCache
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.sampler import Guidance
+from fanslymotion.presets import load_presets
+from fanslymotion.settings import Settings
+
+from . import patches
+from .harness import GIB, PHOTO, SEED, Bench, Figures, free, peaks, reset_peak, timed
+from .ours import decoded, sample
+
+LIMITS = (24, 16, 12, 8, 6, 4)
+STREAMED = ((8, "block_level", 4), (6, "block_level", 3), (6, "leaf_level", 3), (4, "leaf_level", 2))
+"""GiB of the card, diffusers' kind of offload, frames decoded together."""
+
+
+class Sink:
+    """Takes the encoder's place: frames are counted, no file is made."""
+
+    last = 0
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        Sink.last = 0
+
+    def __enter__(self) -> "Sink":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def write(self, frame: np.ndarray) -> None:
+        Sink.last += 1
+
+
+class Lenient(FrameGuard):
+    """Random weights draw no pictures: what the guard would say is noted, not raised."""
+
+    said = ""
+
+    def check(self, frames: np.ndarray, first: int) -> None:
+        try:
+            super().check(frames, first)
+        except Exception as e:
+            Lenient.said = str(e)
+
+
+class Stages:
+    """The progress callback: peak memory of each stage, seconds of each step."""
+
+    def __init__(self, also: Callable[[Progress], None] = lambda moment: None) -> None:
+        self.found: dict[str, dict[str, float]] = {}
+        self.marks: list[tuple[int, float]] = []
+        self._also = also
+        self._stage: Stage | None = None
+        self._began = 0.0
+        reset_peak()
+
+    def __call__(self, moment: Progress) -> None:
+        if moment.stage is not self._stage:
+            self.close()
+            self._stage, self._began = moment.stage, time.perf_counter()
+            self.marks.clear()
+        if moment.stage is Stage.SAMPLING and (not self.marks or self.marks[-1][0] != moment.step):
+            self.marks.append((moment.step, time.perf_counter()))
+            steps = [round(b[1] - a[1], 3) for a, b in zip(self.marks, self.marks[1:], strict=False)]
+            self.found.setdefault("sampling", {})["steps_s"] = steps  # pyright: ignore[reportArgumentType]
+        self._also(moment)
+
+    def close(self) -> None:
+        """End the stage in work."""
+        if self._stage is not None:
+            now = self.found.setdefault(str(self._stage), {})
+            now["seconds"] = round(now.get("seconds", 0.0) + time.perf_counter() - self._began, 3)
+            for name, value in peaks().items():
+                now[name] = max(now.get(name, 0.0), value)
+        reset_peak()
+
+
+@contextmanager
+def without_encoder(lenient: bool = True) -> Iterator[None]:
+    before = produce.VideoEncoder, produce.FrameGuard
+    produce.VideoEncoder = Sink  # pyright: ignore[reportAttributeAccessIssue]
+    if lenient:
+        Lenient.said = ""
+        produce.FrameGuard = Lenient
+    try:
+        yield
+    finally:
+        produce.VideoEncoder, produce.FrameGuard = before
+
+
+@contextmanager
+def home(seconds: int = 0, fps: int = 0) -> Iterator[Settings]:
+    """A data folder with one more length of clips, where one is given."""
+    folder = Path(tempfile.mkdtemp(prefix="fanslymotion-gpu-"))
+    try:
+        (folder / "presets").mkdir()
+        if seconds:
+            (folder / "presets" / "durations.toml").write_text(f"[short]\nseconds = {seconds}\nfps = {fps}\n")
+        yield Settings.local(folder, folder / "models")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def card_of(bench: Bench, limit: int) -> Iterator[None]:
+    """torch's allocator gets what a card of `limit` GiB leaves beside the process's own context."""
+    if not bench.cuda:
+        yield
+        return
+    free()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(1.0, (limit * GIB - (bench.overhead or CONTEXT)) / total))
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+        free()
+
+
+def limits(bench: Bench, figures: Figures) -> None:
+    figures.put(overhead_bytes=bench.overhead)
+    for limit in (8, 4) if bench.tiny else LIMITS:
+        with figures.part(f"{limit} GB") as part, card_of(bench, limit):
+            part.update(_limited(bench, limit))
+        free()
+    for limit, kind, chunk in STREAMED:
+        with figures.part(f"{limit} GB, {kind} with streams") as part, card_of(bench, limit):
+            part.update(_streamed(bench, kind, chunk))
+        free()
+
+
+def limits_expandable(bench: Bench, figures: Figures) -> None:
+    """As `limits`, where the allocator's segments can grow (the parent sets the variable)."""
+    for limit in (8,) if bench.tiny else (12, 8, 6, 4):
+        with figures.part(f"{limit} GB") as part, card_of(bench, limit):
+            part.update(_limited(bench, limit))
+        free()
+
+
+def _limited(bench: Bench, limit: int) -> dict[str, Any]:
+    """One window of a full-size job on a card of so many GiB: what was planned, and what happened."""
+    here = devices.machine(cuda=devices.Cuda.here())
+    machine = replace(here, vram_total=limit * GIB, vram_free=limit * GIB) if bench.cuda else here
+    frames = bench.folder.preset.frames
+    stages, measures, fallbacks = Stages(), {}, []
+    with home(1, frames) as settings, without_encoder(), _noting(fallbacks):
+        presets = load_presets(settings)
+        wanted = VideoRequest(
+            resolution="720p", seconds=1, quality="sampled", model=str(bench.model), seed=SEED, steps=3
+        )
+        plan = outlook(wanted, (1600, 900), presets, settings, machine=machine)
+        found: dict[str, Any] = {"plan": plan.settings, "placement": plan.placement, "fits": plan.fits}
+        planned = (Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
+        found["planned_gib"] = {str(stage): round(plan.peak(stage) / GIB, 2) for stage in planned}
+        found["planned_s"] = {str(stage): round(seconds, 1) for stage, seconds in plan.stage_seconds.items()}
+        began = time.perf_counter()
+        try:
+            result = produce.produce(
+                wanted,
+                photo=PHOTO,
+                out=settings.home / "clip.mp4",
+                work=settings.home / "work",
+                settings=settings,
+                presets=presets,
+                renderers=RendererCache(),
+                progress=stages,
+                measures=measures,
+                machine=machine,
+            )
+            done = measures["plan"]
+            found |= {
+                "first_plan_held": done.settings == plan.settings,
+                "ended_with": done.settings,
+                "warnings": list(result.warnings),
+                "stage_seconds": {name: round(seconds, 2) for name, seconds in result.stage_seconds.items()},
+                "frames": Sink.last,
+            }
+        except Exception as e:  # how it ended on such a card is the figure
+            found["error"] = f"{type(e).__name__}: {e}"[:600]
+            found["notes"] = getattr(e, "__notes__", [])
+        stages.close()
+        found |= {
+            "whole_s": round(time.perf_counter() - began, 2),
+            "stages": stages.found,
+            "fallbacks": fallbacks,
+            "guard_said": Lenient.said,
+        }
+    return found
+
+
+@contextmanager
+def _noting(fallbacks: list[str]) -> Iterator[None]:
+    """Note each plan that a job steps down to, and why."""
+    step_down = Ladder.step_down
+
+    def noted(self: Ladder, stage: Stage, error: str, ram: bool = False) -> bool:
+        fallbacks.append(f"{stage}: {error.splitlines()[0][:160]}")
+        held = step_down(self, stage, error, ram)
+        fallbacks.append(f"-> {self.plan.settings}")
+        return held
+
+    Ladder.step_down = noted
+    try:
+        yield
+    finally:
+        Ladder.step_down = step_down
+
+
+def _streamed(bench: Bench, kind: str, chunk: int) -> dict[str, Any]:
+    """The denoiser's weights come over a stream of their own while the one before computes; the VAE has no hooks."""
+    placed = renderer._placed
+
+    def place(component: Any, part: str, placement: Placement) -> Any:
+        if part != UNET:
+            return component
+        from diffusers.hooks.group_offloading import apply_group_offloading
+
+        words: dict[str, Any] = {"offload_type": kind, "use_stream": bench.cuda}
+        if kind == "block_level":
+            words["num_blocks_per_group"] = 1
+        apply_group_offloading(component, placement.device, torch.device("cpu"), **words)
+        return component
+
+    clip = bench.clip(steps=3 if bench.tiny else 4, guidance=Guidance(1.0, 3.0, two_passes=True))
+    found: dict[str, Any] = {}
+    renderer._placed = place
+    try:
+        found["load_s"], loaded = timed(lambda: renderer.load(bench.folder, bench.placement(Offload.GROUP)))
+    finally:
+        renderer._placed = placed
+    patches.set_chunk(loaded.unet, patches.chunk_size(clip.plan.frames))
+    reset_peak()
+    found["conditioning_s"], state = timed(lambda: begin(loaded, clip, bench.photo()))
+    found["conditioning"] = peaks()
+    reset_peak()
+    latents, steps = sample(loaded, clip, state)
+    found |= {**steps, "sampling": peaks(), "finite": bool(torch.isfinite(latents).all())}
+    free()
+    reset_peak()
+    found["decode_s"] = decoded(loaded, latents, chunk)
+    found["decoding"] = {"chunk": chunk, **peaks()}
+    return found
+
+
+def mini(bench: Bench, figures: Figures) -> None:
+    """The bundled model's whole job, its resume on this device, and interpolation alone."""
+    with home(2, 7) if bench.tiny else home() as settings:
+        presets = load_presets(settings)
+        renderers = RendererCache()
+        request = VideoRequest(resolution="480p", seconds=2 if bench.tiny else 6, quality="standard", seed=SEED)
+        if bench.tiny:
+            request = replace(request, model=str(bench.model), steps=3)
+
+        def job(name: str, **more: Any) -> tuple[Any, dict[str, Any]]:
+            measures: dict[str, Any] = {}
+            with without_encoder(lenient=bench.tiny):
+                result = produce.produce(
+                    request,
+                    photo=PHOTO,
+                    out=settings.home / f"{name}.mp4",
+                    work=settings.home / more.pop("work", name),
+                    settings=settings,
+                    presets=presets,
+                    renderers=renderers,
+                    measures=measures,
+                    **more,
+                )
+            return result, measures
+
+        digest = ""
+        for name in ("first", "again"):
+            with figures.part(name) as part:
+                part["whole_s"], (result, measures) = timed(lambda name=name: job(name))
+                part.update(
+                    plan=measures["plan"].settings,
+                    stage_seconds={stage: round(s, 3) for stage, s in result.stage_seconds.items()},
+                    warnings=list(result.warnings),
+                    frames=Sink.last,
+                    same_frames=not digest or digest == measures["frames_sha256"],
+                    **peaks(),
+                )
+                digest = measures["frames_sha256"]
+        with figures.part("resume") as part:
+            part.update(_mini_resumed(job, digest))
+    for size in ((64, 36),) if bench.tiny else ((256, 144), (1024, 576)):
+        with figures.part(f"interpolation x2 of 36 frames {size[0]}x{size[1]}") as part:
+            part["seconds"] = _interpolated(size)
+
+
+def _mini_resumed(job: Callable[..., Any], digest: str) -> dict[str, Any]:
+    def stop(moment: Progress) -> None:
+        if moment.stage is Stage.SAMPLING and moment.x0 is not None and moment.step * 2 >= moment.steps:
+            raise HandBack
+
+    try:
+        job("stopped", work="resumed", progress=stop)
+    except HandBack:
+        pass
+    _, measures = job("resumed", work="resumed")
+    return {"resumed_at": measures["resumed"], "same_frames": measures["frames_sha256"] == digest}
+
+
+def _interpolated(size: tuple[int, int]) -> float:
+    """Seconds for a picture that moves to the right."""
+    wide = np.asarray(_texture(size[0] + 80, size[1]))
+    frames = [np.ascontiguousarray(wide[:, 2 * i : 2 * i + size[0]]) for i in range(36)]
+    return timed(lambda: sum(1 for _ in interpolate(iter(frames), 2, 72)))[0]
+
+
+def _texture(width: int, height: int) -> Any:
+    from PIL import Image
+
+    with Image.open(PHOTO) as image:
+        return image.convert("RGB").resize((width, height))

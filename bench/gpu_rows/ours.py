@@ -1,0 +1,295 @@
+"""Rows `exact`, `variants` and `fast`: our own loop, as it is and in other ways of computing it."""
+
+import re
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from fanslymotion.errors import HandBack
+from fanslymotion.pipeline.checkpoint import Checkpoints
+from fanslymotion.pipeline.clip import ClipSettings, ClipState, begin, sample_clip
+from fanslymotion.pipeline.decode import decode
+from fanslymotion.pipeline.renderer import Renderer, RendererCache
+from fanslymotion.pipeline.sampler import Guidance
+from safetensors.torch import load_file
+from torch.nn.attention import SDPBackend
+
+from . import patches
+from .basics import STOCK_LATENTS
+from .deep_cache import CachedUNet
+from .harness import Bench, Figures, Nowhere, StepClock, difference, free, peaks, reset_peak, sync, timed
+from .patches import EXACT, Patch
+
+FULL_STEPS = 25
+"""Steps of a window at the best quality, for the totals."""
+LOW = 0.5
+"""Noise level under which guidance does little (arXiv 2404.07724)."""
+
+
+def load(bench: Bench, figures: Figures) -> Renderer:
+    seconds, renderer = timed(lambda: RendererCache().get(bench.folder, placement=bench.placement()))
+    figures.put(load_s=seconds)
+    return renderer
+
+
+def sample(renderer: Renderer, clip: ClipSettings, state: ClipState, keeper: Any = None) -> tuple[torch.Tensor, Any]:
+    """The clip's latents and what each step took."""
+    clock = StepClock()
+    latents = sample_clip(renderer, clip, state, keeper=keeper or Nowhere(), on_step=clock.tick)
+    return latents, clock.figures
+
+
+def decoded(renderer: Renderer, latents: torch.Tensor, chunk: int) -> float:
+    """Seconds to decode all frames."""
+    return timed(lambda: sum(len(frames) for frames in decode(renderer, latents, chunk)))[0]
+
+
+def exact(bench: Bench, figures: Figures) -> None:
+    renderer = load(bench, figures)
+    clip, photo = bench.clip(), bench.photo()
+    with figures.part("conditioning") as part:
+        part["first_s"], state = timed(lambda: begin(renderer, clip, photo))
+        part["again_s"], _ = timed(lambda: begin(renderer, clip, photo))
+        part.update(peaks())
+    with figures.part("sampling") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
+        reset_peak()
+        latents, steps = sample(renderer, clip, state, Checkpoints(Path(kept), "bench"))
+        part.update(steps, **peaks(), finite=bool(torch.isfinite(latents).all()))
+    with figures.part("parity with stock") as part:
+        part.update(difference(latents, load_file(bench.work / STOCK_LATENTS)["latents"]))
+    with figures.part("same again") as part:
+        part.update(difference(sample(renderer, clip, state)[0], latents))
+    with figures.part("resume") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
+        part.update(_resume(renderer, clip, state, latents, Path(kept)))
+    with figures.part("profile") as part:
+        part.update(_profile(bench, renderer, clip, state))
+    free()
+    frames = clip.plan.frames
+    with figures.part("decode warm-up") as part:
+        part["seconds"] = decoded(renderer, latents[:, :5], 5)
+    for chunk in (frames, 8, 5):
+        with figures.part(f"decode chunk {chunk}") as part:
+            reset_peak()
+            part["seconds"] = decoded(renderer, latents, chunk)
+            part.update(peaks())
+        free()
+
+
+def _resume(renderer: Renderer, clip: ClipSettings, state: ClipState, wanted: torch.Tensor, kept: Path) -> dict:
+    """Stop in mid-window, go on from the file."""
+    stop = clip.steps // 2
+
+    def interrupt(window: int, step: int, denoised: torch.Tensor) -> None:
+        if step == stop:
+            raise HandBack
+
+    try:
+        sample_clip(renderer, clip, state, keeper=Checkpoints(kept, "bench"), on_step=interrupt)
+    except HandBack:
+        pass
+    saved = Checkpoints(kept, "bench").load()
+    assert saved is not None
+    return {"at_step": saved.state.step, **difference(sample(renderer, clip, saved.state)[0], wanted)}
+
+
+KINDS = (
+    ("attention", r"flash|fmha|attention|sdpa"),
+    ("matrix products and convolutions", r"gemm|xmma|cutlass|nvjet|conv|cudnn|wgrad|dgrad|winograd|implicit|mma"),
+    ("copies and layouts", r"memcpy|memset|copy|cat|nchw|nhwc|transpose|repeat"),
+    ("norms", r"norm|rowwise|welford|reduce"),
+    ("elementwise", r"elementwise|vectorized|silu|gelu|add|mul"),
+)
+
+
+def _profile(bench: Bench, renderer: Renderer, clip: ClipSettings, state: ClipState) -> dict[str, Any]:
+    """torch.profiler over the second step: host syncs, kernels, where the time goes, how long the GPU waits."""
+    from torch.autograd import DeviceType
+    from torch.profiler import ProfilerActivity, profile
+
+    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if bench.cuda else [])
+    profiler = profile(activities=activities)
+    clock: list[StepClock] = []
+
+    def on_step(window: int, step: int, denoised: torch.Tensor) -> None:
+        sync()
+        if step == 1:
+            profiler.start()
+            clock.append(StepClock())
+        elif step == 2:
+            clock[0].tick()
+            profiler.stop()
+
+    sample_clip(renderer, replace(clip, steps=max(3, clip.steps)), state, keeper=Nowhere(), on_step=on_step)
+    wall = clock[0].steps[0]
+    events = profiler.events() or []
+    kernels = [e for e in events if e.device_type == DeviceType.CUDA]
+    busy = _busy([(e.time_range.start, e.time_range.end) for e in kernels]) / 1e6
+    calls: dict[str, int] = {}
+    for event in events:
+        if event.device_type == DeviceType.CPU:
+            calls[event.name] = calls.get(event.name, 0) + 1
+    averages = profiler.key_averages()
+    key = "self_device_time_total" if bench.cuda else "self_cpu_time_total"
+    (bench.out / "profile.txt").write_text(
+        f"One step, {wall} s with the profiler on.\n"
+        + averages.table(sort_by=key, row_limit=60, max_name_column_width=110),
+        encoding="utf-8",
+    )
+    by_name: dict[str, list[float]] = {}
+    for event in kernels if bench.cuda else events:
+        took = event.time_range.end - event.time_range.start if bench.cuda else event.self_cpu_time_total
+        entry = by_name.setdefault(event.name, [0.0, 0])
+        entry[0] += took / 1000
+        entry[1] += 1
+    top = sorted(by_name.items(), key=lambda item: -item[1][0])
+    kinds: dict[str, float] = {}
+    for name, (took, _) in top:
+        kind = next((kind for kind, words in KINDS if re.search(words, name, re.IGNORECASE)), "else")
+        kinds[kind] = round(kinds.get(kind, 0.0) + took, 2)
+    ops = sorted(averages, key=lambda a: -getattr(a, key, 0.0))
+    ops = [a for a in ops if a.device_type == DeviceType.CPU][:15]
+    return {
+        "wall_ms": round(1000 * wall, 1),
+        "kernels": len(kernels),
+        "busy_ms": round(1000 * busy, 1),
+        "idle_percent": round(100 * (1 - busy / wall), 1) if kernels else None,
+        "ms_by_kind": kinds,
+        "host_calls": {
+            name: calls[name]
+            for name in sorted(calls)
+            if re.search(r"Synchronize|_local_scalar_dense|aten::item|cudaMemcpy|cudaMalloc|cudaFree|LaunchKernel", name)
+        },
+        "top_kernels_ms": [[name[:90], round(took, 2), count] for name, (took, count) in top[:15]],
+        "top_ops_ms": [[a.key[:60], round(getattr(a, key, 0.0) / 1000, 2), a.count] for a in ops],
+    }
+
+
+def _busy(spans: list[tuple[float, float]]) -> float:
+    """Length of the union of time spans."""
+    total, until = 0.0, float("-inf")
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
+
+
+def variants(bench: Bench, figures: Figures) -> None:
+    renderer = load(bench, figures)
+    clip = bench.clip(steps=3 if bench.tiny else 4)
+    state = begin(renderer, clip, bench.photo())
+    two = replace(clip, guidance=replace(clip.guidance, two_passes=True))
+    five: Patch = patches.chunked(patches.chunk_size(clip.plan.frames))
+    only = patches.attention_order
+    rows: list[tuple[str, tuple[Patch, ...], ClipSettings]] = [
+        ("as it is", (), clip),
+        ("one-token attention folded", (patches.folded,), clip),
+        ("cuDNN attention first", (patches.attention_order,), clip),
+        ("lerp, no division", (patches.lean,), clip),
+        ("all exact", EXACT, clip),
+        ("two passes", (), two),
+        ("chunk 5", (five,), clip),
+        ("chunk 1", (patches.chunked(1),), clip),
+        ("all exact, two passes, chunk 5", (*EXACT, five), two),
+        ("channels last", (patches.channels_last,), clip),
+        ("all exact, channels last", (*EXACT, patches.channels_last), clip),
+        ("fp16 sums", (patches.fp16_sums,), clip),
+        ("cuDNN search", (patches.cudnn_search,), clip),
+        ("flash attention only", (partial(only, backends=[SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]),), clip),
+        ("efficient attention only", (partial(only, backends=[SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]),), clip),
+        ("as it is, again", (), clip),
+    ]
+    first: torch.Tensor | None = None
+    for name, used, settings in rows:
+        with figures.part(name) as part, patches.together(renderer.unet, used):
+            reset_peak()
+            latents, steps = sample(renderer, settings, state)
+            part.update(steps, **peaks())
+            first = latents if first is None else first
+            part["against as it is"] = difference(latents, first)
+        free()
+
+
+def fast(bench: Bench, figures: Figures) -> None:
+    renderer = load(bench, figures)
+    clip = bench.clip()
+    state = begin(renderer, clip, bench.photo())
+    found: dict[str, float] = {}
+    with patches.together(renderer.unet, EXACT):
+        with figures.part("exact") as part:
+            latents, steps = sample(renderer, bench.clip(steps=4), state)
+            found["guided"] = steps["step_s"]
+            part.update(steps)
+        with figures.part("without guidance") as part:
+            _, steps = sample(renderer, bench.clip(steps=4, guidance=Guidance(1.0, 1.0)), state)
+            found["plain"] = steps["step_s"]
+            part.update(steps)
+        with figures.part("align your steps, 10") as part:
+            ten, steps = sample(renderer, bench.clip(steps=10, schedule="ays"), state)
+            part.update(steps, total_s=round(sum(steps["steps_s"]), 2), finite=bool(torch.isfinite(ten).all()))
+        for depth in (2, 1):
+            with figures.part(f"deep features every second step, depth {depth}") as part:
+                part.update(_deep(bench, renderer, state, depth))
+                found[f"cached {depth}"] = part["cached_step_s"]
+        with figures.part("decode") as part:
+            decoded(renderer, latents[:, :5], 5)
+            found["decode"] = part["seconds"] = decoded(renderer, latents, 8)
+    with figures.part("totals of a window") as part:
+        part.update(_totals(bench, renderer, found))
+
+
+def _deep(bench: Bench, renderer: Renderer, state: ClipState, depth: int) -> dict[str, Any]:
+    """Every second step is a cached one: the steps' clock has whole and cached ones in turn."""
+    unet = renderer.unet
+    renderer.unet = CachedUNet(unet, every=2, depth=depth)
+    try:
+        latents, steps = sample(renderer, bench.clip(steps=6), state)
+    finally:
+        renderer.unet = unet
+    straight, _ = sample(renderer, bench.clip(steps=6), state)
+    each = steps["steps_s"]
+    return {
+        "whole_step_s": min(each[2::2]),
+        "cached_step_s": min(each[3::2]),
+        "steps_s": each,
+        "finite": bool(torch.isfinite(latents).all()),
+        "against exact": difference(latents, straight),
+    }
+
+
+def _totals(bench: Bench, renderer: Renderer, found: dict[str, float]) -> dict[str, Any]:
+    """Seconds to sample one window, counted from the steps measured above, and with its decoding."""
+    from fanslymotion.pipeline.schedule import noise_schedule
+
+    sigmas = {
+        kind: noise_schedule(renderer.scheduler, steps, kind, torch.device("cpu")).sigmas[:steps]
+        for kind, steps in (("karras", FULL_STEPS), ("ays", 10))
+    }
+    low = {kind: int((values <= LOW).sum()) for kind, values in sigmas.items()}
+    share = found["plain"] / found["guided"]
+    whole = [i for i in range(FULL_STEPS) if i % 2 == 0 or i in (1, FULL_STEPS - 2, FULL_STEPS - 1)]
+
+    def balanced(depth: int) -> float:
+        total = 0.0
+        for i in range(FULL_STEPS):
+            step = found["guided"] if i in whole else found[f"cached {depth}"]
+            total += step * (share if i >= FULL_STEPS - low["karras"] else 1.0)
+        return total
+
+    sampling = {
+        "best, 25 steps": FULL_STEPS * found["guided"],
+        "25 steps, guidance off at low noise": (FULL_STEPS - low["karras"]) * found["guided"]
+        + low["karras"] * found["plain"],
+        "balanced, depth 2": balanced(2),
+        "balanced, depth 1": balanced(1),
+        "fast, AYS 10": 10 * found["guided"],
+        "fast, AYS 10, guidance off at low noise": (10 - low["ays"]) * found["guided"] + low["ays"] * found["plain"],
+    }
+    return {
+        "unguided_steps": low,
+        "decode_s": found["decode"],
+        "sampling_s": {name: round(seconds, 2) for name, seconds in sampling.items()},
+        "with_decode_s": {name: round(seconds + found["decode"], 2) for name, seconds in sampling.items()},
+    }
