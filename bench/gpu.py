@@ -31,10 +31,10 @@ ROWS: dict[str, tuple[float, float]] = {
     "stock": (90, 25),
     "exact": (120, 40),
     "variants": (120, 40),
-    "limits": (200, 45),
-    "compile": (170, 70),
     "fast": (80, 35),
     "mini": (60, 20),
+    "limits": (220, 45),
+    "compile": (170, 70),
     "compile_warm": (90, 30),
     "limits_expandable": (80, 30),
     "compile_nchw": (150, 80),
@@ -44,8 +44,8 @@ ROWS: dict[str, tuple[float, float]] = {
 GROW = {"PYTORCH_ALLOC_CONF": "expandable_segments:True", "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
 
 
-def child(row: str, given: argparse.Namespace) -> None:
-    """Measure one row in this process."""
+def child(names: list[str], given: argparse.Namespace) -> None:
+    """Measure rows in this process."""
     from gpu_rows import basics, compiling, jobs, ours, weights
     from gpu_rows.harness import Bench, Figures
 
@@ -65,9 +65,11 @@ def child(row: str, given: argparse.Namespace) -> None:
     }
     deadline = time.monotonic() + given.seconds
     bench = Bench(given.model, given.work, given.out, given.tiny, given.overhead, deadline)
-    figures = Figures(given.work / f"{row}.json")
-    figures.put()
-    rows[row](bench, figures)
+    for name in names:
+        figures = Figures(given.work / f"{name}.json")
+        figures.put()
+        rows[name](bench, figures)
+        figures.put(ended=True)
 
 
 class Run:
@@ -114,8 +116,19 @@ class Run:
         elif self.left < least:
             self.rows[name] = {"status": f"skipped: {self.left:.0f} s left, it needs {least:.0f}"}
         else:
-            self._measure(name, min(limit, self.left - 2))
+            seconds = min(limit, self.given.limit or limit, self.left - 2)
+            self._measure([name], seconds)
         self.save()
+        self.tell(name)
+
+    def do_together(self, names: list[str]) -> None:
+        """All in one process, which spares their imports; a row that fails ends the others, too."""
+        self._measure(names, self.left)
+        self.save()
+        for name in names:
+            self.tell(name)
+
+    def tell(self, name: str) -> None:
         print(f"{name}: {self.rows[name]['status']}, {self.rows[name].get('row_s', 0)} s", flush=True)
 
     def _missing(self, name: str) -> str:
@@ -123,35 +136,40 @@ class Run:
         needed = "weights" if name not in ("env", "weights", "mini") else ""
         return needed if needed and not (self.model / "model_index.json").is_file() else ""
 
-    def _measure(self, name: str, seconds: float) -> None:
+    def _measure(self, names: list[str], seconds: float) -> None:
         began = time.monotonic()
         overhead = self.rows.get("env", {}).get("context", {}).get("overhead_bytes", self.given.overhead)
-        words = ["--child", name, "--seconds", str(seconds), "--model", str(self.model), "--work", str(self.work)]
-        words += ["--out", str(self.given.out), "--overhead", str(overhead)] + ["--tiny"] * self.given.tiny
-        environ = self.environ | (GROW if name == "limits_expandable" else {})
+        words = ["--child", ",".join(names), "--seconds", str(seconds), "--model", str(self.model)]
+        words += ["--work", str(self.work), "--out", str(self.given.out), "--overhead", str(overhead)]
+        words += ["--tiny"] * self.given.tiny
         with open(self.given.out / "gpu.log", "a", encoding="utf-8") as log:
-            log.write(f"\n==== {name}\n")
+            log.write(f"\n==== {', '.join(names)}\n")
             log.flush()
             process = subprocess.Popen(
                 [sys.executable, __file__, *words],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=environ,
+                env=self.environ | (GROW if names == ["limits_expandable"] else {}),
                 start_new_session=True,
             )
-            status = self._wait(process, name, began + seconds)
-        self.rows[name] = self._figures(name) | {"status": status, "row_s": round(time.monotonic() - began, 1)}
+            status = self._wait(process, names, began + seconds)
+        took = round(time.monotonic() - began, 1)
+        for name in names:
+            figures = self._figures(name)
+            ended = "ok" if figures.pop("ended", False) else status
+            self.rows[name] = figures | {"status": ended, "row_s": took}
 
-    def _wait(self, process: subprocess.Popen[bytes], name: str, deadline: float) -> str:
+    def _wait(self, process: subprocess.Popen[bytes], names: list[str], deadline: float) -> str:
         try:
             while process.poll() is None:
                 if time.monotonic() > deadline:
                     return "killed: its time was over"
                 time.sleep(0.2)
-                self.rows[name] = self._figures(name) | {"status": "running"}
+                for name in names:
+                    self.rows[name] = self._figures(name) | {"status": "running"}
                 self.save()
-            return "ok" if process.returncode == 0 else f"failed: exit code {process.returncode}"
+            return f"failed: exit code {process.returncode}"
         finally:
             end(process)
 
@@ -200,13 +218,15 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="leave the weights for the next run")
     parser.add_argument("--tiny", action="store_true", help="the random tiny model, to test this program")
     parser.add_argument("--overhead", type=int, default=0, help="bytes of video memory outside of torch's allocator")
-    parser.add_argument("--child", choices=ROWS, help=argparse.SUPPRESS)
+    parser.add_argument("--limit", type=float, help="seconds for each row at most, whatever its own limit")
+    parser.add_argument("--together", action="store_true", help="all rows in one process")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
     given = parser.parse_args()
     given.out = given.out.resolve()
     if given.child:
-        child(given.child, given)
+        child(given.child.split(","), given)
         return
     chosen = [name.strip() for name in given.rows.split(",") if name.strip()]
     unknown = [name for name in chosen if name not in ROWS]
@@ -218,8 +238,11 @@ def main() -> None:
     work = Path(tempfile.mkdtemp(prefix="fanslymotion-gpu-work-"))
     try:
         run = Run(given, work, model)
-        for name in chosen:
-            run.do(name)
+        if given.together:
+            run.do_together(chosen)
+        else:
+            for name in chosen:
+                run.do(name)
         from gpu_rows.table import table
 
         text = table(run.rows)

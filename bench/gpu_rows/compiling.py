@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from . import patches
 from .harness import Bench, Figures, difference, free, peaks
-from .ours import decoded, load, sample
+from .ours import decoded, exact_patches, load, sample
 
 BLOCKS = ("TransformerSpatioTemporalModel", "SpatioTemporalResBlock")
 DECODE_CHUNK = 5
@@ -37,7 +37,9 @@ def _measure(bench: Bench, figures: Figures, layout: str) -> None:
     _allow_many_shapes()
     latents: Any = None
     with ExitStack() as stack:
-        for patch in (patches.folded, patches.attention_order):
+        found = exact_patches(bench, figures)
+        # The compiler joins blends and divisions by itself; contexts within a block would break its graph.
+        for patch in (p for p in found if p in (patches.folded, patches.attention_order)):
             stack.enter_context(patch(renderer.unet))
         with figures.part("eager") as part:
             latents, steps = sample(renderer, clip, state)
@@ -47,10 +49,10 @@ def _measure(bench: Bench, figures: Figures, layout: str) -> None:
             stack.enter_context(patches.channels_last(renderer.vae.decoder))
         with figures.part("denoiser") as part:
             part["blocks"] = _compile(bench, renderer.unet)
-            found = _whole_or_broken(part, lambda: sample(renderer, clip, state), bench, renderer.unet)
-            part.update(found[1], **peaks(), graphs=_graphs())
-            part["against eager"] = difference(found[0], latents)
-            _compare_processes(bench, layout, "latents", found[0], part)
+            result = _whole_or_broken(part, lambda: sample(renderer, clip, state), bench, renderer.unet)
+            part.update(result[1], **peaks(), graphs=_graphs())
+            part["against eager"] = difference(result[0], latents)
+            _compare_processes(bench, layout, "latents", result[0], part)
         with figures.part("decoder eager") as part:
             decoded(renderer, latents[:, :DECODE_CHUNK], DECODE_CHUNK)
             part["seconds"] = decoded(renderer, latents, DECODE_CHUNK)

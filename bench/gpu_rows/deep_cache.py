@@ -61,6 +61,4 @@ def _layer(block: Any, place: int, x: torch.Tensor, emb: Any, context: Any, vide
     x = block.resnets[place](x, emb, image_only_indicator=video)
     if getattr(block, "attentions", None) is None:
         return x
-    return block.attentions[place](
-        x, encoder_hidden_states=context, image_only_indicator=video, return_dict=False
-    )[0]
+    return block.attentions[place](x, encoder_hidden_states=context, image_only_indicator=video, return_dict=False)[0]

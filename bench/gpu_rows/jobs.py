@@ -31,9 +31,22 @@ from . import patches
 from .harness import GIB, PHOTO, SEED, Bench, Figures, free, peaks, reset_peak, timed
 from .ours import decoded, sample
 
-LIMITS = (24, 16, 12, 8, 6, 4)
-STREAMED = ((8, "block_level", 4), (6, "block_level", 3), (6, "leaf_level", 3), (4, "leaf_level", 2))
-"""GiB of the card, diffusers' kind of offload, frames decoded together."""
+LIMITS: tuple[tuple[int, str, int], ...] = (
+    (8, "", 0),
+    (6, "", 0),
+    (12, "", 0),
+    (24, "", 0),
+    (6, "block_level", 3),
+    (4, "leaf_level", 2),
+    (4, "", 0),
+    (8, "block_level", 4),
+    (16, "", 0),
+    (6, "leaf_level", 3),
+)
+"""In order of value: GiB of the card; diffusers' kind of offload with streams, and frames decoded together, or the
+plan's own way."""
+LEAST = 25.0
+"""Seconds without which another one is not begun."""
 
 
 class Sink:
@@ -141,13 +154,14 @@ def card_of(bench: Bench, limit: int) -> Iterator[None]:
 
 def limits(bench: Bench, figures: Figures) -> None:
     figures.put(overhead_bytes=bench.overhead)
-    for limit in (8, 4) if bench.tiny else LIMITS:
-        with figures.part(f"{limit} GB") as part, card_of(bench, limit):
-            part.update(_limited(bench, limit))
-        free()
-    for limit, kind, chunk in STREAMED:
-        with figures.part(f"{limit} GB, {kind} with streams") as part, card_of(bench, limit):
-            part.update(_streamed(bench, kind, chunk))
+    for limit, kind, chunk in LIMITS:
+        name = f"{limit} GB, {kind} with streams" if kind else f"{limit} GB"
+        if bench.left < LEAST and not bench.tiny:
+            figures.put(skipped_from=name)
+            break
+        with figures.part(name) as part, card_of(bench, limit):
+            part["held_before_gib"] = round(torch.cuda.memory_allocated() / GIB, 3) if bench.cuda else 0.0
+            part.update(_streamed(bench, kind, chunk) if kind else _limited(bench, limit))
         free()
 
 
@@ -266,7 +280,7 @@ def _streamed(bench: Bench, kind: str, chunk: int) -> dict[str, Any]:
 
 def mini(bench: Bench, figures: Figures) -> None:
     """The bundled model's whole job, its resume on this device, and interpolation alone."""
-    with home(2, 7) if bench.tiny else home() as settings:
+    with home(2, 3) if bench.tiny else home() as settings:
         presets = load_presets(settings)
         renderers = RendererCache()
         request = VideoRequest(resolution="480p", seconds=2 if bench.tiny else 6, quality="standard", seed=SEED)

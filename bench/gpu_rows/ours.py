@@ -21,7 +21,7 @@ from . import patches
 from .basics import STOCK_LATENTS
 from .deep_cache import CachedUNet
 from .harness import Bench, Figures, Nowhere, StepClock, difference, free, peaks, reset_peak, sync, timed
-from .patches import EXACT, Patch
+from .patches import Patch
 
 FULL_STEPS = 25
 """Steps of a window at the best quality, for the totals."""
@@ -40,6 +40,12 @@ def sample(renderer: Renderer, clip: ClipSettings, state: ClipState, keeper: Any
     clock = StepClock()
     latents = sample_clip(renderer, clip, state, keeper=keeper or Nowhere(), on_step=clock.tick)
     return latents, clock.figures
+
+
+def exact_patches(bench: Bench, figures: Figures) -> tuple[Patch, ...]:
+    found = patches.exact(bench.device, bench.dtype, bench.folder.preset.frames)
+    figures.put(exact_patches=[patch.__name__ for patch in found])  # pyright: ignore[reportFunctionMemberAccess]
+    return found
 
 
 def decoded(renderer: Renderer, latents: torch.Tensor, chunk: int) -> float:
@@ -160,7 +166,9 @@ def _profile(bench: Bench, renderer: Renderer, clip: ClipSettings, state: ClipSt
         "host_calls": {
             name: calls[name]
             for name in sorted(calls)
-            if re.search(r"Synchronize|_local_scalar_dense|aten::item|cudaMemcpy|cudaMalloc|cudaFree|LaunchKernel", name)
+            if re.search(
+                r"Synchronize|_local_scalar_dense|aten::item|cudaMemcpy|cudaMalloc|cudaFree|LaunchKernel", name
+            )
         },
         "top_kernels_ms": [[name[:90], round(took, 2), count] for name, (took, count) in top[:15]],
         "top_ops_ms": [[a.key[:60], round(getattr(a, key, 0.0) / 1000, 2), a.count] for a in ops],
@@ -178,27 +186,33 @@ def _busy(spans: list[tuple[float, float]]) -> float:
 
 def variants(bench: Bench, figures: Figures) -> None:
     renderer = load(bench, figures)
-    clip = bench.clip(steps=3 if bench.tiny else 4)
+    clip = bench.clip(steps=3)
     state = begin(renderer, clip, bench.photo())
     two = replace(clip, guidance=replace(clip.guidance, two_passes=True))
+    every = exact_patches(bench, figures)
     five: Patch = patches.chunked(patches.chunk_size(clip.plan.frames))
     only = patches.attention_order
     rows: list[tuple[str, tuple[Patch, ...], ClipSettings]] = [
         ("as it is", (), clip),
         ("one-token attention folded", (patches.folded,), clip),
         ("cuDNN attention first", (patches.attention_order,), clip),
+        ("cuDNN attention first, within frames only", (patches.spatial_cudnn,), clip),
         ("lerp, no division", (patches.lean,), clip),
-        ("all exact", EXACT, clip),
+        ("all exact", every, clip),
         ("two passes", (), two),
         ("chunk 5", (five,), clip),
         ("chunk 1", (patches.chunked(1),), clip),
-        ("all exact, two passes, chunk 5", (*EXACT, five), two),
+        ("all exact, two passes, chunk 5", (*every, five), two),
         ("channels last", (patches.channels_last,), clip),
-        ("all exact, channels last", (*EXACT, patches.channels_last), clip),
+        ("all exact, channels last", (*every, patches.channels_last), clip),
         ("fp16 sums", (patches.fp16_sums,), clip),
         ("cuDNN search", (patches.cudnn_search,), clip),
         ("flash attention only", (partial(only, backends=[SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]),), clip),
-        ("efficient attention only", (partial(only, backends=[SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]),), clip),
+        (
+            "efficient attention only",
+            (partial(only, backends=[SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]),),
+            clip,
+        ),
         ("as it is, again", (), clip),
     ]
     first: torch.Tensor | None = None
@@ -217,7 +231,7 @@ def fast(bench: Bench, figures: Figures) -> None:
     clip = bench.clip()
     state = begin(renderer, clip, bench.photo())
     found: dict[str, float] = {}
-    with patches.together(renderer.unet, EXACT):
+    with patches.together(renderer.unet, exact_patches(bench, figures)):
         with figures.part("exact") as part:
             latents, steps = sample(renderer, bench.clip(steps=4), state)
             found["guided"] = steps["step_s"]

@@ -102,6 +102,33 @@ def attention_order(_: Any, backends: list[SDPBackend] = CUDNN) -> Iterator[None
         yield
 
 
+class CudnnFirst:
+    """An attention's processor, with cuDNN's kernel before the others."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __call__(
+        self, attn: Any, hidden_states: Any, encoder_hidden_states: Any = None, attention_mask: Any = None, **more: Any
+    ) -> torch.Tensor:
+        with sdpa_kernel(CUDNN, set_priority=True):
+            return self._inner(attn, hidden_states, encoder_hidden_states, attention_mask, **more)
+
+
+@contextmanager
+def spatial_cudnn(network: nn.Module) -> Iterator[None]:
+    """cuDNN's attention within frames only: over time there are more sequences than some kernels take."""
+    attentions: list[Any] = [m.attn1 for m in network.modules() if type(m).__name__ == "BasicTransformerBlock"]
+    old = [(attention, attention.processor) for attention in attentions]
+    try:
+        for attention, processor in old:
+            attention.processor = CudnnFirst(processor)
+        yield
+    finally:
+        for attention, processor in old:
+            attention.processor = processor
+
+
 @contextmanager
 def channels_last(network: nn.Module) -> Iterator[None]:
     """Convolution weights with the channels last in memory; activations follow."""
@@ -174,5 +201,22 @@ def together(network: nn.Module, patches: tuple[Patch, ...]) -> Iterator[None]:
         yield
 
 
-EXACT: tuple[Patch, ...] = (folded, lean, attention_order)
-"""The same picture within rounding."""
+def exact(device: torch.device, dtype: torch.dtype, frames: int) -> tuple[Patch, ...]:
+    """All that give the same picture within rounding, as far as this device can."""
+    usable = (attention_order,) if cudnn_takes(device, dtype, (2 * 9216, 5, frames, 64)) else (spatial_cudnn,)
+    if not cudnn_takes(device, dtype, (2 * frames, 5, 9216 if device.type == "cuda" else 64, 64)):
+        usable = ()
+    return (folded, lean, *usable)
+
+
+def cudnn_takes(device: torch.device, dtype: torch.dtype, shape: tuple[int, ...]) -> bool:
+    """Whether attention of that shape (batch, heads, tokens, width) works with cuDNN first, and agrees with others."""
+    if device.type != "cuda":
+        shape = (2, *shape[1:])
+    query, key, value = (torch.randn(shape, device=device).to(dtype) for _ in range(3))
+    try:
+        with sdpa_kernel(CUDNN, set_priority=True):
+            found = F.scaled_dot_product_attention(query, key, value)
+        return bool((found - F.scaled_dot_product_attention(query, key, value)).abs().max() < 0.02)
+    except RuntimeError:  # "no valid execution plans", or a limit of the kernel's grid
+        return False

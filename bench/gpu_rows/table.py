@@ -117,7 +117,9 @@ def _compile(row: Row) -> list[str]:
 def _fast(row: Row) -> list[str]:
     lines = []
     for name, part in _parts(row):
-        kept = {key: part[key] for key in ("step_s", "total_s", "whole_step_s", "cached_step_s", "finite") if key in part}
+        kept = {
+            key: part[key] for key in ("step_s", "total_s", "whole_step_s", "cached_step_s", "finite") if key in part
+        }
         if kept:
             lines.append(f"  {name}: {json.dumps(kept)}")
     totals = row.get("totals of a window", {})

@@ -11,7 +11,7 @@ def weights(bench: Bench, figures: Figures) -> None:
     if bench.tiny:
         from fanslymotion.pipeline.tiny import build
 
-        seconds, _ = timed(lambda: build(bench.model))
+        seconds, _ = timed(lambda: build(bench.model, frames=6))
     else:
         from full_size import build as build_full
 

@@ -1,0 +1,106 @@
+"""bench/gpu.py runs on a lent graphics card for a few minutes: it must not fail there for a typo."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from fanslymotion.settings import ROOT
+
+PROGRAM = ROOT / "bench" / "gpu.py"
+FIGURES = {
+    "env": ["matmul.tflops", "copies.h2d_pageable_gb_s", "copies.on_device_gb_s", "context.overhead_bytes"],
+    "weights": ["seconds", "gib"],
+    "stock": ["load_s", "sampling.step_s", "sampling.encode_s", "decode chunk 5.seconds", "decode chunk 6.seconds"],
+    "exact": [
+        "conditioning.first_s",
+        "sampling.step_s",
+        "parity with stock.max_abs",
+        "resume.at_step",
+        "profile.host_calls",
+        "profile.top_ops_ms",
+        "decode chunk 8.seconds",
+    ],
+    "variants": [
+        f"{name}.step_s"
+        for name in (
+            "as it is",
+            "one-token attention folded",
+            "cuDNN attention first, within frames only",
+            "lerp, no division",
+            "all exact",
+            "two passes",
+            "chunk 5",
+            "chunk 1",
+            "channels last",
+            "fp16 sums",
+        )
+    ],
+    "fast": [
+        "align your steps, 10.total_s",
+        "without guidance.step_s",
+        "deep features every second step, depth 2.cached_step_s",
+        "totals of a window.with_decode_s",
+    ],
+    "mini": ["again.stage_seconds", "resume.same_frames", "interpolation x2 of 36 frames 64x36.seconds"],
+    "limits": [
+        "6 GB.plan",
+        "6 GB.stages",
+        "6 GB.planned_gib",
+        "6 GB.stages.sampling.steps_s",
+        "6 GB.stages.decoding.seconds",
+        "6 GB, block_level with streams.step_s",
+        "4 GB, leaf_level with streams.decode_s",
+    ],
+    "compile": ["denoiser.first_step_s", "denoiser.step_s", "decoder.seconds"],
+    "compile_warm": ["denoiser.first_step_s", "denoiser.against the first process"],
+    "limits_expandable": ["8 GB.plan"],
+}
+
+
+def run(out: Path, tmp: Path, *words: str) -> dict:
+    """Without an encoder, as on such a machine: importing imageio-ffmpeg fails."""
+    (tmp / "imageio_ffmpeg.py").write_text("raise ImportError('there is none here')\n")
+    environ = os.environ | {"PYTHONPATH": str(tmp), "TMPDIR": str(tmp)}
+    command = [sys.executable, str(PROGRAM), "--tiny", "--out", str(out), *words]
+    done = subprocess.run(command, cwd=tmp, env=environ, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    return json.loads((out / "gpu.json").read_text())["rows"] | {"printed": done.stdout}
+
+
+def look_up(found: Any, path: str) -> Any:
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def test_every_row_gives_its_figures(tmp_path: Path) -> None:
+    rows = run(tmp_path / "out", tmp_path, "--together", "--rows", ",".join(FIGURES))
+    log = (tmp_path / "out" / "gpu.log").read_text()
+    for name, paths in FIGURES.items():
+        assert rows[name]["status"] == "ok", log
+        broken = {part: one["error"] for part, one in rows[name].items() if isinstance(one, dict) and "error" in one}
+        assert not broken, log
+        assert not [path for path in paths if look_up(rows[name], path) is None]
+    assert rows["exact"]["parity with stock"]["equal"]
+    assert rows["exact"]["resume"]["equal"]
+    assert rows["mini"]["resume"]["same_frames"]
+    printed = rows["printed"]
+    assert len(printed) < 11_000
+    assert "(table: " not in printed
+    assert (tmp_path / "out" / "profile.txt").stat().st_size > 1000
+
+
+def test_a_row_past_its_time_is_killed_and_the_next_one_runs(tmp_path: Path) -> None:
+    rows = run(tmp_path / "out", tmp_path, "--rows", "weights,env", "--limit", "0.2")
+    assert rows["weights"]["status"].startswith("killed")
+    assert rows["env"]["status"].startswith("killed")
+    assert "## env" in rows["printed"]
+
+
+def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
+    rows = run(tmp_path / "out", tmp_path, "--rows", "stock,env", "--budget", "0")
+    assert rows["stock"]["status"].startswith("skipped")
+    assert rows["env"]["status"].startswith("skipped")
