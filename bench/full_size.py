@@ -124,7 +124,7 @@ def fill(module: nn.Module) -> nn.Module:
                 value.fill_(1.0 if is_norm and name == "weight" else 0.0)
                 continue
             start = len(work) * STRIDE % RING
-            flat, gain = value.view(-1), value[0].numel() ** -0.5
+            flat, gain = value.detach().view(-1), value[0].numel() ** -0.5  # threads have their own grad mode
             work += [(piece, noise[start : start + len(piece)], gain) for piece in flat.split(RING)]
         for name, value in part.named_buffers(recurse=False):
             if name == "position_ids":
