@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -186,10 +187,8 @@ class Run:
 def end(process: subprocess.Popen[bytes]) -> None:
     """With the processes that it has started (inductor's compilers)."""
     if hasattr(os, "killpg"):
-        try:
+        with suppress(OSError):  # all of them have ended
             os.killpg(process.pid, signal.SIGKILL)
-        except OSError:  # all of them have ended
-            pass
     else:
         process.kill()
     process.wait()

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -328,10 +328,8 @@ def _mini_resumed(job: Callable[..., Any], digest: str) -> dict[str, Any]:
         if moment.stage is Stage.SAMPLING and moment.x0 is not None and moment.step * 2 >= moment.steps:
             raise HandBack
 
-    try:
+    with suppress(HandBack):
         job("stopped", work="resumed", progress=stop)
-    except HandBack:
-        pass
     _, measures = job("resumed", work="resumed")
     return {"resumed_at": measures["resumed"], "same_frames": measures["frames_sha256"] == digest}
 
