@@ -35,7 +35,7 @@ ROWS: dict[str, tuple[float, float]] = {
     "fast": (80, 35),
     "mini": (60, 20),
     "limits": (220, 45),
-    "compile": (170, 70),
+    "compile": (230, 70),
     "compile_warm": (90, 30),
     "limits_expandable": (80, 30),
     "compile_nchw": (150, 80),

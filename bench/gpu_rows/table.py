@@ -51,8 +51,8 @@ def _env(row: Row) -> list[str]:
     versions = row["versions"]
     return [
         f"  {', '.join(row['gpus']) or 'no GPU'}; driver {row['driver']}; torch {versions['torch']}"
-        f" cudnn {row['cudnn']}; diffusers {versions['diffusers']}; transformers {versions['transformers']}; python {row['python']};"
-        f" {row['cores']} cores, {row['ram_gib']} GiB",
+        f" cudnn {row['cudnn']}; diffusers {versions['diffusers']}; transformers {versions['transformers']};"
+        f" python {row['python']}; {row['cores']} cores, {row['ram_gib']} GiB",
         f"  matmul {row['matmul'].get('tflops')} TFLOP/s; guessed speed {row['guessed_gpu_speed']}",
         f"  GB/s {json.dumps(row['copies'])}",
         f"  context {json.dumps(row['context'])}",
@@ -148,7 +148,8 @@ def _limits(row: Row) -> list[str]:
             lines.append(
                 f"  {name}: step {part['step_s']} s (first {part['first_step_s']}), load {part['load_s']} s, sampling"
                 f" {_memory(part['sampling'])}, conditioning {part['conditioning_s']} s"
-                f" {_memory(part['conditioning'])}, decode {part['decode_s']} s {_memory(part['decoding'])}, finite {part['finite']}"
+                f" {_memory(part['conditioning'])}, decode {part['decode_s']} s {_memory(part['decoding'])},"
+                f" finite {part['finite']}"
             )
     return lines
 
