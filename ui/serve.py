@@ -1,5 +1,6 @@
 """Start the page: choose the address, keep a worker alive, open the browser, end everything on Ctrl+C."""
 
+import asyncio
 import errno
 import ipaddress
 import logging
@@ -20,7 +21,9 @@ import uvicorn
 
 from ..errors import BadInput, FanslymotionError, StartError
 from ..settings import Settings
+from .connections import Limits, raise_handle_limit, sweep, with_limits
 from .logins import Logins, make_login, session_key
+from .page_log import LOG_CONFIG
 
 if TYPE_CHECKING:
     from .studio import Studio
@@ -30,6 +33,11 @@ log = logging.getLogger(__name__)
 FIRST_PORT = 7860
 PORTS_TRIED = 100
 LOCALHOST = "127.0.0.1"
+MOST_KNOCKING = 2048
+"""Connections that the system keeps for us until they are accepted."""
+ACCEPTED_AT_ONCE = 16
+"""asyncio accepts as many in a row as its backlog says, before anything looks at them: not more than are in reserve."""
+TICKS_A_SECOND = 10
 
 
 def serve(
@@ -55,6 +63,7 @@ def serve(
     if made:
         passwords = make_login()
     address = local_address(host, number)
+    raise_handle_limit()
     with ExitStack() as ending:
         ending.enter_context(_signals_as_interrupts())
         logins = Logins(passwords, session_key(settings.home))
@@ -76,10 +85,20 @@ def serve(
 class Server(uvicorn.Server):
     """uvicorn that tells when the page can be opened, and tells open streams to end when it stops."""
 
-    def __init__(self, app: Callable[..., object], closing: Callable[[], None], opened: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: Callable[..., object],
+        closing: Callable[[], None],
+        opened: Callable[[], None],
+        limits: Limits | None = None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=with_limits(limits or Limits()),
+                ws="none",
+                backlog=ACCEPTED_AT_ONCE,
+                log_config=LOG_CONFIG,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -94,8 +113,15 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
+            for listener in sockets or ():
+                listener.listen(MOST_KNOCKING)
             # A thread: the tunnel and the browser take their time, and the page must answer meanwhile.
             threading.Thread(target=self._opened, name="opened", daemon=True).start()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_A_SECOND == 0:
+            sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._closing()
@@ -131,7 +157,7 @@ def _bind(host: str, port: int) -> socket.socket:
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((name, port))
-        listener.listen(2048)
+        listener.listen(MOST_KNOCKING)
         listener.setblocking(False)
     except BaseException:
         listener.close()

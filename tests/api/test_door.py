@@ -3,9 +3,12 @@
 import base64
 import re
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 
 import httpx
+import psutil
 import pytest
 from fanslymotion.tests.studio import Studio, wait_for
 
@@ -76,3 +79,47 @@ def test_a_stream_ends_when_its_browser_logs_out(guarded: Studio) -> None:
             for _ in lines:  # it ends by itself; a stream that goes on runs into the test's timeout
                 pass
         assert browser.get("/studio/events").status_code == 401
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a connection is no file handle there")
+def test_half_sent_logins_lock_nobody_out(make_studio: Callable[..., Studio]) -> None:
+    """With 96 file handles; a photo still finds its files."""
+    page = make_studio("--auth", ":".join(ANNA), "--no-worker")
+    assert page.process is not None
+    psutil.Process(page.process.pid).rlimit(psutil.RLIMIT_NOFILE, (96, 96))
+    half = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\nusername=anna&pass"
+    with ExitStack() as crowd:
+        for _ in range(200):
+            line = crowd.enter_context(socket.create_connection(("127.0.0.1", page.port), timeout=60))
+            with suppress(OSError):  # it has made room already
+                line.sendall(half)
+        for _ in range(3):
+            form = {"username": "anna", "password": "secret-1"}
+            with httpx.Client(base_url=page.url, timeout=60) as browser:
+                assert browser.post("/login", data=form).status_code == 200
+                sent = browser.post("/studio/photos/sample")
+                assert sent.status_code == 200, sent.text
+                assert browser.get("/studio/options").json()["user"] == "anna"
+    assert "Too many open files" not in page.said
+    assert "out of system resource" not in page.said
+
+
+def test_requests_make_no_long_lines_and_not_many(guarded: Studio) -> None:
+    before = len(guarded.said)
+    long = b"x" * 60_000
+    for part in (
+        b"GET /" + long + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: " + long + b"\r\n\r\n",
+        long,
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /%0d%0aERROR:%20made%20up%1b[2J HTTP/1.1\r\nHost: x\r\nOrigin: http://[::1\r\n\r\n",
+        *[b"\x16\x03\x01\x00 not http\r\n\r\n"] * 200,
+        *[b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"] * 200,
+    ):
+        with socket.create_connection(("127.0.0.1", guarded.port), timeout=60) as line, suppress(OSError):
+            line.sendall(part)
+            assert line.recv(15).startswith(b"HTTP/1.1 ")
+    said = guarded.said[before:].splitlines()
+    assert len(said) <= 100
+    assert max(map(len, said), default=0) < 1100
+    assert not any(line.startswith("ERROR: made up") for line in said)

@@ -1,0 +1,61 @@
+"""What a request holds makes no log line long, none into two, and not too many of them."""
+
+import io
+import logging
+import logging.config
+
+from fanslymotion.ui.page_log import LOG_CONFIG, MOST_CHARACTERS, MOST_DETAILS, MOST_REPEATS, BoundedFormatter, Seldom
+
+
+def record(text: str, *args: object, line: int = 1, exc_info=None) -> logging.LogRecord:
+    return logging.LogRecord("x", logging.WARNING, "x.py", line, text, args, exc_info)
+
+
+def test_a_long_message_is_cut_and_says_so() -> None:
+    said = BoundedFormatter().format(record("GET %s failed", "/" + "x" * 60_000))
+    assert len(said) < MOST_CHARACTERS + 50
+    assert said.startswith("WARNING: GET /xxx")
+    assert "(60021 characters" in said
+
+
+def test_a_message_stays_on_its_line() -> None:
+    said = BoundedFormatter().format(record("GET %s failed", "/a\r\nERROR: made up\x1b[2J\u2028\u202e"))
+    assert said == "WARNING: GET /a\\r\\nERROR: made up\\x1b[2J\\u2028\\u202e failed"
+
+
+def test_a_traceback_is_cut_at_its_beginning() -> None:
+    try:
+        raise ValueError("x" * 100_000 + " the end")
+    except ValueError as e:
+        said = BoundedFormatter().format(record("it failed", exc_info=(type(e), e, e.__traceback__)))
+    assert len(said) < MOST_DETAILS + 100
+    assert said.startswith("WARNING: it failed\n…\n")
+    assert said.endswith(" the end")
+
+
+def test_a_message_is_not_repeated_for_ever_and_hides_no_other() -> None:
+    now = [0.0]
+    seldom = Seldom(lambda: now[0])
+    assert sum(seldom.filter(record("odd request %s", n)) for n in range(1000)) == MOST_REPEATS
+    assert seldom.filter(record("something else", line=2))
+    now[0] = 61.0
+    assert seldom.filter(record("odd request"))
+
+
+def test_every_logger_of_the_process_is_bounded() -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        logging.config.dictConfig(LOG_CONFIG)
+        (handler,) = root.handlers
+        assert isinstance(handler, logging.StreamHandler)
+        said = io.StringIO()
+        handler.setStream(said)
+        for name in ("uvicorn.error", "asyncio", "fanslymotion.ui.web", "gradio", "huey"):
+            logging.getLogger(name).warning("%s says %s", name, "x" * 10_000)
+        lines = said.getvalue().splitlines()
+        assert len(lines) == 5
+        assert max(map(len, lines)) < MOST_CHARACTERS + 50
+    finally:
+        root.handlers[:], _ = before
+        root.setLevel(before[1])

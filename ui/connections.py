@@ -1,0 +1,157 @@
+"""Connections that send their requests slowly, in part or not at all: limits in time and number, which uvicorn lacks.
+
+Without them anybody holds all of the process's file handles with connections that never finish a request.
+"""
+
+import sys
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+RESERVED_HANDLES = 56
+"""For files, the database and the worker's pipes: 26 were measured at rest, 48 while eight browsers send photos."""
+MOST_HANDLES = 65536
+
+
+@dataclass(frozen=True)
+class Limits:
+    """head: seconds for a request's first line and headers, from the connection's or their own first byte.
+
+    silence: seconds without a byte in the middle of a body. A body has so long, and a second more for each `slowest`
+    bytes of it: the page's largest (300 MB) may take a day, a login's form 34 s.
+    """
+
+    head: float = 20.0
+    silence: float = 30.0
+    slowest: float = 4096.0
+
+
+@dataclass
+class Progress:
+    """Of the head or body that is coming in. heard: when its last byte came; begun: its first. received: bytes."""
+
+    heard: float
+    begun: float
+    received: int = 0
+
+    def begin(self, now: float) -> None:
+        self.begun, self.received = now, 0
+
+    def take(self, size: int, now: float) -> None:
+        self.heard = now
+        self.received += size
+
+    def stand_still(self, now: float, limits: Limits) -> None:
+        """The server takes nothing: from now on a body has the time that it has earned so far."""
+        self.heard, self.begun = now, now - self.received / limits.slowest
+
+    def head_late(self, now: float, limits: Limits) -> bool:
+        return now - self.begun > limits.head
+
+    def body_late(self, now: float, limits: Limits) -> bool:
+        earned = limits.silence + self.received / limits.slowest
+        return now - self.heard > limits.silence or now - self.begun > earned
+
+
+class LimitedProtocol(H11Protocol):
+    """uvicorn's protocol with limits; `sweep` and `make_room` close what exceeds them."""
+
+    limits = Limits()
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.progress = Progress(self.loop.time(), self.loop.time())
+        self._resting = False
+        """Between two requests: uvicorn's own limit (`timeout_keep_alive`) counts."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a request, or the rest of one, is to come. False while the server itself holds a body up."""
+        return self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.flow.read_paused
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        make_room(self, self.connections)
+
+    def data_received(self, data: bytes) -> None:
+        before, now = self.conn.their_state, self.loop.time()
+        if self._resting:
+            self._resting = False
+            self.progress.begin(now)
+        super().data_received(data)
+        self.progress.take(len(data), now)
+        if self.conn.their_state is not before:
+            self.progress.begin(now)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.progress.begin(self.loop.time())
+        self._resting = self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+
+    def late(self, now: float) -> bool:
+        if self.flow.read_paused:
+            self.progress.stand_still(now, self.limits)
+        if not self.waiting or self._resting:
+            return False
+        if self.conn.their_state is h11.IDLE:
+            return self.progress.head_late(now, self.limits)
+        return self.progress.body_late(now, self.limits)
+
+
+def with_limits(limits: Limits) -> type[LimitedProtocol]:
+    return type("LimitedProtocol", (LimitedProtocol,), {"limits": limits})
+
+
+def sweep(connections: Iterable[Any], now: float) -> None:
+    """Close the late ones. Call it about every second. now: the event loop's time."""
+    for connection in [one for one in connections if one.late(now)]:
+        connection.transport.abort()
+
+
+def make_room(new: LimitedProtocol, connections: Collection[Any]) -> None:
+    """Close the connection that has been silent for longest where too many wait for a request, or there are too many.
+
+    A request that is sent as browsers and scripts do is in within a moment: it is hardly ever the longest silent one.
+    Waiting ones have half of all places, those of one address a quarter: behind a share link's tunnel, all have one.
+    """
+    places = most_open()
+    there = [one for one in connections if not one.transport.is_closing()]
+    waiting = [one for one in there if one.waiting]
+    here = [one for one in waiting if one.client and new.client and one.client[0] == new.client[0]]
+    if len(here) > places // 4:
+        _longest_silent(here).transport.abort()
+    elif len(waiting) > places // 2 or len(there) > places:
+        _longest_silent(waiting).transport.abort()
+
+
+def _longest_silent(connections: Iterable[Any]) -> Any:
+    return min(connections, key=lambda one: one.progress.heard)
+
+
+def most_open() -> int:
+    """How many connections the process has file handles for."""
+    return max(8, _handles() - RESERVED_HANDLES)
+
+
+def _handles() -> int:
+    if sys.platform == "win32":
+        return 8192  # sockets are no file handles there; memory is the limit
+    import resource
+
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_HANDLES if soft == resource.RLIM_INFINITY else min(soft, MOST_HANDLES)
+
+
+def raise_handle_limit() -> None:
+    """As many file handles as the system lets this process have; often 1024 are given, and many more allowed."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_HANDLES if hard == resource.RLIM_INFINITY else min(hard, MOST_HANDLES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,68 @@
+"""The log lines of the page's own process: of a bounded length and number, whatever a request holds."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+MOST_CHARACTERS = 1000
+"""Of a message."""
+MOST_DETAILS = 20_000
+"""Characters of a traceback; its end says what happened."""
+MOST_REPEATS = 30
+REPEAT_SECONDS = 60.0
+"""A message is shown so many times in so long."""
+
+
+class BoundedFormatter(logging.Formatter):
+    """`WARNING: text`. Line breaks and control characters of a message are written as `\\n`, `\\x1b`: one line each."""
+
+    def __init__(self) -> None:
+        super().__init__("%(levelname)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        text = super().formatMessage(record).strip()
+        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:MOST_CHARACTERS])
+        return shown if len(text) <= MOST_CHARACTERS else f"{shown} … ({len(text)} characters)"
+
+    def formatException(self, ei: Any) -> str:
+        text = super().formatException(ei)
+        return text if len(text) <= MOST_DETAILS else f"…\n{text[-MOST_DETAILS:]}"
+
+
+class Seldom(logging.Filter):
+    """Lets a message through `MOST_REPEATS` times in `REPEAT_SECONDS`: a stranger's requests must not fill a disk."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._since = now()
+        self._counts: dict[tuple[str, int], int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Messages are told apart by the place in the code that they come from."""
+        if self._now() - self._since > REPEAT_SECONDS:
+            self._since, self._counts = self._now(), {}
+        place = (record.pathname, record.lineno)
+        self._counts[place] = count = self._counts.get(place, 0) + 1
+        if count == MOST_REPEATS:
+            record.msg = f"{record.msg} (not shown again for a minute)"
+        return count <= MOST_REPEATS
+
+
+LOG_CONFIG: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"bounded": {"()": BoundedFormatter}},
+    "filters": {"seldom": {"()": Seldom}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "bounded",
+            "filters": ["seldom"],
+            "stream": "ext://sys.stderr",
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+}
+"""For `logging.config.dictConfig`, through uvicorn."""
