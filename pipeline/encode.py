@@ -24,6 +24,9 @@ CRF = 17
 PRESET = "medium"
 """x264: visually lossless for footage this soft; bench/interpolation.py's clips cost about 1 MB a second at 720p."""
 
+COLOUR_TAGS = "color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+"""Set on the frames: since ffmpeg 8 the encoder takes them from there and ignores its options `-color_primaries`, …"""
+
 KEYFRAME_SECONDS = 2
 """So that dragging the player's slider lands where the finger is."""
 
@@ -102,16 +105,15 @@ class VideoEncoder:
     def _arguments(self) -> list[str]:
         width, height = self.size
         source_width, source_height = self.source_size
-        scaling = f"scale={width}:{height}:flags=lanczos+accurate_rnd+full_chroma_int:out_color_matrix=bt709"
+        scaling = f"scale={width}:{height}:flags=lanczos+accurate_rnd:out_color_matrix=bt709:out_range=tv"
         group = max(1, round(self.fps * KEYFRAME_SECONDS))
         return [
             *("-hide_banner", "-nostats", "-loglevel", "error", "-y"),
             *("-f", "rawvideo", "-pixel_format", "rgb24", "-video_size", f"{source_width}x{source_height}"),
-            *("-framerate", f"{self.fps:g}", "-i", "pipe:0", "-an"),
-            *("-vf", f"{scaling}:out_range=tv,format=yuv420p"),
+            *("-framerate", f"{self.fps:g}", "-i", "pipe:0"),
+            *("-vf", f"{scaling},format=yuv420p,setparams={COLOUR_TAGS}"),
             # One thread: with more of them, in a busy machine one of twenty files had other pictures than the rest.
             *("-c:v", "libx264", "-threads", "1", "-preset", PRESET, "-crf", str(CRF), "-g", str(group)),
-            *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
             *("-movflags", "+faststart", "-metadata", f"comment={settings_comment(self.metadata)}"),
             *("-f", "mp4", str(self._part)),
         ]
