@@ -19,7 +19,7 @@ from .doctor import texts
 from .doctor.command import system_language
 from .doctor.diagnosis import big_values
 from .errors import BadInput, NotFound
-from .pipeline.files import commit
+from .fs import commit, commit_new
 from .pipeline.models import default_model
 from .pipeline.outlook import outlook
 from .pipeline.request import VideoRequest
@@ -170,26 +170,24 @@ def _report_end(job: Job, target: Target, as_json: bool) -> int:
 def deliver(video: Path, target: Target) -> Path:
     """Copy it, whole or not at all: into a file beside the target, then renamed. Returns the name it got."""
     handle, name = tempfile.mkstemp(dir=target.path.parent, prefix=".fanslymotion-", suffix=".part")
-    part, claimed = Path(name), None
+    part = Path(name)
     try:
         with os.fdopen(handle, "wb") as to, video.open("rb") as source:
             shutil.copyfileobj(source, to, 1 << 20)
         shutil.copymode(video, part)
-        claimed = None if target.exact else _claim(target.path)
-        commit(part, claimed or target.path)
-        return claimed or target.path
-    except BaseException:
-        for left in (part, claimed):
-            if left is not None:
-                left.unlink(missing_ok=True)
-        raise
+        if target.exact:
+            commit(part, target.path)
+            return target.path
+        return _commit_beside(part, target.path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _claim(path: Path) -> Path:
-    """Make an empty file of this name, or of the first number that is free: another command may want the same."""
+def _commit_beside(part: Path, path: Path) -> Path:
+    """Under this name, or with the first number that is free: another command may want the same at this moment."""
     for name in chain([path], (path.with_stem(f"{path.stem}-{k}") for k in range(2, 100_000))):
         with suppress(FileExistsError):
-            name.open("xb").close()
+            commit_new(part, name)
             return name
     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 

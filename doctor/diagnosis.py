@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..pipeline.files import nearest_existing
+from ..fs import nearest_existing
 from ..pipeline.memory import MemoryPlan
 from ..presets import Presets
 from ..queue.causes import find_cause

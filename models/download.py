@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from ..errors import BadInput
-from ..pipeline.files import commit, part_path
+from ..fs import write_json
 from ..presets import ModelPreset
 from ..settings import Settings
 from . import hub
@@ -286,17 +286,6 @@ class Manifest:
 
     def _save(self, data: dict[str, Any]) -> None:
         write_json(self.path, data)
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = part_path(path)
-    try:
-        part.write_text(json.dumps(data, indent=1), encoding="utf-8")
-        commit(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def gigabytes(count: float) -> str:

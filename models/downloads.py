@@ -22,6 +22,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from ..errors import BadInput, Cancelled, FanslymotionError
+from ..fs import write_json, write_whole
 from ..presets import ModelPreset, Presets, load_presets
 from ..settings import Settings
 from .download import DownloadProgress, download, folder_of
@@ -132,8 +133,10 @@ class Downloads:
         if state.status == "interrupted":
             self.write(replace(state, status="cancelled"))
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.cancel_path(name).touch()
+        try:
+            write_whole(self.cancel_path(name), "")
+        except OSError as e:
+            raise disk_error(self.folder, e) from e
 
     def run(
         self,
@@ -169,23 +172,12 @@ class Downloads:
             raise disk_error(self.folder, e) from e
 
     def write(self, state: DownloadState) -> None:
-        """Replace the state; not synced, since what a power cut takes is only a moment of it."""
+        """Replace the state. One that cannot be written is no error: the next is a quarter of a second away."""
         path = self._state_path(state.model)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}")
         try:
-            part.write_text(json.dumps(asdict(state)), encoding="utf-8")
-            # A reader that has it open makes Windows refuse; the next moment is only a quarter of a second away.
-            for _ in range(20):
-                try:
-                    os.replace(part, path)
-                    return
-                except PermissionError:
-                    time.sleep(0.05)
+            write_json(path, asdict(state))
         except OSError as e:
             log.debug("%s was not written: %s", path, e)
-        finally:
-            part.unlink(missing_ok=True)
 
     def forget(self, name: str) -> None:
         """Remove every trace but the model itself."""

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import httpx
 
-from ..pipeline.files import commit
+from ..fs import commit, write_whole
 from .hub import DAMAGED, NETWORK, DownloadError, RemoteFile, disk_error, is_passing, unreachable
 
 SYNC_EVERY = 64 * 2**20
@@ -206,7 +206,7 @@ class _Part:
     def keep_tag(self, tag: str) -> None:
         """Strong validators only: a weak one may stand for different bytes."""
         if not self.verifiable and not tag.startswith("W/"):
-            self._tag_path.write_text(tag, encoding="ascii", errors="ignore")
+            write_whole(self._tag_path, tag.encode("ascii", "ignore"))
 
     def forget_tag(self) -> None:
         self._tag_path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, ModelError
-from ..pipeline.files import commit, part_path
+from ..fs import write_whole
 from ..pipeline.models import check_folder, find_model, folder_preset
 from ..presets import ModelPreset, Presets
 from ..settings import Settings
@@ -168,13 +168,10 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
     if (BUNDLED / "models" / f"{name}.toml").is_file():
         raise BadInput(f"{name!r} is the name of a bundled model; choose another: --name")
     target = settings.presets_dir / "models" / f"{name}.toml"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = part_path(target)
     try:
-        part.write_text(_toml(preset), encoding="utf-8")
-        commit(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+        write_whole(target, _toml(preset))
+    except OSError as e:
+        raise ModelError(f"{target} cannot be written: {e.strerror or e}; make that folder writable") from e
     return preset.model_copy(update={"name": name})
 
 

@@ -17,9 +17,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ..fs import commit, make_folder, part_path
 from .clip import ClipState
 from .conditioning import Conditioning
-from .files import commit, part_path
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Checkpoints:
             "note": self.note(),
         }
         present = {name: t.detach().to("cpu").contiguous() for name, t in tensors.items() if t is not None}
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         path = self.folder / f"{PREFIX}{self._number + 1:06d}{SUFFIX}"
         part = part_path(path)
         try:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .files import commit, part_path
+from ..fs import write_json
 from .progress import Stage
 
 log = logging.getLogger(__name__)
@@ -130,11 +130,7 @@ def store_times(path: Path, kind: str, rates: dict[Stage, float]) -> None:
     if not isinstance(stored, dict):
         stored = {}
     stored[kind] = {**load_times(path, kind), **rates}
-    part = part_path(path)
     try:
-        part.write_text(json.dumps(stored, indent=1), encoding="utf-8")
-        commit(part, path)
+        write_json(path, stored)
     except OSError as e:
         log.debug("Step times could not be stored: %s", e)
-    finally:
-        part.unlink(missing_ok=True)

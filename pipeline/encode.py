@@ -14,8 +14,8 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import RenderError
+from ..fs import commit, part_path, remove_stale_parts
 from .ffmpeg import CREATION_FLAGS, REINSTALL, ffmpeg_path
-from .files import commit, part_path, remove_stale_parts
 from .metadata import mark_ai_generated, settings_comment
 
 log = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import RenderError
+from ..fs import write_json
 from ..presets import Presets
 from ..settings import Settings
 from . import devices
 from .checkpoint import newest_note
-from .files import commit, part_path
 from .memory import SIZE, Machine, MemoryPlan, change, continued, lighter, plan, resumable, smaller
 from .oom import Offload, PlanMemory
 from .outlook import outlook, watch
@@ -143,15 +143,10 @@ class Ladder:
             return None
 
     def _keep(self) -> None:
-        part = part_path(self._path)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(self.plan.settings), encoding="utf-8")
-            commit(part, self._path)
+            write_json(self._path, self.plan.settings)
         except OSError as e:
             log.debug("%s was not written: %s", self._path, e)
-        finally:
-            part.unlink(missing_ok=True)
 
     def _say(self) -> None:
         plan = self.plan

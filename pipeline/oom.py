@@ -7,11 +7,10 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from ..fs import write_json
 from ..settings import Settings
-from .files import commit, part_path
 from .memory import MemoryPlan, Offload
 from .memory import plan as planned
 
@@ -178,15 +177,10 @@ class PlanMemory:
         return data if isinstance(data, dict) and data.get("version") == self.VERSION else {}
 
     def _write(self, data: dict[str, Any]) -> None:
-        part: Path = part_path(self.path)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(data | {"version": self.VERSION}, indent=1), encoding="utf-8")
-            commit(part, self.path)
+            write_json(self.path, data | {"version": self.VERSION})
         except OSError as e:
             log.debug("%s was not written: %s", self.path, e)
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def _place(plan: MemoryPlan, model: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..errors import BadInput, StoreError
-from .files import commit, part_path
+from ..fs import commit, part_path
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..fs import sync_tree
+
 WIDTH, HEIGHT, FRAMES = 128, 72, 14
 """Native size in pixels and frames a window."""
 
@@ -28,6 +30,7 @@ def build(folder: Path, *, levels: int = LEVELS, frames: int = FRAMES, seed: int
     half = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
         _write(half, levels, frames, seed)
+        sync_tree(half)
         os.replace(half, folder)
     except OSError:
         # Another process was quicker: its folder has the same weights.

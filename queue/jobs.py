@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import BadInput, ModelError, NotFound, StoreError
+from ..fs import make_folder
 from ..pipeline.models import require_model
 from ..pipeline.photo import load_photo, save_photo
 from ..pipeline.request import VideoRequest
@@ -80,7 +81,7 @@ class Jobs:
             for photo, name in photos:
                 image = load_photo(photo, name)
                 folders.append(self.settings.job_dir(uuid4().hex[:12]))
-                folders[-1].mkdir(parents=True)
+                make_folder(folders[-1])
                 _check_space(folders[-1])
                 save_photo(image, photo_of(folders[-1]))
                 if checkpoints is not None and checkpoints.is_dir():
@@ -231,8 +232,9 @@ class Jobs:
         count = 0
         while found := self.list(owner=owner, statuses=[Status.FAILED, Status.CANCELLED], limit=100):
             for job in found:
-                self.delete(job.id)
-                count += 1
+                with suppress(NotFound):  # another browser or command cleans at the same moment
+                    self.delete(job.id)
+                    count += 1
         return count
 
     def set_favourite(self, job_id: str, favourite: bool, owner: str | None = None) -> Job:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import Cancelled, FanslymotionError, HandBack, RenderError, StoreError
-from ..pipeline.files import commit
+from ..fs import commit
 from ..pipeline.progress import ProgressCallback
 from ..pipeline.request import VideoResult
 from . import state

@@ -4,15 +4,21 @@ import base64
 import hashlib
 import hmac
 import json
-import os
+import logging
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import BadInput
+from filelock import FileLock
+
+from ..errors import BadInput, StoreError
+from ..fs import make_folder, write_whole
 from ..queue.listing import Owner
 
+log = logging.getLogger(__name__)
+
+KEY_BYTES = 32
 SESSION_SECONDS = 30 * 24 * 3600
 FREE_ATTEMPTS = 5
 """Wrong passwords for one login that are looked at without a pause."""
@@ -143,19 +149,37 @@ class Logins:
 
 
 def session_key(home: Path) -> bytes:
-    """Read the key, or make it. Two starts at the same moment end up with the same one."""
+    """Read the key that signs the sessions, or make it: at least KEY_BYTES bytes.
+
+    A key that is too short or cannot be read is replaced; everybody has to log in again then. Two starts at the same
+    moment end up with the same key.
+
+    Raises:
+        StoreError: there is no usable key, and none can be written.
+    """
     path = home / "session.key"
-    home.mkdir(parents=True, exist_ok=True)
+    if key := _read_key(path):
+        return key
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(32))
-    for _ in range(50):  # the other start may have created the file and not written it yet
-        key = path.read_bytes()
-        if len(key) >= 32:
+        make_folder(home)
+        with FileLock(f"{path}.lock"):
+            if key := _read_key(path):  # the other start was quicker
+                return key
+            if path.exists():
+                log.warning("%s is damaged and is made anew: everybody has to log in again", path)
+            key = secrets.token_bytes(KEY_BYTES)
+            write_whole(path, key, private=True)
             return key
-        time.sleep(0.02)
-    raise BadInput(f"{path} is damaged; delete it (everybody has to log in again)")
+    except OSError as e:
+        raise StoreError(
+            f"the data folder {home} cannot be written: {e.strerror or e}; make it writable, or name another one with "
+            "FANSLYMOTION_HOME"
+        ) from e
+
+
+def _read_key(path: Path) -> bytes | None:
+    try:
+        key = path.read_bytes()
+    except OSError:
+        return None
+    return key if len(key) >= KEY_BYTES else None

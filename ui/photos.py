@@ -3,6 +3,7 @@
 The browser gets an id, never a path. An id opens only for the login that uploaded it.
 """
 
+import io
 import json
 import re
 import secrets
@@ -14,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import NotFound, StoreError
+from ..fs import make_folder, write_json, write_whole
 from ..pipeline.photo import load_photo, save_photo
 from ..settings import Settings
 
@@ -56,11 +58,11 @@ class Photos:
         photo_id = secrets.token_hex(16)
         photo = Photo(photo_id, name, owner, image.width, image.height, self._folder / photo_id)
         try:
-            photo.folder.mkdir(parents=True)
+            make_folder(photo.folder)
             save_photo(image, photo.path)
             _save_view(image, photo.view)
             about = {"name": name, "owner": owner, "width": image.width, "height": image.height}
-            (photo.folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
+            write_json(photo.folder / "about.json", about)
         except OSError as e:
             shutil.rmtree(photo.folder, ignore_errors=True)
             raise StoreError(f"the photo cannot be kept in {self._folder}: {e.strerror or e}") from e
@@ -108,19 +110,17 @@ def make_poster(photo: Path) -> Path:
     if photo.is_symlink() or photo.parent.is_symlink():
         raise NotFound("there is no picture of this job")
     if not poster.is_file():
-        half = photo.with_name(f"poster.{secrets.token_hex(4)}.part")
         try:
             with Image.open(photo, formats=("PNG",)) as image:
-                _save_view(image, half, POSTER_SIDE)
-            half.replace(poster)
+                _save_view(image, poster, POSTER_SIDE)
         except OSError as e:
             raise NotFound("there is no picture of this job") from e
-        finally:
-            half.unlink(missing_ok=True)
     return poster
 
 
 def _save_view(image: Image.Image, path: Path, side: int = VIEW_SIDE) -> None:
     view = image.copy()
     view.thumbnail((side, side), Image.Resampling.LANCZOS)
-    view.save(path, format="JPEG", quality=85)
+    written = io.BytesIO()
+    view.save(written, format="JPEG", quality=85)
+    write_whole(path, written.getvalue())

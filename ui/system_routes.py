@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
 from ..doctor import texts
+from ..fs import nearest_existing
 from ..models.downloads import Downloads
 from ..models.registry import list_models, remove, use_folder
-from ..pipeline.files import nearest_existing
 from ..queue.types import WorkerInfo
 from .discreet import report
 from .queue_routes import owned

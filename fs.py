@@ -1,0 +1,156 @@
+"""Files that are whole or absent, after a kill and after a power cut too: write beside the place, sync, rename, sync.
+
+Standard library only, and imports nothing of ours: every layer writes its files through this one.
+"""
+
+import errno
+import json
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+REPLACE_ATTEMPTS = 20
+REPLACE_PAUSE = 0.1
+"""Seconds. Windows refuses to replace a file that a player, a virus scanner or the indexer holds open for a moment."""
+
+STALE_AFTER = 3600.0
+"""Seconds without a write after which a part file belongs to nobody: its process was killed."""
+
+
+NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""What file systems without hard links answer to `os.link` (FAT, exFAT, many network folders)."""
+
+
+def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None:
+    """Write a small file so that `path` holds its old content, or all of the new, whenever the power goes.
+
+    Args:
+        data: the whole content; text is written as UTF-8, with the line ends that it has.
+        private: readable for this account only, from its first byte on (POSIX; on Windows the folder's rights count).
+
+    Missing folders are made. When this returns, the content survives a power cut.
+
+    Raises:
+        OSError: it could not be written; `path` is as it was.
+    """
+    make_folder(path.parent)
+    part = part_path(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        with os.fdopen(os.open(part, flags, 0o600 if private else 0o666), "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+        commit(part, path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write data as JSON, as `write_whole` does. Raise OSError."""
+    write_whole(path, json.dumps(data, indent=1))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, so that a power cut does not take them. Raise OSError."""
+    missing, above = [], folder
+    while not above.is_dir() and above != above.parent:
+        missing.append(above)
+        above = above.parent
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)  # two processes may make it at the same moment
+        _sync_folder(one.parent)
+
+
+def part_path(path: Path) -> Path:
+    """A fresh name in the same folder (so the rename is atomic), hidden on POSIX, and not an image's or video's."""
+    return path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+
+
+def remove_stale_parts(path: Path) -> None:
+    """Delete what a killed process left beside `path`. A live one's file is spared: it is written all the time."""
+    prefix = f".{path.name}."
+    try:
+        for entry in os.scandir(path.parent):
+            mine = entry.name.startswith(prefix) and entry.name.endswith(".part")
+            if mine and time.time() - entry.stat().st_mtime > STALE_AFTER:
+                Path(entry.path).unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def commit(part: Path, path: Path) -> None:
+    """Make `part` durable and give it its final name, over an older file if there is one. Raise OSError."""
+    _sync_file(part)
+    _replace(part, path)
+    _sync_folder(path.parent)
+
+
+def commit_new(part: Path, path: Path) -> None:
+    """As `commit`, but never over a file that is there: raise FileExistsError then, and keep `part`."""
+    _sync_file(part)
+    if sys.platform == "win32":
+        os.rename(part, path)  # refuses a name that is taken; POSIX' rename does not
+        return
+    try:
+        os.link(part, path)
+    except OSError as e:
+        if e.errno not in NO_LINKS:
+            raise
+        with open(path, "xb"):  # claims the name; a kill just here leaves an empty file
+            pass
+        os.replace(part, path)
+    else:
+        part.unlink()
+    _sync_folder(path.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make every file of a folder durable, before the folder is renamed to its final name. Raise OSError."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            _sync_file(path)
+        elif path.is_dir():
+            _sync_folder(path)
+    _sync_folder(folder)
+
+
+def _sync_file(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _replace(part: Path, path: Path) -> None:
+    for attempt in range(REPLACE_ATTEMPTS):
+        try:
+            os.replace(part, path)
+            break
+        except PermissionError:
+            if sys.platform != "win32" or attempt == REPLACE_ATTEMPTS - 1:
+                raise
+            time.sleep(REPLACE_PAUSE)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make names durable: a rename survives a power cut only once the folder is on the disk. Windows has no such call.
+
+    A folder that cannot be opened or synced (some network file systems; no right to list it) is no error: the file is.
+    """
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def nearest_existing(folder: Path) -> Path:
+    """The folder itself, or the first one above it that is there: whose disk it will lie on."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
