@@ -17,10 +17,6 @@ REPLACE_ATTEMPTS = 20
 REPLACE_PAUSE = 0.1
 """Seconds. Windows refuses to replace a file that a player, a virus scanner or the indexer holds open for a moment."""
 
-STALE_AFTER = 3600.0
-"""Seconds without a write after which a part file belongs to nobody: its process was killed."""
-
-
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 """What file systems without hard links answer to `os.link` (FAT, exFAT, many network folders)."""
 
@@ -68,18 +64,6 @@ def make_folder(folder: Path) -> None:
 def part_path(path: Path) -> Path:
     """A fresh name in the same folder (so the rename is atomic), hidden on POSIX, and not an image's or video's."""
     return path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
-
-
-def remove_stale_parts(path: Path) -> None:
-    """Delete what a killed process left beside `path`. A live one's file is spared: it is written all the time."""
-    prefix = f".{path.name}."
-    try:
-        for entry in os.scandir(path.parent):
-            mine = entry.name.startswith(prefix) and entry.name.endswith(".part")
-            if mine and time.time() - entry.stat().st_mtime > STALE_AFTER:
-                Path(entry.path).unlink(missing_ok=True)
-    except OSError:
-        return
 
 
 def commit(part: Path, path: Path) -> None:

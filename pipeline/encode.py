@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import RenderError
-from ..fs import commit, part_path, remove_stale_parts
+from ..fs import commit, part_path
 from .ffmpeg import CREATION_FLAGS, REINSTALL, ffmpeg_path
 from .metadata import mark_ai_generated, settings_comment
 
@@ -71,7 +71,6 @@ class VideoEncoder:
         self._reader: Thread | None = None
 
     def __enter__(self) -> "VideoEncoder":
-        remove_stale_parts(self.path)
         try:
             self._part.touch(exist_ok=False)  # a folder that cannot be written is better told in our words
         except OSError as e:

@@ -32,7 +32,7 @@ def adopt(store: Store, owner: str) -> int:
     except OSError:
         return 0
     with store.errors():
-        known = {row.id for row in jobs.select(jobs.id)}
+        known = {row.id for table in (jobs, store.tables.Folder) for row in table.select(table.id)}
     for folder in folders:
         if folder.name not in known and JOB_ID.fullmatch(folder.name) and _is_finished(folder):
             try:
@@ -68,7 +68,8 @@ def _adopt_one(store: Store, folder: Path, owner: str) -> bool:
         "result": json.dumps({**size, "stage_seconds": {}}),
     }
     with store.write():
-        if table.get_or_none(table.id == folder.name) is not None or not _is_finished(folder):
+        owned = store.tables.Folder  # of a deleted job: the folder is about to be removed
+        if any(one.get_or_none(one.id == folder.name) for one in (table, owned)) or not _is_finished(folder):
             return False
         table.insert(row).execute()
         text = "[INFO] This video was found in the data folder; the log of its job is lost"

@@ -38,7 +38,11 @@ def _add_favourite(database: Database, _: Tables) -> None:
     migrate(SchemaMigrator.from_database(database).add_column("jobs", "favourite", column))
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_favourite,)
+def _add_folders(database: Database, tables: Tables) -> None:
+    database.create_tables([tables.Folder], safe=True)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders)
 """Step i goes from version i + 1 to i + 2. A new database gets the current tables at once."""
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from ..errors import BadInput, ModelError, NotFound, StoreError
 from ..fs import make_folder
@@ -18,6 +17,7 @@ from ..presets import load_presets
 from ..settings import Settings
 from . import listing, state
 from .broker import make_huey, register
+from .folders import Filling, disown, remove
 from .listing import Owner
 from .order import position_at, put, swap_among_own
 from .recovery import MACHINE, Sweeper, lives_here
@@ -76,31 +76,17 @@ class Jobs:
         check_request(request, self.settings)
         with self.store.errors():
             self._check_room(owner, len(photos), limit)  # before any photo is read; below it is decided
-        folders: list[Path] = []
         try:
-            for photo, name in photos:
-                image = load_photo(photo, name)
-                folders.append(self.settings.job_dir(uuid4().hex[:12]))
-                make_folder(folders[-1])
-                _check_space(folders[-1])
-                save_photo(image, photo_of(folders[-1]))
-                if checkpoints is not None and checkpoints.is_dir():
-                    shutil.copytree(checkpoints, folders[-1] / WORK_NAME)
-            with self.store.write():
-                self.store.alone()
-                self._check_room(owner, len(photos), limit)
-                for folder, (_, name) in zip(folders, photos, strict=True):
-                    self._insert(folder.name, name, owner, request)
-        except BaseException as e:
-            for folder in folders:
-                shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(e, OSError):
-                place = self.settings.jobs_dir
-                raise StoreError(f"the job cannot be kept in {place}: {e.strerror or e}") from e
-            raise
-        for folder in folders:
-            self._send(folder.name)
-        return [self.get(folder.name) for folder in folders]
+            with Filling(self.store, len(photos)) as filling:
+                for folder, (photo, name) in zip(filling.folders, photos, strict=True):
+                    self._fill(folder, photo, name, checkpoints)
+                filling.accept(lambda: self._insert_all(filling.ids, photos, owner, request, limit))
+        except OSError as e:
+            place = self.settings.jobs_dir
+            raise StoreError(f"the job cannot be kept in {place}: {e.strerror or e}") from e
+        for job_id in filling.ids:
+            self._send(job_id)
+        return [self.get(job_id) for job_id in filling.ids]
 
     def retry(
         self,
@@ -220,12 +206,18 @@ class Jobs:
             raise BadInput(f"job {job_id} is {job.status}; cancel it before deleting it")
         with suppress(OSError):
             (job.folder / GONE_NAME).touch()
-        with self.store.write():
-            table = self._tables.Job
-            table.delete().where(table.id == job_id).execute()  # a final status is never left
-            self._tables.Event.delete().where(self._tables.Event.job == job_id).execute()
-            self._tables.Preview.delete().where(self._tables.Preview.job == job_id).execute()
-        shutil.rmtree(job.folder, ignore_errors=True)
+        table = self._tables.Job
+        try:
+            with self.store.write():
+                table.delete().where(table.id == job_id).execute()  # a final status is never left
+                self._tables.Event.delete().where(self._tables.Event.job == job_id).execute()
+                self._tables.Preview.delete().where(self._tables.Preview.job == job_id).execute()
+                disown(self.store, job_id)
+        except StoreError:
+            with self.store.errors():
+                if table.select().where(table.id == job_id).exists():
+                    raise
+        remove(self.store, [job_id])
 
     def clean(self, owner: Owner = None) -> int:
         """Delete every job that failed or was cancelled, with its photo and checkpoints. Returns how many."""
@@ -306,6 +298,28 @@ class Jobs:
         waiting = listing.count(self.store, owner, [Status.QUEUED], None)
         if waiting + more > limit:
             raise BadInput(f"{waiting} of your jobs are waiting already; at most {limit} may, so let some finish")
+
+    def _fill(self, folder: Path, photo: Path | bytes, name: str, checkpoints: Path | None) -> None:
+        image = load_photo(photo, name)
+        make_folder(folder)
+        _check_space(folder)
+        save_photo(image, photo_of(folder))
+        if checkpoints is not None and checkpoints.is_dir():
+            shutil.copytree(checkpoints, folder / WORK_NAME)
+
+    def _insert_all(
+        self,
+        ids: Sequence[str],
+        photos: Sequence[tuple[Path | bytes, str]],
+        owner: str,
+        request: VideoRequest,
+        limit: int | None,
+    ) -> None:
+        """Call it in a transaction."""
+        self.store.alone()
+        self._check_room(owner, len(ids), limit)
+        for job_id, (_, name) in zip(ids, photos, strict=True):
+            self._insert(job_id, name, owner, request)
 
     def _insert(self, job_id: str, name: str, owner: str, request: VideoRequest) -> None:
         """Call it in a transaction."""

@@ -1,4 +1,4 @@
-"""Find the jobs of dead workers, and what dead processes left on the disk.
+"""Find the jobs of dead workers.
 
 On one machine no clock and no process id decides whether a worker lives: it holds a file locked, and the system opens
 that lock when the process ends, however it ends. Ids are given to other programs again, clocks are set back. A worker
@@ -6,15 +6,14 @@ elsewhere is gone when its lease has not moved for a while on the observer's own
 """
 
 import os
-import shutil
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from .rows import GONE_NAME, VIDEO_NAME, WORK_NAME
 from .state import lose
 from .store import Store
 from .types import Status
@@ -27,8 +26,8 @@ LEASE_SECONDS = 30.0
 HUNG_SECONDS = 120.0
 """The same for a process of this machine that does live. Its lease cannot move while the database is locked."""
 
-ORPHAN_SECONDS = 3600.0
-"""A job's folder without a row is somebody's submit under way, or, after so long, what a killed one left."""
+LOCK_SECONDS = 10.0
+"""How long to wait for a new lock: another process may be looking at the moment whether it is held."""
 
 
 def machine() -> str:
@@ -51,7 +50,7 @@ def lock_path(home: Path, worker: str) -> Path:
 def hold(path: Path) -> FileLock:
     """Lock it until this process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, timeout=0, thread_local=False)
+    lock = FileLock(path, timeout=LOCK_SECONDS, thread_local=False)
     lock.acquire()
     return lock
 
@@ -69,6 +68,26 @@ def held(path: Path) -> bool:
         return True  # not allowed to look: when in doubt, it lives
     lock.release()
     return False
+
+
+def discard(path: Path, own: FileLock | None = None) -> None:
+    """Remove a lock file that no living process holds. own: this process's hold of it, which ends here.
+
+    It is removed while it is held: a process that has just opened it then sees that its lock guards no name, and makes
+    a new one. Windows refuses to remove an open file, so there it is removed after, unless somebody has opened it.
+    """
+    lock = own or FileLock(path, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except (Timeout, OSError):
+        return  # held, or not ours to look at
+    with suppress(OSError):
+        if sys.platform != "win32":
+            path.unlink(missing_ok=True)
+    lock.release(force=True)
+    with suppress(OSError):
+        if sys.platform == "win32":
+            path.unlink(missing_ok=True)
 
 
 def lives_here(worker: Any) -> bool:
@@ -112,37 +131,3 @@ class Sweeper:
         if holder is not None and holder.machine == MACHINE:
             return silent >= HUNG_SECONDS or not lives_here(holder)
         return silent >= LEASE_SECONDS
-
-
-def tidy(store: Store, now: float) -> None:
-    """Remove what no job needs: work folders of ended jobs, folders of submits that were killed, old lock files.
-
-    now: Unix seconds, compared with the files' own times. What cannot be removed is left for the next time.
-    """
-    tables = store.tables
-    with store.errors():
-        statuses = {row.id: row.status for row in tables.Job.select(tables.Job.id, tables.Job.status)}
-        workers = {row.id for row in tables.Worker.select(tables.Worker.id)}
-    for folder in _children(store.settings.jobs_dir):
-        status = statuses.get(folder.name)
-        if status is None:
-            wanted = (folder / VIDEO_NAME).exists() and not (folder / GONE_NAME).exists()  # `adopt` takes it
-            if now - _touched(folder, now) > ORPHAN_SECONDS and not wanted:
-                shutil.rmtree(folder, ignore_errors=True)
-        elif status in (Status.DONE, Status.CANCELLED):
-            shutil.rmtree(folder / WORK_NAME, ignore_errors=True)
-    for path in _children(lock_path(store.settings.home, "any").parent):
-        old = now - _touched(path, now) > ORPHAN_SECONDS
-        if old and path.suffix == ".lock" and path.stem not in workers and not held(path):
-            path.unlink(missing_ok=True)
-
-
-def _children(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
-
-
-def _touched(path: Path, default: float) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return default

@@ -25,7 +25,7 @@ class CleanText(TextField):
 
 
 class Tables:
-    """Models `Job, Event, Preview, Worker, Meta` bound to `db`. Times are Unix seconds, as doubles."""
+    """Models `Job, Event, Preview, Worker, Folder, Meta` bound to `db`. Times are Unix seconds, as doubles."""
 
     def __init__(self, db: Database) -> None:
         # SQLite without AUTOINCREMENT hands the ids of deleted rows out again: a follower would miss events.
@@ -130,6 +130,20 @@ class Tables:
             class Meta:
                 table_name = "workers"
 
+        class Folder(Base):
+            """A job's folder that no job owns: `state` is `filling` (a submit is at work in it) or `removing`.
+
+            `lock`, `machine`: of the process that fills it, as a worker's.
+            """
+
+            id = CharField(32, primary_key=True)
+            state = CharField(16)
+            machine = CleanText()
+            lock = CleanText()
+
+            class Meta:
+                table_name = "folders"
+
         class Meta_(Base):
             key = CharField(64, primary_key=True)
             value = CleanText()
@@ -138,4 +152,5 @@ class Tables:
                 table_name = "meta"
 
         self.Job, self.Event, self.Preview, self.Worker, self.Meta = Job, Event, Preview, Worker, Meta_
-        self.all: list[type[Model]] = [Job, Event, Preview, Worker, Meta_]
+        self.Folder = Folder
+        self.all: list[type[Model]] = [Job, Event, Preview, Worker, Folder, Meta_]

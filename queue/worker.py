@@ -22,8 +22,9 @@ from .awake import AwakeClock
 from .causes import likely_cause
 from .codes import CRASH_CODE, RESTART_CODE
 from .database import DamagedError, set_aside
+from .folders import Leftovers, tidy
 from .log import set_up
-from .recovery import HOST, MACHINE, Sweeper, hold, lives_here, lock_path, tidy
+from .recovery import HOST, MACHINE, Sweeper, hold, lives_here, lock_path
 from .reporter import Reporter
 from .store import Store
 from .tasks import Produce, make_produce, process_video_generation
@@ -32,6 +33,8 @@ from .warm import Warmth
 
 BEAT_SECONDS = 2.0
 SWEEP_SECONDS = 1.0
+TIDY_SECONDS = 60.0
+"""Between two looks for folders that killed submits and unfinished deletions left."""
 GRACE_SECONDS = 60.0
 """How long an orderly end waits for the running step before the job is handed back over its head."""
 
@@ -54,6 +57,7 @@ class Worker:
         self._huey = broker.make_huey(settings)
         self._wake = broker.register(self._huey, self._take_jobs)
         self._sweeper = Sweeper(self.store)
+        self._leftovers = Leftovers(self.store)
         self._awake = AwakeClock()
         self._lock_path = lock_path(settings.home, self.id)
         self._lock = hold(self._lock_path)
@@ -76,7 +80,7 @@ class Worker:
         log.info("Worker %s is ready (process %d)", self.id, os.getpid())
         self._set(state="idle", device=_device(), last_output="", restarts=0)
         self._forget_dead_workers()
-        tidy(self.store, time.time())
+        tidy(self.store)
         consumer = broker.consume(self._huey)
         consumer.start()
         for signum in (signal.SIGINT, signal.SIGTERM):  # Huey's start() has set its own
@@ -143,7 +147,7 @@ class Worker:
 
     def _beat(self) -> None:
         """The main thread's loop: heartbeat, commands, sweep, missing messages, idle release."""
-        beat_at = 0.0
+        beat_at = tidy_at = 0.0
         while not self._stop.wait(SWEEP_SECONDS / 2):
             try:
                 now = time.monotonic()
@@ -151,6 +155,9 @@ class Worker:
                     beat_at = now + BEAT_SECONDS
                     self._heartbeat()
                 self._sweeper.sweep(self._awake.look(), time.time(), own=self._job_id)
+                if now >= tidy_at:
+                    tidy_at = now + TIDY_SECONDS
+                    self._leftovers.remove(self._awake.look())
                 if not self._job_lock.locked():
                     broker.wake_if_needed(self._huey, self._wake, self._waiting())
                     self._release_when_idle(now)

@@ -19,9 +19,10 @@ find_browser() {
     return 1
 }
 
+root=""
+[ "$(id -u)" = 0 ] || root="sudo -n"
+
 install_browser() {
-    root=""
-    [ "$(id -u)" = 0 ] || root="sudo -n"
     # Ubuntu's package of that name only points to a snap, which does not start in many containers.
     if command -v apt-get >/dev/null && ! grep -qs '^ID=ubuntu' /etc/os-release && $root true 2>/dev/null; then
         $root apt-get update -qq
@@ -49,6 +50,12 @@ case " $* " in
         export FANSLYMOTION_CHROMIUM
         ;;
 esac
+
+# Tests of clocks that are set need it; where it is not to be had they are skipped, and say so.
+if ! command -v faketime >/dev/null && command -v apt-get >/dev/null && $root true 2>/dev/null; then
+    $root apt-get install -y -qq --no-install-recommends faketime >/dev/null 2>&1 ||
+        { $root apt-get update -qq && $root apt-get install -y -qq --no-install-recommends faketime >/dev/null; } || true
+fi
 
 # Side by side, one file each: much of a test's time is waiting for processes that start.
 exec "$python" -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"

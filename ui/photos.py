@@ -1,4 +1,6 @@
-"""Photos on their way to a job: uploaded, normalised and shown, until Generate or a day has passed.
+"""Photos on their way to a job: uploaded, normalised and shown, until the page has run for a day with them.
+
+No wall clock takes part: it may be set while somebody fills in the form. Which photo is older is said by a number.
 
 The browser gets an id, never a path. An id opens only for the login that uploaded it.
 """
@@ -8,7 +10,9 @@ import json
 import re
 import secrets
 import shutil
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +24,7 @@ from ..pipeline.photo import load_photo, save_photo
 from ..settings import Settings
 
 KEEP_SECONDS = 24 * 3600
+"""On this process's own monotonic clock, since it first saw the photo."""
 MOST_KEPT = 200
 """Photos of one login; the oldest go first."""
 VIEW_SIDE = 1280
@@ -30,7 +35,7 @@ ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Photo:
-    """width, height: of the normalised photo, in pixels."""
+    """width, height: of the normalised photo, in pixels. number: grows with every upload."""
 
     id: str
     name: str
@@ -38,6 +43,7 @@ class Photo:
     width: int
     height: int
     folder: Path
+    number: int = 0
 
     @property
     def path(self) -> Path:
@@ -49,25 +55,31 @@ class Photo:
 
 
 class Photos:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._folder = settings.home / "uploads"
+        self._now = now
+        self._lock = threading.Lock()
+        self._seen: dict[str, float] = {}
+        """Folder's name: when this process first saw it."""
 
     def add(self, data: bytes, name: str, owner: str) -> Photo:
         """Raise BadInput when it is not a photo; nothing is kept then."""
         image = load_photo(data, name)
         photo_id = secrets.token_hex(16)
-        photo = Photo(photo_id, name, owner, image.width, image.height, self._folder / photo_id)
+        folder = self._folder / photo_id
         try:
-            make_folder(photo.folder)
+            make_folder(folder)
+            number = 1 + max((photo.number for photo in self._kept()), default=0)
+            photo = Photo(photo_id, name, owner, image.width, image.height, folder, number)
             save_photo(image, photo.path)
             _save_view(image, photo.view)
-            about = {"name": name, "owner": owner, "width": image.width, "height": image.height}
-            write_json(photo.folder / "about.json", about)
+            about = {"name": name, "owner": owner, "width": image.width, "height": image.height, "number": number}
+            write_json(folder / "about.json", about)
         except OSError as e:
-            shutil.rmtree(photo.folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise StoreError(f"the photo cannot be kept in {self._folder}: {e.strerror or e}") from e
         except BaseException:
-            shutil.rmtree(photo.folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
         self._clean(owner)
         return photo
@@ -85,23 +97,29 @@ class Photos:
             return None
         try:
             about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-            return Photo(photo_id, about["name"], about["owner"], about["width"], about["height"], folder)
+            size = about["width"], about["height"]
+            return Photo(photo_id, about["name"], about["owner"], *size, folder, about.get("number", 0))
         except (OSError, ValueError, KeyError):
             return None
 
-    def _clean(self, owner: str) -> None:
-        """Remove what is older than a day, and this login's oldest beyond the limit."""
+    def _kept(self) -> list[Photo]:
+        return [photo for name in self._names() if (photo := self._read(name)) is not None]
+
+    def _names(self) -> list[str]:
         try:
-            dated = sorted(((folder.stat().st_mtime, folder) for folder in self._folder.iterdir()), reverse=True)
+            return [entry.name for entry in self._folder.iterdir()]
         except OSError:
-            return  # another request is cleaning at the same moment
-        kept = 0
-        for modified, folder in dated:
-            photo = self._read(folder.name)
-            mine = photo is not None and photo.owner == owner
-            kept += mine
-            if time.time() - modified > KEEP_SECONDS or (mine and kept > MOST_KEPT):
-                shutil.rmtree(folder, ignore_errors=True)
+            return []
+
+    def _clean(self, owner: str) -> None:
+        """Remove what was seen a day ago, and this login's oldest beyond the limit."""
+        with self._lock:
+            now = self._now()
+            self._seen = {name: self._seen.get(name, now) for name in self._names()}
+            gone = {name for name, seen in self._seen.items() if now - seen >= KEEP_SECONDS}
+        mine = sorted((photo for photo in self._kept() if photo.owner == owner), key=lambda photo: -photo.number)
+        for name in gone | {photo.id for photo in mine[MOST_KEPT:]}:
+            shutil.rmtree(self._folder / name, ignore_errors=True)
 
 
 def make_poster(photo: Path) -> Path:

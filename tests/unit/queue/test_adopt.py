@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +14,9 @@ from fanslymotion.pipeline.request import VideoRequest, VideoResult
 from fanslymotion.queue import jobs as jobs_module
 from fanslymotion.queue import state
 from fanslymotion.queue.adopt import adopt
+from fanslymotion.queue.folders import Leftovers, tidy
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.recovery import ORPHAN_SECONDS, tidy
-from fanslymotion.queue.rows import VIDEO_NAME
+from fanslymotion.queue.rows import GONE_NAME, VIDEO_NAME
 from fanslymotion.queue.tasks import make_produce, process_video_generation
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
@@ -99,14 +98,35 @@ def test_what_was_deleted_does_not_come_back(
         jobs.delete(job.id)
     assert (job.folder / VIDEO_NAME).exists()
     assert adopt(jobs.store, "") == 0
-    old = os.stat(job.folder).st_mtime + 2 * ORPHAN_SECONDS
-    tidy(jobs.store, old)
+    tidy(jobs.store)
+    Leftovers(jobs.store).remove(0.0)
     assert not job.folder.exists()
+    assert not jobs.store.tables.Folder.select().exists()
+
+
+def test_what_an_older_version_left_of_a_deleted_job_goes(jobs: Jobs, done) -> None:
+    """It wrote no row for the folder, only a mark into it."""
+    job = done("a")
+    lose_the_list(jobs)
+    (job.folder / GONE_NAME).touch()
+    tidy(jobs.store)
+    assert not job.folder.exists()
+
+
+def test_a_video_of_a_deleted_job_is_not_taken_even_without_its_mark(jobs: Jobs, done, monkeypatch) -> None:
+    """The mark could not be written, and the folder not be removed."""
+    job = done("a")
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs_module.shutil, "rmtree", lambda *_, **__: None)
+        jobs.delete(job.id)
+    (job.folder / GONE_NAME).unlink()
+    assert adopt(jobs.store, "") == 0
 
 
 def test_tidying_up_spares_what_can_come_back(jobs: Jobs, done) -> None:
     job = done("a")
     lose_the_list(jobs)
-    shutil.rmtree(job.folder / "work", ignore_errors=True)
-    tidy(jobs.store, os.stat(job.folder).st_mtime + 2 * ORPHAN_SECONDS)
+    old = 10.0
+    os.utime(job.folder, (old, old))
+    tidy(jobs.store)
     assert adopt(jobs.store, "") == 1

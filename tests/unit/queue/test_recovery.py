@@ -14,14 +14,11 @@ from fanslymotion.queue.recovery import (
     HUNG_SECONDS,
     LEASE_SECONDS,
     MACHINE,
-    ORPHAN_SECONDS,
     Sweeper,
     held,
     hold,
     lock_path,
-    tidy,
 )
-from fanslymotion.queue.rows import WORK_NAME
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 
@@ -100,28 +97,3 @@ def test_a_worker_of_another_machine_is_gone_when_its_lease_stands_still(
     state.renew(jobs.store, running, "w", {})
     assert sweeper.sweep(LEASE_SECONDS + 1, 0.0) == 0
     assert sweeper.sweep(2 * LEASE_SECONDS + 2, 0.0) == 1
-
-
-def test_what_dead_processes_left_is_tidied(jobs: Jobs, settings: Settings, photo: Path) -> None:
-    waiting, ended = (jobs.submit(photo, VideoRequest()) for _ in range(2))
-    for job in (waiting, ended):
-        (job.folder / WORK_NAME).mkdir()
-    state.ask_cancel(jobs.store, ended.id, 1.0)
-    orphan, fresh = (settings.jobs_dir / name for name in ("0" * 12, "1" * 12))
-    for folder in (orphan, fresh):
-        folder.mkdir()
-    dead, alive = (lock_path(settings.home, name) for name in ("dead", "alive"))
-    dead.parent.mkdir(parents=True, exist_ok=True)
-    dead.touch()
-    lock = hold(alive)
-    old = time.time() - 2 * ORPHAN_SECONDS
-    for path in (orphan, dead, alive):
-        os.utime(path, (old, old))
-    tidy(jobs.store, time.time())
-    assert (waiting.folder / WORK_NAME).is_dir()
-    assert not (ended.folder / WORK_NAME).exists()
-    assert not orphan.exists()
-    assert fresh.is_dir(), "somebody may just be submitting it"
-    assert not dead.exists()
-    assert alive.exists()
-    lock.release()

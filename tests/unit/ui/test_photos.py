@@ -1,11 +1,13 @@
 """Uploads on their way to a job: kept for a day, at most so many of one login, and never at another's cost."""
 
+import json
 import os
 import time
 from pathlib import Path
 
 import pytest
 from fanslymotion.errors import NotFound
+from fanslymotion.settings import Settings
 from fanslymotion.ui import photos as module
 from fanslymotion.ui.photos import KEEP_SECONDS, Photo, Photos
 
@@ -23,26 +25,44 @@ def kept(photos: Photos, photo: Photo) -> bool:
         return False
 
 
-def at(photo: Photo, age: float) -> Photo:
-    """As if it had been uploaded so many seconds ago."""
-    then = time.time() - age
-    os.utime(photo.folder, (then, then))
-    return photo
-
-
 def test_one_logins_uploads_leave_anothers_alone(photos: Photos, photo: Path) -> None:
     data = photo.read_bytes()
-    hers = at(photos.add(data, "hers.jpg", "anna"), 100)
-    his = [at(photos.add(data, "his.jpg", "ben"), age) for age in (40, 30, 20)]
-    his.append(photos.add(data, "his.jpg", "ben"))
+    hers = photos.add(data, "hers.jpg", "anna")
+    his = [photos.add(data, "his.jpg", "ben") for _ in range(4)]
     assert kept(photos, hers)
     assert [kept(photos, one) for one in his] == [False, False, True, True], "the oldest of one's own go first"
 
 
-def test_a_photo_is_kept_for_a_day(photos: Photos, photo: Path) -> None:
-    data = photo.read_bytes()
-    old = at(photos.add(data, "old.jpg", "anna"), KEEP_SECONDS + 1)
-    young = at(photos.add(data, "young.jpg", "anna"), KEEP_SECONDS - 60)
+def test_a_photo_is_kept_for_a_day(settings: Settings, photo: Path) -> None:
+    now = 5.0
+    photos, data = Photos(settings, lambda: now), photo.read_bytes()
+    old = photos.add(data, "old.jpg", "anna")
+    now += 60
+    young = photos.add(data, "young.jpg", "anna")
+    now = 5.0 + KEEP_SECONDS
     photos.add(data, "his.jpg", "ben")
     assert not kept(photos, old)
     assert kept(photos, young)
+
+
+@pytest.mark.parametrize("seconds", [-10 * KEEP_SECONDS, 10 * KEEP_SECONDS])
+def test_a_clock_that_is_set_takes_no_photo_away(photos: Photos, photo: Path, monkeypatch, seconds: float) -> None:
+    """The files' own times are the disk's, perhaps another machine's: here all of them lie before or after now."""
+    data = photo.read_bytes()
+    first, second = (photos.add(data, "hers.jpg", "anna") for _ in range(2))
+    for place in (first.folder, second.folder):
+        os.utime(place, (time.time() + seconds, time.time() + seconds))
+    third = photos.add(data, "hers.jpg", "anna")
+    assert [kept(photos, one) for one in (first, second, third)] == [False, True, True]
+
+
+def test_photos_of_an_older_version_count_as_the_oldest(photos: Photos, photo: Path) -> None:
+    data = photo.read_bytes()
+    older = photos.add(data, "a.jpg", "anna")
+    about = older.folder / "about.json"
+    said = json.loads(about.read_text())
+    del said["number"]
+    about.write_text(json.dumps(said))
+    newer = [photos.add(data, "b.jpg", "anna") for _ in range(2)]
+    assert not kept(photos, older)
+    assert all(kept(photos, one) for one in newer)
