@@ -1,5 +1,6 @@
 """The `fanslymotion` command. Exit codes: 0 done, 1 failed, 2 bad input, 130 cancelled."""
 
+import errno
 import os
 import signal
 import socket
@@ -24,13 +25,13 @@ from .console import (
     out,
     print_json,
     show_error,
-    utf8_streams,
 )
 from .doctor.command import doctor_command
 from .errors import BadInput, FanslymotionError, ModelError, NotFound
 from .models.commands import models_app
 from .proxies import repair_proxies
 from .settings import Settings
+from .streams import utf8_streams
 
 if TYPE_CHECKING:
     from .queue.jobs import Jobs
@@ -61,7 +62,10 @@ def main() -> None:
         app(prog_name="fanslymotion")
     except FanslymotionError as e:
         fail(e)
-    except BrokenPipeError:  # `fanslymotion jobs list | head`
+    except OSError as e:
+        if not isinstance(e, BrokenPipeError) and not (sys.platform == "win32" and e.errno == errno.EINVAL):
+            raise
+        # `fanslymotion jobs list | head`; Windows says "invalid argument" there
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
 

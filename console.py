@@ -3,7 +3,6 @@
 import contextlib
 import json
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -35,14 +34,6 @@ PLAIN_LINE_EVERY = 0.1  # share of the job between two lines where no bar can be
 UNITS = {"sampling": "step", "decoding": "frame"}
 STYLES = {"done": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "queued": "dim"}
 LEVEL_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "DEBUG": "dim"}
-
-
-def utf8_streams() -> None:
-    """Print any photo's name anywhere: a redirected Windows stream would otherwise be cp1252 and fail on Cyrillic."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def out() -> Console:

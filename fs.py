@@ -8,15 +8,15 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-REPLACE_ATTEMPTS = 20
-REPLACE_PAUSE = 0.1
-"""Seconds. Windows refuses to replace a file that a player, a virus scanner or the indexer holds open for a moment."""
-
+PATIENCE = 2.0
+"""Seconds that a file is waited for which another program holds open (Windows)."""
+PAUSE = 0.1
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 """What file systems without hard links answer to `os.link` (FAT, exFAT, many network folders)."""
 
@@ -66,10 +66,17 @@ def part_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
 
 
-def commit(part: Path, path: Path) -> None:
-    """Make `part` durable and give it its final name, over an older file if there is one. Raise OSError."""
-    _sync_file(part)
-    _replace(part, path)
+def commit(part: Path, path: Path, patience: float = PATIENCE) -> None:
+    """Make `part` durable and give it its final name, over an older file if there is one.
+
+    Args:
+        patience: seconds to wait on Windows for a program that holds one of the two open.
+
+    Raises:
+        OSError: it could not be done.
+    """
+    _patiently(lambda: _sync_file(part), patience)
+    _patiently(lambda: os.replace(part, path), patience)
     _sync_folder(path.parent)
 
 
@@ -107,15 +114,19 @@ def _sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _replace(part: Path, path: Path) -> None:
-    for attempt in range(REPLACE_ATTEMPTS):
+def _patiently(act: Callable[[], object], seconds: float) -> None:
+    """Windows refuses a file that a player, a virus scanner or the indexer holds open for a moment: try again there."""
+    for attempt in range(max(1, round(seconds / PAUSE))):
+        if attempt:
+            time.sleep(PAUSE)
         try:
-            os.replace(part, path)
-            break
-        except PermissionError:
-            if sys.platform != "win32" or attempt == REPLACE_ATTEMPTS - 1:
-                raise
-            time.sleep(REPLACE_PAUSE)
+            act()
+            return
+        except PermissionError as e:
+            refused = e
+            if sys.platform != "win32":
+                break
+    raise refused
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,22 +1,48 @@
 # Start fanslymotion on Windows (PowerShell 5.1 and newer): find a Python that runs, hand over to launch.py.
-# When Windows refuses to run scripts: powershell -ExecutionPolicy Bypass -File .\launch.ps1
+# When Windows refuses to run scripts: launch.cmd, or powershell -ExecutionPolicy Bypass -File .\launch.ps1
+
+# A profile may make every line on stderr an error that ends the script.
+$ErrorActionPreference = 'Continue'
 
 # The name "python" may be the Microsoft Store's stub, which runs nothing: ask each for what is needed.
 # -E: PYTHONHOME or PYTHONPATH of another program would break the Python that is asked.
-$suits = 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
+$suits = 'import sys, venv, ensurepip; sys.exit(not ((3, 11) <= sys.version_info[:2] < (3, 14) and sys.maxsize > 2**32))'
 $candidates = @('py -3.13', 'py -3.12', 'py -3.11', 'python', 'python3')
-foreach ($candidate in $candidates) {
-    $words = @($candidate -split ' ')
-    $before = @($words | Select-Object -Skip 1)
-    if (-not (Get-Command $words[0] -ErrorAction SilentlyContinue)) { continue }
-    & $words[0] @before -E -c $suits 2>$null | Out-Null
-    if ($LASTEXITCODE -eq 0) {
-        & $words[0] @before -E (Join-Path $PSScriptRoot 'launch.py') @args
-        exit $LASTEXITCODE
+if ($env:FANSLYMOTION_PYTHON) { $candidates = @($env:FANSLYMOTION_PYTHON) + $candidates }
+
+# Before 7.3 PowerShell hands on a word with quotes, or with spaces and a backslash at its end, as other words.
+$handed = @($args)
+if ($PSVersionTable.PSVersion -lt [version]'7.3') {
+    $handed = @($args | ForEach-Object {
+        $word = [string]$_ -replace '(\\*)"', '$1$1\"'
+        if ($word -match '\s') { $word = $word -replace '(\\+)$', '$1$1' }
+        $word
+    })
+}
+
+# What the program writes into a pipe is UTF-8; PowerShell reads it in the console's code page.
+$before = [Console]::OutputEncoding
+try { [Console]::OutputEncoding = New-Object System.Text.UTF8Encoding $false } catch { } # no console: nothing to set
+try {
+    foreach ($candidate in $candidates) {
+        $words = @($candidate)
+        if ($candidate -like 'py -*') { $words = @($candidate -split ' ') }
+        $options = @($words | Select-Object -Skip 1)
+        if (-not (Get-Command $words[0] -ErrorAction SilentlyContinue)) { continue }
+        # A program that cannot be started at all leaves the exit code of the one before.
+        $global:LASTEXITCODE = 1
+        try { & $words[0] @options -E -c $suits 2>$null | Out-Null } catch { continue }
+        if ($LASTEXITCODE -eq 0) {
+            & $words[0] @options -E (Join-Path $PSScriptRoot 'launch.py') @handed
+            exit $LASTEXITCODE
+        }
     }
+} finally {
+    try { [Console]::OutputEncoding = $before } catch { }
 }
 
 [Console]::Error.WriteLine('fanslymotion needs Python 3.11, 3.12 or 3.13 (64-bit), and found none. To get it:')
 [Console]::Error.WriteLine('  winget install Python.Python.3.13')
 [Console]::Error.WriteLine('  or the installer from https://www.python.org/downloads/windows/ ; then open a new window and start again.')
+[Console]::Error.WriteLine('Is it in an unusual place? Set FANSLYMOTION_PYTHON to its python.exe and start again.')
 exit 1

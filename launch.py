@@ -12,6 +12,7 @@ launch.sh and launch.ps1 find a Python and hand over to this file:
 import contextlib
 import csv
 import hashlib
+import io
 import json
 import os
 import platform
@@ -24,7 +25,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent
@@ -35,6 +36,9 @@ ROOM_GB = {"cuda": 9, "cpu": 3}  # measured: .venv is 2.2 GB with the CPU build 
 NO_PYTHON = 103  # exit code of a Windows environment's python.exe whose base was removed ("No Python at …")
 
 
+LONGEST_ROOT = 61
+"""Letters of the checkout's path on a Windows that keeps to 259 in all: torch's names take up to 173 (`+cu130`)."""
+RUNTIME = "https://aka.ms/vs/17/release/vc_redist.x64.exe"
 HARMLESS = ("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 """Python's variables that our processes keep. The others (PYTHONPATH, PYTHONHOME, …) belong to other programs."""
 
@@ -103,6 +107,52 @@ def check_machine(machine: Machine) -> None:
         raise SetupError(
             "PyTorch comes for 64-bit Intel/AMD Python on Windows only; install that one (it runs on ARM as well)"
         )
+
+
+def check_path(root: PurePath, machine: Machine, long_paths: bool) -> None:
+    """Raise SetupError where Windows will refuse files of the installed packages. long_paths: it has no such limit."""
+    length = len(str(root))
+    if machine.windows and not long_paths and length > LONGEST_ROOT:
+        raise SetupError(
+            f"the folder's name is too long for Windows: {root} has {length} letters, {LONGEST_ROOT} fit. "
+            r"Move the folder, for example to C:\fanslymotion, and start again"
+        )
+
+
+def synced_by(root: PurePath, machine: Machine, environ: Mapping[str, str]) -> str:
+    """The OneDrive folder that `root` lies in, "" when it lies in none."""
+    if machine.windows:
+        for name in ("OneDrive", "OneDriveConsumer", "OneDriveCommercial"):
+            folder = environ.get(name, "")
+            if folder and PureWindowsPath(str(root)).is_relative_to(PureWindowsPath(folder)):
+                return folder
+    return ""
+
+
+def long_paths_enabled() -> bool:
+    """Whether this Windows takes paths beyond 259 letters (its registry says so); True on other systems."""
+    if sys.platform != "win32":
+        return True
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            return winreg.QueryValueEx(key, "LongPathsEnabled")[0] == 1
+    except OSError:
+        return False
+
+
+def has_runtime() -> bool:
+    """Whether the Microsoft Visual C++ runtime, which torch's wheels do not bring, can be loaded."""
+    if sys.platform != "win32":
+        return True
+    import ctypes
+
+    try:
+        ctypes.WinDLL("msvcp140.dll")
+    except OSError:
+        return False
+    return True
 
 
 def venv_python(venv: PurePath, machine: Machine) -> PurePath:
@@ -274,6 +324,17 @@ class Setup:
         if not repair and self.ready(dev, asked):
             return
         check_machine(self.machine)
+        check_path(self.root, self.machine, long_paths_enabled())
+        if not has_runtime():
+            raise SetupError(
+                "the Microsoft Visual C++ runtime is missing, without which PyTorch does not load. Install it "
+                f"(winget install Microsoft.VCRedist.2015+.x64, or {RUNTIME}) and start again"
+            )
+        if folder := synced_by(self.root, self.machine, os.environ):
+            say(
+                f"{self.root} lies in {folder}, which OneDrive copies to the cloud: 30,000 files of packages, and a "
+                r"database that it may lock. Better move the folder, for example to C:\fanslymotion"
+            )
         with only_one(self.root / ".venv.lock"):
             if repair or not self.ready(dev, asked):
                 if repair or not self._fits():
@@ -439,6 +500,12 @@ def answers(url: str) -> bool:
     return False
 
 
+def utf8_errors() -> None:
+    """Write UTF-8 into pipes and files, as the command does afterwards; a Windows console has its own way."""
+    if not sys.stderr.isatty() and isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def drop_python_variables(environ: MutableMapping[str, str]) -> None:
     """Take out what would change the Python of `.venv` and of its child processes."""
     for name in [name for name in environ if name.upper().startswith("PYTHON") and name.upper() not in HARMLESS]:
@@ -449,11 +516,14 @@ def hand_over(command: list[str], machine: Machine) -> int:
     """Become the command. Windows has no true exec: wait there, and leave Ctrl+C to the child, which gets it too."""
     if not machine.windows:
         os.execv(command[0], command)
-    signal.signal(signal.SIGINT, lambda *_: None)
+    for name in ("SIGINT", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: None)
     return subprocess.Popen(command).wait()
 
 
 def main(words: Sequence[str]) -> int:
+    utf8_errors()
     drop_python_variables(os.environ)
     machine = Machine.this()
     setup = Setup(ROOT, machine)

@@ -43,9 +43,9 @@ def system_language() -> str:
 
 def show(console: Console, check: Check, language: str) -> None:
     word = texts.say("results", check.result, {}, language)
-    line = Text(f"{word:12}", style=STYLES[check.result]).append(f"{check.name}: {check.detail}", style="default")
+    line = Text(f"{word:14}", style=STYLES[check.result]).append(f"{check.name}: {check.detail}", style="default")
     console.print(line, soft_wrap=True)
     if check.code:
         for label, text in (("code", check.code), ("cause", check.cause), ("fix", check.fix)):
             name = texts.say("labels", label, {}, language)
-            console.print(Text(f"{'':12}{name}: {text}"), soft_wrap=True)
+            console.print(Text(f"{'':14}{name}: {text}"), soft_wrap=True)

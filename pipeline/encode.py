@@ -78,7 +78,8 @@ class VideoEncoder:
         try:
             self._start()
         except BaseException:
-            self._part.unlink(missing_ok=True)
+            with suppress(OSError):  # Windows, held open: the cause of the end must not be hidden by it
+                self._part.unlink(missing_ok=True)
             raise
         return self
 
@@ -145,7 +146,8 @@ class VideoEncoder:
             raise RenderError(_cannot_write(self.path, e)) from e
         finally:
             self._end_process()
-            self._part.unlink(missing_ok=True)
+            with suppress(OSError):  # Windows, held open: the cause of the end must not be hidden by it
+                self._part.unlink(missing_ok=True)
 
     def _finish(self) -> None:
         process = self._process

@@ -151,7 +151,9 @@ class VideoInfo:
 def probe(path: Path) -> VideoInfo:
     """Decode the whole file and say what it holds. Raise RenderError when ffmpeg finds anything wrong with it."""
     command = [ffmpeg_path(), "-hide_banner", "-nostdin", "-i", str(path), "-map", "0:v:0", "-f", "null", "-"]
-    run = subprocess.run(command, capture_output=True, start_new_session=True, creationflags=CREATION_FLAGS)
+    run = subprocess.run(
+        command, capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True, creationflags=CREATION_FLAGS
+    )
     said = run.stderr.decode("utf-8", "replace")
     stream = re.search(r"Video: (\w+).*?, (\w+)(?:\([^)]*\))?, (\d+)x(\d+).*?, ([\d.]+) fps", said)
     duration = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)

@@ -3,6 +3,7 @@
 import io
 import logging
 import warnings
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ def save_photo(image: Image.Image, path: Path) -> None:
     except OSError as e:
         raise StoreError(f"the photo cannot be written to {path}: {e.strerror or e}; free or choose that folder") from e
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # Windows, held open: the error must not be hidden by this one
+            part.unlink(missing_ok=True)
 
 
 def _read(path: Path, name: str) -> bytes:

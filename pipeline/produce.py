@@ -34,6 +34,7 @@ from .progress import PARTS, Progress, ProgressCallback, Stage, ignore
 from .renderer import Placement, Renderer, RendererCache, free_memory
 from .request import VideoRequest, VideoResult
 from .sizes import fit_photo
+from .video_memory import forbid_spilling
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,8 @@ def produce(
     ladder = Ladder(request, image.size, presets, settings, work, order.model.name, machine, killed)
     while True:
         plan = ladder.plan
+        if plan.device == "cuda":
+            forbid_spilling(plan.limit, plan.machine.vram_total)
         job = _Job(fitted(order, plan), plan, photo, image, out, work, settings, renderers, progress, record or {})
         go_on: Callable[[], object] | None = None
         try:

@@ -14,7 +14,8 @@ INSTALL = "run the launcher's setup again (launch.sh setup or launch.ps1 setup)"
 TEXTS = {
     "missing_package": f"the package '{{name}}' is not installed; {INSTALL}.",
     "unfit_packages": f"packages that do not fit together ('{{name}}'); {INSTALL}.",
-    "missing_runtime": "a system library is missing; install the Microsoft Visual C++ runtime.",
+    "missing_runtime": "a system library is missing; install the Microsoft Visual C++ runtime: "
+    "winget install Microsoft.VCRedist.2015+.x64, or https://aka.ms/vs/17/release/vc_redist.x64.exe",
     "missing_library": "the system library lib{name} is missing; install it.",
     "old_driver": "the NVIDIA driver is too old for torch; update it.",
     "full_disk": "the disk is full; free some space.",
@@ -37,14 +38,27 @@ ANY_TIME: Patterns = (
 STARTING: Patterns = (
     (r"No module named '(?P<name>[^']+)'", "missing_package"),
     (r"cannot import name '(?P<name>[^']+)'", "unfit_packages"),
-    (r"DLL load failed", "missing_runtime"),
+    (r"DLL load failed|WinError 126\b|Visual C\+\+ Redistributable|or one of its dependencies", "missing_runtime"),
     (r"lib(?P<name>\S+)\.so\S*: cannot open shared object", "missing_library"),
     *ANY_TIME,
     (r"Traceback(?s:.*)site-packages[\\/](?P<name>\w+)", "damaged_package"),
 )
 """Of a worker that has not begun a job. Later the same words are those of a job that failed, and it lived on."""
 
-CODES = {-4: "old_processor", -9: "killed", -11: "library_crash", 0xC0000005 - (1 << 32): "library_crash"}
+CODES = {-4: "old_processor", -9: "killed", -11: "library_crash"}
+"""What a signal that ended a process says of the cause."""
+WINDOWS_CODES = {
+    0xC0000005: "library_crash",  # access violation
+    0xC000001D: "old_processor",  # illegal instruction
+    0xC0000374: "library_crash",  # heap corruption
+    0xC0000409: "library_crash",  # stack buffer overrun, also abort()
+    0xC0000017: "little_memory",  # no memory
+    0xC000012D: "little_memory",  # commitment limit
+    0xC0000135: "missing_runtime",  # DLL not found
+    0xC0000142: "missing_runtime",  # DLL initialisation failed
+    0xC000013A: "killed",  # its window was closed
+}
+"""NTSTATUS codes of ended processes (Microsoft, "NTSTATUS values"); some tools show them as signed numbers."""
 
 EXIT = "(the worker ended with code {})"
 """A dead worker's last line, written by its supervisor."""
@@ -69,7 +83,7 @@ def find_cause(output: str, code: int | None = None) -> tuple[str, dict[str, str
         code = int(ended[1]) if ended else 0
     if STALLED in output:
         return "stalled", {}
-    if key := CODES.get(code, CODES.get(code - (1 << 32), "")):
+    if key := CODES.get(code, WINDOWS_CODES.get(code % (1 << 32), "")):
         return key, {}
     _, begun, last = output.rpartition(STARTS)
     for pattern, key in ANY_TIME if begun else STARTING:

@@ -22,6 +22,7 @@ from .awake import AwakeClock
 from .causes import EXIT, STALLED, Autopsy, likely_cause
 from .codes import CRASH_CODE, RESTART_CODE
 from .database import DamagedError
+from .echo import EchoThread
 from .log import STARTS
 from .recovery import HOST, MACHINE, lock_path
 from .store import Store
@@ -57,7 +58,7 @@ class Supervisor:
         loading_seconds: float = LOADING_SECONDS,
     ) -> None:
         self.settings = settings
-        self._echo = echo
+        self._echo = EchoThread(echo) if echo is not None else None
         self._stall, self._loading = stall_seconds, loading_seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
@@ -83,6 +84,8 @@ class Supervisor:
         """Ask the worker to hand its job back and end; kill what does not. Returns when nothing is left running."""
         self._stop.set()
         self._thread.join()
+        if self._echo is not None:
+            self._echo.flush()
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -217,10 +220,7 @@ class Supervisor:
         self._lines.append(line)
         self._job_lines.append(line)
         if self._echo is not None:
-            try:
-                self._echo(line)
-            except (OSError, ValueError):  # the terminal is gone; the worker goes on
-                self._echo = None
+            self._echo(line)
 
     def _end(self, child: "subprocess.Popen[str]") -> None:
         """Ask through its standard input, the one way that Windows has too; kill it when it does not end."""

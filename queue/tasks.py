@@ -13,13 +13,16 @@ from ..errors import Cancelled, FanslymotionError, HandBack, RenderError, StoreE
 from ..fs import commit
 from ..pipeline.progress import ProgressCallback
 from ..pipeline.request import VideoResult
+from ..pipeline.video_memory import gpu_is_lost
 from . import state
+from .causes import Death
 from .database import DamagedError
 from .faults import find_fault
 from .jobs import remove_work
 from .log import STARTS
 from .reporter import LostLease, Reporter
 from .rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
+from .stay_awake import stay_awake
 from .store import Store
 from .types import Job
 from .watch import Watcher
@@ -34,6 +37,10 @@ Produce = Callable[[Job, ProgressCallback], VideoResult]
 DRAFT = "draft-"
 """Beginning of an unfinished video's name in the work folder; the rest is never used twice."""
 
+GPU_LOST = "FM-GPU-009"
+
+VIDEO_PATIENCE = 30.0
+"""Seconds that a finished video, an hour's work, waits for a virus scanner that holds it open."""
 STORE_PAUSE = 1.0
 """Seconds between tries to write a final status while the database is locked or its disk is full."""
 
@@ -41,7 +48,11 @@ STORE_PAUSE = 1.0
 def process_video_generation(store: Store, row: Any, worker: str, produce: Produce, on_start: Callable) -> None:
     """Run one attempt of a claimed job and write how it ended. Raises nothing that belongs to the job."""
     job = to_job(row, store.settings, 0)
-    with Reporter(store, job.id, worker) as reporter, Watcher(store, job.id, worker, lambda: reporter.stage):
+    with (
+        stay_awake(),
+        Reporter(store, job.id, worker) as reporter,
+        Watcher(store, job.id, worker, lambda: reporter.stage),
+    ):
         on_start(reporter)
         log.info("%s%s", STARTS, job.id)
         log.info("[WORKER] Job func: %s", FUNCTION)
@@ -112,9 +123,25 @@ def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
         error, tried = str(e), _notes(e)
         log.error("%s: %s", find_fault(error, reporter.stage)[0], error)
     except Exception as e:
+        if gpu_is_lost():
+            log.exception("%s: The graphics card stopped answering; a new worker goes on with this job", GPU_LOST)
+            return _lose
         error, tried = explain(e, job), _notes(e)
         log.exception("%s: %s", find_fault(error, reporter.stage)[0], error)
     return lambda store, job, worker: _insist(lambda: state.fail(store, job.id, worker, error, time.time(), tried))
+
+
+def _lose(store: Store, job: Job, worker: str) -> None:
+    """The card went, not the job: another attempt, up to the limit that deaths of workers have."""
+
+    def write() -> bool:
+        with store.errors():
+            row = store.tables.Job.get_or_none(store.tables.Job.id == job.id)
+        if row is not None and row.worker == worker:
+            state.lose(store, row, "", time.time(), Death(GPU_LOST))
+        return True
+
+    _insist(write)
 
 
 def _notes(error: Exception) -> tuple[str, ...]:
@@ -138,7 +165,7 @@ def _finish(store: Store, job: Job, worker: str, result: VideoResult) -> None:
             if not state.finish(store, job.id, worker, result, time.time()):
                 return False
             if result.path.exists() or not video.exists():  # moved already, when an earlier try could not commit
-                commit(result.path, video)
+                commit(result.path, video, VIDEO_PATIENCE)
         return True
 
     try:

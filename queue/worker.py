@@ -11,11 +11,12 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any
+from typing import Any, TextIO
 from uuid import uuid4
 
 from ..errors import StoreError
 from ..pipeline.heap import return_heap
+from ..pipeline.video_memory import gpu_is_lost
 from ..settings import Settings
 from . import broker, state
 from .awake import AwakeClock
@@ -37,6 +38,9 @@ TIDY_SECONDS = 60.0
 """Between two looks for folders that killed submits and unfinished deletions left."""
 GRACE_SECONDS = 60.0
 """How long an orderly end waits for the running step before the job is handed back over its head."""
+
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+"""SIGBREAK: Windows' Ctrl+Break."""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +71,7 @@ class Worker:
 
     def run(self) -> int:
         self._register("starting")
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        for signum in ENDING:
             signal.signal(signum, self._on_signal)
         try:
             self._load_pipeline()
@@ -83,7 +87,7 @@ class Worker:
         tidy(self.store)
         consumer = broker.consume(self._huey)
         consumer.start()
-        for signum in (signal.SIGINT, signal.SIGTERM):  # Huey's start() has set its own
+        for signum in ENDING:  # Huey's start() has set its own
             signal.signal(signum, self._on_signal)
         self._beat()
         consumer.stop_flag.set()
@@ -110,7 +114,7 @@ class Worker:
                 self._job_id = row.id
                 try:
                     process_video_generation(self.store, row, self.id, self._produce, self._on_start)
-                    if self._is_broken():
+                    if gpu_is_lost():
                         log.warning("The GPU's state is broken after this error; the worker starts anew")
                         self.stop(RESTART_CODE)
                 finally:
@@ -130,18 +134,6 @@ class Worker:
             self._job_lock.release()
         elif self._job_id:
             state.hand_back(self.store, self._job_id, self.id, time.time())
-
-    def _is_broken(self) -> bool:
-        """After an illegal access every later call to CUDA fails in this process."""
-        import torch
-
-        if not torch.cuda.is_available():
-            return False
-        try:
-            torch.cuda.synchronize()
-        except RuntimeError:
-            return True
-        return False
 
     # --- heartbeat ----------------------------------------------------------------------------------------------
 
@@ -247,11 +239,24 @@ class Worker:
         self.stop()
 
 
-def watch_parent(worker: Worker) -> None:
-    """Stop when the supervisor says so on our standard input, or when that ends because the supervisor is gone."""
+def take_control_pipe() -> TextIO:
+    """Take the supervisor's pipe away from standard input, which becomes empty.
+
+    Windows serves one operation on a pipe at a time (python/cpython#78961): a library that only asks what standard
+    input is (numpy/numpy#24290), or a child process that inherits it, would wait until the supervisor writes.
+    """
+    control = os.fdopen(os.dup(0), "r", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return control
+
+
+def watch_parent(worker: Worker, control: TextIO) -> None:
+    """Stop when the supervisor says so through the pipe, or when that ends because the supervisor is gone."""
 
     def read() -> None:
-        for line in sys.stdin:
+        for line in control:
             if line.strip() == "stop":
                 break
         worker.stop()
@@ -272,12 +277,13 @@ def main() -> None:
     parser.add_argument("--id", default="")
     parser.add_argument("--supervised", action="store_true", help="end when standard input ends")
     options = parser.parse_args()
+    control = take_control_pipe() if options.supervised else None
     settings = Settings.from_env()
     set_up(settings.logs_dir)
     try:
         worker = Worker(settings, options.id)
-        if options.supervised:
-            watch_parent(worker)
+        if control is not None:
+            watch_parent(worker, control)
         code = worker.run()
     except StoreError as e:
         log.error("%s", e)

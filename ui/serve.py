@@ -95,6 +95,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                loop=event_loop(),
                 http=with_limits(limits or Limits()),
                 ws="none",
                 backlog=ACCEPTED_AT_ONCE,
@@ -126,6 +127,15 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._closing()
         await super().shutdown(sockets=sockets)
+
+
+def event_loop(system: str = sys.platform) -> str:
+    """The event loop, as uvicorn names it.
+
+    Windows' default one closes the listening socket for ever when a client resets its connection before it is accepted
+    (python/cpython#93821).
+    """
+    return "asyncio:SelectorEventLoop" if system == "win32" else "auto"
 
 
 def listen(host: str, port: int | None, say: Callable[[str], None]) -> socket.socket:

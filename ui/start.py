@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..errors import FanslymotionError
 from ..proxies import repair_proxies
 from ..settings import Settings
+from ..streams import utf8_streams
 from .logins import parse_logins
 from .serve import LOCALHOST, serve
 
@@ -14,6 +15,7 @@ from .serve import LOCALHOST, serve
 def main(words: Sequence[str] | None = None) -> None:
     """Serve the page until Ctrl+C. Ends the program with 2 when it cannot be done as asked."""
     asked = _parser().parse_args(words)
+    utf8_streams()
     repair_proxies()
     try:
         serve(

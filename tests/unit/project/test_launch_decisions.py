@@ -1,19 +1,24 @@
 """What launch.py decides: pure functions, checked for every kind of machine on whichever this one is."""
 
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 from fanslymotion.launch import (
+    LONGEST_ROOT,
     Gpu,
     Machine,
     SetupError,
     check_machine,
+    check_path,
     choose_torch,
     fingerprint,
     half_installed,
     launch_words,
     parse_gpus,
     site_packages,
+    synced_by,
     venv_python,
 )
 
@@ -123,7 +128,7 @@ def test_fingerprint_changes_with_what_matters(tmp_path):
 def package(site: Path, name: str) -> Path:
     info = site / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
-    (site / f"{name}.py").write_text("x = 1\n")
+    (site / f"{name}.py").write_text("x = 1\n", newline="")
     (info / "METADATA").write_text("Name: x\n")
     (info / "RECORD").write_text(f"{name}.py,sha256=abc,6\n{info.name}/RECORD,,\n__pycache__/{name}.pyc,,\n")
     return info
@@ -140,3 +145,42 @@ def test_packages_that_an_interrupted_install_left_are_found(tmp_path):
     garbled = package(tmp_path, "garbled")
     (garbled / "RECORD").write_bytes(b"\xff\xfe\x00")
     assert half_installed(tmp_path) == sorted([no_record, gone, cut, garbled])
+
+
+def test_a_path_that_windows_cannot_hold_is_said_before_anything_is_fetched():
+    unpacked = PureWindowsPath(r"C:\Users\Александр Петров\Downloads\fanslymotion-main\fanslymotion-main")
+    with pytest.raises(SetupError, match=rf"71 letters, {LONGEST_ROOT} fit"):
+        check_path(unpacked, WINDOWS, long_paths=False)
+    check_path(unpacked, WINDOWS, long_paths=True)
+    check_path(PureWindowsPath("C:/" + "x" * (LONGEST_ROOT - 3)), WINDOWS, long_paths=False)
+    check_path(PurePosixPath("/" + "x" * 200), LINUX, long_paths=False)
+
+
+def test_the_longest_path_is_still_the_longest():
+    """Of the files that pip lays down here, which are torch's on every system."""
+    spec = find_spec("torch")
+    assert spec is not None
+    assert spec.origin is not None
+    site = Path(spec.origin).parents[1]
+    records = [info / "RECORD" for info in site.glob("*.dist-info")]
+    names = [line.split(",")[0] for record in records for line in record.read_text(encoding="utf-8").splitlines()]
+    longest = max(len(name) for name in names if not name.startswith(("..", "/")))
+    longest += len("+cu130") - len("+cpu" if "+cpu" in version("torch") else "")
+    in_site = len(r"\.venv\Lib\site-packages") + 1
+    assert LONGEST_ROOT + in_site + longest <= 259
+
+
+@pytest.mark.parametrize(
+    ("root", "synced"),
+    [
+        (r"C:\Users\Anna\OneDrive\Desktop\studio", True),
+        (r"c:\users\anna\onedrive - firm\studio", True),
+        (r"C:\Users\Anna\OneDriver\studio", False),
+        (r"C:\fanslymotion", False),
+    ],
+)
+def test_a_folder_that_onedrive_synchronises(root, synced):
+    environ = {"OneDrive": r"C:\Users\Anna\OneDrive", "OneDriveCommercial": r"C:\Users\Anna\OneDrive - Firm"}
+    assert bool(synced_by(PureWindowsPath(root), WINDOWS, environ)) is synced
+    assert synced_by(PureWindowsPath(root), LINUX, environ) == ""
+    assert synced_by(PureWindowsPath(root), WINDOWS, {}) == ""

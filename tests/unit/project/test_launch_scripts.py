@@ -129,3 +129,9 @@ def test_only_harmless_variables_of_python_are_passed_on():
     environ = {"PYTHONHOME": "/x", "PythonPath": "/x", "PYTHONUTF8": "1", "PATH": "/bin", "PYTHONINSPECT": "1"}
     drop_python_variables(environ)
     assert environ == {"PYTHONUTF8": "1", "PATH": "/bin"}
+
+
+def test_a_double_click_on_windows():
+    text = (ROOT / "launch.cmd").read_bytes()
+    assert b'-File "%~dp0launch.ps1" %*' in text
+    assert text.isascii()

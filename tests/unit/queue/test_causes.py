@@ -59,6 +59,17 @@ def test_the_kernels_count_can_be_read() -> None:
         ("std::bad_alloc", -6, "not enough memory"),
         ("", -9, "the system killed it"),
         ("", 0xC0000005, "a library crashed"),
+        ("", 0xC0000005 - (1 << 32), "a library crashed"),
+        ("", 0xC000001D, "lacks an instruction"),
+        ("", 0xC0000135, "Visual C++ runtime"),
+        ("", 0xC000012D, "not enough memory"),
+        ("", 0xC000013A, "the system killed it"),
+        (
+            "Traceback\n  File C:\\x\\site-packages\\torch\\__init__.py\nOSError: [WinError 126] Модуль не найден. "
+            r'Error loading "C:\x\c10.dll" or one of its dependencies.',
+            1,
+            "Visual C++ runtime",
+        ),
         ("", 3, ""),
         (f"[ERROR] x\nTraceback\n  File /x/site-packages/torch/a.py\n{STARTS}b", -9, "the system killed it"),
         (f"{STARTS}a\n[ERROR] x\nTraceback\n  File /x/site-packages/torch/a.py", 1, ""),

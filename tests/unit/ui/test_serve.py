@@ -1,10 +1,12 @@
 """Addresses, ports and logins that the page starts with."""
 
+import asyncio
 import base64
 import socket
 from typing import NoReturn
 
 import pytest
+import uvicorn
 from fanslymotion.errors import BadInput
 from fanslymotion.settings import Settings
 from fanslymotion.ui import serve as serve_module
@@ -18,7 +20,7 @@ from fanslymotion.ui.logins import (
     parse_logins,
     session_key,
 )
-from fanslymotion.ui.serve import is_local, listen, local_address
+from fanslymotion.ui.serve import event_loop, is_local, listen, local_address
 from fanslymotion.ui.start import main
 
 
@@ -162,3 +164,11 @@ def test_the_first_login_owns_the_machine() -> None:
     assert logins.owns_machine("anna")
     assert not logins.owns_machine("ben")
     assert Logins({}, b"k" * 32).owns_machine("")
+
+
+def test_a_reset_connection_does_not_end_the_page_on_windows() -> None:
+    """Windows' default event loop closes the listening socket then (python/cpython#93821)."""
+    assert event_loop("win32") == "asyncio:SelectorEventLoop"
+    config = uvicorn.Config(lambda: None, loop=event_loop("win32"))
+    assert config.get_loop_factory() is asyncio.SelectorEventLoop
+    assert serve_module.Server(lambda: None, lambda: None, lambda: None).config.loop == event_loop()
