@@ -182,16 +182,22 @@ def ui(
         bool, typer.Option("--share", help="Also make a public link for up to a week, with a login.")
     ] = False,
     auth: Annotated[
-        list[str] | None, typer.Option(metavar="USER:PASSWORD", help="Ask for this login; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="USER[:PASSWORD]", help="Ask for this login, may be repeated; others see a password (ps)."
+        ),
+    ] = None,
+    auth_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Ask for the logins in this file, one user:password a line.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     worker: Annotated[bool, typer.Option(help="Keep a worker running beside the page.")] = True,
 ) -> None:
     """Start the page and a worker."""
-    from .ui.logins import parse_logins
+    from .ui.given_logins import given_logins
     from .ui.serve import serve
 
-    logins = parse_logins(auth or [])
+    logins = given_logins(auth or [], auth_file)
     serve(Settings.from_env(), host, port, share, logins, open_browser=browser, with_worker=worker)
 
 

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..pipeline.photo import MAX_BYTES
+from .ended import run_until
 from .logins import Logins
 from .refuse import refuse
 
@@ -24,6 +25,8 @@ MARK = "fanslymotion_known"
 """Cookies: who is logged in, and whose password was right in this browser before."""
 USER = "fanslymotion.user"
 """The key of the ASGI scope that holds the login of a request; "" on a page without logins."""
+SESSION = "fanslymotion.session"
+"""The same for the session's token; "" for scripts that send a password, and on a page without logins."""
 
 # Paths as a whole, or, with a slash at the end, all that begin so.
 PUBLIC = ("/login", "/logout", "/studio/static/", "/studio/locales/", "/favicon.ico", "/robots.txt")
@@ -83,7 +86,12 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, answer)
         else:
-            await _Measured(self._app, BODY_BYTES.get(scope["path"], MOST_BODY_BYTES))(scope, receive, answer)
+            app = _Measured(self._app, BODY_BYTES.get(scope["path"], MOST_BODY_BYTES))
+            if scope["method"] != "GET" or not scope[SESSION]:
+                await app(scope, receive, answer)
+                return
+            with self._logins.ended.watched(scope[SESSION]) as ended:  # a stream ends when its browser logs out
+                await run_until(ended, app, scope, receive, answer)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Why a request goes no further; otherwise the login is noted in the scope."""
@@ -95,11 +103,13 @@ class Guard:
             return refuse(scope, 403, "Another web page tried to act in your name; that was refused.")
         if not _among(path, (*PUBLIC, *OURS, *GRADIO_ROUTES)):
             return refuse(scope, 404, "There is no such page here.")
-        scope[USER] = ""
+        scope[USER], scope[SESSION] = "", ""
         if not self._logins.required:
             return None
         cookies = cookie_parser(headers.get("cookie", ""))
-        user = self._logins.session_user(cookies.get(COOKIE, ""))
+        token = cookies.get(COOKIE, "")
+        user = self._logins.session_user(token)
+        scope[SESSION] = token if user is not None else ""
         if user is None and not _among(path, PUBLIC):
             given = _basic(headers.get("authorization", ""))
             if given is None:

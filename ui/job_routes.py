@@ -27,7 +27,6 @@ from ..queue.types import Job
 from ..queue.warm import held
 from ..settings import ROOT
 from .files import fresh, own_file
-from .guard import COOKIE
 from .photos import Photo, make_poster
 from .reading import SettingsIn, first_mistake, login_of, owner_of, read_body, read_file, read_json, to_request, user_of
 from .shape import plan_json
@@ -240,7 +239,7 @@ async def events(
     last = request.headers.get("last-event-id", "")
     if last.isdecimal() and len(last) < 19:  # a reconnecting browser names the last event it has seen
         after = int(last)
-    stream: AsyncIterator[str] = studio.live.stream(login_of(request), job, after, request.cookies.get(COOKIE, ""))
+    stream: AsyncIterator[str] = studio.live.stream(login_of(request), job, after)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 

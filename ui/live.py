@@ -53,13 +53,11 @@ class View(Protocol):
 class Viewer:
     """One open stream. `seen`: id of the last event it has, None until its first read.
 
-    session: the cookie it was opened with; when that logs out, it ends. All else is written with `Live`'s lock held.
+    All of it is written with `Live`'s lock held.
     """
 
     owner: str | None
     job_id: str | None
-    session: str = ""
-    ended: bool = False
     troubled: bool = False
     seen: int | None = None
     job: str = ""
@@ -119,23 +117,14 @@ class Live:
         for viewer in self._viewers:
             viewer.wake.set()
 
-    def end(self, session: str) -> None:
-        """End the streams that were opened with this cookie: its browser has logged out."""
-        for viewer in self._viewers:
-            if session and viewer.session == session:
-                viewer.ended = True
-                viewer.wake.set()
-
-    async def stream(
-        self, owner: str | None, job_id: str | None, after: int = 0, session: str = ""
-    ) -> AsyncIterator[str]:
+    async def stream(self, owner: str | None, job_id: str | None, after: int = 0) -> AsyncIterator[str]:
         """Server-sent events `job`, `log`, `machine`, `trouble` until the page closes, logs out or the server stops."""
-        viewer = Viewer(owner, job_id, session)
+        viewer = Viewer(owner, job_id)
         self._join(viewer)
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n\n"
             known, pause = False, 0.0
-            while not (self._closed or viewer.ended):
+            while not self._closed:
                 if not known:
                     known = await asyncio.to_thread(self._first_read, viewer, after)
                     pause = KEEP_ALIVE_SECONDS if known else AGAIN_SECONDS

@@ -15,6 +15,7 @@ from filelock import FileLock
 from ..errors import BadInput, StoreError
 from ..fs import make_folder, write_whole
 from ..queue.listing import Owner
+from .ended import EndedSessions
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +30,12 @@ STAND_INS = 1024
 
 
 def parse_logins(words: Sequence[str]) -> dict[str, str]:
-    """`user:password` words to a mapping. Raise BadInput on one that is neither."""
+    """`user:password` words to a mapping. Raise BadInput, without the password, on one that is neither."""
     logins: dict[str, str] = {}
     for word in words:
         user, colon, password = word.partition(":")
         if not colon or not user.strip() or not password:
-            raise BadInput(f"--auth is {word!r}; write it as user:password, both not empty")
+            raise BadInput(f"the login {user[:60]!r} is not complete; write it as user:password, both not empty")
         logins[user.strip()] = password
     return logins
 
@@ -77,13 +78,14 @@ class Brake:
 class Logins:
     """The page's logins. Without any, everybody who reaches the page is the same person, named "".
 
-    key: signs the sessions; kept in the data folder, so that a restart logs nobody out.
+    key: signs the sessions; kept in the data folder, so that a restart logs nobody out. ended: those logged out.
     The first login owns the machine: pausing the queue, restarting workers and downloading models are theirs.
     """
 
-    def __init__(self, passwords: Mapping[str, str], key: bytes) -> None:
+    def __init__(self, passwords: Mapping[str, str], key: bytes, ended: EndedSessions | None = None) -> None:
         self._passwords = dict(passwords)
         self._key = key
+        self.ended = ended or EndedSessions()
         self.brake = Brake(self.names)
 
     @property
@@ -130,7 +132,7 @@ class Logins:
         return body if same else ""
 
     def session_user(self, token: str, now: float | None = None) -> str | None:
-        """The login that a token stands for; None when it is forged, too old, or its password was changed."""
+        """The login of a token; None when it is forged, too old, logged out, or its password was changed."""
         body, _, signature = token.partition(".")
         try:
             user, ends, _ = json.loads(base64.urlsafe_b64decode(body.encode()))
@@ -140,7 +142,12 @@ class Logins:
             return None
         if not hmac.compare_digest(self._sign(user, body).encode(), signature.encode()):
             return None
-        return user if ends > (time.time() if now is None else now) else None
+        return user if ends > (time.time() if now is None else now) and token not in self.ended else None
+
+    def end_session(self, token: str) -> None:
+        """The token opens nothing any more; streams that it has opened end."""
+        if self.session_user(token) is not None:
+            self.ended.end(token)
 
     def _sign(self, user: str, body: str) -> str:
         """The password is part of the key: changing it ends that login's sessions."""

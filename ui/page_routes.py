@@ -51,8 +51,8 @@ async def log_in(request: Request) -> Response:
 
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
-    """The browser's cookie goes, and what is open with it in other tabs ends."""
-    request.app.state.studio.live.end(request.cookies.get(COOKIE, ""))
+    """The session ends here as well as in the browser, and with it what is open in other tabs."""
+    request.app.state.studio.logins.end_session(request.cookies.get(COOKIE, ""))
     response = RedirectResponse("/login", status_code=303)
     response.delete_cookie(COOKIE)
     return response

@@ -22,6 +22,7 @@ import uvicorn
 from ..errors import BadInput, FanslymotionError, StartError
 from ..settings import Settings
 from .connections import Limits, raise_handle_limit, sweep, with_limits
+from .ended import EndedSessions
 from .logins import Logins, make_login, session_key
 from .page_log import LOG_CONFIG
 
@@ -66,7 +67,7 @@ def serve(
     raise_handle_limit()
     with ExitStack() as ending:
         ending.enter_context(_signals_as_interrupts())
-        logins = Logins(passwords, session_key(settings.home))
+        logins = Logins(passwords, session_key(settings.home), EndedSessions(settings.home / "ended-sessions"))
         app, closing = _build(settings, logins, host)
         if with_worker:
             from ..queue.supervisor import Supervisor

@@ -3,12 +3,13 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import FanslymotionError
 from ..proxies import repair_proxies
 from ..settings import Settings
 from ..streams import utf8_streams
-from .logins import parse_logins
+from .given_logins import AUTH_HELP, FILE_HELP, given_logins
 from .serve import LOCALHOST, serve
 
 
@@ -23,7 +24,7 @@ def main(words: Sequence[str] | None = None) -> None:
             host=asked.host,
             port=asked.port,
             share=asked.share,
-            auth=parse_logins(asked.auth),
+            auth=given_logins(asked.auth, asked.auth_file),
             open_browser=asked.browser,
             with_worker=asked.worker,
         )
@@ -37,9 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default=LOCALHOST, help="address to listen on (0.0.0.0: other computers, too)")
     parser.add_argument("--port", type=_port, help="port to listen on (default: the first free one from 7860)")
     parser.add_argument("--share", action="store_true", help="also make a public link, for up to a week")
-    parser.add_argument(
-        "--auth", action="append", default=[], metavar="USER:PASSWORD", help="ask for this login; may be repeated"
-    )
+    parser.add_argument("--auth", action="append", default=[], metavar="USER[:PASSWORD]", help=AUTH_HELP)
+    parser.add_argument("--auth-file", type=Path, metavar="FILE", help=FILE_HELP)
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="do not open the browser")
     parser.add_argument("--no-worker", dest="worker", action="store_false", help="do not start a worker here")
     return parser

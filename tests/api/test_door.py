@@ -4,8 +4,9 @@ import base64
 import re
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import psutil
@@ -68,17 +69,65 @@ def test_a_page_for_the_network_makes_a_login_and_says_it(make_studio: Callable[
     assert httpx.get(f"{opened.url}/studio/options", auth=(user, password)).json()["owns_machine"]
 
 
-def test_a_stream_ends_when_its_browser_logs_out(guarded: Studio) -> None:
-    with httpx.Client(base_url=guarded.url, timeout=60) as browser:
-        form = {"username": "ben", "password": "secret-2"}
-        assert browser.post("/login", data=form).status_code == 200
-        with browser.stream("GET", "/studio/events") as stream:
-            lines = stream.iter_lines()
-            assert any(line == "event: machine" for line in lines)
+@pytest.mark.parametrize("stream", ["/studio/events", "/gradio_api/heartbeat/mine"])
+def test_logging_out_ends_the_session_and_its_streams(guarded: Studio, stream: str) -> None:
+    with logged_in(guarded) as browser, logged_in(guarded) as other:
+        cookies = dict(browser.cookies)
+        with other.stream("GET", "/studio/events") as others, browser.stream("GET", stream) as mine:
+            lines, still = mine.iter_lines(), others.iter_lines()
+            assert mine.status_code == 200
+            next(lines), next(still)
             assert browser.post("/logout").status_code == 303
-            for _ in lines:  # it ends by itself; a stream that goes on runs into the test's timeout
+            for _ in lines:  # it ends by itself, as a whole answer; one that goes on runs into the test's timeout
                 pass
-        assert browser.get("/studio/events").status_code == 401
+            assert any(line == "event: machine" for line in still), "another browser of the same login stays"
+        for path in ("/studio/options", "/studio/events", "/config"):
+            answer = httpx.get(guarded.url + path, cookies=cookies)
+            assert answer.status_code == 401, "the cookie was copied before"
+        assert other.get("/studio/options").status_code == 200
+    assert "Traceback" not in guarded.said
+
+
+def test_a_session_that_was_logged_out_does_not_come_back_with_a_restart(make_studio: Callable[..., Studio]) -> None:
+    page = make_studio("--auth", ":".join(BEN), "--no-worker")
+    with logged_in(page) as browser, logged_in(page) as other:
+        cookies = dict(browser.cookies)
+        browser.post("/logout")
+        page.stop()
+        page.start()
+        assert httpx.get(f"{page.url}/studio/options", cookies=cookies).status_code == 401
+        assert other.get("/studio/options").status_code == 200, "and a restart logs nobody out"
+
+
+def test_only_valid_sessions_leave_a_mark_when_they_end(guarded: Studio) -> None:
+    folder = guarded.home / "ended-sessions"
+    before = len(list(folder.iterdir())) if folder.exists() else 0
+    for token in ("", "x", "x.y", "/../../x"):
+        cookie = {"Cookie": f"fanslymotion_session={token}"}
+        assert httpx.post(f"{guarded.url}/logout", headers=cookie).status_code == 303
+    assert (len(list(folder.iterdir())) if folder.exists() else 0) == before
+
+
+@contextmanager
+def logged_in(studio: Studio) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=studio.url, timeout=60) as browser:
+        assert browser.post("/login", data={"username": BEN[0], "password": BEN[1]}).status_code == 200
+        yield browser
+
+
+def test_no_password_shows_in_the_list_of_processes(make_studio: Callable[..., Studio], tmp_path: Path) -> None:
+    file = tmp_path / "logins.txt"
+    file.write_text("# for the studio\nanna:secret-of-the-file\n", encoding="utf-8")
+    page = make_studio("--auth-file", str(file), FANSLYMOTION_AUTH="ben:secret-of-the-variable")
+    for login in (("anna", "secret-of-the-file"), ("ben", "secret-of-the-variable")):
+        assert httpx.get(f"{page.url}/studio/options", auth=login).status_code == 200
+    assert page.process is not None
+    own = psutil.Process(page.process.pid)
+    wait_for(lambda: own.children(recursive=True))
+    for process in (own, *own.children(recursive=True)):
+        assert "secret-of" not in " ".join(process.cmdline())
+    for child in own.children(recursive=True):
+        assert "secret-of" not in " ".join(child.environ().values()), "no worker needs it"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a connection is no file handle there")

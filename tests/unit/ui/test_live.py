@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -149,27 +149,6 @@ def test_a_viewer_that_leaves_while_it_is_read_for_leaves_no_feed(jobs: Jobs, ph
     view.job = leaving
     live._first_read(viewer, 0)
     assert live._feeds == {}
-
-
-def test_logging_out_ends_the_streams_of_that_browser_only(jobs: Jobs) -> None:
-    live = Live(jobs, Plain())
-
-    async def watch() -> None:
-        mine, other, script = (live.stream("anna", None, 0, session) for session in ("cookie-1", "cookie-2", ""))
-        for stream in (mine, other, script):
-            await until(stream, "machine")
-        live.end("")
-        live.end("cookie-1")
-        async with asyncio.timeout(20):
-            with suppress(StopAsyncIteration):
-                while True:
-                    await anext(mine)
-        assert len(live._viewers) == 2
-        for stream in (other, script):
-            await stream.aclose()
-
-    asyncio.run(watch())
-    live.close()
 
 
 def test_lines_that_both_readers_bring_come_once() -> None:
