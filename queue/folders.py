@@ -16,7 +16,8 @@ from uuid import uuid4
 from filelock import FileLock
 
 from ..errors import StoreError
-from .recovery import MACHINE, discard, held, hold, lock_path
+from .machine import MACHINE
+from .recovery import SUPERVISORS, WORKERS, discard, held, hold, lock_path
 from .rows import GONE_NAME, WORK_NAME
 from .store import Store
 from .types import Status
@@ -81,8 +82,10 @@ class Filling:
         job = self._store.tables.Job
         try:
             with self._store.write():  # waits for a COMMIT of ours that the server is still carrying out
-                condemned = condemn(self._store, self.ids)
-                self.accepted = not condemned and job.select().where(job.id.in_(self.ids)).exists()
+                if not condemn(self._store, self.ids):
+                    # A write, not a read: where the disk refused to sync the jobs, it has to do so now.
+                    there = job.update(revision=job.revision + 1).where(job.id.in_(self.ids))
+                    self.accepted = there.execute() == len(self.ids)
         except StoreError as e:
             self.accepted = False
             log.warning("Whether jobs were accepted is not known yet; their photos stay until it is: %s", e)
@@ -166,7 +169,8 @@ def tidy(store: Store) -> None:
             shutil.rmtree(folder / WORK_NAME, ignore_errors=True)
         elif status is None and folder.name not in owned and (folder / GONE_NAME).exists():
             shutil.rmtree(folder, ignore_errors=True)
-    for path in _children(lock_path(store.settings.home, "any").parent):
+    home = store.settings.home
+    for path in _children(home / WORKERS) + _children(home / SUPERVISORS):
         if path.suffix == ".lock" and path.stem not in workers:
             discard(path)
 

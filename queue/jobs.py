@@ -20,13 +20,11 @@ from .broker import make_huey, register
 from .folders import Filling, disown, remove
 from .listing import Owner
 from .order import position_at, put, swap_among_own
-from .recovery import MACHINE, Sweeper, lives_here
+from .presence import Presence
+from .recovery import Sweeper
 from .rows import GONE_NAME, WORK_NAME, photo_of, to_event, to_job
 from .store import Store
 from .types import Event, Job, Page, Sought, Status, WorkerInfo
-
-FRESH_SECONDS = 20.0
-"""A worker on another host counts as alive while its heartbeat is not older."""
 
 MIN_FREE_BYTES = 64 << 20
 """A new job is refused on a disk with less than this."""
@@ -45,6 +43,7 @@ class Jobs:
         self._tables = self.store.tables
         self._huey = make_huey(settings)
         self._wake = register(self._huey, _not_here)
+        self._presence = Presence()
 
     # --- sending work -------------------------------------------------------------------------------------------
 
@@ -279,7 +278,7 @@ class Jobs:
             rows = list(self._tables.Worker.select())
             running = job.select(job.worker, job.stage).where(job.status == Status.RUNNING)
             stages = {row.worker: row.stage for row in running}
-        found = [_to_worker(row, now, stages.get(row.id, "")) for row in rows]
+        found = self._presence.look(rows, stages, now)
         return sorted(found, key=lambda w: (not w.alive, -w.heartbeat))
 
     def restart_worker(self) -> int:
@@ -386,24 +385,3 @@ def _check_space(folder: Path) -> None:
             f"the disk of {folder} is full ({free >> 20} MB free, a job needs at least {MIN_FREE_BYTES >> 20} MB); "
             "free some space and try again"
         )
-
-
-def _to_worker(row: Any, now: float, stage: str) -> WorkerInfo:
-    if row.machine == MACHINE:
-        alive = row.state not in ("crashed", "stopped") and lives_here(row)
-    else:
-        alive = row.state not in ("crashed", "stopped") and now - row.heartbeat < FRESH_SECONDS
-    return WorkerInfo(
-        id=row.id,
-        host=row.host,
-        pid=row.pid,
-        state=row.state if alive or row.state == "crashed" else "stopped",
-        alive=alive,
-        heartbeat=row.heartbeat,
-        started=row.started,
-        device=row.device,
-        job_id=row.job,
-        stage=stage,
-        last_output=row.last_output,
-        restarts=row.restarts,
-    )

@@ -5,8 +5,6 @@ that lock when the process ends, however it ends. Ids are given to other program
 elsewhere is gone when its lease has not moved for a while on the observer's own clock (`awake`).
 """
 
-import os
-import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,11 +12,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from .machine import MACHINE
 from .state import lose
 from .store import Store
 from .types import Status
 
-HOST = socket.gethostname()
+WORKERS, SUPERVISORS = "workers", "supervisors"
+"""Folders of lock files in the data folder: one for each worker; one for the supervisor of each machine."""
 
 LEASE_SECONDS = 30.0
 """A job of another machine's worker is lost when its lease has not moved for so long."""
@@ -26,25 +26,15 @@ LEASE_SECONDS = 30.0
 HUNG_SECONDS = 120.0
 """The same for a process of this machine that does live. Its lease cannot move while the database is locked."""
 
+FORGET_SECONDS = 300.0
+"""A worker of another machine is struck off when it has not beaten for so long. It enters itself again if it lives."""
+
 LOCK_SECONDS = 10.0
 """How long to wait for a new lock: another process may be looking at the moment whether it is held."""
 
 
-def machine() -> str:
-    """Processes with the same one see each other's locks. Containers may share a host's name, so its name alone
-    is not enough."""
-    try:
-        space = os.readlink("/proc/self/ns/pid") if sys.platform == "linux" else ""
-    except OSError:
-        space = ""
-    return f"{HOST} {space}".strip()
-
-
-MACHINE = machine()
-
-
 def lock_path(home: Path, worker: str) -> Path:
-    return home / "workers" / f"{worker}.lock"
+    return home / WORKERS / f"{worker}.lock"
 
 
 def hold(path: Path) -> FileLock:
@@ -102,6 +92,8 @@ class Sweeper:
         self._store = store
         self._seen: dict[str, tuple[tuple[str, int], float]] = {}
         """Job: its worker and lease, and when this pair was first seen (`sweep`'s seconds)."""
+        self._beats: dict[str, tuple[int, float]] = {}
+        """Another machine's worker: its beats, and when this number was first seen."""
 
     def sweep(self, now: float, at: float, own: str = "") -> int:
         """Return how many jobs were taken.
@@ -128,6 +120,19 @@ class Sweeper:
 
     def _is_lost(self, row: Any, holder: Any, now: float) -> bool:
         silent = now - self._seen[row.id][1]
-        if holder is not None and holder.machine == MACHINE:
+        if holder is not None and holder.machine == MACHINE and Path(holder.lock).is_file():
             return silent >= HUNG_SECONDS or not lives_here(holder)
         return silent >= LEASE_SECONDS
+
+    def forget(self, now: float) -> None:
+        """Strike off the workers of other machines that are gone: of containers, of this one before its reboot."""
+        worker = self._store.tables.Worker
+        with self._store.errors():
+            rows = list(worker.select(worker.id, worker.beats).where(worker.machine != MACHINE))
+        known, self._beats = self._beats, {}
+        for row in rows:
+            beats, since = known.get(row.id, (row.beats, now))
+            self._beats[row.id] = (row.beats, since if beats == row.beats else now)
+            if now - self._beats[row.id][1] >= FORGET_SECONDS:
+                with self._store.write():
+                    worker.delete().where((worker.id == row.id) & (worker.beats == row.beats)).execute()

@@ -47,6 +47,21 @@ def claim(store: Store, worker: str, now: float) -> Any | None:
                 return job.get_by_id(first.id)
 
 
+def unfinished(store: Store, worker: str) -> Any | None:
+    """The job that runs under this worker's name. One that it does not know of was claimed, but the answer was lost."""
+    job = store.tables.Job
+    with store.errors():
+        return job.get_or_none((job.status == Status.RUNNING) & (job.worker == worker))
+
+
+def is_done_by(store: Store, job_id: str, worker: str) -> bool:
+    """Has this worker finished it? An earlier `finish` was carried out, too, when only its answer was lost."""
+    job = store.tables.Job
+    with store.errors():
+        done = (job.id == job_id) & (job.status == Status.DONE) & (job.worker == worker)
+        return job.select().where(done).exists()
+
+
 def renew(store: Store, job_id: str, worker: str, changes: Mapping[str, Any], log: bool = False) -> bool:
     """Renew the lease and write `changes` of progress; False when the job is no longer this worker's.
 

@@ -1,5 +1,6 @@
 """Keeps one worker process alive: starts it, again with back-off, keeps its last words, kills it when it hangs."""
 
+import hashlib
 import logging
 import subprocess
 import sys
@@ -24,7 +25,8 @@ from .codes import CRASH_CODE, RESTART_CODE
 from .database import DamagedError
 from .echo import EchoThread
 from .log import STARTS
-from .recovery import HOST, MACHINE, lock_path
+from .machine import HOST, MACHINE
+from .recovery import SUPERVISORS, lock_path
 from .store import Store
 from .types import Status
 
@@ -90,9 +92,12 @@ class Supervisor:
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        lock = FileLock(self.settings.home / f"worker-{HOST}.lock")  # the folder may be shared with other machines
+        here = hashlib.sha256(MACHINE.encode()).hexdigest()[:16]  # the folder may be shared with other machines
+        path = self.settings.home / SUPERVISORS / f"{here}.lock"
+        lock = FileLock(path)
         while not self._stop.is_set():
             try:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 with lock.acquire(timeout=0):
                     self._keep_alive()
             except Timeout:

@@ -163,7 +163,7 @@ def _finish(store: Store, job: Job, worker: str, result: VideoResult) -> None:
     def write() -> bool:
         with store.write():
             if not state.finish(store, job.id, worker, result, time.time()):
-                return False
+                return state.is_done_by(store, job.id, worker)  # by an earlier try, whose answer was lost
             if result.path.exists() or not video.exists():  # moved already, when an earlier try could not commit
                 commit(result.path, video, VIDEO_PATIENCE)
         return True

@@ -25,7 +25,8 @@ from .codes import CRASH_CODE, RESTART_CODE
 from .database import DamagedError, set_aside
 from .folders import Leftovers, tidy
 from .log import set_up
-from .recovery import HOST, MACHINE, Sweeper, hold, lives_here, lock_path
+from .machine import HOST, MACHINE
+from .recovery import Sweeper, hold, lives_here, lock_path
 from .reporter import Reporter
 from .store import Store
 from .tasks import Produce, make_produce, process_video_generation
@@ -42,7 +43,7 @@ GRACE_SECONDS = 60.0
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
 """SIGBREAK: Windows' Ctrl+Break."""
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("fanslymotion.queue.worker")  # run by -m, this module is called __main__
 
 
 class Worker:
@@ -108,7 +109,7 @@ class Worker:
         """The Huey task. A message says only that there is work; what is next is the table's to say."""
         while not self._stop.is_set():
             with self._job_lock:
-                row = state.claim(self.store, self.id, time.time())
+                row = state.unfinished(self.store, self.id) or state.claim(self.store, self.id, time.time())
                 if row is None or self._produce is None:
                     break
                 self._job_id = row.id
@@ -150,6 +151,7 @@ class Worker:
                 if now >= tidy_at:
                     tidy_at = now + TIDY_SECONDS
                     self._leftovers.remove(self._awake.look())
+                    self._sweeper.forget(self._awake.look())
                 if not self._job_lock.locked():
                     broker.wake_if_needed(self._huey, self._wake, self._waiting())
                     self._release_when_idle(now)
@@ -171,14 +173,17 @@ class Worker:
         if row is None:  # the table was cleaned, or its file set aside: be there again
             self._register("running" if busy else "idle")
         elif row.command:
-            self._set(command="")
             log.info("Asked to %s", row.command)
             self.stop(RESTART_CODE if row.command == "restart" else 0)
+            self._set(command="")  # last: the command must not be lost when this raises
 
     def _waiting(self) -> int:
+        """How many jobs there are for this worker, which has none in work."""
         job = self.store.tables.Job
         with self.store.errors():
-            return 0 if state.paused(self.store) else job.select().where(job.status == Status.QUEUED).count()
+            own = (job.status == Status.RUNNING) & (job.worker == self.id)
+            wanted = own if state.paused(self.store) else own | (job.status == Status.QUEUED)
+            return job.select().where(wanted).count()
 
     def _release_when_idle(self, now: float) -> None:
         """Give the model's memory back when no job has come for the set time."""

@@ -21,7 +21,8 @@ from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.recovery import MACHINE, hold, lock_path
+from fanslymotion.queue.machine import MACHINE
+from fanslymotion.queue.recovery import hold, lock_path
 from fanslymotion.queue.tasks import make_produce, process_video_generation
 from fanslymotion.queue.types import Job, Status
 from fanslymotion.settings import ROOT, Settings

@@ -10,10 +10,12 @@ import pytest
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.machine import MACHINE
+from fanslymotion.queue.presence import FRESH_SECONDS, Presence
 from fanslymotion.queue.recovery import (
+    FORGET_SECONDS,
     HUNG_SECONDS,
     LEASE_SECONDS,
-    MACHINE,
     Sweeper,
     held,
     hold,
@@ -97,3 +99,42 @@ def test_a_worker_of_another_machine_is_gone_when_its_lease_stands_still(
     state.renew(jobs.store, running, "w", {})
     assert sweeper.sweep(LEASE_SECONDS + 1, 0.0) == 0
     assert sweeper.sweep(2 * LEASE_SECONDS + 2, 0.0) == 1
+
+
+def test_a_worker_of_this_machine_without_its_lock_file_is_judged_by_its_lease(
+    jobs: Jobs, settings: Settings, running: str
+) -> None:
+    """Somebody removed the file, or it lies where this process does not look: that is no sign of death."""
+    register(jobs, settings).unlink(missing_ok=True)
+    sweeper = Sweeper(jobs.store)
+    assert sweeper.sweep(0.0, 0.0) == 0
+    assert sweeper.sweep(LEASE_SECONDS, 0.0) == 1
+
+
+def test_silent_workers_of_other_machines_are_struck_off(jobs: Jobs, settings: Settings) -> None:
+    """Each boot and each container is another machine: their rows would gather."""
+    register(jobs, settings, machine="elsewhere")
+    table = jobs.store.tables.Worker
+    sweeper = Sweeper(jobs.store)
+    sweeper.forget(0.0)
+    table.update(beats=table.beats + 1).execute()
+    sweeper.forget(FORGET_SECONDS)
+    assert table.select().count() == 1, "it has beaten"
+    sweeper.forget(2 * FORGET_SECONDS)
+    assert table.select().count() == 0
+
+
+def test_another_machines_clock_does_not_say_whether_its_worker_lives(jobs: Jobs, settings: Settings) -> None:
+    now = 0.0
+    register(jobs, settings, machine="elsewhere")
+    table, presence = jobs.store.tables.Worker, Presence(lambda: now)
+
+    def alive() -> bool:
+        return presence.look(table.select(), {}, 7200.0)[0].alive
+
+    assert not alive(), "its clock is two hours behind"
+    table.update(beats=table.beats + 1).execute()
+    assert alive(), "but it beats"
+    table.update(heartbeat=7200.0).execute()
+    now = FRESH_SECONDS
+    assert not alive(), "not any more"

@@ -9,7 +9,7 @@ import pytest
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue import state
-from fanslymotion.queue.recovery import MACHINE
+from fanslymotion.queue.machine import MACHINE
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import ROOT, Settings
 from fanslymotion.ui.discreet import without_paths

@@ -15,7 +15,8 @@ from fanslymotion.pipeline.memory import Machine
 from fanslymotion.pipeline.outlook import outlook
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue import state
-from fanslymotion.queue.recovery import MACHINE, hold, lock_path
+from fanslymotion.queue.machine import MACHINE
+from fanslymotion.queue.recovery import hold, lock_path
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
 from fanslymotion.ui import job_routes, model_checks
