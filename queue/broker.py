@@ -18,6 +18,7 @@ from huey.serializer import Serializer
 
 from ..errors import StoreError
 from ..settings import Settings
+from .database import postgres_limits
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def make_huey(settings: Settings) -> Huey:
         return _sqlite_huey(settings.home / "huey.db", options)
     from huey import PostgresHuey
 
-    return PostgresHuey(NAME, dsn=settings.database, **options)
+    return PostgresHuey(NAME, dsn=settings.database, **options, **postgres_limits(settings.database))
 
 
 def _sqlite_huey(path: Path, options: dict[str, Any]) -> Huey:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from filelock import FileLock
 from peewee import BooleanField, Database, ImproperlyConfigured, PeeweeException, SqliteDatabase
@@ -22,6 +22,11 @@ from ..settings import Settings
 from .tables import Tables
 
 log = logging.getLogger(__name__)
+
+IDLE_MS, LOCK_MS, STATEMENT_MS = 10_000, 15_000, 30_000
+"""PostgreSQL ends a connection whose program has stood still so long inside a transaction (a laptop that was closed,
+a frozen machine), so that the others, who wait a little longer for its locks, go on. Heartbeats of all machines
+survive it: a job is lost only after `recovery.LEASE_SECONDS`."""
 
 BUSY_SECONDS = 30
 """How long a statement waits for another program's lock. `?timeout=` in the database URL overrides it."""
@@ -60,7 +65,7 @@ def open_database(settings: Settings) -> Database:
         )
     try:
         if not scheme.startswith("sqlite"):
-            database = connect(url, unquote_user=True, unquote_password=True)
+            database = connect(url, unquote_user=True, unquote_password=True, **postgres_limits(url))
             database.get_binary_type()  # asks for the driver, which tables would do with a traceback
             return database
         options: dict[str, Any] = {} if "timeout=" in url else {"timeout": BUSY_SECONDS}
@@ -75,15 +80,49 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
+def postgres_limits(url: str) -> dict[str, Any]:
+    """libpq's parameters that end every wait for a peer that is gone or stands still. What the URL sets stays."""
+    limits = {
+        "connect_timeout": 10,
+        "keepalives": 1,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 25_000,
+        # For the server: the last three are its own keepalives, to notice that this machine is gone.
+        "options": f"-c idle_in_transaction_session_timeout={IDLE_MS} -c lock_timeout={LOCK_MS} "
+        f"-c statement_timeout={STATEMENT_MS} "
+        "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+    }
+    own = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    return {name: value for name, value in limits.items() if name not in own}
+
+
 @contextmanager
 def storage_errors(database: Database) -> Iterator[None]:
-    """Turn the drivers' errors into StoreError with a sentence for the user."""
+    """Turn the drivers' errors into StoreError with a sentence for the user.
+
+    After one the connection is left: SQLite's stays read-only when it was opened so, and PostgreSQL's may be dead.
+    """
+    outermost = not database.in_transaction()
     try:
-        if not (isinstance(database, SqliteDatabase) or database.in_transaction() or database.is_connection_usable()):
+        if outermost and not (isinstance(database, SqliteDatabase) or database.is_connection_usable()):
             database.close()  # PostgreSQL was restarted; the next statement connects anew
         yield
     except (PeeweeException, sqlite3.Error) as e:
-        raise _explain(e, database) from e
+        error = _explain(e, database)
+        if outermost:
+            _leave(database)
+        raise error from e
+    except StoreError:  # from a transaction inside this one
+        if outermost:
+            _leave(database)
+        raise
+
+
+def _leave(database: Database) -> None:
+    with suppress(PeeweeException, sqlite3.Error, OSError):
+        database.close()
 
 
 def _explain(e: Exception, database: Database) -> StoreError:
@@ -152,6 +191,8 @@ def prepare(database: Database, tables: Tables, migrations: Sequence[Migration] 
             "update fanslymotion, or move that file away; it was left as it is"
         )
     with write(database):
+        if not isinstance(database, SqliteDatabase):  # many rows may have to be written
+            database.execute_sql("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
         version = _version(database, tables)  # another process may have done it while this one waited
         if version is None:
             database.create_tables(tables.all, safe=True)

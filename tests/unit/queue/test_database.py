@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.errors import StoreError
+from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue import database as database_module
+from fanslymotion.queue import state
 from fanslymotion.queue.database import MIGRATIONS, prepare
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.rows import to_job
 from fanslymotion.queue.store import Store
+from fanslymotion.queue.tasks import _finish
+from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 
 from .conftest import REQUEST
@@ -210,3 +215,28 @@ def test_a_job_list_of_the_first_version_is_brought_up_to_date(jobs: Jobs, photo
     assert again.set_favourite(job.id, True).favourite
     assert [found.id for found in again.list()] == [job.id]
     assert again.submit(photo, REQUEST).place == 2
+
+
+def test_a_connection_that_cannot_write_is_left_for_a_new_one(jobs: Jobs, photo: Path) -> None:
+    """SQLite's stays read-only when its file or folder was so as it was opened; mending that must be enough."""
+    jobs.store.db.execute_sql("PRAGMA query_only = 1")
+    with pytest.raises(StoreError, match="cannot be written; make it and its folder writable"):
+        jobs.pause()
+    assert jobs.submit(photo, REQUEST).place == 1
+
+
+def test_a_finished_job_does_not_wait_for_ever_on_such_a_connection(jobs: Jobs, photo: Path) -> None:
+    job = jobs.submit(photo, REQUEST)
+    row = state.claim(jobs.store, "w", 1.0)
+    (job.folder / "draft.mp4").write_bytes(b"video")
+    result = VideoResult(job.folder / "draft.mp4", 848, 480, 72, 12, {})
+
+    def finish() -> None:
+        jobs.store.db.execute_sql("PRAGMA query_only = 1")
+        _finish(jobs.store, to_job(row, jobs.settings, 0), "w", result)
+        jobs.store.close()
+
+    ending = threading.Thread(target=finish, daemon=True)
+    ending.start()
+    ending.join(30)
+    assert jobs.get(job.id).status is Status.DONE
