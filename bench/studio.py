@@ -17,14 +17,14 @@ PHOTO = ROOT / "assets" / "sample.jpg"
 
 
 class Page:
-    """`app.py` without a worker, and one job that this process pretends to work on."""
+    """`app.py` without a worker, and one job that this process pretends to work on. more: words for it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *more: str) -> None:
         self.settings = Settings.local(home, home / "models")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        words = ["--no-browser", "--no-worker", "--port", str(self.port)]
+        words = ["--no-browser", "--no-worker", "--port", str(self.port), *more]
         command = [sys.executable, str(ROOT / "app.py"), *words]
         self.process = subprocess.Popen(command, env=self.settings.environ(), stdout=subprocess.DEVNULL)
         self.jobs = Jobs(self.settings)

@@ -6,6 +6,7 @@ import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..errors import BadInput, StoreError
 from ..fs import commit, part_path
+from .photo_memory import check_memory
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +37,15 @@ SHORT_SIDE, LONG_SIDE = 1536, 4096
 """Pixels; larger photos are reduced. A square 1080p clip has 1440 × 1440."""
 
 
-def load_photo(source: Path | bytes, name: str = "") -> Image.Image:
+_one_at_a_time = Lock()
+"""A process's threads decode one after the other: together they would need the memory of all."""
+
+
+def load_photo(source: Path | bytes, name: str = "", memory: int | None = None) -> Image.Image:
     """Return the photo as RGB: upright, sRGB, transparency over white, the first frame of an animation.
 
     source: a file or its bytes. name: what the person calls it, for the messages; a path has its own.
+    memory: bytes that this process may have while it decodes; NeedsMemory (a BadInput) for a photo that takes more.
     At least 64 pixels on each side, at most 1536 × 4096; without metadata. Raise BadInput with one sentence.
     """
     name = name or (source.name if isinstance(source, Path) else "the photo")
@@ -48,8 +55,9 @@ def load_photo(source: Path | bytes, name: str = "") -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata and Pillow's own, lower size limit; ours is checked next
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with _one_at_a_time, Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 _check_size(image.width, image.height, name)
+                check_memory(image, name, memory)
                 return _normalise(image, name)
     except BadInput:
         raise
@@ -77,6 +85,15 @@ def save_photo(image: Image.Image, path: Path) -> None:
     finally:
         with suppress(OSError):  # Windows, held open: the error must not be hidden by this one
             part.unlink(missing_ok=True)
+
+
+def jpeg_view(image: Image.Image, side: int) -> bytes:
+    """A small JPEG of a photo, for pages. side: pixels of its longer side, at most."""
+    view = image.copy()
+    view.thumbnail((side, side), Image.Resampling.LANCZOS)
+    written = io.BytesIO()
+    view.save(written, format="JPEG", quality=85)
+    return written.getvalue()
 
 
 def _read(path: Path, name: str) -> bytes:
@@ -190,10 +207,10 @@ def _bounded(size: tuple[int, int]) -> tuple[int, int]:
 def _upright(image: Image.Image) -> Image.Image:
     """Apply the EXIF orientation. A photo with broken EXIF is taken as it lies."""
     try:
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)  # no copy of one that lies upright
     except Exception as e:  # EXIF is free-form bytes: struct.error, KeyError, SyntaxError, TypeError, …
         log.info("EXIF ignored: %r", e)
-        return image
+    return image
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

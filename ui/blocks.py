@@ -4,9 +4,11 @@ The page's content is one `gr.HTML` component with markup, style and scripts of 
 through `/studio/events` instead of Gradio's generators: see `live.py` for why, docs/decisions.md for the figures.
 """
 
+import asyncio
+import inspect
 import logging
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -77,19 +79,34 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         Of any other the caller learns only that there was one: its text may name what is on this machine.
         """
 
+        def said(request: gr.Request, error: FanslymotionError) -> gr.Error:
+            return gr.Error(studio.plain(owner(request), str(error)), print_exception=False)
+
+        def unknown(error: Exception) -> gr.Error:
+            log.error("the endpoint %s failed", function.__name__, exc_info=error)
+            return gr.Error(UNKNOWN, print_exception=False)
+
         @wraps(function)
         def speaking(request: gr.Request, *args: Any) -> Any:
             try:
                 return function(request, *args)
             except FanslymotionError as e:
-                raise gr.Error(studio.plain(owner(request), str(e)), print_exception=False) from e
+                raise said(request, e) from e
             except Exception as e:
-                log.exception("the endpoint %s failed", function.__name__)
-                raise gr.Error(UNKNOWN, print_exception=False) from e
+                raise unknown(e) from e
 
-        return speaking
+        @wraps(function)
+        async def speaking_later(request: gr.Request, *args: Any) -> Any:
+            try:
+                return await function(request, *args)
+            except FanslymotionError as e:
+                raise said(request, e) from e
+            except Exception as e:
+                raise unknown(e) from e
 
-    def generate(
+        return speaking_later if inspect.iscoroutinefunction(function) else speaking
+
+    async def generate(
         request: gr.Request,
         photo: str | None,
         resolution: str,
@@ -126,7 +143,12 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         upload_id, _, name = photo.partition("/")
         path = studio.api_uploads.find(upload_id, mine or "")
         limit = MOST_WAITING if mine is not None else None
-        return jobs.submit(path, wanted, name=clean_name(name), owner=mine or "", limit=limit).id
+        normal = await studio.photos.add(path, clean_name(name), mine or "")
+        try:
+            submit = partial(jobs.submit, name=normal.name, owner=normal.owner, limit=limit)
+            return (await asyncio.to_thread(submit, normal.path, wanted)).id
+        finally:
+            studio.photos.remove(normal)
 
     def job(request: gr.Request, job_id: str) -> dict[str, Any]:
         """The state of a job: status, stage, step, fraction, eta_seconds, error, and the video's address when done."""

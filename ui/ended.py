@@ -12,7 +12,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..pipeline.files import commit, part_path
+from ..fs import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,7 @@ class EndedSessions:
         if self._folder is None:
             return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            part = part_path(self._folder / name)
-            part.touch()
-            commit(part, self._folder / name)
+            write_whole(self._folder / name, b"")
             for path in sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-MOST_KEPT]:
                 path.unlink(missing_ok=True)
         except OSError as e:

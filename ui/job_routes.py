@@ -28,7 +28,7 @@ from ..queue.warm import held
 from ..settings import ROOT
 from .files import fresh, own_file
 from .photos import Photo, make_poster
-from .reading import SettingsIn, first_mistake, login_of, owner_of, read_body, read_file, read_json, to_request, user_of
+from .reading import SettingsIn, first_mistake, login_of, owner_of, read_file, read_json, to_request, user_of
 from .shape import plan_json
 
 router = APIRouter(prefix="/studio")
@@ -62,8 +62,9 @@ async def add_photo(request: Request) -> dict[str, Any]:
     """The body is the file, the header X-Photo-Name its percent-encoded name."""
     studio = request.app.state.studio
     name = clean_name(unquote(request.headers.get("x-photo-name", "")))
-    data = await read_body(request, MAX_BYTES, f"{name} is larger than {MAX_BYTES >> 20} MB; save it smaller")
-    photo = await asyncio.to_thread(studio.photos.add, data, name, user_of(request))
+    with studio.photos.arrival() as path:
+        await read_file(request, path, MAX_BYTES, f"{name} is larger than {MAX_BYTES >> 20} MB; save it smaller")
+        photo = await studio.photos.add(path, name, user_of(request))
     return _photo_json(photo, studio.presets)
 
 
@@ -71,8 +72,7 @@ async def add_photo(request: Request) -> dict[str, Any]:
 async def add_sample(request: Request) -> dict[str, Any]:
     """The sample photo of the checkout, as if it had been uploaded."""
     studio = request.app.state.studio
-    data = await asyncio.to_thread(SAMPLE.read_bytes)
-    photo = await asyncio.to_thread(studio.photos.add, data, SAMPLE.name, user_of(request))
+    photo = await studio.photos.add(SAMPLE, SAMPLE.name, user_of(request))
     return _photo_json(photo, studio.presets)
 
 

@@ -5,23 +5,28 @@ No wall clock takes part: it may be set while somebody fills in the form. Which 
 The browser gets an id, never a path. An id opens only for the login that uploaded it.
 """
 
-import io
+import asyncio
 import json
 import re
 import secrets
 import shutil
-import threading
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 from PIL import Image
 
 from ..errors import NotFound, StoreError
 from ..fs import make_folder, write_json, write_whole
-from ..pipeline.photo import load_photo, save_photo
+from ..pipeline.photo import jpeg_view
+from ..pipeline.photo_memory import NeedsMemory
+from ..pipeline.photo_process import Decoder
 from ..settings import Settings
+from .turns import Turns
 
 KEEP_SECONDS = 24 * 3600
 """On this process's own monotonic clock, since it first saw the photo."""
@@ -30,6 +35,9 @@ MOST_KEPT = 200
 VIEW_SIDE = 1280
 """Pixels of the longer side of the picture that the page shows."""
 POSTER_SIDE = 480
+DECODING_BYTES = (200_000_000, 740_000_000)
+"""What the processes may take that decode ordinary photos (up to about 20 megapixels) and large ones. Together they
+stay below a gigabyte; an ordinary photo never waits for somebody's large ones."""
 ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -55,34 +63,58 @@ class Photo:
 
 
 class Photos:
+    """The uploads of all logins. However many come at once, two are decoded at a time: an ordinary and a large one."""
+
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._folder = settings.home / "uploads"
         self._now = now
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._seen: dict[str, float] = {}
         """Folder's name: when this process first saw it."""
+        self._lanes = [(Turns(), Decoder(limit)) for limit in DECODING_BYTES]
 
-    def add(self, data: bytes, name: str, owner: str) -> Photo:
-        """Raise BadInput when it is not a photo; nothing is kept then."""
-        image = load_photo(data, name)
+    async def add(self, source: Path, name: str, owner: str) -> Photo:
+        """Keep the photo of a file that this login may read. Raise BadInput when it is none; nothing is kept then."""
         photo_id = secrets.token_hex(16)
-        folder = self._folder / photo_id
+        photo = Photo(photo_id, name, owner, 0, 0, self._folder / photo_id)
         try:
-            make_folder(folder)
-            number = 1 + max((photo.number for photo in self._kept()), default=0)
-            photo = Photo(photo_id, name, owner, image.width, image.height, folder, number)
-            save_photo(image, photo.path)
-            _save_view(image, photo.view)
-            about = {"name": name, "owner": owner, "width": image.width, "height": image.height, "number": number}
-            write_json(folder / "about.json", about)
+            await asyncio.to_thread(make_folder, photo.folder)
+            width, height = await self._decode(source, photo)
+            photo = replace(photo, width=width, height=height)
+            photo = await asyncio.to_thread(self._describe, photo)
         except OSError as e:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(photo.folder, ignore_errors=True)
             raise StoreError(f"the photo cannot be kept in {self._folder}: {e.strerror or e}") from e
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(photo.folder, ignore_errors=True)
             raise
-        self._clean(owner)
+        await asyncio.to_thread(self._clean, owner)
         return photo
+
+    @contextmanager
+    def arrival(self) -> Iterator[Path]:
+        """Where a file is put while it comes in; on the disk, because fifty of them fill the memory."""
+        try:
+            make_folder(self._folder)
+            with tempfile.TemporaryDirectory(
+                dir=self._folder, prefix="arriving-", ignore_cleanup_errors=True
+            ) as folder:
+                yield Path(folder) / "photo"
+        except OSError as e:  # while it is written, too
+            raise StoreError(f"the photo cannot be kept in {self._folder}: {e.strerror or e}") from e
+
+    def remove(self, photo: Photo) -> None:
+        shutil.rmtree(photo.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        for _, decoder in self._lanes:
+            decoder.close()
+
+    async def _decode(self, source: Path, photo: Photo) -> tuple[int, int]:
+        ordinary, large = self._lanes
+        with suppress(NeedsMemory):
+            return await _decode_in_turn(*ordinary, source, photo)
+        return await _decode_in_turn(*large, source, photo)
 
     def get(self, photo_id: str, owner: str) -> Photo:
         """Raise NotFound for anything but an id of this login that is still kept."""
@@ -121,6 +153,23 @@ class Photos:
         for name in gone | {photo.id for photo in mine[MOST_KEPT:]}:
             shutil.rmtree(self._folder / name, ignore_errors=True)
 
+    def _describe(self, photo: Photo) -> Photo:
+        """Number the photo after all others, and write down what it is."""
+        with self._lock:
+            photo = replace(photo, number=1 + max((one.number for one in self._kept()), default=0))
+            about = {"name": photo.name, "owner": photo.owner, "number": photo.number}
+            write_json(photo.folder / "about.json", about | {"width": photo.width, "height": photo.height})
+        return photo
+
+
+async def _decode_in_turn(turns: Turns, decoder: Decoder, source: Path, photo: Photo) -> tuple[int, int]:
+    async with turns.turn(photo.owner):
+        return await asyncio.to_thread(decoder.run, source, photo.name, photo.path, photo.view, VIEW_SIDE)
+
+
+_posters = Lock()
+"""One picture at a time: a gallery asks for two dozen at once, and each takes some 50 MB."""
+
 
 def make_poster(photo: Path) -> Path:
     """A small JPEG beside a job's photo, made once; it goes with the job's folder."""
@@ -129,16 +178,8 @@ def make_poster(photo: Path) -> Path:
         raise NotFound("there is no picture of this job")
     if not poster.is_file():
         try:
-            with Image.open(photo, formats=("PNG",)) as image:
-                _save_view(image, poster, POSTER_SIDE)
+            with _posters, Image.open(photo, formats=("PNG",)) as image:
+                write_whole(poster, jpeg_view(image, POSTER_SIDE))
         except OSError as e:
             raise NotFound("there is no picture of this job") from e
     return poster
-
-
-def _save_view(image: Image.Image, path: Path, side: int = VIEW_SIDE) -> None:
-    view = image.copy()
-    view.thumbnail((side, side), Image.Resampling.LANCZOS)
-    written = io.BytesIO()
-    view.save(written, format="JPEG", quality=85)
-    write_whole(path, written.getvalue())

@@ -56,9 +56,7 @@ def owner_of(request: Request) -> Owner:
 
 async def read_body(request: Request, limit: int, too_large: str) -> bytes:
     """The body, at most `limit` bytes; BadInput(too_large) as soon as there is more."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
-        raise BadInput(too_large)
+    _refuse_declared(request, limit, too_large)
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
@@ -70,6 +68,7 @@ async def read_body(request: Request, limit: int, too_large: str) -> bytes:
 
 async def read_file(request: Request, path: Path, limit: int, too_large: str) -> None:
     """The body into a file, at most `limit` bytes: for what is too large to hold in memory."""
+    _refuse_declared(request, limit, too_large)
     size = 0
     with open(path, "wb") as file:
         async for part in request.stream():
@@ -77,6 +76,12 @@ async def read_file(request: Request, path: Path, limit: int, too_large: str) ->
             if size > limit:
                 raise BadInput(too_large)
             await asyncio.to_thread(file.write, part)
+
+
+def _refuse_declared(request: Request, limit: int, too_large: str) -> None:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise BadInput(too_large)
 
 
 async def read_json(request: Request, kind: type[BaseModel]) -> Any:

@@ -19,12 +19,15 @@ PAGE = (
     "pipeline/metadata.py",
     "pipeline/models.py",
     "pipeline/photo.py",
+    "pipeline/photo_memory.py",
+    "pipeline/photo_process.py",
     "pipeline/request.py",
     "presets/loader.py",
     "queue/broker.py",
     "queue/database.py",
     "queue/jobs.py",
     "queue/store.py",
+    "settings.py",
     "ui/files.py",
     "ui/job_routes.py",
     "ui/page_routes.py",
@@ -33,9 +36,10 @@ PAGE = (
     "ui/reading.py",
 )
 """Where what the page asks for can be refused."""
-ERRORS = {"BadInput", "NotFound", "StoreError", "ModelError", "PresetError", "DamagedError"}
+ERRORS = {"BadInput", "NeedsMemory", "NotFound", "StoreError", "ModelError", "PresetError", "DamagedError"}
 ELSEWHERE = (
     "FANSLYMOTION_DATABASE is",  # said before there is a page
+    "X7 is X7; it must be a number of seconds",  # so is this
     "X7: X7: X7",  # a preset of one's own: key, value and pydantic's words
     "X7: X7",
 )

@@ -1,5 +1,6 @@
 """Every small file of ours after a power cut at any step of its writing: whole, or not there."""
 
+import asyncio
 import io
 import json
 import sys
@@ -17,6 +18,7 @@ from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.clock import store_times
 from fanslymotion.pipeline.oom import PlanMemory
 from fanslymotion.pipeline.photo import load_photo, save_photo
+from fanslymotion.pipeline.photo_process import decode
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
@@ -83,7 +85,16 @@ def write_preset(place: Place) -> None:
 
 
 def write_upload(place: Place) -> None:
-    Photos(place.settings).add(place.photo.read_bytes(), "photo.png", "anna")
+    photos = Photos(place.settings)
+    asyncio.run(photos.add(place.photo, "photo.png", "anna"))
+    photos.close()
+
+
+def write_decoded(place: Place) -> None:
+    """What the process that decodes uploads writes."""
+    files = {"photo": str(place.home / "photo.png"), "view": str(place.home / "view.jpg")}
+    answer = decode({"source": str(place.photo), "name": "photo.png", "limit": None, "side": 200, **files})
+    assert answer == {"size": (320, 180)}
 
 
 def write_job_photo(place: Place) -> None:
@@ -104,8 +115,8 @@ WRITERS: list[tuple[Callable[[Place], None], str, Callable[[bytes], bool]]] = [
     (write_manifest, "*.files.json", own_json),
     (write_preset, "own.toml", toml),
     (write_upload, "about.json", own_json),
-    (write_upload, "view.jpg", a_picture),
-    (write_upload, "photo.png", a_picture),
+    (write_decoded, "view.jpg", a_picture),
+    (write_decoded, "photo.png", a_picture),
     (write_job_photo, "photo.png", a_picture),
     (write_poster, "poster.jpg", a_picture),
 ]

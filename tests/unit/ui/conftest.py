@@ -23,6 +23,7 @@ def studio(settings: Settings) -> Iterator[Studio]:
     made = build_app(settings, Logins(dict((ANNA, BEN)), b"k" * 32), "127.0.0.1")
     yield made
     made.live.close()
+    made.photos.close()
     made.jobs.store.close()
 
 

@@ -1,8 +1,10 @@
 """Uploads on their way to a job: kept for a day, at most so many of one login, and never at another's cost."""
 
+import asyncio
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,15 @@ from fanslymotion.ui.photos import KEEP_SECONDS, Photo, Photos
 
 
 @pytest.fixture
-def photos(settings, monkeypatch) -> Photos:
+def photos(settings, monkeypatch) -> Iterator[Photos]:
     monkeypatch.setattr(module, "MOST_KEPT", 2)
-    return Photos(settings)
+    made = Photos(settings)
+    yield made
+    made.close()
+
+
+def add(photos: Photos, source: Path, name: str, owner: str) -> Photo:
+    return asyncio.run(photos.add(source, name, owner))
 
 
 def kept(photos: Photos, photo: Photo) -> bool:
@@ -26,21 +34,20 @@ def kept(photos: Photos, photo: Photo) -> bool:
 
 
 def test_one_logins_uploads_leave_anothers_alone(photos: Photos, photo: Path) -> None:
-    data = photo.read_bytes()
-    hers = photos.add(data, "hers.jpg", "anna")
-    his = [photos.add(data, "his.jpg", "ben") for _ in range(4)]
+    hers = add(photos, photo, "hers.jpg", "anna")
+    his = [add(photos, photo, "his.jpg", "ben") for _ in range(4)]
     assert kept(photos, hers)
     assert [kept(photos, one) for one in his] == [False, False, True, True], "the oldest of one's own go first"
 
 
 def test_a_photo_is_kept_for_a_day(settings: Settings, photo: Path) -> None:
     now = 5.0
-    photos, data = Photos(settings, lambda: now), photo.read_bytes()
-    old = photos.add(data, "old.jpg", "anna")
+    photos = Photos(settings, lambda: now)
+    old = add(photos, photo, "old.jpg", "anna")
     now += 60
-    young = photos.add(data, "young.jpg", "anna")
+    young = add(photos, photo, "young.jpg", "anna")
     now = 5.0 + KEEP_SECONDS
-    photos.add(data, "his.jpg", "ben")
+    add(photos, photo, "his.jpg", "ben")
     assert not kept(photos, old)
     assert kept(photos, young)
 
@@ -48,21 +55,19 @@ def test_a_photo_is_kept_for_a_day(settings: Settings, photo: Path) -> None:
 @pytest.mark.parametrize("seconds", [-10 * KEEP_SECONDS, 10 * KEEP_SECONDS])
 def test_a_clock_that_is_set_takes_no_photo_away(photos: Photos, photo: Path, monkeypatch, seconds: float) -> None:
     """The files' own times are the disk's, perhaps another machine's: here all of them lie before or after now."""
-    data = photo.read_bytes()
-    first, second = (photos.add(data, "hers.jpg", "anna") for _ in range(2))
+    first, second = (add(photos, photo, "hers.jpg", "anna") for _ in range(2))
     for place in (first.folder, second.folder):
         os.utime(place, (time.time() + seconds, time.time() + seconds))
-    third = photos.add(data, "hers.jpg", "anna")
+    third = add(photos, photo, "hers.jpg", "anna")
     assert [kept(photos, one) for one in (first, second, third)] == [False, True, True]
 
 
 def test_photos_of_an_older_version_count_as_the_oldest(photos: Photos, photo: Path) -> None:
-    data = photo.read_bytes()
-    older = photos.add(data, "a.jpg", "anna")
+    older = add(photos, photo, "a.jpg", "anna")
     about = older.folder / "about.json"
     said = json.loads(about.read_text())
     del said["number"]
     about.write_text(json.dumps(said))
-    newer = [photos.add(data, "b.jpg", "anna") for _ in range(2)]
+    newer = [add(photos, photo, "b.jpg", "anna") for _ in range(2)]
     assert not kept(photos, older)
     assert all(kept(photos, one) for one in newer)

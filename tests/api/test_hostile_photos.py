@@ -1,0 +1,16 @@
+"""24 pictures at once that are made to fill the memory: the page stays small, and answers others."""
+
+from fanslymotion.bench.photos import crowd
+
+LOGINS = (("anna", "secret-1"), ("ben", "secret-2"))
+
+
+def test_the_page_stays_small_while_24_hostile_pictures_come_in(make_studio) -> None:
+    words = [word for login in LOGINS for word in ("--auth", ":".join(login))]
+    studio = make_studio("--no-worker", *words)
+    found = crowd(studio.url, studio.process.pid, *LOGINS)
+    print(found)
+    assert found["answers"] == {"200": 6, "400": 18}
+    assert found["asked"] > 0, "the other login's requests were answered meanwhile"
+    assert found["peak"] - found["rest"] <= 1e9
+    assert "Traceback" not in studio.said
