@@ -4,6 +4,7 @@ An open file cannot be replaced on Windows, so every checkpoint has a name of it
 """
 
 import errno
+import hashlib
 import json
 import logging
 import time
@@ -23,11 +24,15 @@ from .conditioning import Conditioning
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
-"""Of the files' layout. Others are ignored: a job from another version starts anew instead of breaking."""
+VERSION = 2
+"""Of the files' layout. Others are ignored: a job from another version starts anew instead of breaking. (1 had no
+checksum.)"""
 
 INTERVAL = 30.0
 """Seconds of sampling that a sudden death may cost."""
+
+UNUSABLE = (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
+"""What reading a file may raise that is cut off, scrambled, or another program's. (torch raises RuntimeError.)"""
 
 PREFIX, SUFFIX = "checkpoint-", ".safetensors"
 KEPT = 2
@@ -45,8 +50,8 @@ class Saved:
 def newest_note(folder: Path) -> dict[str, Any]:
     """What the newest readable checkpoint of a work folder keeps along, {} when there is none."""
     for _, path in sorted(numbered(folder), reverse=True):
-        with suppress(SafetensorError, OSError, ValueError, KeyError, TypeError), safe_open(path, "pt") as file:
-            return dict(json.loads((file.metadata() or {})["fanslymotion"])["note"])
+        with suppress(*UNUSABLE):
+            return dict(_read_whole(path)[0]["note"])
     return {}
 
 
@@ -109,7 +114,7 @@ class Checkpoints:
         for _, path in sorted(numbered(self.folder), reverse=True):
             try:
                 return self._read(path)
-            except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+            except UNUSABLE as e:
                 log.warning("Checkpoint %s is not used: %s", path.name, e)
         return None
 
@@ -138,7 +143,8 @@ class Checkpoints:
         path = self.folder / f"{PREFIX}{self._number + 1:06d}{SUFFIX}"
         part = part_path(path)
         try:
-            _save(present, part, {"fanslymotion": json.dumps(header)})
+            text = json.dumps(header)
+            _save(present, part, {"fanslymotion": text, "sha256": _checksum(text, present)})
             commit(part, path)
         finally:
             with suppress(OSError):
@@ -149,13 +155,9 @@ class Checkpoints:
                 _delete(old)
 
     def _read(self, path: Path) -> Saved:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["fanslymotion"])
-            if header["version"] != VERSION:
-                raise ValueError(f"it is of version {header['version']}, this program writes {VERSION}")
-            if header["key"] != self.key:
-                raise ValueError("it belongs to other settings, another photo or another model")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        header, tensors = _read_whole(path)
+        if header["key"] != self.key:
+            raise ValueError("it belongs to other settings, another photo or another model")
         state = ClipState(
             conditioning=Conditioning(tensors["embedding"], tensors["image"]),
             rng=tensors["rng"],
@@ -170,6 +172,29 @@ class Checkpoints:
         if not all(torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point()):
             raise ValueError("it holds numbers that are not finite")
         return Saved(state, dict(header["note"]))
+
+
+def _read_whole(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """The header and the tensors of a file that is as it was written. Raise one of UNUSABLE for any other."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        text = metadata["fanslymotion"]
+        version = json.loads(text)["version"]
+        if version != VERSION:
+            raise ValueError(f"it is of version {version}, this program writes {VERSION}")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    if metadata["sha256"] != _checksum(text, tensors):
+        raise ValueError("its checksum is wrong: the disk or the memory has changed it")
+    return json.loads(text), tensors
+
+
+def _checksum(text: str, tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over the header's text and each tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _save(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from fanslymotion.pipeline import checkpoint as module
-from fanslymotion.pipeline.checkpoint import Checkpoints
+from fanslymotion.pipeline.checkpoint import Checkpoints, Saved, newest_note
 from fanslymotion.pipeline.clip import ClipState
 from fanslymotion.pipeline.conditioning import Conditioning, window_generator
 from safetensors.torch import save_file
@@ -120,6 +120,51 @@ def test_a_bad_one_gives_way_to_the_one_before(damage: Any, tmp_path: Path, capl
     assert "checkpoint-000002.safetensors is not used" in caplog.text
     (tmp_path / "checkpoint-000001.safetensors").unlink()
     assert Checkpoints(tmp_path, "key").load() is None
+
+
+def same(one: Saved, other: Saved) -> bool:
+    mine, its = one.state, other.state
+    tensors = ((mine.x, its.x), (mine.done, its.done), (mine.rng, its.rng))
+    equal = all((a is None) == (b is None) and (a is None or torch.equal(a, b)) for a, b in tensors)
+    equal &= torch.equal(mine.conditioning.embedding, its.conditioning.embedding)
+    return equal and (mine.window, mine.step, one.note) == (its.window, its.step, other.note)
+
+
+def test_no_flipped_bit_is_gone_on_with(tmp_path: Path) -> None:
+    """Bits all over the file: it means what it did (a blank between two words), or the one before is taken."""
+    keeper = Checkpoints(tmp_path, "key", note=lambda: {"width": 448})
+    keeper.now(state(step=1))
+    keeper.now(state(step=2))
+    original, before = keeper.load(), None
+    path = tmp_path / "checkpoint-000002.safetensors"
+    whole = path.read_bytes()
+    data = 8 + int.from_bytes(whole[:8], "little")
+    places = [*range(0, data, 3), *range(data, len(whole), 61)]
+    refused = 0
+    for n in places:
+        flipped = bytearray(whole)
+        flipped[n] ^= 1 << n % 8
+        path.write_bytes(flipped)
+        found = keeper.load()
+        assert found is not None
+        assert original is not None
+        if found.state.step == 1:
+            before = before or found
+            refused += 1
+            assert same(found, before)
+        else:
+            assert same(found, original), f"byte {n}"
+        assert newest_note(tmp_path) == {"width": 448}
+    assert refused > 0.9 * len(places)
+
+
+def test_one_without_a_checksum_is_not_used_and_the_job_begins_anew(tmp_path: Path, caplog: Any) -> None:
+    header = {"version": 1, "key": "key", "window": 0, "step": 0, "noise_dtype": "float32", "note": {"width": 8}}
+    metadata = {"fanslymotion": json.dumps(header)}
+    save_file({"rng": torch.zeros(1)}, tmp_path / "checkpoint-000001.safetensors", metadata=metadata)
+    assert Checkpoints(tmp_path, "key").load() is None
+    assert newest_note(tmp_path) == {}
+    assert "is of version 1" in caplog.text
 
 
 def test_another_jobs_is_not_taken(tmp_path: Path, caplog: Any) -> None:
