@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -30,7 +31,7 @@ from .doctor.command import doctor_command
 from .errors import BadInput, FanslymotionError, ModelError, NotFound
 from .models.commands import models_app
 from .proxies import repair_proxies
-from .settings import Settings
+from .settings import SHOWN, Settings
 from .streams import utf8_streams
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from .queue.types import Job
 
 RESTART_SECONDS = 120.0  # a worker hands its job back within a step; the slowest steps take about a minute
+
+MOST_LISTED = 1_000_000
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -62,12 +65,30 @@ def main() -> None:
         app(prog_name="fanslymotion")
     except FanslymotionError as e:
         fail(e)
-    except OSError as e:
-        if not isinstance(e, BrokenPipeError) and not (sys.platform == "win32" and e.errno == errno.EINVAL):
-            raise
-        # `fanslymotion jobs list | head`; Windows says "invalid argument" there
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as e:  # a full disk behind `> file`, a device that is gone
+        discard_output()
+        if not _reader_is_gone(e):
+            with suppress(OSError):
+                show_error(
+                    f"{e.filename or 'the output'} cannot be used: {e.strerror or e}; check it, and the space on its disk"
+                )
         sys.exit(FAILED)
+
+
+def _reader_is_gone(error: OSError) -> bool:
+    """As in `fanslymotion jobs list | head`. Windows says "invalid argument" there."""
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
+
+
+def discard_output() -> None:
+    """What is still to be written goes nowhere: Python's end would try it once more, and complain."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except AttributeError:  # closed from the beginning
+            continue
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def fail(error: FanslymotionError) -> NoReturn:
@@ -84,12 +105,15 @@ def open_jobs() -> tuple["Jobs", Settings]:
 
 def find_job(jobs: "Jobs", text: str) -> "Job":
     """By id or by the beginning of one."""
+    unknown = BadInput(f"there is no job {text[:SHOWN]!r}; 'fanslymotion jobs list' shows them")
+    if not (text.isascii() and text.isalnum()):
+        raise unknown
     try:
         return jobs.get(text)
     except NotFound:
-        found = [job for job in jobs.list(limit=10_000) if job.id.startswith(text)] if text else []
+        found = [job for job in jobs.list(limit=10_000) if job.id.startswith(text)]
     if not found:
-        raise BadInput(f"there is no job {text!r}; 'fanslymotion jobs list' shows them")
+        raise unknown
     if len(found) > 1:
         raise BadInput(f"{text!r} begins the ids of {len(found)} jobs; give a few characters more")
     return found[0]
@@ -250,7 +274,7 @@ def restart_worker() -> None:
 @jobs_app.command("list")
 def jobs_list(
     status: Annotated[list[str] | None, typer.Option(help="queued, running, done, failed, cancelled")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="How many, the newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List jobs."""
@@ -349,7 +373,7 @@ def jobs_delete(job_ids: JobIds) -> None:
 
 
 @jobs_app.command("move")
-def jobs_move(job_id: JobId, place: Annotated[int, typer.Argument(min=1, help="1 is next.")]) -> None:
+def jobs_move(job_id: JobId, place: Annotated[int, typer.Argument(min=1, max=MOST_LISTED, help="1 is next.")]) -> None:
     """Move a waiting job to another place in the line."""
     jobs, _ = open_jobs()
     found = find_job(jobs, job_id)

@@ -27,7 +27,7 @@ from .presets import Presets
 from .queue.rows import photo_of
 from .queue.types import Job, Status
 from .queue.warm import held
-from .settings import Settings
+from .settings import Settings, own_path
 
 if TYPE_CHECKING:
     from .queue.jobs import Jobs
@@ -38,9 +38,13 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
     if wanted["seed"] is None:
         wanted["seed"] = secrets.randbelow(2**32)
     wanted["model"] = wanted["model"] or default_model(presets, settings)
-    if wanted["model"] not in presets.models and Path(wanted["model"]).expanduser().is_dir():
-        wanted["model"] = str(Path(wanted["model"]).expanduser().absolute())
+    if wanted["model"] not in presets.models and (folder := own_path(wanted["model"], "--model")).is_dir():
+        wanted["model"] = str(folder)
     return VideoRequest(**wanted)
+
+
+LONGEST_NAME = 240
+"""Bytes. File systems take 255; a number may have to go in."""
 
 
 class Target(NamedTuple):
@@ -52,16 +56,25 @@ class Target(NamedTuple):
 
 def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[Target]:
     """Where each video goes; checked now, because after an hour of work is too late."""
+    asked = None if asked is None else own_path(asked, "--out")
     if asked is not None and not asked.is_dir():
         if len(photos) > 1:
             raise BadInput(f"--out is {str(asked)!r}; with several photos it must be an existing folder")
         if asked.suffix.lower() != ".mp4":
             raise BadInput(f"--out is {str(asked)!r}; a video's name ends in .mp4 (or name an existing folder)")
-        _check_writable(asked.absolute().parent)
-        return [Target(asked.absolute(), exact=True)]
-    folder = (asked or Path.cwd()).absolute()
+        _check_writable(asked.parent)
+        return [Target(asked, exact=True)]
+    folder = asked or own_path(".", "--out")
     _check_writable(folder)
-    return [Target(folder / f"{photo.stem}-{suffix}.mp4", exact=False) for photo in photos]
+    return [Target(folder / _video_name(photo, suffix), exact=False) for photo in photos]
+
+
+def _video_name(photo: Path, suffix: str) -> str:
+    """The photo's name with what it is made to; shortened where no file can be called so."""
+    stem = photo.stem
+    while len(os.fsencode(f"{stem}-{suffix}.mp4")) > LONGEST_NAME:
+        stem = stem[:-1]
+    return f"{stem}-{suffix}.mp4"
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Where things live on this machine. The one settings object; everything takes it as an argument."""
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from .errors import BadInput
 
 ROOT = Path(__file__).resolve().parent
 """The checkout: the package's own files (presets, bundled model, sample photo)."""
+
+SHOWN = 80
+"""Characters of a path that an error quotes."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        home = Path(environ.get("FANSLYMOTION_HOME") or ROOT / "data").expanduser().absolute()
-        models = Path(environ.get("FANSLYMOTION_MODELS") or ROOT / "cache" / "models").expanduser().absolute()
+        home = own_path(environ.get("FANSLYMOTION_HOME") or ROOT / "data", "FANSLYMOTION_HOME")
+        models = own_path(environ.get("FANSLYMOTION_MODELS") or ROOT / "cache" / "models", "FANSLYMOTION_MODELS")
         database = environ.get("FANSLYMOTION_DATABASE") or _database_in(home)
         return cls(home, models, database, _seconds("FANSLYMOTION_IDLE", environ.get("FANSLYMOTION_IDLE") or "600"))
 
@@ -65,6 +69,32 @@ class Settings:
 
     def job_dir(self, job_id: str) -> Path:
         return self.jobs_dir / job_id
+
+
+def own_path(words: str | Path, what: str) -> Path:
+    """The absolute path that a person has named; it need not exist. `~` stands for a home folder.
+
+    what: the option or variable that named it. Raise BadInput for what cannot be a path on this machine.
+    """
+    said = f"{what} is {str(words)[:SHOWN]!r}"
+    try:
+        path = Path(words).expanduser()
+    except RuntimeError as e:
+        raise BadInput(f"{said}: this machine has no such user; write the whole path") from e
+    try:
+        path = path.absolute()
+    except OSError as e:
+        raise BadInput("the folder that this command runs in is gone; change to another one (cd)") from e
+    try:
+        str(path).encode()  # it goes into databases, JSON and TOML
+        path.lstat()
+    except UnicodeEncodeError as e:
+        raise BadInput(f"{said}: this name is not written in UTF-8; rename it, or choose another place") from e
+    except (OSError, ValueError) as e:
+        if isinstance(e, ValueError) or e.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
+            reason = getattr(e, "strerror", None) or e
+            raise BadInput(f"{said}: no file can be called so ({reason}); choose another name") from e
+    return path
 
 
 def _database_in(home: Path) -> str:

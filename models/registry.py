@@ -13,7 +13,7 @@ from ..errors import BadInput, ModelError
 from ..fs import write_whole
 from ..pipeline.models import check_folder, find_model, folder_preset
 from ..presets import ModelPreset, Presets
-from ..settings import Settings
+from ..settings import Settings, own_path
 from .download import Manifest, folder_of
 from .downloads import Downloads, DownloadState, partial_bytes
 from .fetch import hash_matches, new_hash
@@ -157,7 +157,7 @@ def remove(name: str, presets: Presets, settings: Settings) -> int:
 
 def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
     """Make a preset for a folder of the user's; nothing is copied. Raise ModelError or BadInput."""
-    folder = path.expanduser().absolute()
+    folder = own_path(path, "the folder")
     check_folder(folder)
     preset = folder_preset(folder)
     name = name or re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"

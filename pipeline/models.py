@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import ModelError, PresetError
+from ..errors import BadInput, ModelError, PresetError
 from ..presets import ModelPreset, Presets
-from ..settings import ROOT, Settings
+from ..settings import ROOT, Settings, own_path
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +67,11 @@ def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
         if preset.name == "mini" and not folder.is_dir():
             return random_mini(preset, settings)
         return ModelFolder(preset, folder)
-    folder = Path(name).expanduser()
+    folder = own_path(name, "model")
     if not folder.is_dir():
         known = ", ".join(presets.models)
         raise PresetError(f"model is {name!r}; choose one of {known}, or give the path of a folder with a model")
-    return ModelFolder(folder_preset(folder.absolute()), folder.absolute())
+    return ModelFolder(folder_preset(folder), folder)
 
 
 def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
@@ -195,7 +195,10 @@ def _preset_folder(preset: ModelPreset, settings: Settings) -> Path:
         return ROOT / preset.folder
     if preset.source == "hub":
         return settings.models / preset.name
-    return Path(preset.folder).expanduser()
+    try:
+        return own_path(preset.folder, f"{preset.name}: folder")
+    except BadInput as e:  # one preset of the user's must not stop the list of all
+        raise ModelError(str(e)) from e
 
 
 def _remedy(folder: Path, preset: ModelPreset | None) -> str:

@@ -58,7 +58,10 @@ class DamagedError(StoreError):
 def open_database(settings: Settings) -> Database:
     """Connect lazily, one connection per thread. SQLite: WAL, and every acknowledged write survives a power cut."""
     url = settings.database
-    scheme = urlsplit(url).scheme
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as e:
+        raise StoreError(f"FANSLYMOTION_DATABASE is {_without_password(url)!r}: {e}; correct it") from e
     if not scheme.startswith(("sqlite", "postgres", "psycopg")):
         raise StoreError(
             f"FANSLYMOTION_DATABASE is {_without_password(url)!r}; it must begin with sqlite:/// or postgresql://"

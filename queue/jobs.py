@@ -208,7 +208,8 @@ class Jobs:
         table = self._tables.Job
         try:
             with self.store.write():
-                table.delete().where(table.id == job_id).execute()  # a final status is never left
+                if not table.delete().where(table.id == job_id).execute():  # a final status is never left
+                    raise NotFound(f"there is no job {job_id!r}")  # another delete was quicker
                 self._tables.Event.delete().where(self._tables.Event.job == job_id).execute()
                 self._tables.Preview.delete().where(self._tables.Preview.job == job_id).execute()
                 disown(self.store, job_id)

@@ -149,6 +149,10 @@ def listen(host: str, port: int | None, say: Callable[[str], None]) -> socket.so
             if e.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", -1)) or _windows_says_taken(e):
                 continue
             raise BadInput(f"the page cannot be served at {host}, port {number}: {e.strerror or e}") from e
+        except (ValueError, TypeError) as e:  # no name at all: a NUL, half a character, a label of 64 letters
+            raise BadInput(
+                f"the host is {host[:80]!r}, which is no name or address; leave --host out, or name one"
+            ) from e
         if port is None and number != FIRST_PORT:
             say(f"Port {FIRST_PORT} is taken by another program; this page is on port {number}.")
         return listener
