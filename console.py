@@ -45,7 +45,12 @@ def err() -> Console:
 
 
 def show_error(error: Exception | str) -> None:
-    err().print(Text.assemble(("Error: ", "bold red"), str(error)), soft_wrap=True)
+    err().print(Text.assemble(("Error: ", "bold red"), harmless(str(error))), soft_wrap=True)
+
+
+def harmless(text: str) -> str:
+    """Control characters of a name, spelled out: some terminals do as they say."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def print_json(data: Any) -> None:

@@ -1,7 +1,7 @@
 """Photos of strangers, decoded in a process of their own: its memory and its time are bounded, whatever they claim.
 
-A decoder holds Python's lock for seconds on a large picture, takes gigabytes on a small file that asks for it, and may
-crash on a broken one. None of that reaches the page: the process is watched, and ended when it goes too far.
+A decoder takes gigabytes or minutes on a small file that asks for them, and may crash on a broken one; what it took
+stays with the C library. None of that reaches the page: the process is watched, and ended when it goes too far.
 """
 
 import json

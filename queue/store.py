@@ -27,7 +27,11 @@ class Store:
         try:
             self.db = open_database(settings)
         except OSError as e:
-            raise StoreError(f"the data folder {settings.home} cannot be made: {e.strerror or e}") from e
+            folder = e.filename or settings.home
+            raise StoreError(
+                f"the data folder {folder} cannot be made: {e.strerror or e}; choose another one with "
+                "FANSLYMOTION_HOME or FANSLYMOTION_DATABASE"
+            ) from e
         self.tables = Tables(self.db)
         self._seen = threading.local()
         self._begin()

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
@@ -122,8 +121,7 @@ async def estimate(
 async def settings_of_a_video(request: Request) -> dict[str, Any]:
     """The body is one of our mp4 files; the answer the settings it was made with. Its presets may not exist here."""
     name = clean_name(unquote(request.headers.get("x-photo-name", "")))
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "video.mp4"
+    with request.app.state.studio.photos.arrival("video.mp4") as path:
         await read_file(request, path, MOST_VIDEO_BYTES, f"{name} is larger than {MOST_VIDEO_BYTES >> 20} MB")
         try:
             found = await asyncio.to_thread(read_metadata, path)

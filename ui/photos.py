@@ -92,14 +92,14 @@ class Photos:
         return photo
 
     @contextmanager
-    def arrival(self) -> Iterator[Path]:
-        """Where a file is put while it comes in; on the disk, because fifty of them fill the memory."""
+    def arrival(self, name: str = "photo") -> Iterator[Path]:
+        """Where a file is put while it comes in; on the disk, because many of them fill the memory, and so may /tmp."""
         try:
             make_folder(self._folder)
             with tempfile.TemporaryDirectory(
                 dir=self._folder, prefix="arriving-", ignore_cleanup_errors=True
             ) as folder:
-                yield Path(folder) / "photo"
+                yield Path(folder) / name
         except OSError as e:  # while it is written, too
             raise StoreError(f"the photo cannot be kept in {self._folder}: {e.strerror or e}") from e
 

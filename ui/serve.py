@@ -148,7 +148,10 @@ def listen(host: str, port: int | None, say: Callable[[str], None]) -> socket.so
         except OSError as e:
             if e.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", -1)) or _windows_says_taken(e):
                 continue
-            raise BadInput(f"the page cannot be served at {host}, port {number}: {e.strerror or e}") from e
+            raise BadInput(
+                f"the page cannot be served at {host[:80]}, port {number}: {e.strerror or e}; leave --host out, or "
+                "name an address of this machine"
+            ) from e
         except (ValueError, TypeError) as e:  # no name at all: a NUL, half a character, a label of 64 letters
             raise BadInput(
                 f"the host is {host[:80]!r}, which is no name or address; leave --host out, or name one"

@@ -117,6 +117,7 @@ def check(said, *, at_least_one_of: tuple[int, ...] = (1, 2)) -> None:
     assert said.stdout == ""
     assert said.stderr.strip()
     assert "secret" not in said.stderr
+    assert "\x1b" not in said.stderr
 
 
 def filled(words: list[str], photo: Path, job: str) -> list[str]:
