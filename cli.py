@@ -70,7 +70,7 @@ def main() -> None:
         if not _reader_is_gone(e):
             with suppress(OSError):
                 show_error(
-                    f"{e.filename or 'the output'} cannot be used: {e.strerror or e}; check it, and the space on its disk"
+                    f"{e.filename or 'the output'} cannot be used: {e.strerror or e}; check it and its disk's space"
                 )
         sys.exit(FAILED)
 
