@@ -1,4 +1,4 @@
-"""From whatever somebody calls a photo to an upright sRGB picture of a bounded size, or one sentence why not."""
+"""Load any supported photo as an upright, size-limited sRGB picture, or raise BadInput."""
 
 import io
 import logging
@@ -7,14 +7,22 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import BadInput, StoreError
 from ..fs import commit, part_path
+from .colour import SRGB
+from .photo_bmp import read_bmp
+from .photo_file import PhotoFile
+from .photo_heif import read_colours
+from .photo_jpeg import open_jpeg, read_jpeg
 from .photo_memory import check_memory
+from .photo_pixels import MIN_SIDE, bare, normalise
+from .photo_png import read_png
+from .photo_tiff import as_black_is_zero, check_kind, grey_range, is_raw, mend_planes, read_tags, unknown_kind
 
 log = logging.getLogger(__name__)
 
@@ -27,21 +35,27 @@ MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 120_000_000
 """Checked in the header before anything is decoded. 108-megapixel phones pass."""
 
-MIN_SIDE = 64
-"""Pixels. Below, there is nothing to animate."""
-
 MAX_ASPECT = 8.0
 """Long side over short side. The widest phone panoramas have 4 to 6."""
 
-SHORT_SIDE, LONG_SIDE = 1536, 4096
-"""Pixels; larger photos are reduced. A square 1080p clip has 1440 × 1440."""
+
+class Photo(NamedTuple):
+    """image: RGB, upright, sRGB, without metadata. notes: sentences about what the file lacks."""
+
+    image: Image.Image
+    notes: tuple[str, ...] = ()
 
 
 _one_at_a_time = Lock()
 """A process's threads decode one after the other: together they would need the memory of all."""
 
 
-def load_photo(source: Path | bytes, name: str = "", memory: int | None = None) -> Image.Image:
+def load_photo(source: Path | bytes, name: str = "") -> Image.Image:
+    """As `read_photo`, without its notes."""
+    return read_photo(source, name).image
+
+
+def read_photo(source: Path | bytes, name: str = "", memory: int | None = None) -> Photo:
     """Return the photo as RGB: upright, sRGB, transparency over white, the first frame of an animation.
 
     source: a file or its bytes. name: what the person calls it, for the messages; a path has its own.
@@ -51,14 +65,13 @@ def load_photo(source: Path | bytes, name: str = "", memory: int | None = None) 
     name = name or (source.name if isinstance(source, Path) else "the photo")
     data = source if isinstance(source, bytes) else _read(source, name)
     _check_bytes(data, name)
-    _register_heif()
+    if Path(name).suffix.lower() in RAW_SUFFIXES or data.startswith(RAW_SIGNATURES) or data[4:12] == b"ftypcrx ":
+        raise BadInput(_raw(name))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata and Pillow's own, lower size limit; ours is checked next
-            with _one_at_a_time, Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_size(image.width, image.height, name)
-                check_memory(image, name, memory)
-                return _normalise(image, name)
+            with _one_at_a_time:
+                return _decode(data, name, memory)
     except BadInput:
         raise
     except Image.DecompressionBombError as e:
@@ -72,13 +85,51 @@ def load_photo(source: Path | bytes, name: str = "", memory: int | None = None) 
         raise BadInput(f"{name} is damaged or incomplete; open it in a picture viewer and save it again") from e
 
 
+def _decode(data: bytes, name: str, memory: int | None) -> Photo:
+    """Open it as the format that its first bytes name. Raise BadInput, or any error of a decoder."""
+    if data.startswith(b"\xff\xd8\xff"):
+        file = read_jpeg(data, name)
+        with open_jpeg(file.data) as image:
+            return _photo(image, file, name, memory)
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return _decode_tiff(data, name, memory)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        file = read_png(data)
+    elif data.startswith(b"BM"):
+        file = read_bmp(data)
+    else:
+        colours = read_colours(data) if data[4:8] == b"ftyp" else None
+        file = PhotoFile(data, colours, deep=colours is not None and colours.transfer != SRGB)
+        _register_heif()
+    with Image.open(io.BytesIO(file.data), formats=FORMATS) as image:
+        return _photo(image, file, name, memory)
+
+
+def _decode_tiff(data: bytes, name: str, memory: int | None) -> Photo:
+    tags = read_tags(data)
+    if is_raw(data, tags):
+        raise BadInput(_raw(name))
+    check_kind(tags, name)
+    try:
+        opened = Image.open(io.BytesIO(as_black_is_zero(data, tags)), formats=("TIFF",))
+    except UnidentifiedImageError as e:
+        raise unknown_kind(tags, name) from e
+    with opened as image:
+        mend_planes(image, tags)
+        return _photo(image, PhotoFile(data, grey=lambda: grey_range(np.asarray(image), tags, name)), name, memory)
+
+
+def _photo(image: Image.Image, file: PhotoFile, name: str, memory: int | None) -> Photo:
+    _check_size(image.width, image.height, max(MAX_PIXELS, file.most_pixels), name)
+    check_memory(image, name, memory)
+    return Photo(*normalise(image, file, name))
+
+
 def save_photo(image: Image.Image, path: Path) -> None:
     """Write a PNG without metadata, in one move. Raise StoreError when the folder cannot be written."""
     part = part_path(path)
-    bare = Image.new("RGB", image.size)
-    bare.paste(image)
     try:
-        bare.save(part, format="PNG", compress_level=1)
+        bare(image).save(part, format="PNG", compress_level=1)
         commit(part, path)
     except OSError as e:
         raise StoreError(f"the photo cannot be written to {path}: {e.strerror or e}; free or choose that folder") from e
@@ -115,10 +166,10 @@ def _check_bytes(data: bytes, name: str) -> None:
         raise BadInput(f"{name} is larger than {MAX_BYTES >> 20} MB; save it smaller, for example as JPEG")
 
 
-def _check_size(width: int, height: int, name: str) -> None:
+def _check_size(width: int, height: int, most: int, name: str) -> None:
     size = f"{name} is {width} × {height} pixels"
-    if width * height > MAX_PIXELS:
-        raise BadInput(f"{size}, more than {MAX_PIXELS // 10**6} million in all; save it smaller")
+    if width * height > most:
+        raise BadInput(f"{size}, more than {most // 10**6} million in all; save it smaller")
     if max(width, height) > MAX_ASPECT * min(width, height):
         shape = "narrow" if width < height else "flat"
         raise BadInput(f"{size}, too {shape} for a video; crop it to at most {MAX_ASPECT:.0f} : 1")
@@ -134,14 +185,21 @@ SIGNATURES = {
     b"\x1aE\xdf\xa3": "a video; choose a photo, or save one frame of it as a picture",
     b"%!PS": "a PostScript file; save it as a picture",
 }
-RAW_SUFFIXES = {".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw"}
+RAW_SUFFIXES = {
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".gpr", ".iiq", ".kdc", ".mef", ".mos"),
+    *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+}
+"""Of camera raw files. Most are TIFF inside, so that a decoder takes their thumbnail for the photo."""
+RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"\0MRM", b"FOVb", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"II\x1a\0\0\0HEAPCCDR")
+
+
+def _raw(name: str) -> str:
+    return f"{name} is a camera's raw file; develop it and save it as JPEG"
 
 
 def _not_a_photo(data: bytes, name: str) -> str:
     """The sentence for bytes that no decoder took; it names what they are where that is easy to see."""
     head = data[:1024].lstrip().lower()
-    if Path(name).suffix.lower() in RAW_SUFFIXES:
-        return f"{name} is a camera's raw file; develop it and save it as JPEG"
     for signature, what in SIGNATURES.items():
         if data.startswith(signature):
             return f"{name} is {what}"
@@ -167,98 +225,3 @@ def _register_heif() -> None:
     from pillow_heif import register_heif_opener
 
     register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-
-
-def _normalise(image: Image.Image, name: str) -> Image.Image:
-    """Decode and bring to RGB. Reduced as early as the mode allows, so that a large photo costs little memory."""
-    target = _bounded(image.size)
-    profile = image.info.get("icc_profile")
-    image.draft(None, target)  # JPEG only: decode at 1/2, 1/4 or 1/8
-    image.load()
-    upright = _upright(image)
-    target = _bounded(upright.size)
-    picture = _eight_bit(upright)
-    if picture.size != target:
-        picture = picture.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    alpha = None
-    if picture.mode in ("RGBA", "LA"):
-        alpha = picture.getchannel("A")
-        if alpha.getextrema() == (0, 0):
-            raise BadInput(f"{name} is completely transparent; choose a photo with something on it")
-        picture = picture.convert(picture.mode[:-1])
-    rgb = _to_srgb(picture, profile)
-    if alpha is not None:
-        white = Image.new("RGB", rgb.size, "white")
-        white.paste(rgb, mask=alpha)
-        rgb = white
-    bare = Image.new("RGB", rgb.size)
-    bare.paste(rgb)  # a new image has no EXIF, XMP, comments or profile to carry along
-    return bare
-
-
-def _bounded(size: tuple[int, int]) -> tuple[int, int]:
-    """The size (pixels) reduced to fit SHORT_SIDE and LONG_SIDE, never enlarged."""
-    short, long = sorted(size)
-    scale = min(1.0, SHORT_SIDE / short, LONG_SIDE / long)
-    width, height = (max(MIN_SIDE, round(side * scale)) for side in size)
-    return width, height
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation. A photo with broken EXIF is taken as it lies."""
-    try:
-        ImageOps.exif_transpose(image, in_place=True)  # no copy of one that lies upright
-    except Exception as e:  # EXIF is free-form bytes: struct.error, KeyError, SyntaxError, TypeError, …
-        log.info("EXIF ignored: %r", e)
-    return image
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Bring any of Pillow's modes to L, LA, RGB, RGBA, CMYK or LAB with 8 bits a channel."""
-    if image.mode.startswith(("I", "F")):
-        return _scaled_grey(np.asarray(image))
-    if image.mode == "PA" or (image.mode not in ("RGBA", "LA") and image.has_transparency_data):
-        return image.convert("RGBA")
-    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB"):
-        return image
-    return image.convert("L" if image.mode == "1" else "RGB")
-
-
-def _scaled_grey(values: np.ndarray) -> Image.Image:
-    """16-bit, 32-bit or float grey to L. Pillow's own conversion clips at 255, which turns such photos white."""
-    grey = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    top = float(grey.max(initial=0.0))
-    if values.dtype == np.uint16:
-        white = 65535.0
-    elif values.dtype.kind == "f":
-        white = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else top
-    else:
-        white = 255.0 if top <= 255 else 65535.0 if top <= 65535 else top
-    return Image.fromarray(np.clip(grey * (255.0 / white) + 0.5, 0, 255).astype(np.uint8))
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert by the embedded ICC profile; without one, or with a broken one, by Pillow's plain formulas."""
-    if image.mode == "LAB":
-        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return _converted(image, source)
-        except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as e:
-            log.info("colour profile ignored: %s", e)
-    return image.convert("RGB")
-
-
-def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
-    profile: Any = source.profile  # Pillow's stub says it is a file
-    space = profile.xcolor_space.strip()
-    if space == "GRAY" and image.mode != "L":
-        image = image.convert("L")
-    elif space == "RGB" and image.mode == "L":
-        image = image.convert("RGB")  # a grey PNG may carry an RGB profile
-    target = ImageCms.createProfile("sRGB")
-    intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-    flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
-    result = ImageCms.profileToProfile(image, source, target, renderingIntent=intent, outputMode="RGB", flags=flags)
-    return result if result is not None else image.convert("RGB")

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
 from ..errors import BadInput, StoreError
 from ..fs import write_whole
 from .ffmpeg import CREATION_FLAGS
-from .photo import jpeg_view, load_photo, save_photo
+from .photo import jpeg_view, read_photo, save_photo
 from .photo_memory import NeedsMemory
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,14 @@ KEEP_BYTES = 150_000_000
 IDLE_SECONDS = 60.0
 
 
+class Decoded(NamedTuple):
+    """width, height: of the normalised photo, in pixels. notes: sentences about what the file lacks."""
+
+    width: int
+    height: int
+    notes: tuple[str, ...] = ()
+
+
 class Decoder:
     """A process that decodes one photo at a time in at most `limit` bytes; started when needed. Safe in any thread."""
 
@@ -43,8 +51,8 @@ class Decoder:
         self._process: subprocess.Popen[str] | None = None
         self._idle: threading.Timer | None = None
 
-    def run(self, source: Path, name: str, photo: Path, view: Path, side: int) -> tuple[int, int]:
-        """Write the normalised photo, and a JPEG of it of at most `side` pixels; return the photo's size in pixels.
+    def run(self, source: Path, name: str, photo: Path, view: Path, side: int) -> Decoded:
+        """Write the normalised photo, and a JPEG of it of at most `side` pixels; return what was found.
 
         Raises:
             NeedsMemory: it takes more than the limit.
@@ -145,7 +153,7 @@ def _ask(process: "subprocess.Popen[str]", order: dict[str, Any]) -> dict[str, A
         return None
 
 
-def _understood(answer: dict[str, Any] | None, watch: _Watch, name: str) -> tuple[int, int]:
+def _understood(answer: dict[str, Any] | None, watch: _Watch, name: str) -> Decoded:
     if answer is None and watch.why == "memory":
         raise NeedsMemory(f"{name} takes more than {watch._limit // 10**6} MB of memory to open; save it smaller")
     if answer is None and watch.why == "time":
@@ -154,18 +162,17 @@ def _understood(answer: dict[str, Any] | None, watch: _Watch, name: str) -> tupl
         log.warning("a photo ended the process that decodes photos: %s", name)
         raise BadInput(f"{name} is damaged or incomplete; open it in a picture viewer and save it again")
     if "size" in answer:
-        width, height = answer["size"]
-        return width, height
+        return Decoded(*answer["size"], tuple(answer["notes"]))
     raise {"memory": NeedsMemory, "disk": StoreError}.get(answer["kind"], BadInput)(answer["sentence"])
 
 
 def decode(order: dict[str, Any]) -> dict[str, Any]:
     """In the process: what is to be answered."""
     try:
-        image = load_photo(Path(order["source"]), order["name"], memory=order["limit"])
+        image, notes = read_photo(Path(order["source"]), order["name"], memory=order["limit"])
         save_photo(image, Path(order["photo"]))
         write_whole(Path(order["view"]), jpeg_view(image, order["side"]))
-        return {"size": image.size}
+        return {"size": image.size, "notes": notes}
     except NeedsMemory as e:
         return {"kind": "memory", "sentence": str(e)}
     except BadInput as e:

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import BadInput, ModelError, NotFound, StoreError
 from ..fs import make_folder
 from ..pipeline.models import require_model
-from ..pipeline.photo import load_photo, save_photo
+from ..pipeline.photo import read_photo, save_photo
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..settings import Settings
@@ -77,9 +77,14 @@ class Jobs:
             self._check_room(owner, len(photos), limit)  # before any photo is read; below it is decided
         try:
             with Filling(self.store, len(photos)) as filling:
-                for folder, (photo, name) in zip(filling.folders, photos, strict=True):
+                notes = [
                     self._fill(folder, photo, name, checkpoints)
-                filling.accept(lambda: self._insert_all(filling.ids, photos, owner, request, limit))
+                    for folder, (photo, name) in zip(filling.folders, photos, strict=True)
+                ]
+                rows = [
+                    (job_id, name, found) for job_id, (_, name), found in zip(filling.ids, photos, notes, strict=True)
+                ]
+                filling.accept(lambda: self._insert_all(rows, owner, request, limit))
         except OSError as e:
             place = self.settings.jobs_dir
             raise StoreError(f"the job cannot be kept in {place}: {e.strerror or e}") from e
@@ -299,30 +304,27 @@ class Jobs:
         if waiting + more > limit:
             raise BadInput(f"{waiting} of your jobs are waiting already; at most {limit} may, so let some finish")
 
-    def _fill(self, folder: Path, photo: Path | bytes, name: str, checkpoints: Path | None) -> None:
-        image = load_photo(photo, name)
+    def _fill(self, folder: Path, photo: Path | bytes, name: str, checkpoints: Path | None) -> tuple[str, ...]:
+        """Return what the photo's file lacks, in sentences."""
+        image, notes = read_photo(photo, name)
         make_folder(folder)
         _check_space(folder)
         save_photo(image, photo_of(folder))
         if checkpoints is not None and checkpoints.is_dir():
             shutil.copytree(checkpoints, folder / WORK_NAME)
+        return notes
 
     def _insert_all(
-        self,
-        ids: Sequence[str],
-        photos: Sequence[tuple[Path | bytes, str]],
-        owner: str,
-        request: VideoRequest,
-        limit: int | None,
+        self, rows: Sequence[tuple[str, str, tuple[str, ...]]], owner: str, request: VideoRequest, limit: int | None
     ) -> None:
-        """Call it in a transaction."""
+        """Call it in a transaction. rows: id, name, and what the photo's file lacks."""
         self.store.alone()
-        self._check_room(owner, len(ids), limit)
-        for job_id, (_, name) in zip(ids, photos, strict=True):
-            self._insert(job_id, name, owner, request)
+        self._check_room(owner, len(rows), limit)
+        for job_id, name, notes in rows:
+            self._insert(job_id, name, owner, request, notes)
 
-    def _insert(self, job_id: str, name: str, owner: str, request: VideoRequest) -> None:
-        """Call it in a transaction."""
+    def _insert(self, job_id: str, name: str, owner: str, request: VideoRequest, notes: tuple[str, ...]) -> None:
+        """Call it in a transaction. notes: what the photo's file lacks."""
         now = time.time()
         self._tables.Job.insert(
             id=job_id,
@@ -332,8 +334,11 @@ class Jobs:
             request=json.dumps(request.to_json()),
             status=Status.QUEUED,
             created=now,
+            warnings=json.dumps(notes),
         ).execute()
         state.add_event(self.store, job_id, now, "status", Status.QUEUED)
+        for note in notes:
+            state.add_event(self.store, job_id, now, "log", f"[WARN] {note}", level="WARNING")
 
     def _send(self, job_id: str) -> None:
         """Wake a consumer. A message that cannot be sent is no loss: a worker looks for waiting jobs by itself."""

@@ -103,7 +103,7 @@ def finish(store: Store, job_id: str, worker: str, result: VideoResult, now: flo
         "fraction": 1.0,
         "eta": 0.0,
         "result": json.dumps(record),
-        "warnings": json.dumps(list(result.warnings)),
+        "warnings": json.dumps([*_notes(store, job_id), *result.warnings]),
     }
     return _end(store, _mine(store, job_id, worker) & (job.cancel == False), job_id, changes, now)  # noqa: E712
 
@@ -111,8 +111,16 @@ def finish(store: Store, job_id: str, worker: str, result: VideoResult, now: flo
 def fail(store: Store, job_id: str, worker: str, error: str, now: float, tried: Sequence[str] = ()) -> bool:
     """tried: what was changed on the way, so that it might go on."""
     changes = {"status": Status.FAILED, "finished": now, "error": error, "eta": None}
-    changes["warnings"] = json.dumps(list(tried))
+    changes["warnings"] = json.dumps([*_notes(store, job_id), *tried])
     return _end(store, _mine(store, job_id, worker), job_id, changes, now)
+
+
+def _notes(store: Store, job_id: str) -> list[str]:
+    """What the job already had to say when it was handed in: about its photo."""
+    job = store.tables.Job
+    with store.errors():
+        row = job.select(job.warnings).where(job.id == job_id).tuples().first()
+    return json.loads(row[0]) if row else []
 
 
 def end_cancelled(store: Store, job_id: str, worker: str, now: float) -> bool:

@@ -13,6 +13,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..doctor.notes import say_note
+from ..doctor.texts import LANGUAGES
 from ..errors import BadInput, NotFound
 from ..pipeline.metadata import read_metadata
 from ..pipeline.models import default_model
@@ -260,7 +262,7 @@ def file_stem(job: Job) -> str:
 
 
 def _photo_json(photo: Photo, presets: Presets) -> dict[str, Any]:
-    """sizes: the clip's size for each resolution."""
+    """sizes: the clip's size for each resolution. notes: what the file lacks, in each language."""
     shape = (photo.width, photo.height)
     return {
         "sizes": {name: output_size(shape, resolution) for name, resolution in presets.resolutions.items()},
@@ -269,6 +271,7 @@ def _photo_json(photo: Photo, presets: Presets) -> dict[str, Any]:
         "width": photo.width,
         "height": photo.height,
         "view": f"/studio/photos/{photo.id}/view",
+        "notes": {language: [say_note(note, language) for note in photo.notes] for language in LANGUAGES},
     }
 
 

@@ -24,7 +24,7 @@ from ..errors import NotFound, StoreError
 from ..fs import make_folder, write_json, write_whole
 from ..pipeline.photo import jpeg_view
 from ..pipeline.photo_memory import NeedsMemory
-from ..pipeline.photo_process import Decoder
+from ..pipeline.photo_process import Decoded, Decoder
 from ..settings import Settings
 from .turns import Turns
 
@@ -43,7 +43,7 @@ ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Photo:
-    """width, height: of the normalised photo, in pixels. number: grows with every upload."""
+    """width, height: of the normalised photo, in pixels. number: grows with uploads. notes: what the file lacks."""
 
     id: str
     name: str
@@ -52,6 +52,7 @@ class Photo:
     height: int
     folder: Path
     number: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -79,8 +80,8 @@ class Photos:
         photo = Photo(photo_id, name, owner, 0, 0, self._folder / photo_id)
         try:
             await asyncio.to_thread(make_folder, photo.folder)
-            width, height = await self._decode(source, photo)
-            photo = replace(photo, width=width, height=height)
+            found = await self._decode(source, photo)
+            photo = replace(photo, width=found.width, height=found.height, notes=found.notes)
             photo = await asyncio.to_thread(self._describe, photo)
         except OSError as e:
             shutil.rmtree(photo.folder, ignore_errors=True)
@@ -110,7 +111,7 @@ class Photos:
         for _, decoder in self._lanes:
             decoder.close()
 
-    async def _decode(self, source: Path, photo: Photo) -> tuple[int, int]:
+    async def _decode(self, source: Path, photo: Photo) -> Decoded:
         ordinary, large = self._lanes
         with suppress(NeedsMemory):
             return await _decode_in_turn(*ordinary, source, photo)
@@ -130,7 +131,8 @@ class Photos:
         try:
             about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
             size = about["width"], about["height"]
-            return Photo(photo_id, about["name"], about["owner"], *size, folder, about.get("number", 0))
+            notes = tuple(about.get("notes", ()))
+            return Photo(photo_id, about["name"], about["owner"], *size, folder, about.get("number", 0), notes)
         except (OSError, ValueError, KeyError):
             return None
 
@@ -157,12 +159,12 @@ class Photos:
         """Number the photo after all others, and write down what it is."""
         with self._lock:
             photo = replace(photo, number=1 + max((one.number for one in self._kept()), default=0))
-            about = {"name": photo.name, "owner": photo.owner, "number": photo.number}
+            about = {"name": photo.name, "owner": photo.owner, "number": photo.number, "notes": photo.notes}
             write_json(photo.folder / "about.json", about | {"width": photo.width, "height": photo.height})
         return photo
 
 
-async def _decode_in_turn(turns: Turns, decoder: Decoder, source: Path, photo: Photo) -> tuple[int, int]:
+async def _decode_in_turn(turns: Turns, decoder: Decoder, source: Path, photo: Photo) -> Decoded:
     async with turns.turn(photo.owner):
         return await asyncio.to_thread(decoder.run, source, photo.name, photo.path, photo.view, VIEW_SIDE)
 

@@ -1,7 +1,7 @@
 // The photo picker: choose, drop or paste; the server normalises and shows it (browsers cannot show HEIC).
 
 import { focusOn, h, icon, ICONS, recall, remember, setText, show } from "./dom.js";
-import { t } from "./i18n.js";
+import { language, t } from "./i18n.js";
 import { call, upload } from "./net.js";
 
 const ACCEPT = "image/*,.heic,.heif,.avif,.tif,.tiff,.bmp";
@@ -47,8 +47,9 @@ export class PhotoPicker {
     this.progress = h("div", { class: "upload", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, this.bar);
     this.cancel = h("button", { type: "button", class: "action cancel", hidden: true, onclick: () => this.giveUp() }, icon(ICONS.close), h("span"));
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
+    this.notes = h("ul", { class: "warnings", role: "status", hidden: true });
     this.box = h("div", { class: "picker" }, this.input, this.area, this.shown, this.progress, this.cancel);
-    root.append(this.box, this.sample, this.problem);
+    root.append(this.box, this.sample, this.problem, this.notes);
     this.label();
   }
 
@@ -204,6 +205,9 @@ export class PhotoPicker {
       ...this.photos.map((photo) => this.tile(photo)),
       h("button", { type: "button", class: "add", onclick: () => this.choose({ add: true }) }, icon(ICONS.plus), t("photo.add")),
     );
+    const notes = this.photos.flatMap((photo) => photo.notes?.[language] ?? []);
+    show(this.notes, notes.length > 0);
+    this.notes.replaceChildren(...notes.map((note) => h("li", {}, note)));
     this.changed(this.photos);
   }
 

@@ -49,6 +49,19 @@ def test_video_has_the_asked_size_length_and_rate(fm, here, photo, resolution, s
     assert [path.name for path in here.iterdir()] == ["clip.mp4"]
 
 
+def test_a_photo_whose_end_is_missing_becomes_a_video_with_a_note(fm, here, photo, tmp_path):
+    whole = tmp_path / "whole.jpg"
+    Image.open(photo).save(whole, quality=95)
+    cut = tmp_path / "мой пляж.jpg"
+    cut.write_bytes(whole.read_bytes()[:-400])
+    waiting = fm("generate", cut, "--steps", 1, "--no-wait")
+    assert "Note: the end of мой пляж.jpg is missing: " in waiting.stderr
+    done = fm("generate", cut, "--steps", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    notes = json.loads(done.stdout)["warnings"]
+    assert [note for note in notes if note.startswith("the end of мой пляж.jpg is missing: ")]
+
+
 def test_portrait_photo_turned_by_exif_with_a_name_of_any_letters(fm, here, photo, tmp_path):
     turned = tmp_path / "Мария на море 🌊.jpg"
     exif = Image.Exif()

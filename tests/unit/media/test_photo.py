@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline import photo as photo_module
+from fanslymotion.pipeline import photo_pixels as pixels_module
 from fanslymotion.pipeline.photo import MAX_BYTES, load_photo, save_photo
 from PIL import Image, ImageCms, ImageDraw
 
@@ -79,7 +80,7 @@ def test_bad_photo_gets_one_sentence(kind):
 
 
 def test_bomb_is_refused_before_anything_is_decoded(monkeypatch):
-    monkeypatch.setattr(photo_module, "_normalise", lambda *_: pytest.fail("was decoded"))
+    monkeypatch.setattr(photo_module, "normalise", lambda *_: pytest.fail("was decoded"))
     with pytest.raises(BadInput, match="more than 120 million"):
         load_photo(png_header(11_000, 11_000))
 
@@ -190,8 +191,8 @@ def test_profile_is_converted_and_a_broken_one_ignored(monkeypatch):
     same = load_photo(encoded(scene(), "PNG", icc_profile=lab.tobytes()))
     assert np.abs(np.subtract(same.getpixel((20, 20)), (220, 30, 30))).max() <= 2
     seen = []
-    real = photo_module._converted
-    monkeypatch.setattr(photo_module, "_converted", lambda *a: seen.append(a) or real(*a))
+    real = pixels_module._converted
+    monkeypatch.setattr(pixels_module, "_converted", lambda *a: seen.append(a) or real(*a))
     load_photo(encoded(scene(mode="L"), "PNG", icc_profile=lab.tobytes()))
     assert len(seen) == 1
 

@@ -24,7 +24,7 @@ def decoder() -> Iterator[Decoder]:
 
 
 def run(decoder: Decoder, source: Path, folder: Path) -> tuple[int, int]:
-    return decoder.run(source, source.name, folder / "photo.png", folder / "view.jpg", 100)
+    return decoder.run(source, source.name, folder / "photo.png", folder / "view.jpg", 100)[:2]
 
 
 def test_the_photo_is_the_one_that_this_process_would_have_made(decoder: Decoder, photo: Path, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Every change of status is one conditional update: of two who want different things one wins."""
 
+import io
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import Store
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
+from PIL import Image
 
 from .conftest import REQUEST
 
@@ -48,6 +51,24 @@ def test_claim_takes_each_job_once(settings: Settings, jobs: Jobs, photo: Path) 
         thread.join()
     assert len(taken) == 20
     assert len(set(taken)) == 20
+
+
+@pytest.mark.parametrize("end", ["done", "failed"])
+def test_what_was_noted_about_the_photo_stays_beside_what_the_work_notes(
+    store: Store, jobs: Jobs, photo: Path, result: VideoResult, end: str
+) -> None:
+    whole = io.BytesIO()
+    Image.open(photo).save(whole, "JPEG", quality=95)
+    job = jobs.submit(whole.getvalue()[:-200], REQUEST, name="cut.jpg")
+    (note,) = job.warnings
+    assert note.startswith("the end of cut.jpg is missing")
+    state.claim(store, "w", 1.0)
+    if end == "done":
+        assert state.finish(store, job.id, "w", replace(result, warnings=("smaller",)), 2.0)
+    else:
+        assert state.fail(store, job.id, "w", "why", 2.0, ["smaller"])
+    assert jobs.get(job.id).warnings == (note, "smaller")
+    assert f"[WARN] {note}" in [event.text for event in jobs.events_since(job.id)]
 
 
 @pytest.mark.parametrize("end", ["done", "failed", "cancelled"])

@@ -1,6 +1,7 @@
 """Uploads on their way to a job: kept for a day, at most so many of one login, and never at another's cost."""
 
 import asyncio
+import io
 import json
 import os
 import time
@@ -12,6 +13,7 @@ from fanslymotion.errors import NotFound
 from fanslymotion.settings import Settings
 from fanslymotion.ui import photos as module
 from fanslymotion.ui.photos import KEEP_SECONDS, Photo, Photos
+from PIL import Image
 
 
 @pytest.fixture
@@ -31,6 +33,16 @@ def kept(photos: Photos, photo: Photo) -> bool:
         return photos.get(photo.id, photo.owner).id == photo.id
     except NotFound:
         return False
+
+
+def test_what_a_file_lacks_is_kept_with_the_photo(photos: Photos, photo: Path, tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    Image.open(photo).save(whole, "JPEG", quality=95)
+    cut = tmp_path / "cut"
+    cut.write_bytes(whole.getvalue()[: -len(whole.getvalue()) // 10])
+    added = add(photos, cut, "cut.jpg", "anna")
+    assert added.notes[0].startswith("the end of cut.jpg is missing")
+    assert photos.get(added.id, "anna").notes == added.notes
 
 
 def test_one_logins_uploads_leave_anothers_alone(photos: Photos, photo: Path) -> None:
