@@ -66,6 +66,8 @@ def main() -> None:
     except FanslymotionError as e:
         fail(e)
     except OSError as e:  # a full disk behind `> file`, a device that is gone
+        if isinstance(e, FileNotFoundError) and not folder_is_here():
+            fail(BadInput("the folder that this command runs in is gone; change to another one (cd)"))
         discard_output()
         if not _reader_is_gone(e):
             with suppress(OSError):
@@ -73,6 +75,14 @@ def main() -> None:
                     f"{e.filename or 'the output'} cannot be used: {e.strerror or e}; check it and its disk's space"
                 )
         sys.exit(FAILED)
+
+
+def folder_is_here() -> bool:
+    """Whether the folder that the command was started in still exists."""
+    try:
+        return os.path.isdir(os.getcwd())
+    except OSError:
+        return False
 
 
 def _reader_is_gone(error: OSError) -> bool:
@@ -159,8 +169,8 @@ def generate(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the job's log.")] = False,
 ) -> None:
     """Make a video from each photo, and follow it until it is there."""
+    from .deliver import choose_targets
     from .generate import (
-        choose_targets,
         follow,
         make_request,
         report_licence,
@@ -361,6 +371,23 @@ def jobs_retry(job_ids: JobIds) -> None:
     for found in [find_job(jobs, text) for text in job_ids]:
         job = jobs.retry(found.id)
         out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}"))
+
+
+@jobs_app.command("save")
+def jobs_save(
+    job_id: JobId,
+    out_path: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The video's file, or a folder.", show_default="the current folder"),
+    ] = None,
+) -> None:
+    """Copy a finished job's video to a place of your own."""
+    from .deliver import choose_targets, deliver
+
+    jobs, _ = open_jobs()
+    job = find_job(jobs, job_id)
+    (target,) = choose_targets([Path(job.name)], out_path, f"{job.request.resolution}-{job.request.seconds}s")
+    out().print(Text(str(deliver(job, target))), soft_wrap=True)
 
 
 @jobs_app.command("delete")

@@ -1,25 +1,19 @@
 """The command `fanslymotion generate`: hand photos in, watch the jobs, put the videos where they are wanted."""
 
-import errno
-import os
 import secrets
-import shutil
-import tempfile
-from contextlib import suppress
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from rich.text import Text
 
 from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, show_error, time_text
+from .deliver import NotDelivered, Target, deliver
 from .doctor import texts
 from .doctor.command import system_language
 from .doctor.diagnosis import big_values
 from .errors import BadInput, NotFound
-from .fs import commit, commit_new
 from .pipeline.models import default_model
 from .pipeline.outlook import outlook
 from .pipeline.request import VideoRequest
@@ -43,52 +37,6 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
     return VideoRequest(**wanted)
 
 
-LONGEST_NAME = 240
-"""Bytes. File systems take 255; a number may have to go in."""
-
-
-class Target(NamedTuple):
-    """Where a video goes. exact: that very file, even over another one; else beside what is there, with a number."""
-
-    path: Path
-    exact: bool
-
-
-def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[Target]:
-    """Where each video goes; checked now, because after an hour of work is too late."""
-    asked = None if asked is None else own_path(asked, "--out")
-    if asked is not None and not asked.is_dir():
-        if len(photos) > 1:
-            raise BadInput(f"--out is {str(asked)!r}; with several photos it must be an existing folder")
-        if asked.suffix.lower() != ".mp4":
-            raise BadInput(f"--out is {str(asked)!r}; a video's name ends in .mp4 (or name an existing folder)")
-        _check_writable(asked.parent)
-        return [Target(asked, exact=True)]
-    folder = asked or own_path(".", "--out")
-    _check_writable(folder)
-    return [Target(folder / _video_name(photo, suffix), exact=False) for photo in photos]
-
-
-def _video_name(photo: Path, suffix: str) -> str:
-    """The photo's name with what it is made to; shortened where no file can be called so."""
-    stem = photo.stem
-    while len(os.fsencode(f"{stem}-{suffix}.mp4")) > LONGEST_NAME:
-        stem = stem[:-1]
-    return f"{stem}-{suffix}.mp4"
-
-
-def _check_writable(folder: Path) -> None:
-    if not folder.is_dir():
-        raise BadInput(f"there is no folder {str(folder)!r} for the video; make it first, or choose another with --out")
-    try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".fanslymotion-"):
-            pass
-    except OSError as e:
-        raise BadInput(
-            f"the video cannot be written into {str(folder)!r}: {e.strerror}; choose another place with --out"
-        ) from e
-
-
 def submit(
     jobs: "Jobs", photos: list[Path], targets: list[Target], request: VideoRequest
 ) -> tuple[list[tuple[Job, Target]], list[BadInput]]:
@@ -110,9 +58,15 @@ def report_waiting(submitted: list[tuple[Job, Target]], as_json: bool) -> int:
             print_json(job_data(job))
         else:
             out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}"))
+            report_notes(job)
     if not as_json:
         err().print("A worker makes them: 'fanslymotion ui' and 'fanslymotion worker' start one.", style="dim")
     return DONE
+
+
+def report_notes(job: Job) -> None:
+    for note in job.warnings:
+        err().print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
 
 
 def report_licence(presets: Presets, model: str) -> None:
@@ -158,15 +112,16 @@ def _report_end(job: Job, target: Target, as_json: bool) -> int:
     code, video = {"done": DONE, "cancelled": CANCELLED}.get(job.status, FAILED), None
     if code == DONE and job.video is not None:
         try:
-            video = deliver(job.video, target)
-        except OSError as e:
-            code, safe = FAILED, f"it is safe at {job.video}"
-            show_error(f"the video is made, but cannot be copied to {str(target.path)!r}: {e.strerror}; {safe}")
+            video = deliver(job, target)
+        except NotDelivered as e:
+            show_error(e)
+            if as_json:
+                print_json(job_data(job) | {"video": None, "undelivered": str(job.video), "error": str(e)})
+            return FAILED
     if as_json:
         print_json(job_data(job) | {"video": video and str(video)})
         return code
-    for warning in job.warnings:
-        err().print(Text(f"Note: {warning}", style="yellow"), soft_wrap=True)
+    report_notes(job)
     if code == DONE:
         took = time_text((job.finished or 0) - (job.started or 0))
         facts = f"{job.width}×{job.height}, {job.frames} frames at {job.fps} fps, seed {job.request.seed}, in {took}"
@@ -178,31 +133,6 @@ def _report_end(job: Job, target: Target, as_json: bool) -> int:
         err().print(Text.assemble(("Failed: ", "bold red"), job.error), soft_wrap=True)
         err().print(f"Its log: fanslymotion jobs logs {job.id}    Again: fanslymotion jobs retry {job.id}", style="dim")
     return code
-
-
-def deliver(video: Path, target: Target) -> Path:
-    """Copy it, whole or not at all: into a file beside the target, then renamed. Returns the name it got."""
-    handle, name = tempfile.mkstemp(dir=target.path.parent, prefix=".fanslymotion-", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as to, video.open("rb") as source:
-            shutil.copyfileobj(source, to, 1 << 20)
-        shutil.copymode(video, part)
-        if target.exact:
-            commit(part, target.path)
-            return target.path
-        return _commit_beside(part, target.path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _commit_beside(part: Path, path: Path) -> Path:
-    """Under this name, or with the first number that is free: another command may want the same at this moment."""
-    for name in chain([path], (path.with_stem(f"{path.stem}-{k}") for k in range(2, 100_000))):
-        with suppress(FileExistsError):
-            commit_new(part, name)
-            return name
-    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def job_data(job: Job) -> dict[str, Any]:

@@ -1,15 +1,32 @@
-"""Where a finished video goes: never over somebody's file by a name of ours, and one that cannot go stops no other."""
+"""Where a finished video goes: tried before the work, never over another file, and what cannot go is not lost."""
 
+import errno
+import json
+import os
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from fanslymotion import deliver as module
 from fanslymotion.console import DONE, FAILED
-from fanslymotion.generate import Target, choose_targets, deliver, follow
+from fanslymotion.deliver import Target, choose_targets, copy
+from fanslymotion.errors import BadInput
+from fanslymotion.generate import follow
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
 from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.rows import VIDEO_NAME
+from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
+
+from .conftest import command, environ
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
 
 
 @pytest.fixture
@@ -26,36 +43,157 @@ def here(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def done(settings: Settings, photo: Path) -> Job:
+    return finished(Jobs(settings), photo, "photo.png")
+
+
+def finished(jobs: Jobs, photo: Path, name: str) -> Job:
+    """A job whose video is made."""
+    job = jobs.submit(photo, VideoRequest(seed=1), name=name)
+    state.claim(jobs.store, "w", 1.0)
+    (job.folder / VIDEO_NAME).write_bytes(b"video")
+    result = VideoResult(job.folder / VIDEO_NAME, width=848, height=480, frames=72, fps=12, stage_seconds={})
+    state.finish(jobs.store, job.id, "w", result, 2.0)
+    return jobs.get(job.id)
+
+
 def test_two_commands_that_wanted_one_name_get_two(video: Path, here: Path) -> None:
     first, second = (choose_targets([Path("a/photo.jpg")], here, "480p-6s")[0] for _ in range(2))
-    assert deliver(video, first) == here / "photo-480p-6s.mp4"
+    assert copy(video, first) == here / "photo-480p-6s.mp4"
     video.write_bytes(b"other")
-    assert deliver(video, second) == here / "photo-480p-6s-2.mp4"
+    assert copy(video, second) == here / "photo-480p-6s-2.mp4"
     assert {path.read_bytes() for path in here.iterdir()} == {b"video", b"other"}
 
 
 def test_a_name_of_the_users_is_taken_exactly(video: Path, here: Path) -> None:
     (target,) = choose_targets([Path("photo.jpg")], here / "clip.mp4", "")
+    assert list(here.iterdir()) == [], "trying the name leaves nothing"
     target.path.write_bytes(b"older")
-    assert deliver(video, target).read_bytes() == b"video"
+    assert choose_targets([Path("photo.jpg")], here / "clip.mp4", "") == [target]
+    assert target.path.read_bytes() == b"older", "nor does trying touch what is there"
+    assert copy(video, target).read_bytes() == b"video"
 
 
 def test_nothing_half_is_left_of_a_copy_that_fails(here: Path, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="gone"):
-        deliver(tmp_path / "gone.mp4", Target(here / "clip.mp4", exact=False))
+        copy(tmp_path / "gone.mp4", Target(here / "clip.mp4", exact=False))
     assert list(here.iterdir()) == []
+
+
+def test_a_share_that_refuses_chmod_takes_the_video(done: Job, here: Path, fm, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    for name in ("chmod", "fchmod", "lchmod", "utime", "chown"):
+        monkeypatch.setattr(os, name, refused, raising=False)
+    for name in ("copymode", "copystat"):
+        monkeypatch.setattr(shutil, name, refused)
+    said = fm("jobs", "save", done.id, "--out", "clip.mp4")
+    assert said.returncode == 0, said.stderr
+    assert (here / "clip.mp4").read_bytes() == b"video"
+
+
+@posix
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_delivered_video_has_the_rights_of_any_new_file(video: Path, here: Path, umask: int, mode: int) -> None:
+    video.chmod(0o600)
+    before = os.umask(umask)
+    try:
+        path = copy(video, Target(here / "clip.mp4", exact=True))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".mp4", "ж" * 130 + ".mp4"])
+def test_a_name_too_long_is_told_before_the_work(fm, settings: Settings, photo: Path, name: str) -> None:
+    said = fm("generate", photo, "--out", name)
+    assert said.returncode == 2
+    assert "no file can be called so" in said.stderr
+    assert "--out" in said.stderr
+    assert Jobs(settings).list() == []
+
+
+def test_a_photos_long_name_is_shortened(video: Path, here: Path) -> None:
+    """The photo's own name fits, and with `-480p-6s.mp4` behind it no more."""
+    photos = [Path("ж" * 120 + ".jpg"), Path("y" * 250 + ".jpg")]
+    targets = choose_targets(photos, here, "480p-6s")
+    assert [target.path.name for target in targets] == ["ж" * 100 + "-480p-6s.mp4", "y" * 100 + "-480p-6s.mp4"]
+    assert [copy(video, targets[0]).name for _ in range(2)][1] == "ж" * 100 + "-480p-6s-2.mp4"
+    assert list(here.glob(".*")) == []
+
+
+def test_a_full_disk_is_told_before_the_work(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**12, 10**12, 5 << 20))
+    with pytest.raises(BadInput, match=r"is full \(5 MB free\).*--out"):
+        choose_targets([Path("photo.jpg")], here, "480p-6s")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, 0))
+    assert choose_targets([Path("photo.jpg")], here, "480p-6s"), "some shares do not tell"
+
+
+def test_a_folder_that_is_gone_is_a_sentence(settings: Settings, photo: Path, tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("a folder in use cannot be deleted there")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = f"rmdir {shlex.quote(str(gone))}; exec {shlex.join(command('generate', photo))}"
+    ended = subprocess.run(["sh", "-c", line], cwd=gone, env=environ(settings), capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert "the folder that this command runs in is gone" in ended.stderr
+    assert Jobs(settings).list() == []
+
+
+def test_what_cannot_be_delivered_is_kept_and_goes_with_the_named_command(
+    done: Job, settings: Settings, here: Path, fm, capsys
+) -> None:
+    place = here / "Мои видео"
+    target = Target(place / "clip.mp4", exact=True)
+    assert follow(Jobs(settings), settings, [(done, target)], as_json=False, verbose=False) == FAILED
+    told = capsys.readouterr().err
+    assert f"it is safe at {done.video}" in told.replace("\n", "")
+    words = shlex.split(told[told.index("fanslymotion jobs save") :].replace("\n", ""))
+    assert follow(Jobs(settings), settings, [(done, target)], as_json=True, verbose=False) == FAILED
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["video"], answer["undelivered"]) == (None, str(done.video))
+
+    place.mkdir()
+    said = fm(*words[1:])
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.strip() == str(target.path)
+    assert target.path.read_bytes() == b"video"
+
+
+def test_saving_by_hand(done: Job, settings: Settings, photo: Path, here: Path, fm) -> None:
+    assert fm("jobs", "save", done.id[:6]).stdout.strip() == str(here / "photo-480p-6s.mp4")
+    assert fm("jobs", "save", done.id).stdout.strip() == str(here / "photo-480p-6s-2.mp4")
+    waiting = Jobs(settings).submit(photo, VideoRequest(seed=1), name="waits")
+    said = fm("jobs", "save", waiting.id)
+    assert said.returncode == 1
+    assert f"job {waiting.id} is queued; only a finished one has a video" in said.stderr
+
+
+def test_a_copy_that_breaks_off_loses_nothing(done: Job, here: Path, fm, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "commit", full)
+        said = fm("jobs", "save", done.id, "--out", "clip.mp4")
+    assert said.returncode == 1
+    assert "No space left on device" in said.stderr
+    assert list(here.iterdir()) == []
+    assert done.video is not None
+    assert done.video.read_bytes() == b"video"
 
 
 def test_one_that_cannot_be_delivered_stops_no_other(settings: Settings, photo: Path, here: Path, capsys) -> None:
     """A job that was deleted meanwhile, and a folder that went: the third one's video still comes."""
-    jobs, request = Jobs(settings), VideoRequest(seed=1)
-    submitted = []
+    jobs, submitted = Jobs(settings), []
     for name in ("deleted", "nowhere", "here"):
-        job = jobs.submit(photo, request, name=name)
-        state.claim(jobs.store, "w", 1.0)
-        (job.folder / VIDEO_NAME).write_bytes(b"video")
-        result = VideoResult(job.folder / VIDEO_NAME, width=848, height=480, frames=72, fps=12, stage_seconds={})
-        state.finish(jobs.store, job.id, "w", result, 2.0)
+        job = finished(jobs, photo, name)
         submitted.append((job, Target((here if name == "here" else here / "no") / f"{name}.mp4", exact=True)))
     jobs.delete(submitted[0][0].id)
     assert follow(jobs, settings, submitted, as_json=False, verbose=False) == FAILED

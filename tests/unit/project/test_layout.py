@@ -11,8 +11,23 @@ import pytest
 from fanslymotion.settings import ROOT
 from packaging.requirements import Requirement
 
-LAYERS = ["errors", "fs", "settings", "presets", "pipeline", "models", "queue", "doctor", "ui"]
-LAYERS += ["console", "generate", "cli"]
+LAYERS = [
+    "errors",
+    "fs",
+    "streams",
+    "proxies",
+    "settings",
+    "presets",
+    "pipeline",
+    "models",
+    "queue",
+    "doctor",
+    "ui",
+    "console",
+    "deliver",
+    "generate",
+    "cli",
+]
 """Imports point from the right to the left. app.py and __main__.py stand to the right of all."""
 
 
