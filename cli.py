@@ -30,6 +30,7 @@ from .console import (
 from .doctor.command import doctor_command
 from .errors import BadInput, FanslymotionError, ModelError, NotFound
 from .models.commands import models_app
+from .private import private_files
 from .proxies import repair_proxies
 from .settings import SHOWN, Settings
 from .streams import utf8_streams
@@ -62,7 +63,8 @@ def main() -> None:
     utf8_streams()
     repair_proxies()
     try:
-        app(prog_name="fanslymotion")
+        with private_files():
+            app(prog_name="fanslymotion")
     except FanslymotionError as e:
         fail(e)
     except OSError as e:  # a full disk behind `> file`, a device that is gone

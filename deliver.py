@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from .errors import BadInput, FanslymotionError, NotFound
 from .fs import commit
+from .private import users_files
 from .queue.types import Job, Status
 from .settings import own_path
 
@@ -118,12 +119,12 @@ def command(job: Job, target: Target) -> str:
 def copy(video: Path, target: Target) -> Path:
     """Into a file beside the target, then renamed. Raise OSError.
 
-    The file is made as any program's, by the user's umask: nothing asks the file system for rights, which a share
+    The file is made as any program's, by the user's own umask: nothing asks the file system for rights, which a share
     may refuse.
     """
     part, claimed = _part(target.path.parent), None
     try:
-        with video.open("rb") as source, part.open("xb") as to:
+        with video.open("rb") as source, users_files(), part.open("xb") as to:
             shutil.copyfileobj(source, to, 1 << 20)
         claimed = None if target.exact else _claim(target.path)
         commit(part, claimed or target.path)

@@ -4,7 +4,7 @@ import re
 import shlex
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -86,6 +86,20 @@ def pattern(words: str, value: str) -> re.Pattern[str]:
     return re.compile(PLACE.sub(lambda place: f"(?P<{place[1]}>{value})", re.escape(words)), re.DOTALL)
 
 
+def plural(number: Any, forms: Sequence[str]) -> str:
+    """The form that the number needs, of `{count:=thing|things}`: two are English, three Russian (1, 2, 5).
+
+    The last one where the number is not known.
+    """
+    if not isinstance(number, int):
+        return forms[-1]
+    if len(forms) == 2:
+        return forms[number != 1]
+    if number % 100 in range(11, 15):
+        return forms[2]
+    return forms[{1: 0, 2: 1, 3: 1, 4: 1}.get(number % 10, 2)]
+
+
 class _Lenient(dict):
     """Missing values read as `unknown`, with any format."""
 
@@ -103,6 +117,8 @@ class _Value:
         self._unknown = unknown
 
     def __format__(self, spec: str) -> str:
+        if spec.startswith("="):
+            return plural(self._value, spec[1:].split("|"))
         if self._value is None or self._value == "":
             return self._unknown
         try:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..errors import Cancelled, ModelError
 from ..presets import load_presets
+from ..private import users_files
 from ..settings import Settings
 from .download import gigabytes
 from .downloads import Downloads, DownloadState
@@ -21,6 +22,12 @@ models_app = typer.Typer(no_args_is_help=True, help="See, download, check and re
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's name: fanslymotion models list")]
+
+
+@models_app.callback()
+def _models(context: typer.Context) -> None:
+    context.with_resource(users_files())  # models may be shared with other users
+
 
 STYLES = {"ready": "green", "missing": "yellow", "partial": "yellow", "damaged": "red"}
 WORDS = {"ready": "yes", "missing": "no", "partial": "in part", "damaged": "damaged"}

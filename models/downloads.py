@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from ..errors import BadInput, Cancelled, FanslymotionError
 from ..fs import write_json, write_whole
 from ..presets import ModelPreset, Presets, load_presets
+from ..private import users_umask
 from ..settings import Settings
 from .download import DownloadProgress, download, folder_of
 from .fetch import Patience
@@ -218,6 +219,7 @@ class Downloads:
                 stderr=output,
                 env=self.settings.environ(),
                 cwd=self.folder,
+                umask=users_umask(),
                 **detach,
             )
         with _lock:

@@ -10,6 +10,7 @@ from pathlib import Path
 from peewee import SqliteDatabase
 
 from ..errors import StoreError
+from ..private import make_private
 from ..settings import Settings
 from .database import SCHEMA, DamagedError, check, open_database, prepare, relaxed, set_aside, storage_errors, write
 from .tables import Tables
@@ -25,6 +26,7 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         try:
+            make_private(settings.home)
             self.db = open_database(settings)
         except OSError as e:
             folder = e.filename or settings.home

@@ -17,6 +17,7 @@ from uuid import uuid4
 from ..errors import StoreError
 from ..pipeline.heap import return_heap
 from ..pipeline.video_memory import gpu_is_lost
+from ..private import private_files
 from ..settings import Settings
 from . import broker, state
 from .awake import AwakeClock
@@ -284,15 +285,16 @@ def main() -> None:
     options = parser.parse_args()
     control = take_control_pipe() if options.supervised else None
     settings = Settings.from_env()
-    set_up(settings.logs_dir)
-    try:
-        worker = Worker(settings, options.id)
-        if control is not None:
-            watch_parent(worker, control)
-        code = worker.run()
-    except StoreError as e:
-        log.error("%s", e)
-        code = 1
+    with private_files():
+        set_up(settings.logs_dir)
+        try:
+            worker = Worker(settings, options.id)
+            if control is not None:
+                watch_parent(worker, control)
+            code = worker.run()
+        except StoreError as e:
+            log.error("%s", e)
+            code = 1
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)  # not sys.exit: threads inside torch may outlive the interpreter and abort it

@@ -13,7 +13,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from ..errors import BadInput, StoreError
-from ..fs import make_folder, write_whole
+from ..fs import write_whole
+from ..private import make_private
 from ..queue.listing import Owner
 from .ended import EndedSessions
 
@@ -168,7 +169,7 @@ def session_key(home: Path) -> bytes:
     if key := _read_key(path):
         return key
     try:
-        make_folder(home)
+        make_private(home)
         with FileLock(f"{path}.lock"):
             if key := _read_key(path):  # the other start was quicker
                 return key

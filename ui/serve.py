@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from ..errors import BadInput, FanslymotionError, StartError
+from ..private import private_files
 from ..settings import Settings
 from .connections import Limits, raise_handle_limit, sweep, with_limits
 from .ended import EndedSessions
@@ -67,6 +68,7 @@ def serve(
     raise_handle_limit()
     with ExitStack() as ending:
         ending.enter_context(_signals_as_interrupts())
+        ending.enter_context(private_files())
         logins = Logins(passwords, session_key(settings.home), EndedSessions(settings.home / "ended-sessions"))
         app, closing = _build(settings, logins, host)
         if with_worker:

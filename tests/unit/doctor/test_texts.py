@@ -58,3 +58,29 @@ def test_every_code_is_emitted_somewhere_and_every_emitted_one_is_known() -> Non
     sources = [path for path in listed.split() if not path.startswith(("tests/", "training/", "bench/"))]
     named = set(texts.CODE.findall("\n".join((ROOT / path).read_text(encoding="utf-8") for path in sources)))
     assert named == set(texts.codes())
+
+
+@pytest.mark.parametrize(
+    ("number", "english", "russian"),
+    [
+        (1, "It works; 1 thing could be better.", "Работает; можно улучшить 1 вещь."),
+        (2, "It works; 2 things could be better.", "Работает; можно улучшить 2 вещи."),
+        (5, "It works; 5 things could be better.", "Работает; можно улучшить 5 вещей."),
+        (11, "It works; 11 things could be better.", "Работает; можно улучшить 11 вещей."),
+        (21, "It works; 21 things could be better.", "Работает; можно улучшить 21 вещь."),
+        (112, "It works; 112 things could be better.", "Работает; можно улучшить 112 вещей."),
+    ],
+)
+def test_a_number_has_the_word_that_it_needs(number: int, english: str, russian: str) -> None:
+    assert texts.say("labels", "summary_warn", {"count": number}, "en") == english
+    assert texts.say("labels", "summary_warn", {"count": number}, "ru") == russian
+
+
+def test_every_counted_word_has_its_forms() -> None:
+    """No `1 things`: in English a plural never follows a number directly; two forms there, three in Russian."""
+    counted = re.compile(r"\{(count|jobs|waiting|attempts|cores)\} [a-z]+s\b")
+    said = {key: text for key, text in flat("en").items() if not key.startswith(("refusals", "notes"))}
+    assert [key for key, text in said.items() if counted.search(text)] == []
+    for language, most in (("en", 2), ("ru", 3)):
+        for key, text in flat(language).items():
+            assert all(len(forms.split("|")) == most for forms in re.findall(r"\{\w+:=([^}]*)\}", text)), key
