@@ -29,6 +29,8 @@ export class JobView {
     this.photo = h("img", { class: "photo", alt: "" });
     this.preview = h("img", { class: "preview", alt: "", hidden: true });
     this.video = h("video", { controls: true, loop: true, playsInline: true, muted: true, preload: "auto", hidden: true });
+    this.video.addEventListener("error", () => this.unplayable());
+    this.unplayed = h("p", { class: "failure", role: "alert", data: { said: "unplayable" }, hidden: true });
     this.badge = h("span", { class: "badge", hidden: true });
     this.frame = h("div", { class: "frame" }, this.photo, this.preview, this.video, this.badge);
     this.name = h("h2");
@@ -48,7 +50,7 @@ export class JobView {
       h("div", { class: "stage-box" }, this.frame),
       h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), this.actions),
       h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.left), this.gauge.element),
-      this.problem, this.warnings, this.licence, this.log.element);
+      this.unplayed, this.problem, this.warnings, this.licence, this.log.element);
     this.buttons = {
       cancel: this.button("cancel", ICONS.close, () => this.cancel()),
       download: h("a", { class: "action strong", data: { action: "download" } }, icon(ICONS.download), h("span")),
@@ -190,12 +192,16 @@ export class JobView {
   drawPicture(job) {
     if (job.video) {
       if (this.video.getAttribute("src") !== job.video.url) {
+        this.refused = "";
         this.video.src = job.video.url;
         this.video.poster = job.poster;
         if (!calm()) this.video.play().catch(() => {});
       }
     } else this.clearVideo();
-    show(this.video, Boolean(job.video));
+    const refused = job.video ? this.refused : "";
+    show(this.video, Boolean(job.video) && !refused);
+    setText(this.unplayed, refused && t(refused));
+    show(this.unplayed, Boolean(refused));
     const preview = job.status === "running" ? job.preview : "";
     if (preview && this.preview.dataset.wanted !== preview) this.swap(preview);
     show(this.preview, !job.video && Boolean(this.preview.getAttribute("src")));
@@ -215,7 +221,19 @@ export class JobView {
     next.src = address;
   }
 
+  /** Instead of a black player: why, and what helps. A file that is not there is told from one that is not understood. */
+  async unplayable() {
+    const address = this.video.getAttribute("src");
+    if (!address) return;
+    const answer = await fetch(address, { method: "GET", headers: { Range: "bytes=0-0" } }).catch(() => null);
+    if (address !== this.video.getAttribute("src") || !this.job) return;
+    this.refused = !answer ? "job.video_unreached" : answer.ok ? "job.video_unplayable" : "job.video_gone";
+    this.drawPicture(this.job);
+    this.drawActions(this.job);
+  }
+
   clearVideo() {
+    this.refused = "";
     if (!this.video.hasAttribute("src")) return;
     this.video.pause();
     this.video.removeAttribute("src");
@@ -254,7 +272,8 @@ export class JobView {
     cancel.disabled = job.cancelling;
     show(download, Boolean(job.video));
     if (job.video) download.href = job.video.download;
-    show(again, job.status === "cancelled"); // a failure has its own buttons
+    const gone = Boolean(job.video) && this.refused === "job.video_gone";
+    show(again, job.status === "cancelled" || gone); // a failure has its own buttons
     show(use, final);
     for (const [name, button] of Object.entries(this.buttons)) setText(button.querySelector("span"), t(`action.${name}`));
     this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
