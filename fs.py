@@ -17,6 +17,8 @@ from uuid import uuid4
 PATIENCE = 2.0
 """Seconds that a file is waited for which another program holds open (Windows)."""
 PAUSE = 0.1
+NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What file systems answer that know no sync; EIO and ENOSPC are failures."""
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 """What file systems without hard links answer to `os.link` (FAT, exFAT, many network folders)."""
 
@@ -111,7 +113,11 @@ def sync_tree(folder: Path) -> None:
 
 def _sync_file(path: Path) -> None:
     with open(path, "rb+") as file:
-        os.fsync(file.fileno())
+        try:
+            os.fsync(file.fileno())
+        except OSError as e:
+            if e.errno not in NO_SYNC:
+                raise
 
 
 def _patiently(act: Callable[[], object], seconds: float) -> None:

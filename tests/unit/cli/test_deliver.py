@@ -85,10 +85,14 @@ def test_a_share_that_refuses_chmod_takes_the_video(done: Job, here: Path, fm, m
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
+    def no_sync(_: int) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
     for name in ("chmod", "fchmod", "lchmod", "utime", "chown"):
         monkeypatch.setattr(os, name, refused, raising=False)
     for name in ("copymode", "copystat"):
         monkeypatch.setattr(shutil, name, refused)
+    monkeypatch.setattr(os, "fsync", no_sync)
     said = fm("jobs", "save", done.id, "--out", "clip.mp4")
     assert said.returncode == 0, said.stderr
     assert (here / "clip.mp4").read_bytes() == b"video"
