@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
+from starlette.routing import Mount
 
 from ..errors import BadInput, FanslymotionError
 from ..pipeline.models import default_model
 from ..pipeline.photo import MAX_BYTES
+from .gradio_door import Endpoint, GradioDoor
 from .guard import USER, is_https
 from .job_routes import JOB_ID, MOST_WAITING, clean_name
 from .plain_inputs import take_plain_inputs
@@ -64,6 +66,9 @@ def mount_blocks(app: FastAPI, studio: Studio) -> None:
         theme=THEME,
         head=HEAD,
     )
+    mounted = app.routes[-1]
+    assert isinstance(mounted, Mount)
+    mounted.app = GradioDoor(mounted.app, blocks._queue, _endpoints(blocks))
 
 
 def build_blocks(studio: Studio) -> gr.Blocks:
@@ -178,6 +183,17 @@ def build_blocks(studio: Studio) -> gr.Blocks:
             gr.Button("job").click(in_words(job), job_id, state, api_name="job", **never)
             gr.Button("cancel").click(in_words(cancel), job_id, state, api_name="cancel", **never)
     return blocks
+
+
+def _endpoints(blocks: gr.Blocks) -> dict[str, Endpoint]:
+    """Of the functions above, by name."""
+    found = {}
+    for number, fn in blocks.fns.items():
+        parameters = blocks.get_api_info()["named_endpoints"][f"/{fn.api_name}"]["parameters"]
+        names = [one["parameter_name"] for one in parameters]
+        required = [one["parameter_name"] for one in parameters if not one.get("parameter_has_default")]
+        found[str(fn.api_name)] = (number, names, required)
+    return found
 
 
 def _whole(name: str, value: float | None) -> int | None:

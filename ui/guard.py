@@ -4,8 +4,8 @@ Gradio's own `auth` covers only its own routes, so that one middleware in front 
 """
 
 import base64
-import binascii
 import math
+import re
 from collections.abc import Collection, Mapping
 from urllib.parse import quote, urlsplit
 
@@ -60,6 +60,10 @@ BODY_BYTES = {
 
 LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
+LONGEST_NAME = 255
+"""Bytes between two slashes of a path."""
+HOST = re.compile(r"([\w.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+
 # Inline and eval are Gradio's own ways of filling its page; ours writes text only as text.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -103,6 +107,8 @@ class Guard:
             return refuse(scope, 403, "Another web page tried to act in your name; that was refused.")
         if not _among(path, (*PUBLIC, *OURS, *GRADIO_ROUTES)):
             return refuse(scope, 404, "There is no such page here.")
+        if not _is_well_formed(headers, path):
+            return refuse(scope, 400, "This request is malformed.")
         scope[USER], scope[SESSION] = "", ""
         if not self._logins.required:
             return None
@@ -194,13 +200,20 @@ def _basic(header: str) -> tuple[str, str] | None:
         return None
     try:
         user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None
     return user, password
 
 
 def _among(path: str, routes: Collection[str]) -> bool:
     return any(path == route or (route.endswith("/") and route != "/" and path.startswith(route)) for route in routes)
+
+
+def _is_well_formed(headers: Headers, path: str) -> bool:
+    """Gradio builds addresses from these headers, and looks for files with names that no file system takes."""
+    hosts = (headers.get("host", ""), *headers.get("x-forwarded-host", "").split(","))
+    names = path.encode("utf-8", "surrogateescape").split(b"/")
+    return all(HOST.fullmatch(host.strip()) for host in hosts) and all(len(name) <= LONGEST_NAME for name in names)
 
 
 def _hostname(host: str) -> str:
@@ -215,7 +228,10 @@ def _is_foreign(headers: Headers) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-    netloc = urlsplit(origin).netloc.lower() if origin != "null" else None
+    try:
+        netloc = urlsplit(origin).netloc.lower() if origin != "null" else None
+    except ValueError:
+        return True
     # A cross-site page cannot add X-Forwarded-Host without a preflight, which nobody here answers.
     return netloc not in {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower()} - {""}
 

@@ -63,6 +63,7 @@ LOG_CONFIG: dict[str, Any] = {
             "stream": "ext://sys.stderr",
         }
     },
+    "loggers": {"python_multipart": {"level": "ERROR"}},  # it warns of every odd body
     "root": {"handlers": ["stderr"], "level": "WARNING"},
 }
 """For `logging.config.dictConfig`, through uvicorn."""

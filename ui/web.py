@@ -4,9 +4,10 @@ import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
 
-from ..errors import BadInput, FanslymotionError, NotFound, StoreError
+from ..errors import BadInput, FanslymotionError, ModelError, NotFound, StoreError
 from ..settings import Settings
 from . import api_uploads, job_routes, page_routes, queue_routes, system_routes
 from .blocks import mount_blocks
@@ -35,6 +36,10 @@ def _answer_errors_in_words(app: FastAPI) -> None:
         sentence = app.state.studio.plain(user_of(request), str(error))
         return refuse(request.scope, _status(error), sentence)
 
+    @app.exception_handler(ClientDisconnect)
+    async def hung_up(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody is there to read it
+
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> JSONResponse:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
@@ -46,4 +51,4 @@ def _status(error: Any) -> int:
         return 404
     if isinstance(error, StoreError):
         return 503
-    return 400 if isinstance(error, BadInput) else 500
+    return 400 if isinstance(error, BadInput | ModelError) else 500
