@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fanslymotion.pipeline.request import VideoRequest
@@ -228,3 +229,24 @@ def test_a_page_goes_on_where_the_last_one_ended_whatever_ends_meanwhile(
     assert sorted(seen) == sorted(first)
     assert seen[0] == first[-1]
     assert client.get("/studio/jobs", params={"after": "x"}).status_code == 422
+
+
+def test_two_cleans_at_once_are_no_error(
+    studio: Studio, browser: Browser, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another page has deleted a job between this one's list and its delete."""
+    jobs = [studio.jobs.submit(photo, VideoRequest(seed=1), owner="ben") for _ in range(3)]
+    for job in jobs:
+        studio.jobs.cancel(job.id)
+    listed = studio.jobs.list
+
+    def overtaken(**wanted: Any) -> list[Job]:
+        found = listed(**wanted)
+        if any(job.id == jobs[0].id for job in found):
+            studio.jobs.delete(jobs[0].id)
+        return found
+
+    monkeypatch.setattr(studio.jobs, "list", overtaken)
+    answer = browser(BEN).post("/studio/jobs/clean")
+    assert answer.status_code == 200
+    assert answer.json() == {"deleted": 2}
