@@ -111,6 +111,7 @@ class Leftovers:
         with self._store.errors():
             rows = list(table.select())
         self._seen = {row.id: self._seen.get(row.id, now) for row in rows}
+        job = self._store.tables.Job
         for row in rows:
             if row.state == FILLING:
                 if not self._is_abandoned(row, now):
@@ -118,6 +119,9 @@ class Leftovers:
                 with self._store.write():
                     if not condemn(self._store, [row.id]):
                         continue  # its submit, which lives after all, has its job by now
+            with self._store.errors():
+                if job.get_or_none(job.id == row.id) is not None:
+                    continue  # brought back from a list that was lost: a job's folder is never removed
             remove(self._store, [row.id])
 
     def _is_abandoned(self, row: Any, now: float) -> bool:

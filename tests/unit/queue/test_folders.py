@@ -164,6 +164,14 @@ def test_a_deletion_that_is_killed_half_way_is_completed(
     assert rows(jobs) == []
 
 
+def test_a_job_that_is_listed_again_keeps_its_folder(jobs: Jobs, photo: Path) -> None:
+    """Its row was brought back from a list that was lost, beside the row of its folder's removal."""
+    job = jobs.submit(photo, REQUEST)
+    folders.disown(jobs.store, job.id)
+    clean_up(jobs)
+    assert photo_of(job.folder).is_file()
+
+
 def test_only_what_rows_give_up_is_tidied(jobs: Jobs, settings: Settings, photo: Path) -> None:
     waiting, ended = (jobs.submit(photo, REQUEST) for _ in range(2))
     for job in (waiting, ended):
