@@ -48,6 +48,8 @@ class Reporter:
         self._lock = threading.Lock()
         self._lines: deque[tuple[float, str, str]] = deque()
         self._dropped = 0
+        self._unsure: tuple[float, str, str] | None = None
+        """The last line of a try that failed: perhaps it was carried out, and only its answer was lost."""
         self._progress: Progress | None = None
         self._preview: Progress | None = None
         self._changed = False
@@ -173,8 +175,9 @@ class Reporter:
             with self._store.write():
                 mine = state.renew(self._store, self._job_id, self._worker, changes, log=bool(lines))
                 if mine and lines:
-                    self._insert(lines)
+                    self._insert(self._unwritten(lines))
         except StoreError:
+            self._unsure = lines[-1] if lines else self._unsure
             self._changed = self._changed or report
             self._written_out.set()  # the sampling goes on without it
             raise
@@ -185,6 +188,15 @@ class Reporter:
                 self._written_out.set()
         self._renewed = now
         self._reported = now if report else self._reported
+
+    def _unwritten(self, lines: list[tuple[float, str, str]]) -> list[tuple[float, str, str]]:
+        """In a transaction: the lines without those that an earlier try has written after all."""
+        unsure, self._unsure = self._unsure, None
+        if unsure is None or unsure not in lines:
+            return lines
+        event, (at, level, text) = self._store.tables.Event, unsure
+        same = (event.job == self._job_id) & (event.time == at) & (event.level == level) & (event.text == text)
+        return lines[lines.index(unsure) + 1 :] if event.select().where(same).exists() else lines
 
     def _changes(self, p: Progress) -> dict[str, Any]:
         return {

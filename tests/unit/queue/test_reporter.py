@@ -1,6 +1,7 @@
 """The line from a running job to the store holds, whatever is sent along it."""
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.log import product_logger
 from fanslymotion.queue.reporter import Reporter
 from fanslymotion.tests.studio import wait_for
+from peewee import OperationalError
 
 from .conftest import REQUEST
 
@@ -77,3 +79,27 @@ def test_what_nobody_foresaw_ends_neither_the_line_nor_the_job(
         line.progress(at(3))
         cancel_is_seen(jobs, running, line)
     assert jobs.get(running).step == 5
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_line_whose_commit_had_no_answer_is_written_once(
+    jobs: Jobs, running: str, monkeypatch: pytest.MonkeyPatch, carried_out: bool
+) -> None:
+    commit, lost = jobs.store.db.commit, threading.Event()
+
+    def lose_the_answer_once() -> None:
+        if threading.current_thread().name != "reporter" or lost.is_set():
+            return commit()
+        if carried_out:
+            commit()
+        lost.set()
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(jobs.store.db, "commit", lose_the_answer_once)
+    monkeypatch.setattr(product_logger(), "level", logging.DEBUG)
+    with Reporter(jobs.store, running, "w"):
+        log.info("first")
+        assert lost.wait(30)
+        log.info("second")
+    said = [event.text for event in jobs.events_since(running, 0, 10_000) if event.text.startswith("[INFO]")]
+    assert said == ["[INFO] first", "[INFO] second"]
