@@ -26,6 +26,7 @@ from .console import (
     out,
     print_json,
     show_error,
+    show_notice,
 )
 from .doctor.command import doctor_command
 from .errors import BadInput, FanslymotionError, ModelError, NotFound
@@ -112,7 +113,9 @@ def open_jobs() -> tuple["Jobs", Settings]:
     from .queue.jobs import Jobs
 
     settings = Settings.from_env()
-    return Jobs(settings), settings
+    jobs = Jobs(settings)
+    show_notice(jobs.notice)
+    return jobs, settings
 
 
 def find_job(jobs: "Jobs", text: str) -> "Job":
@@ -192,6 +195,7 @@ def generate(
         )  # fmt: skip
         targets = choose_targets(photos, out_path, f"{resolution}-{seconds}s")
         jobs = Jobs(settings)
+        show_notice(jobs.notice)
         submitted, refused = submit(jobs, photos, targets, request)
     except (BadInput, ModelError) as e:  # a model that is not there is as much bad input as a wrong name
         if as_json:
@@ -408,6 +412,13 @@ def jobs_move(job_id: JobId, place: Annotated[int, typer.Argument(min=1, max=MOS
     found = find_job(jobs, job_id)
     jobs.move(found.id, place)
     out().print(Text(f"{found.id}  {found.name}: place {jobs.get(found.id).place}"))
+
+
+@jobs_app.command("seen")
+def jobs_seen() -> None:
+    """Put the note about a damaged job list away, here and on the page."""
+    jobs, _ = open_jobs()
+    jobs.store.put_notice_away()
 
 
 @jobs_app.command("pause")

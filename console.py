@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from .doctor.command import system_language
+from .doctor.refusals import say_refusal
 from .errors import FanslymotionError
 from .pipeline.progress import loading_part
 from .queue.types import Event, Job, Status, WorkerInfo
@@ -51,6 +53,15 @@ def show_error(error: Exception | str) -> None:
 def harmless(text: str) -> str:
     """Control characters of a name, spelled out: some terminals do as they say."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def show_notice(notice: str) -> None:
+    """What the user must be told about the job list itself; nothing for ""."""
+    if notice:
+        said = say_refusal(notice, system_language())
+        err().print(
+            Text(f"Note: {said} ('fanslymotion jobs seen' puts this note away)", style="yellow"), soft_wrap=True
+        )
 
 
 def print_json(data: Any) -> None:

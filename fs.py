@@ -60,7 +60,7 @@ def make_folder(folder: Path) -> None:
         above = above.parent
     for one in reversed(missing):
         one.mkdir(exist_ok=True)  # two processes may make it at the same moment
-        _sync_folder(one.parent)
+        sync_folder(one.parent)
 
 
 def part_path(path: Path) -> Path:
@@ -79,7 +79,7 @@ def commit(part: Path, path: Path, patience: float = PATIENCE) -> None:
     """
     _patiently(lambda: _sync_file(part), patience)
     _patiently(lambda: os.replace(part, path), patience)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def commit_new(part: Path, path: Path) -> None:
@@ -98,7 +98,7 @@ def commit_new(part: Path, path: Path) -> None:
         os.replace(part, path)
     else:
         part.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def sync_tree(folder: Path) -> None:
@@ -107,8 +107,8 @@ def sync_tree(folder: Path) -> None:
         if path.is_file():
             _sync_file(path)
         elif path.is_dir():
-            _sync_folder(path)
-    _sync_folder(folder)
+            sync_folder(path)
+    sync_folder(folder)
 
 
 def _sync_file(path: Path) -> None:
@@ -135,7 +135,7 @@ def _patiently(act: Callable[[], object], seconds: float) -> None:
     raise refused
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make names durable: a rename survives a power cut only once the folder is on the disk. Windows has no such call.
 
     A folder that cannot be opened or synced (some network file systems; no right to list it) is no error: the file is.

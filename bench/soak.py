@@ -216,7 +216,7 @@ class Campaign:
             if frames_hash(job.video) != self.expected[job.request.seed]:
                 faults.append("other frames than undisturbed")
             left = sorted(path.name for path in job.folder.iterdir())
-            if left != ["photo.png", "video.mp4"]:
+            if left != ["job.json", "photo.png", "video.mp4"]:
                 faults.append(f"left behind: {left}")
         return faults
 

@@ -148,15 +148,13 @@ class Doctor:
         try:
             jobs = self.jobs
             jobs.store.set_meta("doctor", str(time.time()))
-            health = jobs.store.check()
+            jobs.store.examine()
         except StoreError as e:
             home = self.settings.home
             where = {"database": self.settings.database, "folder": home, "free": free_space(home)}
             yield self.fault("store", BROKEN, _store_code(e), error=str(e), **where)
             return
-        if health != "ok":
-            yield self.fault("store", BROKEN, "FM-QUEUE-003", error=health, database=self.settings.database)
-        elif jobs.notice:
+        if jobs.notice:
             said = say_refusal(jobs.notice, self.language)
             yield self.fault("store", WARN, "FM-QUEUE-003", error=said, database=self.settings.database)
         else:

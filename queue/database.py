@@ -1,24 +1,23 @@
 """The connection to the jobs' database: how it is opened, brought up to date, and what its errors mean for people."""
 
 import logging
-import os
 import re
 import sqlite3
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from filelock import FileLock
 from peewee import BooleanField, Database, ImproperlyConfigured, PeeweeException, SqliteDatabase
 from playhouse.db_url import connect
 from playhouse.migrate import SchemaMigrator, migrate
 
 from ..errors import StoreError
 from ..settings import Settings
+from .damage import DamagedError, means_damage, sqlite_code
+from .rows import BadRow
 from .tables import Tables
 
 log = logging.getLogger(__name__)
@@ -51,10 +50,6 @@ MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders)
 """Step i goes from version i + 1 to i + 2. A new database gets the current tables at once."""
 
 
-class DamagedError(StoreError):
-    """The database file is not a database any more. `Store` sets it aside and begins a new one, and says so."""
-
-
 def open_database(settings: Settings) -> Database:
     """Connect lazily, one connection per thread. SQLite: WAL, and every acknowledged write survives a power cut."""
     url = settings.database
@@ -73,6 +68,7 @@ def open_database(settings: Settings) -> Database:
             return database
         options: dict[str, Any] = {} if "timeout=" in url else {"timeout": BUSY_SECONDS}
         options["database"] = unquote(urlsplit(url).path[1:])
+        options["check_same_thread"] = False  # `Store` closes other threads' connections, under their locks
         database = connect(url, pragmas=(("journal_mode", "wal"), ("synchronous", "full")), **options)
     except ImproperlyConfigured as e:
         raise StoreError(f'PostgreSQL needs its driver: {sys.executable} -m pip install "psycopg[binary]"') from e
@@ -112,7 +108,7 @@ def storage_errors(database: Database) -> Iterator[None]:
         if outermost and not (isinstance(database, SqliteDatabase) or database.is_connection_usable()):
             database.close()  # PostgreSQL was restarted; the next statement connects anew
         yield
-    except (PeeweeException, sqlite3.Error) as e:
+    except (PeeweeException, sqlite3.Error, BadRow, UnicodeDecodeError) as e:
         error = _explain(e, database)
         if outermost:
             _leave(database)
@@ -131,7 +127,7 @@ def _leave(database: Database) -> None:
 def _explain(e: Exception, database: Database) -> StoreError:
     text = str(e)
     place = database.database if isinstance(database, SqliteDatabase) else "the PostgreSQL database"
-    code = _sqlite_code(e)
+    code = sqlite_code(e)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         seconds = getattr(database, "timeout", BUSY_SECONDS)
         return StoreError(
@@ -140,30 +136,15 @@ def _explain(e: Exception, database: Database) -> StoreError:
         )
     if code == sqlite3.SQLITE_FULL:
         return StoreError(f"the disk is full, nothing could be written to {place}; free some space and try again")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if means_damage(e) and isinstance(database, SqliteDatabase):
         return DamagedError(f"the jobs' database {place} is damaged ({text})")
+    if code == sqlite3.SQLITE_ERROR:  # our statements are right: tables or columns may be missing
+        return DamagedError(f"the jobs' database {place} cannot be used: {text}", sure=False)
     if code == sqlite3.SQLITE_READONLY:
         return StoreError(f"the jobs' database {place} cannot be written; make it and its folder writable")
     if code == sqlite3.SQLITE_CANTOPEN:
         return StoreError(f"the jobs' database {place} cannot be opened; check that its folder is there and writable")
     return StoreError(f"the jobs' database {place} cannot be used: {text}")
-
-
-def _sqlite_code(error: BaseException | None) -> int | None:
-    """SQLite's primary result code, from the driver's own error behind peewee's.
-
-    SQLite itself rolls back when a disk is full; peewee's rollback then fails with a mere SQLITE_ERROR, which hides
-    the cause further down the chain.
-    """
-    found = None
-    while error is not None:
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is not None:
-            found = code & 0xFF
-            if found != sqlite3.SQLITE_ERROR:
-                return found
-        error = getattr(error, "orig", None) or error.__cause__ or error.__context__
-    return found
 
 
 @contextmanager
@@ -212,55 +193,11 @@ def _version(database: Database, tables: Tables) -> int | None:
     if not database.table_exists("meta"):
         return None
     row = tables.Meta.get_or_none(tables.Meta.key == SCHEMA)
-    return int(row.value) if row else None
-
-
-def set_aside(database: Database) -> Path | None:
-    """Give a damaged SQLite file another name beside it, with the date; never delete or overwrite it.
-
-    Return that name, or None when another process has done it already. Raise StoreError when it cannot be moved.
-    """
-    path = Path(database.database)
-    with FileLock(path.with_name(f"{path.name}.lock")):
-        if not _damaged(path):
-            return None
-        kept = path.with_name(f"{path.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
-        try:
-            os.replace(path, kept)
-            for suffix in ("-wal", "-shm"):
-                with suppress(FileNotFoundError):
-                    os.replace(f"{path}{suffix}", f"{kept}{suffix}")
-        except OSError as e:
-            raise StoreError(
-                f"the jobs' database {path} is damaged and cannot be set aside: {e.strerror or e}; "
-                "end every fanslymotion program, then start again"
-            ) from e
-    return kept
-
-
-def _damaged(path: Path) -> bool:
-    """Look again under the lock, with a connection of its own."""
-    if not path.exists():
-        return False
-    with suppress(sqlite3.OperationalError):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
-        try:
-            return connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            return True
-        finally:
-            connection.close()
-    return False
-
-
-def check(database: Database) -> str:
-    """ "ok", or what SQLite's own check says about the file."""
-    if not isinstance(database, SqliteDatabase):
-        return "ok"
-    with storage_errors(database):
-        return str(database.execute_sql("PRAGMA integrity_check(1)").fetchone()[0])
+    if row is None:
+        return None
+    if not row.value.isdecimal():
+        raise BadRow(f"its version is {row.value!r}")
+    return int(row.value)
 
 
 def relaxed(database: Database) -> None:

@@ -2,6 +2,8 @@
 
 import re
 
+STATE_UNKNOWN = "the job list was damaged, and how this job stood is not known; retry the job if it is still wanted"
+
 RULES: tuple[tuple[str, str], ...] = (
     (r"^the worker made no progress for (?P<seconds>\d+) s, (?P<attempts>\d+) times", "FM-WORKER-003"),
     (
@@ -18,6 +20,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"finished video cannot be put|job's folder [^;]* cannot be used|cannot be written", "FM-VIDEO-003"),
     (r"ffmpeg", "FM-VIDEO-001"),
     (r"photo is gone|is not a photo|is damaged or incomplete", "FM-PHOTO-001"),
+    (r"^the job list was damaged", "FM-QUEUE-005"),
     (r"choose one of|is not a Stable Video Diffusion model|fanslymotion\.json", "FM-SET-001"),
 )
 """(pattern over the error, code), the first that fits; what nobody foresaw is FM-JOB-000."""

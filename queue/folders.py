@@ -15,17 +15,15 @@ from uuid import uuid4
 
 from filelock import FileLock
 
-from ..errors import StoreError
+from ..errors import NotFound, StoreError
 from .machine import MACHINE
+from .records import is_deleted, mark_deleted, remove_folder, unmark
 from .recovery import SUPERVISORS, WORKERS, discard, held, hold, lock_path
-from .rows import GONE_NAME, WORK_NAME
+from .rows import FILLING, REMOVING, WORK_NAME
 from .store import Store
 from .types import Status
 
 log = logging.getLogger(__name__)
-
-FILLING, REMOVING = "filling", "removing"
-"""A folder's state. A submit is at work in it; or it is to be removed, and no job comes of it any more."""
 
 ABANDONED_SECONDS = 3600.0
 """A submit of another machine is given up when its row has been seen for so long. It ends with an error if it lives."""
@@ -137,6 +135,31 @@ def condemn(store: Store, ids: Iterable[str]) -> int:
     return table.update({table.state: REMOVING}).where(filling).execute()
 
 
+def delete_job(store: Store, job_id: str) -> None:
+    """Remove an ended job's row, its events and its folder. Raise StoreError when it is still listed.
+
+    The mark in the folder is on the disk first: should the list be lost, it tells that the job is not to come back.
+    """
+    tables, folder = store.tables, store.settings.job_dir(job_id)
+    try:
+        mark_deleted(folder)
+    except OSError as e:
+        raise StoreError(f"job {job_id} cannot be deleted: {e.strerror or e}; make {folder} writable") from e
+    try:
+        with store.write():
+            if not tables.Job.delete().where(tables.Job.id == job_id).execute():  # a final status is never left
+                raise NotFound(f"there is no job {job_id!r}")  # another delete was quicker
+            tables.Event.delete().where(tables.Event.job == job_id).execute()
+            tables.Preview.delete().where(tables.Preview.job == job_id).execute()
+            disown(store, job_id)
+    except StoreError:
+        with store.errors():
+            if tables.Job.select().where(tables.Job.id == job_id).exists():
+                unmark(folder)
+                raise
+    remove(store, [job_id])
+
+
 def disown(store: Store, job_id: str) -> None:
     """In the transaction that deletes a job: its folder is to be removed, by whoever comes to it first."""
     store.tables.Folder.insert(id=job_id, state=REMOVING, machine=MACHINE, lock="").on_conflict_ignore().execute()
@@ -145,7 +168,7 @@ def disown(store: Store, job_id: str) -> None:
 def remove(store: Store, ids: Iterable[str]) -> None:
     """Remove folders whose rows say so. What cannot be removed now (a player holds it open) keeps its row."""
     for folder in map(store.settings.job_dir, ids):
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
         if folder.exists():
             continue
         table = store.tables.Folder
@@ -171,8 +194,8 @@ def tidy(store: Store) -> None:
         status = statuses.get(folder.name)
         if status in (Status.DONE, Status.CANCELLED):
             shutil.rmtree(folder / WORK_NAME, ignore_errors=True)
-        elif status is None and folder.name not in owned and (folder / GONE_NAME).exists():
-            shutil.rmtree(folder, ignore_errors=True)
+        elif status is None and folder.name not in owned and is_deleted(folder):
+            remove_folder(folder)
     home = store.settings.home
     for path in _children(home / WORKERS) + _children(home / SUPERVISORS):
         if path.suffix == ".lock" and path.stem not in workers:

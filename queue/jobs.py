@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,14 @@ from ..presets import load_presets
 from ..settings import Settings
 from . import listing, state
 from .broker import make_huey, register
-from .folders import Filling, disown, remove
+from .damage import DamagedError
+from .folders import Filling, delete_job
 from .listing import Owner
 from .order import position_at, put, swap_among_own
 from .presence import Presence
+from .records import Record, keep_record
 from .recovery import Sweeper
-from .rows import GONE_NAME, WORK_NAME, photo_of, to_event, to_job
+from .rows import WORK_NAME, photo_of, to_event, to_job
 from .store import Store
 from .types import Event, Job, Page, Sought, Status, WorkerInfo
 
@@ -84,12 +86,13 @@ class Jobs:
                 rows = [
                     (job_id, name, found) for job_id, (_, name), found in zip(filling.ids, photos, notes, strict=True)
                 ]
-                filling.accept(lambda: self._insert_all(rows, owner, request, limit))
+                self._accept(filling, lambda: self._insert_all(rows, owner, request, limit))
         except OSError as e:
             place = self.settings.jobs_dir
             raise StoreError(f"the job cannot be kept in {place}: {e.strerror or e}") from e
-        for job_id in filling.ids:
-            self._send(job_id)
+        for folder, (_, name) in zip(filling.folders, photos, strict=True):
+            keep_record(folder, Record(name, owner, request, time.time()))
+            self._send(folder.name)
         return [self.get(job_id) for job_id in filling.ids]
 
     def retry(
@@ -208,21 +211,7 @@ class Jobs:
         job = self.get(job_id, owner)
         if not job.status.final:
             raise BadInput(f"job {job_id} is {job.status}; cancel it before deleting it")
-        with suppress(OSError):
-            (job.folder / GONE_NAME).touch()
-        table = self._tables.Job
-        try:
-            with self.store.write():
-                if not table.delete().where(table.id == job_id).execute():  # a final status is never left
-                    raise NotFound(f"there is no job {job_id!r}")  # another delete was quicker
-                self._tables.Event.delete().where(self._tables.Event.job == job_id).execute()
-                self._tables.Preview.delete().where(self._tables.Preview.job == job_id).execute()
-                disown(self.store, job_id)
-        except StoreError:
-            with self.store.errors():
-                if table.select().where(table.id == job_id).exists():
-                    raise
-        remove(self.store, [job_id])
+        delete_job(self.store, job_id)
 
     def clean(self, owner: Owner = None) -> int:
         """Delete every job that failed or was cancelled, with its photo and checkpoints. Returns how many."""
@@ -313,6 +302,14 @@ class Jobs:
         if checkpoints is not None and checkpoints.is_dir():
             shutil.copytree(checkpoints, folder / WORK_NAME)
         return notes
+
+    def _accept(self, filling: Filling, insert: Callable[[], None]) -> None:
+        try:
+            filling.accept(insert)
+        except DamagedError as e:
+            if not e.replaced:
+                raise
+            filling.accept(insert)  # into the new list
 
     def _insert_all(
         self, rows: Sequence[tuple[str, str, tuple[str, ...]]], owner: str, request: VideoRequest, limit: int | None

@@ -13,7 +13,6 @@ from ..errors import Cancelled, HandBack, StoreError
 from ..pipeline.progress import Progress
 from . import state
 from .awake import AwakeClock
-from .database import DamagedError
 from .log import EventHandler, product_logger
 from .store import Store
 
@@ -133,8 +132,6 @@ class Reporter:
                 self._make_preview()
             while not self._try(self._flush, last=True):
                 time.sleep(1)
-        except DamagedError:
-            self._stop = HandBack  # the worker ends, the next one sets the file aside
         finally:
             self._store.close()
 
@@ -144,8 +141,6 @@ class Reporter:
             self._store.relax()
             write(**options)
             return True
-        except DamagedError:
-            raise
         except Exception as e:  # whatever it is: a thread that ends here would leave the job without progress or cancel
             if time.monotonic() - self._complained > COMPLAIN_SECONDS:
                 self._complained = time.monotonic()

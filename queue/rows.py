@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..errors import BadInput
 from ..pipeline.request import VideoRequest
 from ..settings import Settings
 from .types import Event, Job, Status
@@ -11,12 +12,29 @@ from .types import Event, Job, Status
 VIDEO_NAME = "video.mp4"
 PHOTO_NAME = "photo.png"
 WORK_NAME = "work"
+RECORD_NAME = "job.json"
 GONE_NAME = "deleted"
-"""In a job's folder: the finished video, the normalised photo, what the worker keeps while it works, and a mark that
-what is still here was deleted (a player held it open, the program was killed): it is not to come back."""
+"""In a job's folder: the finished video, the normalised photo, what the worker keeps while it works, what was handed
+in by whom (for the case that the list is lost), and a mark that what is still here was deleted."""
+
+
+FILLING, REMOVING = "filling", "removing"
+"""State of a folder without a job: a submit is at work in it; or it is to be removed, and no job comes of it."""
+
+
+class BadRow(Exception):
+    """This cannot have been written there: the database is damaged (`damage` judges)."""
 
 
 def to_job(row: Any, settings: Settings, place: int) -> Job:
+    """Raise BadRow for one that is none of ours."""
+    try:
+        return _to_job(row, settings, place)
+    except (ValueError, TypeError, AttributeError) as e:
+        raise BadRow(f"the row of job {row.id!r} holds what was never written there") from e
+
+
+def _to_job(row: Any, settings: Settings, place: int) -> Job:
     result = json.loads(row.result) if row.result else {}
     folder = settings.job_dir(row.id)
     status = Status(row.status)
@@ -24,7 +42,7 @@ def to_job(row: Any, settings: Settings, place: int) -> Job:
         id=row.id,
         name=row.name,
         owner=row.owner,
-        request=VideoRequest.from_json(json.loads(row.request)),
+        request=_request(json.loads(row.request), folder),
         status=status,
         cancelling=bool(row.cancel) and status is Status.RUNNING,
         attempt=row.attempt,
@@ -54,8 +72,24 @@ def to_job(row: Any, settings: Settings, place: int) -> Job:
     )
 
 
+def _request(found: dict[str, Any], folder: Path) -> VideoRequest:
+    """One with a setting that does not exist must not hide all other jobs: what was handed in lies in the folder."""
+    try:
+        return VideoRequest.from_json(found)
+    except BadInput:
+        try:
+            return VideoRequest.from_json(json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))["request"])
+        except (OSError, ValueError, KeyError, BadInput):
+            return VideoRequest(seed=0)
+
+
 def to_event(row: Any) -> Event:
-    return Event(row.id, row.job, row.time, row.kind, row.level, row.text, json.loads(row.data) if row.data else {})
+    """Raise BadRow for one that is none of ours."""
+    try:
+        data = json.loads(row.data) if row.data else {}
+    except ValueError as e:
+        raise BadRow(f"event {row.id} holds what was never written there") from e
+    return Event(row.id, row.job, row.time, row.kind, row.level, row.text, data)
 
 
 def photo_of(folder: Path) -> Path:

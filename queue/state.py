@@ -12,6 +12,7 @@ from typing import Any
 from ..pipeline.progress import Stage
 from ..pipeline.request import VideoResult
 from .causes import Death
+from .rows import BadRow
 from .store import Store
 from .types import Status
 
@@ -41,6 +42,8 @@ def claim(store: Store, worker: str, now: float) -> Any | None:
                 (job.id == first.id) & (job.status == Status.QUEUED),
                 {"status": Status.RUNNING, "worker": worker, "last_progress": now, "cancel": False, **NOT_BEGUN},
             )
+            if not won and store.sqlite:  # nobody else writes in this transaction
+                raise BadRow(f"job {first.id} is found by one index and not by another")
             if won:
                 job.update(started=now).where((job.id == first.id) & job.started.is_null()).execute()
                 add_event(store, first.id, now, "status", Status.RUNNING)

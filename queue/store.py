@@ -1,8 +1,11 @@
-"""The open store: database and tables, with the three ways to use them. Thread-safe: a connection per thread."""
+"""The open store: database and tables, with the three ways to use them. Thread-safe: a connection per thread.
+
+A damaged SQLite file is replaced wherever the damage is met, by whoever meets it: every way leads through `_use`.
+"""
 
 import logging
-import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +15,19 @@ from peewee import SqliteDatabase
 from ..errors import StoreError
 from ..private import make_private
 from ..settings import Settings
-from .database import SCHEMA, DamagedError, check, open_database, prepare, relaxed, set_aside, storage_errors, write
+from . import salvage
+from .aside import finish, only_one, set_aside, unfinished
+from .damage import DamagedError, emptied, find_damage
+from .database import SCHEMA, open_database, prepare, relaxed, storage_errors, write
+from .seats import Seat, identity, let_go, vacate
 from .tables import Tables
 
 log = logging.getLogger(__name__)
 
-_opening = threading.Lock()
+AGAIN_SECONDS = 30.0
+"""After a list that could not be set aside, until that is tried again."""
+
+_opening = threading.RLock()
 
 
 class Store:
@@ -35,8 +45,16 @@ class Store:
                 "FANSLYMOTION_HOME or FANSLYMOTION_DATABASE"
             ) from e
         self.tables = Tables(self.db)
-        self._seen = threading.local()
-        self._begin()
+        self.path = Path(self.db.database) if self.sqlite else Path()
+        self._threads = threading.local()
+        self._doubted: object = None
+        self._insisted = False
+        self._stuck, self._again_at = "", 0.0
+        if self.sqlite:
+            with self._use():
+                pass
+        else:
+            prepare(self.db, self.tables)
 
     @property
     def sqlite(self) -> bool:
@@ -45,22 +63,23 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[None]:
         """One transaction that takes the write lock at its start, so that it waits instead of failing half-way."""
-        self._follow_the_path()
-        with write(self.db):
-            yield
+        with self._use():
+            outermost = not self.db.in_transaction()
+            with write(self.db):
+                yield
+            if self.sqlite and outermost and self._file() != self._seat.file:
+                raise StoreError("the job list was replaced while this was written; see how things stand and try again")
 
     @contextmanager
     def read(self) -> Iterator[None]:
         """Several reads of one state of the database."""
-        self._follow_the_path()
-        with storage_errors(self.db), self.db.atomic():
+        with self._use(), storage_errors(self.db), self.db.atomic():
             yield
 
     @contextmanager
     def errors(self) -> Iterator[None]:
         """The driver's errors become StoreError, with what to do."""
-        self._follow_the_path()
-        with storage_errors(self.db):
+        with self._use(), storage_errors(self.db):
             yield
 
     def alone(self) -> None:
@@ -71,11 +90,20 @@ class Store:
 
     def relax(self) -> None:
         """For the calling thread's connection: progress and log lines need no sync of their own."""
-        relaxed(self.db)
+        with self._use():
+            relaxed(self.db)
 
     def check(self) -> str:
-        """ "ok", or what SQLite's integrity check says."""
-        return check(self.db)
+        """ "ok", or what is wrong with the whole file."""
+        if not self.sqlite:
+            return "ok"
+        with self.errors():
+            return find_damage(self.path, self.settings.jobs_dir) or "ok"
+
+    def examine(self) -> None:
+        """Look at the whole file, and replace it when it is damaged. Raise StoreError when that cannot be done."""
+        if (found := self.check()) != "ok":
+            self._replace(found, sure=True)
 
     def set_meta(self, key: str, value: str) -> None:
         meta = self.tables.Meta
@@ -97,47 +125,109 @@ class Store:
         """Close this thread's connection."""
         if not self.db.is_closed():
             self.db.close()
+        if self.sqlite:
+            self._seat.connection = None
 
-    def _begin(self) -> None:
-        with _opening:
+    # --- the file -----------------------------------------------------------------------------------------------
+
+    @property
+    def _seat(self) -> Seat:
+        if not hasattr(self._threads, "seat"):
+            self._threads.seat = Seat(str(self.path))
+        return self._threads.seat
+
+    @contextmanager
+    def _use(self) -> Iterator[None]:
+        """Around all that is done with the database: on the right file, and with what is to be done about damage."""
+        if not self.sqlite or self.db.in_transaction():
+            yield
+            return
+        met = None
+        with self._seat.lock:
+            self._sit_down()
             try:
-                prepare(self.db, self.tables)
-            except DamagedError:
-                self.db.close()
-                kept = set_aside(self.db)
-                prepare(self.db, self.tables)
-                if kept is not None:
-                    self._say_damaged(kept)
+                yield
+            except DamagedError as e:
+                if e.replaced:
+                    raise
+                let_go(e)
+                met = e.with_traceback(None)
+        if met is not None:
+            self._tell(met)
 
-    def _follow_the_path(self) -> None:
+    def _tell(self, met: DamagedError) -> None:
+        if self._replace(str(met), met.sure):
+            raise DamagedError(f"{met}; a new one was begun with what could be read of it. Try again", replaced=True)
+        raise StoreError(str(met))
+
+    def _sit_down(self) -> None:
         """A connection stays with its SQLite file when that is set aside, replaced or removed: leave it, begin anew.
 
         What is written to the old one would be acknowledged, and no worker would ever see it.
         """
-        if not isinstance(self.db, SqliteDatabase) or self.db.in_transaction():
-            return
-        now = _identity(self.db.database)
-        before, self._seen.file = getattr(self._seen, "file", now), now
-        if now == before and now is not None:
-            return
-        if not self.db.is_closed():
-            log.warning("The jobs' database %s was replaced by another file, or removed", self.db.database)
-            self.db.close()
-        self._begin()
-        self._seen.file = _identity(self.db.database)
+        seat, now = self._seat, self._file()
+        if seat.connection is not None and not self.db.is_closed():
+            if now is not None and now == seat.file:
+                return
+            log.warning("The jobs' database %s was replaced by another file, or removed", self.path)
+        self.close()
+        try:
+            self._begin()
+            said = ""
+        except DamagedError as e:
+            let_go(e)
+            said, sure = str(e), e.sure
+        if said:
+            self._replace(said, sure)
+            self._begin()
+        seat.connection, seat.file = self.db.connection(), identity(seat.path)
 
-    def _say_damaged(self, kept: Path) -> None:
-        text = (
-            f"the job list was damaged; it was kept as {kept} and a new one was begun. "
-            f"Finished videos are still in {self.settings.jobs_dir}"
-        )
-        log.error("%s", text)
-        self.set_meta("notice", text)
+    def _file(self) -> object:
+        """The file that is to be used, None for one that a new list is to replace."""
+        return None if unfinished(self.path) else identity(str(self.path))
 
+    def _begin(self) -> None:
+        with _opening, only_one(self.path):
+            finish(self.path)
+            if emptied(self.path):
+                raise DamagedError(f"the jobs' database {self.path} is damaged (it is empty)")
+            old = self.path.exists()
+            with storage_errors(self.db):
+                fresh = not self.db.table_exists("meta")
+            if old and fresh and (found := find_damage(self.path, self.settings.jobs_dir)):
+                raise DamagedError(f"the jobs' database {self.path} is damaged ({found})")
+            prepare(self.db, self.tables)
 
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+    def _replace(self, said: str, sure: bool) -> bool:
+        """Set the damaged list aside, with a new one in its place; False when it is not damaged.
+
+        said: what was met. sure: such an error comes from the file and from nothing else, so that a second one counts
+        even where a look at the whole file finds nothing.
+        """
+        with _opening:
+            before = self._seat.file
+            self.close()
+            if time.monotonic() < self._again_at:
+                raise StoreError(self._stuck)
+            again = sure and self._doubted == before and not self._insisted
+            self._doubted, self._insisted = before, self._insisted or again
+            vacate(str(self.path))
+            try:
+                with only_one(self.path):
+                    kept = set_aside(self.path, lambda: self._judge(said if again else ""), self._build)
+            except StoreError as e:
+                self._stuck, self._again_at = str(e), time.monotonic() + AGAIN_SECONDS
+                raise
+        if kept is not None:
+            from .adopt import adopt_quietly
+
+            threading.Thread(target=adopt_quietly, args=(self,), name="adopt", daemon=True).start()
+        return kept is not None or identity(str(self.path)) != before
+
+    def _judge(self, otherwise: str) -> str:
+        return find_damage(self.path, self.settings.jobs_dir) or otherwise
+
+    def _build(self, old: Path, new: Path, kept: Path) -> None:
+        now = time.time()
+        found = salvage.read(old, self.settings, now)
+        salvage.build(found, new, salvage.say(found, kept, self.settings), now)

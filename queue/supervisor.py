@@ -22,7 +22,7 @@ from . import state
 from .awake import AwakeClock
 from .causes import EXIT, STALLED, Autopsy, likely_cause
 from .codes import CRASH_CODE, RESTART_CODE
-from .database import DamagedError
+from .complaint import Complaint
 from .echo import EchoThread
 from .log import STARTS
 from .machine import HOST, MACHINE
@@ -149,7 +149,7 @@ class Supervisor:
 
     def _watch(self, child: "subprocess.Popen[str]", worker_id: str) -> bool:
         """Until it ends, by itself or because it makes no progress or we stop: whether it had become ready."""
-        clock = AwakeClock()
+        clock, complaint = AwakeClock(), Complaint(log)
         good, seen, since, looked = False, None, 0.0, 0.0
         while child.poll() is None:
             if self._stop.wait(LOOK_SECONDS):
@@ -163,7 +163,7 @@ class Supervisor:
             try:
                 row, now_seen, limit = self._look(worker_id)
             except StoreError as e:
-                log.warning("%s", e)
+                complaint.say(e)
                 continue
             good = good or (row is not None and row.state in ("idle", "running"))
             if now_seen != seen:
@@ -278,9 +278,6 @@ class Supervisor:
                         state.lose(self._store, row, _last_words(own_lines, code), now, death)
                 self._forget_older_crashes(worker_id)
                 return
-            except DamagedError as e:
-                log.warning("%s", e)
-                return  # the next worker sets the file aside
             except StoreError as e:
                 log.warning("%s", e)
                 if self._stop.wait(1):

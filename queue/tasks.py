@@ -16,7 +16,6 @@ from ..pipeline.request import VideoResult
 from ..pipeline.video_memory import gpu_is_lost
 from . import state
 from .causes import Death
-from .database import DamagedError
 from .faults import find_fault
 from .jobs import remove_work
 from .log import STARTS
@@ -47,7 +46,8 @@ STORE_PAUSE = 1.0
 
 def process_video_generation(store: Store, row: Any, worker: str, produce: Produce, on_start: Callable) -> None:
     """Run one attempt of a claimed job and write how it ended. Raises nothing that belongs to the job."""
-    job = to_job(row, store.settings, 0)
+    with store.errors():
+        job = to_job(row, store.settings, 0)
     with (
         stay_awake(),
         Reporter(store, job.id, worker) as reporter,
@@ -194,8 +194,6 @@ def _insist(write: Callable[[], bool]) -> bool:
     while True:
         try:
             return write()
-        except DamagedError:
-            raise  # waiting does not mend it; the process ends, and the next one sets the file aside
-        except StoreError as e:
+        except StoreError as e:  # a damaged list is replaced at once: there the job waits again, and is nobody's
             log.warning("%s", e)
             time.sleep(STORE_PAUSE)

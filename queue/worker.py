@@ -23,7 +23,7 @@ from . import broker, state
 from .awake import AwakeClock
 from .causes import likely_cause
 from .codes import CRASH_CODE, RESTART_CODE
-from .database import DamagedError, set_aside
+from .complaint import Complaint
 from .folders import Leftovers, tidy
 from .log import set_up
 from .machine import HOST, MACHINE
@@ -38,6 +38,8 @@ BEAT_SECONDS = 2.0
 SWEEP_SECONDS = 1.0
 TIDY_SECONDS = 60.0
 """Between two looks for folders that killed submits and unfinished deletions left."""
+EXAMINE_SECONDS = 600.0
+"""Between two looks at the whole job list: damage may also hide jobs without any error."""
 GRACE_SECONDS = 60.0
 """How long an orderly end waits for the running step before the job is handed back over its head."""
 
@@ -72,6 +74,7 @@ class Worker:
         self._warmth = Warmth(self.store, os.getpid())
 
     def run(self) -> int:
+        self.store.examine()
         self._register("starting")
         for signum in ENDING:
             signal.signal(signum, self._on_signal)
@@ -108,22 +111,34 @@ class Worker:
 
     def _take_jobs(self, _message: str = "") -> None:
         """The Huey task. A message says only that there is work; what is next is the table's to say."""
+        complaint = Complaint(log)
         while not self._stop.is_set():
-            with self._job_lock:
-                row = state.unfinished(self.store, self.id) or state.claim(self.store, self.id, time.time())
-                if row is None or self._produce is None:
+            try:
+                if not self._take_one():
                     break
-                self._job_id = row.id
-                try:
-                    process_video_generation(self.store, row, self.id, self._produce, self._on_start)
-                    if gpu_is_lost():
-                        log.warning("The GPU's state is broken after this error; the worker starts anew")
-                        self.stop(RESTART_CODE)
-                finally:
-                    self._reporter, self._job_id = None, ""
-                    return_heap()
-                    self._idle_since = time.monotonic()
+                complaint.over()
+            except Exception as e:  # Huey would log a traceback, and the next message bring the next one at once
+                complaint.say(e)
+                self._stop.wait(complaint.pause())
         self.store.close()
+
+    def _take_one(self) -> bool:
+        """False when no job is to be had."""
+        with self._job_lock:
+            row = state.unfinished(self.store, self.id) or state.claim(self.store, self.id, time.time())
+            if row is None or self._produce is None:
+                return False
+            self._job_id = row.id
+            try:
+                process_video_generation(self.store, row, self.id, self._produce, self._on_start)
+                if gpu_is_lost():
+                    log.warning("The GPU's state is broken after this error; the worker starts anew")
+                    self.stop(RESTART_CODE)
+            finally:
+                self._reporter, self._job_id = None, ""
+                return_heap()
+                self._idle_since = time.monotonic()
+        return True
 
     def _on_start(self, reporter: Reporter) -> None:
         self._reporter = reporter
@@ -141,13 +156,17 @@ class Worker:
 
     def _beat(self) -> None:
         """The main thread's loop: heartbeat, commands, sweep, missing messages, idle release."""
-        beat_at = tidy_at = 0.0
+        complaint = Complaint(log)
+        beat_at, tidy_at, examine_at = 0.0, 0.0, time.monotonic() + EXAMINE_SECONDS
         while not self._stop.wait(SWEEP_SECONDS / 2):
             try:
                 now = time.monotonic()
                 if now >= beat_at:
                     beat_at = now + BEAT_SECONDS
                     self._heartbeat()
+                if now >= examine_at:
+                    examine_at = now + EXAMINE_SECONDS
+                    self.store.examine()
                 self._sweeper.sweep(self._awake.look(), time.time(), own=self._job_id)
                 if now >= tidy_at:
                     tidy_at = now + TIDY_SECONDS
@@ -156,12 +175,8 @@ class Worker:
                 if not self._job_lock.locked():
                     broker.wake_if_needed(self._huey, self._wake, self._waiting())
                     self._release_when_idle(now)
-            except DamagedError as e:
-                log.error("%s", e)
-                set_aside(self.store.db)
-                self.stop(CRASH_CODE)  # the next worker begins a new file
             except StoreError as e:  # the next beat tries again; a running job has its own line to the store
-                log.warning("%s", e)
+                complaint.say(e)
 
     def _heartbeat(self) -> None:
         busy = self._job_id

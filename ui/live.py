@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..errors import FanslymotionError, NotFound
+from ..queue.complaint import Complaint
 from ..queue.jobs import Jobs
 from ..queue.types import Event, Job
 from .refuse import in_each_language
@@ -200,6 +201,7 @@ class Live:
 
     def _read_forever(self) -> None:
         revision, looked, machine_looked, troubled = -1, 0.0, 0.0, False
+        complaint = Complaint(log)
         machines: dict[str | None, str] = {}
         while not self._closed:
             self._watched.wait()
@@ -217,7 +219,7 @@ class Live:
                     machine_looked = began
                     self._read_machine(machines)
             except FanslymotionError as e:
-                log.warning("%s", e)
+                complaint.say(e)
                 troubled, looked = True, 0.0
                 self._tell_trouble(self._everybody(), str(e))
                 time.sleep(AGAIN_SECONDS)

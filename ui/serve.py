@@ -232,10 +232,9 @@ def build(settings: Settings, logins: Logins, host: str) -> "Studio":
 
 def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[..., object], Callable[[], None]]:
     studio = build(settings, logins, host)
-    from ..queue.adopt import adopt_quietly
+    from ..queue.adopt import look_after
 
-    owner = logins.names[0] if logins.names else ""
-    threading.Thread(target=adopt_quietly, args=(studio.jobs.store, owner), name="adopt", daemon=True).start()
+    threading.Thread(target=look_after, args=(studio.jobs.store,), name="adopt", daemon=True).start()
     return studio.guard, studio.live.close
 
 

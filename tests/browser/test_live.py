@@ -19,7 +19,8 @@ KILLED = (
     "the last lines of the worker:\nKilled"
 )
 DAMAGED = (
-    "the job list was damaged; it was kept as old.db and a new one was begun. Finished videos are still in /home/jobs"
+    "the job list was damaged; it was kept as old.db and a new one was begun. Jobs in it: 3; waiting: 1; to be retried "
+    "if still wanted, because nothing tells how they stood: 2. Finished videos are still in /home/jobs"
 )
 NO_PHOTO = "the photo is gone"
 BROKEN = "[ERROR] it broke\nTraceback (most recent call last):\n  File one\nValueError: <b>no</b>"

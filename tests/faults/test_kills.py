@@ -44,7 +44,7 @@ def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, sub
     assert done.attempt == 2
     assert "resumed at window" in logs(jobs, job.id)
     assert frames_hash(done.video) == frames_hash(jobs.get(calm.id).video), logs(jobs, job.id)
-    assert sorted(path.name for path in done.folder.iterdir()) == ["photo.png", "video.mp4"]
+    assert sorted(path.name for path in done.folder.iterdir()) == ["job.json", "photo.png", "video.mp4"]
 
 
 def test_restart_of_the_worker_costs_no_attempt(jobs, start, submit) -> None:
@@ -166,5 +166,5 @@ def test_cancel_while_running_leaves_the_next_job_alone(jobs, start, submit) -> 
     began = time.monotonic()
     ended = until(lambda: jobs.get(job.id), lambda j: j.status is Status.CANCELLED)
     assert time.monotonic() - began < 60
-    assert [path.name for path in ended.folder.iterdir()] == ["photo.png"]
+    assert sorted(path.name for path in ended.folder.iterdir()) == ["job.json", "photo.png"]
     assert until(lambda: jobs.get(other.id), lambda j: j.status is Status.DONE)

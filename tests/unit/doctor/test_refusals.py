@@ -23,6 +23,7 @@ PAGE = (
     "pipeline/photo_process.py",
     "pipeline/request.py",
     "presets/loader.py",
+    "queue/aside.py",
     "queue/broker.py",
     "queue/database.py",
     "queue/jobs.py",

@@ -13,6 +13,7 @@ from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue import database as database_module
 from fanslymotion.queue import state
+from fanslymotion.queue.damage import find_damage
 from fanslymotion.queue.database import MIGRATIONS, prepare
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.rows import to_job
@@ -86,10 +87,11 @@ def test_a_damaged_file_is_kept_aside_and_said(settings: Settings, photo: Path, 
         data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
     second = Jobs(settings)
-    assert second.list() == []
-    kept = list(settings.home.glob("jobs.damaged-*.db"))
+    assert {job.status for job in second.list()} == {Status.FAILED}, "their folders tell of them"
+    assert second.count() == 30
+    kept = list(settings.home.glob("jobs.damaged-*"))
     assert len(kept) == 1
-    assert kept[0].read_bytes() == data, "not a byte of it was changed"
+    assert (kept[0] / "jobs.db").read_bytes() == data, "not a byte of it was changed"
     assert kept[0].name in second.notice
     assert second.submit(photo, REQUEST).place == 1
 
@@ -201,7 +203,7 @@ def test_a_password_of_any_letters_reaches_postgresql_as_it_is(settings: Setting
 
 def test_only_real_damage_counts_as_damage(settings: Settings) -> None:
     Store(settings).close()
-    assert not database_module._damaged(file_of(settings))
+    assert not find_damage(file_of(settings), settings.jobs_dir)
 
 
 def test_a_job_list_of_the_first_version_is_brought_up_to_date(jobs: Jobs, photo: Path, settings: Settings) -> None:

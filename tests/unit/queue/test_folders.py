@@ -154,7 +154,7 @@ def test_a_deletion_that_is_killed_half_way_is_completed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(folders.shutil, "rmtree", killed)
+        patched.setattr(folders, "remove_folder", killed)
         with pytest.raises(KeyboardInterrupt):
             jobs.delete(job.id)
     assert job.folder.is_dir()

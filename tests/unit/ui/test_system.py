@@ -90,7 +90,8 @@ def test_the_doctor_runs_once_for_many_looks(studio: Studio, browser: Browser, m
 def test_a_notice_is_put_away_by_the_machines_owner(studio: Studio, browser: Browser, settings: Settings) -> None:
     folder = settings.jobs_dir
     said = (
-        f"the job list was damaged; it was kept as a.db and a new one was begun. Finished videos are still in {folder}"
+        "the job list was damaged; it was kept as a.db and a new one was begun. Jobs in it: 3; waiting: 1; to be "
+        f"retried if still wanted, because nothing tells how they stood: 2. Finished videos are still in {folder}"
     )
     studio.jobs.store.set_meta("notice", said)
     hers, his = browser(ANNA), browser(BEN)

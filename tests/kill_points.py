@@ -1,0 +1,53 @@
+"""SIGKILL at each single file-system call of some code, in a process of its own: what is found by the next start?"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+CALLS = frozenset(
+    ("open", "os.rename", "os.link", "os.mkdir", "os.rmdir", "os.remove", "os.truncate", "sqlite3.connect")
+)
+
+
+def killed_at(number: int, folder: Path, run: Callable[[], object]) -> bool:
+    """Run it in a fork that is killed just before its call of this number (from 1) on something in the folder.
+
+    False when there were fewer calls, so that it came to its end.
+    """
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            assert os.WTERMSIG(status) == signal.SIGKILL
+            return True
+        assert os.WEXITSTATUS(status) == 0, "it failed by itself"
+        return False
+    left, beginning = number, os.fspath(folder)
+
+    def watch(event: str, arguments: tuple) -> None:
+        nonlocal left
+        if event in CALLS and any(str(argument).startswith(beginning) for argument in arguments[:2]):
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    code = 1
+    try:
+        sys.addaudithook(watch)
+        run()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def each_point(folder: Callable[[int], Path], run: Callable[[Path], object], most: int = 500) -> Iterator[Path]:
+    """Yield the folder that each kill left, and last the one of the run that came to its end. Makes a new one each."""
+    for number in range(1, most):
+        place = folder(number)
+        killed = killed_at(number, place, lambda place=place: run(place))
+        yield place
+        if not killed:
+            return
+    raise AssertionError(f"more than {most} calls")
