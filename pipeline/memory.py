@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .estimate import GIB, PROCESS, Offload, duration_text, peak, seconds, weights
+from .estimate import GIB, PROCESS, Offload, duration_text, peak, piece, seconds, weights
 from .progress import Stage
 
 OFFLOAD_BELOW = 15.5 * GIB
@@ -128,6 +128,11 @@ class MemoryPlan:
     def peak(self, stage: Stage) -> int:
         """Bytes on the computing device at the stage's highest point (VRAM, or RAM on a CPU)."""
         return peak(self, stage)
+
+    @property
+    def piece(self) -> int | None:
+        """Numbers that a feed-forward layer takes at once, None without forward chunking."""
+        return piece(self) if self.chunked else None
 
     @property
     def need(self) -> int:

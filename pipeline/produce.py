@@ -189,7 +189,7 @@ class _Job:
 
         self._report(Progress(Stage.LOADING, steps=len(PARTS)))
         renderer = self.renderers.get(model, on_part, placement)
-        renderer.chunk_forward(self.memory.chunked)
+        renderer.chunk_forward(self.memory.piece)
         clock.leave()
         clip = self.order.clip
         self.kind = f"{model.name} {clip.width}x{clip.height} {renderer.placement}"

@@ -99,11 +99,11 @@ class Renderer:
         placed = all(len({tensor.device.type for tensor in part}) == 1 for part in parts)
         return placed and all(tensor.dtype == self.dtype for part in parts for tensor in part)
 
-    def chunk_forward(self, on: bool) -> None:
-        """Forward chunking: the UNet's feed-forward layers frame by frame, less memory at a few percent of time."""
-        for module in self.unet.modules():
-            if hasattr(module, "set_chunk_feed_forward"):
-                module.set_chunk_feed_forward(chunk_size=1 if on else None, dim=0)
+    def chunk_forward(self, numbers: int | None) -> None:
+        """Forward chunking: the UNet's feed-forward layers by pieces of so many numbers (`MemoryPlan.piece`)."""
+        from .feed_forward import set_pieces
+
+        set_pieces(self.unet, numbers)
 
     @property
     def vae_factor(self) -> int:
