@@ -26,8 +26,9 @@ CHUNKED_TIME = 1.03
 """What it costs in time: a copy of each piece's result, estimated from the bytes it moves."""
 DECODE_BYTES = 2050
 """Activations of the VAE's decoder in 2-byte numbers: bytes per pixel and frame decoded together, full-size model."""
-ENCODE_BYTES = 4100
-"""The same for encoding the photo, one frame in 4-byte numbers (the fp16 VAE overflows while it encodes)."""
+ENCODE_BYTES = 3200
+"""The same for encoding the photo, one frame in 4-byte numbers (the fp16 VAE overflows while it encodes). Measured on
+an H100: 1.73 GiB at 1024×576."""
 UNET_FLOP = 0.184
 """Operations of a UNet pass per latent pixel and frame, as a multiple of its parameters."""
 DECODE_FLOP = 0.118
@@ -56,10 +57,17 @@ class Offload(StrEnum):
     SEQUENTIAL = "sequential"  # one layer at a time
 
 
-_SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.1, Offload.GROUP: 1.4, Offload.SEQUENTIAL: 5.7}
-"""Measured elsewhere (diffusers PR #11682, livepeer/ai-runner PR #34)."""
-_RESIDENT = {Offload.GROUP: 0.3, Offload.SEQUENTIAL: 0.05}
-"""Share of the UNet's weights that is on the device at once; a block is prefetched while the other computes."""
+_SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.01, Offload.GROUP: 1.3, Offload.SEQUENTIAL: 1.8}
+"""Time of a step. Measured on an H100 (bench/RESULTS.md) with streams; of its 1.54 and 1.81 s the 1.22 are taken off
+that diffusers' chunks and two passes took alone, and the rest set beside a step of 0.72 s. Slower cards hide more."""
+_RESIDENT = {Offload.GROUP: 0.22, Offload.SEQUENTIAL: 0.02}
+"""Share of the UNet's weights on the device where the activations are highest: what an H100 had allocated (2.90 and
+2.27 GiB) less the activations (2.30)."""
+_WIDEST = 0.58
+"""Share of them with group offload at the block with the most weights and the one fetched beside it; the activations
+are a quarter there (counted on the architecture)."""
+PINNED = 1.3
+"""RAM for weights in page-locked memory: CUDA rounds each up to a power of two (3.66 for 2.84 GiB)."""
 
 
 def weights(now: "MemoryPlan") -> dict[str, int]:
@@ -85,8 +93,16 @@ def _number_bytes(now: "MemoryPlan") -> int:
 def peak(now: "MemoryPlan", stage: Stage) -> int:
     """Bytes on the computing device at the stage's highest point."""
     working = int(_activations(now, stage) * SLACK)
-    resident = _resident(now, stage)
-    return working + resident + (PROCESS if now.device == "cpu" else CONTEXT)
+    return _highest(now, stage, working) + (PROCESS if now.device == "cpu" else CONTEXT)
+
+
+def ram(now: "MemoryPlan") -> int:
+    """Bytes of RAM where a GPU computes."""
+    parts = weights(now)
+    if now.offload is Offload.NONE:
+        return PROCESS + max(parts.values())
+    locked = (PINNED - 1) * parts["unet"] if now.offload in _RESIDENT else 0
+    return PROCESS + sum(parts.values()) + int(locked)
 
 
 def _activations(now: "MemoryPlan", stage: Stage) -> float:
@@ -102,22 +118,21 @@ def _activations(now: "MemoryPlan", stage: Stage) -> float:
     return 0.0
 
 
-def _resident(now: "MemoryPlan", stage: Stage) -> int:
-    """Weights on the device in this stage."""
+def _highest(now: "MemoryPlan", stage: Stage, working: int) -> int:
+    """Weights on the device in this stage and the activations beside them."""
     parts = weights(now)
     if stage is Stage.CONDITIONING and now.dtype == "float16":
         parts["vae"] *= 2  # raised to fp32 to encode
     if now.offload is Offload.NONE:
-        return sum(parts.values())
-    share = _RESIDENT.get(now.offload, 1.0)
-    vae = parts["vae"] * (share if now.offload is Offload.SEQUENTIAL else 1.0)
-    by_stage = {
-        Stage.LOADING: 0.0,
-        Stage.CONDITIONING: max(parts["image_encoder"] * share, vae),
-        Stage.SAMPLING: parts["unet"] * share,
-        Stage.DECODING: vae,
-    }
-    return int(by_stage[stage])
+        return sum(parts.values()) + working
+    if stage is Stage.LOADING:
+        return 0
+    if stage is Stage.CONDITIONING:
+        return max(parts["image_encoder"], parts["vae"] + working)
+    if stage is not Stage.SAMPLING:
+        return parts["vae"] + working
+    found = int(parts["unet"] * _RESIDENT.get(now.offload, 1.0)) + working
+    return max(found, int(parts["unet"] * _WIDEST) + working // 4) if now.offload is Offload.GROUP else found
 
 
 def seconds(now: "MemoryPlan") -> dict[Stage, float]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .estimate import GIB, PROCESS, Offload, duration_text, peak, piece, seconds, weights
+from .estimate import GIB, Offload, duration_text, peak, piece, ram, seconds
 from .progress import Stage
 
 OFFLOAD_BELOW = 15.5 * GIB
@@ -144,9 +144,7 @@ class MemoryPlan:
         """Bytes of RAM."""
         if self.device == "cpu":
             return self.need
-        parts = weights(self)
-        waiting = sum(parts.values()) if self.offload is not Offload.NONE else max(parts.values())
-        return PROCESS + waiting
+        return ram(self)
 
     @property
     def limit(self) -> int:
@@ -348,8 +346,8 @@ def _decode_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     order = list(Offload)
     below = order[order.index(now.offload) + 1 :]
-    if at is Stage.DECODING and Offload.GROUP in below:
-        below.remove(Offload.GROUP)  # it leaves the VAE whole
+    if at in (Stage.CONDITIONING, Stage.DECODING):
+        below = below[: below.index(Offload.GROUP)] if Offload.GROUP in below else []  # only the denoiser has hooks
     return replace(now, offload=below[0]) if below else None
 
 
@@ -373,7 +371,10 @@ def _sample_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     if area <= floor:
         return None
     width, height = _within(now.width, now.height, max(floor, int(area * SHRINK)))
-    return replace(now, width=width, height=height) if width * height < area else None
+    found = replace(now, width=width, height=height)
+    # Below some size the image encoder is what is highest while the photo is read, and that has a size of its own.
+    helps = at is not Stage.CONDITIONING or found.peak(at) < now.peak(at)
+    return found if width * height < area and helps else None
 
 
 def _to_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:

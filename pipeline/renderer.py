@@ -4,7 +4,7 @@ import gc
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from .estimate import Offload
 from .heap import return_heap
 from .memory import MemoryPlan
 from .models import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
+from .offload import HOOKED, Masters, hook
 from .oom import is_oom
 from .progress import PARTS
 from .tiny import build
@@ -62,6 +63,7 @@ class Renderer:
     image_encoder: Any
     feature_extractor: Any
     scheduler: Any
+    _masters: Masters = field(default_factory=Masters, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -72,8 +74,8 @@ class Renderer:
         return self.placement.dtype
 
     def bring(self, part: str) -> Any:
-        """The component, where it computes. With model or group offload the others make room for it first."""
-        if self.placement.offload in (Offload.MODEL, Offload.GROUP):
+        """The component, where it computes. Where weights are offloaded the others make room for it first."""
+        if self.placement.offload is not Offload.NONE:
             for name in (IMAGE_ENCODER, VAE, UNET):
                 if name != part:
                     self._move(name, torch.device("cpu"))
@@ -81,13 +83,17 @@ class Renderer:
         return getattr(self, part)
 
     def _move(self, part: str, device: torch.device) -> None:
-        if part == UNET and self.placement.offload is Offload.GROUP:
-            return  # its hooks move it, block by block
+        if part == UNET and self.placement.offload in HOOKED:
+            return  # its hooks move it, block by block or layer by layer
         component = getattr(self, part)
-        if component.device.type != device.type:
-            component.to(device)
-            if device.type == "cpu" and torch.cuda.is_available():
+        if component.device.type == device.type:
+            return
+        if device.type == "cpu":
+            self._masters.drop(part)
+            if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+        else:
+            self._masters.fetch(part, component, device)
 
     @property
     def whole(self) -> bool:
@@ -185,6 +191,9 @@ def free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+        empty = getattr(torch.accelerator, "empty_host_cache", None)  # page-locked memory; not in torch 2.10
+        if empty is not None:
+            empty()
     return_heap()
 
 
@@ -245,6 +254,7 @@ def load(model: ModelFolder, placement: Placement, finished: Callable[[str], Non
     from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion  # noqa: F401 (conditioning)
     from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 
+
     if model.random:
         build(model.folder)
     files = check_folder(model.folder, model.preset)
@@ -270,21 +280,11 @@ def load(model: ModelFolder, placement: Placement, finished: Callable[[str], Non
 
 
 def _placed(component: Any, part: str, placement: Placement) -> Any:
-    """Put a component on the device, or where it waits; `Renderer.bring` fetches it from there.
-
-    Group and sequential offload are diffusers' own hooks. Without streams: those pin copies of the weights at set-up,
-    and the VAE's rise to fp32 for encoding would be lost on them.
-    """
+    """Put a component on the device, or where it waits; `Renderer.bring` fetches it from there."""
     if placement.offload is Offload.NONE:
         return component.to(placement.device)
-    by_block = placement.offload is Offload.GROUP and part == UNET
-    if by_block or placement.offload is Offload.SEQUENTIAL:
-        from diffusers.hooks.group_offloading import apply_group_offloading
-
-        kind: dict[str, Any] = (
-            {"offload_type": "block_level", "num_blocks_per_group": 1} if by_block else {"offload_type": "leaf_level"}
-        )
-        apply_group_offloading(component, placement.device, torch.device("cpu"), **kind)
+    if part == UNET and placement.offload in HOOKED:
+        hook(component, placement.device, placement.offload)
     return component
 
 

@@ -135,7 +135,7 @@ def test_half_the_numbers_where_the_cpu_can_bear_them() -> None:
     assert below.dtype == "bfloat16"
 
 
-@pytest.mark.parametrize(("place", "rungs"), [("load", 3), ("encode", 5), ("step", 6), ("decode", 6)])
+@pytest.mark.parametrize(("place", "rungs"), [("load", 3), ("encode", 3), ("step", 6), ("decode", 5)])
 def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, place: str, rungs: int) -> None:
     """Down to the last rung that is still on the GPU, with the real offload hooks."""
     cache, measures = RendererCache(), {}
@@ -147,7 +147,7 @@ def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, pl
     check(run(replace(guided, seed=5), renderers=cache, machine=GPU))
 
 
-@pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("encode", 6), ("step", 8), ("decode", 7)])
+@pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("encode", 4), ("step", 8), ("decode", 6)])
 def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, place: str, rungs: int) -> None:
     """The device itself is not pretended here where it is the CPU: that rung is carried out as it would be."""
     real = Placement.of
@@ -163,7 +163,9 @@ def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, pl
     check(result)
     plan = measures["plan"]
     assert (plan.device, plan.dtype, plan.offload) == ("cpu", "float32", Offload.NONE)
-    assert "CPU instead of sequential offload" in result.warnings[-1]
+    # Reading and decoding do not try hooks that only the denoiser has.
+    last = "model" if place in ("encode", "decode") else "sequential"
+    assert f"CPU instead of {last} offload" in result.warnings[-1]
     check(run(replace(guided, seed=5), renderers=cache, machine=GPU))
 
 
