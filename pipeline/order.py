@@ -41,10 +41,11 @@ class Order:
         """Frames of the finished video."""
         return self.frames * self.interpolation
 
-    def key(self, photo: Path, fingerprint: str) -> str:
+    def key(self, photo: Path, fingerprint: str, arithmetic: int = 0) -> str:
         """Stands for everything that decides the latents: the same key, the same frames.
 
         But for how they are computed: a job that stepped down in memory goes on from its checkpoint without guidance.
+        fingerprint, arithmetic: of the loaded model (`Renderer`).
         """
         parts: dict[str, Any] = {
             "clip": asdict(replace(self.clip, guidance=self.wished)),
@@ -52,6 +53,8 @@ class Order:
             "photo": hashlib.sha256(photo.read_bytes()).hexdigest(),
             "model": fingerprint,
         }
+        if arithmetic:
+            parts["arithmetic"] = arithmetic
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def metadata(self) -> dict[str, Any]:

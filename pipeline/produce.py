@@ -153,7 +153,7 @@ class _Job:
 
     def run(self, checkpoint_seconds: float) -> VideoResult:
         renderer = self._load()
-        key = self.order.key(self.photo_file, renderer.fingerprint)
+        key = self.order.key(self.photo_file, renderer.fingerprint, renderer.arithmetic)
         keeper = Checkpoints(self.work, key, self._note, checkpoint_seconds)
         state = self._condition(renderer, keeper)
         latents = self._sample(renderer, keeper, state)

@@ -53,7 +53,10 @@ def choose_placement() -> Placement:
 
 @dataclass
 class Renderer:
-    """A model in memory. Nothing here changes while a job runs; the VAE's dtype is restored by who changes it."""
+    """A model in memory. Nothing here changes while a job runs; the VAE's dtype is restored by who changes it.
+
+    arithmetic: which numbers the UNet gives, as a part of checkpoints' keys (`shortcuts.ARITHMETIC`).
+    """
 
     model: ModelFolder
     fingerprint: str
@@ -63,6 +66,7 @@ class Renderer:
     image_encoder: Any
     feature_extractor: Any
     scheduler: Any
+    arithmetic: int = 0
     _masters: Masters = field(default_factory=Masters, repr=False)
 
     @property
@@ -123,9 +127,13 @@ class Renderer:
 
 
 class RendererCache:
-    """Keeps one renderer. For one worker thread at a time; a lock makes a second one wait, not break."""
+    """Keeps one renderer. For one worker thread at a time; a lock makes a second one wait, not break.
 
-    def __init__(self) -> None:
+    shortcuts: as for `load`.
+    """
+
+    def __init__(self, shortcuts: bool = True) -> None:
+        self._shortcuts = shortcuts
         self._lock = threading.Lock()
         self._renderer: Renderer | None = None
         self._loading: _Loading | None = None
@@ -149,7 +157,7 @@ class RendererCache:
             self._drop()
             if not model.random:
                 check_folder(model.folder, model.preset)  # before the seconds that the libraries take
-            self._loading = _Loading(model, placement)
+            self._loading = _Loading(model, placement, self._shortcuts)
             self._renderer = self._loading.wait(on_part)
             self._loading = None
             return self._renderer
@@ -200,13 +208,13 @@ def free_memory() -> None:
 class _Loading:
     """One load on a thread of its own: disk reads cannot be interrupted, the wait for them can."""
 
-    def __init__(self, model: ModelFolder, placement: Placement) -> None:
+    def __init__(self, model: ModelFolder, placement: Placement, shortcuts: bool) -> None:
         self._done = 0
         self._stop = threading.Event()
         self._result: Renderer | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(
-            target=self._run, args=(model, placement), name="fanslymotion-load", daemon=True
+            target=self._run, args=(model, placement, shortcuts), name="fanslymotion-load", daemon=True
         )
         self._thread.start()
 
@@ -232,9 +240,9 @@ class _Loading:
         self._thread.join()
         self._result = None
 
-    def _run(self, model: ModelFolder, placement: Placement) -> None:
+    def _run(self, model: ModelFolder, placement: Placement, shortcuts: bool) -> None:
         try:
-            self._result = load(model, placement, self._finished)
+            self._result = load(model, placement, self._finished, shortcuts)
         except BaseException as e:
             self._error = e
 
@@ -244,8 +252,16 @@ class _Loading:
             raise Cancelled
 
 
-def load(model: ModelFolder, placement: Placement, finished: Callable[[str], None] = lambda part: None) -> Renderer:
-    """Read the components, on the calling thread. `finished` is called after each of PARTS and may raise."""
+def load(
+    model: ModelFolder,
+    placement: Placement,
+    finished: Callable[[str], None] = lambda part: None,
+    shortcuts: bool = True,
+) -> Renderer:
+    """Read the components, on the calling thread. `finished` is called after each of PARTS and may raise.
+
+    shortcuts: compute the UNet in the cheaper ways of `shortcuts.py`; without, its numbers are diffusers' bit for bit.
+    """
     _quiet()
     # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
     import transformers
@@ -254,6 +270,7 @@ def load(model: ModelFolder, placement: Placement, finished: Callable[[str], Non
     from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion  # noqa: F401 (conditioning)
     from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 
+    from .shortcuts import put_on
 
     if model.random:
         build(model.folder)
@@ -272,11 +289,15 @@ def load(model: ModelFolder, placement: Placement, finished: Callable[[str], Non
     finished(IMAGE_ENCODER)
     vae = _placed(_part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype), VAE, placement)
     finished(VAE)
-    unet = _placed(_part(UNetSpatioTemporalConditionModel, UNET, model, files, torch_dtype=dtype), UNET, placement)
+    unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, torch_dtype=dtype)
+    arithmetic = put_on(unet) if shortcuts else 0
+    unet = _placed(unet, UNET, placement)
     scheduler: Any = EulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
     _check_scheduler(folder, scheduler.config)
     finished(UNET)
-    return Renderer(model, files.fingerprint, placement, unet, vae, image_encoder, feature_extractor, scheduler)
+    return Renderer(
+        model, files.fingerprint, placement, unet, vae, image_encoder, feature_extractor, scheduler, arithmetic
+    )
 
 
 def _placed(component: Any, part: str, placement: Placement) -> Any:

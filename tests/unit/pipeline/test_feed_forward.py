@@ -27,7 +27,9 @@ class Alive(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
-        given = {leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}
+        given = {
+            leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)
+        }
         for leaf in tree_leaves(found):
             if isinstance(leaf, torch.Tensor):
                 storage = leaf.untyped_storage()
@@ -107,12 +109,16 @@ def full_size() -> Any:
     """SVD-XT's UNet without its weights."""
     attention: Any = "CrossAttn{}BlockSpatioTemporal"
     with torch.device("meta"):
-        return UNetSpatioTemporalConditionModel(
-            down_block_types=(attention.format("Down"),) * 3 + ("DownBlockSpatioTemporal",),
-            up_block_types=("UpBlockSpatioTemporal",) + (attention.format("Up"),) * 3,
-            num_attention_heads=(5, 10, 20, 20),
-            num_frames=25,
-        ).half().to("meta")
+        return (
+            UNetSpatioTemporalConditionModel(
+                down_block_types=(attention.format("Down"),) * 3 + ("DownBlockSpatioTemporal",),
+                up_block_types=("UpBlockSpatioTemporal",) + (attention.format("Up"),) * 3,
+                num_attention_heads=(5, 10, 20, 20),
+                num_frames=25,
+            )
+            .half()
+            .to("meta")
+        )
 
 
 def test_memory_falls_as_the_plan_says() -> None:

@@ -1,4 +1,7 @@
-"""One window, the same seed, the same weights: the latents of the stock StableVideoDiffusionPipeline, exactly."""
+"""One window, the same seed, the same weights: the latents of the stock StableVideoDiffusionPipeline.
+
+Exactly where the UNet is computed as diffusers does it, within rounding with the shortcuts that are on by default.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +13,23 @@ from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion 
 from fanslymotion.pipeline.clip import ClipSettings, ClipState, begin, sample_clip
 from fanslymotion.pipeline.conditioning import Motion
 from fanslymotion.pipeline.decode import decode
+from fanslymotion.pipeline.estimate import Offload
 from fanslymotion.pipeline.models import ModelFolder, folder_preset
-from fanslymotion.pipeline.renderer import Placement, Renderer, load
+from fanslymotion.pipeline.renderer import Placement, Renderer, choose_placement, load
 from fanslymotion.pipeline.sampler import Guidance
 from fanslymotion.pipeline.schedule import AYS_SIGMAS, ays_sigmas
+from fanslymotion.pipeline.shortcuts import ARITHMETIC, OneToken, PlainAttention
 from fanslymotion.pipeline.tiny import build
 from fanslymotion.pipeline.windows import WindowOptions, plan_windows
 from PIL import Image
 
 STEPS = 4
+
+
+@pytest.fixture(scope="module")
+def renderer(tiny_model: Path) -> Renderer:
+    """Without shortcuts."""
+    return load(ModelFolder(folder_preset(tiny_model), tiny_model), choose_placement(), shortcuts=False)
 
 
 class Nowhere:
@@ -90,6 +101,37 @@ def test_with_the_guidance_ramp(renderer: Renderer, small_photo: Image.Image) ->
     assert torch.equal(ours(renderer, small_photo, clip), stock(renderer, small_photo, clip))
 
 
+@pytest.mark.parametrize("offload", list(Offload))
+@pytest.mark.parametrize("guidance", [Guidance(1.0, 1.0), Guidance(1.0, 3.0), Guidance(1.0, 3.0, two_passes=True)])
+def test_shortcuts_differ_by_rounding_only(
+    renderer: Renderer, small_photo: Image.Image, offload: Offload, guidance: Guidance
+) -> None:
+    placement = Placement(renderer.device, renderer.dtype, offload)
+    quick = load(renderer.model, placement)
+    assert (renderer.arithmetic, quick.arithmetic) == (0, ARITHMETIC)
+    clip = settings(renderer, guidance=guidance)
+    found, wanted = ours(quick, small_photo, clip), ours(renderer, small_photo, clip)
+    assert 0 < (found - wanted).abs().max() <= 1e-5
+    assert torch.equal(ours(quick, small_photo, clip), found)
+
+
+def test_shortcuts_leave_out_what_one_token_does_not_need(tiny_model: Path) -> None:
+    quick = load(ModelFolder(folder_preset(tiny_model), tiny_model), choose_placement())
+    names = {name for name, _ in quick.unet.named_parameters()}
+    assert any("attn2.to_v" in name for name in names)
+    assert not [name for name in names if "attn2.to_q" in name or "attn2.to_k" in name]
+    assert not [name for name in names if "transformer_blocks" in name and ".norm2." in name]
+    blends = [module for module in quick.unet.modules() if type(module).__name__ == "AlphaBlender"]
+    assert blends
+    assert all("forward" in vars(module) for module in blends)
+    attentions = [module for module in quick.unet.modules() if type(module).__name__ == "Attention"]
+    assert {type(module.processor) for module in attentions} == {PlainAttention}
+    several = torch.zeros(1, 2, quick.unet.config.cross_attention_dim)
+    one_token = next(module for module in quick.unet.modules() if isinstance(module, OneToken))
+    with pytest.raises(ValueError, match="one token"):
+        one_token(torch.zeros(1, 4, 32), encoder_hidden_states=several)
+
+
 def test_guidance_in_two_passes(renderer: Renderer, small_photo: Image.Image) -> None:
     clip = settings(renderer, guidance=Guidance(1.5, 3.0))
     two = replace(clip, guidance=replace(clip.guidance, two_passes=True))
@@ -118,7 +160,7 @@ def test_other_vae_factors_and_half_precision(levels: int, small_photo: Image.Im
     """A model whose latents are half or a quarter of the pixels' size, computed in bfloat16."""
     folder = build(tmp_path / "model", levels=levels, frames=6, seed=levels)
     model = ModelFolder(folder_preset(folder), folder)
-    renderer = load(model, Placement(torch.device("cpu"), torch.bfloat16))
+    renderer = load(model, Placement(torch.device("cpu"), torch.bfloat16), shortcuts=False)
     clip = settings(renderer, plan=plan_windows(6, 6), steps=2, guidance=Guidance(1.0, 2.0))
     found = ours(renderer, small_photo, clip)
     assert found.shape == (1, 6, 4, 72 // renderer.vae_factor, 128 // renderer.vae_factor)

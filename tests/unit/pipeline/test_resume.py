@@ -11,6 +11,7 @@ from fanslymotion.errors import HandBack, RenderError
 from fanslymotion.pipeline import decode as decode_module
 from fanslymotion.pipeline.metadata import probe
 from fanslymotion.pipeline.progress import Progress, Stage
+from fanslymotion.pipeline.renderer import RendererCache
 
 STEPS = 3
 """Of each of FAST's three windows."""
@@ -117,6 +118,18 @@ def test_a_copy_taken_in_mid_job_resumes_too(run, undisturbed, tmp_path: Path) -
         run(work=folder, measures=measures)
         assert measures["resumed"] == resumed
         assert measures["frames_sha256"] == expected
+
+
+def test_a_checkpoint_of_another_arithmetic_is_not_gone_on_with(run, undisturbed, tmp_path: Path, caplog) -> None:
+    """What began under a version without the shortcuts begins anew: no video is drawn half this way, half that way."""
+    expected = frames_of(run, undisturbed, tmp_path)
+    with pytest.raises(HandBack):
+        run(progress=at(Stage.SAMPLING, 4), renderers=RendererCache(shortcuts=False))
+    measures: dict[str, Any] = {}
+    run(measures=measures)
+    assert measures["resumed"] is None
+    assert "is not used" in caplog.text
+    assert measures["frames_sha256"] == expected
 
 
 def test_other_settings_do_not_take_the_checkpoint(run, fast, caplog) -> None:
