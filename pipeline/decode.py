@@ -1,23 +1,13 @@
 """Latents to frames through the temporal VAE, a chunk at a time: memory does not grow with the clip's length."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 
+from .chunks import chunk_ranges, halo_of
 from .guard import check_decoded
-
-HALO_FROM = 6
-"""Frames of a chunk; in a smaller one two thrown away would cost too much."""
-
-
-def chunk_ranges(total: int, chunk: int) -> list[tuple[int, int]]:
-    """Equal chunks of at most `chunk` frames: a short last one would look different from its neighbours."""
-    count = -(-total // chunk)
-    edges = [i * total // count for i in range(count + 1)]
-    return list(pairwise(edges))
 
 
 def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int | None = None) -> Iterator[np.ndarray]:
@@ -30,7 +20,7 @@ def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int | None = 
     """
     total = latents.shape[1]
     if halo is None:
-        halo = 1 if HALO_FROM <= chunk < total else 0
+        halo = halo_of(total, chunk)
     for first, end in chunk_ranges(total, chunk - 2 * halo):
         low, high = max(0, first - halo), min(total, end + halo)
         frames = decode_frames(renderer, latents[:, low:high])

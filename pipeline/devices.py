@@ -32,10 +32,10 @@ NVML_DELAY = 30.0
 TENSOR_RATE = {7.0: 16, 7.5: 8, 8.0: 32, 8.6: 4, 8.7: 4, 8.9: 4, 9.0: 32, 10.0: 56, 12.0: 4}
 """16-bit multiply-adds with 32-bit sums, in operations per CUDA core and clock, by compute capability: the vendor's
 data sheets (dense TFLOP/s) over cores times boost clock. Older ones: 2, the plain 32-bit rate."""
-REACHED = {32: 0.21, 56: 0.15}
-"""Share of that rate a plain fp16 SVD reaches: 67 of 312 TFLOP/s on an A100 (50.9 s for 25 steps, measured elsewhere);
-less wide GPUs, which wait less for their memory: a third."""
-REACHED_ELSE = 0.33
+REACHED = {32: 0.25, 56: 0.18}
+"""Share of that rate a plain fp16 SVD reaches: 246 of 1070 TFLOP/s on an H100 (0.651 s a step of 160 TFLOP), 96 of 312
+on an A800 (1.65 s, measured elsewhere); less wide GPUs wait less for their memory."""
+REACHED_ELSE = 0.4
 
 CPU_SPEED = {"bf16": 0.175, "avx512": 0.08, "else": 0.04}
 """10¹² operations a second and core; bf16 and avx512 measured on two cores of a server CPU, the last one half of it."""

@@ -7,6 +7,7 @@ parameters and channels for smaller models.
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from .chunks import decoded_frames
 from .progress import Stage
 from .windows import plan_windows
 
@@ -30,11 +31,26 @@ ENCODE_BYTES = 3200
 """The same for encoding the photo, one frame in 4-byte numbers (the fp16 VAE overflows while it encodes). Measured on
 an H100: 1.73 GiB at 1024×576."""
 UNET_FLOP = 0.184
-"""Operations of a UNet pass per latent pixel and frame, as a multiple of its parameters."""
+"""Operations of a UNet pass per latent pixel and frame, as a multiple of its parameters. Attention comes on top."""
 DECODE_FLOP = 0.118
 """Operations of a decode per pixel and frame, as a multiple of the VAE's parameters."""
-DECODE_SPEED = 1.5
-"""How much nearer to its peak the device gets in the decoder's convolutions (2.5 s a frame beside 20 s a step)."""
+DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
+"""How much nearer to its peak the device gets in the decoder's convolutions: 2.5 s a frame beside 20 s a step on two
+cores, 0.098 s a frame beside 0.65 s a step on an H100; 9 s of 50.9 on an A800 (onediff #436) say the same."""
+WARM_UP = 0.6
+"""Seconds of the decoding stage on a GPU beyond its frames: first kernels, copies, checks. Of six jobs on an H100."""
+LAUNCH = 0.02
+"""Seconds of a UNet pass on a GPU, however small: its kernels are started one by one (`mini` on an H100)."""
+TWO_PASSES = 1.1
+"""Guidance in two passes over one pass of twice the size, on a GPU (0.719 and 0.651 s a step)."""
+SHORTCUTS = {"cpu": 0.95, "cuda": 0.907}
+"""What `shortcuts.py` leaves of a full-size model's step: 0.590 of 0.651 s on an H100; counted for a CPU."""
+SHORTCUTS_SMALL = 0.87
+"""The same for `mini` on two cores, measured: 0.167 of 0.193 s a pass."""
+STARTING = {"cpu": 5.0, "cuda": 9.0}
+"""Seconds to import the libraries, CUDA's among them, before the weights are read."""
+READING = {"cpu": 400 * 2**20, "cuda": GIB}
+"""Bytes of weights read a second. On an H100 2 GiB from RAM; a machine with a GPU is taken to have a fast disk."""
 
 SMALL_SPEED = 0.2
 """What a small model reaches of a large one's operations a second: its narrow layers wait for memory. Measured with
@@ -136,32 +152,50 @@ def _highest(now: "MemoryPlan", stage: Stage, working: int) -> int:
 
 
 def seconds(now: "MemoryPlan") -> dict[Stage, float]:
-    """Of each stage, with the model not loaded yet."""
+    """Of each stage, with the model not loaded yet. Figures of an H100 come out within a quarter (bench/RESULTS.md)."""
     machine, model, work = now.machine, now.model, now.work
+    kind = "cpu" if now.device == "cpu" else "cuda"
+    speed = _speed(now)
+    windows = plan_windows(work.frames, now.window, loop=work.loop)
+    passes = windows.count * work.steps * (2 if now.guided else 1)
+    one = unet_operations(now) / speed * _SLOWER[now.offload] * (CHUNKED_TIME if now.chunked else 1.0)
+    one *= SHORTCUTS[kind] if model.large else SHORTCUTS_SMALL
+    if kind == "cuda":
+        one = max(one * (TWO_PASSES if now.guided and now.two_pass else 1.0), LAUNCH)
+    frames = decoded_frames(windows.sampled, now.decode_chunk)
+    decode = DECODE_FLOP * model.vae * now.width * now.height * frames / speed / DECODE_SPEED[kind]
+    if kind == "cuda" and model.large:
+        decode += WARM_UP
+    return {
+        Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
+        Stage.CONDITIONING: 1.0,
+        Stage.SAMPLING: one * passes,
+        # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for.
+        Stage.DECODING: max(decode, work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8))),
+        Stage.SAVING: 1.0,
+    }
+
+
+def unet_operations(now: "MemoryPlan") -> float:
+    """Of one pass over one branch of the guidance: convolutions and linear layers, and attention within frames.
+
+    Attention takes 4·N²·C in a block, N tokens of C channels: 19 % of all at 1024×576, 14 % at 848×480.
+    """
+    tokens = now.width * now.height / now.model.factor**2
+    return (UNET_FLOP * now.model.unet * tokens + 4 * now.model.attended * tokens**2) * now.window
+
+
+def _speed(now: "MemoryPlan") -> float:
+    """Operations a second that this model reaches there."""
+    machine = now.machine
     speed = machine.gpu_speed if now.device != "cpu" else machine.cpu_speed
     if now.device == "cpu" and now.dtype == "float32" and machine.cpu_bf16:
         speed *= 0.45  # 44 s against 20 s a step
     if now.device != "cpu" and now.dtype == "float32":
         speed *= 0.5  # twice the bytes; what a card really reaches is measured with its first video (`oom.PlanMemory`)
-    if not model.large:
+    if not now.model.large:
         speed *= SMALL_SPEED
-    speed = max(speed, 0.01) * 1e12
-    windows = plan_windows(work.frames, now.window, loop=work.loop)
-    passes = windows.count * work.steps * (2 if now.guided else 1)
-    latent = now.width * now.height / model.factor**2
-    step = UNET_FLOP * model.unet * latent * now.window * _SLOWER[now.offload] * (CHUNKED_TIME if now.chunked else 1.0)
-    decode = DECODE_FLOP * model.vae * now.width * now.height * windows.sampled
-    held = sum(weights(now).values())
-    return {
-        Stage.LOADING: 5.0 + held / (400 * 2**20),
-        Stage.CONDITIONING: 1.0,
-        Stage.SAMPLING: step * passes / speed,
-        # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for.
-        Stage.DECODING: max(
-            decode / speed / DECODE_SPEED, work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8))
-        ),
-        Stage.SAVING: 1.0,
-    }
+    return max(speed, 0.01) * 1e12
 
 
 def duration_text(seconds: float) -> str:

@@ -30,7 +30,21 @@ def model_size(folder: Path, width: int, height: int, frames: int) -> ModelSize:
         width=width,
         height=height,
         frames=frames,
+        attention=_attention(unet),
     )
+
+
+def _attention(unet: dict[str, Any]) -> float:
+    """See `ModelSize.attention`; 0 when the configuration does not say. An up block has a layer more."""
+    widths, layers = unet.get("block_out_channels"), unet.get("layers_per_block", 2)
+    down, up = unet.get("down_block_types"), unet.get("up_block_types")
+    if not (isinstance(widths, list) and isinstance(down, list) and isinstance(up, list) and isinstance(layers, int)):
+        return 0.0
+    total = widths[-1] / 16 ** (len(widths) - 1)
+    for level, (width, one, other) in enumerate(zip(widths, down, reversed(up), strict=False)):
+        blocks = layers * one.startswith("CrossAttn") + (layers + 1) * other.startswith("CrossAttn")
+        total += blocks * width / 16**level
+    return total
 
 
 def parameters(folder: Path) -> int:

@@ -57,7 +57,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class ModelSize:
-    """A model's parameters by component and its shape. channels, vae_channels: of the first, widest-picture level."""
+    """A model's parameters by component and its shape. channels, vae_channels: of the first, widest-picture level.
+
+    attention: sum of the channels of all blocks with attention within frames, each divided by 16 for every halving of
+    the picture's sides; 0 = as in the full-size model.
+    """
 
     unet: int = 1_524_623_082
     vae: int = 97_742_847
@@ -68,6 +72,12 @@ class ModelSize:
     width: int = 1024
     height: int = 576
     frames: int = 25
+    attention: float = 0.0
+
+    @property
+    def attended(self) -> float:
+        """`attention`, or what a model of these channels has in SVD's blocks: 5, 5, 5 and 1 of four levels."""
+        return self.attention or self.channels * (5 + 5 * 2 / 16 + 5 * 4 / 256 + 4 / 4096)
 
     @property
     def large(self) -> bool:

@@ -90,7 +90,8 @@ class PlanMemory:
     Keyed by machine, model and wished size, so that one greedy model does not make others small.
     """
 
-    VERSION = 1
+    VERSION = 2
+    """1 counted a step's operations without attention, and offload without streams."""
 
     def __init__(self, settings: Settings) -> None:
         self.path = settings.home / "memory.json"

@@ -231,7 +231,7 @@ def test_estimates_agree_with_what_was_computed_on_the_real_architecture(pixels,
 
 
 def test_summary_is_what_the_form_shows():
-    assert plan(gpu(12), XT, CLIP_720P).summary == "about 6 min, 9.4 GB of 12 GB"
+    assert plan(gpu(12), XT, CLIP_720P).summary == "about 8 min, 9.4 GB of 12 GB"
     assert plan(cpu(16), XT, CLIP_720P).summary.endswith("of 16 GB on the CPU")
 
 
