@@ -1,4 +1,4 @@
-"""The C library's heap: keep what one step gave back for the next one, and return it when the work is done.
+"""The heap of a process that computes: keep what one step gave back for the next one, and return it at the end.
 
 Each step asks for the same few hundred buffers. glibc by default returns them to the system and takes them again, page
 by page: a third of a CPU's time (`bench/RESULTS.md`, "Memory kept between steps"). Other systems do not read this.
@@ -8,6 +8,8 @@ import ctypes
 import os
 import sys
 from collections.abc import Mapping
+
+from .torch_build import torch_build
 
 GLIBC = {
     "MALLOC_ARENA_MAX": "1",  # a thread's own arena cannot hold large buffers, and the job's thread is not the main one
@@ -22,6 +24,18 @@ def keep_heap(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     if not sys.platform.startswith("linux"):
         return {}
     return {name: value for name, value in GLIBC.items() if name not in environ}
+
+
+def grow_segments(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables for a process that computes on a CUDA card, where torch can do it (Linux). What the user has set stays.
+
+    torch's allocator lets its segments grow instead of leaving gaps between them: without, an H100 had 16 GiB reserved
+    for 10 in use while it decoded (bench/RESULTS.md).
+    """
+    if not sys.platform.startswith("linux") or torch_build().cuda is None:
+        return {}
+    names = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")  # the second is the older one
+    return {} if any(name in environ for name in names) else {names[0]: "expandable_segments:True"}
 
 
 def return_heap() -> None:

@@ -14,6 +14,8 @@ from .progress import Stage
 
 OFFLOAD_BELOW = 15.5 * GIB
 """Total VRAM. Cards sold with 16 GB report a little less; everything smaller offloads by itself."""
+TWO_PASSES_BELOW = 23.5 * GIB
+"""Total VRAM. A smaller card draws with the guidance branches one after the other: 10 % slower, but with 4 GiB less."""
 LARGE = 500_000_000
 """UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
 
@@ -318,6 +320,8 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16"
     )
     if machine.device == "cpu":
         return _on_cpu(best, Stage.LOADING)
+    if model.large and machine.vram_total < TWO_PASSES_BELOW:
+        best = replace(best, two_pass=work.guided)
     offloading = replace(best, offload=Offload.MODEL)
     if model.large and machine.vram_total < OFFLOAD_BELOW and offloading.ram <= machine.ram_free:
         return offloading

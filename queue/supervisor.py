@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import StoreError
 from ..pipeline.container import thread_limit
-from ..pipeline.heap import keep_heap
+from ..pipeline.heap import grow_segments, keep_heap
 from ..settings import Settings
 from . import state
 from .awake import AwakeClock
@@ -191,7 +191,8 @@ class Supervisor:
     # --- the process --------------------------------------------------------------------------------------------
 
     def _spawn(self, worker_id: str) -> "subprocess.Popen[str]":
-        environ = self.settings.environ() | keep_heap() | thread_limit() | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+        environ = self.settings.environ() | keep_heap() | grow_segments() | thread_limit()
+        environ |= {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
         # A session of its own: Ctrl+C in the terminal is ours to translate, and its whole tree can be killed.
         # -P: the working folder never shadows a module.
         group: dict[str, Any] = (

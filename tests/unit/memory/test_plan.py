@@ -47,7 +47,7 @@ def cpu(ram: float, bf16: bool = True, half: bool = True) -> Machine:
     [
         (80, Offload.NONE, (1024, 576), False, False),
         (24, Offload.NONE, (1024, 576), False, False),
-        (16, Offload.NONE, (1024, 576), False, False),
+        (16, Offload.NONE, (1024, 576), True, False),
         (12, Offload.MODEL, (1024, 576), True, False),
         (8, Offload.MODEL, (1024, 576), True, True),
         (6, Offload.GROUP, (1024, 576), True, True),
