@@ -37,12 +37,12 @@ ROWS: dict[str, tuple[float, float]] = {
     "limits": (220, 45),
     "compile": (230, 70),
     "compile_warm": (90, 30),
-    "limits_expandable": (80, 30),
+    "limits_fixed": (80, 30),
     "compile_nchw": (150, 80),
 }
 """In order of value: seconds after which a row is killed, and seconds without which it is not begun."""
 
-GROW = {"PYTORCH_ALLOC_CONF": "expandable_segments:True", "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}
+FIXED = {"PYTORCH_ALLOC_CONF": "expandable_segments:False"}
 
 
 def child(names: list[str], given: argparse.Namespace) -> None:
@@ -61,7 +61,7 @@ def child(names: list[str], given: argparse.Namespace) -> None:
         "fast": ours.fast,
         "mini": jobs.mini,
         "compile_warm": compiling.compile_warm,
-        "limits_expandable": jobs.limits_expandable,
+        "limits_fixed": jobs.limits_fixed,
         "compile_nchw": compiling.compile_nchw,
     }
     deadline = time.monotonic() + given.seconds
@@ -92,11 +92,12 @@ class Run:
         except OSError:  # Windows without the right to make links: an installed package must do
             paths = paths[1:]
         sys.path[:0] = paths
-        from fanslymotion.pipeline.heap import keep_heap
+        from fanslymotion.pipeline.heap import grow_segments, keep_heap
 
         return {
             **os.environ,
             **keep_heap(),
+            **grow_segments(),
             "PYTHONPATH": os.pathsep.join(paths),
             "PYTHONUNBUFFERED": "1",
             "HF_HUB_OFFLINE": "1",
@@ -151,7 +152,7 @@ class Run:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=self.environ | (GROW if names == ["limits_expandable"] else {}),
+                env=self.environ | (FIXED if names == ["limits_fixed"] else {}),
                 start_new_session=True,
             )
             status = self._wait(process, names, began + seconds)

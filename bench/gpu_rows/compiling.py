@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from . import patches
 from .harness import Bench, Figures, difference, free, peaks
-from .ours import decoded, exact_patches, load, sample
+from .ours import decoded, load, sample
 
 BLOCKS = ("TransformerSpatioTemporalModel", "SpatioTemporalResBlock")
 DECODE_CHUNK = 5
@@ -37,10 +37,6 @@ def _measure(bench: Bench, figures: Figures, layout: str) -> None:
     _allow_many_shapes()
     latents: Any = None
     with ExitStack() as stack:
-        found = exact_patches(bench, figures)
-        # The compiler joins blends and divisions by itself; contexts within a block would break its graph.
-        for patch in (p for p in found if p in (patches.folded, patches.attention_order)):
-            stack.enter_context(patch(renderer.unet))
         with figures.part("eager") as part:
             latents, steps = sample(renderer, clip, state)
             part.update(steps)

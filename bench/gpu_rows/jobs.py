@@ -1,4 +1,4 @@
-"""Rows `limits`, `limits_expandable` and `mini`: whole jobs through `produce`, with the encoder replaced by a sink."""
+"""Rows `limits`, `limits_fixed` and `mini`: whole jobs through `produce`, with the encoder replaced by a sink."""
 
 import shutil
 import tempfile
@@ -12,39 +12,22 @@ from typing import Any
 import numpy as np
 import torch
 from fanslymotion.errors import HandBack
-from fanslymotion.pipeline import devices, produce, renderer
-from fanslymotion.pipeline.clip import begin
-from fanslymotion.pipeline.estimate import CONTEXT, Offload
+from fanslymotion.pipeline import devices, produce
+from fanslymotion.pipeline.estimate import CONTEXT
 from fanslymotion.pipeline.guard import FrameGuard
 from fanslymotion.pipeline.interpolate import interpolate
 from fanslymotion.pipeline.ladder import Ladder
-from fanslymotion.pipeline.models import UNET
 from fanslymotion.pipeline.outlook import outlook
 from fanslymotion.pipeline.progress import Progress, Stage
-from fanslymotion.pipeline.renderer import Placement, RendererCache
+from fanslymotion.pipeline.renderer import RendererCache
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.pipeline.sampler import Guidance
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
 
-from . import patches
-from .harness import GIB, PHOTO, SEED, Bench, Figures, free, peaks, reset_peak, timed
-from .ours import decoded, sample
+from .harness import GIB, PHOTO, SEED, Bench, Figures, difference, free, peaks, reset_peak, timed
 
-LIMITS: tuple[tuple[int, str, int], ...] = (
-    (8, "", 0),
-    (6, "", 0),
-    (12, "", 0),
-    (24, "", 0),
-    (6, "block_level", 3),
-    (4, "leaf_level", 2),
-    (4, "", 0),
-    (8, "block_level", 4),
-    (16, "", 0),
-    (6, "leaf_level", 3),
-)
-"""In order of value: GiB of the card; diffusers' kind of offload with streams, and frames decoded together, or the
-plan's own way."""
+LIMITS = (8, 6, 12, 24, 4, 16)
+"""GiB of the card, in order of value."""
 LEAST = 25.0
 """Seconds without which another one is not begun."""
 
@@ -154,27 +137,34 @@ def card_of(bench: Bench, limit: int) -> Iterator[None]:
 
 def limits(bench: Bench, figures: Figures) -> None:
     figures.put(overhead_bytes=bench.overhead)
-    for limit, kind, chunk in LIMITS:
-        name = f"{limit} GB, {kind} with streams" if kind else f"{limit} GB"
+    _each(bench, figures, (6, 4) if bench.tiny else LIMITS)
+
+
+def _each(bench: Bench, figures: Figures, limits: tuple[int, ...]) -> None:
+    """A job for each card, and how far its latents are from those of the first card with the same guidance passes."""
+    first: dict[bool, torch.Tensor] = {}
+    for limit in limits:
+        name = f"{limit} GB"
         if bench.left < LEAST and not bench.tiny:
             figures.put(skipped_from=name)
             break
         with figures.part(name) as part, card_of(bench, limit):
             part["held_before_gib"] = round(torch.cuda.memory_allocated() / GIB, 3) if bench.cuda else 0.0
-            part.update(_streamed(bench, kind, chunk) if kind else _limited(bench, limit))
+            found, latents = _limited(bench, limit)
+            part.update(found)
+            if latents is not None:
+                other = first.setdefault(found["ended_with"]["two_pass"], latents)
+                part["against the first"] = difference(latents, other) if latents.shape == other.shape else "other size"
         free()
 
 
-def limits_expandable(bench: Bench, figures: Figures) -> None:
-    """As `limits`, where the allocator's segments can grow (the parent sets the variable)."""
-    for limit in (8,) if bench.tiny else (12, 8, 6, 4):
-        with figures.part(f"{limit} GB") as part, card_of(bench, limit):
-            part.update(_limited(bench, limit))
-        free()
+def limits_fixed(bench: Bench, figures: Figures) -> None:
+    """As `limits`, where the allocator's segments keep their size (the parent sets the variable)."""
+    _each(bench, figures, (8,) if bench.tiny else (12, 8, 6, 4))
 
 
-def _limited(bench: Bench, limit: int) -> dict[str, Any]:
-    """One window of a full-size job on a card of so many GiB: what was planned, and what happened."""
+def _limited(bench: Bench, limit: int) -> tuple[dict[str, Any], torch.Tensor | None]:
+    """One window of a full-size job on a card of so many GiB: what was planned, what happened, and its latents."""
     here = devices.machine(cuda=devices.Cuda.here())
     machine = replace(here, vram_total=limit * GIB, vram_free=limit * GIB) if bench.cuda else here
     frames = bench.folder.preset.frames
@@ -221,7 +211,8 @@ def _limited(bench: Bench, limit: int) -> dict[str, Any]:
             "fallbacks": fallbacks,
             "guard_said": Lenient.said,
         }
-    return found
+    latents = measures.get("latents")
+    return found, None if latents is None else latents.cpu()
 
 
 @contextmanager
@@ -240,42 +231,6 @@ def _noting(fallbacks: list[str]) -> Iterator[None]:
         yield
     finally:
         Ladder.step_down = step_down
-
-
-def _streamed(bench: Bench, kind: str, chunk: int) -> dict[str, Any]:
-    """The denoiser's weights come over a stream of their own while the one before computes; the VAE has no hooks."""
-    placed = renderer._placed
-
-    def place(component: Any, part: str, placement: Placement) -> Any:
-        if part != UNET:
-            return component
-        from diffusers.hooks.group_offloading import apply_group_offloading
-
-        words: dict[str, Any] = {"offload_type": kind, "use_stream": bench.cuda}
-        if kind == "block_level":
-            words["num_blocks_per_group"] = 1
-        apply_group_offloading(component, placement.device, torch.device("cpu"), **words)
-        return component
-
-    clip = bench.clip(steps=3 if bench.tiny else 4, guidance=Guidance(1.0, 3.0, two_passes=True))
-    found: dict[str, Any] = {}
-    renderer._placed = place
-    try:
-        found["load_s"], loaded = timed(lambda: renderer.load(bench.folder, bench.placement(Offload.GROUP)))
-    finally:
-        renderer._placed = placed
-    patches.set_chunk(loaded.unet, patches.chunk_size(clip.plan.frames))
-    reset_peak()
-    found["conditioning_s"], state = timed(lambda: begin(loaded, clip, bench.photo()))
-    found["conditioning"] = peaks()
-    reset_peak()
-    latents, steps = sample(loaded, clip, state)
-    found |= {**steps, "sampling": peaks(), "finite": bool(torch.isfinite(latents).all())}
-    free()
-    reset_peak()
-    found["decode_s"] = decoded(loaded, latents, chunk)
-    found["decoding"] = {"chunk": chunk, **peaks()}
-    return found
 
 
 def mini(bench: Bench, figures: Figures) -> None:

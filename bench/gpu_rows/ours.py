@@ -13,6 +13,7 @@ from fanslymotion.errors import HandBack
 from fanslymotion.pipeline.checkpoint import Checkpoints
 from fanslymotion.pipeline.clip import ClipSettings, ClipState, begin, sample_clip
 from fanslymotion.pipeline.decode import decode
+from fanslymotion.pipeline.estimate import PIECES
 from fanslymotion.pipeline.renderer import Renderer, RendererCache
 from fanslymotion.pipeline.sampler import Guidance
 from safetensors.torch import load_file
@@ -36,17 +37,16 @@ def load(bench: Bench, figures: Figures) -> Renderer:
     return renderer
 
 
+def without_shortcuts(bench: Bench) -> Renderer:
+    """The UNet with diffusers' own arithmetic."""
+    return RendererCache(shortcuts=False).get(bench.folder, placement=bench.placement())
+
+
 def sample(renderer: Renderer, clip: ClipSettings, state: ClipState, keeper: Any = None) -> tuple[torch.Tensor, Any]:
     """The clip's latents and what each step took."""
     clock = StepClock()
     latents = sample_clip(renderer, clip, state, keeper=keeper or Nowhere(), on_step=clock.tick)
     return latents, clock.figures
-
-
-def exact_patches(bench: Bench, figures: Figures) -> tuple[Patch, ...]:
-    found = patches.exact(bench.device, bench.dtype, bench.folder.preset.frames)
-    figures.put(exact_patches=[patch.__name__ for patch in found])  # pyright: ignore[reportFunctionMemberAccess]
-    return found
 
 
 def decoded(renderer: Renderer, latents: torch.Tensor, chunk: int) -> float:
@@ -66,7 +66,10 @@ def exact(bench: Bench, figures: Figures) -> None:
         latents, steps = sample(renderer, clip, state, Checkpoints(Path(kept), "bench"))
         part.update(steps, **peaks(), finite=bool(torch.isfinite(latents).all()))
     with figures.part("parity with stock") as part:
-        part.update(difference(latents, load_file(bench.work / STOCK_LATENTS)["latents"]))
+        wanted = load_file(bench.work / STOCK_LATENTS)["latents"]
+        part.update(difference(sample(without_shortcuts(bench), clip, state)[0], wanted))
+        part["with shortcuts"] = difference(latents, wanted)
+    free()
     with figures.part("same again") as part:
         part.update(difference(sample(renderer, clip, state)[0], latents))
     with figures.part("resume") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
@@ -111,7 +114,7 @@ KINDS = (
 
 def _profile(bench: Bench, renderer: Renderer, clip: ClipSettings, state: ClipState) -> dict[str, Any]:
     """torch.profiler over the second step: host syncs, kernels, where the time goes, how long the GPU waits."""
-    from torch.autograd import DeviceType
+    from torch.autograd import DeviceType  # pyright: ignore[reportPrivateImportUsage]
     from torch.profiler import ProfilerActivity, profile
 
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if bench.cuda else [])
@@ -188,21 +191,17 @@ def variants(bench: Bench, figures: Figures) -> None:
     clip = bench.clip(steps=3)
     state = begin(renderer, clip, bench.photo())
     two = replace(clip, guidance=replace(clip.guidance, two_passes=True))
-    every = exact_patches(bench, figures)
-    five: Patch = patches.chunked(patches.chunk_size(clip.plan.frames))
+    latent = clip.width * clip.height // renderer.vae_factor**2 * clip.plan.frames
+    channels = renderer.unet.config.block_out_channels[0]
+    pieces = patches.chunked(-(-2 * latent * channels // PIECES))
+    half = patches.chunked(-(-latent * channels // PIECES))
     only = patches.attention_order
     rows: list[tuple[str, tuple[Patch, ...], ClipSettings]] = [
         ("as it is", (), clip),
-        ("one-token attention folded", (patches.folded,), clip),
-        ("cuDNN attention first, within frames only", (patches.spatial_cudnn,), clip),
-        ("lerp, no division", (patches.lean,), clip),
-        ("all exact", every, clip),
         ("two passes", (), two),
-        ("chunk 5", (five,), clip),
-        ("chunk 1", (patches.chunked(1),), clip),
-        ("all exact, two passes, chunk 5", (*every, five), two),
+        ("chunked", (pieces,), clip),
+        ("two passes, chunked", (half,), two),
         ("channels last", (patches.channels_last,), clip),
-        ("all exact, channels last", (*every, patches.channels_last), clip),
         ("fp16 sums", (patches.fp16_sums,), clip),
         ("cuDNN search", (patches.cudnn_search,), clip),
         ("flash attention only", (partial(only, backends=[SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]),), clip),
@@ -223,6 +222,12 @@ def variants(bench: Bench, figures: Figures) -> None:
             first = latents if first is None else first
             part["against as it is"] = difference(latents, first)
         free()
+    with figures.part("without shortcuts") as part:
+        renderer = without_shortcuts(bench)
+        reset_peak()
+        latents, steps = sample(renderer, clip, state)
+        part.update(steps, **peaks())
+        part["against as it is"] = difference(latents, first if first is not None else latents)
 
 
 def fast(bench: Bench, figures: Figures) -> None:
@@ -230,25 +235,24 @@ def fast(bench: Bench, figures: Figures) -> None:
     clip = bench.clip()
     state = begin(renderer, clip, bench.photo())
     found: dict[str, float] = {}
-    with patches.together(renderer.unet, exact_patches(bench, figures)):
-        with figures.part("exact") as part:
-            latents, steps = sample(renderer, bench.clip(steps=4), state)
-            found["guided"] = steps["step_s"]
-            part.update(steps)
-        with figures.part("without guidance") as part:
-            _, steps = sample(renderer, bench.clip(steps=4, guidance=Guidance(1.0, 1.0)), state)
-            found["plain"] = steps["step_s"]
-            part.update(steps)
-        with figures.part("align your steps, 10") as part:
-            ten, steps = sample(renderer, bench.clip(steps=10, schedule="ays"), state)
-            part.update(steps, total_s=round(sum(steps["steps_s"]), 2), finite=bool(torch.isfinite(ten).all()))
-        for depth in (2, 1):
-            with figures.part(f"deep features every second step, depth {depth}") as part:
-                part.update(_deep(bench, renderer, state, depth))
-                found[f"cached {depth}"] = part["cached_step_s"]
-        with figures.part("decode") as part:
-            decoded(renderer, latents[:, :5], 5)
-            found["decode"] = part["seconds"] = decoded(renderer, latents, 8)
+    with figures.part("exact") as part:
+        latents, steps = sample(renderer, bench.clip(steps=4), state)
+        found["guided"] = steps["step_s"]
+        part.update(steps)
+    with figures.part("without guidance") as part:
+        _, steps = sample(renderer, bench.clip(steps=4, guidance=Guidance(1.0, 1.0)), state)
+        found["plain"] = steps["step_s"]
+        part.update(steps)
+    with figures.part("align your steps, 10") as part:
+        ten, steps = sample(renderer, bench.clip(steps=10, schedule="ays"), state)
+        part.update(steps, total_s=round(sum(steps["steps_s"]), 2), finite=bool(torch.isfinite(ten).all()))
+    for depth in (2, 1):
+        with figures.part(f"deep features every second step, depth {depth}") as part:
+            part.update(_deep(bench, renderer, state, depth))
+            found[f"cached {depth}"] = part["cached_step_s"]
+    with figures.part("decode") as part:
+        decoded(renderer, latents[:, :5], 5)
+        found["decode"] = part["seconds"] = decoded(renderer, latents, 8)
     with figures.part("totals of a window") as part:
         part.update(_totals(bench, renderer, found))
 
@@ -276,9 +280,10 @@ def _totals(bench: Bench, renderer: Renderer, found: dict[str, float]) -> dict[s
     """Seconds to sample one window, counted from the steps measured above, and with its decoding."""
     from fanslymotion.pipeline.schedule import noise_schedule
 
+    here = torch.device("cpu")
     sigmas = {
-        kind: noise_schedule(renderer.scheduler, steps, kind, torch.device("cpu")).sigmas[:steps]
-        for kind, steps in (("karras", FULL_STEPS), ("ays", 10))
+        "karras": noise_schedule(renderer.scheduler, FULL_STEPS, "karras", here).sigmas[:FULL_STEPS],
+        "ays": noise_schedule(renderer.scheduler, 10, "ays", here).sigmas[:10],
     }
     low = {kind: int((values <= LOW).sum()) for kind, values in sigmas.items()}
     share = found["plain"] / found["guided"]

@@ -77,8 +77,8 @@ def _exact(row: Row) -> list[str]:
     conditioning, resumed = row.get("conditioning", {}), row.get("resume", {})
     lines.append(f"  conditioning {conditioning.get('first_s')} s, again {conditioning.get('again_s')} s")
     lines.append(
-        f"  against stock: {_apart(row.get('parity with stock'))}; same again: {_apart(row.get('same again'))};"
-        f" resumed at {resumed.get('at_step')}: {_apart(resumed)}"
+        f"  without shortcuts against stock: {_apart(row.get('parity with stock'))};"
+        f" same again: {_apart(row.get('same again'))}; resumed at {resumed.get('at_step')}: {_apart(resumed)}"
     )
     profile = row.get("profile", {})
     if "wall_ms" in profile:
@@ -142,15 +142,8 @@ def _limits(row: Row) -> list[str]:
                 f" steps {stages.get('sampling', {}).get('steps_s')} s;"
                 f" seconds {json.dumps(part.get('stage_seconds'))} planned {json.dumps(part.get('planned_s'))}"
             )
-            lines.append(f"    GiB planned>peak allocated/reserved: {peaks}")
+            lines.append(f"    GiB planned>peak allocated/reserved: {peaks}; {_apart(part.get('against the first'))}")
             lines += [f"    {_short(text, 200)}" for text in part.get("fallbacks", [])[:6]]
-        elif "step_s" in part:
-            lines.append(
-                f"  {name}: step {part['step_s']} s (first {part['first_step_s']}), load {part['load_s']} s, sampling"
-                f" {_memory(part['sampling'])}, conditioning {part['conditioning_s']} s"
-                f" {_memory(part['conditioning'])}, decode {part['decode_s']} s {_memory(part['decoding'])},"
-                f" finite {part['finite']}"
-            )
     return lines
 
 
@@ -177,6 +170,6 @@ _WRITERS: dict[str, Callable[[Row], list[str]]] = {
     "compile_nchw": _compile,
     "fast": _fast,
     "limits": _limits,
-    "limits_expandable": _limits,
+    "limits_fixed": _limits,
     "mini": _mini,
 }
