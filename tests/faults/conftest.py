@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fanslymotion.bench.soak import kill, start_studio
+from fanslymotion.bench.faults.processes import kill, start_studio
 from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs

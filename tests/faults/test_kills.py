@@ -7,10 +7,9 @@ import time
 
 import psutil
 import pytest
-from fanslymotion.bench.soak import Campaign, frames_hash, kill
+from fanslymotion.bench.faults.processes import frames_hash, kill
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Status
-from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
 from fanslymotion.ui.machine import machine_json
 
@@ -21,14 +20,6 @@ pytestmark = pytest.mark.faults
 
 def logs(jobs: Jobs, job_id: str) -> str:
     return "\n".join(event.text for event in jobs.events_since(job_id, 0, 100_000))
-
-
-@pytest.mark.timeout(900)
-def test_a_short_campaign(settings: Settings) -> None:
-    """`bench/soak.py --kills 300` is the long one."""
-    report = Campaign(settings.home, settings.models, seed=1).run(kills=5)
-    assert report.faults == []
-    assert report.resumed > 0
 
 
 @pytest.mark.both_databases
