@@ -16,9 +16,7 @@ import random
 import socket
 import sys
 import tempfile
-import threading
 import time
-from collections import defaultdict
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +28,7 @@ from fanslymotion.bench.faults.kinds import Faults, Harmed
 from fanslymotion.bench.faults.processes import LoneWorker, Machine, Page, environment, frames_hash, kill
 from fanslymotion.bench.faults.proxy import Proxy
 from fanslymotion.bench.faults.users import Users, wait
+from fanslymotion.bench.faults.watch import Watch
 from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.errors import StoreError
 from fanslymotion.queue.jobs import Jobs
@@ -37,8 +36,6 @@ from fanslymotion.queue.recovery import held
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 
-PATIENCE = 150.0
-"""Seconds without any job moving on, after which the campaign is called stuck."""
 START_SECONDS = 90.0
 """In which a page answers when nothing harms it."""
 TOLD_FAULTS, TOLD_EVENTS = 15, 40
@@ -66,51 +63,6 @@ class Report:
     figures: dict[str, Any] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     stories: list[str] = field(default_factory=list)
-
-
-class Watch(threading.Thread):
-    """Writes down how each job moves, by a clock that nothing steps, and for how long none did."""
-
-    def __init__(self, jobs: Jobs) -> None:
-        super().__init__(name="watch", daemon=True)
-        self._jobs, self._ended = jobs, threading.Event()
-        self.began = self.moved = time.monotonic()
-        self.longest = 0.0
-        self.history: dict[str, list[tuple[float, str]]] = defaultdict(list)
-        self._before: dict[str, tuple[Any, ...]] = {}
-
-    def run(self) -> None:
-        while not self._ended.wait(0.2):
-            with suppress(StoreError):
-                self._look()
-        self._jobs.store.close()
-
-    def _look(self) -> None:
-        now, moving = time.monotonic(), False
-        found = {job.id: job for job in self._jobs.list(limit=10_000)}
-        for job_id, job in found.items():
-            state = (job.status, job.attempt, job.worker)
-            place = (*state, job.stage, job.step, job.cancelling)
-            if self._before.get(job_id) != place:
-                moving = True
-            if self._before.get(job_id, ())[:3] != state:
-                what = f"{job.status}, attempt {job.attempt}, worker {job.worker or '-'}, {job.stage} {job.step}"
-                self.history[job_id].append((now - self.began, what))
-            self._before[job_id] = place
-        for job_id in [job_id for job_id in self._before if job_id not in found]:
-            self.history[job_id].append((now - self.began, "gone from the list"))
-            del self._before[job_id]
-        if moving or all(job.status.final for job in found.values()):
-            self.moved = now
-        self.longest = max(self.longest, now - self.moved)
-
-    @property
-    def stuck(self) -> bool:
-        return time.monotonic() - self.moved > PATIENCE
-
-    def end(self) -> None:
-        self._ended.set()
-        self.join()
 
 
 class Campaign:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.state import MAX_LOSSES, place_of
@@ -78,25 +79,24 @@ class Faults:
             kinds |= {
                 "cut": self._cut,
                 "freeze": self._freeze,
-                proxy.LOST_ANSWER: lambda: self._trap(proxy.LOST_ANSWER),
-                proxy.LOST_COMMIT: lambda: self._trap(proxy.LOST_COMMIT),
-                proxy.FROZEN_INSIDE: lambda: self._trap(proxy.FROZEN_INSIDE),
+                proxy.LOST_ANSWER: lambda: self._lose(proxy.LOST_ANSWER),
+                proxy.LOST_COMMIT: lambda: self._lose(proxy.LOST_COMMIT),
+                proxy.FROZEN_INSIDE: self._freeze_inside,
                 "unplug": self._unplug,
             }
         return kinds
 
     def strike(self) -> bool:
-        """Deal the next card; False when it would be unfair just now (it goes back under the deck)."""
+        """Deal the first card that is fair just now; False when none is."""
         if not self._deck:
             self._deck = self._dice.sample(list(self.kinds), len(self.kinds))
-        kind = self._deck.pop()
-        done = self.kinds[kind]()
-        if not done:
-            self._deck.insert(0, kind)
-            return False
-        self.counts[kind.removesuffix(" again")] += 1
-        self.note(done)
-        return True
+        for kind in self._deck:
+            if done := self.kinds[kind]():
+                self._deck.remove(kind)
+                self.counts[kind.removesuffix(" again")] += 1
+                self.note(done)
+                return True
+        return False
 
     def note(self, what: str) -> None:
         self.said.append((time.monotonic(), what))
@@ -206,17 +206,24 @@ class Faults:
         self._later(seconds, f"the connections of {harmed.machine.name} go on", link.heal)
         return f"the connections of {harmed.machine.name} are frozen, {seconds:.0f} s"
 
-    def _trap(self, kind: str) -> str:
-        if kind == proxy.FROZEN_INSIDE:
-            harmed = self._one_with_a_worker(alone=True)
-        else:
-            harmed = self._dice.choice([h for h in self._harmed if h.link is not None and not h.link.trap] or [None])
+    def _freeze_inside(self) -> str:
+        harmed = self._one_with_a_worker(alone=True)
         if harmed is None or (link := harmed.link) is None:
             return ""
-        link.trap = kind
+        link.trap = proxy.FROZEN_INSIDE
         seconds = self._longer()
         self._later(seconds, f"the connections of {harmed.machine.name} go on", link.heal)
-        return f"next for {harmed.machine.name}: {kind}, {seconds:.0f} s"
+        return f"next for {harmed.machine.name}: {proxy.FROZEN_INSIDE}, {seconds:.0f} s"
+
+    def _lose(self, kind: str) -> str:
+        """Half of the traps are the pages', where jobs are handed in and deleted."""
+        free = [h for h in self._harmed if h.link is not None and not h.link.trap]
+        pages = [h for h in free if isinstance(h.machine, Page)]
+        harmed = self._dice.choice(self._dice.choice([pages or free, free]) or [None])
+        if harmed is None or harmed.link is None:
+            return ""
+        harmed.link.trap = kind
+        return f"next for {harmed.machine.name}: {kind}"
 
     def _unplug(self) -> str:
         """The machine is gone, the server holds what it had locked."""
@@ -243,17 +250,24 @@ class Faults:
         self._healing.append((time.monotonic() + seconds, do))
 
     def _one_with_a_worker(self, alone: bool = False) -> Harmed | None:
-        """alone: only where at most one other machine hangs already, so that somebody can go on."""
-        hanging = [h for h in self._harmed if h.stopped or (h.link is not None and (h.link.frozen or h.link.trap))]
+        """A machine on which a job runs. alone: only where at most one other hangs, so that somebody can go on."""
+        hanging = [h for h in self._harmed if h.stopped or (h.link is not None and h.link.hangs)]
         if alone and len(hanging) > 1:
             return None
-        fit = [h for h in self._harmed if h not in hanging and h.machine.worker() and self._may_lose(h)]
+        fit = [h for h in self._harmed if h not in hanging and self._running(h) and self._may_lose(h)]
         return self._dice.choice(fit) if fit else None
 
     def _may_lose(self, harmed: Harmed) -> bool:
         """Not a job that has been lost twice where it is now: the third time it is failed, as it should be."""
+        return all(
+            row.losses < MAX_LOSSES - 1 or place_of(row.stage, row.step) > row.lost_place
+            for row in self._running(harmed)
+        )
+
+    def _running(self, harmed: Harmed) -> list[Any]:
+        """The rows of the jobs of this machine's worker."""
         tables, pid = self._jobs.store.tables, harmed.machine.worker()
         with self._jobs.store.errors():
-            mine = [row.id for row in tables.Worker.select(tables.Worker.id).where(tables.Worker.pid == pid)]
-            running = tables.Job.select().where((tables.Job.status == Status.RUNNING) & tables.Job.worker.in_(mine))
-            return all(row.losses < MAX_LOSSES - 1 or place_of(row.stage, row.step) > row.lost_place for row in running)
+            own = [row.id for row in tables.Worker.select(tables.Worker.id).where(tables.Worker.pid == pid)]
+            mine = (tables.Job.status == Status.RUNNING) & tables.Job.worker.in_(own)
+            return list(tables.Job.select().where(mine)) if pid else []

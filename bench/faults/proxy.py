@@ -103,8 +103,9 @@ class Link:
         self._proxy.call(self._clear.set)
 
     @property
-    def frozen(self) -> bool:
-        return not self._clear.is_set()
+    def hangs(self) -> bool:
+        """Is it frozen, or about to be?"""
+        return not self._clear.is_set() or self.trap == FROZEN_INSIDE
 
     def _cut(self) -> None:
         for conversation in list(self._conversations):

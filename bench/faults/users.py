@@ -52,6 +52,8 @@ class Users:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._names = 0
+        self._seen: dict[str, dict[str, Any]] = {}
+        """Each job as a page last showed it."""
         self._threads = [threading.Thread(target=self._live, args=(random.Random(seed * 7 + i),)) for i in range(2)]
 
     def start(self) -> None:
@@ -109,32 +111,33 @@ class Users:
     # --- a user's life ------------------------------------------------------------------------------------------
 
     def _live(self, random: random.Random) -> None:
-        while not self._ended.wait(random.uniform(0.2, 1.2)):
+        while not self._ended.wait(random.uniform(0.1, 0.8)):
             try:
                 self._act(random, random.choice(self._pages))
             except (httpx.HTTPError, Refused):
                 continue
 
     def _act(self, random: random.Random, page: Page) -> None:
-        mine = [self._json(page, f"/studio/jobs/{i}", method="GET") for i in self._some(random)]
-        open_jobs = [job for job in mine if job["status"] in ("queued", "running")]
-        ended = [job for job in mine if job["status"] not in ("queued", "running")]
-        act = random.choices(("submit", "cancel", "delete", "retry"), (6, 1, 1.5, 1.5))[0]
-        if len(open_jobs) >= self._most and act in ("submit", "retry"):
-            return
-        if act == "submit":
-            self.submit(page, random.choice(self._seeds), random.choice((1, 1, 2)))
-        elif act == "cancel" and open_jobs:
-            self.cancel(page, random.choice(open_jobs)["id"])
-        elif act == "delete" and len(ended) > 3:
-            self.delete(page, random.choice(ended)["id"])
-        elif act == "retry" and (unfinished := [job for job in ended if job["status"] != "done"]):
-            self.retry(page, random.choice(unfinished))
+        self._look(random, page)
+        known = {i: job for i, job in list(self._seen.items()) if i not in self.told.delete_tried}
+        open_jobs = [i for i, job in known.items() if job["status"] in ("queued", "running")]
+        ended = [i for i, job in known.items() if i not in open_jobs]
+        unfinished = [i for i in ended if known[i]["status"] != "done"]
+        if len(open_jobs) < self._most and random.random() < 0.7:
+            if unfinished and random.random() < 0.2:
+                self.retry(page, known[random.choice(unfinished)])
+            else:
+                self.submit(page, random.choice(self._seeds), random.choice((1, 1, 2)))
+        elif open_jobs and random.random() < 0.2:
+            self.cancel(page, random.choice(open_jobs))
+        elif len(ended) > 3 and random.random() < 0.3:
+            self.delete(page, random.choice(ended))
 
-    def _some(self, random: random.Random) -> list[str]:
-        """Jobs to look at: the newest ones, and any older one."""
-        known = [job_id for job_id in list(self.told.accepted) if job_id not in self.told.delete_tried]
-        return known[-self._most - 2 :] + random.sample(known, min(2, len(known)))
+    def _look(self, random: random.Random, page: Page) -> None:
+        """At some of the jobs that may have moved on."""
+        moving = [i for i, job in list(self._seen.items()) if job["status"] in ("queued", "running")]
+        for job_id in random.sample(moving, min(3, len(moving))):
+            self._json(page, f"/studio/jobs/{job_id}", method="GET")
 
     def _json(self, page: Page, path: str, method: str = "POST", name: str = "", **body: Any) -> dict[str, Any]:
         """Raise Refused for an answer that is an error, httpx.HTTPError where none comes."""
@@ -148,7 +151,11 @@ class Users:
         self._note(str(answer.status_code), f"{method} {page.name}{path}", said)
         if answer.status_code != 200:
             raise Refused(f"{path}: {answer.status_code} {answer.text}")
-        return answer.json()
+        found = answer.json()
+        for job in found.get("jobs", [found]):
+            if "status" in job:
+                self._seen[job["id"]] = job
+        return found
 
     def _note(self, code: str, path: str, said: str) -> None:
         self.told.answers[code] += 1
