@@ -49,8 +49,8 @@ class Plan:
 
     seed: int = 0
     lease: float = 20.0
-    steps: int = 4
-    seconds: int = 6
+    steps: int = 3
+    seconds: int = 12
     seeds: tuple[int, ...] = (0, 1, 2)
     pause: float = 6.0
     most: int = 5

@@ -128,9 +128,9 @@ class Users:
                 self.retry(page, known[random.choice(unfinished)])
             else:
                 self.submit(page, random.choice(self._seeds), random.choice((1, 1, 2)))
-        elif open_jobs and random.random() < 0.2:
+        elif open_jobs and random.random() < 0.07:
             self.cancel(page, random.choice(open_jobs))
-        elif len(ended) > 3 and random.random() < 0.3:
+        elif len(ended) > 3 and random.random() < 0.15:
             self.delete(page, random.choice(ended))
 
     def _look(self, random: random.Random, page: Page) -> None:
