@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import random
+import re
 import socket
 import sys
 import tempfile
@@ -239,12 +240,15 @@ class Campaign:
 
     def _story(self, violation: Violation) -> str:
         """The violation with its seed, the job's course and events, and the faults before its end."""
-        told, began = self._users.told.acts, self._watch.began
-        acts = [(at - began, f"{path}: {said}") for at, path, said in told if violation.job in f"{path} {said}"]
-        moves = sorted([*self._watch.history.get(violation.job, []), *acts])
-        last = moves[-1][0] if moves else float("inf")
+        began, row = self._watch.began, all_jobs(self.jobs).get(violation.job)
+        about = {violation.job} | ({row.name} if row else set())
+        acts = [
+            (at - began, f"{what}: {said}") for at, what, said in self._users.told.acts if about & words(what, said)
+        ]
+        moves = self._watch.history.get(violation.job, [])
+        last = max((at for at, _ in moves), default=float("inf"))
         around = [f"  {at - began:7.1f} s  {what}" for at, what in self._faults.said if at - began <= last + 1]
-        course = [f"  {at:7.1f} s  {what}" for at, what in moves]
+        course = [f"  {at:7.1f} s  {what}" for at, what in sorted([*moves, *acts])]
         events = self.jobs.events_since(violation.job, 0, 100_000)
         lines = [f"  {e.id} {e.kind} {e.text}" for e in events if e.kind != "watch"][-TOLD_EVENTS:]
         parts = [
@@ -279,6 +283,11 @@ class Campaign:
         }
         kinds = [violation.kind for violation in self.report.violations]
         return found | {f"  {kind}": kinds.count(kind) for kind in KINDS}
+
+
+def words(*texts: str) -> set[str]:
+    """What stands between anything but letters, digits, dots and hyphens."""
+    return set(re.split(r"[^\w.-]+", " ".join(texts)))
 
 
 def free_port() -> int:

@@ -64,7 +64,9 @@ def _ended(jobs: Jobs, job: Job, told: Told, disk_failed: bool) -> list[Violatio
         found.append(Violation("stuck", job.id, f"{job.status} at {job.stage}, step {job.step} of {job.steps}"))
     elif finals != [str(job.status)]:
         found.append(Violation("doubled", job.id, f"it is {job.status} and ended as {finals}"))
-    if job.status is Status.FAILED and not (disk_failed and find_fault(job.error)[0] in DISK_FAULTS):
+    given = disk_failed and find_fault(job.error)[0] in DISK_FAULTS
+    ghost = not photo_of(job.folder).is_file()
+    if job.status is Status.FAILED and not (given or ghost):
         found.append(Violation("failed", job.id, job.error))
     if job.status is Status.CANCELLED and job.id not in told.cancel_tried:
         found.append(Violation("lost", job.id, "cancelled, which no user asked for"))

@@ -80,7 +80,7 @@ class Users:
             return []
         try:
             body = {"photos": ids, "settings": self._settings | {"seed": seed}}
-            jobs = [job["id"] for job in self._json(page, "/studio/jobs", json=body)["jobs"]]
+            jobs = [job["id"] for job in self._json(page, "/studio/jobs", about=name, json=body)["jobs"]]
         except Refused:
             self.told.refused.add(name)
             return []
@@ -139,16 +139,20 @@ class Users:
         for job_id in random.sample(moving, min(3, len(moving))):
             self._json(page, f"/studio/jobs/{job_id}", method="GET")
 
-    def _json(self, page: Page, path: str, method: str = "POST", name: str = "", **body: Any) -> dict[str, Any]:
-        """Raise Refused for an answer that is an error, httpx.HTTPError where none comes."""
+    def _json(
+        self, page: Page, path: str, method: str = "POST", name: str = "", about: str = "", **body: Any
+    ) -> dict[str, Any]:
+        """name: the header that says what a photo is called. about: for the record.
+
+        Raise Refused for an answer that is an error, httpx.HTTPError where none comes."""
         headers = {"Origin": page.url} | ({"X-Photo-Name": name} if name else {})
         try:
             answer = httpx.request(method, page.url + path, headers=headers, timeout=PATIENCE_SECONDS, **body)
         except httpx.HTTPError as e:
-            self._note("none", f"{method} {page.name}{path}", type(e).__name__)
+            self._note("none", f"{method} {page.name}{path} {about}", type(e).__name__)
             raise
         said = "" if answer.status_code == 200 and method == "GET" else answer.text[:300]
-        self._note(str(answer.status_code), f"{method} {page.name}{path}", said)
+        self._note(str(answer.status_code), f"{method} {page.name}{path} {about}", said)
         if answer.status_code != 200:
             raise Refused(f"{path}: {answer.status_code} {answer.text}")
         found = answer.json()
