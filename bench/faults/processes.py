@@ -25,12 +25,13 @@ threading.Event().wait()
 
 WORKER = """
 import sys
-from fanslymotion.queue import recovery
+from fanslymotion.queue import recovery, worker
 lease, machine = float(sys.argv.pop(1)), sys.argv.pop(1)
 recovery.LEASE_SECONDS = recovery.HUNG_SECONDS = lease
-recovery.MACHINE = machine or recovery.MACHINE
-from fanslymotion.queue.worker import main
-main()
+for name, module in list(sys.modules.items()):
+    if machine and name.startswith("fanslymotion.queue.") and hasattr(module, "MACHINE"):
+        module.MACHINE = machine
+worker.main()
 """
 """A worker without a supervisor, perhaps on another machine, that loses patience after `lease` seconds."""
 
