@@ -246,7 +246,7 @@ class Campaign:
             (at - began, f"{what}: {said}") for at, what, said in self._users.told.acts if about & words(what, said)
         ]
         moves = self._watch.history.get(violation.job, [])
-        last = max((at for at, _ in moves), default=float("inf"))
+        last = max((at for at, _ in [*moves, *acts] if at + began < self._faults.healed), default=float("inf"))
         around = [f"  {at - began:7.1f} s  {what}" for at, what in self._faults.said if at - began <= last + 1]
         course = [f"  {at:7.1f} s  {what}" for at, what in sorted([*moves, *acts])]
         events = self.jobs.events_since(violation.job, 0, 100_000)

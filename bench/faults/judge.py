@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fanslymotion.queue.faults import find_fault
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.rows import PHOTO_NAME, VIDEO_NAME, photo_of
+from fanslymotion.queue.rows import PHOTO_NAME, RECORD_NAME, VIDEO_NAME, photo_of
 from fanslymotion.queue.types import Job, Status
 
 from .processes import frames_hash
@@ -85,7 +85,7 @@ def _files(job: Job, expected: Mapping[int, str]) -> list[Violation]:
         elif frames_hash(job.video) != expected[job.request.seed]:
             found.append(Violation("frames", job.id, f"other ones than undisturbed, seed {job.request.seed}"))
     if job.folder.is_dir() and job.status is not Status.FAILED:
-        wanted = {PHOTO_NAME} | ({VIDEO_NAME} if job.video else set())
+        wanted = {PHOTO_NAME, RECORD_NAME} | ({VIDEO_NAME} if job.video else set())
         more = sorted({path.name for path in job.folder.iterdir()} - wanted)
         if more:
             found.append(Violation("left behind", job.id, f"{job.status} with {more}"))

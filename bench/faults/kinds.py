@@ -52,6 +52,8 @@ class Faults:
         self.counts: Counter[str] = Counter()
         self.said: list[tuple[float, str]] = []
         """(monotonic seconds, what was done), in order."""
+        self.healed = float("inf")
+        """When nothing was harmed any more (monotonic seconds)."""
         self.left_out: list[str] = []
         self.kinds = self._kinds()
 
@@ -108,7 +110,8 @@ class Faults:
             heal()
 
     def heal(self) -> None:
-        """Everything, at once."""
+        """Everything, at once, for good."""
+        self.healed = min(self.healed, time.monotonic())
         for _, heal in self._healing:
             heal()
         self._healing = []
