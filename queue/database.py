@@ -16,7 +16,7 @@ from playhouse.migrate import SchemaMigrator, migrate
 
 from ..errors import StoreError
 from ..settings import Settings
-from .damage import DamagedError, means_damage, sqlite_code
+from .damage import DamagedError, means_damage, sqlite_code, sqlite_error
 from .rows import BadRow
 from .tables import Tables
 
@@ -125,7 +125,7 @@ def _leave(database: Database) -> None:
 
 
 def _explain(e: Exception, database: Database) -> StoreError:
-    text = str(e)
+    text = str(sqlite_error(e) or e)  # not of the rollback that fails after SQLite has rolled back by itself
     place = database.database if isinstance(database, SqliteDatabase) else "the PostgreSQL database"
     code = sqlite_code(e)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -140,6 +140,11 @@ def _explain(e: Exception, database: Database) -> StoreError:
         return DamagedError(f"the jobs' database {place} is damaged ({text})")
     if code == sqlite3.SQLITE_ERROR:  # our statements are right: tables or columns may be missing
         return DamagedError(f"the jobs' database {place} cannot be used: {text}", sure=False)
+    if code == sqlite3.SQLITE_IOERR:
+        return StoreError(
+            f"the jobs' database {place} cannot be read or written ({text}); check that disk and what connects it, "
+            "then try again"
+        )
     if code == sqlite3.SQLITE_READONLY:
         return StoreError(f"the jobs' database {place} cannot be written; make it and its folder writable")
     if code == sqlite3.SQLITE_CANTOPEN:

@@ -13,6 +13,7 @@ from fanslymotion.bench.faults.users import Told
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.rows import photo_of
 from fanslymotion.queue.types import Job
+from fanslymotion.settings import Settings
 from fanslymotion.tests import databases
 
 pytestmark = pytest.mark.faults
@@ -53,6 +54,38 @@ def test_a_clock_steps_and_syncs_fail_in_a_running_process(tmp_path: Path) -> No
     assert before[2] == "synced"
     assert after[0] - before[0] == pytest.approx(after[1] - before[1] - 7200, abs=1)
     assert (after[2], again[2], own.failed) == ("Input/output error", "synced", 1)
+
+
+WRITE = """
+import sys
+from fanslymotion.errors import StoreError
+from fanslymotion.queue.store import Store
+from fanslymotion.settings import Settings
+store = Store(Settings.from_env())
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    store.set_meta("key", "value")
+except StoreError as e:
+    print(e, flush=True)
+"""
+
+
+def test_a_disk_that_does_not_sync_is_named_and_not_the_rollback_that_follows(
+    settings: Settings, tmp_path: Path
+) -> None:
+    library = shim.build(tmp_path)
+    if library is None:
+        pytest.skip("no C compiler, or another system than Linux")
+    own = shim.Shim(library, tmp_path / "control")
+    environ = settings.environ() | own.environ()
+    with subprocess.Popen([sys.executable, "-c", WRITE], env=environ, stdin=-1, stdout=-1, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        own.fail_syncs(100)
+        said, _ = child.communicate("\n")
+    assert "disk I/O error" in said
+    assert "check that disk" in said
 
 
 @pytest.mark.parametrize(("trap", "stands"), [(proxy.LOST_ANSWER, 1), (proxy.LOST_COMMIT, 0)])
