@@ -165,6 +165,10 @@ def generate(
         str,
         typer.Option(help="crop (fill the frame) or pad (keep the whole photo); for photos wider than 2.4:1 or taller"),
     ] = "crop",
+    detail: Annotated[
+        bool,
+        typer.Option("--detail/--no-detail", help="Give the video the photo's own detail, where it still shows it."),
+    ] = True,
     out_path: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The video's file, or a folder.", show_default="the current folder"),
@@ -191,7 +195,7 @@ def generate(
         presets = load_presets(settings)
         request = make_request(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, model=model, seed=seed, fit=fit,
-            motion_bucket_id=motion, steps=steps, noise_aug_strength=noise, fps=fps,
+            motion_bucket_id=motion, steps=steps, noise_aug_strength=noise, fps=fps, detail=detail,
         )  # fmt: skip
         targets = choose_targets(photos, out_path, f"{resolution}-{seconds}s")
         jobs = Jobs(settings)

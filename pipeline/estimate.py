@@ -56,6 +56,12 @@ SMALL_SPEED = 0.2
 """What a small model reaches of a large one's operations a second: its narrow layers wait for memory. Measured with
 `mini` on two cores: 0.2 s a pass of 14 frames, 0.45 s a decoded frame."""
 
+DETAIL_BYTES = 400
+"""RAM that the photo's detail takes, bytes per pixel of the finished video: the enlarged photo, and interpolation at
+that size. Measured on two cores: 280; more of them hold more frames at once."""
+DETAIL_SPEED, DETAIL_BETWEEN_SPEED = 13e6, 40e6
+"""Pixels a second and core: of the frames that get their detail, and of those interpolated at the finished size."""
+
 CONTEXT = GIB // 2
 """CUDA's own context in each process, and the libraries' work space."""
 SLACK = 1.1
@@ -109,16 +115,32 @@ def _number_bytes(now: "MemoryPlan") -> int:
 def peak(now: "MemoryPlan", stage: Stage) -> int:
     """Bytes on the computing device at the stage's highest point."""
     working = int(_activations(now, stage) * SLACK)
-    return _highest(now, stage, working) + (PROCESS if now.device == "cpu" else CONTEXT)
+    highest = _highest(now, stage, working)
+    if now.device != "cpu":
+        return highest + CONTEXT
+    return highest + PROCESS + (detail_bytes(now) if stage is Stage.DECODING else 0)
 
 
 def ram(now: "MemoryPlan") -> int:
     """Bytes of RAM where a GPU computes."""
-    parts = weights(now)
+    parts, detail = weights(now), detail_bytes(now)
     if now.offload is Offload.NONE:
-        return PROCESS + max(parts.values())
+        return PROCESS + max(parts.values()) + detail
     locked = (PINNED - 1) * parts["unet"] if now.offload in _RESIDENT else 0
-    return PROCESS + sum(parts.values()) + int(locked)
+    return PROCESS + sum(parts.values()) + int(locked) + detail
+
+
+def detail_bytes(now: "MemoryPlan") -> int:
+    """RAM for the photo's detail, whatever the device."""
+    return DETAIL_BYTES * now.work.shown_pixels if now.work.detail else 0
+
+
+def _detail_seconds(now: "MemoryPlan") -> float:
+    work = now.work
+    if not work.detail:
+        return 0.0
+    core_seconds = work.frames / DETAIL_SPEED + work.shown_frames / DETAIL_BETWEEN_SPEED
+    return work.shown_pixels * core_seconds / min(now.machine.cores, 8)
 
 
 def _activations(now: "MemoryPlan", stage: Stage) -> float:
@@ -166,12 +188,14 @@ def seconds(now: "MemoryPlan") -> dict[Stage, float]:
     decode = DECODE_FLOP * model.vae * now.width * now.height * frames / speed / DECODE_SPEED[kind]
     if kind == "cuda" and model.large:
         decode += WARM_UP
+    # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for. A CPU that decodes
+    # has no cores left for the detail.
+    film, detail = work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8)), _detail_seconds(now)
     return {
         Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
         Stage.CONDITIONING: 1.0,
         Stage.SAMPLING: one * passes,
-        # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for.
-        Stage.DECODING: max(decode, work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8))),
+        Stage.DECODING: max(decode, film + detail) if kind == "cuda" else max(decode, film) + detail,
         Stage.SAVING: 1.0,
     }
 

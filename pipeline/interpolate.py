@@ -98,12 +98,12 @@ def beyond(before: "Frame", last: "Frame", times: list[float]) -> list[np.ndarra
     pair = _Pair.of(before, last)
     if pair is None:
         return [last.given] * len(times)
-    here = _grid(*_size(last.small))
+    here = grid(*_size(last.small))
     made = []
     for time in times:
-        motion = _sample(pair.backward, cv2.scaleAdd(pair.backward, time, here))  # what is at its new place now
-        places = cv2.scaleAdd(_full_size(motion, last), time, _grid(*_size(last.given), 2))
-        made.append(cv2.cvtColor(_sample(last.fine, places), cv2.COLOR_RGBA2RGB))
+        motion = sample(pair.backward, cv2.scaleAdd(pair.backward, time, here))  # what is at its new place now
+        places = cv2.scaleAdd(_full_size(motion, last), time, grid(*_size(last.given), 2))
+        made.append(cv2.cvtColor(sample(last.fine, places), cv2.COLOR_RGBA2RGB))
     return made
 
 
@@ -154,7 +154,7 @@ class Frame:
 
     @classmethod
     def of(cls, given: np.ndarray) -> "Frame":
-        return cls(given, _small(given), _fine(given))
+        return cls(given, _small(given), half_pixels(given))
 
 
 @dataclass(frozen=True)
@@ -199,13 +199,13 @@ def _flow_finder() -> cv2.DISOpticalFlow:
 def _blend(pair: _Pair, time: float) -> np.ndarray:
     """The frame at `time` (0..1) between the pair."""
     motion, doubt = _motion(pair, time)
-    here, size = _grid(*_size(motion)), _size(pair.left.given)
+    here, size = grid(*_size(motion)), _size(pair.left.given)
     weight = _weight(pair.sight_left, cv2.scaleAdd(motion, -time, here), doubt, 1 - time)
     other = _weight(pair.sight_right, cv2.scaleAdd(motion, 1 - time, here), doubt, time)
     share = cv2.resize(weight / (weight + other), size, interpolation=cv2.INTER_LINEAR)
-    motion, grid = _full_size(motion, pair.left), _grid(*size, 2)
-    left = _sample(pair.left.fine, cv2.scaleAdd(motion, -time, grid))
-    right = _sample(pair.right.fine, cv2.scaleAdd(motion, 1 - time, grid))
+    motion, full = _full_size(motion, pair.left), grid(*size, 2)
+    left = sample(pair.left.fine, cv2.scaleAdd(motion, -time, full))
+    right = sample(pair.right.fine, cv2.scaleAdd(motion, 1 - time, full))
     return cv2.cvtColor(cv2.blendLinear(left, right, share, 1 - share), cv2.COLOR_RGBA2RGB)
 
 
@@ -215,15 +215,15 @@ def _motion(pair: _Pair, time: float) -> tuple[np.ndarray, np.ndarray]:
     The flows are known where things are in the neighbours, not where they are in between. One step of a fixed point
     p = x - t·flow(p) brings each of them there: two candidates, which differ where one thing covers another.
     """
-    here = _grid(*_size(pair.forward))
+    here = grid(*_size(pair.forward))
     candidates = (
-        _sample(pair.forward, cv2.scaleAdd(pair.forward, -time, here)),
-        -_sample(pair.backward, cv2.scaleAdd(pair.backward, time - 1, here)),
+        sample(pair.forward, cv2.scaleAdd(pair.forward, -time, here)),
+        -sample(pair.backward, cv2.scaleAdd(pair.backward, time - 1, here)),
     )
     costs = []
     for motion in candidates:
-        left = _sample(pair.left.small, cv2.scaleAdd(motion, -time, here))
-        right = _sample(pair.right.small, cv2.scaleAdd(motion, 1 - time, here))
+        left = sample(pair.left.small, cv2.scaleAdd(motion, -time, here))
+        right = sample(pair.right.small, cv2.scaleAdd(motion, 1 - time, here))
         costs.append(cv2.boxFilter(cv2.absdiff(left, right), cv2.CV_32F, WINDOW))
     motion, second = candidates
     cv2.copyTo(second, (costs[1] + 0.5 < costs[0]).view(np.uint8), motion)
@@ -237,14 +237,14 @@ def _weight(sight: np.ndarray, places: np.ndarray, doubt: np.ndarray, nearness: 
 
     Where the two disagree, the one whose point the other does not show is right: only it sees what lies there.
     """
-    inside, seen = cv2.split(_sample(sight, places, cv2.BORDER_CONSTANT))
+    inside, seen = cv2.split(sample(sight, places, cv2.BORDER_CONSTANT))
     return nearness * (inside + 1e-4) * (1 - doubt * seen + 1e-3)
 
 
 def _astray(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
     """Pixels between each point and where the flow there and `back` leads it."""
-    there = cv2.add(flow, _grid(*_size(flow)))
-    return cv2.magnitude(*cv2.split(cv2.add(flow, _sample(back, there))))
+    there = cv2.add(flow, grid(*_size(flow)))
+    return cv2.magnitude(*cv2.split(cv2.add(flow, sample(back, there))))
 
 
 def _mend_edges(flow: np.ndarray, astray: np.ndarray) -> None:
@@ -252,9 +252,9 @@ def _mend_edges(flow: np.ndarray, astray: np.ndarray) -> None:
 
     Worth 1 to 8 dB in pans and zooms, whose error is nearly all in that strip.
     """
-    camera = cv2.transform(_grid(*_size(flow)), _camera_motion(flow, astray))
+    camera = cv2.transform(grid(*_size(flow)), _camera_motion(flow, astray))
     width, height = _size(flow)
-    there = cv2.add(camera, _grid(width, height))
+    there = cv2.add(camera, grid(width, height))
     stays = cv2.inRange(there, (EDGE, EDGE, 0, 0), (width - 1 - EDGE, height - 1 - EDGE, 0, 0))
     cv2.copyTo(camera, cv2.bitwise_not(stays), flow)
 
@@ -264,7 +264,7 @@ def _camera_motion(flow: np.ndarray, astray: np.ndarray) -> np.ndarray:
 
     Least squares on every eighth pixel, reweighted so that what moves on its own loses its say (IRLS for L1).
     """
-    points = _grid(*_size(flow))[::8, ::8].reshape(-1, 2).astype(np.float64)
+    points = grid(*_size(flow))[::8, ::8].reshape(-1, 2).astype(np.float64)
     inputs = np.column_stack([points, np.ones(len(points))])
     outputs = flow[::8, ::8].reshape(-1, 2).astype(np.float64)
     trusted = (astray[::8, ::8].reshape(-1, 1) < 1.0) + 1e-6
@@ -282,7 +282,7 @@ def _sight(astray: np.ndarray) -> np.ndarray:
     return cv2.merge([np.ones_like(astray), cv2.exp(-astray)])
 
 
-def _sample(image: np.ndarray, places: np.ndarray, edge: int = EDGES) -> np.ndarray:
+def sample(image: np.ndarray, places: np.ndarray, edge: int = EDGES) -> np.ndarray:
     return cv2.remap(image, places, None, cv2.INTER_LINEAR, None, edge, 0)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
@@ -296,7 +296,7 @@ def _small(frame: np.ndarray) -> np.ndarray:
     return cv2.resize(grey, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
 
 
-def _fine(frame: np.ndarray) -> np.ndarray:
+def half_pixels(frame: np.ndarray) -> np.ndarray:
     """Between all pixels the half-pixels: to the right, below, and both. Alpha only fills four channels up."""
     whole = cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA)
     height, width = whole.shape[:2]
@@ -320,9 +320,9 @@ def _size(image: np.ndarray) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=8)
-def _grid(width: int, height: int, step: int = 1) -> np.ndarray:
+def grid(width: int, height: int, step: int = 1) -> np.ndarray:
     """Each pixel's own place (x, y) times `step`, float32 (height, width, 2). Shared: never written to."""
     across, down = (step * np.arange(side, dtype=np.float32) for side in (width, height))
-    grid = np.dstack(np.meshgrid(across, down))
-    grid.flags.writeable = False
-    return grid
+    places = np.dstack(np.meshgrid(across, down))
+    places.flags.writeable = False
+    return places

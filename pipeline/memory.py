@@ -91,6 +91,7 @@ class Work:
     """One job. width, height: wished sampling size, pixels. frames: to sample in all; guided: with two branches.
 
     shown_frames, shown_pixels: of the finished video, per frame. loop: see `windows.plan_windows`.
+    detail: the frames get the photo's own detail.
     """
 
     width: int
@@ -101,6 +102,7 @@ class Work:
     shown_frames: int = 0
     shown_pixels: int = 0
     loop: int = 0
+    detail: bool = False
 
 
 @dataclass(frozen=True)

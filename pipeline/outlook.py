@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from ..presets import Presets
 from ..settings import Settings
 from . import devices
+from .detail_size import gives_detail
 from .footprint import model_size
 from .memory import Machine, MemoryPlan, Work, plan
 from .models import ModelFolder, find_model
@@ -56,4 +57,5 @@ def work_of(request: VideoRequest, photo_size: tuple[int, int], model: ModelFold
         shown_frames=duration.frames * presets.quality(request.quality).interpolation,
         shown_pixels=width * height,
         loop=preset.loop,
+        detail=request.detail and gives_detail(photo_size, drawn, preset.trim, (width, height), request.fit),
     )

@@ -20,6 +20,8 @@ from .checkpoint import INTERVAL, Checkpoints
 from .clip import ClipState, begin, sample_clip
 from .clock import JobClock, load_times, store_times
 from .decode import decode
+from .detail import with_detail
+from .detail_size import enlarged, photo_for_detail, too_small
 from .encode import VideoEncoder
 from .film import Film
 from .guard import FrameGuard, NotFinite
@@ -40,6 +42,8 @@ log = logging.getLogger(__name__)
 
 LONG_LOAD = 60.0
 """Seconds after which one is told that loading goes on."""
+
+SMALL_PHOTO = "The photo is small ({size}): it has no more detail than the model draws, so none is added."
 
 RANDOM_MODEL = (
     "The model 'mini' is an untrained stand-in here: its pictures are coloured noise. "
@@ -128,6 +132,7 @@ class _Job:
         self.sampled_share = 0.0
         self.metadata = {**order.metadata(), "job": record}
         self.photo_file = photo
+        self.image = image
         self.photo = fit_photo(image, (order.clip.width, order.clip.height), order.request.fit)
         self.trim = order.model.preset.trim
         self.out = out
@@ -248,6 +253,17 @@ class _Job:
         self.clock.leave()
         return latents
 
+    def _detail(self) -> np.ndarray | None:
+        """The photo as the first frame shows it, at the output's size; None where no detail is to come from it."""
+        order, clip = self.order, self.order.clip
+        if not order.request.detail:
+            return None
+        drawn, size, fit = (clip.width, clip.height), (order.width, order.height), order.request.fit
+        if enlarged(drawn, self.trim, size) and too_small(self.image.size, drawn, fit):
+            self._warn(SMALL_PHOTO.format(size=f"{self.image.width}×{self.image.height}"))
+            return None
+        return np.asarray(photo_for_detail(self.image, drawn, self.trim, size, fit))
+
     def _film(self, renderer: Renderer, latents: torch.Tensor) -> None:
         """Decode here, interpolate and encode on a thread beside it."""
         order = self.order
@@ -261,7 +277,7 @@ class _Job:
             self._report(Progress(Stage.DECODING, step=count, steps=order.frames))
 
         report()
-        film = Film(self._encode, depth=max(4, self.chunk))
+        film = Film(partial(self._encode, self._detail()), depth=max(4, self.chunk))
         try:
             with film:
                 for frames in decode(renderer, latents, self.chunk):
@@ -288,14 +304,18 @@ class _Job:
         t = self.trim
         return np.ascontiguousarray(frame[t : len(frame) - t, t : frame.shape[1] - t])
 
-    def _encode(self, frames: Iterator[np.ndarray]) -> None:
+    def _encode(self, detail: np.ndarray | None, frames: Iterator[np.ndarray]) -> None:
+        """detail: the photo at the output's size; None leaves the enlarging to the encoder."""
         order = self.order
+        size = order.clip.width - 2 * self.trim, order.clip.height - 2 * self.trim
+        if detail is not None:
+            frames, size = with_detail(frames, detail), (order.width, order.height)
         with VideoEncoder(
             self.out,
             order.width,
             order.height,
             order.fps,
-            source_size=(order.clip.width - 2 * self.trim, order.clip.height - 2 * self.trim),
+            source_size=size,
             metadata=self.metadata,
         ) as encoder:
             for frame in interpolate(frames, order.interpolation, order.shown):

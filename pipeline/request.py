@@ -22,6 +22,7 @@ class VideoRequest:
     motion_bucket_id: 1..255, more is more motion. noise_aug_strength: 0..1, noise added to the photo.
     steps: 1..100 denoising steps. fps: the frame rate the model is conditioned on, 5..30.
     fit: `crop` fills the frame, `pad` keeps the whole photo on a blurred or plain background.
+    detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
     """
 
     resolution: str = "480p"
@@ -34,6 +35,7 @@ class VideoRequest:
     noise_aug_strength: float | None = None
     fps: int | None = None
     fit: Fit = "crop"
+    detail: bool = True
 
     def __post_init__(self) -> None:
         _check_range("seed", self.seed, 0, MAX_SEED, int)
@@ -41,6 +43,8 @@ class VideoRequest:
         _check_range("steps", self.steps, 1, 100, int)
         _check_range("noise_aug_strength", self.noise_aug_strength, 0.0, 1.0, (int, float))
         _check_range("fps", self.fps, 5, 30, int)
+        if not isinstance(self.detail, bool):
+            raise BadInput(f"detail is {self.detail!r}; it must be true or false")
         if self.fit not in ("crop", "pad"):
             raise BadInput(f"fit is {self.fit!r}; it must be 'crop' (fill the frame) or 'pad' (keep the whole photo)")
 

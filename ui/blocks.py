@@ -124,6 +124,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         steps: float | None = None,
         noise: float | None = None,
         fps: float | None = None,
+        detail: bool = True,
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own."""
         if photo is None:
@@ -140,6 +141,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 "noise_aug_strength": noise,
                 "fps": _whole("fps", fps),
                 "fit": fit,
+                "detail": detail,
             },
             studio.presets,
             default_model(studio.presets, studio.settings),
@@ -176,6 +178,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox("", label="model"),
                 gr.Textbox("crop", label="fit"),
                 *(gr.Number(None, label=label) for label in ("seed", "motion", "steps", "noise", "fps")),
+                gr.Checkbox(True, label="detail"),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}

@@ -96,8 +96,9 @@ async def estimate(
     seconds: int,
     quality: Annotated[str, Query(max_length=64)],
     steps: Annotated[int | None, Query(ge=1, le=100)] = None,
-    width: Annotated[int, Query(ge=1, le=10_000)] = 16,
-    height: Annotated[int, Query(ge=1, le=10_000)] = 9,
+    detail: bool = True,
+    width: Annotated[int, Query(ge=1, le=10_000)] = 1600,
+    height: Annotated[int, Query(ge=1, le=10_000)] = 900,
 ) -> dict[str, Any]:
     """For each resolution what it takes on this machine now: seconds, bytes, and how it would be drawn."""
     studio = request.app.state.studio
@@ -108,7 +109,9 @@ async def estimate(
         own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
         found, machine = {}, None
         for name in studio.presets.resolutions:
-            wanted = VideoRequest(resolution=name, seconds=seconds, quality=quality, model=model, steps=steps)
+            wanted = VideoRequest(
+                resolution=name, seconds=seconds, quality=quality, model=model, steps=steps, detail=detail
+            )
             plan = outlook(
                 wanted, (width, height), studio.presets, studio.settings, own=own, held=warm, machine=machine
             )

@@ -37,6 +37,7 @@ class SettingsIn(BaseModel):
     noise_aug_strength: float | None = None
     fps: int | None = None
     fit: Word = "crop"
+    detail: bool = True
 
 
 def user_of(request: Request) -> str:

@@ -27,10 +27,11 @@ def ended(client: Client, job_id: str) -> dict:
 
 
 def test_a_script_makes_a_video(client: Client, studio: Studio) -> None:
-    job_id = client.predict(photo=handle_file(SAMPLE), steps=2, seed=7, api_name="/generate")
+    job_id = client.predict(photo=handle_file(SAMPLE), steps=2, seed=7, detail=False, api_name="/generate")
     state = ended(client, job_id)
     assert state["status"] == "done", state["error"]
     assert state["settings"]["seed"] == 7
+    assert state["settings"]["detail"] is False
     video = httpx.get(state["video"]["url"])
     assert video.headers["content-type"] == "video/mp4"
     assert video.content[4:8] == b"ftyp"

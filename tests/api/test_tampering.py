@@ -63,6 +63,8 @@ def all_of_them() -> Iterator[Tampered]:
         # a number is a number: a seed may be large, a strength of noise small
         if not (key == "seed" and value == 10**9):
             yield Tampered("POST", "/studio/jobs", {"photos": photo, "settings": {key: value}})
+    for value in (*PATHS, 5, None, {}, [], "true"):
+        yield Tampered("POST", "/studio/jobs", {"photos": photo, "settings": {"detail": value}})
     for value in (*PATHS, 5, None, {}, [], "{photo}", "0" * 32):
         yield Tampered("POST", "/studio/jobs", {"photos": [value]})
     for body in ({}, {"photos": []}, {"photos": "{mine}"}, {"photos": photo * 51}, [], 5, "x", None):

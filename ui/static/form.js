@@ -13,7 +13,7 @@ const SLIDERS = [
 ];
 const EMPTY = {
   resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
-  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop",
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true,
 };
 
 export class Form {
@@ -99,7 +99,7 @@ export class Form {
     ];
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => this.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen = h("span", { class: "chosen" })),
-      h("div", { class: "advanced-body" }, this.modelRow(), this.seedRow(), ...SLIDERS.map((slider) => this.sliderRow(slider)), this.fitRow(), this.videoRow()),
+      h("div", { class: "advanced-body" }, this.modelRow(), this.seedRow(), ...SLIDERS.map((slider) => this.sliderRow(slider)), this.fitRow(), this.detailRow(), this.videoRow()),
     );
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() },
@@ -170,6 +170,11 @@ export class Form {
     return h("div", { class: "field fit" }, this.fit.element, h("p", { class: "help" }, t("help.fit")));
   }
 
+  detailRow() {
+    this.detail = h("input", { id: "f-detail", type: "checkbox", onchange: () => this.change("detail", this.detail.checked) });
+    return h("div", { class: "field detail" }, h("label", { class: "switch", htmlFor: "f-detail" }, this.detail, h("span", {}, t("form.detail"))), h("p", { class: "help" }, t("help.detail")));
+  }
+
   /** Settings from one of our video files; it may be dropped on the page as well. */
   videoRow() {
     const input = h("input", { id: "f-video", type: "file", accept: "video/mp4,.mp4", class: "unseen", onchange: () => this.picker.take([...input.files]).then(() => (input.value = "")) });
@@ -219,7 +224,9 @@ export class Form {
       setText(output, key === "noise_aug_strength" ? number(value, 2) : number(value));
       reset.classList.toggle("invisible", values[key] === null);
     }
+    this.detail.checked = values.detail;
     const changed = ["motion_bucket_id", "steps", "noise_aug_strength", "fps"].filter((key) => values[key] !== null);
+    if (!values.detail) changed.push("detail");
     setText(this.chosen, [model.label, values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed.length ? t("form.changed", { n: changed.length }) : ""].filter(Boolean).join(" · "));
     this.noteModel(model);
     this.estimate();
@@ -256,7 +263,7 @@ export class Form {
   estimate() {
     const { values } = this;
     const photo = this.picker?.photos[0];
-    const query = new URLSearchParams({ model: values.model, seconds: values.seconds, quality: values.quality });
+    const query = new URLSearchParams({ model: values.model, seconds: values.seconds, quality: values.quality, detail: values.detail });
     if (values.steps !== null) query.set("steps", values.steps);
     if (photo) {
       query.set("width", photo.width);

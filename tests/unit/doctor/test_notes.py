@@ -10,7 +10,7 @@ from fanslymotion.doctor.notes import say_note
 from fanslymotion.errors import RenderError
 from fanslymotion.pipeline.ladder import Ladder
 from fanslymotion.pipeline.memory import Machine
-from fanslymotion.pipeline.produce import RANDOM_MODEL
+from fanslymotion.pipeline.produce import RANDOM_MODEL, SMALL_PHOTO
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
@@ -68,4 +68,7 @@ def test_names_of_others_stay_as_they_are() -> None:
     assert say_note(note, "ru").endswith("Видеопамять занимают: chrome (512 MB).")
     assert "mini" in say_note(RANDOM_MODEL, "ru")
     assert not re.search("[A-Za-z]", TERMS.sub("", say_note(RANDOM_MODEL, "ru")))
+    small = say_note(SMALL_PHOTO.format(size="320×180"), "ru")
+    assert "(320×180)" in small
+    assert not re.search("[A-Za-z]", small)
     assert say_note("something new", "ru") == "something new"

@@ -230,6 +230,18 @@ def test_estimates_agree_with_what_was_computed_on_the_real_architecture(pixels,
     assert working / 1.1 == pytest.approx(gib, rel=0.05)
 
 
+def test_the_photos_detail_takes_memory_and_time_where_the_frames_are_made():
+    plain, detailed = CLIP_720P, replace(CLIP_720P, detail=True)
+    for machine in (cpu(64), gpu(24)):
+        without, with_it = plan(machine, XT, plain), plan(machine, XT, detailed)
+        assert 200e6 < with_it.ram - without.ram < 600e6 or machine.device == "cpu"
+        assert with_it.stage_seconds[Stage.DECODING] >= without.stage_seconds[Stage.DECODING]
+        assert with_it.peak(Stage.SAMPLING) == without.peak(Stage.SAMPLING)
+    mini = [plan(cpu(64), MINI, replace(work, width=256, height=144)) for work in (plain, detailed)]
+    assert mini[1].peak(Stage.DECODING) - mini[0].peak(Stage.DECODING) > 200e6
+    assert 2 < mini[1].seconds - mini[0].seconds < 6, "measured: 3 s of 36 frames on two cores"
+
+
 def test_summary_is_what_the_form_shows():
     assert plan(gpu(12), XT, CLIP_720P).summary == "about 8 min, 9.4 GB of 12 GB"
     assert plan(cpu(16), XT, CLIP_720P).summary.endswith("of 16 GB on the CPU")

@@ -18,11 +18,12 @@ from fanslymotion.pipeline import film as film_module
 from fanslymotion.pipeline.conditioning import encode
 from fanslymotion.pipeline.encode import VideoEncoder
 from fanslymotion.pipeline.metadata import probe, read_metadata
+from fanslymotion.pipeline.produce import SMALL_PHOTO
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.renderer import Renderer, RendererCache
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
-from fanslymotion.settings import Settings
+from fanslymotion.settings import ROOT, Settings
 from PIL import Image
 
 
@@ -78,6 +79,32 @@ def test_a_folder_as_model_and_an_upright_photo(
     assert (info.width, info.height) == (72, 128)
     assert not result.warnings
     assert str(tiny_model.parent) not in str(read_metadata(result.path)), "no path of this machine goes into the file"
+
+
+@pytest.mark.parametrize(("fit", "size"), [("crop", (1080, 1920)), ("pad", (2232, 928))])
+def test_detail_at_1080p_in_every_shape(
+    fit: Any, size: tuple[int, int], run: Callable, fast: VideoRequest, tmp_path: Path
+) -> None:
+    """An upright photo, and a panorama that is padded."""
+    photo = tmp_path / "shape.png"
+    with Image.open(ROOT / "assets" / "sample.jpg") as image:
+        image.resize((900, 1600) if fit == "crop" else (1600, 400)).save(photo)
+    result = run(replace(fast, resolution="1080p", fit=fit), photo=photo)
+    assert (result.width, result.height) == size
+    assert probe(result.path).frames == 24
+    assert read_metadata(result.path)["request"]["detail"] is True
+    assert not any("small" in note for note in result.warnings)
+
+
+def test_a_photo_too_small_to_give_detail_is_said(run: Callable, fast: VideoRequest, tmp_path: Path) -> None:
+    with Image.open(ROOT / "assets" / "sample.jpg") as image:
+        image.resize((128, 72)).save(tmp_path / "small.png")
+    request, said = replace(fast, resolution="480p"), SMALL_PHOTO.format(size="128×72")
+    assert said in run(request, photo=tmp_path / "small.png").warnings
+    without = run(replace(request, detail=False), photo=tmp_path / "small.png")
+    assert said not in without.warnings
+    assert read_metadata(without.path)["request"]["detail"] is False
+    assert said not in run(fast, photo=tmp_path / "small.png").warnings, "nothing is enlarged"
 
 
 def test_the_edges_that_a_model_draws_badly_are_not_shown(

@@ -102,6 +102,19 @@ def test_interrupted_at_every_second_step(run, undisturbed, tmp_path: Path) -> N
     assert measures["frames_sha256"] == expected
 
 
+def test_interrupted_twice_in_mid_decode_the_file_is_the_same(run, fast, tmp_path: Path) -> None:
+    """Enlarged, with the photo's detail and frames in between: what the detail carries along is found again."""
+    request = replace(fast, resolution="480p", quality="standard")
+    files = []
+    for name, stops in (("whole", ()), ("broken", (5, 20))):
+        place = {"work": tmp_path / name, "out": tmp_path / f"{name}.mp4"}
+        for step in stops:
+            with pytest.raises(HandBack):
+                run(request, progress=at(Stage.DECODING, step), **place)
+        files.append(run(request, **place).path.read_bytes())
+    assert files[0] == files[1]
+
+
 def test_a_copy_taken_in_mid_job_resumes_too(run, undisturbed, tmp_path: Path) -> None:
     """What a power cut leaves: no exception was raised anywhere, only what was on the disk is there."""
     expected = frames_of(run, undisturbed, tmp_path)

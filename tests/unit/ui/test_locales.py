@@ -16,7 +16,7 @@ QUOTED = re.compile(r"""["'](\w+(?:\.\w+)+)["']""")
 BUILT = re.compile(r"`(\w+\.\w*)\$\{[^`]*`")
 NO_KEYS = re.compile(r"\.(js|css|svg|json|mp4|jpg|png)$")
 
-SETTINGS = ("model", "seed", "motion_bucket_id", "steps", "noise_aug_strength", "fps", "fit")
+SETTINGS = ("model", "seed", "motion_bucket_id", "steps", "noise_aug_strength", "fps", "fit", "detail")
 STAGES = ("loading", "conditioning", "sampling", "decoding", "saving")
 ENDS = ("done", "failed", "cancelled")
 VALUES = {

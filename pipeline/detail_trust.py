@@ -1,0 +1,114 @@
+"""Decide where a drawn frame still shows the photo's surface, and how much brighter or darker. At drawn size."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+BAND = 1.0
+"""Pixels, standard deviation. What is finer than this blur is compared: the finest that the model draws, and so the
+nearest to what the photo is to add. A motion found half a pixel wrong already shows there."""
+
+WINDOW = 2.5
+"""Pixels, standard deviation: over how wide a surrounding the two are compared."""
+
+NOISE = 6.0
+"""Grey levels squared: texture weaker than this says nothing either way."""
+
+LIKENESS = 1.5
+SHARPNESS = 3.0
+"""Powers. Detail finer than the compared band suffers more from the same fault: from a motion a little wrong, and from
+a blur (a thing out of focus, a fast move)."""
+
+TONE = 12.0
+"""Grey levels by which colours may differ, after the light's change, before they belong to something else."""
+
+LIGHT = 4
+"""The light is compared on a picture this many times smaller: it changes smoothly, an object's edge does not."""
+
+DARK = 8.0
+"""Grey levels added to both sides of a ratio, so that dark places do not blow it up."""
+
+DIMMEST, BRIGHTEST = 0.25, 4.0
+
+LEAST_USUAL = 0.5
+"""Of likeness and sharpness in the first frame: below, it is not the photo, and no measure for the others."""
+
+SURE = 70
+"""Percentile of the first frame's textured places: where parts of it are not the photo already, the others count."""
+
+SLACK = 0.9
+"""A clip's later frames may be this much softer than its first before that counts: models lose some sharpness."""
+
+SMOOTH = 1.5
+"""Pixels, standard deviation: trust has no edges of its own that one could see."""
+
+
+class Trust(NamedTuple):
+    """weight: 0..1, how much of the photo's detail belongs here. light: the frame's brightness over the photo's.
+
+    Both float32 (height, width).
+    """
+
+    weight: np.ndarray
+    light: np.ndarray
+
+
+class Usual(NamedTuple):
+    """What a model attains where it surely shows the photo, in a clip's first frame: its own noise and blur. 0.5..1."""
+
+    likeness: float = 1.0
+    sharpness: float = 1.0
+
+
+def usual_in(first: np.ndarray, seen: np.ndarray) -> Usual:
+    """Measure the first frame against the photo. Both float32 RGB (height, width, 3), 0..255."""
+    likeness, sharpness, strength = _textures(cv2.cvtColor(first, cv2.COLOR_RGB2GRAY), seen, 1.0)
+    textured = strength >= np.median(strength)
+    found = (float(np.percentile(one[textured], SURE)) for one in (likeness, sharpness))
+    return Usual(*(max(LEAST_USUAL, one) for one in found))
+
+
+def compare(frame: np.ndarray, seen: np.ndarray, inside: np.ndarray, usual: Usual) -> Trust:
+    """Compare a drawn frame with the photo as it would look there, moved into place and drawn as small and soft.
+
+    frame, seen: float32 RGB (height, width, 3), 0..255. inside: float32 (height, width), 0 where the photo ends.
+    The finest drawn texture must be the same (a surface that is covered, changed, or moves in a way that was not found
+    has another one) and as strong; the colours must be too. A change of light is followed, as a factor.
+    """
+    here, there = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
+    light = cv2.divide(cv2.add(_wide(here), DARK), cv2.add(_wide(there), DARK))  # pyright: ignore[reportArgumentType, reportCallIssue]
+    light = np.clip(light, DIMMEST, BRIGHTEST)
+    likeness, sharpness, _ = _textures(here, seen, light)
+    likeness = cv2.min(likeness / usual.likeness, 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    sharpness = cv2.min(sharpness / (SLACK * usual.sharpness), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    differs = cv2.subtract(frame, cv2.multiply(seen, cv2.merge([light] * 3)))
+    tone = np.abs(blur(differs, 2)).max(-1) / TONE
+    weight = cv2.pow(likeness, LIKENESS) * cv2.pow(sharpness, SHARPNESS) * cv2.exp(-tone * tone) * inside
+    return Trust(blur(weight, SMOOTH), light)
+
+
+def _textures(here: np.ndarray, seen: np.ndarray, light: np.ndarray | float) -> tuple[np.ndarray, ...]:
+    """Likeness and sharpness (0..1) of the finest drawn texture at each place, and the photo's own strength of it."""
+    there = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
+    ours = cv2.subtract(here, blur(here, BAND))
+    theirs = cv2.multiply(cv2.subtract(there, blur(there, BAND)), light)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    products = cv2.merge([cv2.multiply(ours, theirs), cv2.multiply(ours, ours), cv2.multiply(theirs, theirs)])
+    both, own, other = cv2.split(blur(products, WINDOW))
+    likeness = np.clip((2 * both + NOISE) / (own + other + NOISE), 0, 1)
+    return likeness, np.clip((both + NOISE) / (other + NOISE), 0, 1), other
+
+
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur, standard deviation in pixels; below a twentieth of one nothing is done."""
+    if sigma < 0.05:
+        return image
+    side = 2 * max(1, round(3 * sigma)) + 1
+    return cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REFLECT_101)
+
+
+def _wide(grey: np.ndarray) -> np.ndarray:
+    """The same as a blur of six pixels, in a fraction of its time."""
+    height, width = grey.shape
+    small = cv2.resize(grey, (max(1, width // LIGHT), max(1, height // LIGHT)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(blur(small, 1.5), (width, height), interpolation=cv2.INTER_LINEAR)
