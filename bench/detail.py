@@ -2,7 +2,7 @@
 
     python bench/detail.py [--width 1280 --height 720] [--frames 12]
 
-Each clip is drawn at half its size, at a fifth, and at a fifth by a blurry decoder, and enlarged both ways (Lanczos): PSNR, the
+Each clip is drawn at half its size, at a fifth, and at a fifth by a blurry decoder, and enlarged both ways: PSNR, the
 worst frame's gain, flicker (how much the error changes from frame to frame, over Lanczos'), CPU seconds a frame.
 Prints a table, writes bench/out/detail.json. Only photographs with real detail at that size tell anything: the sample.
 """

@@ -31,7 +31,7 @@ DARK = 8.0
 
 DIMMEST, BRIGHTEST = 0.25, 4.0
 
-LEAST_USUAL = 0.5
+LEAST_USUAL = 0.7
 """Of likeness and sharpness in the first frame: below, it is not the photo, and no measure for the others."""
 
 SURE = 70
@@ -55,7 +55,7 @@ class Trust(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """What a model attains where it surely shows the photo, in a clip's first frame: its own noise and blur. 0.5..1."""
+    """What a model attains where it surely shows the photo, in a clip's first frame: its own noise and blur. 0.7..1."""
 
     likeness: float = 1.0
     sharpness: float = 1.0
