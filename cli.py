@@ -34,7 +34,7 @@ from .models.commands import models_app
 from .private import private_files
 from .proxies import repair_proxies
 from .settings import SHOWN, Settings
-from .streams import utf8_streams
+from .text_streams import utf8_streams
 
 if TYPE_CHECKING:
     from .queue.jobs import Jobs

@@ -122,17 +122,15 @@ def _sync_file(path: Path) -> None:
 
 def _patiently(act: Callable[[], object], seconds: float) -> None:
     """Windows refuses a file that a player, a virus scanner or the indexer holds open for a moment: try again there."""
-    for attempt in range(max(1, round(seconds / PAUSE))):
-        if attempt:
-            time.sleep(PAUSE)
+    tries = max(1, round(seconds / PAUSE))
+    for left in range(tries - 1, -1, -1):
         try:
             act()
             return
-        except PermissionError as e:
-            refused = e
-            if sys.platform != "win32":
-                break
-    raise refused
+        except PermissionError:
+            if sys.platform != "win32" or not left:
+                raise
+        time.sleep(PAUSE)
 
 
 def sync_folder(folder: Path) -> None:

@@ -162,7 +162,8 @@ def _understood(answer: dict[str, Any] | None, watch: _Watch, name: str) -> Deco
         log.warning("a photo ended the process that decodes photos: %s", name)
         raise BadInput(f"{name} is damaged or incomplete; open it in a picture viewer and save it again")
     if "size" in answer:
-        return Decoded(*answer["size"], tuple(answer["notes"]))
+        width, height = answer["size"]
+        return Decoded(width, height, tuple(answer["notes"]))
     raise {"memory": NeedsMemory, "disk": StoreError}.get(answer["kind"], BadInput)(answer["sentence"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import FanslymotionError
 from ..proxies import repair_proxies
 from ..settings import Settings
-from ..streams import utf8_streams
+from ..text_streams import utf8_streams
 from .given_logins import AUTH_HELP, FILE_HELP, given_logins
 from .serve import LOCALHOST, serve
 

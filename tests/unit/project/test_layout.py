@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 LAYERS = [
     "errors",
     "fs",
-    "streams",
+    "text_streams",
     "proxies",
     "settings",
     "presets",
