@@ -30,7 +30,7 @@ export class JobView {
     this.preview = h("img", { class: "preview", alt: "", hidden: true });
     this.video = h("video", { controls: true, loop: true, playsInline: true, muted: true, preload: "auto", hidden: true });
     this.video.addEventListener("error", () => this.unplayable());
-    this.unplayed = h("p", { class: "failure", role: "alert", data: { said: "unplayable" }, hidden: true });
+    this.unplayed = h("p", { class: "unplayable", role: "alert", data: { said: "unplayable" }, hidden: true });
     this.badge = h("span", { class: "badge", hidden: true });
     this.frame = h("div", { class: "frame" }, this.photo, this.preview, this.video, this.badge);
     this.name = h("h2");
