@@ -44,8 +44,11 @@ class Lost:
         connection = cursor.connection
         cursor.close()  # an unread answer would keep SQLite's connection, and its lock, alive
         connection.close()
-        error = sqlite3.OperationalError if isinstance(cursor, sqlite3.Cursor) else psycopg.OperationalError
-        raise error("the connection is lost")
+        if not isinstance(cursor, sqlite3.Cursor):
+            raise psycopg.OperationalError("the connection is lost")
+        error: Any = sqlite3.OperationalError("the connection is lost")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR  # as SQLite itself says it: the file is not to blame
+        raise error
 
 
 class _Cursor:

@@ -1,0 +1,64 @@
+"""Every route of ours, fuzzed from its OpenAPI description: nothing makes the program fail."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from fanslymotion.tests.studio import Studio
+from fanslymotion.ui import api_uploads, job_routes, page_routes, queue_routes, system_routes
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+
+EXAMPLES = 12
+"""Of each route, half of them not as described."""
+PATIENCE = 20.0
+MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
+
+
+@pytest.fixture(scope="module")
+def attacked(make_studio: Callable[..., Studio]) -> Studio:
+    return make_studio("--no-worker")
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    """What FastAPI says of the routes; the page itself does not publish it."""
+    app = FastAPI()
+    for module in (page_routes, job_routes, queue_routes, system_routes, api_uploads):
+        app.include_router(module.router)
+    return app.openapi()
+
+
+def test_no_request_makes_the_program_fail(attacked: Studio, described: dict[str, Any]) -> None:
+    schema = schemathesis.openapi.from_dict(described)
+    routes = [result.ok() for result in schema.get_all_operations()]
+    assert len(routes) > 30, "the description holds our routes"
+    failed: list[str] = []
+
+    def attack(case: Any) -> None:
+        words = case.as_transport_kwargs(base_url=attacked.url)
+        words["headers"] = {**(words.get("headers") or {}), "Origin": attacked.url}
+        try:
+            with requests.request(**words, stream=True, timeout=PATIENCE, allow_redirects=False) as answer:
+                if answer.status_code >= 500:
+                    failed.append(f"{answer.status_code}: {words}")
+        except (requests.exceptions.InvalidHeader, UnicodeError, ValueError):
+            pass  # requests itself cannot send it
+
+    quiet = settings(
+        max_examples=EXAMPLES // 2, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
+    for route in routes:
+        for mode in MODES:
+            try:
+                strategy = route.as_strategy(generation_mode=mode)
+                quiet(given(case=strategy)(attack))()
+            except (Unsatisfiable, schemathesis.errors.InvalidSchema) as e:
+                # A route without parameters has nothing that could be wrong.
+                assert mode is schemathesis.GenerationMode.NEGATIVE, (route.label, e)
+    assert failed == []
+    assert "Traceback" not in attacked.said
+    assert requests.get(attacked.url, timeout=PATIENCE).status_code == 200
