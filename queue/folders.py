@@ -144,6 +144,10 @@ def delete_job(store: Store, job_id: str) -> None:
     try:
         mark_deleted(folder)
     except OSError as e:
+        with store.errors():
+            listed = tables.Job.select().where(tables.Job.id == job_id).exists()
+        if not listed:  # another delete was quicker, and has just removed the folder
+            raise NotFound(f"there is no job {job_id!r}") from e
         raise StoreError(f"job {job_id} cannot be deleted: {e.strerror or e}; make {folder} writable") from e
     try:
         with store.write():
@@ -157,6 +161,9 @@ def delete_job(store: Store, job_id: str) -> None:
             if tables.Job.select().where(tables.Job.id == job_id).exists():
                 unmark(folder)
                 raise
+    except NotFound:
+        remove_folder(folder)  # the mark may have made it anew
+        raise
     remove(store, [job_id])
 
 
