@@ -90,7 +90,7 @@ def test_what_the_diagnosis_says(failed: Job, presets: Presets) -> None:
 
     killed = said(KILLED)
     assert "6 times; 0.2 GB of memory were free" in killed["en"]["cause"]
-    assert "на этапе «рисование», раз: 6; перед этим было свободно 0,2 ГБ" in killed["ru"]["cause"]
+    assert "на этапе «рисование», 6 раз; перед этим было свободно 0,2 ГБ" in killed["ru"]["cause"]
     assert "Nothing moved for 600 s at stage drawing" in said(HUNG)["en"]["cause"]
     held = "the memory is too small (x). Video memory is held by game.exe (900 MB), b. Close other programs, or"
     assert said(held)["en"]["cause"].endswith(" Video memory is held by game.exe (900 MB), b.")

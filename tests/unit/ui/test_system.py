@@ -176,7 +176,7 @@ def test_a_folder_of_ones_own_is_used_by_the_owner_only(
     assert {"mine": "ready"}.items() <= {model["name"]: model["state"] for model in told["models"]}.items()
     assert browser(ANNA).get("/studio/estimate?model=mine&seconds=6&quality=standard").status_code == 200
     wrong = browser(ANNA).post("/studio/models", json={"folder": str(tmp_path)})
-    assert wrong.status_code == 500
+    assert wrong.status_code == 400
     assert "is missing" in wrong.json()["error"]
 
 
