@@ -49,7 +49,11 @@ def test_no_request_makes_the_program_fail(attacked: Studio, described: dict[str
             pass  # requests itself cannot send it
 
     quiet = settings(
-        max_examples=EXAMPLES // 2, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=EXAMPLES // 2,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
     for route in routes:
         for mode in MODES:
