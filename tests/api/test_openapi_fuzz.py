@@ -61,8 +61,8 @@ def test_no_request_makes_the_program_fail(attacked: Studio, described: dict[str
                 strategy = route.as_strategy(generation_mode=mode)
                 quiet(given(case=strategy)(attack))()
             except (Unsatisfiable, schemathesis.errors.InvalidSchema) as e:
-                # A route without parameters has nothing that could be wrong.
-                assert mode is schemathesis.GenerationMode.NEGATIVE, (route.label, e)
+                if mode is schemathesis.GenerationMode.POSITIVE:  # without parameters nothing can be wrong
+                    failed.append(f"{route.label}: {e}")
     assert failed == []
     assert "Traceback" not in attacked.said
     assert requests.get(attacked.url, timeout=PATIENCE).status_code == 200
