@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from .errors import BadInput, FanslymotionError, NotFound
-from .fs import commit
+from .fs import commit, commit_new
 from .private import users_files
 from .queue.types import Job, Status
 from .settings import own_path
@@ -122,29 +122,27 @@ def copy(video: Path, target: Target) -> Path:
     The file is made as any program's, by the user's own umask: nothing asks the file system for rights, which a share
     may refuse.
     """
-    part, claimed = _part(target.path.parent), None
+    part = _part(target.path.parent)
     try:
         with video.open("rb") as source, users_files(), part.open("xb") as to:
             shutil.copyfileobj(source, to, 1 << 20)
-        claimed = None if target.exact else _claim(target.path)
-        commit(part, claimed or target.path)
-        return claimed or target.path
-    except BaseException:
-        for left in (part, claimed):
-            if left is not None:
-                with suppress(OSError):
-                    left.unlink(missing_ok=True)
-        raise
+        if target.exact:
+            commit(part, target.path)
+            return target.path
+        return _commit_beside(part, target.path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _part(folder: Path) -> Path:
     return folder / f".fanslymotion-{uuid4().hex[:8]}.part"
 
 
-def _claim(path: Path) -> Path:
-    """Make an empty file of this name, or of the first number that is free: another command may want the same."""
+def _commit_beside(part: Path, path: Path) -> Path:
+    """Under this name, or with the first number that is free: another command may want the same at this moment."""
     for name in chain([path], (path.with_stem(f"{path.stem}-{k}") for k in range(2, 100_000))):
         with suppress(FileExistsError):
-            name.open("xb").close()
+            commit_new(part, name)
             return name
     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
