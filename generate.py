@@ -14,6 +14,7 @@ from .doctor import texts
 from .doctor.command import system_language
 from .doctor.diagnosis import big_values
 from .errors import BadInput, NotFound
+from .pipeline.estimate import forecast
 from .pipeline.models import default_model
 from .pipeline.outlook import outlook
 from .pipeline.request import VideoRequest
@@ -81,8 +82,9 @@ def report_outlook(job: Job, jobs: "Jobs", presets: Presets) -> None:
     own, warm = [worker.pid for worker in workers if worker.alive], held(jobs.store, workers)
     with Image.open(photo_of(job.folder)) as photo:
         plan = outlook(job.request, photo.size, presets, jobs.settings, own=own, held=warm)
-    err().print(f"Expected: {plan.summary}", style="dim")
-    if plan.shrunk or not plan.fits:
+    expected = forecast(plan)
+    err().print(f"Expected: {expected.summary}", style="dim")
+    if plan.shrunk or not expected.fits:
         said = texts.fault("FM-MEM-004", big_values(plan), system_language())
         err().print(Text(f"Note: {said.cause} {said.fix} (FM-MEM-004)", style="yellow"), soft_wrap=True)
 

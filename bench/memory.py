@@ -31,6 +31,7 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
     """One job. limit: GB of video memory, 0 = whatever is there."""
     import torch
     from fanslymotion.pipeline import devices
+    from fanslymotion.pipeline.estimate import forecast
     from fanslymotion.pipeline.outlook import outlook
     from fanslymotion.pipeline.produce import produce
     from fanslymotion.pipeline.progress import Progress, Stage
@@ -77,11 +78,11 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
         "limit": limit,
         "plan": f"{done.placement}, {done.dtype}, {done.width}x{done.height}, {done.window} frames",
         "first plan held": done.settings == plan.settings,
-        "planned": plan.need,
+        "planned": forecast(plan).need,
         "peak": taken,
         "seconds a step": (steps_at[-1] - steps_at[0]) / max(1, len(steps_at) - 1),
         "stages": result.stage_seconds,
-        "stages planned": {str(stage): round(seconds, 1) for stage, seconds in plan.stage_seconds.items()},
+        "stages planned": {str(stage): round(seconds, 1) for stage, seconds in forecast(plan).stage_seconds.items()},
     }
 
 

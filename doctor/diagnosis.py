@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..fs import nearest_existing
-from ..pipeline.memory import MemoryPlan
+from ..pipeline.estimate import forecast
+from ..pipeline.plans import MemoryPlan
 from ..presets import Presets
 from ..queue.causes import find_cause
 from ..queue.faults import find_fault
@@ -100,7 +101,7 @@ def big_values(plan: MemoryPlan) -> dict[str, Any]:
     machine = plan.machine
     on_cpu = plan.device == "cpu"
     return {
-        "memory": size(plan.need),
+        "memory": size(forecast(plan).need),
         "free": size(machine.ram_free if on_cpu else machine.vram_free),
         "total": size(machine.ram_total if on_cpu else machine.vram_total),
         "width": plan.width,

@@ -7,10 +7,10 @@ import time
 
 import psutil
 
-from ..pipeline.estimate import Offload
 from ..pipeline.models import UNET, require_model
 from ..pipeline.oom import is_oom
 from ..pipeline.outlook import outlook
+from ..pipeline.plans import Offload
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..settings import Settings

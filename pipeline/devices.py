@@ -17,11 +17,10 @@ from typing import Any
 import psutil
 
 from . import container
-from .estimate import CONTEXT
-from .memory import GIB, Machine
-from .oom import speed_key
+from .machine import Machine, speed_key
 from .processor import cpu_bf16, cpu_flags
 from .torch_build import TorchBuild, torch_build
+from .units import CONTEXT, GIB
 
 log = logging.getLogger(__name__)
 

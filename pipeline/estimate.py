@@ -4,17 +4,14 @@ Computed on the full-size architecture and measured on a CPU (`bench/memory.py`)
 parameters and channels for smaller models.
 """
 
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from .chunks import decoded_frames
+from .plans import MemoryPlan, Offload
 from .progress import Stage
+from .units import CONTEXT, GIB, PROCESS
 from .windows import plan_windows
-
-if TYPE_CHECKING:
-    from .memory import MemoryPlan
-
-GIB = 2**30
 
 UNET_BYTES = 280
 """Activations of the UNet in 2-byte numbers: bytes per sampled pixel, frame and guidance branch, full-size model."""
@@ -62,21 +59,8 @@ that size. Measured on two cores: 280; more of them hold more frames at once."""
 DETAIL_SPEED, DETAIL_BETWEEN_SPEED = 13e6, 40e6
 """Pixels a second and core: of the frames that get their detail, and of those interpolated at the finished size."""
 
-CONTEXT = GIB // 2
-"""CUDA's own context in each process, and the libraries' work space."""
 SLACK = 1.1
 """Fragmentation: what the allocator holds over what is alive."""
-PROCESS = 9 * GIB // 10
-"""RAM of the worker with torch and diffusers imported, without a model."""
-
-
-class Offload(StrEnum):
-    """Where the weights wait while they are not needed. Values are stored: never rename one."""
-
-    NONE = "none"  # all on the device
-    MODEL = "model"  # one component at a time
-    GROUP = "group"  # one block at a time
-    SEQUENTIAL = "sequential"  # one layer at a time
 
 
 _SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.01, Offload.GROUP: 1.3, Offload.SEQUENTIAL: 1.8}
@@ -92,27 +76,87 @@ PINNED = 1.3
 """RAM for weights in page-locked memory: CUDA rounds each up to a power of two (3.66 for 2.84 GiB)."""
 
 
-def weights(now: "MemoryPlan") -> dict[str, int]:
+STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
+"""The stages that have a peak of their own."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a plan takes, estimated; bytes and seconds.
+
+    peaks: on the computing device (VRAM, or RAM on a CPU) at each stage's highest point. ram: of the machine's memory.
+    limit: what may be taken on the computing device; ram_limit: of the machine's memory; total: what the device has.
+    stage_seconds: with the model not loaded yet.
+    """
+
+    device: str
+    peaks: Mapping[Stage, int]
+    ram: int
+    limit: int
+    ram_limit: int
+    total: int
+    stage_seconds: Mapping[Stage, float]
+
+    @property
+    def need(self) -> int:
+        """Bytes of VRAM, or of RAM on a CPU, at the highest point of all."""
+        return max(self.peaks.values())
+
+    @property
+    def fits(self) -> bool:
+        return self.need <= self.limit and self.ram <= self.ram_limit
+
+    @property
+    def over(self) -> list[Stage]:
+        """The stages whose peak is above the limit, in their order."""
+        return [stage for stage, peak in self.peaks.items() if peak > self.limit]
+
+    @property
+    def seconds(self) -> float:
+        """Computing time of the whole job."""
+        return sum(self.stage_seconds.values())
+
+    @property
+    def summary(self) -> str:
+        """`about 3 min, 9.8 GB of 12 GB`, for the form."""
+        memory = f"{self.need / GIB:.1f} GB of {round(self.total / GIB)} GB"
+        return f"about {duration_text(self.seconds)}, {memory}" + (" on the CPU" if self.device == "cpu" else "")
+
+
+def forecast(now: MemoryPlan) -> Forecast:
+    """What the plan takes on its machine."""
+    machine = now.machine
+    peaks = {stage: peak(now, stage) for stage in STAGES}
+    if now.device == "cpu":
+        need, limit, total = max(peaks.values()), machine.ram_free, machine.ram_total
+    else:
+        need, limit, total = ram(now), max(0, machine.vram_free - machine.reserve), machine.vram_total
+    return Forecast(now.device, peaks, need, limit, machine.ram_free, total, seconds(now))
+
+
+def weights(now: MemoryPlan) -> dict[str, int]:
     """Bytes of each component."""
     size, model = _number_bytes(now), now.model
     return {"unet": model.unet * size, "vae": model.vae * size, "image_encoder": model.image_encoder * size}
 
 
-def piece(now: "MemoryPlan") -> int:
-    """Numbers that a feed-forward layer takes at once with forward chunking: a share of the UNet's widest tensor."""
+def piece(now: MemoryPlan) -> int | None:
+    """Numbers that a feed-forward layer takes at once: a share of the UNet's widest tensor; None without chunking."""
+    if not now.chunked:
+        return None
     latent = now.width * now.height // now.model.factor**2
     return -(-latent * now.window * _branches(now) * now.model.channels // PIECES)
 
 
-def _branches(now: "MemoryPlan") -> int:
+def _branches(now: MemoryPlan) -> int:
     return 2 if now.guided and not now.two_pass else 1
 
 
-def _number_bytes(now: "MemoryPlan") -> int:
+def _number_bytes(now: MemoryPlan) -> int:
     return 4 if now.dtype == "float32" else 2
 
 
-def peak(now: "MemoryPlan", stage: Stage) -> int:
+def peak(now: MemoryPlan, stage: Stage) -> int:
     """Bytes on the computing device at the stage's highest point."""
     working = int(_activations(now, stage) * SLACK)
     highest = _highest(now, stage, working)
@@ -121,7 +165,7 @@ def peak(now: "MemoryPlan", stage: Stage) -> int:
     return highest + PROCESS + (detail_bytes(now) if stage is Stage.DECODING else 0)
 
 
-def ram(now: "MemoryPlan") -> int:
+def ram(now: MemoryPlan) -> int:
     """Bytes of RAM where a GPU computes."""
     parts, detail = weights(now), detail_bytes(now)
     if now.offload is Offload.NONE:
@@ -130,12 +174,12 @@ def ram(now: "MemoryPlan") -> int:
     return PROCESS + sum(parts.values()) + int(locked) + detail
 
 
-def detail_bytes(now: "MemoryPlan") -> int:
+def detail_bytes(now: MemoryPlan) -> int:
     """RAM for the photo's detail, whatever the device."""
     return DETAIL_BYTES * now.work.shown_pixels if now.work.detail else 0
 
 
-def _detail_seconds(now: "MemoryPlan") -> float:
+def _detail_seconds(now: MemoryPlan) -> float:
     work = now.work
     if not work.detail:
         return 0.0
@@ -143,7 +187,7 @@ def _detail_seconds(now: "MemoryPlan") -> float:
     return work.shown_pixels * core_seconds / min(now.machine.cores, 8)
 
 
-def _activations(now: "MemoryPlan", stage: Stage) -> float:
+def _activations(now: MemoryPlan, stage: Stage) -> float:
     pixels, wide = now.width * now.height, _number_bytes(now) / 2
     if stage is Stage.SAMPLING:
         per_pixel = UNET_BYTES * now.model.channels / 320 * 64 / now.model.factor**2 * (CHUNKED if now.chunked else 1)
@@ -156,7 +200,7 @@ def _activations(now: "MemoryPlan", stage: Stage) -> float:
     return 0.0
 
 
-def _highest(now: "MemoryPlan", stage: Stage, working: int) -> int:
+def _highest(now: MemoryPlan, stage: Stage, working: int) -> int:
     """Weights on the device in this stage and the activations beside them."""
     parts = weights(now)
     if stage is Stage.CONDITIONING and now.dtype == "float16":
@@ -173,7 +217,7 @@ def _highest(now: "MemoryPlan", stage: Stage, working: int) -> int:
     return max(found, int(parts["unet"] * _WIDEST) + working // 4) if now.offload is Offload.GROUP else found
 
 
-def seconds(now: "MemoryPlan") -> dict[Stage, float]:
+def seconds(now: MemoryPlan) -> dict[Stage, float]:
     """Of each stage, with the model not loaded yet. Figures of an H100 come out within a quarter (bench/RESULTS.md)."""
     machine, model, work = now.machine, now.model, now.work
     kind = "cpu" if now.device == "cpu" else "cuda"
@@ -200,7 +244,7 @@ def seconds(now: "MemoryPlan") -> dict[Stage, float]:
     }
 
 
-def unet_operations(now: "MemoryPlan") -> float:
+def unet_operations(now: MemoryPlan) -> float:
     """Of one pass over one branch of the guidance: convolutions and linear layers, and attention within frames.
 
     Attention takes 4·N²·C in a block, N tokens of C channels: 19 % of all at 1024×576, 14 % at 848×480.
@@ -209,7 +253,7 @@ def unet_operations(now: "MemoryPlan") -> float:
     return (UNET_FLOP * now.model.unet * tokens + 4 * now.model.attended * tokens**2) * now.window
 
 
-def _speed(now: "MemoryPlan") -> float:
+def _speed(now: MemoryPlan) -> float:
     """Operations a second that this model reaches there."""
     machine = now.machine
     speed = machine.gpu_speed if now.device != "cpu" else machine.cpu_speed

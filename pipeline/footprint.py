@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from .memory import ModelSize
+from .plans import ModelSize
 
 HEADER_LIMIT = 100 * 2**20
 """Bytes. The safetensors format's own limit for its header."""

@@ -12,9 +12,12 @@ from ..presets import Presets
 from ..settings import Settings
 from . import devices
 from .checkpoint import newest_note
-from .memory import SIZE, Machine, MemoryPlan, change, continued, lighter, plan, resumable, smaller
-from .oom import Offload, PlanMemory
+from .estimate import forecast
+from .history import PlanMemory
+from .machine import Machine
+from .memory import change, continued, lighter, plan, resumable, smaller
 from .outlook import outlook, watch
+from .plans import SIZE, MemoryPlan, Offload
 from .progress import Stage
 from .request import VideoRequest
 
@@ -123,7 +126,7 @@ class Ladder:
         if below is None:
             self._warn(f"{_KILLED.format(_DOING[killed])} No smaller way of working is left; it is tried as it was.")
             return tried
-        if today.ram < below.ram:
+        if forecast(today).ram < forecast(below).ram:
             return today
         self._warn(f"{_KILLED.format(_DOING[killed])} Going on with: {change(tried, below)}.")
         return below
@@ -150,7 +153,14 @@ class Ladder:
 
     def _say(self) -> None:
         plan = self.plan
-        log.info("Memory plan: %s, %s, %d×%d, %s", plan.placement, plan.dtype, plan.width, plan.height, plan.summary)
+        log.info(
+            "Memory plan: %s, %s, %d×%d, %s",
+            plan.placement,
+            plan.dtype,
+            plan.width,
+            plan.height,
+            forecast(plan).summary,
+        )
         if plan.shrunk:
             work = plan.work
             what = "without guidance and " if work.guided and not plan.guided else ""

@@ -6,19 +6,19 @@ before any of them.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from .estimate import GIB, Offload, duration_text, peak, piece, ram, seconds
+from .estimate import STAGES, forecast, peak
+from .machine import Machine
+from .plans import SIZE, MemoryPlan, ModelSize, Offload, Work
 from .progress import Stage
+from .units import GIB
 
 OFFLOAD_BELOW = 15.5 * GIB
 """Total VRAM. Cards sold with 16 GB report a little less; everything smaller offloads by itself."""
 TWO_PASSES_BELOW = 23.5 * GIB
 """Total VRAM. A smaller card draws with the guidance branches one after the other: 10 % slower, but with 4 GiB less."""
-LARGE = 500_000_000
-"""UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
-
 CPU_WIDTH, CPU_HEIGHT, CPU_WINDOW = 448, 256, 14
 """Largest sampling size and window of a full-size model on a CPU: 20 s a step on two cores in bf16."""
 
@@ -28,186 +28,6 @@ SHRINK = 0.7
 LIGHTER = 0.85
 """Estimate after a kill over the one before it."""
 
-SIZE = ("width", "height", "window", "guided")
-"""The fields of a plan that decide how the latents look; the others only how they are computed."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What counts for planning; bytes. device: `cuda` (also ROCm) when torch can use a GPU here, else `cpu`.
-
-    vram_free, ram_free: what this process may still take, its own warm model counted as free.
-    gpu_speed, cpu_speed: 10¹² operations a second that the model really reaches (2-byte numbers where the device
-    computes in them). cpu_bf16: the CPU multiplies bf16 numbers itself. cpu_half: it gets along with them (AVX-512); on
-    others they take fifty times as long as 32-bit ones, which helps nobody.
-    reserve: VRAM left to the system (a screen, a browser).
-    """
-
-    device: str = "cpu"
-    name: str = ""
-    vram_total: int = 0
-    vram_free: int = 0
-    ram_total: int = 8 * GIB
-    ram_free: int = 6 * GIB
-    cpu_bf16: bool = False
-    cpu_half: bool = False
-    cores: int = 2
-    gpu_speed: float = 0.0
-    cpu_speed: float = 0.16
-    reserve: int = 4 * GIB // 10
-
-
-@dataclass(frozen=True)
-class ModelSize:
-    """A model's parameters by component and its shape. channels, vae_channels: of the first, widest-picture level.
-
-    attention: sum of the channels of all blocks with attention within frames, each divided by 16 for every halving of
-    the picture's sides; 0 = as in the full-size model.
-    """
-
-    unet: int = 1_524_623_082
-    vae: int = 97_742_847
-    image_encoder: int = 632_076_800
-    channels: int = 320
-    vae_channels: int = 128
-    factor: int = 8
-    width: int = 1024
-    height: int = 576
-    frames: int = 25
-    attention: float = 0.0
-
-    @property
-    def attended(self) -> float:
-        """`attention`, or what a model of these channels has in SVD's blocks: 5, 5, 5 and 1 of four levels."""
-        return self.attention or self.channels * (5 + 5 * 2 / 16 + 5 * 4 / 256 + 4 / 4096)
-
-    @property
-    def large(self) -> bool:
-        return self.unet >= LARGE
-
-
-@dataclass(frozen=True)
-class Work:
-    """One job. width, height: wished sampling size, pixels. frames: to sample in all; guided: with two branches.
-
-    shown_frames, shown_pixels: of the finished video, per frame. loop: see `windows.plan_windows`.
-    detail: the frames get the photo's own detail.
-    """
-
-    width: int
-    height: int
-    frames: int
-    steps: int
-    guided: bool
-    shown_frames: int = 0
-    shown_pixels: int = 0
-    loop: int = 0
-    detail: bool = False
-
-
-@dataclass(frozen=True)
-class MemoryPlan:
-    """How one job is computed. Frozen; `smaller` gives the next one down.
-
-    device: `cuda` or `cpu`. dtype: `float16`, `bfloat16` or `float32`. width, height: sampling size in pixels (the
-    output size never changes). window: frames drawn at once. two_pass: the guidance branches one after the other.
-    chunked: forward chunking in the UNet. decode_chunk: frames decoded together.
-    """
-
-    machine: Machine = field(repr=False)
-    model: ModelSize = field(repr=False)
-    work: Work = field(repr=False)
-    device: str
-    dtype: str
-    offload: Offload
-    width: int
-    height: int
-    window: int
-    guided: bool
-    two_pass: bool
-    chunked: bool
-    decode_chunk: int
-
-    @property
-    def placement(self) -> str:
-        if self.device == "cpu":
-            return "CPU"
-        return "all on the GPU" if self.offload is Offload.NONE else f"{self.offload} offload"
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The fields that `smaller` changes, for storing and for the job's record."""
-        return {name: getattr(self, name) for name in _STORED}
-
-    def peak(self, stage: Stage) -> int:
-        """Bytes on the computing device at the stage's highest point (VRAM, or RAM on a CPU)."""
-        return peak(self, stage)
-
-    @property
-    def piece(self) -> int | None:
-        """Numbers that a feed-forward layer takes at once, None without forward chunking."""
-        return piece(self) if self.chunked else None
-
-    @property
-    def need(self) -> int:
-        """Bytes of VRAM, or of RAM on a CPU, at the highest point of all."""
-        return max(self.peak(stage) for stage in _STAGES)
-
-    @property
-    def ram(self) -> int:
-        """Bytes of RAM."""
-        if self.device == "cpu":
-            return self.need
-        return ram(self)
-
-    @property
-    def limit(self) -> int:
-        """Bytes that may be taken on the computing device."""
-        if self.device == "cpu":
-            return self.machine.ram_free
-        return max(0, self.machine.vram_free - self.machine.reserve)
-
-    @property
-    def fits(self) -> bool:
-        return self.need <= self.limit and self.ram <= self.machine.ram_free
-
-    @property
-    def shrunk(self) -> bool:
-        """The picture is sampled smaller, or without guidance, than the settings wish."""
-        wished = (self.work.width, self.work.height, self.work.guided)
-        return (self.width, self.height, self.guided) != wished
-
-    @property
-    def seconds(self) -> float:
-        """Estimated computing time of the whole job with the model not loaded yet."""
-        return sum(self.stage_seconds.values())
-
-    @property
-    def stage_seconds(self) -> dict[Stage, float]:
-        return seconds(self)
-
-    @property
-    def summary(self) -> str:
-        """`about 3 min, 9.8 GB of 12 GB`, for the form."""
-        total = self.machine.ram_total if self.device == "cpu" else self.machine.vram_total
-        memory = f"{self.need / GIB:.1f} GB of {round(total / GIB)} GB"
-        return f"about {duration_text(self.seconds)}, {memory}" + (" on the CPU" if self.device == "cpu" else "")
-
-
-_STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
-_STORED = (
-    "device",
-    "dtype",
-    "offload",
-    "width",
-    "height",
-    "window",
-    "guided",
-    "two_pass",
-    "chunked",
-    "decode_chunk",
-)
-
 
 def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16") -> MemoryPlan:
     """The first rung, from the best one down, whose estimate fits; the last one when none does (`fits` says so).
@@ -215,10 +35,10 @@ def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16")
     dtype: on a GPU: `float32` for one that gives NaN in 16-bit numbers.
     """
     best = _best(machine, model, work, dtype)
-    while not best.fits:
-        over = [stage for stage in _STAGES if best.peak(stage) > best.limit] or [Stage.LOADING]
+    while not (found := forecast(best)).fits:
+        over = found.over or [Stage.LOADING]
         below = next((rung for stage in over if (rung := smaller(best, stage))), None)
-        if below is None or (below.device == "cpu" and best.device != "cpu" and not _on_cpu(best, None).fits):
+        if below is None or (below.device == "cpu" and best.device != "cpu" and not forecast(_on_cpu(best, None)).fits):
             # A GPU that is a little tight beats a CPU that has no room either: the ladder is still there.
             return best
         best = below if below.device == best.device else plan(replace(machine, device="cpu"), model, work)
@@ -240,7 +60,7 @@ def smaller(now: MemoryPlan, at: Stage | None = None, ram: bool = False) -> Memo
     for rung, helps in rungs:
         if at is None or at in helps:
             below = rung(now, at)
-            if below is not None and not (ram and below.placement != now.placement and below.ram >= now.ram):
+            if below is not None and not (ram and below.placement != now.placement and _ram(below) >= _ram(now)):
                 return below
     return None
 
@@ -257,7 +77,7 @@ def lighter(now: MemoryPlan, at: Stage) -> MemoryPlan | None:
     found = None
     while (below := smaller(found or now, at)) is not None:
         found = below
-        if found.peak(at) <= LIGHTER * now.peak(at):
+        if peak(found, at) <= LIGHTER * peak(now, at):
             break
     return found
 
@@ -265,9 +85,8 @@ def lighter(now: MemoryPlan, at: Stage) -> MemoryPlan | None:
 def continued(fresh: MemoryPlan, size: Mapping[str, Any]) -> MemoryPlan:
     """Today's plan at the size (`SIZE`) that a checkpoint has, with what else saves memory where that does not fit."""
     now = replace(fresh, **{name: size[name] for name in SIZE})
-    while not now.fits:
-        over = next((stage for stage in _STAGES if now.peak(stage) > now.limit), Stage.LOADING)
-        below = smaller(now, over)
+    while not (found := forecast(now)).fits:
+        below = smaller(now, (found.over or [Stage.LOADING])[0])
         if below is None or not resumable(now, below):
             break
         now = below
@@ -325,7 +144,7 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16"
     if model.large and machine.vram_total < TWO_PASSES_BELOW:
         best = replace(best, two_pass=work.guided)
     offloading = replace(best, offload=Offload.MODEL)
-    if model.large and machine.vram_total < OFFLOAD_BELOW and offloading.ram <= machine.ram_free:
+    if model.large and machine.vram_total < OFFLOAD_BELOW and _ram(offloading) <= machine.ram_free:
         return offloading
     return best
 
@@ -367,18 +186,21 @@ def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     return replace(now, offload=below[0]) if below else None
 
 
+def _ram(now: MemoryPlan) -> int:
+    return forecast(now).ram
+
+
 def _less_ram(now: MemoryPlan) -> MemoryPlan | None:
     """Weights that wait in RAM for their turn on the card go to it at once, if it has room for them all."""
     if now.device == "cpu":
         return None
     found = replace(now, offload=Offload.NONE)
-    while found.ram < now.ram and found.need > found.limit:
-        over = next(stage for stage in _STAGES if found.peak(stage) > found.limit)
-        below = smaller(found, over)
+    while _ram(found) < _ram(now) and (over := forecast(found).over):
+        below = smaller(found, over[0])
         if below is None:
             return None
         found = below
-    return found if found.ram < now.ram else None
+    return found if _ram(found) < _ram(now) else None
 
 
 def _sample_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
@@ -389,7 +211,7 @@ def _sample_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     width, height = _within(now.width, now.height, max(floor, int(area * SHRINK)))
     found = replace(now, width=width, height=height)
     # Below some size the image encoder is what is highest while the photo is read, and that has a size of its own.
-    helps = at is not Stage.CONDITIONING or found.peak(at) < now.peak(at)
+    helps = at is not Stage.CONDITIONING or peak(found, at) < peak(now, at)
     return found if width * height < area and helps else None
 
 
@@ -403,7 +225,7 @@ def _half_numbers(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     return replace(now, dtype="bfloat16") if able and now.dtype == "float32" else None
 
 
-_ALL = frozenset(_STAGES)
+_ALL = frozenset(STAGES)
 _GPU_RUNGS = (
     (_two_pass, frozenset({Stage.SAMPLING})),
     (_chunked, frozenset({Stage.SAMPLING})),

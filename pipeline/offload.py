@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from .estimate import Offload
 from .oom import is_oom
+from .plans import Offload
 
 log = logging.getLogger(__name__)
 

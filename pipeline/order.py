@@ -11,8 +11,8 @@ from ..presets import Presets
 from ..settings import Settings
 from .clip import ClipSettings
 from .conditioning import Motion
-from .memory import MemoryPlan
 from .models import ModelFolder, find_model
+from .plans import MemoryPlan
 from .request import VideoRequest
 from .sampler import Guidance
 from .sizes import output_size, sampling_size

@@ -8,9 +8,11 @@ from ..settings import Settings
 from . import devices
 from .detail_size import gives_detail
 from .footprint import model_size
-from .memory import Machine, MemoryPlan, Work, plan
+from .history import PlanMemory
+from .machine import Machine
+from .memory import plan
 from .models import ModelFolder, find_model
-from .oom import PlanMemory
+from .plans import MemoryPlan, Work
 from .request import VideoRequest
 from .sizes import output_size, sampling_size
 

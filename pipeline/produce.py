@@ -23,14 +23,16 @@ from .decode import decode
 from .detail import with_detail
 from .detail_size import enlarged, photo_for_detail, too_small
 from .encode import VideoEncoder
+from .estimate import forecast, piece
 from .film import Film
 from .guard import FrameGuard, NotFinite
 from .interpolate import interpolate
 from .ladder import Ladder
-from .memory import SIZE, Machine, MemoryPlan
+from .machine import Machine
 from .oom import is_oom, is_ram
 from .order import Order, fitted, settle
 from .photo import load_photo
+from .plans import SIZE, MemoryPlan
 from .preview import Previewer, fit_previewer
 from .progress import PARTS, Progress, ProgressCallback, Stage, ignore
 from .renderer import Placement, Renderer, RendererCache, free_memory
@@ -84,7 +86,7 @@ def produce(
     while True:
         plan = ladder.plan
         if plan.device == "cuda":
-            forbid_spilling(plan.limit, plan.machine.vram_total)
+            forbid_spilling(forecast(plan).limit, plan.machine.vram_total)
         job = _Job(fitted(order, plan), plan, photo, image, out, work, settings, renderers, progress, record or {})
         go_on: Callable[[], object] | None = None
         try:
@@ -194,7 +196,7 @@ class _Job:
 
         self._report(Progress(Stage.LOADING, steps=len(PARTS)))
         renderer = self.renderers.get(model, on_part, placement)
-        renderer.chunk_forward(self.memory.piece)
+        renderer.chunk_forward(piece(self.memory))
         clock.leave()
         clip = self.order.clip
         self.kind = f"{model.name} {clip.width}x{clip.height} {renderer.placement}"

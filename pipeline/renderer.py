@@ -10,12 +10,11 @@ from typing import Any
 import torch
 
 from ..errors import Cancelled, ModelError
-from .estimate import Offload
 from .heap import return_heap
-from .memory import MemoryPlan
 from .models import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .offload import HOOKED, Masters, hook
 from .oom import is_oom
+from .plans import MemoryPlan, Offload
 from .progress import PARTS
 from .tiny import build
 
@@ -110,7 +109,7 @@ class Renderer:
         return placed and all(tensor.dtype == self.dtype for part in parts for tensor in part)
 
     def chunk_forward(self, numbers: int | None) -> None:
-        """Forward chunking: the UNet's feed-forward layers by pieces of so many numbers (`MemoryPlan.piece`)."""
+        """Forward chunking: the UNet's feed-forward layers by pieces of so many numbers (`estimate.piece`)."""
         from .feed_forward import set_pieces
 
         set_pieces(self.unet, numbers)

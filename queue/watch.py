@@ -14,10 +14,10 @@ import psutil
 
 from ..errors import StoreError
 from ..pipeline import container, devices
-from ..pipeline.estimate import CONTEXT
 from ..pipeline.processor import cpu_name
 from ..pipeline.progress import Stage
 from ..pipeline.torch_build import torch_build
+from ..pipeline.units import CONTEXT
 from . import state
 from .store import Store
 

@@ -13,8 +13,9 @@ from ..doctor.diagnosis import big_values, diagnose, say_cause, say_fault
 from ..doctor.notes import say_note
 from ..doctor.texts import LANGUAGES
 from ..errors import FanslymotionError
-from ..pipeline.memory import MemoryPlan
+from ..pipeline.estimate import forecast
 from ..pipeline.models import require_model
+from ..pipeline.plans import MemoryPlan
 from ..pipeline.progress import loading_part
 from ..pipeline.sizes import output_size
 from ..presets import ModelPreset, Presets
@@ -151,18 +152,18 @@ def plan_json(plan: MemoryPlan) -> dict[str, Any]:
 
     fault: what to say when these settings are big for the machine, by language, else None.
     """
-    machine = plan.machine
-    big = plan.shrunk or not plan.fits
+    expected = forecast(plan)
+    big = plan.shrunk or not expected.fits
     return {
         "fault": fault_json("FM-MEM-004", big_values(plan)) if big else None,
-        "seconds": plan.seconds,
+        "seconds": expected.seconds,
         "device": plan.device,
-        "memory": plan.need,
-        "total": machine.ram_total if plan.device == "cpu" else machine.vram_total,
+        "memory": expected.need,
+        "total": expected.total,
         "width": plan.width,
         "height": plan.height,
         "shrunk": plan.shrunk,
-        "fits": plan.fits,
+        "fits": expected.fits,
     }
 
 

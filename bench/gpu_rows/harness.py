@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from fanslymotion.pipeline.clip import ClipSettings, ClipState
 from fanslymotion.pipeline.conditioning import Motion
-from fanslymotion.pipeline.estimate import Offload
 from fanslymotion.pipeline.models import ModelFolder, folder_preset
 from fanslymotion.pipeline.photo import load_photo
+from fanslymotion.pipeline.plans import Offload
 from fanslymotion.pipeline.renderer import Placement
 from fanslymotion.pipeline.sampler import Guidance
 from fanslymotion.pipeline.sizes import fit_photo

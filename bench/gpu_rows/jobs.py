@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from fanslymotion.errors import HandBack
 from fanslymotion.pipeline import devices, produce
-from fanslymotion.pipeline.estimate import CONTEXT
+from fanslymotion.pipeline.estimate import forecast
 from fanslymotion.pipeline.guard import FrameGuard
 from fanslymotion.pipeline.interpolate import interpolate
 from fanslymotion.pipeline.ladder import Ladder
@@ -21,6 +21,7 @@ from fanslymotion.pipeline.outlook import outlook
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.renderer import RendererCache
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.units import CONTEXT
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
 
@@ -175,10 +176,11 @@ def _limited(bench: Bench, limit: int) -> tuple[dict[str, Any], torch.Tensor | N
             resolution="720p", seconds=1, quality="sampled", model=str(bench.model), seed=SEED, steps=3
         )
         plan = outlook(wanted, (1600, 900), presets, settings, machine=machine)
-        found: dict[str, Any] = {"plan": plan.settings, "placement": plan.placement, "fits": plan.fits}
+        expected = forecast(plan)
+        found: dict[str, Any] = {"plan": plan.settings, "placement": plan.placement, "fits": expected.fits}
         planned = (Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
-        found["planned_gib"] = {str(stage): round(plan.peak(stage) / GIB, 2) for stage in planned}
-        found["planned_s"] = {str(stage): round(seconds, 1) for stage, seconds in plan.stage_seconds.items()}
+        found["planned_gib"] = {str(stage): round(expected.peaks[stage] / GIB, 2) for stage in planned}
+        found["planned_s"] = {str(stage): round(seconds, 1) for stage, seconds in expected.stage_seconds.items()}
         began = time.perf_counter()
         try:
             result = produce.produce(

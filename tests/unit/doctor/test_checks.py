@@ -15,9 +15,10 @@ from fanslymotion.doctor import loading
 from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, requirements, worst, wrong_packages
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.devices import GpuProcess, Gpus, GpuSample
-from fanslymotion.pipeline.estimate import GIB, Offload
+from fanslymotion.pipeline.plans import Offload
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.torch_build import TorchBuild
+from fanslymotion.pipeline.units import GIB
 from fanslymotion.queue import state
 from fanslymotion.queue.causes import Death
 from fanslymotion.queue.jobs import Jobs

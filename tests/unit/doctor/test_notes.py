@@ -9,7 +9,7 @@ import pytest
 from fanslymotion.doctor.notes import say_note
 from fanslymotion.errors import RenderError
 from fanslymotion.pipeline.ladder import Ladder
-from fanslymotion.pipeline.memory import Machine
+from fanslymotion.pipeline.machine import Machine
 from fanslymotion.pipeline.produce import RANDOM_MODEL, SMALL_PHOTO
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest

@@ -16,7 +16,7 @@ from fanslymotion.models.downloads import Downloads, DownloadState
 from fanslymotion.models.hub import Remote, RemoteFile
 from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.clock import store_times
-from fanslymotion.pipeline.oom import PlanMemory
+from fanslymotion.pipeline.history import PlanMemory
 from fanslymotion.pipeline.photo import load_photo, save_photo
 from fanslymotion.pipeline.photo_process import decode
 from fanslymotion.pipeline.progress import Stage

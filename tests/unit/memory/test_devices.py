@@ -20,9 +20,10 @@ from fanslymotion.pipeline.devices import (
     usable,
 )
 from fanslymotion.pipeline.footprint import model_size, parameters
-from fanslymotion.pipeline.memory import GIB, ModelSize
+from fanslymotion.pipeline.plans import ModelSize
 from fanslymotion.pipeline.processor import _has_bf16
 from fanslymotion.pipeline.torch_build import TorchBuild, read_build, torch_build
+from fanslymotion.pipeline.units import GIB
 from fanslymotion.tests.nvml import Nvml
 
 CUDA = TorchBuild("2.13.0", (12, 6))
@@ -173,7 +174,7 @@ def test_this_machine_is_described_without_torch():
 
 
 def test_measured_speeds_go_before_guesses(tmp_path):
-    from fanslymotion.pipeline.oom import speed_key
+    from fanslymotion.pipeline.machine import speed_key
 
     assert machine(GpuWatch(Nvml(broken=True), tmp_path), speeds={speed_key("cpu", "", True): 9.5}).cpu_speed == 9.5
 

@@ -5,9 +5,14 @@ import errno
 import pytest
 import torch
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline.memory import GIB, Machine, MemoryPlan, ModelSize, Offload, Work, _best, plan, smaller
-from fanslymotion.pipeline.oom import PlanMemory, is_oom, is_ram, speed_key
+from fanslymotion.pipeline.estimate import forecast
+from fanslymotion.pipeline.history import PlanMemory
+from fanslymotion.pipeline.machine import Machine, speed_key
+from fanslymotion.pipeline.memory import _best, plan, smaller
+from fanslymotion.pipeline.oom import is_oom, is_ram
+from fanslymotion.pipeline.plans import MemoryPlan, ModelSize, Offload, Work
 from fanslymotion.pipeline.progress import Stage
+from fanslymotion.pipeline.units import GIB
 from fanslymotion.settings import Settings
 from safetensors import SafetensorError
 
@@ -127,7 +132,7 @@ def test_a_remembered_plan_never_lifts_one_that_starts_lower(memory):
     first = plan(card(20), ModelSize(), WORK)
     memory.remember(first, smaller(first, Stage.SAMPLING), "svd-xt", short(first))
     low = plan(card(4), ModelSize(), WORK)
-    assert memory.recall(low, "svd-xt").need <= low.need
+    assert forecast(memory.recall(low, "svd-xt")).need <= forecast(low).need
 
 
 def test_a_step_below_what_was_remembered_is_remembered_too(memory):
@@ -158,7 +163,7 @@ def test_a_damaged_file_costs_an_estimate_and_no_job(memory, text):
 
 def test_measured_speed_corrects_the_estimate(memory):
     first = _best(card(24), ModelSize(), WORK)
-    expected = first.stage_seconds[Stage.SAMPLING]
+    expected = forecast(first).stage_seconds[Stage.SAMPLING]
     memory.measured(first, expected * 2)
     assert memory.speeds[speed_key("cuda", "card", True)] == pytest.approx(10)
 
@@ -166,7 +171,7 @@ def test_measured_speed_corrects_the_estimate(memory):
 def test_a_card_that_fails_at_16_bits_computes_in_32_from_then_on(memory):
     first = plan(card(20), ModelSize(), WORK)
     wide = plan(card(20), ModelSize(), WORK, "float32")
-    assert (first.dtype, wide.dtype, wide.fits) == ("float16", "float32", True)
+    assert (first.dtype, wide.dtype, forecast(wide).fits) == ("float16", "float32", True)
     memory.remember(first, smaller(first, Stage.LOADING), "svd-xt", short(first))
     memory.widen(wide, "svd-xt")
     assert memory.recall(first, "svd-xt").settings == wide.settings

@@ -4,22 +4,12 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from fanslymotion.pipeline.memory import (
-    GIB,
-    Machine,
-    MemoryPlan,
-    ModelSize,
-    Offload,
-    Work,
-    _best,
-    change,
-    duration_text,
-    lighter,
-    plan,
-    resumable,
-    smaller,
-)
+from fanslymotion.pipeline.estimate import duration_text, forecast
+from fanslymotion.pipeline.machine import Machine
+from fanslymotion.pipeline.memory import _best, change, lighter, plan, resumable, smaller
+from fanslymotion.pipeline.plans import MemoryPlan, ModelSize, Offload, Work
 from fanslymotion.pipeline.progress import Stage
+from fanslymotion.pipeline.units import GIB
 
 XT = ModelSize()
 SVD = ModelSize(frames=14)
@@ -57,7 +47,7 @@ def cpu(ram: float, bf16: bool = True, half: bool = True) -> Machine:
 )
 def test_each_card_gets_the_best_that_fits(vram, offload, size, two_pass, chunked):
     found = plan(gpu(vram), XT, CLIP_720P)
-    assert found.fits
+    assert forecast(found).fits
     assert found.device == "cuda"
     assert found.dtype == "float16"
     assert (found.offload, found.two_pass, found.chunked) == (offload, two_pass, chunked)
@@ -66,7 +56,7 @@ def test_each_card_gets_the_best_that_fits(vram, offload, size, two_pass, chunke
     else:
         assert (found.width, found.height) == size
         assert not found.shrunk
-    assert found.need <= found.limit < vram * GIB
+    assert forecast(found).need <= forecast(found).limit < vram * GIB
 
 
 def test_below_16_gb_a_full_size_model_offloads_even_when_it_would_fit():
@@ -83,20 +73,20 @@ def test_what_other_programs_hold_counts():
     full, taken = plan(gpu(24), XT, CLIP_720P), plan(gpu(24, free=6), XT, CLIP_720P)
     assert full.offload is Offload.NONE
     assert taken.offload is not Offload.NONE
-    assert taken.fits
+    assert forecast(taken).fits
 
 
 def test_little_ram_keeps_the_weights_on_the_card():
     # Offload would need 5 GB of RAM for the waiting weights.
     found = plan(gpu(12, ram=6), XT, CLIP_720P)
     assert found.offload is Offload.NONE
-    assert found.fits
+    assert forecast(found).fits
 
 
 def test_a_card_too_small_for_anything_gives_way_to_the_cpu():
     found = plan(gpu(2, free=1), XT, CLIP_720P)
     assert found.device == "cpu"
-    assert found.fits
+    assert forecast(found).fits
     assert not found.guided
 
 
@@ -105,7 +95,7 @@ def test_a_card_too_small_for_anything_gives_way_to_the_cpu():
 )
 def test_cpu_samples_small_without_guidance(bf16, ram, dtype):
     found = plan(cpu(ram, bf16), XT, CLIP_720P)
-    assert found.fits
+    assert forecast(found).fits
     assert (found.device, found.dtype, found.guided) == ("cpu", dtype, False)
     assert (found.width, found.height, found.window) == (448, 256, 14)
     assert found.shrunk
@@ -120,13 +110,13 @@ def test_cpu_keeps_a_small_model_as_its_preset_says():
 def test_cpu_estimate_is_what_was_measured():
     # Two cores with bf16: 20 s a step at 448×256×14, 2.5 s a frame decoded.
     found = plan(cpu(16), SVD, Work(448, 256, 14, 10, False))
-    assert found.stage_seconds[Stage.SAMPLING] == pytest.approx(200, rel=0.1)
-    assert found.stage_seconds[Stage.DECODING] == pytest.approx(35, rel=0.35)
+    assert forecast(found).stage_seconds[Stage.SAMPLING] == pytest.approx(200, rel=0.1)
+    assert forecast(found).stage_seconds[Stage.DECODING] == pytest.approx(35, rel=0.35)
 
 
 def test_no_room_at_all_says_so_and_still_gives_the_smallest():
     found = plan(cpu(4), XT, CLIP_720P)
-    assert not found.fits
+    assert not forecast(found).fits
     assert found.decode_chunk == 1
     assert found.chunked
 
@@ -168,9 +158,9 @@ def test_every_rung_needs_less_where_it_ran_out(machine, model, at):
         if above.device != below.device:
             continue
         stages = STAGES if at in (None, Stage.LOADING) else (at,)
-        assert all(below.peak(s) <= above.peak(s) for s in stages)
+        assert all(forecast(below).peaks[s] <= forecast(above).peaks[s] for s in stages)
         if above.offload == below.offload:  # a small model's offload may gain nothing; the next rung does
-            assert any(below.peak(s) < above.peak(s) for s in stages)
+            assert any(forecast(below).peaks[s] < forecast(above).peaks[s] for s in stages)
 
 
 @pytest.mark.parametrize("machine", [gpu(24), gpu(8), cpu(16), cpu(16, bf16=False)])
@@ -190,12 +180,12 @@ def test_after_ram_ran_out_nothing_asks_for_more_of_it():
     assert tight.offload is Offload.MODEL
     below = smaller(tight, Stage.LOADING, ram=True)
     assert below is not None
-    assert (below.offload, below.fits) == (Offload.NONE, True)
+    assert (below.offload, forecast(below).fits) == (Offload.NONE, True)
     assert lighter(tight, Stage.LOADING) == below, "also when the system killed for it"
     for at in Stage:
         rung = tight
         while (rung := smaller(rung, at, ram=True)) is not None:
-            assert rung.ram <= tight.ram
+            assert forecast(rung).ram <= forecast(tight).ram
             assert rung.device == "cuda", "a processor would need more"
     assert smaller(_best(gpu(4), XT, CLIP_720P), Stage.LOADING, ram=True) is None, "the card has no room for it all"
 
@@ -226,7 +216,7 @@ def test_estimates_agree_with_what_was_computed_on_the_real_architecture(pixels,
     height = 8 * round((pixels * 9 / 16) ** 0.5 / 8)
     width = pixels // height // 8 * 8
     found = _best(gpu(80), XT, Work(width, height, 25, 25, True))
-    working = (found.peak(Stage.SAMPLING) - XT.unet * 2 - XT.vae * 2 - XT.image_encoder * 2) / GIB - 0.5
+    working = (forecast(found).peaks[Stage.SAMPLING] - XT.unet * 2 - XT.vae * 2 - XT.image_encoder * 2) / GIB - 0.5
     assert working / 1.1 == pytest.approx(gib, rel=0.05)
 
 
@@ -234,17 +224,17 @@ def test_the_photos_detail_takes_memory_and_time_where_the_frames_are_made():
     plain, detailed = CLIP_720P, replace(CLIP_720P, detail=True)
     for machine in (cpu(64), gpu(24)):
         without, with_it = plan(machine, XT, plain), plan(machine, XT, detailed)
-        assert 200e6 < with_it.ram - without.ram < 600e6 or machine.device == "cpu"
-        assert with_it.stage_seconds[Stage.DECODING] >= without.stage_seconds[Stage.DECODING]
-        assert with_it.peak(Stage.SAMPLING) == without.peak(Stage.SAMPLING)
+        assert 200e6 < forecast(with_it).ram - forecast(without).ram < 600e6 or machine.device == "cpu"
+        assert forecast(with_it).stage_seconds[Stage.DECODING] >= forecast(without).stage_seconds[Stage.DECODING]
+        assert forecast(with_it).peaks[Stage.SAMPLING] == forecast(without).peaks[Stage.SAMPLING]
     mini = [plan(cpu(64), MINI, replace(work, width=256, height=144)) for work in (plain, detailed)]
-    assert mini[1].peak(Stage.DECODING) - mini[0].peak(Stage.DECODING) > 200e6
-    assert 2 < mini[1].seconds - mini[0].seconds < 6, "measured: 3 s of 36 frames on two cores"
+    assert forecast(mini[1]).peaks[Stage.DECODING] - forecast(mini[0]).peaks[Stage.DECODING] > 200e6
+    assert 2 < forecast(mini[1]).seconds - forecast(mini[0]).seconds < 6, "measured: 3 s of 36 frames on two cores"
 
 
 def test_summary_is_what_the_form_shows():
-    assert plan(gpu(12), XT, CLIP_720P).summary == "about 8 min, 9.4 GB of 12 GB"
-    assert plan(cpu(16), XT, CLIP_720P).summary.endswith("of 16 GB on the CPU")
+    assert forecast(plan(gpu(12), XT, CLIP_720P)).summary == "about 8 min, 9.4 GB of 12 GB"
+    assert forecast(plan(cpu(16), XT, CLIP_720P)).summary.endswith("of 16 GB on the CPU")
 
 
 @pytest.mark.parametrize(

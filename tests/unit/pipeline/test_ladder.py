@@ -12,13 +12,15 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from fanslymotion.errors import RenderError
 from fanslymotion.pipeline import decode, ladder, renderer
-from fanslymotion.pipeline.estimate import GIB, Offload
-from fanslymotion.pipeline.memory import Machine, ModelSize, Work, plan, smaller
+from fanslymotion.pipeline.history import PlanMemory
+from fanslymotion.pipeline.machine import Machine
+from fanslymotion.pipeline.memory import plan, smaller
 from fanslymotion.pipeline.metadata import probe
-from fanslymotion.pipeline.oom import PlanMemory
+from fanslymotion.pipeline.plans import ModelSize, Offload, Work
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.renderer import Placement, RendererCache
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.units import GIB
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
 

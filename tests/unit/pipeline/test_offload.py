@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from fanslymotion.pipeline.estimate import Offload
 from fanslymotion.pipeline.models import ModelFolder, folder_preset
 from fanslymotion.pipeline.offload import lock_pages
+from fanslymotion.pipeline.plans import Offload
 from fanslymotion.pipeline.renderer import Placement, Renderer, load
 
 CARD = torch.device("meta")

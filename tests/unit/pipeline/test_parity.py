@@ -13,8 +13,8 @@ from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion 
 from fanslymotion.pipeline.clip import ClipSettings, ClipState, begin, sample_clip
 from fanslymotion.pipeline.conditioning import Motion
 from fanslymotion.pipeline.decode import decode
-from fanslymotion.pipeline.estimate import Offload
 from fanslymotion.pipeline.models import ModelFolder, folder_preset
+from fanslymotion.pipeline.plans import Offload
 from fanslymotion.pipeline.renderer import Placement, Renderer, choose_placement, load
 from fanslymotion.pipeline.sampler import Guidance
 from fanslymotion.pipeline.schedule import AYS_SIGMAS, ays_sigmas

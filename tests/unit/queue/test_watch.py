@@ -9,9 +9,9 @@ from fanslymotion.doctor import texts
 from fanslymotion.doctor.checks import Doctor
 from fanslymotion.doctor.diagnosis import say_fault
 from fanslymotion.pipeline import devices
-from fanslymotion.pipeline.estimate import CONTEXT
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.torch_build import TorchBuild
+from fanslymotion.pipeline.units import CONTEXT
 from fanslymotion.queue import state, watch
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Event

@@ -11,7 +11,7 @@ import pytest
 from fanslymotion.doctor.checks import Check
 from fanslymotion.models.downloads import Downloads, DownloadState
 from fanslymotion.models.registry import use_folder
-from fanslymotion.pipeline.memory import Machine
+from fanslymotion.pipeline.machine import Machine
 from fanslymotion.pipeline.outlook import outlook
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue import state

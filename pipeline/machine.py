@@ -1,0 +1,41 @@
+"""What a machine has to compute with, as the memory planner sees it, and the keys of its measurements."""
+
+import platform
+from dataclasses import dataclass
+
+from .units import GIB
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What counts for planning; bytes. device: `cuda` (also ROCm) when torch can use a GPU here, else `cpu`.
+
+    vram_free, ram_free: what this process may still take, its own warm model counted as free.
+    gpu_speed, cpu_speed: 10¹² operations a second that the model really reaches (2-byte numbers where the device
+    computes in them). cpu_bf16: the CPU multiplies bf16 numbers itself. cpu_half: bf16 is usable (AVX-512);
+    without AVX-512 it is about 50 times slower than 32-bit numbers.
+    reserve: VRAM left to the system (a screen, a browser).
+    """
+
+    device: str = "cpu"
+    name: str = ""
+    vram_total: int = 0
+    vram_free: int = 0
+    ram_total: int = 8 * GIB
+    ram_free: int = 6 * GIB
+    cpu_bf16: bool = False
+    cpu_half: bool = False
+    cores: int = 2
+    gpu_speed: float = 0.0
+    cpu_speed: float = 0.16
+    reserve: int = 4 * GIB // 10
+
+
+def speed_key(device: str, name: str, large: bool) -> str:
+    """Small models reach another share of a device's speed than full-size ones."""
+    return f"{device_key(device, name)}|{'large' if large else 'small'}"
+
+
+def device_key(device: str, name: str) -> str:
+    """The device of this computer; processors are all called the same."""
+    return f"{platform.node()}|{name if device != 'cpu' else 'cpu'}"
