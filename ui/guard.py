@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..pipeline.photo import MAX_BYTES
 from .ended import run_until
 from .logins import Logins
+from .origin import refuse_host, refuse_origin
 from .refuse import refuse
 
 COOKIE = "fanslymotion_session"
@@ -102,9 +103,9 @@ class Guard:
         headers, path = Headers(scope=scope), scope["path"]
         if not self._logins.required and _hostname(headers.get("host", "")) not in self._hosts:
             # A web page elsewhere can point its own name at 127.0.0.1 (DNS rebinding); its name gives it away.
-            return refuse(scope, 421, "This page answers only to its local address; open it as http://127.0.0.1.")
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and _is_foreign(headers):
-            return refuse(scope, 403, "Another web page tried to act in your name; that was refused.")
+            return refuse(scope, 421, refuse_host(headers.get("host", "")))
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and (foreign := refuse_origin(headers)):
+            return refuse(scope, 403, foreign)
         if not _among(path, (*PUBLIC, *OURS, *GRADIO_ROUTES)):
             return refuse(scope, 404, "There is no such page here.")
         if not _is_well_formed(headers, path):
@@ -221,19 +222,6 @@ def _hostname(host: str) -> str:
         return (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:
         return ""
-
-
-def _is_foreign(headers: Headers) -> bool:
-    """Whether a changing request comes from another web page. Scripts send no Origin."""
-    origin = headers.get("origin")
-    if origin is None:
-        return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-    try:
-        netloc = urlsplit(origin).netloc.lower() if origin != "null" else None
-    except ValueError:
-        return True
-    # A cross-site page cannot add X-Forwarded-Host without a preflight, which nobody here answers.
-    return netloc not in {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower()} - {""}
 
 
 def _ask_to_log_in(scope: Scope, headers: Headers) -> Response:
