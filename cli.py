@@ -134,10 +134,18 @@ def find_job(jobs: "Jobs", text: str) -> "Job":
     return found[0]
 
 
+def release_models() -> None:
+    """Ask the workers to let their model go, for `models remove`."""
+    jobs, _ = open_jobs()
+    jobs.release_models()
+
+
 @app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:
+    context.obj = release_models
     if version:
         print(f"fanslymotion {__version__}")
         raise typer.Exit

@@ -17,6 +17,9 @@ from uuid import uuid4
 PATIENCE = 2.0
 """Seconds that a file is waited for which another program holds open (Windows)."""
 PAUSE = 0.1
+IN_USE = (5, 32, 33, 1224)
+"""Windows' error numbers for a file that a program holds open, locked or mapped: access denied, sharing violation, lock
+violation, user mapped file. 5 also stands for a true want of rights."""
 NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 """What file systems answer that know no sync; EIO and ENOSPC are failures."""
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -130,6 +133,31 @@ def _patiently(act: Callable[[], object], seconds: float) -> None:
         except PermissionError:
             if sys.platform != "win32" or not left:
                 raise
+        time.sleep(PAUSE)
+
+
+def retry_in_use(act: Callable[[], object], seconds: float, on_refusal: Callable[[], object] = lambda: None) -> None:
+    """Do what Windows refuses while a program holds a file open or mapped, trying again for that long.
+
+    Args:
+        act: may have done a part of its work before it was refused; it is called again from its start.
+        seconds: how long to try.
+        on_refusal: called once, at the first refusal, to have the file let go.
+
+    Raises:
+        OSError: it was refused to the end, or for another reason (at once).
+    """
+    end, refused = time.monotonic() + seconds, False
+    while True:
+        try:
+            act()
+            return
+        except OSError as e:
+            if getattr(e, "winerror", None) not in IN_USE or (refused and time.monotonic() > end):
+                raise
+        if not refused:
+            refused = True
+            on_refusal()
         time.sleep(PAUSE)
 
 

@@ -123,10 +123,11 @@ def check_command(name: Name, as_json: AsJson = False) -> None:
 
 
 @models_app.command("remove")
-def remove_command(name: Name) -> None:
+def remove_command(context: typer.Context, name: Name) -> None:
     """Delete a downloaded model. A folder of your own is only forgotten, its files stay."""
     settings = Settings.from_env()
-    freed = remove(name, load_presets(settings), settings)
+    release = context.obj or (lambda: None)  # the command line's own way to the workers
+    freed = remove(name, load_presets(settings), settings, release)
     typer.echo(f"{name} is removed" + (f", {gigabytes(freed)} are free again." if freed else "; its files stay."))
 
 

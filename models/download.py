@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from ..errors import BadInput
-from ..fs import write_json
+from ..fs import retry_in_use, write_json
 from ..presets import ModelPreset
 from ..settings import Settings
 from . import hub
@@ -27,6 +27,8 @@ SPARE = 512 * 2**20
 """Bytes of the disk that a download leaves free."""
 SPEED_OVER = 10.0
 """Seconds over which the shown speed is a mean."""
+PATIENCE = 30.0
+"""Seconds for another program to let go of a damaged file (Windows)."""
 REPORT_EVERY = 0.25
 """Seconds."""
 
@@ -127,7 +129,7 @@ class _Download:
             self.meter.have(file.size if verified else 0)
             return True
         log.warning("%s is damaged and comes again", path)
-        path.unlink()
+        retry_in_use(path.unlink, PATIENCE)
         return False
 
     def _hash_is_right(self, path: Path, file: RemoteFile) -> bool:

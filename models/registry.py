@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, ModelError
-from ..fs import write_whole
+from ..fs import retry_in_use, write_whole
 from ..pipeline.models import check_folder, find_model, folder_preset
 from ..presets import ModelPreset, Presets
 from ..settings import Settings, own_path
@@ -18,6 +18,9 @@ from .download import Manifest, folder_of
 from .downloads import Downloads, DownloadState, partial_bytes
 from .fetch import hash_matches, new_hash
 from .hub import RemoteFile
+
+PATIENCE = 10.0
+"""Seconds for a worker to let a model go: its next heartbeat, and the time to free the memory."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,26 @@ def check(
     return bad
 
 
-def remove(name: str, presets: Presets, settings: Settings) -> int:
-    """Delete a downloaded model, or forget a folder of the user's (whose files stay). Return the bytes set free."""
+def remove(
+    name: str,
+    presets: Presets,
+    settings: Settings,
+    release: Callable[[], object] = lambda: None,
+    patience: float = PATIENCE,
+) -> int:
+    """Delete a downloaded model, or forget a folder of the user's, whose files stay.
+
+    Args:
+        release: asks the workers to let the model go. Windows removes no file that one of them has mapped.
+        patience: seconds to try after that.
+
+    Returns:
+        The bytes set free.
+
+    Raises:
+        BadInput: there is nothing to remove, or it is being downloaded.
+        ModelError: a program holds it to the end.
+    """
     preset = presets.model(name)
     if preset.source == "bundled":
         raise BadInput(f"{name} belongs to fanslymotion and stays")
@@ -143,12 +164,16 @@ def remove(name: str, presets: Presets, settings: Settings) -> int:
     if not folder.is_dir() and not grave.is_dir():
         downloads.forget(name)
         raise BadInput(f"{name} is not here: there is no {folder}")
-    try:
+
+    def bury() -> None:
         if grave.is_dir():  # left by a removal that broke off
             shutil.rmtree(grave)
         if folder.is_dir():
             folder.rename(grave)
             shutil.rmtree(grave)
+
+    try:
+        retry_in_use(bury, patience, release)
     except OSError as e:
         raise ModelError(f"{folder} could not be removed: {e}; end the program that uses it, then try again") from e
     downloads.forget(name)

@@ -1,4 +1,9 @@
-"""The worker's exit codes; all others are crashes."""
+"""What a worker is asked to do, and its exit codes; all other codes are crashes."""
+
+RESTART = "restart"
+"""Hand the job back and start anew."""
+RELEASE = "release"
+"""Let the warm model go, unless a job uses it: Windows removes no file that a process has mapped."""
 
 STOPPED = 0
 RESTART_CODE = 75

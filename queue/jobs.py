@@ -17,6 +17,7 @@ from ..presets import load_presets
 from ..settings import Settings
 from . import listing, state
 from .broker import make_huey, register
+from .codes import RELEASE, RESTART
 from .damage import DamagedError
 from .folders import Filling, delete_job
 from .listing import Owner
@@ -278,10 +279,20 @@ class Jobs:
 
     def restart_worker(self) -> int:
         """Ask every living worker to hand its job back and start anew. Returns how many were asked."""
+        return self._ask_workers(RESTART)
+
+    def release_models(self) -> int:
+        """Ask every living worker to let its warm model go; one with a job keeps it. Returns how many were asked."""
+        return self._ask_workers(RELEASE)
+
+    def _ask_workers(self, command: str) -> int:
         alive = [w.id for w in self.workers() if w.alive]
         worker = self._tables.Worker
+        wanted = worker.id.in_(alive)
+        if command == RELEASE:
+            wanted &= worker.command == ""  # a restart that is asked for releases it, too
         with self.store.write():
-            worker.update({worker.command: "restart"}).where(worker.id.in_(alive)).execute()
+            worker.update({worker.command: command}).where(wanted).execute()
         return len(alive)
 
     # --- inside -------------------------------------------------------------------------------------------------

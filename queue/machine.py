@@ -58,7 +58,7 @@ def _windows_id() -> str:
 def _mac_id() -> str:
     command = ["/usr/sbin/ioreg", "-rd1", "-c", "IOPlatformExpertDevice"]
     with suppress(OSError, subprocess.SubprocessError):
-        said = subprocess.run(command, capture_output=True, text=True, timeout=10).stdout
+        said = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=10).stdout
         if found := re.search(r'"IOPlatformUUID" = "([^"]+)"', said):
             return found[1]
     return ""

@@ -105,7 +105,7 @@ class Tables:
                 table_name = "previews"
 
         class Worker(Base):
-            """`command` is what somebody asks of it: "", `restart` or `stop`. `beats` grows while it lives.
+            """`command` is what somebody asks of it: "", or one of codes.py's. `beats` grows while it lives.
 
             `lock`: a file that the process holds locked until it ends, in whatever way; `machine`: where that can be
             tried.

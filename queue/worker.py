@@ -22,7 +22,7 @@ from ..settings import Settings
 from . import broker, state
 from .awake import AwakeClock
 from .causes import likely_cause
-from .codes import CRASH_CODE, RESTART_CODE
+from .codes import CRASH_CODE, RELEASE, RESTART, RESTART_CODE
 from .complaint import Complaint
 from .folders import Leftovers, tidy
 from .log import set_up
@@ -190,7 +190,10 @@ class Worker:
             self._register("running" if busy else "idle")
         elif row.command:
             log.info("Asked to %s", row.command)
-            self.stop(RESTART_CODE if row.command == "restart" else 0)
+            if row.command == RELEASE:
+                self._release_model()
+            else:
+                self.stop(RESTART_CODE if row.command == RESTART else 0)
             self._set(command="")  # last: the command must not be lost when this raises
 
     def _waiting(self) -> int:
@@ -204,11 +207,17 @@ class Worker:
     def _release_when_idle(self, now: float) -> None:
         """Give the model's memory back when no job has come for the set time."""
         after = self.settings.idle_seconds
-        if not after or now - self._idle_since < after or not self._job_lock.acquire(blocking=False):
+        if not after or now - self._idle_since < after:
+            return
+        if self._renderers.loaded:
+            log.info("No job for %.0f s: the model leaves the memory; the next job loads it again", after)
+        self._release_model()
+
+    def _release_model(self) -> None:
+        """Unload the model, whose files are free then to be removed. One that a job uses stays."""
+        if not self._job_lock.acquire(blocking=False):
             return
         try:
-            if self._renderers.loaded:
-                log.info("No job for %.0f s: the model leaves the memory; the next job loads it again", after)
             self._renderers.release()
             self._idle_since = float("inf")
         finally:

@@ -15,7 +15,7 @@ from .. import __version__
 from ..doctor import texts
 from ..fs import nearest_existing
 from ..models.downloads import Downloads
-from ..models.registry import list_models, remove, use_folder
+from ..models.registry import list_models, look, remove, use_folder
 from ..queue.types import WorkerInfo
 from .discreet import report
 from .queue_routes import owned
@@ -107,13 +107,15 @@ async def change_model(
             studio.model_checks.start(name)
         elif act == "download":
             studio.model_checks.forget(name)
+            if look(name, studio.presets, studio.settings).state != "missing":
+                studio.jobs.release_models()  # a damaged file is deleted, which Windows refuses while a worker maps it
             downloads.start(name, studio.presets)
         elif act == "stop":
             studio.model_checks.stop(name)
             downloads.cancel(name)
         else:
             studio.model_checks.forget(name)
-            remove(name, studio.presets, studio.settings)
+            remove(name, studio.presets, studio.settings, studio.jobs.release_models)
             studio.live_presets.now(fresh=True)
 
     await asyncio.to_thread(change)

@@ -293,7 +293,7 @@ def test_a_damaged_manifest_means_hashing_again_not_failing(hub, preset, setting
     before = dict(hub.sent)
     download(preset, settings)
     assert hub.sent == before
-    assert json.loads(Manifest("tiny", settings).path.read_text())["verified"]
+    assert json.loads(Manifest("tiny", settings).path.read_text(encoding="utf-8"))["verified"]
 
 
 def test_only_models_of_the_hub_are_downloaded(settings):
@@ -346,7 +346,7 @@ def test_only_a_full_disk_is_called_full(hub, preset, settings, monkeypatch, num
 
 
 def test_a_models_folder_that_cannot_be_is_told(hub, settings, tmp_path):
-    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
     wrong = Settings(settings.home, tmp_path / "file" / "models", settings.database)
     for act in (Downloads(wrong).start, Downloads(wrong).run):
         with pytest.raises(DownloadError, match="FANSLYMOTION_MODELS") as caught:

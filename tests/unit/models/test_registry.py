@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
+from fanslymotion import cli
 from fanslymotion.errors import BadInput, ModelError
 from fanslymotion.models.commands import models_app
 from fanslymotion.models.download import download
@@ -110,6 +112,70 @@ def test_a_removal_that_broke_off_is_finished_by_the_next(whole, settings, prese
     assert [p.name for p in settings.models.iterdir() if p.name != ".downloads"] == []
     with pytest.raises(BadInput, match="not here"):
         remove("tiny", presets, settings)
+
+
+def in_use() -> PermissionError:
+    """As Windows refuses while a process has one of the files mapped."""
+    error = PermissionError(13, "The process cannot access the file because it is being used by another process")
+    error.winerror = 32
+    return error
+
+
+def test_workers_are_asked_once_to_let_a_model_go(whole, settings, presets, monkeypatch):
+    """Windows removes no file that a worker's warm model has mapped."""
+    held, asked, rename = [True] * 3, [], Path.rename
+
+    def refusing(path, target):
+        if held:
+            held.pop()
+            raise in_use()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refusing)
+    assert remove("tiny", presets, settings, lambda: asked.append("release")) > 100_000
+    assert asked == ["release"]
+    assert look("tiny", presets, settings).state == "missing"
+
+
+def test_the_command_line_asks_the_workers(whole, settings, monkeypatch):
+    asked, rename = [], Path.rename
+    monkeypatch.setattr(cli, "release_models", lambda: asked.append("release"))
+    monkeypatch.setattr(Path, "rename", lambda path, to: rename(path, to) if asked else raising(in_use()))
+    done = CliRunner().invoke(cli.app, ["models", "remove", "tiny"])
+    assert done.exit_code == 0, done.output
+    assert asked == ["release"]
+    assert not (settings.models / "tiny").exists()
+
+
+def test_a_model_that_is_never_let_go_stays_whole_and_that_is_said(whole, settings, presets, monkeypatch):
+    monkeypatch.setattr(Path, "rename", lambda path, target: raising(in_use()))
+    with pytest.raises(ModelError, match="end the program that uses it"):
+        remove("tiny", presets, settings, patience=0.3)
+    assert look("tiny", presets, settings).ready
+
+
+def test_another_refusal_is_not_waited_for(whole, settings, presets, monkeypatch):
+    monkeypatch.setattr(Path, "rename", lambda path, target: raising(PermissionError(13, "Permission denied")))
+    with pytest.raises(ModelError, match="could not be removed"):
+        remove("tiny", presets, settings, lambda: raising(AssertionError("no worker holds it")), patience=3600)
+
+
+def test_a_damaged_file_that_is_in_use_is_replaced_when_it_is_let_go(whole, settings, presets, monkeypatch):
+    path = settings.models / "tiny" / WEIGHTS
+    good = path.read_bytes()
+    damage(path)
+    check("tiny", presets, settings)
+    held, unlink = [True] * 3, Path.unlink
+
+    def refusing(one, *words, **more):
+        if one == path and held:
+            held.pop()
+            raise in_use()
+        return unlink(one, *words, **more)
+
+    monkeypatch.setattr(Path, "unlink", refusing)
+    download(presets.model("tiny"), settings)
+    assert path.read_bytes() == good
 
 
 def raising(error: Exception) -> None:
