@@ -12,6 +12,7 @@ from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
 from fanslymotion.tests import databases
 from fanslymotion.tests.studio import Studio
+from fanslymotion.tests.wine import UNDER_WINE
 from PIL import Image
 
 MODELS = "models"
@@ -49,6 +50,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if UNDER_WINE:
+        pytest.skip("wine: PostgreSQL's server is not tried there")
     with databases.server(tmp_path_factory.mktemp("pg")) as address:
         yield address
 

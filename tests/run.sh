@@ -1,10 +1,19 @@
 #!/usr/bin/env bash
 # Run all tests, on a fresh machine too: it installs what they need first. Words go to pytest.
+# With --windows as the first word: the portable part with Windows' Python under wine instead (Linux; see docs/windows.md).
 set -eu
 cd "$(dirname "$0")/.."
 bash launch.sh setup --dev
 python=.venv/bin/python
 [ -x "$python" ] || python=.venv/Scripts/python.exe
+
+if [ "${1:-}" = --windows ]; then
+    shift
+    FANSLYMOTION_WINE=${FANSLYMOTION_WINE:-$PWD/build/wine}
+    export FANSLYMOTION_WINE
+    bash tests/windows/wine_python.sh "$FANSLYMOTION_WINE"
+    exec "$python" -m pytest tests/windows -rP "$@"
+fi
 
 # The browser tests drive the system's own Chromium or Chrome, or the one FANSLYMOTION_CHROMIUM names.
 find_browser() {

@@ -1,0 +1,40 @@
+"""The portable part of this very suite, run by Windows' Python: no test of it may fail there."""
+
+import xml.etree.ElementTree as xml
+
+import pytest
+
+from .prefix import Prefix
+
+KILLS = "tests/faults/test_kills.py::"
+PARTS = {
+    "queue": ["tests/unit/queue", "tests/unit/fs"],
+    "models": ["tests/unit/models", "tests/unit/presets", "tests/unit/memory"],
+    "page": ["tests/unit/ui", "tests/unit/doctor"],
+    "project": ["tests/unit/project"],
+    "photos": ["tests/unit/media"],
+    "checkpoints": ["tests/unit/pipeline/test_checkpoint.py"],
+    # TerminateProcess, which is all that Windows has
+    "kills": [
+        f"{KILLS}test_a_killed_worker_costs_little_and_says_where_it_went_on",
+        f"{KILLS}test_restart_of_the_worker_costs_no_attempt",
+        f"{KILLS}test_a_worker_without_its_parent_ends_after_handing_back",
+    ],
+}
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", PARTS)
+def test_with_windows_python(with_pytest: Prefix, part: str, record_property) -> None:
+    report = with_pytest.checkout / "build" / f"{part}.xml"
+    report.parent.mkdir(exist_ok=True)
+    report.unlink(missing_ok=True)
+    words = ("-q", "--tb=short", "-p", "no:cacheprovider", f"--junit-xml=build/{part}.xml", *PARTS[part])
+    done = with_pytest.python("-m", "pytest", *words, seconds=3500)
+    assert report.is_file(), done.stdout
+    suite = xml.parse(report).getroot()[0]
+    counts = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
+    print(part, counts)
+    record_property("counts", counts)
+    assert counts["tests"] > counts["skipped"], done.stdout
+    assert done.returncode == 0, done.stdout[-20_000:]
