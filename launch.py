@@ -259,7 +259,7 @@ def read_gpus(nvidia_smi: str | None) -> list[Gpu]:
     for fields in ("driver_version,compute_cap", "driver_version"):  # old drivers do not know compute_cap
         command = [nvidia_smi, f"--query-gpu={fields}", "--format=csv,noheader"]
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            answer = subprocess.run(command, capture_output=True, text=True, timeout=60, errors="replace")
+            answer = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=60)
             if answer.returncode == 0 and (gpus := parse_gpus(answer.stdout)):
                 return gpus
     say("nvidia-smi is there but reports no GPU: its driver may need a repair or a restart of the computer.")
@@ -456,7 +456,13 @@ class Setup:
             return None
         code = "import sys; print(*sys.version_info[:2])"
         try:
-            answer = subprocess.run([str(self.python), "-I", "-c", code], capture_output=True, text=True, timeout=60)
+            answer = subprocess.run(
+                [str(self.python), "-I", "-c", code],
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=60,
+            )
             if self.machine.windows and answer.returncode == NO_PYTHON:
                 return None
             major, minor = answer.stdout.split()

@@ -102,9 +102,9 @@ def build(folder: Path) -> Path:
         "scheduler": ["diffusers", "EulerDiscreteScheduler"],
         "feature_extractor": ["transformers", "CLIPImageProcessor"],
     }
-    (folder / "model_index.json").write_text(json.dumps(index, indent=1))
+    (folder / "model_index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
     own = {"label": "random SVD-XT", "width": 1024, "height": 576, "frames": FRAMES}
-    (folder / "fanslymotion.json").write_text(json.dumps(own))
+    (folder / "fanslymotion.json").write_text(json.dumps(own), encoding="utf-8")
     return folder
 
 

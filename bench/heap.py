@@ -61,7 +61,13 @@ def main() -> None:
     rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
     for _ in range(given.rounds):
         for kind, environ in kinds.items():
-            said = subprocess.run([sys.executable, __file__, "--child"], env=environ, stdout=subprocess.PIPE, text=True)
+            said = subprocess.run(
+                [sys.executable, __file__, "--child"],
+                env=environ,
+                stdout=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+            )
             rows[kind].append(json.loads(said.stdout.splitlines()[-1]))
     table = {kind: {key: median(row[key] for row in found) for key in found[0]} for kind, found in rows.items()}
     for kind, row in table.items():
@@ -71,7 +77,7 @@ def main() -> None:
         + "  ".join(f"{k} {table['as it is'][k] / max(v, 1e-9):.2f}" for k, v in table["kept"].items())
     )
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"machine": platform.machine(), "rows": rows}, indent=1))
+    OUT.write_text(json.dumps({"machine": platform.machine(), "rows": rows}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

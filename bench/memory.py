@@ -48,7 +48,7 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
         home = Path(temporary)
         presets_dir = home / "presets"
         presets_dir.mkdir()
-        (presets_dir / "durations.toml").write_text(f"[short]\nseconds = 1\nfps = {frames}\n")
+        (presets_dir / "durations.toml").write_text(f"[short]\nseconds = 1\nfps = {frames}\n", encoding="utf-8")
         settings = Settings.local(home, home / "models")
         presets = load_presets(settings)
         request = VideoRequest(resolution="720p", seconds=1, quality="sampled", model=str(folder), seed=1, steps=steps)
@@ -105,7 +105,9 @@ def main() -> None:
     rows = []
     for limit in given.limits if torch.cuda.is_available() else [0.0]:
         words = [str(folder), "--steps", str(given.steps), "--frames", str(frames), "--child", str(limit)]
-        done = subprocess.run([sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [sys.executable, __file__, *words], stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
+        )
         if done.returncode:
             print(f"{limit:5.0f} GB  failed, exit code {done.returncode}")
             continue
@@ -117,7 +119,7 @@ def main() -> None:
             flush=True,
         )
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"cores": os.cpu_count(), "frames": frames, "rows": rows}, indent=1))
+    OUT.write_text(json.dumps({"cores": os.cpu_count(), "frames": frames, "rows": rows}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

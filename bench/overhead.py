@@ -112,8 +112,8 @@ def write_presets(home: Path, size: tuple[int, int]) -> None:
     """One window long, at the model's own size, without interpolation: what the stock pipeline can do, too."""
     folder = home / "presets"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "resolutions.toml").write_text(f"[native]\nwidth = {size[0]}\nheight = {size[1]}\n")
-    (folder / "durations.toml").write_text(f"[short]\nseconds = {FRAMES // FPS}\nfps = {FPS}\n")
+    (folder / "resolutions.toml").write_text(f"[native]\nwidth = {size[0]}\nheight = {size[1]}\n", encoding="utf-8")
+    (folder / "durations.toml").write_text(f"[short]\nseconds = {FRAMES // FPS}\nfps = {FPS}\n", encoding="utf-8")
 
 
 class Peak:
@@ -163,7 +163,13 @@ def main() -> None:
         for _ in range(given.rounds):
             for side in SIDES:
                 words = ["--child", side, "--model", str(folder), "--steps", str(given.steps)]
-                done = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True, check=True)
+                done = subprocess.run(
+                    [sys.executable, __file__, *words],
+                    capture_output=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    check=True,
+                )
                 measured[side].append(json.loads(done.stdout.splitlines()[-1]))
     best = {
         side: {"seconds": min(r["seconds"] for r in rows), "peak_mb": median(r["peak_mb"] for r in rows)}
@@ -175,7 +181,9 @@ def main() -> None:
     print(f"ratio  {ratios['seconds']:7.3f}    {ratios['peak_mb']:7.3f}")
     OUT.parent.mkdir(exist_ok=True)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
-    OUT.write_text(json.dumps({"machine": machine, "best": best, "ratios": ratios, "rounds": measured}, indent=1))
+    OUT.write_text(
+        json.dumps({"machine": machine, "best": best, "ratios": ratios, "rounds": measured}, indent=1), encoding="utf-8"
+    )
 
 
 def tiny(folder: Path) -> Path:

@@ -104,7 +104,10 @@ def peaks(folder: Path) -> list[dict[str, Any]]:
         path = folder / name
         image.save(path, **options)
         words = [sys.executable, "-c", ONE, str(path), str(PHOTO)]
-        planned, measured = map(int, subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+        planned, measured = map(
+            int,
+            subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace", check=True).stdout.split(),
+        )
         rows.append({"kind": name, "planned_mb": round(planned / 1e6), "measured_mb": round(measured / 1e6)})
         print(rows[-1], flush=True)
         path.unlink()
@@ -186,7 +189,9 @@ def main() -> None:
             page.process.wait()
     print(found)
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"machine": platform.machine(), "peaks": rows, "crowd": found}, indent=1))
+    OUT.write_text(
+        json.dumps({"machine": platform.machine(), "peaks": rows, "crowd": found}, indent=1), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ def main() -> None:
     if options.sheet:
         sheet(studio, photos[:3], options.sheet)
     OUT.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1))
+    options.out.write_text(json.dumps(result, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

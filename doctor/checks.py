@@ -35,6 +35,8 @@ from .diagnosis import diagnose, file_size, free_space, say_fault, size
 from .refusals import say_refusal
 
 OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
+UTF8 = {"PYTHONUTF8": "1"}
+"""For Python children whose words are read here: a pipe has the system's code page otherwise (Windows)."""
 LATE_SECONDS = 30.0
 """A heartbeat comes every two seconds."""
 LOW_DISK = 2 << 30
@@ -317,7 +319,11 @@ class Doctor:
             "loading.main(Settings.from_env(), sys.argv[1])"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code, model], capture_output=True, text=True, env=self.settings.environ()
+            [sys.executable, "-c", code, model],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=self.settings.environ() | UTF8,
         )
         if done.returncode:
             error = (done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1]
@@ -381,7 +387,7 @@ def cannot_build_page(settings: Settings) -> str:
     """Why the page cannot be built, in a process of its own as at a start; "" when it can."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "fanslymotion.ui.trial"],
-        capture_output=True, text=True, encoding="utf-8", errors="replace", env=settings.environ(),
+        capture_output=True, encoding="utf-8", errors="replace", env=settings.environ() | UTF8,
     )  # fmt: skip
     if not done.returncode:
         return ""
@@ -397,7 +403,9 @@ def try_ffmpeg() -> str:
         for words in (make, ["-i", str(clip), "-f", "null", "-"]):
             command = [program, "-v", "error", *words]
             subprocess.run(command, check=True, capture_output=True, timeout=60, creationflags=CREATION_FLAGS)
-    said = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=30).stdout
+    said = subprocess.run(
+        [program, "-version"], capture_output=True, encoding="utf-8", errors="replace", timeout=30
+    ).stdout
     return said.split()[2] if said.startswith("ffmpeg version") else "?"
 
 

@@ -354,14 +354,14 @@ def _process_name(pid: int) -> str:
 
 def _amd_name(card: Path) -> str:
     try:
-        return (card / "product_name").read_text().strip() or "AMD GPU"
+        return (card / "product_name").read_text(encoding="utf-8").strip() or "AMD GPU"
     except OSError:
         return "AMD GPU"
 
 
 def _number(path: Path) -> int | None:
     try:
-        return int(path.read_text().strip())
+        return int(path.read_text(encoding="utf-8").strip())
     except (OSError, ValueError):
         return None
 

@@ -20,7 +20,7 @@ def cpu_flags() -> frozenset[str]:
     """
     try:
         if sys.platform == "linux":
-            lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
             line = next((x for x in lines if x.startswith(("flags", "Features"))), "")
             return frozenset(line.partition(":")[2].split())
         if sys.platform == "win32":
@@ -65,7 +65,7 @@ def cpu_bf16() -> bool:
 
 def cpu_name() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:

@@ -67,6 +67,7 @@ def install(folder: Path, load: float, idle_seconds: float) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pynvml.py").write_text(
         "import sys\nfrom fanslymotion.queue import watch\nfrom fanslymotion.tests.nvml import Nvml\n"
-        f"watch.IDLE_SECONDS = {idle_seconds}\nsys.modules[__name__] = Nvml(load={load})\n"
+        f"watch.IDLE_SECONDS = {idle_seconds}\nsys.modules[__name__] = Nvml(load={load})\n",
+        encoding="utf-8",
     )
     return {"PYTHONPATH": str(folder)}

@@ -59,20 +59,21 @@ class Studio:
     def start(self) -> None:
         random_mini(self.home)
         words = ["--no-browser", "--port", str(self.port), *self.words]
-        with open(self.home / "said.txt", "a") as said:
+        with open(self.home / "said.txt", "a", encoding="utf-8") as said:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / "app.py"), *words],
                 cwd=self.home.parent,
                 env=self.environ,
                 stdout=said,
                 stderr=subprocess.STDOUT,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
             )
         wait_for(self._answers, START_SECONDS)
 
     def _answers(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, (self.home / "said.txt").read_text()
+        assert self.process.poll() is None, (self.home / "said.txt").read_text(encoding="utf-8")
         try:
             return httpx.get(f"{self.url}/studio/static/icon.svg", timeout=5).status_code == 200
         except httpx.TransportError:
@@ -84,7 +85,7 @@ class Studio:
 
     @property
     def said(self) -> str:
-        return (self.home / "said.txt").read_text()
+        return (self.home / "said.txt").read_text(encoding="utf-8")
 
     def stop(self) -> int:
         """Ask it to end as Ctrl+C does, and see that nothing of it is left running."""

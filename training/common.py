@@ -68,7 +68,7 @@ class Log:
     def draw(self) -> None:
         """One panel a loss, logarithmic, over the steps: `<stage>-loss.png`."""
         path = self.folder / f"{self.stage}.jsonl"
-        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
         if len(rows) < 2:
             return
         panels = []

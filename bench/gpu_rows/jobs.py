@@ -114,7 +114,9 @@ def home(seconds: int = 0, fps: int = 0) -> Iterator[Settings]:
     try:
         (folder / "presets").mkdir()
         if seconds:
-            (folder / "presets" / "durations.toml").write_text(f"[short]\nseconds = {seconds}\nfps = {fps}\n")
+            (folder / "presets" / "durations.toml").write_text(
+                f"[short]\nseconds = {seconds}\nfps = {fps}\n", encoding="utf-8"
+            )
         yield Settings.local(folder, folder / "models")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,7 @@ SAMPLE = str(ROOT / "assets" / "sample.jpg")
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The system's temporary folder, where `gradio` is somebody else's: nothing can be made in it, even by root."""
     folder = tmp_path_factory.mktemp("tmp")
-    (folder / "gradio").write_text("another user's")
+    (folder / "gradio").write_text("another user's", encoding="utf-8")
     return folder
 
 

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.browser
 def test_a_crash_on_import(make_studio: Callable[..., Studio], page: Page, tmp_path: Path) -> None:
     broken = tmp_path / "path" / "torch"
     broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'fancy_kernels'\")\n")
+    (broken / "__init__.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'fancy_kernels'\")\n", encoding="utf-8"
+    )
     studio = make_studio(PYTHONPATH=str(broken.parent))
     page.goto(studio.url)
     banner = page.locator("#crash")

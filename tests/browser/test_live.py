@@ -308,7 +308,7 @@ def test_the_tools_of_the_log(bare: Studio, page: Page, puppet: Puppet) -> None:
     with page.expect_download() as download:
         page.get_by_label("Download the log").click()
     assert download.value.suggested_filename == f"fanslymotion-{job}.log"
-    assert download.value.path().read_text() == httpx.get(f"{bare.url}/studio/jobs/{job}/log").text
+    assert download.value.path().read_text(encoding="utf-8") == httpx.get(f"{bare.url}/studio/jobs/{job}/log").text
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (2560, 1440)])

@@ -23,7 +23,12 @@ SAMPLE = ROOT / "assets" / "sample.jpg"
 def submit(studio: Studio, steps: int = 1) -> str:
     words = ["generate", str(SAMPLE), "--steps", str(steps), "--no-wait", "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "fanslymotion", *words], env=studio.environ, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "fanslymotion", *words],
+        env=studio.environ,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=True,
     )
     shown = json.loads(done.stdout)
     return (shown[0] if isinstance(shown, list) else shown)["id"]

@@ -107,7 +107,7 @@ def test_restart_of_the_page_comes_back_to_the_same_live_job(studio: Studio, pag
 
 def test_a_bad_photo_gets_a_sentence(studio: Studio, page: Page, tmp_path: Path) -> None:
     text = tmp_path / "заметки 😀.jpg"
-    text.write_text("no photo")
+    text.write_text("no photo", encoding="utf-8")
     page.goto(studio.url)
     page.set_input_files("#photo-file", text)
     problem = page.locator(".photo-box .problem")

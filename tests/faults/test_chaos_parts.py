@@ -37,7 +37,9 @@ def test_a_clock_steps_and_syncs_fail_in_a_running_process(tmp_path: Path) -> No
         pytest.skip("no C compiler, or another system than Linux")
     own = shim.Shim(library, tmp_path / "control")
     command = [sys.executable, "-c", LOOK, str(tmp_path / "file")]
-    with subprocess.Popen(command, env=own.environ(), stdin=-1, stdout=-1, text=True, bufsize=1) as child:
+    with subprocess.Popen(
+        command, env=own.environ(), stdin=-1, stdout=-1, encoding="utf-8", errors="replace", bufsize=1
+    ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
 
@@ -79,7 +81,9 @@ def test_a_disk_that_does_not_sync_is_named_and_not_the_rollback_that_follows(
         pytest.skip("no C compiler, or another system than Linux")
     own = shim.Shim(library, tmp_path / "control")
     environ = settings.environ() | own.environ()
-    with subprocess.Popen([sys.executable, "-c", WRITE], env=environ, stdin=-1, stdout=-1, text=True) as child:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITE], env=environ, stdin=-1, stdout=-1, encoding="utf-8", errors="replace"
+    ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         own.fail_syncs(100)

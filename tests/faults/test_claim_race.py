@@ -38,7 +38,11 @@ def test_each_job_is_claimed_once(settings: Settings, photo: Path, monkeypatch: 
     monkeypatch.setenv("FANSLYMOTION_DATABASE", settings.database)
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", CLAIMS, f"w{n}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", CLAIMS, f"w{n}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
         )
         for n in range(PROCESSES)
     ]

@@ -211,11 +211,17 @@ os._exit(0)
 def test_a_disk_that_does_not_sync_makes_no_ghost(settings: Settings, photo: Path, tmp_path: Path, how: str) -> None:
     """fdatasync fails at SQLite's COMMIT. Its frames stand in the WAL all the same, and are read by who comes next."""
     source, shim = tmp_path / "shim.c", tmp_path / "shim.so"
-    source.write_text(SHIM)
+    source.write_text(SHIM, encoding="utf-8")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(shim), str(source), "-ldl"], check=True)
     Jobs(settings).store.close()
     env = settings.environ() | {"LD_PRELOAD": str(shim), "FAIL_WHILE": str(tmp_path / "failing")}
-    done = subprocess.run([sys.executable, "-c", SUBMIT, str(photo), how], env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SUBMIT, str(photo), how],
+        env=env,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
     assert done.returncode == (0 if how == "once" else 3), done.stderr
     jobs = Jobs(settings)
     clean_up(jobs)

@@ -84,7 +84,8 @@ def test_a_poison_job_fails_with_its_story_and_the_others_go_on(jobs, start, sub
         "def get_ffmpeg_exe():\n"
         f"    if pathlib.Path({str(tmp_path / 'well')!r}).exists(): raise OSError('now only broken')\n"
         "    print('the library says goodbye', flush=True)\n"
-        "    os._exit(3)\n"
+        "    os._exit(3)\n",
+        encoding="utf-8",
     )
     start(PYTHONPATH=str(tmp_path))
     poison, next_one = submit(seconds=6, steps=1), submit(seconds=6, steps=1)
@@ -101,7 +102,9 @@ def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, to
     """T2."""
     broken = tmp_path / "torch"
     broken.mkdir()
-    (broken / "__init__.py").write_text("raise ImportError('libfancy.so.3: cannot open shared object file')\n")
+    (broken / "__init__.py").write_text(
+        "raise ImportError('libfancy.so.3: cannot open shared object file')\n", encoding="utf-8"
+    )
     start(PYTHONPATH=str(tmp_path))
     job = submit(seconds=6, steps=1)
     wait_for(lambda: any(w.state == "crashed" and "Traceback" in w.last_output for w in jobs.workers()), 60)

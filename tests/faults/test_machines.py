@@ -50,7 +50,7 @@ def on_another_machine(settings: Settings, tmp_path: Path) -> dict[str, str]:
     if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("only root on Linux may show a process another boot")
     boot, locks = tmp_path / "boot_id", tmp_path / "locks"
-    boot.write_text("11111111-2222-3333-4444-555555555555\n")
+    boot.write_text("11111111-2222-3333-4444-555555555555\n", encoding="utf-8")
     locks.mkdir()
     (settings.home / WORKERS).mkdir(parents=True)
     env = settings.environ() | {"BOOT": str(boot), "LOCKS": str(locks), "PYTHON": sys.executable}
@@ -68,7 +68,9 @@ def test_two_machines_of_one_host_name_leave_each_other_their_jobs(
     jobs.store.tables.Worker.insert(id="w", machine=MACHINE, lock=lock.lock_file, **values).execute()
     state.claim(jobs.store, "w", 1.0)
     command, code = ["unshare", "-m", "sh", "-c", OTHER], {"CODE": SWEEP}
-    done = subprocess.run(command, env=on_another_machine | code, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env=on_another_machine | code, capture_output=True, encoding="utf-8", errors="replace"
+    )
     assert done.stdout.split() == [HOST, "0"], done.stderr
     assert (jobs.get(job.id).status, jobs.get(job.id).attempt) == (Status.RUNNING, 1)
     lock.release()
@@ -76,13 +78,13 @@ def test_two_machines_of_one_host_name_leave_each_other_their_jobs(
 
 def test_processes_of_one_machine_know_it() -> None:
     code = "from fanslymotion.queue.machine import MACHINE; print(MACHINE)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", errors="replace")
     assert done.stdout.strip() == MACHINE
 
 
 @pytest.mark.skipif(not BOOT_ID.exists(), reason="only Linux numbers its boots")
 def test_machines_of_one_name_differ(tmp_path: Path) -> None:
-    (tmp_path / "boot").write_text("another")
+    (tmp_path / "boot").write_text("another", encoding="utf-8")
     assert len({MACHINE, machine(tmp_path / "boot"), machine(tmp_path / "none")}) == 3
 
 
@@ -122,7 +124,11 @@ def test_a_machine_that_stands_still_in_a_transaction_holds_nobody_up(on_postgre
     jobs.store.tables.Worker.insert(id="w", **values).execute()
     state.claim(jobs.store, "w", 1.0)
     frozen = subprocess.Popen(
-        [sys.executable, "-c", FREEZE], env=on_postgresql.environ(), stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", FREEZE],
+        env=on_postgresql.environ(),
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
     )
     assert frozen.stdout is not None
     assert frozen.stdout.readline() == "holds\n"

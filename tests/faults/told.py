@@ -27,7 +27,8 @@ class Told:
             cwd=self.settings.home,
             env=self.settings.environ() | environ,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
 
     def doctor(self, *words: str, **environ: str) -> list[dict[str, Any]]:

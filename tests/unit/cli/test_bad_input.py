@@ -22,7 +22,7 @@ def bad_photo(folder: Path, kind: str, photo: Path) -> Path:
     path = folder / f"{kind} фото 📷.jpg"
     match kind:
         case "text":
-            path.write_text("Dear diary")
+            path.write_text("Dear diary", encoding="utf-8")
         case "empty":
             path.write_bytes(b"")
         case "truncated":
@@ -96,7 +96,7 @@ def test_several_photos_into_one_file(fm, settings, here, tmp_path, photo):
 
 def test_broken_preset_file_of_ones_own(fm, settings, here, tmp_path, photo):
     settings.presets_dir.mkdir(parents=True, exist_ok=True)
-    (settings.presets_dir / "resolutions.toml").write_text("[480p]\nwidth = 7\n")
+    (settings.presets_dir / "resolutions.toml").write_text("[480p]\nwidth = 7\n", encoding="utf-8")
     done = fm("generate", photo)
     check_refused(done, settings, here, "resolutions.toml", "width = 7")
 

@@ -143,7 +143,9 @@ def test_a_folder_that_is_gone_is_a_sentence(settings: Settings, photo: Path, tm
     gone = tmp_path / "gone"
     gone.mkdir()
     line = f"rmdir {shlex.quote(str(gone))}; exec {shlex.join(command('generate', photo))}"
-    ended = subprocess.run(["sh", "-c", line], cwd=gone, env=environ(settings), capture_output=True, text=True)
+    ended = subprocess.run(
+        ["sh", "-c", line], cwd=gone, env=environ(settings), capture_output=True, encoding="utf-8", errors="replace"
+    )
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     assert "the folder that this command runs in is gone" in ended.stderr

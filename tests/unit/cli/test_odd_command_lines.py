@@ -170,7 +170,12 @@ def test_the_folder_it_stands_in_is_gone(start, settings, photo, job, tmp_path, 
     command = [sys.executable, "-P", "-m", "fanslymotion", *filled(words, photo, job)]
     environ = os.environ | {"FANSLYMOTION_HOME": str(settings.home), "FANSLYMOTION_MODELS": str(settings.models)}
     done = subprocess.run(
-        ["sh", "-c", script, "sh", str(gone), *command], env=environ, capture_output=True, text=True, timeout=120
+        ["sh", "-c", script, "sh", str(gone), *command],
+        env=environ,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=120,
     )
     assert "Traceback" not in done.stderr + done.stdout
     assert done.returncode == (2 if words[0] == "generate" else 0 if words[0] == "jobs" else done.returncode)
@@ -198,7 +203,7 @@ def test_streams_that_cannot_be_used(settings, here, photo, job, before, words) 
     environ = os.environ | {"FANSLYMOTION_HOME": str(settings.home), "FANSLYMOTION_MODELS": str(settings.models)}
     done = subprocess.run(
         ["sh", "-c", f'{before}; exec "$@"', "sh", *command],
-        cwd=here, env=environ, capture_output=True, text=True, timeout=120,
+        cwd=here, env=environ, capture_output=True, encoding="utf-8", errors="replace", timeout=120,
     )  # fmt: skip
     assert "Traceback" not in done.stderr + done.stdout
     assert done.returncode in (0, 1, 2), done

@@ -70,7 +70,8 @@ def test_an_unknown_python(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_and_wrong_packages(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
     path.write_text(
-        "# pinned\nno-such-package==1.0\npillow==1.0 ; python_version > '3'\nnothing ; python_version < '3'\n-e .\n"
+        "# pinned\nno-such-package==1.0\npillow==1.0 ; python_version > '3'\nnothing ; python_version < '3'\n-e .\n",
+        encoding="utf-8",
     )
     missing, wrong = wrong_packages(requirements(path))
     assert missing == "no-such-package is missing"
@@ -259,11 +260,15 @@ def test_a_worker_that_was_killed_under_a_job_is_told(find: Find, settings: Sett
 
 def test_the_command(settings: Settings) -> None:
     words = [sys.executable, "-m", "fanslymotion", "doctor"]
-    done = subprocess.run([*words, "--json"], env=settings.environ(), capture_output=True, text=True)
+    done = subprocess.run(
+        [*words, "--json"], env=settings.environ(), capture_output=True, encoding="utf-8", errors="replace"
+    )
     told = json.loads(done.stdout)
     assert done.returncode == (told["result"] == BROKEN)
     Jobs(settings).store.set_meta("schema", "99")
-    broken = subprocess.run([*words, "--language", "ru"], env=settings.environ(), capture_output=True, text=True)
+    broken = subprocess.run(
+        [*words, "--language", "ru"], env=settings.environ(), capture_output=True, encoding="utf-8", errors="replace"
+    )
     assert broken.returncode == 1
     assert "FM-QUEUE-004" in broken.stdout
     assert "Traceback" not in broken.stdout + broken.stderr
@@ -329,12 +334,12 @@ def test_a_page_that_cannot_be_built_has_its_reason(settings: Settings, monkeypa
     settings.jobs_dir.parent.mkdir(parents=True, exist_ok=True)
     broken = settings.home / "broken"
     broken.mkdir()
-    (broken / "gradio.py").write_text("raise ImportError('no such library here')")
+    (broken / "gradio.py").write_text("raise ImportError('no such library here')", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(broken))
     [found] = doctor.page()
     assert (found.result, found.code) == (BROKEN, "FM-PY-003")
     assert "no such library here" in found.cause
-    assert "no such library here" in (settings.logs_dir / "start.log").read_text()
+    assert "no such library here" in (settings.logs_dir / "start.log").read_text(encoding="utf-8")
 
 
 def test_a_proxy_that_was_taken_out_is_told(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,9 @@ def test_another_language_falls_back_to_english() -> None:
 
 def test_every_code_is_emitted_somewhere_and_every_emitted_one_is_known() -> None:
     """No page of troubles that the program never names, and no name without its words."""
-    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=True
+    ).stdout
     sources = [path for path in listed.split() if not path.startswith(("tests/", "training/", "bench/"))]
     named = set(texts.CODE.findall("\n".join((ROOT / path).read_text(encoding="utf-8") for path in sources)))
     assert named == set(texts.codes())

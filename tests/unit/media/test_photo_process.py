@@ -36,7 +36,7 @@ def test_the_photo_is_the_one_that_this_process_would_have_made(decoder: Decoder
 
 def test_errors_come_as_sentences(decoder: Decoder, photo: Path, tmp_path: Path) -> None:
     text = tmp_path / "text фото.jpg"
-    text.write_text("Dear diary")
+    text.write_text("Dear diary", encoding="utf-8")
     with pytest.raises(BadInput, match=r"text фото\.jpg is not a photo"):
         run(decoder, text, tmp_path)
     assert run(decoder, photo, tmp_path) == (320, 180)
@@ -109,7 +109,9 @@ decoder.run(Path({str(photo)!r}), "photo", folder / "photo.png", folder / "view.
 print(decoder._process.pid, flush=True)
 import os; os._exit(0)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", errors="replace", timeout=60, check=True
+    )
     pid, end = int(done.stdout), time.monotonic() + 30
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end, "it outlives the page"

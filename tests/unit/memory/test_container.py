@@ -25,18 +25,18 @@ class Machine:
         self.mount.mkdir()
 
     def version_2(self, path: str, root: str = "/") -> None:
-        (self.proc / "cgroup").write_text(f"0::{path}\n")
-        (self.proc / "mountinfo").write_text(V2_MOUNT.format(root=root, mount=self.mount) + "\n")
+        (self.proc / "cgroup").write_text(f"0::{path}\n", encoding="utf-8")
+        (self.proc / "mountinfo").write_text(V2_MOUNT.format(root=root, mount=self.mount) + "\n", encoding="utf-8")
 
     def version_1(self, controller: str, path: str, root: str = "/") -> None:
-        (self.proc / "cgroup").write_text(f"9:name=systemd:/\n4:{controller}:{path}\n0::/\n")
+        (self.proc / "cgroup").write_text(f"9:name=systemd:/\n4:{controller}:{path}\n0::/\n", encoding="utf-8")
         line = V1_MOUNT.format(root=root, mount=self.mount, controller=controller)
-        (self.proc / "mountinfo").write_text(f"22 1 0:1 / / rw - ext4 /dev/sda rw\n{line}\n")
+        (self.proc / "mountinfo").write_text(f"22 1 0:1 / / rw - ext4 /dev/sda rw\n{line}\n", encoding="utf-8")
 
     def write(self, folder: str, **files: object) -> None:
         (self.mount / folder).mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (self.mount / folder / name.replace("__", ".")).write_text(f"{text}\n")
+            (self.mount / folder / name.replace("__", ".")).write_text(f"{text}\n", encoding="utf-8")
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_real_control_group() -> None:
     group = mount / f"fanslymotion-test-{os.getpid()}"
     try:
         group.mkdir()
-        (group / limit).write_text(str(GIB))
+        (group / limit).write_text(str(GIB), encoding="utf-8")
     except OSError as e:
         pytest.skip(f"no control group can be made here: {e}")
     code = (
@@ -126,7 +126,7 @@ def test_a_real_control_group() -> None:
     )
     try:
         words = [sys.executable, "-c", code, str(group / "cgroup.procs")]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        done = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace", check=True)
     finally:
         group.rmdir()
     total, free = map(int, done.stdout.split())

@@ -152,9 +152,9 @@ def test_an_amd_card_is_watched_through_sysfs(tmp_path):
     (device / "hwmon" / "hwmon3").mkdir(parents=True)
     values = {"mem_info_vram_total": 16 * GIB, "mem_info_vram_used": 3 * GIB, "gpu_busy_percent": 55}
     for name, value in values.items():
-        (device / name).write_text(f"{value}\n")
-    (device / "product_name").write_text("Radeon RX 7800 XT\n")
-    (device / "hwmon" / "hwmon3" / "temp1_input").write_text("61000\n")
+        (device / name).write_text(f"{value}\n", encoding="utf-8")
+    (device / "product_name").write_text("Radeon RX 7800 XT\n", encoding="utf-8")
+    (device / "hwmon" / "hwmon3" / "temp1_input").write_text("61000\n", encoding="utf-8")
     watch = GpuWatch(Nvml(broken=True), tmp_path)
     assert watch.describe() == Gpus("amd", ("Radeon RX 7800 XT",))
     sample = watch.sample()
@@ -193,7 +193,8 @@ def test_the_build_of_torch_is_read_without_importing_it(tmp_path):
     assert (found.cuda is None) == (torch.version.cuda is None)
     version = tmp_path / "version.py"
     version.write_text(
-        "from typing import Optional\n__version__ = '2.13.0+cu126'\ncuda: Optional[str] = '12.6'\nhip = None\n"
+        "from typing import Optional\n__version__ = '2.13.0+cu126'\ncuda: Optional[str] = '12.6'\nhip = None\n",
+        encoding="utf-8",
     )
     assert read_build(version) == TorchBuild("2.13.0+cu126", (12, 6), False)
     assert read_build(tmp_path / "absent.py", "1") == TorchBuild("1")
@@ -206,7 +207,7 @@ def test_a_models_size_is_read_from_its_headers(tmp_path):
     (tmp_path / "unet").mkdir()
     save_file({"a": torch.zeros(3, 5), "b": torch.zeros(7)}, tmp_path / "unet" / "x.safetensors", metadata={"k": "v"})
     save_file({"a": torch.zeros(3, 5).half()}, tmp_path / "unet" / "x.fp16.safetensors")
-    (tmp_path / "unet" / "config.json").write_text('{"block_out_channels": [64, 128]}')
+    (tmp_path / "unet" / "config.json").write_text('{"block_out_channels": [64, 128]}', encoding="utf-8")
     assert parameters(tmp_path / "unet") == 15, "one variant counts, the one that is loaded"
     size = model_size(tmp_path, 256, 144, 14)
     assert (size.unet, size.channels, size.vae) == (15, 64, ModelSize().vae)

@@ -92,7 +92,7 @@ def test_times_are_remembered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"a": {"nonsense": 1}}', '{"a": {"sampling": "x"}}'])
 def test_a_damaged_file_is_an_empty_one(text: str, tmp_path: Path) -> None:
     path = tmp_path / "times.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert load_times(path, "a") == {}
     store_times(path, "a", {Stage.SAMPLING: 2.0})
     assert load_times(path, "a") == {Stage.SAMPLING: 2.0}

@@ -61,7 +61,14 @@ print(json.dumps({"most": most, "largest": (5_000_000 + 500_000 * 19) * 8}))
 
 def count(environ: dict[str, str], code: str = COUNT) -> dict[str, int]:
     plain = {name: value for name, value in os.environ.items() if name not in GLIBC}
-    said = subprocess.run([sys.executable, "-c", code], env=plain | environ, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env=plain | environ,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=True,
+    )
     return json.loads(said.stdout)
 
 

@@ -40,7 +40,8 @@ def presets(presets: Presets, settings: Settings, tiny_model: Path) -> Presets:
     """With the tiny model once more, as one that is drawn with guidance: then every rung exists."""
     (settings.presets_dir / "models" / "guided.toml").write_text(
         f"label = 'guided'\nsource = 'folder'\nfolder = {json.dumps(str(tiny_model))}\n"
-        "width = 128\nheight = 72\nframes = 14\n[sampling]\nmin_guidance = 1.0\nmax_guidance = 3.0\n"
+        "width = 128\nheight = 72\nframes = 14\n[sampling]\nmin_guidance = 1.0\nmax_guidance = 3.0\n",
+        encoding="utf-8",
     )
     return load_presets(settings)
 
@@ -386,7 +387,7 @@ def test_a_failed_jobs_plan_is_not_taken_without_a_checkpoint(run: Callable, gui
     kept = {"device": "cuda", "dtype": "float16", "offload": "sequential", "width": 64, "height": 40, "window": 7}
     kept |= {"guided": False, "two_pass": True, "chunked": True, "decode_chunk": 1}
     (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "plan.json").write_text(json.dumps(kept))
+    (tmp_path / "work" / "plan.json").write_text(json.dumps(kept), encoding="utf-8")
     measures: dict[str, Any] = {}
     check(run(guided, renderers=RendererCache(), machine=CPU, measures=measures))
     plan = measures["plan"]
@@ -409,7 +410,7 @@ def test_what_a_kill_ended_is_not_tried_again(run: Callable, guided, tmp_path, c
                 measures=measures,
                 progress=stop_in_window(window),
             )
-        drawn.append(json.loads((tmp_path / "work" / "plan.json").read_text()))
+        drawn.append(json.loads((tmp_path / "work" / "plan.json").read_text(encoding="utf-8")))
     assert drawn[1] != drawn[0]
     assert (drawn[1]["two_pass"], drawn[1]["chunked"]) == (True, True)
     assert "The system ended the worker while drawing: memory ran out. Going on with:" in caplog.text

@@ -35,7 +35,7 @@ def model_of(folder: Path) -> ModelFolder:
 
 
 def edit(path: Path, **changes) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 def test_a_folder_tells_its_size(folder: Path) -> None:
@@ -130,7 +130,7 @@ def test_pickle_only(folder: Path) -> None:
 
 
 def test_a_configuration_that_is_no_json(folder: Path) -> None:
-    (folder / "unet" / "config.json").write_text("{")
+    (folder / "unet" / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(ModelError, match=r"config\.json cannot be read"):
         check_folder(folder)
 

@@ -60,12 +60,14 @@ FIGURES = {
 
 def run(out: Path, tmp: Path, *words: str) -> dict:
     """Without an encoder, as on such a machine: importing imageio-ffmpeg fails."""
-    (tmp / "imageio_ffmpeg.py").write_text("raise ImportError('there is none here')\n")
+    (tmp / "imageio_ffmpeg.py").write_text("raise ImportError('there is none here')\n", encoding="utf-8")
     environ = os.environ | {"PYTHONPATH": str(tmp), "TMPDIR": str(tmp)}
     command = [sys.executable, str(PROGRAM), "--tiny", "--out", str(out), *words]
-    done = subprocess.run(command, cwd=tmp, env=environ, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(
+        command, cwd=tmp, env=environ, capture_output=True, encoding="utf-8", errors="replace", timeout=280
+    )
     assert done.returncode == 0, done.stderr
-    return json.loads((out / "gpu.json").read_text())["rows"] | {"printed": done.stdout}
+    return json.loads((out / "gpu.json").read_text(encoding="utf-8"))["rows"] | {"printed": done.stdout}
 
 
 def look_up(found: Any, path: str) -> Any:
@@ -76,7 +78,7 @@ def look_up(found: Any, path: str) -> Any:
 
 def test_every_row_gives_its_figures(tmp_path: Path) -> None:
     rows = run(tmp_path / "out", tmp_path, "--together", "--rows", ",".join(FIGURES))
-    log = (tmp_path / "out" / "gpu.log").read_text()
+    log = (tmp_path / "out" / "gpu.log").read_text(encoding="utf-8")
     for name, paths in FIGURES.items():
         assert rows[name]["status"] == "ok", log
         broken = {part: one["error"] for part, one in rows[name].items() if isinstance(one, dict) and "error" in one}

@@ -113,7 +113,7 @@ def test_words_go_to_the_command(words, command):
 
 def test_fingerprint_changes_with_what_matters(tmp_path):
     file = tmp_path / "requirements.txt"
-    file.write_text("a==1\n")
+    file.write_text("a==1\n", encoding="utf-8")
 
     def now(root=tmp_path, python=(3, 11), gpu=False, asked=""):
         return fingerprint(root, python, gpu, asked, [str(file)])
@@ -121,16 +121,18 @@ def test_fingerprint_changes_with_what_matters(tmp_path):
     first = now()
     assert first == now()
     assert len({first, now(python=(3, 12)), now(gpu=True), now(asked="cpu"), now(root=tmp_path / "moved")}) == 5
-    file.write_text("a==2\n")
+    file.write_text("a==2\n", encoding="utf-8")
     assert now() != first
 
 
 def package(site: Path, name: str) -> Path:
     info = site / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
-    (site / f"{name}.py").write_text("x = 1\n", newline="")
-    (info / "METADATA").write_text("Name: x\n")
-    (info / "RECORD").write_text(f"{name}.py,sha256=abc,6\n{info.name}/RECORD,,\n__pycache__/{name}.pyc,,\n")
+    (site / f"{name}.py").write_text("x = 1\n", newline="", encoding="utf-8")
+    (info / "METADATA").write_text("Name: x\n", encoding="utf-8")
+    (info / "RECORD").write_text(
+        f"{name}.py,sha256=abc,6\n{info.name}/RECORD,,\n__pycache__/{name}.pyc,,\n", encoding="utf-8"
+    )
     return info
 
 
@@ -141,7 +143,7 @@ def test_packages_that_an_interrupted_install_left_are_found(tmp_path):
     gone = package(tmp_path, "gone")
     (tmp_path / "gone.py").unlink()
     cut = package(tmp_path, "cut")
-    (tmp_path / "cut.py").write_text("x")
+    (tmp_path / "cut.py").write_text("x", encoding="utf-8")
     garbled = package(tmp_path, "garbled")
     (garbled / "RECORD").write_bytes(b"\xff\xfe\x00")
     assert half_installed(tmp_path) == sorted([no_record, gone, cut, garbled])

@@ -23,7 +23,7 @@ def studio(tmp_path):
     (root / "bin").mkdir(parents=True)
     for name in ("launch.sh", "restart_worker.sh"):
         shutil.copy(ROOT / name, root / name)
-    (root / "launch.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    (root / "launch.py").write_text("import sys\nprint(sys.argv[1:])\n", encoding="utf-8")
     for tool in ("dirname", "readlink", "uname", "bash", "env"):
         (root / "bin" / tool).symlink_to(shutil.which(tool) or tool)
     return root
@@ -32,11 +32,19 @@ def studio(tmp_path):
 def sh(script: Path, *words: str, path: Path) -> subprocess.CompletedProcess[str]:
     env = {"PATH": str(path), "HOME": "/nowhere"}
     bash = shutil.which("bash") or "bash"
-    return subprocess.run([bash, str(script), *words], env=env, capture_output=True, text=True, cwd="/", timeout=60)
+    return subprocess.run(
+        [bash, str(script), *words],
+        env=env,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        cwd="/",
+        timeout=60,
+    )
 
 
 def fake(folder: Path, name: str, script: str) -> None:
-    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     (folder / name).chmod(0o755)
 
 
@@ -62,7 +70,9 @@ def test_own_python_and_a_link_to_the_script(studio):
     link = studio.parent / "studio"
     link.symlink_to(studio / "launch.sh")
     env = {"PATH": str(studio / "bin"), "FANSLYMOTION_PYTHON": sys.executable}
-    done = subprocess.run([shutil.which("bash") or "bash", str(link)], env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [shutil.which("bash") or "bash", str(link)], env=env, capture_output=True, encoding="utf-8", errors="replace"
+    )
     assert done.stdout == "[]\n", done.stderr
 
 
@@ -121,7 +131,9 @@ def test_variables_of_another_programs_python_do_not_reach_ours(studio):
     foreign = {"PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere", "PYTHONWARNINGS": "error"}
     env = {"PATH": str(studio / "bin"), "HOME": "/nowhere", **foreign}
     bash = shutil.which("bash") or "bash"
-    done = subprocess.run([bash, str(studio / "launch.sh"), "doctor"], env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [bash, str(studio / "launch.sh"), "doctor"], env=env, capture_output=True, encoding="utf-8", errors="replace"
+    )
     assert (done.returncode, done.stdout) == (0, "['doctor']\n"), done.stderr
 
 

@@ -43,16 +43,18 @@ def checkout(tmp_path_factory):
     (root / "tests").mkdir(parents=True)
     for name in ("launch.py", "launch.sh"):
         shutil.copy(launch.ROOT / name, root / name)
-    (root / "pyproject.toml").write_text("")
-    (root / "requirements.txt").write_text(f"./{wheel(root, '1.0')}\n")
-    (root / "tests" / "requirements.txt").write_text("")
+    (root / "pyproject.toml").write_text("", encoding="utf-8")
+    (root / "requirements.txt").write_text(f"./{wheel(root, '1.0')}\n", encoding="utf-8")
+    (root / "tests" / "requirements.txt").write_text("", encoding="utf-8")
     return root
 
 
 def run(root: Path, *words: str, **extra: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"FANSLYMOTION_TORCH": "pypi"} | extra
     command = [sys.executable, str(root / "launch.py"), *words]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=280, cwd="/")
+    return subprocess.run(
+        command, env=env, capture_output=True, encoding="utf-8", errors="replace", timeout=280, cwd="/"
+    )
 
 
 def site(root: Path) -> Path:
@@ -96,23 +98,23 @@ def test_a_wish_for_a_build_is_remembered_until_it_is_taken_back(checkout, monke
 
 
 def test_changed_requirements_are_installed(checkout):
-    (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '1.1')}\n")
+    (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '1.1')}\n", encoding="utf-8")
     assert run(checkout, "x").stdout == "1.1 ['x']\n"
 
 
 def test_failed_install_says_so_and_the_next_start_goes_on(checkout):
-    good = (checkout / "requirements.txt").read_text()
-    (checkout / "requirements.txt").write_text("./no-such-1.0-py3-none-any.whl\n")
+    good = (checkout / "requirements.txt").read_text(encoding="utf-8")
+    (checkout / "requirements.txt").write_text("./no-such-1.0-py3-none-any.whl\n", encoding="utf-8")
     failed = run(checkout, "x")
     assert (failed.returncode, failed.stdout) == (1, "")
     assert "pip could not finish" in failed.stderr
     assert "Traceback" not in failed.stderr
-    (checkout / "requirements.txt").write_text(good)
+    (checkout / "requirements.txt").write_text(good, encoding="utf-8")
     assert run(checkout, "x").stdout == "1.1 ['x']\n"
 
 
 def test_install_killed_at_any_moment_is_repaired(checkout):
-    (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '2.0', files=3000)}\n")
+    (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '2.0', files=3000)}\n", encoding="utf-8")
     env = os.environ | {"FANSLYMOTION_TORCH": "pypi"}
     command = [sys.executable, str(checkout / "launch.py"), "setup"]
     starting = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -130,10 +132,12 @@ def test_install_killed_at_any_moment_is_repaired(checkout):
 
 
 def test_two_starts_at_once_take_turns(checkout):
-    (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '3.0', files=500)}\n")
+    (checkout / "requirements.txt").write_text(f"./{wheel(checkout, '3.0', files=500)}\n", encoding="utf-8")
     env = os.environ | {"FANSLYMOTION_TORCH": "pypi"}
     command = [sys.executable, str(checkout / "launch.py"), "x"]
-    both = [subprocess.Popen(command, env=env, stdout=-1, stderr=-1, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, env=env, stdout=-1, stderr=-1, encoding="utf-8", errors="replace") for _ in range(2)
+    ]
     answers = [process.communicate(timeout=280) for process in both]
     assert [stdout for stdout, _ in answers] == ["3.0 ['x']\n"] * 2
     installs = sum("installing the packages" in stderr for _, stderr in answers)
@@ -164,10 +168,10 @@ def test_setup_brings_back_what_a_virus_scanner_took(checkout):
 def test_repair_from_within_the_environment_itself(checkout):
     """With .venv activated, `python3` is the one that --repair throws away."""
     left = site(checkout) / "left.py"
-    left.write_text("")
+    left.write_text("", encoding="utf-8")
     command = [str(checkout / ".venv" / "bin" / "python"), str(checkout / "launch.py"), "setup", "--repair"]
     env = os.environ | {"FANSLYMOTION_TORCH": "pypi"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", errors="replace", timeout=280)
     assert done.returncode == 0, done.stderr
     assert not left.exists()
     assert run(checkout, "x").stdout == "3.0 ['x']\n"
@@ -176,7 +180,9 @@ def test_repair_from_within_the_environment_itself(checkout):
 def test_an_environment_of_windows_says_itself_that_its_base_is_gone(tmp_path):
     setup = launch.Setup(tmp_path, launch.Machine("Windows", "amd64", (3, 12)))
     setup.python.parent.mkdir(parents=True)
-    setup.python.write_text(f"#!/bin/sh\necho 'No Python at C:\\\\Python311' >&2\nexit {launch.NO_PYTHON}\n")
+    setup.python.write_text(
+        f"#!/bin/sh\necho 'No Python at C:\\\\Python311' >&2\nexit {launch.NO_PYTHON}\n", encoding="utf-8"
+    )
     setup.python.chmod(0o755)
     assert not setup.ready(dev=False)
 
@@ -186,7 +192,7 @@ def test_a_python_that_does_not_answer_once_costs_nothing(tmp_path, script):
     """No memory for a process, a virus scanner: gigabytes are not thrown away for that."""
     setup = launch.Setup(tmp_path, launch.Machine.this())
     setup.python.parent.mkdir(parents=True)
-    setup.python.write_text(f"#!/bin/sh\n{script}\n")
+    setup.python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     setup.python.chmod(0o755)
     with pytest.raises(launch.SetupError, match="setup --repair"):
         setup.ensure()
@@ -209,7 +215,7 @@ def test_moved_checkout_gets_an_environment_of_its_own(checkout):
         done = run(moved, "x")
         assert done.stdout == "3.0 ['x']\n", done.stderr
         assert "moved" in done.stderr
-        assert json.loads((moved / ".venv" / "fanslymotion.json").read_text())["root"] == str(moved)
+        assert json.loads((moved / ".venv" / "fanslymotion.json").read_text(encoding="utf-8"))["root"] == str(moved)
     finally:
         moved.rename(checkout)
 

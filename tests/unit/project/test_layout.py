@@ -32,7 +32,9 @@ LAYERS = [
 
 
 def python(code: str, cwd: Path) -> str:
-    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, encoding="utf-8", errors="replace", timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

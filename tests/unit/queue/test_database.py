@@ -144,7 +144,9 @@ def test_postgresql_without_its_driver_names_the_command(settings: Settings) -> 
         "from fanslymotion import cli; sys.argv = ['fanslymotion', 'jobs', 'list']; cli.main()"
     )
     env = Settings(settings.home, settings.models, "postgresql://u:secret@127.0.0.1:1/x").environ()
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, encoding="utf-8", errors="replace"
+    )
     assert done.returncode == 1
     assert 'pip install "psycopg[binary]"' in done.stderr
     assert "Traceback" not in done.stderr

@@ -95,7 +95,13 @@ def test_the_memory_really_comes_back(tiny_model: Path, tmp_path: Path) -> None:
     encoder = CLIPVisionModelWithProjection(config)
     encoder.save_pretrained(folder / "image_encoder")
     weights = 4 * sum(tensor.numel() for tensor in encoder.parameters())
-    done = subprocess.run([sys.executable, "-c", MEASURE, str(folder)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(folder)],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=True,
+    )
     _, before, loaded, after = json.loads(done.stdout)
     assert weights > 200e6
     assert loaded - before > 0.8 * weights

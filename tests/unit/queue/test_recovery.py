@@ -48,7 +48,11 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
         "lock = hold(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"

@@ -110,7 +110,11 @@ def test_a_worker_that_cannot_be_watched_does_not_stay_beside_the_next_one(
 ) -> None:
     keeper = Supervisor(settings)
     child = subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", "input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
     )
     monkeypatch.setattr(keeper, "_spawn", lambda _: child)
     monkeypatch.setattr(keeper, "_look", lambda _: 1 / 0)

@@ -102,8 +102,8 @@ def test_why_a_card_idles(gpus, build, cuda, why: str, monkeypatch: pytest.Monke
 def test_an_amd_card_without_rocm_is_no_matter_of_every_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     device = tmp_path / "card0" / "device"
     device.mkdir(parents=True)
-    (device / "mem_info_vram_total").write_text(f"{16 << 30}\n")
-    (device / "gpu_busy_percent").write_text("0\n")
+    (device / "mem_info_vram_total").write_text(f"{16 << 30}\n", encoding="utf-8")
+    (device / "gpu_busy_percent").write_text("0\n", encoding="utf-8")
     monkeypatch.setattr(watch, "torch_build", lambda: TorchBuild("2.13.0+cpu"))
     assert Meter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "cpu"
     monkeypatch.setattr(watch, "torch_build", lambda: TorchBuild("2.13.0+rocm7.1", hip=True))

@@ -19,7 +19,7 @@ def test_its_own_lines_are_in_its_log_file(settings: Settings) -> None:
     store.set_meta("schema", "99")
     store.close()
     command = [sys.executable, "-P", "-m", "fanslymotion.queue.worker"]
-    done = subprocess.run(command, env=settings.environ(), capture_output=True, text=True)
+    done = subprocess.run(command, env=settings.environ(), capture_output=True, encoding="utf-8", errors="replace")
     assert done.returncode == 1
     assert "[ERROR] " in done.stdout
     assert "newer fanslymotion" in (settings.logs_dir / "worker.log").read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ def test_a_password_that_is_not_given_is_asked_for() -> None:
 
 
 def test_without_a_terminal_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    with open("/dev/null" if sys.platform != "win32" else "NUL") as nothing:
+    with open("/dev/null" if sys.platform != "win32" else "NUL", encoding="utf-8") as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         with pytest.raises(BadInput, match="no terminal to ask for it; use --auth-file"):
             given_logins(["anna"], None, {})

@@ -77,9 +77,9 @@ def test_a_clock_that_is_set_takes_no_photo_away(photos: Photos, photo: Path, mo
 def test_photos_of_an_older_version_count_as_the_oldest(photos: Photos, photo: Path) -> None:
     older = add(photos, photo, "a.jpg", "anna")
     about = older.folder / "about.json"
-    said = json.loads(about.read_text())
+    said = json.loads(about.read_text(encoding="utf-8"))
     del said["number"]
-    about.write_text(json.dumps(said))
+    about.write_text(json.dumps(said), encoding="utf-8")
     newer = [add(photos, photo, "b.jpg", "anna") for _ in range(2)]
     assert not kept(photos, older)
     assert all(kept(photos, one) for one in newer)

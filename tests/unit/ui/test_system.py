@@ -188,7 +188,7 @@ def test_a_model_added_by_the_command_line_is_known_to_the_open_page(
     studio.live_presets.now(fresh=True)  # a second later it looks by itself
     more = {model["name"] for model in browser(ANNA).get("/studio/system").json()["models"]}
     assert more - names == {"added"}
-    (settings.presets_dir / "models" / "added.toml").write_text("label = 3")
+    (settings.presets_dir / "models" / "added.toml").write_text("label = 3", encoding="utf-8")
     assert "added" in studio.live_presets.now(fresh=True).models, "a mistake takes nothing away"
 
 
