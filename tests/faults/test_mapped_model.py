@@ -34,7 +34,8 @@ def test_a_warm_workers_model_is_removed(settings, jobs, start, submit, models_d
     folder = models_dir / "mapped"
     shutil.copytree(tiny_model, folder)
     start()
-    done = until(lambda job=submit(model="mapped", seconds=6, steps=1): jobs.get(job.id), lambda j: j.status.final)
+    job = submit(model="mapped", seconds=6, steps=1)
+    done = until(lambda: jobs.get(job.id), lambda j: j.status.final)
     assert done.status is Status.DONE, done.error
     worker = next(w for w in jobs.workers() if w.alive)
     maps, rename, refusals = Path(f"/proc/{worker.pid}/maps"), Path.rename, []

@@ -1,7 +1,6 @@
 """Fixtures of the tests under wine. They are collected only where `bash tests/run.sh --windows` has made a prefix."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,10 @@ collect_ignore_glob = [] if FOLDER else ["*"]
 
 
 @pytest.fixture(scope="session")
-def prefix() -> Iterator[Prefix]:
+def prefix() -> Prefix:
     made = Prefix(Path(FOLDER))
     made.copy_checkout()
-    yield made
+    return made
 
 
 @pytest.fixture(scope="session")
