@@ -54,9 +54,10 @@ export KMP_AFFINITY=disabled # Intel's OpenMP in torch asks for NUMA nodes that 
 export LOCPATH='$base/locale' LC_ALL=ru_RU.UTF-8
 export PIP_NO_INDEX=1 PIP_CONFIG_FILE=nul PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_FIND_LINKS='Z:${base//\//\\}\\wheels'
 EOF
+# Its pip variables are for the Python inside, not for the downloads below: hence the brackets.
 # shellcheck disable=SC1091
-. "$base/env.sh" 2>/dev/null
-[ -d "$base/wine/drive_c" ] || WINEDLLOVERRIDES="mscoree=;mshtml=" wineboot -i >/dev/null 2>&1
+[ -d "$base/wine/drive_c" ] ||
+    (. "$base/env.sh" 2>/dev/null && WINEDLLOVERRIDES="mscoree=;mshtml=" wineboot -i >/dev/null 2>&1)
 P=$base/wine/drive_c/Python311
 mkdir -p "$P/DLLs" "$P/Lib/site-packages" "$P/Lib/venv/scripts/nt"
 cp deploy_libs/*.pyd deploy_libs/{libcrypto-3,libssl-3,libffi-8,sqlite3}.dll "$P/DLLs/"
