@@ -217,7 +217,7 @@ class Downloads:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=self.settings.environ(),
+                env=self.settings.environ() | {"PYTHONUTF8": "1"},  # the log's file has the code page otherwise
                 cwd=self.folder,
                 umask=users_umask(),
                 **detach,

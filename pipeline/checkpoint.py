@@ -182,7 +182,8 @@ def _read_whole(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         version = json.loads(text)["version"]
         if version != VERSION:
             raise ValueError(f"it is of version {version}, this program writes {VERSION}")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        # Copies: what get_tensor gives lies in the mapped file, which Windows would not delete while the job runs.
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     if metadata["sha256"] != _checksum(text, tensors):
         raise ValueError("its checksum is wrong: the disk or the memory has changed it")
     return json.loads(text), tensors

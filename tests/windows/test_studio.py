@@ -65,10 +65,13 @@ def test_a_photo_with_an_odd_name_becomes_a_video(installed: Prefix) -> None:
 
 @pytest.fixture(scope="module")
 def window(installed: Prefix) -> Iterator[Terminal]:
-    """The launcher in a console window; its page answers at `url`."""
+    """The launcher in a console window; its page answers at `url`.
+
+    WINSTRICT: the worker's pipe serves one operation at a time, as on Windows (see parts/pipes.c).
+    """
     port = free_port()
     words = [BASE_PYTHON, "launch.py", "--no-browser", "--port", str(port)]
-    made = Terminal(words, installed.checkout, installed.environ)
+    made = Terminal(words, installed.checkout, installed.environ | {"WINSTRICT": "1"})
     made.url = f"http://127.0.0.1:{port}"  # type: ignore[attr-defined]
     made.wait_for(made.url, 600)  # type: ignore[attr-defined]
     yield made

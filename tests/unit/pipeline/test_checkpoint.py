@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ def test_comes_back_as_it_was(tmp_path: Path) -> None:
         assert found.dtype == expected.dtype
         assert torch.equal(found, expected)
     assert torch.equal(saved.state.conditioning.embedding, state().conditioning.embedding)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has mapped is read from /proc")
+def test_a_state_does_not_hold_its_file(tmp_path: Path) -> None:
+    """Windows deletes no file that is mapped: the old checkpoint of a resumed job would stay until it ends."""
+    Checkpoints(tmp_path, "key").now(state())
+    saved = Checkpoints(tmp_path, "key").load()
+    assert saved is not None
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text(encoding="utf-8")
 
 
 def test_written_at_most_every_interval_and_at_once_when_asked(tmp_path: Path) -> None:
