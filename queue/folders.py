@@ -6,6 +6,7 @@ it: the submit, which then has its jobs, or whoever removes the folder.
 """
 
 import logging
+import secrets
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -29,6 +30,11 @@ ABANDONED_SECONDS = 3600.0
 """A submit of another machine is given up when its row has been seen for so long. It ends with an error if it lives."""
 
 
+def new_id() -> str:
+    """Twelve hex digits, the first one a letter: PowerShell takes words such as 12e4 for numbers and changes them."""
+    return secrets.choice("abcdef") + uuid4().hex[:11]
+
+
 class Filling:
     """Context manager around a submit: folders for new jobs, which stay if `accept` succeeds and go if it does not.
 
@@ -38,7 +44,7 @@ class Filling:
 
     def __init__(self, store: Store, count: int) -> None:
         self._store = store
-        self.ids = [uuid4().hex[:12] for _ in range(count)]
+        self.ids = [new_id() for _ in range(count)]
         self.folders = [store.settings.job_dir(job_id) for job_id in self.ids]
         self.accepted = False
         self._lock_path = lock_path(store.settings.home, f"submit-{uuid4().hex}")

@@ -1,6 +1,7 @@
 """Who owns a job's folder is said by a row: never by the time of a file, by a clock, or by luck."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.errors import BadInput, StoreError
 from fanslymotion.queue import folders, state
-from fanslymotion.queue.folders import ABANDONED_SECONDS, Filling, Leftovers, tidy
+from fanslymotion.queue.folders import ABANDONED_SECONDS, Filling, Leftovers, new_id, tidy
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.recovery import discard, held, hold, lock_path
 from fanslymotion.queue.rows import WORK_NAME, photo_of
@@ -54,6 +55,13 @@ def test_a_submit_leaves_its_jobs_and_nothing_else(jobs: Jobs, photo: Path, sett
     jobs.submit_all([(photo, "a"), (photo, "b")], REQUEST)
     assert rows(jobs) == []
     assert list((settings.home / "workers").iterdir()) == []
+
+
+def test_ids_are_no_numbers_to_a_shell() -> None:
+    """PowerShell makes 12e4 of a word 120000, so that `jobs show 12e4…` would ask for another job."""
+    ids = [new_id() for _ in range(1000)]
+    assert all(re.fullmatch("[a-f][0-9a-f]{11}", one) for one in ids)
+    assert len(set(ids)) == 1000
 
 
 def test_a_refused_submit_leaves_nothing(jobs: Jobs, photo: Path, settings: Settings, tmp_path: Path) -> None:
