@@ -14,8 +14,8 @@ from .doctor import texts
 from .doctor.command import system_language
 from .doctor.diagnosis import big_values
 from .errors import BadInput, NotFound
+from .models.find import default_model, find_model
 from .pipeline.estimate import forecast
-from .pipeline.models import default_model
 from .pipeline.outlook import outlook
 from .pipeline.request import VideoRequest
 from .presets import Presets
@@ -78,10 +78,10 @@ def report_licence(presets: Presets, model: str) -> None:
 
 def report_outlook(job: Job, jobs: "Jobs", presets: Presets) -> None:
     """How long the first video will take, with how much memory, and whether that is much for this machine."""
-    workers = jobs.workers()
+    model, workers = find_model(job.request.model, presets, jobs.settings), jobs.workers()
     own, warm = [worker.pid for worker in workers if worker.alive], held(jobs.store, workers)
     with Image.open(photo_of(job.folder)) as photo:
-        plan = outlook(job.request, photo.size, presets, jobs.settings, own=own, held=warm)
+        plan = outlook(job.request, photo.size, model, presets, jobs.settings, own=own, held=warm)
     expected = forecast(plan)
     err().print(f"Expected: {expected.summary}", style="dim")
     if plan.shrunk or not expected.fits:

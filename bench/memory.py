@@ -30,6 +30,7 @@ GB = 2**30
 def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]:
     """One job. limit: GB of video memory, 0 = whatever is there."""
     import torch
+    from fanslymotion.models.find import find_model
     from fanslymotion.pipeline import devices
     from fanslymotion.pipeline.estimate import forecast
     from fanslymotion.pipeline.outlook import outlook
@@ -52,7 +53,8 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
         settings = Settings.local(home, home / "models")
         presets = load_presets(settings)
         request = VideoRequest(resolution="720p", seconds=1, quality="sampled", model=str(folder), seed=1, steps=steps)
-        plan = outlook(request, (1600, 900), presets, settings, machine=machine)
+        model = find_model(request.model, presets, settings)
+        plan = outlook(request, (1600, 900), model, presets, settings, machine=machine)
         moments: list[tuple[float, Stage, int]] = []
 
         def progress(p: Progress) -> None:
@@ -61,6 +63,7 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
         measures: dict[str, Any] = {}
         result = produce(
             request,
+            model=model,
             photo=PHOTO,
             out=home / "clip.mp4",
             work=home / "work",

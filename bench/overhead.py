@@ -31,7 +31,7 @@ SAMPLE_SECONDS = 0.005
 
 def ours(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """(load, render) of what a worker does with a job."""
-    from fanslymotion.pipeline.models import find_model
+    from fanslymotion.models.find import find_model
     from fanslymotion.pipeline.produce import produce
     from fanslymotion.pipeline.renderer import RendererCache
     from fanslymotion.pipeline.request import VideoRequest
@@ -49,7 +49,14 @@ def ours(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Calla
     def render() -> None:
         out = home / "ours.mp4"
         produce(
-            request, photo=PHOTO, out=out, work=home / "work", settings=settings, presets=presets, renderers=renderers
+            request,
+            model=find_model(str(folder), presets, settings),
+            photo=PHOTO,
+            out=out,
+            work=home / "work",
+            settings=settings,
+            presets=presets,
+            renderers=renderers,
         )
 
     return lambda: renderers.get(find_model(str(folder), presets, settings)), render

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from as_worker import as_worker
+from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.decode import decode
 from fanslymotion.pipeline.order import settle
 from fanslymotion.pipeline.photo import load_photo
@@ -53,7 +54,7 @@ class Studio:
         one: only the first window.
         """
         request = VideoRequest(model=self.model, seconds=seconds, steps=self.steps, **changes)
-        order = settle(request, photo.size, self.presets, self.settings)
+        order = settle(request, photo.size, find_model(self.model, self.presets, self.settings), self.presets)
         if one:
             frames = order.clip.plan.frames
             order = replace(order, frames=frames, clip=replace(order.clip, plan=WindowPlan(frames, frames, 1, 0)))

@@ -18,10 +18,10 @@ from packaging.requirements import Requirement
 
 from ..errors import FanslymotionError, StoreError
 from ..fs import nearest_existing
+from ..models.find import default_model
 from ..models.registry import list_models
 from ..pipeline import container, devices
 from ..pipeline.ffmpeg import CREATION_FLAGS, ffmpeg_path
-from ..pipeline.models import default_model
 from ..pipeline.processor import cpu_name
 from ..pipeline.torch_build import torch_build
 from ..presets import Presets, load_presets

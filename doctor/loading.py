@@ -7,7 +7,8 @@ import time
 
 import psutil
 
-from ..pipeline.models import UNET, require_model
+from ..models.find import require_model
+from ..pipeline.models import UNET
 from ..pipeline.oom import is_oom
 from ..pipeline.outlook import outlook
 from ..pipeline.plans import Offload
@@ -26,7 +27,7 @@ def main(settings: Settings, name: str) -> None:
 
     presets = load_presets(settings)
     model = require_model(name, presets, settings)
-    plan = outlook(VideoRequest(model=name), (16, 9), presets, settings)
+    plan = outlook(VideoRequest(model=name), (16, 9), model, presets, settings)
     began = time.perf_counter()
     try:
         renderer = RendererCache().get(model, placement=Placement.of(plan))

@@ -11,12 +11,13 @@ from typing import Any
 
 from ..errors import BadInput, ModelError
 from ..fs import retry_in_use, write_whole
-from ..pipeline.models import check_folder, find_model, folder_preset
+from ..pipeline.models import check_folder, folder_preset
 from ..presets import ModelPreset, Presets
 from ..settings import Settings, own_path
 from .download import Manifest, folder_of
 from .downloads import Downloads, DownloadState, partial_bytes
 from .fetch import hash_matches, new_hash
+from .find import find_model
 from .hub import RemoteFile
 
 PATIENCE = 10.0

@@ -16,6 +16,7 @@ from .estimate import forecast
 from .history import PlanMemory
 from .machine import Machine
 from .memory import change, continued, lighter, plan, resumable, smaller
+from .models import ModelFolder
 from .outlook import outlook, watch
 from .plans import SIZE, MemoryPlan, Offload
 from .progress import Stage
@@ -37,19 +38,19 @@ class Ladder:
         self,
         request: VideoRequest,
         photo_size: tuple[int, int],
+        model: ModelFolder,
         presets: Presets,
         settings: Settings,
         work: Path,
-        model: str,
         machine: Machine | None = None,
         killed: Stage | None = None,
     ) -> None:
-        self.model = model
+        self.model = model.name
         self._machine = machine
         self.warnings: list[str] = []
         self._memory = PlanMemory(settings)
         self._path = work / PLAN_NAME
-        self._first = outlook(request, photo_size, presets, settings, machine=machine)
+        self._first = outlook(request, photo_size, model, presets, settings, machine=machine)
         self._learned = self._inherited = self._widened = False
         self._short: dict[str, int] = {}
         self.plan = self._start(killed)

@@ -1,4 +1,4 @@
-"""Which folder a model's name means, and whether that folder holds a whole Stable Video Diffusion model. No torch."""
+"""A model folder: its preset, and whether it holds a whole Stable Video Diffusion model. No torch."""
 
 import json
 import logging
@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import BadInput, ModelError, PresetError
-from ..presets import ModelPreset, Presets
-from ..settings import ROOT, Settings, own_path
+from ..errors import ModelError
+from ..presets import ModelPreset
 
 log = logging.getLogger(__name__)
 
@@ -57,49 +56,6 @@ class ModelFiles:
 
     variants: dict[str, tuple[str, ...]]
     fingerprint: str
-
-
-def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
-    """A preset's name or the path of a folder. Raise PresetError when it is neither; the folder may still be absent."""
-    if name in presets.models:
-        preset = presets.models[name]
-        folder = _preset_folder(preset, settings)
-        if preset.name == "mini" and not folder.is_dir():
-            return random_mini(preset, settings)
-        return ModelFolder(preset, folder)
-    folder = own_path(name, "model")
-    if not folder.is_dir():
-        known = ", ".join(presets.models)
-        raise PresetError(f"model is {name!r}; choose one of {known}, or give the path of a folder with a model")
-    return ModelFolder(folder_preset(folder), folder)
-
-
-def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
-    """As `find_model`, and raise ModelError unless the whole model is there. The random `mini` counts as there."""
-    model = find_model(name, presets, settings)
-    if not model.random:
-        check_folder(model.folder, model.preset)
-    return model
-
-
-def default_model(presets: Presets, settings: Settings) -> str:
-    """Which model to take when nobody has chosen: the first real one that is here, else the demo."""
-    for preset in presets.models.values():
-        if not preset.demo:
-            try:
-                require_model(preset.name, presets, settings)
-            except ModelError:
-                continue
-            return preset.name
-    return "mini"
-
-
-def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
-    """The random test model's place; `tiny.build` fills it when the renderer is loaded."""
-    from .tiny import FRAMES, HEIGHT, WIDTH
-
-    size = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "loop": 0, "trim": 0, "latent_rgb": None}
-    return ModelFolder(preset.model_copy(update=size), settings.models / "mini-random", random=True)
 
 
 def folder_preset(folder: Path) -> ModelPreset:
@@ -188,17 +144,6 @@ def _fingerprint(folder: Path) -> str:
         elif path.suffix == ".safetensors":
             digest.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def _preset_folder(preset: ModelPreset, settings: Settings) -> Path:
-    if preset.source == "bundled":
-        return ROOT / preset.folder
-    if preset.source == "hub":
-        return settings.models / preset.name
-    try:
-        return own_path(preset.folder, f"{preset.name}: folder")
-    except BadInput as e:  # one preset of the user's must not stop the list of all
-        raise ModelError(str(e)) from e
 
 
 def _remedy(folder: Path, preset: ModelPreset | None) -> str:

@@ -8,10 +8,9 @@ from typing import Any
 
 from .. import __version__
 from ..presets import Presets
-from ..settings import Settings
 from .clip import ClipSettings
 from .conditioning import Motion
-from .models import ModelFolder, find_model
+from .models import ModelFolder
 from .plans import MemoryPlan
 from .request import VideoRequest
 from .sampler import Guidance
@@ -91,12 +90,11 @@ class Order:
 def settle(
     request: VideoRequest,
     photo_size: tuple[int, int],
+    model: ModelFolder,
     presets: Presets,
-    settings: Settings,
     options: WindowOptions | None = None,
 ) -> Order:
-    """Raise PresetError for an unknown preset, ModelError for a folder that is no model."""
-    model = find_model(request.model, presets, settings)
+    """Raise PresetError for an unknown preset."""
     options = options or WindowOptions.of(model.preset.loop)
     sampling = model.preset.sampling
     duration = presets.duration(request.seconds)

@@ -11,7 +11,7 @@ from .footprint import model_size
 from .history import PlanMemory
 from .machine import Machine
 from .memory import plan
-from .models import ModelFolder, find_model
+from .models import ModelFolder
 from .plans import MemoryPlan, Work
 from .request import VideoRequest
 from .sizes import output_size, sampling_size
@@ -22,6 +22,7 @@ watch = devices.GpuWatch()
 def outlook(
     request: VideoRequest,
     photo_size: tuple[int, int],
+    model: ModelFolder,
     presets: Presets,
     settings: Settings,
     *,
@@ -33,9 +34,8 @@ def outlook(
 
     own: processes whose memory counts as free (default: this one); a worker keeps its model warm, and gives it up.
     held: bytes of video memory that a worker says it holds (`Cuda.held`).
-    machine: to plan for instead of this one. Raise PresetError or ModelError.
+    machine: to plan for instead of this one. Raise PresetError.
     """
-    model = find_model(request.model, presets, settings)
     work = work_of(request, photo_size, model, presets)
     size = model_size(model.folder, model.preset.width, model.preset.height, model.preset.frames)
     memory = PlanMemory(settings)

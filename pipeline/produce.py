@@ -29,6 +29,7 @@ from .guard import FrameGuard, NotFinite
 from .interpolate import interpolate
 from .ladder import Ladder
 from .machine import Machine
+from .models import ModelFolder
 from .oom import is_oom, is_ram
 from .order import Order, fitted, settle
 from .photo import load_photo
@@ -56,6 +57,7 @@ RANDOM_MODEL = (
 def produce(
     request: VideoRequest,
     *,
+    model: ModelFolder,
     photo: Path,
     out: Path,
     work: Path,
@@ -71,6 +73,7 @@ def produce(
 ) -> VideoResult:
     """Make the video `out` from the normalised `photo`; go on from the checkpoint in `work` when there is one.
 
+    model: the folder that `request.model` means (`models.find`).
     progress: called in this thread at least at every step; Cancelled and HandBack that it raises pass through, and no
     partial file stays. record: what else the file's metadata shall say (the job's id), to everybody who gets the video.
     measures: filled with what tests and benches want to know (see `_Job.measures`).
@@ -81,8 +84,8 @@ def produce(
     memory is no error: the job steps down and goes on (`ladder.py`).
     """
     image = load_photo(photo)
-    order = settle(request, image.size, presets, settings)
-    ladder = Ladder(request, image.size, presets, settings, work, order.model.name, machine, killed)
+    order = settle(request, image.size, model, presets)
+    ladder = Ladder(request, image.size, model, presets, settings, work, machine, killed)
     while True:
         plan = ladder.plan
         if plan.device == "cuda":

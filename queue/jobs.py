@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import BadInput, ModelError, NotFound, StoreError
 from ..fs import make_folder
-from ..pipeline.models import require_model
+from ..models.find import require_model
 from ..pipeline.photo import read_photo, save_photo
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets

@@ -62,18 +62,20 @@ def process_video_generation(store: Store, row: Any, worker: str, produce: Produ
 
 def make_produce(store: Store, renderers: Any) -> Produce:
     """Bind the pipeline. Imports torch, so only a worker calls this; the supervisor tells of a crash in it."""
+    from ..models.find import find_model
     from ..pipeline.produce import produce
     from ..presets import load_presets
 
     def run(job: Job, progress: ProgressCallback) -> VideoResult:
-        work = begin_work(job)
+        work, presets = begin_work(job), load_presets(store.settings)
         return produce(
             job.request,
+            model=find_model(job.request.model, presets, store.settings),
             photo=photo_of(job.folder),
             out=work / f"{DRAFT}{uuid4().hex[:8]}.mp4",
             work=work,
             settings=store.settings,
-            presets=load_presets(store.settings),
+            presets=presets,
             renderers=renderers,
             progress=progress,
             record={"job": job.id, "name": f"video-{job.id}"},  # videos are published: the photo's name is not for all

@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request
 from starlette.routing import Mount
 
 from ..errors import BadInput, FanslymotionError
-from ..pipeline.models import default_model
+from ..models.find import default_model
 from ..pipeline.photo import MAX_BYTES
 from .gradio_door import Endpoint, GradioDoor
 from .guard import USER, is_https

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..doctor.notes import say_note
 from ..doctor.texts import LANGUAGES
 from ..errors import BadInput, NotFound
+from ..models.find import default_model, find_model
 from ..pipeline.metadata import read_metadata
-from ..pipeline.models import default_model
 from ..pipeline.outlook import outlook
 from ..pipeline.photo import MAX_BYTES
 from ..pipeline.request import VideoRequest
@@ -107,13 +107,13 @@ async def estimate(
     def look() -> dict[str, Any]:
         workers = studio.jobs.workers()
         own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
-        found, machine = {}, None
+        folder, found, machine = find_model(model, studio.presets, studio.settings), {}, None
         for name in studio.presets.resolutions:
             wanted = VideoRequest(
                 resolution=name, seconds=seconds, quality=quality, model=model, steps=steps, detail=detail
             )
             plan = outlook(
-                wanted, (width, height), studio.presets, studio.settings, own=own, held=warm, machine=machine
+                wanted, (width, height), folder, studio.presets, studio.settings, own=own, held=warm, machine=machine
             )
             machine = plan.machine  # looked at once
             found[name] = plan_json(plan)

@@ -13,8 +13,8 @@ from ..doctor.diagnosis import big_values, diagnose, say_cause, say_fault
 from ..doctor.notes import say_note
 from ..doctor.texts import LANGUAGES
 from ..errors import FanslymotionError
+from ..models.find import require_model
 from ..pipeline.estimate import forecast
-from ..pipeline.models import require_model
 from ..pipeline.plans import MemoryPlan
 from ..pipeline.progress import loading_part
 from ..pipeline.sizes import output_size

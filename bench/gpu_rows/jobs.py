@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from fanslymotion.errors import HandBack
+from fanslymotion.models.find import find_model
 from fanslymotion.pipeline import devices, produce
 from fanslymotion.pipeline.estimate import forecast
 from fanslymotion.pipeline.guard import FrameGuard
@@ -177,7 +178,8 @@ def _limited(bench: Bench, limit: int) -> tuple[dict[str, Any], torch.Tensor | N
         wanted = VideoRequest(
             resolution="720p", seconds=1, quality="sampled", model=str(bench.model), seed=SEED, steps=3
         )
-        plan = outlook(wanted, (1600, 900), presets, settings, machine=machine)
+        model = find_model(wanted.model, presets, settings)
+        plan = outlook(wanted, (1600, 900), model, presets, settings, machine=machine)
         expected = forecast(plan)
         found: dict[str, Any] = {"plan": plan.settings, "placement": plan.placement, "fits": expected.fits}
         planned = (Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
@@ -187,6 +189,7 @@ def _limited(bench: Bench, limit: int) -> tuple[dict[str, Any], torch.Tensor | N
         try:
             result = produce.produce(
                 wanted,
+                model=model,
                 photo=PHOTO,
                 out=settings.home / "clip.mp4",
                 work=settings.home / "work",
@@ -251,6 +254,7 @@ def mini(bench: Bench, figures: Figures) -> None:
             with without_encoder(lenient=bench.tiny):
                 result = produce.produce(
                     request,
+                    model=find_model(request.model, presets, settings),
                     photo=PHOTO,
                     out=settings.home / f"{name}.mp4",
                     work=settings.home / more.pop("work", name),

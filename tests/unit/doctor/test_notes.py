@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.doctor.notes import say_note
 from fanslymotion.errors import RenderError
+from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.ladder import Ladder
 from fanslymotion.pipeline.machine import Machine
 from fanslymotion.pipeline.produce import RANDOM_MODEL, SMALL_PHOTO
@@ -30,10 +31,11 @@ def settings(tmp_path: Path) -> Settings:
 def said(machine: Machine, stage: Stage, presets: Presets, settings: Settings, work: Path) -> Iterator[str]:
     """By a job whose memory runs out at `stage` again and again, and whose worker is then killed for it."""
     request = VideoRequest(resolution="1080p", seconds=6, quality="standard", model="svd-xt", seed=1)
-    ladder = Ladder(request, (1920, 1080), presets, settings, work, "a", machine=machine)
+    model = find_model("svd-xt", presets, settings)
+    ladder = Ladder(request, (1920, 1080), model, presets, settings, work, machine=machine)
     while True:
         yield from ladder.warnings
-        killed = Ladder(request, (1920, 1080), presets, settings, work, "a", machine=machine, killed=stage)
+        killed = Ladder(request, (1920, 1080), model, presets, settings, work, machine=machine, killed=stage)
         yield from killed.warnings
         try:
             ladder.step_down(stage, "CUDA out of memory")
@@ -56,7 +58,9 @@ def test_every_step_down_is_said_in_russian(machine: Machine, stage: Stage, sett
 @pytest.mark.parametrize("stage", [Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING])
 def test_a_card_that_fails_at_16_bits_is_said_in_russian(stage: Stage, settings: Settings, tmp_path: Path) -> None:
     request = VideoRequest(resolution="720p", seconds=6, quality="standard", model="svd-xt", seed=1)
-    ladder = Ladder(request, (1920, 1080), load_presets(settings), settings, tmp_path, "a", machine=CARDS[1])
+    presets = load_presets(settings)
+    model = find_model("svd-xt", presets, settings)
+    ladder = Ladder(request, (1920, 1080), model, presets, settings, tmp_path, machine=CARDS[1])
     ladder.widen(stage)
     russian = say_note(ladder.warnings[-1], "ru")
     assert not re.search("[A-Za-z]", TERMS.sub("", russian)), russian

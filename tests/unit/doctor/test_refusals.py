@@ -15,6 +15,7 @@ from fanslymotion.settings import ROOT
 PAGE = (
     "models/download.py",
     "models/downloads.py",
+    "models/find.py",
     "models/registry.py",
     "pipeline/metadata.py",
     "pipeline/models.py",

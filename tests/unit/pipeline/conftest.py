@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.models import ModelFolder, folder_preset
 from fanslymotion.pipeline.produce import produce
 from fanslymotion.pipeline.renderer import Renderer, RendererCache, choose_placement, load
@@ -54,6 +55,7 @@ def run(settings: Settings, presets: Presets, photo: Path, renderers: RendererCa
 
     def call(request: VideoRequest = FAST, **changes: Any):
         known = {
+            "model": changes.get("model") or find_model(request.model, presets, settings),
             "photo": photo,
             "out": tmp_path / "clip.mp4",
             "work": tmp_path / "work",

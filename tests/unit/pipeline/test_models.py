@@ -7,14 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from fanslymotion.errors import ModelError, PresetError
-from fanslymotion.pipeline.models import (
-    ModelFolder,
-    check_folder,
-    find_model,
-    folder_preset,
-    native_size,
-    require_model,
-)
+from fanslymotion.models.find import find_model, require_model
+from fanslymotion.pipeline.models import ModelFolder, check_folder, folder_preset, native_size
 from fanslymotion.pipeline.oom import is_oom
 from fanslymotion.pipeline.progress import PARTS, loading_part
 from fanslymotion.pipeline.renderer import Placement, RendererCache, choose_placement, load

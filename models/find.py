@@ -1,0 +1,61 @@
+"""Find the folder that a model's name means: a preset's name, or the path of a folder. No torch."""
+
+from pathlib import Path
+
+from ..errors import BadInput, ModelError, PresetError
+from ..pipeline.models import ModelFolder, check_folder, folder_preset
+from ..pipeline.tiny import FRAMES, HEIGHT, WIDTH
+from ..presets import ModelPreset, Presets
+from ..settings import ROOT, Settings, own_path
+
+
+def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
+    """A preset's name or the path of a folder. Raise PresetError when it is neither; the folder may still be absent."""
+    if name in presets.models:
+        preset = presets.models[name]
+        folder = _preset_folder(preset, settings)
+        if preset.name == "mini" and not folder.is_dir():
+            return random_mini(preset, settings)
+        return ModelFolder(preset, folder)
+    folder = own_path(name, "model")
+    if not folder.is_dir():
+        known = ", ".join(presets.models)
+        raise PresetError(f"model is {name!r}; choose one of {known}, or give the path of a folder with a model")
+    return ModelFolder(folder_preset(folder), folder)
+
+
+def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
+    """As `find_model`, and raise ModelError unless the whole model is there. The random `mini` counts as there."""
+    model = find_model(name, presets, settings)
+    if not model.random:
+        check_folder(model.folder, model.preset)
+    return model
+
+
+def default_model(presets: Presets, settings: Settings) -> str:
+    """Which model to take when none was chosen: the first real one that is here, else the demo."""
+    for preset in presets.models.values():
+        if not preset.demo:
+            try:
+                require_model(preset.name, presets, settings)
+            except ModelError:
+                continue
+            return preset.name
+    return "mini"
+
+
+def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
+    """The random test model's place; `tiny.build` fills it when the renderer is loaded."""
+    size = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "loop": 0, "trim": 0, "latent_rgb": None}
+    return ModelFolder(preset.model_copy(update=size), settings.models / "mini-random", random=True)
+
+
+def _preset_folder(preset: ModelPreset, settings: Settings) -> Path:
+    if preset.source == "bundled":
+        return ROOT / preset.folder
+    if preset.source == "hub":
+        return settings.models / preset.name
+    try:
+        return own_path(preset.folder, f"{preset.name}: folder")
+    except BadInput as e:  # one preset of the user's must not stop the list of all
+        raise ModelError(str(e)) from e
