@@ -33,10 +33,10 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
     from fanslymotion.models.find import find_model
     from fanslymotion.pipeline import devices
     from fanslymotion.pipeline.estimate import forecast
+    from fanslymotion.pipeline.model_cache import RendererCache
     from fanslymotion.pipeline.outlook import outlook
     from fanslymotion.pipeline.produce import produce
     from fanslymotion.pipeline.progress import Progress, Stage
-    from fanslymotion.pipeline.renderer import RendererCache
     from fanslymotion.pipeline.request import VideoRequest
     from fanslymotion.presets import load_presets
     from fanslymotion.settings import Settings

@@ -32,8 +32,8 @@ SAMPLE_SECONDS = 0.005
 def ours(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """(load, render) of what a worker does with a job."""
     from fanslymotion.models.find import find_model
+    from fanslymotion.pipeline.model_cache import RendererCache
     from fanslymotion.pipeline.produce import produce
-    from fanslymotion.pipeline.renderer import RendererCache
     from fanslymotion.pipeline.request import VideoRequest
     from fanslymotion.presets import load_presets
     from fanslymotion.settings import Settings

@@ -19,9 +19,9 @@ import numpy as np
 from as_worker import as_worker
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.decode import decode
+from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.order import settle
 from fanslymotion.pipeline.photo import load_photo
-from fanslymotion.pipeline.renderer import RendererCache
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.sizes import fit_photo
 from fanslymotion.pipeline.windows import WindowPlan

@@ -23,7 +23,8 @@ OUT_OF_MEMORY = 3
 def main(settings: Settings, name: str) -> None:
     import torch
 
-    from ..pipeline.renderer import Placement, RendererCache
+    from ..pipeline.model_cache import RendererCache
+    from ..pipeline.renderer import Placement
 
     presets = load_presets(settings)
     model = require_model(name, presets, settings)

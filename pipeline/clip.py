@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..errors import Cancelled
 from .conditioning import Conditioning, Motion, condition, draw, window_generator
-from .guard import check_conditioning, check_latents
+from .nan_checks import check_conditioning, check_latents
 from .sampler import Guidance, Inputs, Pin, denoise
 from .schedule import NoiseSchedule, noise_schedule
 from .windows import WindowOptions, WindowPlan
@@ -65,7 +65,7 @@ def begin(renderer: Any, clip: ClipSettings, photo: Image.Image) -> ClipState:
     """Condition on the photo (RGB, of the sampling size)."""
     generator = window_generator(clip.seed, 0)
     conditioning = condition(renderer, photo, clip.motion.noise_aug, generator)
-    check_conditioning(conditioning)
+    check_conditioning(conditioning.embedding, conditioning.latents)
     return ClipState(conditioning, generator.get_state(), renderer.dtype)
 
 

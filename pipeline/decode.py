@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .chunks import chunk_ranges, halo_of
-from .guard import check_decoded
+from .nan_checks import check_decoded
 
 
 def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int | None = None) -> Iterator[np.ndarray]:

@@ -25,18 +25,20 @@ from .detail_size import enlarged, photo_for_detail, too_small
 from .encode import VideoEncoder
 from .estimate import forecast, piece
 from .film import Film
-from .guard import FrameGuard, NotFinite
+from .frame_checks import FrameGuard
 from .interpolate import interpolate
 from .ladder import Ladder
 from .machine import Machine
+from .model_cache import RendererCache, free_memory
 from .models import ModelFolder
+from .nan_checks import NotFinite
 from .oom import is_oom, is_ram
 from .order import Order, fitted, settle
 from .photo import load_photo
 from .plans import SIZE, MemoryPlan
 from .preview import Previewer, fit_previewer
 from .progress import PARTS, Progress, ProgressCallback, Stage, ignore
-from .renderer import Placement, Renderer, RendererCache, free_memory
+from .renderer import Placement, Renderer
 from .request import VideoRequest, VideoResult
 from .sizes import fit_photo
 from .video_memory import forbid_spilling

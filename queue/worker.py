@@ -226,7 +226,7 @@ class Worker:
     # --- start --------------------------------------------------------------------------------------------------
 
     def _load_pipeline(self) -> None:
-        from ..pipeline.renderer import RendererCache
+        from ..pipeline.model_cache import RendererCache
 
         self._renderers = RendererCache()
         self._produce = make_produce(self.store, self._renderers)

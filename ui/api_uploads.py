@@ -23,8 +23,8 @@ from starlette.exceptions import HTTPException
 
 from ..errors import BadInput, StoreError
 from ..settings import Settings
-from .job_routes import clean_name
-from .reading import user_of
+from .identity import user_of
+from .photos import clean_name
 
 router = APIRouter()
 

@@ -20,7 +20,8 @@ from ..models.find import default_model
 from ..pipeline.photo import MAX_BYTES
 from .gradio_door import Endpoint, GradioDoor
 from .guard import USER, is_https
-from .job_routes import JOB_ID, MOST_WAITING, clean_name
+from .job_routes import JOB_ID, MOST_WAITING
+from .photos import clean_name
 from .plain_inputs import take_plain_inputs
 from .quick_gradio import Base
 from .quick_gradio import gradio as gr

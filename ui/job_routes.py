@@ -28,8 +28,9 @@ from ..queue.types import Job
 from ..queue.warm import held
 from ..settings import ROOT
 from .files import fresh, own_file
-from .photos import Photo, make_poster
-from .reading import SettingsIn, first_mistake, login_of, owner_of, read_file, read_json, to_request, user_of
+from .identity import login_of, owner_of, user_of
+from .photos import Photo, clean_name, make_poster
+from .reading import SettingsIn, first_mistake, read_file, read_json, to_request
 from .shape import plan_json
 
 router = APIRouter(prefix="/studio")
@@ -41,7 +42,6 @@ MOST_VIDEO_BYTES = 300 << 20
 MOST_WAITING = 200
 """Jobs of one login that may wait at a time."""
 MOST_LISTED = 200
-NAME_LENGTH = 120
 PHOTO_GONE = "the photo of this job is gone"
 
 
@@ -250,12 +250,6 @@ async def events(
 def most_waiting(request: Request) -> int | None:
     """How many of a login's jobs may wait; a machine of one's own has no limit."""
     return MOST_WAITING if login_of(request) is not None else None
-
-
-def clean_name(name: str) -> str:
-    """A photo's own name, for people: no folders, no control characters, of a bearable length."""
-    last = re.split(r"[\\/]", name)[-1]
-    return "".join(c for c in last if c.isprintable())[:NAME_LENGTH].strip() or "photo"
 
 
 def file_stem(job: Job) -> str:

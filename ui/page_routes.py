@@ -15,8 +15,9 @@ from ..errors import NotFound
 from ..pipeline.photo import MAX_BYTES
 from .files import fresh
 from .guard import COOKIE, MARK, is_https
+from .identity import login_of, user_of
 from .logins import SESSION_SECONDS
-from .reading import login_of, read_body, user_of
+from .reading import read_body
 from .shape import options_json
 
 router = APIRouter()

@@ -39,6 +39,8 @@ DECODING_BYTES = (200_000_000, 740_000_000)
 """What the processes may take that decode ordinary photos (up to about 20 megapixels) and large ones. Together they
 stay below a gigabyte; an ordinary photo never waits for somebody's large ones."""
 ID = re.compile(r"[0-9a-f]{32}")
+NAME_LENGTH = 120
+"""Characters of a name that are kept."""
 
 
 @dataclass(frozen=True)
@@ -185,3 +187,9 @@ def make_poster(photo: Path) -> Path:
         except OSError as e:
             raise NotFound("there is no picture of this job") from e
     return poster
+
+
+def clean_name(name: str) -> str:
+    """A photo's own name, for people: no folders, no control characters, of a bearable length."""
+    last = re.split(r"[\\/]", name)[-1]
+    return "".join(c for c in last if c.isprintable())[:NAME_LENGTH].strip() or "photo"

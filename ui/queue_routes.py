@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import BadInput
 from ..queue.types import Sought, Status
+from .identity import owner_of, user_of
 from .job_routes import own_job
-from .reading import owner_of, read_json, user_of
+from .reading import read_json
 
 router = APIRouter(prefix="/studio")
 

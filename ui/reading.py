@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..errors import BadInput
 from ..pipeline.request import MAX_SEED, VideoRequest
 from ..presets import Presets
-from ..queue.listing import Owner
-from .guard import USER
 
 MOST_JSON_BYTES = 64 * 1024
 
@@ -38,21 +36,6 @@ class SettingsIn(BaseModel):
     fps: int | None = None
     fit: Word = "crop"
     detail: bool = True
-
-
-def user_of(request: Request) -> str:
-    """The login, "" on a page without logins."""
-    return request.scope[USER]
-
-
-def login_of(request: Request) -> str | None:
-    """The login; None on a page without logins."""
-    return user_of(request) if request.app.state.studio.logins.required else None
-
-
-def owner_of(request: Request) -> Owner:
-    """Whose jobs this request may see, for the queue's functions."""
-    return request.app.state.studio.logins.sees(user_of(request))
 
 
 async def read_body(request: Request, limit: int, too_large: str) -> bytes:

@@ -18,8 +18,9 @@ from ..models.downloads import Downloads
 from ..models.registry import list_models, look, remove, use_folder
 from ..queue.types import WorkerInfo
 from .discreet import report
+from .identity import owner_of, user_of
 from .queue_routes import owned
-from .reading import owner_of, read_json, user_of
+from .reading import read_json
 from .shape import fault_json, model_json, worker_json
 from .studio import Studio
 

@@ -11,8 +11,8 @@ from ..errors import BadInput, FanslymotionError, ModelError, NotFound, StoreErr
 from ..settings import Settings
 from . import api_uploads, job_routes, page_routes, queue_routes, system_routes
 from .blocks import mount_blocks
+from .identity import user_of
 from .logins import Logins
-from .reading import user_of
 from .refuse import UNKNOWN, refuse
 from .studio import Studio
 

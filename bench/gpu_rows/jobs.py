@@ -15,12 +15,12 @@ from fanslymotion.errors import HandBack
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline import devices, produce
 from fanslymotion.pipeline.estimate import forecast
-from fanslymotion.pipeline.guard import FrameGuard
+from fanslymotion.pipeline.frame_checks import FrameGuard
 from fanslymotion.pipeline.interpolate import interpolate
 from fanslymotion.pipeline.ladder import Ladder
+from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.outlook import outlook
 from fanslymotion.pipeline.progress import Progress, Stage
-from fanslymotion.pipeline.renderer import RendererCache
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.units import CONTEXT
 from fanslymotion.presets import load_presets

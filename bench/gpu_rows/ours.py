@@ -14,7 +14,8 @@ from fanslymotion.pipeline.checkpoint import Checkpoints
 from fanslymotion.pipeline.clip import ClipSettings, ClipState, begin, sample_clip
 from fanslymotion.pipeline.decode import decode
 from fanslymotion.pipeline.estimate import PIECES
-from fanslymotion.pipeline.renderer import Renderer, RendererCache
+from fanslymotion.pipeline.model_cache import RendererCache
+from fanslymotion.pipeline.renderer import Renderer
 from fanslymotion.pipeline.sampler import Guidance
 from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend

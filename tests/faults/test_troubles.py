@@ -16,7 +16,7 @@ from fanslymotion.docs import troubleshooting
 from fanslymotion.doctor import texts
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline import conditioning, renderer
-from fanslymotion.pipeline.renderer import RendererCache
+from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.queue import state

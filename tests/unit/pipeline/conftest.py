@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from fanslymotion.models.find import find_model
+from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.models import ModelFolder, folder_preset
 from fanslymotion.pipeline.produce import produce
-from fanslymotion.pipeline.renderer import Renderer, RendererCache, choose_placement, load
+from fanslymotion.pipeline.renderer import Renderer, choose_placement, load
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline.guard import FrameGuard, check_decoded, check_latents
+from fanslymotion.pipeline.frame_checks import FrameGuard
+from fanslymotion.pipeline.nan_checks import check_decoded, check_latents
 from PIL import Image
 
 SHAPE = (72, 128, 3)

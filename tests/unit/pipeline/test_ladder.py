@@ -16,9 +16,10 @@ from fanslymotion.pipeline.history import PlanMemory
 from fanslymotion.pipeline.machine import Machine
 from fanslymotion.pipeline.memory import plan, smaller
 from fanslymotion.pipeline.metadata import probe
+from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.plans import ModelSize, Offload, Work
 from fanslymotion.pipeline.progress import Stage
-from fanslymotion.pipeline.renderer import Placement, RendererCache
+from fanslymotion.pipeline.renderer import Placement
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.units import GIB
 from fanslymotion.presets import Presets, load_presets

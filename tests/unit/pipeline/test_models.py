@@ -8,10 +8,11 @@ import pytest
 import torch
 from fanslymotion.errors import ModelError, PresetError
 from fanslymotion.models.find import find_model, require_model
+from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.models import ModelFolder, check_folder, folder_preset, native_size
 from fanslymotion.pipeline.oom import is_oom
 from fanslymotion.pipeline.progress import PARTS, loading_part
-from fanslymotion.pipeline.renderer import Placement, RendererCache, choose_placement, load
+from fanslymotion.pipeline.renderer import Placement, choose_placement, load
 from fanslymotion.presets import Presets
 from fanslymotion.settings import Settings
 from safetensors.torch import load_file, save_file

@@ -18,9 +18,10 @@ from fanslymotion.pipeline import film as film_module
 from fanslymotion.pipeline.conditioning import encode
 from fanslymotion.pipeline.encode import VideoEncoder
 from fanslymotion.pipeline.metadata import probe, read_metadata
+from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.produce import SMALL_PHOTO
 from fanslymotion.pipeline.progress import Progress, Stage
-from fanslymotion.pipeline.renderer import Renderer, RendererCache
+from fanslymotion.pipeline.renderer import Renderer
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import ROOT, Settings

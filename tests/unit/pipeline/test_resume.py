@@ -10,8 +10,8 @@ import pytest
 from fanslymotion.errors import HandBack, RenderError
 from fanslymotion.pipeline import decode as decode_module
 from fanslymotion.pipeline.metadata import probe
+from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.progress import Progress, Stage
-from fanslymotion.pipeline.renderer import RendererCache
 
 STEPS = 3
 """Of each of FAST's three windows."""

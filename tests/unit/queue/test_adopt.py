@@ -12,7 +12,7 @@ import pytest
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.ffmpeg import ffmpeg_path
 from fanslymotion.pipeline.metadata import settings_comment
-from fanslymotion.pipeline.renderer import RendererCache
+from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
 from fanslymotion.queue import folders, records, state
 from fanslymotion.queue.adopt import adopt, keep_records

@@ -70,7 +70,7 @@ import json, sys
 from pathlib import Path
 import psutil
 from fanslymotion.pipeline.models import ModelFolder, folder_preset
-from fanslymotion.pipeline.renderer import RendererCache
+from fanslymotion.pipeline.model_cache import RendererCache
 folder = Path(sys.argv[1])
 model, cache, held = ModelFolder(folder_preset(folder), folder), RendererCache(), []
 for _ in range(2):  # the first time also brings the libraries, which stay

@@ -1,11 +1,9 @@
-"""Refuse to deliver broken pictures: NaN, black or constant frames fail the job with a reason."""
+"""Refuse to deliver black or constant frames: they fail the job with a reason."""
 
 import numpy as np
-import torch
 from PIL import Image
 
 from ..errors import RenderError
-from .conditioning import Conditioning
 
 FLAT_LEVELS = 2
 """A frame whose brightest and darkest pixel differ by no more than this (of 255, in every channel) is constant."""
@@ -15,33 +13,6 @@ BLACK_LEVEL = 4
 
 PICTURE_LEVELS = 16
 """A photo with less contrast than this may well give constant frames, one darker than this black ones."""
-
-
-class NotFinite(RenderError):
-    """The model gave NaN or infinity. 16-bit numbers do that on some cards (`Ladder.widen`)."""
-
-
-def check_conditioning(conditioning: Conditioning) -> None:
-    if not (torch.isfinite(conditioning.embedding).all() and torch.isfinite(conditioning.latents).all()):
-        raise NotFinite(f"the model sees the photo in numbers that are not finite (NaN), {_BLACK}; {_FILES}")
-
-
-def check_latents(x: torch.Tensor, step: int, steps: int) -> None:
-    if not torch.isfinite(x).all():
-        raise NotFinite(
-            f"the model gave numbers that are not finite (NaN) at step {step} of {steps}, {_BLACK}; {_FILES}"
-        )
-
-
-def check_decoded(pixels: torch.Tensor) -> None:
-    if not torch.isfinite(pixels).all():
-        raise NotFinite(
-            f"the decoder gave numbers that are not finite (NaN), {_BLACK}; the sampled latents are kept: {_FILES}"
-        )
-
-
-_BLACK = "so the video would be black"
-_FILES = "check the model's files (fanslymotion models check), or choose another model"
 
 
 class FrameGuard:

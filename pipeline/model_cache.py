@@ -1,0 +1,144 @@
+"""Keep the loaded model warm between jobs, and load another one so that the wait can be cancelled."""
+
+import gc
+import threading
+from collections.abc import Callable
+
+import torch
+
+from ..errors import Cancelled
+from .heap import return_heap
+from .models import ModelFolder, check_folder
+from .progress import PARTS
+from .renderer import Placement, Renderer, choose_placement, load
+
+PartCallback = Callable[[str, int], None]
+"""Called a few times a second while a model loads, with the part in work and the count of finished ones. May raise."""
+
+POLL_SECONDS = 0.2
+
+
+class RendererCache:
+    """Keeps one renderer. For one worker thread at a time; a lock makes a second one wait, not break.
+
+    shortcuts: as for `load`.
+    """
+
+    def __init__(self, shortcuts: bool = True) -> None:
+        self._shortcuts = shortcuts
+        self._lock = threading.Lock()
+        self._renderer: Renderer | None = None
+        self._loading: _Loading | None = None
+
+    def get(
+        self,
+        model: ModelFolder,
+        on_part: PartCallback = lambda part, done: None,
+        placement: Placement | None = None,
+    ) -> Renderer:
+        """The warm renderer of this model at this place, or load it. Raise ModelError when its folder is not whole.
+
+        `on_part` runs in the caller's thread while another one loads, so that raising Cancelled there ends the wait at
+        once; what is being read is dropped at the next part.
+        """
+        with self._lock:
+            placement = placement or choose_placement()
+            if self.is_warm(model, placement) and self._fresh(model):
+                assert self._renderer is not None
+                return self._renderer
+            self._drop()
+            if not model.random:
+                check_folder(model.folder, model.preset)  # before the seconds that the libraries take
+            self._loading = _Loading(model, placement, self._shortcuts)
+            self._renderer = self._loading.wait(on_part)
+            self._loading = None
+            return self._renderer
+
+    def _fresh(self, model: ModelFolder) -> bool:
+        """Other files may lie in the folder by now: a new download, or a model in training."""
+        assert self._renderer is not None
+        return check_folder(model.folder, model.preset).fingerprint == self._renderer.fingerprint
+
+    def is_warm(self, model: ModelFolder, placement: Placement) -> bool:
+        kept = self._renderer
+        return kept is not None and (kept.model, kept.placement) == (model, placement) and kept.whole
+
+    @property
+    def loaded(self) -> ModelFolder | None:
+        return self._renderer.model if self._renderer else None
+
+    def release(self) -> None:
+        """Give the memory back; the next `get` loads again."""
+        with self._lock:
+            self._drop()
+
+    def forget_failed(self) -> None:
+        """Let go of a load that failed: its error holds what it had loaded."""
+        with self._lock:
+            if self._loading is not None:
+                self._drop()
+
+    def _drop(self) -> None:
+        if self._loading is not None:
+            self._loading.abandon()
+            self._loading = None
+        if self._renderer is not None:
+            self._renderer = None
+            free_memory()
+
+
+def free_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        empty = getattr(torch.accelerator, "empty_host_cache", None)  # page-locked memory; not in torch 2.10
+        if empty is not None:
+            empty()
+    return_heap()
+
+
+class _Loading:
+    """One load on a thread of its own: disk reads cannot be interrupted, the wait for them can."""
+
+    def __init__(self, model: ModelFolder, placement: Placement, shortcuts: bool) -> None:
+        self._done = 0
+        self._stop = threading.Event()
+        self._result: Renderer | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(
+            target=self._run, args=(model, placement, shortcuts), name="fanslymotion-load", daemon=True
+        )
+        self._thread.start()
+
+    def wait(self, on_part: PartCallback) -> Renderer:
+        try:
+            on_part(PARTS[0], 0)
+            while self._thread.is_alive():
+                on_part(PARTS[min(self._done, len(PARTS) - 1)], self._done)
+                self._thread.join(POLL_SECONDS)
+            if self._error is None:
+                on_part(PARTS[-1], len(PARTS))
+        except BaseException:
+            self._stop.set()
+            raise
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None
+        return self._result
+
+    def abandon(self) -> None:
+        """End a load that nobody waits for any more, before another one takes memory."""
+        self._stop.set()
+        self._thread.join()
+        self._result = None
+
+    def _run(self, model: ModelFolder, placement: Placement, shortcuts: bool) -> None:
+        try:
+            self._result = load(model, placement, self._finished, shortcuts)
+        except BaseException as e:
+            self._error = e
+
+    def _finished(self, part: str) -> None:
+        self._done += 1
+        if self._stop.is_set():
+            raise Cancelled
