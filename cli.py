@@ -30,6 +30,7 @@ from .console import (
 )
 from .doctor.command import doctor_command
 from .errors import BadInput, FanslymotionError, ModelError, NotFound
+from .messages import msg
 from .models.commands import models_app
 from .private import private_files
 from .proxies import repair_proxies
@@ -70,7 +71,7 @@ def main() -> None:
         fail(e)
     except OSError as e:  # a full disk behind `> file`, a device that is gone
         if isinstance(e, FileNotFoundError) and not folder_is_here():
-            fail(BadInput("the folder that this command runs in is gone; change to another one (cd)"))
+            fail(BadInput(msg("the folder that this command runs in is gone; change to another one (cd)")))
         discard_output()
         if not _reader_is_gone(e):
             with suppress(OSError):
@@ -120,7 +121,7 @@ def open_jobs() -> tuple["Jobs", Settings]:
 
 def find_job(jobs: "Jobs", text: str) -> "Job":
     """By id or by the beginning of one."""
-    unknown = BadInput(f"there is no job {text[:SHOWN]!r}; 'fanslymotion jobs list' shows them")
+    unknown = BadInput(msg("there is no job {job!r}; 'fanslymotion jobs list' shows them", job=text[:SHOWN]))
     if not (text.isascii() and text.isalnum()):
         raise unknown
     try:
@@ -130,7 +131,9 @@ def find_job(jobs: "Jobs", text: str) -> "Job":
     if not found:
         raise unknown
     if len(found) > 1:
-        raise BadInput(f"{text!r} begins the ids of {len(found)} jobs; give a few characters more")
+        raise BadInput(
+            msg("{text!r} begins the ids of {count} jobs; give a few characters more", text=text, count=len(found))
+        )
     return found[0]
 
 
@@ -212,7 +215,7 @@ def generate(
     except (BadInput, ModelError) as e:  # a model that is not there is as much bad input as a wrong name
         if as_json:
             print_json({"status": "rejected", "error": str(e)})
-        fail(BadInput(str(e)))
+        fail(BadInput(e.message))
     for reason in refused:
         show_error(reason)
     if wait:
@@ -284,7 +287,7 @@ def restart_worker() -> None:
     jobs, _ = open_jobs()
     before = {worker.id for worker in jobs.workers() if worker.alive}
     if not jobs.restart_worker():
-        raise FanslymotionError("no worker is running; 'fanslymotion ui' and 'fanslymotion worker' start one")
+        raise FanslymotionError(msg("no worker is running; 'fanslymotion ui' and 'fanslymotion worker' start one"))
     err().print("Asked the worker to restart; it hands its job back at the next step …")
     deadline = time.monotonic() + RESTART_SECONDS
     while time.monotonic() < deadline:
@@ -294,8 +297,11 @@ def restart_worker() -> None:
                 return
         time.sleep(POLL_SECONDS)
     raise FanslymotionError(
-        f"no new worker is ready after {RESTART_SECONDS:.0f} s; does something keep it running? "
-        "'fanslymotion worker' starts one, and shows what goes wrong"
+        msg(
+            "no new worker is ready after {seconds:.0f} s; does something keep it running? 'fanslymotion "
+            "worker' starts one, and shows what goes wrong",
+            seconds=RESTART_SECONDS,
+        )
     )
 
 
@@ -312,7 +318,7 @@ def jobs_list(
     jobs, _ = open_jobs()
     known = [str(s) for s in Status]
     if unknown := [s for s in status or [] if s not in known]:
-        raise BadInput(f"status is {unknown[0]!r}; choose from {', '.join(known)}")
+        raise BadInput(msg("status is {status!r}; choose from {known}", status=unknown[0], known=", ".join(known)))
     found = jobs.list(statuses=[Status(s) for s in status] if status else None, limit=limit)
     if as_json:
         print_json([job_data(job) for job in found])
@@ -331,10 +337,10 @@ def jobs_show(
     language: Annotated[str, typer.Option(help="en or ru, of what went wrong.", show_default="the system's")] = "",
 ) -> None:
     """Show one job: how it stands, its settings, and what went wrong."""
-    from .doctor import texts
     from .doctor.command import system_language
     from .doctor.diagnosis import diagnose
     from .generate import job_data
+    from .messages import texts
     from .presets import load_presets
 
     jobs, settings = open_jobs()

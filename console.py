@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .doctor.command import system_language
-from .doctor.refusals import say_refusal
 from .errors import FanslymotionError
+from .messages import as_message, msg
 from .pipeline.progress import loading_part
 from .queue.types import Event, Job, Status, WorkerInfo
 
@@ -58,7 +58,7 @@ def harmless(text: str) -> str:
 def show_notice(notice: str) -> None:
     """What the user must be told about the job list itself; nothing for ""."""
     if notice:
-        said = say_refusal(notice, system_language())
+        said = as_message(notice).say(system_language())
         err().print(
             Text(f"Note: {said} ('fanslymotion jobs seen' puts this note away)", style="yellow"), soft_wrap=True
         )
@@ -246,8 +246,10 @@ class Follower:
             self._say(f"the worker crashed; its last lines:\n{worker.last_output.strip()}")
             if self._supervisor is not None and worker.restarts >= GIVE_UP_AFTER_CRASHES:
                 raise FanslymotionError(
-                    "the worker cannot start (see above); the job stays in the queue and goes on with the next worker: "
-                    "correct the cause, then run: fanslymotion worker"
+                    msg(
+                        "the worker cannot start (see above); the job stays in the queue and goes on with the next "
+                        "worker: correct the cause, then run: fanslymotion worker"
+                    )
                 )
 
     def _say(self, text: str) -> None:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from .errors import BadInput, FanslymotionError, NotFound
 from .fs import commit, commit_new
+from .messages import msg
 from .private import users_files
 from .queue.types import Job, Status
 from .settings import own_path
@@ -46,13 +47,19 @@ def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[
     asked = None if asked is None else own_path(asked, "--out")
     if asked is not None and not os.path.isdir(asked):  # unlike Path.is_dir false for a name that is too long
         if len(photos) > 1:
-            raise BadInput(f"--out is {str(asked)!r}; with several photos it must be an existing folder")
+            raise BadInput(msg("--out is {path!r}; with several photos it must be an existing folder", path=str(asked)))
         if asked.suffix.lower() != ".mp4":
-            raise BadInput(f"--out is {str(asked)!r}; a video's name ends in .mp4 (or name an existing folder)")
+            raise BadInput(
+                msg("--out is {path!r}; a video's name ends in .mp4 (or name an existing folder)", path=str(asked))
+            )
         _check_folder(asked.parent)
         if error := _refused(asked):
             raise BadInput(
-                f"the video cannot be called {str(asked)!r}: {error.strerror}; choose another name with --out"
+                msg(
+                    "the video cannot be called {path!r}: {error}; choose another name with --out",
+                    path=str(asked),
+                    error=error.strerror,
+                )
             )
         return [Target(asked, exact=True)]
     folder = asked or own_path(".", "--out")
@@ -83,30 +90,51 @@ def _refused(path: Path) -> OSError | None:
 
 def _check_folder(folder: Path) -> None:
     if not os.path.isdir(folder):
-        raise BadInput(f"there is no folder {str(folder)!r} for the video; make it first, or choose another with --out")
+        raise BadInput(
+            msg(
+                "there is no folder {folder!r} for the video; make it first, or choose another with --out",
+                folder=str(folder),
+            )
+        )
     if error := _refused(_part(folder)):
         raise BadInput(
-            f"the video cannot be written into {str(folder)!r}: {error.strerror}; choose another place with --out"
+            msg(
+                "the video cannot be written into {folder!r}: {error}; choose another place with --out",
+                folder=str(folder),
+                error=error.strerror,
+            )
         ) from error
     with suppress(OSError):
         disk = shutil.disk_usage(folder)
         if disk.total > 0 and disk.free < MIN_FREE_BYTES:
             raise BadInput(
-                f"the disk of {str(folder)!r} is full ({disk.free >> 20} MB free); free some space, "
-                "or choose another place with --out"
+                msg(
+                    "the disk of {folder!r} is full ({free} MB free); free some space, or choose another place with "
+                    "--out",
+                    folder=str(folder),
+                    free=disk.free >> 20,
+                )
             )
 
 
 def deliver(job: Job, target: Target) -> Path:
     """Copy the job's video, whole or not at all. Returns the name it got. Raise NotDelivered; nothing is lost then."""
     if job.status is not Status.DONE or job.video is None:
-        raise NotFound(f"job {job.id} is {job.status}; only a finished one has a video")
+        raise NotFound(
+            msg("job {job} is {status}; only a finished one has a video", job=job.id, status=job.status.words)
+        )
     try:
         return copy(job.video, target)
     except OSError as e:
         raise NotDelivered(
-            f"the video is made, but cannot be copied to {str(target.path)!r}: {e.strerror or e}; "
-            f"it is safe at {job.video}. Copy it again: {command(job, target)}"
+            msg(
+                "the video is made, but cannot be copied to {target!r}: {error}; it is safe at {video}. Copy it "
+                "again: {command}",
+                target=str(target.path),
+                error=e.strerror or e,
+                video=job.video,
+                command=command(job, target),
+            )
         ) from e
 
 

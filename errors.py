@@ -1,20 +1,43 @@
 """The errors that reach a person: each message says what happened, the value, and what to do."""
 
+from .messages import Message, as_message, codes
+
 
 class FanslymotionError(Exception):
-    """Base of all errors whose text is meant to be read by the user, without a traceback."""
+    """Base of all errors whose text is meant to be read by the user, without a traceback.
+
+    message: made by `messages.msg`, so that it can be said in another language; a plain string is shown as it is.
+    code: of the fault (`FM-DISK-001`) whose card explains the error; by default the message's own, or the class's.
+    """
+
+    code = ""
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        self.message: Message = as_message(message, code or self.code)
+        self.code = code or self.message.code
+        super().__init__(self.message)
 
 
 class BadInput(FanslymotionError):
     """The request cannot be carried out as it was made; nothing has been written. CLI exit code 2."""
 
 
+class PhotoError(BadInput):
+    """The photo is damaged, too large, or no photo."""
+
+    code = codes.BAD_PHOTO
+
+
 class PresetError(BadInput):
     """A preset file is wrong: the message names file, key and value."""
+
+    code = codes.WRONG_SETTING
 
 
 class ModelError(FanslymotionError):
     """A model folder is missing, incomplete or not of the Stable Video Diffusion architecture."""
+
+    code = codes.MODEL_UNLOADABLE
 
 
 class RenderError(FanslymotionError):

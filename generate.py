@@ -10,10 +10,10 @@ from rich.text import Text
 
 from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, show_error, time_text
 from .deliver import NotDelivered, Target, deliver
-from .doctor import texts
 from .doctor.command import system_language
 from .doctor.diagnosis import big_values
 from .errors import BadInput, NotFound
+from .messages import texts
 from .models.find import default_model, find_model
 from .pipeline.estimate import forecast
 from .pipeline.outlook import outlook

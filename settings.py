@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .errors import BadInput
+from .messages import msg
 
 ROOT = Path(__file__).resolve().parent
 """The checkout: the package's own files (presets, bundled model, sample photo)."""
@@ -76,24 +77,28 @@ def own_path(words: str | Path, what: str) -> Path:
 
     what: the option or variable that named it. Raise BadInput for what cannot be a path on this machine.
     """
-    said = f"{what} is {str(words)[:SHOWN]!r}"
+    said = {"what": what, "path": str(words)[:SHOWN]}
     try:
         path = Path(words).expanduser()
     except RuntimeError as e:
-        raise BadInput(f"{said}: this machine has no such user; write the whole path") from e
+        raise BadInput(msg("{what} is {path!r}: this machine has no such user; write the whole path", **said)) from e
     try:
         path = path.absolute()
     except OSError as e:
-        raise BadInput("the folder that this command runs in is gone; change to another one (cd)") from e
+        raise BadInput(msg("the folder that this command runs in is gone; change to another one (cd)")) from e
     try:
         str(path).encode()  # it goes into databases, JSON and TOML
         path.lstat()
     except UnicodeEncodeError as e:
-        raise BadInput(f"{said}: this name is not written in UTF-8; rename it, or choose another place") from e
+        raise BadInput(
+            msg("{what} is {path!r}: this name is not written in UTF-8; rename it, or choose another place", **said)
+        ) from e
     except (OSError, ValueError) as e:
         if isinstance(e, ValueError) or e.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
             reason = getattr(e, "strerror", None) or e
-            raise BadInput(f"{said}: no file can be called so ({reason}); choose another name") from e
+            raise BadInput(
+                msg("{what} is {path!r}: no file can be called so ({error}); choose another name", **said, error=reason)
+            ) from e
     return path
 
 
@@ -107,5 +112,5 @@ def _seconds(name: str, text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise BadInput(f"{name} is {text!r}; it must be a number of seconds, 0 or more")
+        raise BadInput(msg("{name} is {text!r}; it must be a number of seconds, 0 or more", name=name, text=text))
     return seconds

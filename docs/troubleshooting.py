@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 
-from fanslymotion.doctor import texts
+from fanslymotion.messages import texts
 from fanslymotion.settings import ROOT
 
 PAGE = ROOT / "docs" / "troubleshooting.md"

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 
 from ..errors import FanslymotionError, StoreError
 from ..fs import nearest_existing
+from ..messages import codes, texts
 from ..models.find import default_model
 from ..models.registry import list_models
 from ..pipeline import container, devices
@@ -26,13 +27,13 @@ from ..pipeline.processor import cpu_name
 from ..pipeline.torch_build import torch_build
 from ..presets import Presets, load_presets
 from ..proxies import ignored_proxies
+from ..queue.causes import MISSING_CODE
 from ..queue.jobs import MIN_FREE_BYTES, Jobs
 from ..queue.probe import round_trip
 from ..queue.types import Status, telling
 from ..settings import ROOT, Settings
-from . import loading, texts
+from . import loading
 from .diagnosis import diagnose, file_size, free_space, say_fault, size
-from .refusals import say_refusal
 
 OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
 UTF8 = {"PYTHONUTF8": "1"}
@@ -154,11 +155,10 @@ class Doctor:
         except StoreError as e:
             home = self.settings.home
             where = {"database": self.settings.database, "folder": home, "free": free_space(home)}
-            yield self.fault("store", BROKEN, _store_code(e), error=str(e), **where)
+            yield self.fault("store", BROKEN, e.code or codes.NOT_WRITABLE, error=e.message, **where)
             return
         if jobs.notice:
-            said = say_refusal(jobs.notice, self.language)
-            yield self.fault("store", WARN, "FM-QUEUE-003", error=said, database=self.settings.database)
+            yield self.fault("store", WARN, "FM-QUEUE-003", error=jobs.notice, database=self.settings.database)
         else:
             waiting, running = (jobs.count(statuses=[status]) for status in (Status.QUEUED, Status.RUNNING))
             yield self.ok("store", jobs=jobs.count(), waiting=waiting, running=running)
@@ -177,11 +177,12 @@ class Doctor:
         telling_ones = telling(workers)
         living = [worker for worker in telling_ones if worker.alive]
         if telling_ones and telling_ones[0].state == "crashed":
-            last = telling_ones[0].last_output.strip()
-            missing = last.splitlines()[0] if last else ""
-            code = "FM-WORKER-006" if "No module named" in last else "FM-WORKER-002"
-            module = last.split("No module named ")[1].split()[0].strip("'\"") if code == "FM-WORKER-006" else ""
-            yield self.fault("worker", BROKEN, code, error=missing, module=module)
+            crashed = telling_ones[0]
+            if crashed.cause.code == MISSING_CODE:
+                yield self.fault("worker", BROKEN, MISSING_CODE, module=crashed.cause.values["name"])
+            else:
+                first = crashed.last_output.strip().split("\n", 1)[0]
+                yield self.fault("worker", BROKEN, "FM-WORKER-002", error=crashed.cause or first)
         elif not living:
             if waiting:
                 yield self.fault("worker", WARN, "FM-WORKER-001", waiting=waiting)
@@ -407,14 +408,3 @@ def try_ffmpeg() -> str:
         [program, "-version"], capture_output=True, encoding="utf-8", errors="replace", timeout=30
     ).stdout
     return said.split()[2] if said.startswith("ffmpeg version") else "?"
-
-
-def _store_code(error: StoreError) -> str:
-    text = str(error)
-    if "newer" in text:
-        return "FM-QUEUE-004"
-    if "disk is full" in text:
-        return "FM-DISK-001"
-    if "damaged" in text:
-        return "FM-QUEUE-003"
-    return "FM-QUEUE-002" if "locked" in text else "FM-DISK-002"

@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from ..messages import texts
 from ..settings import Settings
-from . import texts
 from .checks import BROKEN, WARN, Check, Doctor, worst
 
 STYLES = {"ok": "green", WARN: "yellow", BROKEN: "red", "unknown": "dim"}

@@ -1,6 +1,5 @@
 """What a failed job died of, in plain words: from its error, its stage and its worker's last lines. No torch."""
 
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,15 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..fs import nearest_existing
+from ..messages import Message, as_message, codes, texts
 from ..pipeline.estimate import forecast
 from ..pipeline.plans import MemoryPlan
 from ..presets import Presets
-from ..queue.causes import find_cause
-from ..queue.faults import find_fault
 from ..queue.types import Event, Job, Status
-from . import texts
-from .notes import say_note
-from .refusals import say_refusal
 
 RETRY, SMALLER, DOWNLOAD, PHOTO = "retry", "retry_smaller", "download", "other_photo"
 
@@ -26,6 +21,9 @@ ACTIONS = {
     "FM-PHOTO-001": PHOTO,
 }
 """What mends a fault with one button; all others are tried again."""
+
+KNOWN_BY_ERRORS = ("attempts", "seconds", "free", "how", "holders")
+"""Values of a job's error that its fault's text shows, too."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +36,20 @@ class Diagnosis:
     code: str
     action: str
     resolution: str = ""
-    tried: tuple[str, ...] = ()
+    tried: tuple[Message, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def say(self, language: str = "en") -> dict[str, Any]:
-        error = say_refusal(str(self.values.get("error", "")), language)
+        error = as_message(self.values.get("error", "")).say(language).split("\n", 1)[0]
         text = texts.fault(self.code, {**self.values, "error": error}, language)
         held = self.values.get("holders")
-        more = f" {texts.say('labels', 'holders', {'names': held}, language)}" if held else ""
+        more = held.say(language) if isinstance(held, Message) else ""
         return {
             "code": self.code,
             "title": text.title,
             "cause": text.cause + more,
             "fix": text.fix,
-            "tried": [say_note(note, language) for note in self.tried],
+            "tried": [change.say(language) for change in self.tried],
             "action": self.action,
             "resolution": self.resolution,
         }
@@ -61,25 +59,25 @@ def diagnose(job: Job, presets: Presets) -> Diagnosis | None:
     """None for a job that has not failed."""
     if job.status is not Status.FAILED:
         return None
-    first = job.error.splitlines()[0] if job.error else ""
-    code, found = find_fault(job.error, job.stage)
-    action, smaller = ACTIONS.get(code, RETRY), next_smaller(job.request.resolution, presets)
+    failure, smaller = job.error, next_smaller(job.request.resolution, presets)
+    code = failure.code or codes.UNFORESEEN
+    action = ACTIONS.get(code, RETRY)
     if action == SMALLER and not smaller:
         action = RETRY
     home = job.folder.parent.parent
     values = {
-        "error": first,
+        "error": failure,
         "stage": job.stage,
         "attempts": job.attempt,
-        "how": last_words(job.error),
+        "how": "",
         "model": job.request.model,
         "folder": home,
-        "free": free_space(home) if code == "FM-DISK-001" else None,
+        "free": free_space(home) if code == codes.DISK_FULL else None,
         "resolution": smaller,
         "variant": "" if smaller else "alone",
-        "holders": holders(first),
     }
-    return Diagnosis(code, action, smaller, job.warnings, values | found)
+    known = {key: value for key, value in failure.values.items() if key in KNOWN_BY_ERRORS}
+    return Diagnosis(code, action, smaller, job.warnings, values | known)
 
 
 def say_fault(event: Event, language: str = "en") -> dict[str, str]:
@@ -88,12 +86,6 @@ def say_fault(event: Event, language: str = "en") -> dict[str, str]:
     said = {key: texts.say("idle", name, {}, language) for key, name in (("why", why), ("remedy", f"{why}_fix"))}
     text = texts.fault(event.text, {**event.data, **said}, language)
     return {"code": event.text, "title": text.title, "cause": text.cause, "fix": text.fix}
-
-
-def say_cause(last_output: str, language: str = "en") -> str:
-    """Why a worker crashed, in one sentence, "" when nobody knows."""
-    key, values = find_cause(last_output)
-    return texts.say("causes", key, values, language) if key else ""
 
 
 def big_values(plan: MemoryPlan) -> dict[str, Any]:
@@ -117,16 +109,6 @@ def next_smaller(resolution: str, presets: Presets) -> str:
     area = {name: one.width * one.height for name, one in known.items()}
     below = [name for name in known if area[name] < area[resolution]]
     return max(below, key=area.__getitem__, default="")
-
-
-def last_words(error: str) -> str:
-    """The last line that a worker said, "" when there is none."""
-    return error.strip().splitlines()[-1] if "\n" in error.strip() else ""
-
-
-def holders(error: str) -> str:
-    found = re.search(r"Video memory is held by (.*?)\. Close other programs", error)
-    return found[1] if found else ""
 
 
 def free_space(folder: Path) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import Cancelled, ModelError
+from ..messages import msg
 from ..presets import load_presets
 from ..private import users_files
 from ..settings import Settings
@@ -85,7 +86,9 @@ def download_command(
             typer.echo(f"Stopped. What is downloaded is kept: fanslymotion models download {name} goes on.", err=True)
             raise typer.Exit(130) from None
     if state.status != "done":
-        raise ModelError(f"the download of {name} was stopped; fanslymotion models download {name} goes on with it")
+        raise ModelError(
+            msg("the download of {name} was stopped; fanslymotion models download {name} goes on with it", name=name)
+        )
     typer.echo(f"{preset.label} is here and whole: {settings.models / name}")
     if preset.licence.powered_by:
         typer.echo(f"{preset.licence.powered_by}. Licence: {preset.licence.name}, {preset.licence.url}")

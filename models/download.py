@@ -15,6 +15,7 @@ import httpx
 
 from ..errors import BadInput
 from ..fs import retry_in_use, write_json
+from ..messages import msg
 from ..presets import ModelPreset
 from ..settings import Settings
 from . import hub
@@ -72,7 +73,9 @@ def download(
     raises.
     """
     if preset.source != "hub":
-        raise BadInput(f"{preset.name} does not come from the hub: it lies in {preset.folder}")
+        raise BadInput(
+            msg("{name} does not come from the hub: it lies in {folder}", name=preset.name, folder=preset.folder)
+        )
     work = _Download(preset, settings, report, patience or Patience())
     try:
         return work.run(recheck, transport)
@@ -153,8 +156,14 @@ class _Download:
         if need and need + SPARE > free:
             raise DownloadError(
                 NO_SPACE,
-                f"{self.preset.label} needs {gigabytes(need + SPARE)} on the disk of {self.folder}, "
-                f"{gigabytes(free)} are free; free some space, or set FANSLYMOTION_MODELS to a folder on another disk",
+                msg(
+                    "{model} needs {need} on the disk of {folder}, {free} are free; free some space, or set "
+                    "FANSLYMOTION_MODELS to a folder on another disk",
+                    model=self.preset.label,
+                    need=gigabytes(need + SPARE),
+                    folder=self.folder,
+                    free=gigabytes(free),
+                ),
             )
 
     def _fetch(self, client: httpx.Client, remote: Remote, file: RemoteFile) -> None:

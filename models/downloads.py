@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import BadInput, Cancelled, FanslymotionError
 from ..fs import write_json, write_whole
+from ..messages import msg
 from ..presets import ModelPreset, Presets, load_presets
 from ..private import users_umask
 from ..settings import Settings
@@ -87,7 +88,7 @@ class Downloads:
         """
         preset = (presets or load_presets(self.settings)).model(name)
         if preset.source != "hub":
-            raise BadInput(f"{name} is not downloaded: it lies in {preset.folder}")
+            raise BadInput(msg("{name} is not downloaded: it lies in {folder}", name=name, folder=preset.folder))
         running = self.state(name)
         if running and running.status in ("starting", "running"):
             return running
@@ -255,7 +256,7 @@ class _Run:
             self._end("cancelled")
             raise
         except FanslymotionError as e:
-            self._fail(e, getattr(e, "code", ""), getattr(e, "page", ""))
+            self._fail(e, e.code, getattr(e, "page", ""))
             raise
         except Exception as e:
             self._fail(e, "FM-JOB-000", "")

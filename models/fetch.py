@@ -17,6 +17,7 @@ from typing import IO, Any
 import httpx
 
 from ..fs import commit, write_whole
+from ..messages import msg
 from .hub import DAMAGED, NETWORK, DownloadError, RemoteFile, disk_error, is_passing, unreachable
 
 SYNC_EVERY = 64 * 2**20
@@ -104,9 +105,14 @@ def fetch(source: Source, file: RemoteFile, target: Path, on_bytes: Callable[[in
         if attempt == 1:
             patience.say(f"{file.path} arrived damaged (its hash is wrong): it is fetched once more")
     raise DownloadError(
-        DAMAGED, f"{file.path} arrived damaged twice (its hash is wrong); a proxy on the way may change it: try "
-        "another connection or set HF_ENDPOINT to a mirror", again=True,
-    )  # fmt: skip
+        DAMAGED,
+        msg(
+            "{file} arrived damaged twice (its hash is wrong); a proxy on the way may change it: try another "
+            "connection or set HF_ENDPOINT to a mirror",
+            file=file.path,
+        ),
+        again=True,
+    )
 
 
 def _fill(source: Source, part: "_Part", patience: Patience) -> None:
@@ -120,14 +126,20 @@ def _fill(source: Source, part: "_Part", patience: Patience) -> None:
             where = httpx.URL(source.url).host
             what = str(e).strip() or type(e).__name__
             reason = DownloadError(
-                NETWORK, f"the connection to {where} broke ({what}); what is downloaded already is kept", again=True
+                NETWORK,
+                msg(
+                    "the connection to {where} broke ({what}); what is downloaded already is kept",
+                    where=where,
+                    what=what,
+                ),
+                again=True,
             )
             patience.wait(Broken(reason))
         except Broken as e:
             patience.wait(e)
         else:
             if part.size == before:
-                patience.wait(Broken(DownloadError(NETWORK, "the server sent nothing", again=True)))
+                patience.wait(Broken(DownloadError(NETWORK, msg("the server sent nothing"), again=True)))
 
 
 def _stream(source: Source, part: "_Part", patience: Patience) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..errors import BadInput, ModelError, PresetError
+from ..messages import msg
 from ..pipeline.models import ModelFolder, check_folder, folder_preset
 from ..pipeline.tiny import FRAMES, HEIGHT, WIDTH
 from ..presets import ModelPreset, Presets
@@ -20,7 +21,13 @@ def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
     folder = own_path(name, "model")
     if not folder.is_dir():
         known = ", ".join(presets.models)
-        raise PresetError(f"model is {name!r}; choose one of {known}, or give the path of a folder with a model")
+        raise PresetError(
+            msg(
+                "model is {name!r}; choose one of {known}, or give the path of a folder with a model",
+                name=name,
+                known=known,
+            )
+        )
     return ModelFolder(folder_preset(folder), folder)
 
 
@@ -58,4 +65,4 @@ def _preset_folder(preset: ModelPreset, settings: Settings) -> Path:
     try:
         return own_path(preset.folder, f"{preset.name}: folder")
     except BadInput as e:  # one preset of the user's must not stop the list of all
-        raise ModelError(str(e)) from e
+        raise ModelError(e.message) from e

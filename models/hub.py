@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from ..messages import msg
 from ..presets import ModelPreset
 
 INFO_TIMEOUT = 15.0
@@ -28,8 +29,7 @@ class DownloadError(ModelError):
     def __init__(
         self, code: str, message: str, *, again: bool = False, page: str = "", after: float | None = None
     ) -> None:
-        super().__init__(message)
-        self.code = code
+        super().__init__(message, code=code)
         self.again = again
         self.page = page
         self.after = after
@@ -99,11 +99,19 @@ def ask(preset: ModelPreset) -> Remote:
     files = tuple(_file(sibling) for sibling in info.siblings or () if _wanted(sibling.rfilename, preset))
     missing = [p for p in preset.files if not any(fnmatch.fnmatchcase(file.path, p) for file in files)]
     if missing or not files:
-        what = missing[0] if missing else "every file"
+        what = missing[0] if missing else msg("every file")
         raise DownloadError(
-            NOT_FOUND, f"{preset.repository} at {preset.revision!r} has no {what}; the preset of {preset.name} must "
-            "name another revision or other files", page=page(preset),
-        )  # fmt: skip
+            NOT_FOUND,
+            msg(
+                "{repository} at {revision!r} has no {what}; the preset of {preset} must name another revision "
+                "or other files",
+                repository=preset.repository,
+                revision=preset.revision,
+                what=what,
+                preset=preset.name,
+            ),
+            page=page(preset),
+        )
     return Remote(preset.repository, info.sha or preset.revision, files)
 
 
@@ -127,24 +135,40 @@ def explain(preset: ModelPreset, error: Exception) -> DownloadError:
 
 def unreachable(where: str, error: BaseException) -> DownloadError:
     """No answer came. Only what may pass by itself is worth another try: see `is_passing`."""
-    kept = "What is downloaded already is kept; the models that are here go on working"
+    kept = msg("What is downloaded already is kept; the models that are here go on working")
     if is_passing(error):
         return DownloadError(
             NETWORK,
-            f"{where} cannot be reached ({_short(error)}); check the connection or set HF_ENDPOINT to a mirror. {kept}",
+            msg(
+                "{where} cannot be reached ({error}); check the connection or set HF_ENDPOINT to a mirror. {kept}",
+                where=where,
+                error=_short(error),
+                kept=kept,
+            ),
             again=True,
         )
     if _untrusted(error):
         return DownloadError(
             NETWORK,
-            f"{where} shows a certificate that this machine does not trust ({_short(error)}): an antivirus program or "
-            f"a proxy may look into encrypted connections. Set SSL_CERT_FILE to its certificate, or use another "
-            f"connection. {kept}",
+            msg(
+                "{where} shows a certificate that this machine does not trust ({error}): an antivirus program or "
+                "a proxy may look into encrypted connections. Set SSL_CERT_FILE to its certificate, or use "
+                "another connection. {kept}",
+                where=where,
+                error=_short(error),
+                kept=kept,
+            ),
         )
     return DownloadError(
         NETWORK,
-        f"{where} cannot be asked as this machine is set up ({type(error).__name__}: {_short(error)}); check the "
-        f"variables HF_ENDPOINT, HF_HUB_OFFLINE, HTTPS_PROXY and ALL_PROXY. {kept}",
+        msg(
+            "{where} cannot be asked as this machine is set up ({kind}: {error}); check the variables "
+            "HF_ENDPOINT, HF_HUB_OFFLINE, HTTPS_PROXY and ALL_PROXY. {kept}",
+            where=where,
+            kind=type(error).__name__,
+            error=_short(error),
+            kept=kept,
+        ),
     )
 
 
@@ -170,29 +194,55 @@ def refusal(preset: ModelPreset, status: int, headers: Any = None) -> DownloadEr
     if status in (401, 403) and token() and not preset.gated:
         return DownloadError(
             ACCESS,
-            f"{endpoint()} does not accept the token of this machine (it answered {status}): it is wrong or has "
-            f"expired, and {preset.label} needs none. Renew it at {TOKEN_PAGE}, or remove it: unset HF_TOKEN, or run "
-            "hf auth logout. Then download again",
+            msg(
+                "{hub} does not accept the token of this machine (it answered {status}): it is wrong or has "
+                "expired, and {model} needs none. Renew it at {page}, or remove it: unset HF_TOKEN, or run hf "
+                "auth logout. Then download again",
+                hub=endpoint(),
+                status=status,
+                model=preset.label,
+                page=TOKEN_PAGE,
+            ),
             page=TOKEN_PAGE,
         )
     if status in (401, 403):
-        have = "your token has no access to it yet" if token() else "no token was found on this machine"
+        mine = msg("your token has no access to it yet")
+        have = mine if token() else msg("no token was found on this machine")
         return DownloadError(
             ACCESS,
-            f"{preset.label} is given out only after its terms are accepted, and {have} (the hub answered {status}). "
-            f"1. Open {where}, sign in and accept the terms. 2. Make a token at {TOKEN_PAGE} (type: read). "
-            "3. Put it into the environment variable HF_TOKEN, or run: hf auth login. Then download again",
+            msg(
+                "{model} is given out only after its terms are accepted, and {have} (the hub answered {status}). "
+                "1. Open {where}, sign in and accept the terms. 2. Make a token at {page} (type: read). 3. Put "
+                "it into the environment variable HF_TOKEN, or run: hf auth login. Then download again",
+                model=preset.label,
+                have=have,
+                status=status,
+                where=where,
+                page=TOKEN_PAGE,
+            ),
             page=where,
         )
     if status == 404:
         return DownloadError(
-            NOT_FOUND, f"{where} does not exist, or not at revision {preset.revision!r} (the hub answered 404); "
-            f"correct repository and revision in the preset of {preset.name}", page=where,
-        )  # fmt: skip
-    busy = "asks to wait" if status == 429 else "has trouble of its own"
+            NOT_FOUND,
+            msg(
+                "{where} does not exist, or not at revision {revision!r} (the hub answered 404); correct "
+                "repository and revision in the preset of {preset}",
+                where=where,
+                revision=preset.revision,
+                preset=preset.name,
+            ),
+            page=where,
+        )
+    busy = msg("asks to wait") if status == 429 else msg("has trouble of its own")
     return DownloadError(
         NETWORK,
-        f"{endpoint()} {busy} (it answered {status}); what is downloaded already is kept: try again later",
+        msg(
+            "{hub} {busy} (it answered {status}); what is downloaded already is kept: try again later",
+            hub=endpoint(),
+            busy=busy,
+            status=status,
+        ),
         again=status in (408, 425, 429) or status >= 500,
         after=_retry_after(headers),
     )
@@ -201,11 +251,17 @@ def refusal(preset: ModelPreset, status: int, headers: Any = None) -> DownloadEr
 def disk_error(path: Path, error: OSError) -> DownloadError:
     """Nothing could be written there."""
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return DownloadError(NO_SPACE, f"{path} cannot be written, the disk is full; free some space, then go on")
+        return DownloadError(
+            NO_SPACE, msg("{path} cannot be written, the disk is full; free some space, then go on", path=path)
+        )
     return DownloadError(
         NOT_WRITABLE,
-        f"{path} cannot be written ({error.strerror or error}); give your user the right to, or set "
-        "FANSLYMOTION_MODELS to another folder",
+        msg(
+            "{path} cannot be written ({error}); give your user the right to, or set FANSLYMOTION_MODELS to "
+            "another folder",
+            path=path,
+            error=error.strerror or error,
+        ),
     )
 
 

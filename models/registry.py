@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import BadInput, ModelError
 from ..fs import retry_in_use, write_whole
+from ..messages import Message, msg
 from ..pipeline.models import check_folder, folder_preset
 from ..presets import ModelPreset, Presets
 from ..settings import Settings, own_path
@@ -81,7 +82,7 @@ def look(name: str, presets: Presets, settings: Settings) -> ModelEntry:
         check_folder(folder, preset)
     except ModelError as e:
         begun = preset.source == "hub" and (size > 0 or partial_bytes(preset, settings) > 0)
-        return ModelEntry(preset, folder, "partial" if begun else "missing", size, str(e), download=download)
+        return ModelEntry(preset, folder, "partial" if begun else "missing", size, e.message, download=download)
     wrong = wrong_sizes(preset, folder, settings)
     if wrong:
         return ModelEntry(preset, folder, "damaged", size, _damaged(preset, wrong), download=download)
@@ -147,24 +148,28 @@ def remove(
     """
     preset = presets.model(name)
     if preset.source == "bundled":
-        raise BadInput(f"{name} belongs to fanslymotion and stays")
+        raise BadInput(msg("{name} belongs to fanslymotion and stays", name=name))
     if preset.source == "folder":
         path = settings.presets_dir / "models" / f"{name}.toml"
         if not path.is_file():
-            raise BadInput(f"{name} is not one of your own presets: {path} does not exist")
+            raise BadInput(msg("{name} is not one of your own presets: {file} does not exist", name=name, file=path))
         path.unlink()
         return 0
     downloads = Downloads(settings)
     state = downloads.state(name)
     if state and state.status in ("starting", "running"):
-        raise BadInput(f"{name} is being downloaded; cancel that first: fanslymotion models cancel {name}")
+        raise BadInput(
+            msg(
+                "{name} is being downloaded; cancel that first: fanslymotion models cancel {same}", name=name, same=name
+            )
+        )
     folder = folder_of(preset, settings)
     # Renamed first: a removal that breaks off in the middle never leaves half a model under the name.
     grave = folder.with_name(f".{folder.name}.removed")
     size = folder_size(folder) + folder_size(grave)
     if not folder.is_dir() and not grave.is_dir():
         downloads.forget(name)
-        raise BadInput(f"{name} is not here: there is no {folder}")
+        raise BadInput(msg("{name} is not here: there is no {folder}", name=name, folder=folder))
 
     def bury() -> None:
         if grave.is_dir():  # left by a removal that broke off
@@ -176,7 +181,13 @@ def remove(
     try:
         retry_in_use(bury, patience, release)
     except OSError as e:
-        raise ModelError(f"{folder} could not be removed: {e}; end the program that uses it, then try again") from e
+        raise ModelError(
+            msg(
+                "{folder} could not be removed: {error}; end the program that uses it, then try again",
+                folder=folder,
+                error=e,
+            )
+        ) from e
     downloads.forget(name)
     return size
 
@@ -188,16 +199,18 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
     preset = folder_preset(folder)
     name = name or re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
-        raise BadInput(f"the name is {name!r}; use letters, digits, '.', '_' and '-'")
+        raise BadInput(msg("the name is {name!r}; use letters, digits, '.', '_' and '-'", name=name))
     from ..presets.loader import BUNDLED
 
     if (BUNDLED / "models" / f"{name}.toml").is_file():
-        raise BadInput(f"{name!r} is the name of a bundled model; choose another: --name")
+        raise BadInput(msg("{name!r} is the name of a bundled model; choose another: --name", name=name))
     target = settings.presets_dir / "models" / f"{name}.toml"
     try:
         write_whole(target, _toml(preset))
     except OSError as e:
-        raise ModelError(f"{target} cannot be written: {e.strerror or e}; make that folder writable") from e
+        raise ModelError(
+            msg("{file} cannot be written: {error}; make that folder writable", file=target, error=e.strerror or e)
+        ) from e
     return preset.model_copy(update={"name": name})
 
 
@@ -210,10 +223,15 @@ def folder_size(folder: Path) -> int:
     return total
 
 
-def _damaged(preset: ModelPreset, wrong: list[str]) -> str:
-    remedies = {"hub": f"fanslymotion models download {preset.name}", "bundled": "get the complete checkout again"}
-    remedy = remedies.get(preset.source, "get it from where it came")
-    return f"{wrong[0]} is not whole" + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else "") + f"; {remedy}"
+def _damaged(preset: ModelPreset, wrong: list[str]) -> Message:
+    if preset.source == "hub":
+        remedy = msg("fanslymotion models download {name}", name=preset.name)
+    else:
+        bundled = preset.source == "bundled"
+        remedy = msg("get the complete checkout again") if bundled else msg("get it from where it came")
+    if len(wrong) == 1:
+        return msg("{file} is not whole; {remedy}", file=wrong[0], remedy=remedy)
+    return msg("{file} is not whole (and {more} more); {remedy}", file=wrong[0], more=len(wrong) - 1, remedy=remedy)
 
 
 def _is_whole(path: Path) -> bool:

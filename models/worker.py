@@ -5,6 +5,7 @@ import signal
 import sys
 
 from ..errors import Cancelled, FanslymotionError
+from ..messages import codes
 from ..settings import Settings
 from .downloads import Downloads
 
@@ -20,7 +21,7 @@ def main(arguments: list[str]) -> int:
         logging.info("stopped; what is downloaded is kept")
         return 130
     except FanslymotionError as e:
-        logging.error("%s: %s", getattr(e, "code", "FM-JOB-000"), e)
+        logging.error("%s: %s", e.code or codes.UNFORESEEN, e)
         return 1
     return 0
 

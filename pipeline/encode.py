@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import RenderError
 from ..fs import commit, part_path
+from ..messages import Message, codes, msg
 from .ffmpeg import CREATION_FLAGS, REINSTALL, ffmpeg_path
 from .metadata import mark_ai_generated, settings_comment
 
@@ -74,7 +75,7 @@ class VideoEncoder:
         try:
             self._part.touch(exist_ok=False)  # a folder that cannot be written is better told in our words
         except OSError as e:
-            raise RenderError(_cannot_write(self.path, e)) from e
+            raise _cannot_write(self.path, e) from e
         try:
             self._start()
         except BaseException:
@@ -96,7 +97,15 @@ class VideoEncoder:
                 creationflags=CREATION_FLAGS,
             )
         except OSError as e:
-            raise RenderError(f"ffmpeg cannot be started ({command[0]}): {e.strerror or e}; {REINSTALL}") from e
+            raise RenderError(
+                msg(
+                    "ffmpeg cannot be started ({program}): {error}; {reinstall}",
+                    program=command[0],
+                    error=e.strerror or e,
+                    reinstall=REINSTALL,
+                ),
+                code=codes.NO_ENCODER,
+            ) from e
         assert self._process.stderr
         # A full stderr pipe would stop ffmpeg, and then us, for ever: somebody must always be reading it.
         self._reader = Thread(target=_drain, args=(self._process.stderr, self._stderr), daemon=True)
@@ -138,12 +147,12 @@ class VideoEncoder:
             if kind is not None:
                 return
             if not self.frames:
-                raise RenderError("no frame reached the encoder; nothing was written")
+                raise RenderError(msg("no frame reached the encoder; nothing was written"), code=codes.NO_ENCODER)
             self._finish()
             mark_ai_generated(self._part)
             commit(self._part, self.path)
         except OSError as e:
-            raise RenderError(_cannot_write(self.path, e)) from e
+            raise _cannot_write(self.path, e) from e
         finally:
             self._end_process()
             with suppress(OSError):  # Windows, held open: the cause of the end must not be hidden by it
@@ -157,7 +166,10 @@ class VideoEncoder:
             process.stdin.close()
             code = process.wait(FINISH_TIMEOUT)
         except subprocess.TimeoutExpired as e:
-            raise RenderError(f"ffmpeg did not finish within {FINISH_TIMEOUT:.0f} s; try again") from e
+            raise RenderError(
+                msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=FINISH_TIMEOUT),
+                code=codes.NO_ENCODER,
+            ) from e
         except OSError as e:
             raise self._failure() from e
         if code:
@@ -167,16 +179,24 @@ class VideoEncoder:
         """What ffmpeg said, with the cause in plain words where it is a known one."""
         self._end_process(grace=5.0)
         said = "\n".join(self._stderr).strip()
-        code = self._process.returncode if self._process else None
+        ended = self._process.returncode if self._process else None
+        folder, code = self.path.parent, codes.NO_ENCODER
         if "No space left on device" in said or "disk full" in said.lower():
-            cause = f"the disk with {self.path.parent} is full; free some space and retry"
+            cause, code = _disk_full(folder), codes.DISK_FULL
         elif "Unknown encoder" in said:
-            cause = f"this ffmpeg ({ffmpeg_path()}) was built without the H.264 encoder libx264; {REINSTALL}"
+            cause = msg(
+                "this ffmpeg ({program}) was built without the H.264 encoder libx264; {reinstall}",
+                program=ffmpeg_path(),
+                reinstall=REINSTALL,
+            )
         elif "Permission denied" in said:
-            cause = f"the folder {self.path.parent} cannot be written; choose another one"
+            cause, code = (
+                msg("the folder {folder} cannot be written; choose another one", folder=folder),
+                codes.VIDEO_NOT_WRITTEN,
+            )
         else:
-            cause = f"the video could not be encoded (ffmpeg ended with code {code})"
-        return RenderError(f"{cause}\n{said}" if said else cause)
+            cause = msg("the video could not be encoded (ffmpeg ended with code {code})", code=ended)
+        return RenderError(msg("{cause}\n{said}", cause=cause, said=said) if said else cause, code=code)
 
     def _end_process(self, grace: float = 0.0) -> None:
         """Leave no process, zombie, thread or open pipe behind, whatever happened before."""
@@ -202,11 +222,18 @@ def _drain(stream: IO[bytes], lines: deque[str]) -> None:
         lines.append(line.decode("utf-8", "replace").rstrip())
 
 
-def _cannot_write(path: Path, error: OSError) -> str:
+def _cannot_write(path: Path, error: OSError) -> RenderError:
     if error.errno == errno.ENOSPC:
-        return f"the disk with {path.parent} is full; free some space and retry"
+        return RenderError(_disk_full(path.parent), code=codes.DISK_FULL)
     if isinstance(error, FileNotFoundError):
-        return f"there is no folder {path.parent}; make it or choose another one"
-    if isinstance(error, PermissionError) and path.exists() and sys.platform == "win32":
-        return f"{path} is open in another program (a player?); close it there and retry"
-    return f"{path} cannot be written: {error.strerror or error}; choose another folder"
+        sentence = msg("there is no folder {folder}; make it or choose another one", folder=path.parent)
+    elif isinstance(error, PermissionError) and path.exists() and sys.platform == "win32":
+        sentence = msg("{file} is open in another program (a player?); close it there and retry", file=path)
+    else:
+        reason = error.strerror or error
+        sentence = msg("{file} cannot be written: {error}; choose another folder", file=path, error=reason)
+    return RenderError(sentence, code=codes.VIDEO_NOT_WRITTEN)
+
+
+def _disk_full(folder: Path) -> Message:
+    return msg("the disk with {folder} is full; free some space and retry", folder=folder)

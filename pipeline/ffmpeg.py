@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 from ..errors import RenderError
+from ..messages import codes, msg
 
-REINSTALL = "reinstall it: python -m pip install --force-reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE"
+REINSTALL = msg("reinstall it: python -m pip install --force-reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE")
 
 CREATION_FLAGS = 0
 if sys.platform == "win32":
@@ -20,4 +21,4 @@ def ffmpeg_path() -> str:
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except (RuntimeError, OSError) as e:
-        raise RenderError(f"ffmpeg was not found; {REINSTALL}") from e
+        raise RenderError(msg("ffmpeg was not found; {reinstall}", reinstall=REINSTALL), code=codes.NO_ENCODER) from e

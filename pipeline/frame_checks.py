@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import RenderError
+from ..messages import codes, msg
 
 FLAT_LEVELS = 2
 """A frame whose brightest and darkest pixel differ by no more than this (of 255, in every channel) is constant."""
@@ -28,9 +29,19 @@ class FrameGuard:
         for i, frame in enumerate(frames, start=first + 1):
             thin = frame[::2, ::2]
             if self.bright and np.percentile(thin, 99) <= BLACK_LEVEL:
-                raise RenderError(f"frame {i} is black though the photo is not; {_ADVICE}")
+                raise RenderError(
+                    msg("frame {number} is black though the photo is not; {advice}", number=i, advice=_ADVICE),
+                    code=codes.BROKEN_PICTURE,
+                )
             if self.textured and np.ptp(thin, axis=(0, 1)).max() <= FLAT_LEVELS:
-                raise RenderError(f"frame {i} has a single colour though the photo has not; {_ADVICE}")
+                raise RenderError(
+                    msg(
+                        "frame {number} has a single colour though the photo has not; {advice}",
+                        number=i,
+                        advice=_ADVICE,
+                    ),
+                    code=codes.BROKEN_PICTURE,
+                )
 
 
-_ADVICE = "the sampled latents are kept: try again with another seed, another size, or another model"
+_ADVICE = msg("the sampled latents are kept: try again with another seed, another size, or another model")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import RenderError
 from ..fs import write_json
+from ..messages import Message, codes, msg, template
 from ..presets import Presets
 from ..settings import Settings
 from . import devices
@@ -19,7 +20,7 @@ from .memory import change, continued, lighter, plan, resumable, smaller
 from .models import ModelFolder
 from .outlook import outlook, watch
 from .plans import SIZE, MemoryPlan, Offload
-from .progress import Stage
+from .progress import Stage, log_change
 from .request import VideoRequest
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Ladder:
     ) -> None:
         self.model = model.name
         self._machine = machine
-        self.warnings: list[str] = []
+        self.warnings: list[Message] = []
         self._memory = PlanMemory(settings)
         self._path = work / PLAN_NAME
         self._first = outlook(request, photo_size, model, presets, settings, machine=machine)
@@ -65,15 +66,27 @@ class Ladder:
         below, holders = smaller(self.plan, stage, ram), "" if ram else self._holders()
         if below is None:
             end = RenderError(
-                f"the memory is too small for this video, even with everything turned down ({error.splitlines()[0]}). "
-                f"{holders}Close other programs, or choose a smaller resolution or another model"
+                msg(
+                    "the memory is too small for this video, even with everything turned down ({error}).{holders} "
+                    "Close other programs, or choose a smaller resolution or another model",
+                    error=error.splitlines()[0],
+                    holders=holders,
+                ),
+                code=codes.MEMORY_WHILE_LOADING if stage is Stage.LOADING else codes.MEMORY,
             )
             self.note(end)
             raise end
         self._ran_out("ram_free" if ram or self.plan.device == "cpu" else "vram_free")
         before, self.plan = self.plan, below
         self._learned = not self._inherited
-        self._warn(f"Out of memory while {_DOING[stage]}; going on with: {change(before, below)}. {holders}")
+        self._warn_of_step(
+            msg(
+                "Out of memory while {doing}; going on with: {changes}.{holders}",
+                doing=DOING[stage],
+                changes=change(before, below),
+                holders=holders,
+            )
+        )
         self._keep()
         return resumable(before, below)
 
@@ -90,9 +103,12 @@ class Ladder:
         self._first = plan(first.machine, first.model, first.work, "float32")
         self.plan = continued(self._first, before.settings)
         self._widened = True
-        self._warn(
-            f"The graphics card gave numbers that are not finite (NaN) while {_DOING[stage]}; "
-            f"going on with: {change(before, self.plan)}."
+        self._warn_of_step(
+            msg(
+                "The graphics card gave numbers that are not finite (NaN) while {doing}; going on with: {changes}.",
+                doing=DOING[stage],
+                changes=change(before, self.plan),
+            )
         )
         self._keep()
 
@@ -125,11 +141,23 @@ class Ladder:
         self._short = {"ram_free": self._first.machine.ram_free}
         below = lighter(tried, killed)
         if below is None:
-            self._warn(f"{_KILLED.format(_DOING[killed])} No smaller way of working is left; it is tried as it was.")
+            self._warn(
+                msg(
+                    "The system ended the worker while {doing}: memory ran out. No smaller way of working is left; "
+                    "it is tried as it was.",
+                    doing=DOING[killed],
+                )
+            )
             return tried
         if forecast(today).ram < forecast(below).ram:
             return today
-        self._warn(f"{_KILLED.format(_DOING[killed])} Going on with: {change(tried, below)}.")
+        self._warn_of_step(
+            msg(
+                "The system ended the worker while {doing}: memory ran out. Going on with: {changes}.",
+                doing=DOING[killed],
+                changes=change(tried, below),
+            )
+        )
         return below
 
     def _ran_out(self, name: str) -> None:
@@ -164,29 +192,37 @@ class Ladder:
         )
         if plan.shrunk:
             work = plan.work
-            what = "without guidance and " if work.guided and not plan.guided else ""
-            self._warn(
-                f"To fit this machine the video is drawn {what}at {plan.width}×{plan.height} instead of "
-                f"{work.width}×{work.height}; the finished size stays."
+            unguided = template(
+                "To fit this machine the video is drawn without guidance and at {now} instead of {wanted}; "
+                "the finished size stays."
             )
+            guided = template(
+                "To fit this machine the video is drawn at {now} instead of {wanted}; the finished size stays."
+            )
+            sizes = {"now": f"{plan.width}×{plan.height}", "wanted": f"{work.width}×{work.height}"}
+            self._warn(Message(unguided if work.guided and not plan.guided else guided, sizes))
 
-    def _warn(self, text: str) -> None:
-        self.warnings.append(text.strip())
-        log.warning("%s", text.strip())
+    def _warn(self, what: Message) -> None:
+        self.warnings.append(what)
+        log.warning("%s", what)
 
-    def _holders(self) -> str:
+    def _warn_of_step(self, what: Message) -> None:
+        """Another way of working was taken: should the worker die of the next, too, the job still tells of it."""
+        self.warnings.append(what)
+        log_change(log, what)
+
+    def _holders(self) -> Message | str:
         """Who else holds video memory, as a sentence; "" when nobody does or it is not about a GPU."""
         sample = watch.sample() if self.plan.device == "cuda" else None
         found = devices.others(sample, frozenset({os.getpid()})) if sample else ()
         named = [f"{p.name} ({p.memory >> 20} MB)" if p.memory else p.name for p in found[:3]]
-        return f"Video memory is held by {', '.join(named)}. " if named else ""
+        return msg(" Video memory is held by {names}.", names=", ".join(named)) if named else ""
 
 
-_KILLED = "The system ended the worker while {}: memory ran out."
-_DOING = {
-    Stage.LOADING: "loading the model",
-    Stage.CONDITIONING: "reading the photo",
-    Stage.SAMPLING: "drawing",
-    Stage.DECODING: "decoding",
-    Stage.SAVING: "saving",
+DOING = {
+    Stage.LOADING: msg("loading the model"),
+    Stage.CONDITIONING: msg("reading the photo"),
+    Stage.SAMPLING: msg("drawing"),
+    Stage.DECODING: msg("decoding"),
+    Stage.SAVING: msg("saving"),
 }

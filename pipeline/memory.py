@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..messages import Message, joined, msg
 from .estimate import STAGES, forecast, peak
 from .machine import Machine
 from .plans import SIZE, MemoryPlan, ModelSize, Offload, Work
@@ -93,26 +94,28 @@ def continued(fresh: MemoryPlan, size: Mapping[str, Any]) -> MemoryPlan:
     return now
 
 
-def change(before: MemoryPlan, after: MemoryPlan) -> str:
+def change(before: MemoryPlan, after: MemoryPlan) -> Message:
     """What a step down changes, in words for the log: `model offload instead of all on the GPU`."""
-    parts = []
+    parts: list[Message] = []
     if before.placement != after.placement:
-        parts.append(f"{after.placement} instead of {before.placement}")
+        parts.append(msg("{now} instead of {before}", now=after.placement, before=before.placement))
     if before.dtype != after.dtype:
-        parts.append(f"{after.dtype} instead of {before.dtype}")
+        parts.append(msg("{now} instead of {before}", now=after.dtype, before=before.dtype))
     if (before.width, before.height) != (after.width, after.height):
-        parts.append(f"sampling at {after.width}×{after.height} instead of {before.width}×{before.height}")
+        size, old = f"{after.width}×{after.height}", f"{before.width}×{before.height}"
+        parts.append(msg("sampling at {now} instead of {before}", now=size, before=old))
     if before.window != after.window:
-        parts.append(f"{after.window} frames at once instead of {before.window}")
+        parts.append(msg("{now} frames at once instead of {before}", now=after.window, before=before.window))
     if before.guided and not after.guided:
-        parts.append("without guidance")
+        parts.append(msg("without guidance"))
     if after.two_pass and not before.two_pass:
-        parts.append("guidance in two passes")
+        parts.append(msg("guidance in two passes"))
     if after.chunked and not before.chunked:
-        parts.append("forward chunking")
+        parts.append(msg("forward chunking"))
     if before.decode_chunk != after.decode_chunk:
-        parts.append(f"decoding {after.decode_chunk} frames at once instead of {before.decode_chunk}")
-    return ", ".join(parts)
+        chunks = {"now": after.decode_chunk, "before": before.decode_chunk}
+        parts.append(msg("decoding {now} frames at once instead of {before}", **chunks))
+    return joined(parts)
 
 
 def resumable(before: MemoryPlan, after: MemoryPlan) -> bool:

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from .. import __version__
 from ..errors import BadInput, RenderError
+from ..messages import msg
 from .ffmpeg import CREATION_FLAGS, ffmpeg_path
 
 XMP_UUID = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
@@ -63,7 +64,11 @@ def read_metadata(path: Path) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, RecursionError):
         ours, settings = False, {}
     if not ours:
-        raise BadInput(f"{path.name} holds no settings: choose a video made by fanslymotion and not saved anew since")
+        raise BadInput(
+            msg(
+                "{name} holds no settings: choose a video made by fanslymotion and not saved anew since", name=path.name
+            )
+        )
     return settings
 
 
@@ -81,9 +86,15 @@ def _comment(path: Path) -> str:
     with _opened(path) as file:
         span = _find(file, b"moov", (0, _length(file)), path)
         if span is None:
-            raise BadInput(f"{path.name} is not a whole mp4 video; choose another file or copy it again")
+            raise BadInput(msg("{name} is not a whole mp4 video; choose another file or copy it again", name=path.name))
         if span[1] - span[0] > MAX_MOOV:
-            raise BadInput(f"{path.name} is damaged: its index claims {span[1] - span[0]} bytes; copy it again")
+            raise BadInput(
+                msg(
+                    "{name} is damaged: its index claims {bytes} bytes; copy it again",
+                    name=path.name,
+                    bytes=span[1] - span[0],
+                )
+            )
         moov = io.BytesIO(_read(file, *span))
     place: tuple[int, int] | None = (0, len(moov.getbuffer()))
     for kind in (b"udta", b"meta", b"ilst", b"\xa9cmt", b"data"):
@@ -99,7 +110,13 @@ def _opened(path: Path) -> IO[bytes]:
     try:
         return open(path, "rb")
     except (OSError, ValueError) as e:
-        raise BadInput(f"{path} cannot be read: {getattr(e, 'strerror', None) or e}; choose another file") from e
+        raise BadInput(
+            msg(
+                "{name} cannot be read: {error}; choose another file",
+                name=path,
+                error=getattr(e, "strerror", None) or e,
+            )
+        ) from e
 
 
 def _length(file: IO[bytes]) -> int:
@@ -130,7 +147,7 @@ def _boxes(file: IO[bytes], start: int, end: int, path: Path) -> Iterator[tuple[
         elif size == 0:
             size = end - start
         if size < header or size > end - start:
-            raise BadInput(f"{path.name} is not a whole mp4 video; choose another file or copy it again")
+            raise BadInput(msg("{name} is not a whole mp4 video; choose another file or copy it again", name=path.name))
         yield kind, start + header, start + size
         start += size
 
@@ -159,7 +176,7 @@ def probe(path: Path) -> VideoInfo:
     duration = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)
     frames = re.findall(r"frame=\s*(\d+)", said)
     if run.returncode or not (stream and duration and frames):
-        raise RenderError(f"{path} cannot be decoded:\n{said[-2000:]}")
+        raise RenderError(msg("{name} cannot be decoded:\n{said}", name=path, said=said[-2000:]))
     hours, minutes, seconds = duration.groups()
     codec, pixel_format, width, height, fps = stream.groups()
     length = int(hours) * 3600 + int(minutes) * 60 + float(seconds)

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import ModelError
+from ..messages import Message, codes, msg
 from ..presets import ModelPreset
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,17 @@ def folder_preset(folder: Path) -> ModelPreset:
     except ValidationError as e:
         first = e.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"{folder}: {key} is {first['input']!r}: {first['msg']}; correct {OWN_FILE} there") from e
+        raise ModelError(
+            msg(
+                "{folder}: {key} is {value!r}: {why}; correct {file} there",
+                folder=folder,
+                key=key,
+                value=first["input"],
+                why=first["msg"],
+                file=OWN_FILE,
+            ),
+            code=codes.WRONG_SETTING,
+        ) from e
 
 
 def native_size(sample_size: Any, factor: int) -> tuple[int, int]:
@@ -101,22 +112,39 @@ def check_folder(folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
     """Raise ModelError that says what is missing or wrong and what to do about it."""
     remedy = _remedy(folder, preset)
     if not folder.is_dir():
-        raise ModelError(f"there is no model folder {folder}; {remedy}")
+        raise ModelError(
+            msg("there is no model folder {folder}; {remedy}", folder=folder, remedy=remedy), code=codes.MODEL_ABSENT
+        )
     missing = [path for path in CONFIGS.values() if not (folder / path).is_file()]
     if missing:
-        raise ModelError(f"{folder} is not a whole Stable Video Diffusion model: {missing[0]} is missing; {remedy}")
+        raise ModelError(
+            msg(
+                "{folder} is not a whole Stable Video Diffusion model: {part} is missing; {remedy}",
+                folder=folder,
+                part=missing[0],
+                remedy=remedy,
+            ),
+            code=codes.MODEL_ABSENT,
+        )
     for part, wanted in CLASSES.items():
         found = _config(folder, part).get("_class_name")
         if found != wanted:
             raise ModelError(
-                f"{folder} is not a Stable Video Diffusion model: its {part} is a {found}, it must be a {wanted}; "
-                "choose a folder of that architecture in diffusers' format"
+                msg(
+                    "{folder} is not a Stable Video Diffusion model: its {part} is a {found}, it must be a {wanted}; "
+                    "choose a folder of that architecture in diffusers' format",
+                    folder=folder,
+                    part=part,
+                    found=found,
+                    wanted=wanted,
+                ),
+                code=codes.WRONG_SETTING,
             )
     variants = {part: _variants(folder / part, stem, remedy) for part, stem in WEIGHTS.items()}
     return ModelFiles(variants, _fingerprint(folder))
 
 
-def _variants(folder: Path, stem: str, remedy: str) -> tuple[str, ...]:
+def _variants(folder: Path, stem: str, remedy: Message) -> tuple[str, ...]:
     found = []
     for variant in ("", "fp16"):
         dot = f".{variant}" if variant else ""
@@ -127,10 +155,14 @@ def _variants(folder: Path, stem: str, remedy: str) -> tuple[str, ...]:
         return tuple(found)
     if any(folder.glob("*.bin")) or any(folder.glob("*.ckpt")) or any(folder.glob("*.pt")):
         raise ModelError(
-            f"{folder} has its weights only as pickle files, which can run any code when they are opened and are "
-            "never loaded here; get the model's .safetensors files"
+            msg(
+                "{folder} has its weights only as pickle files, which can run any code when they are opened and "
+                "are never loaded here; get the model's .safetensors files",
+                folder=folder,
+            )
         )
-    raise ModelError(f"{folder / (stem + '.safetensors')} is missing; {remedy}")
+    missing = folder / (stem + ".safetensors")
+    raise ModelError(msg("{file} is missing; {remedy}", file=missing, remedy=remedy), code=codes.MODEL_ABSENT)
 
 
 def _fingerprint(folder: Path) -> str:
@@ -146,19 +178,27 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _remedy(folder: Path, preset: ModelPreset | None) -> str:
+def _remedy(folder: Path, preset: ModelPreset | None) -> Message:
     if preset is not None and preset.source == "hub":
-        return f"download it: fanslymotion models download {preset.name}"
+        return msg("download it: fanslymotion models download {name}", name=preset.name)
     if preset is not None and preset.source == "bundled":
-        return "it belongs to fanslymotion: get the complete checkout again"
-    return "give the path of a complete folder in diffusers' format (model_index.json, unet, vae, image_encoder, …)"
+        return msg("it belongs to fanslymotion: get the complete checkout again")
+    return msg(
+        "give the path of a complete folder in diffusers' format (model_index.json, unet, vae, image_encoder, …)"
+    )
 
 
 def _config(folder: Path, part: str) -> dict[str, Any]:
     path = folder / CONFIGS[part]
     if not path.is_file():
         raise ModelError(
-            f"{folder} is not a whole Stable Video Diffusion model: {CONFIGS[part]} is missing; {_remedy(folder, None)}"
+            msg(
+                "{folder} is not a whole Stable Video Diffusion model: {part} is missing; {remedy}",
+                folder=folder,
+                part=CONFIGS[part],
+                remedy=_remedy(folder, None),
+            ),
+            code=codes.MODEL_ABSENT,
         )
     return _read_json(path)
 
@@ -167,7 +207,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:
-        raise ModelError(f"{path} cannot be read: {e}; get that file of the model again") from e
+        raise ModelError(
+            msg("{file} cannot be read: {error}; get that file of the model again", file=path, error=e)
+        ) from e
     if not isinstance(data, dict):
-        raise ModelError(f"{path} does not hold what it should (a JSON object); get that file of the model again")
+        raise ModelError(
+            msg("{file} does not hold what it should (a JSON object); get that file of the model again", file=path)
+        )
     return data

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from ..errors import BadInput
+from ..errors import PhotoError
+from ..messages import msg
 from .photo_file import PhotoFile
 
 END, SCAN, ALONE = 0xD9, 0xDA, 0x01
@@ -24,12 +25,14 @@ FILLER = b"\x55" * 256
 
 
 def read_jpeg(data: bytes, name: str) -> PhotoFile:
-    """Look at the segments. A missing end marker is added. Raise BadInput for kinds that no decoder here knows."""
+    """Look at the segments. A missing end marker is added. Raise PhotoError for kinds that no decoder here knows."""
     most, kind = 0, 0
     for kind, body in _segments(data):
         if kind in FRAMES:
             if body[:1] not in (b"", b"\x08"):
-                raise BadInput(f"{name} is a JPEG with {body[0]} bits a channel; save it with 8")
+                raise PhotoError(
+                    msg("{name} is a JPEG with {bits} bits a channel; save it with 8", name=name, bits=body[0])
+                )
             most = MOST_PIXELS if kind in SEQUENTIAL else 0  # a progressive one is held whole, whatever size is asked
     if kind == END:
         return PhotoFile(data, most_pixels=most)

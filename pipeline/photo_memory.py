@@ -2,7 +2,8 @@
 
 from PIL import Image
 
-from ..errors import BadInput
+from ..errors import PhotoError
+from ..messages import msg
 
 FIXED = 105_000_000
 """Bytes of a process that decodes photos, whatever the photo: interpreter, libraries, three pictures as kept."""
@@ -25,7 +26,7 @@ TURNED = 4.0
 ORIENTATION = 0x0112
 
 
-class NeedsMemory(BadInput):
+class NeedsMemory(PhotoError):
     """The photo would take more memory than the caller grants."""
 
 
@@ -36,8 +37,16 @@ def check_memory(image: Image.Image, name: str, limit: int | None) -> None:
     needed = decoding_bytes(image)
     if needed > limit:
         raise NeedsMemory(
-            f"{name} takes about {round(needed / 1e6)} MB of memory to open ({image.width} × {image.height} pixels, "
-            f"{image.format}), more than {round(limit / 1e6)} MB; save it smaller, or as JPEG"
+            msg(
+                "{name} takes about {mb} MB of memory to open ({width} × {height} pixels, {format}), more than "
+                "{limit} MB; save it smaller, or as JPEG",
+                name=name,
+                mb=round(needed / 1e6),
+                width=image.width,
+                height=image.height,
+                format=image.format,
+                limit=round(limit / 1e6),
+            )
         )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
-from ..errors import BadInput
+from ..errors import PhotoError
+from ..messages import Message, msg
 from .colour import ADOBE_RGB, Colours, to_srgb
 from .photo_deep import deep_pixels
 from .photo_file import PhotoFile
@@ -37,15 +38,15 @@ TURNS = {
 """By EXIF orientation; 1 lies as it should."""
 
 
-def normalise(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Image, tuple[str, ...]]:
+def normalise(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Image, tuple[Message, ...]]:
     """Decode and convert. Reduced as early as the mode allows, so that a large photo costs little memory.
 
     image: opened, not yet decoded. file: what is known of its bytes.
-    Returns the picture, without any metadata, and notes for the person. Raise BadInput, or any error of a decoder.
+    Returns the picture, without any metadata, and notes for the person. Raise PhotoError, or any error of a decoder.
     """
     image.draft(None, _bounded(image.size))  # JPEG only: decode at 1/2, 1/4 or 1/8
     profile = file.profile or image.info.get("icc_profile")
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
     deep = deep_pixels(file.data, _bounded(image.size)) if file.deep and file.colours else None
     if deep is not None and file.colours:
         exif = _exif(image)
@@ -62,7 +63,7 @@ def normalise(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Ima
         rgb, alpha = _eight_bit_srgb(image, profile, colours)
     if alpha is not None:
         if alpha.getextrema() == (0, 0):
-            raise BadInput(f"{name} is completely transparent; choose a photo with something on it")
+            raise PhotoError(msg("{name} is completely transparent; choose a photo with something on it", name=name))
         white = Image.new("RGB", rgb.size, "white")
         white.paste(rgb, mask=alpha)
         rgb = white
@@ -92,7 +93,7 @@ def _bounded(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def _without_end(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Image, tuple[str, ...]]:
+def _without_end(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Image, tuple[Message, ...]]:
     """Cut off the rows that a cut JPEG lacks. Raise OSError when they are too many."""
     missing = missing_share(image, file.data)
     if missing > MOST_MISSING:
@@ -100,7 +101,13 @@ def _without_end(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.
     if not missing:
         return image, ()
     left = image.crop((0, 0, image.width, round(image.height * (1 - missing))))
-    return left, (f"the end of {name} is missing: {math.ceil(missing * 100)} % of the picture was cut off",)
+    return left, (
+        msg(
+            "the end of {name} is missing: {share} % of the picture was cut off",
+            name=name,
+            share=math.ceil(missing * 100),
+        ),
+    )
 
 
 def _eight_bit_srgb(

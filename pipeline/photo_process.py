@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from ..errors import BadInput, StoreError
+from ..errors import BadInput, PhotoError, StoreError
 from ..fs import write_whole
+from ..messages import Message, msg
 from .ffmpeg import CREATION_FLAGS
 from .photo import jpeg_view, read_photo, save_photo
 from .photo_memory import NeedsMemory
@@ -39,7 +40,7 @@ class Decoded(NamedTuple):
 
     width: int
     height: int
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
 
 class Decoder:
@@ -155,16 +156,32 @@ def _ask(process: "subprocess.Popen[str]", order: dict[str, Any]) -> dict[str, A
 
 def _understood(answer: dict[str, Any] | None, watch: _Watch, name: str) -> Decoded:
     if answer is None and watch.why == "memory":
-        raise NeedsMemory(f"{name} takes more than {watch._limit // 10**6} MB of memory to open; save it smaller")
+        raise NeedsMemory(
+            msg(
+                "{name} takes more than {limit} MB of memory to open; save it smaller",
+                name=name,
+                limit=watch._limit // 10**6,
+            )
+        )
     if answer is None and watch.why == "time":
-        raise BadInput(f"{name} takes longer than {MOST_SECONDS:.0f} s to open; save it smaller, or as JPEG")
+        raise PhotoError(
+            msg(
+                "{name} takes longer than {seconds:.0f} s to open; save it smaller, or as JPEG",
+                name=name,
+                seconds=MOST_SECONDS,
+            )
+        )
     if answer is None:
         log.warning("a photo ended the process that decodes photos: %s", name)
-        raise BadInput(f"{name} is damaged or incomplete; open it in a picture viewer and save it again")
+        raise PhotoError(
+            msg("{name} is damaged or incomplete; open it in a picture viewer and save it again", name=name)
+        )
     if "size" in answer:
         width, height = answer["size"]
-        return Decoded(width, height, tuple(answer["notes"]))
-    raise {"memory": NeedsMemory, "disk": StoreError}.get(answer["kind"], BadInput)(answer["sentence"])
+        return Decoded(width, height, tuple(map(Message.from_json, answer["notes"])))
+    raise {"memory": NeedsMemory, "disk": StoreError}.get(answer["kind"], PhotoError)(
+        Message.from_json(answer["sentence"])
+    )
 
 
 def decode(order: dict[str, Any]) -> dict[str, Any]:
@@ -173,16 +190,17 @@ def decode(order: dict[str, Any]) -> dict[str, Any]:
         image, notes = read_photo(Path(order["source"]), order["name"], memory=order["limit"])
         save_photo(image, Path(order["photo"]))
         write_whole(Path(order["view"]), jpeg_view(image, order["side"]))
-        return {"size": image.size, "notes": notes}
+        return {"size": image.size, "notes": [note.to_json() for note in notes]}
     except NeedsMemory as e:
-        return {"kind": "memory", "sentence": str(e)}
+        return {"kind": "memory", "sentence": e.message.to_json()}
     except BadInput as e:
-        return {"kind": "photo", "sentence": str(e)}
+        return {"kind": "photo", "sentence": e.message.to_json()}
     except StoreError as e:
-        return {"kind": "disk", "sentence": str(e)}
+        return {"kind": "disk", "sentence": e.message.to_json()}
     except OSError as e:
         place = Path(order["view"]).parent
-        return {"kind": "disk", "sentence": f"the photo cannot be kept in {place}: {e.strerror or e}"}
+        sentence = msg("the photo cannot be kept in {folder}: {error}", folder=place, error=e.strerror or e)
+        return {"kind": "disk", "sentence": sentence.to_json()}
 
 
 def main() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from ..errors import BadInput
+from ..errors import PhotoError
+from ..messages import msg
 
 SUBFILE, WIDTH, BITS, PHOTOMETRIC, CHANNELS, PLANES, SUB_IFDS, SAMPLES, DNG = (
     *(254, 256, 258, 262, 277, 284, 330, 339, 50706),
@@ -39,21 +40,29 @@ def is_raw(data: bytes, tags: Tags) -> bool:
 
 
 def check_kind(tags: Tags, name: str) -> None:
-    """Raise BadInput for numbers that are not read here: colour with other than 1 to 8, or 16, bits a channel."""
+    """Raise PhotoError for numbers that are not read here: colour with other than 1 to 8, or 16, bits a channel."""
     channels, bits = tags.get(CHANNELS, 1), max(tags.get(BITS, (1,)))
     if channels < 3 or bits <= 8:
         return
     if _format(tags) == FLOAT:
-        raise BadInput(f"{name} is a TIFF with floating-point colours; save it with 8 or 16 bits a channel")
+        raise PhotoError(
+            msg("{name} is a TIFF with floating-point colours; save it with 8 or 16 bits a channel", name=name)
+        )
     if bits != 16:
         raise unknown_kind(tags, name)
 
 
-def unknown_kind(tags: Tags, name: str) -> BadInput:
+def unknown_kind(tags: Tags, name: str) -> PhotoError:
     """For a TIFF whose tags are sound and whose kind Pillow does not know."""
     channels, bits = tags.get(CHANNELS, 1), max(tags.get(BITS, (1,)))
-    return BadInput(
-        f"{name} is a TIFF of {channels} × {bits} bits a pixel, a kind that is not read here; save it as JPEG or PNG"
+    return PhotoError(
+        msg(
+            "{name} is a TIFF of {channels} × {bits} bits a pixel, a kind that is not read here; save it as "
+            "JPEG or PNG",
+            name=name,
+            channels=channels,
+            bits=bits,
+        )
     )
 
 
@@ -89,7 +98,13 @@ def grey_range(values: np.ndarray, tags: Tags, name: str) -> tuple[np.ndarray, f
     top = float(np.nanmax(values, initial=0))
     if _format(tags) == FLOAT:
         if not 0 <= top <= 1.5 and not 32 < top <= 65535 * 1.01:
-            raise BadInput(f"{name} is a TIFF with floating-point numbers up to {top:g}; save it with 8 or 16 bits")
+            raise PhotoError(
+                msg(
+                    "{name} is a TIFF with floating-point numbers up to {top:g}; save it with 8 or 16 bits",
+                    name=name,
+                    top=top,
+                )
+            )
         return values, 1.0 if top <= 1.5 else 255.0 if top <= 257 else 65535.0, inverted
     if bits <= 16:
         return values, 2.0**bits - 1, inverted

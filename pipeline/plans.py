@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ..messages import Message, msg
 from .machine import Machine
 
 LARGE = 500_000_000
@@ -108,10 +109,8 @@ class MemoryPlan:
     decode_chunk: int
 
     @property
-    def placement(self) -> str:
-        if self.device == "cpu":
-            return "CPU"
-        return "all on the GPU" if self.offload is Offload.NONE else f"{self.offload} offload"
+    def placement(self) -> Message:
+        return msg("CPU") if self.device == "cpu" else _PLACEMENTS[self.offload]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -123,3 +122,11 @@ class MemoryPlan:
         """The picture is sampled smaller, or without guidance, than the settings wish."""
         wished = (self.work.width, self.work.height, self.work.guided)
         return (self.width, self.height, self.guided) != wished
+
+
+_PLACEMENTS = {
+    Offload.NONE: msg("all on the GPU"),
+    Offload.MODEL: msg("model offload"),
+    Offload.GROUP: msg("group offload"),
+    Offload.SEQUENTIAL: msg("sequential offload"),
+}

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from ..errors import Cancelled
+from ..messages import Message, msg, template
 from ..presets import Presets
 from ..settings import Settings
 from .checkpoint import INTERVAL, Checkpoints
@@ -48,9 +49,9 @@ log = logging.getLogger(__name__)
 LONG_LOAD = 60.0
 """Seconds after which one is told that loading goes on."""
 
-SMALL_PHOTO = "The photo is small ({size}): it has no more detail than the model draws, so none is added."
+SMALL_PHOTO = template("The photo is small ({size}): it has no more detail than the model draws, so none is added.")
 
-RANDOM_MODEL = (
+RANDOM_MODEL = msg(
     "The model 'mini' is an untrained stand-in here: its pictures are coloured noise. "
     "Choose another model for real videos (fanslymotion models list)."
 )
@@ -147,7 +148,7 @@ class _Job:
         self.settings = settings
         self.renderers = renderers
         self.progress = progress
-        self.warnings: list[str] = []
+        self.warnings: list[Message] = []
         self.measures: dict[str, Any] = {}
         """resumed: (window, step) it was taken up at, or None. frames_sha256: of the decoded frames. latents: theirs.
 
@@ -267,7 +268,7 @@ class _Job:
             return None
         drawn, size, fit = (clip.width, clip.height), (order.width, order.height), order.request.fit
         if enlarged(drawn, self.trim, size) and too_small(self.image.size, drawn, fit):
-            self._warn(SMALL_PHOTO.format(size=f"{self.image.width}×{self.image.height}"))
+            self._warn(Message(SMALL_PHOTO, {"size": f"{self.image.width}×{self.image.height}"}))
             return None
         return np.asarray(photo_for_detail(self.image, drawn, self.trim, size, fit))
 
@@ -353,9 +354,9 @@ class _Job:
         self.stage = moment.stage
         self.progress(replace(moment, fraction=self.clock.share, eta_seconds=self.clock.eta))
 
-    def _warn(self, text: str) -> None:
-        self.warnings.append(text)
-        log.warning(text)
+    def _warn(self, what: Message) -> None:
+        self.warnings.append(what)
+        log.warning("%s", what)
 
     def _log_resumed(self, state: ClipState) -> None:
         plan, steps = self.order.clip.plan, self.order.clip.steps

@@ -1,9 +1,15 @@
 """How a running job reports itself: one callback, called with what is happening now."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from ..messages import Message
+
+CHANGE = "change"
+"""Attribute of a log record: the `Message` of how a job goes on in another way."""
 
 
 class Stage(StrEnum):
@@ -48,6 +54,11 @@ class Progress:
     x0: Any = None
     preview: Callable[[], bytes] | None = None
     message: str = ""
+
+
+def log_change(log: logging.Logger, change: Message) -> None:
+    """Log as a warning that a job goes on in another way. A worker keeps it with the job (`queue.reporter`)."""
+    log.warning("%s", change, extra={CHANGE: change})
 
 
 ProgressCallback = Callable[[Progress], None]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
+from ..messages import msg
 from .models import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .offload import HOOKED, Masters, hook
 from .oom import is_oom
@@ -190,11 +191,18 @@ def _part(kind: Any, part: str, model: ModelFolder, files: ModelFiles, **dtype: 
     except Exception as e:  # the libraries raise OSError, ValueError, RuntimeError, KeyError and SafetensorError here
         if is_oom(e):
             raise  # these files are well
-        raise ModelError(f"{folder} could not be loaded: {e}; get these files of the model again") from e
+        raise ModelError(
+            msg("{folder} could not be loaded: {error}; get these files of the model again", folder=folder, error=e)
+        ) from e
     if info["missing_keys"]:
         missing = sorted(info["missing_keys"])
         raise ModelError(
-            f"{folder} lacks {len(missing)} weights, the first is {missing[0]}; get these files of the model again"
+            msg(
+                "{folder} lacks {count} weights, the first is {first}; get these files of the model again",
+                folder=folder,
+                count=len(missing),
+                first=missing[0],
+            )
         )
     return loaded.requires_grad_(False).eval()
 
@@ -203,8 +211,14 @@ def _check_scheduler(folder: Any, config: Any) -> None:
     for key, wanted in {"prediction_type": "v_prediction", "timestep_type": "continuous"}.items():
         if config.get(key) != wanted:
             raise ModelError(
-                f"{folder}: scheduler_config.json says {key} = {config.get(key)!r}; a Stable Video Diffusion model "
-                f"has {wanted!r}: get that file of the model again"
+                msg(
+                    "{folder}: scheduler_config.json says {key} = {value!r}; a Stable Video Diffusion model has "
+                    "{wanted!r}: get that file of the model again",
+                    folder=folder,
+                    key=key,
+                    value=config.get(key),
+                    wanted=wanted,
+                )
             )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import BadInput
+from ..messages import Message, msg
 
 MAX_SEED = 2**32 - 1
 
@@ -44,9 +45,14 @@ class VideoRequest:
         _check_range("noise_aug_strength", self.noise_aug_strength, 0.0, 1.0, (int, float))
         _check_range("fps", self.fps, 5, 30, int)
         if not isinstance(self.detail, bool):
-            raise BadInput(f"detail is {self.detail!r}; it must be true or false")
+            raise BadInput(msg("detail is {value!r}; it must be true or false", value=self.detail))
         if self.fit not in ("crop", "pad"):
-            raise BadInput(f"fit is {self.fit!r}; it must be 'crop' (fill the frame) or 'pad' (keep the whole photo)")
+            raise BadInput(
+                msg(
+                    "fit is {value!r}; it must be 'crop' (fill the frame) or 'pad' (keep the whole photo)",
+                    value=self.fit,
+                )
+            )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,7 +63,11 @@ class VideoRequest:
         unknown = set(data) - {f.name for f in fields(cls)}
         if unknown:
             raise BadInput(
-                f"unknown setting {sorted(unknown)[0]!r}; known are {', '.join(f.name for f in fields(cls))}"
+                msg(
+                    "unknown setting {name!r}; known are {known}",
+                    name=sorted(unknown)[0],
+                    known=", ".join(f.name for f in fields(cls)),
+                )
             )
         return cls(**data)
 
@@ -72,11 +82,19 @@ class VideoResult:
     frames: int
     fps: int
     stage_seconds: dict[str, float]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Message, ...] = ()
 
 
 def _check_range(name: str, value: Any, low: float, high: float, kind: Any) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-        raise BadInput(f"{name} is {value!r}; it must be a number from {low} to {high}")
+        raise BadInput(
+            msg(
+                "{name} is {value!r}; it must be a number from {low} to {high}",
+                name=name,
+                value=value,
+                low=low,
+                high=high,
+            )
+        )

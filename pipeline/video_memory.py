@@ -1,5 +1,6 @@
 """What torch is told about the card's memory, and whether the card still answers."""
 
+import re
 import sys
 from typing import Any
 
@@ -25,3 +26,12 @@ def gpu_is_lost() -> bool:
     except RuntimeError:
         return True
     return False
+
+
+DRIVER_FAILURES = re.compile(r"CUDA error|illegal memory access|device-side assert|CUDNN_STATUS", re.IGNORECASE)
+"""In torch's own words."""
+
+
+def is_driver_failure(error: BaseException) -> bool:
+    """Whether torch reports an error of the driver that no further call in this process survives."""
+    return DRIVER_FAILURES.search(str(error)) is not None

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ..errors import PresetError
+from ..messages import msg
 from ..settings import Settings
 from .schema import Duration, ModelPreset, Preset, Quality, Resolution
 
@@ -102,7 +103,9 @@ def _tables(folders: list[Path], filename: str, kind: type[P]) -> dict[str, P]:
             continue
         for name, table in _read(path).items():
             if not isinstance(table, dict):
-                raise PresetError(f"{path}: {name} = {table!r}; write it as a table: [{name}]")
+                raise PresetError(
+                    msg("{path}: {name} = {table!r}; write it as a table: [{name}]", path=path, name=name, table=table)
+                )
             found[name] = found.get(name, {}) | table
             source[name] = path
     return {name: _check(kind, name, table, source[name]) for name, table in found.items()}
@@ -118,14 +121,14 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise PresetError(f"{path}: {e}; correct the file or delete it") from e
+        raise PresetError(msg("{file}: {why}; correct the file or delete it", file=path, why=e)) from e
 
 
 def _check(kind: type[P], name: str, table: dict[str, Any], path: Path) -> P:
     try:
         return kind.model_validate(table | {"name": name})
     except ValidationError as e:
-        raise PresetError(f"{path}: {name}: {_first_mistake(e)}") from e
+        raise PresetError(msg("{path}: {name}: {why}", path=path, name=name, why=_first_mistake(e))) from e
 
 
 def _first_mistake(error: ValidationError) -> str:
@@ -143,4 +146,6 @@ def _pick(presets: Mapping[Any, P], name: Any, what: str) -> P:
     try:
         return presets[name]
     except KeyError:
-        raise PresetError(f"{what} is {name!r}; choose one of {', '.join(map(str, presets))}") from None
+        raise PresetError(
+            msg("{what} is {name!r}; choose one of {known}", what=what, name=name, known=", ".join(map(str, presets)))
+        ) from None

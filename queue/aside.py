@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from ..errors import StoreError
 from ..fs import sync_folder
+from ..messages import msg
 
 log = logging.getLogger(__name__)
 
@@ -167,6 +168,10 @@ def _sync(path: Path) -> None:
 def _stuck(path: Path, error: Exception) -> StoreError:
     why = getattr(error, "strerror", None) or error
     return StoreError(
-        f"the jobs' database {path} is damaged and cannot be set aside: {why}; "
-        "end every fanslymotion program, then start again"
+        msg(
+            "the jobs' database {place} is damaged and cannot be set aside: {error}; end every fanslymotion "
+            "program, then start again",
+            place=path,
+            error=why,
+        )
     )

@@ -17,6 +17,7 @@ from huey.registry import Message
 from huey.serializer import Serializer
 
 from ..errors import StoreError
+from ..messages import msg
 from ..settings import Settings
 from .database import postgres_limits
 
@@ -59,7 +60,13 @@ def _sqlite_huey(path: Path, options: dict[str, Any]) -> Huey:
     try:
         return make()
     except sqlite3.OperationalError as e:
-        raise StoreError(f"the queue's file {path} cannot be used: {e}; check that its folder is writable") from e
+        raise StoreError(
+            msg(
+                "the queue's file {place} cannot be used: {error}; check that its folder is writable",
+                place=path,
+                error=e,
+            )
+        ) from e
     except sqlite3.DatabaseError:
         # Only wake-up calls are in it: a new one will do, the sweep sends them again.
         log.warning("The queue's file %s was damaged and is made anew; no job was in it", path)

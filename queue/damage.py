@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
+from ..messages import codes
 from .records import records
 from .rows import BadRow
 from .types import Status
@@ -15,6 +16,16 @@ from .types import Status
 DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 LOOK_SECONDS = 30.0
 """How long a look at the whole file waits for another program's lock."""
+
+JSON_COLUMNS = (
+    ("request", dict, False),
+    ("warnings", list, False),
+    ("result", dict, True),
+    ("failure", dict, True),
+    ("tried", list, True),
+    ("last_death", dict, True),
+)
+"""Of a job's row: name, what it holds, and whether it may be empty."""
 
 TABLES = frozenset(("jobs", "events", "previews", "workers", "meta"))
 LATER_TABLES = {3: "folders"}
@@ -28,8 +39,10 @@ class DamagedError(StoreError):
     trying again helps.
     """
 
-    def __init__(self, sentence: str, sure: bool = True, replaced: bool = False) -> None:
-        super().__init__(sentence)
+    code = codes.LIST_DAMAGED
+
+    def __init__(self, sentence: str, sure: bool = True, replaced: bool = False, code: str = "") -> None:
+        super().__init__(sentence, code=code)
         self.sure, self.replaced = sure, replaced
 
 
@@ -124,9 +137,9 @@ def wrong_value(row: dict[str, Any]) -> str:
             return name
     if row["status"] not in list(Status):
         return "status"
-    for name, kind in (("request", dict), ("warnings", list), ("result", dict)):
-        text = row[name]
-        if not (name == "result" and text == "") and not _holds(text, kind):
+    for name, kind, may_be_empty in JSON_COLUMNS:
+        text = row.get(name, "")  # one that a later version brought
+        if not (may_be_empty and text == "") and not _holds(text, kind):
             return name
     return ""
 

@@ -15,10 +15,11 @@ from playhouse.db_url import connect
 from playhouse.migrate import SchemaMigrator, migrate
 
 from ..errors import StoreError
+from ..messages import codes, msg
 from ..settings import Settings
 from .damage import DamagedError, means_damage, sqlite_code, sqlite_error
 from .rows import BadRow
-from .tables import Tables
+from .tables import CleanText, Tables
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,16 @@ def _add_folders(database: Database, tables: Tables) -> None:
     database.create_tables([tables.Folder], safe=True)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders)
+def _add_messages(database: Database, _: Tables) -> None:
+    """Rows of before keep their English sentences: `rows` shows them as they are."""
+    migrator = SchemaMigrator.from_database(database)
+    for name, empty in (("failure", ""), ("tried", "[]"), ("last_death", "")):
+        migrate(migrator.add_column("jobs", name, CleanText(default=empty)))
+    migrate(migrator.add_column("workers", "cause", CleanText(default="")))
+    migrate(migrator.drop_column("workers", "stage"))  # nothing read it
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders, _add_messages)
 """Step i goes from version i + 1 to i + 2. A new database gets the current tables at once."""
 
 
@@ -56,10 +66,15 @@ def open_database(settings: Settings) -> Database:
     try:
         scheme = urlsplit(url).scheme
     except ValueError as e:
-        raise StoreError(f"FANSLYMOTION_DATABASE is {_without_password(url)!r}: {e}; correct it") from e
+        raise StoreError(
+            msg("FANSLYMOTION_DATABASE is {url!r}: {error}; correct it", url=_without_password(url), error=e)
+        ) from e
     if not scheme.startswith(("sqlite", "postgres", "psycopg")):
         raise StoreError(
-            f"FANSLYMOTION_DATABASE is {_without_password(url)!r}; it must begin with sqlite:/// or postgresql://"
+            msg(
+                "FANSLYMOTION_DATABASE is {url!r}; it must begin with sqlite:/// or postgresql://",
+                url=_without_password(url),
+            )
         )
     try:
         if not scheme.startswith("sqlite"):
@@ -71,9 +86,11 @@ def open_database(settings: Settings) -> Database:
         options["check_same_thread"] = False  # `Store` closes other threads' connections, under their locks
         database = connect(url, pragmas=(("journal_mode", "wal"), ("synchronous", "full")), **options)
     except ImproperlyConfigured as e:
-        raise StoreError(f'PostgreSQL needs its driver: {sys.executable} -m pip install "psycopg[binary]"') from e
+        raise StoreError(
+            msg('PostgreSQL needs its driver: {python} -m pip install "psycopg[binary]"', python=sys.executable)
+        ) from e
     except (ValueError, RuntimeError, PeeweeException) as e:
-        raise StoreError(f"FANSLYMOTION_DATABASE is {_without_password(url)!r}: {e}") from e
+        raise StoreError(msg("FANSLYMOTION_DATABASE is {url!r}: {error}", url=_without_password(url), error=e)) from e
     Path(database.database).parent.mkdir(parents=True, exist_ok=True)
     database.register_function(str.casefold, "casefold", 1)  # SQLite's own lower() knows ASCII only
     return database
@@ -126,30 +143,50 @@ def _leave(database: Database) -> None:
 
 def _explain(e: Exception, database: Database) -> StoreError:
     text = str(sqlite_error(e) or e)  # not of the rollback that fails after SQLite has rolled back by itself
-    place = database.database if isinstance(database, SqliteDatabase) else "the PostgreSQL database"
+    place = database.database if isinstance(database, SqliteDatabase) else msg("the PostgreSQL database")
     code = sqlite_code(e)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         seconds = getattr(database, "timeout", BUSY_SECONDS)
         return StoreError(
-            f"the jobs' database {place} was locked by another program for {seconds:g} s; "
-            "close what has it open (a backup, a database browser) and try again"
+            msg(
+                "the jobs' database {place} was locked by another program for {seconds:g} s; close what has it "
+                "open (a backup, a database browser) and try again",
+                place=place,
+                seconds=seconds,
+            ),
+            code=codes.LIST_LOCKED,
         )
     if code == sqlite3.SQLITE_FULL:
-        return StoreError(f"the disk is full, nothing could be written to {place}; free some space and try again")
+        return StoreError(
+            msg("the disk is full, nothing could be written to {place}; free some space and try again", place=place),
+            code=codes.DISK_FULL,
+        )
     if means_damage(e) and isinstance(database, SqliteDatabase):
-        return DamagedError(f"the jobs' database {place} is damaged ({text})")
+        return DamagedError(msg("the jobs' database {place} is damaged ({error})", place=place, error=text))
     if code == sqlite3.SQLITE_ERROR:  # our statements are right: tables or columns may be missing
-        return DamagedError(f"the jobs' database {place} cannot be used: {text}", sure=False)
+        return DamagedError(
+            msg("the jobs' database {place} cannot be used: {error}", place=place, error=text),
+            sure=False,
+            code=codes.NOT_WRITABLE,
+        )
     if code == sqlite3.SQLITE_IOERR:
         return StoreError(
-            f"the jobs' database {place} cannot be read or written ({text}); check that disk and what connects it, "
-            "then try again"
+            msg(
+                "the jobs' database {place} cannot be read or written ({error}); check that disk and what "
+                "connects it, then try again",
+                place=place,
+                error=text,
+            )
         )
     if code == sqlite3.SQLITE_READONLY:
-        return StoreError(f"the jobs' database {place} cannot be written; make it and its folder writable")
+        return StoreError(
+            msg("the jobs' database {place} cannot be written; make it and its folder writable", place=place)
+        )
     if code == sqlite3.SQLITE_CANTOPEN:
-        return StoreError(f"the jobs' database {place} cannot be opened; check that its folder is there and writable")
-    return StoreError(f"the jobs' database {place} cannot be used: {text}")
+        return StoreError(
+            msg("the jobs' database {place} cannot be opened; check that its folder is there and writable", place=place)
+        )
+    return StoreError(msg("the jobs' database {place} cannot be used: {error}", place=place, error=text))
 
 
 @contextmanager
@@ -174,10 +211,16 @@ def prepare(database: Database, tables: Tables, migrations: Sequence[Migration] 
         if version == latest:
             return
     if version is not None and version > latest:
-        place = database.database if isinstance(database, SqliteDatabase) else "the database"
+        place = database.database if isinstance(database, SqliteDatabase) else msg("the database")
         raise StoreError(
-            f"{place} was written by a newer fanslymotion (its version is {version}, this program knows {latest}); "
-            "update fanslymotion, or move that file away; it was left as it is"
+            msg(
+                "{place} was written by a newer fanslymotion (its version is {version}, this program knows "
+                "{latest}); update fanslymotion, or move that file away; it was left as it is",
+                place=place,
+                version=version,
+                latest=latest,
+            ),
+            code=codes.LIST_NEWER,
         )
     with write(database):
         if not isinstance(database, SqliteDatabase):  # many rows may have to be written

@@ -17,6 +17,7 @@ from uuid import uuid4
 from filelock import FileLock
 
 from ..errors import NotFound, StoreError
+from ..messages import msg
 from .machine import MACHINE
 from .records import is_deleted, mark_deleted, remove_folder, unmark
 from .recovery import SUPERVISORS, WORKERS, discard, held, hold, lock_path
@@ -68,7 +69,7 @@ class Filling:
             mine = table.delete().where(table.id.in_(self.ids) & (table.state == FILLING)).execute()
             if mine != len(self.ids):
                 raise StoreError(
-                    "the photos' folders were taken for abandoned ones and removed; submit the photos again"
+                    msg("the photos' folders were taken for abandoned ones and removed; submit the photos again")
                 )
             insert()
         self.accepted = True
@@ -153,12 +154,19 @@ def delete_job(store: Store, job_id: str) -> None:
         with store.errors():
             listed = tables.Job.select().where(tables.Job.id == job_id).exists()
         if not listed:  # another delete was quicker, and has just removed the folder
-            raise NotFound(f"there is no job {job_id!r}") from e
-        raise StoreError(f"job {job_id} cannot be deleted: {e.strerror or e}; make {folder} writable") from e
+            raise NotFound(msg("there is no job {job!r}", job=job_id)) from e
+        raise StoreError(
+            msg(
+                "job {job} cannot be deleted: {error}; make {folder} writable",
+                job=job_id,
+                error=e.strerror or e,
+                folder=folder,
+            )
+        ) from e
     try:
         with store.write():
             if not tables.Job.delete().where(tables.Job.id == job_id).execute():  # a final status is never left
-                raise NotFound(f"there is no job {job_id!r}")  # another delete was quicker
+                raise NotFound(msg("there is no job {job!r}", job=job_id))  # another delete was quicker
             tables.Event.delete().where(tables.Event.job == job_id).execute()
             tables.Preview.delete().where(tables.Preview.job == job_id).execute()
             disown(store, job_id)

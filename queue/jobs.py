@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import BadInput, ModelError, NotFound, StoreError
 from ..fs import make_folder
+from ..messages import Message, codes, msg
 from ..models.find import require_model
 from ..pipeline.photo import read_photo, save_photo
 from ..pipeline.request import VideoRequest
@@ -25,7 +26,7 @@ from .order import position_at, put, swap_among_own
 from .presence import Presence
 from .records import Record, keep_record
 from .recovery import Sweeper
-from .rows import WORK_NAME, photo_of, to_event, to_job
+from .rows import WORK_NAME, photo_of, read_message, to_event, to_job, write_messages
 from .store import Store
 from .types import Event, Job, Page, Sought, Status, WorkerInfo
 
@@ -90,7 +91,9 @@ class Jobs:
                 self._accept(filling, lambda: self._insert_all(rows, owner, request, limit))
         except OSError as e:
             place = self.settings.jobs_dir
-            raise StoreError(f"the job cannot be kept in {place}: {e.strerror or e}") from e
+            raise StoreError(
+                msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e)
+            ) from e
         for folder, (_, name) in zip(filling.folders, photos, strict=True):
             keep_record(folder, Record(name, owner, request, time.time()))
             self._send(folder.name)
@@ -109,10 +112,16 @@ class Jobs:
         """
         old = self.get(job_id, owner)
         if not old.status.final:
-            raise BadInput(f"job {job_id} is {old.status}; only a job that has ended can be tried again")
+            raise BadInput(
+                msg(
+                    "job {job} is {status}; only a job that has ended can be tried again",
+                    job=job_id,
+                    status=old.status.words,
+                )
+            )
         photo = photo_of(old.folder)
         if not photo.is_file():
-            raise BadInput(f"the photo of job {job_id} is gone; choose the photo again")
+            raise BadInput(msg("the photo of job {job} is gone; choose the photo again", job=job_id))
         wanted = request or old.request
         checkpoints = old.folder / WORK_NAME if wanted == old.request else None
         again = [(photo, old.name)]
@@ -211,7 +220,9 @@ class Jobs:
         """Remove an ended job with its folder: photo, video, checkpoints, log."""
         job = self.get(job_id, owner)
         if not job.status.final:
-            raise BadInput(f"job {job_id} is {job.status}; cancel it before deleting it")
+            raise BadInput(
+                msg("job {job} is {status}; cancel it before deleting it", job=job_id, status=job.status.words)
+            )
         delete_job(self.store, job_id)
 
     def clean(self, owner: Owner = None) -> int:
@@ -237,9 +248,11 @@ class Jobs:
         """Put a waiting job at `place` (1 = next) of the line. An owner moves it among their own jobs' places only."""
         job = self.get(job_id, owner)
         if job.status is not Status.QUEUED:
-            raise BadInput(f"job {job_id} is {job.status}; only waiting jobs have a place")
+            raise BadInput(
+                msg("job {job} is {status}; only waiting jobs have a place", job=job_id, status=job.status.words)
+            )
         if place < 1:
-            raise BadInput(f"place is {place}; it must be 1 or more")
+            raise BadInput(msg("place is {place}; it must be 1 or more", place=place))
         with self.store.write():
             if owner is not None:
                 swap_among_own(self.store, job_id, place, owner)
@@ -261,9 +274,9 @@ class Jobs:
             return state.paused(self.store)
 
     @property
-    def notice(self) -> str:
+    def notice(self) -> Message:
         """What the user must be told about the store itself, "" when all is well."""
-        return self.store.meta("notice")
+        return read_message(self.store.meta("notice"))
 
     # --- workers ------------------------------------------------------------------------------------------------
 
@@ -302,9 +315,15 @@ class Jobs:
             return
         waiting = listing.count(self.store, owner, [Status.QUEUED], None)
         if waiting + more > limit:
-            raise BadInput(f"{waiting} of your jobs are waiting already; at most {limit} may, so let some finish")
+            raise BadInput(
+                msg(
+                    "{waiting} of your jobs are waiting already; at most {limit} may, so let some finish",
+                    waiting=waiting,
+                    limit=limit,
+                )
+            )
 
-    def _fill(self, folder: Path, photo: Path | bytes, name: str, checkpoints: Path | None) -> tuple[str, ...]:
+    def _fill(self, folder: Path, photo: Path | bytes, name: str, checkpoints: Path | None) -> tuple[Message, ...]:
         """Return what the photo's file lacks, in sentences."""
         image, notes = read_photo(photo, name)
         make_folder(folder)
@@ -323,7 +342,7 @@ class Jobs:
             filling.accept(insert)  # into the new list
 
     def _insert_all(
-        self, rows: Sequence[tuple[str, str, tuple[str, ...]]], owner: str, request: VideoRequest, limit: int | None
+        self, rows: Sequence[tuple[str, str, tuple[Message, ...]]], owner: str, request: VideoRequest, limit: int | None
     ) -> None:
         """Call it in a transaction. rows: id, name, and what the photo's file lacks."""
         self.store.alone()
@@ -331,7 +350,7 @@ class Jobs:
         for job_id, name, notes in rows:
             self._insert(job_id, name, owner, request, notes)
 
-    def _insert(self, job_id: str, name: str, owner: str, request: VideoRequest, notes: tuple[str, ...]) -> None:
+    def _insert(self, job_id: str, name: str, owner: str, request: VideoRequest, notes: tuple[Message, ...]) -> None:
         """Call it in a transaction. notes: what the photo's file lacks."""
         now = time.time()
         self._tables.Job.insert(
@@ -342,7 +361,7 @@ class Jobs:
             request=json.dumps(request.to_json()),
             status=Status.QUEUED,
             created=now,
-            warnings=json.dumps(notes),
+            warnings=write_messages(notes),
         ).execute()
         state.add_event(self.store, job_id, now, "status", Status.QUEUED)
         for note in notes:
@@ -358,7 +377,7 @@ class Jobs:
     def _row(self, job_id: str, owner: Owner) -> Any:
         row = self._tables.Job.get_or_none(self._tables.Job.id == job_id)
         if row is None or (owner is not None and row.owner not in listing.logins(owner)):
-            raise NotFound(f"there is no job {job_id!r}")
+            raise NotFound(msg("there is no job {job!r}", job=job_id))
         return row
 
     def _view(self, row: Any) -> Job:
@@ -384,7 +403,7 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
     try:
         require_model(request.model, presets, settings)
     except ModelError as e:
-        raise BadInput(str(e)) from e
+        raise BadInput(e.message) from e
 
 
 def remove_work(folder: Path) -> None:
@@ -396,6 +415,12 @@ def _check_space(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < MIN_FREE_BYTES:
         raise StoreError(
-            f"the disk of {folder} is full ({free >> 20} MB free, a job needs at least {MIN_FREE_BYTES >> 20} MB); "
-            "free some space and try again"
+            msg(
+                "the disk of {folder} is full ({free} MB free, a job needs at least {need} MB); free some space "
+                "and try again",
+                folder=folder,
+                free=free >> 20,
+                need=MIN_FREE_BYTES >> 20,
+            ),
+            code=codes.DISK_FULL,
         )

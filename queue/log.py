@@ -7,7 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
+
+from ..messages import Message
+from ..pipeline.progress import CHANGE
 
 SHORT = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 STARTS = "[WORKER] Starting job: "
@@ -24,17 +27,27 @@ class LineFormatter(logging.Formatter):
         return text if text.startswith("[") else f"[{SHORT.get(record.levelname, record.levelname)}] {text}"
 
 
-class EventHandler(logging.Handler):
-    """Hands each line to `sink(time, level, text)`, which must return at once; a traceback is part of its line."""
+class Line(NamedTuple):
+    """A line of a job's log. at: Unix seconds. change: how the job goes on in another way (`log_change`)."""
 
-    def __init__(self, sink: Callable[[float, str, str], None]) -> None:
+    at: float
+    level: str
+    text: str
+    change: Message | None = None
+
+
+class EventHandler(logging.Handler):
+    """Hands each line to `sink`, which must return at once; a traceback is part of its line."""
+
+    def __init__(self, sink: Callable[[Line], None]) -> None:
         super().__init__(logging.DEBUG)
         self._sink = sink
         self.setFormatter(LineFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._sink(record.created, record.levelname, self.format(record))
+            change = getattr(record, CHANGE, None)
+            self._sink(Line(record.created, record.levelname, self.format(record), change))
         except Exception:
             self.handleError(record)
 

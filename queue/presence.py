@@ -6,6 +6,7 @@ from typing import Any
 
 from .machine import MACHINE
 from .recovery import lives_here
+from .rows import read_message
 from .types import WorkerInfo
 
 FRESH_SECONDS = 20.0
@@ -50,5 +51,6 @@ class Presence:
             job_id=row.job,
             stage=stage,
             last_output=row.last_output,
+            cause=read_message(row.cause),
             restarts=row.restarts,
         )

@@ -13,7 +13,7 @@ from ..errors import Cancelled, HandBack, StoreError
 from ..pipeline.progress import Progress
 from . import state
 from .awake import AwakeClock
-from .log import EventHandler, product_logger
+from .log import EventHandler, Line, product_logger
 from .store import Store
 
 LOOK_SECONDS = 0.1
@@ -45,9 +45,9 @@ class Reporter:
     def __init__(self, store: Store, job_id: str, worker: str) -> None:
         self._store, self._job_id, self._worker = store, job_id, worker
         self._lock = threading.Lock()
-        self._lines: deque[tuple[float, str, str]] = deque()
+        self._lines: deque[Line] = deque()
         self._dropped = 0
-        self._unsure: tuple[float, str, str] | None = None
+        self._unsure: Line | None = None
         """The last line of a try that failed: perhaps it was carried out, and only its answer was lost."""
         self._progress: Progress | None = None
         self._preview: Progress | None = None
@@ -113,9 +113,9 @@ class Reporter:
         """Stop at the next step; the job returns to the queue."""
         self._stop = self._stop or HandBack
 
-    def _line(self, at: float, level: str, text: str) -> None:
+    def _line(self, line: Line) -> None:
         with self._lock:
-            self._lines.append((at, level, text))
+            self._lines.append(line)
             if len(self._lines) > LINES_WAITING:
                 self._lines.popleft()
                 self._dropped += 1
@@ -184,13 +184,14 @@ class Reporter:
         self._renewed = now
         self._reported = now if report else self._reported
 
-    def _unwritten(self, lines: list[tuple[float, str, str]]) -> list[tuple[float, str, str]]:
+    def _unwritten(self, lines: list[Line]) -> list[Line]:
         """In a transaction: the lines without those that an earlier try has written after all."""
         unsure, self._unsure = self._unsure, None
         if unsure is None or unsure not in lines:
             return lines
-        event, (at, level, text) = self._store.tables.Event, unsure
-        same = (event.job == self._job_id) & (event.time == at) & (event.level == level) & (event.text == text)
+        event = self._store.tables.Event
+        same = (event.job == self._job_id) & (event.time == unsure.at)
+        same &= (event.level == unsure.level) & (event.text == unsure.text)
         return lines[lines.index(unsure) + 1 :] if event.select().where(same).exists() else lines
 
     def _changes(self, p: Progress) -> dict[str, Any]:
@@ -206,11 +207,14 @@ class Reporter:
             "slowest_step": self._slowest,
         }
 
-    def _insert(self, lines: list[tuple[float, str, str]]) -> None:
+    def _insert(self, lines: list[Line]) -> None:
         event = self._store.tables.Event
         rows = [
-            {"job": self._job_id, "time": at, "kind": "log", "level": level, "text": text} for at, level, text in lines
+            {"job": self._job_id, "time": line.at, "kind": "log", "level": line.level, "text": line.text}
+            for line in lines
         ]
+        if changes := [line.change for line in lines if line.change is not None]:
+            state.note_changes(self._store, self._job_id, self._worker, changes)
         for i in range(0, len(rows), 100):
             event.insert_many(rows[i : i + 100]).execute()
         self._written += len(rows)

@@ -1,10 +1,12 @@
 """Rows of the store as the frozen types that callers see."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
+from ..messages import Message, as_message, codes
 from ..pipeline.request import VideoRequest
 from ..settings import Settings
 from .types import Event, Job, Status
@@ -60,8 +62,8 @@ def _to_job(row: Any, settings: Settings, place: int) -> Job:
         revision=row.revision,
         preview_version=row.preview_version,
         worker=row.worker,
-        error=row.error,
-        warnings=tuple(json.loads(row.warnings)),
+        error=read_failure(row),
+        warnings=read_messages(row.warnings),
         folder=folder,
         video=folder / VIDEO_NAME if status is Status.DONE else None,
         width=result.get("width", 0),
@@ -81,6 +83,38 @@ def _request(found: dict[str, Any], folder: Path) -> VideoRequest:
             return VideoRequest.from_json(json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))["request"])
         except (OSError, ValueError, KeyError, BadInput):
             return VideoRequest(seed=0)
+
+
+def read_failure(row: Any) -> Message:
+    """Why a job failed. The column `failure` holds the message; a row of an earlier version has its English text alone.
+
+    Raise ValueError.
+    """
+    if row.failure:
+        return Message.from_json(json.loads(row.failure))
+    return as_message(row.error, codes.EARLIER_VERSION if row.error else "")
+
+
+def read_messages(text: str) -> tuple[Message, ...]:
+    """What `write_messages` wrote, or an earlier version's list of sentences. Raise ValueError."""
+    return tuple(map(Message.from_json, json.loads(text)))
+
+
+def write_messages(messages: Iterable[str]) -> str:
+    return json.dumps([as_message(message).to_json() for message in messages])
+
+
+def write_message(message: Message | None) -> str:
+    """ "" for none."""
+    return json.dumps(message.to_json()) if message else ""
+
+
+def read_message(text: str) -> Message:
+    """What `write_message` wrote, or an earlier version's sentence."""
+    try:
+        return Message.from_json(json.loads(text))
+    except ValueError:
+        return as_message(text)
 
 
 def to_event(row: Any) -> Event:

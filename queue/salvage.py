@@ -8,11 +8,11 @@ from typing import Any
 
 from peewee import BooleanField, DoubleField, Field, IntegerField, Model, SqliteDatabase
 
+from ..messages import Message, codes, msg
 from ..settings import Settings
 from . import pages
 from .damage import wrong_value
 from .database import prepare
-from .faults import STATE_UNKNOWN
 from .records import JOB_ID, is_deleted, read_record, records
 from .rows import FILLING, REMOVING, VIDEO_NAME, photo_of
 from .tables import Tables
@@ -23,6 +23,9 @@ FEWEST_COLUMNS = 12
 KINDS = frozenset(("log", "status", "watch", "fault"))
 IDS_LEFT_OUT = 100_000
 """Ids of events begin so far above the last one that was found, for followers name the last one they have seen."""
+STATE_UNKNOWN = msg(
+    "the job list was damaged, and how this job stood is not known; retry the job if it is still wanted"
+).coded(codes.STATE_UNKNOWN)
 READ_AGAIN = "[WARN] The job list was damaged; this job was read from the old one"
 
 
@@ -67,7 +70,7 @@ def read(database: Path, settings: Settings, now: float) -> Salvage:
     return found
 
 
-def build(found: Salvage, path: Path, notice: str, now: float) -> None:
+def build(found: Salvage, path: Path, notice: Message, now: float) -> None:
     """Write the new list to `path`, which does not exist yet; nothing but that one file is left. Raise StoreError."""
     database = SqliteDatabase(str(path), pragmas=(("journal_mode", "wal"), ("synchronous", "full")))
     tables = Tables(database)
@@ -83,7 +86,7 @@ def build(found: Salvage, path: Path, notice: str, now: float) -> None:
                 status = {"job": job_id, "time": now, "kind": "status", "text": job["status"]}
                 _insert(tables.Event, [{"id": first + 2 * n, **said}])
                 _insert(tables.Event, [{"id": first + 2 * n + 1, **status}])
-            meta = {"notice": notice, "paused": "1" if found.paused else "0"}
+            meta = {"notice": json.dumps(notice.to_json()), "paused": "1" if found.paused else "0"}
             _insert(tables.Meta, [{"key": key, "value": value} for key, value in meta.items()])
             database.execute_sql("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'", (first,))
     finally:
@@ -213,14 +216,20 @@ def _from_folders(found: Salvage, settings: Settings, now: float) -> None:
             "status": Status.FAILED.value,
             "created": record.created,
             "finished": now,
-            "error": STATE_UNKNOWN,
+            "error": str(STATE_UNKNOWN),
+            "failure": json.dumps(STATE_UNKNOWN.to_json()),
         }
 
 
-def say(found: Salvage, kept: Path, settings: Settings) -> str:
+def say(found: Salvage, kept: Path, settings: Settings) -> Message:
     """The notice for the page, the doctor and the command line."""
-    return (
-        f"the job list was damaged; it was kept as {kept} and a new one was begun. Jobs in it: {len(found.jobs)}; "
-        f"waiting: {found.waiting}; to be retried if still wanted, because nothing tells how they stood: "
-        f"{found.unknown}. Finished videos are still in {settings.jobs_dir}"
+    return msg(
+        "the job list was damaged; it was kept as {place} and a new one was begun. Jobs in it: {jobs}; waiting: "
+        "{waiting}; to be retried if still wanted, because nothing tells how they stood: {unknown}. Finished videos "
+        "are still in {folder}",
+        place=kept,
+        jobs=len(found.jobs),
+        waiting=found.waiting,
+        unknown=found.unknown,
+        folder=settings.jobs_dir,
     )

@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..messages import Message, as_message, codes
 from ..pipeline.progress import Stage
 from ..pipeline.request import VideoResult
 from .causes import Death
-from .rows import BadRow
+from .rows import BadRow, read_messages, write_messages
 from .store import Store
 from .types import Status
 
@@ -106,24 +107,30 @@ def finish(store: Store, job_id: str, worker: str, result: VideoResult, now: flo
         "fraction": 1.0,
         "eta": 0.0,
         "result": json.dumps(record),
-        "warnings": json.dumps([*_notes(store, job_id), *result.warnings]),
+        "warnings": write_messages([*_notes(store, job_id), *result.warnings]),
     }
     return _end(store, _mine(store, job_id, worker) & (job.cancel == False), job_id, changes, now)  # noqa: E712
 
 
 def fail(store: Store, job_id: str, worker: str, error: str, now: float, tried: Sequence[str] = ()) -> bool:
-    """tried: what was changed on the way, so that it might go on."""
-    changes = {"status": Status.FAILED, "finished": now, "error": error, "eta": None}
-    changes["warnings"] = json.dumps([*_notes(store, job_id), *tried])
+    """error: a message with the fault's code. tried: what was changed on the way, so that it might go on."""
+    changes = {"status": Status.FAILED, "finished": now, "eta": None, **_failure(error)}
+    changes["warnings"] = write_messages([*_notes(store, job_id), *tried])
     return _end(store, _mine(store, job_id, worker), job_id, changes, now)
 
 
-def _notes(store: Store, job_id: str) -> list[str]:
+def _failure(error: str) -> dict[str, str]:
+    """The columns of why a job failed."""
+    message = as_message(error, codes.UNFORESEEN)
+    return {"error": str(message), "failure": json.dumps(message.to_json())}
+
+
+def _notes(store: Store, job_id: str) -> Sequence[Message]:
     """What the job already had to say when it was handed in: about its photo."""
     job = store.tables.Job
     with store.errors():
         row = job.select(job.warnings).where(job.id == job_id).tuples().first()
-    return json.loads(row[0]) if row else []
+    return read_messages(row[0]) if row else []
 
 
 def end_cancelled(store: Store, job_id: str, worker: str, now: float) -> bool:
@@ -174,11 +181,9 @@ def lose(store: Store, row: Any, last_output: str, now: float, death: Death | No
     if row.cancel:
         changes = {"status": Status.CANCELLED, "finished": now}
     elif losses >= (MAX_MEMORY_LOSSES if death.of_memory else MAX_LOSSES):
-        lines = "\n".join(last_output.splitlines()[-20:])
-        error = f"{death.sentence(losses, where)}. Retry, with a smaller resolution if that does not help"
-        error = f"{error}; the last lines of the worker:\n{lines}" if lines else error
-        tried = json.dumps(_tried(store, row.id))
-        changes = {"status": Status.FAILED, "finished": now, "error": error, "losses": losses, "warnings": tried}
+        failure = death.failure(losses, row.stage, "\n".join(last_output.splitlines()[-20:]))
+        changes = {"status": Status.FAILED, "finished": now, "losses": losses, **_failure(failure)}
+        changes["warnings"] = job.tried
     else:
         changes = {
             "status": Status.QUEUED,
@@ -187,6 +192,7 @@ def lose(store: Store, row: Any, last_output: str, now: float, death: Death | No
             "losses": losses,
             "lost_place": max(place, row.lost_place),
             "eta": None,
+            "last_death": json.dumps({"code": death.code, "stage": row.stage, "attempt": row.attempt}),
         }
     with store.write():
         if not _update(store, same, changes):
@@ -204,25 +210,23 @@ def lose(store: Store, row: Any, last_output: str, now: float, death: Death | No
 
 def killed_for_memory(store: Store, job_id: str, attempt: int) -> Stage | None:
     """The stage in which the system killed the worker of the attempt before this one because memory ran out."""
-    event = store.tables.Event
+    job = store.tables.Job
     with store.errors():
-        last = (
-            event.select()
-            .where((event.job == job_id) & (event.data.contains("FM-WORKER-005")))
-            .order_by(event.id.desc())
-            .first()
-        )
-    data = json.loads(last.data) if last is not None else {}
-    return Stage(data["stage"] or Stage.LOADING) if data.get("attempt") == attempt - 1 else None
+        last = job.select(job.last_death).where(job.id == job_id).tuples().first()
+    death = json.loads(last[0]) if last and last[0] else {}
+    if death.get("code") != codes.KILLED_FOR_MEMORY or death["attempt"] != attempt - 1:
+        return None
+    return Stage(death["stage"] or Stage.LOADING)
 
 
-def _tried(store: Store, job_id: str) -> list[str]:
-    """The steps down that stand in the job's log (`pipeline.ladder`)."""
-    event = store.tables.Event
-    found = event.select(event.text).where(
-        (event.job == job_id) & (event.level == "WARNING") & event.text.contains("oing on with: ")
-    )
-    return [row.text.removeprefix("[WARN] ") for row in found.order_by(event.id)]
+def note_changes(store: Store, job_id: str, worker: str, changes: Sequence[Message]) -> None:
+    """Add to the ways of working that a job was changed to, so that it tells of them should its worker die."""
+    job = store.tables.Job
+    mine = _mine(store, job_id, worker)
+    with store.write():
+        row = job.select(job.tried).where(mine).tuples().first()
+        if row is not None:
+            job.update({job.tried: write_messages([*read_messages(row[0]), *changes])}).where(mine).execute()
 
 
 def place_of(stage: str, step: int) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from peewee import SqliteDatabase
 
 from ..errors import StoreError
+from ..messages import msg
 from ..private import make_private
 from ..settings import Settings
 from . import salvage
@@ -41,8 +42,12 @@ class Store:
         except OSError as e:
             folder = e.filename or settings.home
             raise StoreError(
-                f"the data folder {folder} cannot be made: {e.strerror or e}; choose another one with "
-                "FANSLYMOTION_HOME or FANSLYMOTION_DATABASE"
+                msg(
+                    "the data folder {folder} cannot be made: {error}; choose another one with FANSLYMOTION_HOME or "
+                    "FANSLYMOTION_DATABASE",
+                    folder=folder,
+                    error=e.strerror or e,
+                )
             ) from e
         self.tables = Tables(self.db)
         self.path = Path(self.db.database) if self.sqlite else Path()
@@ -68,7 +73,9 @@ class Store:
             with write(self.db):
                 yield
             if self.sqlite and outermost and self._file() != self._seat.file:
-                raise StoreError("the job list was replaced while this was written; see how things stand and try again")
+                raise StoreError(
+                    msg("the job list was replaced while this was written; see how things stand and try again")
+                )
 
     @contextmanager
     def read(self) -> Iterator[None]:
@@ -157,8 +164,11 @@ class Store:
 
     def _tell(self, met: DamagedError) -> None:
         if self._replace(str(met), met.sure):
-            raise DamagedError(f"{met}; a new one was begun with what could be read of it. Try again", replaced=True)
-        raise StoreError(str(met))
+            raise DamagedError(
+                msg("{what}; a new one was begun with what could be read of it. Try again", what=met.message),
+                replaced=True,
+            )
+        raise StoreError(met.message)
 
     def _sit_down(self) -> None:
         """A connection stays with its SQLite file when that is set aside, replaced or removed: leave it, begin anew.
@@ -190,12 +200,12 @@ class Store:
         with _opening, only_one(self.path):
             finish(self.path)
             if emptied(self.path):
-                raise DamagedError(f"the jobs' database {self.path} is damaged (it is empty)")
+                raise DamagedError(msg("the jobs' database {place} is damaged (it is empty)", place=self.path))
             old = self.path.exists()
             with storage_errors(self.db):
                 fresh = not self.db.table_exists("meta")
             if old and fresh and (found := find_damage(self.path, self.settings.jobs_dir)):
-                raise DamagedError(f"the jobs' database {self.path} is damaged ({found})")
+                raise DamagedError(msg("the jobs' database {place} is damaged ({error})", place=self.path, error=found))
             prepare(self.db, self.tables)
 
     def _replace(self, said: str, sure: bool) -> bool:
@@ -216,7 +226,7 @@ class Store:
                 with only_one(self.path):
                     kept = set_aside(self.path, lambda: self._judge(said if again else ""), self._build)
             except StoreError as e:
-                self._stuck, self._again_at = str(e), time.monotonic() + AGAIN_SECONDS
+                self._stuck, self._again_at = e.message, time.monotonic() + AGAIN_SECONDS
                 raise
         if kept is not None:
             from .adopt import adopt_quietly

@@ -15,18 +15,20 @@ import psutil
 from filelock import FileLock, Timeout
 
 from ..errors import StoreError
+from ..messages import Message, codes
 from ..pipeline.container import thread_limit
 from ..pipeline.heap import grow_segments, keep_heap
 from ..settings import Settings
 from . import state
 from .awake import AwakeClock
-from .causes import EXIT, STALLED, Autopsy, likely_cause
+from .causes import EXIT, PREFIX, Autopsy, find_cause
 from .codes import CRASH_CODE, RESTART_CODE
 from .complaint import Complaint
 from .echo import EchoThread
 from .log import STARTS
 from .machine import HOST, MACHINE
 from .recovery import SUPERVISORS, lock_path
+from .rows import write_message
 from .store import Store
 from .types import Status
 
@@ -244,7 +246,7 @@ class Supervisor:
     def _kill_stalled(self, child: "subprocess.Popen[str]", job_id: str, limit: float) -> None:
         self._autopsy.stalled = limit
         what = f"No progress for {limit:.0f} s: the worker is stopped and the job resumes in a new one"
-        text = f"[WARN] {STALLED}: {what}"
+        text = f"[WARN] {codes.NO_PROGRESS}: {what}"
         self._say(text)
         try:
             if job_id:
@@ -261,12 +263,14 @@ class Supervisor:
         In one transaction: no sweep may find the job of a worker that is recorded as crashed, and write all its words
         into it. A job gets only its own ones, for those before may be another login's.
         """
-        output, death = _last_words(self._lines, code), self._autopsy.death(code)
+        death, stalled = self._autopsy.death(code), bool(self._autopsy.stalled)
+        output, cause = _last_words(self._lines, code, stalled)
         tables, now = self._store.tables, time.time()
         while True:
             try:
                 with self._store.write():
                     values = {"state": "crashed", "last_output": output, "restarts": crashes, "heartbeat": now}
+                    values |= {"cause": write_message(cause)}
                     changed = tables.Worker.update(values).where(tables.Worker.id == worker_id).execute()
                     if not changed:  # it died before it could register
                         pid = self._child.pid if self._child else 0
@@ -276,7 +280,8 @@ class Supervisor:
                     job = tables.Job
                     for row in job.select().where((job.worker == worker_id) & (job.status == Status.RUNNING)):
                         own_lines = self._job_lines if row.id == self._job_id else ()
-                        state.lose(self._store, row, _last_words(own_lines, code), now, death)
+                        own_output, _ = _last_words(own_lines, code, stalled)
+                        state.lose(self._store, row, own_output, now, death)
                 self._forget_older_crashes(worker_id)
                 return
             except StoreError as e:
@@ -291,9 +296,11 @@ class Supervisor:
             worker.delete().where(here & (worker.state == "crashed")).execute()
 
 
-def _last_words(lines: Iterable[str], code: int) -> str:
+def _last_words(lines: Iterable[str], code: int, stalled: bool) -> tuple[str, Message | None]:
+    """What a dead worker wrote, below the likely cause; and that cause."""
     said = "\n".join([*lines, EXIT.format(code)])
-    return f"{likely_cause(said, code)}\n{said}".strip()
+    cause = find_cause(said, code, stalled)
+    return (f"{PREFIX}{cause}\n{said}" if cause else said), cause
 
 
 def kill_tree(pid: int) -> None:

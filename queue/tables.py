@@ -39,6 +39,8 @@ class Tables:
             """The truth about a job. `position` orders the line.
 
             `lease` grows while its worker lives; `lost_place` is the furthest place at which a worker of it died.
+            `failure`: the message of `error`, and `warnings` and `tried` lists of messages, as JSON. `tried`: the ways
+            of working that were changed to while it ran. `last_death`: how its last worker ended, as JSON.
             """
 
             id = CharField(32, primary_key=True)
@@ -71,6 +73,9 @@ class Tables:
             warnings = CleanText(default="[]")
             result = CleanText(default="")
             favourite = BooleanField(default=False)
+            failure = CleanText(default="")
+            tried = CleanText(default="[]")
+            last_death = CleanText(default="")
 
             class Meta:
                 table_name = "jobs"
@@ -107,6 +112,7 @@ class Tables:
         class Worker(Base):
             """`command` is what somebody asks of it: "", or one of codes.py's. `beats` grows while it lives.
 
+            `cause`: of a crash, a message as JSON.
             `lock`: a file that the process holds locked until it ends, in whatever way; `machine`: where that can be
             tried.
             """
@@ -122,10 +128,10 @@ class Tables:
             started = DoubleField()
             device = CleanText(default="")
             job = CharField(32, default="")
-            stage = CharField(32, default="")
             last_output = CleanText(default="")
             restarts = IntegerField(default=0)
             command = CharField(16, default="")
+            cause = CleanText(default="")
 
             class Meta:
                 table_name = "workers"

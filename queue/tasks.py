@@ -11,12 +11,12 @@ from uuid import uuid4
 
 from ..errors import Cancelled, FanslymotionError, HandBack, RenderError, StoreError
 from ..fs import commit
+from ..messages import Message, as_message, codes, msg
 from ..pipeline.progress import ProgressCallback
 from ..pipeline.request import VideoResult
-from ..pipeline.video_memory import gpu_is_lost
+from ..pipeline.video_memory import gpu_is_lost, is_driver_failure
 from . import state
 from .causes import Death
-from .faults import find_fault
 from .jobs import remove_work
 from .log import STARTS
 from .reporter import LostLease, Reporter
@@ -36,10 +36,11 @@ Produce = Callable[[Job, ProgressCallback], VideoResult]
 DRAFT = "draft-"
 """Beginning of an unfinished video's name in the work folder; the rest is never used twice."""
 
-GPU_LOST = "FM-GPU-009"
 
 VIDEO_PATIENCE = 30.0
 """Seconds that a finished video, an hour's work, waits for a virus scanner that holds it open."""
+NO_SPACE = "No space left on device"
+"""The system's words, where a library passes on nothing else."""
 STORE_PAUSE = 1.0
 """Seconds between tries to write a final status while the database is locked or its disk is full."""
 
@@ -94,9 +95,17 @@ def begin_work(job: Job) -> Path:
             with suppress(OSError):  # held open on Windows, perhaps by a dead worker's ffmpeg: no name is used twice
                 left.unlink(missing_ok=True)
     except OSError as e:
-        raise RenderError(f"the job's folder {job.folder} cannot be used: {e.strerror or e}; make it writable") from e
+        raise RenderError(
+            msg(
+                "the job's folder {folder} cannot be used: {error}; make it writable",
+                folder=job.folder,
+                error=e.strerror or e,
+            ),
+            code=codes.VIDEO_NOT_WRITTEN,
+        ) from e
     if not photo_of(job.folder).is_file():
-        raise RenderError(f"the job's photo is gone from {job.folder}; submit the photo again")
+        gone = msg("the job's photo is gone from {folder}; submit the photo again", folder=job.folder)
+        raise RenderError(gone, code=codes.BAD_PHOTO)
     return work
 
 
@@ -122,14 +131,16 @@ def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
         log.info("The worker stops; the job goes back to the queue and will go on where it was")
         return lambda store, job, worker: _insist(lambda: state.hand_back(store, job.id, worker, time.time()))
     except FanslymotionError as e:
-        error, tried = str(e), _notes(e)
-        log.error("%s: %s", find_fault(error, reporter.stage)[0], error)
+        error, tried = as_message(e.message, codes.UNFORESEEN), _notes(e)
+        log.error("%s: %s", error.code, error)
     except Exception as e:
         if gpu_is_lost():
-            log.exception("%s: The graphics card stopped answering; a new worker goes on with this job", GPU_LOST)
+            log.exception(
+                "%s: The graphics card stopped answering; a new worker goes on with this job", codes.CARD_LOST
+            )
             return _lose
         error, tried = explain(e, job), _notes(e)
-        log.exception("%s: %s", find_fault(error, reporter.stage)[0], error)
+        log.exception("%s: %s", error.code, error)
     return lambda store, job, worker: _insist(lambda: state.fail(store, job.id, worker, error, time.time(), tried))
 
 
@@ -140,7 +151,7 @@ def _lose(store: Store, job: Job, worker: str) -> None:
         with store.errors():
             row = store.tables.Job.get_or_none(store.tables.Job.id == job.id)
         if row is not None and row.worker == worker:
-            state.lose(store, row, "", time.time(), Death(GPU_LOST))
+            state.lose(store, row, "", time.time(), Death(codes.CARD_LOST))
         return True
 
     _insist(write)
@@ -151,11 +162,15 @@ def _notes(error: Exception) -> tuple[str, ...]:
     return tuple(getattr(error, "__notes__", ()))
 
 
-def explain(error: Exception, job: Job) -> str:
-    """One sentence for the person whose job it was; the traceback is in the log."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"the disk of {job.folder} is full; free some space and retry the job, it goes on from its checkpoint"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def explain(error: Exception, job: Job) -> Message:
+    """One sentence, with a code, for the person whose job it was; the traceback is in the log."""
+    if getattr(error, "errno", None) == errno.ENOSPC or NO_SPACE in str(error):
+        return msg(
+            "the disk of {folder} is full; free some space and retry the job, it goes on from its checkpoint",
+            folder=job.folder,
+        ).coded(codes.DISK_FULL)
+    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return as_message(words, codes.DRIVER_FAILED if is_driver_failure(error) else codes.UNFORESEEN)
 
 
 def _finish(store: Store, job: Job, worker: str, result: VideoResult) -> None:
@@ -173,7 +188,11 @@ def _finish(store: Store, job: Job, worker: str, result: VideoResult) -> None:
     try:
         won = _insist(write)
     except OSError as e:
-        error = f"the finished video cannot be put into {job.folder}: {e.strerror or e}; check that folder and retry"
+        error = msg(
+            "the finished video cannot be put into {folder}: {error}; check that folder and retry",
+            folder=job.folder,
+            error=e.strerror or e,
+        ).coded(codes.VIDEO_NOT_WRITTEN)
         log.error("%s", error)
         _insist(lambda: state.fail(store, job.id, worker, error, time.time()))
         return

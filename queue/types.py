@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from ..messages import Message, msg
 from ..pipeline.request import VideoRequest
 
 
@@ -21,6 +22,20 @@ class Status(StrEnum):
     def final(self) -> bool:
         return self in (Status.DONE, Status.FAILED, Status.CANCELLED)
 
+    @property
+    def words(self) -> Message:
+        """For sentences."""
+        return _STATUS_WORDS[self]
+
+
+_STATUS_WORDS = {
+    Status.QUEUED: msg("queued"),
+    Status.RUNNING: msg("running"),
+    Status.DONE: msg("done"),
+    Status.FAILED: msg("failed"),
+    Status.CANCELLED: msg("cancelled"),
+}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -31,7 +46,7 @@ class Job:
     cancelling: cancel was asked for while it ran and the worker has not stopped yet.
     revision: grows with every change of this row. preview_version: grows with every new preview, 0 = none.
     video, width, height, frames, fps: the finished file, when `status` is done.
-    error: what happened and what to do, when `status` is failed. warnings: what was changed on the way.
+    error: what happened and what to do, with its code, when `status` is failed. warnings: what was changed on the way.
     """
 
     id: str
@@ -55,8 +70,8 @@ class Job:
     revision: int
     preview_version: int
     worker: str
-    error: str
-    warnings: tuple[str, ...]
+    error: Message
+    warnings: tuple[Message, ...]
     folder: Path
     video: Path | None = None
     width: int = 0
@@ -114,8 +129,8 @@ class WorkerInfo:
     """A worker as it last reported. state: starting, idle, running, crashed or stopped; heartbeat: Unix seconds.
 
     alive: its heartbeat is fresh and, on this machine, its process exists. last_output: the last lines it wrote
-    before it died, with the traceback of a crash on import. stage: of the job it runs. restarts: in a row, without a
-    good start between them.
+    before it died, with the traceback of a crash on import. stage: of the job it runs. cause: the likely one of a
+    crash, "" when there is none. restarts: in a row, without a good start between them.
     """
 
     id: str
@@ -129,6 +144,7 @@ class WorkerInfo:
     job_id: str
     stage: str
     last_output: str
+    cause: Message
     restarts: int
 
 

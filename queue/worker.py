@@ -21,7 +21,7 @@ from ..private import private_files
 from ..settings import Settings
 from . import broker, state
 from .awake import AwakeClock
-from .causes import likely_cause
+from .causes import PREFIX, find_cause
 from .codes import CRASH_CODE, RELEASE, RESTART, RESTART_CODE
 from .complaint import Complaint
 from .folders import Leftovers, tidy
@@ -29,6 +29,7 @@ from .log import set_up
 from .machine import HOST, MACHINE
 from .recovery import Sweeper, hold, lives_here, lock_path
 from .reporter import Reporter
+from .rows import write_message
 from .store import Store
 from .tasks import Produce, make_produce, process_video_generation
 from .types import Status
@@ -82,12 +83,13 @@ class Worker:
             self._load_pipeline()
         except BaseException as e:
             crash = traceback.format_exc()
-            cause = likely_cause(crash)
-            log.error("The worker crashed on import: %s: %s. %s\n%s", type(e).__name__, e, cause, crash)
-            self._set(state="crashed", last_output=f"{cause}\n{crash}".strip())
+            cause = find_cause(crash, 0)
+            said = f"{PREFIX}{cause}" if cause else ""
+            log.error("The worker crashed on import: %s: %s. %s\n%s", type(e).__name__, e, said, crash)
+            self._set(state="crashed", last_output=f"{said}\n{crash}".strip(), cause=write_message(cause))
             return CRASH_CODE
         log.info("Worker %s is ready (process %d)", self.id, os.getpid())
-        self._set(state="idle", device=_device(), last_output="", restarts=0)
+        self._set(state="idle", device=_device(), last_output="", cause="", restarts=0)
         self._forget_dead_workers()
         tidy(self.store)
         consumer = broker.consume(self._huey)
@@ -97,7 +99,7 @@ class Worker:
         self._beat()
         consumer.stop_flag.set()
         self._end_job()
-        self._set(state="stopped", job="", stage="")
+        self._set(state="stopped", job="")
         return self._code
 
     def stop(self, code: int = 0) -> None:

@@ -22,6 +22,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from ..errors import BadInput, StoreError
+from ..messages import msg
 from ..settings import Settings
 from .identity import user_of
 from .photos import clean_name
@@ -35,8 +36,8 @@ MOST_FILES = 50
 """Files, and other fields, of one request."""
 ID = re.compile(r"[0-9a-f]{32}")
 
-NOT_UPLOADED = "this file was not uploaded by this login; pass photo=handle_file('photo.jpg')"
-NOT_AN_UPLOAD = "no file was sent; send it as multipart/form-data in the field 'files'"
+NOT_UPLOADED = msg("this file was not uploaded by this login; pass photo=handle_file('photo.jpg')")
+NOT_AN_UPLOAD = msg("no file was sent; send it as multipart/form-data in the field 'files'")
 
 
 class ApiUploads:
@@ -54,7 +55,9 @@ class ApiUploads:
                 shutil.copyfileobj(source, file)
         except OSError as e:
             (folder / upload_id).unlink(missing_ok=True)
-            raise StoreError(f"the file cannot be kept in {self._folder}: {e.strerror or e}") from e
+            raise StoreError(
+                msg("the file cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
+            ) from e
         self._clean(folder)
         return upload_id
 

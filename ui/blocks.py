@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from starlette.routing import Mount
 
 from ..errors import BadInput, FanslymotionError
+from ..messages import msg
 from ..models.find import default_model
 from ..pipeline.photo import MAX_BYTES
 from .gradio_door import Endpoint, GradioDoor
@@ -129,7 +130,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own."""
         if photo is None:
-            raise BadInput("no photo was given; pass photo=handle_file('photo.jpg')")
+            raise BadInput(msg("no photo was given; pass photo=handle_file('photo.jpg')"))
         wanted = to_request(
             {
                 "resolution": resolution,
@@ -206,12 +207,12 @@ def _whole(name: str, value: float | None) -> int | None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
         return int(value)
-    raise BadInput(f"{name} is {str(value)[:LONGEST_SHOWN]!r}; it must be a whole number")
+    raise BadInput(msg("{name} is {value!r}; it must be a whole number", name=name, value=str(value)[:LONGEST_SHOWN]))
 
 
 def _job_id(value: Any) -> str:
     if not isinstance(value, str) or not JOB_ID.fullmatch(value):
-        raise BadInput("job_id is not one that generate has returned")
+        raise BadInput(msg("job_id is not one that generate has returned"))
     return value
 
 

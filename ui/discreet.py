@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..queue.causes import PREFIX
 from ..settings import ROOT, Settings
 
 JOB_ID = re.compile(r"\b[0-9a-f]{12}\b")
@@ -29,12 +28,6 @@ def without_paths(text: str, settings: Settings) -> str:
             text = text.replace(form, Path(folder).name)
     text = QUOTED_PATH.sub(lambda found: f"{found[1]}{found[2]}{found[1]}", text)
     return PLAIN_PATH.sub(lambda found: found[1], text)
-
-
-def cause_only(last_output: str) -> str:
-    """Of a crashed worker's last words what concerns everybody: the likely cause, "" when none was found."""
-    first = last_output.split("\n", 1)[0]
-    return first if first.startswith(PREFIX) else ""
 
 
 def report(system: dict[str, Any], crashes: Iterable[str], names: Iterable[str], settings: Settings) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 
 from ..errors import BadInput
+from ..messages import msg
 from .logins import parse_logins
 
 VARIABLE = "FANSLYMOTION_AUTH"
@@ -34,13 +35,17 @@ def given_logins(
     if len(logins) < len(given):
         names = [word.partition(":")[0].strip() for word in given]
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadInput(f"the login {twice!r} is given more than once; leave one of them out")
+        raise BadInput(msg("the login {twice!r} is given more than once; leave one of them out", twice=twice))
     return logins
 
 
 def _ask(user: str) -> str:
     if not sys.stdin.isatty():
-        raise BadInput(f"--auth {user} has no password, and there is no terminal to ask for it; use --auth-file FILE")
+        raise BadInput(
+            msg(
+                "--auth {user} has no password, and there is no terminal to ask for it; use --auth-file FILE", user=user
+            )
+        )
     return getpass.getpass(f"Password for {user}: ")
 
 
@@ -51,9 +56,9 @@ def _lines_of_file(file: Path | None) -> list[str]:
         lines = _lines(file.expanduser().read_text(encoding="utf-8-sig"))
     except (OSError, RuntimeError, ValueError) as e:
         reason = getattr(e, "strerror", None) or e
-        raise BadInput(f"--auth-file {str(file)[:200]!r} cannot be read: {reason}") from e
+        raise BadInput(msg("--auth-file {file!r} cannot be read: {reason}", file=str(file)[:200], reason=reason)) from e
     if not lines:
-        raise BadInput(f"--auth-file {str(file)[:200]!r} holds no login; write one user:password a line")
+        raise BadInput(msg("--auth-file {file!r} holds no login; write one user:password a line", file=str(file)[:200]))
     return lines
 
 

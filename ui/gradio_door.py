@@ -16,15 +16,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import BadInput, NotFound
+from ..messages import msg
 from .guard import USER
-from .reading import read_body
+from .reading import TOO_LARGE, read_body
 from .refuse import refuse
 
 MOST_BYTES = 1 << 20
 PREFIX = "/gradio_api/"
 SESSION = re.compile(r"[A-Za-z0-9_-]{1,100}")
 EVENT = re.compile(r"[0-9a-f]{32}")
-NO_ENDPOINT = "There is no such page here."
+NO_ENDPOINT = msg("There is no such page here.")
 
 Session = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 Event = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -84,20 +85,20 @@ class GradioDoor:
             else:
                 scope = self._own_session(words, scope)
         except NotFound as e:
-            await refuse(scope, 404, str(e))(scope, receive, send)
+            await refuse(scope, 404, e.message)(scope, receive, send)
         except BadInput as e:
-            await refuse(scope, 400, str(e))(scope, receive, send)
+            await refuse(scope, 400, e.message)(scope, receive, send)
         except ClientDisconnect:
             return
         else:
             await self._app(scope, receive, send)
 
     async def _read(self, scope: Scope, receive: Receive) -> Any:
-        data = await read_body(Request(scope, receive), MOST_BYTES, "this request is too large")
+        data = await read_body(Request(scope, receive), MOST_BYTES, TOO_LARGE)
         try:
             return json.loads(data)
         except (ValueError, RecursionError) as e:
-            raise BadInput("this request is not JSON that can be read") from e
+            raise BadInput(msg("this request is not JSON that can be read")) from e
 
     def _checked(self, words: list[str], body: Any, user: str) -> Any:
         match words:
@@ -106,7 +107,7 @@ class GradioDoor:
             case ["call", "v2", name] if name in self._endpoints:
                 _, known, required = self._endpoints[name]
                 if not isinstance(body, dict) or not set(required) <= set(body) <= set(known):
-                    raise BadInput(f"this endpoint takes an object with {', '.join(known)}")
+                    raise BadInput(msg("this endpoint takes an object with {known}", known=", ".join(known)))
                 return body
             case ["queue", "join"]:
                 joined = _valid(Join, body)
@@ -149,12 +150,12 @@ def _valid(kind: type[Any], body: Any) -> Any:
         return kind.model_validate(body)
     except ValidationError as e:
         fields = [str(error["loc"][0]) if error["loc"] else "the request" for error in e.errors(include_url=False)]
-        raise BadInput(f"{fields[0]} is not what this endpoint takes") from e
+        raise BadInput(msg("{field} is not what this endpoint takes", field=fields[0])) from e
 
 
 def _valid_session(session: str) -> str:
     if not SESSION.fullmatch(session):
-        raise BadInput("session_hash is not what this endpoint takes")
+        raise BadInput(msg("session_hash is not what this endpoint takes"))
     return session
 
 

@@ -15,6 +15,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..messages import msg
 from ..pipeline.photo import MAX_BYTES
 from .ended import run_until
 from .logins import Logins
@@ -72,6 +73,9 @@ POLICY = (
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 
+NO_PAGE = msg("There is no such page here.")
+MALFORMED = msg("This request is malformed.")
+
 
 class Guard:
     """ASGI middleware. host: the address the server was bound to."""
@@ -107,9 +111,9 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD", "OPTIONS") and (foreign := refuse_origin(headers)):
             return refuse(scope, 403, foreign)
         if not _among(path, (*PUBLIC, *OURS, *GRADIO_ROUTES)):
-            return refuse(scope, 404, "There is no such page here.")
+            return refuse(scope, 404, NO_PAGE)
         if not _is_well_formed(headers, path):
-            return refuse(scope, 400, "This request is malformed.")
+            return refuse(scope, 400, MALFORMED)
         scope[USER], scope[SESSION] = "", ""
         if not self._logins.required:
             return None
@@ -132,12 +136,12 @@ class Guard:
         logins = self._logins
         mark = logins.known_mark(user, cookies.get(MARK, ""))
         if wait := math.ceil(logins.brake.wait(user, mark)):
-            sentence = f"Too many wrong passwords; try again in {wait} s."
+            sentence = msg("Too many wrong passwords; try again in {wait} s.", wait=wait)
             return refuse(scope, 429, sentence, {"Retry-After": str(wait)}, wait=wait)
         if logins.check(user, password):
             return None
         logins.brake.failed(user, mark)
-        return refuse(scope, 401, "Login or password is wrong.")
+        return refuse(scope, 401, msg("Login or password is wrong."))
 
 
 class _Measured:
@@ -185,7 +189,8 @@ class _Measured:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sentence = f"This request is too large; at most {self._limit / 2**20:.0f} MB are taken here."
+        most = round(self._limit / 2**20)
+        sentence = msg("This request is too large; at most {mb} MB are taken here.", mb=most)
         await refuse(scope, 413, sentence, {"Connection": "close"})(scope, receive, send)
 
 
@@ -229,7 +234,7 @@ def _ask_to_log_in(scope: Scope, headers: Headers) -> Response:
         query = scope.get("query_string", b"").decode("latin-1")
         wanted = scope["path"] + (f"?{query}" if query else "")
         return RedirectResponse(f"/login?next={quote(wanted)}", status_code=303)
-    return refuse(scope, 401, "Log in first.")
+    return refuse(scope, 401, msg("Log in first."))
 
 
 def _with_headers(send: Send) -> Send:

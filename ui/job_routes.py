@@ -13,9 +13,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..doctor.notes import say_note
-from ..doctor.texts import LANGUAGES
 from ..errors import BadInput, NotFound
+from ..messages import msg
 from ..models.find import default_model, find_model
 from ..pipeline.metadata import read_metadata
 from ..pipeline.outlook import outlook
@@ -29,8 +28,9 @@ from ..queue.warm import held
 from ..settings import ROOT
 from .files import fresh, own_file
 from .identity import login_of, owner_of, user_of
-from .photos import Photo, clean_name, make_poster
+from .photos import PHOTO_AWAY, Photo, clean_name, make_poster
 from .reading import SettingsIn, first_mistake, read_file, read_json, to_request
+from .refuse import all_in_each_language
 from .shape import plan_json
 
 router = APIRouter(prefix="/studio")
@@ -42,7 +42,8 @@ MOST_VIDEO_BYTES = 300 << 20
 MOST_WAITING = 200
 """Jobs of one login that may wait at a time."""
 MOST_LISTED = 200
-PHOTO_GONE = "the photo of this job is gone"
+PHOTO_GONE = msg("the photo of this job is gone")
+VIDEO_GONE = msg("the video of this job is gone")
 
 
 class JobsIn(BaseModel):
@@ -64,7 +65,12 @@ async def add_photo(request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
     name = clean_name(unquote(request.headers.get("x-photo-name", "")))
     with studio.photos.arrival() as path:
-        await read_file(request, path, MAX_BYTES, f"{name} is larger than {MAX_BYTES >> 20} MB; save it smaller")
+        await read_file(
+            request,
+            path,
+            MAX_BYTES,
+            msg("{name} is larger than {mb} MB; save it smaller", name=name, mb=MAX_BYTES >> 20),
+        )
         photo = await studio.photos.add(path, name, user_of(request))
     return _photo_json(photo, studio.presets)
 
@@ -86,7 +92,7 @@ async def photo(photo_id: str, request: Request) -> dict[str, Any]:
 @router.get("/photos/{photo_id}/view")
 async def photo_view(photo_id: str, request: Request) -> Response:
     found = request.app.state.studio.photos.get(photo_id, user_of(request))
-    return own_file(request, found.view, "this photo is not here any more; choose it again")
+    return own_file(request, found.view, PHOTO_AWAY)
 
 
 @router.get("/estimate")
@@ -127,17 +133,19 @@ async def settings_of_a_video(request: Request) -> dict[str, Any]:
     """The body is one of our mp4 files; the answer the settings it was made with. Its presets may not exist here."""
     name = clean_name(unquote(request.headers.get("x-photo-name", "")))
     with request.app.state.studio.photos.arrival("video.mp4") as path:
-        await read_file(request, path, MOST_VIDEO_BYTES, f"{name} is larger than {MOST_VIDEO_BYTES >> 20} MB")
+        await read_file(
+            request, path, MOST_VIDEO_BYTES, msg("{name} is larger than {mb} MB", name=name, mb=MOST_VIDEO_BYTES >> 20)
+        )
         try:
             found = await asyncio.to_thread(read_metadata, path)
         except BadInput as e:
-            raise BadInput(str(e).replace(path.name, name)) from e
+            raise BadInput(e.message.but(name=name)) from e
     asked = found.get("request")
     known = {key: asked[key] for key in SettingsIn.model_fields if key in asked} if isinstance(asked, dict) else {}
     try:
         settings = SettingsIn.model_validate(known)
     except ValidationError as e:
-        raise BadInput(f"{name}: {first_mistake(e)}") from e
+        raise BadInput(msg("{name}: {why}", name=name, why=first_mistake(e))) from e
     return VideoRequest.from_json(settings.model_dump() | {"seed": settings.seed or 0}).to_json()
 
 
@@ -184,9 +192,9 @@ async def retry(job_id: str, request: Request) -> dict[str, Any]:
 async def video(job_id: str, request: Request, download: bool = False) -> Response:
     found = await own_job(job_id, request)
     if found.video is None:
-        raise NotFound("this job has no video")
+        raise NotFound(msg("this job has no video"))
     name = f"{file_stem(found)}.mp4" if download else None
-    return own_file(request, found.video, "the video of this job is gone", name)
+    return own_file(request, found.video, VIDEO_GONE, name)
 
 
 @router.get("/jobs/{job_id}/photo")
@@ -207,7 +215,7 @@ async def preview(job_id: str, request: Request) -> Response:
     found = await own_job(job_id, request)
     shown = await asyncio.to_thread(request.app.state.studio.jobs.preview, found.id)
     if shown is None:
-        raise NotFound("there is no preview")
+        raise NotFound(msg("there is no preview"))
     headers = fresh(request, f"preview-{shown[0]}")
     return headers if isinstance(headers, Response) else Response(shown[1], media_type="image/webp", headers=headers)
 
@@ -268,11 +276,11 @@ def _photo_json(photo: Photo, presets: Presets) -> dict[str, Any]:
         "width": photo.width,
         "height": photo.height,
         "view": f"/studio/photos/{photo.id}/view",
-        "notes": {language: [say_note(note, language) for note in photo.notes] for language in LANGUAGES},
+        "notes": all_in_each_language(photo.notes),
     }
 
 
 async def own_job(job_id: str, request: Request) -> Job:
     if not JOB_ID.fullmatch(job_id):
-        raise NotFound("there is no such job")
+        raise NotFound(msg("there is no such job"))
     return await asyncio.to_thread(request.app.state.studio.jobs.get, job_id, owner_of(request))

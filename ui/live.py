@@ -169,7 +169,7 @@ class Live:
             if viewer.job_id is not None:
                 job, known, feed = self._follow(viewer.job_id, after)
         except FanslymotionError as e:
-            self._tell_trouble([viewer], str(e))
+            self._tell_trouble([viewer], e.message)
             return False
         if viewer.troubled:
             self._tell_trouble([viewer], "")
@@ -221,7 +221,7 @@ class Live:
             except FanslymotionError as e:
                 complaint.say(e)
                 troubled, looked = True, 0.0
-                self._tell_trouble(self._everybody(), str(e))
+                self._tell_trouble(self._everybody(), e.message)
                 time.sleep(AGAIN_SECONDS)
             except Exception:
                 log.exception("the page's reader goes on after an error")
@@ -280,7 +280,7 @@ class Live:
         with self._lock:
             for viewer in viewers:
                 viewer.troubled = bool(sentence)
-                viewer.trouble = _encode({"error": in_each_language(self._view.plain(viewer.owner, sentence))})
+                viewer.trouble = _encode({"error": self._view.plain(viewer.owner, in_each_language(sentence))})
         self._wake(viewers)
 
     def _everybody(self) -> list[Viewer]:

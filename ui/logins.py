@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from ..errors import BadInput, StoreError
 from ..fs import write_whole
+from ..messages import msg
 from ..private import make_private
 from ..queue.listing import Owner
 from .ended import EndedSessions
@@ -36,7 +37,9 @@ def parse_logins(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         user, colon, password = word.partition(":")
         if not colon or not user.strip() or not password:
-            raise BadInput(f"the login {user[:60]!r} is not complete; write it as user:password, both not empty")
+            raise BadInput(
+                msg("the login {login!r} is not complete; write it as user:password, both not empty", login=user[:60])
+            )
         logins[user.strip()] = password
     return logins
 
@@ -180,8 +183,12 @@ def session_key(home: Path) -> bytes:
             return key
     except OSError as e:
         raise StoreError(
-            f"the data folder {home} cannot be written: {e.strerror or e}; make it writable, or name another one with "
-            "FANSLYMOTION_HOME"
+            msg(
+                "the data folder {home} cannot be written: {error}; make it writable, or name another one with "
+                "FANSLYMOTION_HOME",
+                home=home,
+                error=e.strerror or e,
+            )
         ) from e
 
 

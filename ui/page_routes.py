@@ -12,12 +12,13 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Redirect
 
 from .. import __version__
 from ..errors import NotFound
+from ..messages import msg
 from ..pipeline.photo import MAX_BYTES
 from .files import fresh
 from .guard import COOKIE, MARK, is_https
 from .identity import login_of, user_of
 from .logins import SESSION_SECONDS
-from .reading import read_body
+from .reading import TOO_LARGE, read_body
 from .shape import options_json
 
 router = APIRouter()
@@ -36,7 +37,7 @@ async def login_page() -> Response:
 async def log_in(request: Request) -> Response:
     """Form fields username and password, as gradio_client sends them."""
     studio = request.app.state.studio
-    body = await read_body(request, MOST_LOGIN_BYTES, "this request is too large")
+    body = await read_body(request, MOST_LOGIN_BYTES, TOO_LARGE)
     form = parse_qs(body.decode("utf-8", "replace"))
     user, password = (form.get(key, [""])[0] for key in ("username", "password"))
     if refusal := studio.guard.try_password(request.scope, user, password, request.cookies):
@@ -63,7 +64,7 @@ async def log_out(request: Request) -> Response:
 async def static(name: str, request: Request) -> Response:
     path = _known(FOLDER / "static").get(name)
     if path is None:
-        raise NotFound("there is no such file")
+        raise NotFound(msg("there is no such file"))
     return _versioned(path, request)
 
 
@@ -71,7 +72,7 @@ async def static(name: str, request: Request) -> Response:
 async def locale(name: str, request: Request) -> Response:
     path = _known(FOLDER / "locales").get(name)
     if path is None:
-        raise NotFound("there is no such language")
+        raise NotFound(msg("there is no such language"))
     return _versioned(path, request)
 
 

@@ -22,6 +22,7 @@ from PIL import Image
 
 from ..errors import NotFound, StoreError
 from ..fs import make_folder, write_json, write_whole
+from ..messages import Message, msg
 from ..pipeline.photo import jpeg_view
 from ..pipeline.photo_memory import NeedsMemory
 from ..pipeline.photo_process import Decoded, Decoder
@@ -35,6 +36,7 @@ MOST_KEPT = 200
 VIEW_SIDE = 1280
 """Pixels of the longer side of the picture that the page shows."""
 POSTER_SIDE = 480
+PHOTO_AWAY = msg("this photo is not here any more; choose it again")
 DECODING_BYTES = (200_000_000, 740_000_000)
 """What the processes may take that decode ordinary photos (up to about 20 megapixels) and large ones. Together they
 stay below a gigabyte; an ordinary photo never waits for somebody's large ones."""
@@ -54,7 +56,7 @@ class Photo:
     height: int
     folder: Path
     number: int = 0
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -87,7 +89,9 @@ class Photos:
             photo = await asyncio.to_thread(self._describe, photo)
         except OSError as e:
             shutil.rmtree(photo.folder, ignore_errors=True)
-            raise StoreError(f"the photo cannot be kept in {self._folder}: {e.strerror or e}") from e
+            raise StoreError(
+                msg("the photo cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
+            ) from e
         except BaseException:
             shutil.rmtree(photo.folder, ignore_errors=True)
             raise
@@ -104,7 +108,9 @@ class Photos:
             ) as folder:
                 yield Path(folder) / name
         except OSError as e:  # while it is written, too
-            raise StoreError(f"the photo cannot be kept in {self._folder}: {e.strerror or e}") from e
+            raise StoreError(
+                msg("the photo cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
+            ) from e
 
     def remove(self, photo: Photo) -> None:
         shutil.rmtree(photo.folder, ignore_errors=True)
@@ -123,7 +129,7 @@ class Photos:
         """Raise NotFound for anything but an id of this login that is still kept."""
         photo = self._read(photo_id) if ID.fullmatch(photo_id) else None
         if photo is None or photo.owner != owner:
-            raise NotFound("this photo is not here any more; choose it again")
+            raise NotFound(PHOTO_AWAY)
         return photo
 
     def _read(self, photo_id: str) -> Photo | None:
@@ -133,7 +139,7 @@ class Photos:
         try:
             about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
             size = about["width"], about["height"]
-            notes = tuple(about.get("notes", ()))
+            notes = tuple(map(Message.from_json, about.get("notes", ())))
             return Photo(photo_id, about["name"], about["owner"], *size, folder, about.get("number", 0), notes)
         except (OSError, ValueError, KeyError):
             return None
@@ -161,7 +167,12 @@ class Photos:
         """Number the photo after all others, and write down what it is."""
         with self._lock:
             photo = replace(photo, number=1 + max((one.number for one in self._kept()), default=0))
-            about = {"name": photo.name, "owner": photo.owner, "number": photo.number, "notes": photo.notes}
+            about = {
+                "name": photo.name,
+                "owner": photo.owner,
+                "number": photo.number,
+                "notes": [note.to_json() for note in photo.notes],
+            }
             write_json(photo.folder / "about.json", about | {"width": photo.width, "height": photo.height})
         return photo
 
@@ -179,13 +190,13 @@ def make_poster(photo: Path) -> Path:
     """A small JPEG beside a job's photo, made once; it goes with the job's folder."""
     poster = photo.with_name("poster.jpg")
     if photo.is_symlink() or photo.parent.is_symlink():
-        raise NotFound("there is no picture of this job")
+        raise NotFound(msg("there is no picture of this job"))
     if not poster.is_file():
         try:
             with _posters, Image.open(photo, formats=("PNG",)) as image:
                 write_whole(poster, jpeg_view(image, POSTER_SIDE))
         except OSError as e:
-            raise NotFound("there is no picture of this job") from e
+            raise NotFound(msg("there is no picture of this job")) from e
     return poster
 
 

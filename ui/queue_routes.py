@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import BadInput
+from ..messages import msg
 from ..queue.types import Sought, Status
 from .identity import owner_of, user_of
 from .job_routes import own_job
@@ -116,5 +117,5 @@ def owned(request: Request) -> Any:
     """The studio, for what concerns the whole machine. Raise BadInput for every login but the first."""
     studio = request.app.state.studio
     if not studio.logins.owns_machine(user_of(request)):
-        raise BadInput(f"only {studio.logins.names[0]} may do this: it concerns everybody's jobs")
+        raise BadInput(msg("only {name} may do this: it concerns everybody's jobs", name=studio.logins.names[0]))
     return studio

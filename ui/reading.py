@@ -9,10 +9,13 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import BadInput
+from ..messages import msg
 from ..pipeline.request import MAX_SEED, VideoRequest
 from ..presets import Presets
 
 MOST_JSON_BYTES = 64 * 1024
+
+TOO_LARGE = msg("this request is too large")
 
 Word = Annotated[str, Field(max_length=64)]
 
@@ -69,7 +72,7 @@ def _refuse_declared(request: Request, limit: int, too_large: str) -> None:
 
 
 async def read_json(request: Request, kind: type[BaseModel]) -> Any:
-    body = await read_body(request, MOST_JSON_BYTES, "this request is too large")
+    body = await read_body(request, MOST_JSON_BYTES, TOO_LARGE)
     try:
         return kind.model_validate_json(body or b"{}")
     except ValidationError as e:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from ..errors import BadInput, FanslymotionError, StartError
+from ..messages import msg
 from ..private import private_files
 from ..settings import Settings
 from .connections import Limits, raise_handle_limit, sweep, with_limits
@@ -151,19 +152,30 @@ def listen(host: str, port: int | None, say: Callable[[str], None]) -> socket.so
             if e.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", -1)) or _windows_says_taken(e):
                 continue
             raise BadInput(
-                f"the page cannot be served at {host[:80]}, port {number}: {e.strerror or e}; leave --host out, or "
-                "name an address of this machine"
+                msg(
+                    "the page cannot be served at {host}, port {number}: {error}; leave --host out, or name an "
+                    "address of this machine",
+                    host=host[:80],
+                    number=number,
+                    error=e.strerror or e,
+                )
             ) from e
         except (ValueError, TypeError) as e:  # no name at all: a NUL, half a character, a label of 64 letters
             raise BadInput(
-                f"the host is {host[:80]!r}, which is no name or address; leave --host out, or name one"
+                msg("the host is {host!r}, which is no name or address; leave --host out, or name one", host=host[:80])
             ) from e
         if port is None and number != FIRST_PORT:
             say(f"Port {FIRST_PORT} is taken by another program; this page is on port {number}.")
         return listener
     if port is not None:
-        raise BadInput(f"port {port} is taken by another program; leave --port out, or name a free one")
-    raise BadInput(f"no port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} is free; name one with --port")
+        raise BadInput(msg("port {port} is taken by another program; leave --port out, or name a free one", port=port))
+    raise BadInput(
+        msg(
+            "no port from {first} to {last} is free; name one with --port",
+            first=FIRST_PORT,
+            last=FIRST_PORT + PORTS_TRIED - 1,
+        )
+    )
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -225,8 +237,13 @@ def build(settings: Settings, logins: Logins, host: str) -> "Studio":
         trace = keep_trace(settings.logs_dir, e)
         where = f"; the details are in {trace}" if trace else ""
         raise StartError(
-            f"FM-PY-003: the page cannot be built ({type(e).__name__}: {e}){where}. Repair the installation with the "
-            "launcher's setup; `doctor` says what else is wrong"
+            msg(
+                "FM-PY-003: the page cannot be built ({kind}: {error}){where}. Repair the installation with the "
+                "launcher's setup; `doctor` says what else is wrong",
+                kind=type(e).__name__,
+                error=e,
+                where=where,
+            )
         ) from e
 
 
@@ -296,8 +313,11 @@ def open_tunnel(host: str, port: int) -> str:
     except Exception as e:  # the tunnel's parts raise whatever their libraries raise; nothing of it may end the page
         log.info("no share link: %r", e)
         raise BadInput(
-            f"No share link could be made ({e}). Check the internet connection, and whether an antivirus program "
-            "blocks Gradio's tunnel (frpc); the page works on this machine all the same."
+            msg(
+                "No share link could be made ({error}). Check the internet connection, and whether an antivirus "
+                "program blocks Gradio's tunnel (frpc); the page works on this machine all the same.",
+                error=e,
+            )
         ) from e
     return "https://" + link.split("://", 1)[-1]
 

@@ -8,25 +8,23 @@ from typing import Any
 
 from PIL import Image
 
-from ..doctor import texts
-from ..doctor.diagnosis import big_values, diagnose, say_cause, say_fault
-from ..doctor.notes import say_note
-from ..doctor.texts import LANGUAGES
+from ..doctor.diagnosis import big_values, diagnose, say_fault
 from ..errors import FanslymotionError
+from ..messages import LANGUAGES, msg, texts
 from ..models.find import require_model
 from ..pipeline.estimate import forecast
 from ..pipeline.plans import MemoryPlan
 from ..pipeline.progress import loading_part
 from ..pipeline.sizes import output_size
 from ..presets import ModelPreset, Presets
+from ..queue.causes import PREFIX
 from ..queue.rows import photo_of
 from ..queue.types import Event, Job, WorkerInfo
 from ..settings import Settings
-from .discreet import cause_only
-from .refuse import in_each_language
+from .refuse import all_in_each_language, in_each_language
 
 ROUTES = "/studio"
-NOT_HERE = "This model is not on this machine; whoever owns the machine can download it."
+NOT_HERE = msg("This model is not on this machine; whoever owns the machine can download it.")
 
 
 def job_json(job: Job, presets: Presets) -> dict[str, Any]:
@@ -59,7 +57,7 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "licence": licence_json(presets.models.get(request.model)),
         "error": job.error,
         "diagnosis": diagnosis_json(job, presets),
-        "warnings": {language: [say_note(note, language) for note in job.warnings] for language in LANGUAGES},
+        "warnings": all_in_each_language(job.warnings),
         "favourite": job.favourite,
         "video": video_json(job),
     }
@@ -125,7 +123,7 @@ def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[s
     for the machine's owner (owns); everybody else reads the likely cause alone. cause: of a crash, by language.
     """
     crashed = worker.state == "crashed"
-    last_output = worker.last_output if owns else cause_only(worker.last_output)
+    last_output = worker.last_output if owns else f"{PREFIX}{worker.cause}" if worker.cause else ""
     return {
         "id": worker.id,
         "host": worker.host,
@@ -137,7 +135,7 @@ def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[s
         "job": worker.job_id if owns or worker.job_id in mine else "",
         "stage": worker.stage,
         "last_output": last_output if crashed else "",
-        "cause": {language: say_cause(worker.last_output, language) if crashed else "" for language in LANGUAGES},
+        "cause": in_each_language(worker.cause if crashed else ""),
         "restarts": worker.restarts,
     }
 
@@ -197,7 +195,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     try:
         random = require_model(model.name, presets, settings).random
     except FanslymotionError as e:
-        missing = str(e) if owns else NOT_HERE
+        missing = e.message if owns else NOT_HERE
     return {
         "name": model.name,
         "label": model.label,

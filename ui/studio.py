@@ -6,7 +6,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from ..doctor.checks import Doctor, worst
-from ..doctor.texts import LANGUAGES
+from ..messages.texts import LANGUAGES
 from ..models.registry import folder_size
 from ..presets import LivePresets, Presets
 from ..queue.jobs import Jobs
@@ -63,7 +63,7 @@ class Studio:
     def machine(self, owner: str | None) -> dict[str, Any]:
         """owner: the login that sees it, None on a page without logins. notice: by language."""
         shown = machine_json(self.jobs, self.logins.sees(owner), self.logins.owns_machine(owner or ""))
-        return shown | {"notice": in_each_language(self.plain(owner, shown["notice"]))}
+        return shown | {"notice": self.plain(owner, in_each_language(shown["notice"]))}
 
     def _folder_sizes(self) -> dict[str, int]:
         return {"jobs": folder_size(self.settings.jobs_dir), "models": folder_size(self.settings.models)}

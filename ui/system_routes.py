@@ -12,8 +12,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
-from ..doctor import texts
 from ..fs import nearest_existing
+from ..messages import texts
 from ..models.downloads import Downloads
 from ..models.registry import list_models, look, remove, use_folder
 from ..queue.types import WorkerInfo

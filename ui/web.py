@@ -13,7 +13,7 @@ from . import api_uploads, job_routes, page_routes, queue_routes, system_routes
 from .blocks import mount_blocks
 from .identity import user_of
 from .logins import Logins
-from .refuse import UNKNOWN, refuse
+from .refuse import UNKNOWN, refuse, wanted
 from .studio import Studio
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def build_app(settings: Settings, logins: Logins, host: str) -> Studio:
 def _answer_errors_in_words(app: FastAPI) -> None:
     @app.exception_handler(FanslymotionError)
     async def known(request: Request, error: FanslymotionError) -> JSONResponse:
-        sentence = app.state.studio.plain(user_of(request), str(error))
+        sentence = app.state.studio.plain(user_of(request), error.message.say(wanted(request.scope)))
         return refuse(request.scope, _status(error), sentence)
 
     @app.exception_handler(ClientDisconnect)

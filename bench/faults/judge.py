@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanslymotion.queue.faults import find_fault
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.rows import PHOTO_NAME, RECORD_NAME, VIDEO_NAME, photo_of
 from fanslymotion.queue.types import Job, Status
@@ -64,7 +63,7 @@ def _ended(jobs: Jobs, job: Job, told: Told, disk_failed: bool) -> list[Violatio
         found.append(Violation("stuck", job.id, f"{job.status} at {job.stage}, step {job.step} of {job.steps}"))
     elif finals != [str(job.status)]:
         found.append(Violation("doubled", job.id, f"it is {job.status} and ended as {finals}"))
-    given = disk_failed and find_fault(job.error)[0] in DISK_FAULTS
+    given = disk_failed and job.error.code in DISK_FAULTS
     ghost = not photo_of(job.folder).is_file()
     if job.status is Status.FAILED and not (given or ghost):
         found.append(Violation("failed", job.id, job.error))

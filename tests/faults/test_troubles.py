@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 from fanslymotion.docs import troubleshooting
-from fanslymotion.doctor import texts
 from fanslymotion.errors import BadInput
+from fanslymotion.messages import texts
 from fanslymotion.pipeline import conditioning, renderer
 from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.request import VideoRequest

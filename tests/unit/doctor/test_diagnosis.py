@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fanslymotion.doctor import texts
 from fanslymotion.doctor.diagnosis import diagnose, next_smaller
+from fanslymotion.messages import Message, as_message, msg, texts
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets
 from fanslymotion.queue import state
@@ -24,35 +24,37 @@ def failed(settings: Settings, photo: Path) -> Job:
     return jobs.get(job.id)
 
 
-DIED = Death().sentence(3, "stage sampling")
-KILLED = Death("FM-WORKER-005", {"free": "0.2 GB"}).sentence(6, "stage sampling")
-HUNG = Death("FM-WORKER-003", {"seconds": 600.0}).sentence(3, "stage sampling")
+DIED = Death().failure(3, "sampling", "fatal\n(the worker ended with code 3)")
+KILLED = Death("FM-WORKER-005", {"free": "0.2 GB"}).failure(6, "sampling", "(the worker ended with code -9)")
+HUNG = Death("FM-WORKER-003", {"seconds": 600.0}).failure(3, "sampling", "")
+HELD = msg(
+    "the memory is too small for this video, even with everything turned down ({error}).{holders} "
+    "Close other programs, or choose a smaller resolution or another model",
+    error="CUDA out of memory",
+    holders=msg(" Video memory is held by {names}.", names="game.exe (900 MB), b"),
+).coded("FM-MEM-002")
 
 
 @pytest.mark.parametrize(
-    ("error", "stage", "code", "action"),
+    ("error", "code", "action"),
     [
-        (f"{DIED}\nfatal\n(the worker ended with code 3)", "sampling", "FM-WORKER-004", "retry_smaller"),
-        (f"{DIED}\n(the worker ended with code -9)", "sampling", "FM-WORKER-004", "retry_smaller"),
-        (f"{KILLED}\n(the worker ended with code -9)", "sampling", "FM-WORKER-005", "retry_smaller"),
-        (f"{HUNG}. Retry\n(the worker ended with code -9)", "sampling", "FM-WORKER-003", "retry"),
-        ("the disk with /data/jobs is full; free some space", "decoding", "FM-DISK-001", "retry"),
-        ("the memory is too small for this video, even", "sampling", "FM-MEM-002", "retry_smaller"),
-        ("the memory is too small for this video, even", "loading", "FM-MEM-001", "retry_smaller"),
-        ("the disk of /data is full; free some space", "sampling", "FM-DISK-001", "retry"),
-        ("frame 3 is black though the photo is not; try", "decoding", "FM-VIDEO-002", "retry"),
-        ("there is no model folder /m/svd; download it: x", "", "FM-MODEL-001", "download"),
-        ("/m/unet could not be loaded: header too large; get", "loading", "FM-MODEL-006", "download"),
-        ("RuntimeError: CUDA error: an illegal memory access", "sampling", "FM-GPU-008", "retry"),
-        ("the finished video cannot be put into /x: denied", "saving", "FM-VIDEO-003", "retry"),
-        ("ffmpeg was not found; reinstall it", "decoding", "FM-VIDEO-001", "retry"),
-        ("the job's photo is gone from /x; submit", "", "FM-PHOTO-001", "other_photo"),
-        ("resolution is '4k'; choose one of 480p", "", "FM-SET-001", "retry"),
-        ("ZeroDivisionError: division by zero", "sampling", "FM-JOB-000", "retry"),
+        (DIED, "FM-WORKER-004", "retry_smaller"),
+        (KILLED, "FM-WORKER-005", "retry_smaller"),
+        (HUNG, "FM-WORKER-003", "retry"),
+        (HELD, "FM-MEM-002", "retry_smaller"),
+        (HELD.coded("FM-MEM-001"), "FM-MEM-001", "retry_smaller"),
+        (as_message("the disk", "FM-DISK-001"), "FM-DISK-001", "retry"),
+        (as_message("frame 3 is black", "FM-VIDEO-002"), "FM-VIDEO-002", "retry"),
+        (as_message("there is no model folder", "FM-MODEL-001"), "FM-MODEL-001", "download"),
+        (as_message("could not be loaded", "FM-MODEL-006"), "FM-MODEL-006", "download"),
+        (as_message("RuntimeError: CUDA error", "FM-GPU-008"), "FM-GPU-008", "retry"),
+        (as_message("the job's photo is gone", "FM-PHOTO-001"), "FM-PHOTO-001", "other_photo"),
+        (as_message("ZeroDivisionError: division by zero"), "FM-JOB-000", "retry"),
+        (as_message("words of before", "FM-JOB-002"), "FM-JOB-002", "retry"),
     ],
 )
-def test_each_error_has_its_code(failed: Job, presets: Presets, error: str, stage: str, code: str, action: str) -> None:
-    found = diagnose(replace(failed, error=error, stage=stage), presets)
+def test_each_code_has_its_card(failed: Job, presets: Presets, error: Message, code: str, action: str) -> None:
+    found = diagnose(replace(failed, error=error, stage="sampling"), presets)
     assert found is not None
     assert (found.code, found.action) == (code, action)
     for language in ("en", "ru"):
@@ -72,9 +74,9 @@ def test_the_next_smaller_size(presets: Presets) -> None:
     assert next_smaller("gone", presets) == ""
 
 
-@pytest.mark.parametrize("code", ["the memory is too small", KILLED])
-def test_the_smallest_is_not_told_to_be_smaller(failed: Job, presets: Presets, code: str) -> None:
-    small = replace(failed, error=code, stage="sampling", request=VideoRequest(resolution="480p"))
+@pytest.mark.parametrize("error", [HELD, KILLED])
+def test_the_smallest_is_not_told_to_be_smaller(failed: Job, presets: Presets, error: Message) -> None:
+    small = replace(failed, error=error, stage="sampling", request=VideoRequest(resolution="480p"))
     found = diagnose(small, presets)
     assert found is not None
     assert found.action == "retry"
@@ -83,8 +85,8 @@ def test_the_smallest_is_not_told_to_be_smaller(failed: Job, presets: Presets, c
 
 
 def test_what_the_diagnosis_says(failed: Job, presets: Presets) -> None:
-    def said(error: str, stage: str = "sampling") -> dict[str, dict]:
-        found = diagnose(replace(failed, error=error, stage=stage), presets)
+    def said(error: Message) -> dict[str, dict]:
+        found = diagnose(replace(failed, error=error, stage="sampling"), presets)
         assert found is not None
         return {language: found.say(language) for language in texts.LANGUAGES}
 
@@ -92,6 +94,23 @@ def test_what_the_diagnosis_says(failed: Job, presets: Presets) -> None:
     assert "6 times; 0.2 GB of memory were free" in killed["en"]["cause"]
     assert "на этапе «рисование», 6 раз; перед этим было свободно 0,2 ГБ" in killed["ru"]["cause"]
     assert "Nothing moved for 600 s at stage drawing" in said(HUNG)["en"]["cause"]
-    held = "the memory is too small (x). Video memory is held by game.exe (900 MB), b. Close other programs, or"
-    assert said(held)["en"]["cause"].endswith(" Video memory is held by game.exe (900 MB), b.")
-    assert "GB are free in" in said("the disk of /data is full; free")["en"]["cause"]
+    assert said(HELD)["en"]["cause"].endswith(" Video memory is held by game.exe (900 MB), b.")
+    assert said(HELD)["ru"]["cause"].endswith(" Видеопамять занимают: game.exe (900 МБ), b.")
+    assert "(the worker ended with code 3)" in said(DIED)["en"]["cause"]
+    assert "GB are free in" in said(as_message("x", "FM-DISK-001"))["en"]["cause"]
+    encoder = msg("{cause}\n{said}", cause=msg("ffmpeg was not found; {reinstall}", reinstall="x"), said="[libx264] y")
+    assert said(encoder.coded("FM-VIDEO-001"))["ru"]["cause"] == "ffmpeg не найден; x"
+
+
+def test_a_row_of_an_earlier_version_keeps_its_words(failed: Job, presets: Presets, settings: Settings) -> None:
+    store = Jobs(settings).store
+    with store.write():
+        old = {"error": "the disk of /d is full", "failure": "", "warnings": '["drawn smaller"]'}
+        store.tables.Job.update(old).where(store.tables.Job.id == failed.id).execute()
+    job = Jobs(settings).get(failed.id)
+    assert (job.error, job.warnings) == ("the disk of /d is full", ("drawn smaller",))
+    found = diagnose(job, presets)
+    assert found is not None
+    assert found.code == "FM-JOB-002"
+    assert found.say("ru")["cause"] == "the disk of /d is full"
+    assert found.say("ru")["tried"] == ["drawn smaller"]

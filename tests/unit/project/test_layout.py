@@ -12,6 +12,7 @@ from fanslymotion.settings import ROOT
 from packaging.requirements import Requirement
 
 LAYERS = [
+    "messages",
     "errors",
     "fs",
     "text_streams",

@@ -3,11 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-from fanslymotion.doctor import texts
-from fanslymotion.doctor.diagnosis import say_cause
 from fanslymotion.pipeline.container import oom_kills
 from fanslymotion.queue import causes
-from fanslymotion.queue.causes import EXIT, PREFIX, Autopsy, likely_cause
+from fanslymotion.queue.causes import MISSING_CODE, Autopsy, find_cause
 from fanslymotion.queue.log import STARTS
 
 GIB = 2**30
@@ -75,15 +73,25 @@ def test_the_kernels_count_can_be_read() -> None:
         (f"{STARTS}a\n[ERROR] x\nTraceback\n  File /x/site-packages/torch/a.py", 1, ""),
         (f"{STARTS}a\n[WARN] CUDA out of memory. Going on\n{STARTS}b\n[INFO] x", 1, ""),
         (f"{STARTS}a\n[ERROR] CUDA out of memory", 1, "not enough memory"),
-        (f"{STARTS}a\n[WARN] FM-WORKER-003: No progress for 600 s", -9, "no progress"),
     ],
 )
 def test_a_crash_is_explained_in_both_languages(output: str, code: int, said: str) -> None:
-    assert (said in likely_cause(output, code)) if said else likely_cause(output, code) == ""
-    ended = f"{output}\n{EXIT.format(code)}"
-    assert say_cause(ended) == likely_cause(output, code).removeprefix(PREFIX)
-    assert bool(say_cause(ended, "ru")) == bool(said)
+    cause = find_cause(output, code)
+    if not said:
+        assert cause is None
+        return
+    assert cause is not None
+    assert said in cause
+    assert cause.say("ru") != cause
 
 
-def test_the_log_and_the_page_say_the_same() -> None:
-    assert texts.catalogue("en")["causes"] == causes.TEXTS
+def test_the_watchdogs_own_kill_needs_no_words() -> None:
+    cause = find_cause(f"{STARTS}a\nfatal", -9, stalled=True)
+    assert cause is not None
+    assert "no progress" in cause
+
+
+def test_a_missing_part_is_named() -> None:
+    cause = find_cause("ModuleNotFoundError: No module named 'torch'", 70)
+    assert cause is not None
+    assert (cause.code, cause.values["name"]) == (MISSING_CODE, "torch")

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fanslymotion.doctor import texts
 from fanslymotion.doctor.checks import Doctor
 from fanslymotion.doctor.diagnosis import say_fault
+from fanslymotion.messages import texts
 from fanslymotion.pipeline import devices
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.torch_build import TorchBuild

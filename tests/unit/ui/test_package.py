@@ -10,7 +10,7 @@ import pytest
 from fanslymotion.settings import ROOT
 
 PACKAGES = ("doctor", "models", "pipeline", "presets", "queue", "ui", "assets")
-DATA = ("ui/static", "ui/locales", "assets", "doctor/catalogue", "presets")
+DATA = ("ui/static", "ui/locales", "assets", "messages", "presets")
 
 
 def test_a_wheel_holds_what_is_no_code(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fanslymotion.doctor.notes import say_note
 from fanslymotion.errors import RenderError
+from fanslymotion.messages import Message, msg
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.ladder import Ladder
 from fanslymotion.pipeline.machine import Machine
@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings.local(tmp_path, tmp_path / "models")
 
 
-def said(machine: Machine, stage: Stage, presets: Presets, settings: Settings, work: Path) -> Iterator[str]:
+def said(machine: Machine, stage: Stage, presets: Presets, settings: Settings, work: Path) -> Iterator[Message]:
     """By a job whose memory runs out at `stage` again and again, and whose worker is then killed for it."""
     request = VideoRequest(resolution="1080p", seconds=6, quality="standard", model="svd-xt", seed=1)
     model = find_model("svd-xt", presets, settings)
@@ -49,10 +49,10 @@ def test_every_step_down_is_said_in_russian(machine: Machine, stage: Stage, sett
     notes = set(said(machine, stage, load_presets(settings), settings, tmp_path / "work"))
     assert notes
     for note in notes:
-        russian = say_note(note, "ru")
+        russian = note.say("ru")
         assert not re.search("[A-Za-z]", TERMS.sub("", russian)), (note, russian)
         assert re.findall(r"\d+", russian) == re.findall(r"\d+", TERMS.sub(lambda m: m[0], note)), "no figure is lost"
-        assert say_note(note, "en") == note
+        assert note.say("en") == note
 
 
 @pytest.mark.parametrize("stage", [Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING])
@@ -62,17 +62,16 @@ def test_a_card_that_fails_at_16_bits_is_said_in_russian(stage: Stage, settings:
     model = find_model("svd-xt", presets, settings)
     ladder = Ladder(request, (1920, 1080), model, presets, settings, tmp_path, machine=CARDS[1])
     ladder.widen(stage)
-    russian = say_note(ladder.warnings[-1], "ru")
+    russian = ladder.warnings[-1].say("ru")
     assert not re.search("[A-Za-z]", TERMS.sub("", russian)), russian
     assert "float32, а не float16" in russian
 
 
 def test_names_of_others_stay_as_they_are() -> None:
-    note = "Out of memory while drawing; going on with: forward chunking. Video memory is held by chrome (512 MB)."
-    assert say_note(note, "ru").endswith("Видеопамять занимают: chrome (512 MB).")
-    assert "mini" in say_note(RANDOM_MODEL, "ru")
-    assert not re.search("[A-Za-z]", TERMS.sub("", say_note(RANDOM_MODEL, "ru")))
-    small = say_note(SMALL_PHOTO.format(size="320×180"), "ru")
+    held = msg(" Video memory is held by {names}.", names="chrome (512 MB)")
+    assert held.say("ru") == " Видеопамять занимают: chrome (512 МБ)."
+    assert "mini" in RANDOM_MODEL.say("ru")
+    assert not re.search("[A-Za-z]", TERMS.sub("", RANDOM_MODEL.say("ru")))
+    small = Message(SMALL_PHOTO, {"size": "320×180"}).say("ru")
     assert "(320×180)" in small
     assert not re.search("[A-Za-z]", small)
-    assert say_note("something new", "ru") == "something new"

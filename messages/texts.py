@@ -1,4 +1,4 @@
-"""The words for every fault and check, in each language, from `catalogue/*.toml`. Codes are stable: never reuse one."""
+"""The words of the catalogue, in each language, from en.toml and ru.toml. Codes are stable: never reuse one."""
 
 import re
 import shlex
@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from ..settings import ROOT
-
-CATALOGUE = Path(__file__).resolve().parent / "catalogue"
+CATALOGUE = Path(__file__).resolve().parent
+ROOT = CATALOGUE.parent
+"""The checkout, where the launcher lies."""
 LANGUAGES = ("en", "ru")
-PLACE = re.compile(r"\\\{(\w+)\\\}")
-"""A `{place}` in escaped words."""
 CODE = re.compile(r"FM-[A-Z]+-\d{3}")
 
 UNKNOWN = {"en": "unknown", "ru": "неизвестно"}
@@ -24,6 +22,13 @@ UNKNOWN = {"en": "unknown", "ru": "неизвестно"}
 
 RUSSIAN_SIZES = {"GB": "ГБ", "MB": "МБ", ".": ","}
 """Sizes come with their unit, "65.2 GB"; what Russian writes otherwise in them."""
+
+
+@runtime_checkable
+class Sayable(Protocol):
+    """What knows its own words in each language: a `Message`."""
+
+    def say(self, language: str) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,11 @@ def catalogue(language: str) -> Mapping[str, Any]:
     """One language's file; English for one that does not exist."""
     name = language if language in LANGUAGES else "en"
     return tomllib.loads((CATALOGUE / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def sentences(language: str) -> Mapping[str, str]:
+    """The words of messages by their English templates; empty for English itself."""
+    return catalogue(language).get("sentences", {})
 
 
 def codes() -> tuple[str, ...]:
@@ -64,12 +74,25 @@ def say(section: str, key: str, values: Mapping[str, Any], language: str = "en")
     return fill(catalogue(language)[section][key], values, language)
 
 
-def fill(text: str, values: Mapping[str, Any], language: str) -> str:
-    """`{launch}` is the launcher, as a terminal in any folder takes it; what else stands in braces is in `values`."""
-    said = text.format_map(_Lenient({"launch": launcher(), **values}, UNKNOWN.get(language, UNKNOWN["en"])))
+def fill(text: str, values: Mapping[str, Any], language: str, empty: str | None = None) -> str:
+    """Put values into words.
+
+    `{launch}` is the launcher, as a terminal in any folder takes it; what else stands in braces is in `values`.
+    empty: what stands for a value that is None or ""; by default the language's word for `unknown`.
+    """
+    unknown = UNKNOWN.get(language, UNKNOWN["en"]) if empty is None else empty
+    shown = {name: in_language(value, language) for name, value in values.items()}
+    said = text.format_map(_Lenient({"launch": launcher(), **shown}, unknown))
     if language != "ru":
         return said
     return re.sub(r"(?<=\d )[GM]B\b|(?<=\d)\.(?=\d+ [GM]B\b)", lambda found: RUSSIAN_SIZES[found[0]], said)
+
+
+def in_language(value: Any, language: str) -> Any:
+    """A value as a sentence shows it: messages within it, and lists of them, in the same language."""
+    if isinstance(value, list) and value and all(isinstance(one, Sayable) for one in value):
+        return ", ".join(one.say(language) for one in value)
+    return value.say(language) if isinstance(value, Sayable) else value
 
 
 @cache
@@ -78,12 +101,6 @@ def launcher() -> str:
     if sys.platform == "win32":
         return f'powershell -ExecutionPolicy Bypass -File "{ROOT / "launch.ps1"}"'
     return f"bash {shlex.quote(str(ROOT / 'launch.sh'))}"
-
-
-@cache
-def pattern(words: str, value: str) -> re.Pattern[str]:
-    """What finds the catalogue's `words` in a text. value: the expression that each of their places stands for."""
-    return re.compile(PLACE.sub(lambda place: f"(?P<{place[1]}>{value})", re.escape(words)), re.DOTALL)
 
 
 def plural(number: Any, forms: Sequence[str]) -> str:
