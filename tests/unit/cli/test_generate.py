@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.pipeline.metadata import probe
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.supervisor import Supervisor
@@ -21,6 +22,7 @@ def settings(tmp_path_factory, models_dir):
     """One data folder and one warm worker for this file's jobs: what is tested is the way there, not the loading."""
     home = tmp_path_factory.mktemp("data папка")
     settings = Settings.local(home, models_dir)
+    tiny_preset(home)
     with Supervisor(settings):
         yield settings
 
@@ -30,14 +32,18 @@ def facts(path: Path) -> tuple[object, ...]:
     return video.codec, video.pixel_format, video.width, video.height, video.frames, video.fps, round(video.duration, 1)
 
 
+TINY = ["--resolution", "tiny", "--steps", 1]
+"""A video of 160×96, for what does not depend on its size: `test_order` has the sizes of all presets."""
+
+
 @pytest.mark.parametrize(
     ("resolution", "seconds", "quality", "size", "frames", "fps"),
     [
         ("480p", 6, "standard", (848, 480), 72, 12),
-        ("480p", 6, "smooth", (848, 480), 144, 24),
-        ("480p", 12, "standard", (848, 480), 144, 12),
-        ("720p", 6, "standard", (1280, 720), 72, 12),
-        ("1080p", 6, "standard", (1920, 1080), 72, 12),
+        ("tiny", 6, "smooth", (160, 96), 144, 24),
+        ("tiny", 12, "standard", (160, 96), 144, 12),
+        pytest.param("720p", 6, "standard", (1280, 720), 72, 12, marks=pytest.mark.soak),
+        pytest.param("1080p", 12, "smooth", (1920, 1080), 288, 24, marks=pytest.mark.soak),
     ],
 )
 def test_video_has_the_asked_size_length_and_rate(fm, here, photo, resolution, seconds, quality, size, frames, fps):
@@ -54,9 +60,9 @@ def test_a_photo_whose_end_is_missing_becomes_a_video_with_a_note(fm, here, phot
     Image.open(photo).save(whole, quality=95)
     cut = tmp_path / "мой пляж.jpg"
     cut.write_bytes(whole.read_bytes()[:-400])
-    waiting = fm("generate", cut, "--steps", 1, "--no-wait")
+    waiting = fm("generate", cut, *TINY, "--no-wait")
     assert "Note: the end of мой пляж.jpg is missing: " in waiting.stderr
-    done = fm("generate", cut, "--steps", 1, "--json")
+    done = fm("generate", cut, *TINY, "--json")
     assert done.returncode == 0, done.stderr
     notes = json.loads(done.stdout)["warnings"]
     assert [note for note in notes if note.startswith("the end of мой пляж.jpg is missing: ")]
@@ -67,21 +73,21 @@ def test_portrait_photo_turned_by_exif_with_a_name_of_any_letters(fm, here, phot
     exif = Image.Exif()
     exif[0x0112] = 6  # stored lying on its side
     Image.open(photo).save(turned, exif=exif)
-    done = fm("generate", turned, "--steps", 1, "--json", "--seed", 7)
+    done = fm("generate", turned, *TINY, "--json", "--seed", 7)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     video = Path(told["video"])
-    assert video == here / "Мария на море 🌊-480p-6s.mp4"
-    assert facts(video) == ("h264", "yuv420p", 480, 848, 72, 12, 6.0)
-    assert (told["status"], told["request"]["seed"], told["width"], told["height"]) == ("done", 7, 480, 848)
+    assert video == here / "Мария на море 🌊-tiny-6s.mp4"
+    assert facts(video) == ("h264", "yuv420p", 96, 160, 72, 12, 6.0)
+    assert (told["status"], told["request"]["seed"], told["width"], told["height"]) == ("done", 7, 96, 160)
 
 
 def test_default_name_never_overwrites_and_out_may_be_a_folder(fm, here, photo, tmp_path):
     folder = tmp_path / "videos"
     folder.mkdir()
-    taken = folder / f"{photo.stem}-480p-6s.mp4"
+    taken = folder / f"{photo.stem}-tiny-6s.mp4"
     taken.write_bytes(b"somebody's")
-    done = fm("generate", photo, "--steps", 1, "--out", folder)
+    done = fm("generate", photo, *TINY, "--out", folder)
     assert done.stdout == f"{taken.with_stem(taken.stem + '-2')}\n", done.stderr
     assert taken.read_bytes() == b"somebody's"
 
@@ -92,14 +98,14 @@ def test_model_by_a_path_from_where_one_stands(fm, here, photo, tiny_model):
     for source in tiny_model.rglob("*"):
         target = own / source.relative_to(tiny_model)
         target.mkdir(exist_ok=True) if source.is_dir() else target.write_bytes(source.read_bytes())
-    done = fm("generate", photo, "--steps", 1, "--model", own.name, "--out", "clip.mp4", "--verbose")
+    done = fm("generate", photo, *TINY, "--model", own.name, "--out", "clip.mp4", "--verbose")
     assert done.returncode == 0, done.stderr
-    assert facts(here / "clip.mp4")[2:5] == (848, 480, 72)
+    assert facts(here / "clip.mp4")[2:5] == (160, 96, 72)
     assert str(own) in done.stderr
 
 
 def test_verbose_shows_the_five_lines_in_order(fm, photo):
-    said = fm("generate", photo, "--steps", 1, "--verbose").stderr
+    said = fm("generate", photo, *TINY, "--verbose").stderr
     assert re.search(r"^Expected: about \d+ (s|min), \d+\.\d GB of \d+ GB on the CPU$", said, re.MULTILINE), "T13"
     assert said.index("Expected: ") < said.index("[START]")
     lines = [
@@ -153,13 +159,14 @@ def test_without_a_worker_it_starts_one_and_takes_it_along(start, tmp_path, mode
     """From another folder, with a data folder of its own; nothing runs on afterwards."""
     home = tmp_path / "lonely"
     alone = Settings.local(home, models_dir)
+    tiny_preset(home)
     clip = tmp_path / "clip.mp4"
-    running = start("generate", photo, "--steps", 1, "--out", clip, cwd=ROOT.anchor, FANSLYMOTION_HOME=str(home))
+    running = start("generate", photo, *TINY, "--out", clip, cwd=ROOT.anchor, FANSLYMOTION_HOME=str(home))
     seen: set[int] = set()
     for _ in running.stderr:
         seen |= {child.pid for child in psutil.Process(running.pid).children()}
     assert running.wait(timeout=240) == 0
-    assert facts(clip)[2:5] == (848, 480, 72)
+    assert facts(clip)[2:5] == (160, 96, 72)
     assert seen
     assert [pid for pid in seen if psutil.pid_exists(pid)] == []
     assert [worker for worker in Jobs(alone).workers() if worker.alive] == []

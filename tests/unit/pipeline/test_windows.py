@@ -1,5 +1,6 @@
 """Window plans, pinned overlaps and how later windows are tied to earlier ones."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,8 @@ from fanslymotion.pipeline.conditioning import Motion, window_generator
 from fanslymotion.pipeline.renderer import Renderer
 from fanslymotion.pipeline.sampler import Guidance, Pin
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan, plan_windows
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 STEPS = 2
@@ -52,17 +55,25 @@ def test_plan(frames: int, total: int, count: int, overlap: int) -> None:
     assert plan_windows(total, frames) == WindowPlan(total, frames, count, overlap)
 
 
-@pytest.mark.parametrize("total", range(1, 80, 7))
-@pytest.mark.parametrize("frames", [2, 3, 5, 14, 25])
-@pytest.mark.parametrize("share", [0.0, 0.36, 0.9])
-def test_every_plan_reaches_its_end_with_the_fewest_windows(frames: int, total: int, share: float) -> None:
-    plan = plan_windows(total, frames, share)
-    assert plan.sampled >= total
-    if plan.count > 1:
-        assert 1 <= plan.overlap < frames
-        assert plan.overlap >= min(frames - 1, share * frames)
-        fewer = (plan.count - 1) * frames - (plan.count - 2) * min(frames - 1, max(1, -(-frames * share // 1)))
-        assert fewer < total
+@given(total=st.integers(1, 600), frames=st.integers(2, 60), share=st.floats(0, 0.9), loop=st.integers(0, 60))
+def test_every_plan_reaches_its_end_with_the_fewest_windows(total: int, frames: int, share: float, loop: int) -> None:
+    plan = plan_windows(total, frames, share, loop)
+    starts = [plan.start(window) for window in range(plan.count)]
+    assert plan.sampled >= total, "no frame is missing"
+    assert starts == sorted(set(starts)), "each window begins after the one before it"
+    if plan.count == 1:
+        assert total <= frames
+        return
+    assert 1 <= plan.overlap < frames
+    assert plan.start(plan.count - 2) + frames < total, "no window is drawn for nothing"
+    if 0 < loop < frames:
+        assert {start % loop for start in starts} == {0}
+        return
+    least = min(frames - 1, max(1, math.ceil(share * frames)))
+    assert plan.overlap >= least
+    assert (plan.count - 1) * frames - (plan.count - 2) * least < total, "fewer would not reach it"
+    if plan.overlap + 1 < frames:
+        assert plan.count * frames - (plan.count - 1) * (plan.overlap + 1) < total, "a larger overlap would not either"
 
 
 @pytest.mark.parametrize(("total", "count"), [(36, 3), (72, 6), (15, 2), (14, 1)])
