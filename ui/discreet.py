@@ -23,7 +23,9 @@ def without_paths(text: str, settings: Settings) -> str:
     The folders that are known are shortened first, since their names may hold spaces.
     """
     for folder in sorted(map(str, (settings.home, settings.models, ROOT, Path.home(), sys.prefix)), key=len)[::-1]:
-        for form in {folder, folder.replace("\\", "/"), folder.replace("\\", "\\\\")}:
+        # As it is, with the other slash, and as Python's repr and ascii and JSON write it.
+        quoted = (repr(folder)[1:-1], ascii(folder)[1:-1], json.dumps(folder)[1:-1])
+        for form in {folder, folder.replace("\\", "/"), *quoted}:
             text = re.sub(re.escape(form) + r"(?:\\\\|[\\/])", "/", text)
             text = text.replace(form, Path(folder).name)
     text = QUOTED_PATH.sub(lambda found: f"{found[1]}{found[2]}{found[1]}", text)

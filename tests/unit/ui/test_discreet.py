@@ -14,6 +14,9 @@ from fanslymotion.queue.types import Job
 from fanslymotion.settings import ROOT, Settings
 from fanslymotion.ui.discreet import without_paths
 from fanslymotion.ui.studio import Studio
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from .conftest import ANNA, BEN
@@ -72,6 +75,25 @@ def test_what_paths_become(settings: Settings) -> None:
         "[INFO] Finished: 848×480, 72 frames": "[INFO] Finished: 848×480, 72 frames",
     }.items():
         assert without_paths(text, settings) == plain
+
+
+around = st.text(st.characters(codec="utf-8"), max_size=30)
+names = st.text(st.sampled_from("абвxyz .-_()'"), min_size=1, max_size=12).map(lambda name: f"q{name}q")
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=around, after=around, below=st.lists(names, max_size=3), which=st.sampled_from(["home", "models"]))
+def test_no_text_leaks_where_the_folders_are(
+    tmp_path: Path, before: str, after: str, below: list[str], which: str
+) -> None:
+    home = tmp_path / "ANNA-K" / "мои видео" / "data"
+    settings = Settings(home=home, models=home.parent / "models", database="sqlite:///x.db")
+    path = "/".join([str(getattr(settings, which)), *below])
+    for text in (f"{before}{path}{after}", json.dumps(f"{before} {path}: {after}"), f"{before}{path}/{after}"):
+        found = without_paths(text, settings)
+        assert str(home.parent) not in found
+        assert "ANNA-K" not in found
+        assert "мои видео" not in found
 
 
 def test_no_path_reaches_a_login_that_does_not_own_the_machine(
