@@ -1,5 +1,7 @@
 """Fixtures that all tests share. Light on purpose: torch is imported only by who builds the tiny model."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from fanslymotion.settings import Settings
 from fanslymotion.tests import databases
 from fanslymotion.tests.studio import Studio
 from fanslymotion.tests.wine import UNDER_WINE
+from filelock import FileLock
 from PIL import Image
 
 MODELS = "models"
@@ -29,11 +32,17 @@ def seeded() -> None:
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder, shared by the whole session, that holds the random tiny model as the stand-in for `mini`.
 
-    Built by a process of its own, so that torch does not come into this one.
+    Built once a run, by a process of its own, so that torch does not come into this one; each of xdist's processes has
+    a copy.
     """
     folder = tmp_path_factory.mktemp(MODELS)
-    code = "import sys, pathlib; from fanslymotion.pipeline.tiny import build; build(pathlib.Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", code, str(folder / "mini-random")], check=True)
+    base = tmp_path_factory.getbasetemp()
+    built = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built" / "mini-random"
+    with FileLock(built.parent.with_suffix(".lock")):
+        if not built.exists():
+            code = "import sys, pathlib; from fanslymotion.pipeline.tiny import build; build(pathlib.Path(sys.argv[1]))"
+            subprocess.run([sys.executable, "-c", code, str(built)], check=True)
+    shutil.copytree(built, folder / "mini-random")
     return folder
 
 

@@ -21,8 +21,8 @@ from fanslymotion.queue.types import Job, Status
 pytestmark = [pytest.mark.faults, pytest.mark.both_databases]
 
 REQUEST = VideoRequest(seed=1)
-OTHERS = 3
-"""Statements of each change, drawn by chance, at which the connection is lost besides at every COMMIT."""
+EVERY = pytest.param(1000, marks=pytest.mark.soak, id="every")
+"""For `others`: more than any change has."""
 
 
 class Lost:
@@ -249,16 +249,23 @@ def empty(jobs: Jobs) -> None:
     Leftovers(jobs.store).remove(0.0)
 
 
+@pytest.mark.parametrize("others", [1, EVERY])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("change", CHANGES, ids=[change.__name__ for change in CHANGES])
 def test_a_lost_connection_leaves_one_truth(
-    jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Stage], Change], after: bool
+    jobs: Jobs,
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Stage], Change],
+    after: bool,
+    others: int,
 ) -> None:
+    """At each COMMIT, and at so many `others` of the change's statements, drawn by chance."""
     monkeypatch.setattr(tasks, "STORE_PAUSE", 0.0)
     undisturbed = run(jobs, photo, change, 0, after)
     commits = [at for at, statement in enumerate(undisturbed, 1) if statement == "COMMIT"]
-    others = sorted(set(range(1, len(undisturbed) + 1)) - set(commits))
-    by_chance = Random(change.__name__).sample(others, min(OTHERS, len(others)))
+    between = sorted(set(range(1, len(undisturbed) + 1)) - set(commits))
+    by_chance = Random(f"{change.__name__} {after}").sample(between, min(others, len(between)))
     for at in commits + by_chance:
         assert len(run(jobs, photo, change, at, after)) >= at
 

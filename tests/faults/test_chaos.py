@@ -6,13 +6,24 @@ import pytest
 from fanslymotion.bench.chaos import Campaign, Plan
 from fanslymotion.settings import Settings
 
-pytestmark = [pytest.mark.faults, pytest.mark.both_databases, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+
+SHORT = Plan(seed=1, lease=8, steps=2, seconds=6, seeds=(0, 1), pause=1.0, most=3)
+
+
+def check(folder: Path, settings: Settings, faults: int) -> None:
+    database = "" if settings.database.startswith("sqlite") else settings.database
+    report = Campaign(folder, settings.models, database, SHORT).run(faults=faults)
+    assert not report.violations, "\n\n".join(report.stories)
+    assert report.figures["faults"] >= faults
+    assert report.figures["  done"] > 0
 
 
 def test_every_promise_is_kept(settings: Settings, tmp_path: Path) -> None:
-    database = "" if settings.database.startswith("sqlite") else settings.database
-    plan = Plan(seed=1, lease=8, steps=2, seconds=6, seeds=(0, 1), pause=1.5, most=3)
-    report = Campaign(tmp_path / "campaign", settings.models, database, plan).run(faults=8)
-    assert not report.violations, "\n\n".join(report.stories)
-    assert report.figures["faults"] >= 8
-    assert report.figures["  done"] > 0
+    check(tmp_path / "campaign", settings, faults=4)
+
+
+@pytest.mark.soak
+@pytest.mark.both_databases
+def test_every_promise_is_kept_for_longer(settings: Settings, tmp_path: Path) -> None:
+    check(tmp_path / "campaign", settings, faults=16)

@@ -36,6 +36,11 @@ GPU_ERRORS = (
 ERRORS = (*GPU_ERRORS, MemoryError())
 
 
+def soak(*cases: tuple[str, int]) -> list[Any]:
+    """Ways down that share each step with a case of the default run; `test_fallback_laws` has what holds of all."""
+    return [pytest.param(*case, marks=pytest.mark.soak) for case in cases]
+
+
 @pytest.fixture
 def presets(presets: Presets, settings: Settings, tiny_model: Path) -> Presets:
     """With the tiny model once more, as one that is drawn with guidance: then every rung exists."""
@@ -106,7 +111,13 @@ def check(result: Any) -> None:
 
 @pytest.mark.parametrize(
     ("place", "times"),
-    [*(("encode", n) for n in (1, 2)), *(("step", n) for n in (1, 2, 3, 4)), *(("decode", n) for n in (1, 2, 3, 4))],
+    [
+        ("encode", 2),
+        ("step", 1),
+        ("step", 4),
+        ("decode", 4),
+        *soak(("encode", 1), ("step", 2), ("step", 3), ("decode", 1), ("decode", 2), ("decode", 3)),
+    ],
 )
 def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times: int) -> None:
     cache = RendererCache()
@@ -121,7 +132,7 @@ def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times:
     check(again)
 
 
-@pytest.mark.parametrize(("place", "times"), [("load", 1), ("encode", 3), ("step", 5), ("decode", 5)])
+@pytest.mark.parametrize(("place", "times"), [("load", 1), ("step", 5), *soak(("encode", 3), ("decode", 5))])
 def test_after_a_cpus_last_rung(run: Callable, guided, monkeypatch, place: str, times: int) -> None:
     cache = RendererCache()
     with failing(monkeypatch, place, times, ERRORS), pytest.raises(RenderError, match="the memory is too small"):
@@ -139,7 +150,7 @@ def test_half_the_numbers_where_the_cpu_can_bear_them() -> None:
     assert below.dtype == "bfloat16"
 
 
-@pytest.mark.parametrize(("place", "rungs"), [("load", 3), ("encode", 3), ("step", 6), ("decode", 5)])
+@pytest.mark.parametrize(("place", "rungs"), [("step", 6), ("decode", 5), *soak(("load", 3), ("encode", 3))])
 def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, place: str, rungs: int) -> None:
     """Down to the last rung that is still on the GPU, with the real offload hooks."""
     cache, measures = RendererCache(), {}
@@ -151,7 +162,7 @@ def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, pl
     check(run(replace(guided, seed=5), renderers=cache, machine=GPU))
 
 
-@pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("encode", 4), ("step", 8), ("decode", 6)])
+@pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("step", 8), *soak(("encode", 4), ("decode", 6))])
 def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, place: str, rungs: int) -> None:
     """The device itself is not pretended here where it is the CPU: that rung is carried out as it would be."""
     real = Placement.of
