@@ -9,6 +9,7 @@ import logging
 import secrets
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +22,7 @@ from ..messages import msg
 from .machine import MACHINE
 from .records import is_deleted, mark_deleted, remove_folder, unmark
 from .recovery import SUPERVISORS, WORKERS, discard, held, hold, lock_path
-from .rows import FILLING, REMOVING, WORK_NAME
+from .rows import FILLING, REMOVING, VIDEO_NAME, WORK_NAME
 from .store import Store
 from .types import Status
 
@@ -203,6 +204,7 @@ def remove(store: Store, ids: Iterable[str]) -> None:
 def tidy(store: Store) -> None:
     """Remove what no job needs: ended jobs' work folders, what is left of deleted jobs, dead processes' lock files.
 
+    And a cancelled job's video, whose worker died between its rename and the COMMIT of `done`.
     A folder that no row knows stays: it may be of a job list that was lost. What cannot be removed is left, too.
     """
     folders = _children(store.settings.jobs_dir)  # before the rows: a folder's first row is older than the folder
@@ -215,6 +217,9 @@ def tidy(store: Store) -> None:
         status = statuses.get(folder.name)
         if status in (Status.DONE, Status.CANCELLED):
             shutil.rmtree(folder / WORK_NAME, ignore_errors=True)
+            if status == Status.CANCELLED:
+                with suppress(OSError):
+                    (folder / VIDEO_NAME).unlink(missing_ok=True)
         elif status is None and folder.name not in owned and is_deleted(folder):
             remove_folder(folder)
     home = store.settings.home

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.errors import BadInput, StoreError
+from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue import folders, state
 from fanslymotion.queue.folders import ABANDONED_SECONDS, Filling, Leftovers, new_id, tidy
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.recovery import discard, held, hold, lock_path
-from fanslymotion.queue.rows import WORK_NAME, photo_of
+from fanslymotion.queue.rows import VIDEO_NAME, WORK_NAME, photo_of
 from fanslymotion.settings import Settings
 
 from .conftest import REQUEST
@@ -203,6 +204,19 @@ def test_only_what_rows_give_up_is_tidied(jobs: Jobs, settings: Settings, photo:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_a_video_that_came_before_its_cancel_does_not_stay(jobs: Jobs, photo: Path) -> None:
+    """The worker was killed between the rename of its video and the COMMIT of `done`; then the job was cancelled."""
+    cancelled, done = jobs.submit(photo, REQUEST), jobs.submit(photo, REQUEST)
+    for job in (cancelled, done):
+        state.claim(jobs.store, "w", 1.0)
+        (job.folder / VIDEO_NAME).write_bytes(b"video")
+    jobs.cancel(cancelled.id)
+    state.lose(jobs.store, jobs.store.tables.Job.get_by_id(cancelled.id), "", 2.0)
+    assert state.finish(jobs.store, done.id, "w", VideoResult(done.folder / VIDEO_NAME, 8, 8, 1, 1, {}), 2.0)
+    tidy(jobs.store)
+    assert [(job.folder / VIDEO_NAME).exists() for job in (cancelled, done)] == [False, True]
+
+
 def test_a_lock_file_that_is_removed_at_a_start_costs_no_lock(tmp_path: Path) -> None:
     """A worker has opened its new lock file; before it has locked it, a cleaner finds it unheld."""
     path = tmp_path / "w.lock"
