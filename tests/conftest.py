@@ -1,21 +1,23 @@
 """Fixtures that all tests share. Light on purpose: torch is imported only by who builds the tiny model."""
 
-import os
+import hashlib
+import inspect
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from fanslymotion.bench.tiny_home import random_mini
+from fanslymotion.pipeline import tiny
 from fanslymotion.presets import Presets, load_presets
-from fanslymotion.settings import Settings
+from fanslymotion.settings import ROOT, Settings
 from fanslymotion.tests import databases
 from fanslymotion.tests.studio import Studio
 from fanslymotion.tests.wine import UNDER_WINE
-from filelock import FileLock
 from PIL import Image
 
 MODELS = "models"
@@ -30,20 +32,24 @@ def seeded() -> None:
 
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder, shared by the whole session, that holds the random tiny model as the stand-in for `mini`.
-
-    Built once a run, by a process of its own, so that torch does not come into this one; each of xdist's processes has
-    a copy.
-    """
+    """A models folder, shared by the whole session, that holds the random tiny model as the stand-in for `mini`."""
     folder = tmp_path_factory.mktemp(MODELS)
-    base = tmp_path_factory.getbasetemp()
-    built = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built" / "mini-random"
-    with FileLock(built.parent.with_suffix(".lock")):
-        if not built.exists():
-            code = "import sys, pathlib; from fanslymotion.pipeline.tiny import build; build(pathlib.Path(sys.argv[1]))"
-            subprocess.run([sys.executable, "-c", code, str(built)], check=True)
-    shutil.copytree(built, folder / "mini-random")
+    shutil.copytree(built_model(), folder / "mini-random")
     return folder
+
+
+def built_model() -> Path:
+    """The random tiny model, built anew only when its source or a library that writes it has changed.
+
+    By a process of its own, so that torch does not come into this one. `build` is whole or absent, and gives way to
+    another process that was quicker: xdist's ask for it at the same moment.
+    """
+    made_of = [inspect.getsource(tiny), *map(version, ("torch", "diffusers", "transformers"))]
+    built = ROOT / "build" / "tests" / f"mini-random-{hashlib.sha256(''.join(made_of).encode()).hexdigest()[:12]}"
+    if not (built / "model_index.json").is_file():
+        code = f"import sys, pathlib; from {tiny.__name__} import build; build(pathlib.Path(sys.argv[1]))"
+        subprocess.run([sys.executable, "-c", code, str(built)], check=True)
+    return built
 
 
 @pytest.fixture(scope="session")
