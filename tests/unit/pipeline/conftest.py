@@ -1,32 +1,36 @@
-"""The loaded tiny model, and jobs on it."""
+"""The loaded tiny model, and jobs on it. torch is imported only by the tests that ask for them."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from fanslymotion.models.find import find_model
-from fanslymotion.pipeline.model_cache import RendererCache
-from fanslymotion.pipeline.models import ModelFolder, folder_preset
-from fanslymotion.pipeline.produce import produce
-from fanslymotion.pipeline.renderer import Renderer, choose_placement, load
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
 from PIL import Image
+
+if TYPE_CHECKING:
+    from fanslymotion.pipeline.model_cache import RendererCache
+    from fanslymotion.pipeline.renderer import Renderer
 
 FAST = VideoRequest(resolution="small", seconds=4, quality="sampled", steps=3, seed=7)
 """Three windows of three steps, 24 frames of 128×72, no interpolation: a second."""
 
 
 @pytest.fixture(scope="session")
-def renderer(tiny_model: Path) -> Renderer:
+def renderer(tiny_model: Path) -> "Renderer":
+    from fanslymotion.pipeline.models import ModelFolder, folder_preset
+    from fanslymotion.pipeline.renderer import choose_placement, load
+
     return load(ModelFolder(folder_preset(tiny_model), tiny_model), choose_placement())
 
 
 @pytest.fixture(scope="session")
-def renderers() -> RendererCache:
+def renderers() -> "RendererCache":
     """One warm model for all tests of the session."""
+    from fanslymotion.pipeline.model_cache import RendererCache
+
     return RendererCache()
 
 
@@ -51,8 +55,10 @@ def fast() -> VideoRequest:
 
 
 @pytest.fixture
-def run(settings: Settings, presets: Presets, photo: Path, renderers: RendererCache, tmp_path: Path) -> Callable:
+def run(settings: Settings, presets: Presets, photo: Path, renderers: "RendererCache", tmp_path: Path) -> Callable:
     """Produce a clip in the test's own folder; keywords go over the defaults."""
+    from fanslymotion.models.find import find_model
+    from fanslymotion.pipeline.produce import produce
 
     def call(request: VideoRequest = FAST, **changes: Any):
         known = {

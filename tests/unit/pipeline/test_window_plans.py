@@ -1,0 +1,54 @@
+"""How many windows a clip takes and where they begin. No torch."""
+
+import math
+
+import pytest
+from fanslymotion.pipeline.windows import WindowOptions, WindowPlan, plan_windows
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("frames", "total", "count", "overlap"),
+    [(25, 36, 2, 14), (25, 72, 4, 9), (14, 36, 4, 6), (14, 72, 9, 6), (25, 25, 1, 0), (25, 6, 1, 0), (2, 6, 5, 1)],
+)
+def test_plan(frames: int, total: int, count: int, overlap: int) -> None:
+    assert plan_windows(total, frames) == WindowPlan(total, frames, count, overlap)
+
+
+@given(total=st.integers(1, 600), frames=st.integers(2, 60), share=st.floats(0, 0.9), loop=st.integers(0, 60))
+def test_every_plan_reaches_its_end_with_the_fewest_windows(total: int, frames: int, share: float, loop: int) -> None:
+    plan = plan_windows(total, frames, share, loop)
+    starts = [plan.start(window) for window in range(plan.count)]
+    assert plan.sampled >= total, "no frame is missing"
+    assert starts == sorted(set(starts)), "each window begins after the one before it"
+    if plan.count == 1:
+        assert total <= frames
+        return
+    assert 1 <= plan.overlap < frames
+    assert plan.start(plan.count - 2) + frames < total, "no window is drawn for nothing"
+    if 0 < loop < frames:
+        assert {start % loop for start in starts} == {0}
+        return
+    least = min(frames - 1, max(1, math.ceil(share * frames)))
+    assert plan.overlap >= least
+    assert (plan.count - 1) * frames - (plan.count - 2) * least < total, "fewer would not reach it"
+    if plan.overlap + 1 < frames:
+        assert plan.count * frames - (plan.count - 1) * (plan.overlap + 1) < total, "a larger overlap would not either"
+
+
+@pytest.mark.parametrize(("total", "count"), [(36, 3), (72, 6), (15, 2), (14, 1)])
+def test_windows_of_a_looping_model_begin_at_its_returns(total: int, count: int) -> None:
+    plan = plan_windows(total, 14, loop=12)
+    assert (plan.count, plan.overlap) == (count, 2 if count > 1 else 0)
+    assert plan.sampled >= total
+    assert [plan.start(window) % 12 for window in range(count)] == [0] * count
+
+
+def test_a_window_shorter_than_the_loop_overlaps_as_others_do() -> None:
+    assert plan_windows(36, 8, loop=12) == plan_windows(36, 8)
+
+
+def test_a_model_whose_motion_returns_starts_each_window_from_the_photo() -> None:
+    assert WindowOptions.of(loop=0) == WindowOptions()
+    assert WindowOptions.of(loop=12) == WindowOptions(condition="photo", pin="start")
