@@ -196,7 +196,9 @@ class Worker:
                 self._release_model()
             else:
                 self.stop(RESTART_CODE if row.command == RESTART else 0)
-            self._set(command="")  # last: the command must not be lost when this raises
+            with self.store.write():  # last: the command must not be lost when this raises; nor one that came meanwhile
+                own = (table.id == self.id) & (table.command == row.command)
+                table.update({table.command: ""}).where(own).execute()
 
     def _waiting(self) -> int:
         """How many jobs there are for this worker, which has none in work."""

@@ -96,7 +96,7 @@ def test_upload_stream_and_video(window: Terminal, tmp_path: Path) -> None:
     photo = tmp_path / "фото № 2.jpg"
     shutil.copyfile(SAMPLE, photo)
     client = Client(window.url, verbose=False)
-    job = client.predict(photo=handle_file(str(photo)), resolution="480p", seconds=6, api_name="/generate")
+    job = client.predict(photo=handle_file(str(photo)), resolution="480p", seconds=6, steps=4, api_name="/generate")
     seen = set()
     with httpx.stream("GET", f"{window.url}/studio/events?job={job}", timeout=300) as events:
         assert events.status_code == 200
