@@ -32,6 +32,7 @@ from .photos import PHOTO_AWAY, Photo, clean_name, make_poster
 from .reading import SettingsIn, first_mistake, read_file, read_json, to_request
 from .refuse import all_in_each_language
 from .shape import plan_json
+from .stills import make_still
 
 router = APIRouter(prefix="/studio")
 
@@ -208,6 +209,13 @@ async def poster(job_id: str, request: Request) -> Response:
     """A small picture for lists."""
     found = await own_job(job_id, request)
     return own_file(request, await asyncio.to_thread(make_poster, photo_of(found.folder)), PHOTO_GONE)
+
+
+@router.get("/jobs/{job_id}/still")
+async def still(job_id: str, request: Request) -> Response:
+    """The video's middle frame, small."""
+    found = await own_job(job_id, request)
+    return own_file(request, await asyncio.to_thread(make_still, found), PHOTO_GONE)
 
 
 @router.get("/jobs/{job_id}/preview")

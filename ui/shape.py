@@ -80,6 +80,7 @@ def video_json(job: Job) -> dict[str, Any] | None:
     return {
         "url": f"{ROUTES}/jobs/{job.id}/video",
         "download": f"{ROUTES}/jobs/{job.id}/video?download=1",
+        "still": f"{ROUTES}/jobs/{job.id}/still",
         "width": job.width,
         "height": job.height,
         "frames": job.frames,

@@ -38,7 +38,8 @@ NUMBERS = (-1, 10**9, 10**400, 1e308, "1", True, [1], {"a": 1}, "NaN", [[[[[[]]]
 WORDS = ("resolution", "quality", "model", "fit")
 COUNTS = ("seconds", "seed", "motion_bucket_id", "steps", "fps", "noise_aug_strength")
 JOB_ROUTES = (
-    ("GET", ""), ("GET", "/photo"), ("GET", "/poster"), ("GET", "/video"), ("GET", "/preview"), ("GET", "/log"),
+    ("GET", ""), ("GET", "/photo"), ("GET", "/poster"), ("GET", "/still"), ("GET", "/video"), ("GET", "/preview"),
+    ("GET", "/log"),
     ("POST", "/cancel"), ("POST", "/retry"), ("POST", "/move"), ("POST", "/favourite"), ("DELETE", ""),
 )  # fmt: skip
 

@@ -154,7 +154,7 @@ export class GalleryView {
   }
 
   tile(job) {
-    const picture = h("img", { src: job.poster, alt: "", loading: "lazy", width: job.video.width, height: job.video.height });
+    const picture = h("img", { src: job.video.still, alt: "", loading: "lazy", width: job.video.width, height: job.video.height });
     const open = h("a", { class: "cover", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, "aria-label": job.name }, picture);
     const play = () => {
       if (open.querySelector("video") || calm()) return;

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from .conftest import ANNA, BEN
 
 Browser = Callable[..., TestClient]
-FILES = ("", "/video", "/video?download=1", "/photo", "/poster", "/log")
+FILES = ("", "/video", "/video?download=1", "/photo", "/poster", "/still", "/log")
 
 
 def test_a_finished_jobs_files_are_its_logins_own(browser: Browser, done: Callable[..., Job]) -> None:
@@ -74,7 +74,7 @@ def test_the_next_login_of_a_browser_gets_nothing_from_its_cache(
     state.claim(studio.jobs.store, "w", 1.0)
     studio.jobs.store.tables.Preview.insert(job=running.id, version=3, image=b"RIFF").execute()
     upload = browser(BEN).post("/studio/photos", content=photo.read_bytes()).json()
-    kept = [f"/studio/jobs/{job.id}{file}" for file in ("/video", "/photo", "/poster")]
+    kept = [f"/studio/jobs/{job.id}{file}" for file in ("/video", "/photo", "/poster", "/still")]
     for path in (*kept, f"/studio/jobs/{running.id}/preview", upload["view"]):
         first = browser(BEN).get(path)
         assert first.status_code == 200, path
@@ -100,10 +100,13 @@ def test_links_are_never_followed(
         (job.folder / name).symlink_to(secret)
         file = name.partition(".")[0]
         assert client.get(f"/studio/jobs/{job.id}/{file}").status_code == 404, name
+    job = done("ben")
+    (job.folder / "still.jpg").symlink_to(secret)
+    assert client.get(f"/studio/jobs/{job.id}/still").status_code == 404
     moved = done("ben")
     moved.folder.rename(tmp_path / "elsewhere")
     moved.folder.symlink_to(tmp_path / "elsewhere")
-    for file in ("video", "photo", "poster"):
+    for file in ("video", "photo", "poster", "still"):
         assert client.get(f"/studio/jobs/{moved.id}/{file}").status_code == 404, file
     for name in ("photo.png", "view.jpg", "about.json"):
         upload = client.post("/studio/photos", content=photo.read_bytes()).json()
