@@ -15,10 +15,13 @@ WINDOW = 2.5
 NOISE = 6.0
 """Grey levels squared: texture weaker than this says nothing either way."""
 
-LIKENESS = 1.5
+LIKENESS = 2.5
 SHARPNESS = 3.0
-"""Powers. Detail finer than the compared band suffers more from the same fault: from a motion a little wrong, and from
-a blur (a thing out of focus, a fast move)."""
+FOCUS = 6.0
+"""Powers. Detail finer than the compared band suffers more from the same fault: from grain that is another in each
+frame, from a motion a little wrong, from a blur (a fast move). It suffers most from a lens, whose loss grows with the
+square of the frequency. That blur is even over wide parts of the picture, so that FOCUS is the power of the sharpness
+in a wider surrounding, where motions a little wrong count for less."""
 
 TONE = 12.0
 """Grey levels by which colours may differ, after the light's change, before they belong to something else."""
@@ -32,7 +35,7 @@ DARK = 8.0
 DIMMEST, BRIGHTEST = 0.25, 4.0
 
 LEAST_USUAL = 0.7
-"""Of likeness and sharpness in the first frame: below, it is not the photo, and no measure for the others."""
+"""Of likeness, sharpness and focus in the first frame: below, it is not the photo, and no measure for the others."""
 
 SURE = 70
 """Percentile of the first frame's textured places: where parts of it are not the photo already, the others count."""
@@ -55,17 +58,21 @@ class Trust(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """What a model attains where it surely shows the photo, in a clip's first frame: its own noise and blur. 0.7..1."""
+    """What a model attains where it surely shows the photo, in a clip's first frame: its own noise and blur. 0.7..1.
+
+    focus: as sharpness, in a wider surrounding.
+    """
 
     likeness: float = 1.0
     sharpness: float = 1.0
+    focus: float = 1.0
 
 
 def usual_in(first: np.ndarray, seen: np.ndarray) -> Usual:
     """Measure the first frame against the photo. Both float32 RGB (height, width, 3), 0..255."""
-    likeness, sharpness, strength = _textures(cv2.cvtColor(first, cv2.COLOR_RGB2GRAY), seen, 1.0)
+    likeness, sharpness, focus, strength = _textures(cv2.cvtColor(first, cv2.COLOR_RGB2GRAY), seen, 1.0)
     textured = strength >= np.median(strength)
-    found = (float(np.percentile(one[textured], SURE)) for one in (likeness, sharpness))
+    found = (float(np.percentile(one[textured], SURE)) for one in (likeness, sharpness, focus))
     return Usual(*(max(LEAST_USUAL, one) for one in found))
 
 
@@ -79,24 +86,28 @@ def compare(frame: np.ndarray, seen: np.ndarray, inside: np.ndarray, usual: Usua
     here, there = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
     light = cv2.divide(cv2.add(_wide(here), DARK), cv2.add(_wide(there), DARK))  # pyright: ignore[reportArgumentType, reportCallIssue]
     light = np.clip(light, DIMMEST, BRIGHTEST)
-    likeness, sharpness, _ = _textures(here, seen, light)
+    likeness, sharpness, focus, _ = _textures(here, seen, light)
     likeness = cv2.min(likeness / usual.likeness, 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
     sharpness = cv2.min(sharpness / (SLACK * usual.sharpness), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    focus = cv2.min(focus / (SLACK * usual.focus), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
     differs = cv2.subtract(frame, cv2.multiply(seen, cv2.merge([light] * 3)))
     tone = np.abs(blur(differs, 2)).max(-1) / TONE
-    weight = cv2.pow(likeness, LIKENESS) * cv2.pow(sharpness, SHARPNESS) * cv2.exp(-tone * tone) * inside
+    texture = cv2.pow(likeness, LIKENESS) * cv2.pow(sharpness, SHARPNESS) * cv2.pow(focus, FOCUS)
+    weight = texture * cv2.exp(-tone * tone) * inside
     return Trust(blur(weight, SMOOTH), light)
 
 
 def _textures(here: np.ndarray, seen: np.ndarray, light: np.ndarray | float) -> tuple[np.ndarray, ...]:
-    """Likeness and sharpness (0..1) of the finest drawn texture at each place, and the photo's own strength of it."""
+    """Likeness, sharpness and focus (0..1) of the finest drawn texture everywhere, and the photo's strength of it."""
     there = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
     ours = cv2.subtract(here, blur(here, BAND))
     theirs = cv2.multiply(cv2.subtract(there, blur(there, BAND)), light)  # pyright: ignore[reportArgumentType, reportCallIssue]
     products = cv2.merge([cv2.multiply(ours, theirs), cv2.multiply(ours, ours), cv2.multiply(theirs, theirs)])
     both, own, other = cv2.split(blur(products, WINDOW))
     likeness = np.clip((2 * both + NOISE) / (own + other + NOISE), 0, 1)
-    return likeness, np.clip((both + NOISE) / (other + NOISE), 0, 1), other
+    sharpness = np.clip((both + NOISE) / (other + NOISE), 0, 1)
+    focus = np.clip((_wide(both) + NOISE) / (_wide(other) + NOISE), 0, 1)
+    return likeness, sharpness, focus, other
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
