@@ -1,15 +1,20 @@
-"""The photo's detail against plain enlargement, on camera moves with known truth. Needs bench/requirements.txt.
+"""The photo's detail against plain enlargement, where the truth is known. Needs bench/requirements.txt.
 
-    python bench/detail.py [--width 1280 --height 720] [--frames 12]
+    python bench/detail.py [--only moves|hard|order] [--width 1280 --height 720] [--frames 12]
+    python bench/detail.py --photos PHOTO…
 
-Each clip is drawn at half its size, at a fifth, and at a fifth by a blurry decoder, and enlarged both ways: PSNR, the
-worst frame's gain, flicker (how much the error changes from frame to frame, over Lanczos'), CPU seconds a frame.
-Prints a table, writes bench/out/detail.json. Only photographs with real detail at that size tell anything: the sample.
+Moves: a camera over the sample; each clip is drawn at half its size, at a fifth, at a fifth by a blurry decoder, and
+enlarged both ways: PSNR, the worst frame's gain, flicker (how much the error changes from frame to frame), CPU time.
+Hard: clips in which something changes that the photo does not show (detail_cases/): the error there over that of plain
+enlargement, and the gain elsewhere. Order: detail before interpolation, and after it. Photos: clips of `mini` without
+known truth, measured, and shown in a contact sheet.
+Prints tables, writes bench/out/detail.json. Only photographs with real detail at that size tell anything: the sample.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 
@@ -17,10 +22,14 @@ import cv2
 import numpy as np
 from as_worker import as_worker
 from camera_clips import MOVES, camera_clip, photos
+from detail_cases import CASES
+from detail_cases.measure import measure
+from detail_order import Results, compare_orders
+from detail_photos import show_photos
 from fanslymotion.pipeline.detail import plain, with_detail
 from metrics import psnr, ssim
 
-OUT = Path(__file__).resolve().parent / "out" / "detail.json"
+OUT = Path(__file__).resolve().parent / "out"
 DRAWN = {"x2": (0.5, 0.0), "x5": (0.2, 0.0), "x5 blurry": (0.2, 3.5)}
 """Share of the output's side that is drawn, and the decoder's blur (pixels of the output, standard deviation)."""
 
@@ -32,17 +41,22 @@ def drawn(truth: np.ndarray, share: float, blur: float) -> np.ndarray:
     return cv2.resize(truth, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)
 
 
-def compare(truth: list[np.ndarray], share: float, blur: float) -> dict[str, float]:
-    size = truth[0].shape[1], truth[0].shape[0]
+def enlarge(photo: np.ndarray, truth: Iterable[np.ndarray], share: float, blur: float) -> tuple[list, list, float]:
+    """Draw the truth and enlarge it: with the photo's detail, without, and CPU seconds of the first."""
     small = [drawn(frame, share, blur) for frame in truth]
     began = time.process_time()
-    ours = list(with_detail(iter(small), truth[0]))
+    ours = list(with_detail(iter(small), photo))
     spent = time.process_time() - began
-    theirs = [plain(frame, size) for frame in small]
-    gains = [psnr(a, t) - psnr(b, t) for a, b, t in zip(ours, theirs, truth, strict=True)]
+    return ours, [plain(frame, (photo.shape[1], photo.shape[0])) for frame in small], spent
+
+
+def compare(truth: list[np.ndarray], share: float, blur: float) -> dict[str, float]:
+    ours, theirs, spent = enlarge(truth[0], truth, share, blur)
+    new, old = ([psnr(made, real) for made, real in zip(one, truth, strict=True)] for one in (ours, theirs))
+    gains = [a - b for a, b in zip(new, old, strict=True)]
     return {
-        "psnr": fmean(psnr(a, t) for a, t in zip(ours, truth, strict=True)),
-        "lanczos": fmean(psnr(b, t) for b, t in zip(theirs, truth, strict=True)),
+        "psnr": fmean(new),
+        "lanczos": fmean(old),
         "ssim": fmean(ssim(a, t) for a, t in zip(ours, truth, strict=True)),
         "gain": fmean(gains),
         "worst": min(gains),
@@ -62,33 +76,89 @@ def error_flicker(made: list[np.ndarray], truth: list[np.ndarray]) -> float:
     return fmean(changes)
 
 
-def main() -> None:
-    as_worker()
-    cv2.setNumThreads(2)
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--width", type=int, default=1280)
-    parser.add_argument("--height", type=int, default=720)
-    parser.add_argument("--frames", type=int, default=12)
-    given = parser.parse_args()
-
+def moves(size: tuple[int, int], frames: int) -> dict[str, dict[str, dict[str, float]]]:
     found, results = photos(), {}
     for name, move in MOVES.items():
-        size = given.width, given.height
-        truth = list(camera_clip(found["sample"], found["retina"], move, size, given.frames))
+        truth = list(camera_clip(found["sample"], found["retina"], move, size, frames))
         results[name] = {kind: compare(truth, *how) for kind, how in DRAWN.items()}
         for kind, r in results[name].items():
             print(line(f"{name}, {kind}", r), flush=True)
     for kind in DRAWN:
         mean = {key: fmean(r[kind][key] for r in results.values()) for key in results["still"][kind]}
         print(line(f"mean, {kind}", mean))
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    return results
 
 
 def line(name: str, r: dict[str, float]) -> str:
     flicker = f"{r['lanczos_flicker']:5.2f} -> {r['flicker']:5.2f}"
-    quality = f"{r['lanczos']:6.2f} -> {r['psnr']:6.2f} dB, worst {r['worst']:+6.2f}, SSIM {r['ssim']:.4f}"
-    return f"{name:26} {quality}, flicker {flicker}, {1000 * r['cpu']:4.0f} ms"
+    if r["lanczos_flicker"]:
+        flicker += f" ({r['flicker'] / r['lanczos_flicker']:.2f})"
+    quality = f"{r['lanczos']:6.2f} -> {r['psnr']:6.2f} dB ({r['gain']:+6.2f}), worst {r['worst']:+6.2f}"
+    return f"{name:26} {quality}, SSIM {r['ssim']:.4f}, flicker {flicker}, {1000 * r['cpu']:4.0f} ms"
+
+
+def hard() -> dict[str, dict[str, dict[str, float]]]:
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    for name, make in CASES.items():
+        case = make()
+        results[name] = {}
+        for kind in ("x2", "x5"):
+            ours, theirs, _ = enlarge(case.photo, case.frames, *DRAWN[kind])
+            r = results[name][kind] = measure(case, ours, theirs)
+            words = [f"{name + ', ' + kind:26}"]
+            if "ratio" in r:
+                error = f"{r['inside_plain']:5.2f} -> {r['inside']:5.2f} grey levels"
+                words.append(f"changed {error} ({r['ratio']:.3f}, worst {r['worst_ratio']:.3f})")
+            if "outside" in r:
+                words.append(f"elsewhere {r['outside']:+6.2f} dB, worst {r['worst_outside']:+6.2f}")
+            print("  ".join(words), flush=True)
+    return results
+
+
+def orders(size: tuple[int, int], frames: int) -> dict[str, Results]:
+    found, results = photos(), {}
+    for name, move in MOVES.items():
+        truth = list(camera_clip(found["sample"], found["retina"], move, size, frames // 2 * 2 + 1))
+        for kind in ("x2", "x5"):
+            r = results[f"{name}, {kind}"] = compare_orders(truth, [drawn(one, *DRAWN[kind]) for one in truth])
+            print(order_line(f"{name}, {kind}", r), flush=True)
+    for kind in ("x2", "x5"):
+        rows = [r for name, r in results.items() if name.endswith(kind)]
+        mean = {way: {key: fmean(r[way][key] for r in rows) for key in one} for way, one in rows[0].items()}
+        print(order_line(f"mean, {kind}", mean))
+    return results
+
+
+def order_line(name: str, results: Results) -> str:
+    words = [
+        f"{way}: sampled {r['sampled']:6.2f}, between {r['between']:6.2f} dB, {1000 * r['cpu']:4.0f} ms"
+        for way, r in results.items()
+    ]
+    return f"{name:26} " + "; ".join(words)
+
+
+def main() -> None:
+    as_worker()
+    cv2.setNumThreads(2)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", choices=("moves", "hard", "order"))
+    parser.add_argument("--photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=720)
+    parser.add_argument("--frames", type=int, default=12)
+    given = parser.parse_args()
+
+    results: dict[str, object] = {}
+    if given.photos:
+        results["photos"] = show_photos(given.photos, OUT)
+    else:
+        size = given.width, given.height
+        parts = {"moves": lambda: moves(size, given.frames), "hard": hard, "order": lambda: orders(size, given.frames)}
+        for name, part in parts.items():
+            if given.only in (None, name):
+                results[name] = part()
+    OUT.mkdir(exist_ok=True)
+    (OUT / "detail.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
