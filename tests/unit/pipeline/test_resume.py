@@ -1,7 +1,10 @@
 """Interrupted anywhere and taken up again, a job gives the very frames of an undisturbed one."""
 
+import json
 import logging
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,37 @@ from fanslymotion.pipeline import decode as decode_module
 from fanslymotion.pipeline.metadata import probe
 from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.progress import Progress, Stage
+from fanslymotion.settings import ROOT, Settings
 
 STEPS = 3
 """Of each of FAST's three windows."""
+
+
+KILLED = """
+import json, sys
+from pathlib import Path
+import psutil
+from fanslymotion.pipeline.produce import produce
+from fanslymotion.pipeline.progress import Stage
+from fanslymotion.pipeline.renderer import RendererCache
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import load_presets
+from fanslymotion.settings import Settings
+
+request, home, models, photo, work, out, step = sys.argv[1:]
+settings = Settings.local(Path(home), Path(models))
+
+def die(moment):
+    if moment.stage == Stage.DECODING and moment.step >= int(step):
+        print("in mid-decode", flush=True)
+        psutil.Process().kill()
+
+produce(
+    VideoRequest.from_json(json.loads(request)), photo=Path(photo), out=Path(out), work=Path(work), settings=settings,
+    presets=load_presets(settings), renderers=RendererCache(), progress=die,
+)
+"""
+"""A process that makes a video until it kills itself at a step of decoding."""
 
 
 def at(stage: Stage, step: int):
@@ -113,6 +144,23 @@ def test_interrupted_twice_in_mid_decode_the_file_is_the_same(run, fast, tmp_pat
                 run(request, progress=at(Stage.DECODING, step), **place)
         files.append(run(request, **place).path.read_bytes())
     assert files[0] == files[1]
+
+
+def test_killed_twice_in_mid_decode_at_720p_the_file_is_the_same(run, fast, settings: Settings, tmp_path: Path) -> None:
+    """Two processes that end as by a power cut: nothing is closed, nothing is tidied up, an ffmpeg is left behind."""
+    request, photo = replace(fast, resolution="720p", quality="standard"), ROOT / "assets" / "sample.jpg"
+    whole = run(request, photo=photo, work=tmp_path / "whole", out=tmp_path / "whole.mp4")
+    work, out = tmp_path / "broken", tmp_path / "broken.mp4"
+    for step in (5, 20):
+        words = json.dumps(request.to_json()), settings.home, settings.models, photo, work, out, step
+        killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], capture_output=True, text=True)
+        assert "in mid-decode" in killed.stdout, killed.stderr
+        assert killed.returncode != 0
+        assert not out.exists()
+    measures: dict[str, Any] = {}
+    again = run(request, photo=photo, work=work, out=out, measures=measures)
+    assert measures["resumed"] == (3, 0), "what was drawn before the kills is not drawn again"
+    assert again.path.read_bytes() == whole.path.read_bytes()
 
 
 def test_a_copy_taken_in_mid_job_resumes_too(run, undisturbed, tmp_path: Path) -> None:
