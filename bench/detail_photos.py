@@ -13,8 +13,8 @@ from fanslymotion.pipeline.sizes import output_size
 from PIL import Image
 from quality import Studio, labelled
 
-SECONDS = 4
-"""Two windows of `mini`, with a seam between them."""
+SECONDS = 6
+"""Three windows of `mini`, with two seams between them."""
 
 COLUMNS = 4
 CELL = 400

@@ -9,8 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from fanslymotion.bench.tiny_home import tiny_preset
-from fanslymotion.pipeline.metadata import probe, read_metadata
-from fanslymotion.pipeline.produce import SMALL_PHOTO
+from fanslymotion.pipeline.metadata import probe
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.supervisor import Supervisor
 from fanslymotion.queue.types import Status
@@ -83,17 +82,15 @@ def test_portrait_photo_turned_by_exif_with_a_name_of_any_letters(fm, here, phot
     assert (told["status"], told["request"]["seed"], told["width"], told["height"]) == ("done", 7, 96, 160)
 
 
-def test_no_detail_is_done_and_written_into_the_file(fm, here, photo, tmp_path):
-    """What the job does shows in its note: a photo as small as the drawn frames gives no detail, where it is to."""
-    small = tmp_path / "small.png"
-    Image.open(photo).resize((256, 144)).save(small)
-    for option, wanted in (("--detail", True), ("--no-detail", False)):
-        done = fm("generate", small, option, "--steps", 1, "--seed", 7, "--json", "--out", "clip.mp4")
+def test_no_detail_goes_with_the_job(fm, settings, photo):
+    """What the job does with it is tested in test_produce."""
+    for options, wanted in (((), True), (("--detail",), True), (("--no-detail",), False)):
+        done = fm("generate", photo, *options, "--json", "--no-wait")
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
         assert told["request"]["detail"] is wanted
-        assert (SMALL_PHOTO.format(size="256×144") in told["warnings"]) is wanted
-        assert read_metadata(Path(told["video"]))["request"]["detail"] is wanted
+        assert Jobs(settings).get(told["id"]).request.detail is wanted
+        assert fm("jobs", "cancel", told["id"]).returncode == 0
 
 
 def test_default_name_never_overwrites_and_out_may_be_a_folder(fm, here, photo, tmp_path):

@@ -109,9 +109,10 @@ def test_what_goes_out_of_focus_stays_soft() -> None:
 
 
 def test_a_cameras_grain_makes_no_frame_worse() -> None:
-    """It is another one in each frame: the photo's does not belong there, its picture does."""
+    """It is another one in each frame: the photo's does not belong there, what a soft lens saw does."""
     random = np.random.default_rng(0)
-    truths = [np.clip(one + random.normal(0, 8, (*one.shape[:2], 1)), 0, 255).astype(np.uint8) for one in pan(7)]
+    seen = [cv2.GaussianBlur(frame, (0, 0), 0.7) for frame in pan()]
+    truths = [np.clip(one + random.normal(0, 8, (*one.shape[:2], 1)), 0, 255).astype(np.uint8) for one in seen]
     half = SIZE[0] // 2, SIZE[1] // 2
     small = [cv2.resize(frame, half, interpolation=cv2.INTER_AREA) for frame in truths]
     photo, *_ = truths  # with a grain of its own, too
