@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.errors import BadInput, NotFound, StoreError
+from fanslymotion.messages import msg
 from fanslymotion.queue import jobs as jobs_module
 from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
@@ -181,7 +182,7 @@ def test_list_has_the_running_first_then_the_line_then_the_ended(jobs: Jobs, pho
 
 
 def worker(state: str, alive: bool, name: str = "w") -> WorkerInfo:
-    return WorkerInfo(name, "h", 1, state, alive, 0.0, 0.0, "", "", "", "said", 1)
+    return WorkerInfo(name, "h", 1, state, alive, 0.0, 0.0, "", "", "", "said", msg(""), 1)
 
 
 def test_a_crash_is_told_while_the_next_worker_only_starts() -> None:

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from fanslymotion.messages import msg
 from fanslymotion.pipeline.devices import Cuda
 from fanslymotion.queue.store import Store
 from fanslymotion.queue.types import WorkerInfo
 from fanslymotion.queue.warm import KEY, Warmth, held
 
-WORKER = WorkerInfo("w", "h", 42, "idle", True, 1.0, 1.0, "card", "", "", "", 0)
+WORKER = WorkerInfo("w", "h", 42, "idle", True, 1.0, 1.0, "card", "", "", "", msg(""), 0)
 
 
 def test_what_a_worker_holds_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
