@@ -7,8 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,7 +33,7 @@ from ..queue.probe import round_trip
 from ..queue.types import Status, telling
 from ..settings import ROOT, Settings
 from . import loading
-from .diagnosis import diagnose, file_size, free_space, say_fault, size
+from .diagnosis import Diagnosis, diagnose, fault_values, file_size, free_space, size
 
 OK, WARN, BROKEN, UNKNOWN = "ok", "warn", "broken", "unknown"
 UTF8 = {"PYTHONUTF8": "1"}
@@ -52,7 +52,7 @@ LAST_LINES = {
 
 @dataclass(frozen=True)
 class Check:
-    """key: of the check. result: ok, warn, broken or unknown. code, title, cause, fix: of the fault, "" when ok."""
+    """A finding in words. code, title, cause, fix: of the fault, "" when ok."""
 
     key: str
     result: str
@@ -67,17 +67,45 @@ class Check:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a check has found; its words are chosen by `say`.
+
+    key: of the check. result: ok, warn, broken or unknown. code: of the fault, "" when ok. detail: else the key of the
+    catalogue's text. diagnosis: of the failed job that it is about, which then has the words.
+    """
+
+    key: str
+    result: str
+    code: str = ""
+    detail: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    diagnosis: Diagnosis | None = None
+
+    def say(self, language: str = "en") -> Check:
+        name = texts.say("checks", self.key, {}, language)
+        if not self.code:
+            return Check(self.key, self.result, name, texts.say("details", self.detail, self.values, language))
+        if self.diagnosis is not None:
+            said = self.diagnosis.say(language)
+            title, cause, fix = said["title"], said["cause"], said["fix"]
+        else:
+            text = texts.fault(self.code, self.values, language)
+            title, cause, fix = text.title, text.cause, text.fix
+        return Check(self.key, self.result, name, title, self.code, title, cause, fix)
+
+
 class Doctor:
     """Runs every check; none of them raises, whatever is broken."""
 
-    def __init__(self, settings: Settings, language: str = "en", load: bool = False, page: bool = False) -> None:
+    def __init__(self, settings: Settings, load: bool = False, page: bool = False) -> None:
         """load: also load a model, page: also build the page, each in a process of its own."""
-        self.settings, self.language, self.load, self.with_page = settings, language, load, page
+        self.settings, self.load, self.with_page = settings, load, page
 
-    def run(self) -> list[Check]:
-        return [check for key, look in self._looks() for check in self._one(key, look)]
+    def run(self) -> list[Finding]:
+        return [finding for key, look in self._looks() for finding in self._one(key, look)]
 
-    def _one(self, key: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
+    def _one(self, key: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
         try:
             return list(look())
         except StoreError:
@@ -85,7 +113,7 @@ class Doctor:
         except Exception as e:  # a doctor that dies of the illness helps nobody
             return [self.fault(key, BROKEN, "FM-JOB-000", error=f"{type(e).__name__}: {e}")]
 
-    def _looks(self) -> list[tuple[str, Callable[[], Iterator[Check]]]]:
+    def _looks(self) -> list[tuple[str, Callable[[], Iterator[Finding]]]]:
         return [
             ("python", self.python),
             ("packages", self.packages),
@@ -106,27 +134,24 @@ class Doctor:
 
     # --- saying it ----------------------------------------------------------------------------------------------
 
-    def ok(self, key: str, detail: str = "", **values: Any) -> Check:
+    def ok(self, key: str, detail: str = "", **values: Any) -> Finding:
         """detail: the text's key, by default the check's own."""
-        name = texts.say("checks", key, {}, self.language)
         result = UNKNOWN if detail == "load_skipped" else OK
-        return Check(key, result, name, texts.say("details", detail or key, values, self.language))
+        return Finding(key, result, detail=detail or key, values=values)
 
-    def fault(self, key: str, result: str, code: str, **values: Any) -> Check:
-        text = texts.fault(code, values, self.language)
-        name = texts.say("checks", key, {}, self.language)
-        return Check(key, result, name, text.title, code, text.title, text.cause, text.fix)
+    def fault(self, key: str, result: str, code: str, **values: Any) -> Finding:
+        return Finding(key, result, code, values=values)
 
     # --- the checks ---------------------------------------------------------------------------------------------
 
-    def python(self) -> Iterator[Check]:
+    def python(self) -> Iterator[Finding]:
         now, system = platform.python_version(), f"{platform.system()} {platform.release()}"
         if not (3, 11) <= sys.version_info[:2] < (3, 14):
             yield self.fault("python", BROKEN, "FM-PY-001", version=now)
         else:
             yield self.ok("python", version=now, system=system)
 
-    def packages(self) -> Iterator[Check]:
+    def packages(self) -> Iterator[Finding]:
         wanted = requirements(ROOT / "requirements.txt")
         wrong = wrong_packages(wanted)
         if wrong:
@@ -135,11 +160,11 @@ class Doctor:
         build = torch_build()
         yield self.ok("packages", count=len(wanted), torch=build.version, build=build.kind)
 
-    def proxies(self) -> Iterator[Check]:
+    def proxies(self) -> Iterator[Finding]:
         if names := ignored_proxies():
             yield self.fault("proxies", WARN, "FM-NET-001", names=", ".join(names))
 
-    def page(self) -> Iterator[Check]:
+    def page(self) -> Iterator[Finding]:
         if not self.with_page:  # asked by the page itself
             return
         if error := cannot_build_page(self.settings):
@@ -147,7 +172,7 @@ class Doctor:
         else:
             yield self.ok("page")
 
-    def store(self) -> Iterator[Check]:
+    def store(self) -> Iterator[Finding]:
         try:
             jobs = self.jobs
             jobs.store.set_meta("doctor", str(time.time()))
@@ -163,7 +188,7 @@ class Doctor:
             waiting, running = (jobs.count(statuses=[status]) for status in (Status.QUEUED, Status.RUNNING))
             yield self.ok("store", jobs=jobs.count(), waiting=waiting, running=running)
 
-    def queue(self) -> Iterator[Check]:
+    def queue(self) -> Iterator[Finding]:
         try:
             took = round_trip(self.settings)
         except Exception as e:  # sqlite3, psycopg, OSError, by storage
@@ -171,7 +196,7 @@ class Doctor:
             return
         yield self.ok("queue", milliseconds=1000 * took)
 
-    def worker(self) -> Iterator[Check]:
+    def worker(self) -> Iterator[Finding]:
         jobs = self.jobs
         workers, waiting = jobs.workers(), jobs.count(statuses=[Status.QUEUED])
         telling_ones = telling(workers)
@@ -193,10 +218,9 @@ class Doctor:
             if age > LATE_SECONDS:
                 yield self.fault("worker", WARN, "FM-WORKER-008", age=age)
             else:
-                state = texts.say("states", one.state, {}, self.language)
-                yield self.ok("worker", state=state, device=one.device, pid=one.pid, age=age)
+                yield self.ok("worker", state=texts.Word("states", one.state), device=one.device, pid=one.pid, age=age)
 
-    def disk(self) -> Iterator[Check]:
+    def disk(self) -> Iterator[Finding]:
         for folder in dict.fromkeys((self.settings.home, self.settings.models)):
             place = nearest_existing(folder)
             free = shutil.disk_usage(place).free
@@ -208,7 +232,7 @@ class Doctor:
             else:
                 yield self.ok("disk", free=file_size(free), folder=folder)
 
-    def memory(self) -> Iterator[Check]:
+    def memory(self) -> Iterator[Finding]:
         memory = container.memory()
         values = {"free": size(memory.available), "total": size(memory.total)}
         if memory.available < LOW_MEMORY:
@@ -216,7 +240,7 @@ class Doctor:
         else:
             yield self.ok("memory", "memory_limited" if memory.limited else "", **values)
 
-    def gpu(self) -> Iterator[Check]:
+    def gpu(self) -> Iterator[Finding]:
         watch, build = devices.GpuWatch(), torch_build()
         gpus, sample = watch.describe(), watch.sample()
         name = ", ".join(gpus.names)
@@ -249,7 +273,7 @@ class Doctor:
         if sample.temperature is not None and sample.temperature >= HOT:
             yield self.fault("watch", WARN, "FM-GPU-007", temperature=sample.temperature)
 
-    def watch(self) -> Iterator[Check]:
+    def watch(self) -> Iterator[Finding]:
         """What befell a running job stands in its events: a card that does not work, a worker that died."""
         jobs = self.jobs
         for job in jobs.list(statuses=[Status.RUNNING]):
@@ -258,11 +282,9 @@ class Doctor:
                     values = {**event.data, "attempts": event.data.get("attempt")}
                     yield self.fault("worker", WARN, values.pop("code"), **values)
                 if event.kind == "fault":
-                    said = say_fault(event, self.language)
-                    name = texts.say("checks", "watch", {}, self.language)
-                    yield Check("watch", WARN, name, said["title"], **said)
+                    yield self.fault("watch", WARN, event.text, **fault_values(event))
 
-    def models(self) -> Iterator[Check]:
+    def models(self) -> Iterator[Finding]:
         entries = list_models(self.presets, self.settings)
         damaged = [entry for entry in entries if entry.state == "damaged"]
         for entry in damaged:
@@ -274,13 +296,13 @@ class Doctor:
         elif not ready:
             yield self.fault("models", BROKEN, "FM-MODEL-001", model="mini", variant="bundled")
 
-    def ffmpeg(self) -> Iterator[Check]:
+    def ffmpeg(self) -> Iterator[Finding]:
         try:
             yield self.ok("ffmpeg", version=try_ffmpeg())
         except (FanslymotionError, OSError, subprocess.SubprocessError) as e:
             yield self.fault("ffmpeg", BROKEN, "FM-VIDEO-001", error=str(e))
 
-    def log(self) -> Iterator[Check]:
+    def log(self) -> Iterator[Finding]:
         """What the last failed job died of; where nobody foresaw it, the place at which its log stops says more."""
         jobs = self.jobs
         failed = jobs.list(statuses=[Status.FAILED], limit=1)
@@ -298,9 +320,7 @@ class Doctor:
         if stops == "import":
             yield self.fault("log", WARN, "FM-WORKER-007", line=last)
         elif found is not None and found.code not in ("FM-JOB-000", "FM-WORKER-004"):
-            said = found.say(self.language)
-            name = texts.say("checks", "log", {}, self.language)
-            yield Check("log", WARN, name, said["title"], *(said[key] for key in ("code", "title", "cause", "fix")))
+            yield Finding("log", WARN, found.code, diagnosis=found)
         elif stops == "load":
             yield self.fault("log", WARN, "FM-MEM-001", error=last, variant="alone")
         elif found is not None and found.code == "FM-WORKER-004":
@@ -310,7 +330,7 @@ class Doctor:
         else:
             yield self.ok("log")
 
-    def loads(self) -> Iterator[Check]:
+    def loads(self) -> Iterator[Finding]:
         if not self.load:
             yield self.ok("load", "load_skipped")
             return
@@ -344,7 +364,7 @@ class Doctor:
         return load_presets(self.settings)
 
 
-def worst(checks: list[Check]) -> str:
+def worst(checks: Sequence[Finding]) -> str:
     results = {check.result for check in checks}
     return BROKEN if BROKEN in results else WARN if WARN in results else OK
 

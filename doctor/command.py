@@ -22,8 +22,8 @@ def doctor_command(
 ) -> None:
     """Check everything that a video needs: what is wrong, why, and what to do. Exit code 1 when something is broken."""
     language = language or system_language()
-    checks = Doctor(Settings.from_env(), language, load, page=True).run()
-    result = worst(checks)
+    findings = Doctor(Settings.from_env(), load, page=True).run()
+    result, checks = worst(findings), [finding.say(language) for finding in findings]
     if as_json:
         typer.echo(json.dumps({"result": result, "checks": [check.to_json() for check in checks]}, indent=1))
     else:

@@ -82,10 +82,14 @@ def diagnose(job: Job, presets: Presets) -> Diagnosis | None:
 
 def say_fault(event: Event, language: str = "en") -> dict[str, str]:
     """A `fault` event of a running job in plain words."""
-    why = event.data.get("why", "elsewhere")
-    said = {key: texts.say("idle", name, {}, language) for key, name in (("why", why), ("remedy", f"{why}_fix"))}
-    text = texts.fault(event.text, {**event.data, **said}, language)
+    text = texts.fault(event.text, fault_values(event), language)
     return {"code": event.text, "title": text.title, "cause": text.cause, "fix": text.fix}
+
+
+def fault_values(event: Event) -> dict[str, Any]:
+    """Of a `fault` event: what its text shows."""
+    why = event.data.get("why", "elsewhere")
+    return {**event.data, "why": texts.Word("idle", why), "remedy": texts.Word("idle", f"{why}_fix")}
 
 
 def big_values(plan: MemoryPlan) -> dict[str, Any]:

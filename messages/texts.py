@@ -88,6 +88,17 @@ def fill(text: str, values: Mapping[str, Any], language: str, empty: str | None 
     return re.sub(r"(?<=\d )[GM]B\b|(?<=\d)\.(?=\d+ [GM]B\b)", lambda found: RUSSIAN_SIZES[found[0]], said)
 
 
+@dataclass(frozen=True)
+class Word:
+    """A text of the catalogue as a value of another one: it is said in that one's language."""
+
+    section: str
+    key: str
+
+    def say(self, language: str) -> str:
+        return say(self.section, self.key, {}, language)
+
+
 def in_language(value: Any, language: str) -> Any:
     """A value as a sentence shows it: messages within it, and lists of them, in the same language."""
     if isinstance(value, list) and value and all(isinstance(one, Sayable) for one in value):

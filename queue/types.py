@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from ..messages import Message, msg
+from ..messages import Message, as_message, msg
 from ..pipeline.request import VideoRequest
 
 
@@ -124,6 +124,9 @@ class Event:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+NO_CAUSE = as_message("")
+
+
 @dataclass(frozen=True)
 class WorkerInfo:
     """A worker as it last reported. state: starting, idle, running, crashed or stopped; heartbeat: Unix seconds.
@@ -144,8 +147,8 @@ class WorkerInfo:
     job_id: str
     stage: str
     last_output: str
-    cause: Message
     restarts: int
+    cause: Message = NO_CAUSE
 
 
 def telling(workers: list[WorkerInfo]) -> list[WorkerInfo]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
@@ -21,7 +21,6 @@ from ..pipeline.outlook import outlook
 from ..pipeline.photo import MAX_BYTES
 from ..pipeline.request import VideoRequest
 from ..pipeline.sizes import output_size
-from ..presets import Presets
 from ..queue.rows import photo_of
 from ..queue.types import Job
 from ..queue.warm import held
@@ -33,6 +32,9 @@ from .reading import SettingsIn, first_mistake, read_file, read_json, to_request
 from .refuse import all_in_each_language
 from .shape import plan_json
 from .stills import make_still
+
+if TYPE_CHECKING:
+    from .studio import Studio
 
 router = APIRouter(prefix="/studio")
 
@@ -73,7 +75,7 @@ async def add_photo(request: Request) -> dict[str, Any]:
             msg("{name} is larger than {mb} MB; save it smaller", name=name, mb=MAX_BYTES >> 20),
         )
         photo = await studio.photos.add(path, name, user_of(request))
-    return _photo_json(photo, studio.presets)
+    return await asyncio.to_thread(_photo_json, photo, studio)
 
 
 @router.post("/photos/sample")
@@ -81,18 +83,19 @@ async def add_sample(request: Request) -> dict[str, Any]:
     """The sample photo of the checkout, as if it had been uploaded."""
     studio = request.app.state.studio
     photo = await studio.photos.add(SAMPLE, SAMPLE.name, user_of(request))
-    return _photo_json(photo, studio.presets)
+    return await asyncio.to_thread(_photo_json, photo, studio)
 
 
 @router.get("/photos/{photo_id}")
 async def photo(photo_id: str, request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
-    return _photo_json(studio.photos.get(photo_id, user_of(request)), studio.presets)
+    found = await asyncio.to_thread(studio.photos.get, photo_id, user_of(request))
+    return await asyncio.to_thread(_photo_json, found, studio)
 
 
 @router.get("/photos/{photo_id}/view")
 async def photo_view(photo_id: str, request: Request) -> Response:
-    found = request.app.state.studio.photos.get(photo_id, user_of(request))
+    found = await asyncio.to_thread(request.app.state.studio.photos.get, photo_id, user_of(request))
     return own_file(request, found.view, PHOTO_AWAY)
 
 
@@ -157,23 +160,23 @@ async def generate(request: Request) -> dict[str, Any]:
     wanted: JobsIn = await read_json(request, JobsIn)
     settings = to_request(wanted.settings, studio.presets, default_model(studio.presets, studio.settings))
     user = user_of(request)
-    photos = [studio.photos.get(photo_id, user) for photo_id in wanted.photos]
+    photos = await asyncio.to_thread(lambda: [studio.photos.get(photo_id, user) for photo_id in wanted.photos])
 
     submit = partial(studio.jobs.submit_all, owner=user, limit=most_waiting(request))
     jobs = await asyncio.to_thread(submit, [(photo.path, photo.name) for photo in photos], settings)
-    return {"jobs": [studio.job(job) for job in jobs]}
+    return {"jobs": await asyncio.to_thread(lambda: [studio.job(job) for job in jobs])}
 
 
 @router.get("/jobs/{job_id}")
 async def job(job_id: str, request: Request) -> dict[str, Any]:
-    return request.app.state.studio.job(await own_job(job_id, request))
+    return await shown(request, await own_job(job_id, request))
 
 
 @router.post("/jobs/{job_id}/cancel")
 async def cancel(job_id: str, request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
     found = await own_job(job_id, request)
-    return studio.job(await asyncio.to_thread(studio.jobs.cancel, found.id))
+    return await shown(request, await asyncio.to_thread(studio.jobs.cancel, found.id))
 
 
 @router.post("/jobs/{job_id}/retry")
@@ -186,7 +189,7 @@ async def retry(job_id: str, request: Request) -> dict[str, Any]:
         other = replace(found.request, resolution=wanted.resolution) if wanted.resolution else None
         return studio.jobs.retry(found.id, request=other, limit=most_waiting(request))
 
-    return studio.job(await asyncio.to_thread(again))
+    return await shown(request, await asyncio.to_thread(again))
 
 
 @router.get("/jobs/{job_id}/video")
@@ -274,11 +277,11 @@ def file_stem(job: Job) -> str:
     return f"{stem or 'video'}-{job.id}"
 
 
-def _photo_json(photo: Photo, presets: Presets) -> dict[str, Any]:
+def _photo_json(photo: Photo, studio: "Studio") -> dict[str, Any]:
     """sizes: the clip's size for each resolution. notes: what the file lacks, in each language."""
     shape = (photo.width, photo.height)
     return {
-        "sizes": {name: output_size(shape, resolution) for name, resolution in presets.resolutions.items()},
+        "sizes": {name: output_size(shape, resolution) for name, resolution in studio.presets.resolutions.items()},
         "id": photo.id,
         "name": photo.name,
         "width": photo.width,
@@ -286,6 +289,11 @@ def _photo_json(photo: Photo, presets: Presets) -> dict[str, Any]:
         "view": f"/studio/photos/{photo.id}/view",
         "notes": all_in_each_language(photo.notes),
     }
+
+
+async def shown(request: Request, job: Job) -> dict[str, Any]:
+    """The job as its login sees it, made in a thread: it opens the photo and asks the disk."""
+    return await asyncio.to_thread(request.app.state.studio.job, job)
 
 
 async def own_job(job_id: str, request: Request) -> Job:

@@ -10,7 +10,7 @@ from ..errors import BadInput
 from ..messages import msg
 from ..queue.types import Sought, Status
 from .identity import owner_of, user_of
-from .job_routes import own_job
+from .job_routes import own_job, shown
 from .reading import read_json
 
 router = APIRouter(prefix="/studio")
@@ -70,14 +70,14 @@ async def move(job_id: str, request: Request) -> dict[str, Any]:
     found, wanted = await own_job(job_id, request), await read_json(request, PlaceIn)
     user = user_of(request)
     among = None if studio.logins.owns_machine(user) else user
-    return studio.job(await asyncio.to_thread(studio.jobs.move, found.id, wanted.place, among))
+    return await shown(request, await asyncio.to_thread(studio.jobs.move, found.id, wanted.place, among))
 
 
 @router.post("/jobs/{job_id}/favourite")
 async def favourite(job_id: str, request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, FavouriteIn)
-    return studio.job(await asyncio.to_thread(studio.jobs.set_favourite, found.id, wanted.favourite))
+    return await shown(request, await asyncio.to_thread(studio.jobs.set_favourite, found.id, wanted.favourite))
 
 
 @router.delete("/jobs/{job_id}")

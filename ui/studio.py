@@ -1,12 +1,10 @@
 """What the routes share, and how jobs and machine look to those who may see them."""
 
-from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp
 
-from ..doctor.checks import Doctor, worst
-from ..messages.texts import LANGUAGES
+from ..doctor.checks import Doctor
 from ..models.registry import folder_size
 from ..presets import LivePresets, Presets
 from ..queue.jobs import Jobs
@@ -44,7 +42,7 @@ class Studio:
         self.live = Live(self.jobs, self)
         self.model_checks = ModelChecks(settings)
         self.sizes = Kept(self._folder_sizes, KEPT_SECONDS)
-        self.doctor = {language: Kept(partial(self._examine, language), KEPT_SECONDS) for language in LANGUAGES}
+        self.findings = Kept(lambda: Doctor(self.settings).run(), KEPT_SECONDS)
 
     @property
     def presets(self) -> Presets:
@@ -67,10 +65,6 @@ class Studio:
 
     def _folder_sizes(self) -> dict[str, int]:
         return {"jobs": folder_size(self.settings.jobs_dir), "models": folder_size(self.settings.models)}
-
-    def _examine(self, language: str) -> dict[str, Any]:
-        checks = Doctor(self.settings, language).run()
-        return {"result": worst(checks), "checks": [check.to_json() for check in checks]}
 
     def plain(self, user: str | None, said: Any) -> Any:
         """What is said to a login: a sentence, or many in lists and dictionaries."""

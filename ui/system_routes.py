@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
+from ..doctor.checks import worst
 from ..fs import nearest_existing
 from ..messages import texts
 from ..models.downloads import Downloads
@@ -66,8 +67,9 @@ async def doctor(request: Request, language: Literal["en", "ru"] = "en", fresh: 
     fresh: look now. Otherwise the findings may be as old as `Studio` keeps them, and no older: hours later the fault
     may be mended.
     """
-    kept = owned(request).doctor[language]
-    return await kept.get(fresh or kept.old)
+    kept = owned(request).findings
+    findings = await kept.get(fresh or kept.old)
+    return {"result": worst(findings), "checks": [finding.say(language).to_json() for finding in findings]}
 
 
 class FolderIn(BaseModel):
@@ -155,7 +157,7 @@ def _report(
 ) -> str:
     """What a login may see of it, and no name: a folder of one's own may be called anything."""
     owns = studio.logins.owns_machine(user)
-    found = studio.doctor["en"].last if owns else None
+    found = (studio.findings.last or []) if owns else []
     facts = ("state", "alive", "device", "stage", "restarts")
     crashed = [worker.last_output for worker in workers if worker.state == "crashed"] if owns else []
     return report(
@@ -163,9 +165,7 @@ def _report(
             **about,
             "workers": [{key: getattr(worker, key) for key in facts} for worker in workers],
             "models": [{"name": m["name"] if m["source"] != "folder" else "own", "state": m["state"]} for m in models],
-            "checks": [{key: one[key] for key in ("key", "result", "code")} for one in found["checks"]]
-            if found
-            else [],
+            "checks": [{"key": one.key, "result": one.result, "code": one.code} for one in found],
         },
         crashed,
         {*studio.logins.names, *(studio.jobs.names() if crashed else ())},

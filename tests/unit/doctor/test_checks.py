@@ -13,15 +13,16 @@ import pytest
 from fanslymotion.doctor import checks as module
 from fanslymotion.doctor import loading
 from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, requirements, worst, wrong_packages
-from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.devices import GpuProcess, Gpus, GpuSample
 from fanslymotion.pipeline.plans import Offload
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.torch_build import TorchBuild
 from fanslymotion.pipeline.units import GIB
 from fanslymotion.queue import state
-from fanslymotion.queue.causes import Death
+from fanslymotion.queue.causes import Death, find_cause
+from fanslymotion.queue.database import storage_errors
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.rows import write_message
 from fanslymotion.settings import Settings
 
 Find = Callable[[str], list[tuple[str, str]]]
@@ -89,13 +90,14 @@ def test_waiting_jobs_without_a_worker(find: Find, settings: Settings, photo: Pa
     [
         ("ImportError: libcudart.so.12: cannot open", "FM-WORKER-002"),
         ("No module named 'worker.tasks'", "FM-WORKER-006"),
+        ("Segmentation fault", "FM-WORKER-002"),
     ],
 )
 def test_a_worker_that_crashes_while_it_starts(find: Find, settings: Settings, said: str, code: str) -> None:
     jobs = Jobs(settings)
     table = jobs.store.tables.Worker
     own = {"host": "h", "machine": "m", "lock": "", "pid": 1, "started": 0.0, "heartbeat": 0.0}
-    table.insert(id="w", state="crashed", last_output=said, **own).execute()
+    table.insert(id="w", state="crashed", last_output=said, cause=write_message(find_cause(said, 1)), **own).execute()
     assert find("worker") == [(BROKEN, code)]
 
 
@@ -105,7 +107,8 @@ def test_an_idle_worker_and_the_disk_in_russian(settings: Settings, monkeypatch:
     own = {"host": "h", "machine": "m", "lock": "", "pid": 1, "started": 0.0, "heartbeat": time.time()}
     table.insert(id="w", state="idle", device="cpu", **own).execute()
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=69_960_000_000))
-    told = {check.key: f"{check.name}: {check.detail}" for check in Doctor(settings, "ru").run()}
+    found = [finding.say("ru") for finding in Doctor(settings).run()]
+    told = {check.key: f"{check.name}: {check.detail}" for check in found}
     assert told["worker"].startswith("Исполнитель: готов, cpu")
     assert told["disk"].startswith("Диск: свободно 70,0 ГБ")
 
@@ -131,8 +134,8 @@ def test_a_damaged_database_is_told_after_it_was_set_aside(find: Find, settings:
     settings.home.mkdir(parents=True, exist_ok=True)
     (settings.home / "jobs.db").write_bytes(b"this is no database" * 400)
     assert find("store") == [(WARN, "FM-QUEUE-003")]
-    (told,) = Doctor(settings, "ru").store()
-    assert "список заданий был повреждён; он отложен как" in told.cause
+    (told,) = Doctor(settings).store()
+    assert "список заданий был повреждён; он отложен как" in told.say("ru").cause
     Jobs(settings).store.put_notice_away()
     assert find("store") == [(OK, "")]
 
@@ -181,7 +184,7 @@ def test_who_holds_the_video_memory(find: Find, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(module, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
     held = next(check for check in Doctor(settings).gpu() if check.code == "FM-GPU-004")
-    assert "game.exe (9.0 GB)" in held.cause
+    assert "game.exe (9.0 GB)" in held.say().cause
 
 
 def test_a_damaged_model(settings: Settings, tiny_model: Path, tmp_path: Path) -> None:
@@ -198,7 +201,7 @@ def test_a_damaged_bundled_model_is_not_to_be_downloaded(settings: Settings, mon
     doctor = Doctor(settings)
     entry = SimpleNamespace(name="mini", state="damaged", problem="x", ready=False, preset=doctor.presets.model("mini"))
     monkeypatch.setattr(module, "list_models", lambda presets, settings: [entry])
-    fixes = [check.fix for check in doctor.models()]
+    fixes = [finding.say().fix for finding in doctor.models()]
     assert fixes
     assert not [fix for fix in fixes if "models download" in fix]
 
@@ -240,13 +243,16 @@ def test_what_others_wrote_after_a_death_is_not_its_end(find: Find, settings: Se
 
 def test_a_database_on_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
-        raise StoreError("the disk is full, nothing could be written to jobs.db")
+        with storage_errors(doctor.jobs.store.db):
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
 
     doctor = Doctor(settings)
     monkeypatch.setattr(doctor.jobs.store, "set_meta", full)
     [check] = doctor.store()
     assert check.code == "FM-DISK-001"
-    assert "unknown" not in check.cause
+    assert "unknown" not in check.say().cause
 
 
 def test_a_worker_that_was_killed_under_a_job_is_told(find: Find, settings: Settings, photo: Path) -> None:
@@ -277,7 +283,7 @@ def test_the_command(settings: Settings) -> None:
 def test_loading_a_model(settings: Settings) -> None:
     [check] = list(Doctor(settings, load=True).loads())
     assert check.result == OK, check
-    assert "loaded in" in check.detail
+    assert "loaded in" in check.say().detail
 
 
 def test_a_model_that_waits_in_ram_is_brought_to_the_card(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,7 +319,7 @@ def test_a_model_that_does_not_load(settings: Settings, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "default_model", lambda presets, settings: "svd-xt")
     [check] = list(Doctor(settings, load=True).loads())
     assert check.code == fault
-    assert "the last words" in check.cause
+    assert "the last words" in check.say().cause
     assert asked == ["svd-xt"]
 
 
@@ -338,7 +344,7 @@ def test_a_page_that_cannot_be_built_has_its_reason(settings: Settings, monkeypa
     monkeypatch.setenv("PYTHONPATH", str(broken))
     [found] = doctor.page()
     assert (found.result, found.code) == (BROKEN, "FM-PY-003")
-    assert "no such library here" in found.cause
+    assert "no such library here" in found.say().cause
     assert "no such library here" in (settings.logs_dir / "start.log").read_text(encoding="utf-8")
 
 

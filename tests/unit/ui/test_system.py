@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fanslymotion.doctor.checks import Check
+from fanslymotion.doctor.checks import Finding
 from fanslymotion.models.downloads import Downloads, DownloadState
 from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.machine import Machine
 from fanslymotion.pipeline.outlook import outlook
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import state
+from fanslymotion.queue import salvage, state
 from fanslymotion.queue.machine import MACHINE
 from fanslymotion.queue.recovery import hold, lock_path
+from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
 from fanslymotion.ui import job_routes, model_checks
@@ -63,14 +64,15 @@ def test_folders_are_not_walked_on_every_look(browser: Browser, monkeypatch: pyt
 
 
 def test_the_doctor_runs_once_for_many_looks(studio: Studio, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs: list[str] = []
+    """And once for both languages: words are chosen last."""
+    runs: list[int] = []
 
     class Counting:
-        def __init__(self, _settings: Settings, language: str) -> None:
-            runs.append(language)
+        def __init__(self, _settings: Settings) -> None:
+            runs.append(1)
 
-        def run(self) -> list:
-            return [Check("disk", "ok", "Disk", f"look {len(runs)}")]
+        def run(self) -> list[Finding]:
+            return [Finding("disk", "ok", detail="disk", values={"free": f"{len(runs)} GB", "folder": "f"})]
 
     monkeypatch.setattr(studio_module, "Doctor", Counting)
     client = browser(ANNA)
@@ -78,29 +80,71 @@ def test_the_doctor_runs_once_for_many_looks(studio: Studio, browser: Browser, m
     def said(query: str = "") -> str:
         return client.get(f"/studio/doctor{query}").json()["checks"][0]["detail"]
 
-    assert [said() for _ in range(3)] == ["look 1"] * 3
-    assert said("?fresh=true") == "look 2"
-    assert said("?language=ru") == "look 3"
-    assert runs == ["en", "en", "ru"]
+    assert [said() for _ in range(3)] == ["1 GB free in f"] * 3
+    assert said("?language=ru") == "свободно 1 ГБ в f"
+    assert said("?fresh=true") == "2 GB free in f"
+    assert len(runs) == 2
     later = time.monotonic() + 3600
-    monkeypatch.setattr(studio.doctor["en"], "_now", lambda: later)
-    assert said() == "look 4", "not what it was an hour ago"
+    monkeypatch.setattr(studio.findings, "_now", lambda: later)
+    assert said("?language=ru") == "свободно 3 ГБ в f", "not what it was an hour ago"
+
+
+def test_the_bug_report_of_a_russian_page_holds_the_checks(studio: Studio, browser: Browser) -> None:
+    client = browser(ANNA)
+    checks = client.get("/studio/doctor?language=ru").json()["checks"]
+    report = json.loads(client.get("/studio/system").json()["report"])
+    assert report["checks"] == [{key: one[key] for key in ("key", "result", "code")} for one in checks] != []
+
+
+def test_no_job_is_shown_on_the_event_loop(
+    studio: Studio, browser: Browser, photo: Path, done: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It opens the photo and asks the disk, for which all other requests would wait."""
+    shown_in: list[str] = []
+    show = studio.job
+
+    def watched(job: Job) -> dict[str, Any]:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        shown_in.append(job.id)
+        return show(job)
+
+    monkeypatch.setattr(studio, "job", watched)
+    client, ended = browser(BEN), done()
+    waiting = studio.jobs.submit(photo, VideoRequest(), owner="ben")
+    uploaded = client.post("/studio/photos", content=photo.read_bytes()).json()["id"]
+    asked = [
+        client.get(f"/studio/jobs/{ended.id}"),
+        client.get("/studio/jobs"),
+        client.post("/studio/jobs", json={"photos": [uploaded]}),
+        client.post(f"/studio/jobs/{ended.id}/retry", json={}),
+        client.post(f"/studio/jobs/{ended.id}/favourite", json={"favourite": True}),
+        client.post(f"/studio/jobs/{waiting.id}/move", json={"place": 1}),
+        client.post(f"/studio/jobs/{waiting.id}/cancel"),
+    ]
+    assert [answer.status_code for answer in asked] == [200] * len(asked), [answer.text for answer in asked]
+    assert len(shown_in) == len(asked)
 
 
 def test_a_notice_is_put_away_by_the_machines_owner(studio: Studio, browser: Browser, settings: Settings) -> None:
-    folder = settings.jobs_dir
-    said = (
-        "the job list was damaged; it was kept as a.db and a new one was begun. Jobs in it: 3; waiting: 1; to be "
-        f"retried if still wanted, because nothing tells how they stood: 2. Finished videos are still in {folder}"
-    )
-    studio.jobs.store.set_meta("notice", said)
+    notice = salvage.say(salvage.Salvage(), settings.home / "a.db", settings)
+    studio.jobs.store.set_meta("notice", json.dumps(notice.to_json()))
     hers, his = browser(ANNA), browser(BEN)
-    assert hers.get("/studio/machine").json()["notice"]["en"] == said
-    assert "список заданий был повреждён" in his.get("/studio/machine").json()["notice"]["ru"]
+    assert hers.get("/studio/machine").json()["notice"]["en"] == notice
+    told = his.get("/studio/machine").json()["notice"]["ru"]
+    assert "список заданий был повреждён; он отложен как a.db" in told
+    assert str(settings.home) not in told
     assert his.delete("/studio/notice").status_code == 400
-    assert hers.get("/studio/machine").json()["notice"]["en"] == said
+    assert hers.get("/studio/machine").json()["notice"]["en"] == notice
     assert hers.delete("/studio/notice").status_code == 200
     assert his.get("/studio/machine").json()["notice"] == {"en": "", "ru": ""}
+
+
+def test_a_notice_of_an_earlier_version_is_shown_as_it_is(studio: Studio, browser: Browser) -> None:
+    studio.jobs.store.set_meta("notice", "the job list was damaged")
+    assert browser(ANNA).get("/studio/machine").json()["notice"] == dict.fromkeys(
+        ("en", "ru"), "the job list was damaged"
+    )
 
 
 def test_a_running_worker_tells_stage_heartbeat_and_samples(
