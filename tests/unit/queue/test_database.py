@@ -13,6 +13,7 @@ from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue import database as database_module
 from fanslymotion.queue import state
+from fanslymotion.queue.causes import Death
 from fanslymotion.queue.damage import find_damage
 from fanslymotion.queue.database import MIGRATIONS, prepare
 from fanslymotion.queue.jobs import Jobs
@@ -210,6 +211,7 @@ def test_only_real_damage_counts_as_damage(settings: Settings) -> None:
 
 def test_a_job_list_of_the_first_version_is_brought_up_to_date(jobs: Jobs, photo: Path, settings: Settings) -> None:
     job = jobs.submit(photo, REQUEST)
+    without_messages(jobs)
     jobs.store.set_meta("schema", "1")
     jobs.store.db.execute_sql("ALTER TABLE jobs DROP COLUMN favourite")
     jobs.store.db.execute_sql("DROP TABLE folders")
@@ -219,6 +221,36 @@ def test_a_job_list_of_the_first_version_is_brought_up_to_date(jobs: Jobs, photo
     assert again.set_favourite(job.id, True).favourite
     assert [found.id for found in again.list()] == [job.id]
     assert again.submit(photo, REQUEST).place == 2
+
+
+def without_messages(jobs: Jobs) -> None:
+    """Back to version 3: sentences alone, and a worker's stage that nothing read."""
+    for column in ("failure", "tried", "last_death"):
+        jobs.store.db.execute_sql(f"ALTER TABLE jobs DROP COLUMN {column}")
+    jobs.store.db.execute_sql("ALTER TABLE workers DROP COLUMN cause")
+    jobs.store.db.execute_sql("ALTER TABLE workers ADD COLUMN stage VARCHAR(32) NOT NULL DEFAULT ''")
+    jobs.store.set_meta("schema", "3")
+
+
+def test_a_job_list_of_before_messages_keeps_its_words(jobs: Jobs, photo: Path, settings: Settings) -> None:
+    failed, waiting = jobs.submit(photo, REQUEST), jobs.submit(photo, REQUEST)
+    state.claim(jobs.store, "w", 1.0)
+    state.fail(jobs.store, failed.id, "w", "the disk of /d is full; free some space", 2.0)
+    jobs.store.db.execute_sql("UPDATE jobs SET warnings = ? WHERE id = ?", ('["drawn smaller"]', failed.id))
+    without_messages(jobs)
+    jobs.store.close()
+    again = Jobs(settings)
+    assert again.store.check() == "ok"
+    found = again.get(failed.id)
+    assert (found.error, found.error.code) == ("the disk of /d is full; free some space", "FM-JOB-002")
+    assert (found.warnings, found.warnings[0].say("ru")) == (("drawn smaller",), "drawn smaller")
+    row = state.claim(again.store, "v", 3.0)
+    assert row.id == waiting.id
+    assert state.lose(again.store, row, "", 4.0, Death("FM-WORKER-005", {"free": "0.2 GB"})) is not None
+    assert state.killed_for_memory(again.store, waiting.id, 2) == "loading"
+    own = {"host": "h", "machine": "m", "lock": "", "pid": 1, "started": 0.0, "heartbeat": 0.0}
+    again.store.tables.Worker.insert(id="w", state="idle", **own).execute()
+    assert [worker.cause for worker in again.workers()] == [""]
 
 
 def test_a_connection_that_cannot_write_is_left_for_a_new_one(jobs: Jobs, photo: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue import state
+from fanslymotion.queue.causes import find_cause
 from fanslymotion.queue.machine import MACHINE
+from fanslymotion.queue.rows import write_message
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import ROOT, Settings
 from fanslymotion.ui.discreet import without_paths
@@ -40,7 +42,8 @@ def crashed(studio: Studio, photo: Path) -> Job:
     job = studio.jobs.submit(photo, VideoRequest(), name="Катя на пляже.jpg", owner="anna")
     row = {"host": "h", "pid": 1, "machine": MACHINE, "lock": "", "heartbeat": time.time(), "started": 1.0}
     table = studio.jobs.store.tables.Worker
-    table.insert(id="w", state="crashed", job=job.id, last_output=CRASH, **row).execute()
+    row |= {"last_output": CRASH, "cause": write_message(find_cause(CRASH, 1))}
+    table.insert(id="w", state="crashed", job=job.id, **row).execute()
     return job
 
 
