@@ -24,6 +24,7 @@ from fanslymotion.queue.tasks import make_produce, process_video_generation
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.tests.kill_points import each_point
+from fanslymotion.tests.wine import needs_links
 
 from .conftest import REQUEST
 
@@ -81,6 +82,7 @@ def test_the_photos_name_is_in_no_video_and_the_video_comes_back(jobs: Jobs, pho
     assert jobs.get(job.id).name == f"video-{job.id}"
 
 
+@needs_links
 def test_what_is_not_ours_or_not_finished_stays_out(jobs: Jobs, done, settings: Settings, tmp_path: Path) -> None:
     foreign, renamed, linked = (done(name) for name in "abc")
     waiting = jobs.submit(foreign.folder / "photo.png", REQUEST)

@@ -157,6 +157,7 @@ def test_the_data_folder_comes_back_after_it_was_removed(jobs: Jobs, photo: Path
     """Somebody tidied up while the program ran: a new start begins anew instead of failing."""
     jobs.submit(photo, REQUEST)
     jobs.store.close()
+    jobs._huey.storage.close()  # Windows removes no open file
     shutil.rmtree(settings.home)
     assert Jobs(settings).submit(photo, REQUEST).place == 1
 

@@ -11,6 +11,7 @@ from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Job, Status
 from fanslymotion.settings import Settings
+from fanslymotion.tests.wine import needs_links
 from fanslymotion.ui import blocks, job_routes
 from fanslymotion.ui.studio import Studio
 from starlette.testclient import TestClient
@@ -88,6 +89,7 @@ def test_the_next_login_of_a_browser_gets_nothing_from_its_cache(
     assert (part.status_code, len(part.content)) == (206, 4)
 
 
+@needs_links
 def test_links_are_never_followed(
     studio: Studio, browser: Browser, done: Callable[..., Job], photo: Path, tmp_path: Path, settings: Settings
 ) -> None:
