@@ -13,6 +13,9 @@ MOST_REPEATS = 30
 REPEAT_SECONDS = 60.0
 """A message is shown so many times in so long."""
 
+HUNG_UP = (64, 10057)
+"""Windows' numbers for it beside those that Python knows as ConnectionError: network name gone, not connected."""
+
 
 class BoundedFormatter(logging.Formatter):
     """`WARNING: text`. Line breaks and control characters of a message are written as `\\n`, `\\x1b`: one line each."""
@@ -28,6 +31,20 @@ class BoundedFormatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:
         text = super().formatException(ei)
         return text if len(text) <= MOST_DETAILS else f"…\n{text[-MOST_DETAILS:]}"
+
+
+class LostClients(logging.Filter):
+    """Keeps asyncio's tracebacks about clients that have hung up out of the log.
+
+    Windows reports a connection that was reset before it was accepted as an error of accept(); asyncio then logs an
+    exception of its own callback, though nothing is wrong with the page.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name != "asyncio" or not record.exc_info:
+            return True
+        error = record.exc_info[1]
+        return not (isinstance(error, ConnectionError) or getattr(error, "winerror", None) in HUNG_UP)
 
 
 class Seldom(logging.Filter):
@@ -54,12 +71,12 @@ LOG_CONFIG: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"bounded": {"()": BoundedFormatter}},
-    "filters": {"seldom": {"()": Seldom}},
+    "filters": {"lost clients": {"()": LostClients}, "seldom": {"()": Seldom}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "bounded",
-            "filters": ["seldom"],
+            "filters": ["lost clients", "seldom"],
             "stream": "ext://sys.stderr",
         }
     },

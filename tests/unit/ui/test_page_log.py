@@ -42,6 +42,33 @@ def test_a_message_is_not_repeated_for_ever_and_hides_no_other() -> None:
     assert seldom.filter(record("odd request"))
 
 
+def failed_accept(error: OSError, winerror: int = 0) -> OSError:
+    error.winerror = winerror
+    return error
+
+
+def test_a_client_that_hung_up_is_no_error_of_the_page() -> None:
+    """Windows: a connection that is reset before it is accepted makes asyncio log a traceback."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        logging.config.dictConfig(LOG_CONFIG)
+        said = io.StringIO()
+        root.handlers[0].setStream(said)
+        asyncio_log = logging.getLogger("asyncio")
+        for error in (ConnectionResetError(), failed_accept(OSError(22, "gone"), 64), failed_accept(OSError(), 10057)):
+            asyncio_log.error("Exception in callback _accept_connection", exc_info=(type(error), error, None))
+        assert said.getvalue() == ""
+        fault = OSError(24, "Too many open files")
+        asyncio_log.error("Exception in callback", exc_info=(OSError, fault, None))
+        logging.getLogger("fanslymotion.ui.web").error("lost", exc_info=(OSError, ConnectionResetError(), None))
+        assert "Too many open files" in said.getvalue()
+        assert "lost" in said.getvalue(), "others' lost connections are theirs to judge"
+    finally:
+        root.handlers[:], _ = before
+        root.setLevel(before[1])
+
+
 def test_every_logger_of_the_process_is_bounded() -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level
