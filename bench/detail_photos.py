@@ -28,9 +28,9 @@ def show_photos(paths: list[Path], out: Path) -> dict[str, dict[str, float]]:
     for path in paths:
         photo = load_photo(path)
         drawn, *_ = studio.frames(photo, "ours", SECONDS)
-        trim = studio.presets["mini"].trim
+        trim = studio.presets.models["mini"].trim
         frames = [np.ascontiguousarray(one[trim:-trim, trim:-trim]) for one in drawn]
-        size = output_size(photo.size, "720p")
+        size = output_size(photo.size, studio.presets.resolution("720p"))
         shown = np.asarray(photo_for_detail(photo, (drawn.shape[2], drawn.shape[1]), trim, size, "crop"))
         ours, theirs = list(with_detail(iter(frames), shown)), [plain(frame, size) for frame in frames]
         r = results[path.stem] = {
