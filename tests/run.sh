@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
-# Run all tests, on a fresh machine too: it installs what they need first. Words go to pytest.
-# With --windows as the first word: the portable part with Windows' Python under wine instead (Linux; see docs/windows.md).
+# Run all tests, on a fresh machine too: it installs what they need first.
+#   bash tests/run.sh [WORDS FOR PYTEST]    all but the soak tests
+#   bash tests/run.sh fast [WORDS]          unit tests that load no torch and start no studio: before each push
+#   bash tests/run.sh --coverage [WORDS]    all of them, and which branches of the program they reach
+#   bash tests/run.sh --windows [WORDS]     the portable part with Windows' Python under wine (Linux; docs/windows.md)
+#   bash tests/run.sh mutation [FILES]      which changes of the careful parts no test notices (tests/mutation.py)
+#   bash tests/run.sh -m soak               the long ones
 set -eu
 cd "$(dirname "$0")/.."
 bash launch.sh setup --dev
@@ -14,6 +19,27 @@ if [ "${1:-}" = --windows ]; then
     bash tests/windows/wine_python.sh "$FANSLYMOTION_WINE"
     exec "$python" -m pytest tests/windows -rP "$@"
 fi
+
+# Side by side, one file each. Much of a test's time is waiting for processes that start: two for each processor.
+processes=$("$python" -c "import os; print(max(1, min(4, 2 * (os.cpu_count() or 1))))")
+side_by_side="--numprocesses $processes --dist loadfile --no-loadscope-reorder"
+
+case "${1:-}" in
+    mutation)
+        shift
+        exec "$python" tests/mutation.py "$@"
+        ;;
+    fast)
+        shift
+        # shellcheck disable=SC2086 # words of our own
+        exec "$python" -m pytest $side_by_side tests/unit \
+            --ignore=tests/unit/pipeline --ignore=tests/unit/training --ignore=tests/unit/memory/test_oom.py \
+            --ignore=tests/unit/doctor/test_checks.py --ignore=tests/unit/doctor/test_notes.py \
+            --ignore=tests/unit/cli/test_generate.py --ignore=tests/unit/cli/test_odd_command_lines.py \
+            --ignore=tests/unit/project/test_gpu_bench.py --ignore=tests/unit/project/test_launch_setup.py \
+            --ignore=tests/unit/ui/test_package.py -k "not postgresql" "$@"
+        ;;
+esac
 
 # The browser tests drive the system's own Chromium or Chrome, or the one FANSLYMOTION_CHROMIUM names.
 find_browser() {
@@ -66,5 +92,18 @@ if ! command -v faketime >/dev/null && command -v apt-get >/dev/null && $root tr
         { $root apt-get update -qq && $root apt-get install -y -qq --no-install-recommends faketime >/dev/null; } || true
 fi
 
-# Side by side, one file each: much of a test's time is waiting for processes that start.
-exec "$python" -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"
+if [ "${1:-}" = --coverage ]; then
+    shift
+    rm -rf build/coverage
+    mkdir -p build/coverage
+    COVERAGE_FILE=$PWD/build/coverage/data
+    export COVERAGE_FILE
+    # shellcheck disable=SC2086
+    "$python" -m coverage run -m pytest $side_by_side "$@"
+    "$python" -m coverage combine --quiet
+    "$python" -m coverage report --sort=cover --skip-covered
+    exec "$python" -m coverage report --include='*/pipeline/*,*/queue/*' --format=total --fail-under=90
+fi
+
+# shellcheck disable=SC2086
+exec "$python" -m pytest $side_by_side "$@"

@@ -62,7 +62,7 @@ def test_photo_becomes_a_video_while_one_watches(studio: Studio, page: Page) -> 
     assert len(set(before["previews"] + after["previews"])) > 1, "the preview changes"
 
     for tab in (page, other):
-        assert tab.evaluate(PLAYS) == [848, 480, 6.0]
+        assert tab.evaluate(PLAYS) == [168, 96, 6.0]
     assert page.title().startswith("done")
     lines = page.locator(".log .lines")
     assert lines.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight") < 24, "the log was followed"

@@ -8,13 +8,19 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fanslymotion.bench.tiny_home import tiny_preset
+from fanslymotion.bench.tiny_home import random_mini
 from fanslymotion.pipeline.metadata import probe
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.supervisor import Supervisor
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import ROOT, Settings
 from PIL import Image
+
+
+def tiny_preset(home: Path) -> None:
+    """In the test photo's own shape, so that its size is the video's."""
+    random_mini(home)
+    (home / "presets" / "resolutions.toml").write_text("[tiny]\nwidth = 168\nheight = 96\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +39,15 @@ def facts(path: Path) -> tuple[object, ...]:
 
 
 TINY = ["--resolution", "tiny", "--steps", 1]
-"""A video of 160×96, for what does not depend on its size: `test_order` has the sizes of all presets."""
+"""A video of 168×96, for what does not depend on its size: `test_order` has the sizes of all presets."""
 
 
 @pytest.mark.parametrize(
     ("resolution", "seconds", "quality", "size", "frames", "fps"),
     [
         ("480p", 6, "standard", (848, 480), 72, 12),
-        ("tiny", 6, "smooth", (160, 96), 144, 24),
-        ("tiny", 12, "standard", (160, 96), 144, 12),
+        ("tiny", 6, "smooth", (168, 96), 144, 24),
+        ("tiny", 12, "standard", (168, 96), 144, 12),
         pytest.param("720p", 6, "standard", (1280, 720), 72, 12, marks=pytest.mark.soak),
         pytest.param("1080p", 12, "smooth", (1920, 1080), 288, 24, marks=pytest.mark.soak),
     ],
@@ -78,8 +84,8 @@ def test_portrait_photo_turned_by_exif_with_a_name_of_any_letters(fm, here, phot
     told = json.loads(done.stdout)
     video = Path(told["video"])
     assert video == here / "Мария на море 🌊-tiny-6s.mp4"
-    assert facts(video) == ("h264", "yuv420p", 96, 160, 72, 12, 6.0)
-    assert (told["status"], told["request"]["seed"], told["width"], told["height"]) == ("done", 7, 96, 160)
+    assert facts(video) == ("h264", "yuv420p", 96, 168, 72, 12, 6.0)
+    assert (told["status"], told["request"]["seed"], told["width"], told["height"]) == ("done", 7, 96, 168)
 
 
 def test_no_detail_goes_with_the_job(fm, settings, photo):
@@ -111,7 +117,7 @@ def test_model_by_a_path_from_where_one_stands(fm, here, photo, tiny_model):
         target.mkdir(exist_ok=True) if source.is_dir() else target.write_bytes(source.read_bytes())
     done = fm("generate", photo, *TINY, "--model", own.name, "--out", "clip.mp4", "--verbose")
     assert done.returncode == 0, done.stderr
-    assert facts(here / "clip.mp4")[2:5] == (160, 96, 72)
+    assert facts(here / "clip.mp4")[2:5] == (168, 96, 72)
     assert str(own) in done.stderr
 
 
@@ -177,7 +183,7 @@ def test_without_a_worker_it_starts_one_and_takes_it_along(start, tmp_path, mode
     for _ in running.stderr:
         seen |= {child.pid for child in psutil.Process(running.pid).children()}
     assert running.wait(timeout=240) == 0
-    assert facts(clip)[2:5] == (160, 96, 72)
+    assert facts(clip)[2:5] == (168, 96, 72)
     assert seen
     assert [pid for pid in seen if psutil.pid_exists(pid)] == []
     assert [worker for worker in Jobs(alone).workers() if worker.alive] == []

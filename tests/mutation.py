@@ -1,0 +1,100 @@
+"""Change one thing in a file, run its tests, see whether they notice: what the tests of the careful parts are worth.
+
+    bash tests/run.sh mutation [FILE...]          all of TESTS, or those named: queue/state.py
+
+mutmut works in a copy below build/mutation, in which the checkout is a folder called `fanslymotion`: there it finds
+the package under its own name. Prints one line a file, and below it the changes that no test noticed; exit code 1 for
+fewer noticed than LEAST.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACE = ROOT / "build" / "mutation"
+
+TESTS = {
+    "queue/state.py": ["queue/test_state.py", "queue/test_laws.py", "queue/test_tasks.py"],
+    "pipeline/windows.py": ["pipeline/test_window_plans.py"],
+    "pipeline/memory.py": ["memory/test_plan.py", "memory/test_fallback_laws.py"],
+    "pipeline/guard.py": ["pipeline/test_guard.py"],
+    "models/fetch.py": ["models/test_download.py"],
+}
+"""File: the files of tests/unit that are its own."""
+
+LEAST = {"pipeline/windows.py": 95, "pipeline/guard.py": 65}
+"""Percent of the changes that must be noticed, where it was measured."""
+
+PYTEST = ["-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-k", "not postgresql", "-m", "not soak"]
+
+
+def copy(name: str) -> Path:
+    """Return a folder with the checkout's files in `fanslymotion/` and mutmut's settings."""
+    place = PLACE / name.replace("/", "-").removesuffix(".py")
+    shutil.rmtree(place, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for path in filter(None, listed.stdout.split("\0")):
+        if (ROOT / path).is_file():
+            target = place / "fanslymotion" / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, target)
+    if (ROOT / "build" / "tests").is_dir():  # the tiny model, which is not to be built for each change
+        shutil.copytree(ROOT / "build" / "tests", place / "fanslymotion" / "build" / "tests")
+    settings = {
+        "source_paths": ["fanslymotion"],
+        "only_mutate": [f"fanslymotion/{name}"],
+        "pytest_add_cli_args": [*PYTEST, "--import-mode=importlib", "--timeout=120"],
+        "pytest_add_cli_args_test_selection": [f"fanslymotion/tests/unit/{tests}" for tests in TESTS[name]],
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    markers = re.search(r"^markers = \[.*?^\]$", (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert markers
+    (place / "pyproject.toml").write_text(
+        "[tool.mutmut]\n" + "\n".join(lines) + f"\n\n[tool.pytest.ini_options]\n{markers[0]}\n", encoding="utf-8"
+    )
+    return place
+
+
+def mutmut(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mutmut", *words]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
+
+
+def check(name: str) -> bool:
+    place = copy(name)
+    ran = mutmut(place, "run")
+    mutmut(place, "export-cicd-stats")
+    stats = place / "mutants" / "mutmut-cicd-stats.json"
+    if not stats.is_file():
+        print(f"{name}: mutmut did not get to the end:\n{ran.stdout[-3000:]}{ran.stderr[-3000:]}")
+        return False
+    found = json.loads(stats.read_text())
+    noticed = found["killed"] + found["timeout"]
+    percent = 100 * noticed / max(1, found["total"])
+    print(f"{name}: {noticed} of {found['total']} changes noticed, {percent:.0f} %", flush=True)
+    for line in mutmut(place, "results").stdout.splitlines():
+        if re.search(r": (survived|no tests|suspicious)$", line):
+            print(f"  {line.strip()}")
+    return percent >= LEAST.get(name, 0)
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(TESTS)
+    unknown = [name for name in names if name not in TESTS]
+    if unknown:
+        print(f"{unknown[0]} is none of them; choose from {', '.join(TESTS)}", file=sys.stderr)
+        return 2
+    enough = [check(name) for name in names]
+    return int(not all(enough))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
