@@ -18,9 +18,15 @@ from fanslymotion.settings import ROOT, Settings
 from fanslymotion.tests import databases
 from fanslymotion.tests.studio import Studio
 from fanslymotion.tests.wine import UNDER_WINE
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from PIL import Image
 
 MODELS = "models"
+
+# No clock decides a test: not that of one example, nor that of making them up.
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

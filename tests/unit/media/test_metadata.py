@@ -14,7 +14,7 @@ from fanslymotion.pipeline.metadata import MAX_COMMENT, mark_ai_generated, read_
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-own_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+own_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 """Each example writes the whole file anew."""
 
 words = st.text(st.characters(codec="utf-8"), max_size=40)

@@ -49,7 +49,11 @@ class Killed(BaseException):
 
 @dataclass
 class Known:
-    """One job as it should be. place: of its last death, -1 before any. floating: lost its place while it ran."""
+    """One job as it should be.
+
+    at: how far it is, lost_place: how far it was at its furthest death, as `state.place_of` counts.
+    floating: others were moved while it ran, so that its old place is none any more.
+    """
 
     status: Status = Status.QUEUED
     worker: str = ""
@@ -386,9 +390,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Itera
 
 
 def check(machine: type[Queue], examples: int, steps: int) -> None:
-    found = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    found = settings(max_examples=examples, stateful_step_count=steps, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine, settings=found)
 
 

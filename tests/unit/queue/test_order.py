@@ -37,7 +37,7 @@ def now(jobs: Jobs) -> list[str]:
     return [job.id for job in jobs.list(statuses=[Status.QUEUED])]
 
 
-@limits(max_examples=40, deadline=None)
+@limits(max_examples=40)
 @given(moves=moves, gap=st.sampled_from([order.GAP, 1.0, order.SMALLEST_GAP, 0.0]))
 def test_a_move_is_a_lists_move(line: Jobs, moves: list[tuple[str, int]], gap: float) -> None:
     """gap: between two places before; the line is numbered anew where doubles have no room."""
@@ -50,7 +50,7 @@ def test_a_move_is_a_lists_move(line: Jobs, moves: list[tuple[str, int]], gap: f
         assert now(line) == expected
 
 
-@limits(max_examples=40, deadline=None)
+@limits(max_examples=40)
 @given(moves=moves, owners=st.lists(st.sampled_from(["anna", "ben"]), min_size=len(IDS), max_size=len(IDS)))
 def test_an_owner_moves_only_among_their_own(line: Jobs, moves: list[tuple[str, int]], owners: list[str]) -> None:
     fill(line, owners, order.GAP)

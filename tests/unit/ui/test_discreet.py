@@ -84,7 +84,7 @@ around = st.text(st.characters(codec="utf-8"), max_size=30)
 names = st.text(st.sampled_from("абвxyz .-_()'"), min_size=1, max_size=12).map(lambda name: f"q{name}q")
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(before=around, after=around, below=st.lists(names, max_size=3), which=st.sampled_from(["home", "models"]))
 def test_no_text_leaks_where_the_folders_are(
     tmp_path: Path, before: str, after: str, below: list[str], which: str
