@@ -395,7 +395,7 @@ def check(machine: type[Queue], examples: int, steps: int) -> None:
 
 
 def test_no_order_of_changes_breaks_a_law(machine: type[Queue]) -> None:
-    check(machine, examples=60, steps=40)
+    check(machine, examples=40, steps=40)
 
 
 @pytest.mark.soak
