@@ -66,18 +66,32 @@ class File:
         self.data[at + 8 : at + 8 + 2 * count] = b"".join(kept) + b"\0\0"
 
     def _free(self, page: int, cell: int) -> None:
-        """Put a cell's place into the page's list of free blocks, which is in the order of their places."""
+        """Put a cell's place into the page's list of free blocks: in the order of their places, and no two so close
+        that no third would fit between them. What lay between two that become one counted as fragments.
+        """
         at, place = self.start(page), self.start(page) + cell
         length, after = pages._varint(bytes(self.data), place)
         if self.data[at] == 13:
             after = pages._varint(bytes(self.data), after)[1]
         size = after - place + length
         assert size < PAGE // 4, "no row of the tests is as long as that"
-        before, following = at + 1, self.number(at + 1)
-        while following and following < cell:
-            before, following = at + following, self.number(at + following)
-        self.data[place : place + 4] = following.to_bytes(2, "big") + size.to_bytes(2, "big")
-        self.data[before : before + 2] = cell.to_bytes(2, "big")
+        free, block = [(cell, size)], self.number(at + 1)
+        while block:
+            free.append((block, self.number(at + block + 2)))
+            block = self.number(at + block)
+        apart: list[tuple[int, int]] = []
+        for first, length in sorted(free):
+            end = sum(apart[-1]) if apart else -PAGE
+            if first - end < 4:
+                self.data[at + 7] -= first - end
+                apart[-1] = (apart[-1][0], first + length - apart[-1][0])
+            else:
+                apart.append((first, length))
+        before = at + 1
+        for first, length in apart:
+            self.data[before : before + 2] = first.to_bytes(2, "big")
+            self.data[at + first : at + first + 4] = b"\0\0" + length.to_bytes(2, "big")
+            before = at + first
 
 
 def indexes(file: File) -> list[str]:

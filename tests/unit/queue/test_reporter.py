@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.errors import Cancelled
-from fanslymotion.pipeline.progress import Progress, Stage
+from fanslymotion.messages import msg
+from fanslymotion.pipeline.progress import Progress, Stage, log_change
 from fanslymotion.queue import reporter, state
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.log import product_logger
@@ -103,3 +104,19 @@ def test_a_line_whose_commit_had_no_answer_is_written_once(
         log.info("second")
     said = [event.text for event in jobs.events_since(running, 0, 10_000) if event.text.startswith("[INFO]")]
     assert said == ["[INFO] first", "[INFO] second"]
+
+
+def test_another_way_of_working_is_told_should_the_worker_die(jobs: Jobs, running: str) -> None:
+    """What else is logged is no such thing."""
+    change = msg("{now} instead of {before}", now=msg("model offload"), before=msg("all on the GPU"))
+    with Reporter(jobs.store, running, "w"):
+        log_change(log, change)
+        log.warning("The disk is slow")
+    row = jobs.store.tables.Job.get_by_id(running)
+    assert state.lose(jobs.store, row, "", 2.0) is not None
+    for worker in ("v", "u"):
+        row = state.claim(jobs.store, worker, 3.0)
+        assert state.lose(jobs.store, row, "", 4.0) is not None
+    (told,) = jobs.get(running).warnings
+    assert told.say("ru") == "выгрузка по моделям, а не всё на GPU"
+    assert f"[WARN] {change}" in [event.text for event in jobs.events_since(running, 0, 100)]

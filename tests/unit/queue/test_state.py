@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fanslymotion.messages import as_message
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue import state
@@ -154,8 +155,7 @@ def test_kills_for_want_of_memory_are_answered_with_less_of_it(jobs: Jobs, runni
     assert state.killed_for_memory(store, running, 1) is None
     for attempt in range(1, state.MAX_MEMORY_LOSSES):
         state.renew(store, running, worker, {"stage": "sampling", "step": 3})
-        step = f"[WARN] The system ended the worker. Going on with: step {attempt}"
-        state.add_event(store, running, 2.0, "log", step, "WARNING")
+        state.note_changes(store, running, worker, [as_message(f"step {attempt}")])
         assert state.lose(store, row(store, running), "", 2.0, death) is Status.QUEUED
         assert state.killed_for_memory(store, running, attempt + 1) is Stage.SAMPLING
         assert state.killed_for_memory(store, running, attempt + 2) is None, "another loss came in between"
@@ -164,7 +164,9 @@ def test_kills_for_want_of_memory_are_answered_with_less_of_it(jobs: Jobs, runni
     assert state.lose(store, row(store, running), "", 2.0, death) is Status.FAILED
     job = jobs.get(running)
     assert job.error.startswith("the worker was killed by the system")
-    assert len(job.warnings) == state.MAX_MEMORY_LOSSES - 1, "the diagnosis says what was tried"
+    tried = tuple(f"step {attempt}" for attempt in range(1, state.MAX_MEMORY_LOSSES))
+    assert job.warnings == tried, "the diagnosis says what was tried"
+    assert (job.error.code, job.error.values["free"]) == ("FM-WORKER-005", "0.1 GB")
 
 
 def test_a_failure_keeps_what_was_tried(jobs: Jobs, running: str) -> None:
