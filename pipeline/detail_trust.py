@@ -15,13 +15,13 @@ WINDOW = 2.5
 NOISE = 6.0
 """Grey levels squared: texture weaker than this says nothing either way."""
 
-LIKENESS = 2.5
+LIKENESS = 1.5
 SHARPNESS = 3.0
 FOCUS = 6.0
-"""Powers. Detail finer than the compared band suffers more from the same fault: from grain that is another in each
-frame, from a motion a little wrong, from a blur (a fast move). It suffers most from a lens, whose loss grows with the
-square of the frequency. That blur is even over wide parts of the picture, so that FOCUS is the power of the sharpness
-in a wider surrounding, where motions a little wrong count for less."""
+"""Powers. Detail finer than the compared band suffers more from the same fault: from a motion a little wrong, from a
+blur (a fast move). It suffers most from a lens, whose loss grows with the square of the frequency. That blur is even
+over wide parts of the picture, so that FOCUS is the power of the sharpness in a wider surrounding, where motions a
+little wrong count for less."""
 
 TONE = 12.0
 """Grey levels by which colours may differ, after the light's change, before they belong to something else."""
