@@ -310,10 +310,9 @@ class Doctor:
             yield self.ok("log", "log_none")
             return
         events = [event for event in jobs.events_since(failed[0].id, 0, 10_000) if event.kind == "log"]
-        lines = [event.text.splitlines()[0] for event in events if event.text]
         wrong = [event for event in events if event.level in ("WARNING", "ERROR")]
-        # The worker's own last line: what others wrote after its death is not where it stopped.
-        own = [line for line in lines if "The worker died at" not in line and "No progress for" not in line]
+        # The worker's own last line: what others wrote after its death, with data, is not where it stopped.
+        own = [event.text.splitlines()[0] for event in events if event.text and not event.data]
         last = own[-1] if own else ""
         stops = next((why for start, why in LAST_LINES.items() if last.startswith(start)), "")
         found = diagnose(failed[0], self.presets)

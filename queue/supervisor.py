@@ -251,7 +251,8 @@ class Supervisor:
         try:
             if job_id:
                 with self._store.write():
-                    state.add_event(self._store, job_id, time.time(), "log", text, level="WARNING")
+                    told = {"seconds": limit}
+                    state.add_event(self._store, job_id, time.time(), "log", text, level="WARNING", data=told)
         except StoreError as e:
             log.warning("%s", e)
         finally:
