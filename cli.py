@@ -180,6 +180,14 @@ def generate(
         bool,
         typer.Option("--detail/--no-detail", help="Give the video the photo's own detail, where it still shows it."),
     ] = True,
+    upscaler: Annotated[
+        str | None,
+        typer.Option(
+            "--upscaler",
+            help="A network that draws detail where the photo gives none (a name: models list). Slow on a CPU.",
+            show_default="none: plain enlargement",
+        ),
+    ] = None,
     out_path: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The video's file, or a folder.", show_default="the current folder"),
@@ -207,6 +215,7 @@ def generate(
         request = make_request(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, model=model, seed=seed, fit=fit,
             motion_bucket_id=motion, steps=steps, noise_aug_strength=noise, fps=fps, detail=detail,
+            upscaler=upscaler,
         )  # fmt: skip
         targets = choose_targets(photos, out_path, f"{resolution}-{seconds}s")
         jobs = Jobs(settings)

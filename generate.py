@@ -14,7 +14,7 @@ from .doctor.command import system_language
 from .doctor.diagnosis import big_values
 from .errors import BadInput, NotFound
 from .messages import texts
-from .models.find import default_model, find_model
+from .models.find import default_model, find_model, find_upscaler
 from .pipeline.estimate import forecast
 from .pipeline.outlook import outlook
 from .pipeline.request import VideoRequest
@@ -79,9 +79,10 @@ def report_licence(presets: Presets, model: str) -> None:
 def report_outlook(job: Job, jobs: "Jobs", presets: Presets) -> None:
     """How long the first video will take, with how much memory, and whether that is much for this machine."""
     model, workers = find_model(job.request.model, presets, jobs.settings), jobs.workers()
+    upscaler = find_upscaler(job.request.upscaler, presets, jobs.settings)
     own, warm = [worker.pid for worker in workers if worker.alive], held(jobs.store, workers)
     with Image.open(photo_of(job.folder)) as photo:
-        plan = outlook(job.request, photo.size, model, presets, jobs.settings, own=own, held=warm)
+        plan = outlook(job.request, photo.size, model, presets, jobs.settings, upscaler=upscaler, own=own, held=warm)
     expected = forecast(plan)
     err().print(f"Expected: {expected.summary}", style="dim")
     if plan.shrunk or not expected.fits:

@@ -12,17 +12,17 @@ from rich.text import Text
 
 from ..errors import Cancelled, ModelError
 from ..messages import msg
-from ..presets import load_presets
+from ..presets import UpscalerPreset, load_presets
 from ..private import users_files
 from ..settings import Settings
 from .download import gigabytes
 from .downloads import Downloads, DownloadState
-from .registry import ModelEntry, check, list_models, remove, use_folder
+from .registry import ModelEntry, check, list_models, list_upscalers, remove, use_folder
 
-models_app = typer.Typer(no_args_is_help=True, help="See, download, check and remove the models.")
+models_app = typer.Typer(no_args_is_help=True, help="See, download, check and remove models and upscalers.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's name: fanslymotion models list")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's or upscaler's name: fanslymotion models list")]
 
 
 @models_app.callback()
@@ -36,9 +36,10 @@ WORDS = {"ready": "yes", "missing": "no", "partial": "in part", "damaged": "dama
 
 @models_app.command("list")
 def list_command(as_json: AsJson = False) -> None:
-    """List the models, and which of them are here."""
+    """List the models and upscalers, and which of them are here."""
     settings = Settings.from_env()
-    entries = list_models(load_presets(settings), settings)
+    presets = load_presets(settings)
+    entries = [*list_models(presets, settings), *list_upscalers(presets, settings)]
     if as_json:
         typer.echo(json.dumps([entry.to_json() for entry in entries], ensure_ascii=False, indent=1))
         return
@@ -47,7 +48,8 @@ def list_command(as_json: AsJson = False) -> None:
         table.add_column(column, no_wrap=column != "about")
     for entry in entries:
         preset = entry.preset
-        drawn = f"{preset.width}×{preset.height}, {preset.frames} frames"
+        upscales = isinstance(preset, UpscalerPreset)
+        drawn = "(enlarges)" if upscales else f"{preset.width}×{preset.height}, {preset.frames} frames"
         about = f"{preset.label}. {_summary(entry)} {preset.licence.powered_by}".rstrip()
         table.add_row(entry.name, Text(WORDS[entry.state], style=STYLES[entry.state]), _size(entry), drawn, about)
     Console(highlight=False).print(table)
@@ -61,9 +63,9 @@ def download_command(
     name: Name,
     recheck: Annotated[bool, typer.Option("--recheck", help="Hash also what is here already.")] = False,
 ) -> None:
-    """Download a model; goes on where an earlier try ended. Ctrl+C stops, and what is here stays."""
+    """Download a model or an upscaler; goes on where an earlier try ended. Ctrl+C stops, and what is here stays."""
     settings = Settings.from_env()
-    preset = load_presets(settings).model(name)
+    preset = load_presets(settings).downloadable(name)
     if preset.licence.notice:
         Console(stderr=True, highlight=False).print(preset.licence.notice, style="dim", soft_wrap=True)
     columns = (
@@ -90,6 +92,8 @@ def download_command(
             msg("the download of {name} was stopped; fanslymotion models download {name} goes on with it", name=name)
         )
     typer.echo(f"{preset.label} is here and whole: {settings.models / name}")
+    if isinstance(preset, UpscalerPreset):
+        typer.echo(f"Use it: fanslymotion generate PHOTO --upscaler {name}")
     if preset.licence.powered_by:
         typer.echo(f"{preset.licence.powered_by}. Licence: {preset.licence.name}, {preset.licence.url}")
 
@@ -98,7 +102,7 @@ def download_command(
 def cancel_command(name: Name) -> None:
     """Stop a download that runs in the background; what is here stays."""
     settings = Settings.from_env()
-    load_presets(settings).model(name)
+    load_presets(settings).downloadable(name)
     Downloads(settings).cancel(name)
     typer.echo(f"The download of {name} stops; what is downloaded is kept.")
 
@@ -154,4 +158,4 @@ def _summary(entry: ModelEntry) -> str:
 def _size(entry: ModelEntry) -> str:
     if entry.size:
         return gigabytes(entry.size)
-    return f"({entry.preset.download_gb:.1f} GB)" if entry.preset.download_gb else ""
+    return f"({gigabytes(entry.preset.download_gb * 1e9)})" if entry.preset.download_gb else ""

@@ -16,7 +16,7 @@ import httpx
 from ..errors import BadInput
 from ..fs import retry_in_use, write_json
 from ..messages import msg
-from ..presets import ModelPreset
+from ..presets import HubPreset
 from ..settings import Settings
 from . import hub
 from .fetch import TIMEOUT, Broken, Patience, Source, fetch, hash_matches, new_hash, part_of
@@ -54,12 +54,12 @@ Report = Callable[[DownloadProgress], None]
 """Called a few times a second. May raise Cancelled: what is downloaded stays."""
 
 
-def folder_of(preset: ModelPreset, settings: Settings) -> Path:
+def folder_of(preset: HubPreset, settings: Settings) -> Path:
     return settings.models / preset.name
 
 
 def download(
-    preset: ModelPreset,
+    preset: HubPreset,
     settings: Settings,
     report: Report = lambda moment: None,
     *,
@@ -84,7 +84,7 @@ def download(
 
 
 class _Download:
-    def __init__(self, preset: ModelPreset, settings: Settings, report: Report, patience: Patience) -> None:
+    def __init__(self, preset: HubPreset, settings: Settings, report: Report, patience: Patience) -> None:
         self.preset = preset
         self.settings = settings
         self.report = report

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from ..errors import BadInput, Cancelled, FanslymotionError
 from ..fs import write_json, write_whole
 from ..messages import msg
-from ..presets import ModelPreset, Presets, load_presets
+from ..presets import HubPreset, Presets, load_presets
 from ..private import users_umask
 from ..settings import Settings
 from .download import DownloadProgress, download, folder_of
@@ -86,7 +86,7 @@ class Downloads:
 
         Raise PresetError or BadInput when there is nothing to download. One that runs already stays as it is.
         """
-        preset = (presets or load_presets(self.settings)).model(name)
+        preset = (presets or load_presets(self.settings)).downloadable(name)
         if preset.source != "hub":
             raise BadInput(msg("{name} is not downloaded: it lies in {folder}", name=name, folder=preset.folder))
         running = self.state(name)
@@ -152,7 +152,7 @@ class Downloads:
 
         When another process has it in work, its progress is followed instead. follow: called a few times a second.
         """
-        preset = load_presets(self.settings).model(name)
+        preset = load_presets(self.settings).downloadable(name)
         before = self.state(name)
         if before is None or before.status not in ("starting", "running"):  # else the wish to stop may be for this one
             self._open(name)
@@ -235,7 +235,7 @@ _started: list[subprocess.Popen] = []
 class _Run:
     """A download in this process, with its state kept for the others."""
 
-    def __init__(self, downloads: Downloads, preset: ModelPreset, follow: Callable[[DownloadState], None]) -> None:
+    def __init__(self, downloads: Downloads, preset: HubPreset, follow: Callable[[DownloadState], None]) -> None:
         self.downloads = downloads
         self.preset = preset
         self.follow = follow
@@ -292,7 +292,7 @@ def _alive(pid: int, born: float) -> bool:
         return False
 
 
-def partial_bytes(preset: ModelPreset, settings: Settings) -> int:
+def partial_bytes(preset: HubPreset, settings: Settings) -> int:
     """What an unfinished download holds already."""
     try:
         return sum(path.stat().st_size for path in folder_of(preset, settings).rglob("*.part"))

@@ -1,4 +1,4 @@
-"""Find the folder that a model's name means: a preset's name, or the path of a folder. No torch."""
+"""Find the folder that a model's name means (a preset's name, or a folder's path), an upscaler's file. No torch."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ from ..errors import BadInput, ModelError, PresetError
 from ..messages import msg
 from ..pipeline.models import ModelFolder, check_folder, folder_preset
 from ..pipeline.tiny import FRAMES, HEIGHT, WIDTH
-from ..presets import ModelPreset, Presets
+from ..pipeline.upscale.files import UpscalerFile, check_upscaler
+from ..presets import HubPreset, ModelPreset, Presets
 from ..settings import ROOT, Settings, own_path
 
 
@@ -14,7 +15,7 @@ def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
     """A preset's name or the path of a folder. Raise PresetError when it is neither; the folder may still be absent."""
     if name in presets.models:
         preset = presets.models[name]
-        folder = _preset_folder(preset, settings)
+        folder = preset_folder(preset, settings)
         if preset.name == "mini" and not folder.is_dir():
             return random_mini(preset, settings)
         return ModelFolder(preset, folder)
@@ -57,7 +58,15 @@ def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
     return ModelFolder(preset.model_copy(update=size), settings.models / "mini-random", random=True)
 
 
-def _preset_folder(preset: ModelPreset, settings: Settings) -> Path:
+def find_upscaler(name: str | None, presets: Presets, settings: Settings) -> UpscalerFile | None:
+    """None when none is wanted. Raise PresetError for an unknown name, ModelError when its file is not there."""
+    if name is None:
+        return None
+    preset = presets.upscaler(name)
+    return check_upscaler(preset, preset_folder(preset, settings))
+
+
+def preset_folder(preset: HubPreset, settings: Settings) -> Path:
     if preset.source == "bundled":
         return ROOT / preset.folder
     if preset.source == "hub":

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ModelError
 from ..messages import msg
-from ..presets import ModelPreset
+from ..presets import HubPreset
 
 INFO_TIMEOUT = 15.0
 """Seconds for one question to the hub."""
@@ -85,7 +85,7 @@ def token() -> str | None:
     return get_token()
 
 
-def ask(preset: ModelPreset) -> Remote:
+def ask(preset: HubPreset) -> Remote:
     """One question to the hub. Raise DownloadError; `again` says whether waiting may help."""
     from huggingface_hub import HfApi
 
@@ -112,14 +112,29 @@ def ask(preset: ModelPreset) -> Remote:
             ),
             page=page(preset),
         )
+    pinned = getattr(preset, "sha256", "")
+    for file in files:
+        if pinned and file.path.endswith(".safetensors") and file.sha256 != pinned:
+            raise DownloadError(
+                DAMAGED,
+                msg(
+                    "{repository} has another {file} than the preset of {name} names (sha256 {hash}); it is not used: "
+                    "update fanslymotion, or name that file's hash there",
+                    repository=preset.repository,
+                    file=file.path,
+                    name=preset.name,
+                    hash=file.sha256 or msg("not known"),
+                ),
+                page=page(preset),
+            )
     return Remote(preset.repository, info.sha or preset.revision, files)
 
 
-def page(preset: ModelPreset) -> str:
+def page(preset: HubPreset) -> str:
     return f"{endpoint()}/{preset.repository}"
 
 
-def explain(preset: ModelPreset, error: Exception) -> DownloadError:
+def explain(preset: HubPreset, error: Exception) -> DownloadError:
     """A refusal of the hub, or of the network on the way there, as a sentence that says what to do."""
     response: Any = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
@@ -188,7 +203,7 @@ def _untrusted(error: BaseException | None) -> bool:
     return False
 
 
-def refusal(preset: ModelPreset, status: int, headers: Any = None) -> DownloadError:
+def refusal(preset: HubPreset, status: int, headers: Any = None) -> DownloadError:
     """The hub answered, with something else than the file. status: of HTTP."""
     where = page(preset)
     if status in (401, 403) and token() and not preset.gated:
@@ -276,7 +291,7 @@ def _retry_after(headers: Any) -> float | None:
         return None
 
 
-def _wanted(path: str, preset: ModelPreset) -> bool:
+def _wanted(path: str, preset: HubPreset) -> bool:
     return not preset.files or any(fnmatch.fnmatchcase(path, pattern) for pattern in preset.files)
 
 

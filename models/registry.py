@@ -1,4 +1,4 @@
-"""The models of this machine: which are here and whole, check them, remove them, use a folder of one's own."""
+"""The models and upscalers of this machine: which are here and whole, check, remove them, use a folder of one's own."""
 
 import json
 import re
@@ -13,12 +13,13 @@ from ..errors import BadInput, ModelError
 from ..fs import retry_in_use, write_whole
 from ..messages import Message, msg
 from ..pipeline.models import check_folder, folder_preset
-from ..presets import ModelPreset, Presets
+from ..pipeline.upscale.files import check_upscaler
+from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..settings import Settings, own_path
 from .download import Manifest, folder_of
 from .downloads import Downloads, DownloadState, partial_bytes
 from .fetch import hash_matches, new_hash
-from .find import find_model
+from .find import find_model, preset_folder
 from .hub import RemoteFile
 
 PATIENCE = 10.0
@@ -27,12 +28,12 @@ PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model as the list shows it. state: `ready`, `missing`, `partial` (begun), `damaged`.
+    """A model, or an upscaler, as the list shows it. state: `ready`, `missing`, `partial` (begun), `damaged`.
 
     size: bytes on the disk. problem: why it is not ready and what to do, or "". random: `mini` without its weights.
     """
 
-    preset: ModelPreset
+    preset: ModelPreset | UpscalerPreset
     folder: Path
     state: str
     size: int
@@ -52,6 +53,7 @@ class ModelEntry:
         preset, download = self.preset, self.download
         return {
             "name": self.name,
+            "kind": "upscaler" if isinstance(preset, UpscalerPreset) else "model",
             "label": preset.label,
             "summary": preset.summary,
             "state": self.state,
@@ -71,15 +73,32 @@ def list_models(presets: Presets, settings: Settings) -> list[ModelEntry]:
     return [look(name, presets, settings) for name in presets.models]
 
 
+def list_upscalers(presets: Presets, settings: Settings) -> list[ModelEntry]:
+    """Likewise."""
+    return [look(name, presets, settings) for name in presets.upscalers]
+
+
 def look(name: str, presets: Presets, settings: Settings) -> ModelEntry:
+    """One of either kind. Raise PresetError for an unknown name."""
+    if name in presets.upscalers:
+        upscaler = presets.upscaler(name)
+        folder = preset_folder(upscaler, settings)
+        return _entry(upscaler, folder, settings, lambda: check_upscaler(upscaler, folder))
     found = find_model(name, presets, settings)
     preset, folder = found.preset, found.folder
-    download = Downloads(settings).state(name) if preset.source == "hub" else None
-    size = folder_size(folder)
     if found.random:
-        return ModelEntry(preset, folder, "ready", size, random=True)
+        return ModelEntry(preset, folder, "ready", folder_size(folder), random=True)
+    return _entry(preset, folder, settings, lambda: check_folder(folder, preset))
+
+
+def _entry(
+    preset: ModelPreset | UpscalerPreset, folder: Path, settings: Settings, examine: Callable[[], object]
+) -> ModelEntry:
+    """examine: raises ModelError unless all of it is there."""
+    download = Downloads(settings).state(preset.name) if preset.source == "hub" else None
+    size = folder_size(folder)
     try:
-        check_folder(folder, preset)
+        examine()
     except ModelError as e:
         begun = preset.source == "hub" and (size > 0 or partial_bytes(preset, settings) > 0)
         return ModelEntry(preset, folder, "partial" if begun else "missing", size, e.message, download=download)
@@ -89,7 +108,7 @@ def look(name: str, presets: Presets, settings: Settings) -> ModelEntry:
     return ModelEntry(preset, folder, "ready", size, download=download)
 
 
-def wrong_sizes(preset: ModelPreset, folder: Path, settings: Settings) -> list[str]:
+def wrong_sizes(preset: HubPreset, folder: Path, settings: Settings) -> list[str]:
     """Files that are absent, cut off or too long: by the hub's list where there is one, else by their own headers."""
     manifest = Manifest(preset.name, settings).read() if preset.source == "hub" else None
     if manifest is not None:
@@ -146,11 +165,12 @@ def remove(
         BadInput: there is nothing to remove, or it is being downloaded.
         ModelError: a program holds it to the end.
     """
-    preset = presets.model(name)
+    preset = presets.downloadable(name)
     if preset.source == "bundled":
         raise BadInput(msg("{name} belongs to fanslymotion and stays", name=name))
     if preset.source == "folder":
-        path = settings.presets_dir / "models" / f"{name}.toml"
+        kind = "upscalers" if isinstance(preset, UpscalerPreset) else "models"
+        path = settings.presets_dir / kind / f"{name}.toml"
         if not path.is_file():
             raise BadInput(msg("{name} is not one of your own presets: {file} does not exist", name=name, file=path))
         path.unlink()
@@ -202,7 +222,7 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
         raise BadInput(msg("the name is {name!r}; use letters, digits, '.', '_' and '-'", name=name))
     from ..presets.loader import BUNDLED
 
-    if (BUNDLED / "models" / f"{name}.toml").is_file():
+    if any((BUNDLED / kind / f"{name}.toml").is_file() for kind in ("models", "upscalers")):
         raise BadInput(msg("{name!r} is the name of a bundled model; choose another: --name", name=name))
     target = settings.presets_dir / "models" / f"{name}.toml"
     try:
@@ -223,7 +243,7 @@ def folder_size(folder: Path) -> int:
     return total
 
 
-def _damaged(preset: ModelPreset, wrong: list[str]) -> Message:
+def _damaged(preset: HubPreset, wrong: list[str]) -> Message:
     if preset.source == "hub":
         remedy = msg("fanslymotion models download {name}", name=preset.name)
     else:

@@ -9,7 +9,7 @@ nothing is invented where the video has changed; there the plain enlargement sta
 The same frames give the same result, whatever came in between: all that is carried along is the last frame's flow.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -22,27 +22,33 @@ from .interpolate import grid, half_pixels, sample
 BLURS = (0.0, *(0.3 * 1.15**k for k in range(14)))
 """Standard deviations, in drawn pixels, tried for what the decoder blurs: up to 1.8."""
 
+Base = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""What is better than plain enlargement where no reference fits: called with each drawn frame and the share (0..1,
+float32 of its size) that the photo does not give, it returns what to add there, float32 RGB of the output's size."""
+
 SHARP = 0.4
 """Drawn pixels. A model that draws at the output's size and blurs less than this needs nothing."""
 
 
-def with_detail(frames: Iterable[np.ndarray], photo: np.ndarray) -> Iterator[np.ndarray]:
+def with_detail(frames: Iterable[np.ndarray], photo: np.ndarray, base: Base | None = None) -> Iterator[np.ndarray]:
     """Yield each frame at the photo's size, with its detail.
 
     frames: uint8 RGB (height, width, 3), as the model drew them, the first one of the photo itself.
     photo: uint8 RGB, what the first frame shows, at the output's size. Holds one frame, however long the clip.
+    base: see `Base`.
     """
     detail: PhotoDetail | None = None
     for frame in frames:
-        detail = detail or PhotoDetail(photo, frame)
+        detail = detail or PhotoDetail(photo, frame, base)
         yield detail.enhance(frame)
 
 
 class PhotoDetail:
     """One clip's photo, and how its frames are enhanced. Call `enhance` for each frame in order, the first included."""
 
-    def __init__(self, photo: np.ndarray, first: np.ndarray) -> None:
+    def __init__(self, photo: np.ndarray, first: np.ndarray, base: Base | None = None) -> None:
         """photo: uint8 RGB (height, width, 3) at the output's size. first: the clip's first frame, uint8 RGB."""
+        self._base = base
         self.size = photo.shape[1], photo.shape[0]
         self.drawn = first.shape[1], first.shape[0]
         small = cv2.resize(photo, self.drawn, interpolation=cv2.INTER_AREA)
@@ -64,7 +70,8 @@ class PhotoDetail:
         seen = blur(cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB).astype(np.float32), self.softness)
         inside = cv2.resize(self._flow.inside(flow), self.drawn, interpolation=cv2.INTER_LINEAR)
         trust = compare(frame.astype(np.float32), seen, inside, self._usual)
-        return self._added(frame, moved, seen, trust.weight * trust.light)
+        made = self._added(frame, moved, seen, trust.weight * trust.light)
+        return made if self._base is None else with_base(made, frame, 1 - trust.weight, self._base)
 
     def _moved(self, flow: np.ndarray) -> np.ndarray:
         """The photo where the frame has it, RGBA at the output's size."""
@@ -80,6 +87,12 @@ class PhotoDetail:
         large = cv2.resize(share, self.size, interpolation=cv2.INTER_LINEAR)
         moved = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)
         return cv2.add(rest, cv2.multiply(moved, cv2.merge([large] * 3), dtype=cv2.CV_32F), dtype=cv2.CV_8U)
+
+
+def with_base(made: np.ndarray, frame: np.ndarray, share: np.ndarray, base: Base) -> np.ndarray:
+    """Add what the base gives, as far as the photo does not. share: 0..1, float32 of the frame's size."""
+    large = cv2.resize(share, (made.shape[1], made.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return cv2.add(made, cv2.multiply(base(frame, share), cv2.merge([large] * 3)), dtype=cv2.CV_8U)
 
 
 def plain(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -11,6 +11,8 @@ from .chunks import decoded_frames
 from .plans import MemoryPlan, Offload
 from .progress import Stage
 from .units import CONTEXT, GIB, PROCESS
+from .upscale.network import HALO
+from .upscale.tiles import SIDES
 from .windows import plan_windows
 
 UNET_BYTES = 280
@@ -58,6 +60,14 @@ DETAIL_BYTES = 400
 that size. Measured on two cores: 280; more of them hold more frames at once."""
 DETAIL_SPEED, DETAIL_BETWEEN_SPEED = 13e6, 40e6
 """Pixels a second and core: of the frames that get their detail, and of those interpolated at the finished size."""
+
+UPSCALE_SPEED = {("cpu", 4): 0.95, ("cpu", 2): 2.4, ("cuda", 2): 0.5}
+"""An upscaler's operations a second, by its numbers' bytes, over those of a full-size model's step. Measured on two
+cores (0.08 to 0.09 and 0.2 · 10¹² a core); for a GPU a guess on the safe side."""
+CANVAS_BYTES = 6
+"""RAM for a frame that an upscaler has enlarged, bytes per pixel of it: the picture, and a plain one to compare."""
+ADDED_BYTES = 80
+"""RAM for what it adds, bytes per pixel of the finished video: this frame's and the last one's, moved and mixed."""
 
 SLACK = 1.1
 """Fragmentation: what the allocator holds over what is alive."""
@@ -128,10 +138,16 @@ def forecast(now: MemoryPlan) -> Forecast:
     machine = now.machine
     peaks = {stage: peak(now, stage) for stage in STAGES}
     if now.device == "cpu":
-        need, limit, total = max(peaks.values()), machine.ram_free, machine.ram_total
+        need, total = max(peaks.values()), machine.ram_total
     else:
-        need, limit, total = ram(now), max(0, machine.vram_free - machine.reserve), machine.vram_total
-    return Forecast(now.device, peaks, need, limit, machine.ram_free, total, seconds(now))
+        need, total = ram(now), machine.vram_total
+    return Forecast(now.device, peaks, need, _limit(now), machine.ram_free, total, seconds(now))
+
+
+def _limit(now: MemoryPlan) -> int:
+    """Bytes that may be taken on the computing device."""
+    machine = now.machine
+    return machine.ram_free if now.device == "cpu" else max(0, machine.vram_free - machine.reserve)
 
 
 def weights(now: MemoryPlan) -> dict[str, int]:
@@ -160,9 +176,27 @@ def peak(now: MemoryPlan, stage: Stage) -> int:
     """Bytes on the computing device at the stage's highest point."""
     working = int(_activations(now, stage) * SLACK)
     highest = _highest(now, stage, working)
+    if stage is Stage.DECODING:
+        highest += tile_bytes(now, tile_side(now))  # on a thread of its own, beside the decoder
     if now.device != "cpu":
         return highest + CONTEXT
     return highest + PROCESS + (detail_bytes(now) if stage is Stage.DECODING else 0)
+
+
+def tile_side(now: MemoryPlan) -> int:
+    """The upscaler's largest tile for which the decoder leaves room, the smallest where there is none for any."""
+    room = _limit(now) - _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK))
+    room -= CONTEXT if now.device != "cpu" else PROCESS + detail_bytes(now)
+    return next((side for side in SIDES if tile_bytes(now, side) <= room), SIDES[-1])
+
+
+def tile_bytes(now: MemoryPlan, side: int) -> int:
+    """On the computing device, with the upscaler's weights."""
+    network = now.work.upscaler
+    if network is None:
+        return 0
+    pixels = min(side + 2 * HALO, now.width) * min(side + 2 * HALO, now.height)
+    return int(network.bytes(pixels, _upscale_number(now)) * SLACK)
 
 
 def ram(now: MemoryPlan) -> int:
@@ -175,8 +209,35 @@ def ram(now: MemoryPlan) -> int:
 
 
 def detail_bytes(now: MemoryPlan) -> int:
-    """RAM for the photo's detail, whatever the device."""
-    return DETAIL_BYTES * now.work.shown_pixels if now.work.detail else 0
+    """RAM for the photo's detail and for what an upscaler adds, whatever the device."""
+    work, found = now.work, 0
+    if work.detail or work.upscaler:
+        found += DETAIL_BYTES * work.shown_pixels
+    if work.upscaler:
+        found += CANVAS_BYTES * now.width * now.height * work.upscaler.scale**2 + ADDED_BYTES * work.shown_pixels
+    return found
+
+
+def _upscale_seconds(now: MemoryPlan) -> float:
+    """At most: what the photo gives is not computed."""
+    work, machine = now.work, now.machine
+    if work.upscaler is None:
+        return 0.0
+    cpu, number = now.device == "cpu", _upscale_number(now)
+    speed = (machine.cpu_speed if cpu else machine.gpu_speed) * UPSCALE_SPEED["cpu" if cpu else "cuda", number]
+    return work.frames * work.upscaler.operations * _computed(now) / (max(speed, 0.01) * 1e12)
+
+
+def _upscale_number(now: MemoryPlan) -> int:
+    assert now.work.upscaler is not None
+    return now.work.upscaler.number_bytes(now.device, now.machine.cpu_bf16)
+
+
+def _computed(now: MemoryPlan) -> int:
+    """Pixels of a frame with the tiles' halos."""
+    side = tile_side(now)
+    across, down = (length + 2 * HALO * (-(-length // side) - 1) for length in (now.width, now.height))
+    return across * down
 
 
 def _detail_seconds(now: MemoryPlan) -> float:
@@ -234,12 +295,13 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
         decode += WARM_UP
     # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for. A CPU that decodes
     # has no cores left for the detail.
+    upscaled = _upscale_seconds(now)
     film, detail = work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8)), _detail_seconds(now)
     return {
         Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
         Stage.CONDITIONING: 1.0,
         Stage.SAMPLING: one * passes,
-        Stage.DECODING: max(decode, film + detail) if kind == "cuda" else max(decode, film) + detail,
+        Stage.DECODING: upscaled + (max(decode, film + detail) if kind == "cuda" else max(decode, film) + detail),
         Stage.SAVING: 1.0,
     }
 

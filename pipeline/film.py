@@ -46,6 +46,11 @@ class Film:
                 poll()
         self._raise()
 
+    def check(self) -> None:
+        """For `make`'s own long steps: end them where the work is abandoned."""
+        if self._abandoned.is_set():
+            raise _Abandoned
+
     def finish(self, poll: Callable[[], None]) -> None:
         """Wait until the file is there."""
         self.put(None, poll)
@@ -70,8 +75,7 @@ class Film:
 
     def _incoming(self) -> Iterator[np.ndarray]:
         while True:
-            if self._abandoned.is_set():
-                raise _Abandoned
+            self.check()
             try:
                 frame = self._frames.get(timeout=POLL_SECONDS)
             except queue.Empty:

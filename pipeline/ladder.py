@@ -22,6 +22,7 @@ from .outlook import outlook, watch
 from .plans import SIZE, MemoryPlan, Offload
 from .progress import Stage, log_change
 from .request import VideoRequest
+from .upscale.files import UpscalerFile
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +46,14 @@ class Ladder:
         work: Path,
         machine: Machine | None = None,
         killed: Stage | None = None,
+        upscaler: UpscalerFile | None = None,
     ) -> None:
         self.model = model.name
         self._machine = machine
         self.warnings: list[Message] = []
         self._memory = PlanMemory(settings)
         self._path = work / PLAN_NAME
-        self._first = outlook(request, photo_size, model, presets, settings, machine=machine)
+        self._first = outlook(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
         self._learned = self._inherited = self._widened = False
         self._short: dict[str, int] = {}
         self.plan = self._start(killed)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..presets import Presets
+from ..presets import Presets, UpscalerPreset
 from .clip import ClipSettings
 from .conditioning import Motion
 from .models import ModelFolder
@@ -15,6 +15,7 @@ from .plans import MemoryPlan
 from .request import VideoRequest
 from .sampler import Guidance
 from .sizes import output_size, sampling_size
+from .upscale.files import UpscalerFile
 from .windows import WindowOptions, plan_windows
 
 
@@ -23,6 +24,7 @@ class Order:
     """width, height: of the finished video. frames: sampled ones. interpolation: frames shown for each of them.
 
     fps: of the finished video, frames per second. wished: the guidance that was asked for.
+    upscaler: for what neither the model nor the photo gives, None without.
     """
 
     request: VideoRequest
@@ -34,6 +36,7 @@ class Order:
     interpolation: int
     fps: int
     wished: Guidance
+    upscaler: UpscalerFile | None = None
 
     @property
     def shown(self) -> int:
@@ -84,7 +87,12 @@ class Order:
                 "notice": licence.notice,
                 "powered_by": licence.powered_by,
             },
+            "upscaler": None if self.upscaler is None else self._upscaler(self.upscaler.preset),
         }
+
+    @staticmethod
+    def _upscaler(preset: UpscalerPreset) -> dict[str, Any]:
+        return {"name": preset.name, "licence": preset.licence.name, "notice": preset.licence.notice}
 
 
 def settle(
@@ -93,6 +101,7 @@ def settle(
     model: ModelFolder,
     presets: Presets,
     options: WindowOptions | None = None,
+    upscaler: UpscalerFile | None = None,
 ) -> Order:
     """Raise PresetError for an unknown preset."""
     options = options or WindowOptions.of(model.preset.loop)
@@ -126,6 +135,7 @@ def settle(
         interpolation=interpolation,
         fps=duration.fps * interpolation,
         wished=clip.guidance,
+        upscaler=upscaler,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ..presets import Presets
 from ..settings import Settings
 from . import devices
-from .detail_size import gives_detail
+from .detail_size import enlarged, gives_detail
 from .footprint import model_size
 from .history import PlanMemory
 from .machine import Machine
@@ -15,6 +15,7 @@ from .models import ModelFolder
 from .plans import MemoryPlan, Work
 from .request import VideoRequest
 from .sizes import output_size, sampling_size
+from .upscale.files import UpscalerFile
 
 watch = devices.GpuWatch()
 
@@ -26,17 +27,19 @@ def outlook(
     presets: Presets,
     settings: Settings,
     *,
+    upscaler: UpscalerFile | None = None,
     own: Iterable[int] | None = None,
     held: int = 0,
     machine: Machine | None = None,
 ) -> MemoryPlan:
     """How the request would be computed now. photo_size: width, height in pixels.
 
+    upscaler: what `request.upscaler` means (`models.find`).
     own: processes whose memory counts as free (default: this one); a worker keeps its model warm, and gives it up.
     held: bytes of video memory that a worker says it holds (`Cuda.held`).
     machine: to plan for instead of this one. Raise PresetError.
     """
-    work = work_of(request, photo_size, model, presets)
+    work = work_of(request, photo_size, model, presets, upscaler)
     size = model_size(model.folder, model.preset.width, model.preset.height, model.preset.frames)
     memory = PlanMemory(settings)
     pids = frozenset([os.getpid()] if own is None else own)
@@ -45,7 +48,13 @@ def outlook(
     return memory.recall(plan(here, size, work), model.name)
 
 
-def work_of(request: VideoRequest, photo_size: tuple[int, int], model: ModelFolder, presets: Presets) -> Work:
+def work_of(
+    request: VideoRequest,
+    photo_size: tuple[int, int],
+    model: ModelFolder,
+    presets: Presets,
+    upscaler: UpscalerFile | None = None,
+) -> Work:
     preset = model.preset
     duration = presets.duration(request.seconds)
     width, height = output_size(photo_size, presets.resolution(request.resolution))
@@ -60,4 +69,5 @@ def work_of(request: VideoRequest, photo_size: tuple[int, int], model: ModelFold
         shown_pixels=width * height,
         loop=preset.loop,
         detail=request.detail and gives_detail(photo_size, drawn, preset.trim, (width, height), request.fit),
+        upscaler=upscaler.network if upscaler and enlarged(drawn, preset.trim, (width, height)) else None,
     )

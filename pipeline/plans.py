@@ -6,6 +6,7 @@ from typing import Any
 
 from ..messages import Message, msg
 from .machine import Machine
+from .upscale.network import Network
 
 LARGE = 500_000_000
 """UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
@@ -71,7 +72,7 @@ class Work:
     """One job. width, height: wished sampling size, pixels. frames: to sample in all; guided: with two branches.
 
     shown_frames, shown_pixels: of the finished video, per frame. loop: see `windows.plan_windows`.
-    detail: the frames get the photo's own detail.
+    detail: the frames get the photo's own detail. upscaler: what enlarges them where the photo has none to give.
     """
 
     width: int
@@ -83,6 +84,7 @@ class Work:
     shown_pixels: int = 0
     loop: int = 0
     detail: bool = False
+    upscaler: Network | None = None
 
 
 @dataclass(frozen=True)

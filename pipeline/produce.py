@@ -24,7 +24,7 @@ from .decode import decode
 from .detail import with_detail
 from .detail_size import enlarged, photo_for_detail, too_small
 from .encode import VideoEncoder
-from .estimate import forecast, piece
+from .estimate import forecast, piece, tile_side
 from .film import Film
 from .frame_checks import FrameGuard
 from .interpolate import interpolate
@@ -42,6 +42,10 @@ from .progress import PARTS, Progress, ProgressCallback, Stage, ignore
 from .renderer import Placement, Renderer
 from .request import VideoRequest, VideoResult
 from .sizes import fit_photo
+from .upscale.files import UpscalerFile
+from .upscale.sides import TileSides, take_smaller_tiles
+from .upscale.steady import GaveUp, LearnedDetail
+from .upscale.upscaler import Upscaler
 from .video_memory import forbid_spilling
 
 log = logging.getLogger(__name__)
@@ -50,6 +54,11 @@ LONG_LOAD = 60.0
 """Seconds after which one is told that loading goes on."""
 
 SMALL_PHOTO = template("The photo is small ({size}): it has no more detail than the model draws, so none is added.")
+
+GAVE_UP = template(
+    "The memory is too small for the upscaler {label}, even in the smallest tiles: what the photo does not give is "
+    "enlarged plainly in this video. Close other programs, or choose a quicker upscaler."
+)
 
 RANDOM_MODEL = msg(
     "The model 'mini' is an untrained stand-in here: its pictures are coloured noise. "
@@ -73,10 +82,11 @@ def produce(
     checkpoint_seconds: float = INTERVAL,
     machine: Machine | None = None,
     killed: Stage | None = None,
+    upscaler: UpscalerFile | None = None,
 ) -> VideoResult:
     """Make the video `out` from the normalised `photo`; go on from the checkpoint in `work` when there is one.
 
-    model: the folder that `request.model` means (`models.find`).
+    model: the folder that `request.model` means; upscaler: the file that `request.upscaler` does (`models.find`).
     progress: called in this thread at least at every step; Cancelled and HandBack that it raises pass through, and no
     partial file stays. record: what else the file's metadata shall say (the job's id), to everybody who gets the video.
     measures: filled with what tests and benches want to know (see `_Job.measures`).
@@ -87,8 +97,10 @@ def produce(
     memory is no error: the job steps down and goes on (`ladder.py`).
     """
     image = load_photo(photo)
-    order = settle(request, image.size, model, presets)
-    ladder = Ladder(request, image.size, model, presets, settings, work, machine, killed)
+    order = settle(request, image.size, model, presets, upscaler=upscaler)
+    ladder = Ladder(request, image.size, model, presets, settings, work, machine, killed, upscaler)
+    if killed in (Stage.DECODING, Stage.SAVING):
+        take_smaller_tiles(work)
     while True:
         plan = ladder.plan
         if plan.device == "cuda":
@@ -206,6 +218,8 @@ class _Job:
         clock.leave()
         clip = self.order.clip
         self.kind = f"{model.name} {clip.width}x{clip.height} {renderer.placement}"
+        if self.order.upscaler is not None:
+            self.kind += f" {self.order.upscaler.name}"
         clock.known.update(load_times(self._times, self.kind))
         self.chunk = self.memory.decode_chunk
         return renderer
@@ -272,7 +286,36 @@ class _Job:
             return None
         return np.asarray(photo_for_detail(self.image, drawn, self.trim, size, fit))
 
+    def _learned(self) -> LearnedDetail | None:
+        """What the wished upscaler adds; None without one, and where nothing is enlarged."""
+        order, file = self.order, self.order.upscaler
+        size = order.width, order.height
+        if file is None or not enlarged((order.clip.width, order.clip.height), self.trim, size):
+            return None
+        device = self.memory.device
+        number = file.network.number_bytes(device, self.memory.machine.cpu_bf16)
+        key = f"{file.fingerprint} {order.clip.width}x{order.clip.height} {size} {device} {number}"
+        sides = TileSides(self.work, key, tile_side(self.memory))
+        if sides.given_up:
+            self._warn(Message(GAVE_UP, {"label": file.preset.label}))
+            return None
+        return LearnedDetail(Upscaler(file, device, number), size, sides, self._warn)
+
     def _film(self, renderer: Renderer, latents: torch.Tensor) -> None:
+        """Make the file; a second time, from its beginning, when the upscaler has found no memory at all."""
+        detail = self._detail()
+        try:
+            self._filmed(renderer, latents, detail, self._learned())
+            return
+        except GaveUp:
+            assert self.order.upscaler is not None
+            self._warn(Message(GAVE_UP, {"label": self.order.upscaler.preset.label}))
+        free_memory()
+        self._filmed(renderer, latents, detail, None)
+
+    def _filmed(
+        self, renderer: Renderer, latents: torch.Tensor, detail: np.ndarray | None, learned: LearnedDetail | None
+    ) -> None:
         """Decode here, interpolate and encode on a thread beside it."""
         order = self.order
         guard, digest = FrameGuard(self.photo), hashlib.sha256()
@@ -285,7 +328,10 @@ class _Job:
             self._report(Progress(Stage.DECODING, step=count, steps=order.frames))
 
         report()
-        film = Film(partial(self._encode, self._detail()), depth=max(4, self.chunk))
+        # What waits for an upscaler waits long: the fewer frames, the truer the time that is still shown.
+        film = Film(partial(self._encode, detail, learned), depth=2 if learned else max(4, self.chunk))
+        if learned:
+            learned.between = film.check
         try:
             with film:
                 for frames in decode(renderer, latents, self.chunk):
@@ -312,12 +358,14 @@ class _Job:
         t = self.trim
         return np.ascontiguousarray(frame[t : len(frame) - t, t : frame.shape[1] - t])
 
-    def _encode(self, detail: np.ndarray | None, frames: Iterator[np.ndarray]) -> None:
-        """detail: the photo at the output's size; None leaves the enlarging to the encoder."""
+    def _encode(self, detail: np.ndarray | None, learned: LearnedDetail | None, frames: Iterator[np.ndarray]) -> None:
+        """detail: the photo at the output's size. Without it and `learned` the encoder enlarges."""
         order = self.order
         size = order.clip.width - 2 * self.trim, order.clip.height - 2 * self.trim
         if detail is not None:
-            frames, size = with_detail(frames, detail), (order.width, order.height)
+            frames, size = with_detail(frames, detail, learned and learned.add), (order.width, order.height)
+        elif learned is not None:
+            frames, size = learned.enlarge(frames), (order.width, order.height)
         with VideoEncoder(
             self.out,
             order.width,

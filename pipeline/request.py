@@ -24,6 +24,7 @@ class VideoRequest:
     steps: 1..100 denoising steps. fps: the frame rate the model is conditioned on, 5..30.
     fit: `crop` fills the frame, `pad` keeps the whole photo on a blurred or plain background.
     detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
+    upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
     """
 
     resolution: str = "480p"
@@ -37,6 +38,7 @@ class VideoRequest:
     fps: int | None = None
     fit: Fit = "crop"
     detail: bool = True
+    upscaler: str | None = None
 
     def __post_init__(self) -> None:
         _check_range("seed", self.seed, 0, MAX_SEED, int)
@@ -46,6 +48,8 @@ class VideoRequest:
         _check_range("fps", self.fps, 5, 30, int)
         if not isinstance(self.detail, bool):
             raise BadInput(msg("detail is {value!r}; it must be true or false", value=self.detail))
+        if not isinstance(self.upscaler, str | None):
+            raise BadInput(msg("upscaler is {value!r}; it must be an upscaler's name or nothing", value=self.upscaler))
         if self.fit not in ("crop", "pad"):
             raise BadInput(
                 msg(

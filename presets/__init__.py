@@ -1,10 +1,11 @@
-"""Presets as data: resolutions, durations, qualities and models in TOML files, and the loader that checks them."""
+"""Presets as data: resolutions, durations, qualities, models, upscalers in TOML files, and their loader."""
 
 from .loader import LivePresets, Presets, load_presets
-from .schema import Duration, LatentRGB, ModelPreset, Quality, Resolution, Sampling
+from .schema import Duration, HubPreset, LatentRGB, ModelPreset, Quality, Resolution, Sampling, UpscalerPreset
 
 __all__ = [
     "Duration",
+    "HubPreset",
     "LatentRGB",
     "LivePresets",
     "ModelPreset",
@@ -12,5 +13,6 @@ __all__ = [
     "Quality",
     "Resolution",
     "Sampling",
+    "UpscalerPreset",
     "load_presets",
 ]

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ..errors import PresetError
 from ..messages import msg
 from ..settings import Settings
-from .schema import Duration, ModelPreset, Preset, Quality, Resolution
+from .schema import Duration, ModelPreset, Preset, Quality, Resolution, UpscalerPreset
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class Presets:
     durations: Mapping[str, Duration]
     qualities: Mapping[str, Quality]
     models: Mapping[str, ModelPreset]
+    upscalers: Mapping[str, UpscalerPreset]
 
     def resolution(self, name: str) -> Resolution:
         return _pick(self.resolutions, name, "resolution")
@@ -45,15 +46,28 @@ class Presets:
     def model(self, name: str) -> ModelPreset:
         return _pick(self.models, name, "model")
 
+    def upscaler(self, name: str) -> UpscalerPreset:
+        return _pick(self.upscalers, name, "upscaler")
+
+    def downloadable(self, name: str) -> ModelPreset | UpscalerPreset:
+        """A model or an upscaler: they share one folder of files and one set of commands."""
+        return self.upscalers[name] if name in self.upscalers else self.model(name)
+
 
 def load_presets(settings: Settings) -> Presets:
     """Raise PresetError naming file, key and value when a file does not hold what it should."""
     folders = [BUNDLED, settings.presets_dir]
+    models, upscalers = _files(folders, "models", ModelPreset), _files(folders, "upscalers", UpscalerPreset)
+    for name in sorted(models.keys() & upscalers.keys()):
+        raise PresetError(
+            msg("{name} is the name of a model and of an upscaler; rename the file of one of them", name=name)
+        )
     return Presets(
         resolutions=_tables(folders, "resolutions.toml", Resolution),
         durations=_tables(folders, "durations.toml", Duration),
         qualities=_tables(folders, "qualities.toml", Quality),
-        models=_models(folders),
+        models=models,
+        upscalers=upscalers,
     )
 
 
@@ -111,10 +125,10 @@ def _tables(folders: list[Path], filename: str, kind: type[P]) -> dict[str, P]:
     return {name: _check(kind, name, table, source[name]) for name, table in found.items()}
 
 
-def _models(folders: list[Path]) -> dict[str, ModelPreset]:
-    """One file per model, named as the file; a user's file replaces the bundled one of that name."""
-    files = {path.stem: path for folder in folders for path in sorted((folder / "models").glob("*.toml"))}
-    return {name: _check(ModelPreset, name, _read(path), path) for name, path in files.items()}
+def _files(folders: list[Path], kind: str, schema: type[P]) -> dict[str, P]:
+    """One file per preset, named as the file; a user's file replaces the bundled one of that name."""
+    files = {path.stem: path for folder in folders for path in sorted((folder / kind).glob("*.toml"))}
+    return {name: _check(schema, name, _read(path), path) for name, path in files.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a preset may hold. Unknown keys are errors, so that a typo never passes as a default."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -72,14 +72,11 @@ class LatentRGB(BaseModel):
     bias: tuple[float, float, float]
 
 
-class ModelPreset(Preset):
-    """Where a model comes from and how it likes to be sampled.
+class HubPreset(Preset):
+    """What lies in a folder of weights, and where it comes from.
 
     source: `bundled` (a folder of the checkout), `hub` (downloaded into `cache/models/<name>`), `folder` (the user's).
-    width, height, frames: what the model was trained on (pixels, frames per window).
-    loop: frames after which its motion is back where it began, for models that move in a circle; 0 = never.
     summary, summary_ru: what it is good for, in a sentence, in English and Russian.
-    trim: pixels (of the sampling size) at each edge that are not shown: a small VAE's outermost ones are dark.
     """
 
     label: str
@@ -92,6 +89,25 @@ class ModelPreset(Preset):
     files: tuple[str, ...] = ()
     download_gb: float = 0.0
     gated: bool = False
+    licence: Licence = Licence(name="unknown")
+
+    @model_validator(mode="after")
+    def _place(self) -> Self:
+        if self.source == "hub" and not self.repository:
+            raise ValueError("source is 'hub': repository must name it")
+        if self.source != "hub" and not self.folder:
+            raise ValueError(f"source is {self.source!r}: folder must name it")
+        return self
+
+
+class ModelPreset(HubPreset):
+    """Where a model comes from and how it likes to be sampled.
+
+    width, height, frames: what the model was trained on (pixels, frames per window).
+    loop: frames after which its motion is back where it began, for models that move in a circle; 0 = never.
+    trim: pixels (of the sampling size) at each edge that are not shown: a small VAE's outermost ones are dark.
+    """
+
     demo: bool = False
     width: int = Field(ge=64, le=4096, multiple_of=8)
     height: int = Field(ge=64, le=4096, multiple_of=8)
@@ -99,13 +115,14 @@ class ModelPreset(Preset):
     loop: int = Field(default=0, ge=0, le=127)
     trim: int = Field(default=0, ge=0, le=8)
     sampling: Sampling = Sampling()
-    licence: Licence = Licence(name="unknown")
     latent_rgb: LatentRGB | None = None
 
-    @model_validator(mode="after")
-    def _place(self) -> "ModelPreset":
-        if self.source == "hub" and not self.repository:
-            raise ValueError("source is 'hub': repository must name it")
-        if self.source != "hub" and not self.folder:
-            raise ValueError(f"source is {self.source!r}: folder must name it")
-        return self
+
+class UpscalerPreset(HubPreset):
+    """Where a learned upscaler comes from: one `.safetensors` file of an architecture that `pipeline/upscale` has.
+
+    sha256: of that file, in hexadecimal, where it is known beforehand: anything else that the hub has under the name
+    is refused. Without it, the hub's own hash is recorded with the download and checked against from then on.
+    """
+
+    sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import BadInput, ModelError, NotFound, StoreError
 from ..fs import make_folder
 from ..messages import Message, codes, msg
-from ..models.find import require_model
+from ..models.find import find_upscaler, require_model
 from ..pipeline.photo import read_photo, save_photo
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
@@ -395,13 +395,14 @@ class Jobs:
 
 
 def check_request(request: VideoRequest, settings: Settings) -> None:
-    """Raise BadInput when a preset or the model's folder does not exist, before anything is written."""
+    """Raise BadInput when a preset, the model's folder or the upscaler's file is not there, before anything is done."""
     presets = load_presets(settings)
     presets.resolution(request.resolution)
     presets.duration(request.seconds)
     presets.quality(request.quality)
     try:
         require_model(request.model, presets, settings)
+        find_upscaler(request.upscaler, presets, settings)
     except ModelError as e:
         raise BadInput(e.message) from e
 

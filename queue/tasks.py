@@ -63,7 +63,7 @@ def process_video_generation(store: Store, row: Any, worker: str, produce: Produ
 
 def make_produce(store: Store, renderers: Any) -> Produce:
     """Bind the pipeline. Imports torch, so only a worker calls this; the supervisor tells of a crash in it."""
-    from ..models.find import find_model
+    from ..models.find import find_model, find_upscaler
     from ..pipeline.produce import produce
     from ..presets import load_presets
 
@@ -72,6 +72,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
         return produce(
             job.request,
             model=find_model(job.request.model, presets, store.settings),
+            upscaler=find_upscaler(job.request.upscaler, presets, store.settings),
             photo=photo_of(job.folder),
             out=work / f"{DRAFT}{uuid4().hex[:8]}.mp4",
             work=work,

@@ -127,6 +127,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         noise: float | None = None,
         fps: float | None = None,
         detail: bool = True,
+        upscaler: str | None = None,
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own."""
         if photo is None:
@@ -144,6 +145,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 "fps": _whole("fps", fps),
                 "fit": fit,
                 "detail": detail,
+                "upscaler": upscaler or None,
             },
             studio.presets,
             default_model(studio.presets, studio.settings),
@@ -181,6 +183,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox("crop", label="fit"),
                 *(gr.Number(None, label=label) for label in ("seed", "motion", "steps", "noise", "fps")),
                 gr.Checkbox(True, label="detail"),
+                gr.Textbox("", label="upscaler"),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}

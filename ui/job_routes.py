@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import BadInput, NotFound
 from ..messages import msg
-from ..models.find import default_model, find_model
+from ..models.find import default_model, find_model, find_upscaler
 from ..pipeline.metadata import read_metadata
 from ..pipeline.outlook import outlook
 from ..pipeline.photo import MAX_BYTES
@@ -107,6 +107,7 @@ async def estimate(
     quality: Annotated[str, Query(max_length=64)],
     steps: Annotated[int | None, Query(ge=1, le=100)] = None,
     detail: bool = True,
+    upscaler: Annotated[str | None, Query(max_length=64)] = None,
     width: Annotated[int, Query(ge=1, le=10_000)] = 1600,
     height: Annotated[int, Query(ge=1, le=10_000)] = 900,
 ) -> dict[str, Any]:
@@ -118,12 +119,27 @@ async def estimate(
         workers = studio.jobs.workers()
         own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
         folder, found, machine = find_model(model, studio.presets, studio.settings), {}, None
+        enlarges = find_upscaler(upscaler, studio.presets, studio.settings)
         for name in studio.presets.resolutions:
             wanted = VideoRequest(
-                resolution=name, seconds=seconds, quality=quality, model=model, steps=steps, detail=detail
+                resolution=name,
+                seconds=seconds,
+                quality=quality,
+                model=model,
+                steps=steps,
+                detail=detail,
+                upscaler=upscaler,
             )
             plan = outlook(
-                wanted, (width, height), folder, studio.presets, studio.settings, own=own, held=warm, machine=machine
+                wanted,
+                (width, height),
+                folder,
+                studio.presets,
+                studio.settings,
+                upscaler=enlarges,
+                own=own,
+                held=warm,
+                machine=machine,
             )
             machine = plan.machine  # looked at once
             found[name] = plan_json(plan)

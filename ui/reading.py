@@ -39,6 +39,7 @@ class SettingsIn(BaseModel):
     fps: int | None = None
     fit: Word = "crop"
     detail: bool = True
+    upscaler: Word | None = None
 
 
 async def read_body(request: Request, limit: int, too_large: str) -> bytes:
@@ -88,6 +89,7 @@ def to_request(settings: SettingsIn | dict[str, Any], presets: Presets, default:
             raise BadInput(first_mistake(e)) from e
     values = settings.model_dump()
     values["model"] = settings.model or default
+    values["upscaler"] = settings.upscaler or None
     presets.model(values["model"])
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(MAX_SEED + 1)

@@ -11,12 +11,13 @@ from PIL import Image
 from ..doctor.diagnosis import big_values, diagnose, say_fault
 from ..errors import FanslymotionError
 from ..messages import LANGUAGES, msg, texts
-from ..models.find import require_model
+from ..models.find import preset_folder, require_model
 from ..pipeline.estimate import forecast
 from ..pipeline.plans import MemoryPlan
 from ..pipeline.progress import loading_part
 from ..pipeline.sizes import output_size
-from ..presets import ModelPreset, Presets
+from ..pipeline.upscale.files import check_upscaler
+from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..queue.causes import PREFIX
 from ..queue.rows import photo_of
 from ..queue.types import Event, Job, WorkerInfo
@@ -25,6 +26,7 @@ from .refuse import all_in_each_language, in_each_language
 
 ROUTES = "/studio"
 NOT_HERE = msg("This model is not on this machine; whoever owns the machine can download it.")
+UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can download it.")
 
 
 def job_json(job: Job, presets: Presets) -> dict[str, Any]:
@@ -166,7 +168,7 @@ def plan_json(plan: MemoryPlan) -> dict[str, Any]:
     }
 
 
-def licence_json(model: ModelPreset | None) -> dict[str, str] | None:
+def licence_json(model: HubPreset | None) -> dict[str, str] | None:
     if model is None:
         return None
     licence = model.licence
@@ -184,7 +186,18 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
             for q in presets.qualities.values()
         ],
         "models": [model_json(model, presets, settings, owns) for model in presets.models.values()],
+        "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
     }
+
+
+def upscaler_json(upscaler: UpscalerPreset, settings: Settings, owns: bool) -> dict[str, Any]:
+    """missing: as a model's."""
+    missing = ""
+    try:
+        check_upscaler(upscaler, preset_folder(upscaler, settings))
+    except FanslymotionError as e:
+        missing = e.message if owns else UPSCALER_NOT_HERE
+    return {**_about(upscaler), "missing": in_each_language(missing) if missing else None}
 
 
 def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
@@ -198,19 +211,25 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     except FanslymotionError as e:
         missing = e.message if owns else NOT_HERE
     return {
-        "name": model.name,
-        "label": model.label,
-        "summary": {"en": model.summary, "ru": model.summary_ru or model.summary},
+        **_about(model),
         "demo": model.demo,
         "random": random,
         "missing": in_each_language(missing) if missing else None,
-        "source": model.source,
-        "repository": model.repository,
-        "download_gb": model.download_gb,
-        "gated": model.gated,
         "width": model.width,
         "height": model.height,
         "frames": model.frames,
         "sampling": model.sampling.model_dump(),
-        "licence": licence_json(model),
+    }
+
+
+def _about(preset: HubPreset) -> dict[str, Any]:
+    return {
+        "name": preset.name,
+        "label": preset.label,
+        "summary": {"en": preset.summary, "ru": preset.summary_ru or preset.summary},
+        "source": preset.source,
+        "repository": preset.repository,
+        "download_gb": preset.download_gb,
+        "gated": preset.gated,
+        "licence": licence_json(preset),
     }

@@ -16,13 +16,13 @@ from ..doctor.checks import worst
 from ..fs import nearest_existing
 from ..messages import texts
 from ..models.downloads import Downloads
-from ..models.registry import list_models, look, remove, use_folder
+from ..models.registry import ModelEntry, list_models, list_upscalers, look, remove, use_folder
 from ..queue.types import WorkerInfo
 from .discreet import report
 from .identity import owner_of, user_of
 from .queue_routes import owned
 from .reading import read_json
-from .shape import fault_json, model_json, worker_json
+from .shape import fault_json, model_json, upscaler_json, worker_json
 from .studio import Studio
 
 router = APIRouter(prefix="/studio")
@@ -54,6 +54,7 @@ async def system(request: Request) -> dict[str, Any]:
             **about,
             "workers": [_worker(studio, one, running, user_of(request)) for one in workers],
             "models": models,
+            "upscalers": upscalers_json(studio, user_of(request)),
             "report": _report(studio, about, workers, models, user_of(request)),
         }
 
@@ -102,7 +103,7 @@ async def change_model(
 ) -> dict[str, Any]:
     """stop: the download, or the check of its files."""
     studio: Studio = owned(request)
-    studio.presets.model(name)
+    studio.presets.downloadable(name)
 
     def change() -> None:
         downloads = Downloads(studio.settings)
@@ -122,7 +123,11 @@ async def change_model(
             studio.live_presets.now(fresh=True)
 
     await asyncio.to_thread(change)
-    return {"models": await asyncio.to_thread(models_json, studio, user_of(request))}
+    user = user_of(request)
+    return {
+        "models": await asyncio.to_thread(models_json, studio, user),
+        "upscalers": await asyncio.to_thread(upscalers_json, studio, user),
+    }
 
 
 def models_json(studio: Studio, user: str) -> list[dict[str, Any]]:
@@ -133,14 +138,32 @@ def models_json(studio: Studio, user: str) -> list[dict[str, Any]]:
     owns = studio.logins.owns_machine(user)
     return [
         {
-            **model_json(entry.preset, studio.presets, studio.settings, owns),
-            "state": entry.state,
-            "bytes": entry.size,
-            "download": studio.plain(user, download_json(entry.download, studio.settings.models)),
-            "check": studio.plain(user, studio.model_checks.to_json(entry.name)),
+            **model_json(studio.presets.model(entry.name), studio.presets, studio.settings, owns),
+            **_files_json(studio, entry, user),
         }
         for entry in list_models(studio.presets, studio.settings)
     ]
+
+
+def upscalers_json(studio: Studio, user: str) -> list[dict[str, Any]]:
+    """Likewise."""
+    owns = studio.logins.owns_machine(user)
+    return [
+        {
+            **upscaler_json(studio.presets.upscaler(entry.name), studio.settings, owns),
+            **_files_json(studio, entry, user),
+        }
+        for entry in list_upscalers(studio.presets, studio.settings)
+    ]
+
+
+def _files_json(studio: Studio, entry: ModelEntry, user: str) -> dict[str, Any]:
+    return {
+        "state": entry.state,
+        "bytes": entry.size,
+        "download": studio.plain(user, download_json(entry.download, studio.settings.models)),
+        "check": studio.plain(user, studio.model_checks.to_json(entry.name)),
+    }
 
 
 def _worker(studio: Studio, worker: WorkerInfo, mine: set[str], user: str) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def test_a_script_cancels(client: Client) -> None:
         ({"steps": 0}, "steps"),
         ({"model": "../../etc"}, "model"),
         ({"fit": "stretch"}, "fit"),
+        ({"upscaler": "none-such"}, "upscaler"),
     ],
 )
 def test_bad_settings_get_a_sentence_and_leave_nothing(

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.studio import Studio
+from fanslymotion.tests.tiny_upscaler import COMPACT, write
 from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
@@ -123,3 +124,33 @@ def test_the_files_of_a_model_are_checked(bare: Studio, page: Page) -> None:
     check["damaged"] = ["unet/model.safetensors"]
     expect(page.get_by_text("Damaged: unet/model.safetensors. Download mends them.")).to_be_visible()
     page.unroute_all(behavior="wait")
+
+
+def test_an_upscaler_is_offered_when_it_is_here_and_its_time_is_told(bare: Studio, page: Page) -> None:
+    """Off unless chosen; the first visit names both, and where to get them."""
+    name, asked = "realesrgan-general-x4v3", []
+    page.on("request", lambda request: asked.append(request.url) if "/studio/estimate" in request.url else None)
+    page.goto(bare.url)
+    page.locator("details.advanced summary").click()
+    choice = page.get_by_label("Upscaler")
+    expect(choice).to_have_value("")
+    expect(choice.locator("option[disabled]")).to_have_count(2)
+    expect(page.locator(".field.upscaler")).to_contain_text("Get one under System")
+    path = write(bare.models / name / "model.safetensors", COMPACT)
+    try:
+        page.locator("nav [data-go=system]").click()
+        row = page.locator(".job-row", has_text="Real-ESRGAN general v3")
+        expect(row).to_contain_text("Downloaded")
+        page.locator("nav [data-go=create]").click()
+        expect(choice.locator("option[disabled]")).to_have_count(1)
+        with page.expect_response(lambda answer: f"upscaler={name}" in answer.url) as costs:
+            choice.select_option(name)
+        assert costs.value.ok
+        expect(page.locator("details.advanced .chosen")).to_contain_text("1 change")
+        expect(page.locator(".field.upscaler")).to_contain_text("Copyright (c) 2021, Xintao Wang")
+        page.reload()
+        expect(choice).to_have_value(name)
+    finally:
+        path.unlink()
+    page.reload()
+    expect(choice).to_have_value("")

@@ -13,7 +13,7 @@ const SLIDERS = [
 ];
 const EMPTY = {
   resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
-  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true,
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null,
 };
 
 export class Form {
@@ -45,11 +45,22 @@ export class Form {
       seconds: pick(this.options.durations, values.seconds, "seconds"),
       quality: pick(this.options.qualities, values.quality),
       model: this.chose ? values.model : first.name,
+      upscaler: this.options.upscalers.some((one) => one.name === values.upscaler && !one.missing) ? values.upscaler : null,
     };
   }
 
   keep() {
     remember("form", { ...this.values, model: this.chose ? this.values.model : "" });
+  }
+
+  /** The upscalers as they are now: likewise. */
+  offerUpscalers(upscalers) {
+    const facts = (list) => JSON.stringify(list.map(({ name, missing }) => [name, missing?.en]));
+    if (facts(upscalers) === facts(this.options.upscalers)) return;
+    this.options.upscalers = upscalers;
+    this.values = this.usable(this.values);
+    this.keep();
+    this.rebuild();
   }
 
   /** The models as they are now: one may have been downloaded or removed since. Whether anything is new. */
@@ -99,7 +110,7 @@ export class Form {
     ];
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => this.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen = h("span", { class: "chosen" })),
-      h("div", { class: "advanced-body" }, this.modelRow(), this.seedRow(), ...SLIDERS.map((slider) => this.sliderRow(slider)), this.fitRow(), this.detailRow(), this.videoRow()),
+      h("div", { class: "advanced-body" }, this.modelRow(), this.seedRow(), ...SLIDERS.map((slider) => this.sliderRow(slider)), this.fitRow(), this.detailRow(), this.upscalerRow(), this.videoRow()),
     );
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() },
@@ -175,6 +186,23 @@ export class Form {
     return h("div", { class: "field detail" }, h("label", { class: "switch", htmlFor: "f-detail" }, this.detail, h("span", {}, t("form.detail"))), h("p", { class: "help" }, t("help.detail")));
   }
 
+  /** Those that are downloaded can be chosen; the others are named, with the place that gets them. */
+  upscalerRow() {
+    const choice = (one) => h("option", { value: one.name, disabled: Boolean(one.missing) }, one.missing ? t("form.model_missing", { label: one.label }) : one.label);
+    this.upscaler = h("select", { id: "f-upscaler", onchange: () => this.change("upscaler", this.upscaler.value || null) },
+      h("option", { value: "" }, t("form.upscaler_none")), this.options.upscalers.map(choice));
+    this.upscalerNote = h("p", { class: "model-note" });
+    return this.row("upscaler", this.upscaler, this.upscalerNote);
+  }
+
+  noteUpscaler() {
+    const chosen = this.options.upscalers.find((one) => one.name === this.values.upscaler);
+    const parts = chosen ? [h("span", {}, chosen.summary[language]), " ", h("span", { class: "notice" }, chosen.licence.notice)] : [];
+    if (!this.options.upscalers.some((one) => !one.missing)) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("form.upscaler_get")));
+    this.upscalerNote.replaceChildren(...parts);
+    show(this.upscalerNote, parts.length > 0);
+  }
+
   /** Settings from one of our video files; it may be dropped on the page as well. */
   videoRow() {
     const input = h("input", { id: "f-video", type: "file", accept: "video/mp4,.mp4", class: "unseen", onchange: () => this.picker.take([...input.files]).then(() => (input.value = "")) });
@@ -200,9 +228,9 @@ export class Form {
     this.keep();
     this.rebuild();
     toast(t("form.used"));
-    const lacking = ["model", "resolution", "seconds", "quality"].filter((key) => wanted[key] && wanted[key] !== this.values[key]);
+    const lacking = ["model", "resolution", "seconds", "quality", "upscaler"].filter((key) => wanted[key] && wanted[key] !== this.values[key]);
     if (!lacking.length) return;
-    const names = lacking.map((key) => `${t(`form.${key}`)}: ${wanted[key]} → ${this.values[key]}`).join(", ");
+    const names = lacking.map((key) => `${t(`form.${key}`)}: ${wanted[key]} → ${this.values[key] ?? t("form.upscaler_none")}`).join(", ");
     toast(t("form.replaced", { names }), "error");
   }
 
@@ -227,6 +255,9 @@ export class Form {
     this.detail.checked = values.detail;
     const changed = ["motion_bucket_id", "steps", "noise_aug_strength", "fps"].filter((key) => values[key] !== null);
     if (!values.detail) changed.push("detail");
+    this.upscaler.value = values.upscaler ?? "";
+    if (values.upscaler) changed.push("upscaler");
+    this.noteUpscaler();
     setText(this.chosen, [model.label, values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed.length ? t("form.changed", { n: changed.length }) : ""].filter(Boolean).join(" · "));
     this.noteModel(model);
     this.estimate();
@@ -264,6 +295,7 @@ export class Form {
     const { values } = this;
     const photo = this.picker?.photos[0];
     const query = new URLSearchParams({ model: values.model, seconds: values.seconds, quality: values.quality, detail: values.detail });
+    if (values.upscaler) query.set("upscaler", values.upscaler);
     if (values.steps !== null) query.set("steps", values.steps);
     if (photo) {
       query.set("width", photo.width);

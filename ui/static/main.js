@@ -27,6 +27,7 @@ const hooks = {
   },
   /** The models as the server has just told them. */
   models: (models) => form.offer(models) && jobView.welcome.renew(),
+  upscalers: (upscalers) => form.offerUpscalers(upscalers),
   changed,
   gone: (sentence) => {
     toast(sentence, "error");
@@ -134,7 +135,9 @@ function route(known) {
 /** A model may have come or gone while one looked elsewhere. */
 async function askModels() {
   try {
-    hooks.models((await call("/studio/options")).models);
+    const { models, upscalers } = await call("/studio/options");
+    hooks.models(models);
+    hooks.upscalers(upscalers);
   } catch {
     // the banner says that the connection is lost
   }

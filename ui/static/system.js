@@ -1,7 +1,7 @@
 // The machine: workers, models with their downloads, disk, versions, and a report for whoever asks for help.
 
 import { copyText, h, icon, ICONS, setText, show, toast } from "./dom.js";
-import { bytes, duration, has, language, number, t, when } from "./i18n.js";
+import { bytes, duration, has, language, t, when } from "./i18n.js";
 import { Gauge } from "./gauge.js";
 import { crashWords, restartWorker } from "./mend.js";
 import { call } from "./net.js";
@@ -9,7 +9,7 @@ import { call } from "./net.js";
 const LOOK_MS = 2000;
 
 export class SystemView {
-  /** hooks: models(all of them) */
+  /** hooks: models(all of them), upscalers(likewise) */
   constructor(hooks) {
     this.hooks = hooks;
     this.state = null;
@@ -20,6 +20,7 @@ export class SystemView {
     this.owns = options.owns_machine;
     this.workers = h("div", { class: "rows" });
     this.models = h("div", { class: "rows" });
+    this.upscalers = h("div", { class: "rows" });
     this.disk = h("dl", { class: "pairs" });
     this.versions = h("dl", { class: "pairs" });
     this.checks = h("div", { class: "checks" });
@@ -31,7 +32,7 @@ export class SystemView {
     this.copy = h("button", { type: "button", class: "action", onclick: () => this.report() }, icon(ICONS.copy), h("span"));
     this.own = this.ownFolder();
     root.append(h("div", { class: "boxes" },
-      card("workers", this.workers, this.restart), card("models", this.models, this.own.element),
+      card("workers", this.workers, this.restart), card("models", this.models, this.own.element), card("upscalers", this.upscalers),
       card("doctor", this.checks, this.look), card("disk", this.disk, this.tidy), card("versions", this.versions, this.copy)));
     document.addEventListener("language", () => this.label());
     this.label();
@@ -63,7 +64,7 @@ export class SystemView {
       try {
         const { name, models } = await call("/studio/models", { method: "POST", body: { folder: input.value.trim() } });
         input.value = "";
-        this.tell(models);
+        this.tell({ models });
         toast(t("system.folder_used", { name }));
       } catch (refusal) {
         setText(problem, refusal.message);
@@ -74,9 +75,9 @@ export class SystemView {
     return { element: h("details", { hidden: !this.owns }, title, form), title, label, button };
   }
 
-  /** The models as the server has just told them. */
-  tell(models) {
-    this.state.models = models;
+  /** The models and upscalers as the server has just told them. */
+  tell(now) {
+    Object.assign(this.state, now);
     this.draw();
   }
 
@@ -99,11 +100,13 @@ export class SystemView {
   }
 
   draw() {
-    const { workers, models, disk, versions, system } = this.state;
+    const { workers, models, upscalers, disk, versions, system } = this.state;
     show(this.restart, this.owns && workers.some((worker) => worker.alive));
     this.drawWorkers(workers);
     this.fill(this.models, models, (model) => this.model(model), "");
+    this.fill(this.upscalers, upscalers, (one) => this.model(one), "");
     this.hooks.models(models);
+    this.hooks.upscalers(upscalers);
     this.pairs(this.disk, [[t("system.disk_jobs"), bytes(disk.jobs)], [t("system.disk_models"), bytes(disk.models)], [t("system.disk_free"), bytes(disk.free)]]);
     this.pairs(this.versions, [...Object.entries(versions), [t("system.system"), system]]);
   }
@@ -151,7 +154,8 @@ export class SystemView {
   model(model) {
     const { download } = model;
     const running = download && ["starting", "running"].includes(download.status);
-    const facts = [`${model.width} × ${model.height}`, t("form.frames", { n: model.frames }), model.bytes ? bytes(model.bytes) : model.download_gb ? `${number(model.download_gb, 1)} ${t("unit.GB")}` : ""];
+    const drawn = model.frames ? [`${model.width} × ${model.height}`, t("form.frames", { n: model.frames })] : [];
+    const facts = [...drawn, model.bytes || model.download_gb ? bytes(model.bytes || model.download_gb * 1e9) : ""];
     const words = h("div", { class: "row-words" }, h("b", {}, model.label), h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")));
     words.append(h("span", { class: "quiet" }, model.random ? t("model.random") : model.summary[language]));
     if (running) {
@@ -207,7 +211,7 @@ export class SystemView {
     if (act === "remove" && !confirm(t("system.remove_sure", { name }))) return;
     const way = act === "forget" ? "remove" : act; // the files of a folder of one's own stay
     try {
-      this.tell((await call(`/studio/models/${encodeURIComponent(name)}/${way}`, { method: "POST" })).models);
+      this.tell(await call(`/studio/models/${encodeURIComponent(name)}/${way}`, { method: "POST" }));
     } catch (refusal) {
       toast(refusal.message, "error");
     }

@@ -4,13 +4,16 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from fanslymotion.pipeline.estimate import duration_text, forecast
+from fanslymotion.pipeline.estimate import duration_text, forecast, tile_side
 from fanslymotion.pipeline.machine import Machine
 from fanslymotion.pipeline.memory import _best, change, lighter, plan, resumable, smaller
 from fanslymotion.pipeline.plans import MemoryPlan, ModelSize, Offload, Work
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.units import GIB
+from fanslymotion.pipeline.upscale.network import Network
+from fanslymotion.pipeline.upscale.tiles import SIDES
 
+GENERAL, X4PLUS = Network("compact", 64, 32, 4), Network("rrdb", 64, 23, 4, 32)
 XT = ModelSize()
 SVD = ModelSize(frames=14)
 MINI = ModelSize(unet=9_000_000, vae=2_000_000, image_encoder=3_000_000, channels=64, vae_channels=32, width=256,
@@ -203,6 +206,25 @@ def test_the_photos_detail_takes_memory_and_time_where_the_frames_are_made():
     mini = [plan(cpu(64), MINI, replace(work, width=256, height=144)) for work in (plain, detailed)]
     assert forecast(mini[1]).peaks[Stage.DECODING] - forecast(mini[0]).peaks[Stage.DECODING] > 200e6
     assert 2 < forecast(mini[1]).seconds - forecast(mini[0]).seconds < 6, "measured: 3 s of 36 frames on two cores"
+
+
+def test_an_upscaler_costs_what_it_was_measured_to_cost():
+    """On two cores, in 16-bit and 32-bit numbers: a frame of 1024×576, computed in tiles with their halos."""
+    for network, bf16, least, most in ((GENERAL, True, 3, 7), (GENERAL, False, 8, 16), (X4PLUS, False, 110, 190)):
+        machine = replace(cpu(64), cpu_bf16=bf16, cores=2, cpu_speed=0.16)
+        without, with_it = (plan(machine, MINI, replace(CLIP_720P, frames=14, upscaler=one)) for one in (None, network))
+        assert least < (forecast(with_it).seconds - forecast(without).seconds) / 14 < most
+
+
+def test_an_upscalers_tiles_are_the_largest_that_fit():
+    work = replace(CLIP_720P, upscaler=X4PLUS)
+    sides = [tile_side(plan(machine, XT, work)) for machine in (gpu(80), gpu(8), gpu(4))]
+    assert sides == sorted(sides, reverse=True)
+    assert (sides[0], set(sides) <= set(SIDES)) == (512, True)
+    small = forecast(plan(gpu(8), XT, work))
+    assert small.peaks[Stage.DECODING] <= small.limit
+    with_it, without = (forecast(plan(gpu(80), XT, one)) for one in (work, CLIP_720P))
+    assert with_it.peaks[Stage.DECODING] > without.peaks[Stage.DECODING]
 
 
 def test_summary_is_what_the_form_shows():

@@ -1,17 +1,20 @@
 """What is here, checking it, removing it, and a folder of one's own."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 from fanslymotion import cli
-from fanslymotion.errors import BadInput, ModelError
+from fanslymotion.errors import BadInput, ModelError, PresetError
 from fanslymotion.models.commands import models_app
 from fanslymotion.models.download import download
 from fanslymotion.models.downloads import Downloads, DownloadState
-from fanslymotion.models.registry import check, list_models, look, remove, use_folder
+from fanslymotion.models.hub import DownloadError
+from fanslymotion.models.registry import check, list_models, list_upscalers, look, remove, use_folder
 from fanslymotion.presets import load_presets
+from fanslymotion.tests.tiny_upscaler import RRDB, write
 from typer.testing import CliRunner
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -266,3 +269,68 @@ def test_a_damaged_state_counts_as_none(settings, text):
     path.write_text(text, encoding="utf-8")
     assert Downloads(settings).state("tiny") is None
     assert Downloads(settings).all() == []
+
+
+@pytest.fixture
+def upscaler(hub, settings, tmp_path):
+    """The hub has a tiny upscaler; a preset names its hash."""
+    path = write(tmp_path / "RealESRGAN.safetensors", RRDB)
+    hub.files = {"README.md": b"about", "RealESRGAN.safetensors": path.read_bytes()}
+
+    def preset(sha256: str):
+        folder = settings.presets_dir / "upscalers"
+        folder.mkdir(parents=True, exist_ok=True)
+        text = f'label = "Own"\nsource = "hub"\nrepository = "{hub.repository}"\nfiles = ["*.safetensors"]\n'
+        (folder / "own-x4.toml").write_text(text + f'sha256 = "{sha256}"\n', encoding="utf-8")
+        return load_presets(settings)
+
+    return preset, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_an_upscaler_comes_is_checked_and_goes_like_a_model(upscaler, settings, hub):
+    make, sha256 = upscaler
+    presets = make("")
+    assert look("own-x4", presets, settings).state == "missing"
+    assert "fanslymotion models download own-x4" in look("own-x4", presets, settings).problem
+    assert Downloads(settings).run("own-x4").status == "done"
+    entry = look("own-x4", presets, settings)
+    assert (entry.state, entry.to_json()["kind"]) == ("ready", "upscaler")
+    assert [file.name for file in entry.folder.iterdir()] == ["RealESRGAN.safetensors"]
+    assert check("own-x4", presets, settings) == []
+    damage(entry.folder / "RealESRGAN.safetensors")
+    assert check("own-x4", presets, settings) == ["RealESRGAN.safetensors"]
+    Downloads(settings).run("own-x4")
+    assert check("own-x4", make(sha256), settings) == []
+    assert remove("own-x4", presets, settings) > 1000
+    assert look("own-x4", presets, settings).state == "missing"
+    assert "own-x4" not in [entry.name for entry in list_models(presets, settings)]
+    assert "own-x4" in [entry.name for entry in list_upscalers(presets, settings)]
+
+
+def test_another_file_than_the_preset_names_is_not_fetched(upscaler, settings):
+    make, _ = upscaler
+    make("0" * 64)
+    with pytest.raises(DownloadError, match=r"has another RealESRGAN\.safetensors") as caught:
+        Downloads(settings).run("own-x4")
+    assert caught.value.code == "FM-MODEL-002"
+    assert not list((settings.models / "own-x4").glob("*"))
+
+
+def test_the_bundled_upscalers_are_listed_with_what_gets_them(settings):
+    said = CliRunner().invoke(models_app, ["list"])
+    assert said.exit_code == 0
+    listed = json.loads(CliRunner().invoke(models_app, ["list", "--json"]).stdout)
+    kinds = {entry["name"]: entry["kind"] for entry in listed}
+    assert {name for name, kind in kinds.items() if kind == "upscaler"} == {
+        "realesrgan-general-x4v3",
+        "realesrgan-x4plus",
+    }
+    assert load_presets(settings).upscaler("realesrgan-x4plus").sha256.startswith("37f9a931")
+
+
+def test_a_name_is_a_models_or_an_upscalers_never_both(settings):
+    folder = settings.presets_dir / "upscalers"
+    folder.mkdir(parents=True)
+    (folder / "svd.toml").write_text('label = "x"\nsource = "folder"\nfolder = "."\n', encoding="utf-8")
+    with pytest.raises(PresetError, match="svd is the name of a model and of an upscaler"):
+        load_presets(settings)

@@ -57,12 +57,14 @@ def fast() -> VideoRequest:
 @pytest.fixture
 def run(settings: Settings, presets: Presets, photo: Path, renderers: "RendererCache", tmp_path: Path) -> Callable:
     """Produce a clip in the test's own folder; keywords go over the defaults."""
-    from fanslymotion.models.find import find_model
+    from fanslymotion.models.find import find_model, find_upscaler
     from fanslymotion.pipeline.produce import produce
 
     def call(request: VideoRequest = FAST, **changes: Any):
+        here = changes.get("presets", presets)
         known = {
-            "model": changes.get("model") or find_model(request.model, presets, settings),
+            "model": changes.get("model") or find_model(request.model, here, settings),
+            "upscaler": find_upscaler(request.upscaler, here, settings),
             "photo": photo,
             "out": tmp_path / "clip.mp4",
             "work": tmp_path / "work",

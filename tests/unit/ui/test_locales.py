@@ -16,7 +16,7 @@ QUOTED = re.compile(r"""["'](\w+(?:\.\w+)+)["']""")
 BUILT = re.compile(r"`(\w+\.\w*)\$\{[^`]*`")
 NO_KEYS = re.compile(r"\.(js|css|svg|json|mp4|jpg|png)$")
 
-SETTINGS = ("model", "seed", "motion_bucket_id", "steps", "noise_aug_strength", "fps", "fit", "detail")
+SETTINGS = ("model", "seed", "motion_bucket_id", "steps", "noise_aug_strength", "fps", "fit", "detail", "upscaler")
 STAGES = ("loading", "conditioning", "sampling", "decoding", "saving")
 ENDS = ("done", "failed", "cancelled")
 VALUES = {
@@ -34,7 +34,19 @@ VALUES = {
     "quality.": ("standard", "smooth", "sampled"),
     "stage.": ("queued", *STAGES),
     "status.": ("queued", "running", *ENDS),
-    "system.": ("workers", "models", "doctor", "disk", "versions", "download", "stop", "remove", "check", "forget"),
+    "system.": (
+        "workers",
+        "models",
+        "upscalers",
+        "doctor",
+        "disk",
+        "versions",
+        "download",
+        "stop",
+        "remove",
+        "check",
+        "forget",
+    ),
     "theme.": ("auto", "light", "dark"),
     "unit.": ("B", "kB", "MB", "GB", "TB"),
     "view.": ("create", "queue", "gallery", "system"),

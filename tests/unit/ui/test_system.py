@@ -20,6 +20,7 @@ from fanslymotion.queue.recovery import hold, lock_path
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
+from fanslymotion.tests.tiny_upscaler import RRDB, write
 from fanslymotion.ui import job_routes, model_checks
 from fanslymotion.ui import studio as studio_module
 from fanslymotion.ui.kept import Kept
@@ -166,6 +167,33 @@ def test_a_running_worker_tells_stage_heartbeat_and_samples(
     assert [sample["load"] for sample in worker["samples"]] == list(range(80, 200))
     assert worker["samples"][-1] == {"time": 199.0, "device": "gpu", "load": 199}
     assert worker["job"] == "", "it is Anna's"
+
+
+def test_upscalers_are_told_beside_the_models_and_changed_by_the_same_route(
+    browser: Browser, settings: Settings
+) -> None:
+    client = browser(ANNA)
+    path = write(settings.models / "realesrgan-x4plus" / "RealESRGAN_x4plus.safetensors", RRDB)
+
+    def found() -> dict:
+        told = client.get("/studio/system").json()["upscalers"]
+        assert told == client.post("/studio/models/realesrgan-x4plus/stop").json()["upscalers"]
+        return {one["name"]: (one["state"], one["missing"] is None) for one in told}
+
+    assert found() == {"realesrgan-general-x4v3": ("missing", False), "realesrgan-x4plus": ("ready", True)}
+    offered = {one["name"]: one["missing"] for one in browser(BEN).get("/studio/options").json()["upscalers"]}
+    assert offered["realesrgan-x4plus"] is None
+    assert "its owner can download it" in offered["realesrgan-general-x4v3"]["en"]
+    assert "хозяин компьютера" in offered["realesrgan-general-x4v3"]["ru"]
+    assert browser(BEN).post("/studio/models/realesrgan-x4plus/remove").status_code == 400
+    query = {"model": "mini", "seconds": 6, "quality": "standard"}
+    costs = [
+        client.get("/studio/estimate", params=query | more).json() for more in ({}, {"upscaler": "realesrgan-x4plus"})
+    ]
+    assert costs[1]["720p"]["seconds"] > costs[0]["720p"]["seconds"]
+    assert client.get("/studio/estimate", params=query | {"upscaler": "realesrgan-general-x4v3"}).status_code == 400
+    assert client.post("/studio/models/realesrgan-x4plus/remove").status_code == 200
+    assert not path.exists()
 
 
 def test_a_model_is_checked_beside_the_page(studio: Studio, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,123 @@
+"""Whole jobs through a learned upscaler: interrupted, without memory, without the photo's detail, and its record."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fanslymotion.errors import BadInput, HandBack
+from fanslymotion.messages import msg
+from fanslymotion.models.find import find_model, find_upscaler
+from fanslymotion.pipeline import upscale
+from fanslymotion.pipeline.estimate import forecast
+from fanslymotion.pipeline.metadata import probe, read_metadata
+from fanslymotion.pipeline.outlook import outlook
+from fanslymotion.pipeline.produce import GAVE_UP
+from fanslymotion.pipeline.progress import Progress, Stage
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.upscale.upscaler import Upscaler
+from fanslymotion.presets import Presets, load_presets
+from fanslymotion.queue.jobs import check_request
+from fanslymotion.settings import Settings
+from fanslymotion.tests.tiny_upscaler import COMPACT, write
+
+
+@pytest.fixture
+def fast(fast: VideoRequest, settings: Settings, tmp_path: Path) -> VideoRequest:
+    """Two seconds at twice the drawn size, through an upscaler of one's own."""
+    path = write(tmp_path / "own" / "model.safetensors", COMPACT)
+    folder = settings.presets_dir / "upscalers"
+    folder.mkdir(parents=True)
+    (folder / "own.toml").write_text(
+        f"label = 'Own'\nsource = 'folder'\nfolder = '{path.parent.as_posix()}'\n", encoding="utf-8"
+    )
+    (settings.presets_dir / "resolutions.toml").write_text("[double]\nwidth = 256\nheight = 144\n", encoding="utf-8")
+    (settings.presets_dir / "durations.toml").write_text("[short]\nseconds = 2\n", encoding="utf-8")
+    return replace(fast, resolution="double", seconds=2, upscaler="own")
+
+
+@pytest.fixture
+def presets(fast: VideoRequest, settings: Settings) -> Presets:
+    return load_presets(settings)
+
+
+def decoded(step: int) -> Callable[[Progress], None]:
+    def callback(moment: Progress) -> None:
+        if moment.stage == Stage.DECODING and moment.step >= step:
+            raise HandBack
+
+    return callback
+
+
+@pytest.mark.parametrize("detail", [True, False])
+def test_interrupted_in_mid_decode_the_file_is_the_same(detail: bool, run, fast: VideoRequest, tmp_path: Path) -> None:
+    request, files = replace(fast, detail=detail), []
+    for name, stops in (("whole", ()), ("broken", (4, 8))):
+        place = {"work": tmp_path / name, "out": tmp_path / f"{name}.mp4"}
+        for step in stops:
+            with pytest.raises(HandBack):
+                run(request, progress=decoded(step), **place)
+        files.append(run(request, **place).path)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert (probe(files[0]).width, probe(files[0]).height) == (256, 144)
+    plain = run(replace(request, upscaler=None), work=tmp_path / "w", out=tmp_path / "plain.mp4").path
+    assert plain.read_bytes() != files[0].read_bytes()
+    told = read_metadata(files[0])
+    assert told["request"]["upscaler"] == told["upscaler"]["name"] == "own"
+    assert VideoRequest.from_json(told["request"]) == request
+    assert read_metadata(plain)["upscaler"] is None
+
+
+def test_without_memory_the_video_is_plain_and_says_so(
+    run, fast: VideoRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the job is taken up again with memory enough: half a video of each kind would pop."""
+
+    def full(self: Upscaler, frame: object, tile: object) -> None:
+        raise RuntimeError("CUDA error: out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(upscale.upscaler.Upscaler, "_run", full)
+        result = run(fast)
+    assert msg(GAVE_UP, label="Own") in result.warnings
+    again = run(fast, out=tmp_path / "again.mp4")
+    plain = run(replace(fast, upscaler=None), work=tmp_path / "w", out=tmp_path / "plain.mp4")
+    assert msg(GAVE_UP, label="Own") in again.warnings
+    assert probe(again.path).frames == probe(plain.path).frames == probe(result.path).frames == 12
+
+
+def test_where_nothing_is_enlarged_it_has_nothing_to_do(
+    run, fast: VideoRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (settings.presets_dir / "resolutions.toml").write_text("[double]\nwidth = 128\nheight = 72\n", encoding="utf-8")
+    monkeypatch.delattr(upscale.upscaler.Upscaler, "_run")
+    assert run(fast, presets=load_presets(settings)).width == 128
+
+
+def test_the_outlook_knows_its_cost(fast: VideoRequest, presets: Presets, settings: Settings) -> None:
+    with_it, without = (
+        forecast(
+            outlook(
+                request,
+                (1600, 900),
+                find_model(request.model, presets, settings),
+                presets,
+                settings,
+                upscaler=find_upscaler(request.upscaler, presets, settings),
+            )
+        )
+        for request in (fast, replace(fast, upscaler=None))
+    )
+    assert with_it.seconds > without.seconds
+    assert with_it.peaks[Stage.DECODING] > without.peaks[Stage.DECODING]
+    assert with_it.peaks[Stage.SAMPLING] == without.peaks[Stage.SAMPLING]
+
+
+def test_one_that_is_not_here_is_said_before_anything_begins(
+    fast: VideoRequest, presets: Presets, settings: Settings
+) -> None:
+    with pytest.raises(BadInput, match="choose one of"):
+        check_request(replace(fast, upscaler="nothing"), settings)
+    with pytest.raises(BadInput, match="fanslymotion models download realesrgan-x4plus") as caught:
+        check_request(replace(fast, upscaler="realesrgan-x4plus"), settings)
+    assert "нейросети Real-ESRGAN x4plus здесь нет" in caught.value.message.say("ru")
