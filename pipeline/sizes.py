@@ -77,8 +77,12 @@ def _shaped(aspect: float, base: tuple[int, int], tolerance: float) -> tuple[int
     exact = sqrt(area * aspect), sqrt(area / aspect)
     widths, heights = ([max(MULTIPLE, int(side // MULTIPLE) * MULTIPLE + k) for k in (0, MULTIPLE)] for side in exact)
 
-    def error(size: tuple[int, int]) -> float:
-        """A wrong shape is seen as distortion; a few pixels more or less are not seen at all."""
-        return 4 * abs(log(size[0] / size[1] / aspect)) + abs(log(size[0] * size[1] / area))
+    def error(size: tuple[int, int]) -> tuple[float, int]:
+        """A wrong shape is seen as distortion; a few pixels more or less are not seen at all.
+
+        Equal errors, which rounding of numbers would decide, go to the smaller size: a turned photo gets a turned clip.
+        """
+        pixels = size[0] * size[1]
+        return round(4 * abs(log(size[0] / size[1] / aspect)) + abs(log(pixels / area)), 9), pixels
 
     return min(((w, h) for w in widths for h in heights), key=error)

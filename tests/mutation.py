@@ -39,7 +39,7 @@ def copy(name: str) -> Path:
     shutil.rmtree(place, ignore_errors=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, encoding="utf-8", check=True,
     )  # fmt: skip
     for path in filter(None, listed.stdout.split("\0")):
         if (ROOT / path).is_file():
@@ -65,7 +65,9 @@ def copy(name: str) -> Path:
 
 def mutmut(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mutmut", *words]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
+    return subprocess.run(
+        command, cwd=place, capture_output=True, encoding="utf-8", env=os.environ | {"COLUMNS": "200"}
+    )
 
 
 def check(name: str) -> bool:
@@ -76,7 +78,7 @@ def check(name: str) -> bool:
     if not stats.is_file() or " not checked" in mutmut(place, "results").stdout:
         print(f"{name}: mutmut did not get to the end:\n{ran.stdout[-3000:]}{ran.stderr[-3000:]}")
         return False
-    found = json.loads(stats.read_text())
+    found = json.loads(stats.read_text(encoding="utf-8"))
     noticed = found["killed"] + found["timeout"]
     percent = 100 * noticed / max(1, found["total"])
     print(f"{name}: {noticed} of {found['total']} changes noticed, {percent:.0f} %", flush=True)

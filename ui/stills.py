@@ -9,6 +9,7 @@ from PIL import Image
 
 from ..errors import RenderError
 from ..fs import write_whole
+from ..messages import msg
 from ..pipeline.ffmpeg import CREATION_FLAGS, ffmpeg_path
 from ..pipeline.photo import jpeg_view
 from ..queue.rows import photo_of
@@ -30,7 +31,7 @@ def make_still(job: Job) -> Path:
     video = job.video
     try:
         if video is None or video.is_symlink() or video.parent.is_symlink() or not (job.frames and job.fps):
-            raise RenderError("this job has no video")
+            raise RenderError(msg("this job has no video"))
         still = video.with_name("still.jpg")
         with _one_at_a_time:
             if not still.is_file():
@@ -57,5 +58,8 @@ def read_frame(video: Path, seconds: float) -> Image.Image:
         creationflags=CREATION_FLAGS,
     )
     if run.returncode or not run.stdout:
-        raise RenderError(f"{video} has no frame at {seconds:.2f} s:\n{run.stderr.decode('utf-8', 'replace')[-2000:]}")
+        said = run.stderr.decode("utf-8", "replace")[-2000:]
+        raise RenderError(
+            msg("{video} has no frame at {seconds} s:\n{said}", video=video, seconds=f"{seconds:.2f}", said=said)
+        )
     return Image.open(io.BytesIO(run.stdout), formats=("PPM",))

@@ -4,6 +4,7 @@ from itertools import product
 from math import log, sqrt
 
 import pytest
+from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.order import settle
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.sizes import MULTIPLE, WIDEST, output_size, sampling_size
@@ -21,7 +22,8 @@ MODEL = ModelPreset(name="x", label="x", source="folder", folder="x", width=1024
 def test_every_choice_of_the_form_gives_its_size_length_and_rate(settings: Settings, presets: Presets) -> None:
     for resolution, seconds, quality, upright in product(SIZES, (6, 12), RATES, (False, True)):
         request = VideoRequest(resolution=resolution, seconds=seconds, quality=quality, seed=1)
-        order = settle(request, (1080, 1920) if upright else (1920, 1080), presets, settings)
+        model = find_model(request.model, presets, settings)
+        order = settle(request, (1080, 1920) if upright else (1920, 1080), model, presets)
         assert (order.width, order.height) == SIZES[resolution][:: -1 if upright else 1]
         assert (order.fps, order.shown) == (RATES[quality], RATES[quality] * seconds)
         assert order.clip.plan.sampled >= order.frames == 6 * seconds

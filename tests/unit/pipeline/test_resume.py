@@ -25,9 +25,10 @@ KILLED = """
 import json, sys
 from pathlib import Path
 import psutil
+from fanslymotion.models.find import find_model
+from fanslymotion.pipeline.model_cache import RendererCache
 from fanslymotion.pipeline.produce import produce
 from fanslymotion.pipeline.progress import Stage
-from fanslymotion.pipeline.renderer import RendererCache
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
@@ -40,9 +41,10 @@ def die(moment):
         print("in mid-decode", flush=True)
         psutil.Process().kill()
 
+request, presets = VideoRequest.from_json(json.loads(request)), load_presets(settings)
 produce(
-    VideoRequest.from_json(json.loads(request)), photo=Path(photo), out=Path(out), work=Path(work), settings=settings,
-    presets=load_presets(settings), renderers=RendererCache(), progress=die,
+    request, model=find_model(request.model, presets, settings), photo=Path(photo), out=Path(out), work=Path(work),
+    settings=settings, presets=presets, renderers=RendererCache(), progress=die,
 )
 """
 """A process that makes a video until it kills itself at a step of decoding."""
@@ -153,7 +155,7 @@ def test_killed_twice_in_mid_decode_at_720p_the_file_is_the_same(run, fast, sett
     work, out = tmp_path / "broken", tmp_path / "broken.mp4"
     for step in (5, 20):
         words = json.dumps(request.to_json()), settings.home, settings.models, photo, work, out, step
-        killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], capture_output=True, text=True)
+        killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], capture_output=True, encoding="utf-8")
         assert "in mid-decode" in killed.stdout, killed.stderr
         assert killed.returncode != 0
         assert not out.exists()
