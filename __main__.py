@@ -1,6 +1,6 @@
 """`python -m fanslymotion` is the `fanslymotion` command."""
 
-from fanslymotion.cli import main
+from fanslymotion.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
 """The browser page, from any folder: `python app.py [--share --host … --port … --auth user:password]`."""
 
-from fanslymotion.ui.start import main
+from fanslymotion.cli.start import main
 
 if __name__ == "__main__":
     main()

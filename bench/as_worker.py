@@ -1,9 +1,9 @@
-"""Benches compute as the worker does: in a process whose heap is kept between steps (pipeline/heap.py)."""
+"""Benches compute as the worker does: in a process whose heap is kept between steps (pipeline/hardware/malloc.py)."""
 
 import os
 import sys
 
-from fanslymotion.pipeline.heap import keep_heap
+from fanslymotion.pipeline.hardware.malloc import keep_heap
 
 
 def as_worker() -> None:

@@ -33,7 +33,7 @@ from fanslymotion.bench.faults.watch import Watch
 from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.errors import StoreError
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.recovery import held
+from fanslymotion.queue.liveness.recovery import held
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 
@@ -302,7 +302,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--postgresql", action="store_true", help="jobs on a PostgreSQL server of its own")
     given = parser.parse_args()
-    from fanslymotion.pipeline.tiny import build
+    from fanslymotion.pipeline.families.svd.random_model import build
 
     with ExitStack() as ending:
         temporary = tempfile.TemporaryDirectory(prefix="fanslymotion-chaos-", ignore_cleanup_errors=True)

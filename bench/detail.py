@@ -26,7 +26,7 @@ from detail_cases import CASES
 from detail_cases.measure import measure
 from detail_order import Results, compare_orders
 from detail_photos import show_photos
-from fanslymotion.pipeline.detail import plain, with_detail
+from fanslymotion.pipeline.media.detail.detail import plain, with_detail
 from metrics import psnr, ssim
 
 OUT = Path(__file__).resolve().parent / "out"

@@ -4,8 +4,8 @@ import time
 from statistics import fmean
 
 import numpy as np
-from fanslymotion.pipeline.detail import with_detail
-from fanslymotion.pipeline.interpolate import interpolate
+from fanslymotion.pipeline.media.detail.detail import with_detail
+from fanslymotion.pipeline.media.interpolate import interpolate
 from metrics import psnr
 
 BETWEEN = 2

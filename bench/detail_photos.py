@@ -6,10 +6,10 @@ from statistics import fmean
 
 import cv2
 import numpy as np
-from fanslymotion.pipeline.detail import plain, with_detail
-from fanslymotion.pipeline.detail_size import photo_for_detail
-from fanslymotion.pipeline.photo import load_photo
-from fanslymotion.pipeline.sizes import output_size
+from fanslymotion.pipeline.media.detail.detail import plain, with_detail
+from fanslymotion.pipeline.media.detail.size import photo_for_detail
+from fanslymotion.pipeline.media.photo.load import load_photo
+from fanslymotion.pipeline.media.sizes import output_size
 from PIL import Image
 from quality import Studio, labelled
 

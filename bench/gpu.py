@@ -92,7 +92,7 @@ class Run:
         except OSError:  # Windows without the right to make links: an installed package must do
             paths = paths[1:]
         sys.path[:0] = paths
-        from fanslymotion.pipeline.heap import grow_segments, keep_heap
+        from fanslymotion.pipeline.hardware.malloc import grow_segments, keep_heap
 
         return {
             **os.environ,

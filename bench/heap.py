@@ -1,4 +1,4 @@
-"""One window of `mini` on the CPU with glibc's heap as it is, and kept between steps (pipeline/heap.py).
+"""One window of `mini` on the CPU with glibc's heap as it is, and kept between steps (pipeline/hardware/malloc.py).
 
     python bench/heap.py [--rounds 3]
 
@@ -19,14 +19,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from fanslymotion.pipeline.heap import GLIBC, keep_heap
+from fanslymotion.pipeline.hardware.malloc import GLIBC, keep_heap
 from fanslymotion.settings import ROOT
 
 OUT = Path(__file__).resolve().parent / "out" / "heap.json"
 
 
 def child() -> dict[str, float]:
-    from fanslymotion.pipeline.photo import load_photo
+    from fanslymotion.pipeline.media.photo.load import load_photo
     from quality import Studio
 
     studio, photo = Studio("mini", None), load_photo(ROOT / "assets" / "sample.jpg")

@@ -21,9 +21,9 @@ from statistics import fmean
 import numpy as np
 from as_worker import as_worker
 from camera_clips import MOVES, camera_clip, photos
-from fanslymotion.pipeline.ffmpeg import ffmpeg_path
-from fanslymotion.pipeline.interpolate import interpolate
-from fanslymotion.pipeline.metadata import probe
+from fanslymotion.pipeline.media.ffmpeg import ffmpeg_path
+from fanslymotion.pipeline.media.interpolate import interpolate
+from fanslymotion.pipeline.media.mp4 import probe
 from metrics import psnr, ssim
 
 OUT = Path(__file__).resolve().parent / "out" / "interpolation.json"

@@ -31,10 +31,10 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
     """One job. limit: GB of video memory, 0 = whatever is there."""
     import torch
     from fanslymotion.models.find import find_model
-    from fanslymotion.pipeline import devices
-    from fanslymotion.pipeline.estimate import forecast
-    from fanslymotion.pipeline.model_cache import RendererCache
-    from fanslymotion.pipeline.outlook import outlook
+    from fanslymotion.pipeline.families.svd.cost import forecast
+    from fanslymotion.pipeline.hardware import devices
+    from fanslymotion.pipeline.memory.forecast import plan_request
+    from fanslymotion.pipeline.model_cache import ModelCache
     from fanslymotion.pipeline.produce import produce
     from fanslymotion.pipeline.progress import Progress, Stage
     from fanslymotion.pipeline.request import VideoRequest
@@ -54,7 +54,7 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
         presets = load_presets(settings)
         request = VideoRequest(resolution="720p", seconds=1, quality="sampled", model=str(folder), seed=1, steps=steps)
         model = find_model(request.model, presets, settings)
-        plan = outlook(request, (1600, 900), model, presets, settings, machine=machine)
+        plan = plan_request(request, (1600, 900), model, presets, settings, machine=machine)
         moments: list[tuple[float, Stage, int]] = []
 
         def progress(p: Progress) -> None:
@@ -69,7 +69,7 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
             work=home / "work",
             settings=settings,
             presets=presets,
-            renderers=RendererCache(),
+            renderers=ModelCache(),
             progress=progress,
             measures=measures,
             machine=machine,

@@ -32,7 +32,7 @@ SAMPLE_SECONDS = 0.005
 def ours(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """(load, render) of what a worker does with a job."""
     from fanslymotion.models.find import find_model
-    from fanslymotion.pipeline.model_cache import RendererCache
+    from fanslymotion.pipeline.model_cache import ModelCache
     from fanslymotion.pipeline.produce import produce
     from fanslymotion.pipeline.request import VideoRequest
     from fanslymotion.presets import load_presets
@@ -41,7 +41,7 @@ def ours(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Calla
     settings = Settings.local(home, home / "models")
     write_presets(home, native(folder))
     presets = load_presets(settings)
-    renderers = RendererCache()
+    renderers = ModelCache()
     request = VideoRequest(
         resolution="native", seconds=FRAMES // FPS, quality="sampled", model=str(folder), seed=SEED, steps=steps
     )
@@ -68,9 +68,9 @@ def stock(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Call
     import numpy as np
     import torch
     from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import StableVideoDiffusionPipeline
-    from fanslymotion.pipeline.models import folder_preset
-    from fanslymotion.pipeline.photo import load_photo
-    from fanslymotion.pipeline.sizes import fit_photo
+    from fanslymotion.pipeline.families.svd.folder import folder_preset
+    from fanslymotion.pipeline.media.photo.load import load_photo
+    from fanslymotion.pipeline.media.sizes import fit_photo
 
     held: list[Any] = []
     size, sampling = native(folder), folder_preset(folder).sampling
@@ -109,7 +109,7 @@ SIDES = {"ours": ours, "stock": stock}
 
 
 def native(folder: Path) -> tuple[int, int]:
-    from fanslymotion.pipeline.models import folder_preset
+    from fanslymotion.pipeline.families.svd.folder import folder_preset
 
     preset = folder_preset(folder)
     return preset.width, preset.height
@@ -194,7 +194,7 @@ def main() -> None:
 
 
 def tiny(folder: Path) -> Path:
-    from fanslymotion.pipeline.tiny import build
+    from fanslymotion.pipeline.families.svd.random_model import build
 
     build(folder)
     return folder

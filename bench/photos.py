@@ -36,8 +36,8 @@ ONE = """
 import resource, sys
 from pathlib import Path
 from PIL import Image
-from fanslymotion.pipeline.photo import load_photo
-from fanslymotion.pipeline.photo_memory import decoding_bytes
+from fanslymotion.pipeline.media.photo.load import load_photo
+from fanslymotion.pipeline.media.photo.decode_memory import decoding_bytes
 path = Path(sys.argv[1])
 load_photo(Path(sys.argv[2]))
 with Image.open(path) as image:

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from as_worker import as_worker
 from fanslymotion.models.find import find_model
-from fanslymotion.pipeline.decode import decode
-from fanslymotion.pipeline.model_cache import RendererCache
-from fanslymotion.pipeline.order import settle
-from fanslymotion.pipeline.photo import load_photo
+from fanslymotion.pipeline.families.svd.vae import decode
+from fanslymotion.pipeline.media.photo.load import load_photo
+from fanslymotion.pipeline.media.sizes import fit_photo
+from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.pipeline.sizes import fit_photo
+from fanslymotion.pipeline.resolve import resolve
 from fanslymotion.pipeline.windows import WindowPlan
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
@@ -43,7 +43,7 @@ class Studio:
     def __init__(self, model: str, steps: int | None) -> None:
         self.settings = Settings.from_env({"FANSLYMOTION_HOME": tempfile.mkdtemp()})
         self.presets = load_presets(self.settings)
-        self.renderers = RendererCache()
+        self.renderers = ModelCache()
         self.model, self.steps = model, steps
 
     def frames(
@@ -54,7 +54,7 @@ class Studio:
         one: only the first window.
         """
         request = VideoRequest(model=self.model, seconds=seconds, steps=self.steps, **changes)
-        order = settle(request, photo.size, find_model(self.model, self.presets, self.settings), self.presets)
+        order = resolve(request, photo.size, find_model(self.model, self.presets, self.settings), self.presets)
         if one:
             frames = order.clip.plan.frames
             order = replace(order, frames=frames, clip=replace(order.clip, plan=WindowPlan(frames, frames, 1, 0)))

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 from PIL import Image
@@ -101,9 +101,9 @@ def main() -> None:
 
 
 def claim_and_hand_back(jobs: Jobs) -> None:
-    row = state.claim(jobs.store, "bench", time.time())
+    row = transitions.claim(jobs.store, "bench", time.time())
     assert row is not None
-    state.hand_back(jobs.store, row.id, "bench", time.time())
+    transitions.hand_back(jobs.store, row.id, "bench", time.time())
 
 
 if __name__ == "__main__":

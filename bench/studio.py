@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import transitions
 from fanslymotion.settings import ROOT, Settings
 
 PHOTO = ROOT / "assets" / "sample.jpg"
@@ -41,11 +41,11 @@ class Page:
 
     def begin(self) -> str:
         job = self.jobs.submit(PHOTO, VideoRequest(seed=1))
-        state.claim(self.jobs.store, "bench", time.time())
+        transitions.claim(self.jobs.store, "bench", time.time())
         return job.id
 
     def say(self, job_id: str, text: str) -> None:
         store = self.jobs.store
         with store.write():
-            state.renew(store, job_id, "bench", {}, log=True)
-            state.add_event(store, job_id, time.time(), "log", text, "INFO")
+            transitions.renew(store, job_id, "bench", {}, log=True)
+            transitions.add_event(store, job_id, time.time(), "log", text, "INFO")

@@ -18,7 +18,7 @@ from typing import Any
 
 from browser import find_browser
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue.rows import photo_of
+from fanslymotion.queue.store.rows import photo_of
 from fanslymotion.queue.types import Status
 from playwright.async_api import Browser, BrowserContext, async_playwright
 from playwright.async_api import Page as Tab

@@ -5,38 +5,38 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from fanslymotion.pipeline.clip import ClipSettings, ClipState, begin, sample_clip
-from fanslymotion.pipeline.conditioning import draw, window_generator
-from fanslymotion.pipeline.sampler import Inputs, denoise
-from fanslymotion.pipeline.schedule import noise_schedule
+from fanslymotion.pipeline.families.svd.conditioning import draw, window_generator
+from fanslymotion.pipeline.families.svd.schedule import noise_schedule
+from fanslymotion.pipeline.sampling.euler import Inputs, denoise
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from PIL import Image
 
-Method = Callable[[Any, ClipSettings, Image.Image], tuple[torch.Tensor, WindowPlan]]
+Method = Callable[[Any, SamplingParams, Image.Image], tuple[torch.Tensor, WindowPlan]]
 """(renderer, clip, photo of the sampling size) -> latents (1, n ≥ plan.total, channels, h, w) and the windows used."""
 
 
 class Forget:
     """A keeper that keeps nothing."""
 
-    def step(self, state: ClipState) -> None:
+    def step(self, state: SamplingState) -> None:
         pass
 
-    def now(self, state: ClipState) -> None:
+    def now(self, state: SamplingState) -> None:
         pass
 
 
 def windows(**changes: Any) -> Method:
     """The product's own windows, with some of their options changed."""
 
-    def run(renderer: Any, clip: ClipSettings, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+    def run(renderer: Any, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
         clip = replace(clip, options=replace(clip.options, **changes))
         return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=Forget()), clip.plan
 
     return run
 
 
-def chained(renderer: Any, clip: ClipSettings, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+def chained(renderer: Any, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
     """Last-frame chaining: each clip starts from the last frame of the one before and knows nothing else of it."""
     frames = clip.plan.frames
     count = 1 + -(-(clip.plan.total - frames) // (frames - 1))
@@ -46,7 +46,7 @@ def chained(renderer: Any, clip: ClipSettings, photo: Image.Image) -> tuple[torc
     return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=Forget()), plan
 
 
-def co_denoised(renderer: Any, clip: ClipSettings, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+def co_denoised(renderer: Any, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
     """All windows take each step together and agree on the mean where they overlap (as MimicMotion does with poses)."""
     plan = clip.plan
     state = begin(renderer, clip, photo)

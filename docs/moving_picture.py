@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from fanslymotion.pipeline.ffmpeg import ffmpeg_path
+from fanslymotion.pipeline.media.ffmpeg import ffmpeg_path
 from fanslymotion.settings import ROOT
 from PIL import Image
 

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import httpx
 from fanslymotion.bench.browser import find_browser
-from fanslymotion.pipeline import tiny
+from fanslymotion.pipeline.families.svd import random_model
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.browser.puppet import Puppet
 from fanslymotion.tests.studio import free_port
@@ -113,7 +113,7 @@ def views(page: Page, url: str, done: str, live: str, name: str) -> None:
 def quiet_views(browser: Browser) -> None:
     """A job that failed, which needs no worker, and the login of a shared page."""
     with studio("--no-worker") as (url, home), studio("--no-worker", "--auth", "ann:secret") as (shared, _):
-        tiny.build(home / "models" / "svd-xt")  # only a full-size model can be "all on the GPU"
+        random_model.build(home / "models" / "svd-xt")  # only a full-size model can be "all on the GPU"
         puppet = Puppet(home, home / "models")
         job = puppet.take(name="mountains.jpg", resolution="1080p", model="svd-xt")
         puppet.progress(job, stage="sampling", step=4, steps=25, fraction=0.2)

@@ -19,18 +19,18 @@ from packaging.requirements import Requirement
 from ..errors import FanslymotionError, StoreError
 from ..fs import nearest_existing
 from ..messages import codes, texts
+from ..models.download.proxies import ignored_proxies
 from ..models.find import default_model
 from ..models.registry import list_models
-from ..pipeline import container, devices
-from ..pipeline.ffmpeg import CREATION_FLAGS, ffmpeg_path
-from ..pipeline.processor import cpu_name
-from ..pipeline.torch_build import torch_build
+from ..pipeline.hardware import container, devices
+from ..pipeline.hardware.cpu import cpu_name
+from ..pipeline.hardware.torch_build import torch_build
+from ..pipeline.media.ffmpeg import CREATION_FLAGS, ffmpeg_path
 from ..presets import Presets, load_presets
-from ..proxies import ignored_proxies
-from ..queue.causes import MISSING_CODE
+from ..queue.crash_diagnosis import MISSING_CODE
 from ..queue.jobs import MIN_FREE_BYTES, Jobs
 from ..queue.probe import round_trip
-from ..queue.types import Status, telling
+from ..queue.types import Status, representative_workers
 from ..settings import ROOT, Settings
 from . import loading
 from .diagnosis import Diagnosis, diagnose, fault_values, file_size, free_space, size
@@ -199,7 +199,7 @@ class Doctor:
     def worker(self) -> Iterator[Finding]:
         jobs = self.jobs
         workers, waiting = jobs.workers(), jobs.count(statuses=[Status.QUEUED])
-        telling_ones = telling(workers)
+        telling_ones = representative_workers(workers)
         living = [worker for worker in telling_ones if worker.alive]
         if telling_ones and telling_ones[0].state == "crashed":
             crashed = telling_ones[0]
@@ -406,7 +406,7 @@ def unwritable(folder: Path) -> str:
 def cannot_build_page(settings: Settings) -> str:
     """Why the page cannot be built, in a process of its own as at a start; "" when it can."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "fanslymotion.ui.trial"],
+        [sys.executable, "-P", "-m", "fanslymotion.ui.server.trial"],
         capture_output=True, encoding="utf-8", errors="replace", env=settings.environ() | UTF8,
     )  # fmt: skip
     if not done.returncode:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..fs import nearest_existing
 from ..messages import Message, as_message, codes, texts
-from ..pipeline.estimate import forecast
-from ..pipeline.plans import MemoryPlan
+from ..pipeline.families.base import MemoryPlan
+from ..pipeline.families.svd.cost import forecast
 from ..presets import Presets
 from ..queue.types import Event, Job, Status
 

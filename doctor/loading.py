@@ -8,10 +8,10 @@ import time
 import psutil
 
 from ..models.find import require_model
-from ..pipeline.models import UNET
-from ..pipeline.oom import is_oom
-from ..pipeline.outlook import outlook
-from ..pipeline.plans import Offload
+from ..pipeline.families.base import Offload
+from ..pipeline.families.svd.folder import UNET
+from ..pipeline.hardware.oom import is_oom
+from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..settings import Settings
@@ -23,15 +23,15 @@ OUT_OF_MEMORY = 3
 def main(settings: Settings, name: str) -> None:
     import torch
 
-    from ..pipeline.model_cache import RendererCache
-    from ..pipeline.renderer import Placement
+    from ..pipeline.families.svd.model import Placement
+    from ..pipeline.model_cache import ModelCache
 
     presets = load_presets(settings)
     model = require_model(name, presets, settings)
-    plan = outlook(VideoRequest(model=name), (16, 9), model, presets, settings)
+    plan = plan_request(VideoRequest(model=name), (16, 9), model, presets, settings)
     began = time.perf_counter()
     try:
-        renderer = RendererCache().get(model, placement=Placement.of(plan))
+        renderer = ModelCache().get(model, placement=Placement.of(plan))
         renderer.bring(UNET)  # the largest one: with model offload it waits in RAM until it computes
     except Exception as e:
         if not is_oom(e):

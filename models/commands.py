@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import Cancelled, ModelError
+from ..fs import users_files
 from ..messages import msg
 from ..presets import UpscalerPreset, load_presets
-from ..private import users_files
 from ..settings import Settings
-from .download import gigabytes
-from .downloads import Downloads, DownloadState
+from .download.background import Downloads, DownloadState
+from .download.model import gigabytes
 from .registry import ModelEntry, check, list_models, list_upscalers, remove, use_folder
 
 models_app = typer.Typer(no_args_is_help=True, help="See, download, check and remove models and upscalers.")

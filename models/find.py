@@ -4,9 +4,9 @@ from pathlib import Path
 
 from ..errors import BadInput, ModelError, PresetError
 from ..messages import msg
-from ..pipeline.models import ModelFolder, check_folder, folder_preset
-from ..pipeline.tiny import FRAMES, HEIGHT, WIDTH
-from ..pipeline.upscale.files import UpscalerFile, check_upscaler
+from ..pipeline.families.svd.folder import ModelFolder, check_folder, folder_preset
+from ..pipeline.families.svd.random_model import FRAMES, HEIGHT, WIDTH
+from ..pipeline.media.upscale.files import UpscalerFile, check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets
 from ..settings import ROOT, Settings, own_path
 
@@ -53,7 +53,7 @@ def default_model(presets: Presets, settings: Settings) -> str:
 
 
 def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
-    """The random test model's place; `tiny.build` fills it when the renderer is loaded."""
+    """The random test model's place; `random_model.build` fills it when the renderer is loaded."""
     size = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "loop": 0, "trim": 0, "latent_rgb": None}
     return ModelFolder(preset.model_copy(update=size), settings.models / "mini-random", random=True)
 

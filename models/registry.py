@@ -12,15 +12,15 @@ from typing import Any
 from ..errors import BadInput, ModelError
 from ..fs import retry_in_use, write_whole
 from ..messages import Message, msg
-from ..pipeline.models import check_folder, folder_preset
-from ..pipeline.upscale.files import check_upscaler
+from ..pipeline.families.svd.folder import check_folder, folder_preset
+from ..pipeline.media.upscale.files import check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..settings import Settings, own_path
-from .download import Manifest, folder_of
-from .downloads import Downloads, DownloadState, partial_bytes
-from .fetch import hash_matches, new_hash
+from .download.background import Downloads, DownloadState, partial_bytes
+from .download.http import hash_matches, new_hash
+from .download.hub import RemoteFile
+from .download.model import Manifest, folder_of
 from .find import find_model, preset_folder
-from .hub import RemoteFile
 
 PATIENCE = 10.0
 """Seconds for a worker to let a model go: its next heartbeat, and the time to free the memory."""

@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..fs import commit, make_folder, part_path
-from .clip import ClipState
-from .conditioning import Conditioning
+from .families.svd.conditioning import Conditioning
+from .sampling.windowed import SamplingState
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ KEPT = 2
 class Saved:
     """A checkpoint read back. note: what the writer of the job wanted to find again (JSON)."""
 
-    state: ClipState
+    state: SamplingState
     note: dict[str, Any]
 
 
@@ -66,7 +66,7 @@ def numbered(folder: Path) -> list[tuple[int, Path]]:
 
 
 class Checkpoints:
-    """The checkpoints of one job in its work folder. Is the `Keeper` that `sample_clip` asks for.
+    """The checkpoints of one job in its work folder. Is the `CheckpointSink` that `sample_clip` asks for.
 
     key: stands for everything that decides the latents; a checkpoint with another key is not this job's.
     note: called at each write for what is to be kept along.
@@ -91,11 +91,11 @@ class Checkpoints:
         self._number = max((number for number, _ in numbered(self.folder)), default=0)
         self._failed = False
 
-    def step(self, state: ClipState) -> None:
+    def step(self, state: SamplingState) -> None:
         if self.clock() >= self._due:
             self.now(state)
 
-    def now(self, state: ClipState) -> None:
+    def now(self, state: SamplingState) -> None:
         """Write at once. A full disk costs the checkpoint, not the job: it is logged, and sampling goes on."""
         began = self.clock()
         try:
@@ -122,7 +122,7 @@ class Checkpoints:
         for _, path in numbered(self.folder):
             _delete(path)
 
-    def _write(self, state: ClipState) -> None:
+    def _write(self, state: SamplingState) -> None:
         tensors = {
             "embedding": state.conditioning.embedding,
             "image": state.conditioning.latents,
@@ -158,7 +158,7 @@ class Checkpoints:
         header, tensors = _read_whole(path)
         if header["key"] != self.key:
             raise ValueError("it belongs to other settings, another photo or another model")
-        state = ClipState(
+        state = SamplingState(
             conditioning=Conditioning(tensors["embedding"], tensors["image"]),
             rng=tensors["rng"],
             noise_dtype=getattr(torch, header["noise_dtype"]),

@@ -1,16 +1,13 @@
 """Keep the loaded model warm between jobs, and load another one so that the wait can be cancelled."""
 
-import gc
 import threading
 from collections.abc import Callable
 
-import torch
-
 from ..errors import Cancelled
-from .heap import return_heap
-from .models import ModelFolder, check_folder
+from .families.svd.folder import ModelFolder, check_folder
+from .families.svd.model import LoadedModel, Placement, choose_placement, load
+from .hardware.free_memory import free_memory
 from .progress import PARTS
-from .renderer import Placement, Renderer, choose_placement, load
 
 PartCallback = Callable[[str, int], None]
 """Called a few times a second while a model loads, with the part in work and the count of finished ones. May raise."""
@@ -18,7 +15,7 @@ PartCallback = Callable[[str, int], None]
 POLL_SECONDS = 0.2
 
 
-class RendererCache:
+class ModelCache:
     """Keeps one renderer. For one worker thread at a time; a lock makes a second one wait, not break.
 
     shortcuts: as for `load`.
@@ -27,7 +24,7 @@ class RendererCache:
     def __init__(self, shortcuts: bool = True) -> None:
         self._shortcuts = shortcuts
         self._lock = threading.Lock()
-        self._renderer: Renderer | None = None
+        self._renderer: LoadedModel | None = None
         self._loading: _Loading | None = None
 
     def get(
@@ -35,7 +32,7 @@ class RendererCache:
         model: ModelFolder,
         on_part: PartCallback = lambda part, done: None,
         placement: Placement | None = None,
-    ) -> Renderer:
+    ) -> LoadedModel:
         """The warm renderer of this model at this place, or load it. Raise ModelError when its folder is not whole.
 
         `on_part` runs in the caller's thread while another one loads, so that raising Cancelled there ends the wait at
@@ -87,30 +84,20 @@ class RendererCache:
             free_memory()
 
 
-def free_memory() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        empty = getattr(torch.accelerator, "empty_host_cache", None)  # page-locked memory; not in torch 2.10
-        if empty is not None:
-            empty()
-    return_heap()
-
-
 class _Loading:
     """One load on a thread of its own: disk reads cannot be interrupted, the wait for them can."""
 
     def __init__(self, model: ModelFolder, placement: Placement, shortcuts: bool) -> None:
         self._done = 0
         self._stop = threading.Event()
-        self._result: Renderer | None = None
+        self._result: LoadedModel | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(
             target=self._run, args=(model, placement, shortcuts), name="fanslymotion-load", daemon=True
         )
         self._thread.start()
 
-    def wait(self, on_part: PartCallback) -> Renderer:
+    def wait(self, on_part: PartCallback) -> LoadedModel:
         try:
             on_part(PARTS[0], 0)
             while self._thread.is_alive():

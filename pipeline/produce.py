@@ -18,35 +18,36 @@ from ..messages import Message, msg, template
 from ..presets import Presets
 from ..settings import Settings
 from .checkpoint import INTERVAL, Checkpoints
-from .clip import ClipState, begin, sample_clip
-from .clock import JobClock, load_times, store_times
-from .decode import decode
-from .detail import with_detail
-from .detail_size import enlarged, photo_for_detail, too_small
-from .encode import VideoEncoder
-from .estimate import forecast, piece, tile_side
-from .film import Film
-from .frame_checks import FrameGuard
-from .interpolate import interpolate
-from .ladder import Ladder
-from .machine import Machine
-from .model_cache import RendererCache, free_memory
-from .models import ModelFolder
-from .nan_checks import NotFinite
-from .oom import is_oom, is_ram
-from .order import Order, fitted, settle
-from .photo import load_photo
-from .plans import SIZE, MemoryPlan
+from .eta import JobClock, load_times, store_times
+from .families.base import SIZE, MemoryPlan
+from .families.nan_checks import NotFinite
+from .families.svd.cost import forecast, piece, tile_side
+from .families.svd.folder import ModelFolder
+from .families.svd.model import LoadedModel, Placement
+from .families.svd.vae import decode
+from .hardware.free_memory import free_memory
+from .hardware.machine import Machine
+from .hardware.oom import is_oom, is_ram
+from .hardware.vram import forbid_spilling
+from .media.detail.detail import with_detail
+from .media.detail.size import enlarged, photo_for_detail, too_small
+from .media.encode import VideoEncoder
+from .media.encoder_thread import EncoderThread
+from .media.frame_checks import FrameGuard
+from .media.interpolate import interpolate
+from .media.photo.load import load_photo
+from .media.sizes import fit_photo
+from .media.upscale.files import UpscalerFile
+from .media.upscale.sides import TileSides, take_smaller_tiles
+from .media.upscale.steady import GaveUp, LearnedDetail
+from .media.upscale.upscaler import Upscaler
+from .memory.fallback import MemoryFallback
+from .model_cache import ModelCache
 from .preview import Previewer, fit_previewer
 from .progress import PARTS, Progress, ProgressCallback, Stage, ignore
-from .renderer import Placement, Renderer
 from .request import VideoRequest, VideoResult
-from .sizes import fit_photo
-from .upscale.files import UpscalerFile
-from .upscale.sides import TileSides, take_smaller_tiles
-from .upscale.steady import GaveUp, LearnedDetail
-from .upscale.upscaler import Upscaler
-from .video_memory import forbid_spilling
+from .resolve import ResolvedRequest, resolve, with_plan
+from .sampling.windowed import SamplingState, begin, sample_clip
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def produce(
     work: Path,
     settings: Settings,
     presets: Presets,
-    renderers: RendererCache,
+    renderers: ModelCache,
     progress: ProgressCallback = ignore,
     record: dict[str, Any] | None = None,
     measures: dict[str, Any] | None = None,
@@ -94,18 +95,18 @@ def produce(
     machine: to plan the memory for; by default this one as it is now.
     killed: the stage in which the system killed the process of the last attempt because memory ran out.
     Raise BadInput, ModelError or RenderError with a sentence for the user; its notes say what had been tried. Out of
-    memory is no error: the job steps down and goes on (`ladder.py`).
+    memory is no error: the job steps down and goes on (`fallback.py`).
     """
     image = load_photo(photo)
-    order = settle(request, image.size, model, presets, upscaler=upscaler)
-    ladder = Ladder(request, image.size, model, presets, settings, work, machine, killed, upscaler)
+    order = resolve(request, image.size, model, presets, upscaler=upscaler)
+    ladder = MemoryFallback(request, image.size, model, presets, settings, work, machine, killed, upscaler)
     if killed in (Stage.DECODING, Stage.SAVING):
         take_smaller_tiles(work)
     while True:
         plan = ladder.plan
         if plan.device == "cuda":
             forbid_spilling(forecast(plan).limit, plan.machine.vram_total)
-        job = _Job(fitted(order, plan), plan, photo, image, out, work, settings, renderers, progress, record or {})
+        job = _Job(with_plan(order, plan), plan, photo, image, out, work, settings, renderers, progress, record or {})
         go_on: Callable[[], object] | None = None
         try:
             result = job.run(checkpoint_seconds)
@@ -135,14 +136,14 @@ class _Job:
 
     def __init__(
         self,
-        order: Order,
+        order: ResolvedRequest,
         memory: MemoryPlan,
         photo: Path,
         image: Image.Image,
         out: Path,
         work: Path,
         settings: Settings,
-        renderers: RendererCache,
+        renderers: ModelCache,
         progress: ProgressCallback,
         record: dict[str, Any],
     ) -> None:
@@ -186,7 +187,7 @@ class _Job:
         self.measures["checkpoint_seconds"] = keeper.seconds
         return self._result(renderer)
 
-    def _load(self) -> Renderer:
+    def _load(self) -> LoadedModel:
         model, clock = self.order.model, self.clock
         if model.random:
             self._warn(RANDOM_MODEL)
@@ -224,7 +225,7 @@ class _Job:
         self.chunk = self.memory.decode_chunk
         return renderer
 
-    def _condition(self, renderer: Renderer, keeper: Checkpoints) -> ClipState:
+    def _condition(self, renderer: LoadedModel, keeper: Checkpoints) -> SamplingState:
         """The photo as the model sees it, or the state a checkpoint holds."""
         self._report(Progress(Stage.CONDITIONING, steps=1))
         saved = keeper.load()
@@ -247,7 +248,7 @@ class _Job:
         )
         return state
 
-    def _sample(self, renderer: Renderer, keeper: Checkpoints, state: ClipState) -> torch.Tensor:
+    def _sample(self, renderer: LoadedModel, keeper: Checkpoints, state: SamplingState) -> torch.Tensor:
         plan, steps = self.order.clip.plan, self.order.clip.steps
         whole = plan.count * steps
 
@@ -301,7 +302,7 @@ class _Job:
             return None
         return LearnedDetail(Upscaler(file, device, number), size, sides, self._warn)
 
-    def _film(self, renderer: Renderer, latents: torch.Tensor) -> None:
+    def _film(self, renderer: LoadedModel, latents: torch.Tensor) -> None:
         """Make the file; a second time, from its beginning, when the upscaler has found no memory at all."""
         detail = self._detail()
         try:
@@ -314,7 +315,7 @@ class _Job:
         self._filmed(renderer, latents, detail, None)
 
     def _filmed(
-        self, renderer: Renderer, latents: torch.Tensor, detail: np.ndarray | None, learned: LearnedDetail | None
+        self, renderer: LoadedModel, latents: torch.Tensor, detail: np.ndarray | None, learned: LearnedDetail | None
     ) -> None:
         """Decode here, interpolate and encode on a thread beside it."""
         order = self.order
@@ -329,7 +330,7 @@ class _Job:
 
         report()
         # What waits for an upscaler waits long: the fewer frames, the truer the time that is still shown.
-        film = Film(partial(self._encode, detail, learned), depth=2 if learned else max(4, self.chunk))
+        film = EncoderThread(partial(self._encode, detail, learned), depth=2 if learned else max(4, self.chunk))
         if learned:
             learned.between = film.check
         try:
@@ -377,7 +378,7 @@ class _Job:
             for frame in interpolate(frames, order.interpolation, order.shown):
                 encoder.write(frame)
 
-    def _result(self, renderer: Renderer) -> VideoResult:
+    def _result(self, renderer: LoadedModel) -> VideoResult:
         order = self.order
         store_times(self._times, self.kind, self.clock.rates)
         return VideoResult(
@@ -406,7 +407,7 @@ class _Job:
         self.warnings.append(what)
         log.warning("%s", what)
 
-    def _log_resumed(self, state: ClipState) -> None:
+    def _log_resumed(self, state: SamplingState) -> None:
         plan, steps = self.order.clip.plan, self.order.clip.steps
         if state.window == plan.count:
             log.info("Checkpoint found: resumed after sampling, at decoding")

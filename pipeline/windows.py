@@ -1,7 +1,7 @@
 """A long clip as overlapping windows: how many, where each begins, how a later one is tied to the earlier. No torch.
 
 A video diffusion model draws a fixed number of frames at once. Longer clips are sampled window after window; the
-frames two windows share are pinned to the earlier one's (see `sampler.Pin`), so that motion goes on across the seam.
+frames two windows share are pinned to the earlier one's (see `euler.Pin`), so that motion goes on across the seam.
 """
 
 import math

@@ -19,7 +19,7 @@ from huey.serializer import Serializer
 from ..errors import StoreError
 from ..messages import msg
 from ..settings import Settings
-from .database import postgres_limits
+from .store.database import postgres_limits
 
 log = logging.getLogger(__name__)
 

@@ -12,23 +12,23 @@ from ..errors import BadInput, ModelError, NotFound, StoreError
 from ..fs import make_folder
 from ..messages import Message, codes, msg
 from ..models.find import find_upscaler, require_model
-from ..pipeline.photo import read_photo, save_photo
+from ..pipeline.media.photo.load import read_photo, save_photo
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..settings import Settings
-from . import listing, state
 from .broker import make_huey, register
-from .codes import RELEASE, RESTART
-from .damage import DamagedError
-from .folders import Filling, delete_job
-from .listing import Owner
-from .order import position_at, put, swap_among_own
-from .presence import Presence
-from .records import Record, keep_record
-from .recovery import Sweeper
-from .rows import WORK_NAME, photo_of, read_message, to_event, to_job, write_messages
-from .store import Store
-from .types import Event, Job, Page, Sought, Status, WorkerInfo
+from .job_folders import Filling, delete_job
+from .liveness.exit_codes import RELEASE, RESTART
+from .liveness.presence import Presence
+from .liveness.recovery import Sweeper
+from .store import listing, transitions
+from .store.damage import DamagedError
+from .store.listing import Owner
+from .store.positions import position_at, put, swap_among_own
+from .store.records import Record, keep_record
+from .store.rows import WORK_NAME, photo_of, read_message, to_event, to_job, write_messages
+from .store.store import Store
+from .types import Event, Job, JobFilter, Page, Status, WorkerInfo
 
 MIN_FREE_BYTES = 64 << 20
 """A new job is refused on a disk with less than this."""
@@ -138,7 +138,7 @@ class Jobs:
         *,
         owner: Owner = None,
         statuses: Iterable[Status] | None = None,
-        sought: Sought | None = None,
+        sought: JobFilter | None = None,
         limit: int = 100,
         offset: int = 0,
         after: tuple[float, str] | None = None,
@@ -155,7 +155,7 @@ class Jobs:
             return [to_job(row, self.settings, places.get(row.id, 0)) for row in rows]
 
     def count(
-        self, *, owner: Owner = None, statuses: Iterable[Status] | None = None, sought: Sought | None = None
+        self, *, owner: Owner = None, statuses: Iterable[Status] | None = None, sought: JobFilter | None = None
     ) -> int:
         with self.store.errors():
             return listing.count(self.store, owner, statuses, sought)
@@ -180,7 +180,7 @@ class Jobs:
         return {form for name in found for form in (name, Path(name).stem)}
 
     def samples(self, job_id: str, limit: int) -> "list[dict[str, Any]]":
-        """What the device did while the job ran, oldest first: the newest of `watch.Sample`, with their `time`."""
+        """The newest `device_samples.Sample`s of the job, with their `time`, oldest first."""
         event = self._tables.Event
         mine = (event.job == job_id) & (event.kind == "watch")
         with self.store.errors():
@@ -208,7 +208,7 @@ class Jobs:
     def cancel(self, job_id: str, owner: Owner = None) -> Job:
         """Ask it to end: at once when it waits, at the next step when it runs, no effect when it has ended."""
         job = self.get(job_id, owner)
-        state.ask_cancel(self.store, job_id, time.time())
+        transitions.ask_cancel(self.store, job_id, time.time())
         if job.status is Status.RUNNING:  # a dead worker would never see it
             Sweeper(self.store).sweep(time.monotonic(), time.time())
         after = self.get(job_id)
@@ -271,7 +271,7 @@ class Jobs:
     @property
     def paused(self) -> bool:
         with self.store.errors():
-            return state.paused(self.store)
+            return transitions.paused(self.store)
 
     @property
     def notice(self) -> Message:
@@ -363,9 +363,9 @@ class Jobs:
             created=now,
             warnings=write_messages(notes),
         ).execute()
-        state.add_event(self.store, job_id, now, "status", Status.QUEUED)
+        transitions.add_event(self.store, job_id, now, "status", Status.QUEUED)
         for note in notes:
-            state.add_event(self.store, job_id, now, "log", f"[WARN] {note}", level="WARNING")
+            transitions.add_event(self.store, job_id, now, "log", f"[WARN] {note}", level="WARNING")
 
     def _send(self, job_id: str) -> None:
         """Wake a consumer. A message that cannot be sent is no loss: a worker looks for waiting jobs by itself."""

@@ -82,7 +82,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Sought:
+class JobFilter:
     """What a list of jobs is narrowed to; the defaults narrow nothing. text: part of the name, in any case.
 
     since: Unix seconds; only jobs that ended later.
@@ -112,7 +112,7 @@ class Event:
     """One thing that happened to a job. id grows over all jobs.
 
     kind: `log` (a line, with `level` DEBUG..ERROR), `status` (`text` is the new status), `watch` (`text` is a sample
-    of `watch.Watcher` as JSON) or `fault` (`text` is a fault's code, `data` its values).
+    of `device_samples.Watcher` as JSON) or `fault` (`text` is a fault's code, `data` its values).
     """
 
     id: int
@@ -151,7 +151,7 @@ class WorkerInfo:
     cause: Message = NO_CAUSE
 
 
-def telling(workers: list[WorkerInfo]) -> list[WorkerInfo]:
+def representative_workers(workers: list[WorkerInfo]) -> list[WorkerInfo]:
     """Those that say how things stand: the living; where none lives, the one last heard of, for it says why.
 
     One that only starts is not heard yet: where its predecessor crashed, it may well be the next to do so.

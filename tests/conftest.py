@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.bench.tiny_home import random_mini
-from fanslymotion.pipeline import tiny
+from fanslymotion.pipeline.families.svd import random_model
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import ROOT, Settings
 from fanslymotion.tests import databases
@@ -50,10 +50,10 @@ def built_model() -> Path:
     By a process of its own, so that torch does not come into this one. `build` is whole or absent, and gives way to
     another process that was quicker: xdist's ask for it at the same moment.
     """
-    made_of = [inspect.getsource(tiny), *map(version, ("torch", "diffusers", "transformers"))]
+    made_of = [inspect.getsource(random_model), *map(version, ("torch", "diffusers", "transformers"))]
     built = ROOT / "build" / "tests" / f"mini-random-{hashlib.sha256(''.join(made_of).encode()).hexdigest()[:12]}"
     if not (built / "model_index.json").is_file():
-        code = f"import sys, pathlib; from {tiny.__name__} import build; build(pathlib.Path(sys.argv[1]))"
+        code = f"import sys, pathlib; from {random_model.__name__} import build; build(pathlib.Path(sys.argv[1]))"
         subprocess.run([sys.executable, "-c", code, str(built)], check=True)
     return built
 

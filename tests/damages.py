@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-from fanslymotion.queue import pages
+from fanslymotion.queue.store.rescue import pages
 
 PAGE = 4096
 

@@ -1,6 +1,6 @@
 """Change one thing in a file, run its tests, see whether they notice: what the tests of the careful parts are worth.
 
-    bash tests/run.sh mutation [FILE...]          all of TESTS, or those named: queue/state.py
+    bash tests/run.sh mutation [FILE...]          all of TESTS, or those named: queue/store/transitions.py
 
 mutmut works in a copy below build/mutation, in which the checkout is a folder called `fanslymotion`: there it finds
 the package under its own name. Prints one line a file, and below it the changes that no test noticed; exit code 1 for
@@ -19,11 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "build" / "mutation"
 
 TESTS = {
-    "queue/state.py": ["queue/test_state.py", "queue/test_laws.py"],
+    "queue/store/transitions.py": ["queue/test_state.py", "queue/test_laws.py"],
     "pipeline/windows.py": ["pipeline/test_window_plans.py"],
-    "pipeline/memory.py": ["memory/test_plan.py", "memory/test_fallback_laws.py"],
+    "pipeline/memory/planner.py": ["memory/test_plan.py", "memory/test_fallback_laws.py"],
     "pipeline/guard.py": ["pipeline/test_guard.py"],
-    "models/fetch.py": ["models/test_download.py"],
+    "models/download/http.py": ["models/test_download.py"],
 }
 """File: the files of tests/unit that are its own."""
 

@@ -66,7 +66,8 @@ def install(folder: Path, load: float, idle_seconds: float) -> dict[str, str]:
     """Environment for a process that finds this card, at `load` per cent, and is told sooner that it idles."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pynvml.py").write_text(
-        "import sys\nfrom fanslymotion.queue import watch\nfrom fanslymotion.tests.nvml import Nvml\n"
+        "import sys\nfrom fanslymotion.queue.worker import device_samples as watch\n"
+        "from fanslymotion.tests.nvml import Nvml\n"
         f"watch.IDLE_SECONDS = {idle_seconds}\nsys.modules[__name__] = Nvml(load={load})\n",
         encoding="utf-8",
     )

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import torch
-from fanslymotion.pipeline.upscale.network import Network
-from fanslymotion.pipeline.upscale.networks import build
+from fanslymotion.pipeline.media.upscale.network import Network
+from fanslymotion.pipeline.media.upscale.networks import build
 from safetensors.torch import save_file
 
 COMPACT = Network("compact", 8, 3, 4)

@@ -18,7 +18,7 @@ from ..errors import FanslymotionError, NotFound
 from ..queue.complaint import Complaint
 from ..queue.jobs import Jobs
 from ..queue.types import Event, Job
-from .refuse import in_each_language
+from .error_response import in_each_language
 
 log = logging.getLogger(__name__)
 

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from ..errors import BadInput, FanslymotionError, StartError
+from ..fs import private_files
 from ..messages import msg
-from ..private import private_files
 from ..settings import Settings
-from .connections import Limits, raise_handle_limit, sweep, with_limits
-from .ended import EndedSessions
-from .logins import Logins, make_login, session_key
-from .page_log import LOG_CONFIG
+from .auth.ended_sessions import EndedSessions
+from .auth.logins import Logins, make_login, session_key
+from .server.connections import Limits, raise_handle_limit, sweep, with_limits
+from .server.page_log import LOG_CONFIG
 
 if TYPE_CHECKING:
-    from .studio import Studio
+    from .context import Studio
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def serve(
         logins = Logins(passwords, session_key(settings.home), EndedSessions(settings.home / "ended-sessions"))
         app, closing = _build(settings, logins, host)
         if with_worker:
-            from ..queue.supervisor import Supervisor
+            from ..queue.liveness.supervisor import Supervisor
 
             ending.enter_context(Supervisor(settings))
         # What a power cut or a kill has broken off goes on, as unfinished jobs do.
@@ -228,7 +228,7 @@ def build(settings: Settings, logins: Logins, host: str) -> "Studio":
     # Another program's variable of that name is not heeded either: its folder may be somebody else's.
     os.environ["GRADIO_TEMP_DIR"] = str(settings.home / "gradio")
     try:
-        from .web import build_app
+        from .app import build_app
 
         return build_app(settings, logins, host)
     except FanslymotionError:
@@ -249,7 +249,7 @@ def build(settings: Settings, logins: Logins, host: str) -> "Studio":
 
 def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[..., object], Callable[[], None]]:
     studio = build(settings, logins, host)
-    from ..queue.adopt import look_after
+    from ..queue.store.import_orphans import look_after
 
     threading.Thread(target=look_after, args=(studio.jobs.store,), name="adopt", daemon=True).start()
     return studio.guard, studio.live.close
@@ -267,7 +267,7 @@ def keep_trace(folder: Path, error: BaseException) -> Path | None:
 
 
 def _resume_downloads(settings: Settings) -> None:
-    from ..models.downloads import Downloads
+    from ..models.download.background import Downloads
 
     try:
         for name in Downloads(settings).resume():

@@ -10,11 +10,11 @@ from PIL import Image
 from ..errors import RenderError
 from ..fs import write_whole
 from ..messages import msg
-from ..pipeline.ffmpeg import CREATION_FLAGS, ffmpeg_path
-from ..pipeline.photo import jpeg_view
-from ..queue.rows import photo_of
+from ..pipeline.media.ffmpeg import CREATION_FLAGS, ffmpeg_path
+from ..pipeline.media.photo.load import jpeg_view
+from ..queue.store.rows import photo_of
 from ..queue.types import Job
-from .photos import POSTER_SIDE, make_poster
+from .uploads.photos import POSTER_SIDE, make_poster
 
 SECONDS = 60.0
 """That ffmpeg may take for one frame, on a busy machine."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.rows import PHOTO_NAME, RECORD_NAME, VIDEO_NAME, photo_of
+from fanslymotion.queue.store.rows import PHOTO_NAME, RECORD_NAME, VIDEO_NAME, photo_of
 from fanslymotion.queue.types import Job, Status
 
 from .processes import frames_hash

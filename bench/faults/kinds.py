@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.state import MAX_LOSSES, place_of
+from fanslymotion.queue.store.transitions import MAX_LOSSES, place_of
 from fanslymotion.queue.types import Status
 
 from . import disk, proxy

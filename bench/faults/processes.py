@@ -9,13 +9,13 @@ from pathlib import Path
 
 import httpx
 import psutil
-from fanslymotion.pipeline.ffmpeg import ffmpeg_path
+from fanslymotion.pipeline.media.ffmpeg import ffmpeg_path
 from fanslymotion.settings import ROOT, Settings
 
 STUDIO = """
 import os, sys, threading
 from pathlib import Path
-from fanslymotion.queue.supervisor import Supervisor
+from fanslymotion.queue.liveness.supervisor import Supervisor
 from fanslymotion.settings import Settings
 log = open(sys.argv[1], "a", encoding="utf-8", buffering=1)
 Supervisor(Settings.from_env(), echo=lambda line: log.write(line + "\\n")).start()
@@ -98,7 +98,7 @@ class Page(Machine):
     def worker(self) -> int:
         try:
             children = psutil.Process(self.pid).children() if self.running else []
-            return next((child.pid for child in children if "fanslymotion.queue.worker" in child.cmdline()), 0)
+            return next((child.pid for child in children if "fanslymotion.queue.worker.main" in child.cmdline()), 0)
         except psutil.Error:
             return 0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 import torch
-from fanslymotion.pipeline import devices
+from fanslymotion.pipeline.hardware import devices
 from safetensors.torch import save_file
 
 from .harness import GIB, SEED, Bench, Figures, StepClock, free, peaks, reset_peak, timed

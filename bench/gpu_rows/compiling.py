@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fanslymotion.pipeline.clip import begin
+from fanslymotion.pipeline.sampling.windowed import begin
 from safetensors.torch import load_file, save_file
 
 from . import patches

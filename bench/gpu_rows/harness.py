@@ -14,14 +14,14 @@ from statistics import median
 from typing import Any
 
 import torch
-from fanslymotion.pipeline.clip import ClipSettings, ClipState
-from fanslymotion.pipeline.conditioning import Motion
-from fanslymotion.pipeline.models import ModelFolder, folder_preset
-from fanslymotion.pipeline.photo import load_photo
-from fanslymotion.pipeline.plans import Offload
-from fanslymotion.pipeline.renderer import Placement
-from fanslymotion.pipeline.sampler import Guidance
-from fanslymotion.pipeline.sizes import fit_photo
+from fanslymotion.pipeline.families.base import Offload
+from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
+from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
+from fanslymotion.pipeline.families.svd.model import Placement
+from fanslymotion.pipeline.media.photo.load import load_photo
+from fanslymotion.pipeline.media.sizes import fit_photo
+from fanslymotion.pipeline.sampling.euler import Guidance
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState
 from fanslymotion.pipeline.windows import WindowOptions, plan_windows
 from fanslymotion.settings import ROOT
 from PIL import Image
@@ -75,7 +75,7 @@ class Bench:
     def placement(self, offload: Offload = Offload.NONE) -> Placement:
         return Placement(self.device, self.dtype, offload)
 
-    def clip(self, steps: int = 0, **changes: Any) -> ClipSettings:
+    def clip(self, steps: int = 0, **changes: Any) -> SamplingParams:
         """One window at the model's own size, with the guidance of SVD-XT."""
         preset = self.folder.preset
         known: dict[str, Any] = {
@@ -85,11 +85,11 @@ class Bench:
             "steps": steps or self.steps,
             "schedule": "karras",
             "guidance": Guidance(1.0, 3.0),
-            "motion": Motion(fps=7, bucket=127, noise_aug=0.02),
+            "motion": MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
             "plan": plan_windows(preset.frames, preset.frames),
             "options": WindowOptions(),
         }
-        return ClipSettings(**(known | changes))
+        return SamplingParams(**(known | changes))
 
     def photo(self) -> Image.Image:
         preset = self.folder.preset
@@ -185,9 +185,9 @@ class StepClock:
 class Nowhere:
     """A keeper that keeps nothing."""
 
-    def step(self, state: ClipState) -> None: ...
+    def step(self, state: SamplingState) -> None: ...
 
-    def now(self, state: ClipState) -> None: ...
+    def now(self, state: SamplingState) -> None: ...
 
 
 def difference(found: torch.Tensor, wanted: torch.Tensor) -> dict[str, Any]:

@@ -13,16 +13,17 @@ import numpy as np
 import torch
 from fanslymotion.errors import HandBack
 from fanslymotion.models.find import find_model
-from fanslymotion.pipeline import devices, produce
-from fanslymotion.pipeline.estimate import forecast
-from fanslymotion.pipeline.frame_checks import FrameGuard
-from fanslymotion.pipeline.interpolate import interpolate
-from fanslymotion.pipeline.ladder import Ladder
-from fanslymotion.pipeline.model_cache import RendererCache
-from fanslymotion.pipeline.outlook import outlook
+from fanslymotion.pipeline import produce
+from fanslymotion.pipeline.families.svd.cost import forecast
+from fanslymotion.pipeline.hardware import devices
+from fanslymotion.pipeline.hardware.units import CONTEXT
+from fanslymotion.pipeline.media.frame_checks import FrameGuard
+from fanslymotion.pipeline.media.interpolate import interpolate
+from fanslymotion.pipeline.memory.fallback import MemoryFallback
+from fanslymotion.pipeline.memory.forecast import plan_request
+from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.pipeline.units import CONTEXT
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
 
@@ -179,7 +180,7 @@ def _limited(bench: Bench, limit: int) -> tuple[dict[str, Any], torch.Tensor | N
             resolution="720p", seconds=1, quality="sampled", model=str(bench.model), seed=SEED, steps=3
         )
         model = find_model(wanted.model, presets, settings)
-        plan = outlook(wanted, (1600, 900), model, presets, settings, machine=machine)
+        plan = plan_request(wanted, (1600, 900), model, presets, settings, machine=machine)
         expected = forecast(plan)
         found: dict[str, Any] = {"plan": plan.settings, "placement": plan.placement, "fits": expected.fits}
         planned = (Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
@@ -195,7 +196,7 @@ def _limited(bench: Bench, limit: int) -> tuple[dict[str, Any], torch.Tensor | N
                 work=settings.home / "work",
                 settings=settings,
                 presets=presets,
-                renderers=RendererCache(),
+                renderers=ModelCache(),
                 progress=stages,
                 measures=measures,
                 machine=machine,
@@ -225,26 +226,26 @@ def _limited(bench: Bench, limit: int) -> tuple[dict[str, Any], torch.Tensor | N
 @contextmanager
 def _noting(fallbacks: list[str]) -> Iterator[None]:
     """Note each plan that a job steps down to, and why."""
-    step_down = Ladder.step_down
+    step_down = MemoryFallback.step_down
 
-    def noted(self: Ladder, stage: Stage, error: str, ram: bool = False) -> bool:
+    def noted(self: MemoryFallback, stage: Stage, error: str, ram: bool = False) -> bool:
         fallbacks.append(f"{stage}: {error.splitlines()[0][:160]}")
         held = step_down(self, stage, error, ram)
         fallbacks.append(f"-> {self.plan.settings}")
         return held
 
-    Ladder.step_down = noted
+    MemoryFallback.step_down = noted
     try:
         yield
     finally:
-        Ladder.step_down = step_down
+        MemoryFallback.step_down = step_down
 
 
 def mini(bench: Bench, figures: Figures) -> None:
     """The bundled model's whole job, its resume on this device, and interpolation alone."""
     with home(2, 3) if bench.tiny else home() as settings:
         presets = load_presets(settings)
-        renderers = RendererCache()
+        renderers = ModelCache()
         request = VideoRequest(resolution="480p", seconds=2 if bench.tiny else 6, quality="standard", seed=SEED)
         if bench.tiny:
             request = replace(request, model=str(bench.model), steps=3)

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from fanslymotion.errors import HandBack
 from fanslymotion.pipeline.checkpoint import Checkpoints
-from fanslymotion.pipeline.clip import ClipSettings, ClipState, begin, sample_clip
-from fanslymotion.pipeline.decode import decode
-from fanslymotion.pipeline.estimate import PIECES
-from fanslymotion.pipeline.model_cache import RendererCache
-from fanslymotion.pipeline.renderer import Renderer
-from fanslymotion.pipeline.sampler import Guidance
+from fanslymotion.pipeline.families.svd.cost import PIECES
+from fanslymotion.pipeline.families.svd.model import LoadedModel
+from fanslymotion.pipeline.families.svd.vae import decode
+from fanslymotion.pipeline.model_cache import ModelCache
+from fanslymotion.pipeline.sampling.euler import Guidance
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend
 
@@ -32,25 +32,27 @@ LOW = 0.5
 """Noise level under which guidance does little (arXiv 2404.07724)."""
 
 
-def load(bench: Bench, figures: Figures) -> Renderer:
-    seconds, renderer = timed(lambda: RendererCache().get(bench.folder, placement=bench.placement()))
+def load(bench: Bench, figures: Figures) -> LoadedModel:
+    seconds, renderer = timed(lambda: ModelCache().get(bench.folder, placement=bench.placement()))
     figures.put(load_s=seconds)
     return renderer
 
 
-def without_shortcuts(bench: Bench) -> Renderer:
+def without_shortcuts(bench: Bench) -> LoadedModel:
     """The UNet with diffusers' own arithmetic."""
-    return RendererCache(shortcuts=False).get(bench.folder, placement=bench.placement())
+    return ModelCache(shortcuts=False).get(bench.folder, placement=bench.placement())
 
 
-def sample(renderer: Renderer, clip: ClipSettings, state: ClipState, keeper: Any = None) -> tuple[torch.Tensor, Any]:
+def sample(
+    renderer: LoadedModel, clip: SamplingParams, state: SamplingState, keeper: Any = None
+) -> tuple[torch.Tensor, Any]:
     """The clip's latents and what each step took."""
     clock = StepClock()
     latents = sample_clip(renderer, clip, state, keeper=keeper or Nowhere(), on_step=clock.tick)
     return latents, clock.figures
 
 
-def decoded(renderer: Renderer, latents: torch.Tensor, chunk: int) -> float:
+def decoded(renderer: LoadedModel, latents: torch.Tensor, chunk: int) -> float:
     """Seconds to decode all frames."""
     return timed(lambda: sum(len(frames) for frames in decode(renderer, latents, chunk)))[0]
 
@@ -89,7 +91,9 @@ def exact(bench: Bench, figures: Figures) -> None:
         free()
 
 
-def _resume(renderer: Renderer, clip: ClipSettings, state: ClipState, wanted: torch.Tensor, kept: Path) -> dict:
+def _resume(
+    renderer: LoadedModel, clip: SamplingParams, state: SamplingState, wanted: torch.Tensor, kept: Path
+) -> dict:
     """Stop in mid-window, go on from the file."""
     stop = clip.steps // 2
 
@@ -113,7 +117,7 @@ KINDS = (
 )
 
 
-def _profile(bench: Bench, renderer: Renderer, clip: ClipSettings, state: ClipState) -> dict[str, Any]:
+def _profile(bench: Bench, renderer: LoadedModel, clip: SamplingParams, state: SamplingState) -> dict[str, Any]:
     """torch.profiler over the second step: host syncs, kernels, where the time goes, how long the GPU waits."""
     from torch.autograd import DeviceType  # pyright: ignore[reportPrivateImportUsage]
     from torch.profiler import ProfilerActivity, profile
@@ -197,7 +201,7 @@ def variants(bench: Bench, figures: Figures) -> None:
     pieces = patches.chunked(-(-2 * latent * channels // PIECES))
     half = patches.chunked(-(-latent * channels // PIECES))
     only = patches.attention_order
-    rows: list[tuple[str, tuple[Patch, ...], ClipSettings]] = [
+    rows: list[tuple[str, tuple[Patch, ...], SamplingParams]] = [
         ("as it is", (), clip),
         ("two passes", (), two),
         ("chunked", (pieces,), clip),
@@ -258,7 +262,7 @@ def fast(bench: Bench, figures: Figures) -> None:
         part.update(_totals(bench, renderer, found))
 
 
-def _deep(bench: Bench, renderer: Renderer, state: ClipState, depth: int) -> dict[str, Any]:
+def _deep(bench: Bench, renderer: LoadedModel, state: SamplingState, depth: int) -> dict[str, Any]:
     """Every second step is a cached one: the steps' clock has whole and cached ones in turn."""
     unet = renderer.unet
     renderer.unet = CachedUNet(unet, every=2, depth=depth)
@@ -277,9 +281,9 @@ def _deep(bench: Bench, renderer: Renderer, state: ClipState, depth: int) -> dic
     }
 
 
-def _totals(bench: Bench, renderer: Renderer, found: dict[str, float]) -> dict[str, Any]:
+def _totals(bench: Bench, renderer: LoadedModel, found: dict[str, float]) -> dict[str, Any]:
     """Seconds to sample one window, counted from the steps measured above, and with its decoding."""
-    from fanslymotion.pipeline.schedule import noise_schedule
+    from fanslymotion.pipeline.families.svd.schedule import noise_schedule
 
     here = torch.device("cpu")
     sigmas = {

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from fanslymotion.pipeline.feed_forward import set_pieces
+from fanslymotion.pipeline.families.svd.feed_forward import set_pieces
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 

@@ -9,7 +9,7 @@ def weights(bench: Bench, figures: Figures) -> None:
     """Random ones of SVD-XT's full size, or the tiny model. What lies there already is taken as it is."""
     figures.put(there=(bench.model / "model_index.json").is_file(), folder=str(bench.model), cores=os.cpu_count())
     if bench.tiny:
-        from fanslymotion.pipeline.tiny import build
+        from fanslymotion.pipeline.families.svd.random_model import build
 
         seconds, _ = timed(lambda: build(bench.model, frames=6))
     else:

@@ -7,7 +7,8 @@ import pytest
 import requests
 import schemathesis
 from fanslymotion.tests.studio import Studio
-from fanslymotion.ui import api_uploads, job_routes, page_routes, queue_routes, system_routes
+from fanslymotion.ui.api import job_routes, page_routes, queue_routes, system_routes
+from fanslymotion.ui.uploads import api_uploads
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
-from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import ROOT, Settings
 from PIL import Image
@@ -31,18 +31,18 @@ class Puppet:
         """A job that runs: the first of the line, or a new one."""
         if not self.jobs.count(statuses=(Status.QUEUED,)):
             self.queue(*photo, **settings)
-        row = state.claim(self.store, NAME, time.time())
+        row = transitions.claim(self.store, NAME, time.time())
         assert row is not None
         return row.id
 
     def progress(self, job: str, **changes: Any) -> None:
         """stage, step, steps, window, windows, fraction, eta: as they come into the row."""
-        assert state.renew(self.store, job, NAME, changes)
+        assert transitions.renew(self.store, job, NAME, changes)
 
     def say(self, job: str, text: str, level: str = "INFO", kind: str = "log") -> None:
         with self.store.write():
-            state.renew(self.store, job, NAME, {}, log=True)
-            state.add_event(self.store, job, time.time(), kind, text, level)
+            transitions.renew(self.store, job, NAME, {}, log=True)
+            transitions.add_event(self.store, job, time.time(), kind, text, level)
 
     def measure(self, job: str, load: float, stage: str = "sampling") -> None:
         sample = {"device": "gpu", "name": "NVIDIA Test 24 GB", "load": load, "temperature": 61, "stage": stage}
@@ -55,17 +55,17 @@ class Puppet:
         pictures[0].save(kept, "WEBP", save_all=frames > 1, append_images=pictures[1:], duration=200, lossless=True)
         table = self.store.tables.Preview
         with self.store.write():
-            state.renew(self.store, job, NAME, {"preview_version": version})
+            transitions.renew(self.store, job, NAME, {"preview_version": version})
             table.replace(job=job, version=version, image=kept.getvalue()).execute()
 
     def finish(self, job: str) -> None:
         """With a video that has a head and no frames."""
         video = self.jobs.get(job).folder / "video.mp4"
         video.write_bytes(b"\0\0\0\x18ftypisom" + bytes(500))
-        assert state.finish(self.store, job, NAME, VideoResult(video, 848, 480, 72, 12, {}), time.time())
+        assert transitions.finish(self.store, job, NAME, VideoResult(video, 848, 480, 72, 12, {}), time.time())
 
     def fail(self, job: str, error: str, *tried: str) -> None:
-        assert state.fail(self.store, job, NAME, error, time.time(), tried)
+        assert transitions.fail(self.store, job, NAME, error, time.time(), tried)
 
     def say_everybody(self, notice: str) -> None:
         with self.store.write():

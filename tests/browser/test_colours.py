@@ -4,7 +4,7 @@ import base64
 from pathlib import Path
 
 import numpy as np
-from fanslymotion.pipeline.encode import VideoEncoder
+from fanslymotion.pipeline.media.encode import VideoEncoder
 from playwright.sync_api import Page
 
 COLOURS = [

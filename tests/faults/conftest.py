@@ -10,7 +10,7 @@ from fanslymotion.bench.faults.processes import kill, start_studio
 from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.recovery import held
+from fanslymotion.queue.liveness.recovery import held
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for

@@ -11,12 +11,13 @@ import psycopg
 import pytest
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
-from fanslymotion.queue import state, tasks
-from fanslymotion.queue.folders import Leftovers, tidy
+from fanslymotion.queue.job_folders import Leftovers, collect_garbage
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.recovery import Sweeper
-from fanslymotion.queue.rows import VIDEO_NAME, photo_of, to_job
+from fanslymotion.queue.liveness.recovery import Sweeper
+from fanslymotion.queue.store import transitions
+from fanslymotion.queue.store.rows import VIDEO_NAME, photo_of, to_job
 from fanslymotion.queue.types import Job, Status
+from fanslymotion.queue.worker import attempt
 
 pytestmark = [pytest.mark.faults, pytest.mark.both_databases]
 
@@ -86,11 +87,11 @@ class Stage:
 
     def running(self) -> Any:
         self.submit()
-        return state.claim(self.jobs.store, "w", 1.0)
+        return transitions.claim(self.jobs.store, "w", 1.0)
 
     def failed(self) -> Job:
         row = self.running()
-        state.fail(self.jobs.store, row.id, "w", "broken", 2.0)
+        transitions.fail(self.jobs.store, row.id, "w", "broken", 2.0)
         return self.jobs.get(row.id)
 
 
@@ -130,10 +131,10 @@ def claiming(stage: Stage) -> Change:
     jobs, job = stage.jobs, stage.submit()
 
     def taken_up(_: bool) -> bool:
-        row = state.unfinished(jobs.store, "w") or state.claim(jobs.store, "w", 2.0)
+        row = transitions.unfinished(jobs.store, "w") or transitions.claim(jobs.store, "w", 2.0)
         return row is not None and (row.id, row.attempt, row.status) == (job.id, 1, Status.RUNNING)
 
-    return lambda: state.claim(jobs.store, "w", 1.0), taken_up
+    return lambda: transitions.claim(jobs.store, "w", 1.0), taken_up
 
 
 def finishing(stage: Stage) -> Change:
@@ -142,7 +143,7 @@ def finishing(stage: Stage) -> Change:
     (job.folder / "draft.mp4").write_bytes(b"video")
     result = VideoResult(job.folder / "draft.mp4", 848, 480, 72, 12, {})
     return (
-        lambda: tasks._finish(jobs.store, job, "w", result),
+        lambda: attempt._finish(jobs.store, job, "w", result),
         lambda said: said and jobs.get(job.id).status is Status.DONE and (job.folder / VIDEO_NAME).is_file(),
     )
 
@@ -150,16 +151,16 @@ def finishing(stage: Stage) -> Change:
 def failing(stage: Stage) -> Change:
     jobs, row = stage.jobs, stage.running()
     return (
-        lambda: tasks._insist(lambda: state.fail(jobs.store, row.id, "w", "broken", 2.0)),
+        lambda: attempt._insist(lambda: transitions.fail(jobs.store, row.id, "w", "broken", 2.0)),
         lambda said: said and jobs.get(row.id).status is Status.FAILED,
     )
 
 
 def ending_a_cancelled_one(stage: Stage) -> Change:
     jobs, row = stage.jobs, stage.running()
-    state.ask_cancel(jobs.store, row.id, 2.0)
+    transitions.ask_cancel(jobs.store, row.id, 2.0)
     return (
-        lambda: tasks._cancelled(jobs.store, to_job(row, jobs.settings, 0), "w"),
+        lambda: attempt._cancelled(jobs.store, to_job(row, jobs.settings, 0), "w"),
         lambda said: said and jobs.get(row.id).status is Status.CANCELLED,
     )
 
@@ -167,7 +168,7 @@ def ending_a_cancelled_one(stage: Stage) -> Change:
 def handing_back(stage: Stage) -> Change:
     jobs, row = stage.jobs, stage.running()
     return (
-        lambda: tasks._insist(lambda: state.hand_back(jobs.store, row.id, "w", 2.0)),
+        lambda: attempt._insist(lambda: transitions.hand_back(jobs.store, row.id, "w", 2.0)),
         lambda said: said and (jobs.get(row.id).status, jobs.get(row.id).attempt) == (Status.QUEUED, 1),
     )
 
@@ -226,7 +227,7 @@ CHANGES = [
 
 def check_all(jobs: Jobs) -> None:
     """What is true of every queue after a clean-up: no ghost, nothing left over, no job ended twice."""
-    tidy(jobs.store)
+    collect_garbage(jobs.store)
     Leftovers(jobs.store).remove(0.0)
     listed = jobs.list()
     folders = jobs.settings.jobs_dir
@@ -261,7 +262,7 @@ def test_a_lost_connection_leaves_one_truth(
     others: int,
 ) -> None:
     """At each COMMIT, and at so many `others` of the change's statements, drawn by chance."""
-    monkeypatch.setattr(tasks, "STORE_PAUSE", 0.0)
+    monkeypatch.setattr(attempt, "STORE_PAUSE", 0.0)
     undisturbed = run(jobs, photo, change, 0, after)
     commits = [at for at, statement in enumerate(undisturbed, 1) if statement == "COMMIT"]
     between = sorted(set(range(1, len(undisturbed) + 1)) - set(commits))

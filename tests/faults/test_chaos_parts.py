@@ -11,7 +11,7 @@ from fanslymotion.bench.faults import proxy, shim
 from fanslymotion.bench.faults.judge import judge
 from fanslymotion.bench.faults.users import Told
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.rows import photo_of
+from fanslymotion.queue.store.rows import photo_of
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.tests import databases
@@ -61,7 +61,7 @@ def test_a_clock_steps_and_syncs_fail_in_a_running_process(tmp_path: Path) -> No
 WRITE = """
 import sys
 from fanslymotion.errors import StoreError
-from fanslymotion.queue.store import Store
+from fanslymotion.queue.store.store import Store
 from fanslymotion.settings import Settings
 store = Store(Settings.from_env())
 print("ready", flush=True)

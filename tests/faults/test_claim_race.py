@@ -17,7 +17,7 @@ PROCESSES, JOBS = 8, 200
 CLAIMS = """
 import sys, time
 from fanslymotion.queue import state
-from fanslymotion.queue.store import Store
+from fanslymotion.queue.store.store import Store
 from fanslymotion.settings import Settings
 store = Store(Settings.from_env())
 print("ready", flush=True)

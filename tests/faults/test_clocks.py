@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.rows import photo_of
+from fanslymotion.queue.store.rows import photo_of
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
@@ -28,7 +28,7 @@ def worker_at(settings: Settings) -> Iterator[Callable[[str], None]]:
     started: list[subprocess.Popen] = []
 
     def start(shift: str) -> None:
-        command = [sys.executable, "-P", "-m", "fanslymotion.queue.worker", "--id", f"shifted{shift}"]
+        command = [sys.executable, "-P", "-m", "fanslymotion.queue.worker.main", "--id", f"shifted{shift}"]
         # Waiting by the monotonic clock must go on as ever.
         env = settings.environ() | {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
         started.append(subprocess.Popen(["faketime", "-f", shift, *command], env=env, stdout=subprocess.DEVNULL))

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
-from fanslymotion.queue import state
-from fanslymotion.queue.folders import Leftovers, tidy
+from fanslymotion.queue.job_folders import Leftovers, collect_garbage
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
-from fanslymotion.queue.tasks import _finish
+from fanslymotion.queue.store import transitions
+from fanslymotion.queue.store.rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
 from fanslymotion.queue.types import Status
+from fanslymotion.queue.worker.attempt import _finish
 from fanslymotion.settings import Settings
 from fanslymotion.tests import databases
 from fanslymotion.tests.cutter import Cut, Cutter, cutter
@@ -61,7 +61,7 @@ def agree(jobs: Jobs) -> list[str]:
 
 def clean_up(jobs: Jobs) -> None:
     """What the next worker does."""
-    tidy(jobs.store)
+    collect_garbage(jobs.store)
     Leftovers(jobs.store).remove(0.0)
 
 
@@ -125,7 +125,7 @@ def test_a_finished_video_is_there_and_its_work_folder_is_not(
     jobs: Jobs, direct: Jobs, cable: Cutter, photo: Path, cut: Cut
 ) -> None:
     job = direct.submit(photo, REQUEST)
-    row = state.claim(direct.store, "w", 1.0)
+    row = transitions.claim(direct.store, "w", 1.0)
     work = job.folder / WORK_NAME
     work.mkdir()
     (work / "draft-1.mp4").write_bytes(b"video")
@@ -147,10 +147,10 @@ def test_a_claim_whose_answer_was_lost_is_taken_up_by_the_same_worker(
     job = direct.submit(photo, REQUEST)
     cable.arm(cut)
     with pytest.raises(StoreError):
-        state.claim(jobs.store, "w", 1.0)
-    found = state.unfinished(jobs.store, "w")
+        transitions.claim(jobs.store, "w", 1.0)
+    found = transitions.unfinished(jobs.store, "w")
     assert (found is not None) == (cut is Cut.AFTER)
-    row = found or state.claim(jobs.store, "w", 1.0)
+    row = found or transitions.claim(jobs.store, "w", 1.0)
     assert row is not None
     assert (row.id, row.attempt) == (job.id, 1)
 

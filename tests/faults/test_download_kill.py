@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fanslymotion.models.downloads import Downloads
+from fanslymotion.models.download.background import Downloads
 from fanslymotion.settings import Settings
 from fanslymotion.tests.hub import Hub, serve
 
@@ -88,7 +88,7 @@ def test_the_page_that_started_it_may_end_and_another_one_sees_it_go_on(settings
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         hub.delay = 0.02
         code = (
-            "from fanslymotion.models.downloads import Downloads; from fanslymotion.settings import Settings;"
+            "from fanslymotion.models.download.background import Downloads; from fanslymotion.settings import Settings;"
             "Downloads(Settings.from_env()).start('tiny')"
         )
         subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -144,7 +144,8 @@ def test_a_network_that_answers_nothing_blocks_no_list_and_no_start(settings, mo
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         code = (
             "import sys; from fanslymotion.settings import Settings; from fanslymotion.presets import load_presets;"
-            "from fanslymotion.models.registry import list_models; from fanslymotion.models.downloads import Downloads;"
+            "from fanslymotion.models.registry import list_models;"
+            "from fanslymotion.models.download.background import Downloads;"
             "s = Settings.from_env(); p = load_presets(s); d = Downloads(s); d.resume();"
             "assert {e.name: e.state for e in list_models(p, s)}['mini'] == 'ready';"
             "assert d.start('tiny').status == 'starting'; d.cancel('tiny');"

@@ -11,7 +11,7 @@ from fanslymotion.bench.faults.processes import frames_hash, kill
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Status
 from fanslymotion.tests.studio import wait_for
-from fanslymotion.ui.machine import machine_json
+from fanslymotion.ui.page_state import machine_json
 
 from .conftest import until
 
@@ -122,7 +122,7 @@ def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, to
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no process can be stopped there")
 def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit) -> None:
-    from fanslymotion.queue.supervisor import Supervisor
+    from fanslymotion.queue.liveness.supervisor import Supervisor
 
     job = submit(steps=12)
     with Supervisor(settings, stall_seconds=4, loading_seconds=60):
@@ -136,10 +136,10 @@ def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit) 
 @pytest.mark.skipif(sys.platform == "win32", reason="there memory that runs out is an error, no kill")
 def test_the_systems_out_of_memory_killer_leads_to_a_step_down(jobs, settings, submit, monkeypatch) -> None:
     """T3 on a CPU: SIGKILL, on a machine that counts as full (nothing here is to be filled up for real)."""
-    from fanslymotion.queue import causes
-    from fanslymotion.queue.supervisor import Supervisor
+    from fanslymotion.queue import crash_diagnosis
+    from fanslymotion.queue.liveness.supervisor import Supervisor
 
-    monkeypatch.setattr(causes, "LOW_MEMORY", 2.0)
+    monkeypatch.setattr(crash_diagnosis, "LOW_MEMORY", 2.0)
     job = submit(steps=12)
     with Supervisor(settings):
         until(lambda: jobs.get(job.id), lambda j: j.window >= 2)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import state
 from fanslymotion.queue.broker import make_huey
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.machine import BOOT_ID, HOST, MACHINE, machine
-from fanslymotion.queue.recovery import WORKERS, hold, lock_path
+from fanslymotion.queue.liveness.host import BOOT_ID, HOST, MACHINE, machine
+from fanslymotion.queue.liveness.recovery import WORKERS, hold, lock_path
+from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 from fanslymotion.tests import databases
@@ -27,9 +27,9 @@ REQUEST = VideoRequest(seed=1)
 
 SWEEP = """
 import time
-from fanslymotion.queue.machine import HOST
-from fanslymotion.queue.recovery import Sweeper
-from fanslymotion.queue.store import Store
+from fanslymotion.queue.liveness.host import HOST
+from fanslymotion.queue.liveness.recovery import Sweeper
+from fanslymotion.queue.store.store import Store
 from fanslymotion.settings import Settings
 store = Store(Settings.from_env())
 sweeper = Sweeper(store)
@@ -66,7 +66,7 @@ def test_two_machines_of_one_host_name_leave_each_other_their_jobs(
     lock = hold(lock_path(settings.home, "w"))
     values = {"host": HOST, "pid": 1, "state": "running", "heartbeat": 0.0, "started": 0.0}
     jobs.store.tables.Worker.insert(id="w", machine=MACHINE, lock=lock.lock_file, **values).execute()
-    state.claim(jobs.store, "w", 1.0)
+    transitions.claim(jobs.store, "w", 1.0)
     command, code = ["unshare", "-m", "sh", "-c", OTHER], {"CODE": SWEEP}
     done = subprocess.run(
         command, env=on_another_machine | code, capture_output=True, encoding="utf-8", errors="replace"
@@ -77,7 +77,7 @@ def test_two_machines_of_one_host_name_leave_each_other_their_jobs(
 
 
 def test_processes_of_one_machine_know_it() -> None:
-    code = "from fanslymotion.queue.machine import MACHINE; print(MACHINE)"
+    code = "from fanslymotion.queue.liveness.host import MACHINE; print(MACHINE)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", errors="replace")
     assert done.stdout.strip() == MACHINE
 
@@ -122,7 +122,7 @@ def test_a_machine_that_stands_still_in_a_transaction_holds_nobody_up(on_postgre
     job = jobs.submit(photo, REQUEST)
     values = {"host": "h", "pid": 1, "machine": "m", "lock": "", "state": "running", "heartbeat": 0.0, "started": 0.0}
     jobs.store.tables.Worker.insert(id="w", **values).execute()
-    state.claim(jobs.store, "w", 1.0)
+    transitions.claim(jobs.store, "w", 1.0)
     frozen = subprocess.Popen(
         [sys.executable, "-c", FREEZE],
         env=on_postgresql.environ(),
@@ -137,7 +137,7 @@ def test_a_machine_that_stands_still_in_a_transaction_holds_nobody_up(on_postgre
     def heartbeat() -> None:
         with jobs.store.write():
             jobs.store.tables.Worker.update(beats=8).execute()
-        assert state.renew(jobs.store, job.id, "w", {"step": 3})
+        assert transitions.renew(jobs.store, job.id, "w", {"step": 3})
         jobs.cancel(job.id)
         done.append(jobs.submit(photo, REQUEST).id)
         jobs.store.close()

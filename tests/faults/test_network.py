@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 from fanslymotion.bench.tiny_home import tiny_preset
-from fanslymotion.models.downloads import Downloads
+from fanslymotion.models.download.background import Downloads
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Status

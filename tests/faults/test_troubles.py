@@ -15,21 +15,21 @@ import torch
 from fanslymotion.docs import troubleshooting
 from fanslymotion.errors import BadInput
 from fanslymotion.messages import texts
-from fanslymotion.pipeline import conditioning, renderer
-from fanslymotion.pipeline.model_cache import RendererCache
+from fanslymotion.pipeline.families.svd import conditioning, model
+from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
-from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.machine import MACHINE
-from fanslymotion.queue.recovery import hold, lock_path
-from fanslymotion.queue.tasks import make_produce, process_video_generation
+from fanslymotion.queue.liveness.host import MACHINE
+from fanslymotion.queue.liveness.recovery import hold, lock_path
+from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Job, Status
+from fanslymotion.queue.worker.attempt import make_produce, process_video_generation
 from fanslymotion.settings import ROOT, Settings
 from fanslymotion.tests.nvml import install
 from fanslymotion.tests.studio import wait_for
-from fanslymotion.ui.machine import machine_json
-from fanslymotion.ui.shape import event_json, job_json
+from fanslymotion.ui.page_state import machine_json
+from fanslymotion.ui.serializers import event_json, job_json
 
 from .told import Told
 
@@ -41,10 +41,10 @@ def run_here(jobs: Jobs) -> Callable[[Job], Job]:
     """One attempt of the next job as the worker makes it, in this process, where faults can be put."""
 
     def run(job: Job) -> Job:
-        row = state.claim(jobs.store, "w", time.time())
+        row = transitions.claim(jobs.store, "w", time.time())
         assert row is not None
         assert row.id == job.id
-        process_video_generation(jobs.store, row, "w", make_produce(jobs.store, RendererCache()), lambda _: None)
+        process_video_generation(jobs.store, row, "w", make_produce(jobs.store, ModelCache()), lambda _: None)
         return jobs.get(job.id)
 
     return run
@@ -59,7 +59,7 @@ def log_of(jobs: Jobs, job: Job) -> str:
 
 
 def test_t3_no_memory_to_load_the_model(told: Told, run_here, submit, jobs: Jobs, monkeypatch) -> None:
-    monkeypatch.setattr(renderer, "_part", out_of_memory)
+    monkeypatch.setattr(model, "_part", out_of_memory)
     job = run_here(submit())
     assert job.status is Status.FAILED
     told.everywhere(job, "FM-MEM-001", "retry")
@@ -159,8 +159,8 @@ def test_t12_does_the_model_load(told: Told) -> None:
 
 def test_t13_smaller_settings_in_one_click(told: Told, jobs: Jobs, photo: Path) -> None:
     job = jobs.submit(photo, VideoRequest(resolution="1080p"))
-    state.claim(jobs.store, "w", 1.0)
-    state.fail(jobs.store, job.id, "w", "the memory is too small for this video, even", 2.0)
+    transitions.claim(jobs.store, "w", 1.0)
+    transitions.fail(jobs.store, job.id, "w", "the memory is too small for this video, even", 2.0)
     said = told.everywhere(job, "FM-MEM-002", "retry_smaller")
     assert said["resolution"] == "720p"
     assert "720p" in said["fix"]
@@ -178,8 +178,8 @@ def test_t15_a_model_that_is_not_here(told: Told, jobs: Jobs, settings: Settings
     with pytest.raises(BadInput, match="models download svd-xt"):
         jobs.submit(photo, VideoRequest(model="svd-xt"))
     job = jobs.submit(photo, VideoRequest())
-    state.claim(jobs.store, "w", 1.0)
-    state.fail(jobs.store, job.id, "w", "there is no model folder /m/svd; download it: x", 2.0)
+    transitions.claim(jobs.store, "w", 1.0)
+    transitions.fail(jobs.store, job.id, "w", "there is no model folder /m/svd; download it: x", 2.0)
     told.everywhere(job, "FM-MODEL-001", "download")
 
 

@@ -10,7 +10,7 @@ from fanslymotion.presets import load_presets
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
-from fanslymotion.ui.shape import job_json
+from fanslymotion.ui.serializers import job_json
 
 
 @dataclass

@@ -6,7 +6,7 @@ import { call, upload } from "./net.js";
 
 const ACCEPT = "image/*,.heic,.heif,.avif,.tif,.tiff,.bmp";
 const MOST = 50;
-const UNSEEN_CUT = 0.04; // a strip that nobody misses is not worth a mark (pipeline/sizes.py: SAME_SHAPE)
+const UNSEEN_CUT = 0.04; // a strip that nobody misses is not worth a mark (pipeline/media/sizes.py: SAME_SHAPE)
 const UNSEEN_PAD = 0.01; // the same for padding (TRIM)
 
 function isVideo(file) {

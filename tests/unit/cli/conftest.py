@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fanslymotion import cli
+from fanslymotion.cli import main
 from fanslymotion.settings import Settings
 
 
@@ -52,7 +52,7 @@ def fm(settings: Settings, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     def run(*words: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["fanslymotion", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         return Said(ended.value.code or 0, *capsys.readouterr())  # type: ignore[arg-type]
 
     return run

@@ -12,15 +12,15 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from fanslymotion import deliver as module
-from fanslymotion.console import DONE, FAILED
-from fanslymotion.deliver import Target, choose_targets, copy
+from fanslymotion.cli import deliver as module
+from fanslymotion.cli.console import DONE, FAILED
+from fanslymotion.cli.deliver import Target, choose_targets, copy
+from fanslymotion.cli.generate import follow
 from fanslymotion.errors import BadInput
-from fanslymotion.generate import follow
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
-from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.rows import VIDEO_NAME
+from fanslymotion.queue.store import transitions
+from fanslymotion.queue.store.rows import VIDEO_NAME
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 
@@ -51,10 +51,10 @@ def done(settings: Settings, photo: Path) -> Job:
 def finished(jobs: Jobs, photo: Path, name: str) -> Job:
     """A job whose video is made."""
     job = jobs.submit(photo, VideoRequest(seed=1), name=name)
-    state.claim(jobs.store, "w", 1.0)
+    transitions.claim(jobs.store, "w", 1.0)
     (job.folder / VIDEO_NAME).write_bytes(b"video")
     result = VideoResult(job.folder / VIDEO_NAME, width=848, height=480, frames=72, fps=12, stage_seconds={})
-    state.finish(jobs.store, job.id, "w", result, 2.0)
+    transitions.finish(jobs.store, job.id, "w", result, 2.0)
     return jobs.get(job.id)
 
 

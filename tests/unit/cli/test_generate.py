@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 from fanslymotion.bench.tiny_home import random_mini
-from fanslymotion.pipeline.metadata import probe
+from fanslymotion.pipeline.media.mp4 import probe
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.supervisor import Supervisor
+from fanslymotion.queue.liveness.supervisor import Supervisor
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import ROOT, Settings
 from PIL import Image

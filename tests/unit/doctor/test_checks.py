@@ -13,16 +13,16 @@ import pytest
 from fanslymotion.doctor import checks as module
 from fanslymotion.doctor import loading
 from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, requirements, worst, wrong_packages
-from fanslymotion.pipeline.devices import GpuProcess, Gpus, GpuSample
-from fanslymotion.pipeline.plans import Offload
+from fanslymotion.pipeline.families.base import Offload
+from fanslymotion.pipeline.hardware.devices import GpuProcess, Gpus, GpuSample
+from fanslymotion.pipeline.hardware.torch_build import TorchBuild
+from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.pipeline.torch_build import TorchBuild
-from fanslymotion.pipeline.units import GIB
-from fanslymotion.queue import state
-from fanslymotion.queue.causes import Death, find_cause
-from fanslymotion.queue.database import storage_errors
+from fanslymotion.queue.crash_diagnosis import Death, find_cause
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.rows import write_message
+from fanslymotion.queue.store import transitions
+from fanslymotion.queue.store.database import storage_errors
+from fanslymotion.queue.store.rows import write_message
 from fanslymotion.settings import Settings
 
 Find = Callable[[str], list[tuple[str, str]]]
@@ -223,10 +223,10 @@ def test_an_ffmpeg_that_does_not_work(find: Find, monkeypatch: pytest.MonkeyPatc
 def test_where_the_log_stops(find: Find, settings: Settings, photo: Path, lines: list, code: str) -> None:
     jobs = Jobs(settings)
     job = jobs.submit(photo, VideoRequest())
-    state.claim(jobs.store, "w", 1.0)
+    transitions.claim(jobs.store, "w", 1.0)
     for level, text in lines:
-        state.add_event(jobs.store, job.id, 1.0, "log", text, level)
-    state.fail(jobs.store, job.id, "w", "why", 2.0)
+        transitions.add_event(jobs.store, job.id, 1.0, "log", text, level)
+    transitions.fail(jobs.store, job.id, "w", "why", 2.0)
     assert [found for _, found in find("log")] == [code]
 
 
@@ -234,10 +234,10 @@ def test_what_others_wrote_after_a_death_is_not_its_end(find: Find, settings: Se
     jobs = Jobs(settings)
     job = jobs.submit(photo, VideoRequest())
     for attempt in (1, 2, 3):
-        row = state.claim(jobs.store, f"w{attempt}", 1.0)
-        state.add_event(jobs.store, job.id, 1.0, "log", "[WORKER] Starting job: 1", "INFO")
-        state.add_event(jobs.store, job.id, 1.0, "log", "[INFO] Getting renderer... svd from /m", "INFO")
-        assert state.lose(jobs.store, row, "", 2.0) is not None
+        row = transitions.claim(jobs.store, f"w{attempt}", 1.0)
+        transitions.add_event(jobs.store, job.id, 1.0, "log", "[WORKER] Starting job: 1", "INFO")
+        transitions.add_event(jobs.store, job.id, 1.0, "log", "[INFO] Getting renderer... svd from /m", "INFO")
+        assert transitions.mark_lost(jobs.store, row, "", 2.0) is not None
     assert [code for _, code in find("log")] == ["FM-MEM-001"]
 
 
@@ -258,9 +258,9 @@ def test_a_database_on_a_full_disk(settings: Settings, monkeypatch: pytest.Monke
 def test_a_worker_that_was_killed_under_a_job_is_told(find: Find, settings: Settings, photo: Path) -> None:
     jobs = Jobs(settings)
     jobs.submit(photo, VideoRequest())
-    row = state.claim(jobs.store, "w", 1.0)
-    state.lose(jobs.store, row, "", 2.0, Death("FM-WORKER-005", {"free": "0.2 GB"}))
-    state.claim(jobs.store, "v", 3.0)
+    row = transitions.claim(jobs.store, "w", 1.0)
+    transitions.mark_lost(jobs.store, row, "", 2.0, Death("FM-WORKER-005", {"free": "0.2 GB"}))
+    transitions.claim(jobs.store, "v", 3.0)
     assert (WARN, "FM-WORKER-005") in find("watch")
 
 
@@ -289,17 +289,17 @@ def test_loading_a_model(settings: Settings) -> None:
 def test_a_model_that_waits_in_ram_is_brought_to_the_card(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading alone would tell nothing of the card: with model offload each part goes there when it computes."""
     import torch
-    from fanslymotion.pipeline.renderer import Placement, Renderer
+    from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement
 
     asked: list[str] = []
 
-    def bring(self: Renderer, part: str) -> None:
+    def bring(self: LoadedModel, part: str) -> None:
         asked.append(part)
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     placement = Placement(torch.device("cpu"), torch.float32, Offload.MODEL)
     monkeypatch.setattr(Placement, "of", staticmethod(lambda plan: placement))
-    monkeypatch.setattr(Renderer, "bring", bring)
+    monkeypatch.setattr(LoadedModel, "bring", bring)
     with pytest.raises(SystemExit) as caught:
         loading.main(settings, "mini")
     assert caught.value.code == loading.OUT_OF_MEMORY

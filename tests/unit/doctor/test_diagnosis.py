@@ -8,9 +8,9 @@ from fanslymotion.doctor.diagnosis import diagnose, next_smaller
 from fanslymotion.messages import Message, as_message, msg, texts
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets
-from fanslymotion.queue import state
-from fanslymotion.queue.causes import Death
+from fanslymotion.queue.crash_diagnosis import Death
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 
@@ -19,8 +19,8 @@ from fanslymotion.settings import Settings
 def failed(settings: Settings, photo: Path) -> Job:
     jobs = Jobs(settings)
     job = jobs.submit(photo, VideoRequest(resolution="1080p"))
-    state.claim(jobs.store, "w", 1.0)
-    state.fail(jobs.store, job.id, "w", "", 2.0)
+    transitions.claim(jobs.store, "w", 1.0)
+    transitions.fail(jobs.store, job.id, "w", "", 2.0)
     return jobs.get(job.id)
 
 

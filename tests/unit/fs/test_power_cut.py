@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.fs import commit_new, part_path, write_whole
-from fanslymotion.models.download import Manifest
-from fanslymotion.models.downloads import Downloads, DownloadState
-from fanslymotion.models.hub import Remote, RemoteFile
+from fanslymotion.models.download.background import Downloads, DownloadState
+from fanslymotion.models.download.hub import Remote, RemoteFile
+from fanslymotion.models.download.model import Manifest
 from fanslymotion.models.registry import use_folder
-from fanslymotion.pipeline.clock import store_times
-from fanslymotion.pipeline.history import PlanMemory
-from fanslymotion.pipeline.photo import load_photo, save_photo
-from fanslymotion.pipeline.photo_process import decode
+from fanslymotion.pipeline.eta import store_times
+from fanslymotion.pipeline.media.photo.decode_process import decode
+from fanslymotion.pipeline.media.photo.load import load_photo, save_photo
+from fanslymotion.pipeline.memory.history import PlanHistory
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.settings import Settings
 from fanslymotion.tests.power import Disk, cuts
-from fanslymotion.ui.logins import session_key
-from fanslymotion.ui.photos import Photos, make_poster
+from fanslymotion.ui.auth.logins import session_key
+from fanslymotion.ui.uploads.photos import Photos, make_poster
 from PIL import Image
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc to see what a call syncs")
@@ -69,7 +69,7 @@ def write_times(place: Place) -> None:
 
 
 def write_plans(place: Place) -> None:
-    PlanMemory(place.settings)._write({"speeds": {"cpu": 1.0}})
+    PlanHistory(place.settings)._write({"speeds": {"cpu": 1.0}})
 
 
 def write_state(place: Place) -> None:

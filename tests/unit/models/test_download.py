@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 import trustme
 from fanslymotion.errors import BadInput, Cancelled
-from fanslymotion.models import fetch
-from fanslymotion.models.download import Manifest, Meter, download
-from fanslymotion.models.downloads import Downloads
-from fanslymotion.models.fetch import FAILURES, Broken, Patience
-from fanslymotion.models.hub import DownloadError
+from fanslymotion.models.download import http
+from fanslymotion.models.download.background import Downloads
+from fanslymotion.models.download.http import FAILURES, Broken, Patience
+from fanslymotion.models.download.hub import DownloadError
+from fanslymotion.models.download.model import Manifest, Meter, download
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
 from huggingface_hub import close_session
@@ -338,7 +338,7 @@ def test_only_a_full_disk_is_called_full(hub, preset, settings, monkeypatch, num
     def refuse(self, piece):
         raise OSError(number, "so the system says")
 
-    monkeypatch.setattr(fetch._Part, "write", refuse)
+    monkeypatch.setattr(http._Part, "write", refuse)
     with pytest.raises(DownloadError) as caught:
         download(preset, settings, patience=quick())
     assert caught.value.code == code
@@ -362,7 +362,7 @@ def test_an_old_wish_to_stop_does_not_end_the_next_download(hub, settings):
 
 
 def test_ended_processes_are_collected_from_any_thread():
-    from fanslymotion.models import downloads as module
+    from fanslymotion.models.download import background as module
 
     for _ in range(20):
         module._started.append(subprocess.Popen([sys.executable, "-c", ""]))

@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fanslymotion import cli
+from fanslymotion.cli import main
 from fanslymotion.errors import BadInput, ModelError, PresetError
 from fanslymotion.models.commands import models_app
-from fanslymotion.models.download import download
-from fanslymotion.models.downloads import Downloads, DownloadState
-from fanslymotion.models.hub import DownloadError
+from fanslymotion.models.download.background import Downloads, DownloadState
+from fanslymotion.models.download.hub import DownloadError
+from fanslymotion.models.download.model import download
 from fanslymotion.models.registry import check, list_models, list_upscalers, look, remove, use_folder
 from fanslymotion.presets import load_presets
 from fanslymotion.tests.tiny_upscaler import RRDB, write
@@ -142,9 +142,9 @@ def test_workers_are_asked_once_to_let_a_model_go(whole, settings, presets, monk
 
 def test_the_command_line_asks_the_workers(whole, settings, monkeypatch):
     asked, rename = [], Path.rename
-    monkeypatch.setattr(cli, "release_models", lambda: asked.append("release"))
+    monkeypatch.setattr(main, "release_models", lambda: asked.append("release"))
     monkeypatch.setattr(Path, "rename", lambda path, to: rename(path, to) if asked else raising(in_use()))
-    done = CliRunner().invoke(cli.app, ["models", "remove", "tiny"])
+    done = CliRunner().invoke(main.app, ["models", "remove", "tiny"])
     assert done.exit_code == 0, done.output
     assert asked == ["release"]
     assert not (settings.models / "tiny").exists()

@@ -11,27 +11,27 @@ from fanslymotion.settings import Settings
 from PIL import Image
 
 if TYPE_CHECKING:
-    from fanslymotion.pipeline.model_cache import RendererCache
-    from fanslymotion.pipeline.renderer import Renderer
+    from fanslymotion.pipeline.families.svd.model import LoadedModel
+    from fanslymotion.pipeline.model_cache import ModelCache
 
 FAST = VideoRequest(resolution="small", seconds=4, quality="sampled", steps=3, seed=7)
 """Three windows of three steps, 24 frames of 128×72, no interpolation: a second."""
 
 
 @pytest.fixture(scope="session")
-def renderer(tiny_model: Path) -> "Renderer":
-    from fanslymotion.pipeline.models import ModelFolder, folder_preset
-    from fanslymotion.pipeline.renderer import choose_placement, load
+def renderer(tiny_model: Path) -> "LoadedModel":
+    from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
+    from fanslymotion.pipeline.families.svd.model import choose_placement, load
 
     return load(ModelFolder(folder_preset(tiny_model), tiny_model), choose_placement())
 
 
 @pytest.fixture(scope="session")
-def renderers() -> "RendererCache":
+def renderers() -> "ModelCache":
     """One warm model for all tests of the session."""
-    from fanslymotion.pipeline.model_cache import RendererCache
+    from fanslymotion.pipeline.model_cache import ModelCache
 
-    return RendererCache()
+    return ModelCache()
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def fast() -> VideoRequest:
 
 
 @pytest.fixture
-def run(settings: Settings, presets: Presets, photo: Path, renderers: "RendererCache", tmp_path: Path) -> Callable:
+def run(settings: Settings, presets: Presets, photo: Path, renderers: "ModelCache", tmp_path: Path) -> Callable:
     """Produce a clip in the test's own folder; keywords go over the defaults."""
     from fanslymotion.models.find import find_model, find_upscaler
     from fanslymotion.pipeline.produce import produce

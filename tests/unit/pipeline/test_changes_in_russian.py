@@ -9,8 +9,8 @@ import pytest
 from fanslymotion.errors import RenderError
 from fanslymotion.messages import Message, msg
 from fanslymotion.models.find import find_model
-from fanslymotion.pipeline.ladder import Ladder
-from fanslymotion.pipeline.machine import Machine
+from fanslymotion.pipeline.hardware.machine import Machine
+from fanslymotion.pipeline.memory.fallback import MemoryFallback
 from fanslymotion.pipeline.produce import RANDOM_MODEL, SMALL_PHOTO
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
@@ -32,10 +32,10 @@ def said(machine: Machine, stage: Stage, presets: Presets, settings: Settings, w
     """By a job whose memory runs out at `stage` again and again, and whose worker is then killed for it."""
     request = VideoRequest(resolution="1080p", seconds=6, quality="standard", model="svd-xt", seed=1)
     model = find_model("svd-xt", presets, settings)
-    ladder = Ladder(request, (1920, 1080), model, presets, settings, work, machine=machine)
+    ladder = MemoryFallback(request, (1920, 1080), model, presets, settings, work, machine=machine)
     while True:
         yield from ladder.warnings
-        killed = Ladder(request, (1920, 1080), model, presets, settings, work, machine=machine, killed=stage)
+        killed = MemoryFallback(request, (1920, 1080), model, presets, settings, work, machine=machine, killed=stage)
         yield from killed.warnings
         try:
             ladder.step_down(stage, "CUDA out of memory")
@@ -60,7 +60,7 @@ def test_a_card_that_fails_at_16_bits_is_said_in_russian(stage: Stage, settings:
     request = VideoRequest(resolution="720p", seconds=6, quality="standard", model="svd-xt", seed=1)
     presets = load_presets(settings)
     model = find_model("svd-xt", presets, settings)
-    ladder = Ladder(request, (1920, 1080), model, presets, settings, tmp_path, machine=CARDS[1])
+    ladder = MemoryFallback(request, (1920, 1080), model, presets, settings, tmp_path, machine=CARDS[1])
     ladder.widen(stage)
     russian = ladder.warnings[-1].say("ru")
     assert not re.search("[A-Za-z]", TERMS.sub("", russian)), russian

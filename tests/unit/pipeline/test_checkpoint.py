@@ -11,13 +11,13 @@ import pytest
 import torch
 from fanslymotion.pipeline import checkpoint as module
 from fanslymotion.pipeline.checkpoint import Checkpoints, Saved, newest_note
-from fanslymotion.pipeline.clip import ClipState
-from fanslymotion.pipeline.conditioning import Conditioning, window_generator
+from fanslymotion.pipeline.families.svd.conditioning import Conditioning, window_generator
+from fanslymotion.pipeline.sampling.windowed import SamplingState
 from safetensors.torch import save_file
 
 
-def state(window: int = 1, step: int = 2, value: float = 1.0) -> ClipState:
-    return ClipState(
+def state(window: int = 1, step: int = 2, value: float = 1.0) -> SamplingState:
+    return SamplingState(
         conditioning=Conditioning(torch.full((1, 1, 8), value), torch.ones(1, 4, 2, 3)),
         rng=window_generator(3, window).get_state(),
         noise_dtype=torch.float32,

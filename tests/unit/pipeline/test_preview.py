@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pytest
 import torch
+from fanslymotion.pipeline.families.svd.model import LoadedModel
 from fanslymotion.pipeline.preview import MAX_WIDTH, Previewer, fit_latent_rgb, fit_previewer, preview_size
-from fanslymotion.pipeline.renderer import Renderer
 from PIL import Image
 
 MATRIX = torch.tensor([[0.1, 0.0, 0.02], [0.0, 0.2, 0.0], [-0.1, 0.05, 0.1], [0.0, 0.0, 0.1]])
@@ -23,7 +23,7 @@ def test_the_fit_finds_the_map() -> None:
     assert torch.tensor(found.bias) == pytest.approx(BIAS, abs=0.01)
 
 
-def test_a_photo_of_one_colour_gives_that_colour(renderer: Renderer) -> None:
+def test_a_photo_of_one_colour_gives_that_colour(renderer: LoadedModel) -> None:
     photo = Image.new("RGB", (128, 72), (200, 100, 50))
     latents = torch.randn(1, 4, 9, 16)
     previewer = fit_previewer(renderer, latents, photo, fps=6)

@@ -14,14 +14,14 @@ import pytest
 import torch
 from fanslymotion.bench.metrics import psnr
 from fanslymotion.errors import BadInput, Cancelled, RenderError
-from fanslymotion.pipeline import film as film_module
-from fanslymotion.pipeline.conditioning import encode
-from fanslymotion.pipeline.encode import VideoEncoder
-from fanslymotion.pipeline.metadata import probe, read_metadata
-from fanslymotion.pipeline.model_cache import RendererCache
+from fanslymotion.pipeline.families.svd.conditioning import encode
+from fanslymotion.pipeline.families.svd.model import LoadedModel
+from fanslymotion.pipeline.media import encoder_thread as film_module
+from fanslymotion.pipeline.media.encode import VideoEncoder
+from fanslymotion.pipeline.media.mp4 import probe, read_metadata
+from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.produce import SMALL_PHOTO
 from fanslymotion.pipeline.progress import Progress, Stage
-from fanslymotion.pipeline.renderer import Renderer
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import ROOT, Settings
@@ -75,7 +75,7 @@ def test_a_folder_as_model_and_an_upright_photo(
     upright = tmp_path / "upright.png"
     with Image.open(photo) as image:
         image.transpose(Image.Transpose.ROTATE_90).save(upright)
-    result = run(replace(fast, model=str(tiny_model), fit="pad"), photo=upright, renderers=RendererCache())
+    result = run(replace(fast, model=str(tiny_model), fit="pad"), photo=upright, renderers=ModelCache())
     info = probe(result.path)
     assert (info.width, info.height) == (72, 128)
     assert not result.warnings
@@ -134,7 +134,7 @@ def test_cancel_leaves_nothing(stage: Stage, run: Callable, tmp_path: Path) -> N
         if moment.stage == stage and (moment.step > 0 or stage == Stage.SAVING):
             raise Cancelled
 
-    cache = RendererCache()
+    cache = ModelCache()
     with pytest.raises(Cancelled):
         run(progress=cancel, renderers=cache)
     assert not list(tmp_path.glob("*clip.mp4*"))
@@ -187,7 +187,7 @@ def test_an_encoder_that_fails_fails_the_job_and_the_latents_stay(
     assert measures["resumed"] == (3, 0)
 
 
-def test_numbers_that_are_not_finite_fail_at_the_step_they_appear(run: Callable, renderers: RendererCache) -> None:
+def test_numbers_that_are_not_finite_fail_at_the_step_they_appear(run: Callable, renderers: ModelCache) -> None:
     run()
     unet = renderers._renderer.unet  # type: ignore[union-attr]
     steps: list[int] = []
@@ -199,7 +199,7 @@ def test_numbers_that_are_not_finite_fail_at_the_step_they_appear(run: Callable,
         handle.remove()
 
 
-def test_a_failed_encode_leaves_the_vae_in_its_numbers(renderer: Renderer) -> None:
+def test_a_failed_encode_leaves_the_vae_in_its_numbers(renderer: LoadedModel) -> None:
     """A half-precision VAE is raised to float32 to encode the photo, and goes back whatever happens there."""
     vae = renderer.vae
     vae.to(torch.float16)
@@ -230,7 +230,7 @@ def _fail(module: Any, args: Any) -> None:
 )
 def test_a_request_that_cannot_be_met(changes: dict, message: str, run: Callable, fast: VideoRequest) -> None:
     with pytest.raises(Exception, match=message) as caught:
-        run(replace(fast, **changes), renderers=RendererCache())
+        run(replace(fast, **changes), renderers=ModelCache())
     assert isinstance(caught.value, BadInput) or "model" in changes
 
 

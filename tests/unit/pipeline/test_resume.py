@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from fanslymotion.errors import HandBack, RenderError
-from fanslymotion.pipeline import decode as decode_module
-from fanslymotion.pipeline.metadata import probe
-from fanslymotion.pipeline.model_cache import RendererCache
+from fanslymotion.pipeline.families.svd import vae as decode_module
+from fanslymotion.pipeline.media.mp4 import probe
+from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.settings import ROOT, Settings
 
@@ -187,7 +187,7 @@ def test_a_checkpoint_of_another_arithmetic_is_not_gone_on_with(run, undisturbed
     """What began under a version without the shortcuts begins anew: no video is drawn half this way, half that way."""
     expected = frames_of(run, undisturbed, tmp_path)
     with pytest.raises(HandBack):
-        run(progress=at(Stage.SAMPLING, 4), renderers=RendererCache(shortcuts=False))
+        run(progress=at(Stage.SAMPLING, 4), renderers=ModelCache(shortcuts=False))
     measures: dict[str, Any] = {}
     run(measures=measures)
     assert measures["resumed"] is None

@@ -8,14 +8,14 @@ import pytest
 from fanslymotion.errors import BadInput, HandBack
 from fanslymotion.messages import msg
 from fanslymotion.models.find import find_model, find_upscaler
-from fanslymotion.pipeline import upscale
-from fanslymotion.pipeline.estimate import forecast
-from fanslymotion.pipeline.metadata import probe, read_metadata
-from fanslymotion.pipeline.outlook import outlook
+from fanslymotion.pipeline.families.svd.cost import forecast
+from fanslymotion.pipeline.media import upscale
+from fanslymotion.pipeline.media.mp4 import probe, read_metadata
+from fanslymotion.pipeline.media.upscale.upscaler import Upscaler
+from fanslymotion.pipeline.memory.forecast import plan_request
 from fanslymotion.pipeline.produce import GAVE_UP
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.pipeline.upscale.upscaler import Upscaler
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.queue.jobs import check_request
 from fanslymotion.settings import Settings
@@ -97,7 +97,7 @@ def test_where_nothing_is_enlarged_it_has_nothing_to_do(
 def test_the_outlook_knows_its_cost(fast: VideoRequest, presets: Presets, settings: Settings) -> None:
     with_it, without = (
         forecast(
-            outlook(
+            plan_request(
                 request,
                 (1600, 900),
                 find_model(request.model, presets, settings),

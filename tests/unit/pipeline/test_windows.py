@@ -4,23 +4,23 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fanslymotion.pipeline.clip import ClipSettings, ClipState, begin, join, sample_clip
-from fanslymotion.pipeline.conditioning import Motion, window_generator
-from fanslymotion.pipeline.renderer import Renderer
-from fanslymotion.pipeline.sampler import Guidance, Pin
+from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning, window_generator
+from fanslymotion.pipeline.families.svd.model import LoadedModel
+from fanslymotion.pipeline.sampling.euler import Guidance, Pin
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, join, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from PIL import Image
 
 STEPS = 2
 FRAMES, OVERLAP = 6, 3
-CLIP = ClipSettings(
+CLIP = SamplingParams(
     width=128,
     height=72,
     seed=5,
     steps=STEPS,
     schedule="karras",
     guidance=Guidance(1.0, 1.0),
-    motion=Motion(fps=7, bucket=127, noise_aug=0.02),
+    motion=MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
     plan=WindowPlan(total=12, frames=FRAMES, count=3, overlap=OVERLAP),
     options=WindowOptions(),
 )
@@ -30,21 +30,21 @@ class Keeper:
     """Remembers every state."""
 
     def __init__(self) -> None:
-        self.states: list[ClipState] = []
+        self.states: list[SamplingState] = []
 
-    def step(self, state: ClipState) -> None:
+    def step(self, state: SamplingState) -> None:
         self.states.append(state)
 
-    def now(self, state: ClipState) -> None:
+    def now(self, state: SamplingState) -> None:
         self.states.append(state)
 
 
-def sample(renderer: Renderer, photo: Image.Image, clip: ClipSettings) -> tuple[torch.Tensor, Keeper]:
+def sample(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams) -> tuple[torch.Tensor, Keeper]:
     keeper = Keeper()
     return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=keeper), keeper
 
 
-def test_shared_frames_end_exactly_as_they_were(renderer: Renderer, small_photo: Image.Image) -> None:
+def test_shared_frames_end_exactly_as_they_were(renderer: LoadedModel, small_photo: Image.Image) -> None:
     latents, keeper = sample(renderer, small_photo, CLIP)
     assert latents.shape == (1, 12, 4, 9, 16)
     last_steps = [state for state in keeper.states if state.step == STEPS and state.window]
@@ -63,7 +63,7 @@ def test_shared_frames_carry_the_steps_noise_on_the_way() -> None:
     assert pin.hold(x, torch.tensor(0.0)).flatten().tolist() == [3, 3, 1, 1, 1]
 
 
-def test_frames_freed_after_the_start_are_cross_faded(renderer: Renderer, small_photo: Image.Image) -> None:
+def test_frames_freed_after_the_start_are_cross_faded(renderer: LoadedModel, small_photo: Image.Image) -> None:
     free = replace(CLIP, options=WindowOptions(pin="start"))
     latents, keeper = sample(renderer, small_photo, free)
     state = next(state for state in keeper.states if state.step == STEPS and state.window == 1)
@@ -86,7 +86,7 @@ def test_frames_freed_after_the_start_are_cross_faded(renderer: Renderer, small_
     ],
 )
 def test_options_change_only_what_comes_after_the_first_window(
-    renderer: Renderer, small_photo: Image.Image, options: WindowOptions
+    renderer: LoadedModel, small_photo: Image.Image, options: WindowOptions
 ) -> None:
     plain, _ = sample(renderer, small_photo, CLIP)
     changed, _ = sample(renderer, small_photo, replace(CLIP, options=options))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.store import Store
+from fanslymotion.queue.store.store import Store
 from fanslymotion.settings import Settings
 
 REQUEST = VideoRequest(resolution="480p", seconds=6, quality="standard", seed=1)

@@ -7,10 +7,10 @@ import pytest
 from fanslymotion.errors import BadInput, NotFound, StoreError
 from fanslymotion.messages import msg
 from fanslymotion.queue import jobs as jobs_module
-from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.rows import photo_of
-from fanslymotion.queue.types import Job, Sought, Status, WorkerInfo, telling
+from fanslymotion.queue.store import transitions as state
+from fanslymotion.queue.store.rows import photo_of
+from fanslymotion.queue.types import Job, JobFilter, Status, WorkerInfo, representative_workers
 from fanslymotion.settings import Settings
 
 from .conftest import REQUEST
@@ -187,11 +187,11 @@ def worker(state: str, alive: bool, name: str = "w") -> WorkerInfo:
 
 def test_a_crash_is_told_while_the_next_worker_only_starts() -> None:
     crashed, starting, idle = worker("crashed", False), worker("starting", True), worker("idle", True)
-    assert telling([starting, crashed]) == [crashed]
-    assert telling([idle, starting, crashed]) == [idle]
-    assert telling([starting]) == [starting]
-    assert telling([worker("stopped", False)]) == [worker("stopped", False)]
-    assert telling([]) == []
+    assert representative_workers([starting, crashed]) == [crashed]
+    assert representative_workers([idle, starting, crashed]) == [idle]
+    assert representative_workers([starting]) == [starting]
+    assert representative_workers([worker("stopped", False)]) == [worker("stopped", False)]
+    assert representative_workers([]) == []
 
 
 def finished(jobs: Jobs, photo: Path, name: str, at: float, **changes) -> Job:
@@ -208,7 +208,7 @@ def test_a_list_is_narrowed(jobs: Jobs, photo: Path) -> None:
     jobs.set_favourite(old.id, True)
 
     def names(**sought) -> list[str]:
-        wanted = Sought(**sought)
+        wanted = JobFilter(**sought)
         listed = jobs.list(statuses=[Status.FAILED], sought=wanted)
         assert jobs.count(statuses=[Status.FAILED], sought=wanted) == len(listed)
         return [job.name for job in listed]

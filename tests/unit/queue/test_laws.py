@@ -14,12 +14,13 @@ from fanslymotion.errors import BadInput
 from fanslymotion.fs import commit
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
-from fanslymotion.queue import state, tasks
-from fanslymotion.queue.causes import Death
-from fanslymotion.queue.folders import tidy
+from fanslymotion.queue.crash_diagnosis import Death
+from fanslymotion.queue.job_folders import collect_garbage
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.rows import VIDEO_NAME, WORK_NAME, to_job
+from fanslymotion.queue.store import transitions
+from fanslymotion.queue.store.rows import VIDEO_NAME, WORK_NAME, to_job
 from fanslymotion.queue.types import Status
+from fanslymotion.queue.worker import attempt as tasks
 from fanslymotion.settings import Settings
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -51,7 +52,7 @@ class Killed(BaseException):
 class Known:
     """One job as it should be.
 
-    at: how far it is, lost_place: how far it was at its furthest death, as `state.place_of` counts.
+    at: how far it is, lost_place: how far it was at its furthest death, as `transitions.place_of` counts.
     floating: others were moved while it ran, so that its old place is none any more.
     """
 
@@ -86,8 +87,8 @@ class Queue(RuleBasedStateMachine):
         self.jobs.resume()
         for job_id, job in self.known.items():
             if not job.status.final:
-                state.ask_cancel(self.jobs.store, job_id, 1e9)
-                state.end_cancelled(self.jobs.store, job_id, job.worker, 1e9)
+                transitions.ask_cancel(self.jobs.store, job_id, 1e9)
+                transitions.end_cancelled(self.jobs.store, job_id, job.worker, 1e9)
             self.jobs.delete(job_id)
 
     # --- what people do
@@ -159,7 +160,7 @@ class Queue(RuleBasedStateMachine):
         if self._work_of(who):
             return
         waiting = self._waiting()
-        row = state.claim(self.jobs.store, self.names[who], self._tick())
+        row = transitions.claim(self.jobs.store, self.names[who], self._tick())
         if self.paused or not waiting:
             assert row is None
             return
@@ -172,14 +173,14 @@ class Queue(RuleBasedStateMachine):
     @rule(who=workers, stage=st.sampled_from([Stage.LOADING, Stage.SAMPLING, Stage.SAVING]), step=st.integers(0, 2))
     def progress(self, who: str, stage: Stage, step: int) -> None:
         for job_id in self._work_of(who):
-            assert state.renew(self.jobs.store, job_id, self.names[who], {"stage": stage, "step": step})
+            assert transitions.renew(self.jobs.store, job_id, self.names[who], {"stage": stage, "step": step})
             self.known[job_id].lease += 1
-            self.known[job_id].at = state.place_of(stage, step)
+            self.known[job_id].at = transitions.place_of(stage, step)
 
     @rule(who=workers)
     def beat(self, who: str) -> None:
         for job_id in self._work_of(who):
-            assert state.renew(self.jobs.store, job_id, self.names[who], {})
+            assert transitions.renew(self.jobs.store, job_id, self.names[who], {})
             self.known[job_id].lease += 1
 
     @rule(who=workers, at=st.sampled_from(["whole", "killed before the rename", "killed before the COMMIT"]))
@@ -206,13 +207,13 @@ class Queue(RuleBasedStateMachine):
     @rule(who=workers)
     def fail(self, who: str) -> None:
         for job_id in self._work_of(who):
-            assert state.fail(self.jobs.store, job_id, self.names[who], "broken", self._tick())
+            assert transitions.fail(self.jobs.store, job_id, self.names[who], "broken", self._tick())
             self._ended(job_id, Status.FAILED)
 
     @rule(who=workers)
     def stop_a_cancelled_one(self, who: str) -> None:
         for job_id in self._work_of(who):
-            mine, asked = state.wanted(self.jobs.store, job_id, self.names[who])
+            mine, asked = transitions.wanted(self.jobs.store, job_id, self.names[who])
             assert (mine, asked) == (True, self.known[job_id].cancel)
             if asked:
                 tasks._cancelled(self.jobs.store, self._view(job_id), self.names[who])
@@ -221,7 +222,7 @@ class Queue(RuleBasedStateMachine):
     @rule(who=workers)
     def hand_back(self, who: str) -> None:
         for job_id in self._work_of(who):
-            assert state.hand_back(self.jobs.store, job_id, self.names[who], self._tick())
+            assert transitions.hand_back(self.jobs.store, job_id, self.names[who], self._tick())
             if self.known[job_id].cancel:
                 self._ended(job_id, Status.CANCELLED)
             else:
@@ -239,12 +240,12 @@ class Queue(RuleBasedStateMachine):
         if job.worker == stranger and job.status is Status.RUNNING:
             return
         store = self.jobs.store
-        assert not state.renew(store, job_id, stranger, {"step": 9})
-        assert not state.finish(store, job_id, stranger, _result(Path("x")), 2.0)
-        assert not state.fail(store, job_id, stranger, "x", 2.0)
-        assert not state.end_cancelled(store, job_id, stranger, 2.0)
-        assert not state.hand_back(store, job_id, stranger, 2.0)
-        assert state.wanted(store, job_id, stranger) == (False, False)
+        assert not transitions.renew(store, job_id, stranger, {"step": 9})
+        assert not transitions.finish(store, job_id, stranger, _result(Path("x")), 2.0)
+        assert not transitions.fail(store, job_id, stranger, "x", 2.0)
+        assert not transitions.end_cancelled(store, job_id, stranger, 2.0)
+        assert not transitions.hand_back(store, job_id, stranger, 2.0)
+        assert transitions.wanted(store, job_id, stranger) == (False, False)
 
     # --- what sweeps do
 
@@ -258,7 +259,7 @@ class Queue(RuleBasedStateMachine):
     def lose(self, which: int, death: Death | None) -> None:
         """By what was seen, however long ago that was."""
         row = self.seen[sorted(self.seen)[which % len(self.seen)]]
-        got = state.lose(self.jobs.store, row, "", self._tick(), death)
+        got = transitions.mark_lost(self.jobs.store, row, "", self._tick(), death)
         job = self.known.get(row.id)
         now = (job.status, job.worker, job.attempt, job.lease, job.cancel) if job else ()
         if job is None or now != (Status.RUNNING, row.worker, row.attempt, row.lease, row.cancel):
@@ -268,7 +269,7 @@ class Queue(RuleBasedStateMachine):
         if job.cancel:
             assert got is Status.CANCELLED
             self._ended(row.id, Status.CANCELLED)
-        elif job.losses >= (state.MAX_MEMORY_LOSSES if death else state.MAX_LOSSES):
+        elif job.losses >= (transitions.MAX_MEMORY_LOSSES if death else transitions.MAX_LOSSES):
             assert got is Status.FAILED
             self._ended(row.id, Status.FAILED)
         else:
@@ -279,7 +280,7 @@ class Queue(RuleBasedStateMachine):
     @rule()
     def clean_up(self) -> None:
         """What a studio does when it starts."""
-        tidy(self.jobs.store)
+        collect_garbage(self.jobs.store)
         for job_id, job in self.known.items():
             if job.status is Status.CANCELLED:
                 left = {path.name for path in self._folder(job_id).iterdir()}

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fanslymotion.queue import order
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import positions
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 from hypothesis import given
@@ -38,7 +38,7 @@ def now(jobs: Jobs) -> list[str]:
 
 
 @limits(max_examples=40)
-@given(moves=moves, gap=st.sampled_from([order.GAP, 1.0, order.SMALLEST_GAP, 0.0]))
+@given(moves=moves, gap=st.sampled_from([positions.GAP, 1.0, positions.SMALLEST_GAP, 0.0]))
 def test_a_move_is_a_lists_move(line: Jobs, moves: list[tuple[str, int]], gap: float) -> None:
     """gap: between two places before; the line is numbered anew where doubles have no room."""
     fill(line, [""] * len(IDS), gap)
@@ -53,7 +53,7 @@ def test_a_move_is_a_lists_move(line: Jobs, moves: list[tuple[str, int]], gap: f
 @limits(max_examples=40)
 @given(moves=moves, owners=st.lists(st.sampled_from(["anna", "ben"]), min_size=len(IDS), max_size=len(IDS)))
 def test_an_owner_moves_only_among_their_own(line: Jobs, moves: list[tuple[str, int]], owners: list[str]) -> None:
-    fill(line, owners, order.GAP)
+    fill(line, owners, positions.GAP)
     owner_of = dict(zip(IDS, owners, strict=True))
     for job_id, place in moves:
         before, owner = now(line), owner_of[job_id]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fanslymotion.pipeline.models import ModelFolder, check_folder, folder_preset
-from fanslymotion.pipeline.renderer import choose_placement, load
+from fanslymotion.pipeline.families.svd.folder import ModelFolder, check_folder, folder_preset
+from fanslymotion.pipeline.families.svd.model import choose_placement, load
 from fanslymotion.settings import ROOT
 
 TRAINING = ROOT / "training"

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
-from fanslymotion.queue import state
+from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
-from fanslymotion.ui.logins import Logins
-from fanslymotion.ui.studio import Studio
-from fanslymotion.ui.web import build_app
+from fanslymotion.ui.app import build_app
+from fanslymotion.ui.auth.logins import Logins
+from fanslymotion.ui.context import Studio
 from starlette.testclient import TestClient
 
 ANNA, BEN = ("anna", "secret-1"), ("ben", "secret-2")
@@ -46,11 +46,11 @@ def done(studio: Studio, photo: Path) -> Callable[..., Job]:
 
     def make(owner: str = "ben", name: str = "her photo.jpg", at: float = 2.0) -> Job:
         job = studio.jobs.submit(photo, VideoRequest(seed=1), name=name, owner=owner)
-        row = state.claim(studio.jobs.store, "w", 1.0)
+        row = transitions.claim(studio.jobs.store, "w", 1.0)
         assert row is not None
         video = job.folder / "video.mp4"
         video.write_bytes(b"\0\0\0\x18ftypisom" + bytes(500))
-        state.finish(studio.jobs.store, row.id, "w", VideoResult(video, 848, 480, 72, 12, {}), at)
+        transitions.finish(studio.jobs.store, row.id, "w", VideoResult(video, 848, 480, 72, 12, {}), at)
         return studio.jobs.get(job.id)
 
     return make

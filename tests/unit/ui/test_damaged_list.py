@@ -10,7 +10,7 @@ import pytest
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.settings import Settings
 from fanslymotion.tests.damages import KINDS
-from fanslymotion.ui.studio import Studio
+from fanslymotion.ui.context import Studio
 from starlette.testclient import TestClient
 
 from .conftest import ANNA

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Job, Status
 from fanslymotion.settings import Settings
 from fanslymotion.tests.wine import needs_links
-from fanslymotion.ui import blocks, job_routes
-from fanslymotion.ui.studio import Studio
+from fanslymotion.ui.api import job_routes
+from fanslymotion.ui.context import Studio
+from fanslymotion.ui.gradio_app import blocks
 from starlette.testclient import TestClient
 
 from .conftest import ANNA, BEN
@@ -60,7 +61,7 @@ def test_what_was_made_without_a_login_is_the_machines_owners(
 
 def test_a_running_jobs_preview_is_its_logins_own(studio: Studio, browser: Browser, photo: Path) -> None:
     job = studio.jobs.submit(photo, VideoRequest(), owner="ben")
-    state.claim(studio.jobs.store, "w", 1.0)
+    transitions.claim(studio.jobs.store, "w", 1.0)
     studio.jobs.store.tables.Preview.insert(job=job.id, version=3, image=b"RIFF").execute()
     assert browser(BEN).get(f"/studio/jobs/{job.id}/preview?v=3").content == b"RIFF"
     assert browser(ANNA).get(f"/studio/jobs/{job.id}/preview?v=3").status_code == 404
@@ -72,7 +73,7 @@ def test_the_next_login_of_a_browser_gets_nothing_from_its_cache(
 ) -> None:
     job = done("ben")
     running = studio.jobs.submit(photo, VideoRequest(), owner="ben")
-    state.claim(studio.jobs.store, "w", 1.0)
+    transitions.claim(studio.jobs.store, "w", 1.0)
     studio.jobs.store.tables.Preview.insert(job=running.id, version=3, image=b"RIFF").execute()
     upload = browser(BEN).post("/studio/photos", content=photo.read_bytes()).json()
     kept = [f"/studio/jobs/{job.id}{file}" for file in ("/video", "/photo", "/poster", "/still")]

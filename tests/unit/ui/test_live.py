@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import state
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Event, Job
 from fanslymotion.settings import Settings
 from fanslymotion.ui import live as live_module
@@ -178,7 +178,7 @@ def test_every_line_comes_once(jobs: Jobs, photo: Path) -> None:
     def write() -> None:
         for number in range(200):
             with jobs.store.write():
-                state.add_event(jobs.store, job.id, 1.0, "log", str(number))
+                transitions.add_event(jobs.store, job.id, 1.0, "log", str(number))
         jobs.store.close()
 
     async def watch() -> None:

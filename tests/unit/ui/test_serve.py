@@ -7,21 +7,21 @@ from typing import NoReturn
 
 import pytest
 import uvicorn
+from fanslymotion.cli.start import main
 from fanslymotion.errors import BadInput
 from fanslymotion.settings import Settings
 from fanslymotion.ui import serve as serve_module
-from fanslymotion.ui.logins import (
+from fanslymotion.ui.auth.logins import (
     FREE_ATTEMPTS,
     PAUSE_SECONDS,
     STAND_INS,
-    Brake,
     Logins,
+    LoginThrottle,
     make_login,
     parse_logins,
     session_key,
 )
 from fanslymotion.ui.serve import event_loop, is_local, listen, local_address
-from fanslymotion.ui.start import main
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_restart_logs_nobody_out_and_a_new_password_does(tmp_path) -> None:
 
 def test_after_five_wrong_passwords_one_more_every_ten_seconds() -> None:
     now = [0.0]
-    brake = Brake(("anna", "ben"), lambda: now[0])
+    brake = LoginThrottle(("anna", "ben"), lambda: now[0])
     looked_at = 0
     for second in range(3600):
         now[0] = float(second)
@@ -137,7 +137,7 @@ def test_after_five_wrong_passwords_one_more_every_ten_seconds() -> None:
 
 
 def test_made_up_names_fill_no_memory_and_look_like_logins() -> None:
-    brake = Brake(("anna",), lambda: 0.0)
+    brake = LoginThrottle(("anna",), lambda: 0.0)
     for number in range(10_000):
         brake.failed(f"nobody-{number}")
     assert len(brake._paid_until) <= STAND_INS

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from fanslymotion.pipeline.encode import VideoEncoder
+from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.queue.types import Job
 from PIL import Image
 from starlette.testclient import TestClient

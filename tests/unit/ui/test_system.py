@@ -9,23 +9,25 @@ from typing import Any
 
 import pytest
 from fanslymotion.doctor.checks import Finding
-from fanslymotion.models.downloads import Downloads, DownloadState
+from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.registry import use_folder
-from fanslymotion.pipeline.machine import Machine
-from fanslymotion.pipeline.outlook import outlook
+from fanslymotion.pipeline.hardware.machine import Machine
+from fanslymotion.pipeline.memory.forecast import plan_request
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import salvage, state
-from fanslymotion.queue.machine import MACHINE
-from fanslymotion.queue.recovery import hold, lock_path
+from fanslymotion.queue.liveness.host import MACHINE
+from fanslymotion.queue.liveness.recovery import hold, lock_path
+from fanslymotion.queue.store import transitions as state
+from fanslymotion.queue.store.rescue import salvage
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
 from fanslymotion.tests.tiny_upscaler import RRDB, write
-from fanslymotion.ui import job_routes, model_checks
-from fanslymotion.ui import studio as studio_module
-from fanslymotion.ui.kept import Kept
+from fanslymotion.ui import context as studio_module
+from fanslymotion.ui import model_checks
+from fanslymotion.ui.api import job_routes
+from fanslymotion.ui.cached import CachedResult
+from fanslymotion.ui.context import Studio
 from fanslymotion.ui.model_checks import ModelChecks
-from fanslymotion.ui.studio import Studio
 from starlette.testclient import TestClient
 
 from .conftest import ANNA, BEN
@@ -42,7 +44,7 @@ def test_a_slow_answer_is_made_once_and_nobody_waits_for_the_next_one() -> None:
         return len(made)
 
     async def ask() -> None:
-        kept = Kept(slow, 60.0, lambda: now[0])
+        kept = CachedResult(slow, 60.0, lambda: now[0])
         assert await asyncio.gather(*(kept.get() for _ in range(10))) == [1] * 10
         now[0] = 59.0
         assert await kept.get() == 1
@@ -283,7 +285,7 @@ def test_the_estimate_says_time_and_memory_and_warns(browser: Browser, monkeypat
     small = Machine(cores=2, ram_total=16 << 30, ram_free=12 << 30, cpu_half=True)
 
     def look(*args: Any, **options: Any) -> Any:
-        return outlook(*args, **{**options, "machine": small})
+        return plan_request(*args, **{**options, "machine": small})
 
     monkeypatch.setattr(job_routes, "outlook", look)
     told = browser(ANNA).get(address).json()["720p"]

@@ -1,0 +1,1 @@
+"""The command line: `fanslymotion`, and the words after `python app.py`."""

@@ -1,0 +1,175 @@
+"""Where a finished video goes: chosen and tried before the work, copied after it, and again on request."""
+
+import errno
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+from ..errors import BadInput, FanslymotionError, NotFound
+from ..fs import commit, commit_new, users_files
+from ..messages import msg
+from ..queue.types import Job, Status
+from ..settings import own_path
+
+SHORTER = (100, 40, 20)
+"""Letters of a photo's name that a video's name takes over where the whole would be too long for the file system."""
+
+PLAIN_NAME = "video"
+"""Instead of a photo's name in which a letter cannot be used in that folder."""
+
+LONGEST_NUMBER = "-99999"
+
+MIN_FREE_BYTES = 64 << 20
+"""A video takes 1 to 30 MB."""
+
+
+class Target(NamedTuple):
+    """Where a video goes. exact: that very file, even over another one; else beside what is there, with a number."""
+
+    path: Path
+    exact: bool
+
+
+class NotDelivered(FanslymotionError):
+    """The video is made and cannot be copied to its place: the message says where it is, and the command."""
+
+
+def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[Target]:
+    """Where each video goes; tried now, because after an hour of work is too late. Raise BadInput."""
+    asked = None if asked is None else own_path(asked, "--out")
+    if asked is not None and not os.path.isdir(asked):  # unlike Path.is_dir false for a name that is too long
+        if len(photos) > 1:
+            raise BadInput(msg("--out is {path!r}; with several photos it must be an existing folder", path=str(asked)))
+        if asked.suffix.lower() != ".mp4":
+            raise BadInput(
+                msg("--out is {path!r}; a video's name ends in .mp4 (or name an existing folder)", path=str(asked))
+            )
+        _check_folder(asked.parent)
+        if error := _refused(asked):
+            raise BadInput(
+                msg(
+                    "the video cannot be called {path!r}: {error}; choose another name with --out",
+                    path=str(asked),
+                    error=error.strerror,
+                )
+            )
+        return [Target(asked, exact=True)]
+    folder = asked or own_path(".", "--out")
+    _check_folder(folder)
+    return [Target(_usable(folder, photo.stem, suffix), exact=False) for photo in photos]
+
+
+def _usable(folder: Path, stem: str, suffix: str) -> Path:
+    """The photo's name, or as much of it as the file system of `folder` takes, even with a number behind."""
+    for name in (stem, *(stem[:length].strip() for length in SHORTER if length < len(stem)), PLAIN_NAME):
+        if _refused(folder / f"{name}-{suffix}{LONGEST_NUMBER}.mp4") is None:
+            break
+    return folder / f"{name}-{suffix}.mp4"
+
+
+def _refused(path: Path) -> OSError | None:
+    """What the system says against a file of that name; None when it takes one, or has one already."""
+    try:
+        path.open("xb").close()
+    except FileExistsError:
+        return None
+    except OSError as e:
+        return e
+    with suppress(OSError):
+        path.unlink()
+    return None
+
+
+def _check_folder(folder: Path) -> None:
+    if not os.path.isdir(folder):
+        raise BadInput(
+            msg(
+                "there is no folder {folder!r} for the video; make it first, or choose another with --out",
+                folder=str(folder),
+            )
+        )
+    if error := _refused(_part(folder)):
+        raise BadInput(
+            msg(
+                "the video cannot be written into {folder!r}: {error}; choose another place with --out",
+                folder=str(folder),
+                error=error.strerror,
+            )
+        ) from error
+    with suppress(OSError):
+        disk = shutil.disk_usage(folder)
+        if disk.total > 0 and disk.free < MIN_FREE_BYTES:
+            raise BadInput(
+                msg(
+                    "the disk of {folder!r} is full ({free} MB free); free some space, or choose another place with "
+                    "--out",
+                    folder=str(folder),
+                    free=disk.free >> 20,
+                )
+            )
+
+
+def deliver(job: Job, target: Target) -> Path:
+    """Copy the job's video, whole or not at all. Returns the name it got. Raise NotDelivered; nothing is lost then."""
+    if job.status is not Status.DONE or job.video is None:
+        raise NotFound(
+            msg("job {job} is {status}; only a finished one has a video", job=job.id, status=job.status.words)
+        )
+    try:
+        return copy(job.video, target)
+    except OSError as e:
+        raise NotDelivered(
+            msg(
+                "the video is made, but cannot be copied to {target!r}: {error}; it is safe at {video}. Copy it "
+                "again: {command}",
+                target=str(target.path),
+                error=e.strerror or e,
+                video=job.video,
+                command=command(job, target),
+            )
+        ) from e
+
+
+def command(job: Job, target: Target) -> str:
+    """The command that delivers the video of `job` again, as a terminal takes it."""
+    words = ["fanslymotion", "jobs", "save", job.id, "--out", str(target.path)]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
+def copy(video: Path, target: Target) -> Path:
+    """Into a file beside the target, then renamed. Raise OSError.
+
+    The file is made as any program's, by the user's own umask: nothing asks the file system for rights, which a share
+    may refuse.
+    """
+    part = _part(target.path.parent)
+    try:
+        with video.open("rb") as source, users_files(), part.open("xb") as to:
+            shutil.copyfileobj(source, to, 1 << 20)
+        if target.exact:
+            commit(part, target.path)
+            return target.path
+        return _commit_beside(part, target.path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _part(folder: Path) -> Path:
+    return folder / f".fanslymotion-{uuid4().hex[:8]}.part"
+
+
+def _commit_beside(part: Path, path: Path) -> Path:
+    """Under this name, or with the first number that is free: another command may want the same at this moment."""
+    for name in chain([path], (path.with_stem(f"{path.stem}-{k}") for k in range(2, 100_000))):
+        with suppress(FileExistsError):
+            commit_new(part, name)
+            return name
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))

@@ -1,0 +1,145 @@
+"""The command `fanslymotion generate`: hand photos in, watch the jobs, put the videos where they are wanted."""
+
+import secrets
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+from rich.text import Text
+
+from ..doctor.command import system_language
+from ..doctor.diagnosis import big_values
+from ..errors import BadInput, NotFound
+from ..messages import texts
+from ..models.find import default_model, find_model, find_upscaler
+from ..pipeline.families.svd.cost import forecast
+from ..pipeline.memory.forecast import plan_request
+from ..pipeline.request import VideoRequest
+from ..presets import Presets
+from ..queue.store.rows import photo_of
+from ..queue.types import Job, Status
+from ..queue.worker.vram_note import held
+from ..settings import Settings, own_path
+from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, show_error, time_text
+from .deliver import NotDelivered, Target, deliver
+
+if TYPE_CHECKING:
+    from ..queue.jobs import Jobs
+
+
+def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRequest:
+    """Check the choices and make the model's path independent of the folder we stand in."""
+    if wanted["seed"] is None:
+        wanted["seed"] = secrets.randbelow(2**32)
+    wanted["model"] = wanted["model"] or default_model(presets, settings)
+    if wanted["model"] not in presets.models and (folder := own_path(wanted["model"], "--model")).is_dir():
+        wanted["model"] = str(folder)
+    return VideoRequest(**wanted)
+
+
+def submit(
+    jobs: "Jobs", photos: list[Path], targets: list[Target], request: VideoRequest
+) -> tuple[list[tuple[Job, Target]], list[BadInput]]:
+    """A job for each photo, with its video's place. One bad photo does not stop the others; if all are, raise."""
+    submitted, refused = [], []
+    for photo, target in zip(photos, targets, strict=True):
+        try:
+            submitted.append((jobs.submit(photo, request, name=photo.name), target))
+        except BadInput as e:
+            refused.append(e)
+    if not submitted:
+        raise BadInput("\n".join(map(str, refused)))
+    return submitted, refused
+
+
+def report_waiting(submitted: list[tuple[Job, Target]], as_json: bool) -> int:
+    for job, _ in submitted:
+        if as_json:
+            print_json(job_data(job))
+        else:
+            out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}"))
+            report_notes(job)
+    if not as_json:
+        err().print("A worker makes them: 'fanslymotion ui' and 'fanslymotion worker' start one.", style="dim")
+    return DONE
+
+
+def report_notes(job: Job) -> None:
+    for note in job.warnings:
+        err().print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
+
+
+def report_licence(presets: Presets, model: str) -> None:
+    licence = presets.models[model].licence if model in presets.models else None
+    if licence is not None and licence.powered_by:
+        err().print(f"{licence.powered_by} ({licence.name}, {licence.url})", style="dim")
+
+
+def report_outlook(job: Job, jobs: "Jobs", presets: Presets) -> None:
+    """How long the first video will take, with how much memory, and whether that is much for this machine."""
+    model, workers = find_model(job.request.model, presets, jobs.settings), jobs.workers()
+    upscaler = find_upscaler(job.request.upscaler, presets, jobs.settings)
+    own, warm = [worker.pid for worker in workers if worker.alive], held(jobs.store, workers)
+    with Image.open(photo_of(job.folder)) as photo:
+        plan = plan_request(
+            job.request, photo.size, model, presets, jobs.settings, upscaler=upscaler, own=own, held=warm
+        )
+    expected = forecast(plan)
+    err().print(f"Expected: {expected.summary}", style="dim")
+    if plan.shrunk or not expected.fits:
+        said = texts.fault("FM-MEM-004", big_values(plan), system_language())
+        err().print(Text(f"Note: {said.cause} {said.fix} (FM-MEM-004)", style="yellow"), soft_wrap=True)
+
+
+def follow(jobs: "Jobs", settings: Settings, submitted: list[tuple[Job, Target]], as_json: bool, verbose: bool) -> int:
+    """Watch the jobs to their ends and deliver their videos; the exit code is that of the worst."""
+    code = DONE
+    with Follower(jobs, settings, err(), verbose) as follower:
+        for n, (job, target) in enumerate(submitted):
+            try:
+                ended = follower.wait(job.id)
+                if follower.interrupts:  # Ctrl+C means the whole batch
+                    for later, _ in submitted[n + 1 :]:
+                        jobs.cancel(later.id)
+            except KeyboardInterrupt:
+                err().print(f"No longer watching; 'fanslymotion jobs show {job.id}' tells how it stands.")
+                return CANCELLED
+            except NotFound as e:  # deleted in the browser meanwhile: the others are still wanted
+                show_error(e)
+                code = max(code, FAILED)
+                continue
+            code = max(code, _report_end(ended, target, as_json))
+    return code
+
+
+def _report_end(job: Job, target: Target, as_json: bool) -> int:
+    code, video = {"done": DONE, "cancelled": CANCELLED}.get(job.status, FAILED), None
+    if code == DONE and job.video is not None:
+        try:
+            video = deliver(job, target)
+        except NotDelivered as e:
+            show_error(e)
+            if as_json:
+                print_json(job_data(job) | {"video": None, "undelivered": str(job.video), "error": str(e)})
+            return FAILED
+    if as_json:
+        print_json(job_data(job) | {"video": video and str(video)})
+        return code
+    report_notes(job)
+    if code == DONE:
+        took = time_text((job.finished or 0) - (job.started or 0))
+        facts = f"{job.width}×{job.height}, {job.frames} frames at {job.fps} fps, seed {job.request.seed}, in {took}"
+        out().print(Text(str(video)), soft_wrap=True)
+        err().print(Text(f"Done: {facts}"), soft_wrap=True)
+    elif code == CANCELLED:
+        err().print("Cancelled.")
+    elif job.status is Status.FAILED:
+        err().print(Text.assemble(("Failed: ", "bold red"), job.error), soft_wrap=True)
+        err().print(f"Its log: fanslymotion jobs logs {job.id}    Again: fanslymotion jobs retry {job.id}", style="dim")
+    return code
+
+
+def job_data(job: Job) -> dict[str, Any]:
+    """What --json tells of a job."""
+    return asdict(job) | {"status": str(job.status), "request": job.request.to_json()}

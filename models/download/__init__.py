@@ -1,0 +1,1 @@
+"""Downloads of models: whole, checked, and gone on with after a break."""

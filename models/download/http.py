@@ -1,0 +1,273 @@
+"""One file over HTTP, resumed inside it after a break or a kill, and verified before it gets its name.
+
+huggingface_hub cannot do this any more (since 1.18 its temporary file is deleted on failure: huggingface_hub #4196),
+and a broken line must not cost three gigabytes twice.
+"""
+
+import hashlib
+import os
+import random
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+
+from ...fs import commit, write_whole
+from ...messages import msg
+from .hub import DAMAGED, NETWORK, DownloadError, RemoteFile, disk_error, is_passing, unreachable
+
+SYNC_EVERY = 64 * 2**20
+"""Bytes between two fsyncs: a power cut costs the file's tail, not its sense."""
+
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+"""Seconds without a byte (connect: without an answer) until the line counts as broken."""
+
+FAILURES = 8
+"""Breaks in a row, without one new byte between them, until the download gives up."""
+LONGEST_WAIT = 60.0
+LONGEST_RETRY_AFTER = 600.0
+
+
+class Broken(Exception):
+    """The line broke or the server asks to wait; worth another try."""
+
+    def __init__(self, reason: DownloadError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+@dataclass
+class Patience:
+    """Back-off between tries: 1, 2, 4 … 60 s with jitter, from the beginning after every new byte.
+
+    pause: waits so many seconds and may raise (Cancelled). say: told what is waited for.
+    """
+
+    pause: Callable[[float], None] = time.sleep
+    say: Callable[[str], None] = lambda text: None
+    first: float = 1.0
+    failures: int = 0
+
+    def progress(self) -> None:
+        self.failures = 0
+
+    def wait(self, broken: Broken) -> None:
+        """Wait before another try, or raise the reason when it has been tried often enough."""
+        self.failures += 1
+        if self.failures >= FAILURES:
+            raise broken.reason from broken
+        seconds = min(LONGEST_WAIT, self.first * 2 ** (self.failures - 1)) * random.uniform(0.8, 1.2)
+        if broken.reason.after is not None:
+            seconds = max(seconds, min(broken.reason.after, LONGEST_RETRY_AFTER))
+        self.say(f"{broken.reason}; next try in {seconds:.0f} s")
+        self.pause(seconds)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a file comes from. refuse: makes the error of an HTTP status (with headers)."""
+
+    client: httpx.Client
+    url: str
+    headers: dict[str, str]
+    refuse: Callable[[int, Any], DownloadError]
+
+
+def part_of(target: Path) -> Path:
+    """Where the file grows until it is whole. A fixed name: the next process goes on with it."""
+    return target.with_name(target.name + ".part")
+
+
+def fetch(source: Source, file: RemoteFile, target: Path, on_bytes: Callable[[int], None], patience: Patience) -> None:
+    """Bring `file` to `target`, beginning with what its part file holds.
+
+    on_bytes: called with each piece's length (also of pieces read back from the disk) and, negative, with what had to
+    be thrown away; it may raise Cancelled, which leaves the part for the next time.
+    Raise DownloadError: refused, given up, wrong hash twice, disk full.
+    """
+    for attempt in (1, 2):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = _Part(part_of(target), file, on_bytes)
+            with part:
+                _fill(source, part, patience)
+            if part.whole:
+                commit(part.path, target)
+                part.forget_tag()
+                return
+        except OSError as e:
+            raise disk_error(target, e) from e
+        part.discard()
+        if attempt == 1:
+            patience.say(f"{file.path} arrived damaged (its hash is wrong): it is fetched once more")
+    raise DownloadError(
+        DAMAGED,
+        msg(
+            "{file} arrived damaged twice (its hash is wrong); a proxy on the way may change it: try another "
+            "connection or set HF_ENDPOINT to a mirror",
+            file=file.path,
+        ),
+        again=True,
+    )
+
+
+def _fill(source: Source, part: "_Part", patience: Patience) -> None:
+    while part.size < part.file.size:
+        before = part.size
+        try:
+            _stream(source, part, patience)
+        except httpx.TransportError as e:
+            if not is_passing(e):
+                raise unreachable(source.url.split("?")[0], e) from e
+            where = httpx.URL(source.url).host
+            what = str(e).strip() or type(e).__name__
+            reason = DownloadError(
+                NETWORK,
+                msg(
+                    "the connection to {where} broke ({what}); what is downloaded already is kept",
+                    where=where,
+                    what=what,
+                ),
+                again=True,
+            )
+            patience.wait(Broken(reason))
+        except Broken as e:
+            patience.wait(e)
+        else:
+            if part.size == before:
+                patience.wait(Broken(DownloadError(NETWORK, msg("the server sent nothing"), again=True)))
+
+
+def _stream(source: Source, part: "_Part", patience: Patience) -> None:
+    """One request, from the byte we have on."""
+    headers = source.headers | {"Accept-Encoding": "identity"}
+    if part.size:
+        headers["Range"] = f"bytes={part.size}-"
+        if not part.verifiable:
+            headers["If-Range"] = part.tag
+    with source.client.stream("GET", source.url, headers=headers) as response:
+        status = response.status_code
+        if status == 416:  # our part is longer than the server's file
+            part.restart()
+            return
+        if status not in (200, 206):
+            reason = source.refuse(status, response.headers)
+            if reason.again:
+                raise Broken(reason)
+            raise reason
+        if status == 200 or _range_start(response.headers) != part.size:
+            part.restart()
+            if status == 206:
+                return
+        part.keep_tag(response.headers.get("ETag", ""))
+        for piece in response.iter_raw():  # as they come: a chunk size would hold back, and lose, the last ones
+            part.write(piece)
+            patience.progress()
+
+
+def _range_start(headers: Any) -> int:
+    found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
+    return int(found[1]) if found else -1
+
+
+def new_hash(file: RemoteFile) -> Any:
+    """The hash the hub knows the file by: SHA-256, or git's (a header, then the content)."""
+    if file.sha256 or not file.blob:
+        return hashlib.sha256()
+    return hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
+
+
+def hash_matches(file: RemoteFile, digest: Any) -> bool:
+    wanted = file.sha256 or file.blob
+    return not wanted or digest.hexdigest() == wanted
+
+
+class _Part:
+    """The growing file, hashed as it grows. Context manager: open inside."""
+
+    def __init__(self, path: Path, file: RemoteFile, on_bytes: Callable[[int], None]) -> None:
+        self.path = path
+        self.file = file
+        self.size = 0
+        self._on_bytes = on_bytes
+        self._tag_path = path.with_name(path.name + ".etag")
+        self._digest = new_hash(file)
+        self._unsynced = 0
+        self._stream: IO[bytes] | None = None
+
+    @property
+    def verifiable(self) -> bool:
+        """A known hash pins the content: a range of it is the same from every server."""
+        return bool(self.file.sha256 or self.file.blob)
+
+    @property
+    def whole(self) -> bool:
+        return self.size == self.file.size and hash_matches(self.file, self._digest)
+
+    @property
+    def tag(self) -> str:
+        try:
+            return self._tag_path.read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            return ""
+
+    def keep_tag(self, tag: str) -> None:
+        """Strong validators only: a weak one may stand for different bytes."""
+        if not self.verifiable and not tag.startswith("W/"):
+            write_whole(self._tag_path, tag.encode("ascii", "ignore"))
+
+    def forget_tag(self) -> None:
+        self._tag_path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "_Part":
+        self._stream = open(self.path, "ab+", buffering=0)
+        try:
+            found = os.fstat(self._stream.fileno()).st_size
+            if found > self.file.size or (found and not self.verifiable and not self.tag):
+                self._stream.truncate(0)
+            self._stream.seek(0)
+            while piece := self._stream.read(4 * 2**20):
+                self._count(piece)
+        except BaseException:
+            self._stream.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._stream is not None
+        self._stream.close()
+
+    def write(self, piece: bytes) -> None:
+        assert self._stream is not None
+        if self.size + len(piece) > self.file.size:
+            piece = piece[: self.file.size - self.size]
+        left = memoryview(piece)
+        while left:  # an unbuffered write may be a short one
+            left = left[self._stream.write(left) :]
+        self._unsynced += len(piece)
+        if self._unsynced >= SYNC_EVERY:
+            os.fsync(self._stream.fileno())
+            self._unsynced = 0
+        self._count(piece)
+
+    def restart(self) -> None:
+        """What is here is not the server's file."""
+        assert self._stream is not None
+        self._stream.truncate(0)
+        self._stream.seek(0)
+        self._on_bytes(-self.size)
+        self.size, self._digest = 0, new_hash(self.file)
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.forget_tag()
+        self._on_bytes(-self.size)
+
+    def _count(self, piece: bytes) -> None:
+        self._digest.update(piece)
+        self.size += len(piece)
+        self._on_bytes(len(piece))

@@ -1,0 +1,307 @@
+"""What the Hugging Face Hub says about a model: its files with sizes and hashes; and its refusals, in plain words."""
+
+import errno
+import fnmatch
+import os
+import ssl
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+from ...errors import ModelError
+from ...messages import msg
+from ...presets import HubPreset
+
+INFO_TIMEOUT = 15.0
+"""Seconds for one question to the hub."""
+
+TOKEN_PAGE = "https://huggingface.co/settings/tokens"
+
+
+class DownloadError(ModelError):
+    """A download that ended. code: the fault's stable name; again: whether trying later may help.
+
+    after: seconds that the server asked to wait for. page: to visit.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, again: bool = False, page: str = "", after: float | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.again = again
+        self.page = page
+        self.after = after
+
+
+ACCESS, NOT_FOUND, NETWORK, DAMAGED, NO_SPACE, NOT_WRITABLE = (
+    "FM-MODEL-003",
+    "FM-MODEL-004",
+    "FM-MODEL-005",
+    "FM-MODEL-002",
+    "FM-DISK-003",
+    "FM-DISK-002",
+)
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """path: inside the repository. size: bytes. sha256: of large files; blob: git's own SHA-1 of small ones."""
+
+    path: str
+    size: int
+    sha256: str = ""
+    blob: str = ""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repository at one commit, and those of its files that the preset wants."""
+
+    repository: str
+    commit: str
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    def url(self, file: RemoteFile) -> str:
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(self.repository, file.path, revision=self.commit, endpoint=endpoint())
+
+
+def endpoint() -> str:
+    """`HF_ENDPOINT`, read at the call: a mirror may be set while the page is open."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def token() -> str | None:
+    """`HF_TOKEN`, or what `hf auth login` stored under `HF_HOME`."""
+    from huggingface_hub import get_token
+
+    return get_token()
+
+
+def ask(preset: HubPreset) -> Remote:
+    """One question to the hub. Raise DownloadError; `again` says whether waiting may help."""
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=endpoint(), token=token(), library_name="fanslymotion")
+    try:
+        info = api.model_info(
+            preset.repository, revision=preset.revision, files_metadata=True, timeout=INFO_TIMEOUT
+        )  # fmt: skip
+    except Exception as e:  # the hub's own errors, and those of whichever HTTP client its version uses
+        raise explain(preset, e) from e
+    files = tuple(_file(sibling) for sibling in info.siblings or () if _wanted(sibling.rfilename, preset))
+    missing = [p for p in preset.files if not any(fnmatch.fnmatchcase(file.path, p) for file in files)]
+    if missing or not files:
+        what = missing[0] if missing else msg("every file")
+        raise DownloadError(
+            NOT_FOUND,
+            msg(
+                "{repository} at {revision!r} has no {what}; the preset of {preset} must name another revision "
+                "or other files",
+                repository=preset.repository,
+                revision=preset.revision,
+                what=what,
+                preset=preset.name,
+            ),
+            page=page(preset),
+        )
+    pinned = getattr(preset, "sha256", "")
+    for file in files:
+        if pinned and file.path.endswith(".safetensors") and file.sha256 != pinned:
+            raise DownloadError(
+                DAMAGED,
+                msg(
+                    "{repository} has another {file} than the preset of {name} names (sha256 {hash}); it is not used: "
+                    "update fanslymotion, or name that file's hash there",
+                    repository=preset.repository,
+                    file=file.path,
+                    name=preset.name,
+                    hash=file.sha256 or msg("not known"),
+                ),
+                page=page(preset),
+            )
+    return Remote(preset.repository, info.sha or preset.revision, files)
+
+
+def page(preset: HubPreset) -> str:
+    return f"{endpoint()}/{preset.repository}"
+
+
+def explain(preset: HubPreset, error: Exception) -> DownloadError:
+    """A refusal of the hub, or of the network on the way there, as a sentence that says what to do."""
+    response: Any = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    name = type(error).__name__
+    if status in (401, 403) or name in ("GatedRepoError", "DisabledRepoError"):
+        return refusal(preset, int(status or 401))
+    if status == 404 or name in ("RepositoryNotFoundError", "RevisionNotFoundError"):
+        return refusal(preset, 404)
+    if status is not None:
+        return refusal(preset, int(status), getattr(response, "headers", {}))
+    return unreachable(endpoint(), error)
+
+
+def unreachable(where: str, error: BaseException) -> DownloadError:
+    """No answer came. Only what may pass by itself is worth another try: see `is_passing`."""
+    kept = msg("What is downloaded already is kept; the models that are here go on working")
+    if is_passing(error):
+        return DownloadError(
+            NETWORK,
+            msg(
+                "{where} cannot be reached ({error}); check the connection or set HF_ENDPOINT to a mirror. {kept}",
+                where=where,
+                error=_short(error),
+                kept=kept,
+            ),
+            again=True,
+        )
+    if _untrusted(error):
+        return DownloadError(
+            NETWORK,
+            msg(
+                "{where} shows a certificate that this machine does not trust ({error}): an antivirus program or "
+                "a proxy may look into encrypted connections. Set SSL_CERT_FILE to its certificate, or use "
+                "another connection. {kept}",
+                where=where,
+                error=_short(error),
+                kept=kept,
+            ),
+        )
+    return DownloadError(
+        NETWORK,
+        msg(
+            "{where} cannot be asked as this machine is set up ({kind}: {error}); check the variables "
+            "HF_ENDPOINT, HF_HUB_OFFLINE, HTTPS_PROXY and ALL_PROXY. {kept}",
+            where=where,
+            kind=type(error).__name__,
+            error=_short(error),
+            kept=kept,
+        ),
+    )
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether another try may help: the connection broke or no answer came. A wrong setting stays wrong."""
+    names = {kind.__name__ for kind in type(error).__mro__}  # the hub's client has classes of its own, by these names
+    if "UnsupportedProtocol" in names or _untrusted(error):
+        return False
+    return "TransportError" in names or isinstance(error, ConnectionError | TimeoutError)
+
+
+def _untrusted(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def refusal(preset: HubPreset, status: int, headers: Any = None) -> DownloadError:
+    """The hub answered, with something else than the file. status: of HTTP."""
+    where = page(preset)
+    if status in (401, 403) and token() and not preset.gated:
+        return DownloadError(
+            ACCESS,
+            msg(
+                "{hub} does not accept the token of this machine (it answered {status}): it is wrong or has "
+                "expired, and {model} needs none. Renew it at {page}, or remove it: unset HF_TOKEN, or run hf "
+                "auth logout. Then download again",
+                hub=endpoint(),
+                status=status,
+                model=preset.label,
+                page=TOKEN_PAGE,
+            ),
+            page=TOKEN_PAGE,
+        )
+    if status in (401, 403):
+        mine = msg("your token has no access to it yet")
+        have = mine if token() else msg("no token was found on this machine")
+        return DownloadError(
+            ACCESS,
+            msg(
+                "{model} is given out only after its terms are accepted, and {have} (the hub answered {status}). "
+                "1. Open {where}, sign in and accept the terms. 2. Make a token at {page} (type: read). 3. Put "
+                "it into the environment variable HF_TOKEN, or run: hf auth login. Then download again",
+                model=preset.label,
+                have=have,
+                status=status,
+                where=where,
+                page=TOKEN_PAGE,
+            ),
+            page=where,
+        )
+    if status == 404:
+        return DownloadError(
+            NOT_FOUND,
+            msg(
+                "{where} does not exist, or not at revision {revision!r} (the hub answered 404); correct "
+                "repository and revision in the preset of {preset}",
+                where=where,
+                revision=preset.revision,
+                preset=preset.name,
+            ),
+            page=where,
+        )
+    busy = msg("asks to wait") if status == 429 else msg("has trouble of its own")
+    return DownloadError(
+        NETWORK,
+        msg(
+            "{hub} {busy} (it answered {status}); what is downloaded already is kept: try again later",
+            hub=endpoint(),
+            busy=busy,
+            status=status,
+        ),
+        again=status in (408, 425, 429) or status >= 500,
+        after=_retry_after(headers),
+    )
+
+
+def disk_error(path: Path, error: OSError) -> DownloadError:
+    """Nothing could be written there."""
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return DownloadError(
+            NO_SPACE, msg("{path} cannot be written, the disk is full; free some space, then go on", path=path)
+        )
+    return DownloadError(
+        NOT_WRITABLE,
+        msg(
+            "{path} cannot be written ({error}); give your user the right to, or set FANSLYMOTION_MODELS to "
+            "another folder",
+            path=path,
+            error=error.strerror or error,
+        ),
+    )
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds, or a date (RFC 9110, 10.2.3)."""
+    value = (headers or {}).get("Retry-After", "")
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _wanted(path: str, preset: HubPreset) -> bool:
+    return not preset.files or any(fnmatch.fnmatchcase(path, pattern) for pattern in preset.files)
+
+
+def _file(sibling: Any) -> RemoteFile:
+    lfs = sibling.lfs
+    if lfs:
+        return RemoteFile(sibling.rfilename, int(lfs["size"]), sha256=lfs["sha256"])
+    return RemoteFile(sibling.rfilename, int(sibling.size or 0), blob=sibling.blob_id or "")
+
+
+def _short(error: BaseException) -> str:
+    text = str(error).strip().split("\n")[0]
+    return text[:200] or type(error).__name__

@@ -1,0 +1,311 @@
+"""A whole model from the hub: asks, checks the disk, fetches what is missing, verifies all of it. Resumable."""
+
+import json
+import logging
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ...errors import BadInput
+from ...fs import retry_in_use, write_json
+from ...messages import msg
+from ...presets import HubPreset
+from ...settings import Settings
+from . import hub
+from .http import TIMEOUT, Broken, Patience, Source, fetch, hash_matches, new_hash, part_of
+from .hub import NO_SPACE, DownloadError, Remote, RemoteFile
+
+log = logging.getLogger(__name__)
+
+SPARE = 512 * 2**20
+"""Bytes of the disk that a download leaves free."""
+SPEED_OVER = 10.0
+"""Seconds over which the shown speed is a mean."""
+PATIENCE = 30.0
+"""Seconds for another program to let go of a damaged file (Windows)."""
+REPORT_EVERY = 0.25
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class DownloadProgress:
+    """phase: `asking`, `checking` (bytes already here), `downloading`, `waiting`. Bytes; speed in bytes a second.
+
+    file: path in the repository. message: why it waits. seconds_left: None while unknown.
+    """
+
+    phase: str
+    file: str = ""
+    done: int = 0
+    total: int = 0
+    speed: float = 0.0
+    seconds_left: float | None = None
+    message: str = ""
+
+
+Report = Callable[[DownloadProgress], None]
+"""Called a few times a second. May raise Cancelled: what is downloaded stays."""
+
+
+def folder_of(preset: HubPreset, settings: Settings) -> Path:
+    return settings.models / preset.name
+
+
+def download(
+    preset: HubPreset,
+    settings: Settings,
+    report: Report = lambda moment: None,
+    *,
+    recheck: bool = False,
+    patience: Patience | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> Path:
+    """Bring the model to `settings.models/<name>`; return that folder. Nothing that is here and whole comes twice.
+
+    recheck: hash also the files that were verified when they came. Raise DownloadError, BadInput, or what `report`
+    raises.
+    """
+    if preset.source != "hub":
+        raise BadInput(
+            msg("{name} does not come from the hub: it lies in {folder}", name=preset.name, folder=preset.folder)
+        )
+    work = _Download(preset, settings, report, patience or Patience())
+    try:
+        return work.run(recheck, transport)
+    except OSError as e:
+        raise hub.disk_error(work.folder, e) from e
+
+
+class _Download:
+    def __init__(self, preset: HubPreset, settings: Settings, report: Report, patience: Patience) -> None:
+        self.preset = preset
+        self.settings = settings
+        self.report = report
+        self.folder = folder_of(preset, settings)
+        self.meter = Meter()
+        self.phase, self.file, self.message = "asking", "", ""
+        self.patience = patience
+        self._pause, patience.pause = patience.pause, self._wait
+        self._say, patience.say = patience.say, self._tell
+
+    def run(self, recheck: bool, transport: httpx.BaseTransport | None) -> Path:
+        self._report()
+        manifest = Manifest(self.preset.name, self.settings)
+        remote = self._ask()
+        verified = set() if recheck else manifest.verified(remote)
+        self.meter.total = remote.size
+        missing = [file for file in remote.files if not self._here(file, file.path in verified)]
+        manifest.write(remote, {file.path for file in remote.files if file not in missing})
+        self._check_space(missing)
+        # The hub redirects to its storage, with its own signature in the URL: the token stays with the hub, since
+        # httpx drops the Authorization header when the host changes.
+        with httpx.Client(follow_redirects=True, timeout=TIMEOUT, transport=transport) as client:
+            for file in missing:
+                self.phase, self.file, self.message = "downloading", file.path, ""
+                self._fetch(client, remote, file)
+                manifest.add(file)
+        self._report(force=True)
+        return self.folder
+
+    def _ask(self) -> Remote:
+        while True:
+            try:
+                return hub.ask(self.preset)
+            except DownloadError as e:
+                if not e.again:
+                    raise
+                self.patience.wait(Broken(e))
+
+    def _here(self, file: RemoteFile, verified: bool) -> bool:
+        """The whole file is on the disk. A damaged one is deleted, so that it comes again."""
+        path = self.folder / file.path
+        if not path.is_file():
+            return False
+        if path.stat().st_size == file.size and (verified or self._hash_is_right(path, file)):
+            self.meter.have(file.size if verified else 0)
+            return True
+        log.warning("%s is damaged and comes again", path)
+        retry_in_use(path.unlink, PATIENCE)
+        return False
+
+    def _hash_is_right(self, path: Path, file: RemoteFile) -> bool:
+        self.phase, self.file = "checking", file.path
+        digest, read = new_hash(file), 0
+        with open(path, "rb") as stream:
+            while piece := stream.read(4 * 2**20):
+                digest.update(piece)
+                read += len(piece)
+                self.meter.have(len(piece))
+                self._report()
+        right = hash_matches(file, digest)
+        if not right:
+            self.meter.have(-read)
+        return right
+
+    def _check_space(self, missing: list[RemoteFile]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        need = sum(file.size - _size(part_of(self.folder / file.path)) for file in missing)
+        free = shutil.disk_usage(self.folder).free
+        if need and need + SPARE > free:
+            raise DownloadError(
+                NO_SPACE,
+                msg(
+                    "{model} needs {need} on the disk of {folder}, {free} are free; free some space, or set "
+                    "FANSLYMOTION_MODELS to a folder on another disk",
+                    model=self.preset.label,
+                    need=gigabytes(need + SPARE),
+                    folder=self.folder,
+                    free=gigabytes(free),
+                ),
+            )
+
+    def _fetch(self, client: httpx.Client, remote: Remote, file: RemoteFile) -> None:
+        url = remote.url(file)
+        token = hub.token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        part, counted = part_of(self.folder / file.path), 0
+        old = _size(part) if _size(part) <= file.size else 0
+
+        def on_bytes(count: int) -> None:
+            nonlocal counted
+            # The first bytes are those of the part file, read back: they are here, not on the line.
+            fresh = max(0, min(count, counted + count - old)) if count > 0 else 0
+            counted += count
+            self.phase, self.message = ("downloading" if fresh else "checking"), ""
+            self.meter.came(count, fresh)
+            self._report()
+
+        source = Source(client, url, headers, lambda status, headers: hub.refusal(self.preset, status, headers))
+        fetch(source, file, self.folder / file.path, on_bytes, self.patience)
+
+    def _tell(self, text: str) -> None:
+        log.warning("%s: %s", self.preset.name, text)
+        self.phase, self.message = "waiting", text
+        self._say(text)
+        self._report(force=True)
+
+    def _wait(self, seconds: float) -> None:
+        """In short pieces, so that a cancel is seen at once."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._pause(min(left, 0.2))
+            self._report()
+
+    def _report(self, force: bool = False) -> None:
+        if force or self.meter.due:
+            self.report(self.meter.progress(self.phase, self.file, self.message))
+
+
+class Meter:
+    """Bytes, speed and the time left."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.total = 0
+        self.done = 0
+        self._now = now
+        self._marks: deque[tuple[float, int]] = deque([(now(), 0)])
+        self._fetched = 0
+        self._reported = -REPORT_EVERY
+
+    def have(self, count: int) -> None:
+        """So many bytes were here already."""
+        self.done += count
+
+    def came(self, count: int, fresh: int) -> None:
+        """count: bytes more of the model; fresh: those of them that came over the line."""
+        self.done += count
+        if fresh:
+            self._fetched += fresh
+            self._marks.append((self._now(), self._fetched))
+            while len(self._marks) > 2 and self._marks[0][0] < self._now() - SPEED_OVER:
+                self._marks.popleft()
+
+    @property
+    def due(self) -> bool:
+        return self._now() - self._reported >= REPORT_EVERY
+
+    @property
+    def speed(self) -> float:
+        (began, first), now = self._marks[0], self._now()
+        return (self._fetched - first) / max(now - began, 1e-3) if now - began > 0.2 else 0.0
+
+    def progress(self, phase: str, file: str, message: str) -> DownloadProgress:
+        self._reported = self._now()
+        speed = self.speed
+        left = (self.total - self.done) / speed if speed > 0 and phase == "downloading" else None
+        return DownloadProgress(phase, file, max(0, self.done), self.total, speed, left, message)
+
+
+class Manifest:
+    """What came from where, beside the models: `.downloads/<name>.files.json`. Without it, files are hashed again."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.path = settings.models / ".downloads" / f"{name}.files.json"
+
+    def read(self) -> Remote | None:
+        data = self._data()
+        try:
+            return Remote(data["repository"], data["commit"], tuple(RemoteFile(**file) for file in data["files"]))
+        except (KeyError, TypeError):
+            return None
+
+    def verified(self, remote: Remote) -> set[str]:
+        """Paths whose hash was right when they came, and is still the one the hub names."""
+        known = self.read()
+        if known is None:
+            return set()
+        same = {file.path for file in known.files} & {f.path for f in remote.files if f in known.files}
+        return same & set(self._data().get("verified", ()))
+
+    def write(self, remote: Remote, verified: set[str]) -> None:
+        self._save(
+            {
+                "repository": remote.repository,
+                "commit": remote.commit,
+                "files": [asdict(file) for file in remote.files],
+                "verified": sorted(verified),
+            }
+        )
+
+    def add(self, file: RemoteFile) -> None:
+        data = self._data()
+        data["verified"] = sorted({*data.get("verified", ()), file.path})
+        self._save(data)
+
+    def doubt(self, paths: set[str]) -> None:
+        """These turned out damaged: the next download fetches them again."""
+        data = self._data()
+        if data:
+            data["verified"] = sorted(set(data.get("verified", ())) - paths)
+            self._save(data)
+
+    def delete(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def _data(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+            return data if isinstance(data, dict) else {}
+        return {}
+
+    def _save(self, data: dict[str, Any]) -> None:
+        write_json(self.path, data)
+
+
+def gigabytes(count: float) -> str:
+    """As the system's file manager would say it."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,1 @@
+"""Model families: what is special to one kind of model. One folder each."""

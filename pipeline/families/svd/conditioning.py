@@ -1,0 +1,101 @@
+"""What the model is told about the photo: its CLIP embedding, its VAE latent, and three numbers about the motion."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+CLIP_SIZE = (224, 224)
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """embedding: (1, 1, width) of CLIP. latents: (1, channels, h, w), the VAE's mode, not scaled."""
+
+    embedding: torch.Tensor
+    latents: torch.Tensor
+
+
+@dataclass(frozen=True)
+class MicroConditioning:
+    """fps: frame rate told to the model, 5..30. bucket: 1..255, more is more motion. noise_aug: 0..1, added noise."""
+
+    fps: int
+    bucket: int
+    noise_aug: float
+
+    def ids(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+        """(1, 3). The model was trained on fps - 1 (Stability-AI/generative-models, simple_video_sample.py)."""
+        return torch.tensor([[self.fps - 1, self.bucket, self.noise_aug]], dtype=dtype).to(device)
+
+
+def window_generator(seed: int, window: int) -> torch.Generator:
+    """The window's own source of noise, on the CPU so that every device draws the same.
+
+    The first is seeded as a user of the stock pipeline would; the others from a hash, so that no two seeds share one.
+    """
+    if window:
+        seed = int.from_bytes(hashlib.sha256(f"{seed}/{window}".encode()).digest()[:7], "big")
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+@torch.no_grad()
+def condition(renderer: Any, photo: Image.Image, noise_aug: float, generator: torch.Generator) -> Conditioning:
+    """photo: RGB, already of the sampling size. Draws the augmentation noise first, as the stock pipeline does."""
+    embedding = embed(renderer, photo)
+    pixels = to_tensor(photo).to(renderer.device)
+    pixels = pixels + noise_aug * draw(pixels.shape, generator, pixels.dtype, renderer.device)
+    # Contiguous, as they come back from a checkpoint: the same numbers in another layout would be rounded otherwise.
+    return Conditioning(embedding.contiguous(), encode(renderer, pixels).to(embedding.dtype).contiguous())
+
+
+def draw(shape: Any, generator: torch.Generator, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Unit noise, drawn on the CPU."""
+    return torch.randn(tuple(shape), generator=generator, dtype=dtype).to(device)
+
+
+def to_tensor(photo: Image.Image) -> torch.Tensor:
+    """RGB to (1, 3, height, width), float32 from -1 to 1."""
+    pixels = np.asarray(photo)[None].astype(np.float32) / 255.0
+    # Channels last in memory, as the stock pipeline has them: another layout takes other kernels, and rounds otherwise.
+    return 2.0 * torch.from_numpy(pixels.transpose(0, 3, 1, 2)) - 1.0
+
+
+def embed(renderer: Any, photo: Image.Image) -> torch.Tensor:
+    """CLIP's picture of the photo: (1, 1, width)."""
+    from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion as stock
+
+    # Resized between -1 and 1 with diffusers' own antialiased filter: any other resampling is another embedding.
+    pixels = (stock._resize_with_antialiasing(to_tensor(photo), CLIP_SIZE) + 1.0) / 2.0
+    pixels = renderer.feature_extractor(
+        images=pixels,
+        do_normalize=True,
+        do_center_crop=False,
+        do_resize=False,
+        do_rescale=False,
+        return_tensors="pt",
+    ).pixel_values
+    encoder = renderer.bring("image_encoder")
+    pixels = pixels.to(device=renderer.device, dtype=next(encoder.parameters()).dtype)
+    return encoder(pixels).image_embeds.unsqueeze(1)
+
+
+def encode(renderer: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """Pixels (n, 3, H, W) from -1 to 1 to the mode of their latents (n, channels, h, w), not scaled.
+
+    The fp16 VAE overflows while encoding and is raised to fp32 for it. It goes back in `finally`: left in fp32 after
+    an exception it would break every later job ("Input type (c10::Half) and bias type (float)").
+    """
+    vae = renderer.bring("vae")
+    dtype = vae.dtype
+    upcast = dtype == torch.float16 and vae.config.force_upcast
+    try:
+        if upcast:
+            vae.to(dtype=torch.float32)
+        return vae.encode(pixels.to(dtype=vae.dtype)).latent_dist.mode()
+    finally:
+        if upcast:
+            vae.to(dtype=dtype)

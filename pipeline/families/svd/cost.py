@@ -1,0 +1,338 @@
+"""The figures behind the memory plan: bytes and seconds of each stage. No torch.
+
+Computed on the full-size architecture and measured on a CPU (`bench/memory.py`); scaled by the numbers of
+parameters and channels for smaller models.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...hardware.units import CONTEXT, GIB, PROCESS
+from ...media.upscale.network import HALO
+from ...media.upscale.tiles import SIDES
+from ...progress import Stage
+from ...windows import plan_windows
+from ..base import MemoryPlan, Offload
+from .chunks import decoded_frames
+
+UNET_BYTES = 280
+"""Activations of the UNet in 2-byte numbers: bytes per sampled pixel, frame and guidance branch, full-size model."""
+PIECES = 4
+"""Forward chunking: pieces of the widest feed-forward layers (`feed_forward.py`); other layers are the highest then."""
+CHUNKED = 165 / 280
+"""What forward chunking leaves of them: measured on an H100 (4.54 of 7.83 GiB with guidance, 2.30 without), and counted
+on the architecture (tests/unit/pipeline/families/svd/test_feed_forward.py)."""
+CHUNKED_TIME = 1.03
+"""What it costs in time: a copy of each piece's result, estimated from the bytes it moves."""
+DECODE_BYTES = 2050
+"""Activations of the VAE's decoder in 2-byte numbers: bytes per pixel and frame decoded together, full-size model."""
+ENCODE_BYTES = 3200
+"""The same for encoding the photo, one frame in 4-byte numbers (the fp16 VAE overflows while it encodes). Measured on
+an H100: 1.73 GiB at 1024×576."""
+UNET_FLOP = 0.184
+"""Operations of a UNet pass per latent pixel and frame, as a multiple of its parameters. Attention comes on top."""
+DECODE_FLOP = 0.118
+"""Operations of a decode per pixel and frame, as a multiple of the VAE's parameters."""
+DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
+"""How much nearer to its peak the device gets in the decoder's convolutions: 2.5 s a frame beside 20 s a step on two
+cores, 0.098 s a frame beside 0.65 s a step on an H100; 9 s of 50.9 on an A800 (onediff #436) say the same."""
+WARM_UP = 0.6
+"""Seconds of the decoding stage on a GPU beyond its frames: first kernels, copies, checks. Of six jobs on an H100."""
+LAUNCH = 0.02
+"""Seconds of a UNet pass on a GPU, however small: its kernels are started one by one (`mini` on an H100)."""
+TWO_PASSES = 1.1
+"""Guidance in two passes over one pass of twice the size, on a GPU (0.719 and 0.651 s a step)."""
+SHORTCUTS = {"cpu": 0.95, "cuda": 0.907}
+"""What `shortcuts.py` leaves of a full-size model's step: 0.590 of 0.651 s on an H100; counted for a CPU."""
+SHORTCUTS_SMALL = 0.87
+"""The same for `mini` on two cores, measured: 0.167 of 0.193 s a pass."""
+STARTING = {"cpu": 5.0, "cuda": 9.0}
+"""Seconds to import the libraries, CUDA's among them, before the weights are read."""
+READING = {"cpu": 400 * 2**20, "cuda": GIB}
+"""Bytes of weights read a second. On an H100 2 GiB from RAM; a machine with a GPU is taken to have a fast disk."""
+
+SMALL_SPEED = 0.2
+"""What a small model reaches of a large one's operations a second: its narrow layers wait for memory. Measured with
+`mini` on two cores: 0.2 s a pass of 14 frames, 0.45 s a decoded frame."""
+
+DETAIL_BYTES = 400
+"""RAM that the photo's detail takes, bytes per pixel of the finished video: the enlarged photo, and interpolation at
+that size. Measured on two cores: 280; more of them hold more frames at once."""
+DETAIL_SPEED, DETAIL_BETWEEN_SPEED = 13e6, 40e6
+"""Pixels a second and core: of the frames that get their detail, and of those interpolated at the finished size."""
+
+UPSCALE_SPEED = {("cpu", 4): 0.95, ("cpu", 2): 2.4, ("cuda", 2): 0.5}
+"""An upscaler's operations a second, by its numbers' bytes, over those of a full-size model's step. Measured on two
+cores (0.08 to 0.09 and 0.2 · 10¹² a core); for a GPU a guess on the safe side."""
+CANVAS_BYTES = 6
+"""RAM for a frame that an upscaler has enlarged, bytes per pixel of it: the picture, and a plain one to compare."""
+ADDED_BYTES = 80
+"""RAM for what it adds, bytes per pixel of the finished video: this frame's and the last one's, moved and mixed."""
+
+SLACK = 1.1
+"""Fragmentation: what the allocator holds over what is alive."""
+
+
+_SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.01, Offload.GROUP: 1.3, Offload.SEQUENTIAL: 1.8}
+"""Time of a step. Measured on an H100 (bench/RESULTS.md) with streams; of its 1.54 and 1.81 s the 1.22 are taken off
+that diffusers' chunks and two passes took alone, and the rest set beside a step of 0.72 s. Slower cards hide more."""
+_RESIDENT = {Offload.GROUP: 0.22, Offload.SEQUENTIAL: 0.02}
+"""Share of the UNet's weights on the device where the activations are highest: what an H100 had allocated (2.90 and
+2.27 GiB) less the activations (2.30)."""
+_WIDEST = 0.58
+"""Share of them with group offload at the block with the most weights and the one fetched beside it; the activations
+are a quarter there (counted on the architecture)."""
+PINNED = 1.3
+"""RAM for weights in page-locked memory: CUDA rounds each up to a power of two (3.66 for 2.84 GiB)."""
+
+
+STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
+"""The stages that have a peak of their own."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a plan takes, estimated; bytes and seconds.
+
+    peaks: on the computing device (VRAM, or RAM on a CPU) at each stage's highest point. ram: of the machine's memory.
+    limit: what may be taken on the computing device; ram_limit: of the machine's memory; total: what the device has.
+    stage_seconds: with the model not loaded yet.
+    """
+
+    device: str
+    peaks: Mapping[Stage, int]
+    ram: int
+    limit: int
+    ram_limit: int
+    total: int
+    stage_seconds: Mapping[Stage, float]
+
+    @property
+    def need(self) -> int:
+        """Bytes of VRAM, or of RAM on a CPU, at the highest point of all."""
+        return max(self.peaks.values())
+
+    @property
+    def fits(self) -> bool:
+        return self.need <= self.limit and self.ram <= self.ram_limit
+
+    @property
+    def over(self) -> list[Stage]:
+        """The stages whose peak is above the limit, in their order."""
+        return [stage for stage, peak in self.peaks.items() if peak > self.limit]
+
+    @property
+    def seconds(self) -> float:
+        """Computing time of the whole job."""
+        return sum(self.stage_seconds.values())
+
+    @property
+    def summary(self) -> str:
+        """`about 3 min, 9.8 GB of 12 GB`, for the form."""
+        memory = f"{self.need / GIB:.1f} GB of {round(self.total / GIB)} GB"
+        return f"about {duration_text(self.seconds)}, {memory}" + (" on the CPU" if self.device == "cpu" else "")
+
+
+def forecast(now: MemoryPlan) -> Forecast:
+    """What the plan takes on its machine."""
+    machine = now.machine
+    peaks = {stage: peak(now, stage) for stage in STAGES}
+    if now.device == "cpu":
+        need, total = max(peaks.values()), machine.ram_total
+    else:
+        need, total = ram(now), machine.vram_total
+    return Forecast(now.device, peaks, need, _limit(now), machine.ram_free, total, seconds(now))
+
+
+def _limit(now: MemoryPlan) -> int:
+    """Bytes that may be taken on the computing device."""
+    machine = now.machine
+    return machine.ram_free if now.device == "cpu" else max(0, machine.vram_free - machine.reserve)
+
+
+def weights(now: MemoryPlan) -> dict[str, int]:
+    """Bytes of each component."""
+    size, model = _number_bytes(now), now.model
+    return {"unet": model.unet * size, "vae": model.vae * size, "image_encoder": model.image_encoder * size}
+
+
+def piece(now: MemoryPlan) -> int | None:
+    """Numbers that a feed-forward layer takes at once: a share of the UNet's widest tensor; None without chunking."""
+    if not now.chunked:
+        return None
+    latent = now.width * now.height // now.model.factor**2
+    return -(-latent * now.window * _branches(now) * now.model.channels // PIECES)
+
+
+def _branches(now: MemoryPlan) -> int:
+    return 2 if now.guided and not now.two_pass else 1
+
+
+def _number_bytes(now: MemoryPlan) -> int:
+    return 4 if now.dtype == "float32" else 2
+
+
+def peak(now: MemoryPlan, stage: Stage) -> int:
+    """Bytes on the computing device at the stage's highest point."""
+    working = int(_activations(now, stage) * SLACK)
+    highest = _highest(now, stage, working)
+    if stage is Stage.DECODING:
+        highest += tile_bytes(now, tile_side(now))  # on a thread of its own, beside the decoder
+    if now.device != "cpu":
+        return highest + CONTEXT
+    return highest + PROCESS + (detail_bytes(now) if stage is Stage.DECODING else 0)
+
+
+def tile_side(now: MemoryPlan) -> int:
+    """The upscaler's largest tile for which the decoder leaves room, the smallest where there is none for any."""
+    room = _limit(now) - _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK))
+    room -= CONTEXT if now.device != "cpu" else PROCESS + detail_bytes(now)
+    return next((side for side in SIDES if tile_bytes(now, side) <= room), SIDES[-1])
+
+
+def tile_bytes(now: MemoryPlan, side: int) -> int:
+    """On the computing device, with the upscaler's weights."""
+    network = now.work.upscaler
+    if network is None:
+        return 0
+    pixels = min(side + 2 * HALO, now.width) * min(side + 2 * HALO, now.height)
+    return int(network.bytes(pixels, _upscale_number(now)) * SLACK)
+
+
+def ram(now: MemoryPlan) -> int:
+    """Bytes of RAM where a GPU computes."""
+    parts, detail = weights(now), detail_bytes(now)
+    if now.offload is Offload.NONE:
+        return PROCESS + max(parts.values()) + detail
+    locked = (PINNED - 1) * parts["unet"] if now.offload in _RESIDENT else 0
+    return PROCESS + sum(parts.values()) + int(locked) + detail
+
+
+def detail_bytes(now: MemoryPlan) -> int:
+    """RAM for the photo's detail and for what an upscaler adds, whatever the device."""
+    work, found = now.work, 0
+    if work.detail or work.upscaler:
+        found += DETAIL_BYTES * work.shown_pixels
+    if work.upscaler:
+        found += CANVAS_BYTES * now.width * now.height * work.upscaler.scale**2 + ADDED_BYTES * work.shown_pixels
+    return found
+
+
+def _upscale_seconds(now: MemoryPlan) -> float:
+    """At most: what the photo gives is not computed."""
+    work, machine = now.work, now.machine
+    if work.upscaler is None:
+        return 0.0
+    cpu, number = now.device == "cpu", _upscale_number(now)
+    speed = (machine.cpu_speed if cpu else machine.gpu_speed) * UPSCALE_SPEED["cpu" if cpu else "cuda", number]
+    return work.frames * work.upscaler.operations * _computed(now) / (max(speed, 0.01) * 1e12)
+
+
+def _upscale_number(now: MemoryPlan) -> int:
+    assert now.work.upscaler is not None
+    return now.work.upscaler.number_bytes(now.device, now.machine.cpu_bf16)
+
+
+def _computed(now: MemoryPlan) -> int:
+    """Pixels of a frame with the tiles' halos."""
+    side = tile_side(now)
+    across, down = (length + 2 * HALO * (-(-length // side) - 1) for length in (now.width, now.height))
+    return across * down
+
+
+def _detail_seconds(now: MemoryPlan) -> float:
+    work = now.work
+    if not work.detail:
+        return 0.0
+    core_seconds = work.frames / DETAIL_SPEED + work.shown_frames / DETAIL_BETWEEN_SPEED
+    return work.shown_pixels * core_seconds / min(now.machine.cores, 8)
+
+
+def _activations(now: MemoryPlan, stage: Stage) -> float:
+    pixels, wide = now.width * now.height, _number_bytes(now) / 2
+    if stage is Stage.SAMPLING:
+        per_pixel = UNET_BYTES * now.model.channels / 320 * 64 / now.model.factor**2 * (CHUNKED if now.chunked else 1)
+        return per_pixel * pixels * now.window * _branches(now) * wide
+    vae = now.model.vae_channels / 128
+    if stage is Stage.DECODING:
+        return DECODE_BYTES * vae * pixels * now.decode_chunk * wide
+    if stage is Stage.CONDITIONING:
+        return ENCODE_BYTES * vae * pixels
+    return 0.0
+
+
+def _highest(now: MemoryPlan, stage: Stage, working: int) -> int:
+    """Weights on the device in this stage and the activations beside them."""
+    parts = weights(now)
+    if stage is Stage.CONDITIONING and now.dtype == "float16":
+        parts["vae"] *= 2  # raised to fp32 to encode
+    if now.offload is Offload.NONE:
+        return sum(parts.values()) + working
+    if stage is Stage.LOADING:
+        return 0
+    if stage is Stage.CONDITIONING:
+        return max(parts["image_encoder"], parts["vae"] + working)
+    if stage is not Stage.SAMPLING:
+        return parts["vae"] + working
+    found = int(parts["unet"] * _RESIDENT.get(now.offload, 1.0)) + working
+    return max(found, int(parts["unet"] * _WIDEST) + working // 4) if now.offload is Offload.GROUP else found
+
+
+def seconds(now: MemoryPlan) -> dict[Stage, float]:
+    """Of each stage, with the model not loaded yet. Figures of an H100 come out within a quarter (bench/RESULTS.md)."""
+    machine, model, work = now.machine, now.model, now.work
+    kind = "cpu" if now.device == "cpu" else "cuda"
+    speed = _speed(now)
+    windows = plan_windows(work.frames, now.window, loop=work.loop)
+    passes = windows.count * work.steps * (2 if now.guided else 1)
+    one = unet_operations(now) / speed * _SLOWER[now.offload] * (CHUNKED_TIME if now.chunked else 1.0)
+    one *= SHORTCUTS[kind] if model.large else SHORTCUTS_SMALL
+    if kind == "cuda":
+        one = max(one * (TWO_PASSES if now.guided and now.two_pass else 1.0), LAUNCH)
+    frames = decoded_frames(windows.sampled, now.decode_chunk)
+    decode = DECODE_FLOP * model.vae * now.width * now.height * frames / speed / DECODE_SPEED[kind]
+    if kind == "cuda" and model.large:
+        decode += WARM_UP
+    # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for. A CPU that decodes
+    # has no cores left for the detail.
+    upscaled = _upscale_seconds(now)
+    film, detail = work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8)), _detail_seconds(now)
+    return {
+        Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
+        Stage.CONDITIONING: 1.0,
+        Stage.SAMPLING: one * passes,
+        Stage.DECODING: upscaled + (max(decode, film + detail) if kind == "cuda" else max(decode, film) + detail),
+        Stage.SAVING: 1.0,
+    }
+
+
+def unet_operations(now: MemoryPlan) -> float:
+    """Of one pass over one branch of the guidance: convolutions and linear layers, and attention within frames.
+
+    Attention takes 4·N²·C in a block, N tokens of C channels: 19 % of all at 1024×576, 14 % at 848×480.
+    """
+    tokens = now.width * now.height / now.model.factor**2
+    return (UNET_FLOP * now.model.unet * tokens + 4 * now.model.attended * tokens**2) * now.window
+
+
+def _speed(now: MemoryPlan) -> float:
+    """Operations a second that this model reaches there."""
+    machine = now.machine
+    speed = machine.gpu_speed if now.device != "cpu" else machine.cpu_speed
+    if now.device == "cpu" and now.dtype == "float32" and machine.cpu_bf16:
+        speed *= 0.45  # 44 s against 20 s a step
+    if now.device != "cpu" and now.dtype == "float32":
+        speed *= 0.5  # twice the bytes; what a card really reaches is measured with its first video (`oom.PlanHistory`)
+    if not now.model.large:
+        speed *= SMALL_SPEED
+    return max(speed, 0.01) * 1e12
+
+
+def duration_text(seconds: float) -> str:
+    """`40 s`, `3 min`, `1 h 20 min`: no more digits than an estimate has."""
+    if seconds < 55:
+        return f"{max(5, round(seconds / 5) * 5)} s"
+    minutes = max(1, round(seconds / 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" + (f" {minutes % 60 // 5 * 5} min" if minutes % 60 >= 5 else "")

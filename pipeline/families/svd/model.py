@@ -1,0 +1,232 @@
+"""The loaded model: takes a Stable Video Diffusion folder into memory."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ....errors import ModelError
+from ....messages import msg
+from ...hardware.oom import is_oom
+from ...progress import PARTS
+from ..base import MemoryPlan, Offload
+from ..offload import HOOKED, Masters, hook
+from .folder import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
+from .random_model import build
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how the model computes."""
+
+    device: torch.device
+    dtype: torch.dtype
+    offload: Offload = Offload.NONE
+
+    def __str__(self) -> str:
+        text = f"{self.device}, {str(self.dtype).removeprefix('torch.')}"
+        return text if self.offload is Offload.NONE else f"{text}, {self.offload} offload"
+
+    @classmethod
+    def of(cls, plan: MemoryPlan) -> "Placement":
+        return cls(torch.device(plan.device), getattr(torch, plan.dtype), plan.offload)
+
+
+def choose_placement() -> Placement:
+    """Without a plan: CUDA in fp16 (what the weights were made for), otherwise the CPU in fp32."""
+    if torch.cuda.is_available():
+        return Placement(torch.device("cuda"), torch.float16)
+    return Placement(torch.device("cpu"), torch.float32)
+
+
+@dataclass
+class LoadedModel:
+    """A model in memory. Nothing here changes while a job runs; the VAE's dtype is restored by who changes it.
+
+    arithmetic: which numbers the UNet gives, as a part of checkpoints' keys (`shortcuts.ARITHMETIC`).
+    """
+
+    model: ModelFolder
+    fingerprint: str
+    placement: Placement
+    unet: Any
+    vae: Any
+    image_encoder: Any
+    feature_extractor: Any
+    scheduler: Any
+    arithmetic: int = 0
+    _masters: Masters = field(default_factory=Masters, repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.placement.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.placement.dtype
+
+    def bring(self, part: str) -> Any:
+        """The component, where it computes. Where weights are offloaded the others make room for it first."""
+        if self.placement.offload is not Offload.NONE:
+            for name in (IMAGE_ENCODER, VAE, UNET):
+                if name != part:
+                    self._move(name, torch.device("cpu"))
+            self._move(part, self.device)
+        return getattr(self, part)
+
+    def _move(self, part: str, device: torch.device) -> None:
+        if part == UNET and self.placement.offload in HOOKED:
+            return  # its hooks move it, block by block or layer by layer
+        component = getattr(self, part)
+        if component.device.type == device.type:
+            return
+        if device.type == "cpu":
+            self._masters.drop(part)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        else:
+            self._masters.fetch(part, component, device)
+
+    @property
+    def whole(self) -> bool:
+        """No component lies half here, half there, or in other numbers than it should.
+
+        `.to()` moves and casts tensor by tensor: memory that runs out on the way leaves the rest where it was.
+        """
+        parts = [list(getattr(self, name).parameters()) for name in (IMAGE_ENCODER, VAE, UNET)]
+        placed = all(len({tensor.device.type for tensor in part}) == 1 for part in parts)
+        return placed and all(tensor.dtype == self.dtype for part in parts for tensor in part)
+
+    def chunk_forward(self, numbers: int | None) -> None:
+        """Forward chunking: the UNet's feed-forward layers by pieces of so many numbers (`cost.piece`)."""
+        from .feed_forward import set_pieces
+
+        set_pieces(self.unet, numbers)
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels of a frame to one latent pixel, along each side."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @property
+    def scaling(self) -> float:
+        """Latents of the VAE times this are what the UNet works on."""
+        return self.vae.config.scaling_factor
+
+
+def load(
+    model: ModelFolder,
+    placement: Placement,
+    finished: Callable[[str], None] = lambda part: None,
+    shortcuts: bool = True,
+) -> LoadedModel:
+    """Read the components, on the calling thread. `finished` is called after each of PARTS and may raise.
+
+    shortcuts: compute the UNet in the cheaper ways of `shortcuts.py`; without, its numbers are diffusers' bit for bit.
+    """
+    _quiet()
+    # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
+    import transformers
+    from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
+    from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
+    from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion  # noqa: F401 (conditioning)
+    from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+
+    from .shortcuts import put_on
+
+    if model.random:
+        build(model.folder)
+    files = check_folder(model.folder, model.preset)
+    finished(PARTS[0])
+    folder, dtype = model.folder, placement.dtype
+    image_encoder = _placed(
+        _part(transformers.CLIPVisionModelWithProjection, IMAGE_ENCODER, model, files, dtype=dtype),
+        IMAGE_ENCODER,
+        placement,
+    )
+    # The torchvision-free kind of the same processor: the plain name only warns that torchvision is absent.
+    named = "CLIPImageProcessorPil" if hasattr(transformers, "CLIPImageProcessorPil") else "CLIPImageProcessor"
+    processor = getattr(transformers, named)
+    feature_extractor = processor.from_pretrained(folder / "feature_extractor", local_files_only=True)
+    finished(IMAGE_ENCODER)
+    vae = _placed(_part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype), VAE, placement)
+    finished(VAE)
+    unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, torch_dtype=dtype)
+    arithmetic = put_on(unet) if shortcuts else 0
+    unet = _placed(unet, UNET, placement)
+    scheduler: Any = EulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+    _check_scheduler(folder, scheduler.config)
+    finished(UNET)
+    return LoadedModel(
+        model, files.fingerprint, placement, unet, vae, image_encoder, feature_extractor, scheduler, arithmetic
+    )
+
+
+def _placed(component: Any, part: str, placement: Placement) -> Any:
+    """Put a component on the device, or where it waits; `LoadedModel.bring` fetches it from there."""
+    if placement.offload is Offload.NONE:
+        return component.to(placement.device)
+    if part == UNET and placement.offload in HOOKED:
+        hook(component, placement.device, placement.offload)
+    return component
+
+
+def _part(kind: Any, part: str, model: ModelFolder, files: ModelFiles, **dtype: torch.dtype) -> Any:
+    wanted = "fp16" if torch.float32 not in dtype.values() else ""
+    variant = wanted if wanted in files.variants[part] else files.variants[part][0]
+    folder = model.folder / part
+    try:
+        loaded, info = kind.from_pretrained(
+            folder,
+            variant=variant or None,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **dtype,
+        )
+    except Exception as e:  # the libraries raise OSError, ValueError, RuntimeError, KeyError and SafetensorError here
+        if is_oom(e):
+            raise  # these files are well
+        raise ModelError(
+            msg("{folder} could not be loaded: {error}; get these files of the model again", folder=folder, error=e)
+        ) from e
+    if info["missing_keys"]:
+        missing = sorted(info["missing_keys"])
+        raise ModelError(
+            msg(
+                "{folder} lacks {count} weights, the first is {first}; get these files of the model again",
+                folder=folder,
+                count=len(missing),
+                first=missing[0],
+            )
+        )
+    return loaded.requires_grad_(False).eval()
+
+
+def _check_scheduler(folder: Any, config: Any) -> None:
+    for key, wanted in {"prediction_type": "v_prediction", "timestep_type": "continuous"}.items():
+        if config.get(key) != wanted:
+            raise ModelError(
+                msg(
+                    "{folder}: scheduler_config.json says {key} = {value!r}; a Stable Video Diffusion model has "
+                    "{wanted!r}: get that file of the model again",
+                    folder=folder,
+                    key=key,
+                    value=config.get(key),
+                    wanted=wanted,
+                )
+            )
+
+
+def _quiet() -> None:
+    """The libraries' own progress bars and hints (torchvision is absent) would fill the worker's log."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()

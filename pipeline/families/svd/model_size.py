@@ -1,0 +1,75 @@
+"""How big a model folder is: parameters by component, read from the files' headers, in milliseconds. No torch."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ..base import ModelSize
+
+HEADER_LIMIT = 100 * 2**20
+"""Bytes. The safetensors format's own limit for its header."""
+
+
+def model_size(folder: Path, width: int, height: int, frames: int) -> ModelSize:
+    """Measure a folder in diffusers' format; what is not there (a model still to be downloaded) counts as full size.
+
+    width, height, frames: the preset's native size, pixels and frames of a window.
+    """
+    full = ModelSize()
+    unet, vae = _config(folder / "unet"), _config(folder / "vae")
+    channels: list[int] = unet.get("block_out_channels") or [full.channels]
+    vae_channels: list[int] = vae.get("block_out_channels") or [full.vae_channels] * 4
+    return ModelSize(
+        unet=parameters(folder / "unet") or full.unet,
+        vae=parameters(folder / "vae") or full.vae,
+        image_encoder=parameters(folder / "image_encoder") or full.image_encoder,
+        channels=channels[0],
+        vae_channels=vae_channels[0],
+        factor=2 ** (len(vae_channels) - 1),
+        width=width,
+        height=height,
+        frames=frames,
+        attention=_attention(unet),
+    )
+
+
+def _attention(unet: dict[str, Any]) -> float:
+    """See `ModelSize.attention`; 0 when the configuration does not say. An up block has a layer more."""
+    widths, layers = unet.get("block_out_channels"), unet.get("layers_per_block", 2)
+    down, up = unet.get("down_block_types"), unet.get("up_block_types")
+    if not (isinstance(widths, list) and isinstance(down, list) and isinstance(up, list) and isinstance(layers, int)):
+        return 0.0
+    total = widths[-1] / 16 ** (len(widths) - 1)
+    for level, (width, one, other) in enumerate(zip(widths, down, reversed(up), strict=False)):
+        blocks = layers * one.startswith("CrossAttn") + (layers + 1) * other.startswith("CrossAttn")
+        total += blocks * width / 16**level
+    return total
+
+
+def parameters(folder: Path) -> int:
+    """Numbers in a component's weights, one variant of them; 0 when there are none or they cannot be read."""
+    files = sorted(folder.glob("*.safetensors"))
+    half = [path for path in files if ".fp16" in path.name]
+    try:
+        return sum(_parameters_of(path) for path in half or files)
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def _parameters_of(path: Path) -> int:
+    """The format: 8 bytes little-endian length, then JSON with each tensor's shape."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= HEADER_LIMIT:
+            raise ValueError(f"{path} is not a safetensors file")
+        header: dict[str, Any] = json.loads(file.read(length))
+    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

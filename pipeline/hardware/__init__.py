@@ -1,0 +1,1 @@
+"""This machine: graphics cards, processor, torch build, memory."""

@@ -1,0 +1,1 @@
+"""Photos in, frames between, mp4 files out."""

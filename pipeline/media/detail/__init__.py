@@ -1,0 +1,1 @@
+"""Give the frames the photo's own detail."""

@@ -1,0 +1,111 @@
+"""Give each drawn frame the photo's own detail back, wherever the photo's surface is still to be seen.
+
+Models draw small (`mini` 256 × 144, SVD 1024 × 576), and their decoders blur more than the size says; the photo has
+what is missing. For each frame the photo is moved into place along optical flow (`photo_flow.py`), made as small and
+soft as the frame, and compared with it (`trust.py`). What it loses on that way is just what the frame lacks: it
+is added as far as the comparison trusts it, in the frame's light. Everything coarser stays the frame's own, so that
+nothing is invented where the video has changed; there the plain enlargement stays.
+
+The same frames give the same result, whatever came in between: all that is carried along is the last frame's flow.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import cv2
+import numpy as np
+
+from ..interpolate import grid, half_pixels, sample
+from .photo_flow import PhotoFlow
+from .size import enlarged
+from .trust import blur, compare, usual_in
+
+BLURS = (0.0, *(0.3 * 1.15**k for k in range(14)))
+"""Standard deviations, in drawn pixels, tried for what the decoder blurs: up to 1.8."""
+
+Base = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""What is better than plain enlargement where no reference fits: called with each drawn frame and the share (0..1,
+float32 of its size) that the photo does not give, it returns what to add there, float32 RGB of the output's size."""
+
+SHARP = 0.4
+"""Drawn pixels. A model that draws at the output's size and blurs less than this needs nothing."""
+
+
+def with_detail(frames: Iterable[np.ndarray], photo: np.ndarray, base: Base | None = None) -> Iterator[np.ndarray]:
+    """Yield each frame at the photo's size, with its detail.
+
+    frames: uint8 RGB (height, width, 3), as the model drew them, the first one of the photo itself.
+    photo: uint8 RGB, what the first frame shows, at the output's size. Holds one frame, however long the clip.
+    base: see `Base`.
+    """
+    detail: PhotoDetail | None = None
+    for frame in frames:
+        detail = detail or PhotoDetail(photo, frame, base)
+        yield detail.enhance(frame)
+
+
+class PhotoDetail:
+    """One clip's photo, and how its frames are enhanced. Call `enhance` for each frame in order, the first included."""
+
+    def __init__(self, photo: np.ndarray, first: np.ndarray, base: Base | None = None) -> None:
+        """photo: uint8 RGB (height, width, 3) at the output's size. first: the clip's first frame, uint8 RGB."""
+        self._base = base
+        self.size = photo.shape[1], photo.shape[0]
+        self.drawn = first.shape[1], first.shape[0]
+        small = cv2.resize(photo, self.drawn, interpolation=cv2.INTER_AREA)
+        self.softness = measure_blur(small, first)
+        self.needed = enlarged(self.drawn, 0, self.size) or self.softness >= SHARP
+        if self.needed:
+            self._fine = half_pixels(photo)
+            soft = blur(small.astype(np.float32), self.softness)
+            self._usual = usual_in(first.astype(np.float32), soft)
+            self._flow = PhotoFlow(np.clip(soft + 0.5, 0, 255).astype(np.uint8))
+
+    def enhance(self, frame: np.ndarray) -> np.ndarray:
+        """Return the frame at the photo's size, uint8 RGB. frame: uint8 RGB (height, width, 3) of the drawn size."""
+        if not self.needed:
+            return plain(frame, self.size)
+        flow = self._flow.find(frame)
+        moved = self._moved(flow)
+        seen = cv2.resize(moved, self.drawn, interpolation=cv2.INTER_AREA)
+        seen = blur(cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB).astype(np.float32), self.softness)
+        inside = cv2.resize(self._flow.inside(flow), self.drawn, interpolation=cv2.INTER_LINEAR)
+        trust = compare(frame.astype(np.float32), seen, inside, self._usual)
+        made = self._added(frame, moved, seen, trust.weight * trust.light)
+        return made if self._base is None else with_base(made, frame, 1 - trust.weight, self._base)
+
+    def _moved(self, flow: np.ndarray) -> np.ndarray:
+        """The photo where the frame has it, RGBA at the output's size."""
+        (width, height), (small_width, small_height) = self.size, self._flow.size
+        scaled = cv2.transform(flow, np.diag((2 * width / small_width, 2 * height / small_height)))
+        places = cv2.resize(scaled, self.size, interpolation=cv2.INTER_CUBIC)
+        return sample(self._fine, cv2.add(places, grid(width, height, 2), dst=places))
+
+    def _added(self, frame: np.ndarray, moved: np.ndarray, seen: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """frame + share * (moved - seen), each enlarged: what the photo loses by being drawn is added to the frame."""
+        rest = cv2.subtract(frame, cv2.multiply(seen, cv2.merge([share] * 3)), dtype=cv2.CV_32F)
+        rest = cv2.resize(rest, self.size, interpolation=cv2.INTER_LANCZOS4)
+        large = cv2.resize(share, self.size, interpolation=cv2.INTER_LINEAR)
+        moved = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)
+        return cv2.add(rest, cv2.multiply(moved, cv2.merge([large] * 3), dtype=cv2.CV_32F), dtype=cv2.CV_8U)
+
+
+def with_base(made: np.ndarray, frame: np.ndarray, share: np.ndarray, base: Base) -> np.ndarray:
+    """Add what the base gives, as far as the photo does not. share: 0..1, float32 of the frame's size."""
+    large = cv2.resize(share, (made.shape[1], made.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return cv2.add(made, cv2.multiply(base(frame, share), cv2.merge([large] * 3)), dtype=cv2.CV_8U)
+
+
+def plain(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Enlarge without detail. size: (width, height)."""
+    if (frame.shape[1], frame.shape[0]) == size:
+        return frame
+    return cv2.resize(frame, size, interpolation=cv2.INTER_LANCZOS4)
+
+
+def measure_blur(photo: np.ndarray, first: np.ndarray) -> float:
+    """Return the blur, in drawn pixels (standard deviation), that makes the photo most like the first frame.
+
+    photo, first: uint8 RGB of one size.
+    """
+    sharp = photo.astype(np.float32)
+    return min(BLURS, key=lambda sigma: cv2.norm(blur(sharp, sigma), first.astype(np.float32), cv2.NORM_L2SQR))

@@ -1,0 +1,71 @@
+"""Find where each point of a drawn frame lies in the photo: dense optical flow, carried along from frame to frame."""
+
+import cv2
+import numpy as np
+
+from ..interpolate import grid, sample
+
+FLOW_SIDE = 512
+"""Pixels of the long side at which flow is found. Twice what `mini` draws, half of what SVD draws."""
+
+
+class PhotoFlow:
+    """Flow from each frame of a clip to the photo. Call `find` once for each frame, in order.
+
+    The search begins at the last frame's flow, moved along by the motion since: a fast pan is followed as far as the
+    photo reaches (2 to 3 dB over 24 frames against a search that begins at nothing each time).
+    """
+
+    def __init__(self, photo: np.ndarray) -> None:
+        """photo: uint8 RGB (height, width, 3), as blurred as the frames are: a flow between equals finds more."""
+        scale = FLOW_SIDE / max(photo.shape[:2])
+        self.size = round(photo.shape[1] * scale), round(photo.shape[0] * scale)
+        self._photo = self._grey(photo)
+        # Each its own: not thread-safe, and with a memory of the last pictures' size.
+        self._to_photo, self._between = _fine_search(), _quick_search()
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+
+    def find(self, frame: np.ndarray) -> np.ndarray:
+        """Return the motion frame -> photo in pixels of `size`, float32 (height, width, 2).
+
+        frame: uint8 RGB (height, width, 3) in the photo's shape, any size.
+        """
+        now = self._grey(frame)
+        start = None
+        if self._last is not None:
+            last, flow = self._last
+            step = self._between.calc(now, last, None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+            start = cv2.add(step, sample(flow, cv2.add(step, grid(*self.size))))
+        flow = self._to_photo.calc(now, self._photo, start)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        self._last = now, flow
+        return flow
+
+    def inside(self, flow: np.ndarray) -> np.ndarray:
+        """Return 1 for points well inside the photo, 0 at its edge and beyond, float32 (height, width)."""
+        x, y = cv2.split(cv2.add(flow, grid(*self.size)))
+        width, height = self.size
+        margin = cv2.min(cv2.min(x, width - 1 - x), cv2.min(y, height - 1 - y))
+        return np.clip(margin / 2, 0, 1)
+
+    def _grey(self, image: np.ndarray) -> np.ndarray:
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        smaller = self.size[0] < grey.shape[1]
+        return cv2.resize(grey, self.size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def _fine_search() -> cv2.DISOpticalFlow:
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setFinestScale(1)
+    dis.setGradientDescentIterations(16)
+    dis.setPatchStride(4)
+    return dis
+
+
+def _quick_search() -> cv2.DISOpticalFlow:
+    """For the step between two frames, which is only where the other search begins."""
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setFinestScale(2)
+    dis.setGradientDescentIterations(12)
+    dis.setPatchStride(5)
+    dis.setVariationalRefinementIterations(2)
+    return dis

@@ -1,0 +1,46 @@
+"""Decide from sizes alone whether a photo has detail that a video lacks, and cut the photo to what the video shows."""
+
+from PIL import Image
+
+from ...request import Fit
+from ..sizes import fit_photo
+
+LARGER = 1.1
+"""Output size over drawn size from which every model's frames lack detail."""
+
+FINER = 1.2
+"""Photo pixels for each drawn one, along a side, from which the photo has detail to give."""
+
+
+def enlarged(drawn: tuple[int, int], trim: int, size: tuple[int, int]) -> bool:
+    """The output shows more pixels than the model draws. All sizes: (width, height); trim: pixels cut off each edge."""
+    return size[0] > LARGER * (drawn[0] - 2 * trim)
+
+
+def too_small(photo: tuple[int, int], drawn: tuple[int, int], fit: Fit) -> bool:
+    """The photo has about as few pixels as the model draws. photo, drawn: (width, height)."""
+    across, down = photo[0] / drawn[0], photo[1] / drawn[1]
+    return (max if fit == "pad" else min)(across, down) < FINER
+
+
+def gives_detail(photo: tuple[int, int], drawn: tuple[int, int], trim: int, size: tuple[int, int], fit: Fit) -> bool:
+    """The finished video will surely get detail from the photo; at the drawn size the first frame's blur decides."""
+    return enlarged(drawn, trim, size) and not too_small(photo, drawn, fit)
+
+
+def photo_for_detail(
+    image: Image.Image, drawn: tuple[int, int], trim: int, size: tuple[int, int], fit: Fit
+) -> Image.Image:
+    """Return what the clip's first frame shows of the photo, at the output's size, with the photo's own detail.
+
+    image: the whole photo, RGB. drawn: (width, height) that the model draws. trim: pixels of that cut off at each edge.
+    size: (width, height) of the output. fit: as the photo was fitted to what is drawn.
+    """
+    inner = drawn[0] - 2 * trim, drawn[1] - 2 * trim
+    # Fitted in the shape that is drawn: the output's may differ by a few pixels, over which the frames are stretched.
+    scale = max(size[0] / inner[0], size[1] / inner[1])
+    large = fit_photo(image, (round(drawn[0] * scale), round(drawn[1] * scale)), fit)
+    across, down = trim * large.width / drawn[0], trim * large.height / drawn[1]
+    if not trim and large.size == size:
+        return large
+    return large.resize(size, Image.Resampling.LANCZOS, (across, down, large.width - across, large.height - down))

@@ -1,0 +1,239 @@
+"""Frames in, one H.264 mp4 out, through a pipe into ffmpeg: scaled, tagged, marked, and never half there."""
+
+import errno
+import logging
+import subprocess
+import sys
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from ...errors import RenderError
+from ...fs import commit, part_path
+from ...messages import Message, codes, msg
+from .ffmpeg import CREATION_FLAGS, REINSTALL, ffmpeg_path
+from .mp4 import mark_ai_generated, settings_comment
+
+log = logging.getLogger(__name__)
+
+CRF = 17
+PRESET = "medium"
+"""x264: visually lossless for footage this soft; bench/interpolation.py's clips cost about 1 MB a second at 720p."""
+
+COLOUR_TAGS = "color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+"""Set on the frames: since ffmpeg 8 the encoder takes them from there and ignores its options `-color_primaries`, …"""
+
+KEYFRAME_SECONDS = 2
+"""So that dragging the player's slider lands where the finger is."""
+
+FINISH_TIMEOUT = 600.0
+"""Seconds ffmpeg may take for the frames it still holds after the last one was handed over."""
+
+MAX_STDERR_LINES = 40
+
+
+class VideoEncoder:
+    """Context manager that writes `path` when the block ends well and leaves nothing when it does not.
+
+    path: the final mp4; an older file there is replaced at the end, in one move.
+    width, height: of the video, even pixels. fps: frames per second, whole or not.
+    source_size: (width, height) of the frames given to `write`; the output's when left out. ffmpeg scales (Lanczos).
+    metadata: JSON-able settings, stored in the file's comment and read back by `mp4.read_metadata`.
+    Raise RenderError, with ffmpeg's own words, when the file cannot be made.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        fps: float,
+        source_size: tuple[int, int] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
+        if width % 2 or height % 2 or min(width, height) < 2:
+            raise ValueError(f"video size is {width}x{height}; yuv420p needs even sides")
+        if fps <= 0:
+            raise ValueError(f"fps is {fps}; it must be above 0")
+        self.path = Path(path).absolute()
+        self.size = (width, height)
+        self.fps = fps
+        self.source_size = source_size or self.size
+        self.metadata = metadata or {}
+        self.frames = 0
+        self._part = part_path(self.path)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: deque[str] = deque(maxlen=MAX_STDERR_LINES)
+        self._reader: Thread | None = None
+
+    def __enter__(self) -> "VideoEncoder":
+        try:
+            self._part.touch(exist_ok=False)  # a folder that cannot be written is better told in our words
+        except OSError as e:
+            raise _cannot_write(self.path, e) from e
+        try:
+            self._start()
+        except BaseException:
+            with suppress(OSError):  # Windows, held open: the cause of the end must not be hidden by it
+                self._part.unlink(missing_ok=True)
+            raise
+        return self
+
+    def _start(self) -> None:
+        command = [ffmpeg_path(), *self._arguments()]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                creationflags=CREATION_FLAGS,
+            )
+        except OSError as e:
+            raise RenderError(
+                msg(
+                    "ffmpeg cannot be started ({program}): {error}; {reinstall}",
+                    program=command[0],
+                    error=e.strerror or e,
+                    reinstall=REINSTALL,
+                ),
+                code=codes.NO_ENCODER,
+            ) from e
+        assert self._process.stderr
+        # A full stderr pipe would stop ffmpeg, and then us, for ever: somebody must always be reading it.
+        self._reader = Thread(target=_drain, args=(self._process.stderr, self._stderr), daemon=True)
+        self._reader.start()
+
+    def _arguments(self) -> list[str]:
+        width, height = self.size
+        source_width, source_height = self.source_size
+        scaling = f"scale={width}:{height}:flags=lanczos+accurate_rnd:out_color_matrix=bt709:out_range=tv"
+        group = max(1, round(self.fps * KEYFRAME_SECONDS))
+        return [
+            *("-hide_banner", "-nostats", "-loglevel", "error", "-y"),
+            *("-f", "rawvideo", "-pixel_format", "rgb24", "-video_size", f"{source_width}x{source_height}"),
+            *("-framerate", f"{self.fps:g}", "-i", "pipe:0"),
+            *("-vf", f"{scaling},format=yuv420p,setparams={COLOUR_TAGS}"),
+            # One thread: with more of them, in a busy machine one of twenty files had other pictures than the rest.
+            *("-c:v", "libx264", "-threads", "1", "-preset", PRESET, "-crf", str(CRF), "-g", str(group)),
+            *("-movflags", "+faststart", "-metadata", f"comment={settings_comment(self.metadata)}"),
+            *("-f", "mp4", str(self._part)),
+        ]
+
+    def write(self, frame: np.ndarray) -> None:
+        """Hand over one RGB frame, uint8 (height, width, 3) of `source_size`. Waits while ffmpeg is busy."""
+        width, height = self.source_size
+        if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
+            raise ValueError(f"frame is {frame.dtype} {frame.shape}; it must be uint8 {(height, width, 3)}")
+        if self._process is None or self._process.stdin is None:
+            raise ValueError("write() outside of the encoder's with block")
+        left = np.ascontiguousarray(frame).data.cast("B")
+        try:
+            while left:  # an unbuffered pipe may take less than it was given
+                left = left[self._process.stdin.write(left) :]
+        except OSError as e:  # EPIPE, on Windows EINVAL: ffmpeg is gone, and its stderr knows why
+            raise self._failure() from e
+        self.frames += 1
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        try:
+            if kind is not None:
+                return
+            if not self.frames:
+                raise RenderError(msg("no frame reached the encoder; nothing was written"), code=codes.NO_ENCODER)
+            self._finish()
+            mark_ai_generated(self._part)
+            commit(self._part, self.path)
+        except OSError as e:
+            raise _cannot_write(self.path, e) from e
+        finally:
+            self._end_process()
+            with suppress(OSError):  # Windows, held open: the cause of the end must not be hidden by it
+                self._part.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        process = self._process
+        assert process
+        assert process.stdin
+        try:
+            process.stdin.close()
+            code = process.wait(FINISH_TIMEOUT)
+        except subprocess.TimeoutExpired as e:
+            raise RenderError(
+                msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=FINISH_TIMEOUT),
+                code=codes.NO_ENCODER,
+            ) from e
+        except OSError as e:
+            raise self._failure() from e
+        if code:
+            raise self._failure()
+
+    def _failure(self) -> RenderError:
+        """What ffmpeg said, with the cause in plain words where it is a known one."""
+        self._end_process(grace=5.0)
+        said = "\n".join(self._stderr).strip()
+        ended = self._process.returncode if self._process else None
+        folder, code = self.path.parent, codes.NO_ENCODER
+        if "No space left on device" in said or "disk full" in said.lower():
+            cause, code = _disk_full(folder), codes.DISK_FULL
+        elif "Unknown encoder" in said:
+            cause = msg(
+                "this ffmpeg ({program}) was built without the H.264 encoder libx264; {reinstall}",
+                program=ffmpeg_path(),
+                reinstall=REINSTALL,
+            )
+        elif "Permission denied" in said:
+            cause, code = (
+                msg("the folder {folder} cannot be written; choose another one", folder=folder),
+                codes.VIDEO_NOT_WRITTEN,
+            )
+        else:
+            cause = msg("the video could not be encoded (ffmpeg ended with code {code})", code=ended)
+        return RenderError(msg("{cause}\n{said}", cause=cause, said=said) if said else cause, code=code)
+
+    def _end_process(self, grace: float = 0.0) -> None:
+        """Leave no process, zombie, thread or open pipe behind, whatever happened before."""
+        process = self._process
+        if process is None:
+            return
+        if process.stdin:
+            with suppress(OSError):  # the pipe may be broken, which is why we are here
+                process.stdin.close()
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self._reader:
+            self._reader.join()
+        if process.stderr:
+            process.stderr.close()
+
+
+def _drain(stream: IO[bytes], lines: deque[str]) -> None:
+    for line in stream:
+        lines.append(line.decode("utf-8", "replace").rstrip())
+
+
+def _cannot_write(path: Path, error: OSError) -> RenderError:
+    if error.errno == errno.ENOSPC:
+        return RenderError(_disk_full(path.parent), code=codes.DISK_FULL)
+    if isinstance(error, FileNotFoundError):
+        sentence = msg("there is no folder {folder}; make it or choose another one", folder=path.parent)
+    elif isinstance(error, PermissionError) and path.exists() and sys.platform == "win32":
+        sentence = msg("{file} is open in another program (a player?); close it there and retry", file=path)
+    else:
+        reason = error.strerror or error
+        sentence = msg("{file} cannot be written: {error}; choose another folder", file=path, error=reason)
+    return RenderError(sentence, code=codes.VIDEO_NOT_WRITTEN)
+
+
+def _disk_full(folder: Path) -> Message:
+    return msg("the disk with {folder} is full; free some space and retry", folder=folder)

@@ -1,0 +1,1 @@
+"""Read any photo as upright sRGB pixels."""

@@ -1,0 +1,213 @@
+"""Photos of strangers, decoded in a process of their own: its memory and its time are bounded, whatever they claim.
+
+A decoder takes gigabytes or minutes on a small file that asks for them, and may crash on a broken one; what it took
+stays with the C library. None of that reaches the page: the process is watched, and ended when it goes too far.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from ....errors import BadInput, PhotoError, StoreError
+from ....fs import write_whole
+from ....messages import Message, msg
+from ..ffmpeg import CREATION_FLAGS
+from .decode_memory import NeedsMemory
+from .load import jpeg_view, read_photo, save_photo
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.02
+"""Between two looks at the process: a decoder fills some 20 MB in that time."""
+MOST_SECONDS = 60.0
+"""Of one photo. The slowest that fits into memory takes about 10 on two busy cores."""
+KEEP_BYTES = 150_000_000
+"""A process that is larger after its photo is ended: the C library gives little back."""
+IDLE_SECONDS = 60.0
+
+
+class Decoded(NamedTuple):
+    """width, height: of the normalised photo, in pixels. notes: sentences about what the file lacks."""
+
+    width: int
+    height: int
+    notes: tuple[Message, ...] = ()
+
+
+class Decoder:
+    """A process that decodes one photo at a time in at most `limit` bytes; started when needed. Safe in any thread."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._idle: threading.Timer | None = None
+
+    def run(self, source: Path, name: str, photo: Path, view: Path, side: int) -> Decoded:
+        """Write the normalised photo, and a JPEG of it of at most `side` pixels; return what was found.
+
+        Raises:
+            NeedsMemory: it takes more than the limit.
+            BadInput: it is no photo, damaged, or takes too long.
+            StoreError: the files cannot be written.
+        """
+        order = {"source": str(source), "name": name, "limit": self.limit}
+        order |= {"photo": str(photo), "view": str(view), "side": side}
+        with self._lock:
+            process = self._ready()
+            watch = _Watch(process.pid, self.limit, process.kill)
+            try:
+                answer = _ask(process, order)
+            finally:
+                watch.stop()
+            if answer is None or watch.bytes > KEEP_BYTES:
+                self._end()
+            else:
+                self._end_when_idle()
+        return _understood(answer, watch, name)
+
+    def close(self) -> None:
+        """End the process, once it has finished its photo."""
+        with self._lock:
+            self._end()
+
+    def _ready(self) -> "subprocess.Popen[str]":
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "fanslymotion.pipeline.media.photo.decode_process"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                encoding="ascii",
+                start_new_session=True,
+                creationflags=CREATION_FLAGS,
+            )
+        return self._process
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+    def _end_when_idle(self) -> None:
+        self._idle = threading.Timer(IDLE_SECONDS, self.close)
+        self._idle.daemon = True
+        self._idle.start()
+
+
+class _Watch:
+    """Looks at the process's memory and time, and ends it when either goes beyond its limit."""
+
+    def __init__(self, pid: int, limit: int, kill: Callable[[], None]) -> None:
+        self.bytes = 0
+        """The last that was seen."""
+        self.why = ""
+        self._pid, self._limit, self._kill = pid, limit, kill
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="photo-watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        end = time.monotonic() + MOST_SECONDS
+        with suppress(psutil.Error):  # it has ended by itself
+            process = psutil.Process(self._pid)
+            while not self._stop.wait(LOOK_SECONDS):
+                self.bytes = process.memory_info().rss
+                if self.bytes > self._limit:
+                    self.why = "memory"
+                elif time.monotonic() > end:
+                    self.why = "time"
+                if self.why:
+                    self._kill()
+                    return
+
+
+def _ask(process: "subprocess.Popen[str]", order: dict[str, Any]) -> dict[str, Any] | None:
+    """None: the process ended before it answered."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+    except (OSError, ValueError):
+        return None
+
+
+def _understood(answer: dict[str, Any] | None, watch: _Watch, name: str) -> Decoded:
+    if answer is None and watch.why == "memory":
+        raise NeedsMemory(
+            msg(
+                "{name} takes more than {limit} MB of memory to open; save it smaller",
+                name=name,
+                limit=watch._limit // 10**6,
+            )
+        )
+    if answer is None and watch.why == "time":
+        raise PhotoError(
+            msg(
+                "{name} takes longer than {seconds:.0f} s to open; save it smaller, or as JPEG",
+                name=name,
+                seconds=MOST_SECONDS,
+            )
+        )
+    if answer is None:
+        log.warning("a photo ended the process that decodes photos: %s", name)
+        raise PhotoError(
+            msg("{name} is damaged or incomplete; open it in a picture viewer and save it again", name=name)
+        )
+    if "size" in answer:
+        width, height = answer["size"]
+        return Decoded(width, height, tuple(map(Message.from_json, answer["notes"])))
+    raise {"memory": NeedsMemory, "disk": StoreError}.get(answer["kind"], PhotoError)(
+        Message.from_json(answer["sentence"])
+    )
+
+
+def decode(order: dict[str, Any]) -> dict[str, Any]:
+    """In the process: what is to be answered."""
+    try:
+        image, notes = read_photo(Path(order["source"]), order["name"], memory=order["limit"])
+        save_photo(image, Path(order["photo"]))
+        write_whole(Path(order["view"]), jpeg_view(image, order["side"]))
+        return {"size": image.size, "notes": [note.to_json() for note in notes]}
+    except NeedsMemory as e:
+        return {"kind": "memory", "sentence": e.message.to_json()}
+    except BadInput as e:
+        return {"kind": "photo", "sentence": e.message.to_json()}
+    except StoreError as e:
+        return {"kind": "disk", "sentence": e.message.to_json()}
+    except OSError as e:
+        place = Path(order["view"]).parent
+        sentence = msg("the photo cannot be kept in {folder}: {error}", folder=place, error=e.strerror or e)
+        return {"kind": "disk", "sentence": sentence.to_json()}
+
+
+def main() -> None:
+    """Answer orders, a line of JSON each, until the page ends."""
+    for line in sys.stdin:
+        print(json.dumps(decode(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

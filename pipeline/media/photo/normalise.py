@@ -1,0 +1,184 @@
+"""Decode an opened photo and bring it to RGB: 8 bits, sRGB, upright, on white, of a bounded size."""
+
+import io
+import logging
+import math
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms
+
+from ....errors import PhotoError
+from ....messages import Message, msg
+from .colour import ADOBE_RGB, Colours, to_srgb
+from .deep_pixels import deep_pixels
+from .jpeg import missing_share
+from .photo_file import PhotoFile
+
+log = logging.getLogger(__name__)
+
+MIN_SIDE = 64
+"""Pixels. Below, there is nothing to animate."""
+
+SHORT_SIDE, LONG_SIDE = 1536, 4096
+"""Pixels; larger photos are reduced. A square 1080p clip has 1440 × 1440."""
+
+MOST_MISSING = 0.25
+"""Share of a JPEG's rows that may be missing at its end; they are cut off, and the person is told."""
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By EXIF orientation; 1 lies as it should."""
+
+
+def normalise(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Image, tuple[Message, ...]]:
+    """Decode and convert. Reduced as early as the mode allows, so that a large photo costs little memory.
+
+    image: opened, not yet decoded. file: what is known of its bytes.
+    Returns the picture, without any metadata, and notes for the person. Raise PhotoError, or any error of a decoder.
+    """
+    image.draft(None, _bounded(image.size))  # JPEG only: decode at 1/2, 1/4 or 1/8
+    profile = file.profile or image.info.get("icc_profile")
+    notes: tuple[Message, ...] = ()
+    deep = deep_pixels(file.data, _bounded(image.size)) if file.deep and file.colours else None
+    if deep is not None and file.colours:
+        exif = _exif(image)
+        rgb = to_srgb(deep[..., :3], file.colours)
+        alpha = scaled_grey(deep[..., 3], 65535.0) if deep.shape[2] == 4 else None
+    else:
+        image.load()
+        exif = _exif(image)
+        if file.cut:
+            image, notes = _without_end(image, file, name)
+        elif file.grey is not None and image.mode.startswith(("I", "F")):
+            image = scaled_grey(*file.grey())
+        colours = None if profile else file.colours or _exif_colours(exif)
+        rgb, alpha = _eight_bit_srgb(image, profile, colours)
+    if alpha is not None:
+        if alpha.getextrema() == (0, 0):
+            raise PhotoError(msg("{name} is completely transparent; choose a photo with something on it", name=name))
+        white = Image.new("RGB", rgb.size, "white")
+        white.paste(rgb, mask=alpha)
+        rgb = white
+    turn = TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
+    return bare(rgb if turn is None else rgb.transpose(turn)), notes
+
+
+def bare(image: Image.Image) -> Image.Image:
+    """The pixels alone: a new image has no EXIF, XMP, comments or profile to carry along."""
+    new = Image.new("RGB", image.size)
+    new.paste(image)
+    return new
+
+
+def scaled_grey(values: np.ndarray, white: float, inverted: bool = False) -> Image.Image:
+    """Grey of more than 8 bits as mode L. Pillow's own conversion clips at 255, which turns such photos white."""
+    grey = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=white, neginf=0.0) * (255.0 / white)
+    grey = np.clip(255 - grey if inverted else grey, 0, 255)
+    return Image.fromarray((grey + 0.5).astype(np.uint8))
+
+
+def _bounded(size: tuple[int, int]) -> tuple[int, int]:
+    """The size (pixels) reduced to fit SHORT_SIDE and LONG_SIDE, never enlarged."""
+    short, long = sorted(size)
+    scale = min(1.0, SHORT_SIDE / short, LONG_SIDE / long)
+    width, height = (max(MIN_SIDE, round(side * scale)) for side in size)
+    return width, height
+
+
+def _without_end(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Image, tuple[Message, ...]]:
+    """Cut off the rows that a cut JPEG lacks. Raise OSError when they are too many."""
+    missing = missing_share(image, file.data)
+    if missing > MOST_MISSING:
+        raise OSError(f"{missing:.0%} of the rows are missing")
+    if not missing:
+        return image, ()
+    left = image.crop((0, 0, image.width, round(image.height * (1 - missing))))
+    return left, (
+        msg(
+            "the end of {name} is missing: {share} % of the picture was cut off",
+            name=name,
+            share=math.ceil(missing * 100),
+        ),
+    )
+
+
+def _eight_bit_srgb(
+    image: Image.Image, profile: bytes | None, colours: Colours | None
+) -> tuple[Image.Image, Image.Image | None]:
+    """RGB and alpha of a picture of any other kind."""
+    picture = _eight_bit(image)
+    if (target := _bounded(picture.size)) != picture.size:
+        picture = picture.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    alpha = None
+    if picture.mode in ("RGBA", "LA"):
+        alpha = picture.getchannel("A")
+        picture = picture.convert(picture.mode[:-1])
+    if colours is not None and picture.mode in ("L", "RGB"):
+        return to_srgb(np.asarray(picture.convert("RGB")), colours), alpha
+    return _by_profile(picture, profile), alpha
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Bring any of Pillow's modes to L, LA, RGB, RGBA, CMYK or LAB with 8 bits a channel."""
+    if image.mode.startswith("I"):
+        return scaled_grey(np.asarray(image), 65535.0)
+    if image.mode == "PA" or (image.mode not in ("RGBA", "LA") and image.has_transparency_data):
+        return image.convert("RGBA")
+    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _exif(image: Image.Image) -> Any:
+    """EXIF tags; none when they are broken: the photo is taken as it lies."""
+    try:
+        return image.getexif()
+    except Exception as e:  # EXIF is free-form bytes: struct.error, KeyError, SyntaxError, TypeError, …
+        log.info("EXIF ignored: %r", e)
+        return Image.Exif()
+
+
+def _exif_colours(exif: Any) -> Colours | None:
+    """Adobe RGB, which cameras name so (DCF 2.0) instead of by a profile."""
+    try:
+        if ExifTags.IFD.Interop not in exif.get_ifd(ExifTags.IFD.Exif):
+            return None
+        named = exif.get_ifd(ExifTags.IFD.Interop).get(ExifTags.Interop.InteropIndex)
+    except Exception as e:  # as above
+        log.info("EXIF interoperability ignored: %r", e)
+        return None
+    return ADOBE_RGB if named == "R03" else None
+
+
+def _by_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert by the embedded ICC profile; without one, or with a broken one, by Pillow's plain formulas."""
+    if image.mode == "LAB":
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    if profile:
+        try:
+            return _converted(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as e:
+            log.info("colour profile ignored: %s", e)
+    return image.convert("RGB")
+
+
+def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    profile: Any = source.profile  # Pillow's stub says it is a file
+    space = profile.xcolor_space.strip()
+    if space == "GRAY" and image.mode != "L":
+        image = image.convert("L")
+    elif space == "RGB" and image.mode == "L":
+        image = image.convert("RGB")  # a grey PNG may carry an RGB profile
+    target = ImageCms.createProfile("sRGB")
+    intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+    flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+    result = ImageCms.profileToProfile(image, source, target, renderingIntent=intent, outputMode="RGB", flags=flags)
+    return result if result is not None else image.convert("RGB")

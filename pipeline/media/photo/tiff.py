@@ -1,0 +1,118 @@
+"""TIFF tags: camera raw files, kinds that are not read here, and what Pillow takes for something else."""
+
+import io
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from ....errors import PhotoError
+from ....messages import msg
+
+SUBFILE, WIDTH, BITS, PHOTOMETRIC, CHANNELS, PLANES, SUB_IFDS, SAMPLES, DNG = (
+    *(254, 256, 258, 262, 277, 284, 330, 339, 50706),
+)  # fmt: skip
+REDUCED = 1
+WHITE_IS_ZERO, BLACK_IS_ZERO, COLOUR_FILTERS, LINEAR_RAW = 0, 1, 32803, 34892
+UNSIGNED, FLOAT = 1, 3
+BIG_TIFF = 43
+
+Tags = Mapping[int, Any]
+
+
+def read_tags(data: bytes) -> Tags:
+    """The tags of the first picture. Raise any error of Pillow's parser on a broken file."""
+    head = data[: 16 if BIG_TIFF in (data[2], data[3]) else 8]
+    tags = ImageFileDirectory_v2(head)
+    file = io.BytesIO(data)
+    file.seek(tags.next)
+    tags.load(file)
+    return tags
+
+
+def is_raw(data: bytes, tags: Tags) -> bool:
+    """A camera's raw file; the first picture in it is a thumbnail, or not developed."""
+    thumbnail = bool(tags.get(SUBFILE, 0) & REDUCED) and SUB_IFDS in tags
+    undeveloped = tags.get(PHOTOMETRIC) in (COLOUR_FILTERS, LINEAR_RAW)
+    return DNG in tags or thumbnail or undeveloped or data[8:10] == b"CR"
+
+
+def check_kind(tags: Tags, name: str) -> None:
+    """Raise PhotoError for numbers that are not read here: colour with other than 1 to 8, or 16, bits a channel."""
+    channels, bits = tags.get(CHANNELS, 1), max(tags.get(BITS, (1,)))
+    if channels < 3 or bits <= 8:
+        return
+    if _format(tags) == FLOAT:
+        raise PhotoError(
+            msg("{name} is a TIFF with floating-point colours; save it with 8 or 16 bits a channel", name=name)
+        )
+    if bits != 16:
+        raise unknown_kind(tags, name)
+
+
+def unknown_kind(tags: Tags, name: str) -> PhotoError:
+    """For a TIFF whose tags are sound and whose kind Pillow does not know."""
+    channels, bits = tags.get(CHANNELS, 1), max(tags.get(BITS, (1,)))
+    return PhotoError(
+        msg(
+            "{name} is a TIFF of {channels} × {bits} bits a pixel, a kind that is not read here; save it as "
+            "JPEG or PNG",
+            name=name,
+            channels=channels,
+            bits=bits,
+        )
+    )
+
+
+def as_black_is_zero(data: bytes, tags: Tags) -> bytes:
+    """The file with another photometric tag where Pillow knows only some kinds with zero as white, and inverts none.
+
+    Those are the grey ones of more than 8 bits, whose values `grey_range` gives.
+    """
+    if tags.get(PHOTOMETRIC) != WHITE_IS_ZERO or max(tags.get(BITS, (1,))) <= 8:
+        return data
+    order = "<" if data[:1] == b"I" else ">"
+    entry = struct.pack(order + ("HHQ" if BIG_TIFF in (data[2], data[3]) else "HHI"), PHOTOMETRIC, 3, 1)
+    old, new = (entry + struct.pack(order + "H", value) for value in (WHITE_IS_ZERO, BLACK_IS_ZERO))
+    return data.replace(old, new, 1)
+
+
+def mend_planes(image: Any, tags: Tags) -> None:
+    """Uncompressed planes of 16 bits are read by Pillow as if they had 8: give each tile its real layout."""
+    if tags.get(PLANES) != 2 or max(tags.get(BITS, (1,))) != 16:
+        return
+    order = "L" if tags.prefix == b"II" else "B"  # type: ignore[attr-defined]
+    image.tile = [
+        tile._replace(args=(f"{tile.args[0]};16{order}", *tile.args[1:]))
+        if tile.codec_name == "raw" and len(tile.args[0]) == 1
+        else tile
+        for tile in image.tile
+    ]
+
+
+def grey_range(values: np.ndarray, tags: Tags, name: str) -> tuple[np.ndarray, float, bool]:
+    """(values, which of them is white, whether it is black instead) of a grey TIFF with more than 8 bits."""
+    bits, inverted = max(tags.get(BITS, (1,))), tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    top = float(np.nanmax(values, initial=0))
+    if _format(tags) == FLOAT:
+        if not 0 <= top <= 1.5 and not 32 < top <= 65535 * 1.01:
+            raise PhotoError(
+                msg(
+                    "{name} is a TIFF with floating-point numbers up to {top:g}; save it with 8 or 16 bits",
+                    name=name,
+                    top=top,
+                )
+            )
+        return values, 1.0 if top <= 1.5 else 255.0 if top <= 257 else 65535.0, inverted
+    if bits <= 16:
+        return values, 2.0**bits - 1, inverted
+    if _format(tags) == UNSIGNED:
+        values = values.astype(np.int64) % 2**32
+        top = float(values.max(initial=0))
+    return values, next((white for white in (255.0, 65535.0) if top <= white), 2.0**32 - 1), inverted
+
+
+def _format(tags: Tags) -> int:
+    return max(tags.get(SAMPLES, (UNSIGNED,)))

@@ -1,0 +1,88 @@
+"""How large the clip is, how large the model draws, and how a photo is brought to that size. Pixels throughout."""
+
+from math import log, sqrt
+
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+from ...presets import ModelPreset, Resolution
+from ..request import Fit
+
+MULTIPLE = 8
+"""Sides must divide by this: the VAE's factor in SVD, and even numbers for H.264's 4:2:0."""
+
+WIDEST = 2.4
+"""Long side over short side of a clip; panoramas are cropped (or padded) to this cinema shape."""
+
+SAME_SHAPE = log(1.04)
+"""A photo within 4 % of the preset's shape gets exactly the preset's size: nobody misses that strip."""
+
+SAME_GRID = log(1.015)
+"""Within 1.5 % of the model's shape it draws at its native size; the scaling afterwards hides no more than that."""
+
+TRIM = log(1.01)
+"""Padding for less than 1 % would draw a thin blurred line instead of dropping a few pixels."""
+
+
+def output_size(photo_size: tuple[int, int], resolution: Resolution) -> tuple[int, int]:
+    """The clip's (width, height): the preset's pixel area in the photo's shape, sides divisible by 8.
+
+    A photo of about the preset's shape, upright or lying, gives exactly the preset's size.
+    """
+    return _shaped(_limited_aspect(photo_size), (resolution.width, resolution.height), SAME_SHAPE)
+
+
+def sampling_size(output: tuple[int, int], model: ModelPreset) -> tuple[int, int]:
+    """The (width, height) the model draws: the output's shape, the smaller of native and output area.
+
+    Exactly the native size where the shape is the model's own; exactly the output where that is the smaller one.
+    """
+    width, height = output
+    if width * height <= model.width * model.height:
+        return output
+    return _shaped(width / height, (model.width, model.height), SAME_GRID)
+
+
+def fit_photo(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
+    """Return the RGB photo at exactly `size`.
+
+    crop: cover the frame, cut evenly on both sides. pad: the whole photo on a blurred, darker copy of itself.
+    """
+    aspect, wanted = image.width / image.height, size[0] / size[1]
+    cover = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+    if fit == "crop" or abs(log(aspect / wanted)) <= TRIM:
+        return cover
+    background = _backdrop(cover)
+    whole = ImageOps.contain(image, size, Image.Resampling.LANCZOS)
+    background.paste(whole, ((size[0] - whole.width) // 2, (size[1] - whole.height) // 2))
+    return background
+
+
+def _backdrop(cover: Image.Image) -> Image.Image:
+    """Blurred at an eighth of the size: the same look as a wide blur at full size, at a fraction of the time."""
+    small = cover.resize((max(1, cover.width // 8), max(1, cover.height // 8)), Image.Resampling.BOX)
+    blurred = small.filter(ImageFilter.GaussianBlur(max(small.size) / 30))
+    return ImageEnhance.Brightness(blurred.resize(cover.size, Image.Resampling.BICUBIC)).enhance(0.7)
+
+
+def _limited_aspect(size: tuple[int, int]) -> float:
+    return min(max(size[0] / size[1], 1 / WIDEST), WIDEST)
+
+
+def _shaped(aspect: float, base: tuple[int, int], tolerance: float) -> tuple[int, int]:
+    """`base` itself or turned by 90° where the shape matches; else its area in the shape `aspect`."""
+    for width, height in (base, base[::-1]):
+        if abs(log(aspect * height / width)) <= tolerance:
+            return width, height
+    area = base[0] * base[1]
+    exact = sqrt(area * aspect), sqrt(area / aspect)
+    widths, heights = ([max(MULTIPLE, int(side // MULTIPLE) * MULTIPLE + k) for k in (0, MULTIPLE)] for side in exact)
+
+    def error(size: tuple[int, int]) -> tuple[float, int]:
+        """A wrong shape is seen as distortion; a few pixels more or less are not seen at all.
+
+        Equal errors, which rounding of numbers would decide, go to the smaller size: a turned photo gets a turned clip.
+        """
+        pixels = size[0] * size[1]
+        return round(4 * abs(log(size[0] / size[1] / aspect)) + abs(log(pixels / area)), 9), pixels
+
+    return min(((w, h) for w in widths for h in heights), key=error)

@@ -1,0 +1,230 @@
+"""Out of memory is no end: step down, say so, go on from the checkpoint. Neither is a card that fails at 16 bits."""
+
+import json
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from ...errors import RenderError
+from ...fs import write_json
+from ...messages import Message, codes, msg, template
+from ...presets import Presets
+from ...settings import Settings
+from ..checkpoint import newest_note
+from ..families.base import SIZE, MemoryPlan, Offload
+from ..families.svd.cost import forecast
+from ..families.svd.folder import ModelFolder
+from ..hardware import devices
+from ..hardware.machine import Machine
+from ..media.upscale.files import UpscalerFile
+from ..progress import Stage, log_change
+from ..request import VideoRequest
+from .forecast import plan_request, watch
+from .history import PlanHistory
+from .planner import after_oom_kill, describe_change, fit_to_checkpoint, next_fallback, plan, same_latents
+
+log = logging.getLogger(__name__)
+
+PLAN_NAME = "plan.json"
+"""In the job's work folder: what is being tried. Only a kill for want of memory is answered from it."""
+
+
+class MemoryFallback:
+    """The plan of one job, from the best rung that fits down to the last.
+
+    killed: the stage in which the system ended the last attempt's process because memory ran out.
+    """
+
+    def __init__(
+        self,
+        request: VideoRequest,
+        photo_size: tuple[int, int],
+        model: ModelFolder,
+        presets: Presets,
+        settings: Settings,
+        work: Path,
+        machine: Machine | None = None,
+        killed: Stage | None = None,
+        upscaler: UpscalerFile | None = None,
+    ) -> None:
+        self.model = model.name
+        self._machine = machine
+        self.warnings: list[Message] = []
+        self._memory = PlanHistory(settings)
+        self._path = work / PLAN_NAME
+        self._first = plan_request(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
+        self._learned = self._inherited = self._widened = False
+        self._short: dict[str, int] = {}
+        self.plan = self._start(killed)
+        self._keep()
+        self._say()
+
+    def step_down(self, stage: Stage, error: str, ram: bool = False) -> bool:
+        """After memory ran out at `stage`. Return whether the checkpoint still fits. Raise RenderError at the end.
+
+        ram: it was the machine's memory and not the GPU's.
+        """
+        below, holders = next_fallback(self.plan, stage, ram), "" if ram else self._holders()
+        if below is None:
+            end = RenderError(
+                msg(
+                    "the memory is too small for this video, even with everything turned down ({error}).{holders} "
+                    "Close other programs, or choose a smaller resolution or another model",
+                    error=error.splitlines()[0],
+                    holders=holders,
+                ),
+                code=codes.MEMORY_WHILE_LOADING if stage is Stage.LOADING else codes.MEMORY,
+            )
+            self.note(end)
+            raise end
+        self._ran_out("ram_free" if ram or self.plan.device == "cpu" else "vram_free")
+        before, self.plan = self.plan, below
+        self._learned = not self._inherited
+        self._warn_of_step(
+            msg(
+                "Out of memory while {doing}; going on with: {changes}.{holders}",
+                doing=DOING[stage],
+                changes=describe_change(before, below),
+                holders=holders,
+            )
+        )
+        self._keep()
+        return same_latents(before, below)
+
+    @property
+    def can_widen(self) -> bool:
+        return self.plan.dtype == "float16"
+
+    def widen(self, stage: Stage) -> None:
+        """After 16-bit numbers gave NaN at `stage`, as they do on GTX 16xx cards: go on in 32-bit ones.
+
+        (pytorch #58123, Stability-AI/generative-models #282.)
+        """
+        before, first = self.plan, self._first
+        self._first = plan(first.machine, first.model, first.work, "float32")
+        self.plan = fit_to_checkpoint(self._first, before.settings)
+        self._widened = True
+        self._warn_of_step(
+            msg(
+                "The graphics card gave numbers that are not finite (NaN) while {doing}; going on with: {changes}.",
+                doing=DOING[stage],
+                changes=describe_change(before, self.plan),
+            )
+        )
+        self._keep()
+
+    def note(self, error: Exception) -> None:
+        """Let the error say what has been tried."""
+        for warning in self.warnings:
+            error.add_note(warning)
+
+    def done(self, sampling_seconds: float, share: float) -> None:
+        """The job has ended well: remember what carried it, and how fast. share: of the sampling, done in one go."""
+        if self._widened:
+            self._memory.widen(self._first, self.model)
+        if self._learned:
+            self._memory.remember(self._first, self.plan, self.model, self._short)
+        if share > 0.5:
+            self._memory.measured(self.plan, sampling_seconds, share)
+
+    def _start(self, killed: Stage | None) -> MemoryPlan:
+        """Today's plan at the size of the job's checkpoint; below what was tried when that was killed."""
+        try:
+            today = fit_to_checkpoint(self._first, newest_note(self._path.parent))
+        except KeyError:
+            today = self._first
+        # A size of another day's memory is gone on with, but not learned from: more may be free by now.
+        self._inherited = any(getattr(today, name) != getattr(self._first, name) for name in SIZE)
+        tried = self._tried() if killed else None
+        if tried is None or killed is None or tried.device != today.device:
+            return today
+        self._learned = True
+        self._short = {"ram_free": self._first.machine.ram_free}
+        below = after_oom_kill(tried, killed)
+        if below is None:
+            self._warn(
+                msg(
+                    "The system ended the worker while {doing}: memory ran out. No smaller way of working is left; "
+                    "it is tried as it was.",
+                    doing=DOING[killed],
+                )
+            )
+            return tried
+        if forecast(today).ram < forecast(below).ram:
+            return today
+        self._warn_of_step(
+            msg(
+                "The system ended the worker while {doing}: memory ran out. Going on with: {changes}.",
+                doing=DOING[killed],
+                changes=describe_change(tried, below),
+            )
+        )
+        return below
+
+    def _ran_out(self, name: str) -> None:
+        """Note how much of the `Machine`'s memory is free now: less than at the start where a game was opened."""
+        own = frozenset([os.getpid()])
+        now = self._machine or devices.machine(watch, own=own, cuda=devices.Cuda.here())
+        free = getattr(now, name)
+        self._short[name] = min(free, self._short.get(name, free))
+
+    def _tried(self) -> MemoryPlan | None:
+        try:
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            return replace(self._first, **(kept | {"offload": Offload(kept["offload"])}))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _keep(self) -> None:
+        try:
+            write_json(self._path, self.plan.settings)
+        except OSError as e:
+            log.debug("%s was not written: %s", self._path, e)
+
+    def _say(self) -> None:
+        plan = self.plan
+        log.info(
+            "Memory plan: %s, %s, %d×%d, %s",
+            plan.placement,
+            plan.dtype,
+            plan.width,
+            plan.height,
+            forecast(plan).summary,
+        )
+        if plan.shrunk:
+            work = plan.work
+            unguided = template(
+                "To fit this machine the video is drawn without guidance and at {now} instead of {wanted}; "
+                "the finished size stays."
+            )
+            guided = template(
+                "To fit this machine the video is drawn at {now} instead of {wanted}; the finished size stays."
+            )
+            sizes = {"now": f"{plan.width}×{plan.height}", "wanted": f"{work.width}×{work.height}"}
+            self._warn(Message(unguided if work.guided and not plan.guided else guided, sizes))
+
+    def _warn(self, what: Message) -> None:
+        self.warnings.append(what)
+        log.warning("%s", what)
+
+    def _warn_of_step(self, what: Message) -> None:
+        """Another way of working was taken: should the worker die of the next, too, the job still tells of it."""
+        self.warnings.append(what)
+        log_change(log, what)
+
+    def _holders(self) -> Message | str:
+        """Who else holds video memory, as a sentence; "" when nobody does or it is not about a GPU."""
+        sample = watch.sample() if self.plan.device == "cuda" else None
+        found = devices.others(sample, frozenset({os.getpid()})) if sample else ()
+        named = [f"{p.name} ({p.memory >> 20} MB)" if p.memory else p.name for p in found[:3]]
+        return msg(" Video memory is held by {names}.", names=", ".join(named)) if named else ""
+
+
+DOING = {
+    Stage.LOADING: msg("loading the model"),
+    Stage.CONDITIONING: msg("reading the photo"),
+    Stage.SAMPLING: msg("drawing"),
+    Stage.DECODING: msg("decoding"),
+    Stage.SAVING: msg("saving"),
+}

@@ -1,0 +1,73 @@
+"""What a video will take on this machine, before it is begun: the memory plan of a request. No torch."""
+
+import os
+from collections.abc import Iterable
+
+from ...presets import Presets
+from ...settings import Settings
+from ..families.base import MemoryPlan, Work
+from ..families.svd.folder import ModelFolder
+from ..families.svd.model_size import model_size
+from ..hardware import devices
+from ..hardware.machine import Machine
+from ..media.detail.size import enlarged, gives_detail
+from ..media.sizes import output_size, sampling_size
+from ..media.upscale.files import UpscalerFile
+from ..request import VideoRequest
+from .history import PlanHistory
+from .planner import plan
+
+watch = devices.GpuWatch()
+
+
+def plan_request(
+    request: VideoRequest,
+    photo_size: tuple[int, int],
+    model: ModelFolder,
+    presets: Presets,
+    settings: Settings,
+    *,
+    upscaler: UpscalerFile | None = None,
+    own: Iterable[int] | None = None,
+    held: int = 0,
+    machine: Machine | None = None,
+) -> MemoryPlan:
+    """How the request would be computed now. photo_size: width, height in pixels.
+
+    upscaler: what `request.upscaler` means (`models.find`).
+    own: processes whose memory counts as free (default: this one); a worker keeps its model warm, and gives it up.
+    held: bytes of video memory that a worker says it holds (`Cuda.held`).
+    machine: to plan for instead of this one. Raise PresetError.
+    """
+    work = work_of(request, photo_size, model, presets, upscaler)
+    size = model_size(model.folder, model.preset.width, model.preset.height, model.preset.frames)
+    memory = PlanHistory(settings)
+    pids = frozenset([os.getpid()] if own is None else own)
+    cuda = devices.Cuda.here() if own is None else None
+    here = machine or devices.machine(watch, speeds=memory.speeds, own=pids, large=size.large, cuda=cuda, held=held)
+    return memory.recall(plan(here, size, work), model.name)
+
+
+def work_of(
+    request: VideoRequest,
+    photo_size: tuple[int, int],
+    model: ModelFolder,
+    presets: Presets,
+    upscaler: UpscalerFile | None = None,
+) -> Work:
+    preset = model.preset
+    duration = presets.duration(request.seconds)
+    width, height = output_size(photo_size, presets.resolution(request.resolution))
+    drawn = sampling_size((width, height), preset)
+    return Work(
+        width=drawn[0],
+        height=drawn[1],
+        frames=duration.frames,
+        steps=preset.sampling.steps if request.steps is None else request.steps,
+        guided=preset.sampling.max_guidance > 1,
+        shown_frames=duration.frames * presets.quality(request.quality).interpolation,
+        shown_pixels=width * height,
+        loop=preset.loop,
+        detail=request.detail and gives_detail(photo_size, drawn, preset.trim, (width, height), request.fit),
+        upscaler=upscaler.network if upscaler and enlarged(drawn, preset.trim, (width, height)) else None,
+    )

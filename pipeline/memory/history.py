@@ -1,0 +1,120 @@
+"""What worked on this machine before: plans that ended well after a step down, and measured speeds. No torch."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...fs import write_json
+from ...settings import Settings
+from ..families.base import MemoryPlan, Offload
+from ..families.svd.cost import forecast
+from ..hardware.machine import device_key, speed_key
+from ..progress import Stage
+from .planner import plan as planned
+
+log = logging.getLogger(__name__)
+
+
+class PlanHistory:
+    """What worked: `planner.json` in the data folder. A lost or damaged file costs an estimate, never a job.
+
+    Keyed by machine, model and wished size, so that one greedy model does not make others small.
+    """
+
+    VERSION = 2
+    """1 counted a step's operations without attention, and offload without streams."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.path = settings.home / "memory.json"
+
+    def recall(self, plan: MemoryPlan, model: str) -> MemoryPlan:
+        """The plan that ended well here after this one, or one like it, had not; otherwise `plan` itself.
+
+        A step down is remembered together with the memory that was free when it was needed: with more than that the
+        full plan is tried again (another program held the rest then).
+        """
+        data = self._read()
+        if plan.dtype == "float16" and _place(plan, model) in data.get("float32", ()):
+            plan = planned(plan.machine, plan.model, plan.work, "float32")
+        entry = data.get("plans", {}).get(self.key(plan, model))
+        try:
+            if all(getattr(plan.machine, name) > 1.1 * free for name, free in entry["short"].items()):
+                return plan
+            settings = dict(entry["settings"]) | {"offload": Offload(entry["settings"]["offload"])}
+            kept = replace(plan, **settings)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return plan
+        # A plan that starts lower by itself (less is free than then) is not lifted up, but where that spares RAM.
+        then, now = forecast(kept), forecast(plan)
+        lower = then.need <= now.need or (then.ram < now.ram and then.need <= then.limit)
+        return kept if lower or kept.device != plan.device else plan
+
+    def remember(self, first: MemoryPlan, worked: MemoryPlan, model: str, short: Mapping[str, int]) -> None:
+        """`worked` carried the job that had begun with `first`. Nothing is stored when the first one did it.
+
+        short: what ran out on the way, as `Machine` names it (`vram_free`, `ram_free`), and how much there was, bytes.
+        """
+        if worked.settings == first.settings:
+            return
+        data = self._read()
+        entry = {"settings": worked.settings, "short": dict(short)}
+        data.setdefault("plans", {})[self.key(first, model)] = entry
+        self._write(data)
+
+    def widen(self, plan: MemoryPlan, model: str) -> None:
+        """This card gives NaN in 16-bit numbers with this model, not in 32-bit ones. Plans in 16 are forgotten."""
+        data, place = self._read(), _place(plan, model)
+        data["float32"] = sorted({*data.get("float32", ()), place})
+        data["plans"] = {key: kept for key, kept in data.get("plans", {}).items() if not key.startswith(f"{place}|")}
+        self._write(data)
+
+    def forget(self) -> None:
+        """Start from the estimates again."""
+        self.path.unlink(missing_ok=True)
+
+    @property
+    def speeds(self) -> dict[str, float]:
+        """Measured speed by device key, 10¹² operations a second."""
+        found = self._read().get("speeds", {})
+        return {k: float(v) for k, v in found.items() if isinstance(v, (int, float)) and v > 0}
+
+    def measured(self, plan: MemoryPlan, seconds: float, share: float = 1.0) -> None:
+        """`share` of the plan's sampling took so many seconds: later estimates on this machine start from that."""
+        expected = forecast(plan).stage_seconds[Stage.SAMPLING] * share
+        if seconds <= 0 or expected <= 0:
+            return
+        machine = plan.machine
+        guess = machine.gpu_speed if plan.device != "cpu" else machine.cpu_speed
+        data = self._read()
+        speeds = data.setdefault("speeds", {})
+        key, now = speed_key(plan.device, machine.name, plan.model.large), guess * expected / seconds
+        old = speeds.get(key)
+        speeds[key] = round(now if not isinstance(old, (int, float)) else 0.5 * (old + now), 4)
+        self._write(data)
+
+    @staticmethod
+    def key(plan: MemoryPlan, model: str) -> str:
+        work = plan.work
+        return f"{_place(plan, model)}|{work.width}x{work.height}x{plan.model.frames}"
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            data = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as e:
+            log.debug("%s is not used: %s", self.path, e)
+            return {}
+        return data if isinstance(data, dict) and data.get("version") == self.VERSION else {}
+
+    def _write(self, data: dict[str, Any]) -> None:
+        try:
+            write_json(self.path, data | {"version": self.VERSION})
+        except OSError as e:
+            log.debug("%s was not written: %s", self.path, e)
+
+
+def _place(plan: MemoryPlan, model: str) -> str:
+    return f"{device_key(plan.machine.device, plan.machine.name)}|{model}"

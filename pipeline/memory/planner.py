@@ -1,0 +1,261 @@
+"""What fits: decides before loading how a job is computed on this machine, and what to try next after OOM. No torch.
+
+The estimates (`cost.py`) err on the safe side; what a machine really did is remembered (`oom.PlanHistory`) and goes
+before any of them.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...messages import Message, joined, msg
+from ..families.base import SIZE, MemoryPlan, ModelSize, Offload, Work
+from ..families.svd.cost import STAGES, forecast, peak
+from ..hardware.machine import Machine
+from ..hardware.units import GIB
+from ..progress import Stage
+
+OFFLOAD_BELOW = 15.5 * GIB
+"""Total VRAM. Cards sold with 16 GB report a little less; everything smaller offloads by itself."""
+TWO_PASSES_BELOW = 23.5 * GIB
+"""Total VRAM. A smaller card draws with the guidance branches one after the other: 10 % slower, but with 4 GiB less."""
+CPU_WIDTH, CPU_HEIGHT, CPU_WINDOW = 448, 256, 14
+"""Largest sampling size and window of a full-size model on a CPU: 20 s a step on two cores in bf16."""
+
+SHRINK = 0.7
+"""Pixel area of a sampling size over that of the next larger one."""
+
+LIGHTER = 0.85
+"""Estimate after a kill over the one before it."""
+
+
+def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16") -> MemoryPlan:
+    """The first rung, from the best one down, whose estimate fits; the last one when none does (`fits` says so).
+
+    dtype: on a GPU: `float32` for one that gives NaN in 16-bit numbers.
+    """
+    best = _best(machine, model, work, dtype)
+    while not (found := forecast(best)).fits:
+        over = found.over or [Stage.LOADING]
+        below = next((rung for stage in over if (rung := next_fallback(best, stage))), None)
+        if below is None or (below.device == "cpu" and best.device != "cpu" and not forecast(_on_cpu(best, None)).fits):
+            # A GPU that is a little tight beats a CPU that has no room either: the ladder is still there.
+            return best
+        best = below if below.device == best.device else plan(replace(machine, device="cpu"), model, work)
+    return best
+
+
+def next_fallback(now: MemoryPlan, at: Stage | None = None, ram: bool = False) -> MemoryPlan | None:
+    """The next rung down after OOM, or None when there is none left.
+
+    The order: two-pass guidance, forward chunking, smaller decode chunks, model, group and sequential offload, smaller
+    sampling size, CPU (there: bf16, then smaller sizes). at: the stage that ran out, so that rungs which cannot help
+    it are passed over: guidance has no part in decoding, and finished latents are not sampled again, smaller.
+    ram: the machine's memory ran out, not the GPU's: weights are put elsewhere only where less of them waits there.
+    """
+    if ram and (spared := _less_ram(now)) is not None:
+        return spared
+    at = Stage.DECODING if at is Stage.SAVING else at  # the last decoded frames wait there for the encoder
+    rungs = _GPU_STEPS if now.device != "cpu" else _CPU_STEPS
+    for rung, helps in rungs:
+        if at is None or at in helps:
+            below = rung(now, at)
+            if below is not None and not (ram and below.placement != now.placement and _ram(below) >= _ram(now)):
+                return below
+    return None
+
+
+def after_oom_kill(now: MemoryPlan, at: Stage) -> MemoryPlan | None:
+    """The rung after the system killed the process at `at`, or None when there is none.
+
+    A kill does not tell how much was missing, and costs a whole start: down until the stage's estimate is clearly less,
+    or to the last rung. It was about RAM, also where a GPU computes.
+    """
+    if now.device != "cpu":
+        return next_fallback(now, at, ram=True)
+    at = Stage.DECODING if at is Stage.SAVING else at
+    found = None
+    while (below := next_fallback(found or now, at)) is not None:
+        found = below
+        if peak(found, at) <= LIGHTER * peak(now, at):
+            break
+    return found
+
+
+def fit_to_checkpoint(fresh: MemoryPlan, size: Mapping[str, Any]) -> MemoryPlan:
+    """Today's plan at the size (`SIZE`) that a checkpoint has, with what else saves memory where that does not fit."""
+    now = replace(fresh, **{name: size[name] for name in SIZE})
+    while not (found := forecast(now)).fits:
+        below = next_fallback(now, (found.over or [Stage.LOADING])[0])
+        if below is None or not same_latents(now, below):
+            break
+        now = below
+    return now
+
+
+def describe_change(before: MemoryPlan, after: MemoryPlan) -> Message:
+    """What a step down changes, in words for the log: `model offload instead of all on the GPU`."""
+    parts: list[Message] = []
+    if before.placement != after.placement:
+        parts.append(msg("{now} instead of {before}", now=after.placement, before=before.placement))
+    if before.dtype != after.dtype:
+        parts.append(msg("{now} instead of {before}", now=after.dtype, before=before.dtype))
+    if (before.width, before.height) != (after.width, after.height):
+        size, old = f"{after.width}×{after.height}", f"{before.width}×{before.height}"
+        parts.append(msg("sampling at {now} instead of {before}", now=size, before=old))
+    if before.window != after.window:
+        parts.append(msg("{now} frames at once instead of {before}", now=after.window, before=before.window))
+    if before.guided and not after.guided:
+        parts.append(msg("without guidance"))
+    if after.two_pass and not before.two_pass:
+        parts.append(msg("guidance in two passes"))
+    if after.chunked and not before.chunked:
+        parts.append(msg("forward chunking"))
+    if before.decode_chunk != after.decode_chunk:
+        chunks = {"now": after.decode_chunk, "before": before.decode_chunk}
+        parts.append(msg("decoding {now} frames at once instead of {before}", **chunks))
+    return joined(parts)
+
+
+def same_latents(before: MemoryPlan, after: MemoryPlan) -> bool:
+    """A checkpoint made under one plan can be gone on with under the other: the latents have the same shape."""
+    return (before.width, before.height, before.window) == (after.width, after.height, after.window)
+
+
+# ------------------------------------------------------------------------------------------- the first rung
+
+
+def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16") -> MemoryPlan:
+    best = MemoryPlan(
+        machine,
+        model,
+        work,
+        device="cuda",
+        dtype=dtype,
+        offload=Offload.NONE,
+        width=work.width,
+        height=work.height,
+        window=model.frames,
+        guided=work.guided,
+        two_pass=False,
+        chunked=False,
+        decode_chunk=model.frames,
+    )
+    if machine.device == "cpu":
+        return _on_cpu(best, Stage.LOADING)
+    if model.large and machine.vram_total < TWO_PASSES_BELOW:
+        best = replace(best, two_pass=work.guided)
+    offloading = replace(best, offload=Offload.MODEL)
+    if model.large and machine.vram_total < OFFLOAD_BELOW and _ram(offloading) <= machine.ram_free:
+        return offloading
+    return best
+
+
+def _on_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan:
+    """A full-size model computes small and without guidance there; what has been sampled already is kept as it is."""
+    dtype = "bfloat16" if now.machine.cpu_bf16 and now.model.large else "float32"
+    now = replace(now, device="cpu", dtype=dtype, offload=Offload.NONE)
+    if not now.model.large or at is Stage.DECODING:
+        return now
+    now = replace(now, guided=False, two_pass=False)
+    if at is Stage.SAMPLING:
+        return now
+    width, height = _within(now.width, now.height, CPU_WIDTH * CPU_HEIGHT)
+    window = min(now.window, CPU_WINDOW)
+    return replace(now, width=width, height=height, window=window, decode_chunk=min(now.decode_chunk, window))
+
+
+# ------------------------------------------------------------------------------------------------ the rungs
+
+
+def _two_pass(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
+    return replace(now, two_pass=True) if now.guided and not now.two_pass else None
+
+
+def _chunked(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
+    return None if now.chunked else replace(now, chunked=True)
+
+
+def _decode_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
+    return replace(now, decode_chunk=-(-now.decode_chunk // 2)) if now.decode_chunk > 1 else None
+
+
+def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
+    order = list(Offload)
+    below = order[order.index(now.offload) + 1 :]
+    if at in (Stage.CONDITIONING, Stage.DECODING):
+        below = below[: below.index(Offload.GROUP)] if Offload.GROUP in below else []  # only the denoiser has hooks
+    return replace(now, offload=below[0]) if below else None
+
+
+def _ram(now: MemoryPlan) -> int:
+    return forecast(now).ram
+
+
+def _less_ram(now: MemoryPlan) -> MemoryPlan | None:
+    """Weights that wait in RAM for their turn on the card go to it at once, if it has room for them all."""
+    if now.device == "cpu":
+        return None
+    found = replace(now, offload=Offload.NONE)
+    while _ram(found) < _ram(now) and (over := forecast(found).over):
+        below = next_fallback(found, over[0])
+        if below is None:
+            return None
+        found = below
+    return found if _ram(found) < _ram(now) else None
+
+
+def _sample_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
+    floor = min(CPU_WIDTH * CPU_HEIGHT, now.model.width * now.model.height // 2)
+    area = now.width * now.height
+    if area <= floor:
+        return None
+    width, height = _within(now.width, now.height, max(floor, int(area * SHRINK)))
+    found = replace(now, width=width, height=height)
+    # Below some size the image encoder is what is highest while the photo is read, and that has a size of its own.
+    helps = at is not Stage.CONDITIONING or peak(found, at) < peak(now, at)
+    return found if width * height < area and helps else None
+
+
+def _to_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
+    return _on_cpu(now, at)
+
+
+def _half_numbers(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
+    """bf16 also where the CPU has no instruction for it, if it can bear it: slower, half the memory."""
+    able = now.machine.cpu_bf16 or now.machine.cpu_half
+    return replace(now, dtype="bfloat16") if able and now.dtype == "float32" else None
+
+
+_ALL = frozenset(STAGES)
+_GPU_STEPS = (
+    (_two_pass, frozenset({Stage.SAMPLING})),
+    (_chunked, frozenset({Stage.SAMPLING})),
+    (_decode_less, frozenset({Stage.DECODING})),
+    (_offload, _ALL),
+    (_sample_less, frozenset({Stage.CONDITIONING, Stage.SAMPLING})),
+    (_to_cpu, _ALL),
+)
+_CPU_STEPS = (
+    (_two_pass, frozenset({Stage.SAMPLING})),
+    (_chunked, frozenset({Stage.SAMPLING})),
+    (_decode_less, frozenset({Stage.DECODING})),
+    (_half_numbers, _ALL),
+    (_sample_less, frozenset({Stage.CONDITIONING, Stage.SAMPLING})),
+)
+
+
+def _within(width: int, height: int, area: int) -> tuple[int, int]:
+    """The same shape in at most `area` pixels, sides in multiples of 8."""
+    if width * height <= area:
+        return width, height
+    scale = math.sqrt(area / (width * height))
+    w, h = max(8, round(width * scale / 8) * 8), max(8, round(height * scale / 8) * 8)
+    while w * h > area and max(w, h) > 8:
+        # The side whose reduction keeps the shape better.
+        if h == 8 or w * height >= h * width:
+            w -= 8
+        else:
+            h -= 8
+    return w, h

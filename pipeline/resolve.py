@@ -1,0 +1,154 @@
+"""A request with every open choice settled: model, sizes, windows, frame rates. What `produce` then carries out."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..presets import Presets, UpscalerPreset
+from .families.base import MemoryPlan
+from .families.svd.conditioning import MicroConditioning
+from .families.svd.folder import ModelFolder
+from .media.sizes import output_size, sampling_size
+from .media.upscale.files import UpscalerFile
+from .request import VideoRequest
+from .sampling.euler import Guidance
+from .sampling.windowed import SamplingParams
+from .windows import WindowOptions, plan_windows
+
+
+@dataclass(frozen=True)
+class ResolvedRequest:
+    """width, height: of the finished video. frames: sampled ones. interpolation: frames shown for each of them.
+
+    fps: of the finished video, frames per second. wished: the guidance that was asked for.
+    upscaler: for what neither the model nor the photo gives, None without.
+    """
+
+    request: VideoRequest
+    model: ModelFolder
+    clip: SamplingParams
+    width: int
+    height: int
+    frames: int
+    interpolation: int
+    fps: int
+    wished: Guidance
+    upscaler: UpscalerFile | None = None
+
+    @property
+    def shown(self) -> int:
+        """Frames of the finished video."""
+        return self.frames * self.interpolation
+
+    def key(self, photo: Path, fingerprint: str, arithmetic: int = 0) -> str:
+        """Stands for everything that decides the latents: the same key, the same frames.
+
+        But for how they are computed: a job that stepped down in memory goes on from its checkpoint without guidance.
+        fingerprint, arithmetic: of the loaded model (`LoadedModel`).
+        """
+        parts: dict[str, Any] = {
+            "clip": asdict(replace(self.clip, guidance=self.wished)),
+            "fit": self.request.fit,
+            "photo": hashlib.sha256(photo.read_bytes()).hexdigest(),
+            "model": fingerprint,
+        }
+        if arithmetic:
+            parts["arithmetic"] = arithmetic
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def metadata(self) -> dict[str, Any]:
+        """What the video file says about how it was made. Of a model folder only the name: a path is private."""
+        licence, clip = self.model.preset.licence, self.clip
+        return {
+            "version": __version__,
+            "request": {**self.request.to_json(), "model": self.model.name},
+            "sampling": {
+                "width": clip.width,
+                "height": clip.height,
+                "frames": self.frames,
+                "steps": clip.steps,
+                "schedule": clip.schedule,
+                "min_guidance": clip.guidance.first,
+                "max_guidance": clip.guidance.last,
+                "fps": clip.motion.fps,
+                "motion_bucket_id": clip.motion.bucket,
+                "noise_aug_strength": clip.motion.noise_aug,
+                "windows": clip.plan.count,
+                "overlap": clip.plan.overlap,
+            },
+            "model": {
+                "name": self.model.name,
+                "label": self.model.preset.label,
+                "random": self.model.random,
+                "licence": licence.name,
+                "notice": licence.notice,
+                "powered_by": licence.powered_by,
+            },
+            "upscaler": None if self.upscaler is None else self._upscaler(self.upscaler.preset),
+        }
+
+    @staticmethod
+    def _upscaler(preset: UpscalerPreset) -> dict[str, Any]:
+        return {"name": preset.name, "licence": preset.licence.name, "notice": preset.licence.notice}
+
+
+def resolve(
+    request: VideoRequest,
+    photo_size: tuple[int, int],
+    model: ModelFolder,
+    presets: Presets,
+    options: WindowOptions | None = None,
+    upscaler: UpscalerFile | None = None,
+) -> ResolvedRequest:
+    """Raise PresetError for an unknown preset."""
+    options = options or WindowOptions.of(model.preset.loop)
+    sampling = model.preset.sampling
+    duration = presets.duration(request.seconds)
+    interpolation = presets.quality(request.quality).interpolation
+    width, height = output_size(photo_size, presets.resolution(request.resolution))
+    drawn = sampling_size((width, height), model.preset)
+    clip = SamplingParams(
+        width=drawn[0],
+        height=drawn[1],
+        seed=request.seed,
+        steps=_or(request.steps, sampling.steps),
+        schedule=sampling.schedule,
+        guidance=Guidance(sampling.min_guidance, sampling.max_guidance),
+        motion=MicroConditioning(
+            fps=_or(request.fps, sampling.fps),
+            bucket=_or(request.motion_bucket_id, sampling.motion_bucket_id),
+            noise_aug=_or(request.noise_aug_strength, sampling.noise_aug_strength),
+        ),
+        plan=plan_windows(duration.frames, model.preset.frames, options.min_overlap, model.preset.loop),
+        options=options,
+    )
+    return ResolvedRequest(
+        request=request,
+        model=model,
+        clip=clip,
+        width=width,
+        height=height,
+        frames=duration.frames,
+        interpolation=interpolation,
+        fps=duration.fps * interpolation,
+        wished=clip.guidance,
+        upscaler=upscaler,
+    )
+
+
+def with_plan(order: ResolvedRequest, plan: MemoryPlan) -> ResolvedRequest:
+    """The order as the memory plan has it: sampling size, window, guidance. Everything else stays."""
+    clip = order.clip
+    windows = clip.plan
+    if plan.window != order.model.preset.frames:
+        windows = plan_windows(order.frames, plan.window, clip.options.min_overlap, order.model.preset.loop)
+    wished = order.wished
+    guidance = replace(wished, two_passes=plan.two_pass) if plan.guided or not wished.on else Guidance(1.0, 1.0)
+    return replace(order, clip=replace(clip, width=plan.width, height=plan.height, plan=windows, guidance=guidance))
+
+
+def _or(chosen: Any, preset: Any) -> Any:
+    return preset if chosen is None else chosen

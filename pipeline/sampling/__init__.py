@@ -1,0 +1,1 @@
+"""The window loop and the sampler: the same for all model families."""

@@ -1,0 +1,161 @@
+"""Why a worker died, in one sentence, from its last lines and its exit code: what systems and libraries write."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..messages import Message, codes, msg, template
+from ..pipeline.hardware import container
+from .log import STARTS
+
+PREFIX = "Likely cause: "
+
+SETUP = msg("run the launcher's setup again (launch.sh setup or launch.ps1 setup)")
+
+MISSING_PACKAGE = template("the package '{name}' is not installed; {setup}.")
+UNFIT_PACKAGES = template("packages that do not fit together ('{name}'); {setup}.")
+MISSING_RUNTIME = template(
+    "a system library is missing; install the Microsoft Visual C++ runtime: "
+    "winget install Microsoft.VCRedist.2015+.x64, or https://aka.ms/vs/17/release/vc_redist.x64.exe"
+)
+MISSING_LIBRARY = template("the system library lib{name} is missing; install it.")
+OLD_DRIVER = template("the NVIDIA driver is too old for torch; update it.")
+FULL_DISK = template("the disk is full; free some space.")
+LITTLE_MEMORY = template("not enough memory; close other programs.")
+DAMAGED_PACKAGE = template("the package '{name}' is damaged or does not fit; {setup}, if need be with --repair.")
+OLD_PROCESSOR = template("the processor lacks an instruction that torch needs.")
+KILLED = template("the system killed it, most often because the memory was full; or somebody did.")
+STALLED = template("it made no progress any more and was stopped; its job goes on in the next one.")
+LIBRARY_CRASH = template("a library crashed; updating the GPU driver often helps.")
+
+Patterns = tuple[tuple[str, str], ...]
+
+ANY_TIME: Patterns = (
+    (r"CUDA driver version is insufficient", OLD_DRIVER),
+    (r"No space left on device|disk is full", FULL_DISK),
+    (r"MemoryError|out of memory|bad_alloc", LITTLE_MEMORY),
+)
+STARTING: Patterns = (
+    (r"No module named '(?P<name>[^']+)'", MISSING_PACKAGE),
+    (r"cannot import name '(?P<name>[^']+)'", UNFIT_PACKAGES),
+    (r"DLL load failed|WinError 126\b|Visual C\+\+ Redistributable|or one of its dependencies", MISSING_RUNTIME),
+    (r"lib(?P<name>\S+)\.so\S*: cannot open shared object", MISSING_LIBRARY),
+    *ANY_TIME,
+    (r"Traceback(?s:.*)site-packages[\\/](?P<name>\w+)", DAMAGED_PACKAGE),
+)
+"""Of a worker that has not begun a job. Later the same words are those of a job that failed, and it lived on."""
+
+CODES = {-4: OLD_PROCESSOR, -9: KILLED, -11: LIBRARY_CRASH}
+"""What a signal that ended a process says of the cause."""
+WINDOWS_CODES = {
+    0xC0000005: LIBRARY_CRASH,  # access violation
+    0xC000001D: OLD_PROCESSOR,  # illegal instruction
+    0xC0000374: LIBRARY_CRASH,  # heap corruption
+    0xC0000409: LIBRARY_CRASH,  # stack buffer overrun, also abort()
+    0xC0000017: LITTLE_MEMORY,  # no memory
+    0xC000012D: LITTLE_MEMORY,  # commitment limit
+    0xC0000135: MISSING_RUNTIME,  # DLL not found
+    0xC0000142: MISSING_RUNTIME,  # DLL initialisation failed
+    0xC000013A: KILLED,  # its window was closed
+}
+"""NTSTATUS codes of ended processes (Microsoft, "NTSTATUS values"); some tools show them as signed numbers."""
+
+EXIT = "(the worker ended with code {})"
+"""A dead worker's last line, written by its supervisor."""
+
+
+def find_cause(output: str, code: int, stalled: bool = False) -> Message | None:
+    """The likely cause, None when there is none.
+
+    An exit code that tells goes before words, and of those only the last job's count: earlier ones were lived through.
+
+    Args:
+        output: the last lines that the worker wrote.
+        code: its exit code, negative for a signal.
+        stalled: the supervisor ended it, because it made no progress.
+    """
+    if stalled:
+        return Message(STALLED)
+    if known := CODES.get(code, WINDOWS_CODES.get(code % (1 << 32), "")):
+        return Message(known)
+    _, begun, last = output.rpartition(STARTS)
+    for pattern, known in ANY_TIME if begun else STARTING:
+        if found := re.search(pattern, last):
+            cause = Message(known, {"setup": SETUP, **found.groupdict()})
+            return cause.coded(MISSING_CODE) if known == MISSING_PACKAGE else cause
+    return None
+
+
+MISSING_CODE = "FM-WORKER-006"
+"""Code of the fault that a part of the program is not found; the cause's value `name` says which."""
+
+
+LOW_MEMORY = 0.05
+"""Share of the RAM that is free; with less, a SIGKILL is taken for the system's own."""
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a worker ended under its job. code: the fault's. values: for the fault's text."""
+
+    code: str = codes.WORKER_ENDED
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def of_memory(self) -> bool:
+        return self.code == codes.KILLED_FOR_MEMORY
+
+    def failure(self, attempts: int, stage: str, lines: str) -> Message:
+        """What a job is told that fails after so many of them.
+
+        Args:
+            attempts: how many workers were lost at one place.
+            stage: the job's, "" before its first.
+            lines: the last ones that its worker wrote, "" where nobody listened.
+        """
+        values = {**self.values, "attempts": attempts, "stage": stage or "starting"}
+        what, code = Message(DIED, values), codes.WORKER_DIED
+        if self.of_memory:
+            what, code = Message(KILLED_FOR_MEMORY, {"free": "little", **values}), self.code
+        elif self.code == codes.NO_PROGRESS:
+            what, code = Message(NO_PROGRESS, {"seconds": 0, **values}), self.code
+        said = {"what": what, "lines": lines, "how": lines.splitlines()[-1] if lines else ""}
+        return Message(WITH_LINES if lines else RETRY, {**values, **said}, code)
+
+
+DIED = template("the worker died {attempts} times at stage {stage}, without progress in between")
+KILLED_FOR_MEMORY = template(
+    "the worker was killed by the system, whose memory had run out, {attempts} times at stage {stage} "
+    "({free} were free)"
+)
+NO_PROGRESS = template("the worker made no progress for {seconds:.0f} s, {attempts} times at stage {stage}")
+RETRY = template("{what}. Retry, with a smaller resolution if that does not help")
+WITH_LINES = template(
+    "{what}. Retry, with a smaller resolution if that does not help; the last lines of the worker:\n{lines}"
+)
+
+
+class Autopsy:
+    """Looks at a living worker's machine, so that its death can be explained. `look` it often."""
+
+    def __init__(self, kills: Callable[[], int] | None = None) -> None:
+        self._kills = kills or container.oom_kills
+        self._before = self._kills()
+        self._free, self._total = 0, 0
+        self.stalled = 0.0
+        """Seconds without progress, when the watchdog ends it for that."""
+        self.look()
+
+    def look(self) -> None:
+        memory = container.memory()
+        self._free, self._total = memory.available, memory.total
+
+    def death(self, code: int) -> Death:
+        """code: the exit code, negative for a signal."""
+        if self.stalled:
+            return Death(codes.NO_PROGRESS, {"seconds": self.stalled})
+        low = self._free < LOW_MEMORY * self._total
+        if code == -9 and (low or self._kills() > self._before):
+            return Death(codes.KILLED_FOR_MEMORY, {"free": f"{self._free / 2**30:.1f} GB"})
+        return Death(values={"how": f"code {code}"})

@@ -1,0 +1,319 @@
+"""Keeps one worker process alive: starts it, again with back-off, keeps its last words, kills it when it hangs."""
+
+import hashlib
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import uuid4
+
+import psutil
+from filelock import FileLock, Timeout
+
+from ...errors import StoreError
+from ...messages import Message, codes
+from ...pipeline.hardware.container import thread_limit
+from ...pipeline.hardware.malloc import grow_segments, keep_heap
+from ...settings import Settings
+from ..complaint import Complaint
+from ..crash_diagnosis import EXIT, PREFIX, Autopsy, find_cause
+from ..log import STARTS
+from ..store import transitions
+from ..store.rows import write_message
+from ..store.store import Store
+from ..types import Status
+from .echo import EchoThread
+from .exit_codes import CRASH_CODE, RESTART_CODE
+from .host import HOST, MACHINE
+from .recovery import SUPERVISORS, lock_path
+from .suspend_aware_clock import SuspendAwareClock
+
+BACKOFF_SECONDS = (0.5, 30.0)
+"""First and longest pause before a crashed worker is started again; it doubles in between."""
+STALL_SECONDS = 600.0
+"""Without any progress for so long, a job's worker is killed and started again; the job resumes."""
+LOADING_SECONDS = 3600.0
+"""The same while a model is loaded, perhaps for the first time from a slow disk."""
+SLOW_STEPS = 10
+"""A machine whose measured steps are slow is given the time of so many of them."""
+STOP_SECONDS = 75.0
+"""For an orderly end: the worker's own grace for a running step, and a little more."""
+LINES_KEPT = 200
+LOOK_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
+
+Echo = Callable[[str], None]
+
+
+class Supervisor:
+    """Context manager. Of two on one data folder one keeps the worker; the other takes over when that one ends."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        echo: Echo | None = None,
+        stall_seconds: float = STALL_SECONDS,
+        loading_seconds: float = LOADING_SECONDS,
+    ) -> None:
+        self.settings = settings
+        self._echo = EchoThread(echo) if echo is not None else None
+        self._stall, self._loading = stall_seconds, loading_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._job_lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._job_id = ""
+        """Of these the ones since the last job began, and which job that was."""
+        self._child: subprocess.Popen[str] | None = None
+        self._autopsy = Autopsy()
+        self._store = Store(settings)
+
+    def __enter__(self) -> "Supervisor":
+        self.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the worker to hand its job back and end; kill what does not. Returns when nothing is left running."""
+        self._stop.set()
+        self._thread.join()
+        if self._echo is not None:
+            self._echo.flush()
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        here = hashlib.sha256(MACHINE.encode()).hexdigest()[:16]  # the folder may be shared with other machines
+        path = self.settings.home / SUPERVISORS / f"{here}.lock"
+        lock = FileLock(path)
+        while not self._stop.is_set():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with lock.acquire(timeout=0):
+                    self._keep_alive()
+            except Timeout:
+                self._stop.wait(0.5)
+            except Exception as e:  # a share that went away, say: without this loop nobody would start workers
+                log.exception("The worker's supervisor failed and begins anew: %s", e)
+                self._stop.wait(BACKOFF_SECONDS[1])
+        self._store.close()
+
+    def _keep_alive(self) -> None:
+        crashes = 0
+        while not self._stop.is_set():
+            worker_id = f"{HOST[:50]}-{uuid4().hex[:8]}"
+            try:
+                code, good = self._run_one(worker_id)
+            except Exception as e:  # no process to be had (limits, memory, a broken .venv), or it cannot be watched
+                log.debug("No worker", exc_info=True)
+                self._say(f"[ERROR] The worker cannot be started or watched: {type(e).__name__}: {e}")
+                code, good = CRASH_CODE, False
+            if self._stop.is_set() or code == 0:
+                if code == 0 and not self._stop.is_set():
+                    self._stop.wait(0.5)
+                continue
+            if code == RESTART_CODE:
+                crashes = 0
+                continue
+            crashes = 1 if good else crashes + 1
+            self._record_crash(worker_id, code, crashes)
+            pause = min(BACKOFF_SECONDS[0] * 2 ** (crashes - 1), BACKOFF_SECONDS[1])
+            self._say(f"[WARN] The worker ended with code {code}; it starts again in {pause:.1f} s")
+            self._stop.wait(pause)
+
+    def _run_one(self, worker_id: str) -> tuple[int, bool]:
+        """Start a worker and watch it to its end: (exit code, whether it had become ready)."""
+        self._lines.clear()
+        self._begin_job("")
+        self._autopsy = Autopsy()
+        self._child = None
+        child = self._child = self._spawn(worker_id)
+        try:
+            reader = threading.Thread(target=self._read, args=(child,), name="worker output", daemon=True)
+            reader.start()
+            good = self._watch(child, worker_id)
+        except BaseException:
+            kill_tree(child.pid)  # the next one must not run beside it
+            raise
+        reader.join(timeout=2)
+        return child.returncode, good
+
+    def _watch(self, child: "subprocess.Popen[str]", worker_id: str) -> bool:
+        """Until it ends, by itself or because it makes no progress or we stop: whether it had become ready."""
+        clock, complaint = SuspendAwareClock(), Complaint(log)
+        good, seen, since, looked = False, None, 0.0, 0.0
+        while child.poll() is None:
+            if self._stop.wait(LOOK_SECONDS):
+                self._end(child)
+                break
+            now = clock.look()
+            if now - looked < 1:
+                continue
+            looked = now
+            self._autopsy.look()
+            try:
+                row, now_seen, limit = self._look(worker_id)
+            except StoreError as e:
+                complaint.say(e)
+                continue
+            good = good or (row is not None and row.state in ("idle", "running"))
+            if now_seen != seen:
+                seen, since = now_seen, now
+            elif seen is not None and now - since > limit:
+                self._kill_stalled(child, seen[0], limit)
+        child.wait()
+        return good
+
+    def _look(self, worker_id: str) -> tuple[Any, tuple[str, float, int] | None, float]:
+        """The worker's row, how far it is, and for how long that may stay the same.
+
+        Without a job its own beats must move: one that hangs while it imports, or is frozen, is started anew, too.
+        """
+        tables = self._store.tables
+        with self._store.errors():
+            row = tables.Worker.get_or_none(tables.Worker.id == worker_id)
+            job = tables.Job.get_or_none((tables.Job.worker == worker_id) & (tables.Job.status == Status.RUNNING))
+        if job is None:
+            beats = row.beats if row is not None else 0
+            return row, ("", beats, 0), self._loading if row is None or row.state == "starting" else self._stall
+        limit = self._loading if job.stage in ("", "loading") else max(self._stall, SLOW_STEPS * job.slowest_step)
+        return row, (job.id, job.last_progress, job.attempt), limit
+
+    # --- the process --------------------------------------------------------------------------------------------
+
+    def _spawn(self, worker_id: str) -> "subprocess.Popen[str]":
+        environ = self.settings.environ() | keep_heap() | grow_segments() | thread_limit()
+        environ |= {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+        # A session of its own: Ctrl+C in the terminal is ours to translate, and its whole tree can be killed.
+        # -P: the working folder never shadows a module.
+        group: dict[str, Any] = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "fanslymotion.queue.worker.main", "--supervised", "--id", worker_id],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            encoding="utf-8",
+            errors="replace",
+            **group,
+        )
+
+    def _read(self, child: "subprocess.Popen[str]") -> None:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.startswith(STARTS):
+                self._begin_job(line.removeprefix(STARTS).strip())
+            self._say(line.rstrip("\n"))
+
+    def _begin_job(self, job_id: str) -> None:
+        self._job_lines.clear()
+        self._job_id = job_id
+
+    def _say(self, line: str) -> None:
+        self._lines.append(line)
+        self._job_lines.append(line)
+        if self._echo is not None:
+            self._echo(line)
+
+    def _end(self, child: "subprocess.Popen[str]") -> None:
+        """Ask through its standard input, the one way that Windows has too; kill it when it does not end."""
+        try:
+            assert child.stdin is not None
+            child.stdin.write("stop\n")
+            child.stdin.close()
+        except (OSError, ValueError):
+            pass  # it has just ended by itself
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            kill_tree(child.pid)
+
+    def _kill_stalled(self, child: "subprocess.Popen[str]", job_id: str, limit: float) -> None:
+        self._autopsy.stalled = limit
+        what = f"No progress for {limit:.0f} s: the worker is stopped and the job resumes in a new one"
+        text = f"[WARN] {codes.NO_PROGRESS}: {what}"
+        self._say(text)
+        try:
+            if job_id:
+                with self._store.write():
+                    told = {"seconds": limit}
+                    transitions.add_event(self._store, job_id, time.time(), "log", text, level="WARNING", data=told)
+        except StoreError as e:
+            log.warning("%s", e)
+        finally:
+            kill_tree(child.pid)
+
+    def _record_crash(self, worker_id: str, code: int, crashes: int) -> None:
+        """Keep the worker's last words where the page finds them, and free its job at once.
+
+        In one transaction: no sweep may find the job of a worker that is recorded as crashed, and write all its words
+        into it. A job gets only its own ones, for those before may be another login's.
+        """
+        death, stalled = self._autopsy.death(code), bool(self._autopsy.stalled)
+        output, cause = _last_words(self._lines, code, stalled)
+        tables, now = self._store.tables, time.time()
+        while True:
+            try:
+                with self._store.write():
+                    values = {"state": "crashed", "last_output": output, "restarts": crashes, "heartbeat": now}
+                    values |= {"cause": write_message(cause)}
+                    changed = tables.Worker.update(values).where(tables.Worker.id == worker_id).execute()
+                    if not changed:  # it died before it could register
+                        pid = self._child.pid if self._child else 0
+                        lock = str(lock_path(self.settings.home, worker_id))
+                        own = {"host": HOST, "machine": MACHINE, "lock": lock, "pid": pid, "started": now}
+                        tables.Worker.insert(id=worker_id, **own, **values).execute()
+                    job = tables.Job
+                    for row in job.select().where((job.worker == worker_id) & (job.status == Status.RUNNING)):
+                        own_lines = self._job_lines if row.id == self._job_id else ()
+                        own_output, _ = _last_words(own_lines, code, stalled)
+                        transitions.mark_lost(self._store, row, own_output, now, death)
+                self._forget_older_crashes(worker_id)
+                return
+            except StoreError as e:
+                log.warning("%s", e)
+                if self._stop.wait(1):
+                    return
+
+    def _forget_older_crashes(self, worker_id: str) -> None:
+        worker = self._store.tables.Worker
+        here = (worker.machine == MACHINE) & (worker.id != worker_id)
+        with self._store.write():
+            worker.delete().where(here & (worker.state == "crashed")).execute()
+
+
+def _last_words(lines: Iterable[str], code: int, stalled: bool) -> tuple[str, Message | None]:
+    """What a dead worker wrote, below the likely cause; and that cause."""
+    said = "\n".join([*lines, EXIT.format(code)])
+    cause = find_cause(said, code, stalled)
+    return (f"{PREFIX}{cause}\n{said}" if cause else said), cause
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process with all its children. On POSIX that is SIGKILL, on Windows TerminateProcess."""
+    try:
+        parent = psutil.Process(pid)
+        family = [*parent.children(recursive=True), parent]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(family, timeout=5)

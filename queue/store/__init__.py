@@ -1,0 +1,1 @@
+"""The jobs' database: tables, rows, and every change of a status."""

@@ -1,0 +1,262 @@
+"""The connection to the jobs' database: how it is opened, brought up to date, and what its errors mean for people."""
+
+import logging
+import re
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from peewee import BooleanField, Database, ImproperlyConfigured, PeeweeException, SqliteDatabase
+from playhouse.db_url import connect
+from playhouse.migrate import SchemaMigrator, migrate
+
+from ...errors import StoreError
+from ...messages import codes, msg
+from ...settings import Settings
+from .damage import DamagedError, means_damage, sqlite_code, sqlite_error
+from .rows import BadRow
+from .tables import CleanText, Tables
+
+log = logging.getLogger(__name__)
+
+IDLE_MS, LOCK_MS, STATEMENT_MS = 10_000, 15_000, 30_000
+"""PostgreSQL ends a connection whose program has stood still so long inside a transaction (a laptop that was closed,
+a frozen machine), so that the others, who wait a little longer for its locks, go on. Heartbeats of all machines
+survive it: a job is lost only after `recovery.LEASE_SECONDS`."""
+
+BUSY_SECONDS = 30
+"""How long a statement waits for another program's lock. `?timeout=` in the database URL overrides it."""
+
+SCHEMA = "schema"
+"""Key of the schema's version in the table `meta`."""
+
+Migration = Callable[[Database, Tables], None]
+"""One step from version n to n + 1, run in a transaction. Written against the tables as they were then."""
+
+
+def _add_favourite(database: Database, _: Tables) -> None:
+    column = BooleanField(default=False)
+    migrate(SchemaMigrator.from_database(database).add_column("jobs", "favourite", column))
+
+
+def _add_folders(database: Database, tables: Tables) -> None:
+    database.create_tables([tables.Folder], safe=True)
+
+
+def _add_messages(database: Database, _: Tables) -> None:
+    """Rows of before keep their English sentences: `rows` shows them as they are."""
+    migrator = SchemaMigrator.from_database(database)
+    for name, empty in (("failure", ""), ("tried", "[]"), ("last_death", "")):
+        migrate(migrator.add_column("jobs", name, CleanText(default=empty)))
+    migrate(migrator.add_column("workers", "cause", CleanText(default="")))
+    migrate(migrator.drop_column("workers", "stage"))  # nothing read it
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders, _add_messages)
+"""Step i goes from version i + 1 to i + 2. A new database gets the current tables at once."""
+
+
+def open_database(settings: Settings) -> Database:
+    """Connect lazily, one connection per thread. SQLite: WAL, and every acknowledged write survives a power cut."""
+    url = settings.database
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as e:
+        raise StoreError(
+            msg("FANSLYMOTION_DATABASE is {url!r}: {error}; correct it", url=_without_password(url), error=e)
+        ) from e
+    if not scheme.startswith(("sqlite", "postgres", "psycopg")):
+        raise StoreError(
+            msg(
+                "FANSLYMOTION_DATABASE is {url!r}; it must begin with sqlite:/// or postgresql://",
+                url=_without_password(url),
+            )
+        )
+    try:
+        if not scheme.startswith("sqlite"):
+            database = connect(url, unquote_user=True, unquote_password=True, **postgres_limits(url))
+            database.get_binary_type()  # asks for the driver, which tables would do with a traceback
+            return database
+        options: dict[str, Any] = {} if "timeout=" in url else {"timeout": BUSY_SECONDS}
+        options["database"] = unquote(urlsplit(url).path[1:])
+        options["check_same_thread"] = False  # `Store` closes other threads' connections, under their locks
+        database = connect(url, pragmas=(("journal_mode", "wal"), ("synchronous", "full")), **options)
+    except ImproperlyConfigured as e:
+        raise StoreError(
+            msg('PostgreSQL needs its driver: {python} -m pip install "psycopg[binary]"', python=sys.executable)
+        ) from e
+    except (ValueError, RuntimeError, PeeweeException) as e:
+        raise StoreError(msg("FANSLYMOTION_DATABASE is {url!r}: {error}", url=_without_password(url), error=e)) from e
+    Path(database.database).parent.mkdir(parents=True, exist_ok=True)
+    database.register_function(str.casefold, "casefold", 1)  # SQLite's own lower() knows ASCII only
+    return database
+
+
+def postgres_limits(url: str) -> dict[str, Any]:
+    """libpq's parameters that end every wait for a peer that is gone or stands still. What the URL sets stays."""
+    limits = {
+        "connect_timeout": 10,
+        "keepalives": 1,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 25_000,
+        # For the server: the last three are its own keepalives, to notice that this machine is gone.
+        "options": f"-c idle_in_transaction_session_timeout={IDLE_MS} -c lock_timeout={LOCK_MS} "
+        f"-c statement_timeout={STATEMENT_MS} "
+        "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+    }
+    own = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    return {name: value for name, value in limits.items() if name not in own}
+
+
+@contextmanager
+def storage_errors(database: Database) -> Iterator[None]:
+    """Turn the drivers' errors into StoreError with a sentence for the user.
+
+    After one the connection is left: SQLite's stays read-only when it was opened so, and PostgreSQL's may be dead.
+    """
+    outermost = not database.in_transaction()
+    try:
+        if outermost and not (isinstance(database, SqliteDatabase) or database.is_connection_usable()):
+            database.close()  # PostgreSQL was restarted; the next statement connects anew
+        yield
+    except (PeeweeException, sqlite3.Error, BadRow, UnicodeDecodeError) as e:
+        error = _explain(e, database)
+        if outermost:
+            _leave(database)
+        raise error from e
+    except StoreError:  # from a transaction inside this one
+        if outermost:
+            _leave(database)
+        raise
+
+
+def _leave(database: Database) -> None:
+    with suppress(PeeweeException, sqlite3.Error, OSError):
+        database.close()
+
+
+def _explain(e: Exception, database: Database) -> StoreError:
+    text = str(sqlite_error(e) or e)  # not of the rollback that fails after SQLite has rolled back by itself
+    place = database.database if isinstance(database, SqliteDatabase) else msg("the PostgreSQL database")
+    code = sqlite_code(e)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        seconds = getattr(database, "timeout", BUSY_SECONDS)
+        return StoreError(
+            msg(
+                "the jobs' database {place} was locked by another program for {seconds:g} s; close what has it "
+                "open (a backup, a database browser) and try again",
+                place=place,
+                seconds=seconds,
+            ),
+            code=codes.LIST_LOCKED,
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return StoreError(
+            msg("the disk is full, nothing could be written to {place}; free some space and try again", place=place),
+            code=codes.DISK_FULL,
+        )
+    if means_damage(e) and isinstance(database, SqliteDatabase):
+        return DamagedError(msg("the jobs' database {place} is damaged ({error})", place=place, error=text))
+    if code == sqlite3.SQLITE_ERROR:  # our statements are right: tables or columns may be missing
+        return DamagedError(
+            msg("the jobs' database {place} cannot be used: {error}", place=place, error=text),
+            sure=False,
+            code=codes.NOT_WRITABLE,
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return StoreError(
+            msg(
+                "the jobs' database {place} cannot be read or written ({error}); check that disk and what "
+                "connects it, then try again",
+                place=place,
+                error=text,
+            )
+        )
+    if code == sqlite3.SQLITE_READONLY:
+        return StoreError(
+            msg("the jobs' database {place} cannot be written; make it and its folder writable", place=place)
+        )
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return StoreError(
+            msg("the jobs' database {place} cannot be opened; check that its folder is there and writable", place=place)
+        )
+    return StoreError(msg("the jobs' database {place} cannot be used: {error}", place=place, error=text))
+
+
+@contextmanager
+def write(database: Database) -> Iterator[None]:
+    """A transaction that holds SQLite's write lock from its start: what it reads stays true until it commits."""
+    with storage_errors(database):
+        if database.in_transaction():
+            yield
+        elif isinstance(database, SqliteDatabase):
+            with database.atomic("IMMEDIATE"):
+                yield
+        else:
+            with database.atomic():
+                yield
+
+
+def prepare(database: Database, tables: Tables, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Make the tables, or bring older ones up to date step by step. Raise StoreError for a newer version's file."""
+    latest = len(migrations) + 1
+    with storage_errors(database):
+        version = _version(database, tables)
+        if version == latest:
+            return
+    if version is not None and version > latest:
+        place = database.database if isinstance(database, SqliteDatabase) else msg("the database")
+        raise StoreError(
+            msg(
+                "{place} was written by a newer fanslymotion (its version is {version}, this program knows "
+                "{latest}); update fanslymotion, or move that file away; it was left as it is",
+                place=place,
+                version=version,
+                latest=latest,
+            ),
+            code=codes.LIST_NEWER,
+        )
+    with write(database):
+        if not isinstance(database, SqliteDatabase):  # many rows may have to be written
+            database.execute_sql("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
+        version = _version(database, tables)  # another process may have done it while this one waited
+        if version is None:
+            database.create_tables(tables.all, safe=True)
+            tables.Meta.insert(key=SCHEMA, value=str(latest)).on_conflict_ignore().execute()
+            return
+        for step in migrations[version - 1 :]:
+            step(database, tables)
+        tables.Meta.update(value=str(latest)).where(tables.Meta.key == SCHEMA).execute()
+        if version < latest:
+            log.info("The jobs' database was brought from version %d to %d", version, latest)
+
+
+def _version(database: Database, tables: Tables) -> int | None:
+    if not database.table_exists("meta"):
+        return None
+    row = tables.Meta.get_or_none(tables.Meta.key == SCHEMA)
+    if row is None:
+        return None
+    if not row.value.isdecimal():
+        raise BadRow(f"its version is {row.value!r}")
+    return int(row.value)
+
+
+def relaxed(database: Database) -> None:
+    """For this thread's connection: progress and log lines need no sync to the disk of their own.
+
+    With WAL the file stays whole in any case, and the next full write (a status) syncs them along.
+    """
+    if isinstance(database, SqliteDatabase):
+        with storage_errors(database):
+            database.execute_sql("PRAGMA synchronous = NORMAL")
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//([^/@:]*):[^/@]*@", r"//\1:…@", url)

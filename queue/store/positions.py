@@ -1,0 +1,65 @@
+"""Places in the waiting line: positions are numbers with room between them, so that a move rewrites one row."""
+
+from bisect import bisect_left, bisect_right
+from typing import Any
+
+from ..types import Status
+from .store import Store
+
+GAP = 1024.0
+SMALLEST_GAP = 1e-6
+"""Below this, doubles run out of room between two neighbours and the line is numbered anew."""
+
+
+def position_at(store: Store, place: int | None, job_id: str) -> float:
+    """A position for `job_id` that puts it at `place` (1 = first; None = last). Call inside a write transaction."""
+    job = store.tables.Job
+    others = (job.status == Status.QUEUED) & (job.id != job_id)
+    if place is None:
+        last = job.select(job.position).where(job.status.in_([Status.QUEUED, Status.RUNNING]))
+        row = last.order_by(job.position.desc()).limit(1).first()
+        return (row.position if row else 0.0) + GAP
+    line = job.select(job.id, job.position).where(others).order_by(job.position, job.id)
+    around = list(line.offset(max(place - 2, 0)).limit(2))
+    if place == 1:
+        return (around[0].position if around else GAP) - GAP
+    if len(around) < 2:
+        return position_at(store, None, job_id)
+    before, after = around
+    if after.position - before.position < SMALLEST_GAP:
+        _number_anew(job, list(line))
+        return position_at(store, place, job_id)
+    return (before.position + after.position) / 2
+
+
+def put(store: Store, job_id: str, position: float) -> None:
+    job = store.tables.Job
+    waits = (job.id == job_id) & (job.status == Status.QUEUED)
+    job.update({job.position: position, job.revision: job.revision + 1}).where(waits).execute()
+
+
+def swap_among_own(store: Store, job_id: str, place: int, owner: str) -> None:
+    """Give an owner's waiting jobs their own positions in another order; everybody else keeps theirs.
+
+    The job goes to the first own place at or beyond `place`, seen from where it is. Call inside a write transaction.
+    """
+    job = store.tables.Job
+    waiting = job.select(job.id, job.owner, job.position).where(job.status == Status.QUEUED)
+    line = list(enumerate(waiting.order_by(job.position, job.id), 1))
+    own = [row for _, row in line if row.owner == owner]
+    places = [at for at, row in line if row.owner == owner]
+    before = next((index for index, row in enumerate(own) if row.id == job_id), None)
+    if before is None:  # a worker has taken it meanwhile
+        return
+    down = place > places[before]
+    target = bisect_left(places, place) if down else bisect_right(places, place) - 1
+    order = [row.id for row in own]
+    order.insert(min(max(target, 0), len(own) - 1), order.pop(before))
+    for row, moved in zip(own, order, strict=True):
+        if row.id != moved:
+            put(store, moved, row.position)
+
+
+def _number_anew(job: Any, rows: list[Any]) -> None:
+    for i, row in enumerate(rows, 1):
+        job.update({job.position: i * GAP}).where(job.id == row.id).execute()

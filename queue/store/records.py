@@ -1,0 +1,112 @@
+"""What a job's folder says by itself, so that a lost list loses neither whose it is nor that it was deleted."""
+
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import BadInput
+from ...fs import sync_folder, write_whole
+from ...pipeline.request import VideoRequest
+from .rows import GONE_NAME, RECORD_NAME
+
+log = logging.getLogger(__name__)
+
+JOB_ID = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was handed in. owner: the login, "" without one. created: Unix seconds."""
+
+    name: str
+    owner: str
+    request: VideoRequest
+    created: float
+
+
+def keep_record(folder: Path, record: Record) -> None:
+    """As `write_record`; a job is accepted without it, too."""
+    try:
+        write_record(folder, record)
+    except OSError as e:
+        log.warning("What job %s is cannot be kept in its folder: %s", folder.name, e.strerror or e)
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """For a job that was accepted. Raise OSError."""
+    write_whole(folder / RECORD_NAME, json.dumps(asdict(record) | {"request": record.request.to_json()}))
+
+
+def read_record(folder: Path) -> Record | None:
+    """None where there is none, or not a whole one."""
+    try:
+        found: dict[str, Any] = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
+        request = VideoRequest.from_json(found["request"])
+        return Record(str(found["name"]), str(found["owner"]), request, float(found["created"]))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, BadInput):
+        return None
+
+
+def records(jobs_dir: Path) -> Iterator[tuple[Path, Record]]:
+    """Every accepted job's folder that was not deleted, with its record."""
+    for folder in job_folders(jobs_dir):
+        record = read_record(folder)
+        if record is not None and not is_deleted(folder):
+            yield folder, record
+
+
+def job_folders(jobs_dir: Path) -> list[Path]:
+    try:
+        found = sorted(jobs_dir.iterdir())
+    except OSError:
+        return []
+    return [folder for folder in found if JOB_ID.fullmatch(folder.name) and not folder.is_symlink()]
+
+
+# --- deleting -------------------------------------------------------------------------------------------------------
+
+
+def is_deleted(folder: Path) -> bool:
+    """What is still here was deleted: a player held it open, or the program was killed. It is not to come back."""
+    return (folder / GONE_NAME).exists()
+
+
+def mark_deleted(folder: Path) -> None:
+    """Before the row goes: from here on no power cut brings the job back. Raise OSError when it cannot be written."""
+    if folder.is_dir():
+        write_whole(folder / GONE_NAME, "")
+
+
+def unmark(folder: Path) -> None:
+    with suppress(OSError):
+        (folder / GONE_NAME).unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove all that can be; the mark goes last, and stays with what is left: `collect_garbage` tries again."""
+    if folder.is_symlink():
+        return
+    mark = folder / GONE_NAME
+    try:
+        for entry in folder.iterdir():
+            if entry == mark:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    entry.unlink()
+        if [entry for entry in folder.iterdir() if entry != mark]:
+            return
+        sync_folder(folder)
+        mark.unlink(missing_ok=True)
+        os.rmdir(folder)
+    except OSError as e:
+        log.debug("%s is not removed yet: %s", folder, e)

@@ -1,0 +1,1 @@
+"""Save what can be read of a damaged database."""

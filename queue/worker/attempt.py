@@ -1,0 +1,223 @@
+"""What is done with a job: the one task, from the claimed row to its final status."""
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ...errors import Cancelled, FanslymotionError, HandBack, RenderError, StoreError
+from ...fs import commit
+from ...messages import Message, as_message, codes, msg
+from ...pipeline.hardware.vram import gpu_is_lost, is_driver_failure
+from ...pipeline.progress import ProgressCallback
+from ...pipeline.request import VideoResult
+from ..crash_diagnosis import Death
+from ..jobs import remove_work
+from ..log import STARTS
+from ..store import transitions
+from ..store.rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
+from ..store.store import Store
+from ..types import Job
+from .device_samples import Watcher
+from .reporter import LostLease, Reporter
+from .stay_awake import stay_awake
+
+log = logging.getLogger(__name__)
+
+FUNCTION = "fanslymotion.queue.tasks.process_video_generation"
+
+Produce = Callable[[Job, ProgressCallback], VideoResult]
+"""The pipeline, bound to this worker's settings and warm model."""
+
+DRAFT = "draft-"
+"""Beginning of an unfinished video's name in the work folder; the rest is never used twice."""
+
+
+VIDEO_PATIENCE = 30.0
+"""Seconds that a finished video, an hour's work, waits for a virus scanner that holds it open."""
+NO_SPACE = "No space left on device"
+"""The system's words, where a library passes on nothing else."""
+STORE_PAUSE = 1.0
+"""Seconds between tries to write a final status while the database is locked or its disk is full."""
+
+
+def process_video_generation(store: Store, row: Any, worker: str, produce: Produce, on_start: Callable) -> None:
+    """Run one attempt of a claimed job and write how it ended. Raises nothing that belongs to the job."""
+    with store.errors():
+        job = to_job(row, store.settings, 0)
+    with (
+        stay_awake(),
+        Reporter(store, job.id, worker) as reporter,
+        Watcher(store, job.id, worker, lambda: reporter.stage),
+    ):
+        on_start(reporter)
+        log.info("%s%s", STARTS, job.id)
+        log.info("[WORKER] Job func: %s", FUNCTION)
+        end = _attempt(job, produce, reporter)
+    end(store, job, worker)
+
+
+def make_produce(store: Store, renderers: Any) -> Produce:
+    """Bind the pipeline. Imports torch, so only a worker calls this; the supervisor tells of a crash in it."""
+    from ...models.find import find_model, find_upscaler
+    from ...pipeline.produce import produce
+    from ...presets import load_presets
+
+    def run(job: Job, progress: ProgressCallback) -> VideoResult:
+        work, presets = begin_work(job), load_presets(store.settings)
+        return produce(
+            job.request,
+            model=find_model(job.request.model, presets, store.settings),
+            upscaler=find_upscaler(job.request.upscaler, presets, store.settings),
+            photo=photo_of(job.folder),
+            out=work / f"{DRAFT}{uuid4().hex[:8]}.mp4",
+            work=work,
+            settings=store.settings,
+            presets=presets,
+            renderers=renderers,
+            progress=progress,
+            record={"job": job.id, "name": f"video-{job.id}"},  # videos are published: the photo's name is not for all
+            killed=transitions.killed_for_memory(store, job.id, job.attempt),
+        )
+
+    return run
+
+
+def begin_work(job: Job) -> Path:
+    """The job's work folder without a dead attempt's unfinished files; checkpoints stay. Raise RenderError."""
+    work = job.folder / WORK_NAME
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        for left in [job.folder / VIDEO_NAME, *work.glob(f"*{DRAFT}*")]:
+            with suppress(OSError):  # held open on Windows, perhaps by a dead worker's ffmpeg: no name is used twice
+                left.unlink(missing_ok=True)
+    except OSError as e:
+        raise RenderError(
+            msg(
+                "the job's folder {folder} cannot be used: {error}; make it writable",
+                folder=job.folder,
+                error=e.strerror or e,
+            ),
+            code=codes.VIDEO_NOT_WRITTEN,
+        ) from e
+    if not photo_of(job.folder).is_file():
+        gone = msg("the job's photo is gone from {folder}; submit the photo again", folder=job.folder)
+        raise RenderError(gone, code=codes.BAD_PHOTO)
+    return work
+
+
+End = Callable[[Store, Job, str], object]
+
+
+def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
+    """Returns what is to be written once the log is whole."""
+    try:
+        log.info("[START] Job %s: %s, attempt %d", job.id, job.name, job.attempt)
+        shown = ", ".join(f"{key} {value}" for key, value in job.request.to_json().items() if value is not None)
+        log.debug("Metadata loaded: %s", shown)
+        result = produce(job, reporter.progress)
+        log.info("Finished: %d×%d, %d frames at %d fps", result.width, result.height, result.frames, result.fps)
+        return lambda store, job, worker: _finish(store, job, worker, result)
+    except LostLease:
+        log.warning("This job is another worker's by now, or gone from the list; this one stops")
+        return lambda *_: None
+    except Cancelled:
+        log.info("Cancelled")
+        return _cancelled
+    except HandBack:
+        log.info("The worker stops; the job goes back to the queue and will go on where it was")
+        return lambda store, job, worker: _insist(lambda: transitions.hand_back(store, job.id, worker, time.time()))
+    except FanslymotionError as e:
+        error, tried = as_message(e.message, codes.UNFORESEEN), _notes(e)
+        log.error("%s: %s", error.code, error)
+    except Exception as e:
+        if gpu_is_lost():
+            log.exception(
+                "%s: The graphics card stopped answering; a new worker goes on with this job", codes.CARD_LOST
+            )
+            return _lose
+        error, tried = explain(e, job), _notes(e)
+        log.exception("%s: %s", error.code, error)
+    return lambda store, job, worker: _insist(
+        lambda: transitions.fail(store, job.id, worker, error, time.time(), tried)
+    )
+
+
+def _lose(store: Store, job: Job, worker: str) -> None:
+    """The card went, not the job: another attempt, up to the limit that deaths of workers have."""
+
+    def write() -> bool:
+        with store.errors():
+            row = store.tables.Job.get_or_none(store.tables.Job.id == job.id)
+        if row is not None and row.worker == worker:
+            transitions.mark_lost(store, row, "", time.time(), Death(codes.CARD_LOST))
+        return True
+
+    _insist(write)
+
+
+def _notes(error: Exception) -> tuple[str, ...]:
+    """What the pipeline changed before it gave up."""
+    return tuple(getattr(error, "__notes__", ()))
+
+
+def explain(error: Exception, job: Job) -> Message:
+    """One sentence, with a code, for the person whose job it was; the traceback is in the log."""
+    if getattr(error, "errno", None) == errno.ENOSPC or NO_SPACE in str(error):
+        return msg(
+            "the disk of {folder} is full; free some space and retry the job, it goes on from its checkpoint",
+            folder=job.folder,
+        ).coded(codes.DISK_FULL)
+    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return as_message(words, codes.DRIVER_FAILED if is_driver_failure(error) else codes.UNFORESEEN)
+
+
+def _finish(store: Store, job: Job, worker: str, result: VideoResult) -> None:
+    """The file gets its name in the transaction that writes `done`: nobody sees one without the other."""
+    video = job.folder / VIDEO_NAME
+
+    def write() -> bool:
+        with store.write():
+            if not transitions.finish(store, job.id, worker, result, time.time()):
+                return transitions.is_done_by(store, job.id, worker)  # by an earlier try, whose answer was lost
+            if result.path.exists() or not video.exists():  # moved already, when an earlier try could not commit
+                commit(result.path, video, VIDEO_PATIENCE)
+        return True
+
+    try:
+        won = _insist(write)
+    except OSError as e:
+        error = msg(
+            "the finished video cannot be put into {folder}: {error}; check that folder and retry",
+            folder=job.folder,
+            error=e.strerror or e,
+        ).coded(codes.VIDEO_NOT_WRITTEN)
+        log.error("%s", error)
+        _insist(lambda: transitions.fail(store, job.id, worker, error, time.time()))
+        return
+    if won:
+        remove_work(job.folder)
+    else:
+        result.path.unlink(missing_ok=True)
+        _cancelled(store, job, worker)
+
+
+def _cancelled(store: Store, job: Job, worker: str) -> None:
+    """Cancel won: not even a finished file stays. Nothing is touched when the job is no longer ours."""
+    if _insist(lambda: transitions.end_cancelled(store, job.id, worker, time.time())):
+        remove_work(job.folder)
+        (job.folder / VIDEO_NAME).unlink(missing_ok=True)
+
+
+def _insist(write: Callable[[], bool]) -> bool:
+    """Write a status even if the database is locked or its disk full for a while: the work must not be lost."""
+    while True:
+        try:
+            return write()
+        except StoreError as e:  # a damaged list is replaced at once: there the job waits again, and is nobody's
+            log.warning("%s", e)
+            time.sleep(STORE_PAUSE)

@@ -1,0 +1,333 @@
+"""The worker process: a Huey consumer with one thread, the model kept warm, a heartbeat, and an orderly end.
+
+Run as `python -m fanslymotion.queue.worker.main`. Exit codes: 0 stopped, 75 asked to restart; all others are crashes.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import Any, TextIO
+from uuid import uuid4
+
+from ...errors import StoreError
+from ...fs import private_files
+from ...pipeline.hardware.malloc import return_heap
+from ...pipeline.hardware.vram import gpu_is_lost
+from ...settings import Settings
+from .. import broker
+from ..complaint import Complaint
+from ..crash_diagnosis import PREFIX, find_cause
+from ..job_folders import Leftovers, collect_garbage
+from ..liveness.exit_codes import CRASH_CODE, RELEASE, RESTART, RESTART_CODE
+from ..liveness.host import HOST, MACHINE
+from ..liveness.recovery import Sweeper, hold, lives_here, lock_path
+from ..liveness.suspend_aware_clock import SuspendAwareClock
+from ..log import set_up
+from ..store import transitions
+from ..store.rows import write_message
+from ..store.store import Store
+from ..types import Status
+from .attempt import Produce, make_produce, process_video_generation
+from .reporter import Reporter
+from .vram_note import Warmth
+
+BEAT_SECONDS = 2.0
+SWEEP_SECONDS = 1.0
+TIDY_SECONDS = 60.0
+"""Between two looks for folders that killed submits and unfinished deletions left."""
+EXAMINE_SECONDS = 600.0
+"""Between two looks at the whole job list: damage may also hide jobs without any error."""
+GRACE_SECONDS = 60.0
+"""How long an orderly end waits for the running step before the job is handed back over its head."""
+
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+"""SIGBREAK: Windows' Ctrl+Break."""
+
+log = logging.getLogger("fanslymotion.queue.worker.main")  # run by -m, this module is called __main__
+
+
+class Worker:
+    """One worker process. `run` blocks until it is asked to stop and returns the exit code."""
+
+    def __init__(self, settings: Settings, worker_id: str = "") -> None:
+        self.settings = settings
+        self.id = worker_id or f"{HOST}-{uuid4().hex[:8]}"[-64:]
+        self.store = Store(settings)
+        self._stop = threading.Event()
+        self._code = 0
+        self._job_lock = threading.Lock()
+        self._reporter: Reporter | None = None
+        self._job_id = ""
+        self._idle_since = time.monotonic()
+        self._huey = broker.make_huey(settings)
+        self._wake = broker.register(self._huey, self._take_jobs)
+        self._sweeper = Sweeper(self.store)
+        self._leftovers = Leftovers(self.store)
+        self._awake = SuspendAwareClock()
+        self._lock_path = lock_path(settings.home, self.id)
+        self._lock = hold(self._lock_path)
+        self._produce: Produce | None = None
+        self._renderers: Any = None
+        self._warmth = Warmth(self.store, os.getpid())
+
+    def run(self) -> int:
+        self.store.examine()
+        self._register("starting")
+        for signum in ENDING:
+            signal.signal(signum, self._on_signal)
+        try:
+            self._load_pipeline()
+        except BaseException as e:
+            crash = traceback.format_exc()
+            cause = find_cause(crash, 0)
+            said = f"{PREFIX}{cause}" if cause else ""
+            log.error("The worker crashed on import: %s: %s. %s\n%s", type(e).__name__, e, said, crash)
+            self._set(state="crashed", last_output=f"{said}\n{crash}".strip(), cause=write_message(cause))
+            return CRASH_CODE
+        log.info("Worker %s is ready (process %d)", self.id, os.getpid())
+        self._set(state="idle", device=_device(), last_output="", cause="", restarts=0)
+        self._forget_dead_workers()
+        collect_garbage(self.store)
+        consumer = broker.consume(self._huey)
+        consumer.start()
+        for signum in ENDING:  # Huey's start() has set its own
+            signal.signal(signum, self._on_signal)
+        self._beat()
+        consumer.stop_flag.set()
+        self._end_job()
+        self._set(state="stopped", job="")
+        return self._code
+
+    def stop(self, code: int = 0) -> None:
+        """Hand the running job back at its next step, then end with `code`."""
+        self._code = code
+        self._stop.set()
+        if reporter := self._reporter:
+            reporter.hand_back()
+
+    # --- jobs ---------------------------------------------------------------------------------------------------
+
+    def _take_jobs(self, _message: str = "") -> None:
+        """The Huey task. A message says only that there is work; what is next is the table's to say."""
+        complaint = Complaint(log)
+        while not self._stop.is_set():
+            try:
+                if not self._take_one():
+                    break
+                complaint.over()
+            except Exception as e:  # Huey would log a traceback, and the next message bring the next one at once
+                complaint.say(e)
+                self._stop.wait(complaint.pause())
+        self.store.close()
+
+    def _take_one(self) -> bool:
+        """False when no job is to be had."""
+        with self._job_lock:
+            row = transitions.unfinished(self.store, self.id) or transitions.claim(self.store, self.id, time.time())
+            if row is None or self._produce is None:
+                return False
+            self._job_id = row.id
+            try:
+                process_video_generation(self.store, row, self.id, self._produce, self._on_start)
+                if gpu_is_lost():
+                    log.warning("The GPU's state is broken after this error; the worker starts anew")
+                    self.stop(RESTART_CODE)
+            finally:
+                self._reporter, self._job_id = None, ""
+                return_heap()
+                self._idle_since = time.monotonic()
+        return True
+
+    def _on_start(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        if self._stop.is_set():
+            reporter.hand_back()
+
+    def _end_job(self) -> None:
+        """Wait for the running step. One longer than the grace ends with the process, after handing its job back."""
+        if self._job_lock.acquire(timeout=GRACE_SECONDS):
+            self._job_lock.release()
+        elif self._job_id:
+            transitions.hand_back(self.store, self._job_id, self.id, time.time())
+
+    # --- heartbeat ----------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        """The main thread's loop: heartbeat, commands, sweep, missing messages, idle release."""
+        complaint = Complaint(log)
+        beat_at, tidy_at, examine_at = 0.0, 0.0, time.monotonic() + EXAMINE_SECONDS
+        while not self._stop.wait(SWEEP_SECONDS / 2):
+            try:
+                now = time.monotonic()
+                if now >= beat_at:
+                    beat_at = now + BEAT_SECONDS
+                    self._heartbeat()
+                if now >= examine_at:
+                    examine_at = now + EXAMINE_SECONDS
+                    self.store.examine()
+                self._sweeper.sweep(self._awake.look(), time.time(), own=self._job_id)
+                if now >= tidy_at:
+                    tidy_at = now + TIDY_SECONDS
+                    self._leftovers.remove(self._awake.look())
+                    self._sweeper.forget(self._awake.look())
+                if not self._job_lock.locked():
+                    broker.wake_if_needed(self._huey, self._wake, self._waiting())
+                    self._release_when_idle(now)
+            except StoreError as e:  # the next beat tries again; a running job has its own line to the store
+                complaint.say(e)
+
+    def _heartbeat(self) -> None:
+        busy = self._job_id
+        table = self.store.tables.Worker
+        self._set(state="running" if busy else "idle", job=busy, beats=table.beats + 1)
+        if not busy:
+            self._warmth.tell()
+        with self.store.errors():
+            row = table.get_or_none(table.id == self.id)
+        if row is None:  # the table was cleaned, or its file set aside: be there again
+            self._register("running" if busy else "idle")
+        elif row.command:
+            log.info("Asked to %s", row.command)
+            if row.command == RELEASE:
+                self._release_model()
+            else:
+                self.stop(RESTART_CODE if row.command == RESTART else 0)
+            with self.store.write():  # last: the command must not be lost when this raises; nor one that came meanwhile
+                own = (table.id == self.id) & (table.command == row.command)
+                table.update({table.command: ""}).where(own).execute()
+
+    def _waiting(self) -> int:
+        """How many jobs there are for this worker, which has none in work."""
+        job = self.store.tables.Job
+        with self.store.errors():
+            own = (job.status == Status.RUNNING) & (job.worker == self.id)
+            wanted = own if transitions.paused(self.store) else own | (job.status == Status.QUEUED)
+            return job.select().where(wanted).count()
+
+    def _release_when_idle(self, now: float) -> None:
+        """Give the model's memory back when no job has come for the set time."""
+        after = self.settings.idle_seconds
+        if not after or now - self._idle_since < after:
+            return
+        if self._renderers.loaded:
+            log.info("No job for %.0f s: the model leaves the memory; the next job loads it again", after)
+        self._release_model()
+
+    def _release_model(self) -> None:
+        """Unload the model, whose files are free then to be removed. One that a job uses stays."""
+        if not self._job_lock.acquire(blocking=False):
+            return
+        try:
+            self._renderers.release()
+            self._idle_since = float("inf")
+        finally:
+            self._job_lock.release()
+
+    # --- start --------------------------------------------------------------------------------------------------
+
+    def _load_pipeline(self) -> None:
+        from ...pipeline.model_cache import ModelCache
+
+        self._renderers = ModelCache()
+        self._produce = make_produce(self.store, self._renderers)
+
+    def _register(self, worker_state: str) -> None:
+        table, now = self.store.tables.Worker, time.time()
+        values = {
+            "host": HOST,
+            "pid": os.getpid(),
+            "machine": MACHINE,
+            "lock": str(self._lock_path),
+            "state": worker_state,
+            "heartbeat": now,
+            "started": now,
+            "command": "",
+        }
+        with self.store.write():
+            table.insert(id=self.id, **values).on_conflict(
+                conflict_target=[table.id], update={getattr(table, k): v for k, v in values.items()}
+            ).execute()
+
+    def _set(self, **changes: Any) -> None:
+        table = self.store.tables.Worker
+        values = {getattr(table, name): value for name, value in changes.items()}
+        with self.store.write():
+            table.update({**values, table.heartbeat: time.time()}).where(table.id == self.id).execute()
+
+    def _forget_dead_workers(self) -> None:
+        """This one works: what is known of this host's dead workers is history. Their jobs are taken first."""
+        self._sweeper.sweep(self._awake.look(), time.time())
+        table = self.store.tables.Worker
+        with self.store.write():
+            for row in table.select().where((table.machine == MACHINE) & (table.id != self.id)):
+                if not lives_here(row):
+                    table.delete().where(table.id == row.id).execute()
+
+    def _on_signal(self, *_: Any) -> None:
+        if self._stop.is_set():  # a second one: at once
+            os._exit(130)
+        self.stop()
+
+
+def take_control_pipe() -> TextIO:
+    """Take the supervisor's pipe away from standard input, which becomes empty.
+
+    Windows serves one operation on a pipe at a time (python/cpython#78961): a library that only asks what standard
+    input is (numpy/numpy#24290), or a child process that inherits it, would wait until the supervisor writes.
+    """
+    control = os.fdopen(os.dup(0), "r", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return control
+
+
+def watch_parent(worker: Worker, control: TextIO) -> None:
+    """Stop when the supervisor says so through the pipe, or when that ends because the supervisor is gone."""
+
+    def read() -> None:
+        for line in control:
+            if line.strip() == "stop":
+                break
+        worker.stop()
+
+    threading.Thread(target=read, name="parent", daemon=True).start()
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name(0)
+    return f"CPU ({torch.get_num_threads()} threads)"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="fanslymotion worker")
+    parser.add_argument("--id", default="")
+    parser.add_argument("--supervised", action="store_true", help="end when standard input ends")
+    options = parser.parse_args()
+    control = take_control_pipe() if options.supervised else None
+    settings = Settings.from_env()
+    with private_files():
+        set_up(settings.logs_dir)
+        try:
+            worker = Worker(settings, options.id)
+            if control is not None:
+                watch_parent(worker, control)
+            code = worker.run()
+        except StoreError as e:
+            log.error("%s", e)
+            code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # not sys.exit: threads inside torch may outlive the interpreter and abort it
+
+
+if __name__ == "__main__":
+    main()

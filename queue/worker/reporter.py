@@ -1,0 +1,254 @@
+"""A running job's line to the store: lease, progress, log and preview, written by a thread of its own.
+
+The sampling thread only leaves its latest state here; it never waits for the database.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from ...errors import Cancelled, HandBack, StoreError
+from ...pipeline.progress import Progress
+from ..liveness.suspend_aware_clock import SuspendAwareClock
+from ..log import EventHandler, Line, product_logger
+from ..store import transitions
+from ..store.store import Store
+
+LOOK_SECONDS = 0.1
+"""Log lines are at most this old when they are written; a cancel is seen after at most this and one step."""
+PROGRESS_SECONDS = 0.2
+"""Between two writes of progress."""
+RENEW_SECONDS = 5.0
+STAGE_WAIT_SECONDS = 1.0
+"""A new stage is written before it begins, so that a sudden death is told at its true place; waited for no longer."""
+PREVIEW_SECONDS = 0.4
+PREVIEW_SHARE = 0.02
+"""Of the time, at most, goes into making previews."""
+EVENTS_KEPT = 5_000
+"""Log lines per job; older ones go."""
+LINES_WAITING = 10_000
+"""Lines kept in memory while the database cannot be written; beyond that the oldest are dropped."""
+COMPLAIN_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class LostLease(HandBack):
+    """The job belongs to another worker by now: stop, and write nothing."""
+
+
+class Reporter:
+    """Context manager around one attempt. `progress` is the pipeline's callback and raises Cancelled or HandBack."""
+
+    def __init__(self, store: Store, job_id: str, worker: str) -> None:
+        self._store, self._job_id, self._worker = store, job_id, worker
+        self._lock = threading.Lock()
+        self._lines: deque[Line] = deque()
+        self._dropped = 0
+        self._unsure: Line | None = None
+        """The last line of a try that failed: perhaps it was carried out, and only its answer was lost."""
+        self._progress: Progress | None = None
+        self._preview: Progress | None = None
+        self._changed = False
+        self._awake = SuspendAwareClock()
+        self._moved_at, self._moved_wall = self._awake.look(), time.time()
+        self._slowest = 0.0
+        self._urgent = False
+        self._written_out = threading.Event()
+        self._stop: type[Exception] | None = None
+        self._ended = threading.Event()
+        self._wake = threading.Event()
+        self._renewed = self._reported = time.monotonic()
+        self._preview_after = 0.0
+        self._preview_version = 0
+        self._written = 0
+        self._complained = float("-inf")
+        self._handler = EventHandler(self._line)
+        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+
+    def __enter__(self) -> "Reporter":
+        product_logger().addHandler(self._handler)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Stop the thread and write what is left, so that the log is whole before the job's status changes."""
+        product_logger().removeHandler(self._handler)
+        self._ended.set()
+        self._wake.set()
+        self._thread.join()
+
+    def progress(self, p: Progress) -> None:
+        if p.message:
+            log.info("%s", p.message)
+        with self._lock:
+            now, before = self._awake.look(), self._progress
+            # The pipeline also calls while it waits (for a disk, for ffmpeg): only another place is progress.
+            if before is None or (before.stage, before.window, before.step) != (p.stage, p.window, p.step):
+                if before is not None and before.stage == p.stage:
+                    self._slowest = max(self._slowest, now - self._moved_at)
+                self._moved_at, self._moved_wall = now, time.time()
+            self._progress, self._changed = p, True
+            if p.preview is not None:
+                self._preview = p
+            new_stage = before is None or before.stage != p.stage
+            if new_stage:
+                self._urgent = True
+                self._written_out.clear()
+        if new_stage:
+            self._wake.set()
+            self._written_out.wait(STAGE_WAIT_SECONDS)
+        if self._stop is not None:
+            raise self._stop
+
+    @property
+    def stage(self) -> str:
+        """What the job does right now, "" before its first word."""
+        with self._lock:
+            return str(self._progress.stage) if self._progress else ""
+
+    def hand_back(self) -> None:
+        """Stop at the next step; the job returns to the queue."""
+        self._stop = self._stop or HandBack
+
+    def _line(self, line: Line) -> None:
+        with self._lock:
+            self._lines.append(line)
+            if len(self._lines) > LINES_WAITING:
+                self._lines.popleft()
+                self._dropped += 1
+
+    # --- the thread ---------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._ended.is_set():
+                self._wake.wait(LOOK_SECONDS)
+                self._wake.clear()
+                self._try(self._flush)
+                self._try(self._look)
+                self._make_preview()
+            while not self._try(self._flush, last=True):
+                time.sleep(1)
+        finally:
+            self._store.close()
+
+    def _try(self, write: Any, **options: bool) -> bool:
+        """What is not written stays here and is tried again; the sampling goes on meanwhile."""
+        try:
+            self._store.relax()
+            write(**options)
+            return True
+        except Exception as e:  # whatever it is: a thread that ends here would leave the job without progress or cancel
+            if time.monotonic() - self._complained > COMPLAIN_SECONDS:
+                self._complained = time.monotonic()
+                log.warning("%s", e, exc_info=not isinstance(e, StoreError))
+            return not isinstance(e, StoreError)  # only a database comes back
+
+    def _look(self) -> None:
+        mine, cancel = transitions.wanted(self._store, self._job_id, self._worker)
+        if not mine:
+            self._stop = LostLease
+        elif cancel:
+            self._stop = Cancelled
+
+    def _flush(self, last: bool = False) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._awake.look()
+            p, lines, self._dropped = self._progress, list(self._lines), 0
+            due = last or self._urgent or now - self._reported >= PROGRESS_SECONDS
+            report = p is not None and self._changed and due
+            changes = self._changes(p) if p is not None and report else {}
+            if report:
+                self._changed = self._urgent = False
+        if not (changes or lines or now - self._renewed > RENEW_SECONDS):
+            return
+        try:
+            with self._store.write():
+                mine = transitions.renew(self._store, self._job_id, self._worker, changes, log=bool(lines))
+                if mine and lines:
+                    self._insert(self._unwritten(lines))
+        except StoreError:
+            self._unsure = lines[-1] if lines else self._unsure
+            self._changed = self._changed or report
+            self._written_out.set()  # the sampling goes on without it
+            raise
+        with self._lock:
+            for _ in range(len(lines) - self._dropped):
+                self._lines.popleft()
+            if not self._urgent:
+                self._written_out.set()
+        self._renewed = now
+        self._reported = now if report else self._reported
+
+    def _unwritten(self, lines: list[Line]) -> list[Line]:
+        """In a transaction: the lines without those that an earlier try has written after all."""
+        unsure, self._unsure = self._unsure, None
+        if unsure is None or unsure not in lines:
+            return lines
+        event = self._store.tables.Event
+        same = (event.job == self._job_id) & (event.time == unsure.at)
+        same &= (event.level == unsure.level) & (event.text == unsure.text)
+        return lines[lines.index(unsure) + 1 :] if event.select().where(same).exists() else lines
+
+    def _changes(self, p: Progress) -> dict[str, Any]:
+        return {
+            "stage": str(p.stage),
+            "step": p.step,
+            "steps": p.steps,
+            "window": p.window,
+            "windows": p.windows,
+            "fraction": p.fraction,
+            "eta": p.eta_seconds,
+            "last_progress": self._moved_wall,
+            "slowest_step": self._slowest,
+        }
+
+    def _insert(self, lines: list[Line]) -> None:
+        event = self._store.tables.Event
+        rows = [
+            {"job": self._job_id, "time": line.at, "kind": "log", "level": line.level, "text": line.text}
+            for line in lines
+        ]
+        if changes := [line.change for line in lines if line.change is not None]:
+            transitions.note_changes(self._store, self._job_id, self._worker, changes)
+        for i in range(0, len(rows), 100):
+            event.insert_many(rows[i : i + 100]).execute()
+        self._written += len(rows)
+        if self._written > EVENTS_KEPT // 5:
+            self._written = 0
+            mine = (event.job == self._job_id) & (event.kind == "log")
+            oldest = event.select(event.id).where(mine).order_by(event.id.desc()).offset(EVENTS_KEPT).limit(1).first()
+            if oldest is not None:
+                event.delete().where(mine & (event.id <= oldest.id)).execute()
+
+    # --- previews -----------------------------------------------------------------------------------------------
+
+    def _make_preview(self) -> None:
+        if time.monotonic() < self._preview_after:
+            return
+        with self._lock:
+            p, self._preview = self._preview, None
+        if p is None or p.preview is None:
+            return
+        begin = time.monotonic()
+        try:
+            self._write_preview(p.preview())
+        except Exception as e:  # a preview is never worth a job
+            log.debug("No preview: %s", e)
+        self._preview_after = begin + max(PREVIEW_SECONDS, (time.monotonic() - begin) / PREVIEW_SHARE)
+
+    def _write_preview(self, image: bytes) -> None:
+        job, table = self._store.tables.Job, self._store.tables.Preview
+        with self._store.write():
+            if not self._preview_version:  # an earlier attempt's versions were shown: go on above them
+                self._preview_version = job.select(job.preview_version).where(job.id == self._job_id).scalar() or 0
+            version = self._preview_version + 1
+            if transitions.renew(self._store, self._job_id, self._worker, {"preview_version": version}):
+                table.insert(job=self._job_id, version=version, image=image).on_conflict(
+                    conflict_target=[table.job], update={table.version: version, table.image: image}
+                ).execute()
+                self._preview_version = version

@@ -1,0 +1,125 @@
+"""The estimates against what was measured on an H100 and on two cores (bench/RESULTS.md)."""
+
+from dataclasses import replace
+
+import pytest
+from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, Work
+from fanslymotion.pipeline.families.svd.chunks import chunk_ranges, decoded_frames
+from fanslymotion.pipeline.families.svd.cost import SHORTCUTS, forecast, unet_operations
+from fanslymotion.pipeline.families.svd.model_size import model_size
+from fanslymotion.pipeline.hardware.devices import Gpus, gpu_speed
+from fanslymotion.pipeline.hardware.machine import Machine
+from fanslymotion.pipeline.hardware.units import GIB
+from fanslymotion.pipeline.memory.planner import next_fallback, plan
+from fanslymotion.pipeline.progress import Stage
+from fanslymotion.settings import ROOT
+
+H100 = Machine(
+    "cuda", "H100", 80 * GIB, 79 * GIB, 126 * GIB, 120 * GIB, cores=16,
+    gpu_speed=gpu_speed(Gpus("nvidia", capability=9.0, cores=16896, clock_mhz=1980)),
+)  # fmt: skip
+ONE_WINDOW = Work(1024, 576, 25, 3, True, 25, 1280 * 720)
+XT = ModelSize()
+EXACT = 0.590 / 0.651
+"""Steps with the shortcuts over steps without, measured on the whole card."""
+
+
+def on(gb: int) -> MemoryPlan:
+    return plan(replace(H100, vram_total=gb * GIB, vram_free=gb * GIB), XT, ONE_WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("gb", "step", "decode"), [(24, 0.651, 3.16), (16, 0.651, 3.69), (12, 0.728, 3.93), (8, 0.719, 3.91)]
+)
+def test_steps_and_decoding_on_a_large_card(gb: int, step: float, decode: float) -> None:
+    """The steps were measured without shortcuts, those of 24 and 16 GB with guidance in one pass."""
+    found = on(gb)
+    step *= 0.719 / 0.651 if found.two_pass and gb > 12 else 1
+    assert forecast(found).stage_seconds[Stage.SAMPLING] / 3 == pytest.approx(step * EXACT, rel=0.25)
+    assert forecast(found).stage_seconds[Stage.DECODING] == pytest.approx(decode, rel=0.25)
+
+
+@pytest.mark.parametrize(("gb", "offload", "step"), [(6, Offload.GROUP, 1.54), (4, Offload.SEQUENTIAL, 1.81)])
+def test_steps_with_offload(gb: int, offload: Offload, step: float) -> None:
+    """Measured with diffusers' forward chunks; alone, with two passes and shortcuts, these made 1.22 s of 0.65."""
+    found = on(gb)
+    assert found.offload is offload
+    assert forecast(found).stage_seconds[Stage.SAMPLING] / 3 == pytest.approx(0.719 * EXACT + step - 1.216, rel=0.25)
+
+
+@pytest.mark.parametrize(("gb", "decode"), [(6, 2.93), (4, 3.44)])
+def test_decoding_with_offload(gb: int, decode: float) -> None:
+    assert forecast(on(gb)).stage_seconds[Stage.DECODING] == pytest.approx(decode, rel=0.25)
+
+
+def test_loading_on_a_large_card() -> None:
+    assert forecast(on(80)).stage_seconds[Stage.LOADING] == pytest.approx(11.2, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("gb", "stage", "allocated"),
+    [
+        (80, Stage.SAMPLING, 12.03),
+        (80, Stage.DECODING, 32.4),
+        (80, Stage.CONDITIONING, 6.15),
+        (12, Stage.SAMPLING, 6.64),
+        (12, Stage.CONDITIONING, 2.10),
+        (6, Stage.SAMPLING, 2.90),
+        (6, Stage.DECODING, 2.47),
+        (4, Stage.SAMPLING, 2.27),
+        (4, Stage.DECODING, 2.29),
+    ],
+)
+def test_memory_is_never_planned_below_what_was_allocated(gb: int, stage: Stage, allocated: float) -> None:
+    """GiB of tensors. The plan adds what lies outside of the allocator (0.5) and a tenth for its gaps."""
+    assert allocated <= forecast(on(gb)).peaks[stage] / GIB - 0.5 <= 1.25 * allocated
+
+
+@pytest.mark.parametrize(("width", "height", "operations"), [(1024, 576, 160), (848, 480, 105)])
+def test_operations_of_a_step_with_guidance(width: int, height: int, operations: float) -> None:
+    """10¹², counted on the full-size architecture."""
+    found = replace(on(80), width=width, height=height)
+    assert 2 * unet_operations(found) / 1e12 == pytest.approx(operations, rel=0.02)
+
+
+def test_guidance_in_two_passes_and_chunks_cost_time() -> None:
+    one = replace(on(80), two_pass=False)
+    two = next_fallback(one, Stage.SAMPLING)
+    assert two is not None
+    chunked = next_fallback(two, Stage.SAMPLING)
+    assert chunked is not None
+    steps = [forecast(found).stage_seconds[Stage.SAMPLING] for found in (one, two, chunked)]
+    assert steps[1] / steps[0] == pytest.approx(0.719 / 0.651, rel=0.02)
+    assert steps[1] < steps[2] < 1.1 * steps[1]
+
+
+def test_two_cores_as_before() -> None:
+    """20 s a step of a full-size model without shortcuts and attention counted in, 2.5 s a frame decoded."""
+    cores = Machine(ram_total=16 * GIB, ram_free=13 * GIB, cpu_bf16=True, cpu_half=True, cpu_speed=0.35)
+    found = forecast(plan(cores, ModelSize(frames=14), Work(448, 256, 14, 10, False))).stage_seconds
+    assert found[Stage.SAMPLING] == pytest.approx(200, rel=0.05)
+    assert found[Stage.DECODING] == pytest.approx(35, rel=0.05)
+
+
+def test_mini_on_two_cores() -> None:
+    """0.17 s a pass of 14 frames, 0.32 s a decoded frame."""
+    cores = Machine(ram_total=16 * GIB, ram_free=13 * GIB, cpu_bf16=True, cpu_half=True, cpu_speed=0.35)
+    size = model_size(ROOT / "assets" / "mini", 256, 144, 14)
+    found = forecast(plan(cores, size, Work(256, 144, 14, 10, False))).stage_seconds
+    assert found[Stage.SAMPLING] / 10 == pytest.approx(0.17, rel=0.25)
+    assert found[Stage.DECODING] / 14 == pytest.approx(0.32, rel=0.25)
+
+
+def test_attention_is_read_from_the_models_configuration() -> None:
+    mini = model_size(ROOT / "assets" / "mini", 256, 144, 14)
+    assert mini.attention == 4 * 96 / 16, "one block down, two up and one in the middle, all at half the size"
+    assert XT.attended == pytest.approx(5 * 320 + 5 * 40 + 5 * 5 + 1280 / 4096)
+    assert set(SHORTCUTS) == {"cpu", "cuda"}
+
+
+@pytest.mark.parametrize(
+    ("total", "chunk", "frames"), [(25, 25, 25), (25, 13, 29), (25, 7, 33), (25, 4, 25), (6, 1, 6)]
+)
+def test_frames_decoded_with_their_neighbours(total: int, chunk: int, frames: int) -> None:
+    assert decoded_frames(total, chunk) == frames
+    assert sum(end - first for first, end in chunk_ranges(total, chunk)) == total

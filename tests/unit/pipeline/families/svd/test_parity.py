@@ -1,0 +1,187 @@
+"""One window, the same seed, the same weights: the latents of the stock StableVideoDiffusionPipeline.
+
+Exactly where the UNet is computed as diffusers does it, within rounding with the shortcuts that are on by default.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import StableVideoDiffusionPipeline
+from fanslymotion.pipeline.families.base import Offload
+from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
+from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
+from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, choose_placement, load
+from fanslymotion.pipeline.families.svd.random_model import build
+from fanslymotion.pipeline.families.svd.schedule import AYS_SIGMAS, ays_sigmas
+from fanslymotion.pipeline.families.svd.shortcuts import ARITHMETIC, OneToken, PlainAttention
+from fanslymotion.pipeline.families.svd.vae import decode
+from fanslymotion.pipeline.sampling.euler import Guidance
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
+from fanslymotion.pipeline.windows import WindowOptions, plan_windows
+from PIL import Image
+
+STEPS = 4
+
+
+@pytest.fixture(scope="module")
+def renderer(tiny_model: Path) -> LoadedModel:
+    """Without shortcuts."""
+    return load(ModelFolder(folder_preset(tiny_model), tiny_model), choose_placement(), shortcuts=False)
+
+
+class Nowhere:
+    """A keeper that keeps nothing."""
+
+    def step(self, state: SamplingState) -> None: ...
+
+    def now(self, state: SamplingState) -> None: ...
+
+
+def settings(renderer: LoadedModel, **changes) -> SamplingParams:
+    known = SamplingParams(
+        width=128,
+        height=72,
+        seed=1234,
+        steps=STEPS,
+        schedule="karras",
+        guidance=Guidance(1.0, 1.0),
+        motion=MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
+        plan=plan_windows(14, 14),
+        options=WindowOptions(),
+    )
+    return replace(known, **changes)
+
+
+def ours(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams) -> torch.Tensor:
+    return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=Nowhere())
+
+
+def stock(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams, **changes) -> torch.Tensor:
+    pipeline = stock_pipeline(renderer)
+    known = {
+        "height": clip.height,
+        "width": clip.width,
+        "num_frames": clip.plan.frames,
+        "num_inference_steps": clip.steps,
+        "min_guidance_scale": clip.guidance.first,
+        "max_guidance_scale": clip.guidance.last,
+        "fps": clip.motion.fps,
+        "motion_bucket_id": clip.motion.bucket,
+        "noise_aug_strength": clip.motion.noise_aug,
+        "generator": torch.Generator("cpu").manual_seed(clip.seed),
+        "output_type": "latent",
+    }
+    latents = pipeline(photo, **{**known, **changes}).frames
+    assert isinstance(latents, torch.Tensor)
+    return latents
+
+
+def stock_pipeline(renderer: LoadedModel) -> StableVideoDiffusionPipeline:
+    pipeline = StableVideoDiffusionPipeline(
+        vae=renderer.vae,
+        image_encoder=renderer.image_encoder,
+        unet=renderer.unet,
+        scheduler=renderer.scheduler,
+        feature_extractor=renderer.feature_extractor,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def test_without_guidance(renderer: LoadedModel, small_photo: Image.Image) -> None:
+    clip = settings(renderer)
+    assert torch.equal(ours(renderer, small_photo, clip), stock(renderer, small_photo, clip))
+
+
+def test_with_the_guidance_ramp(renderer: LoadedModel, small_photo: Image.Image) -> None:
+    clip = settings(renderer, guidance=Guidance(1.0, 3.0), motion=MicroConditioning(fps=12, bucket=40, noise_aug=0.1))
+    assert torch.equal(ours(renderer, small_photo, clip), stock(renderer, small_photo, clip))
+
+
+@pytest.mark.parametrize("offload", list(Offload))
+@pytest.mark.parametrize("guidance", [Guidance(1.0, 1.0), Guidance(1.0, 3.0), Guidance(1.0, 3.0, two_passes=True)])
+def test_shortcuts_differ_by_rounding_only(
+    renderer: LoadedModel, small_photo: Image.Image, offload: Offload, guidance: Guidance
+) -> None:
+    placement = Placement(renderer.device, renderer.dtype, offload)
+    quick = load(renderer.model, placement)
+    assert (renderer.arithmetic, quick.arithmetic) == (0, ARITHMETIC)
+    clip = settings(renderer, guidance=guidance)
+    found, wanted = ours(quick, small_photo, clip), ours(renderer, small_photo, clip)
+    assert 0 < (found - wanted).abs().max() <= 1e-5
+    assert torch.equal(ours(quick, small_photo, clip), found)
+
+
+def test_shortcuts_leave_out_what_one_token_does_not_need(tiny_model: Path) -> None:
+    quick = load(ModelFolder(folder_preset(tiny_model), tiny_model), choose_placement())
+    names = {name for name, _ in quick.unet.named_parameters()}
+    assert any("attn2.to_v" in name for name in names)
+    assert not [name for name in names if "attn2.to_q" in name or "attn2.to_k" in name]
+    assert not [name for name in names if "transformer_blocks" in name and ".norm2." in name]
+    blends = [module for module in quick.unet.modules() if type(module).__name__ == "AlphaBlender"]
+    assert blends
+    assert all("forward" in vars(module) for module in blends)
+    attentions = [module for module in quick.unet.modules() if type(module).__name__ == "Attention"]
+    assert {type(module.processor) for module in attentions} == {PlainAttention}
+    several = torch.zeros(1, 2, quick.unet.config.cross_attention_dim)
+    one_token = next(module for module in quick.unet.modules() if isinstance(module, OneToken))
+    with pytest.raises(ValueError, match="one token"):
+        one_token(torch.zeros(1, 4, 32), encoder_hidden_states=several)
+
+
+def test_guidance_in_two_passes(renderer: LoadedModel, small_photo: Image.Image) -> None:
+    clip = settings(renderer, guidance=Guidance(1.5, 3.0))
+    two = replace(clip, guidance=replace(clip.guidance, two_passes=True))
+    difference = ours(renderer, small_photo, two) - stock(renderer, small_photo, clip)
+    assert difference.abs().max() <= 1e-5
+
+
+def test_align_your_steps(renderer: LoadedModel, small_photo: Image.Image) -> None:
+    clip = settings(renderer, schedule="ays", steps=10)
+    expected = stock(renderer, small_photo, clip, sigmas=[*AYS_SIGMAS, 0.0])
+    assert torch.equal(ours(renderer, small_photo, clip), expected)
+    assert ays_sigmas(10) == pytest.approx(AYS_SIGMAS)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 25])
+def test_align_your_steps_at_other_counts(steps: int) -> None:
+    found = ays_sigmas(steps)
+    assert len(found) == steps
+    assert found == sorted(found, reverse=True)
+    assert found[0] == pytest.approx(AYS_SIGMAS[0])
+    assert steps == 1 or found[-1] == pytest.approx(AYS_SIGMAS[-1])
+
+
+@pytest.mark.parametrize("levels", [2, 3])
+def test_other_vae_factors_and_half_precision(levels: int, small_photo: Image.Image, tmp_path: Path) -> None:
+    """A model whose latents are half or a quarter of the pixels' size, computed in bfloat16."""
+    folder = build(tmp_path / "model", levels=levels, frames=6, seed=levels)
+    model = ModelFolder(folder_preset(folder), folder)
+    renderer = load(model, Placement(torch.device("cpu"), torch.bfloat16), shortcuts=False)
+    clip = settings(renderer, plan=plan_windows(6, 6), steps=2, guidance=Guidance(1.0, 2.0))
+    found = ours(renderer, small_photo, clip)
+    assert found.shape == (1, 6, 4, 72 // renderer.vae_factor, 128 // renderer.vae_factor)
+    assert torch.equal(found, stock(renderer, small_photo, clip))
+
+
+def test_decoded_frames(renderer: LoadedModel, small_photo: Image.Image) -> None:
+    latents = ours(renderer, small_photo, settings(renderer))
+    pipeline = stock_pipeline(renderer)
+    with torch.no_grad():
+        expected = pipeline.decode_latents(latents, 14, decode_chunk_size=7)
+    expected = pipeline.video_processor.postprocess_video(expected, output_type="pil")[0]
+    found = np.concatenate(list(decode(renderer, latents, chunk=7, halo=0)))
+    assert np.array_equal(found, np.stack([np.asarray(frame) for frame in expected]))
+
+
+def test_guidance_is_off_at_one(renderer: LoadedModel, small_photo: Image.Image) -> None:
+    calls = []
+    handle = renderer.unet.register_forward_pre_hook(lambda module, args: calls.append(args[0].shape[0]))
+    try:
+        ours(renderer, small_photo, settings(renderer))
+    finally:
+        handle.remove()
+    assert calls == [1] * STEPS

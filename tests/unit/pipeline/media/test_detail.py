@@ -1,0 +1,187 @@
+"""The photo's detail comes back where its surface is still to be seen, and nowhere else. Truth: a camera over it."""
+
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import pytest
+from fanslymotion.pipeline.media.detail.detail import PhotoDetail, measure_blur, plain, with_detail
+from fanslymotion.pipeline.media.detail.size import gives_detail, photo_for_detail, too_small
+from fanslymotion.pipeline.media.sizes import fit_photo
+from fanslymotion.settings import ROOT
+from PIL import Image
+
+SIZE, DRAWN = (768, 432), (256, 144)
+COUNT = 6
+SHOT = np.asarray(Image.open(ROOT / "assets" / "sample.jpg").convert("RGB"))
+
+Change = Callable[[np.ndarray, int], np.ndarray]
+
+
+def pan(count: int = COUNT) -> list[np.ndarray]:
+    """What a camera sees that moves on by 6 and 2 pixels a frame."""
+    return [np.ascontiguousarray(SHOT[200 + 2 * t :, 300 + 6 * t :][: SIZE[1], : SIZE[0]]) for t in range(count)]
+
+
+def drawn(frame: np.ndarray) -> np.ndarray:
+    return cv2.resize(frame, DRAWN, interpolation=cv2.INTER_AREA)
+
+
+def spot(radius: float, t: int) -> np.ndarray:
+    """1 inside an ellipse that goes with the picture, 0 outside, soft by a pixel."""
+    mask = np.zeros(SIZE[::-1], np.float32)
+    cv2.ellipse(mask, (400 - 6 * t, 220 - 2 * t), (int(2 * radius), int(radius)), 0, 0, 360, 1.0, -1)
+    return cv2.GaussianBlur(mask, (0, 0), 1.0)[..., None]
+
+
+def laid_over(frame: np.ndarray, other: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    return (frame * (1 - mask) + other * mask).astype(np.uint8)
+
+
+def another(frame: np.ndarray, t: int) -> np.ndarray:
+    """A patch has turned into something else, of the same kind."""
+    return laid_over(frame, frame[:, ::-1], spot(60, t) * min(1, t / 2))
+
+
+def opened(frame: np.ndarray, t: int) -> np.ndarray:
+    """A dark opening, as a mouth's, that grows."""
+    return laid_over(frame, np.array([40.0, 15.0, 20.0]), spot(1 + 10 * t, t))
+
+
+def hand(frame: np.ndarray, t: int) -> np.ndarray:
+    """Something smooth in front."""
+    return laid_over(frame, np.array([205.0, 160.0, 135.0]), spot(70, t) * min(1, t))
+
+
+def water(frame: np.ndarray, t: int) -> np.ndarray:
+    """Ripples, too small and quick to be followed."""
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]].astype(np.float32)
+    across = 6 * np.sin(2 * np.pi * (y / 24 + 0.37 * t)) * min(1, t)
+    down = 6 * np.sin(2 * np.pi * (x / 28 + 0.31 * t)) * min(1, t)
+    moved = cv2.remap(frame, x + across, y + down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return laid_over(frame, moved, spot(110, t))
+
+
+def error(made: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:
+    return float(np.abs(made.astype(np.float32) - truth)[where].mean())
+
+
+def test_it_comes_back_in_every_frame_of_a_camera_move() -> None:
+    frames = pan()
+    for made, truth in zip(with_detail(map(drawn, frames), frames[0]), frames, strict=True):
+        everywhere = np.ones(truth.shape[:2], bool)
+        assert made.shape == truth.shape
+        assert error(made, truth, everywhere) < 0.6 * error(plain(drawn(truth), SIZE), truth, everywhere)
+
+
+@pytest.mark.parametrize("change", [another, opened, hand, water])
+def test_nothing_is_invented_where_the_video_has_changed(change: Change) -> None:
+    truths = [change(frame, t) for t, frame in enumerate(pan())]
+    inside, outside = [], []
+    for t, (made, truth) in enumerate(zip(with_detail(map(drawn, truths), pan(1)[0]), truths, strict=True)):
+        if not t:
+            continue
+        enlarged = plain(drawn(truth), SIZE)
+        near = spot(110, t)[..., 0] > 0.5
+        where = near if change is water else spot(55, t)[..., 0] > 0.5
+        inside.append((error(made, truth, where), error(enlarged, truth, where)))
+        outside.append(error(made, truth, ~near) / error(enlarged, truth, ~near))
+    assert sum(made for made, _ in inside) <= 1.05 * sum(enlarged for _, enlarged in inside)
+    assert max(outside) < 0.7, "it stays where nothing has changed"
+
+
+def test_a_cut_leaves_the_plain_enlargement() -> None:
+    other = np.ascontiguousarray(SHOT[:432, 832:][:, ::-1])
+    *_, made = with_detail(map(drawn, [*pan(3), other]), pan(1)[0])
+    everywhere = np.ones(other.shape[:2], bool)
+    assert error(made, other, everywhere) <= 1.02 * error(plain(drawn(other), SIZE), other, everywhere)
+
+
+def test_what_goes_out_of_focus_stays_soft() -> None:
+    """A lens that turns to something else; the photo's texture, where it is still found, would be too much."""
+    truths = [cv2.GaussianBlur(frame, (0, 0), 0.05 + 0.4 * t) for t, frame in enumerate(pan())]
+    everywhere = np.ones(SIZE[::-1], bool)
+    mades = list(with_detail(map(drawn, truths), truths[0]))
+    pairs = list(zip(mades, truths, strict=True))[3:]
+    made = sum(error(one, truth, everywhere) for one, truth in pairs)
+    assert made <= 1.05 * sum(error(plain(drawn(truth), SIZE), truth, everywhere) for _, truth in pairs)
+
+
+def test_it_goes_with_the_light() -> None:
+    """Half as bright, half the contrast: the photo's texture at its own strength would be too much."""
+    truths = [(frame * (1 - 0.1 * t)).astype(np.uint8) for t, frame in enumerate(pan())]
+    everywhere = np.ones(SIZE[::-1], bool)
+    for made, truth in zip(with_detail(map(drawn, truths), truths[0]), truths, strict=True):
+        assert error(made, truth, everywhere) < 0.65 * error(plain(drawn(truth), SIZE), truth, everywhere)
+
+
+def test_the_same_frames_give_the_same_result_also_begun_anew() -> None:
+    frames = [drawn(frame) for frame in pan(4)]
+    once = list(with_detail(iter(frames), pan(1)[0]))
+    broken_off = with_detail(iter(frames), pan(1)[0])
+    next(broken_off)
+    next(broken_off)
+    again = list(with_detail(iter(frames), pan(1)[0]))
+    assert all((a == b).all() for a, b in zip(once, again, strict=True))
+
+
+def test_one_frame_is_taken_for_each_that_is_given() -> None:
+    taken = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield drawn(pan(1)[0])
+
+    made = with_detail(endless(), pan(1)[0])
+    for count in range(1, 4):
+        next(made)
+        assert taken == count
+
+
+def test_a_decoders_blur_is_measured() -> None:
+    sharp = drawn(pan(1)[0])
+    assert measure_blur(sharp, sharp) == 0
+    assert measure_blur(sharp, cv2.GaussianBlur(sharp, (0, 0), 0.9)) == pytest.approx(0.9, abs=0.15)
+
+
+def test_a_sharp_model_that_draws_the_outputs_size_is_left_alone() -> None:
+    frame = drawn(pan(1)[0])
+    detail = PhotoDetail(frame, frame)
+    assert not detail.needed
+    assert detail.enhance(frame) is frame
+    assert PhotoDetail(frame, cv2.GaussianBlur(frame, (0, 0), 1.0)).needed, "a blurry one at the same size gains"
+
+
+@pytest.mark.parametrize("trim", [0, 2])
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+@pytest.mark.parametrize("size", [(1600, 900), (600, 1200), (1600, 400)])
+def test_the_photo_is_cut_to_what_the_first_frame_shows(size: tuple[int, int], fit, trim: int) -> None:
+    image = Image.fromarray(cv2.resize(SHOT, size, interpolation=cv2.INTER_AREA))
+    shape = (144, 256) if size[1] > size[0] else (256, 144)
+    output = (shape[0] * 4, shape[1] * 4)
+    found = np.asarray(photo_for_detail(image, shape, trim, output, fit))
+    assert (found.shape[1], found.shape[0]) == output
+    first = np.asarray(fit_photo(image, shape, fit))[trim : shape[1] - trim, trim : shape[0] - trim]
+    small = cv2.resize(found, (first.shape[1], first.shape[0]), interpolation=cv2.INTER_AREA)
+    there = cv2.phaseCorrelate(*(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY).astype(np.float64) for one in (small, first)))[0]
+    assert np.abs(there).max() < 0.1, "in place, to a tenth of a drawn pixel"
+    assert np.abs(small.astype(int) - first).mean() < 4
+
+
+def test_small_photos_and_large_models() -> None:
+    assert not too_small((640, 360), (256, 144), "crop")
+    assert too_small((1024, 576), (1024, 576), "crop")
+    assert too_small((2000, 150), (256, 144), "crop"), "the shorter side is enlarged to fill the frame"
+    assert not too_small((2000, 150), (256, 144), "pad")
+    assert gives_detail((1600, 900), (1024, 576), 0, (1280, 720), "crop")
+    assert not gives_detail((1600, 900), (848, 480), 0, (848, 480), "crop"), "its blur decides, frame by frame"
+
+
+def test_a_photo_of_one_colour_and_a_noisy_frame_do_no_harm() -> None:
+    grey = np.full((*SIZE[::-1], 3), 128, np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (*DRAWN[::-1], 3), np.uint8)
+    made = list(with_detail([drawn(grey), noise], grey))
+    assert np.abs(made[0].astype(int) - 128).max() <= 1
+    assert np.abs(made[1].astype(int) - plain(noise, SIZE)).mean() < 2

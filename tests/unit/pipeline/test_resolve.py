@@ -1,0 +1,70 @@
+"""What a request comes to: every resolution, length and quality, and photos of any shape."""
+
+from itertools import product
+from math import log, sqrt
+
+import pytest
+from fanslymotion.models.find import find_model
+from fanslymotion.pipeline.media.sizes import MULTIPLE, WIDEST, output_size, sampling_size
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.resolve import resolve
+from fanslymotion.presets import ModelPreset, Presets, Resolution
+from fanslymotion.settings import Settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+SIZES = {"480p": (848, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
+RATES = {"sampled": 6, "standard": 12, "smooth": 24}
+PRESETS = [Resolution(name="x", width=width, height=height) for width, height in [(160, 96), *SIZES.values()]]
+MODEL = ModelPreset(name="x", label="x", source="folder", folder="x", width=1024, height=576, frames=25)
+
+
+def test_every_choice_of_the_form_gives_its_size_length_and_rate(settings: Settings, presets: Presets) -> None:
+    for resolution, seconds, quality, upright in product(SIZES, (6, 12), RATES, (False, True)):
+        request = VideoRequest(resolution=resolution, seconds=seconds, quality=quality, seed=1)
+        model = find_model(request.model, presets, settings)
+        order = resolve(request, (1080, 1920) if upright else (1920, 1080), model, presets)
+        assert (order.width, order.height) == SIZES[resolution][:: -1 if upright else 1]
+        assert (order.fps, order.shown) == (RATES[quality], RATES[quality] * seconds)
+        assert order.clip.plan.sampled >= order.frames == 6 * seconds
+
+
+sides = st.integers(64, 20_000)
+resolutions = st.sampled_from(PRESETS)
+
+
+def check_shaped(size: tuple[int, int], shape: float, base: tuple[int, int], tolerance: float) -> None:
+    """`base` where it has about that shape; else its area in that shape, to the next grid line of either side."""
+    if size in (base, base[::-1]) and abs(log(size[0] / size[1] / shape)) <= tolerance + 1e-9:
+        return
+    area = base[0] * base[1]
+    assert size[0] == pytest.approx(sqrt(area * shape), abs=MULTIPLE)
+    assert size[1] == pytest.approx(sqrt(area / shape), abs=MULTIPLE)
+    assert abs(log(size[0] / size[1] / shape)) < MULTIPLE / min(size)
+
+
+@given(width=sides, height=sides, resolution=resolutions)
+def test_a_clip_has_the_presets_area_in_the_photos_shape(width: int, height: int, resolution: Resolution) -> None:
+    size = output_size((width, height), resolution)
+    assert [side % MULTIPLE for side in size] == [0, 0]
+    shape = min(max(width / height, 1 / WIDEST), WIDEST)
+    check_shaped(size, shape, (resolution.width, resolution.height), log(1.04))
+    assert output_size((height, width), resolution) == size[::-1]
+
+
+@given(width=sides, height=sides, resolution=resolutions)
+def test_a_model_never_draws_more_than_it_was_trained_for(width: int, height: int, resolution: Resolution) -> None:
+    output = output_size((width, height), resolution)
+    drawn = sampling_size(output, MODEL)
+    assert [side % MULTIPLE for side in drawn] == [0, 0]
+    if output[0] * output[1] <= MODEL.width * MODEL.height:
+        assert drawn == output
+    else:
+        check_shaped(drawn, output[0] / output[1], (MODEL.width, MODEL.height), log(1.015))
+
+
+@pytest.mark.parametrize("size", SIZES.values())
+def test_a_photo_of_about_the_presets_shape_gives_exactly_its_size(size: tuple[int, int]) -> None:
+    resolution = Resolution(name="x", width=size[0], height=size[1])
+    assert output_size((4000, 2250), resolution) == size
+    assert output_size((2250, 4000), resolution) == size[::-1]

@@ -1,0 +1,141 @@
+"""What is kept of a worker that died, without a worker."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from itertools import accumulate
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.liveness import supervisor
+from fanslymotion.queue.liveness.supervisor import LINES_KEPT, Supervisor
+from fanslymotion.queue.liveness.suspend_aware_clock import SuspendAwareClock
+from fanslymotion.queue.log import STARTS
+from fanslymotion.queue.store import transitions
+from fanslymotion.queue.types import Status
+from fanslymotion.settings import Settings
+
+from ..conftest import REQUEST
+
+
+@pytest.fixture
+def die(jobs: Jobs, settings: Settings):
+    """A worker that says these lines and is killed."""
+
+    def dying(lines: Iterable[str]) -> None:
+        keeper = Supervisor(settings)
+        keeper._read(cast(Any, SimpleNamespace(stdout=[f"{line}\n" for line in lines])))
+        keeper._record_crash("w", -9, 1)
+
+    return dying
+
+
+def taken(jobs: Jobs, photo: Path, losses: int = 2) -> str:
+    """A running job that fails when its worker dies once more."""
+    job = jobs.submit(photo, REQUEST)
+    transitions.claim(jobs.store, "w", 1.0)
+    jobs.store.tables.Job.update(losses=losses, lost_place=10**9).execute()
+    return job.id
+
+
+def test_a_job_keeps_its_own_last_words_only(jobs: Jobs, photo: Path, die) -> None:
+    """The lines before it may be those of another login's job."""
+    job = taken(jobs, photo)
+    die([f"{STARTS}aaaaaaaaaaaa", "[START] Job a: secret.jpg, attempt 1", f"{STARTS}{job}", "[INFO] mine"])
+    failed = jobs.get(job)
+    assert failed.status is Status.FAILED
+    assert "[INFO] mine" in failed.error
+    assert "ended with code -9" in failed.error
+    assert "secret" not in failed.error
+    (crashed,) = jobs.workers()
+    assert "secret" in crashed.last_output, "the machine's owner sees all of it"
+
+
+def test_a_job_that_had_not_begun_gets_nobodys_words(jobs: Jobs, photo: Path, die) -> None:
+    job = taken(jobs, photo)
+    die([f"{STARTS}aaaaaaaaaaaa", "[INFO] secret.jpg"])
+    assert "secret" not in jobs.get(job).error
+    assert "ended with code -9" in jobs.get(job).error
+
+
+def test_a_talkative_job_still_has_its_last_words(jobs: Jobs, photo: Path, die) -> None:
+    job = taken(jobs, photo)
+    die([f"{STARTS}{job}", *(f"[DEBUG] line {number}" for number in range(2 * LINES_KEPT))])
+    assert f"line {2 * LINES_KEPT - 1}" in jobs.get(job).error
+
+
+def test_no_sweep_comes_between_the_crash_and_the_loss(
+    jobs: Jobs, photo: Path, die, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would write all of the worker's words into the job."""
+    job = taken(jobs, photo)
+    seen: list[bool] = []
+    lose = transitions.mark_lost
+
+    def losing(store, *args):
+        seen.append(store.db.in_transaction())
+        return lose(store, *args)
+
+    monkeypatch.setattr(supervisor.state, "lose", losing)
+    die([f"{STARTS}{job}"])
+    assert seen == [True]
+
+
+def test_a_worker_that_cannot_be_started_is_told_and_tried_again(
+    jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a limit of processes, say, or with an interpreter that an update took away."""
+    keeper, tried = Supervisor(settings), []
+
+    def spawn(worker_id: str) -> None:
+        tried.append(worker_id)
+        if len(tried) == 3:
+            keeper._stop.set()
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(keeper, "_spawn", spawn)
+    monkeypatch.setattr(supervisor, "BACKOFF_SECONDS", (0.01, 0.01))
+    keeper.start()
+    keeper._thread.join(60)
+    assert len(set(tried)) == 3
+    (crashed,) = jobs.workers()
+    assert crashed.state == "crashed"
+    assert "Resource temporarily unavailable" in crashed.last_output
+
+
+def test_a_worker_that_cannot_be_watched_does_not_stay_beside_the_next_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = Supervisor(settings)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    )
+    monkeypatch.setattr(keeper, "_spawn", lambda _: child)
+    monkeypatch.setattr(keeper, "_look", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        keeper._run_one("w")
+    assert child.poll() is not None
+
+
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_a_computer_that_slept_is_not_a_worker_that_hangs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, sleeps: bool
+) -> None:
+    keeper, killed = Supervisor(settings), []
+    steps = [8 * 3600.0, *[1.0] * 20] if sleeps else [2.0] * 600
+    now = accumulate(steps, initial=0.0)
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(supervisor, "AwakeClock", lambda: SuspendAwareClock(lambda: next(now)))
+    monkeypatch.setattr(keeper, "_look", lambda _: (None, ("job", 1.0, 1), supervisor.STALL_SECONDS))
+    monkeypatch.setattr(keeper, "_kill_stalled", lambda *args: killed.append(args))
+    polls = iter([None] * len(steps))
+    child = SimpleNamespace(poll=lambda: next(polls, 0), wait=lambda: 0)
+    keeper._watch(cast(Any, child), "w")
+    assert bool(killed) is not sleeps

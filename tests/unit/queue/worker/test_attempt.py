@@ -1,0 +1,50 @@
+"""How an attempt ends that is not the job's fault."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import transitions
+from fanslymotion.queue.types import Status
+from fanslymotion.queue.worker import attempt as tasks
+
+from ..conftest import REQUEST
+
+
+def attempt(jobs: Jobs, produce: Any) -> None:
+    row = transitions.claim(jobs.store, "w", 1.0)
+    assert row is not None
+    tasks.process_video_generation(jobs.store, row, "w", produce, lambda _: None)
+
+
+def test_a_card_that_is_lost_hands_the_job_on_until_it_is_the_jobs_fault(
+    jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After hibernation CUDA's context is dead: the job is not, and a new worker takes it."""
+    job = jobs.submit(photo, REQUEST)
+    monkeypatch.setattr(tasks, "gpu_is_lost", lambda: True)
+
+    def produce(job: Any, progress: Any) -> Any:
+        raise RuntimeError("CUDA error: unknown error")
+
+    for number in range(1, transitions.MAX_LOSSES):
+        attempt(jobs, produce)
+        found = jobs.get(job.id)
+        assert (found.status, found.attempt) == (Status.QUEUED, number + 1)
+    attempt(jobs, produce)
+    assert jobs.get(job.id).status is Status.FAILED
+    codes = [event.data["code"] for event in jobs.events_since(job.id, 0, 1000) if "code" in event.data]
+    assert set(codes) == {"FM-GPU-009"}
+
+
+def test_the_same_error_with_a_card_that_answers_fails_the_job(jobs: Jobs, photo: Path) -> None:
+    job = jobs.submit(photo, REQUEST)
+
+    def produce(job: Any, progress: Any) -> Any:
+        raise RuntimeError("CUDA error: device-side assert")
+
+    attempt(jobs, produce)
+    found = jobs.get(job.id)
+    assert found.status is Status.FAILED
+    assert "device-side assert" in found.error

@@ -1,0 +1,123 @@
+"""The line from a running job to the store holds, whatever is sent along it."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fanslymotion.errors import Cancelled
+from fanslymotion.messages import msg
+from fanslymotion.pipeline.progress import Progress, Stage, log_change
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.log import product_logger
+from fanslymotion.queue.store import transitions
+from fanslymotion.queue.worker import reporter
+from fanslymotion.queue.worker.reporter import Reporter
+from fanslymotion.tests.studio import wait_for
+from peewee import OperationalError
+
+from ..conftest import REQUEST
+
+pytestmark = pytest.mark.both_databases
+
+log = logging.getLogger("fanslymotion.tests")
+
+
+@pytest.fixture
+def running(jobs: Jobs, photo: Path) -> str:
+    job = jobs.submit(photo, REQUEST)
+    transitions.claim(jobs.store, "w", 1.0)
+    return job.id
+
+
+def at(step: int, preview: Callable[[], bytes] | None = None) -> Progress:
+    return Progress(Stage.SAMPLING, step=step, steps=9, fraction=step / 9, preview=preview)
+
+
+def cancel_is_seen(jobs: Jobs, job_id: str, line: Reporter) -> None:
+    transitions.ask_cancel(jobs.store, job_id, 2.0)
+
+    def told() -> bool:
+        try:
+            line.progress(at(5))
+        except Cancelled:
+            return True
+        return False
+
+    wait_for(told)
+
+
+def test_a_preview_that_fails_costs_nothing_else(jobs: Jobs, running: str) -> None:
+    def fail() -> bytes:
+        raise MemoryError
+
+    with Reporter(jobs.store, running, "w") as line:
+        line.progress(at(3, fail))
+        cancel_is_seen(jobs, running, line)
+    assert jobs.get(running).step == 5
+
+
+def test_a_log_line_of_any_letters_is_kept(jobs: Jobs, running: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(product_logger(), "propagate", False)  # as in a worker; pytest cannot pass such letters on
+    with Reporter(jobs.store, running, "w") as line:
+        log.warning("model %s\0", "/\udcec\udcee\udce4/")
+        cancel_is_seen(jobs, running, line)
+    assert any(event.text.startswith("[WARN] model /???/") for event in jobs.events_since(running))
+
+
+def test_what_nobody_foresaw_ends_neither_the_line_nor_the_job(
+    jobs: Jobs, running: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renew, times = transitions.renew, iter(range(100))
+
+    def renewing(*args, **more) -> bool:
+        if next(times) < 2:
+            raise TypeError("unforeseen")
+        return renew(*args, **more)
+
+    monkeypatch.setattr(reporter.state, "renew", renewing)
+    with Reporter(jobs.store, running, "w") as line:
+        line.progress(at(3))
+        cancel_is_seen(jobs, running, line)
+    assert jobs.get(running).step == 5
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_line_whose_commit_had_no_answer_is_written_once(
+    jobs: Jobs, running: str, monkeypatch: pytest.MonkeyPatch, carried_out: bool
+) -> None:
+    commit, lost = jobs.store.db.commit, threading.Event()
+
+    def lose_the_answer_once() -> None:
+        if threading.current_thread().name != "reporter" or lost.is_set():
+            return commit()
+        if carried_out:
+            commit()
+        lost.set()
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(jobs.store.db, "commit", lose_the_answer_once)
+    monkeypatch.setattr(product_logger(), "level", logging.DEBUG)
+    with Reporter(jobs.store, running, "w"):
+        log.info("first")
+        assert lost.wait(30)
+        log.info("second")
+    said = [event.text for event in jobs.events_since(running, 0, 10_000) if event.text.startswith("[INFO]")]
+    assert said == ["[INFO] first", "[INFO] second"]
+
+
+def test_another_way_of_working_is_told_should_the_worker_die(jobs: Jobs, running: str) -> None:
+    """What else is logged is no such thing."""
+    change = msg("{now} instead of {before}", now=msg("model offload"), before=msg("all on the GPU"))
+    with Reporter(jobs.store, running, "w"):
+        log_change(log, change)
+        log.warning("The disk is slow")
+    row = jobs.store.tables.Job.get_by_id(running)
+    assert transitions.mark_lost(jobs.store, row, "", 2.0) is not None
+    for worker in ("v", "u"):
+        row = transitions.claim(jobs.store, worker, 3.0)
+        assert transitions.mark_lost(jobs.store, row, "", 4.0) is not None
+    (told,) = jobs.get(running).warnings
+    assert told.say("ru") == "выгрузка по моделям, а не всё на GPU"
+    assert f"[WARN] {change}" in [event.text for event in jobs.events_since(running, 0, 100)]

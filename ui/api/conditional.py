@@ -1,0 +1,39 @@
+"""Answers that a browser may keep but must ask about each time: 304 while nothing has changed.
+
+A picture that is kept for a day without asking is shown to whoever logs in next in that browser. Asking costs a
+request without a body; a gallery of pictures is there as quickly.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from fastapi import Request
+from fastapi.responses import FileResponse, Response
+
+from ...errors import NotFound
+
+
+def fresh(request: Request, tag: str) -> dict[str, str] | Response:
+    """The headers of an answer with this tag; the whole answer (304) when the browser has that one already."""
+    quoted = f'"{tag}"'
+    headers = {"ETag": quoted, "Cache-Control": "private, no-cache"}
+    known = (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(","))
+    return Response(status_code=304, headers=headers) if quoted in known else headers
+
+
+def own_file(request: Request, path: Path, otherwise: str, filename: str | None = None) -> Response:
+    """A file of a job or an upload; NotFound(otherwise) when it is gone. filename: to be saved under.
+
+    A link is never followed: whoever could put one there must not read the rest of the disk through the page.
+    """
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or path.parent.is_symlink():
+            raise NotFound(otherwise)
+    except (OSError, ValueError) as e:
+        raise NotFound(otherwise) from e
+    headers = fresh(request, f"{found.st_mtime_ns:x}-{found.st_size:x}")
+    if isinstance(headers, Response):
+        return headers
+    return FileResponse(path, headers=headers, filename=filename, stat_result=found)

@@ -1,0 +1,318 @@
+"""Photos and jobs over HTTP: upload, generate, look, follow, cancel, and the files of one's own jobs."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ...errors import BadInput, NotFound
+from ...messages import msg
+from ...models.find import default_model, find_model, find_upscaler
+from ...pipeline.media.mp4 import read_metadata
+from ...pipeline.media.photo.load import MAX_BYTES
+from ...pipeline.media.sizes import output_size
+from ...pipeline.memory.forecast import plan_request
+from ...pipeline.request import VideoRequest
+from ...queue.store.rows import photo_of
+from ...queue.types import Job
+from ...queue.worker.vram_note import held
+from ...settings import ROOT
+from ..auth.identity import login_of, owner_of, user_of
+from ..error_response import all_in_each_language
+from ..serializers import plan_json
+from ..stills import make_still
+from ..uploads.photos import PHOTO_AWAY, Photo, clean_name, make_poster
+from .conditional import fresh, own_file
+from .requests import SettingsIn, first_mistake, read_file, read_json, to_request
+
+if TYPE_CHECKING:
+    from ..context import Studio
+
+router = APIRouter(prefix="/studio")
+
+SAMPLE = ROOT / "assets" / "sample.jpg"
+JOB_ID = re.compile(r"[0-9a-f]{12}")
+MOST_PHOTOS = 50
+MOST_VIDEO_BYTES = 300 << 20
+MOST_WAITING = 200
+"""Jobs of one login that may wait at a time."""
+MOST_LISTED = 200
+PHOTO_GONE = msg("the photo of this job is gone")
+VIDEO_GONE = msg("the video of this job is gone")
+
+
+class JobsIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    photos: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PHOTOS)
+    settings: SettingsIn = SettingsIn()
+
+
+class RetryIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    resolution: Annotated[str, Field(max_length=64)] = ""
+
+
+@router.post("/photos")
+async def add_photo(request: Request) -> dict[str, Any]:
+    """The body is the file, the header X-Photo-Name its percent-encoded name."""
+    studio = request.app.state.studio
+    name = clean_name(unquote(request.headers.get("x-photo-name", "")))
+    with studio.photos.arrival() as path:
+        await read_file(
+            request,
+            path,
+            MAX_BYTES,
+            msg("{name} is larger than {mb} MB; save it smaller", name=name, mb=MAX_BYTES >> 20),
+        )
+        photo = await studio.photos.add(path, name, user_of(request))
+    return await asyncio.to_thread(_photo_json, photo, studio)
+
+
+@router.post("/photos/sample")
+async def add_sample(request: Request) -> dict[str, Any]:
+    """The sample photo of the checkout, as if it had been uploaded."""
+    studio = request.app.state.studio
+    photo = await studio.photos.add(SAMPLE, SAMPLE.name, user_of(request))
+    return await asyncio.to_thread(_photo_json, photo, studio)
+
+
+@router.get("/photos/{photo_id}")
+async def photo(photo_id: str, request: Request) -> dict[str, Any]:
+    studio = request.app.state.studio
+    found = await asyncio.to_thread(studio.photos.get, photo_id, user_of(request))
+    return await asyncio.to_thread(_photo_json, found, studio)
+
+
+@router.get("/photos/{photo_id}/view")
+async def photo_view(photo_id: str, request: Request) -> Response:
+    found = await asyncio.to_thread(request.app.state.studio.photos.get, photo_id, user_of(request))
+    return own_file(request, found.view, PHOTO_AWAY)
+
+
+@router.get("/estimate")
+async def estimate(
+    request: Request,
+    model: Annotated[str, Query(max_length=64)],
+    seconds: int,
+    quality: Annotated[str, Query(max_length=64)],
+    steps: Annotated[int | None, Query(ge=1, le=100)] = None,
+    detail: bool = True,
+    upscaler: Annotated[str | None, Query(max_length=64)] = None,
+    width: Annotated[int, Query(ge=1, le=10_000)] = 1600,
+    height: Annotated[int, Query(ge=1, le=10_000)] = 900,
+) -> dict[str, Any]:
+    """For each resolution what it takes on this machine now: seconds, bytes, and how it would be drawn."""
+    studio = request.app.state.studio
+    studio.presets.model(model)
+
+    def look() -> dict[str, Any]:
+        workers = studio.jobs.workers()
+        own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
+        folder, found, machine = find_model(model, studio.presets, studio.settings), {}, None
+        enlarges = find_upscaler(upscaler, studio.presets, studio.settings)
+        for name in studio.presets.resolutions:
+            wanted = VideoRequest(
+                resolution=name,
+                seconds=seconds,
+                quality=quality,
+                model=model,
+                steps=steps,
+                detail=detail,
+                upscaler=upscaler,
+            )
+            plan = plan_request(
+                wanted,
+                (width, height),
+                folder,
+                studio.presets,
+                studio.settings,
+                upscaler=enlarges,
+                own=own,
+                held=warm,
+                machine=machine,
+            )
+            machine = plan.machine  # looked at once
+            found[name] = plan_json(plan)
+        return found
+
+    return await asyncio.to_thread(look)
+
+
+@router.post("/settings")
+async def settings_of_a_video(request: Request) -> dict[str, Any]:
+    """The body is one of our mp4 files; the answer the settings it was made with. Its presets may not exist here."""
+    name = clean_name(unquote(request.headers.get("x-photo-name", "")))
+    with request.app.state.studio.photos.arrival("video.mp4") as path:
+        await read_file(
+            request, path, MOST_VIDEO_BYTES, msg("{name} is larger than {mb} MB", name=name, mb=MOST_VIDEO_BYTES >> 20)
+        )
+        try:
+            found = await asyncio.to_thread(read_metadata, path)
+        except BadInput as e:
+            raise BadInput(e.message.but(name=name)) from e
+    asked = found.get("request")
+    known = {key: asked[key] for key in SettingsIn.model_fields if key in asked} if isinstance(asked, dict) else {}
+    try:
+        settings = SettingsIn.model_validate(known)
+    except ValidationError as e:
+        raise BadInput(msg("{name}: {why}", name=name, why=first_mistake(e))) from e
+    return VideoRequest.from_json(settings.model_dump() | {"seed": settings.seed or 0}).to_json()
+
+
+@router.post("/jobs")
+async def generate(request: Request) -> dict[str, Any]:
+    """One job for each photo, all with the same settings; nothing is queued when one of them is wrong."""
+    studio = request.app.state.studio
+    wanted: JobsIn = await read_json(request, JobsIn)
+    settings = to_request(wanted.settings, studio.presets, default_model(studio.presets, studio.settings))
+    user = user_of(request)
+    photos = await asyncio.to_thread(lambda: [studio.photos.get(photo_id, user) for photo_id in wanted.photos])
+
+    submit = partial(studio.jobs.submit_all, owner=user, limit=most_waiting(request))
+    jobs = await asyncio.to_thread(submit, [(photo.path, photo.name) for photo in photos], settings)
+    return {"jobs": await asyncio.to_thread(lambda: [studio.job(job) for job in jobs])}
+
+
+@router.get("/jobs/{job_id}")
+async def job(job_id: str, request: Request) -> dict[str, Any]:
+    return await shown(request, await own_job(job_id, request))
+
+
+@router.post("/jobs/{job_id}/cancel")
+async def cancel(job_id: str, request: Request) -> dict[str, Any]:
+    studio = request.app.state.studio
+    found = await own_job(job_id, request)
+    return await shown(request, await asyncio.to_thread(studio.jobs.cancel, found.id))
+
+
+@router.post("/jobs/{job_id}/retry")
+async def retry(job_id: str, request: Request) -> dict[str, Any]:
+    """With the same settings, or at another resolution."""
+    studio = request.app.state.studio
+    found, wanted = await own_job(job_id, request), await read_json(request, RetryIn)
+
+    def again() -> Job:
+        other = replace(found.request, resolution=wanted.resolution) if wanted.resolution else None
+        return studio.jobs.retry(found.id, request=other, limit=most_waiting(request))
+
+    return await shown(request, await asyncio.to_thread(again))
+
+
+@router.get("/jobs/{job_id}/video")
+async def video(job_id: str, request: Request, download: bool = False) -> Response:
+    found = await own_job(job_id, request)
+    if found.video is None:
+        raise NotFound(msg("this job has no video"))
+    name = f"{file_stem(found)}.mp4" if download else None
+    return own_file(request, found.video, VIDEO_GONE, name)
+
+
+@router.get("/jobs/{job_id}/photo")
+async def job_photo(job_id: str, request: Request) -> Response:
+    found = await own_job(job_id, request)
+    return own_file(request, photo_of(found.folder), PHOTO_GONE)
+
+
+@router.get("/jobs/{job_id}/poster")
+async def poster(job_id: str, request: Request) -> Response:
+    """A small picture for lists."""
+    found = await own_job(job_id, request)
+    return own_file(request, await asyncio.to_thread(make_poster, photo_of(found.folder)), PHOTO_GONE)
+
+
+@router.get("/jobs/{job_id}/still")
+async def still(job_id: str, request: Request) -> Response:
+    """The video's middle frame, small."""
+    found = await own_job(job_id, request)
+    return own_file(request, await asyncio.to_thread(make_still, found), PHOTO_GONE)
+
+
+@router.get("/jobs/{job_id}/preview")
+async def preview(job_id: str, request: Request) -> Response:
+    found = await own_job(job_id, request)
+    shown = await asyncio.to_thread(request.app.state.studio.jobs.preview, found.id)
+    if shown is None:
+        raise NotFound(msg("there is no preview"))
+    headers = fresh(request, f"preview-{shown[0]}")
+    return headers if isinstance(headers, Response) else Response(shown[1], media_type="image/webp", headers=headers)
+
+
+@router.get("/jobs/{job_id}/log")
+async def log_text(job_id: str, request: Request) -> Response:
+    """The whole log as a text file."""
+    studio = request.app.state.studio
+    found = await own_job(job_id, request)
+
+    def lines() -> str:
+        text, after = [], 0
+        while events := studio.jobs.events_since(found.id, after, 500):
+            text += [studio.plain(found.owner, event.text) for event in events if event.kind == "log"]
+            after = events[-1].id
+        return "\n".join(text) + "\n"
+
+    headers = {"Content-Disposition": f'attachment; filename="fanslymotion-{found.id}.log"'}
+    return Response(await asyncio.to_thread(lines), media_type="text/plain; charset=utf-8", headers=headers)
+
+
+@router.get("/events")
+async def events(
+    request: Request,
+    job: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
+) -> Response:
+    """The open page's stream: the machine's state and, with `job`, that job's state and its log above `after`."""
+    studio = request.app.state.studio
+    if job is not None:
+        await own_job(job, request)
+    last = request.headers.get("last-event-id", "")
+    if last.isdecimal() and len(last) < 19:  # a reconnecting browser names the last event it has seen
+        after = int(last)
+    stream: AsyncIterator[str] = studio.live.stream(login_of(request), job, after)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+def most_waiting(request: Request) -> int | None:
+    """How many of a login's jobs may wait; a machine of one's own has no limit."""
+    return MOST_WAITING if login_of(request) is not None else None
+
+
+def file_stem(job: Job) -> str:
+    """What a downloaded video is called."""
+    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", Path(job.name).stem).strip(" .")
+    return f"{stem or 'video'}-{job.id}"
+
+
+def _photo_json(photo: Photo, studio: "Studio") -> dict[str, Any]:
+    """sizes: the clip's size for each resolution. notes: what the file lacks, in each language."""
+    shape = (photo.width, photo.height)
+    return {
+        "sizes": {name: output_size(shape, resolution) for name, resolution in studio.presets.resolutions.items()},
+        "id": photo.id,
+        "name": photo.name,
+        "width": photo.width,
+        "height": photo.height,
+        "view": f"/studio/photos/{photo.id}/view",
+        "notes": all_in_each_language(photo.notes),
+    }
+
+
+async def shown(request: Request, job: Job) -> dict[str, Any]:
+    """The job as its login sees it, made in a thread: it opens the photo and asks the disk."""
+    return await asyncio.to_thread(request.app.state.studio.job, job)
+
+
+async def own_job(job_id: str, request: Request) -> Job:
+    if not JOB_ID.fullmatch(job_id):
+        raise NotFound(msg("there is no such job"))
+    return await asyncio.to_thread(request.app.state.studio.jobs.get, job_id, owner_of(request))

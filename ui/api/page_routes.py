@@ -1,0 +1,129 @@
+"""The page's files, logging in and out, and the machine's state."""
+
+import asyncio
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from ... import __version__
+from ...errors import NotFound
+from ...messages import msg
+from ...pipeline.media.photo.load import MAX_BYTES
+from ..auth.identity import login_of, user_of
+from ..auth.logins import SESSION_SECONDS
+from ..auth.middleware import COOKIE, MARK, is_https
+from ..serializers import options_json
+from .conditional import fresh
+from .requests import TOO_LARGE, read_body
+
+router = APIRouter()
+
+FOLDER = Path(__file__).resolve().parent.parent
+MOST_LOGIN_BYTES = 4096
+MARK_SECONDS = 365 * 24 * 3600
+
+
+@router.get("/login", response_class=HTMLResponse)
+async def login_page() -> Response:
+    return _html("login.html")
+
+
+@router.post("/login")
+async def log_in(request: Request) -> Response:
+    """Form fields username and password, as gradio_client sends them."""
+    studio = request.app.state.studio
+    body = await read_body(request, MOST_LOGIN_BYTES, TOO_LARGE)
+    form = parse_qs(body.decode("utf-8", "replace"))
+    user, password = (form.get(key, [""])[0] for key in ("username", "password"))
+    if refusal := studio.guard.try_password(request.scope, user, password, request.cookies):
+        return refusal
+    response = JSONResponse({"success": True})
+    safe: dict[str, Any] = {
+        "httponly": True, "samesite": "lax", "secure": is_https(request.headers, request.url.scheme)
+    }  # fmt: skip
+    response.set_cookie(COOKIE, studio.logins.open_session(user), max_age=SESSION_SECONDS, **safe)
+    response.set_cookie(MARK, studio.logins.mark(user), max_age=MARK_SECONDS, path="/login", **safe)
+    return response
+
+
+@router.post("/logout")
+async def log_out(request: Request) -> Response:
+    """The session ends here as well as in the browser, and with it what is open in other tabs."""
+    request.app.state.studio.logins.end_session(request.cookies.get(COOKIE, ""))
+    response = RedirectResponse("/login", status_code=303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+@router.get("/studio/static/{name}")
+async def static(name: str, request: Request) -> Response:
+    path = _known(FOLDER / "static").get(name)
+    if path is None:
+        raise NotFound(msg("there is no such file"))
+    return _versioned(path, request)
+
+
+@router.get("/studio/locales/{name}")
+async def locale(name: str, request: Request) -> Response:
+    path = _known(FOLDER / "locales").get(name)
+    if path is None:
+        raise NotFound(msg("there is no such language"))
+    return _versioned(path, request)
+
+
+@router.get("/favicon.ico")
+async def favicon(request: Request) -> Response:
+    return _versioned(FOLDER / "static" / "icon.svg", request)
+
+
+@router.get("/robots.txt")
+async def robots() -> Response:
+    return Response("User-agent: *\nDisallow: /\n", media_type="text/plain")
+
+
+@router.get("/studio/options")
+async def options(request: Request) -> dict[str, Any]:
+    """What the form offers, and who is asking."""
+    studio = request.app.state.studio
+    user = user_of(request)
+    owns = studio.logins.owns_machine(user)
+    shown = await asyncio.to_thread(options_json, studio.presets, studio.settings, owns)
+    return {
+        "version": __version__,
+        "user": user,
+        "owns_machine": owns,
+        "photo_bytes": MAX_BYTES,
+        **shown,
+    }
+
+
+@router.get("/studio/machine")
+async def machine(request: Request) -> dict[str, Any]:
+    studio = request.app.state.studio
+    return await asyncio.to_thread(studio.machine, login_of(request))
+
+
+@cache
+def _known(folder: Path) -> dict[str, Path]:
+    """The files that may be served, listed once: a name from a browser is looked up, never joined to a path."""
+    return {path.name: path for path in folder.iterdir() if path.is_file()}
+
+
+@cache
+def _fingerprint(path: Path, _modified: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _versioned(path: Path, request: Request) -> Response:
+    """Always fresh after an update, no bytes otherwise."""
+    headers = fresh(request, _fingerprint(path, path.stat().st_mtime_ns))
+    return headers if isinstance(headers, Response) else FileResponse(path, headers=headers)
+
+
+def _html(name: str) -> Response:
+    return HTMLResponse((FOLDER / "static" / name).read_text(encoding="utf-8"))

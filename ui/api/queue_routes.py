@@ -1,0 +1,121 @@
+"""The line and what has ended, over HTTP: lists, order, pause, delete, and the worker's restart."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...errors import BadInput
+from ...messages import msg
+from ...queue.types import JobFilter, Status
+from ..auth.identity import owner_of, user_of
+from .job_routes import own_job, shown
+from .requests import read_json
+
+router = APIRouter(prefix="/studio")
+
+MOST_A_PAGE = 60
+PLACE = r"^([0-9]{1,12}(\.[0-9]{1,20})?-[0-9a-f]{12})?$"
+LISTS = {"done": (Status.DONE,), "unfinished": (Status.FAILED, Status.CANCELLED)}
+
+
+class PlaceIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    place: int = Field(ge=1, le=100_000)
+
+
+class FavouriteIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    favourite: bool
+
+
+@router.get("/jobs")
+async def listed(
+    request: Request,
+    kind: Literal["done", "unfinished"] = "done",
+    text: Annotated[str, Query(max_length=120)] = "",
+    model: Annotated[str, Query(max_length=64)] = "",
+    resolution: Annotated[str, Query(max_length=64)] = "",
+    favourite: bool = False,
+    since: Annotated[float, Query(ge=0, lt=1e12)] = 0.0,
+    offset: Annotated[int, Query(ge=0, lt=10**6)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 24,
+    after: Annotated[str, Query(max_length=64, pattern=PLACE)] = "",
+) -> dict[str, Any]:
+    """One's ended jobs, the newest first. total: of those that fit. next: the `after` of the next page, "" at the end.
+
+    Pages by `after` neither repeat nor miss a video when others end meanwhile; pages by `offset` may.
+    """
+    studio, owner = request.app.state.studio, owner_of(request)
+    sought = JobFilter(text.strip(), model, resolution, favourite, since)
+    finished, _, job_id = after.partition("-")
+    place = (float(finished), job_id) if after else None
+
+    def read() -> dict[str, Any]:
+        narrowed = {"owner": owner, "statuses": LISTS[kind], "sought": sought}
+        jobs = studio.jobs.list(**narrowed, limit=limit, offset=offset, after=place)
+        following = f"{jobs[-1].finished!r}-{jobs[-1].id}" if len(jobs) == limit else ""
+        return {"jobs": [studio.job(job) for job in jobs], "total": studio.jobs.count(**narrowed), "next": following}
+
+    return await asyncio.to_thread(read)
+
+
+@router.post("/jobs/{job_id}/move")
+async def move(job_id: str, request: Request) -> dict[str, Any]:
+    """The machine's owner moves it through the whole line, everybody else among their own jobs' places."""
+    studio = request.app.state.studio
+    found, wanted = await own_job(job_id, request), await read_json(request, PlaceIn)
+    user = user_of(request)
+    among = None if studio.logins.owns_machine(user) else user
+    return await shown(request, await asyncio.to_thread(studio.jobs.move, found.id, wanted.place, among))
+
+
+@router.post("/jobs/{job_id}/favourite")
+async def favourite(job_id: str, request: Request) -> dict[str, Any]:
+    studio = request.app.state.studio
+    found, wanted = await own_job(job_id, request), await read_json(request, FavouriteIn)
+    return await shown(request, await asyncio.to_thread(studio.jobs.set_favourite, found.id, wanted.favourite))
+
+
+@router.delete("/jobs/{job_id}")
+async def delete(job_id: str, request: Request) -> dict[str, Any]:
+    found = await own_job(job_id, request)
+    await asyncio.to_thread(request.app.state.studio.jobs.delete, found.id)
+    return {"deleted": found.id}
+
+
+@router.post("/jobs/clean")
+async def clean(request: Request) -> dict[str, Any]:
+    """One's own failed and cancelled jobs go, with their photos and checkpoints."""
+    jobs = request.app.state.studio.jobs
+    return {"deleted": await asyncio.to_thread(jobs.clean, owner_of(request))}
+
+
+@router.post("/queue/{act}")
+async def pause(act: Literal["pause", "resume"], request: Request) -> dict[str, Any]:
+    jobs = owned(request).jobs
+    await asyncio.to_thread(jobs.pause if act == "pause" else jobs.resume)
+    return {"paused": act == "pause"}
+
+
+@router.post("/workers/restart")
+async def restart(request: Request) -> dict[str, Any]:
+    return {"asked": await asyncio.to_thread(owned(request).jobs.restart_worker)}
+
+
+@router.delete("/notice")
+async def put_notice_away(request: Request) -> dict[str, Any]:
+    """For everybody and for good: the doctor calls the store well again."""
+    await asyncio.to_thread(owned(request).jobs.store.put_notice_away)
+    return {}
+
+
+def owned(request: Request) -> Any:
+    """The studio, for what concerns the whole machine. Raise BadInput for every login but the first."""
+    studio = request.app.state.studio
+    if not studio.logins.owns_machine(user_of(request)):
+        raise BadInput(msg("only {name} may do this: it concerns everybody's jobs", name=studio.logins.names[0]))
+    return studio

@@ -1,0 +1,55 @@
+"""Put the page together: routes of our own, Gradio's page and API behind them, one guard in front of all."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
+
+from ..errors import BadInput, FanslymotionError, ModelError, NotFound, StoreError
+from ..settings import Settings
+from .api import job_routes, page_routes, queue_routes, system_routes
+from .auth.identity import user_of
+from .auth.logins import Logins
+from .context import Studio
+from .error_response import UNKNOWN, error_response, wanted
+from .gradio_app.blocks import mount_blocks
+from .uploads import api_uploads
+
+log = logging.getLogger(__name__)
+
+
+def build_app(settings: Settings, logins: Logins, host: str) -> Studio:
+    """The whole page. Raise PresetError or StoreError when the data folder cannot be used."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.studio = studio = Studio(app, settings, logins, host)
+    for routes in (page_routes, job_routes, queue_routes, system_routes, api_uploads):
+        app.include_router(routes.router)
+    _answer_errors_in_words(app)
+    mount_blocks(app, studio)
+    return studio
+
+
+def _answer_errors_in_words(app: FastAPI) -> None:
+    @app.exception_handler(FanslymotionError)
+    async def known(request: Request, error: FanslymotionError) -> JSONResponse:
+        sentence = app.state.studio.plain(user_of(request), error.message.say(wanted(request.scope)))
+        return error_response(request.scope, _status(error), sentence)
+
+    @app.exception_handler(ClientDisconnect)
+    async def hung_up(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody is there to read it
+
+    @app.exception_handler(Exception)
+    async def unknown(request: Request, error: Exception) -> JSONResponse:
+        log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+        return error_response(request.scope, 500, UNKNOWN)
+
+
+def _status(error: Any) -> int:
+    if isinstance(error, NotFound):
+        return 404
+    if isinstance(error, StoreError):
+        return 503
+    return 400 if isinstance(error, BadInput | ModelError) else 500

@@ -1,0 +1,1 @@
+"""Logins, sessions, and what a request may reach."""

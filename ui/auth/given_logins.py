@@ -1,0 +1,67 @@
+"""The logins that the page is started with: on the command line, in a file, in the environment, or asked for.
+
+Whatever is on a command line, every account of the machine sees in the list of processes.
+"""
+
+import getpass
+import os
+import sys
+from collections.abc import Callable, MutableMapping, Sequence
+from pathlib import Path
+
+from ...errors import BadInput
+from ...messages import msg
+from .logins import parse_logins
+
+VARIABLE = "FANSLYMOTION_AUTH"
+AUTH_HELP = "ask for this login, may be repeated; without :PASSWORD it is asked for, with it others see it (ps)"
+FILE_HELP = "ask for the logins in this file, one user:password a line"
+
+
+def given_logins(
+    words: Sequence[str],
+    file: Path | None = None,
+    environ: MutableMapping[str, str] = os.environ,
+    ask: Callable[[str], str] | None = None,
+) -> dict[str, str]:
+    """User -> password: of `--auth`, then `--auth-file`, then FANSLYMOTION_AUTH (lines as in the file).
+
+    The variable is taken out of `environ`, so that no worker gets it. ask: shows a question, returns the password.
+    Raise BadInput when one is no login, is there twice, cannot be read, or cannot be asked for.
+    """
+    asked = [word if ":" in word else f"{word}:{(ask or _ask)(word)}" for word in words]
+    given = [*asked, *_lines_of_file(file), *_lines(environ.pop(VARIABLE, ""))]
+    logins = parse_logins(given)
+    if len(logins) < len(given):
+        names = [word.partition(":")[0].strip() for word in given]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadInput(msg("the login {twice!r} is given more than once; leave one of them out", twice=twice))
+    return logins
+
+
+def _ask(user: str) -> str:
+    if not sys.stdin.isatty():
+        raise BadInput(
+            msg(
+                "--auth {user} has no password, and there is no terminal to ask for it; use --auth-file FILE", user=user
+            )
+        )
+    return getpass.getpass(f"Password for {user}: ")
+
+
+def _lines_of_file(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    try:
+        lines = _lines(file.expanduser().read_text(encoding="utf-8-sig"))
+    except (OSError, RuntimeError, ValueError) as e:
+        reason = getattr(e, "strerror", None) or e
+        raise BadInput(msg("--auth-file {file!r} cannot be read: {reason}", file=str(file)[:200], reason=reason)) from e
+    if not lines:
+        raise BadInput(msg("--auth-file {file!r} holds no login; write one user:password a line", file=str(file)[:200]))
+    return lines
+
+
+def _lines(text: str) -> list[str]:
+    """Without empty ones and comments (#)."""
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]

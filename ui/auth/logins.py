@@ -1,0 +1,199 @@
+"""Who may use the page: passwords, signed sessions that outlive a restart, and a brake on guessing."""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from ...errors import BadInput, StoreError
+from ...fs import make_private, write_whole
+from ...messages import msg
+from ...queue.store.listing import Owner
+from .ended_sessions import EndedSessions
+
+log = logging.getLogger(__name__)
+
+KEY_BYTES = 32
+SESSION_SECONDS = 30 * 24 * 3600
+FREE_ATTEMPTS = 5
+"""Wrong passwords for one login that are looked at without a pause."""
+PAUSE_SECONDS = 10.0
+"""After those one more in so long: the longest that anybody has to wait."""
+STAND_INS = 1024
+"""Names that are no login share so many counters, so that made-up names fill no memory."""
+
+
+def parse_logins(words: Sequence[str]) -> dict[str, str]:
+    """`user:password` words to a mapping. Raise BadInput, without the password, on one that is neither."""
+    logins: dict[str, str] = {}
+    for word in words:
+        user, colon, password = word.partition(":")
+        if not colon or not user.strip() or not password:
+            raise BadInput(
+                msg("the login {login!r} is not complete; write it as user:password, both not empty", login=user[:60])
+            )
+        logins[user.strip()] = password
+    return logins
+
+
+def make_login() -> dict[str, str]:
+    """The login of a page that others can reach and for which nobody chose one."""
+    return {"studio": secrets.token_urlsafe(9)}
+
+
+class LoginThrottle:
+    """Slows down guessing, and nobody else for long: five wrong passwords for a login, then one every ten seconds.
+
+    Counted for each login over all addresses: an attacker has many of those, and behind a share link's tunnel
+    everybody comes from the same one. So no address is ever refused, only one login's next attempt, for at most
+    PAUSE_SECONDS. A right password costs nothing and clears nothing: a script that logs in every second would give
+    somebody who guesses a new start each time.
+    Who never stops guessing takes every turn of strangers. A browser that has logged in before is no stranger: it
+    shows a signed mark (`Logins.mark`), and its attempts are counted apart (OWASP's "device cookies").
+    """
+
+    def __init__(self, names: Collection[str] = (), now: Callable[[], float] = time.monotonic) -> None:
+        self._names, self._now = names, now
+        self._paid_until: dict[tuple[str, str], float] = {}
+        """By login and browser: each wrong attempt pays for PAUSE_SECONDS; FREE_ATTEMPTS of them on credit."""
+
+    def wait(self, user: str, mark: str = "") -> float:
+        """Seconds until the next attempt is looked at; 0 = now. mark: of a browser that has logged in before."""
+        ahead = self._paid_until.get(self._key(user, mark), 0.0) - self._now()
+        return max(0.0, ahead - (FREE_ATTEMPTS - 1) * PAUSE_SECONDS)
+
+    def failed(self, user: str, mark: str = "") -> None:
+        key, now = self._key(user, mark), self._now()
+        self._paid_until = {known: until for known, until in self._paid_until.items() if until > now}
+        self._paid_until[key] = max(now, self._paid_until.get(key, now)) + PAUSE_SECONDS
+
+    def _key(self, user: str, mark: str) -> tuple[str, str]:
+        return (user, mark) if user in self._names else (f"{hash(user) % STAND_INS}", "")
+
+
+class Logins:
+    """The page's logins. Without any, everybody who reaches the page is the same person, named "".
+
+    key: signs the sessions; kept in the data folder, so that a restart logs nobody out. ended: those logged out.
+    The first login owns the machine: pausing the queue, restarting workers and downloading models are theirs.
+    """
+
+    def __init__(self, passwords: Mapping[str, str], key: bytes, ended: EndedSessions | None = None) -> None:
+        self._passwords = dict(passwords)
+        self._key = key
+        self.ended = ended or EndedSessions()
+        self.brake = LoginThrottle(self.names)
+
+    @property
+    def required(self) -> bool:
+        return bool(self._passwords)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._passwords)
+
+    def owns_machine(self, user: str) -> bool:
+        return not self._passwords or user == next(iter(self._passwords))
+
+    def sees(self, user: str | None) -> Owner:
+        """Whose jobs a login is shown: its own; the machine's owner also what was made here without a login."""
+        if user is None or not self.required:
+            return None
+        return (user, "") if self.owns_machine(user) else user
+
+    def check(self, user: str, password: str) -> bool:
+        """Takes equally long for an unknown login and a wrong password."""
+        known = self._passwords.get(user)
+        expected = known if known is not None else secrets.token_urlsafe(16)
+        same = hmac.compare_digest(expected.encode(), password.encode())
+        return same and known is not None
+
+    def open_session(self, user: str, now: float | None = None) -> str:
+        """A signed token for the cookie."""
+        ends = int((time.time() if now is None else now) + SESSION_SECONDS)
+        body = base64.urlsafe_b64encode(json.dumps([user, ends, secrets.token_hex(8)]).encode()).decode()
+        return f"{body}.{self._sign(user, body)}"
+
+    def mark(self, user: str) -> str:
+        """What a browser keeps, also after logging out, to show that this login's password was right in it once."""
+        body = secrets.token_hex(8)
+        return f"{body}.{self._sign(user, f'mark {body}')}"
+
+    def known_mark(self, user: str, mark: str) -> str:
+        """The mark when it is this login's, "" otherwise: made-up ones make nobody known."""
+        body, _, signature = mark.partition(".")
+        if user not in self._passwords:
+            return ""
+        same = hmac.compare_digest(self._sign(user, f"mark {body}").encode(), signature.encode())
+        return body if same else ""
+
+    def session_user(self, token: str, now: float | None = None) -> str | None:
+        """The login of a token; None when it is forged, too old, logged out, or its password was changed."""
+        body, _, signature = token.partition(".")
+        try:
+            user, ends, _ = json.loads(base64.urlsafe_b64decode(body.encode()))
+        except (ValueError, TypeError, RecursionError):
+            return None
+        if not isinstance(user, str) or user not in self._passwords or not isinstance(ends, int):
+            return None
+        if not hmac.compare_digest(self._sign(user, body).encode(), signature.encode()):
+            return None
+        return user if ends > (time.time() if now is None else now) and token not in self.ended else None
+
+    def end_session(self, token: str) -> None:
+        """The token opens nothing any more; streams that it has opened end."""
+        if self.session_user(token) is not None:
+            self.ended.end(token)
+
+    def _sign(self, user: str, body: str) -> str:
+        """The password is part of the key: changing it ends that login's sessions."""
+        key = self._key + hashlib.sha256(self._passwords[user].encode()).digest()
+        return hmac.new(key, body.encode(), hashlib.sha256).hexdigest()
+
+
+def session_key(home: Path) -> bytes:
+    """Read the key that signs the sessions, or make it: at least KEY_BYTES bytes.
+
+    A key that is too short or cannot be read is replaced; everybody has to log in again then. Two starts at the same
+    moment end up with the same key.
+
+    Raises:
+        StoreError: there is no usable key, and none can be written.
+    """
+    path = home / "session.key"
+    if key := _read_key(path):
+        return key
+    try:
+        make_private(home)
+        with FileLock(f"{path}.lock"):
+            if key := _read_key(path):  # the other start was quicker
+                return key
+            if path.exists():
+                log.warning("%s is damaged and is made anew: everybody has to log in again", path)
+            key = secrets.token_bytes(KEY_BYTES)
+            write_whole(path, key, private=True)
+            return key
+    except OSError as e:
+        raise StoreError(
+            msg(
+                "the data folder {home} cannot be written: {error}; make it writable, or name another one with "
+                "FANSLYMOTION_HOME",
+                home=home,
+                error=e.strerror or e,
+            )
+        ) from e
+
+
+def _read_key(path: Path) -> bytes | None:
+    try:
+        key = path.read_bytes()
+    except OSError:
+        return None
+    return key if len(key) >= KEY_BYTES else None

@@ -1,0 +1,36 @@
+"""Slow answers, kept for a while: folders' sizes, the doctor's findings."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class CachedResult(Generic[T]):
+    """Computed in a thread, once for all who ask. While there is an older answer nobody waits for the next one."""
+
+    def __init__(self, compute: Callable[[], T], seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._compute, self._seconds, self._now = compute, seconds, now
+        self._task: asyncio.Task[T] | None = None
+        self._at = float("-inf")
+        self.last: T | None = None
+
+    @property
+    def old(self) -> bool:
+        return self._now() - self._at >= self._seconds
+
+    async def get(self, fresh: bool = False) -> T:
+        """fresh: wait for one that is made now."""
+        if (fresh or self.old) and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._look())
+        if self.last is not None and not fresh:
+            return self.last
+        assert self._task is not None
+        return await asyncio.shield(self._task)
+
+    async def _look(self) -> T:
+        self.last = await asyncio.to_thread(self._compute)
+        self._at = self._now()
+        return self.last

@@ -1,0 +1,77 @@
+"""What the routes share, and how jobs and machine look to those who may see them."""
+
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from ..doctor.checks import Doctor
+from ..models.registry import folder_size
+from ..presets import LivePresets, Presets
+from ..queue.jobs import Jobs
+from ..queue.types import Event, Job
+from ..settings import Settings
+from .auth.logins import Logins
+from .auth.middleware import Guard
+from .cached import CachedResult
+from .error_response import in_each_language
+from .live import Live
+from .model_checks import ModelChecks
+from .page_state import machine_json
+from .redact import without_paths
+from .serializers import event_json, job_json
+from .uploads.api_uploads import ApiUploads
+from .uploads.photos import Photos
+
+KEPT_SECONDS = 60.0
+"""How old the sizes of folders and the doctor's findings may be: thousands of folders take a second to walk."""
+
+
+class Studio:
+    """Found in `request.app.state.studio`. `guard` stands before the routes `app` and is what a server serves.
+
+    Only the machine's owner is shown where things lie: for other logins sentences hold no folders.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, logins: Logins, host: str) -> None:
+        self.settings, self.logins = settings, logins
+        self.live_presets = LivePresets(settings)
+        self.jobs = Jobs(settings)
+        self.photos = Photos(settings)
+        self.api_uploads = ApiUploads(settings)
+        self.guard = Guard(app, logins, host)
+        self.live = Live(self.jobs, self)
+        self.model_checks = ModelChecks(settings)
+        self.sizes = CachedResult(self._folder_sizes, KEPT_SECONDS)
+        self.findings = CachedResult(lambda: Doctor(self.settings).run(), KEPT_SECONDS)
+
+    @property
+    def presets(self) -> Presets:
+        """As they are now: a model may be added by the command line meanwhile."""
+        return self.live_presets.now()
+
+    def job(self, job: Job) -> dict[str, Any]:
+        """As its own login sees it."""
+        shown = job_json(job, self.presets)
+        return shown | {key: self.plain(job.owner, shown[key]) for key in ("error", "diagnosis", "warnings")}
+
+    def event(self, job: Job, event: Event) -> list[Any]:
+        *facts, text = event_json(event)
+        return [*facts, text if event.kind == "watch" else self.plain(job.owner, text)]
+
+    def machine(self, owner: str | None) -> dict[str, Any]:
+        """owner: the login that sees it, None on a page without logins. notice: by language."""
+        shown = machine_json(self.jobs, self.logins.sees(owner), self.logins.owns_machine(owner or ""))
+        return shown | {"notice": self.plain(owner, in_each_language(shown["notice"]))}
+
+    def _folder_sizes(self) -> dict[str, int]:
+        return {"jobs": folder_size(self.settings.jobs_dir), "models": folder_size(self.settings.models)}
+
+    def plain(self, user: str | None, said: Any) -> Any:
+        """What is said to a login: a sentence, or many in lists and dictionaries."""
+        if self.logins.owns_machine(user or ""):
+            return said
+        if isinstance(said, dict):
+            return {key: self.plain(user, one) for key, one in said.items()}
+        if isinstance(said, list):
+            return [self.plain(user, one) for one in said]
+        return without_paths(said, self.settings) if isinstance(said, str) else said

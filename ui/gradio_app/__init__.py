@@ -1,0 +1,1 @@
+"""The Gradio endpoints and how they are mounted."""

@@ -1,0 +1,235 @@
+"""The Gradio Blocks app: the page, and named endpoints for `gradio_client`.
+
+The page's content is one `gr.HTML` component with markup, style and scripts of its own (static/). It follows jobs
+through `/studio/events` instead of Gradio's generators: see `live.py` for why, docs/decisions.md for the figures.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.routing import Mount
+
+from ...errors import BadInput, FanslymotionError
+from ...messages import msg
+from ...models.find import default_model
+from ...pipeline.media.photo.load import MAX_BYTES
+from ..api.job_routes import JOB_ID, MOST_WAITING
+from ..api.requests import to_request
+from ..auth.middleware import USER, is_https
+from ..context import Studio
+from ..error_response import UNKNOWN
+from ..uploads.photos import clean_name
+from .door import Endpoint, GradioDoor
+from .fast_import import Base
+from .fast_import import gradio as gr
+from .uploads_only import take_plain_inputs
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+STYLES = ("base", "create", "job", "lists", "shell")
+HEAD = "\n".join(
+    [
+        '<meta name="color-scheme" content="light dark">',
+        '<link rel="icon" type="image/svg+xml" href="/studio/static/icon.svg">',
+        *(f'<link rel="stylesheet" href="/studio/static/{name}.css">' for name in STYLES),
+        '<script src="/studio/static/theme.js"></script>',
+        '<script type="module" src="/studio/static/main.js"></script>',
+    ]
+)
+FONTS = ("system-ui", "Segoe UI", "Roboto", "sans-serif")
+LONGEST_SHOWN = 80
+"""Characters of a wrong value that its refusal shows."""
+THEME = Base(font=FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
+"""Names of fonts, not Gradio's web fonts: the page asks no other server for anything."""
+
+
+def mount_blocks(app: FastAPI, studio: Studio) -> None:
+    """Add Gradio's page and API behind the app's own routes."""
+    blocks = build_blocks(studio)
+    take_plain_inputs(blocks)
+    gr.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        auth_dependency=lambda request: request.scope.get(USER) if studio.logins.required else "local",
+        max_file_size=MAX_BYTES,
+        show_error=False,  # only `gr.Error`, our own sentences, are told
+        ssr_mode=False,
+        run_history=False,
+        enable_monitoring=False,
+        footer_links=[],
+        theme=THEME,
+        head=HEAD,
+    )
+    mounted = app.routes[-1]
+    assert isinstance(mounted, Mount)
+    mounted.app = GradioDoor(mounted.app, blocks._queue, _endpoints(blocks))
+
+
+def build_blocks(studio: Studio) -> gr.Blocks:
+    """The page, and the endpoints `generate` (gives a job's id), `job` (its state), `cancel` (ends it)."""
+    jobs = studio.jobs
+
+    def owner(request: gr.Request) -> str | None:
+        return request.username if studio.logins.required else None
+
+    def in_words(function: Callable[..., Any]) -> Callable[..., Any]:
+        """Errors meant for people reach the caller as their sentence; Gradio passes on only its own kind.
+
+        Of any other the caller learns only that there was one: its text may name what is on this machine.
+        """
+
+        def said(request: gr.Request, error: FanslymotionError) -> gr.Error:
+            return gr.Error(studio.plain(owner(request), str(error)), print_exception=False)
+
+        def unknown(error: Exception) -> gr.Error:
+            log.error("the endpoint %s failed", function.__name__, exc_info=error)
+            return gr.Error(UNKNOWN, print_exception=False)
+
+        @wraps(function)
+        def speaking(request: gr.Request, *args: Any) -> Any:
+            try:
+                return function(request, *args)
+            except FanslymotionError as e:
+                raise said(request, e) from e
+            except Exception as e:
+                raise unknown(e) from e
+
+        @wraps(function)
+        async def speaking_later(request: gr.Request, *args: Any) -> Any:
+            try:
+                return await function(request, *args)
+            except FanslymotionError as e:
+                raise said(request, e) from e
+            except Exception as e:
+                raise unknown(e) from e
+
+        return speaking_later if inspect.iscoroutinefunction(function) else speaking
+
+    async def generate(
+        request: gr.Request,
+        photo: str | None,
+        resolution: str,
+        seconds: float,
+        quality: str,
+        model: str,
+        fit: str,
+        seed: float | None = None,
+        motion: float | None = None,
+        steps: float | None = None,
+        noise: float | None = None,
+        fps: float | None = None,
+        detail: bool = True,
+        upscaler: str | None = None,
+    ) -> str:
+        """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own."""
+        if photo is None:
+            raise BadInput(msg("no photo was given; pass photo=handle_file('photo.jpg')"))
+        wanted = to_request(
+            {
+                "resolution": resolution,
+                "seconds": _whole("seconds", seconds),
+                "quality": quality,
+                "model": model,
+                "seed": _whole("seed", seed),
+                "motion_bucket_id": _whole("motion", motion),
+                "steps": _whole("steps", steps),
+                "noise_aug_strength": noise,
+                "fps": _whole("fps", fps),
+                "fit": fit,
+                "detail": detail,
+                "upscaler": upscaler or None,
+            },
+            studio.presets,
+            default_model(studio.presets, studio.settings),
+        )
+        mine = owner(request)
+        upload_id, _, name = photo.partition("/")
+        path = studio.api_uploads.find(upload_id, mine or "")
+        limit = MOST_WAITING if mine is not None else None
+        normal = await studio.photos.add(path, clean_name(name), mine or "")
+        try:
+            submit = partial(jobs.submit, name=normal.name, owner=normal.owner, limit=limit)
+            return (await asyncio.to_thread(submit, normal.path, wanted)).id
+        finally:
+            studio.photos.remove(normal)
+
+    def job(request: gr.Request, job_id: str) -> dict[str, Any]:
+        """The state of a job: status, stage, step, fraction, eta_seconds, error, and the video's address when done."""
+        found = jobs.get(_job_id(job_id), studio.logins.sees(owner(request)))
+        return _with_addresses(studio.job(found), request)
+
+    def cancel(request: gr.Request, job_id: str) -> dict[str, Any]:
+        """Ask a job to end, and return its state."""
+        found = jobs.cancel(_job_id(job_id), studio.logins.sees(owner(request)))
+        return _with_addresses(studio.job(found), request)
+
+    with gr.Blocks(title="fanslymotion", analytics_enabled=False) as blocks:
+        gr.HTML((STATIC / "page.html").read_text(encoding="utf-8"), padding=False, apply_default_css=False)
+        with gr.Column(visible=False):  # what the endpoints take and give; the page itself has its own routes
+            photo = gr.File(label="photo", type="filepath")
+            choices = [
+                gr.Textbox("480p", label="resolution"),
+                gr.Number(6, label="seconds"),
+                gr.Textbox("standard", label="quality"),
+                gr.Textbox("", label="model"),
+                gr.Textbox("crop", label="fit"),
+                *(gr.Number(None, label=label) for label in ("seed", "motion", "steps", "noise", "fps")),
+                gr.Checkbox(True, label="detail"),
+                gr.Textbox("", label="upscaler"),
+            ]
+            job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
+            never = {"queue": True, "concurrency_limit": None}
+            gr.Button("generate").click(in_words(generate), [photo, *choices], job_id, api_name="generate", **never)
+            gr.Button("job").click(in_words(job), job_id, state, api_name="job", **never)
+            gr.Button("cancel").click(in_words(cancel), job_id, state, api_name="cancel", **never)
+    return blocks
+
+
+def _endpoints(blocks: gr.Blocks) -> dict[str, Endpoint]:
+    """Of the functions above, by name."""
+    found = {}
+    for number, fn in blocks.fns.items():
+        parameters = blocks.get_api_info()["named_endpoints"][f"/{fn.api_name}"]["parameters"]
+        names = [one["parameter_name"] for one in parameters]
+        required = [one["parameter_name"] for one in parameters if not one.get("parameter_has_default")]
+        found[str(fn.api_name)] = (number, names, required)
+    return found
+
+
+def _whole(name: str, value: float | None) -> int | None:
+    """Gradio's numbers are floats."""
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
+        return int(value)
+    raise BadInput(msg("{name} is {value!r}; it must be a whole number", name=name, value=str(value)[:LONGEST_SHOWN]))
+
+
+def _job_id(value: Any) -> str:
+    if not isinstance(value, str) or not JOB_ID.fullmatch(value):
+        raise BadInput(msg("job_id is not one that generate has returned"))
+    return value
+
+
+def _with_addresses(state: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+    """Addresses with the host that the caller used."""
+    base = _base(request.request)
+    video = state["video"]
+    if video:
+        state["video"] = {**video, "url": base + video["url"], "download": base + video["download"]}
+    return state
+
+
+def _base(request: Request | None) -> str:
+    if request is None:
+        return ""
+    scheme = "https" if is_https(request.headers, request.url.scheme) else "http"
+    return str(request.base_url.replace(scheme=scheme)).rstrip("/").removesuffix("/gradio_api")

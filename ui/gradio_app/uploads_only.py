@@ -1,0 +1,44 @@
+"""Gradio's endpoints take words, numbers and the identifiers of uploads; nothing that Gradio itself would open.
+
+Gradio's own preprocessing copies every file that a request names, in any component, into a cache, and fetches addresses
+of the web (`processing_utils.async_move_files_to_cache`). Here it does not run at all: the functions get what the
+request holds, once its kinds are checked, and check the values themselves.
+"""
+
+from typing import Any
+
+from ..uploads.api_uploads import NOT_UPLOADED
+from .fast_import import gradio as gr
+
+WRONG_COUNT = "this endpoint takes {} values; {} came"
+WRONG_KIND = "the value of {} must be a word or a number"
+
+
+def take_plain_inputs(blocks: gr.Blocks) -> None:
+    """Put our check in the place of Gradio's preprocessing."""
+
+    async def checked(block_fn: Any, inputs: Any, state: Any, explicit_call: bool = False) -> list[Any]:
+        wanted = block_fn.inputs
+        if not isinstance(inputs, list) or len(inputs) != len(wanted):
+            count = len(inputs) if isinstance(inputs, list) else 0
+            raise gr.Error(WRONG_COUNT.format(len(wanted), count), print_exception=False)
+        return [_plain(block, value) for block, value in zip(wanted, inputs, strict=True)]
+
+    blocks.preprocess_data = checked
+
+
+def _plain(block: Any, value: Any) -> Any:
+    if isinstance(block, gr.File):
+        return _named_upload(value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise gr.Error(WRONG_KIND.format(block.label), print_exception=False)
+
+
+def _named_upload(value: Any) -> str | None:
+    """The identifier of an upload, as it was named; whose it is, is looked at where the caller is known."""
+    if value is None:
+        return None
+    if isinstance(value, dict) and isinstance(value.get("path"), str):
+        return value["path"]
+    raise gr.Error(NOT_UPLOADED, print_exception=False)

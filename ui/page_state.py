@@ -1,0 +1,40 @@
+"""The state of the whole place as every page shows it: workers, the line, what runs."""
+
+from typing import Any
+
+from ..queue.jobs import Jobs
+from ..queue.store.listing import Owner
+from ..queue.types import Job, Status, representative_workers
+from .serializers import worker_json
+
+MOST_ACTIVE = 200
+ACTIVE = (Status.RUNNING, Status.QUEUED)
+
+
+def machine_json(jobs: Jobs, owner: Owner, owns: bool = True) -> dict[str, Any]:
+    """owner: whose jobs are told, None = all; of other people's only the number is. owns: the machine is theirs."""
+    active = jobs.list(owner=owner, statuses=ACTIVE, limit=MOST_ACTIVE)
+    mine = {job.id for job in active}
+    workers = [worker_json(worker, mine, owns) for worker in representative_workers(jobs.workers())]
+    return {
+        "workers": workers,
+        "active": [active_json(job) for job in active],
+        "waiting": jobs.count(statuses=(Status.QUEUED,)),
+        "paused": jobs.paused,
+        "notice": jobs.notice,
+    }
+
+
+def active_json(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "name": job.name,
+        "status": job.status.value,
+        "cancelling": job.cancelling,
+        "place": job.place,
+        "stage": job.stage,
+        "fraction": round(job.fraction, 3),
+        "eta_seconds": job.eta_seconds,
+        "attempt": job.attempt,
+        "settings": {key: getattr(job.request, key) for key in ("resolution", "seconds", "quality", "model")},
+    }

@@ -1,0 +1,235 @@
+"""Jobs, workers and presets as the JSON that the page and the API see: no paths, nothing of other people."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ..doctor.diagnosis import big_values, diagnose, say_fault
+from ..errors import FanslymotionError
+from ..messages import LANGUAGES, msg, texts
+from ..models.find import preset_folder, require_model
+from ..pipeline.families.base import MemoryPlan
+from ..pipeline.families.svd.cost import forecast
+from ..pipeline.media.sizes import output_size
+from ..pipeline.media.upscale.files import check_upscaler
+from ..pipeline.progress import loading_part
+from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
+from ..queue.crash_diagnosis import PREFIX
+from ..queue.store.rows import photo_of
+from ..queue.types import Event, Job, WorkerInfo
+from ..settings import Settings
+from .error_response import all_in_each_language, in_each_language
+
+ROUTES = "/studio"
+NOT_HERE = msg("This model is not on this machine; whoever owns the machine can download it.")
+UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can download it.")
+
+
+def job_json(job: Job, presets: Presets) -> dict[str, Any]:
+    """All that a view needs. Times in Unix seconds, sizes in pixels, `fraction` 0..1; part: what is being loaded."""
+    request = job.request
+    return {
+        "id": job.id,
+        "name": job.name,
+        "status": job.status.value,
+        "cancelling": job.cancelling,
+        "attempt": job.attempt,
+        "created": job.created,
+        "started": job.started,
+        "finished": job.finished,
+        "place": job.place,
+        "stage": job.stage,
+        "step": job.step,
+        "steps": job.steps,
+        "part": loading_part(job.stage, job.step),
+        "window": job.window,
+        "windows": job.windows,
+        "fraction": round(job.fraction, 4),
+        "eta_seconds": job.eta_seconds,
+        "revision": job.revision,
+        "preview": preview_url(job),
+        "photo": f"{ROUTES}/jobs/{job.id}/photo",
+        "poster": f"{ROUTES}/jobs/{job.id}/poster",
+        "settings": request.to_json(),
+        "expected": expected_size(job, presets),
+        "licence": licence_json(presets.models.get(request.model)),
+        "error": job.error,
+        "diagnosis": diagnosis_json(job, presets),
+        "warnings": all_in_each_language(job.warnings),
+        "favourite": job.favourite,
+        "video": video_json(job),
+    }
+
+
+def diagnosis_json(job: Job, presets: Presets) -> dict[str, Any] | None:
+    """By language, so that a page that switches needs not ask again."""
+    found = diagnose(job, presets)
+    return {language: found.say(language) for language in LANGUAGES} if found else None
+
+
+def preview_url(job: Job) -> str:
+    """The version makes each preview its own address, which the browser may keep."""
+    return f"{ROUTES}/jobs/{job.id}/preview?v={job.preview_version}" if job.preview_version else ""
+
+
+def video_json(job: Job) -> dict[str, Any] | None:
+    if job.video is None:
+        return None
+    return {
+        "url": f"{ROUTES}/jobs/{job.id}/video",
+        "download": f"{ROUTES}/jobs/{job.id}/video?download=1",
+        "still": f"{ROUTES}/jobs/{job.id}/still",
+        "width": job.width,
+        "height": job.height,
+        "frames": job.frames,
+        "fps": job.fps,
+    }
+
+
+def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
+    """Pixels, frames and frame rate of the clip to come; None when a preset is gone since."""
+    request = job.request
+    resolution = presets.resolutions.get(request.resolution)
+    duration = next((d for d in presets.durations.values() if d.seconds == request.seconds), None)
+    quality = presets.qualities.get(request.quality)
+    if resolution is None or duration is None or quality is None:
+        return None
+    width, height = output_size(_photo_size(photo_of(job.folder)), resolution)
+    factor = quality.interpolation
+    return {"width": width, "height": height, "frames": duration.frames * factor, "fps": duration.fps * factor}
+
+
+@lru_cache(maxsize=4096)
+def _photo_size(path: Path) -> tuple[int, int]:
+    """Pixels, from the file's header. A job's photo never changes; one that is gone counts as 16:9."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return image.size
+    except OSError:
+        return 16, 9
+
+
+def event_json(event: Event) -> list[Any]:
+    """[id, time, kind, level, text]: short, for there are many. A fault's text is what it says, by language."""
+    text: Any = event.text
+    if event.kind == "fault":
+        text = {language: say_fault(event, language) for language in LANGUAGES}
+    return [event.id, round(event.time, 3), event.kind, event.level, text]
+
+
+def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[str, Any]:
+    """mine: ids of one's own running jobs. Which other job runs, and what a worker wrote about it before it died, is
+    for the machine's owner (owns); everybody else reads the likely cause alone. cause: of a crash, by language.
+    """
+    crashed = worker.state == "crashed"
+    last_output = worker.last_output if owns else f"{PREFIX}{worker.cause}" if worker.cause else ""
+    return {
+        "id": worker.id,
+        "host": worker.host,
+        "pid": worker.pid,
+        "state": worker.state,
+        "alive": worker.alive,
+        "started": worker.started,
+        "device": worker.device,
+        "job": worker.job_id if owns or worker.job_id in mine else "",
+        "stage": worker.stage,
+        "last_output": last_output if crashed else "",
+        "cause": in_each_language(worker.cause if crashed else ""),
+        "restarts": worker.restarts,
+    }
+
+
+def fault_json(code: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the catalogue says about a fault, by language: `code`, `title`, `cause`, `fix`."""
+    return {language: {"code": code, **asdict(texts.fault(code, values, language))} for language in LANGUAGES}
+
+
+def plan_json(plan: MemoryPlan) -> dict[str, Any]:
+    """memory, total: bytes of VRAM, or of RAM on a CPU. shrunk: drawn smaller than asked for, to fit.
+
+    fault: what to say when these settings are big for the machine, by language, else None.
+    """
+    expected = forecast(plan)
+    big = plan.shrunk or not expected.fits
+    return {
+        "fault": fault_json("FM-MEM-004", big_values(plan)) if big else None,
+        "seconds": expected.seconds,
+        "device": plan.device,
+        "memory": expected.need,
+        "total": expected.total,
+        "width": plan.width,
+        "height": plan.height,
+        "shrunk": plan.shrunk,
+        "fits": expected.fits,
+    }
+
+
+def licence_json(model: HubPreset | None) -> dict[str, str] | None:
+    if model is None:
+        return None
+    licence = model.licence
+    return {"name": licence.name, "url": licence.url, "notice": licence.notice, "powered_by": licence.powered_by}
+
+
+def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
+    """What the form can offer: presets, and for each model whether its files are there. owns: the machine."""
+    durations = presets.durations.values()
+    return {
+        "resolutions": [{"name": r.name, "width": r.width, "height": r.height} for r in presets.resolutions.values()],
+        "durations": [{"seconds": d.seconds, "fps": d.fps} for d in durations],
+        "qualities": [
+            {"name": q.name, "label": q.label, "interpolation": q.interpolation, "advanced": q.advanced}
+            for q in presets.qualities.values()
+        ],
+        "models": [model_json(model, presets, settings, owns) for model in presets.models.values()],
+        "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
+    }
+
+
+def upscaler_json(upscaler: UpscalerPreset, settings: Settings, owns: bool) -> dict[str, Any]:
+    """missing: as a model's."""
+    missing = ""
+    try:
+        check_upscaler(upscaler, preset_folder(upscaler, settings))
+    except FanslymotionError as e:
+        missing = e.message if owns else UPSCALER_NOT_HERE
+    return {**_about(upscaler), "missing": in_each_language(missing) if missing else None}
+
+
+def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
+    """missing: why the model cannot be used now and what to do, by language, None when it can.
+
+    random: the untrained stand-in.
+    """
+    missing, random = "", False
+    try:
+        random = require_model(model.name, presets, settings).random
+    except FanslymotionError as e:
+        missing = e.message if owns else NOT_HERE
+    return {
+        **_about(model),
+        "demo": model.demo,
+        "random": random,
+        "missing": in_each_language(missing) if missing else None,
+        "width": model.width,
+        "height": model.height,
+        "frames": model.frames,
+        "sampling": model.sampling.model_dump(),
+    }
+
+
+def _about(preset: HubPreset) -> dict[str, Any]:
+    return {
+        "name": preset.name,
+        "label": preset.label,
+        "summary": {"en": preset.summary, "ru": preset.summary_ru or preset.summary},
+        "source": preset.source,
+        "repository": preset.repository,
+        "download_gb": preset.download_gb,
+        "gated": preset.gated,
+        "licence": licence_json(preset),
+    }

@@ -1,0 +1,1 @@
+"""Photos and files that a browser or a script sends."""

@@ -1,0 +1,108 @@
+"""Files that scripts upload for the endpoint `generate`. Each opens only for the login that uploaded it.
+
+Gradio's own upload cache belongs to nobody: its paths come back in a request, and any path is read that is named there
+(`processing_utils._check_allowed` does nothing until `blocks.launch()` was called, which a mounted app never does).
+A script gets an identifier here instead of a path, which is looked up in the folder of its own login.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from ...errors import BadInput, StoreError
+from ...messages import msg
+from ...settings import Settings
+from ..auth.identity import user_of
+from .photos import clean_name
+
+router = APIRouter()
+
+KEEP_SECONDS = 24 * 3600
+MOST_KEPT = 200
+"""Files of one login; the oldest go first."""
+MOST_FILES = 50
+"""Files, and other fields, of one request."""
+ID = re.compile(r"[0-9a-f]{32}")
+
+NOT_UPLOADED = msg("this file was not uploaded by this login; pass photo=handle_file('photo.jpg')")
+NOT_AN_UPLOAD = msg("no file was sent; send it as multipart/form-data in the field 'files'")
+
+
+class ApiUploads:
+    """`home/api-uploads/<login, hashed>/<identifier>`: the bytes as they came; nothing looks at them here."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.home / "api-uploads"
+
+    def add(self, source: BinaryIO, owner: str) -> str:
+        """Copy the file and return its identifier (32 hexadecimal digits). Raise StoreError when there is no room."""
+        upload_id, folder = secrets.token_hex(16), self._of(owner)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with open(folder / upload_id, "xb") as file:
+                shutil.copyfileobj(source, file)
+        except OSError as e:
+            (folder / upload_id).unlink(missing_ok=True)
+            raise StoreError(
+                msg("the file cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
+            ) from e
+        self._clean(folder)
+        return upload_id
+
+    def find(self, upload_id: str, owner: str) -> Path:
+        """Raise BadInput, with the same sentence in all cases, for anything but an identifier of this login."""
+        if ID.fullmatch(upload_id):
+            path = self._of(owner) / upload_id
+            with suppress(OSError):
+                if stat.S_ISREG(os.lstat(path).st_mode):
+                    return path
+        raise BadInput(NOT_UPLOADED)
+
+    def _of(self, owner: str) -> Path:
+        """A login may hold any letters, a folder's name may not."""
+        return self._folder / hashlib.sha256(owner.encode()).hexdigest()[:32]
+
+    def _clean(self, folder: Path) -> None:
+        """Remove what is older than a day, and this login's oldest beyond the limit."""
+        dated: list[tuple[float, Path]] = []
+        for path in self._folder.glob("*/*"):
+            with suppress(OSError):  # another request has removed it
+                dated.append((path.stat().st_mtime, path))
+        kept = 0
+        for modified, path in sorted(dated, reverse=True):
+            kept += path.parent == folder
+            if time.time() - modified > KEEP_SECONDS or (path.parent == folder and kept > MOST_KEPT):
+                path.unlink(missing_ok=True)
+
+
+@router.post("/gradio_api/upload")
+async def upload(request: Request) -> list[str]:
+    """In the place of Gradio's own route, with its form (`files`) and answer (one string a file, for `path`)."""
+    uploads: ApiUploads = request.app.state.studio.api_uploads
+
+    async def keep(file: UploadFile) -> str:
+        upload_id = await asyncio.to_thread(uploads.add, file.file, user_of(request))
+        return f"{upload_id}/{clean_name(file.filename or '')}"
+
+    try:
+        async with request.form(max_files=MOST_FILES, max_fields=MOST_FILES) as form:
+            files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
+            if not files:
+                raise BadInput(NOT_AN_UPLOAD)
+            return [await keep(file) for file in files]
+    except HTTPException as e:
+        if e.status_code != 400:
+            raise
+        raise BadInput(NOT_AN_UPLOAD) from e

@@ -1,0 +1,206 @@
+"""Photos on their way to a job: uploaded, normalised and shown, until the page has run for a day with them.
+
+No wall clock takes part: it may be set while somebody fills in the form. Which photo is older is said by a number.
+
+The browser gets an id, never a path. An id opens only for the login that uploaded it.
+"""
+
+import asyncio
+import json
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+
+from PIL import Image
+
+from ...errors import NotFound, StoreError
+from ...fs import make_folder, write_json, write_whole
+from ...messages import Message, msg
+from ...pipeline.media.photo.decode_memory import NeedsMemory
+from ...pipeline.media.photo.decode_process import Decoded, Decoder
+from ...pipeline.media.photo.load import jpeg_view
+from ...settings import Settings
+from .turns import Turns
+
+KEEP_SECONDS = 24 * 3600
+"""On this process's own monotonic clock, since it first saw the photo."""
+MOST_KEPT = 200
+"""Photos of one login; the oldest go first."""
+VIEW_SIDE = 1280
+"""Pixels of the longer side of the picture that the page shows."""
+POSTER_SIDE = 480
+PHOTO_AWAY = msg("this photo is not here any more; choose it again")
+DECODING_BYTES = (200_000_000, 740_000_000)
+"""What the processes may take that decode ordinary photos (up to about 20 megapixels) and large ones. Together they
+stay below a gigabyte; an ordinary photo never waits for somebody's large ones."""
+ID = re.compile(r"[0-9a-f]{32}")
+NAME_LENGTH = 120
+"""Characters of a name that are kept."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """width, height: of the normalised photo, in pixels. number: grows with uploads. notes: what the file lacks."""
+
+    id: str
+    name: str
+    owner: str
+    width: int
+    height: int
+    folder: Path
+    number: int = 0
+    notes: tuple[Message, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "photo.png"
+
+    @property
+    def view(self) -> Path:
+        return self.folder / "view.jpg"
+
+
+class Photos:
+    """The uploads of all logins. However many come at once, two are decoded at a time: an ordinary and a large one."""
+
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
+        self._folder = settings.home / "uploads"
+        self._now = now
+        self._lock = Lock()
+        self._seen: dict[str, float] = {}
+        """Folder's name: when this process first saw it."""
+        self._lanes = [(Turns(), Decoder(limit)) for limit in DECODING_BYTES]
+
+    async def add(self, source: Path, name: str, owner: str) -> Photo:
+        """Keep the photo of a file that this login may read. Raise BadInput when it is none; nothing is kept then."""
+        photo_id = secrets.token_hex(16)
+        photo = Photo(photo_id, name, owner, 0, 0, self._folder / photo_id)
+        try:
+            await asyncio.to_thread(make_folder, photo.folder)
+            found = await self._decode(source, photo)
+            photo = replace(photo, width=found.width, height=found.height, notes=found.notes)
+            photo = await asyncio.to_thread(self._describe, photo)
+        except OSError as e:
+            shutil.rmtree(photo.folder, ignore_errors=True)
+            raise StoreError(
+                msg("the photo cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
+            ) from e
+        except BaseException:
+            shutil.rmtree(photo.folder, ignore_errors=True)
+            raise
+        await asyncio.to_thread(self._clean, owner)
+        return photo
+
+    @contextmanager
+    def arrival(self, name: str = "photo") -> Iterator[Path]:
+        """Where a file is put while it comes in; on the disk, because many of them fill the memory, and so may /tmp."""
+        try:
+            make_folder(self._folder)
+            with tempfile.TemporaryDirectory(
+                dir=self._folder, prefix="arriving-", ignore_cleanup_errors=True
+            ) as folder:
+                yield Path(folder) / name
+        except OSError as e:  # while it is written, too
+            raise StoreError(
+                msg("the photo cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
+            ) from e
+
+    def remove(self, photo: Photo) -> None:
+        shutil.rmtree(photo.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        for _, decoder in self._lanes:
+            decoder.close()
+
+    async def _decode(self, source: Path, photo: Photo) -> Decoded:
+        ordinary, large = self._lanes
+        with suppress(NeedsMemory):
+            return await _decode_in_turn(*ordinary, source, photo)
+        return await _decode_in_turn(*large, source, photo)
+
+    def get(self, photo_id: str, owner: str) -> Photo:
+        """Raise NotFound for anything but an id of this login that is still kept."""
+        photo = self._read(photo_id) if ID.fullmatch(photo_id) else None
+        if photo is None or photo.owner != owner:
+            raise NotFound(PHOTO_AWAY)
+        return photo
+
+    def _read(self, photo_id: str) -> Photo | None:
+        folder = self._folder / photo_id
+        if folder.is_symlink() or any(path.is_symlink() for path in folder.glob("*")):
+            return None
+        try:
+            about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+            size = about["width"], about["height"]
+            notes = tuple(map(Message.from_json, about.get("notes", ())))
+            return Photo(photo_id, about["name"], about["owner"], *size, folder, about.get("number", 0), notes)
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _kept(self) -> list[Photo]:
+        return [photo for name in self._names() if (photo := self._read(name)) is not None]
+
+    def _names(self) -> list[str]:
+        try:
+            return [entry.name for entry in self._folder.iterdir()]
+        except OSError:
+            return []
+
+    def _clean(self, owner: str) -> None:
+        """Remove what was seen a day ago, and this login's oldest beyond the limit."""
+        with self._lock:
+            now = self._now()
+            self._seen = {name: self._seen.get(name, now) for name in self._names()}
+            gone = {name for name, seen in self._seen.items() if now - seen >= KEEP_SECONDS}
+        mine = sorted((photo for photo in self._kept() if photo.owner == owner), key=lambda photo: -photo.number)
+        for name in gone | {photo.id for photo in mine[MOST_KEPT:]}:
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def _describe(self, photo: Photo) -> Photo:
+        """Number the photo after all others, and write down what it is."""
+        with self._lock:
+            photo = replace(photo, number=1 + max((one.number for one in self._kept()), default=0))
+            about = {
+                "name": photo.name,
+                "owner": photo.owner,
+                "number": photo.number,
+                "notes": [note.to_json() for note in photo.notes],
+            }
+            write_json(photo.folder / "about.json", about | {"width": photo.width, "height": photo.height})
+        return photo
+
+
+async def _decode_in_turn(turns: Turns, decoder: Decoder, source: Path, photo: Photo) -> Decoded:
+    async with turns.turn(photo.owner):
+        return await asyncio.to_thread(decoder.run, source, photo.name, photo.path, photo.view, VIEW_SIDE)
+
+
+_posters = Lock()
+"""One picture at a time: a gallery asks for two dozen at once, and each takes some 50 MB."""
+
+
+def make_poster(photo: Path) -> Path:
+    """A small JPEG beside a job's photo, made once; it goes with the job's folder."""
+    poster = photo.with_name("poster.jpg")
+    if photo.is_symlink() or photo.parent.is_symlink():
+        raise NotFound(msg("there is no picture of this job"))
+    if not poster.is_file():
+        try:
+            with _posters, Image.open(photo, formats=("PNG",)) as image:
+                write_whole(poster, jpeg_view(image, POSTER_SIDE))
+        except OSError as e:
+            raise NotFound(msg("there is no picture of this job")) from e
+    return poster
+
+
+def clean_name(name: str) -> str:
+    """A photo's own name, for people: no folders, no control characters, of a bearable length."""
+    last = re.split(r"[\\/]", name)[-1]
+    return "".join(c for c in last if c.isprintable())[:NAME_LENGTH].strip() or "photo"
