@@ -1,14 +1,27 @@
-// Small helpers: make elements (text is always text, never markup), remember things, show numbers to people.
+// @ts-check
+// Small helpers: make elements (text is always text, never markup), find them, remember things, say things.
 
+/** @import { Child, Props } from "./types.d.ts" */
+
+/**
+ * Make an element. props: properties or attributes by name, listeners as `onclick`, `class`, and `data` for data-…
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Props} [props] those that are undefined, null or false are left out
+ * @param {...(Child | Child[])} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(props ?? {})) {
+  const own = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (element));
+  for (const [name, value] of Object.entries(props)) {
     if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "class") element.className = value;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    else if (name === "class") element.className = String(value);
     else if (name === "data") Object.assign(element.dataset, value);
-    else if (name in element && name !== "list" && name !== "form") element[name] = value;
-    else element.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : value);
+    else if (name in element && name !== "list" && name !== "form") own[name] = value;
+    else element.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : String(value));
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
   return element;
@@ -16,14 +29,23 @@ export function h(tag, props = {}, ...children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element of a drawing; `props` are attributes. */
+/**
+ * An element of a drawing; `props` are attributes.
+ *
+ * @template {keyof SVGElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number>} [props]
+ * @param {...Node} children
+ * @returns {SVGElementTagNameMap[K]}
+ */
 export function svg(tag, props = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(props)) element.setAttribute(name, value);
+  for (const [name, value] of Object.entries(props)) element.setAttribute(name, String(value));
   element.append(...children);
   return element;
 }
 
+/** @param {string} path one of ICONS */
 export function icon(path) {
   return svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path }));
 }
@@ -46,66 +68,105 @@ export const ICONS = {
   sliders: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
 };
 
-/** A listener that does nothing while its last `act()` is under way: a double click is one click. */
+/** @param {string} id of an element that the page always has; an Error where it has none */
+export function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no #${id}`);
+  return found;
+}
+
+/**
+ * The first element inside `root` that matches; an Error where none does.
+ *
+ * @template {string} S
+ * @param {ParentNode} root
+ * @param {S} selector
+ * @returns {S extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[S] : HTMLElement}
+ */
+export function find(root, selector) {
+  const found = root.querySelector(selector);
+  if (!found) throw new Error(`nothing matches ${selector}`);
+  return /** @type {any} */ (found);
+}
+
+/** @param {Element} list of elements that h() has made @returns {HTMLElement[]} */
+export function childrenOf(list) {
+  return /** @type {HTMLElement[]} */ ([...list.children]);
+}
+
+/**
+ * Make `list` show `wanted`, in this order. What is at its place already is not touched, so that it keeps its focus.
+ *
+ * @param {Element} list
+ * @param {Element[]} wanted
+ */
+export function arrange(list, wanted) {
+  for (const [at, element] of wanted.entries()) {
+    if (list.children[at] !== element) list.insertBefore(element, list.children[at] ?? null);
+  }
+}
+
+/** @param {Element} list @param {number} count so many of its elements stay */
+export function shorten(list, count) {
+  while (list.childElementCount > count) list.lastElementChild?.remove();
+}
+
+/**
+ * A listener that does nothing while its last `act()` is under way: a double click is one click.
+ *
+ * @param {() => unknown} act
+ */
 export function once(act) {
-  return async ({ currentTarget }) => {
-    if (currentTarget.hasAttribute("aria-busy")) return;
-    currentTarget.setAttribute("aria-busy", "true");
+  return async (/** @type {globalThis.Event} */ event) => {
+    const target = /** @type {Element} */ (event.currentTarget);
+    if (target.hasAttribute("aria-busy")) return;
+    target.setAttribute("aria-busy", "true");
     try {
       await act();
     } finally {
-      currentTarget.removeAttribute("aria-busy");
+      target.removeAttribute("aria-busy");
     }
   };
 }
 
-/** To what has taken the place of something that is gone, the page's content where nothing has: keyboards go on from there. */
+/**
+ * To what has taken the place of something that is gone, the page's content where nothing has: keyboards go on from there.
+ *
+ * @param {HTMLElement | null | undefined | false} element
+ */
 export function focusOn(element) {
   if (element) element.focus();
-  else document.getElementById("main").focus({ preventScroll: true });
+  else byId("main").focus({ preventScroll: true });
 }
 
-/** Set only what differs: streaming must not restart animations or move the page. */
+/** Set only what differs: streaming must not restart animations or move the page. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** @param {Element} element of HTML or of a drawing @param {boolean} visible */
 export function show(element, visible) {
-  if (element.hidden === visible) element.hidden = !visible;
+  const target = /** @type {HTMLElement} */ (element);
+  if (target.hidden === visible) target.hidden = !visible;
 }
 
-export function remember(key, value) {
-  try {
-    localStorage.setItem(`fanslymotion.${key}`, JSON.stringify(value));
-  } catch {
-    // private windows may refuse; remembering is a comfort only
-  }
-}
-
-export function recall(key, otherwise) {
-  try {
-    return JSON.parse(localStorage.getItem(`fanslymotion.${key}`)) ?? otherwise;
-  } catch {
-    return otherwise;
-  }
-}
-
+/** @param {string} text @param {"info" | "error"} [kind] */
 export function toast(text, kind = "info", ms = kind === "error" ? 9000 : 4500) {
   const box = h("div", { class: `toast ${kind}` }, text);
-  document.getElementById("toasts").append(box);
+  byId("toasts").append(box);
   setTimeout(() => box.remove(), ms);
   return box;
 }
 
-/** Into the clipboard; also on http://192.168…, where browsers hide navigator.clipboard. Whether it worked. */
+/** Into the clipboard; also on http://192.168…, where browsers hide navigator.clipboard. Whether it worked. @param {string} text */
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    const focused = document.activeElement;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const area = h("textarea", { value: text, class: "unseen", readOnly: true, "aria-hidden": true });
-    document.getElementById("studio").append(area);
+    byId("studio").append(area);
     area.select();
     const copied = document.execCommand("copy");
     area.remove();
@@ -114,6 +175,7 @@ export async function copyText(text) {
   }
 }
 
+/** Whether the system asks for less motion. */
 export function calm() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

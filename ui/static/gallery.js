@@ -1,40 +1,43 @@
-// Finished videos: posters that play under the pointer, loaded page by page, with delete and undo.
+// @ts-check
+// Finished videos, loaded page by page, with delete and undo.
 
-import { calm, focusOn, h, icon, ICONS, setText, show, toast } from "./dom.js";
-import { t, when } from "./i18n.js";
+import { t } from "./catalogue.js";
+import { childrenOf, find, focusOn, h, setText, show, toast } from "./dom.js";
+import { GalleryFilters } from "./gallery_filters.js";
+import { galleryQuery, narrowed } from "./gallery_query.js";
+import { anyLeft, newOnes } from "./job_words.js";
 import { call } from "./net.js";
-import { describe } from "./queue.js";
+import { tile } from "./tile.js";
 
-const PAGE = 24;
+/** @import { ActiveJob, FinishedJob, Hooks, Machine, Options } from "./types.d.ts" */
+
+/** @typedef {{ jobs: FinishedJob[], next: string }} FinishedPage */
+
 const UNDO_MS = 7000;
 
 export class GalleryView {
-  /** hooks: open(job id), use(settings) */
-  constructor(hooks) {
+  /** @param {HTMLElement} root @param {Options} options @param {Hooks} hooks */
+  constructor(root, options, hooks) {
     this.hooks = hooks;
+    this.visible = false;
+    /** @type {FinishedJob[]} */
     this.jobs = [];
+    /** @type {ActiveJob[]} */
     this.active = [];
+    /** @type {string | null} */
     this.next = null; // what the last page named as its end; null: nothing is known yet
     this.ended = false;
     this.failed = false;
-    this.filters = { text: "", model: "", resolution: "", days: "", favourite: false };
+    this.loading = false;
     this.asked = 0;
-    this.leaving = new Map();
-  }
-
-  build(root, options) {
-    this.root = root;
-    this.options = options;
+    /** @type {Map<string, { timer: number, box: HTMLElement }>} */
+    this.leaving = new Map(); // by job id: what is about to be deleted
     this.title = h("h2");
-    this.text = h("input", { type: "search", class: "small", oninput: () => this.filter("text", this.text.value.trim()) });
-    this.model = h("select", { class: "small", onchange: () => this.filter("model", this.model.value) });
-    this.resolution = h("select", { class: "small", onchange: () => this.filter("resolution", this.resolution.value) });
-    this.days = h("select", { class: "small", onchange: () => this.filter("days", this.days.value) });
-    this.starred = h("button", { type: "button", class: "plain small icon star", onclick: () => this.filter("favourite", !this.filters.favourite) }, icon(ICONS.star));
+    this.filters = new GalleryFilters(options, () => this.reload());
     this.grid = h("ul", { class: "gallery" });
     this.empty = h("p", { class: "nothing", hidden: true });
     this.more = h("button", { type: "button", class: "action more", onclick: () => this.load() });
-    root.append(h("div", { class: "list-head" }, this.title, h("div", { class: "filters" }, this.text, this.model, this.resolution, this.days, this.starred)), this.empty, this.grid, this.more);
+    root.append(h("div", { class: "list-head" }, this.title, this.filters.element), this.empty, this.grid, this.more);
     new IntersectionObserver((seen) => seen[0].isIntersecting && this.visible && !this.failed && this.load()).observe(this.more);
     window.addEventListener("pagehide", () => this.flush());
     document.addEventListener("language", () => this.label());
@@ -43,30 +46,19 @@ export class GalleryView {
 
   label() {
     setText(this.title, t("gallery.title"));
-    this.text.placeholder = t("gallery.search");
-    this.text.setAttribute("aria-label", t("gallery.search"));
-    const choices = (select, label, names) => {
-      const chosen = select.value;
-      select.setAttribute("aria-label", label);
-      select.replaceChildren(h("option", { value: "" }, label), ...names.map((name) => h("option", { value: name, selected: name === chosen }, name)));
-    };
-    choices(this.model, t("gallery.all_models"), this.options.models.map((model) => model.name));
-    choices(this.resolution, t("gallery.all_sizes"), this.options.resolutions.map((one) => one.name));
-    const since = this.days.value;
-    this.days.setAttribute("aria-label", t("gallery.days"));
-    this.days.replaceChildren(...["", "1", "7", "30"].map((days) => h("option", { value: days, selected: days === since }, t(`gallery.days_${days || "all"}`))));
-    for (const attribute of ["title", "aria-label"]) this.starred.setAttribute(attribute, t("gallery.favourites"));
+    this.filters.label();
     this.draw();
   }
 
+  /** @param {boolean} yes */
   shown(yes) {
     this.visible = yes;
     if (yes) this.reload();
   }
 
-  /** A job that is gone from the line may be a new video. */
+  /** A job that is gone from the line may be a new video. @param {Machine} state */
   machine({ active }) {
-    const left = this.active.some((job) => !active.find((other) => other.id === job.id));
+    const left = anyLeft(this.active, active);
     this.active = active;
     if (left && this.visible) this.renew();
   }
@@ -78,12 +70,17 @@ export class GalleryView {
     return this.load(true);
   }
 
+  /** @param {string} after @returns {Promise<FinishedPage>} */
+  ask(after) {
+    return call(`/studio/jobs?${galleryQuery(this.filters.values, after, Date.now() / 1000)}`);
+  }
+
   async load(anew = this.next === null) {
     if ((this.loading && !anew) || this.ended) return;
     this.loading = true;
     const asked = (this.asked += 1);
     try {
-      const found = await call(`/studio/jobs?${this.query(anew ? "" : this.next)}`);
+      const found = await this.ask(anew ? "" : this.next ?? "");
       if (asked !== this.asked) return; // another filter has been chosen meanwhile
       if (anew) {
         this.jobs = [];
@@ -109,21 +106,13 @@ export class GalleryView {
   async renew() {
     if (this.loading || this.next === null) return this.reload();
     const { asked } = this;
-    const found = await call(`/studio/jobs?${this.query("")}`).catch(() => null); // the banner says what is wrong
+    const found = await this.ask("").catch(() => null); // the banner says what is wrong
     if (!found || asked !== this.asked) return;
-    const fresh = found.jobs.filter((job) => !this.jobs.some((known) => known.id === job.id));
+    const fresh = newOnes(found.jobs, this.jobs);
     if (found.next && fresh.length === found.jobs.length) return this.reload(); // more than a page of them
     this.jobs.unshift(...fresh);
     this.grid.prepend(...fresh.map((job) => this.tile(job)));
     this.sift();
-  }
-
-  /** after: what the last page named as its end, so that a video that is finished meanwhile moves no page. */
-  query(after) {
-    const { text, model, resolution, days, favourite } = this.filters;
-    const query = new URLSearchParams({ kind: "done", after, limit: PAGE, text, model, resolution, favourite });
-    if (days) query.set("since", Math.floor(Date.now() / 1000 - days * 86400));
-    return query;
   }
 
   draw() {
@@ -131,93 +120,51 @@ export class GalleryView {
     this.sift();
   }
 
-  filter(key, value) {
-    this.filters[key] = value;
-    this.starred.setAttribute("aria-pressed", this.filters.favourite);
-    clearTimeout(this.typing);
-    this.typing = setTimeout(() => this.reload(), key === "text" ? 250 : 0);
+  /** @param {FinishedJob} job */
+  tile(job) {
+    return tile(job, { use: () => this.hooks.use(job.settings), remove: () => this.remove(job) });
   }
 
   /** Hides what is about to be deleted, and says so when nothing is left. */
   sift() {
-    let count = 0;
-    for (const [at, tile] of [...this.grid.children].entries()) {
-      const stays = !this.leaving.has(this.jobs[at].id);
-      show(tile, stays);
-      count += stays;
-    }
-    const narrowed = Object.values(this.filters).some(Boolean);
-    setText(this.empty, t(narrowed ? "gallery.nothing" : "gallery.empty"));
-    show(this.empty, count === 0 && this.ended);
+    const tiles = childrenOf(this.grid);
+    for (const [at, one] of tiles.entries()) show(one, !this.leaving.has(this.jobs[at].id));
+    setText(this.empty, t(narrowed(this.filters.values) ? "gallery.nothing" : "gallery.empty"));
+    show(this.empty, this.ended && tiles.every((one) => one.hidden));
     setText(this.more, t(this.failed ? "action.again" : "gallery.more"));
     show(this.more, this.failed || Boolean(this.next));
   }
 
-  tile(job) {
-    const picture = h("img", { src: job.video.still, alt: "", loading: "lazy", width: job.video.width, height: job.video.height });
-    const open = h("a", { class: "cover", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, "aria-label": job.name }, picture);
-    const play = () => {
-      if (open.querySelector("video") || calm()) return;
-      const video = h("video", { src: job.video.url, muted: true, loop: true, playsInline: true, autoplay: true });
-      video.muted = true;
-      open.append(video);
-    };
-    const stop = () => open.querySelector("video")?.remove();
-    const act = (name, path, action) => h("button", { type: "button", class: "chip", title: t(`action.${name}`), "aria-label": `${t(`action.${name}`)}: ${job.name}`, onclick: action }, icon(path));
-    return h("li", { class: "tile", data: { id: job.id }, onpointerenter: play, onpointerleave: stop, onfocusin: play, onfocusout: stop }, open,
-      h("div", { class: "over-tools" },
-        h("a", { class: "chip", href: job.video.download, title: t("action.download"), "aria-label": `${t("action.download")}: ${job.name}` }, icon(ICONS.download)),
-        this.star(job),
-        act("use", ICONS.sliders, () => this.hooks.use(job.settings)),
-        act("delete", ICONS.trash, () => this.remove(job))),
-      h("div", { class: "tile-words" }, h("b", {}, job.name), h("span", { class: "facts" }, describe(job.settings)), h("span", { class: "facts" }, when(job.finished))));
-  }
-
-  star(job) {
-    const button = h("button", { type: "button", class: "chip star", onclick: async () => {
-      try {
-        Object.assign(job, await call(`/studio/jobs/${job.id}/favourite`, { method: "POST", body: { favourite: !job.favourite } }));
-        label();
-      } catch (refusal) {
-        toast(refusal.message, "error");
-      }
-    } }, icon(ICONS.star));
-    const label = () => {
-      button.setAttribute("aria-pressed", job.favourite);
-      button.title = t("action.favourite");
-      button.setAttribute("aria-label", `${t("action.favourite")}: ${job.name}`);
-    };
-    label();
-    return button;
-  }
-
-  /** Gone from sight at once, from the disk only when nobody has called it back, here or from another view. */
+  /** Gone from sight at once, from the disk only when nobody has called it back, here or from another view. @param {FinishedJob} job */
   remove(job) {
     const box = toast(t("gallery.deleted", { name: job.name }), "info", UNDO_MS);
     const timer = setTimeout(() => this.finish(job.id), UNDO_MS);
     box.append(" ", h("button", { type: "button", class: "link", onclick: () => this.undo(job.id) }, t("gallery.undo")));
     this.leaving.set(job.id, { timer, box });
-    const tiles = [...this.grid.children];
+    const tiles = childrenOf(this.grid);
     const at = this.jobs.indexOf(job);
     this.sift();
-    const next = [...tiles.slice(at), ...tiles.slice(0, at).reverse()].find((tile) => !tile.hidden);
-    focusOn(next?.querySelector(".over-tools .chip:last-child"));
+    const next = [...tiles.slice(at), ...tiles.slice(0, at).reverse()].find((one) => !one.hidden);
+    focusOn(next && find(next, ".over-tools .chip:last-child"));
   }
 
+  /** @param {string} id */
   undo(id) {
     this.decided(id);
     this.sift();
-    focusOn(this.visible && this.grid.querySelector(`[data-id="${id}"] .cover`));
+    const back = childrenOf(this.grid).find((one) => one.dataset.id === id);
+    focusOn(this.visible && back && find(back, ".cover"));
   }
 
-  /** Whatever was decided: there is nothing to be called back any more. */
+  /** Whatever was decided: there is nothing to be called back any more. @param {string} id */
   decided(id) {
-    const { timer, box } = this.leaving.get(id);
-    clearTimeout(timer);
-    box.remove();
+    const left = this.leaving.get(id);
+    clearTimeout(left?.timer);
+    left?.box.remove();
     this.leaving.delete(id);
   }
 
+  /** @param {string} id */
   finish(id) {
     this.decided(id);
     const at = this.jobs.findIndex((job) => job.id === id);

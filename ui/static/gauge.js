@@ -1,7 +1,12 @@
+// @ts-check
 // How busy graphics card (or processor) and memory are, over a job's stages; and the word when a card idles.
 
+import { language, t } from "./catalogue.js";
 import { h, setText, show, svg } from "./dom.js";
-import { language, memory, number, t } from "./i18n.js";
+import { memory, number } from "./format.js";
+import { line, loadOf, memoryOf, scale, stretches } from "./graph.js";
+
+/** @import { Event as JobEvent, Faults, Sample } from "./types.d.ts" */
 
 const WIDTH = 600;
 const HEIGHT = 60;
@@ -19,6 +24,11 @@ export class Gauge {
     this.element = h("div", { class: "gauge", hidden: true }, h("div", { class: "gauge-head" }, this.words,
       h("span", { class: "legend" }, this.loadName = h("span", { class: "load-name" }), this.memoryName = h("span", { class: "memory-name" }))),
       this.graph, this.fault);
+    /** @type {Faults | null} */
+    this.said = null;
+    this.last = 0;
+    /** @type {Sample[]} */
+    this.samples = [];
     this.clear();
   }
 
@@ -45,15 +55,16 @@ export class Gauge {
     this.drawFault();
   }
 
-  /** events: [id, time, kind, level, text] each, in order, of every kind; those already taken are skipped. */
+  /** In order, of every kind; those already taken are skipped. @param {JobEvent[]} events */
   add(events) {
     let fresh = false;
-    for (const [id, time, kind, , text] of events) {
+    for (const event of events) {
+      const [id, time] = event;
       if (id <= this.last) continue;
       this.last = id;
-      if (kind === "fault") this.said = text;
-      if (kind !== "watch") continue;
-      this.samples.push({ time, ...JSON.parse(text) });
+      if (event[2] === "fault") this.said = event[4];
+      if (event[2] !== "watch") continue;
+      this.samples.push({ time, ...JSON.parse(event[4]) });
       fresh = true;
     }
     this.samples.splice(0, this.samples.length - MOST);
@@ -61,7 +72,7 @@ export class Gauge {
     this.drawFault();
   }
 
-  /** All of them at once: {time, device, name, load, used, total, temperature, stage} each. */
+  /** All of them at once. @param {Sample[]} samples oldest first */
   set(samples) {
     this.samples = samples;
     for (const path of [this.area, this.load, this.memory]) path.setAttribute("d", "");
@@ -71,37 +82,27 @@ export class Gauge {
 
   draw() {
     const { samples } = this;
-    const begin = samples[0].time;
-    const span = Math.max(10, samples.at(-1).time - begin);
-    const x = (sample) => (WIDTH * (sample.time - begin)) / span;
-    const line = (value) => samples.map((one, i) => `${i ? "L" : "M"}${x(one).toFixed(1)} ${(HEIGHT * (1 - value(one))).toFixed(1)}`).join("");
-    const load = line((one) => (one.load ?? 0) / 100);
+    const last = samples[samples.length - 1];
+    const x = scale(samples, WIDTH);
+    const load = line(samples, x, loadOf, HEIGHT);
     this.load.setAttribute("d", load);
-    this.area.setAttribute("d", `${load}L${x(samples.at(-1)).toFixed(1)} ${HEIGHT}L0 ${HEIGHT}Z`);
-    this.memory.setAttribute("d", line((one) => (one.total ? one.used / one.total : 0)));
+    this.area.setAttribute("d", `${load}L${x(last).toFixed(1)} ${HEIGHT}L0 ${HEIGHT}Z`);
+    this.memory.setAttribute("d", line(samples, x, memoryOf, HEIGHT));
     this.drawBands(x);
-    this.say(samples.at(-1));
+    this.say(last);
     show(this.element, true);
   }
 
-  /** One shaded band for every other stretch of one stage. */
+  /** One shaded band for every other stretch of one stage. @param {(sample: Sample) => number} x */
   drawBands(x) {
-    const stretches = [];
-    for (const one of this.samples) {
-      const before = stretches.at(-1);
-      if (before?.stage === one.stage) before.end = one;
-      else {
-        if (before) before.end = one;
-        stretches.push({ stage: one.stage, begin: one, end: one });
-      }
-    }
-    this.bands.replaceChildren(...stretches.filter((_, i) => i % 2).map(({ stage, begin, end }) => {
+    this.bands.replaceChildren(...stretches(this.samples).filter((_, i) => i % 2).map(({ stage, begin, end }) => {
       const title = svg("title");
       title.textContent = t(stage ? `stage.${stage}` : "now.starting");
       return svg("rect", { x: x(begin).toFixed(1), y: 0, width: Math.max(1, x(end) - x(begin)).toFixed(1), height: HEIGHT }, title);
     }));
   }
 
+  /** @param {Sample} sample */
   say({ device, name, load, used, total, temperature }) {
     const parts = [];
     if (load !== null) parts.push(`${number(load)} %`);
@@ -110,6 +111,7 @@ export class Gauge {
     this.tell(`${t(`gauge.${device}`)}${name ? ` ${name}` : ""} ·`, parts.join(" · "));
   }
 
+  /** @param {string} name of the device @param {string} facts */
   tell(name, facts) {
     setText(this.name, name);
     setText(this.facts, facts);

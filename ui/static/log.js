@@ -1,13 +1,21 @@
+// @ts-check
 // The job's log: live, escaped, coloured by level, with filter, search, follow, copy and download.
 
-import { copyText, h, icon, ICONS, recall, remember, setText, show, toast } from "./dom.js";
-import { clock, t } from "./i18n.js";
+import { t } from "./catalogue.js";
+import { childrenOf, copyText, find, h, icon, ICONS, setText, show, toast } from "./dom.js";
+import { clock } from "./format.js";
+import { recall, remember } from "./storage.js";
+
+/** @import { Event as JobEvent } from "./types.d.ts" */
 
 const MOST_LINES = 3000;
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"];
 const NEAR_END = 24;
 
 export class Log {
+  /** @type {HTMLDetailsElement} */
+  element;
+
   constructor() {
     this.last = 0;
     this.at = 0;
@@ -35,12 +43,13 @@ export class Log {
     this.level.setAttribute("aria-label", t("log.level"));
     const chosen = this.level.value || "DEBUG";
     this.level.replaceChildren(...LEVELS.map((level) => h("option", { value: level, selected: level === chosen }, t(`log.${level.toLowerCase()}`))));
-    for (const [element, key] of [[this.copyButton, "log.copy"], [this.download, "log.download"]]) {
+    for (const [element, key] of /** @type {[HTMLElement, string][]} */ ([[this.copyButton, "log.copy"], [this.download, "log.download"]])) {
       element.title = t(key);
       element.setAttribute("aria-label", t(key));
     }
   }
 
+  /** @param {string | null} job the id of the one whose log comes next */
   clear(job) {
     this.last = 0;
     this.lines.replaceChildren();
@@ -49,20 +58,21 @@ export class Log {
     setText(this.count, "");
   }
 
-  /** lines: [id, time, kind, level, text] each, in order. Those already shown are skipped. */
+  /** In order, of every kind; those already shown are skipped. @param {JobEvent[]} lines */
   add(lines) {
     const fresh = lines.filter(([id, , kind]) => id > this.last && kind === "log");
     this.last = Math.max(this.last, ...lines.map(([id]) => id));
     if (!fresh.length) return;
     const part = document.createDocumentFragment();
-    for (const line of fresh) part.append(this.line(line));
+    for (const [, time, , level, text] of fresh) part.append(this.line(time, level, String(text)));
     this.lines.append(part);
-    while (this.lines.childElementCount > MOST_LINES) this.lines.firstElementChild.remove();
+    while (this.lines.childElementCount > MOST_LINES) this.lines.firstElementChild?.remove();
     setText(this.count, String(this.lines.childElementCount));
     this.follow();
   }
 
-  line([, time, , level, text]) {
+  /** @param {number} time @param {string} level @param {string} text */
+  line(time, level, text) {
     const [first, ...more] = text.split("\n");
     const row = h("div", { class: `line ${level.toLowerCase()}`, data: { level } }, h("time", {}, clock(time)), h("span", {}, first));
     if (more.length) {
@@ -73,14 +83,15 @@ export class Log {
     return row;
   }
 
+  /** @param {HTMLElement} row */
   sift(row) {
-    const level = LEVELS.indexOf(row.dataset.level);
+    const level = LEVELS.indexOf(row.dataset.level ?? "");
     const high = level < 0 || level >= LEVELS.indexOf(this.level.value || "DEBUG"); // CRITICAL and the like always show
-    show(row, high && row.textContent.toLowerCase().includes(this.search.value.trim().toLowerCase()));
+    show(row, high && (row.textContent ?? "").toLowerCase().includes(this.search.value.trim().toLowerCase()));
   }
 
   filter() {
-    for (const row of this.lines.children) this.sift(row);
+    for (const row of childrenOf(this.lines)) this.sift(row);
     this.follow();
   }
 
@@ -97,7 +108,8 @@ export class Log {
   }
 
   async copy() {
-    const text = [...this.lines.children].filter((row) => !row.hidden).map((row) => row.querySelector("span").textContent + (row.querySelector("pre") ? `\n${row.querySelector("pre").textContent}` : "")).join("\n");
+    const shown = childrenOf(this.lines).filter((row) => !row.hidden);
+    const text = shown.map((row) => [find(row, "span"), row.querySelector("pre")].map((part) => part?.textContent).filter((part) => part !== undefined).join("\n")).join("\n");
     if (await copyText(text)) toast(t("log.copied"));
     else toast(t("log.not_copied"), "error");
   }

@@ -1,27 +1,32 @@
+// @ts-check
 // Log in, and go to the page that was wanted.
 
-import { setText, show } from "./dom.js";
-import { duration, insistOnLanguage, language, t } from "./i18n.js";
+import { afterLogin } from "./address.js";
+import { language, t } from "./catalogue.js";
+import { byId, find, setText, show } from "./dom.js";
+import { duration } from "./format.js";
+import { insistOnLanguage } from "./i18n.js";
 
-const form = document.getElementById("login");
-const problem = document.getElementById("problem");
+const form = /** @type {HTMLFormElement} */ (byId("login"));
+const problem = byId("problem");
 
 const words = insistOnLanguage(complain);
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   await words; // listen first: who is quicker than the words must not send the form by the browser's own way
-  const sent = { method: "POST", headers: { "Accept-Language": language }, body: new URLSearchParams(new FormData(form)) };
+  const fields = /** @type {[string, string][]} */ ([...new FormData(form)]); // no files are among them
+  const sent = { method: "POST", headers: { "Accept-Language": language }, body: new URLSearchParams(fields) };
   const answer = await fetch("/login", sent).catch(() => null);
   if (answer?.ok) {
-    location.href = wanted();
+    location.href = afterLogin(location.search, location.origin);
     return;
   }
   complain(answer ? await reason(answer) : t("net.unreachable"));
-  form.password.select();
+  /** @type {HTMLInputElement} */ (find(form, "#password")).select();
 });
 
-/** Why nobody is let in. What stands in front of the page may answer with a page of its own. */
+/** Why nobody is let in. What stands in front of the page may answer with a page of its own. @param {Response} answer */
 async function reason(answer) {
   const { wait, error } = await answer.json().catch(() => ({}));
   if (wait) return t("login.wait", { time: duration(Math.ceil(wait)) });
@@ -29,14 +34,8 @@ async function reason(answer) {
   return error || t("net.failed", { status: answer.status });
 }
 
+/** @param {string} sentence */
 function complain(sentence) {
   setText(problem, sentence);
   show(problem, sentence !== "");
-}
-
-/** Only a path of this page: a link must not lead elsewhere after the login. */
-function wanted() {
-  const next = new URLSearchParams(location.search).get("next") ?? "/";
-  const address = new URL(next, location.origin);
-  return address.origin === location.origin ? address.href : "/"; // not its path: "//elsewhere" would lead away
 }

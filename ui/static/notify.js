@@ -1,14 +1,19 @@
+// @ts-check
 // Tell when a video has ended: by a notification, by a sound. Each has its switch, both are off at first.
 
-import { recall, remember, toast } from "./dom.js";
-import { t } from "./i18n.js";
+import { t } from "./catalogue.js";
+import { toast } from "./dom.js";
 import { call } from "./net.js";
+import { recall, remember } from "./storage.js";
+
+/** @import { ActiveJob, Job } from "./types.d.ts" */
 
 const TOLD = ["done", "failed"];
 const MOST_TOLD = 50;
 const BEEP_SECONDS = 0.5;
 const BEEP_MOST_MS = 3000; // a speaker may wake up first; without a click since the page was loaded nothing sounds at all
-let before = null;
+/** @type {Set<string> | null} */
+let before = null; // nothing is known yet
 
 export function wanted() {
   return recall("notify", false) && "Notification" in window && Notification.permission === "granted";
@@ -46,13 +51,19 @@ export function toggleSound() {
   if (sounds()) beep();
 }
 
-/** Call with one's jobs in the line, whenever they are known: one that is gone from it has ended. open(id): show it. */
+/**
+ * Call with one's jobs in the line, whenever they are known: one that is gone from it has ended.
+ *
+ * @param {ActiveJob[]} active
+ * @param {(id: string) => void} open show that job
+ */
 export async function follow(active, open) {
   const now = new Set(active.map((job) => job.id));
   const gone = [...(before ?? [])].filter((id) => !now.has(id));
   before = now;
   if (!wanted() && !sounds()) return;
   for (const id of gone) {
+    /** @type {Job | null} */
     const job = await call(`/studio/jobs/${id}`).catch(() => null); // null: deleted
     if (!job || !TOLD.includes(job.status)) continue;
     try {
@@ -63,9 +74,14 @@ export async function follow(active, open) {
   }
 }
 
-/** A sound in any case, a notification where nobody looks. One tab speaks for all of this browser's. */
+/**
+ * A sound in any case, a notification where nobody looks. One tab speaks for all of this browser's.
+ *
+ * @param {Job} job
+ * @param {(id: string) => void} open
+ */
 function tell(job, open) {
-  const told = recall("told", []);
+  const told = recall("told", /** @type {string[]} */ ([]));
   const key = `${job.id} ${job.revision}`;
   if (told.includes(key)) return;
   remember("told", [...told, key].slice(-MOST_TOLD));

@@ -1,56 +1,65 @@
+// @ts-check
 // The photo picker: choose, drop or paste; the server normalises and shows it (browsers cannot show HEIC).
 
-import { focusOn, h, icon, ICONS, recall, remember, setText, show } from "./dom.js";
-import { language, t } from "./i18n.js";
+import { listenForFiles } from "./arrivals.js";
+import { language, t } from "./catalogue.js";
+import { find, focusOn, h, icon, ICONS, setText, show } from "./dom.js";
 import { call, upload } from "./net.js";
+import { PhotoTiles } from "./photo_tiles.js";
+import { recall, remember } from "./storage.js";
+
+/** @import { Photo, Settings } from "./types.d.ts" */
 
 const ACCEPT = "image/*,.heic,.heif,.avif,.tif,.tiff,.bmp";
 const MOST = 50;
-const UNSEEN_CUT = 0.04; // a strip that nobody misses is not worth a mark (pipeline/media/sizes.py: SAME_SHAPE)
-const UNSEEN_PAD = 0.01; // the same for padding (TRIM)
 
+/** @param {File} file */
 function isVideo(file) {
   return file.type === "video/mp4" || file.name.toLowerCase().endsWith(".mp4");
 }
 
 export class PhotoPicker {
   /**
-   * changed(photos): called with the ready photos; each has id, name, width, height, view, sizes.
-   * settings(values): called with those of a video that somebody dropped.
-   * reveal(): called when something comes from outside, by drop or paste, whatever view is shown.
+   * @typedef {object} Listeners
+   * @property {() => void} changed called when other photos are ready, and when they are drawn anew
+   * @property {(values: Settings) => void} settings called with those of a video that somebody dropped
+   * @property {() => void} reveal called when something comes from outside, by drop or paste, whatever view is shown
+   *
+   * @param {HTMLElement} root
+   * @param {number} limit bytes of a photo
+   * @param {Listeners} listeners
    */
-  constructor(root, changed, settings, reveal, limit) {
+  constructor(root, limit, { changed, settings, reveal }) {
+    this.limit = limit;
     this.changed = changed;
     this.settings = settings;
-    this.reveal = reveal;
-    this.limit = limit;
-    this.photos = recall("photos", []).filter((photo) => photo?.id);
+    this.photos = recall("photos", /** @type {Photo[]} */ ([])).filter((photo) => photo?.id);
+    /** @type {Set<AbortController>} */
     this.travelling = new Set();
+    /** @type {((taken: boolean) => void)[]} */
     this.waiting = [];
     this.adding = false;
-    this.build(root);
-    this.listen();
-    this.restore();
-  }
-
-  build(root) {
-    this.input = h("input", {
-      type: "file", accept: ACCEPT, multiple: true, class: "unseen", id: "photo-file",
-      onchange: () => this.take([...this.input.files], this.adding), oncancel: () => (this.adding = false),
-    });
+    this.input = h("input", { type: "file", accept: ACCEPT, multiple: true, class: "unseen", id: "photo-file", oncancel: () => (this.adding = false) });
+    this.input.addEventListener("change", () => this.take([...(this.input.files ?? [])], this.adding));
     this.words = h("span", { class: "drop-words" });
     this.hint = h("span", { class: "drop-hint" });
     this.area = h("label", { class: "drop", htmlFor: "photo-file" }, icon(ICONS.photo), this.words, this.hint);
     this.sample = h("button", { type: "button", class: "link sample", onclick: () => this.takeSample() });
-    this.shown = h("div", { class: "photos", hidden: true });
+    this.tiles = new PhotoTiles({ choose: (add) => this.choose(add), remove: (photo) => this.remove(photo) });
     this.bar = h("i");
     this.progress = h("div", { class: "upload", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, this.bar);
     this.cancel = h("button", { type: "button", class: "action cancel", hidden: true, onclick: () => this.giveUp() }, icon(ICONS.close), h("span"));
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.notes = h("ul", { class: "warnings", role: "status", hidden: true });
-    this.box = h("div", { class: "picker" }, this.input, this.area, this.shown, this.progress, this.cancel);
+    this.box = h("div", { class: "picker" }, this.input, this.area, this.tiles.element, this.progress, this.cancel);
     root.append(this.box, this.sample, this.problem, this.notes);
+    const take = (/** @type {File[]} */ files) => {
+      reveal();
+      this.take(files);
+    };
+    listenForFiles(take, (yes) => this.box.classList.toggle("over", yes));
     this.label();
+    this.restore();
   }
 
   label() {
@@ -59,35 +68,8 @@ export class PhotoPicker {
     setText(this.sample, t("photo.sample"));
     this.input.setAttribute("aria-label", t("photo.choose"));
     this.progress.setAttribute("aria-label", t("photo.upload"));
-    setText(this.cancel.querySelector("span"), t("photo.cancel"));
+    setText(find(this.cancel, "span"), t("photo.cancel"));
     this.draw();
-  }
-
-  listen() {
-    document.addEventListener("paste", (event) => {
-      const files = [...(event.clipboardData?.files ?? [])];
-      if (!files.length) return;
-      event.preventDefault();
-      this.reveal();
-      this.take(files);
-    });
-    const over = (yes) => this.box.classList.toggle("over", yes);
-    let inside = false; // a picture or a row of this page is dragged: browsers offer it as a file, too
-    document.addEventListener("dragstart", () => (inside = true));
-    document.addEventListener("dragend", () => (inside = false));
-    document.addEventListener("dragover", (event) => {
-      if (inside || ![...event.dataTransfer.types].includes("Files")) return;
-      event.preventDefault();
-      over(true);
-    });
-    document.addEventListener("dragleave", (event) => event.relatedTarget === null && over(false));
-    document.addEventListener("drop", (event) => {
-      over(false);
-      if (inside || !event.dataTransfer.files.length) return;
-      event.preventDefault();
-      this.reveal();
-      this.take([...event.dataTransfer.files]);
-    });
   }
 
   /** The photos of the last visit are shown at once; those that the server has let go since go from here, too. */
@@ -98,17 +80,19 @@ export class PhotoPicker {
     if (gone.length) this.set(this.photos.filter((photo) => !gone.includes(photo)));
   }
 
-  /** Upload them. add: beside those that are there, else in their place. */
+  /** Upload them. @param {File[]} files @param {boolean} [add] beside those that are there, else in their place */
   async take(files, add = false) {
     this.adding = false;
     this.input.value = "";
     const before = this.photos;
     await this.travel(!add && !files.every(isVideo), async (signal) => {
+      /** @type {Photo[]} */
       const ready = [];
+      /** @type {string[]} */
       const problems = [];
       for (const [at, file] of files.slice(0, MOST).entries()) {
         try {
-          const progress = (part) => this.progressed((at + part) / files.length);
+          const progress = (/** @type {number} */ part) => this.progressed((at + part) / files.length);
           if (isVideo(file)) {
             this.settings(await upload(file, progress, signal, "/studio/settings")); // that one of our videos was made with
             continue;
@@ -138,7 +122,12 @@ export class PhotoPicker {
     });
   }
 
-  /** While `work(signal)` is under way something travels. instead: of whatever travels already; it is dropped. */
+  /**
+   * While `work` is under way something travels.
+   *
+   * @param {boolean} instead of whatever travels already; it is dropped
+   * @param {(signal: AbortSignal) => Promise<void>} work
+   */
   async travel(instead, work) {
     if (instead) this.stop();
     this.complain("");
@@ -151,7 +140,7 @@ export class PhotoPicker {
       this.travelling.delete(turn);
       this.drawTravel();
     }
-    if (!this.travelling.size) this.settle(this.problem.hidden);
+    if (!this.travelling.size) this.settle(Boolean(this.problem.hidden));
   }
 
   stop() {
@@ -164,6 +153,7 @@ export class PhotoPicker {
     this.stop();
   }
 
+  /** @param {Photo[]} photos */
   set(photos) {
     this.photos = photos;
     remember("photos", photos);
@@ -176,86 +166,54 @@ export class PhotoPicker {
     show(this.cancel, this.travelling.size > 0);
   }
 
+  /** @param {number} part 0..1 */
   progressed(part) {
     this.bar.style.setProperty("width", `${100 * part}%`);
-    this.progress.setAttribute("aria-valuenow", Math.round(100 * part));
+    this.progress.setAttribute("aria-valuenow", String(Math.round(100 * part)));
   }
 
-  /** When nothing travels any more: whether all of it was taken. */
+  /** When nothing travels any more: whether all of it was taken. @returns {Promise<boolean> | boolean} */
   settled() {
     return this.travelling.size ? new Promise((resolve) => this.waiting.push(resolve)) : true;
   }
 
+  /** @param {boolean} taken */
   settle(taken) {
     for (const go of this.waiting.splice(0)) go(taken);
   }
 
+  /** @param {string} text */
   complain(text) {
     setText(this.problem, text);
     show(this.problem, text !== "");
   }
 
   draw() {
-    const one = this.photos.length === 1;
     show(this.area, this.photos.length === 0);
     show(this.sample, this.photos.length === 0);
-    show(this.shown, this.photos.length > 0);
-    this.shown.classList.toggle("one", one);
-    this.shown.replaceChildren(
-      ...this.photos.map((photo) => this.tile(photo)),
-      h("button", { type: "button", class: "add", onclick: () => this.choose({ add: true }) }, icon(ICONS.plus), t("photo.add")),
-    );
+    this.tiles.draw(this.photos);
     const notes = this.photos.flatMap((photo) => photo.notes?.[language] ?? []);
     show(this.notes, notes.length > 0);
     this.notes.replaceChildren(...notes.map((note) => h("li", {}, note)));
-    this.changed(this.photos);
+    this.changed();
   }
 
-  tile(photo) {
-    const ground = h("div", { class: "ground", hidden: true });
-    ground.style.backgroundImage = `url("${photo.view}")`;
-    return h("figure", {},
-      h("div", { class: "canvas" }, ground, h("img", { src: photo.view, alt: photo.name, width: photo.width, height: photo.height }), h("div", { class: "frame", "aria-hidden": true, hidden: true })),
-      h("figcaption", { title: photo.name }, `${photo.name} · ${photo.width} × ${photo.height}`),
-      h("div", { class: "over-tools" },
-        h("button", { type: "button", class: "chip", onclick: () => this.choose(), title: t("photo.replace"), "aria-label": t("photo.replace") }, icon(ICONS.photo)),
-        h("button", {
-          type: "button", class: "chip", title: t("photo.remove"), "aria-label": t("photo.remove"),
-          onclick: () => this.remove(photo),
-        }, icon(ICONS.close)),
-      ),
-    );
-  }
-
+  /** @param {Photo} photo */
   remove(photo) {
     const at = this.photos.indexOf(photo);
     this.set(this.photos.filter((other) => other !== photo));
-    const figures = this.shown.querySelectorAll("figure");
-    const next = figures[Math.min(at, figures.length - 1)];
-    focusOn(next ? next.querySelector(".chip:last-child") : this.input);
+    focusOn(this.tiles.removeButton(at) ?? this.input);
   }
 
-  choose({ add = false } = {}) {
+  /** Open the browser's dialog. @param {boolean} [add] beside those that are there, else in their place */
+  choose(add = false) {
     this.adding = add;
     this.input.click();
   }
 
-  /** Show what the clip makes of a panorama: the part it keeps, or the ground around it. size(photo): the clip's [width, height]. */
-  frame(size, fit) {
-    for (const [at, figure] of [...this.shown.querySelectorAll("figure")].entries()) {
-      const photo = this.photos[at];
-      const shape = photo.width / photo.height;
-      const wanted = size(photo);
-      const clip = wanted ? wanted[0] / wanted[1] : shape;
-      const keep = clip / shape;
-      const padded = fit === "pad" && Math.abs(Math.log(keep)) > UNSEEN_PAD;
-      const cut = fit === "crop" && Math.abs(Math.log(keep)) > UNSEEN_CUT;
-      const [canvas, mark] = [figure.querySelector(".canvas"), figure.querySelector(".frame")];
-      canvas.style.setProperty("--ratio", padded ? clip : shape);
-      show(figure.querySelector(".ground"), padded);
-      show(mark, cut);
-      if (cut) mark.style.setProperty("inset", keep < 1 ? `0 ${50 * (1 - keep)}%` : `${50 * (1 - 1 / keep)}% 0`);
-    }
+  /** Show what the clip makes of the photos. @param {string} resolution its name @param {string} fit crop or pad */
+  frame(resolution, fit) {
+    this.tiles.frame((photo) => photo.sizes?.[resolution], fit);
   }
 
   focus() {

@@ -1,7 +1,8 @@
+// @ts-check
 // Light or dark before the first paint. A classic script on purpose: modules run after it.
 (() => {
   try {
-    const stored = JSON.parse(localStorage.getItem("fanslymotion.theme"));
+    const stored = JSON.parse(localStorage.getItem("fanslymotion.theme") ?? "null");
     if (stored === "light" || stored === "dark") document.documentElement.dataset.theme = stored;
   } catch {
     // storage may be blocked; then the system's colours are right

@@ -1,12 +1,25 @@
+// @ts-check
 // Where no job is shown yet: what will appear here, what this computer can do, and what else could be had.
 
+import { language, t } from "./catalogue.js";
 import { h, icon, ICONS } from "./dom.js";
-import { duration, language, number, t } from "./i18n.js";
+import { duration, number } from "./format.js";
+import { bestModel } from "./form_values.js";
 import { call } from "./net.js";
 
+/** @import { Cost, Doctor, ModelOption, Options } from "./types.d.ts" */
+
 export class Welcome {
+  /** @param {Options} options */
   constructor(options) {
     this.options = options;
+    this.looked = false;
+    /** @type {ModelOption | undefined} */
+    this.model = undefined;
+    /** @type {Record<string, Cost> | undefined} */
+    this.costs = undefined;
+    /** @type {Doctor | undefined} */
+    this.found = undefined;
     this.facts = h("ul", { class: "welcome-facts" });
     this.element = h("div", { class: "empty" });
     this.label();
@@ -20,19 +33,18 @@ export class Welcome {
   /** Ask, each time that it is shown: what was wrong may be mended. Each answer is drawn when it comes; without them all works the same. */
   async look() {
     this.looked = true;
-    const ready = this.options.models.filter((model) => !model.missing);
-    this.model = ready.find((model) => !model.demo) ?? ready[0];
-    const ask = async (key, path) => {
+    this.model = bestModel(this.options.models);
+    const ask = async (/** @type {string} */ path, /** @type {(answer: any) => void} */ take) => {
       try {
-        this[key] = await call(path);
+        take(await call(path));
         this.draw();
       } catch {
         // said elsewhere: the banner shows what is wrong with the connection
       }
     };
-    const query = this.model && new URLSearchParams({ model: this.model.name, seconds: this.options.durations[0].seconds, quality: this.options.qualities[0].name });
-    if (query) await ask("costs", `/studio/estimate?${query}`);
-    if (this.options.owns_machine) await ask("found", `/studio/doctor?language=${language}`);
+    const query = this.model && new URLSearchParams({ model: this.model.name, seconds: String(this.options.durations[0].seconds), quality: this.options.qualities[0].name });
+    if (query) await ask(`/studio/estimate?${query}`, (costs) => (this.costs = costs));
+    if (this.options.owns_machine) await ask(`/studio/doctor?language=${language}`, (found) => (this.found = found));
   }
 
   /** Other models are here than before. */
@@ -42,9 +54,10 @@ export class Welcome {
 
   draw() {
     const { resolutions, durations } = this.options;
-    const facts = [];
+    /** @type {string[][]} */
+    const facts = []; // icon, words, and the link's words where there is one
     const cost = this.costs?.[resolutions[0].name];
-    if (cost) {
+    if (cost && this.model) {
       facts.push([ICONS.play, t("welcome.machine", {
         device: t(cost.device === "cpu" ? "welcome.cpu" : "welcome.gpu"), seconds: durations[0].seconds, size: resolutions[0].name,
         model: this.model.label, time: duration(cost.seconds),
@@ -58,7 +71,7 @@ export class Welcome {
       const wrong = this.found.checks.filter((check) => ["warn", "broken"].includes(check.result)).length;
       facts.push(wrong ? [ICONS.sliders, t("welcome.checks", { n: wrong }), t("welcome.see")] : [ICONS.check, t("welcome.well")]);
     }
-    const link = (words) => h("a", { href: "/?view=system", data: { go: "system" } }, words);
+    const link = (/** @type {string} */ words) => h("a", { href: "/?view=system", data: { go: "system" } }, words);
     this.facts.replaceChildren(...facts.map(([path, words, action]) => h("li", {}, icon(path), h("span", {}, words, action ? " " : "", action ? link(action) : ""))));
   }
 }

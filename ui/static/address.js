@@ -1,0 +1,42 @@
+// @ts-check
+// The page's addresses: /?job=… and /?view=…
+
+export const VIEWS = /** @type {const} */ (["create", "queue", "gallery", "system"]);
+
+/** @typedef {typeof VIEWS[number]} View */
+
+/**
+ * What an address shows. One that names no view of ours shows the first.
+ *
+ * @param {string} search the address from its "?" on
+ * @returns {{ job: string | null, view: View }}
+ */
+export function readAddress(search) {
+  const query = new URLSearchParams(search);
+  return { job: query.get("job"), view: knownView(query.get("view")) };
+}
+
+/** @param {string | null | undefined} name @returns {View} */
+export function knownView(name) {
+  return VIEWS.find((view) => view === name) ?? "create";
+}
+
+/** @param {View} view @param {string | null} job its id */
+export function addressOf(view, job) {
+  const query = new URLSearchParams();
+  if (view !== "create") query.set("view", view);
+  if (job) query.set("job", job);
+  return query.size ? `/?${query}` : "/";
+}
+
+/**
+ * Where to go after the login: only to a page of this place, for a link must not lead elsewhere.
+ *
+ * @param {string} search of the login page's address
+ * @param {string} origin of this place
+ */
+export function afterLogin(search, origin) {
+  const next = new URLSearchParams(search).get("next") ?? "/";
+  const address = new URL(next, origin);
+  return address.origin === origin ? address.href : "/"; // not its path: "//elsewhere" would lead away
+}

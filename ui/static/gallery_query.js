@@ -1,0 +1,28 @@
+// @ts-check
+// What the gallery is asked for: its filters, and pages of them.
+
+const PAGE = 24;
+const DAY = 86400; // seconds
+
+/** @typedef {{ text: string, model: string, resolution: string, days: string, favourite: boolean }} Filters "": all of them */
+
+/** @type {Filters} */
+export const NO_FILTERS = { text: "", model: "", resolution: "", days: "", favourite: false };
+
+/** Whether some videos are left out. @param {Filters} filters */
+export function narrowed(filters) {
+  return Object.values(filters).some(Boolean);
+}
+
+/**
+ * after: what the last page named as its end, so that a video that is finished meanwhile moves no page. "": the first.
+ *
+ * @param {Filters} filters
+ * @param {string} after
+ * @param {number} now Unix seconds
+ */
+export function galleryQuery({ text, model, resolution, days, favourite }, after, now) {
+  const query = new URLSearchParams({ kind: "done", after, limit: String(PAGE), text, model, resolution, favourite: String(favourite) });
+  if (days) query.set("since", String(Math.floor(now - Number(days) * DAY)));
+  return query;
+}

@@ -1,0 +1,379 @@
+// What the server tells the page, as JSON. One key a line: tests/unit/ui/test_typedefs.py compares it with real answers.
+
+export interface Options {
+  version: string;
+  user: string;
+  owns_machine: boolean;
+  photo_bytes: number;
+  resolutions: Resolution[];
+  durations: Duration[];
+  qualities: Quality[];
+  models: ModelOption[];
+  upscalers: Offered[];
+}
+
+/** Pixels of the largest video of this name. */
+export interface Resolution {
+  name: string;
+  width: number;
+  height: number;
+}
+
+/** fps: frames a second that the model makes. */
+export interface Duration {
+  seconds: number;
+  fps: number;
+}
+
+/** interpolation: so many frames come out for each one of the model's. */
+export interface Quality {
+  name: string;
+  label: string;
+  interpolation: number;
+  advanced: boolean;
+}
+
+/** What can be downloaded. missing: why it cannot be used now; null: it can. */
+export interface Offered {
+  name: string;
+  label: string;
+  summary: Words;
+  missing: Words | null;
+  source: string;
+  repository: string;
+  download_gb: number;
+  gated: boolean;
+  licence: Licence;
+}
+
+export interface ModelOption extends Offered {
+  demo: boolean;
+  random: boolean;
+  width: number;
+  height: number;
+  frames: number;
+  sampling: Sampling;
+}
+
+export interface Sampling {
+  steps: number;
+  schedule: string;
+  min_guidance: number;
+  max_guidance: number;
+  fps: number;
+  motion_bucket_id: number;
+  noise_aug_strength: number;
+}
+
+export interface Licence {
+  name: string;
+  url: string;
+  notice: string;
+  powered_by: string;
+}
+
+/** One sentence in each language of the page. */
+export interface Words {
+  en: string;
+  ru: string;
+}
+
+export interface Lists {
+  en: string[];
+  ru: string[];
+}
+
+/** Of one video. null: as the model's preset says. */
+export interface Settings {
+  resolution: string;
+  seconds: number;
+  quality: string;
+  model: string;
+  seed: number;
+  motion_bucket_id: number | null;
+  steps: number | null;
+  noise_aug_strength: number | null;
+  fps: number | null;
+  fit: string;
+  detail: boolean;
+  upscaler: string | null;
+}
+
+/** Times in Unix seconds, fraction 0..1. A deleted job has only its id and the status "deleted". */
+export interface Job {
+  id: string;
+  name: string;
+  status: string;
+  cancelling: boolean;
+  attempt: number;
+  created: number;
+  started: number | null;
+  finished: number | null;
+  place: number;
+  stage: string;
+  step: number;
+  steps: number;
+  part: string;
+  window: number;
+  windows: number;
+  fraction: number;
+  eta_seconds: number | null;
+  revision: number;
+  preview: string;
+  photo: string;
+  poster: string;
+  settings: Settings;
+  expected: Clip | null;
+  licence: Licence | null;
+  error: string;
+  diagnosis: Diagnosis | null;
+  warnings: Lists;
+  favourite: boolean;
+  video: Video | null;
+}
+
+/** One that is done. */
+export interface FinishedJob extends Job {
+  finished: number;
+  video: Video;
+}
+
+export interface Clip {
+  width: number;
+  height: number;
+  frames: number;
+  fps: number;
+}
+
+export interface Video {
+  url: string;
+  download: string;
+  still: string;
+  width: number;
+  height: number;
+  frames: number;
+  fps: number;
+}
+
+export interface Diagnosis {
+  en: Said;
+  ru: Said;
+}
+
+/** action: the name of what helps, see recovery.js. resolution: the next smaller one, "": there is none. */
+export interface Said {
+  code: string;
+  title: string;
+  cause: string;
+  fix: string;
+  tried: string[];
+  action: string;
+  resolution: string;
+}
+
+export interface Page {
+  jobs: Job[];
+  total: number;
+  next: string;
+}
+
+/** What everybody's page shows all the time. active: one's own jobs that run or wait. */
+export interface Machine {
+  workers: Worker[];
+  active: ActiveJob[];
+  waiting: number;
+  paused: boolean;
+  notice: Words;
+}
+
+export interface ActiveJob {
+  id: string;
+  name: string;
+  status: string;
+  cancelling: boolean;
+  place: number;
+  stage: string;
+  fraction: number;
+  eta_seconds: number | null;
+  attempt: number;
+  settings: ShortSettings;
+}
+
+export interface ShortSettings {
+  resolution: string;
+  seconds: number;
+  quality: string;
+  model: string;
+}
+
+/** heartbeat_age (s) and samples come with the System view's answer only. */
+export interface Worker {
+  id: string;
+  host: string;
+  pid: number;
+  state: string;
+  alive: boolean;
+  started: number;
+  device: string;
+  job: string;
+  stage: string;
+  last_output: string;
+  cause: Words;
+  restarts: number;
+  heartbeat_age?: number;
+  samples?: Sample[];
+}
+
+/** Of a device. load: per cent; used, total: bytes; temperature: °C; null where it is not known. */
+export interface Sample {
+  time: number;
+  device: string;
+  name: string;
+  load: number | null;
+  used: number;
+  total: number;
+  temperature: number | null;
+  stage: string;
+}
+
+export interface System {
+  versions: Record<string, string>;
+  system: string;
+  disk: Disk;
+  workers: Worker[];
+  models: Model[];
+  upscalers: UpscalerHere[];
+  report: string;
+}
+
+/** Bytes. */
+export interface Disk {
+  jobs: number;
+  models: number;
+  free: number;
+}
+
+/** What is on this machine. bytes: of its files. */
+export interface Files {
+  state: string;
+  bytes: number;
+  download: Download | null;
+  check: ModelCheck | null;
+}
+
+export interface Model extends ModelOption, Files {
+}
+
+export interface UpscalerHere extends Offered, Files {
+}
+
+export type AnyModel = Model | UpscalerHere;
+
+/** done, total: bytes; speed: bytes a second. */
+export interface Download {
+  status: string;
+  phase: string;
+  done: number;
+  total: number;
+  speed: number;
+  seconds_left: number | null;
+  message: string;
+  code: string;
+  error: string;
+  page: string;
+  fault: Faults | null;
+}
+
+export interface Faults {
+  en: Fault;
+  ru: Fault;
+}
+
+export interface Fault {
+  code: string;
+  title: string;
+  cause: string;
+  fix: string;
+}
+
+export interface ModelCheck {
+  status: string;
+  done: number;
+  total: number;
+  damaged: string[];
+  error: string;
+}
+
+export interface Doctor {
+  result: string;
+  checks: DoctorCheck[];
+}
+
+export interface DoctorCheck {
+  key: string;
+  result: string;
+  name: string;
+  detail: string;
+  code: string;
+  title: string;
+  cause: string;
+  fix: string;
+}
+
+/** notes: what the file lacks. sizes: the clip's [width, height] by the name of the resolution. */
+export interface Photo {
+  sizes: Record<string, number[]>;
+  id: string;
+  name: string;
+  width: number;
+  height: number;
+  view: string;
+  notes: Lists;
+}
+
+/** What a video takes on this machine: seconds, and bytes of memory out of total. */
+export interface Cost {
+  fault: Faults | null;
+  seconds: number;
+  device: string;
+  memory: number;
+  total: number;
+  width: number;
+  height: number;
+  shrunk: boolean;
+  fits: boolean;
+}
+
+/** [id, time, kind, level, text]: text is a line of the log, a Sample without its time as JSON, or Faults. */
+export type Event = [number, number, "log" | "watch", string, string] | [number, number, "fault", string, Faults];
+
+// --- what the page's own modules share -----------------------------------------------------------------------------
+
+export type Language = keyof Words;
+
+/** The form's values: those of a Settings, but the seed may be left to chance. */
+export interface FormValues extends Omit<Settings, "seed"> {
+  seed: number | null;
+}
+
+/** What the views ask of the page. */
+export interface Hooks {
+  /** Show a job; known: its state, if at hand. */
+  open(id: string, known?: Job): void;
+  view(name: string): void;
+  /** Take a job's settings into the form. */
+  use(settings: Settings): void;
+  /** The same, and choose another photo for them. */
+  other(settings: Settings): void;
+  models(models: ModelOption[]): void;
+  upscalers(upscalers: Offered[]): void;
+  changed(job: Job, before: Job | null): void;
+  gone(sentence: string): void;
+}
+
+export type Child = Node | string | null | undefined | false;
+
+type Listeners = { [E in keyof HTMLElementEventMap as `on${E}`]?: ((event: HTMLElementEventMap[E]) => unknown) | false };
+
+/** Of an element to be made: properties, attributes, listeners, class and data. */
+export type Props = Listeners & { class?: string; data?: Record<string, string>; [name: string]: unknown };
