@@ -13,8 +13,8 @@ export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 100) return t("time.s", { s: whole });
   if (whole < 600) return t("time.ms", { m: Math.floor(whole / 60), s: whole % 60 });
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return t("time.m", { m: Math.round(whole / 60) });
+  const minutes = Math.round(whole / 60);
+  if (minutes < 60) return t("time.m", { m: minutes });
   return t("time.hm", { h: Math.floor(minutes / 60), m: minutes % 60 });
 }
 
@@ -22,11 +22,11 @@ export function duration(seconds) {
 export function bytes(value, thousand = 1000) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let at = 0;
-  while (value >= thousand && at < units.length - 1) {
+  while (Math.round(value) >= thousand && at < units.length - 1) {
     value /= thousand;
     at += 1;
   }
-  return `${number(value, at > 1 && value < 100 ? 1 : 0)} ${t(`unit.${units[at]}`)}`;
+  return `${number(value, at > 1 && value < 99.95 ? 1 : 0)} ${t(`unit.${units[at]}`)}`;
 }
 
 /** Of memory: 1 GB is 2³⁰ bytes, so that a card of 12 GB has 12. @param {number} value */

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameModels, usable } from "../../ui/static/form_values.js";
+
+const gone = { en: "not here", ru: "нет" };
+const model = (name, more = {}) => ({ name, demo: false, missing: null, ...more });
+const options = {
+  resolutions: [{ name: "480p", width: 848, height: 480 }, { name: "720p", width: 1280, height: 720 }],
+  durations: [{ seconds: 6, fps: 6 }, { seconds: 12, fps: 6 }],
+  qualities: [{ name: "standard", interpolation: 2 }, { name: "smooth", interpolation: 4 }],
+  models: [model("mini", { demo: true }), model("svd", { missing: gone }), model("svd-xt")],
+};
+
+test("what this place has stays", () => {
+  const values = { ...EMPTY, resolution: "720p", seconds: 12, quality: "smooth", model: "mini", seed: 5, steps: 9 };
+  assert.deepEqual(usable(values, options), values);
+});
+
+test("what is gone gives way to the first, and the model to the best", () => {
+  const found = usable({ ...EMPTY, resolution: "4K", seconds: 99, quality: "old", model: "old", seed: 5 }, options);
+  assert.deepEqual(found, { ...EMPTY, resolution: "480p", seconds: 6, quality: "standard", model: "svd-xt", seed: 5 });
+});
+
+test("a model that was chosen stays though its files are missing", () => {
+  assert.equal(usable({ ...EMPTY, model: "svd" }, options).model, "svd");
+});
+
+test("the best model is a real one that is here, else the demo, else none", () => {
+  const [mini, svd, xt] = options.models;
+  assert.equal(bestModel([mini, svd, xt]), xt);
+  assert.equal(bestModel([svd, mini]), mini);
+  assert.equal(bestModel([svd]), undefined);
+  assert.equal(usable(EMPTY, { ...options, models: [svd] }).model, "svd");
+});
+
+test("a model that has been downloaded arrives, a demo does not", () => {
+  const [mini, svd, xt] = options.models;
+  const now = [mini, { ...svd, missing: null }, xt];
+  assert.equal(arrival(options.models, now)?.name, "svd");
+  assert.equal(arrival(now, now), undefined);
+  assert.equal(arrival([svd], [svd, mini]), undefined);
+});
+
+test("lists of models differ by their names and why they are missing", () => {
+  const [mini, svd] = options.models;
+  assert.equal(sameModels([mini, svd], [{ ...mini, label: "x" }, { ...svd }]), true);
+  assert.equal(sameModels([mini, svd], [svd, mini]), false);
+  assert.equal(sameModels([svd], [{ ...svd, missing: null }]), false);
+});
+
+test("what could not be had is named", () => {
+  const wanted = { ...EMPTY, model: "old", resolution: "4K" };
+  assert.deepEqual(replaced(wanted, usable(wanted, options)), ["model", "resolution"]);
+  assert.deepEqual(replaced(EMPTY, usable(EMPTY, options)), []); // no model was named
+});
+
+test("0 is a change, too", () => {
+  assert.equal(changes(EMPTY), 0);
+  assert.equal(changes({ ...EMPTY, noise_aug_strength: 0, fps: 7, detail: false }), 3);
+});
+
+test("frames are those that come out; a quality that is gone adds none", () => {
+  assert.equal(frameCount(options.durations[0], options.qualities[1]), 144);
+  assert.equal(frameCount(options.durations[0], undefined), 36);
+});
+
+test("the photo's shape decides the size, where there is a photo", () => {
+  const photo = { sizes: { "480p": [480, 848] } };
+  assert.deepEqual(clipSize(options.resolutions[0], photo), [480, 848]);
+  assert.deepEqual(clipSize(options.resolutions[1], photo), [1280, 720]);
+  assert.deepEqual(clipSize(options.resolutions[0], undefined), [848, 480]);
+});
+
+test("the cost is asked for with what changes it", () => {
+  assert.equal(costQuery({ ...EMPTY, model: "a b" }, undefined), "model=a+b&seconds=6&quality=standard&detail=true");
+  assert.equal(costQuery({ ...EMPTY, steps: 9, detail: false }, { width: 3, height: 4 }), "model=&seconds=6&quality=standard&detail=false&steps=9&width=3&height=4");
+});

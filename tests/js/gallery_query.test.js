@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { galleryQuery, narrowed, NO_FILTERS } from "../../ui/static/gallery_query.js";
+
+test("without filters all finished videos are asked for", () => {
+  const query = Object.fromEntries(galleryQuery(NO_FILTERS, "", 1000));
+  assert.deepEqual(query, { kind: "done", after: "", limit: "24", text: "", model: "", resolution: "", favourite: "false" });
+});
+
+test("days are counted back from now, in whole seconds", () => {
+  assert.equal(galleryQuery({ ...NO_FILTERS, days: "7" }, "", 1_000_000.7).get("since"), String(1_000_000 - 7 * 86400));
+});
+
+test("words are asked for as they were typed", () => {
+  const query = new URLSearchParams(galleryQuery({ ...NO_FILTERS, text: "a&b=ё #1", favourite: true }, "5.5 x", 0).toString());
+  assert.deepEqual([query.get("text"), query.get("after"), query.get("favourite")], ["a&b=ё #1", "5.5 x", "true"]);
+});
+
+test("each filter narrows", () => {
+  assert.equal(narrowed(NO_FILTERS), false);
+  for (const some of [{ text: "x" }, { model: "mini" }, { resolution: "480p" }, { days: "1" }, { favourite: true }]) {
+    assert.equal(narrowed({ ...NO_FILTERS, ...some }), true);
+  }
+});

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { describe, ended, facts, progress, remaining, sentence, stageIndex, stageName, STAGES } from "../../ui/static/job_words.js";
+import { speak } from "./words.js";
+
+beforeEach(() => speak("en"));
+
+const settings = { resolution: "480p", seconds: 6, quality: "standard", model: "mini", seed: 7 };
+const job = (more = {}) => ({
+  status: "running", cancelling: false, attempt: 1, place: 0, stage: "sampling", step: 3, steps: 25, part: "", window: 1,
+  windows: 1, fraction: 0.426, eta_seconds: 75, started: 100, finished: null, settings, expected: null, video: null, ...more,
+});
+
+test("a job has ended when it is done, failed or cancelled", () => {
+  assert.deepEqual(["queued", "running", "done", "failed", "cancelled"].map((status) => ended({ status })), [false, false, true, true, true]);
+});
+
+test("a job's stage has its place; one that runs has left the queue", () => {
+  assert.equal(stageIndex(job({ status: "queued" })), 0);
+  assert.equal(stageIndex(job({ stage: "" })), 1);
+  assert.equal(stageIndex(job({ stage: "decoding" })), STAGES.indexOf("decoding"));
+  assert.equal(stageIndex(job({ status: "done", stage: "saving" })), -1);
+});
+
+test("only a quality with frames in between smooths", () => {
+  const qualities = [{ name: "standard", interpolation: 1 }, { name: "smooth", interpolation: 2 }];
+  const smooth = job({ settings: { ...settings, quality: "smooth" } });
+  assert.notEqual(stageName("decoding", job(), qualities), stageName("decoding", smooth, qualities));
+  assert.equal(stageName("sampling", job(), qualities), stageName("sampling", smooth, qualities));
+  assert.equal(stageName("decoding", job(), []), stageName("decoding", smooth, qualities)); // a preset that is gone
+});
+
+test("settings in short; a quality of one's own has its own name", () => {
+  assert.equal(describe(settings), "480p · 6 s · Standard · mini");
+  assert.equal(describe({ ...settings, quality: "mine" }), "480p · 6 s · mine · mini");
+});
+
+test("the video's own size goes before the expected one", () => {
+  const expected = { width: 848, height: 480, frames: 72, fps: 12 };
+  assert.equal(facts(job({ expected })), "480p · 848 × 480 · 6 s · 12 fps · mini · seed 7");
+  assert.equal(facts(job({ expected, video: { ...expected, width: 640 } })), "480p · 640 × 480 · 6 s · 12 fps · mini · seed 7");
+  assert.equal(facts(job()), "480p · mini · seed 7");
+});
+
+test("what is left is told while a job runs, the time only when it is known", () => {
+  assert.equal(remaining(job()), "43 % · about 75 s left");
+  assert.equal(remaining(job({ eta_seconds: null })), "43 %");
+  assert.equal(remaining(job({ cancelling: true })), "");
+  assert.equal(remaining(job({ status: "done" })), "");
+  assert.equal(progress(job({ stage: "unheard of" })), "Starting · 43 % · about 75 s left");
+});
+
+const sentences = [
+  ["one that waits", { status: "queued", place: 3 }, false],
+  ["one that waits again", { status: "queued", place: 3, attempt: 2 }, false],
+  ["one that waits while the queue is paused", { status: "queued", place: 3, attempt: 2 }, true],
+  ["a step", {}, false],
+  ["a window", { windows: 4, window: 2 }, false],
+  ["a part of the model", { stage: "loading", part: "unet", step: 1, steps: 4 }, false],
+  ["a frame", { stage: "decoding", step: 10, steps: 72 }, false],
+  ["a stage without steps", { stage: "saving", steps: 0 }, false],
+  ["one that is being cancelled", { cancelling: true }, false],
+  ["one that is done", { status: "done", finished: 195 }, false],
+  ["one that failed before it began", { status: "failed", started: null, finished: 195 }, false],
+];
+test("every state has a sentence of its own, in each language", () => {
+  for (const language of ["en", "ru"]) {
+    speak(language);
+    const said = sentences.map(([, more, paused]) => sentence(job(more), paused));
+    assert.equal(new Set(said).size, said.length);
+    for (const text of said) assert.doesNotMatch(text, /\{|undefined|null|NaN|\w+\.\w+_?\w*$/);
+  }
+});
+
+test("a sentence holds its numbers", () => {
+  assert.match(sentence(job({ status: "queued", place: 3 }), false), /3/);
+  assert.match(sentence(job({ windows: 4, window: 2 }), false), /2.*4.*3.*25/);
+  assert.match(sentence(job({ stage: "loading", part: "unet", step: 1, steps: 4 }), false), /2.*4/); // parts are counted from one
+  assert.match(sentence(job({ status: "done", finished: 195 }), false), /95 s/);
+});
