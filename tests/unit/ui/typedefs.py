@@ -1,0 +1,53 @@
+"""Read ui/static/types.d.ts and compare answers of the server with it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from fanslymotion.settings import ROOT
+
+TYPES = ROOT / "ui" / "static" / "types.d.ts"
+INTERFACE = re.compile(r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
+KEY = re.compile(r"^  (\w+)(\??): (.+);$", re.MULTILINE)
+PLAIN = {"string": str, "boolean": bool, "number": (int, float)}
+
+
+class Typedefs:
+    """Interfaces of one key a line; a type is plain, another interface, `X[]`, `Record<string, X>`, or some with |."""
+
+    def __init__(self, path: Path = TYPES) -> None:
+        self._keys: dict[str, dict[str, tuple[str, bool]]] = {}
+        for name, base, body in INTERFACE.findall(path.read_text(encoding="utf-8")):
+            own = {key: (kind, bool(optional)) for key, optional, kind in KEY.findall(body)}
+            self._keys[name] = self._keys.get(base, {}) | own
+
+    def mistakes(self, value: Any, kind: str, place: str = "") -> list[str]:
+        """Where `value`, as JSON gives it, is not of that type: missing keys, unknown ones, other types."""
+        place = place or kind
+        kinds = kind.split(" | ")
+        if len(kinds) > 1:
+            found = [self.mistakes(value, one, place) for one in kinds]
+            return [] if [] in found else min(found, key=len)
+        if kind.endswith("[]"):
+            if not isinstance(value, list):
+                return [f"{place} is {value!r}, not a list"]
+            return [line for at, one in enumerate(value) for line in self.mistakes(one, kind[:-2], f"{place}[{at}]")]
+        if record := re.fullmatch(r"Record<string, (\w+(?:\[\])?)>", kind):
+            return [line for key, one in value.items() for line in self.mistakes(one, record[1], f"{place}.{key}")]
+        if kind == "null":
+            return [] if value is None else [f"{place} is {value!r}, not null"]
+        if kind in PLAIN:
+            right = isinstance(value, PLAIN[kind]) and isinstance(value, bool) == (kind == "boolean")
+            return [] if right else [f"{place} is {value!r}, not a {kind}"]
+        return self._mistakes_of_keys(value, kind, place)
+
+    def _mistakes_of_keys(self, value: Any, kind: str, place: str) -> list[str]:
+        if not isinstance(value, dict):
+            return [f"{place} is {value!r}, not {kind}"]
+        keys = self._keys[kind]
+        needed = {key for key, (_, optional) in keys.items() if not optional}
+        found = [f"{place}.{key} is missing" for key in sorted(needed - value.keys())]
+        found += [f"{place}.{key} is not in types.d.ts" for key in sorted(value.keys() - keys.keys())]
+        for key in value.keys() & keys.keys():
+            found += self.mistakes(value[key], keys[key][0], f"{place}.{key}")
+        return found
