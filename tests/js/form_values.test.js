@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameModels, usable } from "../../ui/static/form_values.js";
+import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, usable } from "../../ui/static/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
 const model = (name, more = {}) => ({ name, demo: false, missing: null, ...more });
@@ -9,6 +9,7 @@ const options = {
   durations: [{ seconds: 6, fps: 6 }, { seconds: 12, fps: 6 }],
   qualities: [{ name: "standard", interpolation: 2 }, { name: "smooth", interpolation: 4 }],
   models: [model("mini", { demo: true }), model("svd", { missing: gone }), model("svd-xt")],
+  upscalers: [{ name: "sharp", missing: null }, { name: "sharper", missing: gone }],
 };
 
 test("what this place has stays", () => {
@@ -33,6 +34,15 @@ test("the best model is a real one that is here, else the demo, else none", () =
   assert.equal(usable(EMPTY, { ...options, models: [svd] }).model, "svd");
 });
 
+test("an upscaler that is not here is not used, and that is said", () => {
+  assert.equal(usable({ ...EMPTY, upscaler: "sharp" }, options).upscaler, "sharp");
+  for (const upscaler of ["sharper", "old"]) {
+    const wanted = { ...EMPTY, upscaler };
+    assert.equal(usable(wanted, options).upscaler, null);
+    assert.deepEqual(replaced(wanted, usable(wanted, options)), ["upscaler"]);
+  }
+});
+
 test("a model that has been downloaded arrives, a demo does not", () => {
   const [mini, svd, xt] = options.models;
   const now = [mini, { ...svd, missing: null }, xt];
@@ -43,9 +53,9 @@ test("a model that has been downloaded arrives, a demo does not", () => {
 
 test("lists of models differ by their names and why they are missing", () => {
   const [mini, svd] = options.models;
-  assert.equal(sameModels([mini, svd], [{ ...mini, label: "x" }, { ...svd }]), true);
-  assert.equal(sameModels([mini, svd], [svd, mini]), false);
-  assert.equal(sameModels([svd], [{ ...svd, missing: null }]), false);
+  assert.equal(sameOffer([mini, svd], [{ ...mini, label: "x" }, { ...svd }]), true);
+  assert.equal(sameOffer([mini, svd], [svd, mini]), false);
+  assert.equal(sameOffer([svd], [{ ...svd, missing: null }]), false);
 });
 
 test("what could not be had is named", () => {
@@ -56,7 +66,7 @@ test("what could not be had is named", () => {
 
 test("0 is a change, too", () => {
   assert.equal(changes(EMPTY), 0);
-  assert.equal(changes({ ...EMPTY, noise_aug_strength: 0, fps: 7, detail: false }), 3);
+  assert.equal(changes({ ...EMPTY, noise_aug_strength: 0, fps: 7, detail: false, upscaler: "sharp" }), 4);
 });
 
 test("frames are those that come out; a quality that is gone adds none", () => {
@@ -73,5 +83,5 @@ test("the photo's shape decides the size, where there is a photo", () => {
 
 test("the cost is asked for with what changes it", () => {
   assert.equal(costQuery({ ...EMPTY, model: "a b" }, undefined), "model=a+b&seconds=6&quality=standard&detail=true");
-  assert.equal(costQuery({ ...EMPTY, steps: 9, detail: false }, { width: 3, height: 4 }), "model=&seconds=6&quality=standard&detail=false&steps=9&width=3&height=4");
+  assert.equal(costQuery({ ...EMPTY, steps: 9, detail: false, upscaler: "sharp" }, { width: 3, height: 4 }), "model=&seconds=6&quality=standard&detail=false&upscaler=sharp&steps=9&width=3&height=4");
 });

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from fanslymotion.messages import Message, codes
-from fanslymotion.models.downloads import Downloads, DownloadState
+from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import state, watch
-from fanslymotion.queue.machine import MACHINE
+from fanslymotion.queue.liveness.host import MACHINE
+from fanslymotion.queue.store import transitions as state
 from fanslymotion.queue.types import Job
+from fanslymotion.queue.worker.device_samples import Meter
+from fanslymotion.ui.context import Studio
 from fanslymotion.ui.model_checks import ModelCheck
-from fanslymotion.ui.studio import Studio
 from starlette.testclient import TestClient
 
 from .conftest import ANNA, BEN
@@ -34,7 +35,7 @@ def running(studio: Studio, photo: Path) -> Job:
     store, job = studio.jobs.store, studio.jobs.submit(photo, VideoRequest(), owner="anna")
     state.claim(store, "w", time.time())
     state.renew(store, job.id, "w", {"stage": "sampling", "step": 3, "steps": 25, "fraction": 0.5, "eta": 12.5})
-    sample = watch.Meter().look() | {"stage": "sampling"}
+    sample = Meter().look() | {"stage": "sampling"}
     for kind, text in (("log", "a line"), ("watch", json.dumps(sample)), ("fault", "FM-GPU-005")):
         data = {"seconds": 30.0, "load": 1.0, "why": "planned"} if kind == "fault" else None
         state.add_event(store, job.id, time.time(), kind, text, data=data)
@@ -56,6 +57,7 @@ def test_what_the_form_offers(browser: Browser, typedefs: Typedefs) -> None:
     told = browser(ANNA).get("/studio/options").json()
     assert typedefs.mistakes(told, "Options") == []
     assert any(model["missing"] for model in told["models"]), "both kinds are seen"
+    assert told["upscalers"]
 
 
 def test_jobs_in_each_state(studio: Studio, browser: Browser, photo: Path, done: Callable[..., Job], typedefs) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from fanslymotion.settings import ROOT
 
 TYPES = ROOT / "ui" / "static" / "types.d.ts"
-INTERFACE = re.compile(r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
+INTERFACE = re.compile(r"^export interface (\w+)(?: extends ([\w, ]+))? \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
 KEY = re.compile(r"^  (\w+)(\??): (.+);$", re.MULTILINE)
 PLAIN = {"string": str, "boolean": bool, "number": (int, float)}
 
@@ -17,9 +17,11 @@ class Typedefs:
 
     def __init__(self, path: Path = TYPES) -> None:
         self._keys: dict[str, dict[str, tuple[str, bool]]] = {}
-        for name, base, body in INTERFACE.findall(path.read_text(encoding="utf-8")):
+        for name, bases, body in INTERFACE.findall(path.read_text(encoding="utf-8")):
             own = {key: (kind, bool(optional)) for key, optional, kind in KEY.findall(body)}
-            self._keys[name] = self._keys.get(base, {}) | own
+            self._keys[name] = {}
+            for inherited in (*(self._keys[base] for base in bases.split(", ") if base), own):
+                self._keys[name] |= inherited
 
     def mistakes(self, value: Any, kind: str, place: str = "") -> list[str]:
         """Where `value`, as JSON gives it, is not of that type: missing keys, unknown ones, other types."""
