@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fanslymotion.messages import Message
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
@@ -67,9 +68,9 @@ class Puppet:
     def fail(self, job: str, error: str, *tried: str) -> None:
         assert transitions.fail(self.store, job, NAME, error, time.time(), tried)
 
-    def say_everybody(self, notice: str) -> None:
+    def say_everybody(self, notice: Message) -> None:
         with self.store.write():
-            self.store.set_meta("notice", notice)
+            self.store.set_meta("notice", json.dumps(notice.to_json()))
 
     def clear(self) -> None:
         """Every job ends and goes."""

@@ -4,6 +4,7 @@ import re
 
 import httpx
 import pytest
+from fanslymotion.messages import Message, codes
 from fanslymotion.queue.types import Status
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
 from fanslymotion.tests.browser.studio_page import shifts, with_shifts
@@ -14,15 +15,18 @@ from playwright.sync_api import Browser, Page, Route, expect
 pytestmark = pytest.mark.browser
 
 FROM_THE_END = "box.scrollHeight - box.scrollTop - box.clientHeight"
-KILLED = (
+KILLED = Message(
     "the worker was killed by the system, whose memory had run out, 3 times at stage sampling (0.4 GB were free); "
-    "the last lines of the worker:\nKilled"
+    "the last lines of the worker:\nKilled",
+    code=codes.KILLED_FOR_MEMORY,
 )
-DAMAGED = (
-    "the job list was damaged; it was kept as old.db and a new one was begun. Jobs in it: 3; waiting: 1; to be retried "
-    "if still wanted, because nothing tells how they stood: 2. Finished videos are still in /home/jobs"
+DAMAGED = Message(
+    "the job list was damaged; it was kept as {place} and a new one was begun. Jobs in it: {jobs}; waiting: {waiting}; "
+    "to be retried if still wanted, because nothing tells how they stood: {unknown}. Finished videos are still in "
+    "{folder}",
+    {"place": "old.db", "jobs": 3, "waiting": 1, "unknown": 2, "folder": "/home/jobs"},
 )
-NO_PHOTO = "the photo is gone"
+NO_PHOTO = Message("the photo is gone", code=codes.BAD_PHOTO)
 BROKEN = "[ERROR] it broke\nTraceback (most recent call last):\n  File one\nValueError: <b>no</b>"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fanslymotion.messages import Message, codes
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.browser.studio_page import generate
 from fanslymotion.tests.studio import Studio, wait_for
@@ -115,8 +116,12 @@ def test_a_failed_job_says_why_and_is_tried_again(studio: Studio, page: Page) ->
     httpx.post(f"{studio.url}/studio/jobs/{job}/cancel").raise_for_status()
     wait_for(lambda: httpx.get(f"{studio.url}/studio/jobs/{job}").json()["status"] == "cancelled")
     with sqlite3.connect(studio.home / "jobs.db", timeout=30) as store:
-        error = "the disk was full\nTraceback <b>bold</b>"
-        store.execute("UPDATE jobs SET status='failed', error=?, revision=revision+1 WHERE id=?", (error, job))
+        error = Message("the disk was full\nTraceback <b>bold</b>", code=codes.UNFORESEEN)
+        failure = json.dumps(error.to_json())
+        store.execute(
+            "UPDATE jobs SET status='failed', error=?, failure=?, revision=revision+1 WHERE id=?",
+            (str(error), failure, job),
+        )
     page.goto(f"{studio.url}/?job={job}")
     expect(page.locator(".failure")).to_contain_text("FM-JOB-000")
     expect(page.locator(".failure")).to_contain_text("the disk was full")

@@ -52,7 +52,7 @@ def modules() -> list[Path]:
 
 
 def test_import_contracts_hold():
-    done = subprocess.run([sys.executable, "-P", ROOT / ".ci" / "contracts.py"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", ROOT / ".ci" / "contracts.py"], capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
