@@ -14,7 +14,7 @@ from fanslymotion.messages import Message, codes
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.browser.studio_page import generate
 from fanslymotion.tests.studio import Studio, wait_for
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -108,6 +108,21 @@ def test_a_refused_deletion_is_said(studio: Studio, page: Page) -> None:
     expect(page.locator("#toasts .error")).to_have_text("its folder cannot be deleted")
     page.click("[data-go=gallery]")
     expect(tile).to_be_visible()
+
+
+def test_a_link_may_be_followed_while_the_page_starts(studio: Studio, page: Page) -> None:
+    errors: list[str] = []
+    held: list[Route] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.route("**/studio/options", lambda route: held.append(route))
+    page.goto(studio.url)
+    wait_for(lambda: page.evaluate("1") and held)
+    page.click("nav [data-go=queue]")
+    expect(page).to_have_url(f"{studio.url}/?view=queue")
+    held[0].continue_()
+    expect(page.locator("#view-queue h2").first).to_be_visible()
+    expect(page.locator("#heading")).to_have_text("Queue")
+    assert errors == []
 
 
 def test_a_failed_job_says_why_and_is_tried_again(studio: Studio, page: Page) -> None:
