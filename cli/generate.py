@@ -76,7 +76,7 @@ def report_licence(presets: Presets, model: str) -> None:
         err().print(f"{licence.powered_by} ({licence.name}, {licence.url})", style="dim")
 
 
-def report_outlook(job: Job, jobs: "Jobs", presets: Presets) -> None:
+def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
     """How long the first video will take, with how much memory, and whether that is much for this machine."""
     model, workers = find_model(job.request.model, presets, jobs.settings), jobs.workers()
     upscaler = find_upscaler(job.request.upscaler, presets, jobs.settings)

@@ -200,7 +200,7 @@ def generate(
     from ..presets import load_presets
     from ..queue.jobs import Jobs
     from .deliver import choose_targets
-    from .generate import follow, make_request, report_licence, report_outlook, report_waiting, submit
+    from .generate import follow, make_request, report_licence, report_forecast, report_waiting, submit
 
     try:
         settings = Settings.from_env()
@@ -222,7 +222,7 @@ def generate(
         show_error(reason)
     if wait:
         report_licence(presets, request.model)
-        report_outlook(submitted[0][0], jobs, presets)
+        report_forecast(submitted[0][0], jobs, presets)
         code = follow(jobs, settings, submitted, as_json, verbose)
     else:
         code = report_waiting(submitted, as_json)

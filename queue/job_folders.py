@@ -112,7 +112,7 @@ class Leftovers:
         """Folder of another machine's submit: when its row was first seen (`remove`'s seconds)."""
 
     def remove(self, now: float) -> None:
-        """now: seconds of an AwakeClock."""
+        """now: seconds of a SuspendAwareClock."""
         table = self._store.tables.Folder
         with self._store.errors():
             rows = list(table.select())

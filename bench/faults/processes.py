@@ -25,7 +25,8 @@ threading.Event().wait()
 
 WORKER = """
 import sys
-from fanslymotion.queue import recovery, worker
+from fanslymotion.queue.liveness import recovery
+from fanslymotion.queue.worker import main as worker
 lease, machine = float(sys.argv.pop(1)), sys.argv.pop(1)
 recovery.LEASE_SECONDS = recovery.HUNG_SECONDS = lease
 for name, module in list(sys.modules.items()):

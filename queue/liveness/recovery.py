@@ -98,7 +98,7 @@ class Sweeper:
     def sweep(self, now: float, at: float, own: str = "") -> int:
         """Return how many jobs were taken.
 
-        now: seconds of an AwakeClock. at: Unix seconds, for the events. own: the job that this very process works on,
+        now: seconds of a SuspendAwareClock. at: Unix seconds, for the events. own: the job that this very process works on,
         "" for none; it goes on, however long the database kept its lease from moving.
         """
         job, worker = self._store.tables.Job, self._store.tables.Worker

@@ -16,13 +16,13 @@ PROCESSES, JOBS = 8, 200
 
 CLAIMS = """
 import sys, time
-from fanslymotion.queue import state
+from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.store import Store
 from fanslymotion.settings import Settings
 store = Store(Settings.from_env())
 print("ready", flush=True)
 sys.stdin.readline()
-while (row := state.claim(store, sys.argv[1], time.time())) is not None:
+while (row := transitions.claim(store, sys.argv[1], time.time())) is not None:
     print(row.id, flush=True)
     time.sleep(0.01)  # a worker is busy now; the others get their turn
 """

@@ -185,18 +185,18 @@ SUBMIT = """
 import os, sys, pathlib
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import folders, jobs
+from fanslymotion.queue import job_folders, jobs
 from fanslymotion.settings import Settings
 failing, insert = pathlib.Path(os.environ["FAIL_WHILE"]), jobs.Jobs._insert_all
 def insert_and_fail(*words):
     insert(*words)
     failing.touch()
-look = folders.Filling._look
+look = job_folders.Filling._look
 def look_again(self):
     if sys.argv[2] == "once":
         failing.unlink()
     look(self)
-jobs.Jobs._insert_all, folders.Filling._look = insert_and_fail, look_again
+jobs.Jobs._insert_all, job_folders.Filling._look = insert_and_fail, look_again
 try:
     jobs.Jobs(Settings.from_env()).submit(pathlib.Path(sys.argv[1]), VideoRequest())
 except StoreError as e:

@@ -26,7 +26,7 @@ import json, sys
 from pathlib import Path
 import psutil
 from fanslymotion.models.find import find_model
-from fanslymotion.pipeline.model_cache import RendererCache
+from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.produce import produce
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
@@ -44,7 +44,7 @@ def die(moment):
 request, presets = VideoRequest.from_json(json.loads(request)), load_presets(settings)
 produce(
     request, model=find_model(request.model, presets, settings), photo=Path(photo), out=Path(out), work=Path(work),
-    settings=settings, presets=presets, renderers=RendererCache(), progress=die,
+    settings=settings, presets=presets, renderers=ModelCache(), progress=die,
 )
 """
 """A process that makes a video until it kills itself at a step of decoding."""

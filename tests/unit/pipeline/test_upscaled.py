@@ -94,7 +94,7 @@ def test_where_nothing_is_enlarged_it_has_nothing_to_do(
     assert run(fast, presets=load_presets(settings)).width == 128
 
 
-def test_the_outlook_knows_its_cost(fast: VideoRequest, presets: Presets, settings: Settings) -> None:
+def test_the_forecast_knows_its_cost(fast: VideoRequest, presets: Presets, settings: Settings) -> None:
     with_it, without = (
         forecast(
             plan_request(

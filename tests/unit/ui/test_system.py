@@ -287,7 +287,7 @@ def test_the_estimate_says_time_and_memory_and_warns(browser: Browser, monkeypat
     def look(*args: Any, **options: Any) -> Any:
         return plan_request(*args, **{**options, "machine": small})
 
-    monkeypatch.setattr(job_routes, "outlook", look)
+    monkeypatch.setattr(job_routes, "plan_request", look)
     told = browser(ANNA).get(address).json()["720p"]
     assert told["seconds"] > 60
     assert 0 < told["memory"] <= 12 << 30

@@ -189,12 +189,12 @@ def test_ram_that_runs_out_sends_the_weights_to_the_card(
     run: Callable, guided, pretend_gpu, monkeypatch, settings, tmp_path
 ) -> None:
     """A small paging file on Windows: what leaves the weights in RAM is no help there."""
-    planned = fallback.outlook
+    planned = fallback.plan_request
 
     def with_offload(*args: Any, **options: Any) -> Any:
         return PlanHistory(settings).recall(replace(planned(*args, **options), offload=Offload.MODEL), "guided")
 
-    monkeypatch.setattr(fallback, "outlook", with_offload)
+    monkeypatch.setattr(fallback, "plan_request", with_offload)
     measures: dict[str, Any] = {}
     with failing(monkeypatch, "load", 1, (MemoryError(),)):
         result = run(guided, renderers=ModelCache(), machine=GPU, measures=measures)
@@ -242,12 +242,12 @@ def test_offload_gives_the_same_frames(
 ) -> None:
     plain, offloaded = {}, {}
     run(guided, renderers=ModelCache(), machine=CPU, measures=plain)
-    planned = fallback.outlook
+    planned = fallback.plan_request
 
     def with_offload(*args: Any, **options: Any) -> Any:
         return replace(planned(*args, **options), offload=offload)
 
-    monkeypatch.setattr(fallback, "outlook", with_offload)
+    monkeypatch.setattr(fallback, "plan_request", with_offload)
     run(guided, renderers=ModelCache(), machine=GPU, measures=offloaded, work=tmp_path / "other")
     assert offloaded["plan"].offload is offload
     assert plain["frames_sha256"] == offloaded["frames_sha256"]

@@ -79,7 +79,7 @@ def test_no_sweep_comes_between_the_crash_and_the_loss(
         seen.append(store.db.in_transaction())
         return lose(store, *args)
 
-    monkeypatch.setattr(supervisor.state, "lose", losing)
+    monkeypatch.setattr(supervisor.transitions, "mark_lost", losing)
     die([f"{STARTS}{job}"])
     assert seen == [True]
 
@@ -132,7 +132,7 @@ def test_a_computer_that_slept_is_not_a_worker_that_hangs(
     steps = [8 * 3600.0, *[1.0] * 20] if sleeps else [2.0] * 600
     now = accumulate(steps, initial=0.0)
     monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0)
-    monkeypatch.setattr(supervisor, "AwakeClock", lambda: SuspendAwareClock(lambda: next(now)))
+    monkeypatch.setattr(supervisor, "SuspendAwareClock", lambda: SuspendAwareClock(lambda: next(now)))
     monkeypatch.setattr(keeper, "_look", lambda _: (None, ("job", 1.0, 1), supervisor.STALL_SECONDS))
     monkeypatch.setattr(keeper, "_kill_stalled", lambda *args: killed.append(args))
     polls = iter([None] * len(steps))

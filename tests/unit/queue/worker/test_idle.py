@@ -70,9 +70,9 @@ import json, sys
 from pathlib import Path
 import psutil
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
-from fanslymotion.pipeline.model_cache import RendererCache
+from fanslymotion.pipeline.model_cache import ModelCache
 folder = Path(sys.argv[1])
-model, cache, held = ModelFolder(folder_preset(folder), folder), RendererCache(), []
+model, cache, held = ModelFolder(folder_preset(folder), folder), ModelCache(), []
 for _ in range(2):  # the first time also brings the libraries, which stay
     for tensor in cache.get(model).image_encoder.parameters():
         tensor.sum()  # weights come from the disk when they are first used

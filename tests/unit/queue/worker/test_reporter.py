@@ -76,7 +76,7 @@ def test_what_nobody_foresaw_ends_neither_the_line_nor_the_job(
             raise TypeError("unforeseen")
         return renew(*args, **more)
 
-    monkeypatch.setattr(reporter.state, "renew", renewing)
+    monkeypatch.setattr(reporter.transitions, "renew", renewing)
     with Reporter(jobs.store, running, "w") as line:
         line.progress(at(3))
         cancel_is_seen(jobs, running, line)
