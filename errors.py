@@ -1,13 +1,14 @@
-"""The errors that reach a person: each message says what happened, the value, and what to do."""
+"""Define errors for the user. Each message tells what happened, the value, and what to do."""
 
 from .messages import Message, as_message, codes
 
 
 class FanslymotionError(Exception):
-    """Base of all errors whose text is meant to be read by the user, without a traceback.
+    """Base of all errors whose text is for the user, without a traceback.
 
-    message: made by `messages.msg`, so that it can be said in another language; a plain string is shown as it is.
-    code: of the fault (`FM-DISK-001`) whose card explains the error; by default the message's own, or the class's.
+    Args:
+        message: made by `messages.msg`, so that it can be translated; a plain string is shown unchanged.
+        code: of the fault (`FM-DISK-001`) that explains the error; by default the message's own, or the class's.
     """
 
     code = ""
@@ -19,7 +20,7 @@ class FanslymotionError(Exception):
 
 
 class BadInput(FanslymotionError):
-    """The request cannot be carried out as it was made; nothing has been written. CLI exit code 2."""
+    """The request cannot be carried out. Nothing has been written. CLI exit code 2."""
 
 
 class PhotoError(BadInput):
@@ -53,7 +54,7 @@ class StartError(FanslymotionError):
 
 
 class NotFound(FanslymotionError):
-    """There is no such job, or it belongs to somebody else."""
+    """The job does not exist, or belongs to another owner."""
 
 
 class Cancelled(Exception):
@@ -61,4 +62,4 @@ class Cancelled(Exception):
 
 
 class HandBack(Exception):
-    """Raised inside the pipeline at the next step when the worker must stop: the job goes back to the queue."""
+    """Raised inside the pipeline at the next step when the worker must stop: the job returns to the queue."""

@@ -1,6 +1,6 @@
-"""Files that are whole or absent, after a kill and after a power cut too: write beside the place, sync, rename, sync.
+"""Write files that are either complete or absent, even after a kill or a power cut.
 
-Standard library only, and imports nothing of ours: every layer writes its files through this one.
+Each file is written under another name beside its place, synced, renamed, and the folder is synced.
 """
 
 import errno
@@ -28,16 +28,17 @@ NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EN
 
 
 def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None:
-    """Write a small file so that `path` holds its old content, or all of the new, whenever the power goes.
-
-    Args:
-        data: the whole content; text is written as UTF-8, with the line ends that it has.
-        private: readable for this account only, from its first byte on (POSIX; on Windows the folder's rights count).
+    """Write a small file. After a power cut at any moment, `path` has its old content or all of the new.
 
     Missing folders are made. When this returns, the content survives a power cut.
 
+    Args:
+        path: the file.
+        data: its content; text is written as UTF-8.
+        private: only the user may read the file.
+
     Raises:
-        OSError: it could not be written; `path` is as it was.
+        OSError: the file cannot be written.
     """
     make_folder(path.parent)
     part = part_path(path)
@@ -57,7 +58,7 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, so that a power cut does not take them. Raise OSError."""
+    """Make a folder and its missing parents, so that they survive a power cut. Raise OSError."""
     missing, above = [], folder
     while not above.is_dir() and above != above.parent:
         missing.append(above)
@@ -68,18 +69,20 @@ def make_folder(folder: Path) -> None:
 
 
 def part_path(path: Path) -> Path:
-    """A fresh name in the same folder (so the rename is atomic), hidden on POSIX, and not an image's or video's."""
+    """Return a new name in the same folder (so the rename is atomic), hidden on POSIX, and no image's or video's."""
     return path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
 
 
 def commit(part: Path, path: Path, patience: float = PATIENCE) -> None:
-    """Make `part` durable and give it its final name, over an older file if there is one.
+    """Make a file durable and give it its final name, replacing an older file.
 
     Args:
-        patience: seconds to wait on Windows for a program that holds one of the two open.
+        part: the complete file, in the same folder.
+        path: its final name.
+        patience: seconds to retry while another program holds the older file open (Windows).
 
     Raises:
-        OSError: it could not be done.
+        OSError: the file cannot be synced or renamed.
     """
     _patiently(lambda: _sync_file(part), patience)
     _patiently(lambda: os.replace(part, path), patience)
@@ -87,7 +90,7 @@ def commit(part: Path, path: Path, patience: float = PATIENCE) -> None:
 
 
 def commit_new(part: Path, path: Path) -> None:
-    """As `commit`, but never over a file that is there: raise FileExistsError then, and keep `part`."""
+    """Rename a file as `commit` does, but never over an existing one: raise FileExistsError then, and keep `part`."""
     _sync_file(part)
     if sys.platform == "win32":
         os.rename(part, path)  # refuses a name that is taken; POSIX' rename does not
@@ -125,7 +128,7 @@ def _sync_file(path: Path) -> None:
 
 
 def _patiently(act: Callable[[], object], seconds: float) -> None:
-    """Windows refuses a file that a player, a virus scanner or the indexer holds open for a moment: try again there."""
+    """Retry for some seconds while a player, a virus scanner or the indexer holds a file open (Windows)."""
     tries = max(1, round(seconds / PAUSE))
     for left in range(tries - 1, -1, -1):
         try:
@@ -178,7 +181,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def nearest_existing(folder: Path) -> Path:
-    """The folder itself, or the first one above it that is there: whose disk it will lie on."""
+    """Return the folder itself or its nearest existing parent, e.g. to find the folder's disk."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder
@@ -192,12 +195,12 @@ KNOWN = {"jobs.db", "huey.db", "jobs", "presets", "uploads", "session.key"}
 """What a data folder holds: another one that FANSLYMOTION_HOME may name (a home folder, /tmp) keeps its rights."""
 
 _users_umask: int | None = None
-"""The person's own umask while `private_files` is in force: a process has only one."""
+"""The user's own umask while `private_files` is active; a process has only one umask."""
 
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """For a process that writes into the data folder: new files are the user's alone."""
+    """Make new files readable by the user only, in a process that writes into the data folder."""
     global _users_umask
     if sys.platform == "win32" or _users_umask is not None:
         yield
@@ -212,7 +215,7 @@ def private_files() -> Iterator[None]:
 
 @contextmanager
 def users_files() -> Iterator[None]:
-    """Within `private_files`, for what is not the data folder's: a delivered video, a model. As any program's files."""
+    """Use the user's own umask inside `private_files`, for files outside of the data folder (videos, models)."""
     if _users_umask is None:
         yield
         return
@@ -224,14 +227,14 @@ def users_files() -> Iterator[None]:
 
 
 def users_umask() -> int:
-    """For a child process that writes elsewhere; -1 leaves it as it is."""
+    """Return the user's umask for a child process that writes elsewhere; -1 if it is unchanged."""
     return -1 if _users_umask is None else _users_umask
 
 
 def make_private(home: Path) -> None:
-    """Make the data folder, or close one that is there to others. Raise OSError if it cannot be made.
+    """Make the data folder, or close an existing one to other users. Raise OSError if it cannot be made.
 
-    Its files are gone through only when the folder itself was open: a closed one hides them whatever their rights.
+    Its files are changed only if the folder itself was open: a closed folder hides them whatever their rights.
     """
     try:
         home.mkdir(mode=0o700, parents=True)

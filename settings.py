@@ -1,4 +1,4 @@
-"""Where things live on this machine. The one settings object; everything takes it as an argument."""
+"""Define folders and addresses. There is one settings object, which is passed as an argument."""
 
 import errno
 import os
@@ -19,12 +19,13 @@ SHOWN = 80
 
 @dataclass(frozen=True)
 class Settings:
-    """Folders and addresses. `from_env` is the only place that reads the environment.
+    """Folders and addresses. Only `from_env` reads the environment.
 
-    home: the data folder (`FANSLYMOTION_HOME`, default `data/` in the checkout): database, jobs, logs, own presets.
-    models: downloaded models (`FANSLYMOTION_MODELS`, default `cache/models/` in the checkout).
-    database: peewee URL of the jobs' database (`FANSLYMOTION_DATABASE`, default SQLite in `home`).
-    idle_seconds: without a job, after which the model leaves the memory (`FANSLYMOTION_IDLE`, default 600; 0: never).
+    Attributes:
+        home: the data folder (`FANSLYMOTION_HOME`, default `data/` in the checkout): database, jobs, logs, own presets.
+        models: downloaded models (`FANSLYMOTION_MODELS`, default `cache/models/` in the checkout).
+        database: peewee URL of the jobs' database (`FANSLYMOTION_DATABASE`, default SQLite in `home`).
+        idle_seconds: time without a job after which the model is unloaded (`FANSLYMOTION_IDLE`, default 600; 0: never).
     """
 
     home: Path
@@ -34,18 +35,19 @@ class Settings:
 
     @classmethod
     def local(cls, home: Path, models: Path) -> "Settings":
-        """With the database in `home`, whatever letters are in its path."""
+        """Make settings with the database in `home`; its path may hold any characters."""
         return cls(home, models, _database_in(home))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings from the environment. Raise BadInput for a wrong value."""
         home = own_path(environ.get("FANSLYMOTION_HOME") or ROOT / "data", "FANSLYMOTION_HOME")
         models = own_path(environ.get("FANSLYMOTION_MODELS") or ROOT / "cache" / "models", "FANSLYMOTION_MODELS")
         database = environ.get("FANSLYMOTION_DATABASE") or _database_in(home)
         return cls(home, models, database, _seconds("FANSLYMOTION_IDLE", environ.get("FANSLYMOTION_IDLE") or "600"))
 
     def environ(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """For a child process that is to have the same settings."""
+        """Return the environment for a child process with the same settings."""
         return {
             **environ,
             "FANSLYMOTION_HOME": str(self.home),
@@ -56,26 +58,33 @@ class Settings:
 
     @property
     def jobs_dir(self) -> Path:
-        """One folder per job: normalised photo, checkpoints while it runs, the finished video."""
+        """Return the folder with a folder for each job: normalised photo, checkpoints while it runs, finished video."""
         return self.home / "jobs"
 
     @property
     def logs_dir(self) -> Path:
+        """Return the folder of logs."""
         return self.home / "logs"
 
     @property
     def presets_dir(self) -> Path:
-        """The user's own preset files; they add to or override the bundled ones."""
+        """Return the folder of the user's own preset files, which add to or override the bundled ones."""
         return self.home / "presets"
 
     def job_dir(self, job_id: str) -> Path:
+        """Return a job's folder."""
         return self.jobs_dir / job_id
 
 
 def own_path(words: str | Path, what: str) -> Path:
-    """The absolute path that a person has named; it need not exist. `~` stands for a home folder.
+    """Convert a path from the user into an absolute one. `~` is a home folder. The path need not exist.
 
-    what: the option or variable that named it. Raise BadInput for what cannot be a path on this machine.
+    Args:
+        words: the path.
+        what: the option or variable that named it.
+
+    Raises:
+        BadInput: it cannot be a path on this machine.
     """
     said = {"what": what, "path": str(words)[:SHOWN]}
     try:

@@ -33,7 +33,7 @@ from fanslymotion.bench.faults.watch import Watch
 from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.errors import StoreError
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.liveness.recovery import held
+from fanslymotion.queue.liveness.recovery import is_locked
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 
@@ -210,7 +210,7 @@ class Campaign:
         for harmed in self._harmed:
             kill(harmed.machine.pid)
         workers = self.settings.home / "workers"
-        if not wait(lambda: not any(held(path) for path in workers.glob("*.lock")), 90):
+        if not wait(lambda: not any(is_locked(path) for path in workers.glob("*.lock")), 90):
             self._violate(Violation("stuck", "worker", "it outlived its killed page by a minute"))
         self.jobs.store.close()
 

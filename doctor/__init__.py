@@ -1,1 +1,1 @@
-"""What is wrong with this machine, a worker or a job, in plain words, with the fix. No torch."""
+"""Diagnose this machine, its workers and failed jobs, with a fix for each fault. Without torch."""

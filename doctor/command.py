@@ -1,4 +1,4 @@
-"""`fanslymotion doctor`: the checks as a table, or as JSON for scripts and bug reports."""
+"""Define `fanslymotion doctor`: show the checks as a table, or as JSON for scripts and bug reports."""
 
 import json
 import locale
@@ -10,7 +10,8 @@ from rich.text import Text
 
 from ..messages import texts
 from ..settings import Settings
-from .checks import BROKEN, WARN, Check, Doctor, worst
+from .checks import Doctor
+from .finding import BROKEN, WARN, Check, worst
 
 STYLES = {"ok": "green", WARN: "yellow", BROKEN: "red", "unknown": "dim"}
 
@@ -37,11 +38,12 @@ def doctor_command(
 
 
 def system_language() -> str:
-    """Two letters: of `ru_RU`, and of `Russian_Russia`, as Windows calls it."""
+    """Return the system's language as two letters, from `ru_RU` or, on Windows, `Russian_Russia`."""
     return (locale.getlocale()[0] or "en")[:2].lower()
 
 
 def show(console: Console, check: Check, language: str) -> None:
+    """Print one check."""
     word = texts.say("results", check.result, {}, language)
     line = Text(f"{word:14}", style=STYLES[check.result]).append(f"{check.name}: {check.detail}", style="default")
     console.print(line, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What a failed job died of, in plain words: from its error, its stage and its worker's last lines. No torch."""
+"""Diagnose a failed job from its error and its stage. Without torch."""
 
 import shutil
 from collections.abc import Mapping
@@ -20,17 +20,22 @@ ACTIONS = {
     **dict.fromkeys(("FM-MODEL-001", "FM-MODEL-006"), DOWNLOAD),
     "FM-PHOTO-001": PHOTO,
 }
-"""What mends a fault with one button; all others are tried again."""
+"""The action of a fault's button; for all other faults it is RETRY."""
 
 KNOWN_BY_ERRORS = ("attempts", "seconds", "free", "how", "holders")
-"""Values of a job's error that its fault's text shows, too."""
+"""Values of a job's error that are shown in its fault's text too."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """code: stable, shared by page, command and table. action: what mends it, with one button. tried: on the way.
+    """Why a job failed, and what to do.
 
-    resolution: the next smaller one for `retry_smaller`, "" where there is none.
+    Attributes:
+        code: of the fault.
+        action: of the button: retry, retry_smaller, download or other_photo.
+        resolution: the next smaller one for `retry_smaller`, "" if there is none.
+        tried: messages about the plan changes before the failure.
+        values: for the fault's texts.
     """
 
     code: str
@@ -40,6 +45,7 @@ class Diagnosis:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def say(self, language: str = "en") -> dict[str, Any]:
+        """Convert it for JSON, with texts in a language."""
         error = as_message(self.values.get("error", "")).say(language).split("\n", 1)[0]
         text = texts.fault(self.code, {**self.values, "error": error}, language)
         held = self.values.get("holders")
@@ -56,7 +62,7 @@ class Diagnosis:
 
 
 def diagnose(job: Job, presets: Presets) -> Diagnosis | None:
-    """None for a job that has not failed."""
+    """Diagnose a job. Return None if it has not failed."""
     if job.status is not Status.FAILED:
         return None
     failure, smaller = job.error, next_smaller(job.request.resolution, presets)
@@ -81,19 +87,19 @@ def diagnose(job: Job, presets: Presets) -> Diagnosis | None:
 
 
 def say_fault(event: Event, language: str = "en") -> dict[str, str]:
-    """A `fault` event of a running job in plain words."""
+    """Convert a `fault` event of a running job for JSON, with texts in a language."""
     text = texts.fault(event.text, fault_values(event), language)
     return {"code": event.text, "title": text.title, "cause": text.cause, "fix": text.fix}
 
 
 def fault_values(event: Event) -> dict[str, Any]:
-    """Of a `fault` event: what its text shows."""
+    """Return the values for the texts of a `fault` event."""
     why = event.data.get("why", "elsewhere")
     return {**event.data, "why": texts.Word("idle", why), "remedy": texts.Word("idle", f"{why}_fix")}
 
 
 def big_values(plan: MemoryPlan) -> dict[str, Any]:
-    """For FM-MEM-004: what a video would take on this machine."""
+    """Return the values of FM-MEM-004: the memory that a video needs on this machine."""
     machine = plan.machine
     on_cpu = plan.device == "cpu"
     return {
@@ -106,7 +112,7 @@ def big_values(plan: MemoryPlan) -> dict[str, Any]:
 
 
 def next_smaller(resolution: str, presets: Presets) -> str:
-    """The largest preset with fewer pixels than this one, "" when it is the smallest."""
+    """Return the largest resolution with fewer pixels than this one, "" if it is the smallest."""
     known = presets.resolutions
     if resolution not in known:
         return ""
@@ -116,14 +122,20 @@ def next_smaller(resolution: str, presets: Presets) -> str:
 
 
 def free_space(folder: Path) -> str:
+    """Return the free space on a folder's disk as text."""
     return file_size(shutil.disk_usage(nearest_existing(folder)).free)
 
 
 def size(count: int, kilo: int = 1024) -> str:
-    """As systems and card makers count memory: 1 GB is 2³⁰ bytes."""
+    """Format a size of memory; 1 GB is 2³⁰ bytes, as systems and GPU makers count.
+
+    Args:
+        count: bytes.
+        kilo: 1024 or 1000.
+    """
     return f"{count / kilo**3:.1f} GB" if count >= kilo**3 else f"{count / kilo**2:.0f} MB"
 
 
 def file_size(count: int) -> str:
-    """As disks and downloads count: 1 GB is 10⁹ bytes."""
+    """Format a size of files; 1 GB is 10⁹ bytes, as disks and downloads count."""
     return size(count, kilo=1000)

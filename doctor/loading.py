@@ -1,4 +1,4 @@
-"""Load a model as a worker would, and tell how long it took: run in a process of its own, which may die of it."""
+"""Load a model as a worker would, and print how long it took. Runs in its own process, which may be killed."""
 
 import json
 import os
@@ -17,10 +17,11 @@ from ..presets import load_presets
 from ..settings import Settings
 
 OUT_OF_MEMORY = 3
-"""Exit code."""
+"""Exit code if memory ran out."""
 
 
 def main(settings: Settings, name: str) -> None:
+    """Load a model and print seconds, bytes and device as JSON. Exit with OUT_OF_MEMORY if memory ran out."""
     import torch
 
     from ..pipeline.families.svd.model import Placement

@@ -1,7 +1,7 @@
-"""Every sentence for people, in English and Russian. A sentence is made from a template and values at its last moment.
+"""Translate every sentence for users into English and Russian, from a template and values, when it is shown.
 
-`msg("{name} is larger than {mb} MB", name=…, mb=…)` makes a `Message`: the English template is its id, so that any
-other language is found by an exact lookup. Nothing is ever read back out of a finished sentence.
+`msg("{name} is larger than {mb} MB", name=…, mb=…)` makes a `Message`. The English template is its id, so that a
+translation is found by an exact lookup. Finished sentences are never parsed.
 """
 
 from . import codes

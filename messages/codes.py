@@ -1,4 +1,4 @@
-"""Codes of the faults that errors carry; their words are the catalogue's `faults`. Never reuse one."""
+"""Define codes of faults. Their texts are in the catalogue's section `faults`. Never reuse a code."""
 
 UNFORESEEN = "FM-JOB-000"
 EARLIER_VERSION = "FM-JOB-002"

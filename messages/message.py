@@ -1,4 +1,4 @@
-"""A sentence as its template and its values: English as it is, other languages by the template."""
+"""Hold a sentence as template and values. The template finds its translation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,15 +6,16 @@ from typing import Any
 from .texts import fill, sentences
 
 PLAIN = "{text}"
-"""Template of words that are shown as they are: what a system or a library said, and rows of earlier versions."""
+"""Template of untranslated text: messages of systems and libraries, and rows of earlier versions."""
 
 
 class Message(str):
-    """One sentence. As a string it is the English text, so that logs and exceptions need not know of it.
+    """A sentence. As a `str` it is the English text, so that logs and exceptions use it without conversion.
 
-    template: the English words with a `{name}` for each value; the key under which other languages are found.
-    values: strings, numbers, None, other messages, or lists of these.
-    code: of the fault it tells of (`FM-DISK-001`), "" for none.
+    Attributes:
+        template: the English text with a `{name}` for each value; the key of its translations.
+        values: strings, numbers, None, other messages, or lists of these.
+        code: of the reported fault (`FM-DISK-001`), "" for none.
     """
 
     template: str
@@ -22,6 +23,7 @@ class Message(str):
     code: str
 
     def __new__(cls, template: str, values: Mapping[str, Any] | None = None, code: str = "") -> "Message":
+        """Make a message. Values of other types are converted to text."""
         kept = {name: _plain_value(value) for name, value in (values or {}).items()}
         self = super().__new__(cls, fill(template, kept, "en", empty=""))
         self.__dict__.update(template=template, values=kept, code=code)
@@ -34,57 +36,66 @@ class Message(str):
         return Message, (self.template, dict(self.values), self.code)
 
     def say(self, language: str) -> str:
-        """The sentence in a language; in English where there are no words for it in that language."""
+        """Return the sentence in a language, or in English if it has no translation."""
         return fill(sentences(language).get(self.template, self.template), self.values, language, empty="")
 
     def coded(self, code: str) -> "Message":
-        """The same sentence with the code of a fault."""
+        """Return a copy with the code of a fault."""
         return Message(self.template, self.values, code)
 
     def but(self, **values: Any) -> "Message":
-        """The same sentence with other values."""
+        """Return a copy with other values."""
         return Message(self.template, {**self.values, **values}, self.code)
 
     def to_json(self) -> dict[str, Any]:
-        """As rows and the API hold it: `t` the template, `v` the values, `code` where there is one."""
+        """Convert it for rows and the API: `t` is the template, `v` the values, `code` the code if there is one."""
         values = {name: _to_json(value) for name, value in self.values.items()}
         return {"t": self.template, "v": values} | ({"code": self.code} if self.code else {})
 
     @classmethod
     def from_json(cls, data: Any) -> "Message":
-        """Read what `to_json` wrote. A plain string, as earlier versions stored, stays as it is.
+        """Read what `to_json` wrote. A plain string, as earlier versions stored, is kept as untranslated text.
 
         Raises:
-            ValueError: it is neither.
+            ValueError: `data` is neither.
         """
         if isinstance(data, str):
             return as_message(data)
-        match data:
-            case {"t": str(template), "v": dict(values)}:
-                found = {str(name): _from_json(value) for name, value in values.items()}
-                return cls(template, found, str(data.get("code", "")))
-        raise ValueError(f"{data!r} is not a message")
+        record: dict[str, Any] = data if isinstance(data, dict) else {}
+        template, values = record.get("t"), record.get("v")
+        if not isinstance(template, str) or not isinstance(values, dict):
+            raise ValueError(f"{data!r} is not a message")
+        known: dict[Any, Any] = values
+        found = {str(name): _from_json(value) for name, value in known.items()}
+        return cls(template, found, str(record.get("code", "")))
 
 
 def msg(template: str, /, **values: Any) -> Message:
-    """Make a sentence. template: a literal, in English; its Russian words are in ru.toml, section `sentences`."""
+    """Make a message.
+
+    Args:
+        template: an English string literal. Its translation is in ru.toml, section `sentences`.
+        values: for the template.
+    """
     return Message(template, values)
 
 
 def template(text: str, /) -> str:
-    """Mark the template of a sentence that is made elsewhere (`Message(text, values)`), so that it is translated."""
+    """Mark a template whose message is made elsewhere (`Message(text, values)`), so that it gets translated."""
     return text
 
 
 def joined(parts: list[Message]) -> Message:
-    """Several as one, with commas between them."""
+    """Join several messages with commas."""
     return Message(PLAIN, {"text": parts})
 
 
 def as_message(text: str, code: str = "") -> Message:
-    """Take any string: a message stays one, other words are shown as they are in every language.
+    """Convert any string into a message. Plain text is shown unchanged in every language.
 
-    code: for one that has none.
+    Args:
+        text: a message or plain text.
+        code: for a message that has none.
     """
     message = text if isinstance(text, Message) else Message(PLAIN, {"text": text})
     return message.coded(code) if code and not message.code else message
@@ -92,17 +103,21 @@ def as_message(text: str, code: str = "") -> Message:
 
 def _plain_value(value: Any) -> Any:
     if isinstance(value, tuple):
-        return list(value)
-    return value if value is None or isinstance(value, str | int | float | list) else str(value)
+        several: tuple[Any, ...] = value
+        return list(several)
+    kept: Any = value
+    return kept if value is None or isinstance(value, str | int | float | list) else str(value)
 
 
 def _to_json(value: Any) -> Any:
     if isinstance(value, list):
-        return [_to_json(one) for one in value]
+        several: list[Any] = value
+        return [_to_json(one) for one in several]
     return value.to_json() if isinstance(value, Message) else value
 
 
 def _from_json(value: Any) -> Any:
     if isinstance(value, list):
-        return [_from_json(one) for one in value]
+        several: list[Any] = value
+        return [_from_json(one) for one in several]
     return Message.from_json(value) if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""The words of the catalogue, in each language, from en.toml and ru.toml. Codes are stable: never reuse one."""
+"""Read texts of the catalogue (en.toml, ru.toml) and fill them with values. Never reuse the code of a fault."""
 
 import re
 import shlex
@@ -12,28 +12,30 @@ from typing import Any, Protocol, runtime_checkable
 
 CATALOGUE = Path(__file__).resolve().parent
 ROOT = CATALOGUE.parent
-"""The checkout, where the launcher lies."""
+"""The checkout, which holds the launcher."""
 LANGUAGES = ("en", "ru")
 CODE = re.compile(r"FM-[A-Z]+-\d{3}")
 
 UNKNOWN = {"en": "unknown", "ru": "неизвестно"}
-"""Stands where a value is not known: a text must never fail for want of one."""
+"""Shown for an unknown value: a missing value must never make a text fail."""
 
 
 RUSSIAN_SIZES = {"GB": "ГБ", "MB": "МБ", ".": ","}
-"""Sizes come with their unit, "65.2 GB"; what Russian writes otherwise in them."""
+"""Russian spelling of sizes, which are values such as "65.2 GB"."""
 
 
 @runtime_checkable
 class Sayable(Protocol):
-    """What knows its own words in each language: a `Message`."""
+    """A value with a text in each language, such as a `Message`."""
 
-    def say(self, language: str) -> str: ...
+    def say(self, language: str) -> str:
+        """Return the text in a language."""
+        ...
 
 
 @dataclass(frozen=True)
 class FaultText:
-    """What a person reads about a fault: what it is, why, what to do."""
+    """Texts about a fault for users: its title, its cause, and how to fix it."""
 
     title: str
     cause: str
@@ -42,24 +44,31 @@ class FaultText:
 
 @cache
 def catalogue(language: str) -> Mapping[str, Any]:
-    """One language's file; English for one that does not exist."""
+    """Read a language's file; English for an unknown language."""
     name = language if language in LANGUAGES else "en"
     return tomllib.loads((CATALOGUE / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def sentences(language: str) -> Mapping[str, str]:
-    """The words of messages by their English templates; empty for English itself."""
+    """Return the translations of messages by their English templates; empty for English."""
     return catalogue(language).get("sentences", {})
 
 
 def codes() -> tuple[str, ...]:
+    """Return the codes of all faults."""
     return tuple(catalogue("en")["faults"])
 
 
 def fault(code: str, values: Mapping[str, Any], language: str = "en") -> FaultText:
-    """Raise KeyError for a code that does not exist.
+    """Return the texts about a fault.
 
-    A fault may have several fixes: `variant` among the values names another (`alone`: there is no smaller size).
+    Args:
+        code: of the fault.
+        values: for the texts. `variant` selects one of several fixes (`alone`: there is no smaller size).
+        language: en or ru.
+
+    Raises:
+        KeyError: the code does not exist.
     """
     texts, stages = catalogue(language)["faults"][code], catalogue(language)["stages"]
     fix = f"fix_{values.get('variant')}"
@@ -70,15 +79,18 @@ def fault(code: str, values: Mapping[str, Any], language: str = "en") -> FaultTe
 
 
 def say(section: str, key: str, values: Mapping[str, Any], language: str = "en") -> str:
-    """A single text: the section is one of the catalogue's (`checks`, `labels`, `idle`, …)."""
+    """Return one text of a section of the catalogue (`checks`, `labels`, `idle`, …)."""
     return fill(catalogue(language)[section][key], values, language)
 
 
 def fill(text: str, values: Mapping[str, Any], language: str, empty: str | None = None) -> str:
-    """Put values into words.
+    """Fill a text with values.
 
-    `{launch}` is the launcher, as a terminal in any folder takes it; what else stands in braces is in `values`.
-    empty: what stands for a value that is None or ""; by default the language's word for `unknown`.
+    Args:
+        text: with `{name}` for each value. `{launch}` is the launcher's command, for a terminal in any folder.
+        values: by name.
+        language: en or ru.
+        empty: shown for a value that is None or ""; by default the language's word for `unknown`.
     """
     unknown = UNKNOWN.get(language, UNKNOWN["en"]) if empty is None else empty
     shown = {name: in_language(value, language) for name, value in values.items()}
@@ -90,34 +102,41 @@ def fill(text: str, values: Mapping[str, Any], language: str, empty: str | None 
 
 @dataclass(frozen=True)
 class Word:
-    """A text of the catalogue as a value of another one: it is said in that one's language."""
+    """A text of the catalogue as a value of another text, in the same language."""
 
     section: str
     key: str
 
     def say(self, language: str) -> str:
+        """Return the text in a language."""
         return say(self.section, self.key, {}, language)
 
 
 def in_language(value: Any, language: str) -> Any:
-    """A value as a sentence shows it: messages within it, and lists of them, in the same language."""
-    if isinstance(value, list) and value and all(isinstance(one, Sayable) for one in value):
-        return ", ".join(one.say(language) for one in value)
-    return value.say(language) if isinstance(value, Sayable) else value
+    """Convert a value for a sentence: messages, and lists of messages, become text in the language."""
+    if isinstance(value, list) and value:
+        several: list[Any] = value
+        texts = [one.say(language) for one in several if isinstance(one, Sayable)]
+        if len(texts) == len(several):
+            return ", ".join(texts)
+    shown: Any = value
+    return value.say(language) if isinstance(value, Sayable) else shown
 
 
 @cache
 def launcher() -> str:
-    """On Windows with the words that also a machine accepts which refuses to run scripts."""
+    """Return the launcher's command. On Windows it works even where the execution policy forbids scripts."""
     if sys.platform == "win32":
         return f'powershell -ExecutionPolicy Bypass -File "{ROOT / "launch.ps1"}"'
     return f"bash {shlex.quote(str(ROOT / 'launch.sh'))}"
 
 
 def plural(number: Any, forms: Sequence[str]) -> str:
-    """The form that the number needs, of `{count:=thing|things}`: two are English, three Russian (1, 2, 5).
+    """Choose the plural form for a number, as in `{count:=thing|things}`.
 
-    The last one where the number is not known.
+    Args:
+        number: the last form is chosen if it is unknown.
+        forms: two in English, three in Russian (as for 1, 2, 5).
     """
     if not isinstance(number, int):
         return forms[-1]
@@ -128,8 +147,8 @@ def plural(number: Any, forms: Sequence[str]) -> str:
     return forms[{1: 0, 2: 1, 3: 1, 4: 1}.get(number % 10, 2)]
 
 
-class _Lenient(dict):
-    """Missing values read as `unknown`, with any format."""
+class _Lenient(dict[str, "_Value"]):
+    """Values by name; missing ones are shown as `unknown`, with any format."""
 
     def __init__(self, values: Mapping[str, Any], unknown: str) -> None:
         super().__init__({key: _Value(value, unknown) for key, value in values.items()})

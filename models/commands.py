@@ -1,4 +1,4 @@
-"""`fanslymotion models …`: mounted by the command line with `app.add_typer(models_app, name="models")`."""
+"""Define `fanslymotion models …`, mounted by the command line with `app.add_typer(models_app, name="models")`."""
 
 import json
 from pathlib import Path

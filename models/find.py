@@ -1,4 +1,4 @@
-"""Find the folder that a model's name means (a preset's name, or a folder's path), an upscaler's file. No torch."""
+"""Find the folder of a model (by a preset's name or a path), and the file of an upscaler. Without torch."""
 
 from pathlib import Path
 
@@ -12,7 +12,16 @@ from ..settings import ROOT, Settings, own_path
 
 
 def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
-    """A preset's name or the path of a folder. Raise PresetError when it is neither; the folder may still be absent."""
+    """Find a model's folder, which may still be missing.
+
+    Args:
+        name: of a preset, or the path of a folder.
+        presets: all presets.
+        settings: tell the folder of downloaded models.
+
+    Raises:
+        PresetError: the name is neither a preset nor a folder.
+    """
     if name in presets.models:
         preset = presets.models[name]
         folder = preset_folder(preset, settings)
@@ -33,7 +42,12 @@ def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
 
 
 def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
-    """As `find_model`, and raise ModelError unless the whole model is there. The random `mini` counts as there."""
+    """Find a model's folder as `find_model` does. The random `mini` counts as complete.
+
+    Raises:
+        PresetError: the name is neither a preset nor a folder.
+        ModelError: the model is missing or incomplete.
+    """
     model = find_model(name, presets, settings)
     if not model.random:
         check_folder(model.folder, model.preset)
@@ -41,7 +55,7 @@ def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolde
 
 
 def default_model(presets: Presets, settings: Settings) -> str:
-    """Which model to take when none was chosen: the first real one that is here, else the demo."""
+    """Choose the model if the user chose none: the first complete one, else the demo model."""
     for preset in presets.models.values():
         if not preset.demo:
             try:
@@ -53,13 +67,18 @@ def default_model(presets: Presets, settings: Settings) -> str:
 
 
 def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
-    """The random test model's place; `random_model.build` fills it when the renderer is loaded."""
+    """Return the folder of the random test model, which `random_model.build` fills when the model is loaded."""
     size = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "loop": 0, "trim": 0, "latent_rgb": None}
     return ModelFolder(preset.model_copy(update=size), settings.models / "mini-random", random=True)
 
 
 def find_upscaler(name: str | None, presets: Presets, settings: Settings) -> UpscalerFile | None:
-    """None when none is wanted. Raise PresetError for an unknown name, ModelError when its file is not there."""
+    """Find an upscaler's file. Return None if no upscaler is wanted.
+
+    Raises:
+        PresetError: the name is unknown.
+        ModelError: the file is missing.
+    """
     if name is None:
         return None
     preset = presets.upscaler(name)
@@ -67,6 +86,7 @@ def find_upscaler(name: str | None, presets: Presets, settings: Settings) -> Ups
 
 
 def preset_folder(preset: HubPreset, settings: Settings) -> Path:
+    """Return the folder of a preset's files, which may still be missing."""
     if preset.source == "bundled":
         return ROOT / preset.folder
     if preset.source == "hub":

@@ -1,4 +1,4 @@
-"""The models and upscalers of this machine: which are here and whole, check, remove them, use a folder of one's own."""
+"""List, check and remove the models and upscalers of this machine, and register the user's own folders."""
 
 import json
 import re
@@ -23,14 +23,21 @@ from .download.model import Manifest, folder_of
 from .find import find_model, preset_folder
 
 PATIENCE = 10.0
-"""Seconds for a worker to let a model go: its next heartbeat, and the time to free the memory."""
+"""Seconds for a worker to unload a model: until its next heartbeat, and to free the memory."""
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model, or an upscaler, as the list shows it. state: `ready`, `missing`, `partial` (begun), `damaged`.
+    """A model or an upscaler in the list.
 
-    size: bytes on the disk. problem: why it is not ready and what to do, or "". random: `mini` without its weights.
+    Attributes:
+        preset: its preset.
+        folder: its folder.
+        state: `ready`, `missing`, `partial` (incomplete) or `damaged`.
+        size: bytes on the disk.
+        problem: why it is not ready and what to do, "" if it is.
+        random: the random `mini`, which is built when it is loaded.
+        download: its running or last download.
     """
 
     preset: ModelPreset | UpscalerPreset
@@ -43,13 +50,16 @@ class ModelEntry:
 
     @property
     def name(self) -> str:
+        """Return the preset's name."""
         return self.preset.name
 
     @property
     def ready(self) -> bool:
+        """Tell whether it can be used."""
         return self.state == "ready"
 
     def to_json(self) -> dict[str, Any]:
+        """Convert it for JSON."""
         preset, download = self.preset, self.download
         return {
             "name": self.name,
@@ -69,17 +79,17 @@ class ModelEntry:
 
 
 def list_models(presets: Presets, settings: Settings) -> list[ModelEntry]:
-    """All of them, in the presets' order. Reads names, sizes and headers, no network: milliseconds."""
+    """List all models in the presets' order. Reads names, sizes and headers without network; takes milliseconds."""
     return [look(name, presets, settings) for name in presets.models]
 
 
 def list_upscalers(presets: Presets, settings: Settings) -> list[ModelEntry]:
-    """Likewise."""
+    """List all upscalers, as `list_models` does."""
     return [look(name, presets, settings) for name in presets.upscalers]
 
 
 def look(name: str, presets: Presets, settings: Settings) -> ModelEntry:
-    """One of either kind. Raise PresetError for an unknown name."""
+    """Return the entry of a model or an upscaler. Raise PresetError for an unknown name."""
     if name in presets.upscalers:
         upscaler = presets.upscaler(name)
         folder = preset_folder(upscaler, settings)
@@ -94,7 +104,7 @@ def look(name: str, presets: Presets, settings: Settings) -> ModelEntry:
 def _entry(
     preset: ModelPreset | UpscalerPreset, folder: Path, settings: Settings, examine: Callable[[], object]
 ) -> ModelEntry:
-    """examine: raises ModelError unless all of it is there."""
+    """Make an entry. examine: raises ModelError if the files are incomplete."""
     download = Downloads(settings).state(preset.name) if preset.source == "hub" else None
     size = folder_size(folder)
     try:
@@ -109,7 +119,7 @@ def _entry(
 
 
 def wrong_sizes(preset: HubPreset, folder: Path, settings: Settings) -> list[str]:
-    """Files that are absent, cut off or too long: by the hub's list where there is one, else by their own headers."""
+    """Return files that are missing or of a wrong size, by the hub's list if there is one, else by their headers."""
     manifest = Manifest(preset.name, settings).read() if preset.source == "hub" else None
     if manifest is not None:
         return [file.path for file in manifest.files if _size(folder / file.path) != file.size]
@@ -123,10 +133,20 @@ def check(
     settings: Settings,
     report: Callable[[str, int, int], None] = lambda file, done, total: None,
 ) -> list[str]:
-    """Read every byte and compare hashes; return the damaged files' paths, [] when all is well.
+    """Read every byte of a model and compare hashes. The next download fetches damaged files again.
 
-    A damaged file is remembered: the next download fetches it again, and only it. report: called with (file, bytes
-    done, bytes in all) a few times a second; may raise. Raise ModelError when the model is not here at all.
+    Args:
+        name: of the model or upscaler.
+        presets: all presets.
+        settings: tell the folders.
+        report: receives (file, bytes done, bytes in all) a few times a second; may raise.
+
+    Returns:
+        Paths of the damaged files.
+
+    Raises:
+        PresetError: the name is unknown.
+        ModelError: the model is missing or incomplete.
     """
     entry = look(name, presets, settings)
     if entry.random:
@@ -152,18 +172,21 @@ def remove(
     release: Callable[[], object] = lambda: None,
     patience: float = PATIENCE,
 ) -> int:
-    """Delete a downloaded model, or forget a folder of the user's, whose files stay.
+    """Delete a downloaded model. A folder of the user's is only unregistered, its files stay.
 
     Args:
-        release: asks the workers to let the model go. Windows removes no file that one of them has mapped.
-        patience: seconds to try after that.
+        name: of the model or upscaler.
+        presets: all presets.
+        settings: tell the folders.
+        release: asks the workers to unload the model. Windows refuses to remove a file that a process has mapped.
+        patience: seconds to retry after that.
 
     Returns:
-        The bytes set free.
+        The freed bytes.
 
     Raises:
         BadInput: there is nothing to remove, or it is being downloaded.
-        ModelError: a program holds it to the end.
+        ModelError: a program still uses it after `patience` seconds.
     """
     preset = presets.downloadable(name)
     if preset.source == "bundled":
@@ -213,7 +236,7 @@ def remove(
 
 
 def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
-    """Make a preset for a folder of the user's; nothing is copied. Raise ModelError or BadInput."""
+    """Make a preset for a folder of the user's, without copying it. Raise ModelError or BadInput."""
     folder = own_path(path, "the folder")
     check_folder(folder)
     preset = folder_preset(folder)
@@ -235,7 +258,7 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of what is there; a file that vanishes meanwhile counts nothing."""
+    """Return the bytes of a folder's files. Files that vanish meanwhile are ignored."""
     total = 0
     with suppress(OSError):  # a whole folder vanishes
         for path in folder.rglob("*"):
@@ -255,7 +278,7 @@ def _damaged(preset: HubPreset, wrong: list[str]) -> Message:
 
 
 def _is_whole(path: Path) -> bool:
-    """A safetensors file says in its header how long it is."""
+    """Compare a safetensors file's length with its header."""
     try:
         with open(path, "rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -288,7 +311,7 @@ def _size(path: Path) -> int:
 
 
 def _toml(preset: ModelPreset) -> str:
-    """JSON's strings, numbers and booleans are TOML's too."""
+    """Write a preset as TOML. Strings, numbers and booleans of JSON are valid TOML."""
     data = preset.model_dump(mode="json", exclude={"name", "latent_rgb"}, exclude_defaults=True)
     plain = {key: value for key, value in data.items() if not isinstance(value, dict)}
     lines = ["# Made by: fanslymotion models use"] + [_line(key, value) for key, value in plain.items()]

@@ -57,11 +57,13 @@ class ModelCache:
         return check_folder(model.folder, model.preset).fingerprint == self._renderer.fingerprint
 
     def is_warm(self, model: ModelFolder, placement: Placement) -> bool:
+        """Tell whether the model is loaded with this placement, and usable."""
         kept = self._renderer
         return kept is not None and (kept.model, kept.placement) == (model, placement) and kept.whole
 
     @property
     def loaded(self) -> ModelFolder | None:
+        """Return the loaded model's folder, or None."""
         return self._renderer.model if self._renderer else None
 
     def release(self) -> None:

@@ -33,6 +33,7 @@ class Previewer:
 
     @classmethod
     def from_preset(cls, stored: LatentRGB, fps: int) -> "Previewer":
+        """Make a previewer with a preset's colours. fps: of the preview."""
         return cls(torch.tensor(stored.matrix), torch.tensor(stored.bias), fps)
 
     @torch.no_grad()

@@ -34,28 +34,37 @@ class Presets:
     upscalers: Mapping[str, UpscalerPreset]
 
     def resolution(self, name: str) -> Resolution:
+        """Return a resolution. Raise PresetError if there is none, as the other methods do."""
         return _pick(self.resolutions, name, "resolution")
 
     def duration(self, seconds: int) -> Duration:
+        """Return the duration of so many seconds."""
         by_seconds = {d.seconds: d for d in self.durations.values()}
         return _pick(by_seconds, seconds, "seconds")
 
     def quality(self, name: str) -> Quality:
+        """Return a quality."""
         return _pick(self.qualities, name, "quality")
 
     def model(self, name: str) -> ModelPreset:
+        """Return a model."""
         return _pick(self.models, name, "model")
 
     def upscaler(self, name: str) -> UpscalerPreset:
+        """Return an upscaler."""
         return _pick(self.upscalers, name, "upscaler")
 
     def downloadable(self, name: str) -> ModelPreset | UpscalerPreset:
-        """A model or an upscaler: they share one folder of files and one set of commands."""
+        """Return a model or an upscaler: both are downloaded and listed in the same way."""
         return self.upscalers[name] if name in self.upscalers else self.model(name)
 
 
 def load_presets(settings: Settings) -> Presets:
-    """Raise PresetError naming file, key and value when a file does not hold what it should."""
+    """Read all presets.
+
+    Raises:
+        PresetError: a file is wrong. Its message names the file, the key and the value.
+    """
     folders = [BUNDLED, settings.presets_dir]
     models, upscalers = _files(folders, "models", ModelPreset), _files(folders, "upscalers", UpscalerPreset)
     for name in sorted(models.keys() & upscalers.keys()):
@@ -72,12 +81,17 @@ def load_presets(settings: Settings) -> Presets:
 
 
 class LivePresets:
-    """The presets of a program that runs for days: read again when somebody has added or changed a file.
+    """The presets of a long-running program, read again when a file was added or changed.
 
-    A mistake in a file does not take away what was read before it; it is said in the program's log.
+    After an error in a file the presets read before stay in use, and the error is logged.
+
+    Args:
+        settings: tell the user's presets folder.
+        clock: returns seconds.
     """
 
     LOOK_SECONDS = 1.0
+    """Between two checks for changed files."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings, self._clock = settings, clock
@@ -86,7 +100,11 @@ class LivePresets:
         self._known = load_presets(settings)
 
     def now(self, fresh: bool = False) -> Presets:
-        """fresh: look also when that was done a moment ago."""
+        """Return the current presets.
+
+        Args:
+            fresh: check the files even if that was done less than LOOK_SECONDS ago.
+        """
         if not fresh and self._clock() - self._looked < self.LOOK_SECONDS:
             return self._known
         self._looked = self._clock()
@@ -100,7 +118,7 @@ class LivePresets:
         return self._known
 
     def _files(self) -> set[tuple[str, int, int]]:
-        found = set()
+        found: set[tuple[str, int, int]] = set()
         for path in self._settings.presets_dir.rglob("*.toml"):
             with suppress(OSError):
                 state = path.stat()
@@ -109,7 +127,7 @@ class LivePresets:
 
 
 def _tables(folders: list[Path], filename: str, kind: type[P]) -> dict[str, P]:
-    """One file, one table per preset. A user's table overrides the bundled one's keys or adds a preset."""
+    """Read a file with one table per preset. A user's table overrides the bundled one's keys, or adds a preset."""
     found: dict[str, dict[str, Any]] = {}
     source: dict[str, Path] = {}
     for path in (folder / filename for folder in folders):
@@ -126,7 +144,7 @@ def _tables(folders: list[Path], filename: str, kind: type[P]) -> dict[str, P]:
 
 
 def _files(folders: list[Path], kind: str, schema: type[P]) -> dict[str, P]:
-    """One file per preset, named as the file; a user's file replaces the bundled one of that name."""
+    """Read a folder with one file per preset. A user's file replaces the bundled one of the same name."""
     files = {path.stem: path for folder in folders for path in sorted((folder / kind).glob("*.toml"))}
     return {name: _check(schema, name, _read(path), path) for name, path in files.items()}
 
@@ -146,7 +164,7 @@ def _check(kind: type[P], name: str, table: dict[str, Any], path: Path) -> P:
 
 
 def _first_mistake(error: ValidationError) -> str:
-    """Key, value and what is wrong with it; the whole table is no help where a key is missing or two disagree."""
+    """Return key, value and reason of the first error in a preset."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":

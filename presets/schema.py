@@ -1,4 +1,4 @@
-"""What a preset may hold. Unknown keys are errors, so that a typo never passes as a default."""
+"""Define the presets' keys, ranges and defaults. Unknown keys are errors, so that a typo is noticed."""
 
 from typing import Literal, Self
 
@@ -6,32 +6,49 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Preset(BaseModel):
+    """A named preset.
+
+    Attributes:
+        name: the table's or file's name.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
 
 
 class Resolution(Preset):
-    """Output size in pixels of a 16:9 landscape clip; other shapes keep the pixel area."""
+    """Output size in pixels of a 16:9 landscape video. Other aspect ratios keep the area."""
 
     width: int = Field(ge=64, le=4096, multiple_of=8)
     height: int = Field(ge=64, le=4096, multiple_of=8)
 
 
 class Duration(Preset):
-    """seconds of video, sampled at `fps` frames per second by the model."""
+    """Length of a video.
+
+    Attributes:
+        seconds: the length.
+        fps: frames that the model samples for each second, before interpolation.
+    """
 
     seconds: int = Field(ge=1, le=60)
     fps: int = Field(default=6, ge=1, le=30)
 
     @property
     def frames(self) -> int:
-        """Frames to sample."""
+        """Return the number of frames to sample."""
         return self.seconds * self.fps
 
 
 class Quality(Preset):
-    """interpolation: frames shown for each sampled one."""
+    """Smoothness of a video.
+
+    Attributes:
+        label: for users.
+        interpolation: output frames for each sampled frame.
+        advanced: shown among the advanced settings only.
+    """
 
     label: str
     interpolation: Literal[1, 2, 4, 8]
@@ -53,7 +70,7 @@ class Sampling(BaseModel):
 
 
 class Licence(BaseModel):
-    """notice and powered_by are shown wherever such a model is used, when its licence asks for them."""
+    """Licence of a model. `notice` and `powered_by` are shown wherever it is used, if the licence requires them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,7 +81,7 @@ class Licence(BaseModel):
 
 
 class LatentRGB(BaseModel):
-    """The preview's map: rgb (0..1) = latents (scaled) @ matrix (channels × 3) + bias (3)."""
+    """Map from latents to preview colours: rgb (0 to 1) = latents (scaled) @ matrix (channels × 3) + bias (3)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -73,10 +90,20 @@ class LatentRGB(BaseModel):
 
 
 class HubPreset(Preset):
-    """What lies in a folder of weights, and where it comes from.
+    """A folder of weights and its origin.
 
-    source: `bundled` (a folder of the checkout), `hub` (downloaded into `cache/models/<name>`), `folder` (the user's).
-    summary, summary_ru: what it is good for, in a sentence, in English and Russian.
+    Attributes:
+        label: name for users.
+        summary: its use, in one English sentence.
+        summary_ru: the same in Russian.
+        source: `bundled` (in the checkout), `hub` (downloaded into `cache/models/<name>`) or `folder` (the user's).
+        folder: path, unless the source is `hub`.
+        repository: on the hub.
+        revision: branch, tag or commit on the hub.
+        files: names of the files to download.
+        download_gb: size of the download in 10⁹ bytes.
+        gated: the hub asks for a login and the licence's acceptance.
+        licence: of the weights.
     """
 
     label: str
@@ -101,11 +128,17 @@ class HubPreset(Preset):
 
 
 class ModelPreset(HubPreset):
-    """Where a model comes from and how it likes to be sampled.
+    """Origin of a model and its sampling defaults.
 
-    width, height, frames: what the model was trained on (pixels, frames per window).
-    loop: frames after which its motion is back where it began, for models that move in a circle; 0 = never.
-    trim: pixels (of the sampling size) at each edge that are not shown: a small VAE's outermost ones are dark.
+    Attributes:
+        demo: made for tests and demonstrations, not for real videos.
+        width: of the training frames, in pixels.
+        height: of the training frames, in pixels.
+        frames: per window, as in training.
+        loop: period of the motion in frames, for models whose motion repeats; 0 = none.
+        trim: pixels (of the sampling size) cut off at each edge: the outermost ones of a small VAE are dark.
+        sampling: defaults.
+        latent_rgb: colours of previews; None = estimated from the first frames.
     """
 
     demo: bool = False
@@ -119,10 +152,11 @@ class ModelPreset(HubPreset):
 
 
 class UpscalerPreset(HubPreset):
-    """Where a learned upscaler comes from: one `.safetensors` file of an architecture that `pipeline/upscale` has.
+    """Origin of a learned upscaler: one `.safetensors` file of an architecture in `pipeline/media/upscale`.
 
-    sha256: of that file, in hexadecimal, where it is known beforehand: anything else that the hub has under the name
-    is refused. Without it, the hub's own hash is recorded with the download and checked against from then on.
+    Attributes:
+        sha256: expected hash of the file in hexadecimal; a file with another hash is refused. If it is "", the hub's
+            hash is recorded with the download and checked later.
     """
 
     sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")

@@ -1,7 +1,7 @@
-"""The Huey side: a message only wakes a consumer, which then takes the next job in the table's order.
+"""Wake workers through Huey. A message only wakes a consumer, which then claims the next job in the table's order.
 
-Huey is at-most-once: a message is deleted before its task runs. So nothing depends on a message's arrival;
-`wake_if_needed` sends what is missing.
+Huey is at-most-once: a message is deleted before its task runs. So no job depends on a message's arrival:
+`wake_if_needed` sends missing ones.
 """
 
 import json
@@ -24,16 +24,16 @@ from .store.database import postgres_limits
 log = logging.getLogger(__name__)
 
 PICK_UP_SECONDS = 0.2
-"""The longest pause between two looks into the queue."""
+"""Longest pause between two polls of the message queue."""
 
 LOCK_SECONDS = 30
 NAME = "fanslymotion"
 TASK_MODULE, TASK_NAME = "fanslymotion.queue.tasks", "process_video_generation"
-"""The message's address. The same for who sends and who runs it, or Huey deletes the message as unknown."""
+"""Name of the task. Sender and worker must use the same one, or Huey deletes the message as unknown."""
 
 
 class JsonSerializer(Serializer):
-    """Messages as JSON, not pickle: who can write to the queue's database must not run code in the worker."""
+    """Serialise messages as JSON, not pickle: write access to the queue's database must not allow running code."""
 
     def _serialize(self, data: Any) -> bytes:
         return json.dumps(data).encode()
@@ -43,7 +43,11 @@ class JsonSerializer(Serializer):
 
 
 def make_huey(settings: Settings) -> Huey:
-    """SQLite beside the jobs' database; Huey's PostgreSQL storage when that is on PostgreSQL."""
+    """Open Huey's storage: SQLite beside the jobs' database, or PostgreSQL if that is on PostgreSQL.
+
+    Raises:
+        StoreError: the SQLite file cannot be used.
+    """
     options: dict[str, Any] = {"results": False, "serializer": JsonSerializer()}
     if settings.database.startswith("sqlite"):
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -68,7 +72,7 @@ def _sqlite_huey(path: Path, options: dict[str, Any]) -> Huey:
             )
         ) from e
     except sqlite3.DatabaseError:
-        # Only wake-up calls are in it: a new one will do, the sweep sends them again.
+        # It holds only wake-up messages, which `wake_if_needed` sends again: replace it by a new file.
         log.warning("The queue's file %s was damaged and is made anew; no job was in it", path)
         for suffix in ("", "-wal", "-shm"):
             with suppress(OSError):
@@ -77,7 +81,11 @@ def _sqlite_huey(path: Path, options: dict[str, Any]) -> Huey:
 
 
 def register(huey: Huey, run: Callable[[str], None]) -> Callable[[str], Any]:
-    """Make `run` the task; calling what is returned sends a message."""
+    """Register `run` as the task.
+
+    Returns:
+        A function that sends a message for a job's id.
+    """
 
     def task(job_id: str) -> None:
         run(job_id)
@@ -87,13 +95,19 @@ def register(huey: Huey, run: Callable[[str], None]) -> Callable[[str], Any]:
 
 
 def wake_if_needed(huey: Huey, wake: Callable[[str], Any], waiting: int) -> None:
-    """Send a message when jobs wait and none is under way."""
+    """Send a message if jobs wait and no message is pending.
+
+    Args:
+        huey: the message queue.
+        wake: sends a message.
+        waiting: number of jobs that wait.
+    """
     if waiting and not huey.pending_count():
         wake("")
 
 
 def consume(huey: Huey) -> Any:
-    """A consumer with one thread; the process kind leaves orphans when its parent is killed, and is not on Windows."""
+    """Make a consumer with one thread. Its process mode leaves orphans if its parent is killed; Windows lacks it."""
     return huey.create_consumer(
         workers=1,
         worker_type="thread",

@@ -1,4 +1,4 @@
-"""Why a worker died, in one sentence, from its last lines and its exit code: what systems and libraries write."""
+"""Find why a worker died, from the output of systems and libraries and from its exit code."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -44,10 +44,10 @@ STARTING: Patterns = (
     *ANY_TIME,
     (r"Traceback(?s:.*)site-packages[\\/](?P<name>\w+)", DAMAGED_PACKAGE),
 )
-"""Of a worker that has not begun a job. Later the same words are those of a job that failed, and it lived on."""
+"""For a worker that has not started a job. Later the same lines may come from a failed job that it survived."""
 
 CODES = {-4: OLD_PROCESSOR, -9: KILLED, -11: LIBRARY_CRASH}
-"""What a signal that ended a process says of the cause."""
+"""Cause by the (negated) signal that ended a process."""
 WINDOWS_CODES = {
     0xC0000005: LIBRARY_CRASH,  # access violation
     0xC000001D: OLD_PROCESSOR,  # illegal instruction
@@ -59,21 +59,28 @@ WINDOWS_CODES = {
     0xC0000142: MISSING_RUNTIME,  # DLL initialisation failed
     0xC000013A: KILLED,  # its window was closed
 }
-"""NTSTATUS codes of ended processes (Microsoft, "NTSTATUS values"); some tools show them as signed numbers."""
+"""Cause by the NTSTATUS code of an ended process; some tools show it as a signed number.
+
+Source: Microsoft, "NTSTATUS values".
+"""
 
 EXIT = "(the worker ended with code {})"
-"""A dead worker's last line, written by its supervisor."""
+"""Last line of a dead worker's output, written by its supervisor."""
 
 
 def find_cause(output: str, code: int, stalled: bool = False) -> Message | None:
-    """The likely cause, None when there is none.
+    """Find the likely cause of a worker's death.
 
-    An exit code that tells goes before words, and of those only the last job's count: earlier ones were lived through.
+    A known exit code counts before output. Of the output only the lines of the last job count: the worker survived
+    earlier ones.
 
     Args:
         output: the last lines that the worker wrote.
         code: its exit code, negative for a signal.
         stalled: the supervisor ended it, because it made no progress.
+
+    Returns:
+        None if no cause is known.
     """
     if stalled:
         return Message(STALLED)
@@ -88,31 +95,37 @@ def find_cause(output: str, code: int, stalled: bool = False) -> Message | None:
 
 
 MISSING_CODE = "FM-WORKER-006"
-"""Code of the fault that a part of the program is not found; the cause's value `name` says which."""
+"""Code of the fault that a package is missing; the cause's value `name` is the package."""
 
 
 LOW_MEMORY = 0.05
-"""Share of the RAM that is free; with less, a SIGKILL is taken for the system's own."""
+"""Share of free RAM. With less, a SIGKILL is attributed to the system's out-of-memory killer."""
 
 
 @dataclass(frozen=True)
 class Death:
-    """How a worker ended under its job. code: the fault's. values: for the fault's text."""
+    """How a worker ended while it ran a job.
+
+    Attributes:
+        code: of the fault.
+        values: of the fault's text.
+    """
 
     code: str = codes.WORKER_ENDED
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def of_memory(self) -> bool:
+        """Tell whether the system killed the worker because memory ran out."""
         return self.code == codes.KILLED_FOR_MEMORY
 
     def failure(self, attempts: int, stage: str, lines: str) -> Message:
-        """What a job is told that fails after so many of them.
+        """Make the message of a job that fails after several deaths of its workers.
 
         Args:
             attempts: how many workers were lost at one place.
             stage: the job's, "" before its first.
-            lines: the last ones that its worker wrote, "" where nobody listened.
+            lines: the last lines that its worker wrote, "" if unknown.
         """
         values = {**self.values, "attempts": attempts, "stage": stage or "starting"}
         what, code = Message(DIED, values), codes.WORKER_DIED
@@ -136,23 +149,28 @@ WITH_LINES = template(
 )
 
 
-class Autopsy:
-    """Looks at a living worker's machine, so that its death can be explained. `look` it often."""
+class CrashObserver:
+    """Observe a machine's memory while a worker lives, to explain its death. Call `look` every second or so.
+
+    Args:
+        kills: counts the out-of-memory kills so far; by default those of this container.
+    """
 
     def __init__(self, kills: Callable[[], int] | None = None) -> None:
         self._kills = kills or container.oom_kills
         self._before = self._kills()
         self._free, self._total = 0, 0
         self.stalled = 0.0
-        """Seconds without progress, when the watchdog ends it for that."""
+        """Seconds without progress after which the supervisor ended the worker; 0 if it did not."""
         self.look()
 
     def look(self) -> None:
+        """Measure the free memory."""
         memory = container.memory()
         self._free, self._total = memory.available, memory.total
 
     def death(self, code: int) -> Death:
-        """code: the exit code, negative for a signal."""
+        """Explain the worker's death. code: the exit code, negative for a signal."""
         if self.stalled:
             return Death(codes.NO_PROGRESS, {"seconds": self.stalled})
         low = self._free < LOW_MEMORY * self._total

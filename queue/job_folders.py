@@ -1,8 +1,8 @@
-"""Who owns a job's folder before the job has a row and after it has none: a row of the table `folders`.
+"""Create and remove jobs' folders. A row of the table `folders` owns a folder while no job does.
 
-A folder is removed because a row says so, never because of its age: the clocks of two machines differ, and clocks are
-set. The row is there before the folder is, and goes in the transaction that writes the jobs. So exactly one side gets
-it: the submit, which then has its jobs, or whoever removes the folder.
+A folder is removed because of its row, never because of its age: the clocks of two machines differ, and clocks are
+changed. The row is written before the folder is made, and deleted in the transaction that writes the jobs. So exactly
+one side gets the folder: the submit, which then has its jobs, or the process that removes the folder.
 """
 
 import logging
@@ -20,7 +20,7 @@ from filelock import FileLock
 from ..errors import NotFound, StoreError
 from ..messages import msg
 from .liveness.host import MACHINE
-from .liveness.recovery import SUPERVISORS, WORKERS, discard, held, hold, lock_path
+from .liveness.recovery import SUPERVISORS, WORKERS, acquire_lock, is_locked, lock_path, remove_lock
 from .store.records import is_deleted, mark_deleted, remove_folder, unmark
 from .store.rows import FILLING, REMOVING, VIDEO_NAME, WORK_NAME
 from .store.store import Store
@@ -29,19 +29,25 @@ from .types import Status
 log = logging.getLogger(__name__)
 
 ABANDONED_SECONDS = 3600.0
-"""A submit of another machine is given up when its row has been seen for so long. It ends with an error if it lives."""
+"""Another machine's submit counts as abandoned after its row was seen for so long. If it lives, it fails then."""
 
 
 def new_id() -> str:
-    """Twelve hex digits, the first one a letter: PowerShell takes words such as 12e4 for numbers and changes them."""
+    """Return a new job id: twelve hex digits, the first one a letter, because PowerShell reads 12e4 as a number."""
     return secrets.choice("abcdef") + uuid4().hex[:11]
 
 
-class Filling:
-    """Context manager around a submit: folders for new jobs, which stay if `accept` succeeds and go if it does not.
+class FolderReservation:
+    """Context manager around a submit: reserve folders for new jobs, which are removed unless `accept` succeeds.
 
-    Whether it succeeded is looked up when it raised: the answer to a COMMIT can be lost although it was carried out.
-    Then the error is swallowed, and `accepted` is True. What cannot be looked up now is left to `Leftovers`.
+    The answer to a COMMIT can be lost although it was carried out. So after an error the database is asked: if the
+    jobs are there, the error is suppressed and `accepted` is True. If the database cannot be asked now,
+    `AbandonedFolders` cleans up later.
+
+    Attributes:
+        ids: the new jobs' ids.
+        folders: their folders, which do not exist yet.
+        accepted: whether the jobs are written.
     """
 
     def __init__(self, store: Store, count: int) -> None:
@@ -52,19 +58,26 @@ class Filling:
         self._lock_path = lock_path(store.settings.home, f"submit-{uuid4().hex}")
         self._lock: FileLock | None = None
 
-    def __enter__(self) -> "Filling":
-        self._lock = hold(self._lock_path)
+    def __enter__(self) -> "FolderReservation":
+        self._lock = acquire_lock(self._lock_path)
         own = {"state": FILLING, "machine": MACHINE, "lock": str(self._lock_path)}
         try:
             with self._store.write():
                 self._store.tables.Folder.insert_many([{"id": job_id, **own} for job_id in self.ids]).execute()
         except BaseException:
-            self._let_go()
+            self._release_lock()
             raise
         return self
 
     def accept(self, insert: Callable[[], None]) -> None:
-        """Write the jobs and give up the folders' rows, in one transaction. insert: writes the rows of all the jobs."""
+        """Write the jobs and delete the folders' rows, in one transaction.
+
+        Args:
+            insert: writes the rows of all the jobs.
+
+        Raises:
+            StoreError: the folders were taken for abandoned ones, or the database failed.
+        """
         table = self._store.tables.Folder
         with self._store.write():
             mine = table.delete().where(table.id.in_(self.ids) & (table.state == FILLING)).execute()
@@ -78,17 +91,17 @@ class Filling:
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> bool:
         try:
             if not self.accepted:
-                self._look()
+                self._check_accepted()
         finally:
-            self._let_go()
+            self._release_lock()
         return self.accepted and kind is not None and issubclass(kind, Exception)
 
-    def _look(self) -> None:
-        """Have the jobs been written, as far as the database knows? Else see to it that they never will be."""
+    def _check_accepted(self) -> None:
+        """Ask the database whether the jobs are written. If not, make sure that they never will be."""
         job = self._store.tables.Job
         try:
-            with self._store.write():  # waits for a COMMIT of ours that the server is still carrying out
-                if not condemn(self._store, self.ids):
+            with self._store.write():  # waits for our COMMIT if the server still executes it
+                if not mark_for_removal(self._store, self.ids):
                     # A write, not a read: where the disk refused to sync the jobs, it has to do so now.
                     there = job.update(revision=job.revision + 1).where(job.id.in_(self.ids))
                     self.accepted = there.execute() == len(self.ids)
@@ -99,20 +112,24 @@ class Filling:
         if not self.accepted:
             remove(self._store, self.ids)
 
-    def _let_go(self) -> None:
-        discard(self._lock_path, self._lock)
+    def _release_lock(self) -> None:
+        remove_lock(self._lock_path, self._lock)
 
 
-class Leftovers:
-    """Removes what killed submits and unfinished deletions left."""
+class AbandonedFolders:
+    """Remove folders that killed submits and unfinished deletions left behind."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._seen: dict[str, float] = {}
-        """Folder of another machine's submit: when its row was first seen (`remove`'s seconds)."""
+        """Folder id: when its row was first seen, in the seconds passed to `remove`."""
 
     def remove(self, now: float) -> None:
-        """now: seconds of a SuspendAwareClock."""
+        """Remove the folders that are to be removed or abandoned.
+
+        Args:
+            now: seconds of a SuspendAwareClock.
+        """
         table = self._store.tables.Folder
         with self._store.errors():
             rows = list(table.select())
@@ -123,30 +140,38 @@ class Leftovers:
                 if not self._is_abandoned(row, now):
                     continue
                 with self._store.write():
-                    if not condemn(self._store, [row.id]):
-                        continue  # its submit, which lives after all, has its job by now
+                    if not mark_for_removal(self._store, [row.id]):
+                        continue  # its submit was alive and has written its job meanwhile
             with self._store.errors():
                 if job.get_or_none(job.id == row.id) is not None:
-                    continue  # brought back from a list that was lost: a job's folder is never removed
+                    continue  # imported after a lost list: a job's folder is never removed
             remove(self._store, [row.id])
 
     def _is_abandoned(self, row: Any, now: float) -> bool:
         if row.machine == MACHINE:
-            return not held(Path(row.lock))
+            return not is_locked(Path(row.lock))
         return now - self._seen[row.id] >= ABANDONED_SECONDS
 
 
-def condemn(store: Store, ids: Iterable[str]) -> int:
-    """In a transaction: no submit may make jobs of these folders any more. Return how many were still being filled."""
+def mark_for_removal(store: Store, ids: Iterable[str]) -> int:
+    """Mark folders for removal, so that no submit can make jobs of them. Call inside a transaction.
+
+    Returns:
+        How many of them were still being filled.
+    """
     table = store.tables.Folder
     filling = table.id.in_(list(ids)) & (table.state == FILLING)
     return table.update({table.state: REMOVING}).where(filling).execute()
 
 
 def delete_job(store: Store, job_id: str) -> None:
-    """Remove an ended job's row, its events and its folder. Raise StoreError when it is still listed.
+    """Delete an ended job's row, its events and its folder.
 
-    The mark in the folder is on the disk first: should the list be lost, it tells that the job is not to come back.
+    The mark in the folder is written first: if the job list is lost, it prevents the job from being imported again.
+
+    Raises:
+        NotFound: there is no such job.
+        StoreError: the job cannot be deleted, and is still listed.
     """
     tables, folder = store.tables, store.settings.job_dir(job_id)
     try:
@@ -154,7 +179,7 @@ def delete_job(store: Store, job_id: str) -> None:
     except OSError as e:
         with store.errors():
             listed = tables.Job.select().where(tables.Job.id == job_id).exists()
-        if not listed:  # another delete was quicker, and has just removed the folder
+        if not listed:  # a concurrent delete has just removed the folder
             raise NotFound(msg("there is no job {job!r}", job=job_id)) from e
         raise StoreError(
             msg(
@@ -167,28 +192,28 @@ def delete_job(store: Store, job_id: str) -> None:
     try:
         with store.write():
             if not tables.Job.delete().where(tables.Job.id == job_id).execute():  # a final status is never left
-                raise NotFound(msg("there is no job {job!r}", job=job_id))  # another delete was quicker
+                raise NotFound(msg("there is no job {job!r}", job=job_id))  # a concurrent delete was first
             tables.Event.delete().where(tables.Event.job == job_id).execute()
             tables.Preview.delete().where(tables.Preview.job == job_id).execute()
-            disown(store, job_id)
+            schedule_removal(store, job_id)
     except StoreError:
         with store.errors():
             if tables.Job.select().where(tables.Job.id == job_id).exists():
                 unmark(folder)
                 raise
     except NotFound:
-        remove_folder(folder)  # the mark may have made it anew
+        remove_folder(folder)  # writing the mark may have created it again
         raise
     remove(store, [job_id])
 
 
-def disown(store: Store, job_id: str) -> None:
-    """In the transaction that deletes a job: its folder is to be removed, by whoever comes to it first."""
+def schedule_removal(store: Store, job_id: str) -> None:
+    """Schedule the removal of a job's folder, in the transaction that deletes the job."""
     store.tables.Folder.insert(id=job_id, state=REMOVING, machine=MACHINE, lock="").on_conflict_ignore().execute()
 
 
 def remove(store: Store, ids: Iterable[str]) -> None:
-    """Remove folders whose rows say so. What cannot be removed now (a player holds it open) keeps its row."""
+    """Remove folders that are marked for removal. A folder that a player holds open keeps its row for the next try."""
     for folder in map(store.settings.job_dir, ids):
         remove_folder(folder)
         if folder.exists():
@@ -202,12 +227,14 @@ def remove(store: Store, ids: Iterable[str]) -> None:
 
 
 def collect_garbage(store: Store) -> None:
-    """Remove what no job needs: ended jobs' work folders, what is left of deleted jobs, dead processes' lock files.
+    """Remove files that no job needs: ended jobs' work folders, rests of deleted jobs, dead processes' lock files.
 
-    And a cancelled job's video, whose worker died between its rename and the COMMIT of `done`.
-    A folder that no row knows stays: it may be of a job list that was lost. What cannot be removed is left, too.
+    Also remove a cancelled job's video, whose worker died between its rename and the COMMIT of `done`. A folder
+    without a row stays, because it may belong to a lost job list. Files that cannot be removed stay too.
     """
-    folders = _children(store.settings.jobs_dir)  # before the rows: a folder's first row is older than the folder
+    folders = _children(
+        store.settings.jobs_dir
+    )  # listed before the rows are read, because a folder's row is written before the folder
     tables = store.tables
     with store.errors():
         statuses = {row.id: row.status for row in tables.Job.select(tables.Job.id, tables.Job.status)}
@@ -225,7 +252,7 @@ def collect_garbage(store: Store) -> None:
     home = store.settings.home
     for path in _children(home / WORKERS) + _children(home / SUPERVISORS):
         if path.suffix == ".lock" and path.stem not in workers:
-            discard(path)
+            remove_lock(path)
 
 
 def _children(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Standard logging with one line shape: to the console, to a rotating file, and to the running job's events."""
+"""Configure logging with one line format: to the console, to a rotating file, and to the running job's events."""
 
 import io
 import logging
@@ -14,21 +14,29 @@ from ..pipeline.progress import CHANGE
 
 SHORT = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 STARTS = "[WORKER] Starting job: "
-"""Begins each job's lines in its worker's output; the supervisor tells by it whose they are."""
+"""First line of a job in its worker's output. The supervisor reads it to assign lines to jobs."""
 FILE_BYTES = 5_000_000
 FILES_KEPT = 3
 
 
 class LineFormatter(logging.Formatter):
-    """`[INFO] text`; a message that brings its own tag (`[WORKER] …`, `[START] …`) keeps it."""
+    """Format lines as `[INFO] text`. A message with its own tag (`[WORKER] …`, `[START] …`) keeps it."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Format a record with its tag."""
         text = super().format(record)
         return text if text.startswith("[") else f"[{SHORT.get(record.levelname, record.levelname)}] {text}"
 
 
 class Line(NamedTuple):
-    """A line of a job's log. at: Unix seconds. change: how the job goes on in another way (`log_change`)."""
+    """A line of a job's log.
+
+    Attributes:
+        at: Unix seconds.
+        level: DEBUG to CRITICAL.
+        text: the line with its tag.
+        change: a plan change that the line reports (`pipeline.progress.log_change`).
+    """
 
     at: float
     level: str
@@ -37,7 +45,7 @@ class Line(NamedTuple):
 
 
 class EventHandler(logging.Handler):
-    """Hands each line to `sink`, which must return at once; a traceback is part of its line."""
+    """Pass each line to `sink`, which must return at once. A traceback is part of its line."""
 
     def __init__(self, sink: Callable[[Line], None]) -> None:
         super().__init__(logging.DEBUG)
@@ -45,6 +53,7 @@ class EventHandler(logging.Handler):
         self.setFormatter(LineFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Pass a record to the sink."""
         try:
             change = getattr(record, CHANGE, None)
             self._sink(Line(record.created, record.levelname, self.format(record), change))
@@ -52,44 +61,50 @@ class EventHandler(logging.Handler):
             self.handleError(record)
 
 
-class Unbreakable(io.TextIOBase):
-    """A console whose reader may be gone (a killed supervisor): a library's print must not fail the running job."""
+class DisconnectSafeStream(io.TextIOBase):
+    """Wrap a console whose reader may be gone (a killed supervisor): a library's print must not fail a running job."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
+        """Write text; ignore a closed console."""
         with suppress(OSError, ValueError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
+        """Flush the console; ignore a closed one."""
         with suppress(OSError, ValueError):
             self._stream.flush()
 
     def isatty(self) -> bool:
+        """Return False, so that libraries print no control codes."""
         return False
 
     def fileno(self) -> int:
+        """Return the console's file descriptor."""
         return self._stream.fileno()
 
     @property
     def encoding(self) -> str:
+        """Return the console's encoding."""
         return self._stream.encoding
 
 
 def product_logger() -> logging.Logger:
+    """Return the logger above all loggers of this program."""
     return logging.getLogger("fanslymotion")
 
 
 def set_up(logs_dir: Path) -> None:
-    """Console (stdout) and `worker.log` for this process. A log folder that cannot be written is said, not fatal."""
+    """Log to the console (stdout) and to `worker.log`. A log folder that is not writable causes a warning only."""
     logger = product_logger()
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     for other in ("huey", "diffusers", "transformers"):
         logging.getLogger(other).setLevel(logging.WARNING)
-    sys.stdout, sys.stderr = Unbreakable(sys.stdout), Unbreakable(sys.stderr)
+    sys.stdout, sys.stderr = DisconnectSafeStream(sys.stdout), DisconnectSafeStream(sys.stderr)
     console = logging.StreamHandler(sys.stdout)
     console.setFormatter(LineFormatter())
     logger.addHandler(console)

@@ -1,4 +1,4 @@
-"""Is the queue alive? A message of our own goes into its storage and comes back; no worker takes part in it."""
+"""Test the message queue's storage without a worker."""
 
 import time
 from uuid import uuid4
@@ -8,7 +8,14 @@ from .broker import make_huey
 
 
 def round_trip(settings: Settings) -> float:
-    """Seconds. Raise the storage's own error when it does not work."""
+    """Write a value to the storage and read it back.
+
+    Returns:
+        Seconds that it took.
+
+    Raises:
+        Exception: the storage's own error, or OSError if another value came back.
+    """
     storage = make_huey(settings).storage
     key, value = f"probe-{uuid4().hex}", uuid4().bytes
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What the queue tells its callers: frozen snapshots of jobs, events and workers; no database objects."""
+"""Define what the queue returns to its callers: frozen snapshots of jobs, events and workers."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,11 +20,12 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
+        """Tell whether the job has ended."""
         return self in (Status.DONE, Status.FAILED, Status.CANCELLED)
 
     @property
     def words(self) -> Message:
-        """For sentences."""
+        """Return the status as a word in a sentence."""
         return _STATUS_WORDS[self]
 
 
@@ -39,14 +40,39 @@ _STATUS_WORDS = {
 
 @dataclass(frozen=True)
 class Job:
-    """One job as it stands. Times are Unix seconds; `fraction` is 0..1; `place` is 1-based in the waiting line, else 0.
+    """One job at one moment. All times are Unix seconds.
 
-    name: the photo's own name, for people. owner: the login it belongs to, "" on a machine without logins.
-    attempt: 1 for the first; raised when a lost worker's job is taken up again.
-    cancelling: cancel was asked for while it ran and the worker has not stopped yet.
-    revision: grows with every change of this row. preview_version: grows with every new preview, 0 = none.
-    video, width, height, frames, fps: the finished file, when `status` is done.
-    error: what happened and what to do, with its code, when `status` is failed. warnings: what was changed on the way.
+    Attributes:
+        id: twelve hex digits.
+        name: of the photo, for people.
+        owner: the login, "" on a machine without logins.
+        request: the settings.
+        status: its status.
+        cancelling: its cancellation was requested while it ran, and the worker has not stopped yet.
+        attempt: 1 for the first; grows when a lost worker's job is resumed.
+        created: when it was submitted.
+        started: when its first attempt began.
+        finished: when it ended.
+        place: 1-based place among the waiting jobs, else 0.
+        stage: of the pipeline, "" before its first.
+        step: steps done of this stage's `steps`.
+        steps: see `step`.
+        window: 1-based window of frames, of `windows`.
+        windows: see `window`.
+        fraction: progress of the whole job, 0 to 1.
+        eta_seconds: estimated seconds to the end; None if unknown.
+        revision: grows with every change of the row.
+        preview_version: grows with every new preview; 0 = none.
+        worker: id of the worker that runs it, or ran it last.
+        error: what happened and what to do, if it failed.
+        warnings: notes on the photo, and plan changes.
+        folder: the job's folder.
+        video: the finished file, if it is done.
+        width: of the finished file, in pixels, else 0.
+        height: of the finished file, in pixels, else 0.
+        frames: of the finished file, else 0.
+        fps: frames a second of the finished file, else 0.
+        favourite: marked by its owner.
     """
 
     id: str
@@ -83,9 +109,14 @@ class Job:
 
 @dataclass(frozen=True)
 class JobFilter:
-    """What a list of jobs is narrowed to; the defaults narrow nothing. text: part of the name, in any case.
+    """Which jobs a list shows; the defaults show all.
 
-    since: Unix seconds; only jobs that ended later.
+    Attributes:
+        text: part of the name; case is ignored.
+        model: name of the model.
+        resolution: name of the resolution.
+        favourite: only favourites.
+        since: Unix seconds; only jobs that ended later.
     """
 
     text: str = ""
@@ -97,9 +128,13 @@ class JobFilter:
 
 @dataclass(frozen=True)
 class Page:
-    """A part of a list. after: `finished` and `id` of the last job of the page before; only for ended jobs.
+    """A part of a list.
 
-    Unlike an offset it neither shows a job twice nor leaves one out when others end meanwhile.
+    Attributes:
+        limit: at most so many jobs.
+        offset: number of jobs to skip.
+        after: `finished` and `id` of the last job of the previous page; for ended jobs only. Unlike with an offset,
+            no job is shown twice or left out if others end meanwhile.
     """
 
     limit: int = 100
@@ -109,10 +144,17 @@ class Page:
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to a job. id grows over all jobs.
+    """Something that happened to a job.
 
-    kind: `log` (a line, with `level` DEBUG..ERROR), `status` (`text` is the new status), `watch` (`text` is a sample
-    of `device_samples.Watcher` as JSON) or `fault` (`text` is a fault's code, `data` its values).
+    Attributes:
+        id: grows over all jobs.
+        job_id: the job.
+        time: Unix seconds.
+        kind: `log` (a line), `status` (`text` is the new status), `watch` (`text` is a sample of `device_samples` as
+            JSON) or `fault` (`text` is a fault's code, `data` its values).
+        level: of a log line, DEBUG to ERROR, else "".
+        text: see `kind`.
+        data: codes and values of the text.
     """
 
     id: int
@@ -129,11 +171,22 @@ NO_CAUSE = as_message("")
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """A worker as it last reported. state: starting, idle, running, crashed or stopped; heartbeat: Unix seconds.
+    """A worker as it last reported.
 
-    alive: its heartbeat is fresh and, on this machine, its process exists. last_output: the last lines it wrote
-    before it died, with the traceback of a crash on import. stage: of the job it runs. cause: the likely one of a
-    crash, "" when there is none. restarts: in a row, without a good start between them.
+    Attributes:
+        id: the worker's id.
+        host: name of its machine.
+        pid: process id on that machine.
+        state: starting, idle, running, crashed or stopped.
+        alive: its process exists (on this machine), or its heartbeat is fresh (on another one).
+        heartbeat: Unix seconds.
+        started: Unix seconds.
+        device: name of its GPU or CPU.
+        job_id: the job that it runs, else "".
+        stage: of that job.
+        last_output: the last lines before it died, with the traceback of a crash on import.
+        restarts: crashes in a row, without a good start between them.
+        cause: likely cause of a crash, "" if unknown.
     """
 
     id: str
@@ -152,9 +205,9 @@ class WorkerInfo:
 
 
 def representative_workers(workers: list[WorkerInfo]) -> list[WorkerInfo]:
-    """Those that say how things stand: the living; where none lives, the one last heard of, for it says why.
+    """Return the workers that show the state of the queue: the living ones, else the last crashed one.
 
-    One that only starts is not heard yet: where its predecessor crashed, it may well be the next to do so.
+    A worker that is still starting counts only if none has crashed: it may crash like its predecessor.
     """
     up = [worker for worker in workers if worker.alive and worker.state != "starting"]
     crashed = [worker for worker in workers if worker.state == "crashed"]

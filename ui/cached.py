@@ -19,6 +19,7 @@ class CachedResult(Generic[T]):
 
     @property
     def old(self) -> bool:
+        """Tell whether the result is out of date."""
         return self._now() - self._at >= self._seconds
 
     async def get(self, fresh: bool = False) -> T:

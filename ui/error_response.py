@@ -21,10 +21,12 @@ def error_response(
 
 
 def in_each_language(sentence: str) -> dict[str, str]:
+    """Return a sentence in each language."""
     return {language: as_message(sentence).say(language) for language in LANGUAGES}
 
 
 def all_in_each_language(sentences: Iterable[str]) -> dict[str, list[str]]:
+    """Return sentences in each language."""
     found = [in_each_language(sentence) for sentence in sentences]
     return {language: [one[language] for one in found] for language in LANGUAGES}
 

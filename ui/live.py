@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..errors import FanslymotionError, NotFound
-from ..queue.complaint import Complaint
+from ..queue.error_throttle import ErrorThrottle
 from ..queue.jobs import Jobs
 from ..queue.types import Event, Job
 from .error_response import in_each_language
@@ -201,7 +201,7 @@ class Live:
 
     def _read_forever(self) -> None:
         revision, looked, machine_looked, troubled = -1, 0.0, 0.0, False
-        complaint = Complaint(log)
+        throttle = ErrorThrottle(log)
         machines: dict[str | None, str] = {}
         while not self._closed:
             self._watched.wait()
@@ -219,7 +219,7 @@ class Live:
                     machine_looked = began
                     self._read_machine(machines)
             except FanslymotionError as e:
-                complaint.say(e)
+                throttle.log(e)
                 troubled, looked = True, 0.0
                 self._tell_trouble(self._everybody(), e.message)
                 time.sleep(AGAIN_SECONDS)

@@ -32,6 +32,7 @@ class ModelChecks:
         self._stopped: set[str] = set()
 
     def to_json(self, name: str) -> dict[str, Any] | None:
+        """Return the state of a model's check for JSON, or None."""
         found = self._known.get(name)
         return asdict(found) if found else None
 
@@ -45,6 +46,7 @@ class ModelChecks:
         threading.Thread(target=self._run, args=(name,), name=f"check {name}", daemon=True).start()
 
     def stop(self, name: str) -> None:
+        """Stop a running check."""
         self._stopped.add(name)
 
     def forget(self, name: str) -> None:

@@ -249,9 +249,9 @@ def build(settings: Settings, logins: Logins, host: str) -> "Studio":
 
 def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[..., object], Callable[[], None]]:
     studio = build(settings, logins, host)
-    from ..queue.store.import_orphans import look_after
+    from ..queue.store.import_orphans import examine_and_import
 
-    threading.Thread(target=look_after, args=(studio.jobs.store,), name="adopt", daemon=True).start()
+    threading.Thread(target=examine_and_import, args=(studio.jobs.store,), name="adopt", daemon=True).start()
     return studio.guard, studio.live.close
 
 

@@ -1,1 +1,1 @@
-"""Downloads of models: whole, checked, and gone on with after a break."""
+"""Download models: resume after a break, and verify every file."""

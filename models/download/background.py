@@ -1,8 +1,8 @@
-"""Downloads as durable jobs: each in a process of its own, its state in a file that every page and command reads.
+"""Run each download in its own process, and keep its state in a file that pages and commands read.
 
-Not in the jobs' database: a download belongs to the machine's disk, not to the queue, and must not wait for a worker
-that is busy with a video, nor end with one. A file a model, replaced atomically by the one process that holds the
-lock, needs no more. The process outlives the page that started it; after a reboot `resume` takes it up again.
+Downloads are not in the jobs' database: they belong to the machine's disk, and must neither wait for a busy worker nor
+end with it. One file per model is enough, because only the process that holds the lock replaces it. The process
+outlives the page that started it. After a reboot `resume` starts it again.
 """
 
 import contextlib
@@ -33,18 +33,23 @@ from .model import DownloadProgress, download, folder_of
 log = logging.getLogger(__name__)
 
 LOCK_WAIT = 3.0
-"""Seconds a new process waits for the lock of one that is just ending."""
+"""Seconds that a new process waits for the lock of an ending one."""
 START_WAIT = 20.0
-"""Seconds until a process that was started must have written its first state (an interpreter and a few imports)."""
+"""Seconds in which a started process must write its first state (interpreter and imports included)."""
 OVER = ("done", "failed", "cancelled")
+"""Statuses of an ended download."""
 
 
 @dataclass(frozen=True)
 class DownloadState:
-    """One download as it stands. status: `starting`, `running`, `interrupted` (its process is gone), or one of OVER.
+    """The state of one download. Sizes are in bytes, speed in bytes a second, times in Unix seconds.
 
-    Bytes; speed in bytes a second; times in Unix seconds. code, error, page: of a failed one: the fault's stable name,
-    the sentence for the user, and the page to visit where that helps.
+    Attributes:
+        model: name of the preset.
+        status: `starting`, `running`, `interrupted` (its process has ended), or one of OVER.
+        code: of a failed download's fault.
+        error: of a failed download, for the user.
+        page: to visit after a failure, "" if none helps.
     """
 
     model: str
@@ -66,24 +71,29 @@ class DownloadState:
 
     @property
     def over(self) -> bool:
+        """Tell whether the download has ended."""
         return self.status in OVER
 
     @property
     def fraction(self) -> float:
+        """Return the downloaded share, 0 to 1."""
         return min(1.0, self.done / self.total) if self.total else 0.0
 
 
 class Downloads:
-    """The downloads of one machine. Cheap to make; usable from any thread and any process."""
+    """The downloads of one machine. Cheap to create; safe from any thread and any process."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.folder = settings.models / ".downloads"
 
     def start(self, name: str, presets: Presets | None = None) -> DownloadState:
-        """Begin, or go on with, a model's download in a process of its own; return at once.
+        """Start or resume a download in its own process, and return at once. A running one continues.
 
-        Raise PresetError or BadInput when there is nothing to download. One that runs already stays as it is.
+        Raises:
+            PresetError: the name is unknown.
+            BadInput: the model is not downloaded from the hub.
+            DownloadError: the state cannot be written, or the process does not start.
         """
         preset = (presets or load_presets(self.settings)).downloadable(name)
         if preset.source != "hub":
@@ -100,7 +110,7 @@ class Downloads:
         return state
 
     def state(self, name: str) -> DownloadState | None:
-        """None when this model was never downloaded here."""
+        """Return the state of a model's download; None if it was never downloaded here."""
         state = self._read(name)
         if state is None or state.over:
             return state
@@ -108,7 +118,7 @@ class Downloads:
         return state if alive else replace(state, status="interrupted", speed=0.0, seconds_left=None)
 
     def all(self) -> list[DownloadState]:
-        """Every download there is a state of, the newest first."""
+        """Return the states of all downloads, the newest first."""
         try:
             names = [path.name.removesuffix(".state.json") for path in self.folder.glob("*.state.json")]
         except OSError:
@@ -117,7 +127,7 @@ class Downloads:
         return sorted(states, key=lambda state: -state.started)
 
     def resume(self, presets: Presets | None = None) -> list[str]:
-        """Start those again that a reboot or a kill interrupted; call it when the page or the worker starts."""
+        """Restart interrupted downloads. Called when a page or a worker starts."""
         names = [state.model for state in self.all() if state.status == "interrupted"]
         for name in names:
             try:
@@ -127,7 +137,7 @@ class Downloads:
         return names
 
     def cancel(self, name: str) -> None:
-        """Stop it; what is downloaded stays and is used the next time. Nothing happens when none runs."""
+        """Stop a running download. The downloaded part stays for the next one."""
         state = self.state(name)
         if state is None or state.over:
             return
@@ -147,9 +157,20 @@ class Downloads:
         recheck: bool = False,
         patience: Patience | None = None,
     ) -> DownloadState:
-        """Download in this process; every moment also goes into the state that pages read. Raise DownloadError & co.
+        """Download in this process, or follow another process that already downloads this model.
 
-        When another process has it in work, its progress is followed instead. follow: called a few times a second.
+        Args:
+            name: of the preset.
+            follow: receives the state a few times a second.
+            recheck: also hash files that were verified when they were downloaded.
+            patience: pauses between tries.
+
+        Returns:
+            The last state.
+
+        Raises:
+            PresetError: the name is unknown.
+            DownloadError: the download failed.
         """
         preset = load_presets(self.settings).downloadable(name)
         before = self.state(name)
@@ -163,7 +184,7 @@ class Downloads:
             return self._follow(name, follow)
 
     def _open(self, name: str) -> None:
-        """Make the folder, and forget an old wish to stop. Raise DownloadError where nothing can be written."""
+        """Create the folder, and remove an old request to stop. Raise DownloadError if it is not writable."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.cancel_path(name).unlink(missing_ok=True)
@@ -173,7 +194,7 @@ class Downloads:
             raise disk_error(self.folder, e) from e
 
     def write(self, state: DownloadState) -> None:
-        """Replace the state. One that cannot be written is no error: the next is a quarter of a second away."""
+        """Replace the state. A failure is ignored, because the next state follows within 0.25 s."""
         path = self._state_path(state.model)
         try:
             write_json(path, asdict(state))
@@ -181,11 +202,12 @@ class Downloads:
             log.debug("%s was not written: %s", path, e)
 
     def forget(self, name: str) -> None:
-        """Remove every trace but the model itself."""
+        """Remove all records of a download. The model itself stays."""
         for suffix in ("state.json", "files.json", "cancel", "log"):
             (self.folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
     def cancel_path(self, name: str) -> Path:
+        """Return the path of the file that requests a download to stop."""
         return self.folder / f"{name}.cancel"
 
     def _state_path(self, name: str) -> Path:
@@ -207,7 +229,7 @@ class Downloads:
         return DownloadState(name, "cancelled")
 
     def _spawn(self, name: str) -> None:
-        """In a session of its own: Ctrl+C in the page's window, or its end, does not reach it."""
+        """Start the process in its own session, so that neither Ctrl+C nor the end of the page reaches it."""
         detach: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             detach = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
@@ -232,7 +254,7 @@ _started: list[subprocess.Popen] = []
 
 
 class _Run:
-    """A download in this process, with its state kept for the others."""
+    """A download in this process that writes its state for other processes."""
 
     def __init__(self, downloads: Downloads, preset: HubPreset, follow: Callable[[DownloadState], None]) -> None:
         self.downloads = downloads
@@ -281,7 +303,7 @@ class _Run:
 
 
 def _alive(pid: int, born: float) -> bool:
-    """The very process, not a later one with its number."""
+    """Tell whether a process still exists, and is not a later one with the same id."""
     with _lock:
         _started[:] = [process for process in _started if process.poll() is None]
     try:
@@ -292,7 +314,7 @@ def _alive(pid: int, born: float) -> bool:
 
 
 def partial_bytes(preset: HubPreset, settings: Settings) -> int:
-    """What an unfinished download holds already."""
+    """Return the bytes that an unfinished download has so far."""
     try:
         return sum(path.stat().st_size for path in folder_of(preset, settings).rglob("*.part"))
     except OSError:

@@ -1,7 +1,7 @@
-"""One file over HTTP, resumed inside it after a break or a kill, and verified before it gets its name.
+"""Download one file over HTTP: resume it after a break or a kill, and verify it before it gets its name.
 
-huggingface_hub cannot do this any more (since 1.18 its temporary file is deleted on failure: huggingface_hub #4196),
-and a broken line must not cost three gigabytes twice.
+huggingface_hub cannot resume inside a file since 1.18 (it deletes its temporary file on failure: huggingface_hub
+#4196), and a broken connection must not cost three gigabytes twice.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ from ...messages import msg
 from .hub import DAMAGED, NETWORK, DownloadError, RemoteFile, disk_error, is_passing, unreachable
 
 SYNC_EVERY = 64 * 2**20
-"""Bytes between two fsyncs: a power cut costs the file's tail, not its sense."""
+"""Bytes between two fsyncs. A power cut costs at most the file's last bytes."""
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-"""Seconds without a byte (connect: without an answer) until the line counts as broken."""
+"""Seconds without a byte (connect: without an answer) after which the connection counts as broken."""
 
 FAILURES = 8
-"""Breaks in a row, without one new byte between them, until the download gives up."""
+"""Breaks in a row without a new byte, after which the download fails."""
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 600.0
 
 
 class Broken(Exception):
-    """The line broke or the server asks to wait; worth another try."""
+    """The connection broke, or the server asks to wait. Another try may succeed."""
 
     def __init__(self, reason: DownloadError) -> None:
         super().__init__(str(reason))
@@ -42,9 +42,13 @@ class Broken(Exception):
 
 @dataclass
 class Patience:
-    """Back-off between tries: 1, 2, 4 … 60 s with jitter, from the beginning after every new byte.
+    """Pauses between tries: 1, 2, 4 … 60 s with jitter, starting again after every new byte.
 
-    pause: waits so many seconds and may raise (Cancelled). say: told what is waited for.
+    Attributes:
+        pause: waits so many seconds; may raise Cancelled.
+        say: receives the reason of a pause.
+        first: seconds of the first pause.
+        failures: breaks since the last new byte.
     """
 
     pause: Callable[[float], None] = time.sleep
@@ -53,10 +57,11 @@ class Patience:
     failures: int = 0
 
     def progress(self) -> None:
+        """Start again with the first pause."""
         self.failures = 0
 
     def wait(self, broken: Broken) -> None:
-        """Wait before another try, or raise the reason when it has been tried often enough."""
+        """Wait before another try. Raise the reason after FAILURES tries."""
         self.failures += 1
         if self.failures >= FAILURES:
             raise broken.reason from broken
@@ -69,7 +74,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a file comes from. refuse: makes the error of an HTTP status (with headers)."""
+    """Where a file comes from. `refuse` makes the error of an HTTP status (with its headers)."""
 
     client: httpx.Client
     url: str
@@ -78,16 +83,23 @@ class Source:
 
 
 def part_of(target: Path) -> Path:
-    """Where the file grows until it is whole. A fixed name: the next process goes on with it."""
+    """Return the path of the unfinished file. It is always the same, so that the next process resumes it."""
     return target.with_name(target.name + ".part")
 
 
 def fetch(source: Source, file: RemoteFile, target: Path, on_bytes: Callable[[int], None], patience: Patience) -> None:
-    """Bring `file` to `target`, beginning with what its part file holds.
+    """Download a file, starting with what its part file holds.
 
-    on_bytes: called with each piece's length (also of pieces read back from the disk) and, negative, with what had to
-    be thrown away; it may raise Cancelled, which leaves the part for the next time.
-    Raise DownloadError: refused, given up, wrong hash twice, disk full.
+    Args:
+        source: where it comes from.
+        file: its size and hash.
+        target: where it goes.
+        on_bytes: receives the length of each piece (also of pieces read back from the disk), and a negative length
+            for discarded bytes. May raise Cancelled, which keeps the part file for the next time.
+        patience: pauses between tries.
+
+    Raises:
+        DownloadError: the server refused, too many breaks, a wrong hash twice, or the disk is full.
     """
     for attempt in (1, 2):
         try:
@@ -143,7 +155,7 @@ def _fill(source: Source, part: "_Part", patience: Patience) -> None:
 
 
 def _stream(source: Source, part: "_Part", patience: Patience) -> None:
-    """One request, from the byte we have on."""
+    """Make one request, from the first missing byte on."""
     headers = source.headers | {"Accept-Encoding": "identity"}
     if part.size:
         headers["Range"] = f"bytes={part.size}-"
@@ -175,19 +187,20 @@ def _range_start(headers: Any) -> int:
 
 
 def new_hash(file: RemoteFile) -> Any:
-    """The hash the hub knows the file by: SHA-256, or git's (a header, then the content)."""
+    """Start the hash by which the hub knows the file: SHA-256, or git's SHA-1 (a header, then the content)."""
     if file.sha256 or not file.blob:
         return hashlib.sha256()
     return hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
 
 
 def hash_matches(file: RemoteFile, digest: Any) -> bool:
+    """Tell whether a computed hash is the file's."""
     wanted = file.sha256 or file.blob
     return not wanted or digest.hexdigest() == wanted
 
 
 class _Part:
-    """The growing file, hashed as it grows. Context manager: open inside."""
+    """The unfinished file, hashed while it grows. As a context manager it is open inside."""
 
     def __init__(self, path: Path, file: RemoteFile, on_bytes: Callable[[int], None]) -> None:
         self.path = path
@@ -201,7 +214,7 @@ class _Part:
 
     @property
     def verifiable(self) -> bool:
-        """A known hash pins the content: a range of it is the same from every server."""
+        """Tell whether the hash is known: then a range of the content is the same from every server."""
         return bool(self.file.sha256 or self.file.blob)
 
     @property
@@ -216,7 +229,7 @@ class _Part:
             return ""
 
     def keep_tag(self, tag: str) -> None:
-        """Strong validators only: a weak one may stand for different bytes."""
+        """Keep a strong validator. A weak one may stand for different bytes."""
         if not self.verifiable and not tag.startswith("W/"):
             write_whole(self._tag_path, tag.encode("ascii", "ignore"))
 
@@ -255,7 +268,7 @@ class _Part:
         self._count(piece)
 
     def restart(self) -> None:
-        """What is here is not the server's file."""
+        """Discard the content, because it is not the server's."""
         assert self._stream is not None
         self._stream.truncate(0)
         self._stream.seek(0)

@@ -1,4 +1,4 @@
-"""What the Hugging Face Hub says about a model: its files with sizes and hashes; and its refusals, in plain words."""
+"""Ask the Hugging Face Hub for a model's files with sizes and hashes, and explain its errors to the user."""
 
 import errno
 import fnmatch
@@ -15,15 +15,20 @@ from ...messages import msg
 from ...presets import HubPreset
 
 INFO_TIMEOUT = 15.0
-"""Seconds for one question to the hub."""
+"""Seconds for one request to the hub."""
 
 TOKEN_PAGE = "https://huggingface.co/settings/tokens"
 
 
 class DownloadError(ModelError):
-    """A download that ended. code: the fault's stable name; again: whether trying later may help.
+    """A download failed.
 
-    after: seconds that the server asked to wait for. page: to visit.
+    Args:
+        code: of the fault.
+        message: for the user.
+        again: whether a later try may succeed.
+        page: to visit, "" if none helps.
+        after: seconds that the server asked to wait for.
     """
 
     def __init__(
@@ -47,7 +52,14 @@ ACCESS, NOT_FOUND, NETWORK, DAMAGED, NO_SPACE, NOT_WRITABLE = (
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """path: inside the repository. size: bytes. sha256: of large files; blob: git's own SHA-1 of small ones."""
+    """A file on the hub.
+
+    Attributes:
+        path: inside the repository.
+        size: bytes.
+        sha256: of large files.
+        blob: git's own SHA-1 of small files.
+    """
 
     path: str
     size: int
@@ -57,7 +69,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Remote:
-    """A repository at one commit, and those of its files that the preset wants."""
+    """A repository at one commit, with the files that the preset needs."""
 
     repository: str
     commit: str
@@ -65,28 +77,34 @@ class Remote:
 
     @property
     def size(self) -> int:
+        """Return the bytes of all files."""
         return sum(file.size for file in self.files)
 
     def url(self, file: RemoteFile) -> str:
+        """Return a file's address."""
         from huggingface_hub import hf_hub_url
 
         return hf_hub_url(self.repository, file.path, revision=self.commit, endpoint=endpoint())
 
 
 def endpoint() -> str:
-    """`HF_ENDPOINT`, read at the call: a mirror may be set while the page is open."""
+    """Return the hub's address, from `HF_ENDPOINT` at each call: a mirror may be set while the page is open."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
 def token() -> str | None:
-    """`HF_TOKEN`, or what `hf auth login` stored under `HF_HOME`."""
+    """Return the token of `HF_TOKEN`, or the one that `hf auth login` stored under `HF_HOME`."""
     from huggingface_hub import get_token
 
     return get_token()
 
 
 def ask(preset: HubPreset) -> Remote:
-    """One question to the hub. Raise DownloadError; `again` says whether waiting may help."""
+    """Ask the hub for a model's files.
+
+    Raises:
+        DownloadError: the hub refused or did not answer.
+    """
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=endpoint(), token=token(), library_name="fanslymotion")
@@ -131,11 +149,12 @@ def ask(preset: HubPreset) -> Remote:
 
 
 def page(preset: HubPreset) -> str:
+    """Return the address of the model's page on the hub."""
     return f"{endpoint()}/{preset.repository}"
 
 
 def explain(preset: HubPreset, error: Exception) -> DownloadError:
-    """A refusal of the hub, or of the network on the way there, as a sentence that says what to do."""
+    """Convert an error of the hub or of the network into a DownloadError with a remedy."""
     response: Any = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     name = type(error).__name__
@@ -149,7 +168,7 @@ def explain(preset: HubPreset, error: Exception) -> DownloadError:
 
 
 def unreachable(where: str, error: BaseException) -> DownloadError:
-    """No answer came. Only what may pass by itself is worth another try: see `is_passing`."""
+    """Make the error for a missing answer. `again` is set only if the cause may pass by itself (`is_passing`)."""
     kept = msg("What is downloaded already is kept; the models that are here go on working")
     if is_passing(error):
         return DownloadError(
@@ -188,7 +207,7 @@ def unreachable(where: str, error: BaseException) -> DownloadError:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether another try may help: the connection broke or no answer came. A wrong setting stays wrong."""
+    """Tell whether another try may succeed: after a broken connection or a missing answer, not for a wrong setting."""
     names = {kind.__name__ for kind in type(error).__mro__}  # the hub's client has classes of its own, by these names
     if "UnsupportedProtocol" in names or _untrusted(error):
         return False
@@ -204,7 +223,7 @@ def _untrusted(error: BaseException | None) -> bool:
 
 
 def refusal(preset: HubPreset, status: int, headers: Any = None) -> DownloadError:
-    """The hub answered, with something else than the file. status: of HTTP."""
+    """Make the error for an answer other than the file. status: of HTTP."""
     where = page(preset)
     if status in (401, 403) and token() and not preset.gated:
         return DownloadError(
@@ -264,7 +283,7 @@ def refusal(preset: HubPreset, status: int, headers: Any = None) -> DownloadErro
 
 
 def disk_error(path: Path, error: OSError) -> DownloadError:
-    """Nothing could be written there."""
+    """Make the error for a file that cannot be written."""
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return DownloadError(
             NO_SPACE, msg("{path} cannot be written, the disk is full; free some space, then go on", path=path)
@@ -281,7 +300,7 @@ def disk_error(path: Path, error: OSError) -> DownloadError:
 
 
 def _retry_after(headers: Any) -> float | None:
-    """Seconds, or a date (RFC 9110, 10.2.3)."""
+    """Read the header Retry-After: seconds, or a date (RFC 9110, 10.2.3)."""
     value = (headers or {}).get("Retry-After", "")
     if value.isdigit():
         return float(value)

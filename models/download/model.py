@@ -1,4 +1,4 @@
-"""A whole model from the hub: asks, checks the disk, fetches what is missing, verifies all of it. Resumable."""
+"""Download a whole model from the hub: ask, check the disk, fetch missing files, verify all. Resumable."""
 
 import json
 import logging
@@ -29,16 +29,23 @@ SPARE = 512 * 2**20
 SPEED_OVER = 10.0
 """Seconds over which the shown speed is a mean."""
 PATIENCE = 30.0
-"""Seconds for another program to let go of a damaged file (Windows)."""
+"""Seconds to wait for a program that holds a damaged file open (Windows)."""
 REPORT_EVERY = 0.25
-"""Seconds."""
+"""Seconds between two reports."""
 
 
 @dataclass(frozen=True)
 class DownloadProgress:
-    """phase: `asking`, `checking` (bytes already here), `downloading`, `waiting`. Bytes; speed in bytes a second.
+    """Progress of a download. Sizes are in bytes, speed in bytes a second.
 
-    file: path in the repository. message: why it waits. seconds_left: None while unknown.
+    Attributes:
+        phase: `asking`, `checking` (files already here), `downloading` or `waiting`.
+        file: path in the repository.
+        done: bytes here.
+        total: bytes in all.
+        speed: mean of the last SPEED_OVER seconds.
+        seconds_left: None while unknown.
+        message: why it waits.
     """
 
     phase: str
@@ -51,10 +58,11 @@ class DownloadProgress:
 
 
 Report = Callable[[DownloadProgress], None]
-"""Called a few times a second. May raise Cancelled: what is downloaded stays."""
+"""Receives the progress a few times a second. May raise Cancelled: downloaded bytes stay."""
 
 
 def folder_of(preset: HubPreset, settings: Settings) -> Path:
+    """Return the folder of a downloaded model."""
     return settings.models / preset.name
 
 
@@ -67,10 +75,22 @@ def download(
     patience: Patience | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> Path:
-    """Bring the model to `settings.models/<name>`; return that folder. Nothing that is here and whole comes twice.
+    """Download a model. Complete files are not downloaded again.
 
-    recheck: hash also the files that were verified when they came. Raise DownloadError, BadInput, or what `report`
-    raises.
+    Args:
+        preset: the model or upscaler.
+        settings: tell the folder.
+        report: receives the progress; may raise.
+        recheck: also hash files that were verified when they were downloaded.
+        patience: pauses between tries.
+        transport: of HTTP, for tests.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        DownloadError: the download failed.
+        BadInput: the preset is not downloaded from the hub.
     """
     if preset.source != "hub":
         raise BadInput(
@@ -124,7 +144,7 @@ class _Download:
                 self.patience.wait(Broken(e))
 
     def _here(self, file: RemoteFile, verified: bool) -> bool:
-        """The whole file is on the disk. A damaged one is deleted, so that it comes again."""
+        """Tell whether the complete file is on the disk. A damaged one is deleted, so that it is downloaded again."""
         path = self.folder / file.path
         if not path.is_file():
             return False
@@ -192,7 +212,7 @@ class _Download:
         self._report(force=True)
 
     def _wait(self, seconds: float) -> None:
-        """In short pieces, so that a cancel is seen at once."""
+        """Wait in short steps, so that a cancellation is noticed at once."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._pause(min(left, 0.2))
@@ -204,7 +224,7 @@ class _Download:
 
 
 class Meter:
-    """Bytes, speed and the time left."""
+    """Measure bytes, speed and the remaining time. now: returns seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.total = 0
@@ -215,11 +235,16 @@ class Meter:
         self._reported = -REPORT_EVERY
 
     def have(self, count: int) -> None:
-        """So many bytes were here already."""
+        """Count bytes that were here already."""
         self.done += count
 
     def came(self, count: int, fresh: int) -> None:
-        """count: bytes more of the model; fresh: those of them that came over the line."""
+        """Count bytes.
+
+        Args:
+            count: more bytes of the model.
+            fresh: those of them that were downloaded.
+        """
         self.done += count
         if fresh:
             self._fetched += fresh
@@ -229,14 +254,17 @@ class Meter:
 
     @property
     def due(self) -> bool:
+        """Tell whether the next report is due."""
         return self._now() - self._reported >= REPORT_EVERY
 
     @property
     def speed(self) -> float:
+        """Return the mean speed in bytes a second."""
         (began, first), now = self._marks[0], self._now()
         return (self._fetched - first) / max(now - began, 1e-3) if now - began > 0.2 else 0.0
 
     def progress(self, phase: str, file: str, message: str) -> DownloadProgress:
+        """Return the progress for a report."""
         self._reported = self._now()
         speed = self.speed
         left = (self.total - self.done) / speed if speed > 0 and phase == "downloading" else None
@@ -244,12 +272,13 @@ class Meter:
 
 
 class Manifest:
-    """What came from where, beside the models: `.downloads/<name>.files.json`. Without it, files are hashed again."""
+    """Record the verified files of a download in `.downloads/<name>.files.json`. Without it files are hashed again."""
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.path = settings.models / ".downloads" / f"{name}.files.json"
 
     def read(self) -> Remote | None:
+        """Return the repository's files at the download, or None."""
         data = self._data()
         try:
             return Remote(data["repository"], data["commit"], tuple(RemoteFile(**file) for file in data["files"]))
@@ -257,7 +286,7 @@ class Manifest:
             return None
 
     def verified(self, remote: Remote) -> set[str]:
-        """Paths whose hash was right when they came, and is still the one the hub names."""
+        """Return the paths whose hash was verified, and is still the hub's."""
         known = self.read()
         if known is None:
             return set()
@@ -265,6 +294,7 @@ class Manifest:
         return same & set(self._data().get("verified", ()))
 
     def write(self, remote: Remote, verified: set[str]) -> None:
+        """Replace the record."""
         self._save(
             {
                 "repository": remote.repository,
@@ -275,18 +305,20 @@ class Manifest:
         )
 
     def add(self, file: RemoteFile) -> None:
+        """Record a verified file."""
         data = self._data()
         data["verified"] = sorted({*data.get("verified", ()), file.path})
         self._save(data)
 
     def doubt(self, paths: set[str]) -> None:
-        """These turned out damaged: the next download fetches them again."""
+        """Record damaged files, which the next download fetches again."""
         data = self._data()
         if data:
             data["verified"] = sorted(set(data.get("verified", ())) - paths)
             self._save(data)
 
     def delete(self) -> None:
+        """Delete the record."""
         self.path.unlink(missing_ok=True)
 
     def _data(self) -> dict[str, Any]:
@@ -300,7 +332,7 @@ class Manifest:
 
 
 def gigabytes(count: float) -> str:
-    """As the system's file manager would say it."""
+    """Format bytes as gigabytes of 10⁹ bytes."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 

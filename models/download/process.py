@@ -1,6 +1,6 @@
-"""The process of one download: `python -m fanslymotion.models.download.process NAME`.
+"""Run one download as a process: `python -m fanslymotion.models.download.process NAME`.
 
-It writes into `.downloads/NAME.log`.
+Its output goes to `.downloads/NAME.log`.
 """
 
 import logging
@@ -14,6 +14,7 @@ from .background import Downloads
 
 
 def main(arguments: list[str]) -> int:
+    """Download the model named by the only argument. Return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s [%(levelname)s] %(message)s", stream=sys.stdout)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold signed addresses
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -40,7 +40,7 @@ def repair_proxies(environ: MutableMapping[str, str] = os.environ) -> tuple[str,
 
 
 def ignored_proxies(environ: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return the names of the variables that `repair_proxies` has taken out, here or in a parent process."""
+    """Return the names of the variables that `repair_proxies` has removed, here or in a parent process."""
     return tuple(name for name in environ.get(IGNORED, "").split(",") if name)
 
 

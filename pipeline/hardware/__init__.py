@@ -1,1 +1,1 @@
-"""This machine: graphics cards, processor, torch build, memory."""
+"""Describe this machine: GPUs, CPU, torch build, memory."""

@@ -21,7 +21,7 @@ UNLIMITED = 2**60
 
 @dataclass(frozen=True)
 class Memory:
-    """RAM that this process and its children may use, in bytes. limited: a control group allows less than there is."""
+    """RAM in bytes for this process and its children. `limited`: a control group allows less than the machine has."""
 
     total: int
     available: int
@@ -81,7 +81,7 @@ def oom_kills(proc: Path = PROC) -> int:
 
 
 def _limits(proc: Path) -> Iterator[tuple[int, int]]:
-    """(limit, bytes in use that cannot be dropped) of each group that has a limit."""
+    """Yield (limit, bytes in use that cannot be dropped) of each group that has a limit."""
     for group in _groups("memory", proc):
         new = group.version == 2
         limits = ("memory.max", "memory.high") if new else ("memory.limit_in_bytes",)
@@ -96,7 +96,7 @@ def _limits(proc: Path) -> Iterator[tuple[int, int]]:
 
 
 def _groups(controller: str, proc: Path) -> list[_Group]:
-    """The hierarchies that may limit `controller`: version 2, version 1, or both where a system mounts both."""
+    """Return the hierarchies that may limit `controller`: version 2, version 1, or both if both are mounted."""
     paths = {}
     for line in _text(proc / "cgroup").splitlines():
         number, _, rest = line.partition(":")
@@ -118,7 +118,7 @@ def _groups(controller: str, proc: Path) -> list[_Group]:
 
 
 def _folders(mount: Path, root: str, path: str) -> tuple[Path, ...]:
-    """From the group's own folder up to the mount. root: the part of the hierarchy that is mounted there."""
+    """Return the folders from the group's own up to the mount. root: the part of the hierarchy that is mounted."""
     inside = path[len(root.rstrip("/")) :] if path == root or path.startswith(root.rstrip("/") + "/") else ""
     parts = [part for part in inside.split("/") if part and part != ".."]
     return tuple(mount.joinpath(*parts[:count]) for count in range(len(parts), -1, -1))

@@ -1,4 +1,4 @@
-"""What the processor is called and which numbers it computes in. Never imports torch."""
+"""Read the CPU's name and number formats. Without torch."""
 
 import logging
 import platform
@@ -31,9 +31,10 @@ def cpu_flags() -> frozenset[str]:
 
 
 def _windows_flags() -> frozenset[str]:
-    """Windows itself tells of AVX-512 only; of bf16 the running torch knows, and without it the processor's name.
+    """Read the flags on Windows, which itself reports AVX-512 only.
 
-    AMD has bf16 since Zen 4 (EPYC 9xx4, Ryzen 7000), Intel in its servers since Xeon "4th generation" (family 6, 143).
+    bf16 is asked of the running torch, or without torch inferred from the CPU's name: AMD has it since Zen 4
+    (EPYC 9xx4, Ryzen 7000), Intel in servers since the 4th Xeon generation (family 6, model 143).
     """
     import ctypes
 
@@ -50,7 +51,7 @@ def _windows_flags() -> frozenset[str]:
 
 
 def _has_bf16(processor: str) -> bool:
-    """processor: `AMD64 Family 25 Model 97 Stepping 2, AuthenticAMD`, of one that has AVX-512."""
+    """Infer bf16 of a CPU with AVX-512 from its name: `AMD64 Family 25 Model 97 Stepping 2, AuthenticAMD`."""
     match = re.search(r"Family (\d+) Model (\d+)", processor)
     family, model = (int(match[1]), int(match[2])) if match else (0, 0)
     if "AuthenticAMD" in processor:
@@ -59,11 +60,12 @@ def _has_bf16(processor: str) -> bool:
 
 
 def cpu_bf16() -> bool:
-    """Whether the CPU multiplies bf16 numbers itself; without it they are slower than 32-bit ones."""
+    """Tell whether the CPU multiplies bf16 numbers itself. Without this they are slower than fp32."""
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & cpu_flags())
 
 
 def cpu_name() -> str:
+    """Return the CPU's name."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):

@@ -44,7 +44,7 @@ CPU_CORES_USED = 16
 
 @dataclass(frozen=True)
 class GpuProcess:
-    """A program that holds video memory. memory: bytes, 0 where the driver does not tell (Windows)."""
+    """A program that holds video memory. memory: bytes, 0 if the driver does not report it (Windows)."""
 
     pid: int
     name: str
@@ -53,10 +53,18 @@ class GpuProcess:
 
 @dataclass(frozen=True)
 class GpuSample:
-    """One look at one GPU. time: Unix seconds. load: 0..100 %, memory: bytes, temperature: °C; None = not known.
+    """One measurement of one GPU. None means unknown.
 
-    processes: all that hold memory of it, the greediest first. index: NVML's, which is not torch's.
-    speed: compute capability, then cores times clock: CUDA's own order is the fastest first.
+    Attributes:
+        time: Unix seconds.
+        index: NVML's, which differs from torch's.
+        name: of the GPU.
+        load: 0 to 100 %.
+        memory_used: bytes.
+        memory_total: bytes.
+        temperature: °C.
+        processes: the programs that hold memory of it, the largest share first.
+        speed: compute capability, then cores times clock; CUDA orders the GPUs by it, the fastest first.
     """
 
     time: float
@@ -72,6 +80,7 @@ class GpuSample:
 
     @property
     def memory_free(self) -> int:
+        """Return the free video memory in bytes."""
         return max(0, self.memory_total - self.memory_used)
 
 
@@ -94,9 +103,12 @@ class Gpus:
 
 
 class GpuWatch:
-    """Looks at the GPUs. Cheap to keep, thread-safe; every method answers on every machine.
+    """Measure the GPUs. Cheap to keep, thread-safe; no method raises.
 
-    lib: NVML's Python binding. sysfs: where Linux shows its graphics cards.
+    Args:
+        lib: NVML's Python binding.
+        sysfs: the folder in which Linux shows its graphics cards.
+        now: returns Unix seconds.
     """
 
     def __init__(self, lib: Any = None, sysfs: Path = Path("/sys/class/drm"), now: Callable[[], float] = time.time):
@@ -109,7 +121,7 @@ class GpuWatch:
         self._note = ""
 
     def describe(self) -> Gpus:
-        """What GPU this machine has."""
+        """Describe the GPU of this machine."""
         lib = self._nvml()
         if lib is not None:
             try:
@@ -123,7 +135,7 @@ class GpuWatch:
         return Gpus("none", note=self._note or "no GPU that could be watched was found")
 
     def samples(self) -> list[GpuSample]:
-        """A sample for each GPU, [] where none can be watched. About a millisecond."""
+        """Return a sample of each GPU, [] if none can be measured. Takes about a millisecond."""
         lib = self._nvml()
         if lib is not None:
             try:
@@ -134,7 +146,11 @@ class GpuWatch:
         return [self._amd_sample(i, card) for i, card in enumerate(self._amd_cards())]
 
     def sample(self, card: str = "") -> GpuSample | None:
-        """Of the GPU that torch computes on. card: its UUID where torch has said it, else it is inferred."""
+        """Return a sample of the GPU that torch computes on, or None.
+
+        Args:
+            card: its UUID if torch has reported it; else the GPU is inferred.
+        """
         found = self.samples()
         return chosen(found, card, os.environ) if found else None
 
@@ -160,7 +176,7 @@ class GpuWatch:
             return self._lib
 
     def _lost(self, error: Exception) -> None:
-        """The driver was updated or the card fell off the bus: ask again later."""
+        """Ask again later: the driver was updated, or the GPU was disconnected."""
         log.debug("NVML: %s", error)
         with self._lock:
             self._ready, self._asked, self._note = False, time.monotonic(), f"the NVIDIA driver answers: {error}"
@@ -224,7 +240,7 @@ class GpuWatch:
 
 @dataclass(frozen=True)
 class Cuda:
-    """What torch says of its GPU. free: bytes. held: bytes that are this process's own. uuid: as NVML writes it."""
+    """What torch reports about its GPU. free: bytes. held: bytes of this process. uuid: as NVML writes it."""
 
     works: bool
     free: int = 0
@@ -233,7 +249,7 @@ class Cuda:
 
     @classmethod
     def here(cls) -> "Cuda | None":
-        """None in a process that has not imported torch; it is not imported for this."""
+        """Return None in a process that has not imported torch, which is not imported for this."""
         torch: Any = sys.modules.get("torch")
         if torch is None:
             return None
@@ -250,7 +266,7 @@ class Cuda:
 
 
 def chosen(samples: Sequence[GpuSample], card: str, environ: Mapping[str, str]) -> GpuSample:
-    """The GPU that torch calls its first. NVML counts by the bus, CUDA the fastest first, and only the visible ones."""
+    """Return the GPU that torch uses first. NVML orders by bus; CUDA by speed, and only visible ones."""
     by_bus = environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
     order = list(samples) if by_bus else sorted(samples, key=lambda sample: -sample.speed)
     wanted = card or environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
@@ -310,14 +326,14 @@ def machine(
 
 
 def usable(gpus: Gpus, build: TorchBuild) -> bool:
-    """Whether the installed torch can compute on the GPU that is there."""
+    """Tell whether the installed torch can compute on this GPU."""
     if gpus.kind == "nvidia":
         return build.cuda is not None and (not gpus.cuda[0] or gpus.cuda[0] >= build.cuda[0])
     return gpus.kind == "amd" and build.hip
 
 
 def gpu_speed(gpus: Gpus) -> float:
-    """10¹² operations a second to expect of a GPU nothing was measured on; 5 when it does not say what it is."""
+    """Estimate the 10¹² operations a second of a GPU without measurements; 5 if its cores are unknown."""
     if not gpus.cores or not gpus.clock_mhz:
         return 5.0
     rates = [rate for capability, rate in TENSOR_RATE.items() if capability <= gpus.capability]
@@ -337,7 +353,7 @@ def _processes(lib: Any, handle: Any) -> tuple[GpuProcess, ...]:
 
 
 def others(sample: GpuSample, own: frozenset[int]) -> tuple[GpuProcess, ...]:
-    """The programs that hold video memory and are not ours."""
+    """Return the programs that hold video memory, except our own."""
     return tuple(process for process in sample.processes if process.pid not in own)
 
 
@@ -371,7 +387,7 @@ def _text(value: Any) -> str:
 
 
 def _try(ask: Callable[[], Any], otherwise: Any) -> Any:
-    """A question that some drivers or systems do not answer."""
+    """Ask the driver something that some drivers or systems do not answer."""
     try:
         return ask()
     except Exception:  # NVMLError, psutil.Error, AttributeError of an older binding

@@ -1,4 +1,4 @@
-"""Give memory that nothing uses any more back to the card and to the system."""
+"""Return unused memory to the GPU and to the system."""
 
 import gc
 

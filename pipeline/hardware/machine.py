@@ -1,4 +1,4 @@
-"""What a machine has to compute with, as the memory planner sees it, and the keys of its measurements."""
+"""Describe what a machine has to compute with, for the memory planner, and name the keys of its measurements."""
 
 import platform
 from dataclasses import dataclass
@@ -32,10 +32,10 @@ class Machine:
 
 
 def speed_key(device: str, name: str, large: bool) -> str:
-    """Small models reach another share of a device's speed than full-size ones."""
+    """Return the key of a measured speed. Small models reach another share of a device's speed than full-size ones."""
     return f"{device_key(device, name)}|{'large' if large else 'small'}"
 
 
 def device_key(device: str, name: str) -> str:
-    """The device of this computer; processors are all called the same."""
+    """Return the key of a device of this computer. All CPUs have the same key."""
     return f"{platform.node()}|{name if device != 'cpu' else 'cpu'}"

@@ -20,7 +20,7 @@ GLIBC = {
 
 
 def keep_heap(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables for a process that computes, read by glibc when it starts. What the user has set stays."""
+    """Return variables for a process that computes, which glibc reads at its start. The user's own settings win."""
     if not sys.platform.startswith("linux"):
         return {}
     return {name: value for name, value in GLIBC.items() if name not in environ}
@@ -39,7 +39,7 @@ def grow_segments(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def return_heap() -> None:
-    """Give free pages back to the system; they would stay in the process otherwise."""
+    """Return free heap pages to the system, which would otherwise stay in the process."""
     if sys.platform.startswith("linux"):
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # not in musl
         if trim is not None:

@@ -1,4 +1,4 @@
-"""Out of memory: how to know it from the errors of torch, its libraries and the system. No torch."""
+"""Recognise out-of-memory in errors of torch, its libraries and the system. Without torch."""
 
 import re
 import sys
@@ -32,12 +32,12 @@ OS_ERROR = re.compile(r"\(os error (?:8|14|1455)\)" if sys.platform == "win32" e
 
 
 def is_oom(error: BaseException) -> bool:
-    """Whether the error, or one it came from, says that memory ran out: the GPU's or the machine's."""
+    """Tell whether an error, or one of its causes, means that memory ran out, of the GPU or of the machine."""
     return any(_is_gpus(e) or _is_rams(e) for e in _chain(error))
 
 
 def is_ram(error: BaseException) -> bool:
-    """Whether it was the machine's own memory, not the GPU's."""
+    """Tell whether the machine's memory ran out, not the GPU's."""
     return any(_is_rams(e) for e in _chain(error))
 
 

@@ -1,4 +1,4 @@
-"""Which build of torch is installed (CPU, CUDA, ROCm), read from its files in a millisecond: it is not imported."""
+"""Read the installed build of torch (CPU, CUDA, ROCm) from its files in a millisecond, without importing it."""
 
 import ast
 import importlib.metadata
@@ -10,7 +10,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class TorchBuild:
-    """version: "" when torch is not installed. cuda: CUDA's (major, minor) it was built for, None in other builds."""
+    """The installed torch.
+
+    Attributes:
+        version: "" if torch is not installed.
+        cuda: CUDA's (major, minor) that it was built for, None in other builds.
+        hip: whether it was built for ROCm.
+    """
 
     version: str = ""
     cuda: tuple[int, int] | None = None
@@ -18,6 +24,7 @@ class TorchBuild:
 
     @property
     def kind(self) -> str:
+        """Return the build's kind, for people."""
         if self.cuda:
             return f"CUDA {self.cuda[0]}.{self.cuda[1]}"
         return "ROCm" if self.hip else "CPU"
@@ -36,6 +43,12 @@ def torch_build() -> TorchBuild:
 
 
 def read_build(path: Path, version: str = "") -> TorchBuild:
+    """Read a file `torch/version.py`.
+
+    Args:
+        path: the file.
+        version: used if the file cannot be read.
+    """
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):

@@ -1,4 +1,4 @@
-"""Units of memory and figures that several parts of the program count with."""
+"""Define units and sizes of memory that several parts of the program use."""
 
 GIB = 2**30
 

@@ -1,4 +1,4 @@
-"""What torch is told about the card's memory, and whether the card still answers."""
+"""Limit torch's video memory, and test whether the GPU still answers."""
 
 import re
 import sys
@@ -17,7 +17,7 @@ def forbid_spilling(limit: int, total: int, system: str = sys.platform) -> None:
 
 
 def gpu_is_lost() -> bool:
-    """Whether every call to CUDA fails in this process: after an illegal access, a driver's reset, hibernation."""
+    """Tell whether every call to CUDA fails in this process: after an illegal access, a driver reset, hibernation."""
     torch: Any = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return False
@@ -33,5 +33,5 @@ DRIVER_FAILURES = re.compile(r"CUDA error|illegal memory access|device-side asse
 
 
 def is_driver_failure(error: BaseException) -> bool:
-    """Whether torch reports an error of the driver that no further call in this process survives."""
+    """Tell whether torch reports a driver error after which every further call in this process fails."""
     return DRIVER_FAILURES.search(str(error)) is not None

@@ -154,6 +154,7 @@ class Frame:
 
     @classmethod
     def of(cls, given: np.ndarray) -> "Frame":
+        """Prepare a frame, RGB, uint8, (height, width, 3)."""
         return cls(given, _small(given), half_pixels(given))
 
 
@@ -283,6 +284,7 @@ def _sight(astray: np.ndarray) -> np.ndarray:
 
 
 def sample(image: np.ndarray, places: np.ndarray, edge: int = EDGES) -> np.ndarray:
+    """Sample an image at places (height, width, 2), in pixels, linearly."""
     return cv2.remap(image, places, None, cv2.INTER_LINEAR, None, edge, 0)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 

@@ -1,1 +1,1 @@
-"""Which plan fits this machine, what to try after memory ran out, what worked before."""
+"""Choose a plan that fits this machine, fall back after memory ran out, and remember what worked."""

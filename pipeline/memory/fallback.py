@@ -1,4 +1,4 @@
-"""Out of memory is no end: step down, say so, go on from the checkpoint. Neither is a card that fails at 16 bits."""
+"""Recover from out-of-memory (and from NaN in fp16): switch to a cheaper plan, warn, resume from the checkpoint."""
 
 import json
 import logging
@@ -31,9 +31,9 @@ PLAN_NAME = "plan.json"
 
 
 class MemoryFallback:
-    """The plan of one job, from the best rung that fits down to the last.
+    """The plan of one job, from the best one that fits down to the last fallback.
 
-    killed: the stage in which the system ended the last attempt's process because memory ran out.
+    `killed` is the stage in which the system ended the last attempt's process because memory ran out.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class MemoryFallback:
 
     @property
     def can_widen(self) -> bool:
+        """Tell whether the plan can change from 16-bit to 32-bit numbers."""
         return self.plan.dtype == "float16"
 
     def widen(self, stage: Stage) -> None:
@@ -115,7 +116,7 @@ class MemoryFallback:
         self._keep()
 
     def note(self, error: Exception) -> None:
-        """Let the error say what has been tried."""
+        """Add the plan changes to the error as notes."""
         for warning in self.warnings:
             error.add_note(warning)
 
@@ -129,7 +130,7 @@ class MemoryFallback:
             self._memory.measured(self.plan, sampling_seconds, share)
 
     def _start(self, killed: Stage | None) -> MemoryPlan:
-        """Today's plan at the size of the job's checkpoint; below what was tried when that was killed."""
+        """Plan at the size of the job's checkpoint, below the plan that was killed."""
         try:
             today = fit_to_checkpoint(self._first, newest_note(self._path.parent))
         except KeyError:
@@ -163,7 +164,7 @@ class MemoryFallback:
         return below
 
     def _ran_out(self, name: str) -> None:
-        """Note how much of the `Machine`'s memory is free now: less than at the start where a game was opened."""
+        """Note how much memory is free now. Another program may have taken some since the start."""
         own = frozenset([os.getpid()])
         now = self._machine or devices.machine(watch, own=own, cuda=devices.Cuda.here())
         free = getattr(now, name)
@@ -209,12 +210,12 @@ class MemoryFallback:
         log.warning("%s", what)
 
     def _warn_of_step(self, what: Message) -> None:
-        """Another way of working was taken: should the worker die of the next, too, the job still tells of it."""
+        """Warn of a plan change, and store it with the job: it is still known if the worker dies later."""
         self.warnings.append(what)
         log_change(log, what)
 
     def _holders(self) -> Message | str:
-        """Who else holds video memory, as a sentence; "" when nobody does or it is not about a GPU."""
+        """Name the other programs that hold video memory, in a sentence; "" if there are none or no GPU is used."""
         sample = watch.sample() if self.plan.device == "cuda" else None
         found = devices.others(sample, frozenset({os.getpid()})) if sample else ()
         named = [f"{p.name} ({p.memory >> 20} MB)" if p.memory else p.name for p in found[:3]]

@@ -1,4 +1,4 @@
-"""What a video will take on this machine, before it is begun: the memory plan of a request. No torch."""
+"""Plan a request on this machine before it starts. Without torch."""
 
 import os
 from collections.abc import Iterable
@@ -32,12 +32,21 @@ def plan_request(
     held: int = 0,
     machine: Machine | None = None,
 ) -> MemoryPlan:
-    """How the request would be computed now. photo_size: width, height in pixels.
+    """Plan how the request would be computed now.
 
-    upscaler: what `request.upscaler` means (`models.find`).
-    own: processes whose memory counts as free (default: this one); a worker keeps its model warm, and gives it up.
-    held: bytes of video memory that a worker says it holds (`Cuda.held`).
-    machine: to plan for instead of this one. Raise PresetError.
+    Args:
+        request: the request.
+        photo_size: width and height in pixels.
+        model: the model's folder.
+        presets: all presets.
+        settings: tell the measurements' folder.
+        upscaler: the file of `request.upscaler` (`models.find`).
+        own: ids of processes whose memory counts as free (default: this one); a worker unloads its cached model.
+        held: bytes of video memory that a worker reports as its own (`Cuda.held`).
+        machine: to plan for, instead of this one.
+
+    Raises:
+        PresetError: the request names an unknown preset.
     """
     work = work_of(request, photo_size, model, presets, upscaler)
     size = model_size(model.folder, model.preset.width, model.preset.height, model.preset.frames)
@@ -55,6 +64,7 @@ def work_of(
     presets: Presets,
     upscaler: UpscalerFile | None = None,
 ) -> Work:
+    """Return the work of a request: its sizes and numbers of frames. Raise PresetError."""
     preset = model.preset
     duration = presets.duration(request.seconds)
     width, height = output_size(photo_size, presets.resolution(request.resolution))

@@ -1,4 +1,4 @@
-"""What worked on this machine before: plans that ended well after a step down, and measured speeds. No torch."""
+"""Remember plans that worked on this machine after a fallback, and measured speeds. Without torch."""
 
 import json
 import logging
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 
 class PlanHistory:
-    """What worked: `planner.json` in the data folder. A lost or damaged file costs an estimate, never a job.
+    """What worked: `planner.json` in the data folder. If the file is lost or damaged, only estimates get worse.
 
-    Keyed by machine, model and wished size, so that one greedy model does not make others small.
+    Keys are machine, model and requested size, so that a large model does not affect others.
     """
 
     VERSION = 2
@@ -64,24 +64,30 @@ class PlanHistory:
         self._write(data)
 
     def widen(self, plan: MemoryPlan, model: str) -> None:
-        """This card gives NaN in 16-bit numbers with this model, not in 32-bit ones. Plans in 16 are forgotten."""
+        """Remember that 16-bit numbers give NaN on this GPU with this model, and forget plans that use them."""
         data, place = self._read(), _place(plan, model)
         data["float32"] = sorted({*data.get("float32", ()), place})
         data["plans"] = {key: kept for key, kept in data.get("plans", {}).items() if not key.startswith(f"{place}|")}
         self._write(data)
 
     def forget(self) -> None:
-        """Start from the estimates again."""
+        """Forget everything, and start from estimates again."""
         self.path.unlink(missing_ok=True)
 
     @property
     def speeds(self) -> dict[str, float]:
-        """Measured speed by device key, 10¹² operations a second."""
+        """Return measured speeds by device key, in 10¹² operations a second."""
         found = self._read().get("speeds", {})
         return {k: float(v) for k, v in found.items() if isinstance(v, (int, float)) and v > 0}
 
     def measured(self, plan: MemoryPlan, seconds: float, share: float = 1.0) -> None:
-        """`share` of the plan's sampling took so many seconds: later estimates on this machine start from that."""
+        """Store a measured speed, from which later estimates start.
+
+        Args:
+            plan: the plan.
+            seconds: that `share` of its sampling took.
+            share: of the sampling, 0 to 1.
+        """
         expected = forecast(plan).stage_seconds[Stage.SAMPLING] * share
         if seconds <= 0 or expected <= 0:
             return
@@ -96,6 +102,7 @@ class PlanHistory:
 
     @staticmethod
     def key(plan: MemoryPlan, model: str) -> str:
+        """Return the key of a plan's machine, model and size."""
         work = plan.work
         return f"{_place(plan, model)}|{work.width}x{work.height}x{plan.model.frames}"
 
@@ -107,7 +114,8 @@ class PlanHistory:
         except (OSError, ValueError) as e:
             log.debug("%s is not used: %s", self.path, e)
             return {}
-        return data if isinstance(data, dict) and data.get("version") == self.VERSION else {}
+        record: dict[str, Any] = data if isinstance(data, dict) else {}
+        return record if record.get("version") == self.VERSION else {}
 
     def _write(self, data: dict[str, Any]) -> None:
         try:

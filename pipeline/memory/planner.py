@@ -31,9 +31,13 @@ LIGHTER = 0.85
 
 
 def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16") -> MemoryPlan:
-    """The first rung, from the best one down, whose estimate fits; the last one when none does (`fits` says so).
+    """Choose the first plan, from the best one down, whose forecast fits; else the last one (`fits` is False then).
 
-    dtype: on a GPU: `float32` for one that gives NaN in 16-bit numbers.
+    Args:
+        machine: to plan for.
+        model: its size.
+        work: the job.
+        dtype: on a GPU; `float32` for one that gives NaN in 16-bit numbers.
     """
     best = _best(machine, model, work, dtype)
     while not (found := forecast(best)).fits:
@@ -84,7 +88,7 @@ def after_oom_kill(now: MemoryPlan, at: Stage) -> MemoryPlan | None:
 
 
 def fit_to_checkpoint(fresh: MemoryPlan, size: Mapping[str, Any]) -> MemoryPlan:
-    """Today's plan at the size (`SIZE`) that a checkpoint has, with what else saves memory where that does not fit."""
+    """Adapt today's plan to the size (`SIZE`) of a checkpoint, with other fallbacks if that does not fit."""
     now = replace(fresh, **{name: size[name] for name in SIZE})
     while not (found := forecast(now)).fits:
         below = next_fallback(now, (found.over or [Stage.LOADING])[0])
@@ -95,7 +99,7 @@ def fit_to_checkpoint(fresh: MemoryPlan, size: Mapping[str, Any]) -> MemoryPlan:
 
 
 def describe_change(before: MemoryPlan, after: MemoryPlan) -> Message:
-    """What a step down changes, in words for the log: `model offload instead of all on the GPU`."""
+    """Describe a plan change for the log: `model offload instead of all on the GPU`."""
     parts: list[Message] = []
     if before.placement != after.placement:
         parts.append(msg("{now} instead of {before}", now=after.placement, before=before.placement))
@@ -119,7 +123,7 @@ def describe_change(before: MemoryPlan, after: MemoryPlan) -> Message:
 
 
 def same_latents(before: MemoryPlan, after: MemoryPlan) -> bool:
-    """A checkpoint made under one plan can be gone on with under the other: the latents have the same shape."""
+    """Tell whether a checkpoint of one plan can be resumed under the other: its latents have the same shape."""
     return (before.width, before.height, before.window) == (after.width, after.height, after.window)
 
 
@@ -153,7 +157,7 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16"
 
 
 def _on_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan:
-    """A full-size model computes small and without guidance there; what has been sampled already is kept as it is."""
+    """Plan for a CPU: a full-size model runs small and without guidance. Sampled latents are kept."""
     dtype = "bfloat16" if now.machine.cpu_bf16 and now.model.large else "float32"
     now = replace(now, device="cpu", dtype=dtype, offload=Offload.NONE)
     if not now.model.large or at is Stage.DECODING:
@@ -194,7 +198,7 @@ def _ram(now: MemoryPlan) -> int:
 
 
 def _less_ram(now: MemoryPlan) -> MemoryPlan | None:
-    """Weights that wait in RAM for their turn on the card go to it at once, if it has room for them all."""
+    """Move weights that wait in RAM to the GPU, if it has room for all of them."""
     if now.device == "cpu":
         return None
     found = replace(now, offload=Offload.NONE)
@@ -223,7 +227,7 @@ def _to_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 
 def _half_numbers(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
-    """bf16 also where the CPU has no instruction for it, if it can bear it: slower, half the memory."""
+    """Use bf16 on a CPU without instructions for it, if that is bearable: slower, but half the memory."""
     able = now.machine.cpu_bf16 or now.machine.cpu_half
     return replace(now, dtype="bfloat16") if able and now.dtype == "float32" else None
 
@@ -247,7 +251,7 @@ _CPU_STEPS = (
 
 
 def _within(width: int, height: int, area: int) -> tuple[int, int]:
-    """The same shape in at most `area` pixels, sides in multiples of 8."""
+    """Return the same aspect ratio with at most `area` pixels; sides are multiples of 8."""
     if width * height <= area:
         return width, height
     scale = math.sqrt(area / (width * height))

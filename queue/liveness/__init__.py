@@ -1,1 +1,1 @@
-"""Which processes live: supervisor, recovery of lost jobs."""
+"""Detect dead workers, recover their jobs, and keep one worker running."""

@@ -1,12 +1,12 @@
-"""What a worker is asked to do, and its exit codes; all other codes are crashes."""
+"""Define the commands to a worker and its exit codes. All other exit codes are crashes."""
 
 RESTART = "restart"
-"""Hand the job back and start anew."""
+"""Return the job to the queue and restart."""
 RELEASE = "release"
-"""Let the warm model go, unless a job uses it: Windows removes no file that a process has mapped."""
+"""Unload the cached model, unless a job uses it. Windows refuses to remove a file that a process has mapped."""
 
 STOPPED = 0
 RESTART_CODE = 75
-"""It was asked to restart and has handed its job back."""
+"""The worker was asked to restart and has returned its job to the queue."""
 CRASH_CODE = 70
-"""It could not import what it needs, or its database was damaged; it has said so."""
+"""The worker could not import its packages. It has recorded why."""

@@ -1,6 +1,6 @@
-"""Which running system this is: only on the same one do processes surely see each other's file locks.
+"""Identify the running system: only processes on the same one can rely on each other's file locks.
 
-Names do not tell: two machines may have one host name, and containers often have the same name and address.
+Host names are not sufficient: two machines may share one, and containers often have the same name and address.
 """
 
 import os
@@ -15,14 +15,14 @@ from uuid import getnode
 HOST = socket.gethostname()
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-"""Linux: a random number of this boot of this kernel. Images and clones have the same /etc/machine-id, but never it."""
+"""Linux: a random number of this boot. Cloned images share /etc/machine-id, but never this number."""
 
 
 def machine(boot_id: Path = BOOT_ID) -> str:
-    """Two processes with the same one see each other's locks.
+    """Return an identifier of this system. Two processes with the same one see each other's locks.
 
-    When in doubt they get different ones: then the lease decides which of them lives, which takes longer but errs
-    less. So a worker from before a reboot counts as another machine's, and so does one in another container.
+    In case of doubt identifiers differ: then the lease decides whether a worker lives, which takes longer but is
+    safer. So a worker from before a reboot, or in another container, counts as another machine's.
     """
     if sys.platform == "win32":
         system = _windows_id()
@@ -34,7 +34,7 @@ def machine(boot_id: Path = BOOT_ID) -> str:
 
 
 def _process_space() -> str:
-    """Differs between containers of one Linux system, which may not have the same files at the same place."""
+    """Return the PID namespace. It differs between containers, which may not share their files."""
     with suppress(OSError):
         return os.readlink("/proc/self/ns/pid")
     return ""

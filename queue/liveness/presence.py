@@ -1,4 +1,4 @@
-"""Which workers are there, as seen from outside of them."""
+"""Tell which workers are alive, from another process."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -10,29 +10,38 @@ from .host import MACHINE
 from .recovery import lives_here
 
 FRESH_SECONDS = 20.0
-"""A worker on another machine counts as alive while it was seen to beat within this time."""
+"""A worker on another machine counts as alive while its last new heartbeat is not older than this."""
 
 
 class Presence:
-    """Keeps when each worker was last seen to beat, on its own clock."""
+    """Remember when each worker's heartbeat was last seen to change, on this process's clock."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._beats: dict[str, tuple[int, float | None]] = {}
 
     def look(self, rows: Iterable[Any], stages: Mapping[str, str], now: float) -> list[WorkerInfo]:
-        """rows: of the workers. stages: of the jobs that they run, by worker. now: Unix seconds."""
+        """Convert the workers' rows.
+
+        Args:
+            rows: of the table `workers`.
+            stages: stage of the job that each worker runs, by the worker's id.
+            now: Unix seconds.
+        """
         rows = list(rows)
         self._beats = {row.id: self._beat(row) for row in rows}
         return [self._view(row, stages.get(row.id, ""), now) for row in rows]
 
     def _beat(self, row: Any) -> tuple[int, float | None]:
-        """Its beats, and when this number was first seen to be a new one; None until that happens."""
+        """Return the number of beats, and when it was seen to change; None if it was not seen to change yet."""
         beats, since = self._beats.get(row.id, (row.beats, None))
         return row.beats, since if beats == row.beats else self._clock()
 
     def _is_fresh(self, row: Any, now: float) -> bool:
-        """For another machine's worker: its clock, which may be wrong, counts only until it was seen to beat."""
+        """Tell whether another machine's worker is alive.
+
+        That machine's clock may be wrong, and counts only until a heartbeat was seen to change.
+        """
         since = self._beats[row.id][1]
         return abs(now - row.heartbeat) < FRESH_SECONDS if since is None else self._clock() - since < FRESH_SECONDS
 

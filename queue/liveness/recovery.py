@@ -1,8 +1,8 @@
 """Find the jobs of dead workers.
 
-On one machine no clock and no process id decides whether a worker lives: it holds a file locked, and the system opens
-that lock when the process ends, however it ends. Ids are given to other programs again, clocks are set back. A worker
-elsewhere is gone when its lease has not moved for a while on the observer's own clock (`awake`).
+On one machine a worker lives while it holds a file lock, which the system releases when the process ends in any way.
+Process ids and clocks do not decide: ids are reused, clocks are changed. A worker on another machine is dead if its
+lease has not changed for a while on the observer's own clock (`suspend_aware_clock`).
 """
 
 import sys
@@ -18,35 +18,36 @@ from ..types import Status
 from .host import MACHINE
 
 WORKERS, SUPERVISORS = "workers", "supervisors"
-"""Folders of lock files in the data folder: one for each worker; one for the supervisor of each machine."""
+"""Folders of lock files in the data folder: one file for each worker, and one for each machine's supervisor."""
 
 LEASE_SECONDS = 30.0
-"""A job of another machine's worker is lost when its lease has not moved for so long."""
+"""A job of another machine's worker is lost when its lease has not changed for so long."""
 
 HUNG_SECONDS = 120.0
-"""The same for a process of this machine that does live. Its lease cannot move while the database is locked."""
+"""The same for a living process of this machine. Its lease cannot change while the database is locked."""
 
 FORGET_SECONDS = 300.0
-"""A worker of another machine is struck off when it has not beaten for so long. It enters itself again if it lives."""
+"""Another machine's worker is deleted after so long without a heartbeat. If it lives, it registers again."""
 
 LOCK_SECONDS = 10.0
-"""How long to wait for a new lock: another process may be looking at the moment whether it is held."""
+"""How long to wait for a new lock, which another process may hold briefly to test it."""
 
 
 def lock_path(home: Path, worker: str) -> Path:
+    """Return the path of a worker's lock file."""
     return home / WORKERS / f"{worker}.lock"
 
 
-def hold(path: Path) -> FileLock:
-    """Lock it until this process ends."""
+def acquire_lock(path: Path) -> FileLock:
+    """Lock a file until this process ends or releases it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=LOCK_SECONDS, thread_local=False)
     lock.acquire()
     return lock
 
 
-def held(path: Path) -> bool:
-    """Does a living process hold it?"""
+def is_locked(path: Path) -> bool:
+    """Tell whether a living process holds the lock. True if that cannot be tested."""
     if not path.is_file():
         return False
     lock = FileLock(path, timeout=0, thread_local=False)
@@ -55,22 +56,27 @@ def held(path: Path) -> bool:
     except Timeout:
         return True
     except OSError:
-        return True  # not allowed to look: when in doubt, it lives
+        return True  # no permission to test: assume that it lives
     lock.release()
     return False
 
 
-def discard(path: Path, own: FileLock | None = None) -> None:
-    """Remove a lock file that no living process holds. own: this process's hold of it, which ends here.
+def remove_lock(path: Path, own: FileLock | None = None) -> None:
+    """Remove a lock file, unless another living process holds it.
 
-    It is removed while it is held: a process that has just opened it then sees that its lock guards no name, and makes
-    a new one. Windows refuses to remove an open file, so there it is removed after, unless somebody has opened it.
+    The file is removed while this process holds it: a process that has just opened it then sees that its file has no
+    name any more, and creates a new one. Windows refuses to remove an open file, so there it is removed afterwards,
+    unless another process has opened it.
+
+    Args:
+        path: the lock file.
+        own: this process's lock on it, which is released.
     """
     lock = own or FileLock(path, timeout=0, thread_local=False)
     try:
         lock.acquire()
     except (Timeout, OSError):
-        return  # held, or not ours to look at
+        return  # held, or no permission to test
     with suppress(OSError):
         if sys.platform != "win32":
             path.unlink(missing_ok=True)
@@ -81,25 +87,31 @@ def discard(path: Path, own: FileLock | None = None) -> None:
 
 
 def lives_here(worker: Any) -> bool:
-    """worker: a row of a worker of this machine."""
-    return held(Path(worker.lock))
+    """Tell whether a worker of this machine lives. worker: its row."""
+    return is_locked(Path(worker.lock))
 
 
 class Sweeper:
-    """Takes running jobs from workers that are gone. Any number of them may work at once, in any process."""
+    """Take running jobs from dead workers. Any number of sweepers may run at once, in any process."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._seen: dict[str, tuple[tuple[str, int], float]] = {}
-        """Job: its worker and lease, and when this pair was first seen (`sweep`'s seconds)."""
+        """Job id: its worker and lease, and when this pair was first seen, in the seconds passed to `sweep`."""
         self._beats: dict[str, tuple[int, float]] = {}
-        """Another machine's worker: its beats, and when this number was first seen."""
+        """Id of another machine's worker: its beats, and when this number was first seen."""
 
     def sweep(self, now: float, at: float, own: str = "") -> int:
-        """Return how many jobs were taken.
+        """Take the jobs of dead workers.
 
-        now: seconds of a SuspendAwareClock. at: Unix seconds, for the events. own: the job that this very process works on,
-        "" for none; it goes on, however long the database kept its lease from moving.
+        Args:
+            now: seconds of a SuspendAwareClock.
+            at: Unix seconds, for the events.
+            own: the job that this process runs, "" for none. It is never taken, even if a locked database kept its
+                lease from changing.
+
+        Returns:
+            How many jobs were taken.
         """
         job, worker = self._store.tables.Job, self._store.tables.Worker
         with self._store.errors():
@@ -125,7 +137,11 @@ class Sweeper:
         return silent >= LEASE_SECONDS
 
     def forget(self, now: float) -> None:
-        """Strike off the workers of other machines that are gone: of containers, of this one before its reboot."""
+        """Delete dead workers of other machines: of containers, and of this machine before its reboot.
+
+        Args:
+            now: seconds of a SuspendAwareClock.
+        """
         worker = self._store.tables.Worker
         with self._store.errors():
             rows = list(worker.select(worker.id, worker.beats).where(worker.machine != MACHINE))

@@ -1,4 +1,4 @@
-"""Keeps one worker process alive: starts it, again with back-off, keeps its last words, kills it when it hangs."""
+"""Keep one worker process running: start it, restart it with back-off, record its output, kill it if it hangs."""
 
 import hashlib
 import logging
@@ -19,8 +19,8 @@ from ...messages import Message, codes
 from ...pipeline.hardware.container import thread_limit
 from ...pipeline.hardware.malloc import grow_segments, keep_heap
 from ...settings import Settings
-from ..complaint import Complaint
-from ..crash_diagnosis import EXIT, PREFIX, Autopsy, find_cause
+from ..crash_diagnosis import EXIT, PREFIX, CrashObserver, find_cause
+from ..error_throttle import ErrorThrottle
 from ..log import STARTS
 from ..store import transitions
 from ..store.rows import write_message
@@ -33,15 +33,15 @@ from .recovery import SUPERVISORS, lock_path
 from .suspend_aware_clock import SuspendAwareClock
 
 BACKOFF_SECONDS = (0.5, 30.0)
-"""First and longest pause before a crashed worker is started again; it doubles in between."""
+"""First and longest pause before a crashed worker is restarted; it doubles in between."""
 STALL_SECONDS = 600.0
-"""Without any progress for so long, a job's worker is killed and started again; the job resumes."""
+"""After so long without progress a worker is killed and restarted, and its job resumes."""
 LOADING_SECONDS = 3600.0
 """The same while a model is loaded, perhaps for the first time from a slow disk."""
 SLOW_STEPS = 10
-"""A machine whose measured steps are slow is given the time of so many of them."""
+"""On a slow machine the limit is the measured time of so many steps, if that is longer."""
 STOP_SECONDS = 75.0
-"""For an orderly end: the worker's own grace for a running step, and a little more."""
+"""How long to wait for an orderly end: the worker's own GRACE_SECONDS for a running step, and 15 s more."""
 LINES_KEPT = 200
 LOOK_SECONDS = 0.2
 
@@ -51,7 +51,14 @@ Echo = Callable[[str], None]
 
 
 class Supervisor:
-    """Context manager. Of two on one data folder one keeps the worker; the other takes over when that one ends."""
+    """Context manager that keeps a worker running. Of two on one data folder, the second waits until the first ends.
+
+    Args:
+        settings: the data folder and the worker's environment.
+        echo: receives each line of the worker's output.
+        stall_seconds: limit without progress.
+        loading_seconds: the same while a model is loaded.
+    """
 
     def __init__(
         self,
@@ -65,13 +72,13 @@ class Supervisor:
         self._echo = EchoThread(echo) if echo is not None else None
         self._stall, self._loading = stall_seconds, loading_seconds
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._job_lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._job_id = ""
-        """Of these the ones since the last job began, and which job that was."""
+        """The job whose lines `_job_lines` holds."""
         self._child: subprocess.Popen[str] | None = None
-        self._autopsy = Autopsy()
+        self._crash_observer = CrashObserver()
         self._store = Store(settings)
 
     def __enter__(self) -> "Supervisor":
@@ -82,10 +89,11 @@ class Supervisor:
         self.stop()
 
     def start(self) -> None:
+        """Start the thread that keeps the worker running."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the worker to hand its job back and end; kill what does not. Returns when nothing is left running."""
+        """Ask the worker to return its job to the queue and end; kill it if it does not. Returns when it has ended."""
         self._stop.set()
         self._thread.join()
         if self._echo is not None:
@@ -93,7 +101,7 @@ class Supervisor:
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         here = hashlib.sha256(MACHINE.encode()).hexdigest()[:16]  # the folder may be shared with other machines
         path = self.settings.home / SUPERVISORS / f"{here}.lock"
         lock = FileLock(path)
@@ -101,23 +109,23 @@ class Supervisor:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with lock.acquire(timeout=0):
-                    self._keep_alive()
+                    self._run_workers()
             except Timeout:
                 self._stop.wait(0.5)
-            except Exception as e:  # a share that went away, say: without this loop nobody would start workers
+            except Exception as e:  # e.g. a lost network share: this loop must not end, or no worker would start
                 log.exception("The worker's supervisor failed and begins anew: %s", e)
                 self._stop.wait(BACKOFF_SECONDS[1])
         self._store.close()
 
-    def _keep_alive(self) -> None:
+    def _run_workers(self) -> None:
         crashes = 0
         while not self._stop.is_set():
             worker_id = f"{HOST[:50]}-{uuid4().hex[:8]}"
             try:
                 code, good = self._run_one(worker_id)
-            except Exception as e:  # no process to be had (limits, memory, a broken .venv), or it cannot be watched
+            except Exception as e:  # the process cannot be started (limits, memory, a broken .venv) or watched
                 log.debug("No worker", exc_info=True)
-                self._say(f"[ERROR] The worker cannot be started or watched: {type(e).__name__}: {e}")
+                self._record_line(f"[ERROR] The worker cannot be started or watched: {type(e).__name__}: {e}")
                 code, good = CRASH_CODE, False
             if self._stop.is_set() or code == 0:
                 if code == 0 and not self._stop.is_set():
@@ -129,14 +137,14 @@ class Supervisor:
             crashes = 1 if good else crashes + 1
             self._record_crash(worker_id, code, crashes)
             pause = min(BACKOFF_SECONDS[0] * 2 ** (crashes - 1), BACKOFF_SECONDS[1])
-            self._say(f"[WARN] The worker ended with code {code}; it starts again in {pause:.1f} s")
+            self._record_line(f"[WARN] The worker ended with code {code}; it starts again in {pause:.1f} s")
             self._stop.wait(pause)
 
     def _run_one(self, worker_id: str) -> tuple[int, bool]:
-        """Start a worker and watch it to its end: (exit code, whether it had become ready)."""
+        """Start a worker and watch it to its end. Return (exit code, whether it had become ready)."""
         self._lines.clear()
         self._begin_job("")
-        self._autopsy = Autopsy()
+        self._crash_observer = CrashObserver()
         self._child = None
         child = self._child = self._spawn(worker_id)
         try:
@@ -150,8 +158,8 @@ class Supervisor:
         return child.returncode, good
 
     def _watch(self, child: "subprocess.Popen[str]", worker_id: str) -> bool:
-        """Until it ends, by itself or because it makes no progress or we stop: whether it had become ready."""
-        clock, complaint = SuspendAwareClock(), Complaint(log)
+        """Watch a worker until it ends, makes no progress, or `stop` is called. Return whether it had become ready."""
+        clock, throttle = SuspendAwareClock(), ErrorThrottle(log)
         good, seen, since, looked = False, None, 0.0, 0.0
         while child.poll() is None:
             if self._stop.wait(LOOK_SECONDS):
@@ -161,11 +169,11 @@ class Supervisor:
             if now - looked < 1:
                 continue
             looked = now
-            self._autopsy.look()
+            self._crash_observer.look()
             try:
                 row, now_seen, limit = self._look(worker_id)
             except StoreError as e:
-                complaint.say(e)
+                throttle.log(e)
                 continue
             good = good or (row is not None and row.state in ("idle", "running"))
             if now_seen != seen:
@@ -176,9 +184,9 @@ class Supervisor:
         return good
 
     def _look(self, worker_id: str) -> tuple[Any, tuple[str, float, int] | None, float]:
-        """The worker's row, how far it is, and for how long that may stay the same.
+        """Return the worker's row, its progress, and for how many seconds that may stay unchanged.
 
-        Without a job its own beats must move: one that hangs while it imports, or is frozen, is started anew, too.
+        Without a job the worker's beats must change: a worker that hangs on import, or is frozen, is restarted too.
         """
         tables = self._store.tables
         with self._store.errors():
@@ -195,8 +203,8 @@ class Supervisor:
     def _spawn(self, worker_id: str) -> "subprocess.Popen[str]":
         environ = self.settings.environ() | keep_heap() | grow_segments() | thread_limit()
         environ |= {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
-        # A session of its own: Ctrl+C in the terminal is ours to translate, and its whole tree can be killed.
-        # -P: the working folder never shadows a module.
+        # Its own session: this process handles Ctrl+C of the terminal, and can kill the whole process tree.
+        # -P: files in the working folder must not shadow modules.
         group: dict[str, Any] = (
             {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
             if sys.platform == "win32"
@@ -218,36 +226,36 @@ class Supervisor:
         for line in child.stdout:
             if line.startswith(STARTS):
                 self._begin_job(line.removeprefix(STARTS).strip())
-            self._say(line.rstrip("\n"))
+            self._record_line(line.rstrip("\n"))
 
     def _begin_job(self, job_id: str) -> None:
         self._job_lines.clear()
         self._job_id = job_id
 
-    def _say(self, line: str) -> None:
+    def _record_line(self, line: str) -> None:
         self._lines.append(line)
         self._job_lines.append(line)
         if self._echo is not None:
             self._echo(line)
 
     def _end(self, child: "subprocess.Popen[str]") -> None:
-        """Ask through its standard input, the one way that Windows has too; kill it when it does not end."""
+        """Ask the worker to end through its standard input, which works on Windows too; kill it after STOP_SECONDS."""
         try:
             assert child.stdin is not None
             child.stdin.write("stop\n")
             child.stdin.close()
         except (OSError, ValueError):
-            pass  # it has just ended by itself
+            pass  # it has just ended
         try:
             child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             kill_tree(child.pid)
 
     def _kill_stalled(self, child: "subprocess.Popen[str]", job_id: str, limit: float) -> None:
-        self._autopsy.stalled = limit
+        self._crash_observer.stalled = limit
         what = f"No progress for {limit:.0f} s: the worker is stopped and the job resumes in a new one"
         text = f"[WARN] {codes.NO_PROGRESS}: {what}"
-        self._say(text)
+        self._record_line(text)
         try:
             if job_id:
                 with self._store.write():
@@ -259,13 +267,13 @@ class Supervisor:
             kill_tree(child.pid)
 
     def _record_crash(self, worker_id: str, code: int, crashes: int) -> None:
-        """Keep the worker's last words where the page finds them, and free its job at once.
+        """Record a dead worker's output, and take its job from it at once.
 
-        In one transaction: no sweep may find the job of a worker that is recorded as crashed, and write all its words
-        into it. A job gets only its own ones, for those before may be another login's.
+        Both happen in one transaction, so that no sweeper takes the job of a recorded crash in between. A job gets
+        only the lines written while it ran: earlier ones may belong to another login's job.
         """
-        death, stalled = self._autopsy.death(code), bool(self._autopsy.stalled)
-        output, cause = _last_words(self._lines, code, stalled)
+        death, stalled = self._crash_observer.death(code), bool(self._crash_observer.stalled)
+        output, cause = _last_output(self._lines, code, stalled)
         tables, now = self._store.tables, time.time()
         while True:
             try:
@@ -273,7 +281,7 @@ class Supervisor:
                     values = {"state": "crashed", "last_output": output, "restarts": crashes, "heartbeat": now}
                     values |= {"cause": write_message(cause)}
                     changed = tables.Worker.update(values).where(tables.Worker.id == worker_id).execute()
-                    if not changed:  # it died before it could register
+                    if not changed:  # the worker died before it could register
                         pid = self._child.pid if self._child else 0
                         lock = str(lock_path(self.settings.home, worker_id))
                         own = {"host": HOST, "machine": MACHINE, "lock": lock, "pid": pid, "started": now}
@@ -281,7 +289,7 @@ class Supervisor:
                     job = tables.Job
                     for row in job.select().where((job.worker == worker_id) & (job.status == Status.RUNNING)):
                         own_lines = self._job_lines if row.id == self._job_id else ()
-                        own_output, _ = _last_words(own_lines, code, stalled)
+                        own_output, _ = _last_output(own_lines, code, stalled)
                         transitions.mark_lost(self._store, row, own_output, now, death)
                 self._forget_older_crashes(worker_id)
                 return
@@ -297,8 +305,8 @@ class Supervisor:
             worker.delete().where(here & (worker.state == "crashed")).execute()
 
 
-def _last_words(lines: Iterable[str], code: int, stalled: bool) -> tuple[str, Message | None]:
-    """What a dead worker wrote, below the likely cause; and that cause."""
+def _last_output(lines: Iterable[str], code: int, stalled: bool) -> tuple[str, Message | None]:
+    """Return a dead worker's output below the likely cause, and that cause."""
     said = "\n".join([*lines, EXIT.format(code)])
     cause = find_cause(said, code, stalled)
     return (f"{PREFIX}{cause}\n{said}" if cause else said), cause

@@ -1,1 +1,1 @@
-"""The jobs' database: tables, rows, and every change of a status."""
+"""Store the jobs in a database: tables, rows, and every change of a status."""

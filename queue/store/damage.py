@@ -1,4 +1,4 @@
-"""What counts as a damaged job list: the one judgement that everything else acts on."""
+"""Decide whether the job list is damaged. Every repair depends on this decision."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from .rows import BadRow
 
 DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 LOOK_SECONDS = 30.0
-"""How long a look at the whole file waits for another program's lock."""
+"""How long a check of the whole file waits for another program's lock."""
 
 JSON_COLUMNS = (
     ("request", dict, False),
@@ -25,18 +25,21 @@ JSON_COLUMNS = (
     ("tried", list, True),
     ("last_death", dict, True),
 )
-"""Of a job's row: name, what it holds, and whether it may be empty."""
+"""JSON columns of a job's row: name, type of the value, and whether the column may be empty."""
 
 TABLES = frozenset(("jobs", "events", "previews", "workers", "meta"))
 LATER_TABLES = {3: "folders"}
-"""By the version of the list that brought them (`database.MIGRATIONS`)."""
+"""Tables added later, by the schema version that added them (`database.MIGRATIONS`)."""
 
 
 class DamagedError(StoreError):
-    """The database file is damaged, or may be: `find_damage` judges, in `Store`.
+    """The database file is damaged, or may be. `Store` asks `find_damage` to decide.
 
-    sure: nothing but the file can be the reason. replaced: the old list was set aside and a new one begun, so that
-    trying again helps.
+    Args:
+        sentence: what was found, for the user.
+        sure: only the file's content can be the reason.
+        replaced: the damaged list was set aside and a new one was created, so a second try succeeds.
+        code: the fault's code, if it is not LIST_DAMAGED.
     """
 
     code = codes.LIST_DAMAGED
@@ -47,10 +50,10 @@ class DamagedError(StoreError):
 
 
 def sqlite_error(error: BaseException | None) -> sqlite3.Error | None:
-    """The driver's own error behind peewee's; of several the one that says most.
+    """Return the driver's error behind peewee's, or None. Of several, return the most specific one.
 
-    SQLite itself rolls back when a disk is full; peewee's rollback then fails with a mere SQLITE_ERROR, which hides
-    the cause further down the chain.
+    SQLite itself rolls back when a disk is full. peewee's rollback then fails with the unspecific SQLITE_ERROR, and
+    the cause stands further down the exception chain.
     """
     found = None
     while error is not None:
@@ -63,13 +66,13 @@ def sqlite_error(error: BaseException | None) -> sqlite3.Error | None:
 
 
 def sqlite_code(error: BaseException | None) -> int | None:
-    """SQLite's primary result code; None when it is no error of SQLite's."""
+    """Return SQLite's primary result code, or None if SQLite did not raise the error."""
     found = sqlite_error(error)
     return None if found is None else _code(found)
 
 
 def means_damage(error: BaseException) -> bool:
-    """Whether something failed because of what is in the file."""
+    """Tell whether an error was caused by the content of the database file."""
     if isinstance(error, BadRow | UnicodeDecodeError):  # the latter: SQLite quotes what it cannot read
         return True
     found = sqlite_error(error)
@@ -79,19 +82,27 @@ def means_damage(error: BaseException) -> bool:
     return undecodable or _code(found) in DAMAGE_CODES
 
 
-def emptied(path: Path) -> bool:
-    """Whether the file has lost all it held while its WAL has not. SQLite would delete the WAL on opening it."""
+def is_emptied(path: Path) -> bool:
+    """Tell whether the file is empty while its WAL is not. SQLite would delete the WAL when it opens such a file."""
     return _size(path) == 0 and _size(Path(f"{path}-wal")) > 0
 
 
 def find_damage(path: Path, jobs_dir: Path) -> str:
-    """What is wrong with the list, "" when all of it can be read and its indexes fit its tables.
+    """Check the whole database file. Takes about one second for 100 MB.
 
-    Looks at the whole file: about a second for 100 MB. Raise sqlite3.Error when it cannot be looked at.
+    Args:
+        path: the SQLite file.
+        jobs_dir: the folder of all jobs' folders; jobs in it prove that an empty list is not a new one.
+
+    Returns:
+        What is wrong, or "" if every row can be read and the indexes match their tables.
+
+    Raises:
+        sqlite3.Error: the file cannot be checked now, e.g. because it is locked.
     """
     if not path.exists():
         return ""
-    if emptied(path):
+    if is_emptied(path):
         return "it is empty"
     try:
         with closing(sqlite3.connect(path, timeout=LOOK_SECONDS)) as connection:
@@ -105,7 +116,7 @@ def find_damage(path: Path, jobs_dir: Path) -> str:
 
 
 def _tables(connection: sqlite3.Connection, jobs_dir: Path) -> str:
-    """A file without our tables is a new one, unless there are pages or jobs that tell of an old one."""
+    """Name a missing table. A file without tables is new, unless it has pages or there are folders of jobs."""
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     if pages <= 1 and not there and next(records(jobs_dir), None) is None:
@@ -119,7 +130,7 @@ def _tables(connection: sqlite3.Connection, jobs_dir: Path) -> str:
 
 
 def _contents(connection: sqlite3.Connection) -> str:
-    """Every row is read; what is in a job's must be what was written there."""
+    """Read every row, and name the first value of a job's row that this program cannot have written."""
     connection.row_factory = sqlite3.Row
     for row in connection.execute("SELECT * FROM jobs NOT INDEXED"):
         if wrong := wrong_value(dict(row)):
@@ -131,14 +142,14 @@ def _contents(connection: sqlite3.Connection) -> str:
 
 
 def wrong_value(row: dict[str, Any]) -> str:
-    """The column of a job's row that cannot have been written there, "" when there is none."""
+    """Return the name of a column whose value this program cannot have written, or "" if all are valid."""
     for name in ("position", "created"):
         if not isinstance(row[name], int | float) or not math.isfinite(row[name]):
             return name
     if row["status"] not in list(Status):
         return "status"
     for name, kind, may_be_empty in JSON_COLUMNS:
-        text = row.get(name, "")  # one that a later version brought
+        text = row.get(name, "")  # the list may be older than the column
         if not (may_be_empty and text == "") and not _holds(text, kind):
             return name
     return ""

@@ -1,10 +1,14 @@
-"""The connection to the jobs' database: how it is opened, brought up to date, and what its errors mean for people."""
+"""Open the jobs' database, migrate its schema, and translate its errors into sentences for the user."""
+
+# peewee and playhouse are only partly typed: what their methods take and return is unknown to the type checker.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
 
 import logging
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,18 +28,20 @@ from .tables import CleanText, Tables
 log = logging.getLogger(__name__)
 
 IDLE_MS, LOCK_MS, STATEMENT_MS = 10_000, 15_000, 30_000
-"""PostgreSQL ends a connection whose program has stood still so long inside a transaction (a laptop that was closed,
-a frozen machine), so that the others, who wait a little longer for its locks, go on. Heartbeats of all machines
-survive it: a job is lost only after `recovery.LEASE_SECONDS`."""
+"""Limits of a PostgreSQL session, in milliseconds.
+
+The server closes a connection that is idle inside a transaction for IDLE_MS (a suspended laptop). Other connections
+wait a little longer for its locks (LOCK_MS), so they continue. Heartbeats survive this, because a job counts as lost
+only after `recovery.LEASE_SECONDS`."""
 
 BUSY_SECONDS = 30
-"""How long a statement waits for another program's lock. `?timeout=` in the database URL overrides it."""
+"""How long an SQLite statement waits for another program's lock. `?timeout=` in the database URL overrides it."""
 
 SCHEMA = "schema"
-"""Key of the schema's version in the table `meta`."""
+"""Key of the schema version in the table `meta`."""
 
 Migration = Callable[[Database, Tables], None]
-"""One step from version n to n + 1, run in a transaction. Written against the tables as they were then."""
+"""One step from version n to n + 1, run in a transaction. It is written for the tables of version n."""
 
 
 def _add_favourite(database: Database, _: Tables) -> None:
@@ -48,7 +54,7 @@ def _add_folders(database: Database, tables: Tables) -> None:
 
 
 def _add_messages(database: Database, _: Tables) -> None:
-    """Rows of before keep their English sentences: `rows` shows them as they are."""
+    """Add the columns of coded messages. Older rows keep their English sentences, which `rows` shows unchanged."""
     migrator = SchemaMigrator.from_database(database)
     for name, empty in (("failure", ""), ("tried", "[]"), ("last_death", "")):
         migrate(migrator.add_column("jobs", name, CleanText(default=empty)))
@@ -57,11 +63,17 @@ def _add_messages(database: Database, _: Tables) -> None:
 
 
 MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders, _add_messages)
-"""Step i goes from version i + 1 to i + 2. A new database gets the current tables at once."""
+"""Step i migrates version i + 1 to i + 2. A new database is created with the current tables."""
 
 
 def open_database(settings: Settings) -> Database:
-    """Connect lazily, one connection per thread. SQLite: WAL, and every acknowledged write survives a power cut."""
+    """Prepare the database. It connects on first use, with one connection per thread.
+
+    SQLite runs in WAL mode with full synchronisation: every acknowledged write survives a power cut.
+
+    Raises:
+        StoreError: the URL is wrong, or PostgreSQL's driver is not installed.
+    """
     url = settings.database
     try:
         scheme = urlsplit(url).scheme
@@ -79,7 +91,7 @@ def open_database(settings: Settings) -> Database:
     try:
         if not scheme.startswith("sqlite"):
             database = connect(url, unquote_user=True, unquote_password=True, **postgres_limits(url))
-            database.get_binary_type()  # asks for the driver, which tables would do with a traceback
+            database.get_binary_type()  # fails here, not later in Tables, if the driver is missing
             return database
         options: dict[str, Any] = {} if "timeout=" in url else {"timeout": BUSY_SECONDS}
         options["database"] = unquote(urlsplit(url).path[1:])
@@ -97,7 +109,7 @@ def open_database(settings: Settings) -> Database:
 
 
 def postgres_limits(url: str) -> dict[str, Any]:
-    """libpq's parameters that end every wait for a peer that is gone or stands still. What the URL sets stays."""
+    """Return libpq parameters that end every wait for a dead or suspended peer. Parameters in the URL win."""
     limits = {
         "connect_timeout": 10,
         "keepalives": 1,
@@ -105,7 +117,7 @@ def postgres_limits(url: str) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 25_000,
-        # For the server: the last three are its own keepalives, to notice that this machine is gone.
+        # For the server. The last three are its own keepalives, which detect that this machine is gone.
         "options": f"-c idle_in_transaction_session_timeout={IDLE_MS} -c lock_timeout={LOCK_MS} "
         f"-c statement_timeout={STATEMENT_MS} "
         "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
@@ -115,15 +127,18 @@ def postgres_limits(url: str) -> dict[str, Any]:
 
 
 @contextmanager
-def storage_errors(database: Database) -> Iterator[None]:
-    """Turn the drivers' errors into StoreError with a sentence for the user.
+def storage_errors(database: Database) -> Generator[None]:
+    """Convert the drivers' errors into StoreError with a sentence for the user.
 
-    After one the connection is left: SQLite's stays read-only when it was opened so, and PostgreSQL's may be dead.
+    The connection is closed after an error: SQLite's stays read-only if it was opened so, PostgreSQL's may be dead.
+
+    Raises:
+        StoreError: the database failed. DamagedError if the file may be damaged.
     """
     outermost = not database.in_transaction()
     try:
         if outermost and not (isinstance(database, SqliteDatabase) or database.is_connection_usable()):
-            database.close()  # PostgreSQL was restarted; the next statement connects anew
+            database.close()  # PostgreSQL was restarted; the next statement reconnects
         yield
     except (PeeweeException, sqlite3.Error, BadRow, UnicodeDecodeError) as e:
         error = _explain(e, database)
@@ -142,7 +157,7 @@ def _leave(database: Database) -> None:
 
 
 def _explain(e: Exception, database: Database) -> StoreError:
-    text = str(sqlite_error(e) or e)  # not of the rollback that fails after SQLite has rolled back by itself
+    text = str(sqlite_error(e) or e)  # the cause, not the rollback that fails after SQLite's own rollback
     place = database.database if isinstance(database, SqliteDatabase) else msg("the PostgreSQL database")
     code = sqlite_code(e)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -163,7 +178,7 @@ def _explain(e: Exception, database: Database) -> StoreError:
         )
     if means_damage(e) and isinstance(database, SqliteDatabase):
         return DamagedError(msg("the jobs' database {place} is damaged ({error})", place=place, error=text))
-    if code == sqlite3.SQLITE_ERROR:  # our statements are right: tables or columns may be missing
+    if code == sqlite3.SQLITE_ERROR:  # our statements are correct, so tables or columns may be missing
         return DamagedError(
             msg("the jobs' database {place} cannot be used: {error}", place=place, error=text),
             sure=False,
@@ -190,8 +205,8 @@ def _explain(e: Exception, database: Database) -> StoreError:
 
 
 @contextmanager
-def write(database: Database) -> Iterator[None]:
-    """A transaction that holds SQLite's write lock from its start: what it reads stays true until it commits."""
+def write(database: Database) -> Generator[None]:
+    """Run a transaction that holds SQLite's write lock from its start: what it reads stays valid until it commits."""
     with storage_errors(database):
         if database.in_transaction():
             yield
@@ -204,7 +219,11 @@ def write(database: Database) -> Iterator[None]:
 
 
 def prepare(database: Database, tables: Tables, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Make the tables, or bring older ones up to date step by step. Raise StoreError for a newer version's file."""
+    """Create the tables, or migrate older ones step by step.
+
+    Raises:
+        StoreError: the database was written by a newer version of this program. It stays unchanged.
+    """
     latest = len(migrations) + 1
     with storage_errors(database):
         version = _version(database, tables)
@@ -223,9 +242,9 @@ def prepare(database: Database, tables: Tables, migrations: Sequence[Migration] 
             code=codes.LIST_NEWER,
         )
     with write(database):
-        if not isinstance(database, SqliteDatabase):  # many rows may have to be written
+        if not isinstance(database, SqliteDatabase):  # a migration may write many rows
             database.execute_sql("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
-        version = _version(database, tables)  # another process may have done it while this one waited
+        version = _version(database, tables)  # another process may have migrated while this one waited
         if version is None:
             database.create_tables(tables.all, safe=True)
             tables.Meta.insert(key=SCHEMA, value=str(latest)).on_conflict_ignore().execute()
@@ -249,9 +268,9 @@ def _version(database: Database, tables: Tables) -> int | None:
 
 
 def relaxed(database: Database) -> None:
-    """For this thread's connection: progress and log lines need no sync to the disk of their own.
+    """Stop syncing each write of this thread's connection to the disk: for progress and log lines.
 
-    With WAL the file stays whole in any case, and the next full write (a status) syncs them along.
+    With WAL the file stays consistent. The next fully synchronised write (a status) syncs these writes too.
     """
     if isinstance(database, SqliteDatabase):
         with storage_errors(database):

@@ -1,7 +1,7 @@
-"""Finished videos without a row, as after a job list that was damaged and set aside, come back into the list.
+"""Import finished videos that have no row, e.g. after a damaged job list was replaced.
 
-What is needed lies in their folders: the video, with its settings (`pipeline.metadata`), and what was handed in by
-whom (`records`).
+Their folders hold what is needed: the video with its settings (`pipeline.media.mp4`), and the record of the submitted
+job (`records`).
 """
 
 import json
@@ -19,14 +19,20 @@ from .store import Store
 
 log = logging.getLogger(__name__)
 
-MACHINES_OWN = ""
-"""Whose a video is when nothing says it: the machine's owner sees what was made without a login."""
+NO_LOGIN = ""
+"""Owner of a video without a record. The machine's owner sees jobs that were made without a login."""
 
 
 def import_orphans(store: Store) -> int:
-    """Make each of them a done job of its owner; return how many. Takes about a second for each: it is decoded.
+    """List each orphaned video as a done job of its owner. Takes about a second for each, because it is decoded.
 
-    What somebody has deleted and what is no video of ours stays as it is.
+    Deleted jobs and videos that this program did not make are left unchanged.
+
+    Returns:
+        How many jobs were added.
+
+    Raises:
+        StoreError: the database cannot be used.
     """
     jobs, count = store.tables.Job, 0
     with store.errors():
@@ -34,7 +40,7 @@ def import_orphans(store: Store) -> int:
     for folder in job_folders(store.settings.jobs_dir):
         if folder.name not in known and _is_finished(folder):
             try:
-                count += _adopt_one(store, folder)
+                count += _import_one(store, folder)
             except (BadInput, RenderError, OSError, TypeError, ValueError, KeyError) as e:
                 log.warning("The video in %s is not taken into the list: %s", folder, e)
     return count
@@ -45,12 +51,12 @@ def _is_finished(folder: Path) -> bool:
     return video.is_file() and not (folder.is_symlink() or video.is_symlink() or is_deleted(folder))
 
 
-def _adopt_one(store: Store, folder: Path) -> bool:
+def _import_one(store: Store, folder: Path) -> bool:
     video, table = folder / VIDEO_NAME, store.tables.Job
     found = read_metadata(video)
     request = VideoRequest.from_json(found["request"])
     info, ended = probe(video), video.stat().st_mtime
-    record = read_record(folder) or Record(str(found["job"]["name"]), MACHINES_OWN, request, ended)
+    record = read_record(folder) or Record(str(found["job"]["name"]), NO_LOGIN, request, ended)
     size = {"width": info.width, "height": info.height, "frames": info.frames, "fps": round(info.fps)}
     row = {
         "id": folder.name,
@@ -67,7 +73,7 @@ def _adopt_one(store: Store, folder: Path) -> bool:
         "result": json.dumps({**size, "stage_seconds": {}}),
     }
     with store.write():
-        owned = store.tables.Folder  # of a deleted job: the folder is about to be removed
+        owned = store.tables.Folder  # a row here means a deleted job, whose folder is about to be removed
         if any(one.get_or_none(one.id == folder.name) for one in (table, owned)) or not _is_finished(folder):
             return False
         table.insert(row).execute()
@@ -78,7 +84,11 @@ def _adopt_one(store: Store, folder: Path) -> bool:
 
 
 def keep_records(store: Store) -> int:
-    """Put into the folders of listed jobs what an earlier version did not: whose they are. Return of how many."""
+    """Write the missing records of listed jobs, which earlier versions did not write.
+
+    Returns:
+        How many records were written.
+    """
     table, count = store.tables.Job, 0
     with store.errors():
         rows = list(table.select(table.id, table.name, table.owner, table.request, table.created))
@@ -95,7 +105,10 @@ def keep_records(store: Store) -> int:
 
 
 def import_orphans_quietly(store: Store) -> None:
-    """For a thread of its own, after a damaged list was replaced."""
+    """Write missing records and import orphans; log errors instead of raising them.
+
+    Runs in its own thread after a damaged list was replaced. Closes the thread's connection at the end.
+    """
     try:
         keep_records(store)
         if count := import_orphans(store):
@@ -106,8 +119,8 @@ def import_orphans_quietly(store: Store) -> None:
         store.close()
 
 
-def look_after(store: Store) -> None:
-    """For a thread beside a page that starts: the whole list is looked at, then what it lacks is taken in."""
+def examine_and_import(store: Store) -> None:
+    """Check the whole list, then import orphans; log errors. Runs in its own thread while a page starts."""
     try:
         store.examine()
     except StoreError as e:

@@ -1,4 +1,4 @@
-"""Lists of jobs: running, waiting, ended; narrowed, counted, page by page along the tables' indexes."""
+"""List and count jobs (running, waiting, ended) with filters and pages, along the tables' indexes."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from ..types import JobFilter, Page, Status
 from .store import Store
 
 Owner = str | tuple[str, ...] | None
-"""Whose jobs: of one login, of several; None = everybody's."""
+"""Whose jobs: one login, several logins, or None for all."""
 
 ENDED = frozenset(status for status in Status if status.final)
 
@@ -22,9 +22,20 @@ def rows(
     sought: JobFilter | None,
     page: Page,
 ) -> list[Any]:
-    """Running first, then waiting in their order, then the ended ones, newest first."""
+    """List jobs: running first, then waiting in their order, then ended ones with the newest first.
+
+    Args:
+        store: the open store.
+        owner: whose jobs.
+        statuses: which ones; None for all.
+        sought: further filters; None for none.
+        page: how many, and from where.
+
+    Returns:
+        Rows of the table `jobs`.
+    """
     job, wanted = store.tables.Job, set(statuses) if statuses is not None else set(Status)
-    groups = [  # each is one walk along an index
+    groups = [  # each query follows one index
         (wanted & {Status.RUNNING}, (job.position, job.id)),
         (wanted & {Status.QUEUED}, (job.position, job.id)),
         (wanted & ENDED, (job.finished.desc(), job.id.desc())),
@@ -45,6 +56,7 @@ def rows(
 
 
 def count(store: Store, owner: Owner, statuses: Iterable[Status] | None, sought: JobFilter | None) -> int:
+    """Count jobs. Arguments as in `rows`."""
     job = store.tables.Job
     query = job.select().where(True, *_conditions(store, owner, sought))
     if statuses is not None:
@@ -53,18 +65,20 @@ def count(store: Store, owner: Owner, statuses: Iterable[Status] | None, sought:
 
 
 def logins(owner: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return one or several logins as a tuple."""
     return (owner,) if isinstance(owner, str) else owner
 
 
 def _in_group(job: Any, statuses: set[Status]) -> Any:
-    """All ended ones are those with an end: this condition and the order by it use the same index."""
+    """Return the condition for a group. For ended jobs it uses the same index as their order: `finished` is set."""
     if statuses == ENDED:
         return job.finished.is_null(False)
     return job.status.in_([str(status) for status in statuses])
 
 
 def _conditions(store: Store, owner: Owner, sought: JobFilter | None) -> list[Any]:
-    job, found, sought = store.tables.Job, [], sought or JobFilter()
+    job, sought = store.tables.Job, sought or JobFilter()
+    found: list[Any] = []
     if owner is not None:
         found.append(job.owner.in_(logins(owner)))
     if sought.text:

@@ -1,4 +1,4 @@
-"""Places in the waiting line: positions are numbers with room between them, so that a move rewrites one row."""
+"""Order waiting jobs by positions with gaps between them, so that a move rewrites one row."""
 
 from bisect import bisect_left, bisect_right
 from typing import Any
@@ -7,12 +7,19 @@ from ..types import Status
 from .store import Store
 
 GAP = 1024.0
+"""Distance between two new positions."""
 SMALLEST_GAP = 1e-6
-"""Below this, doubles run out of room between two neighbours and the line is numbered anew."""
+"""Below this distance all waiting jobs get new positions, because doubles have no value left between two."""
 
 
 def position_at(store: Store, place: int | None, job_id: str) -> float:
-    """A position for `job_id` that puts it at `place` (1 = first; None = last). Call inside a write transaction."""
+    """Compute the position that puts a job at `place`. Call inside a write transaction.
+
+    Args:
+        store: the open store.
+        place: 1 = first; None = last.
+        job_id: the job, which is left out when places are counted.
+    """
     job = store.tables.Job
     others = (job.status == Status.QUEUED) & (job.id != job_id)
     if place is None:
@@ -27,29 +34,31 @@ def position_at(store: Store, place: int | None, job_id: str) -> float:
         return position_at(store, None, job_id)
     before, after = around
     if after.position - before.position < SMALLEST_GAP:
-        _number_anew(job, list(line))
+        _renumber(job, list(line))
         return position_at(store, place, job_id)
     return (before.position + after.position) / 2
 
 
 def put(store: Store, job_id: str, position: float) -> None:
+    """Give a job a position, if it still waits."""
     job = store.tables.Job
     waits = (job.id == job_id) & (job.status == Status.QUEUED)
     job.update({job.position: position, job.revision: job.revision + 1}).where(waits).execute()
 
 
 def swap_among_own(store: Store, job_id: str, place: int, owner: str) -> None:
-    """Give an owner's waiting jobs their own positions in another order; everybody else keeps theirs.
+    """Reorder an owner's waiting jobs among their own positions; other owners' jobs keep theirs.
 
-    The job goes to the first own place at or beyond `place`, seen from where it is. Call inside a write transaction.
+    The job moves to the owner's first place at or beyond `place`, in the direction of the move. Call inside a write
+    transaction.
     """
     job = store.tables.Job
     waiting = job.select(job.id, job.owner, job.position).where(job.status == Status.QUEUED)
-    line = list(enumerate(waiting.order_by(job.position, job.id), 1))
+    line: list[tuple[int, Any]] = list(enumerate(waiting.order_by(job.position, job.id), 1))
     own = [row for _, row in line if row.owner == owner]
     places = [at for at, row in line if row.owner == owner]
     before = next((index for index, row in enumerate(own) if row.id == job_id), None)
-    if before is None:  # a worker has taken it meanwhile
+    if before is None:  # a worker has claimed it meanwhile
         return
     down = place > places[before]
     target = bisect_left(places, place) if down else bisect_right(places, place) - 1
@@ -60,6 +69,6 @@ def swap_among_own(store: Store, job_id: str, place: int, owner: str) -> None:
             put(store, moved, row.position)
 
 
-def _number_anew(job: Any, rows: list[Any]) -> None:
+def _renumber(job: Any, rows: list[Any]) -> None:
     for i, row in enumerate(rows, 1):
         job.update({job.position: i * GAP}).where(job.id == row.id).execute()

@@ -1,4 +1,4 @@
-"""What a job's folder says by itself, so that a lost list loses neither whose it is nor that it was deleted."""
+"""Keep a job's owner and its deletion in the job's folder, so that both survive the loss of the job list."""
 
 import json
 import logging
@@ -23,7 +23,14 @@ JOB_ID = re.compile(r"[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Record:
-    """What was handed in. owner: the login, "" without one. created: Unix seconds."""
+    """A job as it was submitted.
+
+    Attributes:
+        name: of the photo, for people.
+        owner: the login, "" without one.
+        request: the settings.
+        created: Unix seconds.
+    """
 
     name: str
     owner: str
@@ -32,7 +39,7 @@ class Record:
 
 
 def keep_record(folder: Path, record: Record) -> None:
-    """As `write_record`; a job is accepted without it, too."""
+    """Write a job's record. A failure is logged only, because a job is accepted without it too."""
     try:
         write_record(folder, record)
     except OSError as e:
@@ -40,12 +47,12 @@ def keep_record(folder: Path, record: Record) -> None:
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """For a job that was accepted. Raise OSError."""
+    """Write an accepted job's record. Raise OSError."""
     write_whole(folder / RECORD_NAME, json.dumps(asdict(record) | {"request": record.request.to_json()}))
 
 
 def read_record(folder: Path) -> Record | None:
-    """None where there is none, or not a whole one."""
+    """Read a job's record. Return None if it is missing or incomplete."""
     try:
         found: dict[str, Any] = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
         request = VideoRequest.from_json(found["request"])
@@ -55,7 +62,7 @@ def read_record(folder: Path) -> Record | None:
 
 
 def records(jobs_dir: Path) -> Iterator[tuple[Path, Record]]:
-    """Every accepted job's folder that was not deleted, with its record."""
+    """Yield the folder and the record of every accepted job that was not deleted."""
     for folder in job_folders(jobs_dir):
         record = read_record(folder)
         if record is not None and not is_deleted(folder):
@@ -63,6 +70,7 @@ def records(jobs_dir: Path) -> Iterator[tuple[Path, Record]]:
 
 
 def job_folders(jobs_dir: Path) -> list[Path]:
+    """Return the folders with a job's name, sorted; none if the folder cannot be read."""
     try:
         found = sorted(jobs_dir.iterdir())
     except OSError:
@@ -74,23 +82,27 @@ def job_folders(jobs_dir: Path) -> list[Path]:
 
 
 def is_deleted(folder: Path) -> bool:
-    """What is still here was deleted: a player held it open, or the program was killed. It is not to come back."""
+    """Tell whether the job was deleted. Its folder may remain: a player held a file open, or the program was killed."""
     return (folder / GONE_NAME).exists()
 
 
 def mark_deleted(folder: Path) -> None:
-    """Before the row goes: from here on no power cut brings the job back. Raise OSError when it cannot be written."""
+    """Mark a job as deleted before its row is deleted: no power cut brings it back from here on. Raise OSError."""
     if folder.is_dir():
         write_whole(folder / GONE_NAME, "")
 
 
 def unmark(folder: Path) -> None:
+    """Remove the mark of a deletion that did not happen."""
     with suppress(OSError):
         (folder / GONE_NAME).unlink(missing_ok=True)
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove all that can be; the mark goes last, and stays with what is left: `collect_garbage` tries again."""
+    """Remove a job's folder as far as possible.
+
+    The mark is removed last. It stays if anything is left, and `collect_garbage` tries again.
+    """
     if folder.is_symlink():
         return
     mark = folder / GONE_NAME

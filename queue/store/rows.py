@@ -1,4 +1,4 @@
-"""Rows of the store as the frozen types that callers see."""
+"""Convert the store's rows into the frozen types that callers see, and messages into columns."""
 
 import json
 from collections.abc import Iterable
@@ -16,20 +16,29 @@ PHOTO_NAME = "photo.png"
 WORK_NAME = "work"
 RECORD_NAME = "job.json"
 GONE_NAME = "deleted"
-"""In a job's folder: the finished video, the normalised photo, what the worker keeps while it works, what was handed
-in by whom (for the case that the list is lost), and a mark that what is still here was deleted."""
+"""Names in a job's folder: the finished video, the normalised photo, the worker's files, the record of the job as it
+was submitted (for the case that the list is lost), and the mark of a deleted job."""
 
 
 FILLING, REMOVING = "filling", "removing"
-"""State of a folder without a job: a submit is at work in it; or it is to be removed, and no job comes of it."""
+"""States of a folder without a job: a submit fills it, or it is to be removed."""
 
 
 class BadRow(Exception):
-    """This cannot have been written there: the database is damaged (`damage` judges)."""
+    """A row holds a value that this program cannot have written: the database is damaged (`damage` decides)."""
 
 
 def to_job(row: Any, settings: Settings, place: int) -> Job:
-    """Raise BadRow for one that is none of ours."""
+    """Convert a row of the table `jobs`.
+
+    Args:
+        row: the row.
+        settings: tell the job's folder.
+        place: 1-based place among the waiting jobs, else 0.
+
+    Raises:
+        BadRow: the row holds invalid values.
+    """
     try:
         return _to_job(row, settings, place)
     except (ValueError, TypeError, AttributeError) as e:
@@ -37,7 +46,7 @@ def to_job(row: Any, settings: Settings, place: int) -> Job:
 
 
 def _to_job(row: Any, settings: Settings, place: int) -> Job:
-    result = json.loads(row.result) if row.result else {}
+    result: dict[str, Any] = json.loads(row.result) if row.result else {}
     folder = settings.job_dir(row.id)
     status = Status(row.status)
     return Job(
@@ -75,7 +84,7 @@ def _to_job(row: Any, settings: Settings, place: int) -> Job:
 
 
 def _request(found: dict[str, Any], folder: Path) -> VideoRequest:
-    """One with a setting that does not exist must not hide all other jobs: what was handed in lies in the folder."""
+    """Read a request. If it is invalid, read the record in the folder: one bad row must not hide all other jobs."""
     try:
         return VideoRequest.from_json(found)
     except BadInput:
@@ -86,9 +95,10 @@ def _request(found: dict[str, Any], folder: Path) -> VideoRequest:
 
 
 def read_failure(row: Any) -> Message:
-    """Why a job failed. The column `failure` holds the message; a row of an earlier version has its English text alone.
+    """Read why a job failed. Rows of earlier versions have the English text only, in the column `error`.
 
-    Raise ValueError.
+    Raises:
+        ValueError: the column `failure` is not a message.
     """
     if row.failure:
         return Message.from_json(json.loads(row.failure))
@@ -96,21 +106,22 @@ def read_failure(row: Any) -> Message:
 
 
 def read_messages(text: str) -> tuple[Message, ...]:
-    """What `write_messages` wrote, or an earlier version's list of sentences. Raise ValueError."""
+    """Read what `write_messages` wrote, or an earlier version's list of sentences. Raise ValueError."""
     return tuple(map(Message.from_json, json.loads(text)))
 
 
 def write_messages(messages: Iterable[str]) -> str:
+    """Write messages as JSON, for a column."""
     return json.dumps([as_message(message).to_json() for message in messages])
 
 
 def write_message(message: Message | None) -> str:
-    """ "" for none."""
+    """Write a message as JSON, for a column; "" for None."""
     return json.dumps(message.to_json()) if message else ""
 
 
 def read_message(text: str) -> Message:
-    """What `write_message` wrote, or an earlier version's sentence."""
+    """Read what `write_message` wrote, or an earlier version's sentence."""
     try:
         return Message.from_json(json.loads(text))
     except ValueError:
@@ -118,13 +129,14 @@ def read_message(text: str) -> Message:
 
 
 def to_event(row: Any) -> Event:
-    """Raise BadRow for one that is none of ours."""
+    """Convert a row of the table `events`. Raise BadRow if it holds invalid values."""
     try:
-        data = json.loads(row.data) if row.data else {}
+        data: dict[str, Any] = json.loads(row.data) if row.data else {}
     except ValueError as e:
         raise BadRow(f"event {row.id} holds what was never written there") from e
     return Event(row.id, row.job, row.time, row.kind, row.level, row.text, data)
 
 
 def photo_of(folder: Path) -> Path:
+    """Return the path of the normalised photo in a job's folder."""
     return folder / PHOTO_NAME

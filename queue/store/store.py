@@ -1,12 +1,16 @@
-"""The open store: database and tables, with the three ways to use them. Thread-safe: a connection per thread.
+"""Open the job store: database and tables, with transactions to write, to read, and to run single statements.
 
-A damaged SQLite file is replaced wherever the damage is met, by whoever meets it: every way leads through `_use`.
+Thread-safe: each thread has its own connection. A damaged SQLite file is replaced by the thread that finds the damage,
+because every access passes through `_use`.
 """
+
+# peewee is only partly typed: what its methods take and return is unknown to the type checker.
+# pyright: reportUnknownMemberType=false
 
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,23 +20,33 @@ from ...errors import StoreError
 from ...fs import make_private
 from ...messages import msg
 from ...settings import Settings
-from .damage import DamagedError, emptied, find_damage
+from .damage import DamagedError, find_damage, is_emptied
 from .database import SCHEMA, open_database, prepare, relaxed, storage_errors, write
 from .rescue import salvage
-from .rescue.seats import Seat, identity, let_go, vacate
-from .rescue.set_aside import finish, only_one, set_aside, unfinished
+from .rescue.connections import ThreadConnection, clear_frames, close_idle, file_identity
+from .rescue.set_aside import finish, list_lock, set_aside, unfinished
 from .tables import Tables
 
 log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 30.0
-"""After a list that could not be set aside, until that is tried again."""
+"""Pause after a damaged list could not be set aside, before that is tried again."""
 
 _opening = threading.RLock()
 
 
 class Store:
-    """Raise StoreError when the database cannot be used. A damaged SQLite file is kept aside and a new one begun."""
+    """The jobs' database, ready for use. A damaged SQLite file is set aside and a new one is created.
+
+    Attributes:
+        settings: the data folder and the database's URL.
+        db: peewee's database.
+        tables: the models bound to it.
+        path: the SQLite file; the current folder on PostgreSQL.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -63,56 +77,58 @@ class Store:
 
     @property
     def sqlite(self) -> bool:
+        """Tell whether the store is on SQLite; else it is on PostgreSQL."""
         return isinstance(self.db, SqliteDatabase)
 
     @contextmanager
-    def write(self) -> Iterator[None]:
-        """One transaction that takes the write lock at its start, so that it waits instead of failing half-way."""
+    def write(self) -> Generator[None]:
+        """Run a transaction that takes the write lock at its start, so that it waits instead of failing half-way."""
         with self._use():
             outermost = not self.db.in_transaction()
             with write(self.db):
                 yield
-            if self.sqlite and outermost and self._file() != self._seat.file:
+            if self.sqlite and outermost and self._file() != self._own.file:
                 raise StoreError(
                     msg("the job list was replaced while this was written; see how things stand and try again")
                 )
 
     @contextmanager
-    def read(self) -> Iterator[None]:
-        """Several reads of one state of the database."""
+    def read(self) -> Generator[None]:
+        """Run several reads of one consistent state of the database."""
         with self._use(), storage_errors(self.db), self.db.atomic():
             yield
 
     @contextmanager
-    def errors(self) -> Iterator[None]:
-        """The driver's errors become StoreError, with what to do."""
+    def errors(self) -> Generator[None]:
+        """Run statements outside of a transaction; convert the driver's errors into StoreError."""
         with self._use(), storage_errors(self.db):
             yield
 
-    def alone(self) -> None:
-        """In a transaction: no other one that asks for this goes on until it commits. SQLite's are alone anyway."""
+    def serialize_writers(self) -> None:
+        """Block other transactions that call this until this one commits. SQLite serialises writers by itself."""
         if not self.sqlite:
             meta = self.tables.Meta
             list(meta.select().where(meta.key == SCHEMA).for_update())
 
-    def relax(self) -> None:
-        """For the calling thread's connection: progress and log lines need no sync of their own."""
+    def relax_sync(self) -> None:
+        """Stop syncing each write of this thread's connection to the disk (`database.relaxed`)."""
         with self._use():
             relaxed(self.db)
 
     def check(self) -> str:
-        """ "ok", or what is wrong with the whole file."""
+        """Check the whole file. Return "ok" or what is wrong. PostgreSQL is not checked."""
         if not self.sqlite:
             return "ok"
         with self.errors():
             return find_damage(self.path, self.settings.jobs_dir) or "ok"
 
     def examine(self) -> None:
-        """Look at the whole file, and replace it when it is damaged. Raise StoreError when that cannot be done."""
+        """Check the whole file, and replace it if it is damaged. Raise StoreError if that is impossible."""
         if (found := self.check()) != "ok":
             self._replace(found, sure=True)
 
     def set_meta(self, key: str, value: str) -> None:
+        """Write a value of the table `meta`."""
         meta = self.tables.Meta
         with self.write():
             meta.insert(key=key, value=value).on_conflict(
@@ -120,10 +136,11 @@ class Store:
             ).execute()
 
     def put_notice_away(self) -> None:
-        """Whoever owns the machine has read it."""
+        """Remove the notice about a replaced list: the machine's owner has read it."""
         self.set_meta("notice", "")
 
     def meta(self, key: str) -> str:
+        """Read a value of the table `meta`; "" if it is not set."""
         with self.errors():
             row = self.tables.Meta.get_or_none(self.tables.Meta.key == key)
         return row.value if row else ""
@@ -133,36 +150,36 @@ class Store:
         if not self.db.is_closed():
             self.db.close()
         if self.sqlite:
-            self._seat.connection = None
+            self._own.connection = None
 
     # --- the file -----------------------------------------------------------------------------------------------
 
     @property
-    def _seat(self) -> Seat:
-        if not hasattr(self._threads, "seat"):
-            self._threads.seat = Seat(str(self.path))
-        return self._threads.seat
+    def _own(self) -> ThreadConnection:
+        if not hasattr(self._threads, "own"):
+            self._threads.own = ThreadConnection(str(self.path))
+        return self._threads.own
 
     @contextmanager
-    def _use(self) -> Iterator[None]:
-        """Around all that is done with the database: on the right file, and with what is to be done about damage."""
+    def _use(self) -> Generator[None]:
+        """Run all accesses on the current file, and replace the file if they find it damaged."""
         if not self.sqlite or self.db.in_transaction():
             yield
             return
         met = None
-        with self._seat.lock:
-            self._sit_down()
+        with self._own.lock:
+            self._connect()
             try:
                 yield
             except DamagedError as e:
                 if e.replaced:
                     raise
-                let_go(e)
+                clear_frames(e)
                 met = e.with_traceback(None)
         if met is not None:
-            self._tell(met)
+            self._replace_or_raise(met)
 
-    def _tell(self, met: DamagedError) -> None:
+    def _replace_or_raise(self, met: DamagedError) -> None:
         if self._replace(str(met), met.sure):
             raise DamagedError(
                 msg("{what}; a new one was begun with what could be read of it. Try again", what=met.message),
@@ -170,14 +187,15 @@ class Store:
             )
         raise StoreError(met.message)
 
-    def _sit_down(self) -> None:
-        """A connection stays with its SQLite file when that is set aside, replaced or removed: leave it, begin anew.
+    def _connect(self) -> None:
+        """Connect to the current file, if the connection is to another one.
 
-        What is written to the old one would be acknowledged, and no worker would ever see it.
+        An SQLite connection stays with its file when that is set aside, replaced or removed. A write to the old file
+        would be acknowledged, and no worker would ever see it.
         """
-        seat, now = self._seat, self._file()
-        if seat.connection is not None and not self.db.is_closed():
-            if now is not None and now == seat.file:
+        own, now = self._own, self._file()
+        if own.connection is not None and not self.db.is_closed():
+            if now is not None and now == own.file:
                 return
             log.warning("The jobs' database %s was replaced by another file, or removed", self.path)
         self.close()
@@ -185,21 +203,21 @@ class Store:
             self._begin()
             said = ""
         except DamagedError as e:
-            let_go(e)
+            clear_frames(e)
             said, sure = str(e), e.sure
         if said:
             self._replace(said, sure)
             self._begin()
-        seat.connection, seat.file = self.db.connection(), identity(seat.path)
+        own.connection, own.file = self.db.connection(), file_identity(own.path)
 
     def _file(self) -> object:
-        """The file that is to be used, None for one that a new list is to replace."""
-        return None if unfinished(self.path) else identity(str(self.path))
+        """Identify the file to use; None while a new list has not taken its place yet."""
+        return None if unfinished(self.path) else file_identity(str(self.path))
 
     def _begin(self) -> None:
-        with _opening, only_one(self.path):
+        with _opening, list_lock(self.path):
             finish(self.path)
-            if emptied(self.path):
+            if is_emptied(self.path):
                 raise DamagedError(msg("the jobs' database {place} is damaged (it is empty)", place=self.path))
             old = self.path.exists()
             with storage_errors(self.db):
@@ -209,21 +227,26 @@ class Store:
             prepare(self.db, self.tables)
 
     def _replace(self, said: str, sure: bool) -> bool:
-        """Set the damaged list aside, with a new one in its place; False when it is not damaged.
+        """Set a damaged list aside and put a new one in its place.
 
-        said: what was met. sure: such an error comes from the file and from nothing else, so that a second one counts
-        even where a look at the whole file finds nothing.
+        Args:
+            said: the error that was met.
+            sure: only the file can cause such an error. A second one then counts as damage even if a check of the
+                whole file finds none.
+
+        Returns:
+            False if the list is not damaged.
         """
         with _opening:
-            before = self._seat.file
+            before = self._own.file
             self.close()
             if time.monotonic() < self._again_at:
                 raise StoreError(self._stuck)
             again = sure and self._doubted == before and not self._insisted
             self._doubted, self._insisted = before, self._insisted or again
-            vacate(str(self.path))
+            close_idle(str(self.path))
             try:
-                with only_one(self.path):
+                with list_lock(self.path):
                     kept = set_aside(self.path, lambda: self._judge(said if again else ""), self._build)
             except StoreError as e:
                 self._stuck, self._again_at = e.message, time.monotonic() + AGAIN_SECONDS
@@ -232,7 +255,7 @@ class Store:
             from .import_orphans import import_orphans_quietly
 
             threading.Thread(target=import_orphans_quietly, args=(self,), name="adopt", daemon=True).start()
-        return kept is not None or identity(str(self.path)) != before
+        return kept is not None or file_identity(str(self.path)) != before
 
     def _judge(self, otherwise: str) -> str:
         return find_damage(self.path, self.settings.jobs_dir) or otherwise
@@ -240,4 +263,4 @@ class Store:
     def _build(self, old: Path, new: Path, kept: Path) -> None:
         now = time.time()
         found = salvage.read(old, self.settings, now)
-        salvage.build(found, new, salvage.say(found, kept, self.settings), now)
+        salvage.build(found, new, salvage.make_notice(found, kept, self.settings), now)

@@ -1,4 +1,10 @@
-"""The store's tables. Models are made per database, so that one process may hold several (tests, tools)."""
+"""Define the store's tables. Models are created per database, so that one process may open several (tests, tools).
+
+peewee has no type information, so the models are `Any` for the type checker; `rows` returns typed values.
+"""
+
+# peewee is only partly typed, and each of its models has a class `Meta` of its own.
+# pyright: reportMissingTypeStubs=false, reportIncompatibleVariableOverride=false
 
 from typing import Any
 
@@ -18,9 +24,10 @@ from playhouse.sqlite_ext import AutoIncrementField
 
 
 class CleanText(TextField):
-    """Text that every database takes: file names may hold halves of surrogate pairs, and PostgreSQL refuses NUL."""
+    """Text that every database accepts: file names may hold lone surrogates, and PostgreSQL refuses NUL."""
 
     def db_value(self, value: Any) -> Any:
+        """Replace lone surrogates and NUL by "?"."""
         return value.encode("utf-8", "replace").decode().replace("\0", "?") if isinstance(value, str) else value
 
 
@@ -28,7 +35,7 @@ class Tables:
     """Models `Job, Event, Preview, Worker, Folder, Meta` bound to `db`. Times are Unix seconds, as doubles."""
 
     def __init__(self, db: Database) -> None:
-        # SQLite without AUTOINCREMENT hands the ids of deleted rows out again: a follower would miss events.
+        # SQLite without AUTOINCREMENT reuses the ids of deleted rows: a follower would miss events.
         growing = AutoIncrementField if isinstance(db, SqliteDatabase) else AutoField
 
         class Base(Model):
@@ -36,11 +43,12 @@ class Tables:
                 database = db
 
         class Job(Base):
-            """The truth about a job. `position` orders the line.
+            """A job. `position` orders the waiting ones.
 
-            `lease` grows while its worker lives; `lost_place` is the furthest place at which a worker of it died.
-            `failure`: the message of `error`, and `warnings` and `tried` lists of messages, as JSON. `tried`: the ways
-            of working that were changed to while it ran. `last_death`: how its last worker ended, as JSON.
+            `lease` grows while the job's worker lives. `lost_place` is the furthest progress at which a worker of it
+            died (`transitions.place_of`). `failure` is the message of `error`, as JSON. `warnings` and `tried` are
+            lists of messages, as JSON; `tried` names the plan changes while it ran. `last_death` tells how its last
+            worker ended, as JSON.
             """
 
             id = CharField(32, primary_key=True)
@@ -87,6 +95,8 @@ class Tables:
                 )
 
         class Event(Base):
+            """An event of a job; `types.Event` explains the columns."""
+
             id = growing()
             job = CharField(32)
             time = DoubleField()
@@ -100,7 +110,7 @@ class Tables:
                 indexes = ((("job", "id"), False),)
 
         class Preview(Base):
-            """The latest preview of a running job only; it goes when the job ends."""
+            """The latest preview of a running job; deleted when the job ends."""
 
             job = CharField(32, primary_key=True)
             version = IntegerField()
@@ -110,11 +120,11 @@ class Tables:
                 table_name = "previews"
 
         class Worker(Base):
-            """`command` is what somebody asks of it: "", or one of codes.py's. `beats` grows while it lives.
+            """A worker process.
 
-            `cause`: of a crash, a message as JSON.
-            `lock`: a file that the process holds locked until it ends, in whatever way; `machine`: where that can be
-            tried.
+            `command` is a request to it, "" or one of `exit_codes`. `beats` grows while it lives. `cause` is the
+            likely cause of a crash, a message as JSON. `lock` is a file that the process keeps locked until it ends;
+            `machine` is where that lock can be tested.
             """
 
             id = CharField(64, primary_key=True)
@@ -137,9 +147,9 @@ class Tables:
                 table_name = "workers"
 
         class Folder(Base):
-            """A job's folder that no job owns: `state` is `filling` (a submit is at work in it) or `removing`.
+            """A folder without a job: `state` is `filling` (a submit writes into it) or `removing`.
 
-            `lock`, `machine`: of the process that fills it, as a worker's.
+            `lock` and `machine` belong to the process that fills it, as a worker's do.
             """
 
             id = CharField(32, primary_key=True)
@@ -151,12 +161,18 @@ class Tables:
                 table_name = "folders"
 
         class Meta_(Base):
+            """Values of the whole store by key: schema version, pause, notice, VRAM note."""
+
             key = CharField(64, primary_key=True)
             value = CleanText()
 
             class Meta:
                 table_name = "meta"
 
-        self.Job, self.Event, self.Preview, self.Worker, self.Meta = Job, Event, Preview, Worker, Meta_
-        self.Folder = Folder
+        self.Job: Any = Job
+        self.Event: Any = Event
+        self.Preview: Any = Preview
+        self.Worker: Any = Worker
+        self.Folder: Any = Folder
+        self.Meta: Any = Meta_
         self.all: list[type[Model]] = [Job, Event, Preview, Worker, Folder, Meta_]

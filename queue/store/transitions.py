@@ -1,6 +1,6 @@
-"""Every change of a job's status. Each is one conditional UPDATE: whoever changes the row first has won.
+"""Change a job's status. Each change is one conditional UPDATE, so that of two concurrent changes the first wins.
 
-    queued -> running -> done | failed | cancelled        (running -> queued: handed back, or taken from a lost worker)
+    queued -> running -> done | failed | cancelled        (running -> queued: handed back, or the worker was lost)
 
 A final status is never left: no UPDATE here starts from one.
 """
@@ -18,16 +18,26 @@ from .rows import BadRow, read_messages, write_messages
 from .store import Store
 
 MAX_LOSSES = 3
-"""Workers lost without progress in between, before the job is failed."""
+"""A job fails after so many lost workers without progress in between."""
 MAX_MEMORY_LOSSES = 6
-"""The same where the system killed them for want of memory, and each attempt took less of it."""
+"""The same if the system killed them because memory ran out. Each attempt then uses less memory."""
 
 
 NOT_BEGUN = {"stage": "", "step": 0, "steps": 0, "window": 0, "windows": 0, "eta": None, "slowest_step": 0.0}
+"""Progress columns of a job whose attempt has just been claimed."""
 
 
 def claim(store: Store, worker: str, now: float) -> Any | None:
-    """Give the first waiting job to `worker`; None when none waits or the queue is paused."""
+    """Give the first waiting job to a worker.
+
+    Args:
+        store: the open store.
+        worker: the worker's id.
+        now: Unix seconds.
+
+    Returns:
+        The job's row; None if no job waits or the queue is paused.
+    """
     job = store.tables.Job
     while True:
         with store.write():
@@ -43,7 +53,7 @@ def claim(store: Store, worker: str, now: float) -> Any | None:
                 (job.id == first.id) & (job.status == Status.QUEUED),
                 {"status": Status.RUNNING, "worker": worker, "last_progress": now, "cancel": False, **NOT_BEGUN},
             )
-            if not won and store.sqlite:  # nobody else writes in this transaction
+            if not won and store.sqlite:  # no other write is possible in this transaction
                 raise BadRow(f"job {first.id} is found by one index and not by another")
             if won:
                 job.update(started=now).where((job.id == first.id) & job.started.is_null()).execute()
@@ -51,15 +61,18 @@ def claim(store: Store, worker: str, now: float) -> Any | None:
                 return job.get_by_id(first.id)
 
 
-def unfinished(store: Store, worker: str) -> Any | None:
-    """The job that runs under this worker's name. One that it does not know of was claimed, but the answer was lost."""
+def running_job(store: Store, worker: str) -> Any | None:
+    """Return the row of the job that this worker runs, or None.
+
+    A worker that knows of none has claimed it in a transaction whose answer was lost.
+    """
     job = store.tables.Job
     with store.errors():
         return job.get_or_none((job.status == Status.RUNNING) & (job.worker == worker))
 
 
 def is_done_by(store: Store, job_id: str, worker: str) -> bool:
-    """Has this worker finished it? An earlier `finish` was carried out, too, when only its answer was lost."""
+    """Tell whether this worker finished the job: an earlier `finish` may have succeeded without an answer."""
     job = store.tables.Job
     with store.errors():
         done = (job.id == job_id) & (job.status == Status.DONE) & (job.worker == worker)
@@ -67,9 +80,17 @@ def is_done_by(store: Store, job_id: str, worker: str) -> bool:
 
 
 def renew(store: Store, job_id: str, worker: str, changes: Mapping[str, Any], log: bool = False) -> bool:
-    """Renew the lease and write `changes` of progress; False when the job is no longer this worker's.
+    """Renew a running job's lease and write its progress.
 
-    log: lines are being written along, so followers must see a new revision even without changes.
+    Args:
+        store: the open store.
+        job_id: the job.
+        worker: the id of the worker that runs it.
+        changes: columns of progress.
+        log: log lines are written in the same transaction, so the revision must grow even without changes.
+
+    Returns:
+        False if the job is no longer this worker's.
     """
     job = store.tables.Job
     values: dict[str, Any] = {"lease": job.lease + 1, **changes}
@@ -77,21 +98,31 @@ def renew(store: Store, job_id: str, worker: str, changes: Mapping[str, Any], lo
         values["revision"] = job.revision + 1
     with store.write():
         fields = {getattr(job, name): value for name, value in values.items()}
-        return job.update(fields).where(_mine(store, job_id, worker)).execute() == 1
+        return job.update(fields).where(_held_by(store, job_id, worker)).execute() == 1
 
 
-def wanted(store: Store, job_id: str, worker: str) -> tuple[bool, bool]:
-    """(is the job still this worker's, has somebody asked to cancel it). A read, for polling."""
+def lease_status(store: Store, job_id: str, worker: str) -> tuple[bool, bool]:
+    """Read (is the job still this worker's, was its cancellation requested). Used for polling."""
     job = store.tables.Job
     with store.errors():
-        row = job.select(job.cancel).where(_mine(store, job_id, worker)).tuples().first()
+        row = job.select(job.cancel).where(_held_by(store, job_id, worker)).tuples().first()
     return row is not None, bool(row and row[0])
 
 
 def finish(store: Store, job_id: str, worker: str, result: VideoResult, now: float) -> bool:
-    """`done`, unless a cancel came first; False when this worker may not finish it.
+    """Set a running job to done, unless its cancellation was requested.
 
     Call it in the transaction in which the finished file gets its name: file and status appear together.
+
+    Args:
+        store: the open store.
+        job_id: the job.
+        worker: the id of the worker that runs it.
+        result: the finished video.
+        now: Unix seconds.
+
+    Returns:
+        False if the job was cancelled or is no longer this worker's.
     """
     job = store.tables.Job
     record = {
@@ -107,26 +138,38 @@ def finish(store: Store, job_id: str, worker: str, result: VideoResult, now: flo
         "fraction": 1.0,
         "eta": 0.0,
         "result": json.dumps(record),
-        "warnings": write_messages([*_notes(store, job_id), *result.warnings]),
+        "warnings": write_messages([*_photo_notes(store, job_id), *result.warnings]),
     }
-    return _end(store, _mine(store, job_id, worker) & (job.cancel == False), job_id, changes, now)  # noqa: E712
+    return _end(store, _held_by(store, job_id, worker) & (job.cancel == False), job_id, changes, now)  # noqa: E712
 
 
 def fail(store: Store, job_id: str, worker: str, error: str, now: float, tried: Sequence[str] = ()) -> bool:
-    """error: a message with the fault's code. tried: what was changed on the way, so that it might go on."""
+    """Set a running job to failed.
+
+    Args:
+        store: the open store.
+        job_id: the job.
+        worker: the id of the worker that runs it.
+        error: a message with the fault's code.
+        now: Unix seconds.
+        tried: messages about the plan changes before the failure.
+
+    Returns:
+        False if the job is no longer this worker's.
+    """
     changes = {"status": Status.FAILED, "finished": now, "eta": None, **_failure(error)}
-    changes["warnings"] = write_messages([*_notes(store, job_id), *tried])
-    return _end(store, _mine(store, job_id, worker), job_id, changes, now)
+    changes["warnings"] = write_messages([*_photo_notes(store, job_id), *tried])
+    return _end(store, _held_by(store, job_id, worker), job_id, changes, now)
 
 
 def _failure(error: str) -> dict[str, str]:
-    """The columns of why a job failed."""
+    """Return the columns that hold why a job failed."""
     message = as_message(error, codes.UNFORESEEN)
     return {"error": str(message), "failure": json.dumps(message.to_json())}
 
 
-def _notes(store: Store, job_id: str) -> Sequence[Message]:
-    """What the job already had to say when it was handed in: about its photo."""
+def _photo_notes(store: Store, job_id: str) -> Sequence[Message]:
+    """Return the job's warnings from its submission, which are about its photo."""
     job = store.tables.Job
     with store.errors():
         row = job.select(job.warnings).where(job.id == job_id).tuples().first()
@@ -134,24 +177,28 @@ def _notes(store: Store, job_id: str) -> Sequence[Message]:
 
 
 def end_cancelled(store: Store, job_id: str, worker: str, now: float) -> bool:
-    """The worker has stopped a job whose cancel was asked for."""
+    """Set a running job to cancelled, after its worker has stopped it. False if it is no longer this worker's."""
     changes = {"status": Status.CANCELLED, "finished": now, "eta": None}
-    return _end(store, _mine(store, job_id, worker), job_id, changes, now)
+    return _end(store, _held_by(store, job_id, worker), job_id, changes, now)
 
 
 def ask_cancel(store: Store, job_id: str, now: float) -> None:
-    """A waiting job ends at once; a running one is marked, and its worker stops at the next step."""
+    """Cancel a job. A waiting one ends at once. A running one is marked, and its worker stops at the next step."""
     job = store.tables.Job
     this, changes = job.id == job_id, {"status": Status.CANCELLED, "finished": now}
     with store.write():
-        # The mark comes first: it holds the row, so that the job cannot go from running to waiting in between.
+        # The mark comes first: it locks the row, so that the job cannot change from running to waiting in between.
         _update(store, this & job.status.in_((Status.QUEUED, Status.RUNNING)), {"cancel": True})
         _end(store, this & (job.status == Status.QUEUED), job_id, changes, now)
 
 
 def hand_back(store: Store, job_id: str, worker: str, now: float) -> bool:
-    """A graceful stop: the job waits again at its old place, and the attempt is not counted. A cancelled one ends."""
-    job, mine = store.tables.Job, _mine(store, job_id, worker)
+    """Return a running job to its old place in the queue, without counting the attempt. A cancelled job ends instead.
+
+    Returns:
+        False if the job is no longer this worker's.
+    """
+    job, mine = store.tables.Job, _held_by(store, job_id, worker)
     with store.write():
         back = {"status": Status.QUEUED, "worker": "", "eta": None}
         if not _update(store, mine & (job.cancel == False), back):  # noqa: E712
@@ -161,19 +208,27 @@ def hand_back(store: Store, job_id: str, worker: str, now: float) -> bool:
 
 
 def mark_lost(store: Store, row: Any, last_output: str, now: float, death: Death | None = None) -> Status | None:
-    """Take a job from a worker that died: waiting again, or failed after MAX_LOSSES at one place.
+    """Take a running job from a dead worker: it waits again, or fails after MAX_LOSSES without progress.
 
-    `row` is the job as it was read; the UPDATE demands the same worker, attempt, lease and cancel, so that of two
-    sweeps one wins, and neither against a worker that has renewed meanwhile, nor against a cancel.
-    Returns the new status, None when it was not changed.
-    A death further on than every earlier one is progress: the count of losses begins anew.
-    last_output: what the worker wrote about this job, and about no other; "" where nobody listened.
-    death: how it ended, where somebody saw it. After a kill for want of memory the next attempt takes less of it
-    (`killed_for_memory`), which is progress of a kind: such jobs get more attempts.
+    The UPDATE requires the worker, attempt, lease and cancel of `row`. So only one of two sweepers succeeds, and none
+    does if the worker has renewed its lease or a cancellation was requested meanwhile.
+
+    A death after more progress than at every earlier one resets the count of losses. After a kill because memory ran
+    out, the next attempt uses less memory (`killed_for_memory`), so such jobs get MAX_MEMORY_LOSSES attempts.
+
+    Args:
+        store: the open store.
+        row: the job as it was read.
+        last_output: what the worker wrote about this job, and about no other; "" if unknown.
+        now: Unix seconds.
+        death: how the worker ended, if it was observed.
+
+    Returns:
+        The new status; None if the job was not changed.
     """
     death = death or Death()
     job = store.tables.Job
-    same = _mine(store, row.id, row.worker)
+    same = _held_by(store, row.id, row.worker)
     same &= (job.attempt == row.attempt) & (job.lease == row.lease) & (job.cancel == row.cancel)
     place = place_of(row.stage, row.step)
     losses = 1 if place > row.lost_place else row.losses + 1
@@ -209,20 +264,20 @@ def mark_lost(store: Store, row: Any, last_output: str, now: float, death: Death
 
 
 def killed_for_memory(store: Store, job_id: str, attempt: int) -> Stage | None:
-    """The stage in which the system killed the worker of the attempt before this one because memory ran out."""
+    """Return the stage in which the previous attempt's worker was killed because memory ran out, or None."""
     job = store.tables.Job
     with store.errors():
         last = job.select(job.last_death).where(job.id == job_id).tuples().first()
-    death = json.loads(last[0]) if last and last[0] else {}
+    death: dict[str, Any] = json.loads(last[0]) if last and last[0] else {}
     if death.get("code") != codes.KILLED_FOR_MEMORY or death["attempt"] != attempt - 1:
         return None
     return Stage(death["stage"] or Stage.LOADING)
 
 
 def note_changes(store: Store, job_id: str, worker: str, changes: Sequence[Message]) -> None:
-    """Add to the ways of working that a job was changed to, so that it tells of them should its worker die."""
+    """Add plan changes to a running job, so that they are still known if its worker dies."""
     job = store.tables.Job
-    mine = _mine(store, job_id, worker)
+    mine = _held_by(store, job_id, worker)
     with store.write():
         row = job.select(job.tried).where(mine).tuples().first()
         if row is not None:
@@ -230,11 +285,12 @@ def note_changes(store: Store, job_id: str, worker: str, changes: Sequence[Messa
 
 
 def place_of(stage: str, step: int) -> int:
-    """How far a job is, as one number that grows; -1 before its first stage."""
+    """Convert stage and step into one growing number; -1 before the first stage."""
     return list(Stage).index(Stage(stage)) * 10**6 + min(step, 10**6 - 1) if stage else -1
 
 
 def paused(store: Store) -> bool:
+    """Tell whether the queue is paused."""
     row = store.tables.Meta.get_or_none(store.tables.Meta.key == "paused")
     return row is not None and row.value == "1"
 
@@ -242,11 +298,22 @@ def paused(store: Store) -> bool:
 def add_event(
     store: Store, job_id: str, now: float, kind: str, text: str, level: str = "", data: Mapping[str, Any] | None = None
 ) -> None:
+    """Add an event to a job.
+
+    Args:
+        store: the open store.
+        job_id: the job.
+        now: Unix seconds.
+        kind: `log`, `status`, `watch` or `fault` (`types.Event`).
+        text: the event's text.
+        level: of a log line, DEBUG to ERROR.
+        data: the text's code and values.
+    """
     kept = json.dumps(data) if data else ""
     store.tables.Event.insert(job=job_id, time=now, kind=kind, level=level, text=str(text), data=kept).execute()
 
 
-def _mine(store: Store, job_id: str, worker: str) -> Any:
+def _held_by(store: Store, job_id: str, worker: str) -> Any:
     job = store.tables.Job
     return (job.id == job_id) & (job.status == Status.RUNNING) & (job.worker == worker)
 

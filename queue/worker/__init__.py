@@ -1,1 +1,1 @@
-"""The process that makes the videos."""
+"""Run jobs: the worker process."""

@@ -1,4 +1,4 @@
-"""What is done with a job: the one task, from the claimed row to its final status."""
+"""Run one attempt of a job, from the claimed row to its final status."""
 
 import errno
 import logging
@@ -22,7 +22,7 @@ from ..store import transitions
 from ..store.rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
 from ..store.store import Store
 from ..types import Job
-from .device_samples import Watcher
+from .device_samples import DeviceSampler
 from .reporter import LostLease, Reporter
 from .stay_awake import stay_awake
 
@@ -31,28 +31,36 @@ log = logging.getLogger(__name__)
 FUNCTION = "fanslymotion.queue.tasks.process_video_generation"
 
 Produce = Callable[[Job, ProgressCallback], VideoResult]
-"""The pipeline, bound to this worker's settings and warm model."""
+"""The pipeline, bound to this worker's settings and cached model."""
 
 DRAFT = "draft-"
-"""Beginning of an unfinished video's name in the work folder; the rest is never used twice."""
+"""Prefix of an unfinished video's name in the work folder; the rest is unique."""
 
 
 VIDEO_PATIENCE = 30.0
-"""Seconds that a finished video, an hour's work, waits for a virus scanner that holds it open."""
+"""Seconds to retry the rename of a finished video while a virus scanner holds it open."""
 NO_SPACE = "No space left on device"
-"""The system's words, where a library passes on nothing else."""
+"""The system's text for ENOSPC, for libraries that pass on no error number."""
 STORE_PAUSE = 1.0
 """Seconds between tries to write a final status while the database is locked or its disk is full."""
 
 
 def process_video_generation(store: Store, row: Any, worker: str, produce: Produce, on_start: Callable) -> None:
-    """Run one attempt of a claimed job and write how it ended. Raises nothing that belongs to the job."""
+    """Run one attempt of a claimed job and write how it ended. Errors of the job are not raised.
+
+    Args:
+        store: the open store.
+        row: the claimed job.
+        worker: this worker's id.
+        produce: the pipeline.
+        on_start: receives the attempt's Reporter.
+    """
     with store.errors():
         job = to_job(row, store.settings, 0)
     with (
         stay_awake(),
         Reporter(store, job.id, worker) as reporter,
-        Watcher(store, job.id, worker, lambda: reporter.stage),
+        DeviceSampler(store, job.id, worker, lambda: reporter.stage),
     ):
         on_start(reporter)
         log.info("%s%s", STARTS, job.id)
@@ -62,7 +70,12 @@ def process_video_generation(store: Store, row: Any, worker: str, produce: Produ
 
 
 def make_produce(store: Store, renderers: Any) -> Produce:
-    """Bind the pipeline. Imports torch, so only a worker calls this; the supervisor tells of a crash in it."""
+    """Bind the pipeline. Imports torch, so only a worker calls this.
+
+    Args:
+        store: the open store.
+        renderers: the cache of loaded models.
+    """
     from ...models.find import find_model, find_upscaler
     from ...pipeline.produce import produce
     from ...presets import load_presets
@@ -80,7 +93,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
             presets=presets,
             renderers=renderers,
             progress=progress,
-            record={"job": job.id, "name": f"video-{job.id}"},  # videos are published: the photo's name is not for all
+            record={"job": job.id, "name": f"video-{job.id}"},  # videos are published, so the photo's name stays out
             killed=transitions.killed_for_memory(store, job.id, job.attempt),
         )
 
@@ -88,12 +101,16 @@ def make_produce(store: Store, renderers: Any) -> Produce:
 
 
 def begin_work(job: Job) -> Path:
-    """The job's work folder without a dead attempt's unfinished files; checkpoints stay. Raise RenderError."""
+    """Prepare the job's work folder: remove a dead attempt's unfinished files, keep checkpoints.
+
+    Raises:
+        RenderError: the folder cannot be used, or the job's photo is gone.
+    """
     work = job.folder / WORK_NAME
     try:
         work.mkdir(parents=True, exist_ok=True)
         for left in [job.folder / VIDEO_NAME, *work.glob(f"*{DRAFT}*")]:
-            with suppress(OSError):  # held open on Windows, perhaps by a dead worker's ffmpeg: no name is used twice
+            with suppress(OSError):  # Windows: a dead worker's ffmpeg may hold it open; new names are unique
                 left.unlink(missing_ok=True)
     except OSError as e:
         raise RenderError(
@@ -114,7 +131,7 @@ End = Callable[[Store, Job, str], object]
 
 
 def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
-    """Returns what is to be written once the log is whole."""
+    """Run the pipeline. Return the function that writes the final status, to be called once the log is written."""
     try:
         log.info("[START] Job %s: %s, attempt %d", job.id, job.name, job.attempt)
         shown = ", ".join(f"{key} {value}" for key, value in job.request.to_json().items() if value is not None)
@@ -130,25 +147,32 @@ def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
         return _cancelled
     except HandBack:
         log.info("The worker stops; the job goes back to the queue and will go on where it was")
-        return lambda store, job, worker: _insist(lambda: transitions.hand_back(store, job.id, worker, time.time()))
+        return lambda store, job, worker: _retry_store(
+            lambda: transitions.hand_back(store, job.id, worker, time.time())
+        )
     except FanslymotionError as e:
-        error, tried = as_message(e.message, codes.UNFORESEEN), _notes(e)
+        error, tried = as_message(e.message, codes.UNFORESEEN), _changes_tried(e)
         log.error("%s: %s", error.code, error)
     except Exception as e:
         if gpu_is_lost():
             log.exception(
                 "%s: The graphics card stopped answering; a new worker goes on with this job", codes.CARD_LOST
             )
-            return _lose
-        error, tried = explain(e, job), _notes(e)
+            return _mark_lost
+        error, tried = explain(e, job), _changes_tried(e)
         log.exception("%s: %s", error.code, error)
-    return lambda store, job, worker: _insist(
+    return lambda store, job, worker: _retry_store(
         lambda: transitions.fail(store, job.id, worker, error, time.time(), tried)
     )
 
 
-def _lose(store: Store, job: Job, worker: str) -> None:
-    """The card went, not the job: another attempt, up to the limit that deaths of workers have."""
+def _hand_back(store: Store, job: Job, worker: str) -> None:
+    """Return the job to the queue: the worker was asked to stop."""
+    _retry_store(lambda: transitions.hand_back(store, job.id, worker, time.time()))
+
+
+def _mark_lost(store: Store, job: Job, worker: str) -> None:
+    """Start another attempt after the GPU was lost, up to the limit of a worker's deaths."""
 
     def write() -> bool:
         with store.errors():
@@ -157,16 +181,16 @@ def _lose(store: Store, job: Job, worker: str) -> None:
             transitions.mark_lost(store, row, "", time.time(), Death(codes.CARD_LOST))
         return True
 
-    _insist(write)
+    _retry_store(write)
 
 
-def _notes(error: Exception) -> tuple[str, ...]:
-    """What the pipeline changed before it gave up."""
+def _changes_tried(error: Exception) -> tuple[str, ...]:
+    """Return messages about the plan changes before the pipeline failed."""
     return tuple(getattr(error, "__notes__", ()))
 
 
 def explain(error: Exception, job: Job) -> Message:
-    """One sentence, with a code, for the person whose job it was; the traceback is in the log."""
+    """Convert an unexpected error into a coded message for the job's owner. The traceback is in the log."""
     if getattr(error, "errno", None) == errno.ENOSPC or NO_SPACE in str(error):
         return msg(
             "the disk of {folder} is full; free some space and retry the job, it goes on from its checkpoint",
@@ -177,19 +201,19 @@ def explain(error: Exception, job: Job) -> Message:
 
 
 def _finish(store: Store, job: Job, worker: str, result: VideoResult) -> None:
-    """The file gets its name in the transaction that writes `done`: nobody sees one without the other."""
+    """Rename the finished file in the transaction that writes `done`, so that both appear together."""
     video = job.folder / VIDEO_NAME
 
     def write() -> bool:
         with store.write():
             if not transitions.finish(store, job.id, worker, result, time.time()):
-                return transitions.is_done_by(store, job.id, worker)  # by an earlier try, whose answer was lost
-            if result.path.exists() or not video.exists():  # moved already, when an earlier try could not commit
+                return transitions.is_done_by(store, job.id, worker)  # by an earlier try whose answer was lost
+            if result.path.exists() or not video.exists():  # an earlier try may have renamed it without committing
                 commit(result.path, video, VIDEO_PATIENCE)
         return True
 
     try:
-        won = _insist(write)
+        won = _retry_store(write)
     except OSError as e:
         error = msg(
             "the finished video cannot be put into {folder}: {error}; check that folder and retry",
@@ -197,7 +221,7 @@ def _finish(store: Store, job: Job, worker: str, result: VideoResult) -> None:
             error=e.strerror or e,
         ).coded(codes.VIDEO_NOT_WRITTEN)
         log.error("%s", error)
-        _insist(lambda: transitions.fail(store, job.id, worker, error, time.time()))
+        _retry_store(lambda: transitions.fail(store, job.id, worker, error, time.time()))
         return
     if won:
         remove_work(job.folder)
@@ -207,17 +231,17 @@ def _finish(store: Store, job: Job, worker: str, result: VideoResult) -> None:
 
 
 def _cancelled(store: Store, job: Job, worker: str) -> None:
-    """Cancel won: not even a finished file stays. Nothing is touched when the job is no longer ours."""
-    if _insist(lambda: transitions.end_cancelled(store, job.id, worker, time.time())):
+    """Set the job to cancelled and remove its files. Nothing is removed if the job is no longer this worker's."""
+    if _retry_store(lambda: transitions.end_cancelled(store, job.id, worker, time.time())):
         remove_work(job.folder)
         (job.folder / VIDEO_NAME).unlink(missing_ok=True)
 
 
-def _insist(write: Callable[[], bool]) -> bool:
-    """Write a status even if the database is locked or its disk full for a while: the work must not be lost."""
+def _retry_store(write: Callable[[], bool]) -> bool:
+    """Write a status, and retry while the database is locked or its disk is full: the work must not be lost."""
     while True:
         try:
             return write()
-        except StoreError as e:  # a damaged list is replaced at once: there the job waits again, and is nobody's
+        except StoreError as e:  # a damaged list is replaced at once; in the new one the job waits without a worker
             log.warning("%s", e)
             time.sleep(STORE_PAUSE)

@@ -1,6 +1,6 @@
-"""What the graphics card does while a job runs: thin samples in the job's events, and a word when it idles (T10).
+"""Record the GPU's load in a running job's events, and report an idle GPU (FM-GPU-005).
 
-Where no card can be watched the processor takes its place, so that every job has its graph.
+Where no GPU can be observed, the CPU's load is recorded, so that every job has a graph.
 """
 
 import json
@@ -24,27 +24,36 @@ from ..store.store import Store
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+"""Between two measurements."""
 KEEP_SECONDS = 2.0
-"""Between two kept samples; it doubles after every KEPT of them, so that an hour's job keeps some six hundred."""
+"""Between two recorded samples; it doubles after every KEPT of them, so a job of an hour records about 600."""
 KEPT = 150
+"""Recorded samples until KEEP_SECONDS doubles."""
 IDLE_LOAD = 10.0
-"""Per cent. Below it a card that should be sampling is not at work."""
+"""Per cent. With less load during sampling a GPU counts as idle."""
 IDLE_SECONDS = 30.0
+"""Seconds of sampling with a low load until the GPU is reported as idle."""
 
 Sample = dict[str, Any]
-"""device (`gpu` or `cpu`), name, load (0..100 % or None), used and total (bytes), temperature (°C or None); stage."""
+"""Keys: device (`gpu` or `cpu`), name, load (0 to 100 % or None), used and total (bytes), temperature (°C or None),
+stage."""
 
 
-class Meter:
-    """One look at the device a job runs on, or should run on. Never raises."""
+class DeviceMeter:
+    """Measure the device that a job runs on, or should run on. Never raises.
+
+    Args:
+        watch: observes the GPUs.
+    """
 
     def __init__(self, watch: devices.GpuWatch | None = None) -> None:
         self.watch = watch or devices.GpuWatch()
-        psutil.cpu_percent(None)  # the first answer means nothing
-        # Whoever has an AMD card and no ROCm is told so by the doctor, not by every job: here the processor counts.
+        psutil.cpu_percent(None)  # the first value is meaningless
+        # An AMD GPU without ROCm is reported by the doctor, not by every job: measure the CPU.
         self._processor_only = self.watch.describe().kind == "amd" and not torch_build().hip
 
     def look(self) -> Sample:
+        """Return a sample, without its stage."""
         found = None if self._processor_only else self.watch.sample()
         if found is not None:
             return {
@@ -66,7 +75,7 @@ class Meter:
         }
 
     def idle_reason(self) -> str:
-        """Why a card may idle, as a key of the catalogue's section `idle`."""
+        """Return why the GPU may be idle, as a key of the catalogue's section `idle`."""
         gpus, build = self.watch.describe(), torch_build()
         if gpus.kind == "nvidia" and build.cuda is None:
             return "cpu_build"
@@ -78,52 +87,66 @@ class Meter:
         return "elsewhere"
 
 
-class Watcher:
-    """Context manager beside a running attempt. stage: what the job does right now; read from this thread."""
+class DeviceSampler:
+    """Context manager that records samples during an attempt, in its own thread.
 
-    def __init__(self, store: Store, job_id: str, worker: str, stage: Callable[[], str], meter: Meter | None = None):
+    Args:
+        store: the open store.
+        job_id: the job.
+        worker: this worker's id.
+        stage: returns the job's current stage; called from the thread.
+        meter: measures the device.
+    """
+
+    def __init__(
+        self, store: Store, job_id: str, worker: str, stage: Callable[[], str], meter: DeviceMeter | None = None
+    ):
         self._store, self._job_id, self._worker, self._stage = store, job_id, worker, stage
         self._meter = meter
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
-    def __enter__(self) -> "Watcher":
+    def __enter__(self) -> "DeviceSampler":
         self._thread.start()
         return self
 
     def __exit__(self, *_: Any) -> None:
-        """Does not wait: a driver that hangs must not hold up a job's end."""
+        """End the thread without waiting for it: a driver that hangs must not delay the job's end."""
         self._ended.set()
 
     def _run(self) -> None:
-        meter, idle, thin = self._meter or Meter(), Idle(), Thin()
+        meter, idle, thin = self._meter or DeviceMeter(), IdleDetector(), Downsampler()
         try:
             while not self._ended.wait(LOOK_SECONDS):
                 sample = meter.look() | {"stage": self._stage()}
                 try:
                     if kept := thin.add(sample):
                         self._keep("watch", json.dumps(kept, separators=(",", ":"), ensure_ascii=False))
-                    if idle.noticed(sample):
-                        self._tell(meter.idle_reason(), idle)
-                except StoreError as e:  # a graph is never worth a job; the reporter says what is wrong
+                    if idle.update(sample):
+                        self._report_idle(meter.idle_reason(), idle)
+                except StoreError as e:  # a missing sample must not fail the job; the reporter logs the error
                     log.debug("No sample: %s", e)
         finally:
             self._store.close()
 
-    def _tell(self, why: str, idle: "Idle") -> None:
+    def _report_idle(self, why: str, idle: "IdleDetector") -> None:
         values = {"seconds": IDLE_SECONDS, "load": idle.mean, "why": why}
         log.warning("The graphics card's load stays under %.0f %% while sampling (%s): FM-GPU-005", IDLE_LOAD, why)
         self._keep("fault", "FM-GPU-005", values)
 
     def _keep(self, kind: str, text: str, data: dict[str, Any] | None = None) -> None:
-        self._store.relax()
+        self._store.relax_sync()
         with self._store.write():
             if transitions.renew(self._store, self._job_id, self._worker, {}, log=True):
                 transitions.add_event(self._store, self._job_id, time.time(), kind, text, data=data)
 
 
-class Thin:
-    """Averages samples to fewer and fewer."""
+class Downsampler:
+    """Reduce samples to means over growing intervals.
+
+    Args:
+        now: returns seconds.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now, self._every, self._count = now, KEEP_SECONDS, 0
@@ -131,7 +154,7 @@ class Thin:
         self._loads: list[float] = []
 
     def add(self, sample: Sample) -> Sample | None:
-        """The newest sample with the mean load since the last kept one, when it is time for one."""
+        """Add a sample. Return the newest one with the mean load of the interval at the interval's end, else None."""
         if sample["load"] is not None:
             self._loads.append(sample["load"])
         if self._now() - self._since < self._every:
@@ -143,8 +166,12 @@ class Thin:
         return {**sample, "load": mean}
 
 
-class Idle:
-    """Notices, once, a card whose load stayed under IDLE_LOAD for IDLE_SECONDS of sampling."""
+class IdleDetector:
+    """Detect, once, a GPU whose load stayed below IDLE_LOAD for IDLE_SECONDS of sampling.
+
+    Args:
+        now: returns seconds.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -154,9 +181,11 @@ class Idle:
 
     @property
     def mean(self) -> float:
+        """Return the mean load of the idle time, in per cent."""
         return sum(self._loads) / len(self._loads)
 
-    def noticed(self, sample: Sample) -> bool:
+    def update(self, sample: Sample) -> bool:
+        """Add a sample. Return True when the GPU is detected as idle for the first time."""
         load = sample["load"]
         if sample["device"] != "gpu" or sample["stage"] != Stage.SAMPLING or load is None or load >= IDLE_LOAD:
             self._since, self._loads = None, []

@@ -1,4 +1,4 @@
-"""The worker process: a Huey consumer with one thread, the model kept warm, a heartbeat, and an orderly end.
+"""Run the worker process: a Huey consumer with one thread, a cached model, a heartbeat, and an orderly end.
 
 Run as `python -m fanslymotion.queue.worker.main`. Exit codes: 0 stopped, 75 asked to restart; all others are crashes.
 """
@@ -20,12 +20,12 @@ from ...pipeline.hardware.malloc import return_heap
 from ...pipeline.hardware.vram import gpu_is_lost
 from ...settings import Settings
 from .. import broker
-from ..complaint import Complaint
 from ..crash_diagnosis import PREFIX, find_cause
-from ..job_folders import Leftovers, collect_garbage
+from ..error_throttle import ErrorThrottle
+from ..job_folders import AbandonedFolders, collect_garbage
 from ..liveness.exit_codes import CRASH_CODE, RELEASE, RESTART, RESTART_CODE
 from ..liveness.host import HOST, MACHINE
-from ..liveness.recovery import Sweeper, hold, lives_here, lock_path
+from ..liveness.recovery import Sweeper, acquire_lock, lives_here, lock_path
 from ..liveness.suspend_aware_clock import SuspendAwareClock
 from ..log import set_up
 from ..store import transitions
@@ -34,25 +34,30 @@ from ..store.store import Store
 from ..types import Status
 from .attempt import Produce, make_produce, process_video_generation
 from .reporter import Reporter
-from .vram_note import Warmth
+from .vram_note import VramNote
 
 BEAT_SECONDS = 2.0
 SWEEP_SECONDS = 1.0
-TIDY_SECONDS = 60.0
-"""Between two looks for folders that killed submits and unfinished deletions left."""
+CLEANUP_SECONDS = 60.0
+"""Between two searches for folders that killed submits and unfinished deletions left."""
 EXAMINE_SECONDS = 600.0
-"""Between two looks at the whole job list: damage may also hide jobs without any error."""
+"""Between two checks of the whole job list: damage can hide jobs without any error."""
 GRACE_SECONDS = 60.0
-"""How long an orderly end waits for the running step before the job is handed back over its head."""
+"""How long to wait for the running step. After this the job is returned to the queue and the process exits."""
 
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
-"""SIGBREAK: Windows' Ctrl+Break."""
+"""Signals that end the worker. SIGBREAK is Ctrl+Break on Windows."""
 
 log = logging.getLogger("fanslymotion.queue.worker.main")  # run by -m, this module is called __main__
 
 
 class Worker:
-    """One worker process. `run` blocks until it is asked to stop and returns the exit code."""
+    """One worker process.
+
+    Args:
+        settings: the data folder.
+        worker_id: the worker's id; by default host name and a random number.
+    """
 
     def __init__(self, settings: Settings, worker_id: str = "") -> None:
         self.settings = settings
@@ -67,15 +72,16 @@ class Worker:
         self._huey = broker.make_huey(settings)
         self._wake = broker.register(self._huey, self._take_jobs)
         self._sweeper = Sweeper(self.store)
-        self._leftovers = Leftovers(self.store)
+        self._abandoned = AbandonedFolders(self.store)
         self._awake = SuspendAwareClock()
         self._lock_path = lock_path(settings.home, self.id)
-        self._lock = hold(self._lock_path)
+        self._lock = acquire_lock(self._lock_path)
         self._produce: Produce | None = None
         self._renderers: Any = None
-        self._warmth = Warmth(self.store, os.getpid())
+        self._vram_note = VramNote(self.store, os.getpid())
 
     def run(self) -> int:
+        """Run jobs until `stop` is called. Return the exit code."""
         self.store.examine()
         self._register("starting")
         for signum in ENDING:
@@ -104,7 +110,7 @@ class Worker:
         return self._code
 
     def stop(self, code: int = 0) -> None:
-        """Hand the running job back at its next step, then end with `code`."""
+        """Return the running job to the queue at its next step, then end with `code`."""
         self._code = code
         self._stop.set()
         if reporter := self._reporter:
@@ -113,22 +119,22 @@ class Worker:
     # --- jobs ---------------------------------------------------------------------------------------------------
 
     def _take_jobs(self, _message: str = "") -> None:
-        """The Huey task. A message says only that there is work; what is next is the table's to say."""
-        complaint = Complaint(log)
+        """Run jobs until none waits: the Huey task. The table decides which job is next, not the message."""
+        throttle = ErrorThrottle(log)
         while not self._stop.is_set():
             try:
                 if not self._take_one():
                     break
-                complaint.over()
-            except Exception as e:  # Huey would log a traceback, and the next message bring the next one at once
-                complaint.say(e)
-                self._stop.wait(complaint.pause())
+                throttle.reset()
+            except Exception as e:  # Huey would log a traceback, and retry at once with the next message
+                throttle.log(e)
+                self._stop.wait(throttle.next_pause())
         self.store.close()
 
     def _take_one(self) -> bool:
-        """False when no job is to be had."""
+        """Run one job. Return False if none waits."""
         with self._job_lock:
-            row = transitions.unfinished(self.store, self.id) or transitions.claim(self.store, self.id, time.time())
+            row = transitions.running_job(self.store, self.id) or transitions.claim(self.store, self.id, time.time())
             if row is None or self._produce is None:
                 return False
             self._job_id = row.id
@@ -149,7 +155,7 @@ class Worker:
             reporter.hand_back()
 
     def _end_job(self) -> None:
-        """Wait for the running step. One longer than the grace ends with the process, after handing its job back."""
+        """Wait GRACE_SECONDS for the running step, then return the job to the queue."""
         if self._job_lock.acquire(timeout=GRACE_SECONDS):
             self._job_lock.release()
         elif self._job_id:
@@ -158,9 +164,9 @@ class Worker:
     # --- heartbeat ----------------------------------------------------------------------------------------------
 
     def _beat(self) -> None:
-        """The main thread's loop: heartbeat, commands, sweep, missing messages, idle release."""
-        complaint = Complaint(log)
-        beat_at, tidy_at, examine_at = 0.0, 0.0, time.monotonic() + EXAMINE_SECONDS
+        """Run the main thread's loop: heartbeat, commands, sweep, missing messages, release of an idle model."""
+        throttle = ErrorThrottle(log)
+        beat_at, cleanup_at, examine_at = 0.0, 0.0, time.monotonic() + EXAMINE_SECONDS
         while not self._stop.wait(SWEEP_SECONDS / 2):
             try:
                 now = time.monotonic()
@@ -171,25 +177,25 @@ class Worker:
                     examine_at = now + EXAMINE_SECONDS
                     self.store.examine()
                 self._sweeper.sweep(self._awake.look(), time.time(), own=self._job_id)
-                if now >= tidy_at:
-                    tidy_at = now + TIDY_SECONDS
-                    self._leftovers.remove(self._awake.look())
+                if now >= cleanup_at:
+                    cleanup_at = now + CLEANUP_SECONDS
+                    self._abandoned.remove(self._awake.look())
                     self._sweeper.forget(self._awake.look())
                 if not self._job_lock.locked():
                     broker.wake_if_needed(self._huey, self._wake, self._waiting())
                     self._release_when_idle(now)
-            except StoreError as e:  # the next beat tries again; a running job has its own line to the store
-                complaint.say(e)
+            except StoreError as e:  # the next beat tries again; a running job reports by itself
+                throttle.log(e)
 
     def _heartbeat(self) -> None:
         busy = self._job_id
         table = self.store.tables.Worker
         self._set(state="running" if busy else "idle", job=busy, beats=table.beats + 1)
         if not busy:
-            self._warmth.tell()
+            self._vram_note.write()
         with self.store.errors():
             row = table.get_or_none(table.id == self.id)
-        if row is None:  # the table was cleaned, or its file set aside: be there again
+        if row is None:  # the row was deleted, or the list was replaced
             self._register("running" if busy else "idle")
         elif row.command:
             log.info("Asked to %s", row.command)
@@ -197,12 +203,12 @@ class Worker:
                 self._release_model()
             else:
                 self.stop(RESTART_CODE if row.command == RESTART else 0)
-            with self.store.write():  # last: the command must not be lost when this raises; nor one that came meanwhile
+            with self.store.write():  # last, so that neither an error nor a concurrent command loses one
                 own = (table.id == self.id) & (table.command == row.command)
                 table.update({table.command: ""}).where(own).execute()
 
     def _waiting(self) -> int:
-        """How many jobs there are for this worker, which has none in work."""
+        """Count the jobs for this worker, which runs none now."""
         job = self.store.tables.Job
         with self.store.errors():
             own = (job.status == Status.RUNNING) & (job.worker == self.id)
@@ -210,7 +216,7 @@ class Worker:
             return job.select().where(wanted).count()
 
     def _release_when_idle(self, now: float) -> None:
-        """Give the model's memory back when no job has come for the set time."""
+        """Unload the model if no job has come for `settings.idle_seconds`."""
         after = self.settings.idle_seconds
         if not after or now - self._idle_since < after:
             return
@@ -219,7 +225,7 @@ class Worker:
         self._release_model()
 
     def _release_model(self) -> None:
-        """Unload the model, whose files are free then to be removed. One that a job uses stays."""
+        """Unload the model, so that its files can be removed. A model that a job uses stays."""
         if not self._job_lock.acquire(blocking=False):
             return
         try:
@@ -260,7 +266,7 @@ class Worker:
             table.update({**values, table.heartbeat: time.time()}).where(table.id == self.id).execute()
 
     def _forget_dead_workers(self) -> None:
-        """This one works: what is known of this host's dead workers is history. Their jobs are taken first."""
+        """Delete this host's dead workers, after taking their jobs: this worker has started well."""
         self._sweeper.sweep(self._awake.look(), time.time())
         table = self.store.tables.Worker
         with self.store.write():
@@ -269,16 +275,16 @@ class Worker:
                     table.delete().where(table.id == row.id).execute()
 
     def _on_signal(self, *_: Any) -> None:
-        if self._stop.is_set():  # a second one: at once
+        if self._stop.is_set():  # a second signal: end at once
             os._exit(130)
         self.stop()
 
 
 def take_control_pipe() -> TextIO:
-    """Take the supervisor's pipe away from standard input, which becomes empty.
+    """Return the supervisor's pipe, and replace standard input by an empty one.
 
-    Windows serves one operation on a pipe at a time (python/cpython#78961): a library that only asks what standard
-    input is (numpy/numpy#24290), or a child process that inherits it, would wait until the supervisor writes.
+    Windows serves one operation on a pipe at a time (python/cpython#78961). A library that queries standard input
+    (numpy/numpy#24290), or a child process that inherits it, would block until the supervisor writes.
     """
     control = os.fdopen(os.dup(0), "r", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -288,7 +294,7 @@ def take_control_pipe() -> TextIO:
 
 
 def watch_parent(worker: Worker, control: TextIO) -> None:
-    """Stop when the supervisor says so through the pipe, or when that ends because the supervisor is gone."""
+    """Stop the worker when the supervisor writes "stop", or when the pipe ends because the supervisor is gone."""
 
     def read() -> None:
         for line in control:
@@ -308,6 +314,7 @@ def _device() -> str:
 
 
 def main() -> None:
+    """Run a worker from the command line."""
     parser = argparse.ArgumentParser(prog="fanslymotion worker")
     parser.add_argument("--id", default="")
     parser.add_argument("--supervised", action="store_true", help="end when standard input ends")

@@ -1,6 +1,6 @@
-"""A running job's line to the store: lease, progress, log and preview, written by a thread of its own.
+"""Write a running job's lease, progress, log and preview to the store, in its own thread.
 
-The sampling thread only leaves its latest state here; it never waits for the database.
+The sampling thread only stores its latest state here; it never waits for the database.
 """
 
 import logging
@@ -17,30 +17,39 @@ from ..store import transitions
 from ..store.store import Store
 
 LOOK_SECONDS = 0.1
-"""Log lines are at most this old when they are written; a cancel is seen after at most this and one step."""
+"""Log lines are written at most so late; a cancellation is seen after at most this and one step."""
 PROGRESS_SECONDS = 0.2
 """Between two writes of progress."""
 RENEW_SECONDS = 5.0
+"""Between two renewals of the lease without progress."""
 STAGE_WAIT_SECONDS = 1.0
-"""A new stage is written before it begins, so that a sudden death is told at its true place; waited for no longer."""
+"""How long a new stage waits until it is written, so that a sudden death is reported in its true stage."""
 PREVIEW_SECONDS = 0.4
+"""Shortest time between two previews."""
 PREVIEW_SHARE = 0.02
-"""Of the time, at most, goes into making previews."""
+"""Largest share of the time that is spent on previews."""
 EVENTS_KEPT = 5_000
-"""Log lines per job; older ones go."""
+"""Log lines kept for a job; older ones are deleted."""
 LINES_WAITING = 10_000
 """Lines kept in memory while the database cannot be written; beyond that the oldest are dropped."""
-COMPLAIN_SECONDS = 30.0
+LOG_SECONDS = 30.0
+"""Between two log lines about errors of the store."""
 
 log = logging.getLogger(__name__)
 
 
 class LostLease(HandBack):
-    """The job belongs to another worker by now: stop, and write nothing."""
+    """The job belongs to another worker now: stop, and write nothing."""
 
 
 class Reporter:
-    """Context manager around one attempt. `progress` is the pipeline's callback and raises Cancelled or HandBack."""
+    """Context manager around one attempt.
+
+    Args:
+        store: the open store.
+        job_id: the job.
+        worker: this worker's id.
+    """
 
     def __init__(self, store: Store, job_id: str, worker: str) -> None:
         self._store, self._job_id, self._worker = store, job_id, worker
@@ -48,7 +57,7 @@ class Reporter:
         self._lines: deque[Line] = deque()
         self._dropped = 0
         self._unsure: Line | None = None
-        """The last line of a try that failed: perhaps it was carried out, and only its answer was lost."""
+        """The last line of a failed write, which may have succeeded although its answer was lost."""
         self._progress: Progress | None = None
         self._preview: Progress | None = None
         self._changed = False
@@ -74,18 +83,24 @@ class Reporter:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        """Stop the thread and write what is left, so that the log is whole before the job's status changes."""
+        """Stop the thread and write the rest, so that the log is complete before the job's status changes."""
         product_logger().removeHandler(self._handler)
         self._ended.set()
         self._wake.set()
         self._thread.join()
 
     def progress(self, p: Progress) -> None:
+        """Store the pipeline's progress. Called by the sampling thread.
+
+        Raises:
+            Cancelled: the job's cancellation was requested.
+            HandBack: the worker stops, or (LostLease) the job is no longer this worker's.
+        """
         if p.message:
             log.info("%s", p.message)
         with self._lock:
             now, before = self._awake.look(), self._progress
-            # The pipeline also calls while it waits (for a disk, for ffmpeg): only another place is progress.
+            # The pipeline also calls while it waits (for a disk, for ffmpeg): only another step is progress.
             if before is None or (before.stage, before.window, before.step) != (p.stage, p.window, p.step):
                 if before is not None and before.stage == p.stage:
                     self._slowest = max(self._slowest, now - self._moved_at)
@@ -105,12 +120,12 @@ class Reporter:
 
     @property
     def stage(self) -> str:
-        """What the job does right now, "" before its first word."""
+        """Return the job's current stage, "" before its first."""
         with self._lock:
             return str(self._progress.stage) if self._progress else ""
 
     def hand_back(self) -> None:
-        """Stop at the next step; the job returns to the queue."""
+        """Stop at the next step. The job returns to the queue."""
         self._stop = self._stop or HandBack
 
     def _line(self, line: Line) -> None:
@@ -136,19 +151,19 @@ class Reporter:
             self._store.close()
 
     def _try(self, write: Any, **options: bool) -> bool:
-        """What is not written stays here and is tried again; the sampling goes on meanwhile."""
+        """Call `write`. On a StoreError return False: the data is kept for the next try, and sampling continues."""
         try:
-            self._store.relax()
+            self._store.relax_sync()
             write(**options)
             return True
-        except Exception as e:  # whatever it is: a thread that ends here would leave the job without progress or cancel
-            if time.monotonic() - self._complained > COMPLAIN_SECONDS:
+        except Exception as e:  # any error: without this thread the job has neither progress nor cancellation
+            if time.monotonic() - self._complained > LOG_SECONDS:
                 self._complained = time.monotonic()
                 log.warning("%s", e, exc_info=not isinstance(e, StoreError))
-            return not isinstance(e, StoreError)  # only a database comes back
+            return not isinstance(e, StoreError)  # only errors of the database are worth another try
 
     def _look(self) -> None:
-        mine, cancel = transitions.wanted(self._store, self._job_id, self._worker)
+        mine, cancel = transitions.lease_status(self._store, self._job_id, self._worker)
         if not mine:
             self._stop = LostLease
         elif cancel:
@@ -174,7 +189,7 @@ class Reporter:
         except StoreError:
             self._unsure = lines[-1] if lines else self._unsure
             self._changed = self._changed or report
-            self._written_out.set()  # the sampling goes on without it
+            self._written_out.set()  # sampling continues without the write
             raise
         with self._lock:
             for _ in range(len(lines) - self._dropped):
@@ -185,7 +200,7 @@ class Reporter:
         self._reported = now if report else self._reported
 
     def _unwritten(self, lines: list[Line]) -> list[Line]:
-        """In a transaction: the lines without those that an earlier try has written after all."""
+        """Drop the lines that an earlier, seemingly failed write has stored. Call inside a transaction."""
         unsure, self._unsure = self._unsure, None
         if unsure is None or unsure not in lines:
             return lines
@@ -237,14 +252,14 @@ class Reporter:
         begin = time.monotonic()
         try:
             self._write_preview(p.preview())
-        except Exception as e:  # a preview is never worth a job
+        except Exception as e:  # a failed preview must not fail the job
             log.debug("No preview: %s", e)
         self._preview_after = begin + max(PREVIEW_SECONDS, (time.monotonic() - begin) / PREVIEW_SHARE)
 
     def _write_preview(self, image: bytes) -> None:
         job, table = self._store.tables.Job, self._store.tables.Preview
         with self._store.write():
-            if not self._preview_version:  # an earlier attempt's versions were shown: go on above them
+            if not self._preview_version:  # continue above an earlier attempt's versions, which pages have cached
                 self._preview_version = job.select(job.preview_version).where(job.id == self._job_id).scalar() or 0
             version = self._preview_version + 1
             if transitions.renew(self._store, self._job_id, self._worker, {"preview_version": version}):

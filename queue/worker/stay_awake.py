@@ -1,4 +1,4 @@
-"""Keep the computer from sleeping while a job runs: a laptop would stop an hour's work after fifteen minutes."""
+"""Keep the computer awake while a job runs: a laptop may sleep after minutes without input."""
 
 import logging
 import os
@@ -13,15 +13,21 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 ES_CONTINUOUS, ES_SYSTEM_REQUIRED = 0x80000000, 0x00000001
-"""Microsoft, SetThreadExecutionState: the state of this thread, until it says otherwise."""
+"""Flags of the thread's execution state, which stays until it is set again.
+
+Source: Microsoft, SetThreadExecutionState.
+"""
 SYSTEMD = Path("/run/systemd/system")
 
 
 @contextmanager
 def stay_awake(system: str = sys.platform) -> Iterator[None]:
-    """Hold off sleep for the length of the block, where the system has a way to ask. The screen may go dark.
+    """Prevent sleep during the block, where the system supports it. The screen may still turn off.
 
-    Must be left on the thread that entered it. Never raises for the system's sake.
+    Enter and leave it on the same thread. Errors of the system are ignored.
+
+    Args:
+        system: as `sys.platform`.
     """
     if system == "win32":
         _tell_windows(ES_CONTINUOUS | ES_SYSTEM_REQUIRED)
@@ -39,7 +45,7 @@ def stay_awake(system: str = sys.platform) -> Iterator[None]:
 
 
 def inhibitor(system: str) -> list[str]:
-    """Return the command that holds off sleep until its input ends (Linux) or this process does (macOS), or []."""
+    """Return the command that prevents sleep until its input ends (Linux) or this process ends (macOS), or []."""
     if system == "darwin":
         return ["caffeinate", "-i", "-w", str(os.getpid())]
     program = shutil.which("systemd-inhibit") if SYSTEMD.is_dir() else None

@@ -1,6 +1,6 @@
-"""How much video memory this machine's worker holds with its warm model: to the form it counts as free.
+"""Record how much video memory the worker's cached model holds. The form counts it as free.
 
-The driver tells no program's share on Windows, and in a container not by the number a process has there.
+The driver does not report a program's share on Windows, and in a container it knows processes by other ids.
 """
 
 import json
@@ -10,25 +10,32 @@ from ..store.store import Store
 from ..types import WorkerInfo
 
 KEY = "vram"
+"""Key of the note in the table `meta`."""
 
 
-class Warmth:
-    """A worker's side: writes what it holds when that has changed."""
+class VramNote:
+    """Write the worker's video memory when it has changed.
+
+    Args:
+        store: the open store.
+        pid: of the worker.
+    """
 
     def __init__(self, store: Store, pid: int) -> None:
         self._store, self._pid = store, pid
-        self._told = ""
+        self._written = ""
 
-    def tell(self) -> None:
+    def write(self) -> None:
+        """Write the note, if it has changed."""
         cuda = Cuda.here()
         now = json.dumps({"pid": self._pid, "bytes": cuda.held}) if cuda and cuda.works else ""
-        if now != self._told:
+        if now != self._written:
             self._store.set_meta(KEY, now)
-            self._told = now
+            self._written = now
 
 
 def held(store: Store, workers: list[WorkerInfo]) -> int:
-    """Bytes; 0 when the worker that said it is gone."""
+    """Return the video memory of a living worker's cached model in bytes, else 0."""
     try:
         said = json.loads(store.meta(KEY) or "{}")
         alive = {worker.pid for worker in workers if worker.alive}

@@ -10,7 +10,7 @@ from fanslymotion.bench.faults.processes import kill, start_studio
 from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.liveness.recovery import held
+from fanslymotion.queue.liveness.recovery import is_locked
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
@@ -49,7 +49,7 @@ def start(settings: Settings) -> Iterator[Start]:
         kill(studio.pid)
         studio.wait()
     locks = settings.home / "workers"
-    wait_for(lambda: not any(held(path) for path in locks.glob("*.lock")), 60)
+    wait_for(lambda: not any(is_locked(path) for path in locks.glob("*.lock")), 60)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
-from fanslymotion.queue.job_folders import Leftovers, collect_garbage
+from fanslymotion.queue.job_folders import AbandonedFolders, collect_garbage
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.recovery import Sweeper
 from fanslymotion.queue.store import transitions
@@ -131,7 +131,7 @@ def claiming(stage: Stage) -> Change:
     jobs, job = stage.jobs, stage.submit()
 
     def taken_up(_: bool) -> bool:
-        row = transitions.unfinished(jobs.store, "w") or transitions.claim(jobs.store, "w", 2.0)
+        row = transitions.running_job(jobs.store, "w") or transitions.claim(jobs.store, "w", 2.0)
         return row is not None and (row.id, row.attempt, row.status) == (job.id, 1, Status.RUNNING)
 
     return lambda: transitions.claim(jobs.store, "w", 1.0), taken_up
@@ -151,7 +151,7 @@ def finishing(stage: Stage) -> Change:
 def failing(stage: Stage) -> Change:
     jobs, row = stage.jobs, stage.running()
     return (
-        lambda: attempt._insist(lambda: transitions.fail(jobs.store, row.id, "w", "broken", 2.0)),
+        lambda: attempt._retry_store(lambda: transitions.fail(jobs.store, row.id, "w", "broken", 2.0)),
         lambda said: said and jobs.get(row.id).status is Status.FAILED,
     )
 
@@ -168,7 +168,7 @@ def ending_a_cancelled_one(stage: Stage) -> Change:
 def handing_back(stage: Stage) -> Change:
     jobs, row = stage.jobs, stage.running()
     return (
-        lambda: attempt._insist(lambda: transitions.hand_back(jobs.store, row.id, "w", 2.0)),
+        lambda: attempt._retry_store(lambda: transitions.hand_back(jobs.store, row.id, "w", 2.0)),
         lambda said: said and (jobs.get(row.id).status, jobs.get(row.id).attempt) == (Status.QUEUED, 1),
     )
 
@@ -198,7 +198,7 @@ def removing_leftovers(stage: Stage) -> Change:
     jobs, folder = stage.jobs, stage.jobs.settings.job_dir("0" * 12)
     folder.mkdir(parents=True)
     jobs.store.tables.Folder.insert(id=folder.name, state="filling", machine="elsewhere", lock="").execute()
-    leftovers = Leftovers(jobs.store)
+    leftovers = AbandonedFolders(jobs.store)
     leftovers.remove(0.0)
 
     def removed(_: bool) -> bool:
@@ -228,7 +228,7 @@ CHANGES = [
 def check_all(jobs: Jobs) -> None:
     """What is true of every queue after a clean-up: no ghost, nothing left over, no job ended twice."""
     collect_garbage(jobs.store)
-    Leftovers(jobs.store).remove(0.0)
+    AbandonedFolders(jobs.store).remove(0.0)
     listed = jobs.list()
     folders = jobs.settings.jobs_dir
     on_disk = {path.name for path in folders.iterdir()} if folders.exists() else set()
@@ -247,7 +247,7 @@ def empty(jobs: Jobs) -> None:
         table.delete().execute()
     for folder in jobs.settings.jobs_dir.glob("*"):
         jobs.store.tables.Folder.insert(id=folder.name, state="removing", machine="", lock="").execute()
-    Leftovers(jobs.store).remove(0.0)
+    AbandonedFolders(jobs.store).remove(0.0)
 
 
 @pytest.mark.parametrize("others", [1, EVERY])

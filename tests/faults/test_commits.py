@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
-from fanslymotion.queue.job_folders import Leftovers, collect_garbage
+from fanslymotion.queue.job_folders import AbandonedFolders, collect_garbage
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
@@ -62,7 +62,7 @@ def agree(jobs: Jobs) -> list[str]:
 def clean_up(jobs: Jobs) -> None:
     """What the next worker does."""
     collect_garbage(jobs.store)
-    Leftovers(jobs.store).remove(0.0)
+    AbandonedFolders(jobs.store).remove(0.0)
 
 
 @CUTS
@@ -87,14 +87,14 @@ def test_a_submit_is_accepted_or_leaves_nothing(
 def test_a_submit_whose_end_cannot_be_looked_up_now_is_decided_by_its_rows(
     jobs: Jobs, direct: Jobs, cable: Cutter, photo: Path, cut: Cut
 ) -> None:
-    insert = jobs._insert_all
+    insert = jobs._submitter._insert_all
 
     def insert_and_lose(*words) -> None:
         insert(*words)
         cable.arm(cut)
         cable.down = True
 
-    jobs._insert_all = insert_and_lose
+    jobs._submitter._insert_all = insert_and_lose
     with pytest.raises(StoreError):
         jobs.submit(photo, REQUEST)
     clean_up(direct)
@@ -148,7 +148,7 @@ def test_a_claim_whose_answer_was_lost_is_taken_up_by_the_same_worker(
     cable.arm(cut)
     with pytest.raises(StoreError):
         transitions.claim(jobs.store, "w", 1.0)
-    found = transitions.unfinished(jobs.store, "w")
+    found = transitions.running_job(jobs.store, "w")
     assert (found is not None) == (cut is Cut.AFTER)
     row = found or transitions.claim(jobs.store, "w", 1.0)
     assert row is not None
@@ -185,18 +185,18 @@ SUBMIT = """
 import os, sys, pathlib
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import job_folders, jobs
+from fanslymotion.queue import job_folders as folders, jobs, submit
 from fanslymotion.settings import Settings
-failing, insert = pathlib.Path(os.environ["FAIL_WHILE"]), jobs.Jobs._insert_all
+failing, insert = pathlib.Path(os.environ["FAIL_WHILE"]), submit.Submitter._insert_all
 def insert_and_fail(*words):
     insert(*words)
     failing.touch()
-look = job_folders.Filling._look
+look = folders.FolderReservation._check_accepted
 def look_again(self):
     if sys.argv[2] == "once":
         failing.unlink()
     look(self)
-jobs.Jobs._insert_all, job_folders.Filling._look = insert_and_fail, look_again
+submit.Submitter._insert_all, folders.FolderReservation._check_accepted = insert_and_fail, look_again
 try:
     jobs.Jobs(Settings.from_env()).submit(pathlib.Path(sys.argv[1]), VideoRequest())
 except StoreError as e:

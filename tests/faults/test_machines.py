@@ -14,7 +14,7 @@ from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.broker import make_huey
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.host import BOOT_ID, HOST, MACHINE, machine
-from fanslymotion.queue.liveness.recovery import WORKERS, hold, lock_path
+from fanslymotion.queue.liveness.recovery import WORKERS, acquire_lock, lock_path
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
@@ -63,7 +63,7 @@ def test_two_machines_of_one_host_name_leave_each_other_their_jobs(
     jobs: Jobs, settings: Settings, photo: Path, on_another_machine: dict[str, str]
 ) -> None:
     job = jobs.submit(photo, REQUEST)
-    lock = hold(lock_path(settings.home, "w"))
+    lock = acquire_lock(lock_path(settings.home, "w"))
     values = {"host": HOST, "pid": 1, "state": "running", "heartbeat": 0.0, "started": 0.0}
     jobs.store.tables.Worker.insert(id="w", machine=MACHINE, lock=lock.lock_file, **values).execute()
     transitions.claim(jobs.store, "w", 1.0)
@@ -97,7 +97,7 @@ jobs = Jobs(Settings.from_env())
 tables = jobs.store.tables
 try:
     with jobs.store.write():
-        jobs.store.alone()
+        jobs.store.serialize_writers()
         tables.Worker.update(beats=7).execute()
         tables.Job.update(lease=7).execute()
         print("holds", flush=True)

@@ -21,7 +21,7 @@ from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.host import MACHINE
-from fanslymotion.queue.liveness.recovery import hold, lock_path
+from fanslymotion.queue.liveness.recovery import acquire_lock, lock_path
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Job, Status
 from fanslymotion.queue.worker.attempt import make_produce, process_video_generation
@@ -79,7 +79,7 @@ def test_t4_no_memory_while_generating(told: Told, run_here, submit, jobs: Jobs,
 
 def test_t5_a_worker_that_hangs(told: Told, jobs: Jobs, settings: Settings) -> None:
     """Its lock is held and its heartbeat old; that the watchdog ends it is shown by test_kills."""
-    lock = hold(lock_path(settings.home, "w"))
+    lock = acquire_lock(lock_path(settings.home, "w"))
     long_ago = time.time() - 300
     row = {"host": "h", "pid": 1, "state": "running", "heartbeat": long_ago, "started": long_ago}
     jobs.store.tables.Worker.insert(id="w", machine=MACHINE, lock=str(lock_path(settings.home, "w")), **row).execute()

@@ -1,1 +1,1 @@
-"""Logins, sessions, and what a request may reach."""
+"""Check logins and sessions, and limit what a request may reach."""

@@ -21,7 +21,7 @@ MOST_KEPT = 10_000
 
 
 class EndedSessions:
-    """One empty file for each in `folder`, named after the token's hash. None: only this process remembers."""
+    """Remember ended sessions, in empty files of `folder` named by the token's hash. None: in this process only."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
@@ -29,7 +29,7 @@ class EndedSessions:
         self._open: dict[str, set[asyncio.Event]] = {}
 
     def end(self, token: str) -> None:
-        """Call it in the event loop's thread, with a token that is valid: made-up ones would fill the folder."""
+        """End a session. Call it in the event loop's thread, with a valid token only: others would fill the folder."""
         name = _name(token)
         self._known.add(name)
         for event in self._open.get(name, ()):
@@ -49,7 +49,7 @@ class EndedSessions:
 
     @contextmanager
     def watched(self, token: str) -> Iterator[asyncio.Event]:
-        """The event is set when the session ends meanwhile."""
+        """Return an event that is set when the session ends meanwhile."""
         name, event = _name(token), asyncio.Event()
         self._open.setdefault(name, set()).add(event)
         try:
@@ -61,7 +61,7 @@ class EndedSessions:
 
 
 async def run_until(ended: asyncio.Event, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run the app; once `ended` is set it is told that its client is gone, and an answer that is a stream ends."""
+    """Run the app until `ended` is set: then it is told that its client has disconnected, and a stream ends."""
     begun = complete = False
 
     async def receiving() -> Message:

@@ -24,10 +24,21 @@ def given_logins(
     environ: MutableMapping[str, str] = os.environ,
     ask: Callable[[str], str] | None = None,
 ) -> dict[str, str]:
-    """User -> password: of `--auth`, then `--auth-file`, then FANSLYMOTION_AUTH (lines as in the file).
+    """Collect logins of `--auth`, then `--auth-file`, then FANSLYMOTION_AUTH (with lines as in the file).
 
-    The variable is taken out of `environ`, so that no worker gets it. ask: shows a question, returns the password.
-    Raise BadInput when one is no login, is there twice, cannot be read, or cannot be asked for.
+    The variable is removed from `environ`, so that no worker inherits it.
+
+    Args:
+        words: of `--auth`.
+        file: of `--auth-file`.
+        environ: the environment.
+        ask: shows a question and returns the password.
+
+    Returns:
+        Passwords by user.
+
+    Raises:
+        BadInput: a login is invalid, given twice, cannot be read, or cannot be asked for.
     """
     asked = [word if ":" in word else f"{word}:{(ask or _ask)(word)}" for word in words]
     given = [*asked, *_lines_of_file(file), *_lines(environ.pop(VARIABLE, ""))]
@@ -63,5 +74,5 @@ def _lines_of_file(file: Path | None) -> list[str]:
 
 
 def _lines(text: str) -> list[str]:
-    """Without empty ones and comments (#)."""
+    """Return the lines without empty ones and comments (#)."""
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]

@@ -1,4 +1,4 @@
-"""Who may use the page: passwords, signed sessions that outlive a restart, and a brake on guessing."""
+"""Check passwords, sign sessions that survive a restart, and slow down guessing."""
 
 import base64
 import hashlib
@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 KEY_BYTES = 32
 SESSION_SECONDS = 30 * 24 * 3600
 FREE_ATTEMPTS = 5
-"""Wrong passwords for one login that are looked at without a pause."""
+"""Wrong passwords for one login that are checked without a pause."""
 PAUSE_SECONDS = 10.0
-"""After those one more in so long: the longest that anybody has to wait."""
+"""After those, seconds until one more is checked; the longest wait."""
 STAND_INS = 1024
 """Names that are no login share so many counters, so that made-up names fill no memory."""
 
 
 def parse_logins(words: Sequence[str]) -> dict[str, str]:
-    """`user:password` words to a mapping. Raise BadInput, without the password, on one that is neither."""
+    """Parse `user:password` words. Raise BadInput, without the password, for an invalid one."""
     logins: dict[str, str] = {}
     for word in words:
         user, colon, password = word.partition(":")
@@ -44,7 +44,7 @@ def parse_logins(words: Sequence[str]) -> dict[str, str]:
 
 
 def make_login() -> dict[str, str]:
-    """The login of a page that others can reach and for which nobody chose one."""
+    """Make a login for a page that others can reach, if the user chose none."""
     return {"studio": secrets.token_urlsafe(9)}
 
 
@@ -65,11 +65,12 @@ class LoginThrottle:
         """By login and browser: each wrong attempt pays for PAUSE_SECONDS; FREE_ATTEMPTS of them on credit."""
 
     def wait(self, user: str, mark: str = "") -> float:
-        """Seconds until the next attempt is looked at; 0 = now. mark: of a browser that has logged in before."""
+        """Return the seconds until the next attempt is checked. mark: of a browser that has logged in before."""
         ahead = self._paid_until.get(self._key(user, mark), 0.0) - self._now()
         return max(0.0, ahead - (FREE_ATTEMPTS - 1) * PAUSE_SECONDS)
 
     def failed(self, user: str, mark: str = "") -> None:
+        """Count a wrong password."""
         key, now = self._key(user, mark), self._now()
         self._paid_until = {known: until for known, until in self._paid_until.items() if until > now}
         self._paid_until[key] = max(now, self._paid_until.get(key, now)) + PAUSE_SECONDS
@@ -79,10 +80,14 @@ class LoginThrottle:
 
 
 class Logins:
-    """The page's logins. Without any, everybody who reaches the page is the same person, named "".
+    """The page's logins. Without any, all visitors are the same person, named "".
 
-    key: signs the sessions; kept in the data folder, so that a restart logs nobody out. ended: those logged out.
-    The first login owns the machine: pausing the queue, restarting workers and downloading models are theirs.
+    The first login owns the machine: only it may pause the queue, restart workers and download models.
+
+    Args:
+        passwords: by user.
+        key: signs the sessions; kept in the data folder, so that sessions survive a restart.
+        ended: the sessions that were logged out.
     """
 
     def __init__(self, passwords: Mapping[str, str], key: bytes, ended: EndedSessions | None = None) -> None:
@@ -93,41 +98,44 @@ class Logins:
 
     @property
     def required(self) -> bool:
+        """Tell whether the page has logins."""
         return bool(self._passwords)
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Return the users."""
         return tuple(self._passwords)
 
     def owns_machine(self, user: str) -> bool:
+        """Tell whether a login owns the machine."""
         return not self._passwords or user == next(iter(self._passwords))
 
     def sees(self, user: str | None) -> Owner:
-        """Whose jobs a login is shown: its own; the machine's owner also what was made here without a login."""
+        """Return whose jobs a login sees: its own; the machine's owner also those made without a login."""
         if user is None or not self.required:
             return None
         return (user, "") if self.owns_machine(user) else user
 
     def check(self, user: str, password: str) -> bool:
-        """Takes equally long for an unknown login and a wrong password."""
+        """Check a password. Takes equally long for an unknown login and a wrong password."""
         known = self._passwords.get(user)
         expected = known if known is not None else secrets.token_urlsafe(16)
         same = hmac.compare_digest(expected.encode(), password.encode())
         return same and known is not None
 
     def open_session(self, user: str, now: float | None = None) -> str:
-        """A signed token for the cookie."""
+        """Return a signed token for the cookie."""
         ends = int((time.time() if now is None else now) + SESSION_SECONDS)
         body = base64.urlsafe_b64encode(json.dumps([user, ends, secrets.token_hex(8)]).encode()).decode()
         return f"{body}.{self._sign(user, body)}"
 
     def mark(self, user: str) -> str:
-        """What a browser keeps, also after logging out, to show that this login's password was right in it once."""
+        """Return a mark for the browser's cookie, which shows later that this login's password was right in it."""
         body = secrets.token_hex(8)
         return f"{body}.{self._sign(user, f'mark {body}')}"
 
     def known_mark(self, user: str, mark: str) -> str:
-        """The mark when it is this login's, "" otherwise: made-up ones make nobody known."""
+        """Return the mark if it is this login's, else ""."""
         body, _, signature = mark.partition(".")
         if user not in self._passwords:
             return ""
@@ -135,7 +143,7 @@ class Logins:
         return body if same else ""
 
     def session_user(self, token: str, now: float | None = None) -> str | None:
-        """The login of a token; None when it is forged, too old, logged out, or its password was changed."""
+        """Return the login of a token; None if it is forged, too old, logged out, or its password was changed."""
         body, _, signature = token.partition(".")
         try:
             user, ends, _ = json.loads(base64.urlsafe_b64decode(body.encode()))
@@ -148,12 +156,12 @@ class Logins:
         return user if ends > (time.time() if now is None else now) and token not in self.ended else None
 
     def end_session(self, token: str) -> None:
-        """The token opens nothing any more; streams that it has opened end."""
+        """End a session: its token becomes invalid, and its open streams end."""
         if self.session_user(token) is not None:
             self.ended.end(token)
 
     def _sign(self, user: str, body: str) -> str:
-        """The password is part of the key: changing it ends that login's sessions."""
+        """Sign a token. The password is part of the key: changing it ends that login's sessions."""
         key = self._key + hashlib.sha256(self._passwords[user].encode()).digest()
         return hmac.new(key, body.encode(), hashlib.sha256).hexdigest()
 

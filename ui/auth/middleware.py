@@ -78,7 +78,7 @@ MALFORMED = msg("This request is malformed.")
 
 
 class Guard:
-    """ASGI middleware. host: the address the server was bound to."""
+    """ASGI middleware that guards every route. host: the address that the server is bound to."""
 
     def __init__(self, app: ASGIApp, logins: Logins, host: str) -> None:
         self._app = app
@@ -86,6 +86,7 @@ class Guard:
         self._hosts = LOCAL_NAMES | {host.strip("[]").lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request: refuse it, or pass it to the app with the security headers."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -103,7 +104,7 @@ class Guard:
                 await run_until(ended, app, scope, receive, answer)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Why a request goes no further; otherwise the login is noted in the scope."""
+        """Return the answer to a refused request, or None after noting the login in the scope."""
         headers, path = Headers(scope=scope), scope["path"]
         if not self._logins.required and _hostname(headers.get("host", "")) not in self._hosts:
             # A web page elsewhere can point its own name at 127.0.0.1 (DNS rebinding); its name gives it away.
@@ -132,7 +133,7 @@ class Guard:
         return None
 
     def try_password(self, scope: Scope, user: str, password: str, cookies: Mapping[str, str]) -> Response | None:
-        """None when it is right; otherwise the answer, which says how long to wait after too many wrong ones."""
+        """Check a password. Return None if it is right, else the answer, with the pause after too many wrong ones."""
         logins = self._logins
         mark = logins.known_mark(user, cookies.get(MARK, ""))
         if wait := math.ceil(logins.brake.wait(user, mark)):
@@ -145,9 +146,9 @@ class Guard:
 
 
 class _Measured:
-    """The app behind a limit on a body's bytes, whatever its headers say of them.
+    """Limit the bytes of a body, whatever the headers claim.
 
-    Whoever is refused in the middle of a body loses the connection: the server would go on reading it otherwise.
+    The connection is closed if a body is refused before its end: the server would go on reading it otherwise.
     """
 
     def __init__(self, app: ASGIApp, limit: float) -> None:
@@ -195,12 +196,12 @@ class _Measured:
 
 
 def is_https(headers: Mapping[str, str], scheme: str) -> bool:
-    """Whether the browser talks HTTPS, perhaps to a proxy in front. Who forges the header fools only oneself."""
+    """Tell whether the browser uses HTTPS, perhaps to a proxy in front. A forged header affects only its sender."""
     return "https" in (scheme, headers.get("x-forwarded-proto"))
 
 
 def _basic(header: str) -> tuple[str, str] | None:
-    """Login and password of HTTP Basic, for scripts: `curl -u user:password …`."""
+    """Return login and password of HTTP Basic, for scripts: `curl -u user:password …`."""
     kind, _, value = header.partition(" ")
     if kind.lower() != "basic":
         return None
@@ -216,7 +217,7 @@ def _among(path: str, routes: Collection[str]) -> bool:
 
 
 def _is_well_formed(headers: Headers, path: str) -> bool:
-    """Gradio builds addresses from these headers, and looks for files with names that no file system takes."""
+    """Check headers from which Gradio builds addresses, and names that no file system accepts."""
     hosts = (headers.get("host", ""), *headers.get("x-forwarded-host", "").split(","))
     names = path.encode("utf-8", "surrogateescape").split(b"/")
     return all(HOST.fullmatch(host.strip()) for host in hosts) and all(len(name) <= LONGEST_NAME for name in names)

@@ -40,11 +40,15 @@ class _Body(BaseModel):
 
 
 class Call(_Body):
+    """Body of a call of an endpoint."""
+
     data: Values
     session_hash: Session | None = None
 
 
 class Join(_Body):
+    """Body of a request to join the queue."""
+
     data: Values
     fn_index: int
     session_hash: Session
@@ -52,12 +56,16 @@ class Join(_Body):
 
 
 class Cancel(_Body):
+    """Body of a request to cancel a call."""
+
     event_id: Event
     fn_index: int
     session_hash: Session
 
 
 class Reset(_Body):
+    """Body of a request to reset an iterator."""
+
     event_id: Event
 
 
@@ -72,6 +80,7 @@ class GradioDoor:
         self._numbers = {number for number, _, _ in endpoints.values()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request to Gradio's routes, and pass it on."""
         path = scope.get("path", "")
         if scope["type"] != "http" or not path.startswith(PREFIX):
             await self._app(scope, receive, send)

@@ -1,1 +1,1 @@
-"""The server's connections and log, and a trial start for the doctor."""
+"""Limit the server's connections and log lines, and start the page on trial for the doctor."""

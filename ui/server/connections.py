@@ -31,33 +31,43 @@ class Limits:
 
 @dataclass
 class Progress:
-    """Of the head or body that is coming in. heard: when its last byte came; begun: its first. received: bytes."""
+    """Progress of a request's head or body.
+
+    Attributes:
+        heard: when its last byte came, in the event loop's seconds.
+        begun: when its first byte came.
+        received: bytes so far.
+    """
 
     heard: float
     begun: float
     received: int = 0
 
     def begin(self, now: float) -> None:
+        """Start with a new head or body."""
         self.begun, self.received = now, 0
 
     def take(self, size: int, now: float) -> None:
+        """Count received bytes."""
         self.heard = now
         self.received += size
 
     def stand_still(self, now: float, limits: Limits) -> None:
-        """The server takes nothing: from now on a body has the time that it has earned so far."""
+        """Note that the server reads nothing now. A body keeps only the time that it has earned so far."""
         self.heard, self.begun = now, now - self.received / limits.slowest
 
     def head_late(self, now: float, limits: Limits) -> bool:
+        """Tell whether the head takes too long."""
         return now - self.begun > limits.head
 
     def body_late(self, now: float, limits: Limits) -> bool:
+        """Tell whether the body takes too long."""
         earned = limits.silence + self.received / limits.slowest
         return now - self.heard > limits.silence or now - self.begun > earned
 
 
 class LimitedProtocol(H11Protocol):
-    """uvicorn's protocol with limits; `sweep` and `make_room` close what exceeds them."""
+    """uvicorn's protocol with limits. `sweep` and `make_room` close connections that exceed them."""
 
     limits = Limits()
 
@@ -69,14 +79,16 @@ class LimitedProtocol(H11Protocol):
 
     @property
     def waiting(self) -> bool:
-        """Whether a request, or the rest of one, is to come. False while the server itself holds a body up."""
+        """Tell whether the server waits for a request or the rest of one. False while it reads nothing."""
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.flow.read_paused
 
     def connection_made(self, transport: Any) -> None:
+        """Start measuring a new connection."""
         super().connection_made(transport)
         make_room(self, self.connections)
 
     def data_received(self, data: bytes) -> None:
+        """Measure received bytes."""
         before, now = self.conn.their_state, self.loop.time()
         if self._resting:
             self._resting = False
@@ -87,11 +99,13 @@ class LimitedProtocol(H11Protocol):
             self.progress.begin(now)
 
     def on_response_complete(self) -> None:
+        """Start measuring the next request."""
         super().on_response_complete()
         self.progress.begin(self.loop.time())
         self._resting = self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
 
     def late(self, now: float) -> bool:
+        """Tell whether the connection exceeds a limit. now: the event loop's time."""
         if self.flow.read_paused:
             self.progress.stand_still(now, self.limits)
         if not self.waiting or self._resting:
@@ -102,20 +116,21 @@ class LimitedProtocol(H11Protocol):
 
 
 def with_limits(limits: Limits) -> type[LimitedProtocol]:
+    """Return the protocol with these limits."""
     return type("LimitedProtocol", (LimitedProtocol,), {"limits": limits})
 
 
 def sweep(connections: Iterable[Any], now: float) -> None:
-    """Close the late ones. Call it about every second. now: the event loop's time."""
+    """Close late connections. Call it about every second. now: the event loop's time."""
     for connection in [one for one in connections if one.late(now)]:
         connection.transport.abort()
 
 
 def make_room(new: LimitedProtocol, connections: Collection[Any]) -> None:
-    """Close the connection that has been silent for longest where too many wait for a request, or there are too many.
+    """Close the connection that was silent for longest, if too many wait for a request or are open.
 
-    A request that is sent as browsers and scripts do is in within a moment: it is hardly ever the longest silent one.
-    Waiting ones have half of all places, those of one address a quarter: behind a share link's tunnel, all have one.
+    Browsers and scripts send a request within a moment, so theirs is rarely the longest silent one. Waiting connections
+    get half of all places, those of one address a quarter. Behind a share link's tunnel all have the same address.
     """
     places = most_open()
     there = [one for one in connections if not one.transport.is_closing()]
@@ -132,7 +147,7 @@ def _longest_silent(connections: Iterable[Any]) -> Any:
 
 
 def most_open() -> int:
-    """How many connections the process has file handles for."""
+    """Return how many connections the process has file handles for."""
     return max(8, _handles() - RESERVED_HANDLES)
 
 
@@ -146,7 +161,7 @@ def _handles() -> int:
 
 
 def raise_handle_limit() -> None:
-    """As many file handles as the system lets this process have; often 1024 are given, and many more allowed."""
+    """Raise the limit of file handles as far as the system allows. Often 1024 are given by default."""
     if sys.platform == "win32":
         return
     import resource

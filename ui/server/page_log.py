@@ -1,4 +1,4 @@
-"""The log lines of the page's own process: of a bounded length and number, whatever a request holds."""
+"""Bound the length and number of the page's log lines, whatever a request contains."""
 
 import logging
 import time
@@ -18,17 +18,19 @@ HUNG_UP = (64, 10057)
 
 
 class BoundedFormatter(logging.Formatter):
-    """`WARNING: text`. Line breaks and control characters of a message are written as `\\n`, `\\x1b`: one line each."""
+    r"""Format records as `WARNING: text`. Control characters are written as `\n`, `\x1b`: one line each."""
 
     def __init__(self) -> None:
         super().__init__("%(levelname)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        """Format a record as one line of a bounded length."""
         text = super().formatMessage(record).strip()
         shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:MOST_CHARACTERS])
         return shown if len(text) <= MOST_CHARACTERS else f"{shown} … ({len(text)} characters)"
 
     def formatException(self, ei: Any) -> str:
+        """Format a traceback of a bounded length, keeping its end."""
         text = super().formatException(ei)
         return text if len(text) <= MOST_DETAILS else f"…\n{text[-MOST_DETAILS:]}"
 
@@ -41,6 +43,7 @@ class LostClients(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to log a record."""
         if record.name != "asyncio" or not record.exc_info:
             return True
         error = record.exc_info[1]
@@ -48,7 +51,7 @@ class LostClients(logging.Filter):
 
 
 class Seldom(logging.Filter):
-    """Lets a message through `MOST_REPEATS` times in `REPEAT_SECONDS`: a stranger's requests must not fill a disk."""
+    """Pass a message `MOST_REPEATS` times in `REPEAT_SECONDS`: requests must not fill a disk with log lines."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -57,7 +60,7 @@ class Seldom(logging.Filter):
         self._counts: dict[tuple[str, int], int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Messages are told apart by the place in the code that they come from."""
+        """Tell whether to log a record. Messages are identified by their place in the code."""
         if self._now() - self._since > REPEAT_SECONDS:
             self._since, self._counts = self._now(), {}
         place = (record.pathname, record.lineno)

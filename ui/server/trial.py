@@ -12,6 +12,7 @@ from ..serve import LOCALHOST, build
 
 
 def main() -> int:
+    """Build the page. Return the exit code."""
     try:
         build(Settings.from_env(), Logins({}, b"trial"), LOCALHOST)
     except FanslymotionError as e:

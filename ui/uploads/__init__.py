@@ -1,1 +1,1 @@
-"""Photos and files that a browser or a script sends."""
+"""Keep photos and files that browsers and scripts send."""

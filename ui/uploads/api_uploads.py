@@ -41,13 +41,13 @@ NOT_AN_UPLOAD = msg("no file was sent; send it as multipart/form-data in the fie
 
 
 class ApiUploads:
-    """`home/api-uploads/<login, hashed>/<identifier>`: the bytes as they came; nothing looks at them here."""
+    """Files in `home/api-uploads/<login, hashed>/<identifier>`. Their content is not checked here."""
 
     def __init__(self, settings: Settings) -> None:
         self._folder = settings.home / "api-uploads"
 
     def add(self, source: BinaryIO, owner: str) -> str:
-        """Copy the file and return its identifier (32 hexadecimal digits). Raise StoreError when there is no room."""
+        """Copy a file. Return its identifier (32 hexadecimal digits). Raise StoreError if there is no space."""
         upload_id, folder = secrets.token_hex(16), self._of(owner)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class ApiUploads:
         return upload_id
 
     def find(self, upload_id: str, owner: str) -> Path:
-        """Raise BadInput, with the same sentence in all cases, for anything but an identifier of this login."""
+        """Return a file's path. Raise BadInput, always with the same sentence, unless the login owns the identifier."""
         if ID.fullmatch(upload_id):
             path = self._of(owner) / upload_id
             with suppress(OSError):
@@ -71,11 +71,11 @@ class ApiUploads:
         raise BadInput(NOT_UPLOADED)
 
     def _of(self, owner: str) -> Path:
-        """A login may hold any letters, a folder's name may not."""
+        """Return a login's folder, named by a hash because a login may hold any characters."""
         return self._folder / hashlib.sha256(owner.encode()).hexdigest()[:32]
 
     def _clean(self, folder: Path) -> None:
-        """Remove what is older than a day, and this login's oldest beyond the limit."""
+        """Remove files older than a day, and this login's oldest beyond the limit."""
         dated: list[tuple[float, Path]] = []
         for path in self._folder.glob("*/*"):
             with suppress(OSError):  # another request has removed it
@@ -89,7 +89,7 @@ class ApiUploads:
 
 @router.post("/gradio_api/upload")
 async def upload(request: Request) -> list[str]:
-    """In the place of Gradio's own route, with its form (`files`) and answer (one string a file, for `path`)."""
+    """Replace Gradio's own upload route, with its form (`files`) and answer (one string a file, for `path`)."""
     uploads: ApiUploads = request.app.state.studio.api_uploads
 
     async def keep(file: UploadFile) -> str:

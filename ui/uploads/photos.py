@@ -60,15 +60,17 @@ class Photo:
 
     @property
     def path(self) -> Path:
+        """Return the path of the normalised photo."""
         return self.folder / "photo.png"
 
     @property
     def view(self) -> Path:
+        """Return the path of the small JPEG for the page."""
         return self.folder / "view.jpg"
 
 
 class Photos:
-    """The uploads of all logins. However many come at once, two are decoded at a time: an ordinary and a large one."""
+    """The uploads of all logins. At most two are decoded at a time: an ordinary and a large one."""
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._folder = settings.home / "uploads"
@@ -79,7 +81,16 @@ class Photos:
         self._lanes = [(Turns(), Decoder(limit)) for limit in DECODING_BYTES]
 
     async def add(self, source: Path, name: str, owner: str) -> Photo:
-        """Keep the photo of a file that this login may read. Raise BadInput when it is none; nothing is kept then."""
+        """Keep an uploaded photo.
+
+        Args:
+            source: the uploaded file.
+            name: of the photo, for people.
+            owner: the login.
+
+        Raises:
+            BadInput: the file is no photo. Nothing is kept.
+        """
         photo_id = secrets.token_hex(16)
         photo = Photo(photo_id, name, owner, 0, 0, self._folder / photo_id)
         try:
@@ -100,7 +111,7 @@ class Photos:
 
     @contextmanager
     def arrival(self, name: str = "photo") -> Iterator[Path]:
-        """Where a file is put while it comes in; on the disk, because many of them fill the memory, and so may /tmp."""
+        """Return a path for a file during its upload: on the disk, as many files would fill the memory (or /tmp)."""
         try:
             make_folder(self._folder)
             with tempfile.TemporaryDirectory(
@@ -113,9 +124,11 @@ class Photos:
             ) from e
 
     def remove(self, photo: Photo) -> None:
+        """Delete a photo."""
         shutil.rmtree(photo.folder, ignore_errors=True)
 
     def close(self) -> None:
+        """End the decoding processes."""
         for _, decoder in self._lanes:
             decoder.close()
 
@@ -126,7 +139,7 @@ class Photos:
         return await _decode_in_turn(*large, source, photo)
 
     def get(self, photo_id: str, owner: str) -> Photo:
-        """Raise NotFound for anything but an id of this login that is still kept."""
+        """Return a photo. Raise NotFound unless the id is this login's and is still kept."""
         photo = self._read(photo_id) if ID.fullmatch(photo_id) else None
         if photo is None or photo.owner != owner:
             raise NotFound(PHOTO_AWAY)
@@ -154,7 +167,7 @@ class Photos:
             return []
 
     def _clean(self, owner: str) -> None:
-        """Remove what was seen a day ago, and this login's oldest beyond the limit."""
+        """Remove photos first seen a day ago, and this login's oldest beyond the limit."""
         with self._lock:
             now = self._now()
             self._seen = {name: self._seen.get(name, now) for name in self._names()}
@@ -164,7 +177,7 @@ class Photos:
             shutil.rmtree(self._folder / name, ignore_errors=True)
 
     def _describe(self, photo: Photo) -> Photo:
-        """Number the photo after all others, and write down what it is."""
+        """Number the photo after all others, and store its description."""
         with self._lock:
             photo = replace(photo, number=1 + max((one.number for one in self._kept()), default=0))
             about = {
@@ -187,7 +200,7 @@ _posters = Lock()
 
 
 def make_poster(photo: Path) -> Path:
-    """A small JPEG beside a job's photo, made once; it goes with the job's folder."""
+    """Make a small JPEG beside a job's photo, once. It is deleted with the job's folder."""
     poster = photo.with_name("poster.jpg")
     if photo.is_symlink() or photo.parent.is_symlink():
         raise NotFound(msg("there is no picture of this job"))
@@ -201,6 +214,6 @@ def make_poster(photo: Path) -> Path:
 
 
 def clean_name(name: str) -> str:
-    """A photo's own name, for people: no folders, no control characters, of a bearable length."""
+    """Clean a photo's name for people: no folders, no control characters, a bounded length."""
     last = re.split(r"[\\/]", name)[-1]
     return "".join(c for c in last if c.isprintable())[:NAME_LENGTH].strip() or "photo"

@@ -1,4 +1,4 @@
-"""Turns at something that only one may use at a time, shared out fairly between logins."""
+"""Share something that only one task may use at a time fairly between logins."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -9,9 +9,9 @@ from threading import Lock
 
 
 class Turns:
-    """One turn at a time. Owners take turns, so that who brings one thing does not wait for another's hundred.
+    """Grant one turn at a time. Owners alternate, so that one photo does not wait for another owner's hundred.
 
-    Waiting holds no thread. Works across event loops.
+    Waiting needs no thread. Works across event loops.
     """
 
     def __init__(self) -> None:
@@ -22,6 +22,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, owner: str) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it during the block."""
         ticket = self._ask(owner)
         try:
             await asyncio.wrap_future(ticket)

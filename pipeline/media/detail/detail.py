@@ -81,7 +81,7 @@ class PhotoDetail:
         return sample(self._fine, cv2.add(places, grid(width, height, 2), dst=places))
 
     def _added(self, frame: np.ndarray, moved: np.ndarray, seen: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """frame + share * (moved - seen), each enlarged: what the photo loses by being drawn is added to the frame."""
+        """Frame + share * (moved - seen), each enlarged: what the photo loses by being drawn is added to the frame."""
         rest = cv2.subtract(frame, cv2.multiply(seen, cv2.merge([share] * 3)), dtype=cv2.CV_32F)
         rest = cv2.resize(rest, self.size, interpolation=cv2.INTER_LANCZOS4)
         large = cv2.resize(share, self.size, interpolation=cv2.INTER_LINEAR)

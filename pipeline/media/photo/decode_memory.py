@@ -1,4 +1,4 @@
-"""How much memory it takes to decode a photo, known from its header: what a few kilobytes may claim is bounded."""
+"""Compute from a photo's header how much memory its decoding needs, so that small files cannot claim gigabytes."""
 
 from PIL import Image
 
@@ -27,11 +27,11 @@ ORIENTATION = 0x0112
 
 
 class NeedsMemory(PhotoError):
-    """The photo would take more memory than the caller grants."""
+    """Decoding the photo needs more memory than allowed."""
 
 
 def check_memory(image: Image.Image, name: str, limit: int | None) -> None:
-    """Raise NeedsMemory when decoding takes more than `limit` bytes. None: no limit, as on one's own command line."""
+    """Raise NeedsMemory if decoding needs more than `limit` bytes. None: no limit, as on the command line."""
     if limit is None:
         return
     needed = decoding_bytes(image)
@@ -51,7 +51,7 @@ def check_memory(image: Image.Image, name: str, limit: int | None) -> None:
 
 
 def decoding_bytes(image: Image.Image) -> int:
-    """The most memory that a process has while it decodes the opened, not yet loaded image. Bytes."""
+    """Return the peak memory in bytes of a process that decodes the opened, not yet loaded image."""
     pixels = image.width * image.height
     if image.format in ("JPEG", "MPO"):
         # Decoded at 1/2, 1/4 or 1/8, so never at many more pixels than are kept; but libjpeg holds all coefficients

@@ -36,7 +36,7 @@ IDLE_SECONDS = 60.0
 
 
 class Decoded(NamedTuple):
-    """width, height: of the normalised photo, in pixels. notes: sentences about what the file lacks."""
+    """A decoded photo. width, height: in pixels, normalised. notes: about what the file lacks."""
 
     width: int
     height: int
@@ -76,7 +76,7 @@ class Decoder:
         return _understood(answer, watch, name)
 
     def close(self) -> None:
-        """End the process, once it has finished its photo."""
+        """End the process after its current photo."""
         with self._lock:
             self._end()
 
@@ -112,7 +112,7 @@ class Decoder:
 
 
 class _Watch:
-    """Looks at the process's memory and time, and ends it when either goes beyond its limit."""
+    """Watch the process's memory and time, and end it when one exceeds its limit."""
 
     def __init__(self, pid: int, limit: int, kill: Callable[[], None]) -> None:
         self.bytes = 0
@@ -143,7 +143,7 @@ class _Watch:
 
 
 def _ask(process: "subprocess.Popen[str]", order: dict[str, Any]) -> dict[str, Any] | None:
-    """None: the process ended before it answered."""
+    """Send an order. Return None if the process ended before it answered."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -185,7 +185,7 @@ def _understood(answer: dict[str, Any] | None, watch: _Watch, name: str) -> Deco
 
 
 def decode(order: dict[str, Any]) -> dict[str, Any]:
-    """In the process: what is to be answered."""
+    """Decode a photo in the process, and return the answer."""
     try:
         image, notes = read_photo(Path(order["source"]), order["name"], memory=order["limit"])
         save_photo(image, Path(order["photo"]))
@@ -204,7 +204,7 @@ def decode(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer orders, a line of JSON each, until the page ends."""
+    """Answer orders, one line of JSON each, until the page ends."""
     for line in sys.stdin:
         print(json.dumps(decode(json.loads(line))), flush=True)
 

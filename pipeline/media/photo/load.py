@@ -41,7 +41,7 @@ MAX_ASPECT = 8.0
 
 
 class Photo(NamedTuple):
-    """image: RGB, upright, sRGB, without metadata. notes: sentences about what the file lacks."""
+    """A normalised photo. image: RGB, upright, sRGB, without metadata. notes: about what the file lacks."""
 
     image: Image.Image
     notes: tuple[Message, ...] = ()
@@ -52,16 +52,23 @@ _one_at_a_time = Lock()
 
 
 def load_photo(source: Path | bytes, name: str = "") -> Image.Image:
-    """As `read_photo`, without its notes."""
+    """Read a photo as `read_photo` does, without its notes."""
     return read_photo(source, name).image
 
 
 def read_photo(source: Path | bytes, name: str = "", memory: int | None = None) -> Photo:
-    """Return the photo as RGB: upright, sRGB, transparency over white, the first frame of an animation.
+    """Read a photo as RGB: upright, sRGB, transparency over white, the first frame of an animation, no metadata.
 
-    source: a file or its bytes. name: what the person calls it, for the messages; a path has its own.
-    memory: bytes that this process may have while it decodes; NeedsMemory (a PhotoError) for a photo that takes more.
-    At least 64 pixels on each side, at most 1536 × 4096; without metadata. Raise PhotoError with one sentence.
+    Args:
+        source: a file or its bytes.
+        name: for messages; by default the file's name.
+        memory: bytes that this process may use to decode it; None for no limit.
+
+    Returns:
+        A photo of at least 64 pixels on each side and at most 1536 × 4096.
+
+    Raises:
+        PhotoError: the file cannot be used. NeedsMemory if decoding would exceed `memory`.
     """
     name = name or (source.name if isinstance(source, Path) else "the photo")
     data = source if isinstance(source, bytes) else _read(source, name)
@@ -135,7 +142,7 @@ def _photo(image: Image.Image, file: PhotoFile, name: str, memory: int | None) -
 
 
 def save_photo(image: Image.Image, path: Path) -> None:
-    """Write a PNG without metadata, in one move. Raise StoreError when the folder cannot be written."""
+    """Write a PNG without metadata, atomically. Raise StoreError if the folder is not writable."""
     part = part_path(path)
     try:
         bare(image).save(part, format="PNG", compress_level=1)
@@ -154,7 +161,7 @@ def save_photo(image: Image.Image, path: Path) -> None:
 
 
 def jpeg_view(image: Image.Image, side: int) -> bytes:
-    """A small JPEG of a photo, for pages. side: pixels of its longer side, at most."""
+    """Return a small JPEG of a photo, for pages. side: pixels of its longer side, at most."""
     view = image.copy()
     view.thumbnail((side, side), Image.Resampling.LANCZOS)
     written = io.BytesIO()
@@ -246,7 +253,7 @@ def _damaged(name: str) -> Message:
 
 
 def _not_a_photo(data: bytes, name: str) -> Message:
-    """The sentence for bytes that no decoder took; it names what they are where that is easy to see."""
+    """Make the message for undecodable bytes; it names the file type if its signature is known."""
     head = data[:1024].lstrip().lower()
     for signature, what in SIGNATURES.items():
         if data.startswith(signature):

@@ -1,4 +1,4 @@
-"""Decode an opened photo and bring it to RGB: 8 bits, sRGB, upright, on white, of a bounded size."""
+"""Decode an opened photo into RGB: 8 bits, sRGB, upright, on white, of a bounded size."""
 
 import io
 import logging
@@ -39,10 +39,18 @@ TURNS = {
 
 
 def normalise(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Image, tuple[Message, ...]]:
-    """Decode and convert. Reduced as early as the mode allows, so that a large photo costs little memory.
+    """Decode and convert a photo. It is reduced as early as its mode allows, to save memory.
 
-    image: opened, not yet decoded. file: what is known of its bytes.
-    Returns the picture, without any metadata, and notes for the person. Raise PhotoError, or any error of a decoder.
+    Args:
+        image: opened, not yet decoded.
+        file: what is known of its bytes.
+        name: for messages.
+
+    Returns:
+        The picture without metadata, and notes for the user.
+
+    Raises:
+        PhotoError: the photo cannot be used. Decoders may raise any other error.
     """
     image.draft(None, _bounded(image.size))  # JPEG only: decode at 1/2, 1/4 or 1/8
     profile = file.profile or image.info.get("icc_profile")
@@ -72,14 +80,14 @@ def normalise(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Ima
 
 
 def bare(image: Image.Image) -> Image.Image:
-    """The pixels alone: a new image has no EXIF, XMP, comments or profile to carry along."""
+    """Return the pixels in a new image, without EXIF, XMP, comments and profile."""
     new = Image.new("RGB", image.size)
     new.paste(image)
     return new
 
 
 def scaled_grey(values: np.ndarray, white: float, inverted: bool = False) -> Image.Image:
-    """Grey of more than 8 bits as mode L. Pillow's own conversion clips at 255, which turns such photos white."""
+    """Convert grey of more than 8 bits to mode L. Pillow itself clips at 255, which makes such photos white."""
     grey = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=white, neginf=0.0) * (255.0 / white)
     grey = np.clip(255 - grey if inverted else grey, 0, 255)
     return Image.fromarray((grey + 0.5).astype(np.uint8))
@@ -94,7 +102,7 @@ def _bounded(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _without_end(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Image, tuple[Message, ...]]:
-    """Cut off the rows that a cut JPEG lacks. Raise OSError when they are too many."""
+    """Cut off the rows that a truncated JPEG lacks. Raise OSError if they are too many."""
     missing = missing_share(image, file.data)
     if missing > MOST_MISSING:
         raise OSError(f"{missing:.0%} of the rows are missing")
@@ -138,7 +146,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _exif(image: Image.Image) -> Any:
-    """EXIF tags; none when they are broken: the photo is taken as it lies."""
+    """Return the EXIF tags; none if they are broken."""
     try:
         return image.getexif()
     except Exception as e:  # EXIF is free-form bytes: struct.error, KeyError, SyntaxError, TypeError, …

@@ -1,4 +1,4 @@
-"""What a photo's file says beside its pixels: colours, raw data, a missing end; and its bytes for the decoder."""
+"""Describe a photo's file beside its pixels: colours, raw data, a missing end, and its bytes for the decoder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

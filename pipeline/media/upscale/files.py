@@ -22,6 +22,7 @@ class UpscalerFile:
 
     @property
     def name(self) -> str:
+        """Return the preset's name."""
         return self.preset.name
 
 

@@ -46,6 +46,7 @@ class Network:
 
     @property
     def parameters(self) -> int:
+        """Return the number of parameters."""
         f, g = self.features, self.growth
         if self.kind == "compact":
             last = 3 * self.scale**2

@@ -63,6 +63,7 @@ class DenseBlock(nn.Module):
         self.conv5 = _conv(features + 4 * growth, features)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the block. x: (batch, features, height, width), as the result."""
         seen = x
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
             seen = torch.cat((seen, _leaky(conv(seen))), 1)
@@ -77,6 +78,7 @@ class RRDB(nn.Module):
         self.rdb1, self.rdb2, self.rdb3 = (DenseBlock(features, growth) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the block. x: (batch, features, height, width), as the result."""
         return x + RESIDUAL * self.rdb3(self.rdb2(self.rdb1(x)))
 
 
@@ -105,6 +107,7 @@ class RRDBNet(nn.Module):
 
 
 def build(network: Network) -> nn.Module:
+    """Build the network without weights."""
     return (CompactNet if network.kind == "compact" else RRDBNet)(network)
 
 

@@ -1,1 +1,1 @@
-"""Save what can be read of a damaged database."""
+"""Recover the readable rows of a damaged database."""

@@ -1,8 +1,8 @@
-"""Rows out of a damaged SQLite file: every leaf page of every table is read by itself, whatever else is broken.
+"""Read rows of a damaged SQLite file, page by page, without its index pages.
 
-SQLite's own reading begins at the file's header and follows pointers from page to page; one bad page on the way hides
-all behind it. This looks at each page alone, as `.recover` of SQLite's shell does, which Python's module does not
-have. Rows of replaced versions may come up, too: who asks takes the newest of each.
+SQLite itself begins at the file's header and follows pointers from page to page. One bad page hides all pages behind
+it. This module reads each leaf page alone, as `.recover` of SQLite's shell does, which Python's module lacks.
+Replaced versions of a row may appear too: the caller keeps the newest of each.
 
 Source: https://www.sqlite.org/fileformat2.html, sections 1.3 (header), 1.6 (pages), 2.1 (records) and 4 (WAL).
 """
@@ -21,21 +21,23 @@ LEAF = 0x0D
 PAGE_SIZES = tuple(1 << n for n in range(9, 17))
 USUAL_PAGE = 4096
 MOST_BYTES = 16 << 20
-"""A row that claims to be longer is none of ours."""
+"""Maximum length of a row. Longer ones are not written by this program."""
 
 INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 """Serial type -> bytes of a big-endian number."""
 
 
 class _Bad(Exception):
-    """These bytes are no row."""
+    """The bytes are not a valid row."""
 
 
 def rows(database: Path, wal: Path) -> Iterator[Row]:
     """Yield every row that can be read from the file and from its WAL's committed frames, the oldest version first.
 
-    Rows of all tables come mixed; tell them apart by their values. A file that is missing or empty yields nothing.
-    Raise OSError when one cannot be read.
+    Rows of all tables are mixed; tell them apart by their values. A file that is missing or empty yields nothing.
+
+    Raises:
+        OSError: a file cannot be read.
     """
     main, log = _read(database), _read(wal)
     size = _page_size(main, log)
@@ -65,10 +67,11 @@ def _page_size(main: bytes, log: bytes) -> int:
 
 
 def _frames(log: bytes, size: int) -> list[tuple[int, bytes]]:
-    """(page number, page) up to the last commit. Frames of an earlier use of the log have other salts."""
+    """Return (page number, page) up to the last commit. Frames of an earlier use of the log have other salts."""
     if len(log) < 32 or int.from_bytes(log[:4], "big") not in WAL_MAGICS:
         return []
-    found, committed = [], 0
+    found: list[tuple[int, bytes]] = []
+    committed = 0
     for start in range(32, len(log) - size - 23, size + 24):
         number, commit, *_ = struct.unpack(">II", log[start : start + 8])
         if log[start + 8 : start + 16] != log[16:24]:
@@ -79,7 +82,7 @@ def _frames(log: bytes, size: int) -> list[tuple[int, bytes]]:
 
 
 def _leaf(page: bytes, start: int, pages: dict[int, bytes], usable: int) -> Iterator[Row]:
-    """start: where its header begins."""
+    """Yield the rows of a leaf page of a table. start: offset of the page's header."""
     if len(page) < start + 8 or page[start] != LEAF:
         return
     cells = int.from_bytes(page[start + 3 : start + 5], "big")
@@ -110,7 +113,7 @@ def _cell(pages: dict[int, bytes], page: bytes, start: int, usable: int) -> Row:
 
 def _overflow(pages: dict[int, bytes], number: int, length: int, usable: int) -> bytes:
     found = bytearray()
-    while len(found) < length:  # each turn adds a page's content, so that a ring of pages ends, too
+    while len(found) < length:  # each turn adds a page's content, so a cycle of pages ends too
         page = pages.get(number, b"")
         if len(page) < usable:
             raise _Bad
@@ -155,7 +158,7 @@ def _value(payload: bytes, start: int, kind: int) -> tuple[Value, int]:
 
 
 def _varint(data: bytes, start: int) -> tuple[int, int]:
-    """A number of one to nine bytes, as two's complement, and where it ends. Raise IndexError beyond the data."""
+    """Read a number of one to nine bytes in two's complement. Return it and its end. Raise IndexError after the end."""
     value = 0
     for count in range(9):
         byte = data[start + count]

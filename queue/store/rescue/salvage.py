@@ -1,4 +1,7 @@
-"""A new job list from what can be read of a damaged one, and of the jobs' folders."""
+"""Build a new job list from the readable rows of a damaged one and from the jobs' folders."""
+
+# peewee is only partly typed: what its methods take and return is unknown to the type checker.
+# pyright: reportUnknownMemberType=false
 
 import json
 from collections.abc import Mapping
@@ -19,10 +22,10 @@ from ..tables import Tables
 from . import pages
 
 FEWEST_COLUMNS = 12
-"""Of a job's row, whatever version wrote it; the tables for events and workers are told apart by their values."""
+"""Minimum number of columns of a job's row in any version. Rows of other tables are recognised by their values."""
 KINDS = frozenset(("log", "status", "watch", "fault"))
 IDS_LEFT_OUT = 100_000
-"""Ids of events begin so far above the last one that was found, for followers name the last one they have seen."""
+"""New events get ids so far above the last one found, because followers continue after the last id they have seen."""
 STATE_UNKNOWN = msg(
     "the job list was damaged, and how this job stood is not known; retry the job if it is still wanted"
 ).coded(codes.STATE_UNKNOWN)
@@ -31,21 +34,39 @@ READ_AGAIN = "[WARN] The job list was damaged; this job was read from the old on
 
 @dataclass
 class Salvage:
-    """Rows for the new list. unknown: how many jobs are told by their folders alone."""
+    """Rows for the new list.
 
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    folders: dict[str, dict[str, Any]] = field(default_factory=dict)
-    events: dict[int, dict[str, Any]] = field(default_factory=dict)
+    Attributes:
+        jobs: rows of jobs by id.
+        folders: rows of folders without a job, by id.
+        events: rows of events by id.
+        paused: whether the queue was paused.
+        unknown: number of jobs that are known from their folders only.
+    """
+
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    folders: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    events: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
     paused: bool = False
     unknown: int = 0
 
     @property
     def waiting(self) -> int:
+        """Count the waiting jobs."""
         return sum(row["status"] == Status.QUEUED for row in self.jobs.values())
 
 
 def read(database: Path, settings: Settings, now: float) -> Salvage:
-    """All that can be saved of this file, its WAL and the jobs' folders. now: Unix seconds. Raise OSError."""
+    """Read what is left of a damaged file, its WAL and the jobs' folders.
+
+    Args:
+        database: the damaged SQLite file.
+        settings: tell the jobs' folders.
+        now: Unix seconds.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     found, tables = Salvage(), Tables(SqliteDatabase(None))
     for rowid, values in pages.rows(database, Path(f"{database}-wal")):
         if (job := _job(tables, values)) is not None:
@@ -61,17 +82,27 @@ def read(database: Path, settings: Settings, now: float) -> Salvage:
     ended = _last_statuses(found.events)
     for job_id, job in list(found.jobs.items()):
         removed = found.folders.get(job_id, {}).get("state") == REMOVING
-        if removed or not _go_on(job, ended.get(job_id), settings.job_dir(job_id)):
+        if removed or not _update_to_last_status(job, ended.get(job_id), settings.job_dir(job_id)):
             del found.jobs[job_id]
     _from_folders(found, settings, now)
     for job_id in found.jobs:
-        found.folders.pop(job_id, None)  # it was handed in since then
+        found.folders.pop(job_id, None)  # it was submitted since then
     found.events = {n: event for n, event in found.events.items() if event["job"] in found.jobs}
     return found
 
 
 def build(found: Salvage, path: Path, notice: Message, now: float) -> None:
-    """Write the new list to `path`, which does not exist yet; nothing but that one file is left. Raise StoreError."""
+    """Write the new list as one file.
+
+    Args:
+        found: the rows.
+        path: the new file, which must not exist yet.
+        notice: for the user, about the replaced list.
+        now: Unix seconds.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
     database = SqliteDatabase(str(path), pragmas=(("journal_mode", "wal"), ("synchronous", "full")))
     tables = Tables(database)
     prepare(database, tables)
@@ -99,7 +130,7 @@ def _insert(table: type[Model], rows: list[dict[str, Any]]) -> None:
 
 
 def _job(tables: Tables, values: list[pages.Value]) -> dict[str, Any] | None:
-    """A job's row, None when the values are no such one."""
+    """Convert values into a job's row, or return None if they are none."""
     if len(values) < FEWEST_COLUMNS or not (isinstance(values[0], str) and JOB_ID.fullmatch(values[0])):
         return None
     row = _named(tables.Job, values)
@@ -120,7 +151,7 @@ def _event(tables: Tables, rowid: int, values: list[pages.Value]) -> dict[str, A
 
 
 def _folder(tables: Tables, values: list[pages.Value]) -> dict[str, Any] | None:
-    """Whose folder it is that has no job yet, or no more."""
+    """Convert values into a row of a folder without a job, or return None if they are none."""
     if len(values) != 4 or not (isinstance(values[0], str) and JOB_ID.fullmatch(values[0])):
         return None
     return _named(tables.Folder, values) if values[1] in (FILLING, REMOVING) else None
@@ -134,11 +165,11 @@ def _is_json(text: str) -> bool:
 
 
 def _named(table: Any, values: list[pages.Value]) -> dict[str, Any] | None:
-    """Values by their columns' names and of their columns' types; None when one is of another."""
+    """Name the values by their columns; None if a value is of another type than its column."""
     fields: list[Field] = table._meta.sorted_fields
     if len(values) > len(fields):
         return None
-    row = {}
+    row: dict[str, Any] = {}
     for n, column in enumerate(fields):
         if n >= len(values):
             if column.default is None and not column.null:
@@ -163,8 +194,8 @@ def _named(table: Any, values: list[pages.Value]) -> dict[str, Any] | None:
 
 
 def _last_statuses(events: Mapping[int, dict[str, Any]]) -> dict[str, tuple[str, float]]:
-    """The newest status of each job that its events tell, and when that was."""
-    found = {}
+    """Return the newest status of each job according to its events, and its time in Unix seconds."""
+    found: dict[str, tuple[str, float]] = {}
     for n in sorted(events):
         event = events[n]
         if event["kind"] == "status" and event["text"] in list(Status):
@@ -172,24 +203,24 @@ def _last_statuses(events: Mapping[int, dict[str, Any]]) -> dict[str, tuple[str,
     return found
 
 
-def _go_on(job: dict[str, Any], told: tuple[str, float] | None, folder: Path) -> bool:
-    """Bring the row to where the job stands now; False when it is not to be in the new list.
+def _update_to_last_status(job: dict[str, Any], told: tuple[str, float] | None, folder: Path) -> bool:
+    """Update a job's row to its last known status; False if the job does not belong into the new list.
 
-    told: its newest status by its events. A deleted job has no folder any more, or one with a mark.
+    told: its newest status according to its events. A deleted job has no folder, or one with a mark.
     """
     if not folder.is_dir() or is_deleted(folder):
         return False
-    if (record := read_record(folder)) is not None:  # nothing of it ever changes, and one of both may be altered
+    if (record := read_record(folder)) is not None:  # a record never changes, so it is more reliable than the row
         request = json.dumps(record.request.to_json())
         job.update(name=record.name, owner=record.owner, request=request, created=record.created)
     status, at = Status(job["status"]), job["finished"]
     if not status.final and told is not None and Status(told[0]).final:
-        status, at = Status(told[0]), told[1]  # the row's newest version was not to be read
+        status, at = Status(told[0]), told[1]  # the row's newest version could not be read
     if not status.final and job["cancel"]:
         status, at = Status.CANCELLED, job["last_progress"] or job["created"]
     if not status.final:
         if (folder / VIDEO_NAME).exists():
-            return False  # finished all the same: `import_orphans` reads the rest from the video
+            return False  # it is finished: `import_orphans` reads the rest from the video
         status, at = Status.QUEUED, None
         job.update(worker="", eta=None)
     elif status is Status.DONE and not job["result"]:
@@ -199,7 +230,7 @@ def _go_on(job: dict[str, Any], told: tuple[str, float] | None, folder: Path) ->
 
 
 def _from_folders(found: Salvage, settings: Settings, now: float) -> None:
-    """Accepted jobs whose row is lost. They may have been cancelled, so they do not start by themselves."""
+    """Add accepted jobs whose row is lost, as failed: they may have been cancelled, so they must not start again."""
     columns = Tables(SqliteDatabase(None)).Job._meta.sorted_fields
     rest = {column.name: column.default for column in columns}
     for folder, record in records(settings.jobs_dir):
@@ -221,8 +252,8 @@ def _from_folders(found: Salvage, settings: Settings, now: float) -> None:
         }
 
 
-def say(found: Salvage, kept: Path, settings: Settings) -> Message:
-    """The notice for the page, the doctor and the command line."""
+def make_notice(found: Salvage, kept: Path, settings: Settings) -> Message:
+    """Make the notice about the replaced list, for the page, the doctor and the command line."""
     return msg(
         "the job list was damaged; it was kept as {place} and a new one was begun. Jobs in it: {jobs}; waiting: "
         "{waiting}; to be retried if still wanted, because nothing tells how they stood: {unknown}. Finished videos "

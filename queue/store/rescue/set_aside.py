@@ -1,11 +1,11 @@
-"""Setting a damaged job list aside, so that a kill or a power cut at any moment loses nothing.
+"""Set a damaged job list aside, so that a kill or a power cut at any moment loses nothing.
 
-1. A hidden folder is filled: the damaged file and its WAL under a second name each, and the new list, complete.
-2. One rename gives the folder its name. From here on the change is decided; before, nothing has changed.
-3. The old WAL is removed and the new list takes the old one's name. Who finds this undone does it (`finish`).
+1. Fill a hidden folder: the damaged file and its WAL under a second name each, and the complete new list.
+2. Give the folder its name with one rename. Before it nothing has changed; after it the change is decided.
+3. Remove the old WAL and give the new list the old one's name. The next process completes this step (`finish`).
 
-The WAL must go first: SQLite would take its frames for the new list's. Nothing opens the list in between, because
-everything in this program opens it under the lock and finishes first (`Store`).
+The WAL must be removed first: SQLite would apply its frames to the new list. No process opens the list in between,
+because `Store` opens it under the lock and calls `finish` first.
 """
 
 import logging
@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,18 +27,18 @@ from ....messages import msg
 log = logging.getLogger(__name__)
 
 NEXT_NAME = "next.db"
-"""The new list, while it lies in the folder of the old one: it has not taken its place yet."""
+"""Name of the new list in the folder of the old one, before it takes the old one's place."""
 
 WAIT_SECONDS = 30.0
-"""For transactions under way, before the list is read."""
+"""How long to wait for running transactions before the list is read."""
 
 Build = Callable[[Path, Path, Path], None]
-"""Makes the new list: (the old one, with its WAL beside it; path of the new one; where the old one will lie)."""
+"""Build the new list from (the old one with its WAL beside it, path of the new one, final folder of the old one)."""
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Hold the lock under which the list is opened and replaced. Where no lock can be written nothing is replaced."""
+def list_lock(path: Path) -> Generator[None]:
+    """Hold the lock under which the list is opened and replaced. If no lock file can be written, go on without it."""
     lock = FileLock(path.with_name(f"{path.name}.lock"), thread_local=False)
     try:
         lock.acquire()
@@ -52,7 +52,7 @@ def only_one(path: Path) -> Iterator[None]:
 
 
 def unfinished(path: Path) -> Path | None:
-    """The folder of an old list whose new one has not taken its place yet."""
+    """Return the folder of an old list whose new one has not taken its place yet, or None."""
     prefix = _kept_prefix(path)
     try:
         with os.scandir(path.parent) as entries:
@@ -65,9 +65,13 @@ def unfinished(path: Path) -> Path | None:
 
 
 def finish(path: Path) -> Path | None:
-    """Under `only_one`: let the new list take the old one's place; the folder of the old one, None if all is done.
+    """Move the new list into the old one's place, if that is still to be done. Call it under `list_lock`.
 
-    Raise StoreError while another program holds the old one open, which Windows does not allow.
+    Returns:
+        The folder of the old list; None if there was nothing to do.
+
+    Raises:
+        StoreError: another program has the old list open, and Windows refuses to replace it.
     """
     kept = unfinished(path)
     if kept is None:
@@ -85,9 +89,18 @@ def finish(path: Path) -> Path | None:
 
 
 def set_aside(path: Path, judge: Callable[[], str], build: Build) -> Path | None:
-    """Under `only_one`, with no connection of this process to the list: replace it when `judge` says it is damaged.
+    """Replace a damaged list. Call it under `list_lock`, without a connection of this process to the list.
 
-    Return the folder in which the old one lies from now on, None when it is not damaged (any more). Raise StoreError.
+    Args:
+        path: the list.
+        judge: returns what is wrong with the list, "" if nothing.
+        build: makes the new list.
+
+    Returns:
+        The folder that now holds the old list; None if it is not damaged (any more).
+
+    Raises:
+        StoreError: the list cannot be set aside.
     """
     if finish(path) is not None or not path.exists():
         return None
@@ -98,17 +111,20 @@ def set_aside(path: Path, judge: Callable[[], str], build: Build) -> Path | None
             reason = judge()
             if not reason:
                 return None
-            for left in path.parent.glob(f".{_kept_prefix(path)}*.part"):  # of a killed one
+            for left in path.parent.glob(f".{_kept_prefix(path)}*.part"):  # of a killed process
                 shutil.rmtree(left)
             part.mkdir()
-            for name in (f"{path.name}-wal", path.name):  # a checkpoint in between moves pages from that to this
+            for name in (
+                f"{path.name}-wal",
+                path.name,
+            ):  # the WAL first: a checkpoint in between moves pages from the WAL into the file
                 _link(path.with_name(name), part / name)
             build(part / path.name, part / NEXT_NAME, kept)
             _sync(part / NEXT_NAME)
             sync_folder(part)
             os.replace(part, kept)
             sync_folder(path.parent)
-            if sys.platform != "win32":  # there the lock itself keeps the file open, and that cannot be replaced
+            if sys.platform != "win32":  # Windows: `_no_writes` keeps the file open, so it cannot be replaced yet
                 finish(path)
         finish(path)
     except (OSError, sqlite3.Error) as e:
@@ -131,7 +147,7 @@ def _kept_folder(path: Path) -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name: it needs no room, and what others still write to the file is there, too. Else a copy."""
+    """Give a file a second name, else copy it. A second name needs no space and shows later writes to the file."""
     try:
         os.link(source, target)
     except FileNotFoundError:
@@ -143,8 +159,8 @@ def _link(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _no_writes(path: Path) -> Iterator[None]:
-    """Hold SQLite's write lock, where the file is whole enough to have one: nothing is acknowledged meanwhile."""
+def _no_writes(path: Path) -> Generator[None]:
+    """Hold SQLite's write lock, if the damaged file still allows it: no write is acknowledged meanwhile."""
     if path.stat().st_size == 0:  # SQLite would remove its WAL
         yield
         return

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fanslymotion.doctor import checks as module
 from fanslymotion.doctor import loading
-from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, requirements, worst, wrong_packages
+from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, hardware, installation, models, queue, worst
+from fanslymotion.doctor.checks.installation import requirements, wrong_packages
 from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.hardware.devices import GpuProcess, Gpus, GpuSample
 from fanslymotion.pipeline.hardware.torch_build import TorchBuild
@@ -33,9 +33,7 @@ def find(settings: Settings) -> Find:
     """(result, code) of one check."""
 
     def found(key: str) -> list[tuple[str, str]]:
-        doctor = Doctor(settings)
-        looks = dict(doctor._looks())
-        return [(check.result, check.code) for check in doctor._one(key, looks[key])]
+        return [(finding.result, finding.code) for finding in Doctor(settings).find(key)]
 
     return found
 
@@ -57,14 +55,14 @@ def test_a_well_machine(settings: Settings) -> None:
 
 
 def test_no_check_can_end_the_doctor(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: 1 / 0)
+    monkeypatch.setattr(hardware.shutil, "disk_usage", lambda path: 1 / 0)
     checks = Doctor(settings).run()
     assert [check.code for check in checks if check.key == "disk"] == ["FM-JOB-000"]
     assert worst(checks) == BROKEN
 
 
 def test_an_unknown_python(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.sys, "version_info", (3, 10, 1))
+    monkeypatch.setattr(installation.sys, "version_info", (3, 10, 1))
     assert find("python") == [(BROKEN, "FM-PY-001")]
 
 
@@ -106,7 +104,7 @@ def test_an_idle_worker_and_the_disk_in_russian(settings: Settings, monkeypatch:
     table = Jobs(settings).store.tables.Worker
     own = {"host": "h", "machine": "m", "lock": "", "pid": 1, "started": 0.0, "heartbeat": time.time()}
     table.insert(id="w", state="idle", device="cpu", **own).execute()
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=69_960_000_000))
+    monkeypatch.setattr(hardware.shutil, "disk_usage", lambda path: SimpleNamespace(free=69_960_000_000))
     found = [finding.say("ru") for finding in Doctor(settings).run()]
     told = {check.key: f"{check.name}: {check.detail}" for check in found}
     assert told["worker"].startswith("Исполнитель: готов, cpu")
@@ -119,7 +117,7 @@ def test_a_locked_database(find: Find, settings: Settings) -> None:
     other = sqlite3.connect(settings.home / "jobs.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     doctor = Doctor(quick)
-    assert [check.code for check in doctor.store()] == ["FM-QUEUE-002"]
+    assert [check.code for check in doctor.find("store")] == ["FM-QUEUE-002"]
     other.execute("ROLLBACK")
     other.close()
     assert find("store") == [(OK, "")]
@@ -134,25 +132,25 @@ def test_a_damaged_database_is_told_after_it_was_set_aside(find: Find, settings:
     settings.home.mkdir(parents=True, exist_ok=True)
     (settings.home / "jobs.db").write_bytes(b"this is no database" * 400)
     assert find("store") == [(WARN, "FM-QUEUE-003")]
-    (told,) = Doctor(settings).store()
+    (told,) = Doctor(settings).find("store")
     assert "список заданий был повреждён; он отложен как" in told.say("ru").cause
     Jobs(settings).store.put_notice_away()
     assert find("store") == [(OK, "")]
 
 
 def test_a_queue_that_does_not_answer(find: Find, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "round_trip", lambda settings: (_ for _ in ()).throw(OSError("disk I/O error")))
+    monkeypatch.setattr(queue, "round_trip", lambda settings: (_ for _ in ()).throw(OSError("disk I/O error")))
     assert find("queue") == [(BROKEN, "FM-QUEUE-001")]
 
 
 @pytest.mark.parametrize(("free", "result"), [(1 << 30, WARN), (1 << 20, BROKEN)])
 def test_a_full_disk(find: Find, monkeypatch: pytest.MonkeyPatch, free: int, result: str) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    monkeypatch.setattr(hardware.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
     assert set(find("disk")) == {(result, "FM-DISK-001")}
 
 
 def test_a_folder_that_cannot_be_written(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "unwritable", lambda folder: "Permission denied")
+    monkeypatch.setattr(hardware, "write_error", lambda folder: "Permission denied")
     assert set(find("disk")) == {(BROKEN, "FM-DISK-002")}
 
 
@@ -171,19 +169,19 @@ def nvidia(cuda: tuple[int, int] = (12, 8)) -> Gpus:
     ],
 )
 def test_cards_and_builds(find: Find, monkeypatch: pytest.MonkeyPatch, gpus, build, expected) -> None:
-    monkeypatch.setattr(module.devices.GpuWatch, "describe", lambda self: gpus)
-    monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, card="": None)
-    monkeypatch.setattr(module, "torch_build", lambda: build)
+    monkeypatch.setattr(hardware.devices.GpuWatch, "describe", lambda self: gpus)
+    monkeypatch.setattr(hardware.devices.GpuWatch, "sample", lambda self, card="": None)
+    monkeypatch.setattr(hardware, "torch_build", lambda: build)
     assert find("gpu") == expected
 
 
 def test_who_holds_the_video_memory(find: Find, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     sample = GpuSample(0.0, 0, "RTX", 3.0, 10 * GIB, 12 * GIB, 95.0, (GpuProcess(1, "game.exe", 9 * GIB),))
-    monkeypatch.setattr(module.devices.GpuWatch, "describe", lambda self: nvidia())
-    monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, card="": sample)
-    monkeypatch.setattr(module, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
+    monkeypatch.setattr(hardware.devices.GpuWatch, "describe", lambda self: nvidia())
+    monkeypatch.setattr(hardware.devices.GpuWatch, "sample", lambda self, card="": sample)
+    monkeypatch.setattr(hardware, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
-    held = next(check for check in Doctor(settings).gpu() if check.code == "FM-GPU-004")
+    held = next(check for check in Doctor(settings).find("gpu") if check.code == "FM-GPU-004")
     assert "game.exe (9.0 GB)" in held.say().cause
 
 
@@ -194,14 +192,16 @@ def test_a_damaged_model(settings: Settings, tiny_model: Path, tmp_path: Path) -
     shutil.copytree(tiny_model, own.models / "svd")
     weights = own.models / "svd" / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
-    assert [check.code for check in Doctor(own).models()] == ["FM-MODEL-002"]
+    assert [check.code for check in Doctor(own).find("models")] == ["FM-MODEL-002"]
 
 
 def test_a_damaged_bundled_model_is_not_to_be_downloaded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     doctor = Doctor(settings)
-    entry = SimpleNamespace(name="mini", state="damaged", problem="x", ready=False, preset=doctor.presets.model("mini"))
-    monkeypatch.setattr(module, "list_models", lambda presets, settings: [entry])
-    fixes = [finding.say().fix for finding in doctor.models()]
+    entry = SimpleNamespace(
+        name="mini", state="damaged", problem="x", ready=False, preset=doctor.examination.presets.model("mini")
+    )
+    monkeypatch.setattr(models, "list_models", lambda presets, settings: [entry])
+    fixes = [finding.say().fix for finding in doctor.find("models")]
     assert fixes
     assert not [fix for fix in fixes if "models download" in fix]
 
@@ -243,14 +243,14 @@ def test_what_others_wrote_after_a_death_is_not_its_end(find: Find, settings: Se
 
 def test_a_database_on_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
-        with storage_errors(doctor.jobs.store.db):
+        with storage_errors(doctor.examination.jobs.store.db):
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
 
     doctor = Doctor(settings)
-    monkeypatch.setattr(doctor.jobs.store, "set_meta", full)
-    [check] = doctor.store()
+    monkeypatch.setattr(doctor.examination.jobs.store, "set_meta", full)
+    [check] = doctor.find("store")
     assert check.code == "FM-DISK-001"
     assert "unknown" not in check.say().cause
 
@@ -281,7 +281,7 @@ def test_the_command(settings: Settings) -> None:
 
 
 def test_loading_a_model(settings: Settings) -> None:
-    [check] = list(Doctor(settings, load=True).loads())
+    [check] = Doctor(settings, load=True).find("load")
     assert check.result == OK, check
     assert "loaded in" in check.say().detail
 
@@ -315,9 +315,9 @@ def test_a_model_that_does_not_load(settings: Settings, monkeypatch: pytest.Monk
         asked.append(command[-1])
         return SimpleNamespace(returncode=code, stderr="the last words", stdout="")
 
-    monkeypatch.setattr(module.subprocess, "run", run)
-    monkeypatch.setattr(module, "default_model", lambda presets, settings: "svd-xt")
-    [check] = list(Doctor(settings, load=True).loads())
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(models, "default_model", lambda presets, settings: "svd-xt")
+    [check] = Doctor(settings, load=True).find("load")
     assert check.code == fault
     assert "the last words" in check.say().cause
     assert asked == ["svd-xt"]
@@ -328,21 +328,21 @@ def test_the_card_is_looked_at_beside_a_broken_database(
 ) -> None:
     Jobs(settings).store.set_meta("schema", "99")
     sample = GpuSample(0.0, 0, "RTX", 3.0, 10 * GIB, 12 * GIB, 95.0, (GpuProcess(1, "game.exe", 9 * GIB),))
-    monkeypatch.setattr(module.devices.GpuWatch, "describe", lambda self: nvidia())
-    monkeypatch.setattr(module.devices.GpuWatch, "sample", lambda self, card="": sample)
-    monkeypatch.setattr(module, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
+    monkeypatch.setattr(hardware.devices.GpuWatch, "describe", lambda self: nvidia())
+    monkeypatch.setattr(hardware.devices.GpuWatch, "sample", lambda self, card="": sample)
+    monkeypatch.setattr(hardware, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
 
 
 def test_a_page_that_cannot_be_built_has_its_reason(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     doctor = Doctor(settings, page=True)
-    assert [(check.result, check.code) for check in doctor.page()] == [(OK, "")]
+    assert [(check.result, check.code) for check in doctor.find("page")] == [(OK, "")]
     settings.jobs_dir.parent.mkdir(parents=True, exist_ok=True)
     broken = settings.home / "broken"
     broken.mkdir()
     (broken / "gradio.py").write_text("raise ImportError('no such library here')", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(broken))
-    [found] = doctor.page()
+    [found] = doctor.find("page")
     assert (found.result, found.code) == (BROKEN, "FM-PY-003")
     assert "no such library here" in found.say().cause
     assert "no such library here" in (settings.logs_dir / "start.log").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from fanslymotion.pipeline.produce import GAVE_UP
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
-from fanslymotion.queue.jobs import check_request
+from fanslymotion.queue.submit import check_request
 from fanslymotion.settings import Settings
 from fanslymotion.tests.tiny_upscaler import COMPACT, write
 

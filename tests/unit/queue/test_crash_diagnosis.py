@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from fanslymotion.pipeline.hardware.container import oom_kills
 from fanslymotion.queue import crash_diagnosis
-from fanslymotion.queue.crash_diagnosis import MISSING_CODE, Autopsy, find_cause
+from fanslymotion.queue.crash_diagnosis import MISSING_CODE, CrashObserver, find_cause
 from fanslymotion.queue.log import STARTS
 
 GIB = 2**30
@@ -19,29 +19,29 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def test_a_kill_with_memory_left_is_nobodys_fault(memory: SimpleNamespace) -> None:
-    death = Autopsy(lambda: 7).death(-9)
+    death = CrashObserver(lambda: 7).death(-9)
     assert (death.code, death.values) == ("FM-WORKER-009", {"how": "code -9"})
 
 
 def test_a_kill_that_the_kernel_counted(memory: SimpleNamespace) -> None:
     counts = iter([7, 8])
-    assert Autopsy(lambda: next(counts)).death(-9).code == "FM-WORKER-005"
+    assert CrashObserver(lambda: next(counts)).death(-9).code == "FM-WORKER-005"
 
 
 def test_a_kill_without_memory_left(memory: SimpleNamespace) -> None:
-    autopsy = Autopsy(lambda: 0)
+    observer = CrashObserver(lambda: 0)
     memory.available = GIB // 2
-    autopsy.look()
+    observer.look()
     memory.available = 8 * GIB  # the process is gone: what is free now says nothing
-    assert autopsy.death(-9).values == {"free": "0.5 GB"}
-    assert autopsy.death(3).code == "FM-WORKER-009"
+    assert observer.death(-9).values == {"free": "0.5 GB"}
+    assert observer.death(3).code == "FM-WORKER-009"
 
 
 def test_the_watchdogs_own_kill(memory: SimpleNamespace) -> None:
     memory.available = 0
-    autopsy = Autopsy(lambda: 0)
-    autopsy.stalled = 600.0
-    assert autopsy.death(-9).code == "FM-WORKER-003"
+    observer = CrashObserver(lambda: 0)
+    observer.stalled = 600.0
+    assert observer.death(-9).code == "FM-WORKER-003"
 
 
 def test_the_kernels_count_can_be_read() -> None:

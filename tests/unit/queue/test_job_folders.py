@@ -11,9 +11,15 @@ import pytest
 from fanslymotion.errors import BadInput, StoreError
 from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue import job_folders
-from fanslymotion.queue.job_folders import ABANDONED_SECONDS, Filling, Leftovers, collect_garbage, new_id
+from fanslymotion.queue.job_folders import (
+    ABANDONED_SECONDS,
+    AbandonedFolders,
+    FolderReservation,
+    collect_garbage,
+    new_id,
+)
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.liveness.recovery import discard, held, hold, lock_path
+from fanslymotion.queue.liveness.recovery import acquire_lock, is_locked, lock_path, remove_lock
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.rows import VIDEO_NAME, WORK_NAME, photo_of
 from fanslymotion.settings import Settings
@@ -28,9 +34,9 @@ OLD = (10.0, 10.0)
 KILLED = """
 import os, sys, pathlib
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.queue import jobs
+from fanslymotion.queue import jobs, submit
 from fanslymotion.settings import Settings
-jobs.Jobs._insert_all = lambda *_: os._exit(9)
+submit.Submitter._insert_all = lambda *_: os._exit(9)
 jobs.Jobs(Settings.from_env()).submit_all([(pathlib.Path(sys.argv[1]), "a")] * 2, VideoRequest())
 """
 
@@ -42,7 +48,7 @@ def rows(jobs: Jobs) -> list[str]:
 def clean_up(jobs: Jobs, now: float = 0.0) -> None:
     """What a worker does when it starts."""
     collect_garbage(jobs.store)
-    Leftovers(jobs.store).remove(now)
+    AbandonedFolders(jobs.store).remove(now)
 
 
 @pytest.fixture
@@ -89,13 +95,13 @@ def test_a_batch_that_is_being_handed_in_is_left_alone_whatever_the_time(
     jobs: Jobs, photo: Path, settings: Settings
 ) -> None:
     """Its folders look as old as can be; a worker starts meanwhile."""
-    with Filling(jobs.store, 2) as filling:
+    with FolderReservation(jobs.store, 2) as filling:
         for folder in filling.folders:
             folder.mkdir(parents=True)
             os.utime(folder, OLD)
         clean_up(jobs, 1e12)
         assert all(folder.is_dir() for folder in filling.folders)
-        filling.accept(lambda: [jobs._insert(job_id, "a", "", REQUEST, ()) for job_id in filling.ids])
+        filling.accept(lambda: [jobs._submitter._insert(job_id, "a", "", REQUEST, ()) for job_id in filling.ids])
     clean_up(jobs, 2e12)
     assert [jobs.get(job_id).folder.is_dir() for job_id in filling.ids] == [True, True]
 
@@ -107,7 +113,7 @@ def elsewhere(jobs: Jobs) -> None:
 
 def test_another_machines_submit_is_given_up_after_long_on_the_own_clock(jobs: Jobs, killed: list[Path]) -> None:
     elsewhere(jobs)
-    leftovers = Leftovers(jobs.store)
+    leftovers = AbandonedFolders(jobs.store)
     leftovers.remove(5.0)
     leftovers.remove(ABANDONED_SECONDS + 4.0)
     assert all(path.is_dir() for path in killed)
@@ -117,14 +123,14 @@ def test_another_machines_submit_is_given_up_after_long_on_the_own_clock(jobs: J
 
 def test_a_submit_that_was_given_up_wrongly_ends_in_words_not_in_a_ghost(jobs: Jobs, settings: Settings) -> None:
     def hand_in() -> None:
-        with Filling(jobs.store, 2) as filling:
+        with FolderReservation(jobs.store, 2) as filling:
             filling.folders[1].mkdir(parents=True)
             give_up()
             filling.accept(lambda: pytest.fail("no job may come of it"))
 
     def give_up() -> None:
         elsewhere(jobs)
-        leftovers = Leftovers(jobs.store)
+        leftovers = AbandonedFolders(jobs.store)
         leftovers.remove(0.0)
         leftovers.remove(ABANDONED_SECONDS)
 
@@ -137,14 +143,14 @@ def test_a_submit_that_was_given_up_wrongly_ends_in_words_not_in_a_ghost(jobs: J
 
 def test_of_a_submit_and_a_cleaner_at_one_moment_exactly_one_gets_the_folders(jobs: Jobs, settings: Settings) -> None:
     """The cleaner wants them while the jobs are written but not committed yet: it waits, and finds that it has lost."""
-    cleaner = threading.Thread(target=lambda: (Leftovers(jobs.store).remove(0.0), jobs.store.close()))
+    cleaner = threading.Thread(target=lambda: (AbandonedFolders(jobs.store).remove(0.0), jobs.store.close()))
     asked = threading.Event()
-    with Filling(jobs.store, 1) as filling:
+    with FolderReservation(jobs.store, 1) as filling:
         filling.folders[0].mkdir(parents=True)
         jobs.store.tables.Folder.update(lock="/nowhere").execute()  # it seems abandoned
 
         def insert() -> None:
-            jobs._insert(filling.ids[0], "a", "", REQUEST, ())
+            jobs._submitter._insert(filling.ids[0], "a", "", REQUEST, ())
             cleaner.start()
             asked.wait(0.5)  # it cannot say that it waits: time to begin waiting changes nothing in the end
 
@@ -177,7 +183,7 @@ def test_a_deletion_that_is_killed_half_way_is_completed(
 def test_a_job_that_is_listed_again_keeps_its_folder(jobs: Jobs, photo: Path) -> None:
     """Its row was brought back from a list that was lost, beside the row of its folder's removal."""
     job = jobs.submit(photo, REQUEST)
-    job_folders.disown(jobs.store, job.id)
+    job_folders.schedule_removal(jobs.store, job.id)
     clean_up(jobs)
     assert photo_of(job.folder).is_file()
 
@@ -191,7 +197,7 @@ def test_only_what_rows_give_up_is_tidied(jobs: Jobs, settings: Settings, photo:
     unknown.mkdir()
     dead, alive = (lock_path(settings.home, name) for name in ("dead", "alive"))
     dead.touch()
-    lock = hold(alive)
+    lock = acquire_lock(alive)
     for path in (unknown, dead, alive, waiting.folder):
         os.utime(path, OLD)
     clean_up(jobs)
@@ -200,7 +206,7 @@ def test_only_what_rows_give_up_is_tidied(jobs: Jobs, settings: Settings, photo:
     assert not (ended.folder / WORK_NAME).exists()
     assert unknown.is_dir(), "perhaps a job's of a list that was lost"
     assert not dead.exists()
-    assert held(alive)
+    assert is_locked(alive)
     lock.release()
 
 
@@ -225,13 +231,13 @@ def test_a_lock_file_that_is_removed_at_a_start_costs_no_lock(tmp_path: Path) ->
 
     def clean() -> None:
         while not stop.is_set():
-            discard(path)
+            remove_lock(path)
 
     cleaner = threading.Thread(target=clean)
     cleaner.start()
     for _ in range(300):
-        lock = hold(path)
-        if not held(path):
+        lock = acquire_lock(path)
+        if not is_locked(path):
             broken.append(path)
         lock.release()
     stop.set()

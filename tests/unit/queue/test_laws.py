@@ -213,7 +213,7 @@ class Queue(RuleBasedStateMachine):
     @rule(who=workers)
     def stop_a_cancelled_one(self, who: str) -> None:
         for job_id in self._work_of(who):
-            mine, asked = transitions.wanted(self.jobs.store, job_id, self.names[who])
+            mine, asked = transitions.lease_status(self.jobs.store, job_id, self.names[who])
             assert (mine, asked) == (True, self.known[job_id].cancel)
             if asked:
                 tasks._cancelled(self.jobs.store, self._view(job_id), self.names[who])
@@ -245,7 +245,7 @@ class Queue(RuleBasedStateMachine):
         assert not transitions.fail(store, job_id, stranger, "x", 2.0)
         assert not transitions.end_cancelled(store, job_id, stranger, 2.0)
         assert not transitions.hand_back(store, job_id, stranger, 2.0)
-        assert transitions.wanted(store, job_id, stranger) == (False, False)
+        assert transitions.lease_status(store, job_id, stranger) == (False, False)
 
     # --- what sweeps do
 
@@ -385,7 +385,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Itera
     photo = home / "photo.png"
     Image.new("RGB", (64, 64)).save(photo)
     jobs = Jobs(Settings.local(home / "data папка", models_dir))
-    jobs.store.relax()
+    jobs.store.relax_sync()
     yield type("Machine", (Queue,), {"jobs": jobs, "photo": photo})
     jobs.store.close()
 

@@ -19,7 +19,7 @@ moves = st.lists(st.tuples(st.sampled_from(IDS), st.integers(1, len(IDS) + 2)), 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator[Jobs]:
     jobs = Jobs(Settings.local(tmp_path_factory.mktemp("line"), models_dir))
-    jobs.store.relax()
+    jobs.store.relax_sync()
     yield jobs
     jobs.store.close()
 

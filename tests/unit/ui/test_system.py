@@ -15,7 +15,7 @@ from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.memory.forecast import plan_request
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.liveness.host import MACHINE
-from fanslymotion.queue.liveness.recovery import hold, lock_path
+from fanslymotion.queue.liveness.recovery import acquire_lock, lock_path
 from fanslymotion.queue.store import transitions as state
 from fanslymotion.queue.store.rescue import salvage
 from fanslymotion.queue.types import Job
@@ -130,7 +130,7 @@ def test_no_job_is_shown_on_the_event_loop(
 
 
 def test_a_notice_is_put_away_by_the_machines_owner(studio: Studio, browser: Browser, settings: Settings) -> None:
-    notice = salvage.say(salvage.Salvage(), settings.home / "a.db", settings)
+    notice = salvage.make_notice(salvage.Salvage(), settings.home / "a.db", settings)
     studio.jobs.store.set_meta("notice", json.dumps(notice.to_json()))
     hers, his = browser(ANNA), browser(BEN)
     assert hers.get("/studio/machine").json()["notice"]["en"] == notice
@@ -159,7 +159,7 @@ def test_a_running_worker_tells_stage_heartbeat_and_samples(
     state.renew(store, job.id, "w", {"stage": "sampling"})
     for load in range(200):
         state.add_event(store, job.id, float(load), "watch", json.dumps({"device": "gpu", "load": load}))
-    lock = hold(lock_path(settings.home, "w"))
+    lock = acquire_lock(lock_path(settings.home, "w"))
     row = {"host": "h", "pid": 1, "machine": MACHINE, "lock": str(lock_path(settings.home, "w")), "started": 1.0}
     store.tables.Worker.insert(id="w", state="running", job=job.id, heartbeat=time.time() - 7, **row).execute()
     (worker,) = browser(BEN).get("/studio/system").json()["workers"]

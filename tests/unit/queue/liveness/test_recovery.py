@@ -16,8 +16,8 @@ from fanslymotion.queue.liveness.recovery import (
     HUNG_SECONDS,
     LEASE_SECONDS,
     Sweeper,
-    held,
-    hold,
+    acquire_lock,
+    is_locked,
     lock_path,
 )
 from fanslymotion.queue.store import transitions
@@ -44,8 +44,8 @@ def register(jobs: Jobs, settings: Settings, machine: str = MACHINE) -> Path:
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     path = tmp_path / "w.lock"
     code = (
-        "import sys, pathlib; from fanslymotion.queue.liveness.recovery import hold; "
-        "lock = hold(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+        "import sys, pathlib; from fanslymotion.queue.liveness.recovery import acquire_lock; "
+        "lock = acquire_lock(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(path)],
@@ -56,14 +56,14 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    assert held(path)
+    assert is_locked(path)
     holder.kill()
     holder.wait()
-    assert not held(path)
+    assert not is_locked(path)
 
 
 def test_a_living_worker_keeps_its_job(jobs: Jobs, settings: Settings, running: str) -> None:
-    lock = hold(register(jobs, settings))
+    lock = acquire_lock(register(jobs, settings))
     sweeper = Sweeper(jobs.store)
     for now in (0.0, 1.0, HUNG_SECONDS - 1):
         assert sweeper.sweep(now, time.time()) == 0
@@ -74,7 +74,7 @@ def test_a_living_worker_keeps_its_job(jobs: Jobs, settings: Settings, running: 
 
 
 def test_a_process_that_lives_but_hangs_loses_it(jobs: Jobs, settings: Settings, running: str) -> None:
-    lock = hold(register(jobs, settings))
+    lock = acquire_lock(register(jobs, settings))
     sweeper = Sweeper(jobs.store)
     assert sweeper.sweep(0.0, 0.0) == 0
     transitions.renew(jobs.store, running, "w", {})
@@ -86,7 +86,7 @@ def test_a_process_that_lives_but_hangs_loses_it(jobs: Jobs, settings: Settings,
 @pytest.mark.parametrize("clock", [0.0, 1e12])
 def test_the_wall_clock_decides_nothing(jobs: Jobs, settings: Settings, running: str, clock: float) -> None:
     """Set back to 1970 or far into the future: only the observer's own monotonic clock counts."""
-    lock = hold(register(jobs, settings))
+    lock = acquire_lock(register(jobs, settings))
     sweeper = Sweeper(jobs.store)
     assert sweeper.sweep(0.0, clock) == 0
     assert sweeper.sweep(5.0, 1e12 - clock) == 0

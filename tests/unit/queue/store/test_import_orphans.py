@@ -15,7 +15,7 @@ from fanslymotion.pipeline.media.mp4 import settings_comment
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
 from fanslymotion.queue import job_folders
-from fanslymotion.queue.job_folders import Leftovers, collect_garbage
+from fanslymotion.queue.job_folders import AbandonedFolders, collect_garbage
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import records, transitions
 from fanslymotion.queue.store.import_orphans import import_orphans, keep_records
@@ -128,7 +128,7 @@ def test_what_a_deletion_leaves_is_removed_later(jobs: Jobs, done, player: pytes
     job = done("a")
     jobs.delete(job.id)
     player.undo()
-    Leftovers(jobs.store).remove(0.0)
+    AbandonedFolders(jobs.store).remove(0.0)
     assert not job.folder.exists()
     assert not jobs.store.tables.Folder.select().exists()
 
@@ -163,9 +163,13 @@ def test_a_deletion_killed_at_any_call_is_whole_or_not_begun(
 def test_the_mark_is_on_the_disk_before_the_row_goes(jobs: Jobs, done, monkeypatch: pytest.MonkeyPatch) -> None:
     """A power cut takes what was not synced."""
     job, synced, then = done("a"), [], []
-    fsync, disown = os.fsync, job_folders.disown
+    fsync, schedule_removal = os.fsync, job_folders.schedule_removal
     monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino) or fsync(fd))
-    monkeypatch.setattr(job_folders, "disown", lambda *a: then.append((mark_and_folder(job), [*synced])) or disown(*a))
+    monkeypatch.setattr(
+        job_folders,
+        "schedule_removal",
+        lambda *a: then.append((mark_and_folder(job), [*synced])) or schedule_removal(*a),
+    )
 
     def mark_and_folder(job: Job) -> set[int]:
         return {(job.folder / GONE_NAME).stat().st_ino, job.folder.stat().st_ino}

@@ -104,8 +104,8 @@ def test_only_the_owner_of_the_claim_writes(store: Store, running: str, result: 
     assert not transitions.finish(store, running, "other", result, 2.0)
     assert not transitions.fail(store, running, "other", "x", 2.0)
     assert not transitions.hand_back(store, running, "other", 2.0)
-    assert transitions.wanted(store, running, "other") == (False, False)
-    assert transitions.wanted(store, running, "w") == (True, False)
+    assert transitions.lease_status(store, running, "other") == (False, False)
+    assert transitions.lease_status(store, running, "w") == (True, False)
 
 
 def test_handing_back_costs_no_attempt_and_keeps_the_place(jobs: Jobs, running: str, photo: Path) -> None:

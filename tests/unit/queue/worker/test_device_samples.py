@@ -16,7 +16,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Event
 from fanslymotion.queue.worker import device_samples
-from fanslymotion.queue.worker.device_samples import KEPT, Idle, Meter, Thin, Watcher
+from fanslymotion.queue.worker.device_samples import KEPT, DeviceMeter, DeviceSampler, Downsampler, IdleDetector
 from fanslymotion.settings import Settings
 from fanslymotion.tests.nvml import Nvml
 from fanslymotion.tests.studio import wait_for
@@ -39,8 +39,8 @@ def observe(jobs: Jobs, running: str, monkeypatch: pytest.MonkeyPatch) -> Callab
     monkeypatch.setattr(device_samples, "IDLE_SECONDS", 0.05)
 
     def observed(load: float, stage: str, enough: Callable[[list[Event]], object], worker: str = "w") -> list[Event]:
-        meter = Meter(devices.GpuWatch(Nvml(load=load)))
-        with Watcher(jobs.store, running, worker, lambda: stage, meter) as watcher:
+        meter = DeviceMeter(devices.GpuWatch(Nvml(load=load)))
+        with DeviceSampler(jobs.store, running, worker, lambda: stage, meter) as watcher:
             wait_for(lambda: enough(jobs.events_since(running)))
         watcher._thread.join()
         return [event for event in jobs.events_since(running) if event.kind in ("watch", "fault", "log")]
@@ -92,7 +92,7 @@ BOTH = (devices.Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0", (12, 6)))
 def test_why_a_card_idles(gpus, build, cuda, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device_samples, "torch_build", lambda: build)
     monkeypatch.setattr(devices.Cuda, "here", staticmethod(lambda: cuda))
-    meter = Meter(devices.GpuWatch(Nvml()))
+    meter = DeviceMeter(devices.GpuWatch(Nvml()))
     monkeypatch.setattr(meter.watch, "describe", lambda: gpus)
     assert meter.idle_reason() == why
     for language in ("en", "ru"):
@@ -106,9 +106,9 @@ def test_an_amd_card_without_rocm_is_no_matter_of_every_job(tmp_path: Path, monk
     (device / "mem_info_vram_total").write_text(f"{16 << 30}\n", encoding="utf-8")
     (device / "gpu_busy_percent").write_text("0\n", encoding="utf-8")
     monkeypatch.setattr(device_samples, "torch_build", lambda: TorchBuild("2.13.0+cpu"))
-    assert Meter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "cpu"
+    assert DeviceMeter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "cpu"
     monkeypatch.setattr(device_samples, "torch_build", lambda: TorchBuild("2.13.0+rocm7.1", hip=True))
-    assert Meter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "gpu"
+    assert DeviceMeter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "gpu"
 
 
 def test_loading_does_not_count_as_idling(observe) -> None:
@@ -118,11 +118,11 @@ def test_loading_does_not_count_as_idling(observe) -> None:
 
 def test_work_in_between_begins_the_count_anew() -> None:
     now = [0.0]
-    idle = Idle(lambda: now[0])
+    idle = IdleDetector(lambda: now[0])
     told = []
     for second, load in enumerate([0] * 20 + [80] + [0] * 35 + [0] * 35):
         now[0] = float(second)
-        told.append(idle.noticed({**GPU, "load": load}))
+        told.append(idle.update({**GPU, "load": load}))
     assert [second for second, yes in enumerate(told) if yes] == [51]
 
 
@@ -134,7 +134,7 @@ def test_a_job_that_is_no_longer_ours_gets_no_samples(observe, jobs: Jobs, runni
 
 def test_an_hour_of_samples_stays_small() -> None:
     now = [0.0]
-    thin = Thin(lambda: now[0])
+    thin = Downsampler(lambda: now[0])
     kept = []
     for second in range(3600):
         now[0] = float(second)
@@ -145,7 +145,7 @@ def test_an_hour_of_samples_stays_small() -> None:
 
 
 def test_without_a_card_the_processor_is_watched(tmp_path: Path) -> None:
-    sample = Meter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()
+    sample = DeviceMeter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()
     assert sample["device"] == "cpu"
     assert 0 <= sample["load"] <= 100
     assert 0 < sample["used"] < sample["total"]

@@ -1,4 +1,4 @@
-"""One line for a trouble that lasts, instead of one for every time it is met."""
+"""Log a lasting error once in a while, instead of every time it occurs."""
 
 import logging
 import time
@@ -7,20 +7,26 @@ from collections.abc import Callable
 from ..errors import FanslymotionError
 
 AGAIN_SECONDS = 30.0
-"""Until the same is said once more."""
+"""Seconds until the same error is logged again."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before something is tried again; it doubles in between."""
+"""Shortest and longest pause in seconds before the next try; it doubles in between."""
 
 
-class Complaint:
-    """Says errors: a sentence for ours, with a traceback for what nobody foresaw. One thread's own."""
+class ErrorThrottle:
+    """Log errors at most every AGAIN_SECONDS each, and compute growing pauses between tries. Not thread-safe.
+
+    Args:
+        log: the logger.
+        clock: returns seconds.
+    """
 
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log, self._clock = log, clock
         self._said: dict[str, float] = {}
         self._pause = FIRST_PAUSE
 
-    def say(self, error: Exception) -> None:
+    def log(self, error: Exception) -> None:
+        """Log an error, unless it was logged a short while ago. Unexpected errors get a traceback."""
         text, now = f"{type(error).__name__}: {error}", self._clock()
         self._said = {known: at for known, at in self._said.items() if now - at < AGAIN_SECONDS}
         if text in self._said:
@@ -31,11 +37,11 @@ class Complaint:
         else:
             self._log.error("%s", text, exc_info=error)
 
-    def pause(self) -> float:
-        """Seconds to wait before the next try: longer every time, until `over`."""
+    def next_pause(self) -> float:
+        """Return the seconds to wait before the next try. They double at each call, until `reset`."""
         pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE)
         return pause
 
-    def over(self) -> None:
-        """It went well: the next pause is short again."""
+    def reset(self) -> None:
+        """Make the next pause short again, after a success."""
         self._pause = FIRST_PAUSE

@@ -1,0 +1,154 @@
+"""Submit jobs: check a request and its photos, fill the jobs' folders, write the rows."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..errors import BadInput, ModelError, StoreError
+from ..fs import make_folder
+from ..messages import Message, codes, msg
+from ..models.find import find_upscaler, require_model
+from ..pipeline.media.photo.load import read_photo, save_photo
+from ..pipeline.request import VideoRequest
+from ..presets import load_presets
+from ..settings import Settings
+from .job_folders import FolderReservation
+from .store import listing, transitions
+from .store.damage import DamagedError
+from .store.positions import position_at
+from .store.records import Record, keep_record
+from .store.rows import WORK_NAME, photo_of, write_messages
+from .store.store import Store
+from .types import Status
+
+MIN_FREE_BYTES = 64 << 20
+"""A new job is refused on a disk with less than this."""
+
+
+class Submitter:
+    """Write new jobs to the store and their photos to the jobs' folders."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def submit(
+        self,
+        photos: Sequence[tuple[Path | bytes, str]],
+        request: VideoRequest,
+        owner: str,
+        limit: int | None,
+        checkpoints: Path | None,
+    ) -> list[str]:
+        """Submit one job for each photo, or none at all. Arguments and errors as in `Jobs.submit_all`.
+
+        Returns:
+            The new jobs' ids.
+        """
+        check_request(request, self._store.settings)
+        with self._store.errors():
+            self._check_room(owner, len(photos), limit)  # early, before photos are read; `_insert_all` decides
+        try:
+            with FolderReservation(self._store, len(photos)) as filling:
+                notes = [
+                    self._fill(folder, photo, name, checkpoints)
+                    for folder, (photo, name) in zip(filling.folders, photos, strict=True)
+                ]
+                rows = [
+                    (job_id, name, found) for job_id, (_, name), found in zip(filling.ids, photos, notes, strict=True)
+                ]
+                self._accept(filling, lambda: self._insert_all(rows, owner, request, limit))
+        except OSError as e:
+            place = self._store.settings.jobs_dir
+            raise StoreError(
+                msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e)
+            ) from e
+        for folder, (_, name) in zip(filling.folders, photos, strict=True):
+            keep_record(folder, Record(name, owner, request, time.time()))
+        return filling.ids
+
+    def _check_room(self, owner: str, more: int, limit: int | None) -> None:
+        if limit is None:
+            return
+        waiting = listing.count(self._store, owner, [Status.QUEUED], None)
+        if waiting + more > limit:
+            raise BadInput(
+                msg(
+                    "{waiting} of your jobs are waiting already; at most {limit} may, so let some finish",
+                    waiting=waiting,
+                    limit=limit,
+                )
+            )
+
+    def _fill(self, folder: Path, photo: Path | bytes, name: str, checkpoints: Path | None) -> tuple[Message, ...]:
+        """Fill a new job's folder. Return notes about what the photo's file lacks."""
+        image, notes = read_photo(photo, name)
+        make_folder(folder)
+        _check_space(folder)
+        save_photo(image, photo_of(folder))
+        if checkpoints is not None and checkpoints.is_dir():
+            shutil.copytree(checkpoints, folder / WORK_NAME)
+        return notes
+
+    def _accept(self, filling: FolderReservation, insert: Callable[[], None]) -> None:
+        try:
+            filling.accept(insert)
+        except DamagedError as e:
+            if not e.replaced:
+                raise
+            filling.accept(insert)  # into the new list
+
+    def _insert_all(
+        self, rows: Sequence[tuple[str, str, tuple[Message, ...]]], owner: str, request: VideoRequest, limit: int | None
+    ) -> None:
+        """Insert all jobs inside a transaction. rows: (id, name, notes about the photo)."""
+        self._store.serialize_writers()
+        self._check_room(owner, len(rows), limit)
+        for job_id, name, notes in rows:
+            self._insert(job_id, name, owner, request, notes)
+
+    def _insert(self, job_id: str, name: str, owner: str, request: VideoRequest, notes: tuple[Message, ...]) -> None:
+        """Insert one job inside a transaction. notes: about the photo."""
+        now = time.time()
+        self._store.tables.Job.insert(
+            id=job_id,
+            position=position_at(self._store, None, job_id),
+            name=name,
+            owner=owner,
+            request=json.dumps(request.to_json()),
+            status=Status.QUEUED,
+            created=now,
+            warnings=write_messages(notes),
+        ).execute()
+        transitions.add_event(self._store, job_id, now, "status", Status.QUEUED)
+        for note in notes:
+            transitions.add_event(self._store, job_id, now, "log", f"[WARN] {note}", level="WARNING")
+
+
+def check_request(request: VideoRequest, settings: Settings) -> None:
+    """Check that the presets, the model's folder and the upscaler's file exist. Raise BadInput if not."""
+    presets = load_presets(settings)
+    presets.resolution(request.resolution)
+    presets.duration(request.seconds)
+    presets.quality(request.quality)
+    try:
+        require_model(request.model, presets, settings)
+        find_upscaler(request.upscaler, presets, settings)
+    except ModelError as e:
+        raise BadInput(e.message) from e
+
+
+def _check_space(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < MIN_FREE_BYTES:
+        raise StoreError(
+            msg(
+                "the disk of {folder} is full ({free} MB free, a job needs at least {need} MB); free some space "
+                "and try again",
+                folder=folder,
+                free=free >> 20,
+                need=MIN_FREE_BYTES >> 20,
+            ),
+            code=codes.DISK_FULL,
+        )
