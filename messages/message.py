@@ -1,7 +1,7 @@
 """Hold a sentence as template and values. The template finds its translation."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from .texts import fill, sentences
 
@@ -61,12 +61,11 @@ class Message(str):
         """
         if isinstance(data, str):
             return as_message(data)
-        record: dict[str, Any] = data if isinstance(data, dict) else {}
+        record = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
         template, values = record.get("t"), record.get("v")
         if not isinstance(template, str) or not isinstance(values, dict):
             raise ValueError(f"{data!r} is not a message")
-        known: dict[Any, Any] = values
-        found = {str(name): _from_json(value) for name, value in known.items()}
+        found = {str(name): _from_json(value) for name, value in cast("dict[Any, Any]", values).items()}
         return cls(template, found, str(record.get("code", "")))
 
 
@@ -103,21 +102,17 @@ def as_message(text: str, code: str = "") -> Message:
 
 def _plain_value(value: Any) -> Any:
     if isinstance(value, tuple):
-        several: tuple[Any, ...] = value
-        return list(several)
-    kept: Any = value
-    return kept if value is None or isinstance(value, str | int | float | list) else str(value)
+        return list(cast("tuple[Any, ...]", value))
+    return value if value is None or isinstance(value, str | int | float | list) else str(cast(object, value))
 
 
 def _to_json(value: Any) -> Any:
     if isinstance(value, list):
-        several: list[Any] = value
-        return [_to_json(one) for one in several]
+        return [_to_json(one) for one in cast("list[Any]", value)]
     return value.to_json() if isinstance(value, Message) else value
 
 
 def _from_json(value: Any) -> Any:
     if isinstance(value, list):
-        several: list[Any] = value
-        return [_from_json(one) for one in several]
+        return [_from_json(one) for one in cast("list[Any]", value)]
     return Message.from_json(value) if isinstance(value, dict) else value

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 CATALOGUE = Path(__file__).resolve().parent
 ROOT = CATALOGUE.parent
@@ -115,12 +115,11 @@ class Word:
 def in_language(value: Any, language: str) -> Any:
     """Convert a value for a sentence: messages, and lists of messages, become text in the language."""
     if isinstance(value, list) and value:
-        several: list[Any] = value
+        several = cast("list[Any]", value)
         texts = [one.say(language) for one in several if isinstance(one, Sayable)]
         if len(texts) == len(several):
             return ", ".join(texts)
-    shown: Any = value
-    return value.say(language) if isinstance(value, Sayable) else shown
+    return value.say(language) if isinstance(value, Sayable) else cast(Any, value)
 
 
 @cache

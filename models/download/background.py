@@ -132,7 +132,7 @@ class Downloads:
         for name in names:
             try:
                 self.start(name, presets)
-            except FanslymotionError as e:  # its preset is gone: nothing to go on with
+            except FanslymotionError as e:  # its preset is gone
                 log.warning("the download of %s does not go on: %s", name, e)
         return names
 
@@ -250,7 +250,7 @@ class Downloads:
 
 _lock = threading.Lock()
 _started: list[subprocess.Popen] = []
-"""Ours to collect: an ended child nobody waits for would stay as a zombie that looks alive."""
+"""Started processes, which must be waited for: an ended child would stay as a zombie that looks alive."""
 
 
 class _Run:

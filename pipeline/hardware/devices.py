@@ -286,11 +286,17 @@ def machine(
     cuda: "Cuda | None" = None,
     held: int = 0,
 ) -> Machine:
-    """This machine as the memory plan sees it. speeds: measured ones (`oom.PlanHistory.speeds`), of `large` models.
+    """Describe this machine for the memory planner.
 
-    own: processes whose memory counts as free: the worker that keeps the model warm. held: what it says it holds of
-    the video memory, for drivers that tell nobody (Windows) and containers, where it has another process id.
-    cuda: what torch says, where it is loaded: it knows better than the driver whether, where and with how much.
+    Args:
+        watch: measures the GPUs.
+        speeds: measured ones, of `large` models (`PlanHistory.speeds`).
+        own: ids of processes whose memory counts as free: the worker that caches the model.
+        build: the installed torch.
+        large: the model is of full size.
+        cuda: what torch reports, if it is loaded; more reliable than the driver.
+        held: bytes of video memory that the worker reports as its own, for drivers that report no shares (Windows), and
+            for containers, in which the worker has another process id.
     """
     watch, build, speeds = watch or GpuWatch(), build or torch_build(), speeds or {}
     memory, cores = container.memory(), container.cpus()

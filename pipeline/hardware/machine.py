@@ -8,13 +8,20 @@ from .units import GIB
 
 @dataclass(frozen=True)
 class Machine:
-    """What counts for planning; bytes. device: `cuda` (also ROCm) when torch can use a GPU here, else `cpu`.
+    """What a machine has to compute with.
 
-    vram_free, ram_free: what this process may still take, its own warm model counted as free.
-    gpu_speed, cpu_speed: 10¹² operations a second that the model really reaches (2-byte numbers where the device
-    computes in them). cpu_bf16: the CPU multiplies bf16 numbers itself. cpu_half: bf16 is usable (AVX-512);
-    without AVX-512 it is about 50 times slower than 32-bit numbers.
-    reserve: VRAM left to the system (a screen, a browser).
+    Attributes:
+        device: `cuda` (also for ROCm) if torch can use a GPU here, else `cpu`.
+        name: of the device.
+        vram_total: bytes.
+        vram_free: bytes that this process may use; its own cached model counts as free.
+        ram_total: bytes.
+        ram_free: as `vram_free`.
+        gpu_speed: 10¹² operations a second that the model reaches, in 2-byte numbers if the device computes in them.
+        cpu_speed: as `gpu_speed`.
+        cpu_bf16: the CPU multiplies bf16 numbers itself.
+        cpu_half: bf16 is usable (AVX-512). Without AVX-512 it is about 50 times slower than fp32.
+        reserve: bytes of VRAM left to the system (a screen, a browser).
     """
 
     device: str = "cpu"

@@ -27,7 +27,7 @@ from .planner import after_oom_kill, describe_change, fit_to_checkpoint, next_fa
 log = logging.getLogger(__name__)
 
 PLAN_NAME = "plan.json"
-"""In the job's work folder: what is being tried. Only a kill for want of memory is answered from it."""
+"""File in the job's work folder with the current plan. It is read only after a kill because memory ran out."""
 
 
 class MemoryFallback:
@@ -61,9 +61,18 @@ class MemoryFallback:
         self._say()
 
     def step_down(self, stage: Stage, error: str, ram: bool = False) -> bool:
-        """After memory ran out at `stage`. Return whether the checkpoint still fits. Raise RenderError at the end.
+        """Switch to the next cheaper plan after memory ran out.
 
-        ram: it was the machine's memory and not the GPU's.
+        Args:
+            stage: in which it ran out.
+            error: the error's text.
+            ram: the machine's memory ran out, not the GPU's.
+
+        Returns:
+            Whether the checkpoint can be resumed with the new plan.
+
+        Raises:
+            RenderError: there is no cheaper plan.
         """
         below, holders = next_fallback(self.plan, stage, ram), "" if ram else self._holders()
         if below is None:
@@ -98,9 +107,9 @@ class MemoryFallback:
         return self.plan.dtype == "float16"
 
     def widen(self, stage: Stage) -> None:
-        """After 16-bit numbers gave NaN at `stage`, as they do on GTX 16xx cards: go on in 32-bit ones.
+        """Change from 16-bit to 32-bit numbers, after 16-bit ones gave NaN at `stage`, as they do on GTX 16xx GPUs.
 
-        (pytorch #58123, Stability-AI/generative-models #282.)
+        Source: pytorch #58123, Stability-AI/generative-models #282.
         """
         before, first = self.plan, self._first
         self._first = plan(first.machine, first.model, first.work, "float32")
@@ -121,7 +130,12 @@ class MemoryFallback:
             error.add_note(warning)
 
     def done(self, sampling_seconds: float, share: float) -> None:
-        """The job has ended well: remember what carried it, and how fast. share: of the sampling, done in one go."""
+        """Remember the plan that worked and its speed, after the job has ended well.
+
+        Args:
+            sampling_seconds: of the sampling done in this attempt.
+            share: of the whole sampling, 0 to 1.
+        """
         if self._widened:
             self._memory.widen(self._first, self.model)
         if self._learned:
@@ -135,7 +149,7 @@ class MemoryFallback:
             today = fit_to_checkpoint(self._first, newest_note(self._path.parent))
         except KeyError:
             today = self._first
-        # A size of another day's memory is gone on with, but not learned from: more may be free by now.
+        # The size of an earlier attempt is kept, but not remembered as necessary: more memory may be free now.
         self._inherited = any(getattr(today, name) != getattr(self._first, name) for name in SIZE)
         tried = self._tried() if killed else None
         if tried is None or killed is None or tried.device != today.device:

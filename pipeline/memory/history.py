@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from ...fs import write_json
 from ...settings import Settings
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class PlanHistory:
-    """What worked: `planner.json` in the data folder. If the file is lost or damaged, only estimates get worse.
+    """What worked: `memory.json` in the data folder. If the file is lost or damaged, only estimates get worse.
 
     Keys are machine, model and requested size, so that a large model does not affect others.
     """
@@ -30,10 +30,10 @@ class PlanHistory:
         self.path = settings.home / "memory.json"
 
     def recall(self, plan: MemoryPlan, model: str) -> MemoryPlan:
-        """The plan that ended well here after this one, or one like it, had not; otherwise `plan` itself.
+        """Return the plan that worked here instead of this one, or one like it; else `plan` itself.
 
-        A step down is remembered together with the memory that was free when it was needed: with more than that the
-        full plan is tried again (another program held the rest then).
+        A fallback is remembered with the memory that was free when it was needed. If more is free now, the full plan
+        is tried again, because another program may have held the rest.
         """
         data = self._read()
         if plan.dtype == "float16" and _place(plan, model) in data.get("float32", ()):
@@ -46,15 +46,19 @@ class PlanHistory:
             kept = replace(plan, **settings)
         except (AttributeError, KeyError, TypeError, ValueError):
             return plan
-        # A plan that starts lower by itself (less is free than then) is not lifted up, but where that spares RAM.
+        # A plan that is cheaper already (less is free than then) is kept, unless the remembered one needs less RAM.
         then, now = forecast(kept), forecast(plan)
         lower = then.need <= now.need or (then.ram < now.ram and then.need <= then.limit)
         return kept if lower or kept.device != plan.device else plan
 
     def remember(self, first: MemoryPlan, worked: MemoryPlan, model: str, short: Mapping[str, int]) -> None:
-        """`worked` carried the job that had begun with `first`. Nothing is stored when the first one did it.
+        """Remember the plan that worked, unless it is the first one.
 
-        short: what ran out on the way, as `Machine` names it (`vram_free`, `ram_free`), and how much there was, bytes.
+        Args:
+            first: the plan that the job began with.
+            worked: the plan that it ended with.
+            model: the model's name.
+            short: bytes that were free of what ran out, by the names of `Machine` (`vram_free`, `ram_free`).
         """
         if worked.settings == first.settings:
             return
@@ -114,7 +118,7 @@ class PlanHistory:
         except (OSError, ValueError) as e:
             log.debug("%s is not used: %s", self.path, e)
             return {}
-        record: dict[str, Any] = data if isinstance(data, dict) else {}
+        record = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
         return record if record.get("version") == self.VERSION else {}
 
     def _write(self, data: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
-"""What fits: decides before loading how a job is computed on this machine, and what to try next after OOM. No torch.
+"""Plan memory: choose device, dtype, offload and sizes before the model is loaded. Without torch.
 
-The estimates (`cost.py`) err on the safe side; what a machine really did is remembered (`oom.PlanHistory`) and goes
-before any of them.
+The forecasts (`cost.py`) are cautious. Plans and speeds measured on this machine (`history.PlanHistory`) come first.
 """
 
 import math
@@ -17,17 +16,17 @@ from ..hardware.units import GIB
 from ..progress import Stage
 
 OFFLOAD_BELOW = 15.5 * GIB
-"""Total VRAM. Cards sold with 16 GB report a little less; everything smaller offloads by itself."""
+"""Bytes of VRAM in all. GPUs sold with 16 GB report a little less; smaller ones offload from the start."""
 TWO_PASSES_BELOW = 23.5 * GIB
-"""Total VRAM. A smaller card draws with the guidance branches one after the other: 10 % slower, but with 4 GiB less."""
+"""Bytes of VRAM in all. A smaller GPU runs the guidance branches one after the other: 10 % slower, 4 GiB less."""
 CPU_WIDTH, CPU_HEIGHT, CPU_WINDOW = 448, 256, 14
 """Largest sampling size and window of a full-size model on a CPU: 20 s a step on two cores in bf16."""
 
 SHRINK = 0.7
-"""Pixel area of a sampling size over that of the next larger one."""
+"""Area of a sampling size as a share of the next larger one."""
 
 LIGHTER = 0.85
-"""Estimate after a kill over the one before it."""
+"""Forecast of the plan after a kill, as a share of the one before, at most."""
 
 
 def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16") -> MemoryPlan:
@@ -42,39 +41,42 @@ def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16")
     best = _best(machine, model, work, dtype)
     while not (found := forecast(best)).fits:
         over = found.over or [Stage.LOADING]
-        below = next((rung for stage in over if (rung := next_fallback(best, stage))), None)
+        below = next((cheaper for stage in over if (cheaper := next_fallback(best, stage))), None)
         if below is None or (below.device == "cpu" and best.device != "cpu" and not forecast(_on_cpu(best, None)).fits):
-            # A GPU that is a little tight beats a CPU that has no room either: the ladder is still there.
+            # If the CPU has too little memory as well, stay on the GPU: fallbacks remain after an OOM.
             return best
         best = below if below.device == best.device else plan(replace(machine, device="cpu"), model, work)
     return best
 
 
 def next_fallback(now: MemoryPlan, at: Stage | None = None, ram: bool = False) -> MemoryPlan | None:
-    """The next rung down after OOM, or None when there is none left.
+    """Return the next cheaper plan, or None if there is none.
 
-    The order: two-pass guidance, forward chunking, smaller decode chunks, model, group and sequential offload, smaller
-    sampling size, CPU (there: bf16, then smaller sizes). at: the stage that ran out, so that rungs which cannot help
-    it are passed over: guidance has no part in decoding, and finished latents are not sampled again, smaller.
-    ram: the machine's memory ran out, not the GPU's: weights are put elsewhere only where less of them waits there.
+    The order on a GPU: two-pass guidance, forward chunking, smaller decode chunks, model, group and sequential
+    offload, a smaller sampling size, CPU. On a CPU: bf16, then smaller sizes.
+
+    Args:
+        now: the plan whose memory ran out.
+        at: the stage in which it ran out. Fallbacks that do not help there are skipped: guidance has no part in
+            decoding, and finished latents are not sampled again in a smaller size.
+        ram: the machine's memory ran out, not the GPU's. Weights are moved only if less of them waits in RAM then.
     """
     if ram and (spared := _less_ram(now)) is not None:
         return spared
     at = Stage.DECODING if at is Stage.SAVING else at  # the last decoded frames wait there for the encoder
-    rungs = _GPU_STEPS if now.device != "cpu" else _CPU_STEPS
-    for rung, helps in rungs:
+    for step, helps in _GPU_STEPS if now.device != "cpu" else _CPU_STEPS:
         if at is None or at in helps:
-            below = rung(now, at)
+            below = step(now, at)
             if below is not None and not (ram and below.placement != now.placement and _ram(below) >= _ram(now)):
                 return below
     return None
 
 
 def after_oom_kill(now: MemoryPlan, at: Stage) -> MemoryPlan | None:
-    """The rung after the system killed the process at `at`, or None when there is none.
+    """Return the next plan after the system killed the process at stage `at`, or None if there is none.
 
-    A kill does not tell how much was missing, and costs a whole start: down until the stage's estimate is clearly less,
-    or to the last rung. It was about RAM, also where a GPU computes.
+    A kill does not tell how much memory was missing, and costs a whole start. So plans are skipped until the stage's
+    forecast is clearly smaller, or down to the last one. The RAM ran out, even if a GPU computes.
     """
     if now.device != "cpu":
         return next_fallback(now, at, ram=True)
@@ -127,7 +129,7 @@ def same_latents(before: MemoryPlan, after: MemoryPlan) -> bool:
     return (before.width, before.height, before.window) == (after.width, after.height, after.window)
 
 
-# ------------------------------------------------------------------------------------------- the first rung
+# ------------------------------------------------------------------------------------------- the best plan
 
 
 def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16") -> MemoryPlan:
@@ -170,7 +172,7 @@ def _on_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan:
     return replace(now, width=width, height=height, window=window, decode_chunk=min(now.decode_chunk, window))
 
 
-# ------------------------------------------------------------------------------------------------ the rungs
+# ------------------------------------------------------------------------------------------------ the fallbacks
 
 
 def _two_pass(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
@@ -217,7 +219,7 @@ def _sample_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
         return None
     width, height = _within(now.width, now.height, max(floor, int(area * SHRINK)))
     found = replace(now, width=width, height=height)
-    # Below some size the image encoder is what is highest while the photo is read, and that has a size of its own.
+    # Below some size the image encoder, which has a fixed size, decides the peak of conditioning.
     helps = at is not Stage.CONDITIONING or peak(found, at) < peak(now, at)
     return found if width * height < area and helps else None
 

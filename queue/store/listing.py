@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from peewee import fn
 
@@ -34,7 +34,7 @@ def rows(
     Returns:
         Rows of the table `jobs`.
     """
-    job, wanted = store.tables.Job, set(statuses) if statuses is not None else set(Status)
+    job, wanted = store.tables.Job, frozenset(Status if statuses is None else statuses)
     groups = [  # each query follows one index
         (wanted & {Status.RUNNING}, (job.position, job.id)),
         (wanted & {Status.QUEUED}, (job.position, job.id)),
@@ -69,7 +69,7 @@ def logins(owner: str | tuple[str, ...]) -> tuple[str, ...]:
     return (owner,) if isinstance(owner, str) else owner
 
 
-def _in_group(job: Any, statuses: set[Status]) -> Any:
+def _in_group(job: Any, statuses: frozenset[Status]) -> Any:
     """Return the condition for a group. For ended jobs it uses the same index as their order: `finished` is set."""
     if statuses == ENDED:
         return job.finished.is_null(False)
@@ -83,7 +83,7 @@ def _conditions(store: Store, owner: Owner, sought: JobFilter | None) -> list[An
         found.append(job.owner.in_(logins(owner)))
     if sought.text:
         folded = fn.casefold(job.name) if store.sqlite else fn.lower(job.name)
-        found.append(folded.contains(sought.text.casefold()))
+        found.append(cast(Any, folded).contains(sought.text.casefold()))
     for key in ("model", "resolution"):
         if wanted := getattr(sought, key):
             found.append(job.request.contains(f"{json.dumps(key)}: {json.dumps(wanted)}"))

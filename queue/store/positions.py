@@ -54,7 +54,8 @@ def swap_among_own(store: Store, job_id: str, place: int, owner: str) -> None:
     """
     job = store.tables.Job
     waiting = job.select(job.id, job.owner, job.position).where(job.status == Status.QUEUED)
-    line: list[tuple[int, Any]] = list(enumerate(waiting.order_by(job.position, job.id), 1))
+    rows: list[Any] = list(waiting.order_by(job.position, job.id))
+    line = list(enumerate(rows, 1))
     own = [row for _, row in line if row.owner == owner]
     places = [at for at, row in line if row.owner == owner]
     before = next((index for index, row in enumerate(own) if row.id == job_id), None)

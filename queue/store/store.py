@@ -199,9 +199,9 @@ class Store:
                 return
             log.warning("The jobs' database %s was replaced by another file, or removed", self.path)
         self.close()
+        said, sure = "", False
         try:
             self._begin()
-            said = ""
         except DamagedError as e:
             clear_frames(e)
             said, sure = str(e), e.sure

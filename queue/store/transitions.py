@@ -233,15 +233,17 @@ def mark_lost(store: Store, row: Any, last_output: str, now: float, death: Death
     place = place_of(row.stage, row.step)
     losses = 1 if place > row.lost_place else row.losses + 1
     where = f"stage {row.stage or 'starting'}"
+    changes: dict[str, Any]
     if row.cancel:
-        changes = {"status": Status.CANCELLED, "finished": now}
+        status = Status.CANCELLED
+        changes = {"finished": now}
     elif losses >= (MAX_MEMORY_LOSSES if death.of_memory else MAX_LOSSES):
         failure = death.failure(losses, row.stage, "\n".join(last_output.splitlines()[-20:]))
-        changes = {"status": Status.FAILED, "finished": now, "losses": losses, **_failure(failure)}
-        changes["warnings"] = job.tried
+        status = Status.FAILED
+        changes = {"finished": now, "losses": losses, "warnings": job.tried, **_failure(failure)}
     else:
+        status = Status.QUEUED
         changes = {
-            "status": Status.QUEUED,
             "worker": "",
             "attempt": row.attempt + 1,
             "losses": losses,
@@ -250,7 +252,7 @@ def mark_lost(store: Store, row: Any, last_output: str, now: float, death: Death
             "last_death": json.dumps({"code": death.code, "stage": row.stage, "attempt": row.attempt}),
         }
     with store.write():
-        if not _update(store, same, changes):
+        if not _update(store, same, {"status": status, **changes}):
             return None
         text = (
             f"[WARN] {death.code}: The worker died at {where}, step {row.step} of {row.steps}; "
@@ -258,9 +260,9 @@ def mark_lost(store: Store, row: Any, last_output: str, now: float, death: Death
         )
         data = {"code": death.code, "stage": row.stage, "attempt": row.attempt, **death.values}
         add_event(store, row.id, now, "log", text, level="WARNING", data=data)
-        add_event(store, row.id, now, "status", changes["status"])
+        add_event(store, row.id, now, "status", status)
         store.tables.Preview.delete().where(store.tables.Preview.job == row.id).execute()
-    return changes["status"]
+    return status
 
 
 def killed_for_memory(store: Store, job_id: str, attempt: int) -> Stage | None:

@@ -49,14 +49,17 @@ def make_login() -> dict[str, str]:
 
 
 class LoginThrottle:
-    """Slows down guessing, and nobody else for long: five wrong passwords for a login, then one every ten seconds.
+    """Slow down guessing: five wrong passwords for a login are checked at once, then one every ten seconds.
 
-    Counted for each login over all addresses: an attacker has many of those, and behind a share link's tunnel
-    everybody comes from the same one. So no address is ever refused, only one login's next attempt, for at most
-    PAUSE_SECONDS. A right password costs nothing and clears nothing: a script that logs in every second would give
-    somebody who guesses a new start each time.
-    Who never stops guessing takes every turn of strangers. A browser that has logged in before is no stranger: it
-    shows a signed mark (`Logins.mark`), and its attempts are counted apart (OWASP's "device cookies").
+    Attempts are counted for each login over all addresses: an attacker has many addresses, and behind a share link's
+    tunnel all visitors have the same one. So no address is refused, only a login's next attempt, for at most
+    PAUSE_SECONDS. A right password costs nothing and resets nothing: otherwise a script that logs in every second
+    would give a guesser a new start each time.
+
+    Continuous guessing uses up the attempts of unknown browsers. A browser that has logged in before sends a signed
+    mark (`Logins.mark`), and its attempts are counted separately.
+
+    Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
     """
 
     def __init__(self, names: Collection[str] = (), now: Callable[[], float] = time.monotonic) -> None:
@@ -169,8 +172,8 @@ class Logins:
 def session_key(home: Path) -> bytes:
     """Read the key that signs the sessions, or make it: at least KEY_BYTES bytes.
 
-    A key that is too short or cannot be read is replaced; everybody has to log in again then. Two starts at the same
-    moment end up with the same key.
+    A key that is too short or unreadable is replaced, which ends all sessions. Two starts at the same moment get the
+    same key.
 
     Raises:
         StoreError: there is no usable key, and none can be written.

@@ -1,6 +1,6 @@
-"""Connections that send their requests slowly, in part or not at all: limits in time and number, which uvicorn lacks.
+"""Limit connections that send requests slowly, in part or not at all, in time and number. uvicorn has no such limits.
 
-Without them anybody holds all of the process's file handles with connections that never finish a request.
+Without them one client can hold all of the process's file handles with connections that never finish a request.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Photos of strangers, decoded in a process of their own: its memory and its time are bounded, whatever they claim.
+"""Decode uploaded photos in a separate process, whose memory and time are limited.
 
-A decoder takes gigabytes or minutes on a small file that asks for them, and may crash on a broken one; what it took
-stays with the C library. None of that reaches the page: the process is watched, and ended when it goes too far.
+A decoder can take gigabytes or minutes for a small file, and may crash on a broken one. The C library keeps the memory.
+None of this affects the page: the process is watched, and ended when it exceeds a limit.
 """
 
 import json

@@ -28,7 +28,7 @@ from .tiff import as_black_is_zero, check_kind, grey_range, is_raw, mend_planes,
 log = logging.getLogger(__name__)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF", "BMP", "GIF")
-"""The only decoders that ever see a stranger's bytes; MPO (two-lens JPEG) is opened by JPEG's."""
+"""The only decoders that open uploaded files; MPO (two-lens JPEG) is opened by JPEG's."""
 
 NAMES = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF"
 

@@ -159,13 +159,13 @@ def _value(payload: bytes, start: int, kind: int) -> tuple[Value, int]:
 
 def _varint(data: bytes, start: int) -> tuple[int, int]:
     """Read a number of one to nine bytes in two's complement. Return it and its end. Raise IndexError after the end."""
-    value = 0
-    for count in range(9):
-        byte = data[start + count]
-        if count == 8:
+    value, at = 0, start
+    for at in range(start, start + 9):
+        byte = data[at]
+        if at == start + 8:
             value = value << 8 | byte
             break
         value = value << 7 | byte & 0x7F
         if byte < 0x80:
             break
-    return value - (1 << 64) if value >= 1 << 63 else value, start + count + 1
+    return value - (1 << 64) if value >= 1 << 63 else value, at + 1
