@@ -232,9 +232,8 @@ def collect_garbage(store: Store) -> None:
     Also remove a cancelled job's video, whose worker died between its rename and the COMMIT of `done`. A folder
     without a row stays, because it may belong to a lost job list. Files that cannot be removed stay too.
     """
-    folders = _children(
-        store.settings.jobs_dir
-    )  # listed before the rows are read, because a folder's row is written before the folder
+    # Folders are listed before the rows are read, because a folder's row is written before the folder is made.
+    folders = _children(store.settings.jobs_dir)
     tables = store.tables
     with store.errors():
         statuses = {row.id: row.status for row in tables.Job.select(tables.Job.id, tables.Job.status)}

@@ -147,9 +147,7 @@ def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
         return _cancelled
     except HandBack:
         log.info("The worker stops; the job goes back to the queue and will go on where it was")
-        return lambda store, job, worker: _retry_store(
-            lambda: transitions.hand_back(store, job.id, worker, time.time())
-        )
+        return _hand_back
     except FanslymotionError as e:
         error, tried = as_message(e.message, codes.UNFORESEEN), _changes_tried(e)
         log.error("%s: %s", error.code, error)

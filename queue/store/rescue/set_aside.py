@@ -114,10 +114,8 @@ def set_aside(path: Path, judge: Callable[[], str], build: Build) -> Path | None
             for left in path.parent.glob(f".{_kept_prefix(path)}*.part"):  # of a killed process
                 shutil.rmtree(left)
             part.mkdir()
-            for name in (
-                f"{path.name}-wal",
-                path.name,
-            ):  # the WAL first: a checkpoint in between moves pages from the WAL into the file
+            # The WAL first: a checkpoint in between moves pages from the WAL into the file.
+            for name in (f"{path.name}-wal", path.name):
                 _link(path.with_name(name), part / name)
             build(part / path.name, part / NEXT_NAME, kept)
             _sync(part / NEXT_NAME)
