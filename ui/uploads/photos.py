@@ -1,8 +1,8 @@
-"""Photos on their way to a job: uploaded, normalised and shown, until the page has run for a day with them.
+"""Keep uploaded photos before they become jobs: normalise and show them, for a day of the page's running time.
 
-No wall clock takes part: it may be set while somebody fills in the form. Which photo is older is said by a number.
+The wall clock is not used: it may be changed meanwhile. Numbers tell which photo is older.
 
-The browser gets an id, never a path. An id opens only for the login that uploaded it.
+The browser gets an id, never a path. Only the login that uploaded a photo can use its id.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ from .turns import Turns
 KEEP_SECONDS = 24 * 3600
 """On this process's own monotonic clock, since it first saw the photo."""
 MOST_KEPT = 200
-"""Photos of one login; the oldest go first."""
+"""Photos of one login; the oldest are deleted first."""
 VIEW_SIDE = 1280
 """Pixels of the longer side of the picture that the page shows."""
 POSTER_SIDE = 480
 PHOTO_AWAY = msg("this photo is not here any more; choose it again")
 DECODING_BYTES = (200_000_000, 740_000_000)
-"""What the processes may take that decode ordinary photos (up to about 20 megapixels) and large ones. Together they
-stay below a gigabyte; an ordinary photo never waits for somebody's large ones."""
+"""Memory limits of the processes that decode ordinary photos (up to about 20 megapixels) and large ones. Together they
+stay below a gigabyte. An ordinary photo never waits for another login's large ones."""
 ID = re.compile(r"[0-9a-f]{32}")
 NAME_LENGTH = 120
 """Characters of a name that are kept."""
