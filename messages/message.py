@@ -103,7 +103,8 @@ def as_message(text: str, code: str = "") -> Message:
 def _plain_value(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(cast("tuple[Any, ...]", value))
-    return value if value is None or isinstance(value, str | int | float | list) else str(cast(object, value))
+    kept: Any = value  # isinstance would narrow it to a list of unknown type
+    return kept if value is None or isinstance(value, str | int | float | list) else str(kept)
 
 
 def _to_json(value: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Sessions that were logged out: refused from then on, also after a restart and by another page on the same folder.
+"""Refuse sessions that were logged out, also after a restart and by another page on the same folder.
 
-A session is a signed token that the browser keeps, so the server has to remember the ones that are over.
+A session is a signed token in the browser, so the server has to remember the ended ones.
 """
 
 import asyncio

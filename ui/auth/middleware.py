@@ -1,6 +1,6 @@
-"""The door of every route, ours and Gradio's: logins, foreign web pages, and headers that keep the page to itself.
+"""Guard every route, ours and Gradio's: check logins, refuse requests of other web pages, set security headers.
 
-Gradio's own `auth` covers only its own routes, so that one middleware in front of everything decides.
+Gradio's own `auth` covers only its own routes, so one middleware in front of all routes decides.
 """
 
 import base64
@@ -26,9 +26,9 @@ COOKIE = "fanslymotion_session"
 MARK = "fanslymotion_known"
 """Cookies: who is logged in, and whose password was right in this browser before."""
 USER = "fanslymotion.user"
-"""The key of the ASGI scope that holds the login of a request; "" on a page without logins."""
+"""Key of the login in the ASGI scope; "" on a page without logins."""
 SESSION = "fanslymotion.session"
-"""The same for the session's token; "" for scripts that send a password, and on a page without logins."""
+"""Key of the session's token in the ASGI scope; "" for scripts that send a password, and on a page without logins."""
 
 # Paths as a whole, or, with a slash at the end, all that begin so.
 PUBLIC = ("/login", "/logout", "/studio/static/", "/studio/locales/", "/favicon.ico", "/robots.txt")

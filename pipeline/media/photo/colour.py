@@ -25,10 +25,12 @@ BAND = 64
 
 @dataclass(frozen=True)
 class Colours:
-    """What the numbers of a picture stand for.
+    """What the numbers of a picture mean.
 
-    primaries: chromaticities of red, green, blue and white. transfer: one of the names above, or the exponent that
-    turns a value (0 to 1) into linear light. full_range: False when black is 16/255 and white 235/255.
+    Attributes:
+        primaries: chromaticities of red, green, blue and white.
+        transfer: one of the names above, or the exponent that turns a value (0 to 1) into linear light.
+        full_range: False if black is 16/255 and white 235/255.
     """
 
     primaries: tuple[Point, Point, Point, Point]
@@ -60,15 +62,20 @@ ADOBE_RGB = Colours(((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), D65), 563 / 256)
 
 
 def from_code_points(primaries: int, transfer: int, full_range: bool = True) -> Colours | None:
-    """The colours of these ITU-T H.273 code points; None when they are sRGB's or not specified."""
+    """Return the colours of ITU-T H.273 code points; None if they are sRGB's or unspecified."""
     found = Colours(PRIMARIES.get(primaries, BT709), TRANSFERS.get(transfer, SRGB), full_range)
     return None if found == Colours(BT709, SRGB) else found
 
 
 def to_srgb(values: np.ndarray, colours: Colours) -> Image.Image:
-    """Convert a picture, tone-mapped when it is HDR and has light beyond white. Returns RGB, 8 bits a channel.
+    """Convert a picture to sRGB. An HDR picture with light beyond white is tone-mapped.
 
-    values: uint8 or uint16, (height, width, 3).
+    Args:
+        values: uint8 or uint16, (height, width, 3).
+        colours: what the values mean.
+
+    Returns:
+        RGB, 8 bits a channel.
     """
     matrix = _matrix(colours.primaries)
     peak = 1.0
@@ -85,7 +92,7 @@ def to_srgb(values: np.ndarray, colours: Colours) -> Image.Image:
 
 
 def _linear(values: np.ndarray, colours: Colours, matrix: np.ndarray) -> np.ndarray:
-    """Linear light in sRGB's primaries; 1.0 is sRGB's white. Values outside of its gamut are below 0 or above 1."""
+    """Return linear light in sRGB's primaries; 1.0 is sRGB's white. Values outside of its gamut are beyond 0 to 1."""
     signal = values.astype(np.float32) / np.iinfo(values.dtype).max
     if not colours.full_range:
         signal = np.clip((signal * 255 - 16) / 219, 0, 1)
@@ -94,7 +101,7 @@ def _linear(values: np.ndarray, colours: Colours, matrix: np.ndarray) -> np.ndar
 
 
 def _decode(signal: np.ndarray, colours: Colours) -> np.ndarray:
-    """A signal (0 to 1) as linear light of the picture's own primaries."""
+    """Return a signal (0 to 1) as linear light of the picture's own primaries."""
     transfer = colours.transfer
     if isinstance(transfer, float):
         return signal**transfer
@@ -115,7 +122,7 @@ def _decode(signal: np.ndarray, colours: Colours) -> np.ndarray:
 
 
 def _compress(light: np.ndarray, peak: float) -> np.ndarray:
-    """Bring 0…peak into 0…1: unchanged below KNEE, then Reinhard's curve, with the same slope where they meet.
+    """Map 0…peak to 0…1: unchanged below KNEE, then Reinhard's curve, with the same slope where they meet.
 
     All three channels are scaled by one factor, so that hues stay.
     """
@@ -132,7 +139,7 @@ def _encode(light: np.ndarray) -> np.ndarray:
 
 
 def _matrix(primaries: tuple[Point, Point, Point, Point]) -> np.ndarray:
-    """From linear light of these primaries to that of sRGB's; another white is adapted to D65 (Bradford)."""
+    """Return the matrix to sRGB's linear light; another white is adapted to D65 (Bradford)."""
     bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
     gains = (bradford @ _xyz(D65)) / (bradford @ _xyz(primaries[3]))
     adapt = np.linalg.inv(bradford) @ np.diag(gains) @ bradford
@@ -145,6 +152,6 @@ def _to_xyz(primaries: tuple[Point, Point, Point, Point]) -> np.ndarray:
 
 
 def _xyz(point: Point) -> np.ndarray:
-    """X, Y, Z of a white with Y = 1."""
+    """Return X, Y, Z of a white with Y = 1."""
     x, y = point
     return np.array([x / y, 1.0, (1 - x - y) / y])

@@ -9,9 +9,14 @@ import numpy as np
 
 
 def deep_pixels(data: bytes, most: tuple[int, int]) -> np.ndarray | None:
-    """uint16, 0 to 65535, (height, width, 3 or 4), RGB, not turned. None where that cannot be had: take 8 bits.
+    """Decode a picture as RGB with 16 bits a channel.
 
-    most: (width, height) to which a larger picture is reduced.
+    Args:
+        data: the file.
+        most: (width, height) to which a larger picture is reduced.
+
+    Returns:
+        uint16, 0 to 65535, (height, width, 3 or 4), not turned; None if only 8 bits are available.
     """
     import cv2
 
@@ -39,6 +44,6 @@ def _is_heic(data: bytes) -> bool:
 
 
 def _avif_bits(data: bytes) -> int:
-    """From the codec's configuration (av1C): OpenCV leaves the values as they are."""
+    """Read the bits from the codec's configuration (av1C): OpenCV leaves the values unscaled."""
     flags = data[data.index(b"av1C") + 6]
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10

@@ -1,4 +1,4 @@
-"""The colours of an AVIF or HEIC picture by code points (nclx), which Pillow does not pass on."""
+"""Read the colours of an AVIF or HEIC picture by code points (nclx), which Pillow does not pass on."""
 
 import struct
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ MOST_BOXES = 10_000
 
 
 def read_colours(data: bytes) -> Colours | None:
-    """Those of the primary picture, by ISO/IEC 23008-12; None where it has none, or sRGB's, or the file is broken."""
+    """Return the primary picture's colours (ISO/IEC 23008-12); None if it has none, or sRGB's, or is broken."""
     try:
         meta = _box(data, b"meta")[4:]
         properties = _box(meta, b"iprp")
@@ -42,7 +42,7 @@ def _associated(body: bytes, item: int) -> Iterator[int]:
 
 
 def _box(data: bytes, kind: bytes) -> bytes:
-    """The content of the first box of that type. Raise LookupError."""
+    """Return the content of the first box of that type. Raise LookupError."""
     for found, body in _boxes(data):
         if found == kind:
             return body

@@ -1,4 +1,4 @@
-"""JPEG segments: its kind, whether its end is there, and how much of the picture is missing where it is not."""
+"""Read JPEG segments: the kind, whether the end is there, and how much of the picture is missing if not."""
 
 import io
 import re
@@ -25,7 +25,7 @@ FILLER = b"\x55" * 256
 
 
 def read_jpeg(data: bytes, name: str) -> PhotoFile:
-    """Look at the segments. A missing end marker is added. Raise PhotoError for kinds that no decoder here knows."""
+    """Read the segments. A missing end marker is added. Raise PhotoError for unsupported kinds."""
     most, kind = 0, 0
     for kind, body in _segments(data):
         if kind in FRAMES:
@@ -40,14 +40,18 @@ def read_jpeg(data: bytes, name: str) -> PhotoFile:
 
 
 def open_jpeg(data: bytes) -> JpegImagePlugin.JpegImageFile:
-    """As `Image.open`, without its limit of 179 million pixels."""
+    """Open a JPEG as `Image.open` does, without its limit of 179 million pixels."""
     return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
 
 
 def missing_share(image: Image.Image, data: bytes) -> float:
-    """Which share of the rows (0 to 1) of a cut JPEG is not the photo's. image: `data`, decoded.
+    """Return the share of rows (0 to 1) that a truncated JPEG lacks.
 
-    Where the data end the decoder goes on with grey. With other data there, the first missing row changes.
+    Where the data end, the decoder continues with grey. With other data appended, the first missing row changes.
+
+    Args:
+        image: `data`, decoded.
+        data: the file.
     """
     with open_jpeg(data.removesuffix(END_MARKER) + FILLER + END_MARKER) as other:
         other.draft(None, image.size)
@@ -62,9 +66,9 @@ def missing_share(image: Image.Image, data: bytes) -> float:
 
 
 def _lost_bits(data: bytes) -> int | None:
-    """How many low bits of a coefficient a cut progressive JPEG lacks at most, somewhere; None for a sequential one.
+    """Return how many low bits of a coefficient a truncated progressive JPEG lacks at most; None for a sequential one.
 
-    Its scans bring first the high bits for the whole picture; what the last, cut one had to bring counts as lost.
+    Its scans first hold the high bits of the whole picture. What the last, truncated scan should hold counts as lost.
     """
     missing: dict[int, list[int]] = {}
     scans = []
@@ -83,7 +87,7 @@ def _lost_bits(data: bytes) -> int | None:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield (marker, content without its length) up to the end marker, or to where the data end."""
+    """Yield (marker, content without its length) up to the end marker, or to the end of the data."""
     at = 2
     while found := MARKER.search(data, at):
         kind, at = data[found.start() + 1], found.end()

@@ -10,12 +10,17 @@ from .colour import Colours
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """data: for the decoder, without the metadata that only could stop it.
+    """A photo's file.
 
-    colours: what the numbers stand for where that is not sRGB; `profile` (ICC) says it where there is one.
-    deep: it may have more than 8 bits a channel, which count for such colours. cut: a JPEG whose end is missing.
-    most_pixels: more than other formats may have, because it is decoded at a half, quarter or eighth of its size.
-    grey: of a grey TIFF with more than 8 bits: its values, which of them is white, and whether it is black instead.
+    Attributes:
+        data: for the decoder, without metadata that could only make it fail.
+        colours: what the numbers mean if that is not sRGB.
+        profile: an ICC profile, which then tells the colours.
+        deep: it may have more than 8 bits a channel, which matter for such colours.
+        cut: a JPEG whose end is missing.
+        most_pixels: allowed pixels if more than for other formats, because it is decoded at 1/2, 1/4 or 1/8 of them.
+        grey: of a grey TIFF with more than 8 bits: returns its values, which of them is white, and whether it is black
+            instead.
     """
 
     data: bytes

@@ -1,4 +1,4 @@
-"""PNG chunks: colours, and a stream of only those chunks that the pixels need."""
+"""Read PNG chunks: the colours, and a stream of only those chunks that the pixels need."""
 
 import struct
 import zlib
@@ -24,9 +24,9 @@ NEAR = 0.05
 
 
 def read_png(data: bytes) -> PhotoFile:
-    """The file's colours by the order of the PNG specification: cICP, iCCP, sRGB, gAMA with cHRM.
+    """Read the colours in the order of the PNG specification: cICP, iCCP, sRGB, gAMA with cHRM.
 
-    All other metadata is left out: a comment that is too long or has a wrong checksum is no reason to refuse a photo.
+    All other metadata is removed: a comment that is too long or has a wrong checksum must not make a photo unusable.
     """
     about: dict[bytes, bytes] = {}
     kept, depth, ended = [SIGNATURE], 8, False
@@ -51,7 +51,7 @@ def read_png(data: bytes) -> PhotoFile:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Yield (type, content, whether it is whole and its checksum right); the last one may be cut short."""
+    """Yield (type, content, whether it is complete with a right checksum). The last one may be truncated."""
     at = len(SIGNATURE)
     while at + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[at : at + 8])
@@ -72,7 +72,7 @@ def _turns(kind: bytes, body: bytes) -> bool:
 
 
 def _profile(body: bytes) -> bytes | None:
-    """The ICC profile of an iCCP chunk; None when there is none that can be unpacked."""
+    """Return the ICC profile of an iCCP chunk; None if it cannot be unpacked."""
     _, _, packed = body.partition(b"\0")
     unpack = zlib.decompressobj()
     with suppress(zlib.error):
@@ -95,7 +95,7 @@ def _colours(about: dict[bytes, bytes]) -> Colours | None:
 
 
 def _primaries(body: bytes) -> tuple[Point, Point, Point, Point] | None:
-    """Red, green, blue and white of a cHRM chunk; None when they do not span a gamut."""
+    """Return red, green, blue and white of a cHRM chunk; None if they do not span a gamut."""
     if len(body) != 32:
         return None
     numbers = [number / 100_000 for number in struct.unpack(">8I", body)]

@@ -1,4 +1,4 @@
-"""TIFF tags: camera raw files, kinds that are not read here, and what Pillow takes for something else."""
+"""Read TIFF tags: recognise camera raw files and unsupported kinds, and correct what Pillow misreads."""
 
 import io
 import struct
@@ -23,7 +23,7 @@ Tags = Mapping[int, Any]
 
 
 def read_tags(data: bytes) -> Tags:
-    """The tags of the first picture. Raise any error of Pillow's parser on a broken file."""
+    """Read the tags of the first picture. Pillow's parser may raise any error for a broken file."""
     head = data[: 16 if BIG_TIFF in (data[2], data[3]) else 8]
     tags = ImageFileDirectory_v2(head)
     file = io.BytesIO(data)
@@ -33,14 +33,14 @@ def read_tags(data: bytes) -> Tags:
 
 
 def is_raw(data: bytes, tags: Tags) -> bool:
-    """A camera's raw file; the first picture in it is a thumbnail, or not developed."""
+    """Tell whether the file is a camera's raw file, whose first picture is a thumbnail, or not developed."""
     thumbnail = bool(tags.get(SUBFILE, 0) & REDUCED) and SUB_IFDS in tags
     undeveloped = tags.get(PHOTOMETRIC) in (COLOUR_FILTERS, LINEAR_RAW)
     return DNG in tags or thumbnail or undeveloped or data[8:10] == b"CR"
 
 
 def check_kind(tags: Tags, name: str) -> None:
-    """Raise PhotoError for numbers that are not read here: colour with other than 1 to 8, or 16, bits a channel."""
+    """Raise PhotoError for unsupported kinds: colour with other than 1 to 8, or 16, bits a channel."""
     channels, bits = tags.get(CHANNELS, 1), max(tags.get(BITS, (1,)))
     if channels < 3 or bits <= 8:
         return
@@ -53,7 +53,7 @@ def check_kind(tags: Tags, name: str) -> None:
 
 
 def unknown_kind(tags: Tags, name: str) -> PhotoError:
-    """For a TIFF whose tags are sound and whose kind Pillow does not know."""
+    """Make the error for a TIFF with valid tags whose kind Pillow does not support."""
     channels, bits = tags.get(CHANNELS, 1), max(tags.get(BITS, (1,)))
     return PhotoError(
         msg(
@@ -67,9 +67,9 @@ def unknown_kind(tags: Tags, name: str) -> PhotoError:
 
 
 def as_black_is_zero(data: bytes, tags: Tags) -> bytes:
-    """The file with another photometric tag where Pillow knows only some kinds with zero as white, and inverts none.
+    """Change the photometric tag where Pillow supports only some kinds with zero as white, and inverts none.
 
-    Those are the grey ones of more than 8 bits, whose values `grey_range` gives.
+    Those are the grey ones of more than 8 bits, whose values `grey_range` returns.
     """
     if tags.get(PHOTOMETRIC) != WHITE_IS_ZERO or max(tags.get(BITS, (1,))) <= 8:
         return data
@@ -80,7 +80,7 @@ def as_black_is_zero(data: bytes, tags: Tags) -> bytes:
 
 
 def mend_planes(image: Any, tags: Tags) -> None:
-    """Uncompressed planes of 16 bits are read by Pillow as if they had 8: give each tile its real layout."""
+    """Correct the layout of uncompressed 16-bit planes, which Pillow reads as if they had 8 bits."""
     if tags.get(PLANES) != 2 or max(tags.get(BITS, (1,))) != 16:
         return
     order = "L" if tags.prefix == b"II" else "B"  # type: ignore[attr-defined]
@@ -93,7 +93,7 @@ def mend_planes(image: Any, tags: Tags) -> None:
 
 
 def grey_range(values: np.ndarray, tags: Tags, name: str) -> tuple[np.ndarray, float, bool]:
-    """(values, which of them is white, whether it is black instead) of a grey TIFF with more than 8 bits."""
+    """Return (values, which of them is white, whether it is black instead) of a grey TIFF with more than 8 bits."""
     bits, inverted = max(tags.get(BITS, (1,))), tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
     top = float(np.nanmax(values, initial=0))
     if _format(tags) == FLOAT:
