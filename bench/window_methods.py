@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from fanslymotion.pipeline.families.svd.conditioning import draw, window_generator
+from fanslymotion.pipeline.families.svd.denoiser import Inputs, SvdDenoiser
 from fanslymotion.pipeline.families.svd.schedule import noise_schedule
-from fanslymotion.pipeline.sampling.euler import Inputs, denoise
+from fanslymotion.pipeline.sampling.euler import denoise
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from PIL import Image
@@ -57,12 +58,12 @@ def co_denoised(renderer: Any, clip: SamplingParams, photo: Image.Image) -> tupl
     shape = (1, plan.sampled, state.conditioning.latents.shape[1], height, width)
     x = draw(shape, window_generator(clip.seed, 1), renderer.dtype, renderer.device) * schedule.init_sigma
     weight = torch.minimum(torch.arange(1, plan.frames + 1), torch.arange(plan.frames, 0, -1)).float()
+    denoiser = SvdDenoiser(lambda: renderer.unet, schedule, inputs, clip.guidance)
     for i in range(schedule.steps):
-        one = replace(schedule, sigmas=schedule.sigmas[i : i + 2], timesteps=schedule.timesteps[i : i + 1])
         total, share = torch.zeros_like(x), torch.zeros(plan.sampled)
         for window in range(plan.count):
             at = slice(plan.start(window), plan.start(window) + plan.frames)
-            part = denoise(renderer.unet, x[:, at], one, inputs, clip.guidance)
+            part = denoise(denoiser, x[:, at], schedule.sigmas[i : i + 2])
             total[:, at] += part * weight.view(1, -1, 1, 1, 1)
             share[at] += weight
         x = total / share.view(1, -1, 1, 1, 1)

@@ -1,12 +1,17 @@
-"""Define the records of planning: a model's size, a job's work, and the plan. Without torch."""
+"""What a model family is to the rest, and the records of planning. No torch at import."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...messages import Message, msg
 from ..hardware.machine import Machine
 from ..media.upscale.network import Network
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LARGE = 500_000_000
 """UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
@@ -36,6 +41,35 @@ class Offload(StrEnum):
     MODEL = "model"  # one component at a time
     GROUP = "group"  # one block at a time
     SEQUENTIAL = "sequential"  # one layer at a time
+
+
+class Denoiser(Protocol):
+    """D(x; σ) of one window, as k-diffusion has it: all that a sampler needs to know of a network."""
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Return the denoised estimate, float32, of x (1, frames, channels, h, w) at noise level σ (a number)."""
+        ...
+
+    def noised(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        """Return clean latents as they are at noise level σ > 0. noise: unit noise of their shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """sigmas: (steps + 1), float32 on the CPU, falling to 0. timesteps: (steps), what the network is told at each.
+
+    init_sigma: what unit noise is multiplied with at the start.
+    """
+
+    sigmas: Tensor
+    timesteps: Tensor
+    init_sigma: Tensor
+
+    @property
+    def steps(self) -> int:
+        """Return the number of denoising steps."""
+        return len(self.timesteps)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,14 @@ import torch
 from PIL import Image
 
 from ...errors import Cancelled
+from ..families.base import Denoiser, NoiseSchedule
+from ..families.guidance import Guidance
 from ..families.nan_checks import check_conditioning, check_latents
 from ..families.svd.conditioning import Conditioning, MicroConditioning, condition, draw, window_generator
-from ..families.svd.schedule import NoiseSchedule, noise_schedule
+from ..families.svd.denoiser import Inputs, SvdDenoiser
+from ..families.svd.schedule import noise_schedule
 from ..windows import WindowOptions, WindowPlan
-from .euler import Guidance, Inputs, Pin, denoise
+from .euler import Pin, denoise
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class _Window:
         clip, state = self.clip, self.state
         generator = torch.Generator("cpu")
         generator.set_state(state.rng)
-        inputs = self._inputs(generator)
+        denoiser = self._denoiser(generator)
         noise = self._noise(self._shape(), generator)
         x = state.x if state.x is not None else noise * self.schedule.init_sigma
         pin = None
@@ -122,17 +125,14 @@ class _Window:
             overlap = clip.plan.overlap
             pin = Pin(state.done[:, -overlap:], noise[:, :overlap])
             if state.step == 0:
-                x = pin.hold(x, self.schedule.sigmas[0])
+                x = pin.hold(x, self.schedule.sigmas[0], denoiser)
             if clip.options.pin == "start":
                 pin = None
-        guidance = clip.guidance.capped(clip.options.guidance_cap) if state.window else clip.guidance
         try:
             x = denoise(
-                self.renderer.bring("unet"),
+                denoiser,
                 x,
-                self.schedule,
-                inputs,
-                guidance,
+                self.schedule.sigmas,
                 first=state.step,
                 pin=pin,
                 on_step=self._step,
@@ -149,6 +149,12 @@ class _Window:
         self.state = replace(self.state, step=step, x=x)
         self.keeper.step(self.state)
         self.on_step(self.state.window, step, denoised)
+
+    def _denoiser(self, generator: torch.Generator) -> Denoiser:
+        inputs = self._inputs(generator)
+        clip = self.clip
+        guidance = clip.guidance.capped(clip.options.guidance_cap) if self.state.window else clip.guidance
+        return SvdDenoiser(lambda: self.renderer.bring("unet"), self.schedule, inputs, guidance)
 
     def _inputs(self, generator: torch.Generator) -> Inputs:
         """The first window starts from the photo, later ones from a latent of the earlier window."""

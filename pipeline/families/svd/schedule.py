@@ -1,29 +1,14 @@
 """The noise levels of a sampling run: Karras' spacing, or the ten levels of Align Your Steps stretched to any count."""
 
 import math
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
+from ..base import NoiseSchedule
+
 AYS_SIGMAS = (700.00, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034)
 """Align Your Steps (arXiv 2404.14507) for Stable Video Diffusion; the same figures are in diffusers' AysSchedules."""
-
-
-@dataclass(frozen=True)
-class NoiseSchedule:
-    """sigmas: (steps + 1), float32 on the CPU, falling to 0. timesteps: (steps), what the UNet is told: 0.25·ln σ.
-
-    init_sigma: what unit noise is multiplied with at the start.
-    """
-
-    sigmas: torch.Tensor
-    timesteps: torch.Tensor
-    init_sigma: torch.Tensor
-
-    @property
-    def steps(self) -> int:
-        return len(self.timesteps)
 
 
 def noise_schedule(scheduler: Any, steps: int, kind: Literal["karras", "ays"], device: torch.device) -> NoiseSchedule:

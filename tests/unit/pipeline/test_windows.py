@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fanslymotion.pipeline.families.base import NoiseSchedule
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning, window_generator
+from fanslymotion.pipeline.families.svd.denoiser import Inputs, SvdDenoiser
 from fanslymotion.pipeline.families.svd.model import LoadedModel
 from fanslymotion.pipeline.sampling.euler import Guidance, Pin
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, join, sample_clip
@@ -59,8 +61,11 @@ def test_shared_frames_end_exactly_as_they_were(renderer: LoadedModel, small_pho
 def test_shared_frames_carry_the_steps_noise_on_the_way() -> None:
     known, noise, x = torch.full((1, 2, 1, 1, 1), 3.0), torch.full((1, 2, 1, 1, 1), 0.5), torch.ones((1, 5, 1, 1, 1))
     pin = Pin(known, noise)
-    assert pin.hold(x, torch.tensor(4.0)).flatten().tolist() == [5, 5, 1, 1, 1]
-    assert pin.hold(x, torch.tensor(0.0)).flatten().tolist() == [3, 3, 1, 1, 1]
+    schedule = NoiseSchedule(torch.tensor([4.0, 0.0]), torch.tensor([0.0]), torch.tensor(4.0))
+    inputs = Inputs(torch.zeros(1, 1, 8), torch.zeros(1, 1, 1, 1), torch.zeros(1, 3))
+    denoiser = SvdDenoiser(torch.nn.Identity, schedule, inputs, Guidance(1.0, 1.0))
+    assert pin.hold(x, torch.tensor(4.0), denoiser).flatten().tolist() == [5, 5, 1, 1, 1]
+    assert pin.hold(x, torch.tensor(0.0), denoiser).flatten().tolist() == [3, 3, 1, 1, 1]
 
 
 def test_frames_freed_after_the_start_are_cross_faded(renderer: LoadedModel, small_photo: Image.Image) -> None:
