@@ -5,15 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from fanslymotion.pipeline.families.svd.conditioning import draw, window_generator
-from fanslymotion.pipeline.families.svd.denoiser import Inputs, SvdDenoiser
-from fanslymotion.pipeline.families.svd.schedule import noise_schedule
+from fanslymotion.pipeline.families.base import VideoModel, Window
+from fanslymotion.pipeline.families.noise import draw, window_generator
 from fanslymotion.pipeline.sampling.euler import denoise
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from PIL import Image
 
-Method = Callable[[Any, SamplingParams, Image.Image], tuple[torch.Tensor, WindowPlan]]
+Method = Callable[[VideoModel, SamplingParams, Image.Image], tuple[torch.Tensor, WindowPlan]]
 """(renderer, clip, photo of the sampling size) -> latents (1, n ≥ plan.total, channels, h, w) and the windows used."""
 
 
@@ -30,14 +29,14 @@ class Forget:
 def windows(**changes: Any) -> Method:
     """The product's own windows, with some of their options changed."""
 
-    def run(renderer: Any, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+    def run(renderer: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
         clip = replace(clip, options=replace(clip.options, **changes))
         return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=Forget()), clip.plan
 
     return run
 
 
-def chained(renderer: Any, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+def chained(renderer: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
     """Last-frame chaining: each clip starts from the last frame of the one before and knows nothing else of it."""
     frames = clip.plan.frames
     count = 1 + -(-(clip.plan.total - frames) // (frames - 1))
@@ -47,18 +46,17 @@ def chained(renderer: Any, clip: SamplingParams, photo: Image.Image) -> tuple[to
     return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=Forget()), plan
 
 
-def co_denoised(renderer: Any, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+def co_denoised(renderer: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
     """All windows take each step together and agree on the mean where they overlap (as MimicMotion does with poses)."""
     plan = clip.plan
     state = begin(renderer, clip, photo)
-    schedule = noise_schedule(renderer.scheduler, clip.steps, clip.schedule, renderer.device)
-    motion = clip.motion.ids(renderer.dtype, renderer.device)
-    inputs = Inputs(state.conditioning.embedding, state.conditioning.latents, motion)
-    height, width = (side // renderer.vae_factor for side in (clip.height, clip.width))
-    shape = (1, plan.sampled, state.conditioning.latents.shape[1], height, width)
-    x = draw(shape, window_generator(clip.seed, 1), renderer.dtype, renderer.device) * schedule.init_sigma
+    schedule = renderer.schedule(clip.steps, clip.schedule)
+    generator = window_generator(clip.seed, 1)
+    window = Window(schedule, clip.guidance, None, None, lambda _: torch.empty(0))
+    denoiser = renderer.denoiser(state.conditioning, clip.motion, window)
+    shape = renderer.latent_shape(plan.sampled, clip.width, clip.height)
+    x = draw(shape, generator, renderer.dtype, renderer.device) * schedule.init_sigma
     weight = torch.minimum(torch.arange(1, plan.frames + 1), torch.arange(plan.frames, 0, -1)).float()
-    denoiser = SvdDenoiser(lambda: renderer.unet, schedule, inputs, clip.guidance)
     for i in range(schedule.steps):
         total, share = torch.zeros_like(x), torch.zeros(plan.sampled)
         for window in range(plan.count):

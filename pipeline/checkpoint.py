@@ -19,14 +19,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..fs import commit, make_folder, part_path
-from .families.svd.conditioning import Conditioning
 from .sampling.windowed import SamplingState
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
-"""Of the files' layout. Others are ignored: a job from another version starts anew instead of breaking. (1 had no
-checksum.)"""
+VERSION = 3
+"""Of the files' layout. What the model sees of the photo is named by its family, behind CONDITIONING.
+
+2 named Stable Video Diffusion's two tensors alone, and is gone on with. Others are ignored: a job from another version
+starts anew instead of breaking. (1 had no checksum.)"""
+
+CONDITIONING = "conditioning."
+VERSION_2: dict[str, str] = {"embedding": f"{CONDITIONING}embedding", "image": f"{CONDITIONING}image"}
+"""Names of version 2, and what they are now."""
 
 INTERVAL = 30.0
 """Seconds of sampling that a sudden death may cost."""
@@ -124,8 +129,7 @@ class Checkpoints:
 
     def _write(self, state: SamplingState) -> None:
         tensors = {
-            "embedding": state.conditioning.embedding,
-            "image": state.conditioning.latents,
+            **{f"{CONDITIONING}{name}": tensor for name, tensor in state.conditioning.items()},
             "rng": state.rng,
             "x": state.x,
             "done": state.done,
@@ -159,7 +163,11 @@ class Checkpoints:
         if header["key"] != self.key:
             raise ValueError("it belongs to other settings, another photo or another model")
         state = SamplingState(
-            conditioning=Conditioning(tensors["embedding"], tensors["image"]),
+            conditioning={
+                name.removeprefix(CONDITIONING): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(CONDITIONING)
+            },
             rng=tensors["rng"],
             noise_dtype=getattr(torch, header["noise_dtype"]),
             window=int(header["window"]),
@@ -180,12 +188,14 @@ def _read_whole(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         metadata = file.metadata() or {}
         text = metadata["fanslymotion"]
         version = json.loads(text)["version"]
-        if version != VERSION:
+        if version not in (2, VERSION):
             raise ValueError(f"it is of version {version}, this program writes {VERSION}")
         # Copies: what get_tensor gives lies in the mapped file, which Windows would not delete while the job runs.
-        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+        tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     if metadata["sha256"] != _checksum(text, tensors):
         raise ValueError("its checksum is wrong: the disk or the memory has changed it")
+    if version == 2:
+        tensors = {VERSION_2.get(name, name): tensor for name, tensor in tensors.items()}
     return json.loads(text), tensors
 
 

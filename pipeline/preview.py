@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -78,13 +77,13 @@ def fit_latent_rgb(latents: torch.Tensor, pixels: torch.Tensor) -> LatentRGB:
 
 
 @torch.no_grad()
-def fit_previewer(renderer: Any, latents: torch.Tensor, photo: Image.Image, fps: int) -> Previewer:
+def fit_previewer(latents: torch.Tensor, photo: Image.Image, fps: int) -> Previewer:
     """A map for this very photo, for a model whose preset has none: it costs a millisecond at conditioning time.
 
-    latents: (1, channels, h, w) of the photo, as the VAE gave them. photo: RGB.
+    latents: (1, channels, h, w) of the photo, scaled as those that are sampled. photo: RGB.
     """
     pixels = torch.from_numpy(np.asarray(photo).copy()).permute(2, 0, 1)[None].float() / 255
-    return Previewer(*_fit(latents * renderer.scaling, pixels), fps)
+    return Previewer(*_fit(latents, pixels), fps)
 
 
 def _fit(latents: torch.Tensor, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

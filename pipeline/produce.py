@@ -24,7 +24,6 @@ from .families.nan_checks import NotFinite
 from .families.svd.cost import forecast, piece, tile_side
 from .families.svd.folder import ModelFolder
 from .families.svd.model import LoadedModel, Placement
-from .families.svd.vae import decode
 from .hardware.free_memory import free_memory
 from .hardware.machine import Machine
 from .hardware.oom import is_oom, is_ram
@@ -244,7 +243,7 @@ class _Job:
         self.previewer = (
             Previewer.from_preset(stored, fps)
             if stored
-            else fit_previewer(renderer, state.conditioning.latents, self.photo, fps)
+            else fit_previewer(renderer.preview_latents(state.conditioning), self.photo, fps)
         )
         return state
 
@@ -335,7 +334,7 @@ class _Job:
             learned.between = film.check
         try:
             with film:
-                for frames in decode(renderer, latents, self.chunk):
+                for frames in renderer.decode(latents, self.chunk):
                     guard.check(frames, count)
                     digest.update(frames.data)
                     for frame in frames:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ...messages import Message, msg
 from ..hardware.machine import Machine
 from ..media.upscale.network import Network
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from PIL.Image import Image
     from torch import Tensor
+
+    from .guidance import Guidance
 
 LARGE = 500_000_000
 """UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
@@ -43,6 +49,15 @@ class Offload(StrEnum):
     SEQUENTIAL = "sequential"  # one layer at a time
 
 
+@dataclass(frozen=True)
+class FamilyOptions:
+    """A family's own part of a request, settled. Base of frozen dataclasses; their fields enter checkpoints' keys."""
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the video file says about them, by the request's names."""
+        return {}
+
+
 class Denoiser(Protocol):
     """D(x; σ) of one window, as k-diffusion has it: all that a sampler needs to know of a network."""
 
@@ -70,6 +85,60 @@ class NoiseSchedule:
     def steps(self) -> int:
         """Return the number of denoising steps."""
         return len(self.timesteps)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a denoiser is made for: one stretch of frames that the model draws at once.
+
+    start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = from the photo.
+    noise_aug: noise added to `start`, 0..1; None = as much as the request's options say.
+    draw: gives unit noise of a shape, of the model's type and on its device, the window's next numbers.
+    """
+
+    schedule: NoiseSchedule
+    guidance: Guidance
+    start: Tensor | None
+    noise_aug: float | None
+    draw: Callable[[Sequence[int]], Tensor]
+
+
+class VideoModel(Protocol):
+    """A loaded model: all that sampling, decoding and previews need of it."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which numbers."""
+        ...
+
+    def encode(self, photo: Image, options: FamilyOptions, generator: torch.Generator) -> Mapping[str, Tensor]:
+        """Return what the model sees of the photo (RGB, of the sampling size), as tensors that checkpoints keep."""
+        ...
+
+    def schedule(self, steps: int, kind: Literal["karras", "ays"]) -> NoiseSchedule:
+        """Return the noise levels of a run."""
+        ...
+
+    def latent_shape(self, frames: int, width: int, height: int) -> tuple[int, ...]:
+        """Return (1, frames, channels, h, w) of a window. width, height: pixels sampled."""
+        ...
+
+    def denoiser(self, conditioning: Mapping[str, Tensor], options: FamilyOptions, window: Window) -> Denoiser:
+        """Return D(x; σ) of one window. conditioning: what `encode` gave."""
+        ...
+
+    def preview_latents(self, conditioning: Mapping[str, Tensor]) -> Tensor:
+        """Return the photo's own latents, (1, channels, h, w), scaled as those that are sampled."""
+        ...
+
+    def decode(self, latents: Tensor, chunk: int) -> Iterator[np.ndarray]:
+        """Yield frames as (n, height, width, 3) uint8, in order. chunk: the most frames decoded together."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,28 @@
 """A whole clip's latents, window after window; every moment of it can be kept and taken up again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import Literal, Protocol
 
 import torch
 from PIL import Image
 
 from ...errors import Cancelled
-from ..families.base import Denoiser, NoiseSchedule
+from ..families.base import Denoiser, FamilyOptions, NoiseSchedule, VideoModel, Window
 from ..families.guidance import Guidance
 from ..families.nan_checks import check_conditioning, check_latents
-from ..families.svd.conditioning import Conditioning, MicroConditioning, condition, draw, window_generator
-from ..families.svd.denoiser import Inputs, SvdDenoiser
-from ..families.svd.schedule import noise_schedule
+from ..families.noise import draw, window_generator
 from ..windows import WindowOptions, WindowPlan
 from .euler import Pin, denoise
 
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """Everything that decides the latents, beside the photo and the model. width, height: pixels sampled."""
+    """Everything that decides the latents, beside the photo and the model.
+
+    width, height: pixels sampled. motion: the model family's own options.
+    """
 
     width: int
     height: int
@@ -28,7 +30,7 @@ class SamplingParams:
     steps: int
     schedule: Literal["karras", "ays"]
     guidance: Guidance
-    motion: MicroConditioning
+    motion: FamilyOptions
     plan: WindowPlan
     options: WindowOptions
 
@@ -37,13 +39,14 @@ class SamplingParams:
 class SamplingState:
     """A clip between two steps.
 
+    conditioning: what the model sees of the photo, by the family's own names.
     window: 0-based, the one in work (`plan.count` when all are done); step: steps done in it.
     rng: state of the window's generator before its noise is drawn. noise_dtype: the type it is drawn in.
     x: (1, frames, channels, h, w) after `step` steps, None at step 0.
     done: (1, n, channels, h, w), the finished windows' latents, scaled; None in the first window.
     """
 
-    conditioning: Conditioning
+    conditioning: Mapping[str, torch.Tensor]
     rng: torch.Tensor
     noise_dtype: torch.dtype
     window: int = 0
@@ -64,16 +67,16 @@ ClipCallback = Callable[[int, int, torch.Tensor], None]
 """Called after each step with (window 0-based, steps done in it, D as (1, frames, channels, h, w)). May raise."""
 
 
-def begin(renderer: Any, clip: SamplingParams, photo: Image.Image) -> SamplingState:
-    """Condition on the photo (RGB, of the sampling size)."""
+def begin(model: VideoModel, clip: SamplingParams, photo: Image.Image) -> SamplingState:
+    """Condition on the photo (RGB, of the sampling size). Raise `NotFinite`."""
     generator = window_generator(clip.seed, 0)
-    conditioning = condition(renderer, photo, clip.motion.noise_aug, generator)
-    check_conditioning(conditioning.embedding, conditioning.latents)
-    return SamplingState(conditioning, generator.get_state(), renderer.dtype)
+    conditioning = model.encode(photo, clip.motion, generator)
+    check_conditioning(*conditioning.values())
+    return SamplingState(conditioning, generator.get_state(), model.dtype)
 
 
 def sample_clip(
-    renderer: Any,
+    model: VideoModel,
     clip: SamplingParams,
     state: SamplingState,
     *,
@@ -84,10 +87,10 @@ def sample_clip(
 
     Any exception but Cancelled (whose job is not wanted any more) leaves the last whole step with the keeper.
     """
-    state = _to(state, renderer)
-    schedule = noise_schedule(renderer.scheduler, clip.steps, clip.schedule, renderer.device)
+    state = _to(state, model)
+    schedule = model.schedule(clip.steps, clip.schedule)
     while state.window < clip.plan.count:
-        state = _Window(renderer, clip, schedule, state, keeper, on_step).run()
+        state = _Window(model, clip, schedule, state, keeper, on_step).run()
         keeper.now(state)
     assert state.done is not None
     return state.done
@@ -98,14 +101,14 @@ class _Window:
 
     def __init__(
         self,
-        renderer: Any,
+        model: VideoModel,
         clip: SamplingParams,
         schedule: NoiseSchedule,
         state: SamplingState,
         keeper: CheckpointSink,
         on_step: ClipCallback,
     ) -> None:
-        self.renderer = renderer
+        self.model = model
         self.clip = clip
         self.schedule = schedule
         self.state = state
@@ -116,8 +119,9 @@ class _Window:
         clip, state = self.clip, self.state
         generator = torch.Generator("cpu")
         generator.set_state(state.rng)
-        denoiser = self._denoiser(generator)
-        noise = self._noise(self._shape(), generator)
+        draw_noise = partial(self._noise, generator)
+        denoiser = self._denoiser(draw_noise)
+        noise = draw_noise(self.model.latent_shape(clip.plan.frames, clip.width, clip.height))
         x = state.x if state.x is not None else noise * self.schedule.init_sigma
         pin = None
         if state.window:
@@ -150,33 +154,20 @@ class _Window:
         self.keeper.step(self.state)
         self.on_step(self.state.window, step, denoised)
 
-    def _denoiser(self, generator: torch.Generator) -> Denoiser:
-        inputs = self._inputs(generator)
-        clip = self.clip
-        guidance = clip.guidance.capped(clip.options.guidance_cap) if self.state.window else clip.guidance
-        return SvdDenoiser(lambda: self.renderer.bring("unet"), self.schedule, inputs, guidance)
+    def _denoiser(self, draw_noise: Callable[[Sequence[int]], torch.Tensor]) -> Denoiser:
+        """The first window starts from the photo, later ones may from a latent of the earlier window."""
+        clip, state, options = self.clip, self.state, self.clip.options
+        start, guidance = None, clip.guidance
+        if state.window:
+            guidance = guidance.capped(options.guidance_cap)
+            if options.condition != "photo":
+                assert state.done is not None
+                start = state.done[:, -clip.plan.overlap if options.condition == "overlap" else -1]
+        window = Window(self.schedule, guidance, start, options.noise_aug, draw_noise)
+        return self.model.denoiser(state.conditioning, clip.motion, window)
 
-    def _inputs(self, generator: torch.Generator) -> Inputs:
-        """The first window starts from the photo, later ones from a latent of the earlier window."""
-        clip, state, renderer = self.clip, self.state, self.renderer
-        motion, image = clip.motion, state.conditioning.latents
-        if state.window and clip.options.condition != "photo":
-            assert state.done is not None
-            frame = -clip.plan.overlap if clip.options.condition == "overlap" else -1
-            # The network is conditioned on latents that are not scaled.
-            image = state.done[:, frame] / renderer.scaling
-            if clip.options.noise_aug is not None:
-                motion = replace(motion, noise_aug=clip.options.noise_aug)
-            image = image + motion.noise_aug * self._noise(image.shape, generator)
-        return Inputs(state.conditioning.embedding, image, motion.ids(renderer.dtype, renderer.device))
-
-    def _noise(self, shape: Any, generator: torch.Generator) -> torch.Tensor:
-        return draw(shape, generator, self.state.noise_dtype, self.renderer.device).to(self.renderer.dtype)
-
-    def _shape(self) -> tuple[int, ...]:
-        clip, factor = self.clip, self.renderer.vae_factor
-        channels = self.state.conditioning.latents.shape[1]
-        return (1, clip.plan.frames, channels, clip.height // factor, clip.width // factor)
+    def _noise(self, generator: torch.Generator, shape: Sequence[int]) -> torch.Tensor:
+        return draw(shape, generator, self.state.noise_dtype, self.model.device).to(self.model.dtype)
 
     def _next(self, x: torch.Tensor) -> SamplingState:
         window = self.state.window + 1
@@ -214,9 +205,15 @@ def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return x.mean(over, keepdim=True), x.std(over, keepdim=True).clamp(min=1e-6)
 
 
-def _to(state: SamplingState, renderer: Any) -> SamplingState:
-    def move(tensor: torch.Tensor | None) -> Any:
-        return None if tensor is None else tensor.to(renderer.device, renderer.dtype)
+def _to(state: SamplingState, model: VideoModel) -> SamplingState:
+    """The same state where the model computes, numbers with a point in its type."""
 
-    conditioning = Conditioning(move(state.conditioning.embedding), move(state.conditioning.latents))
-    return replace(state, conditioning=conditioning, x=move(state.x), done=move(state.done))
+    def move(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.to(model.device, model.dtype if tensor.is_floating_point() else tensor.dtype)
+
+    return replace(
+        state,
+        conditioning={name: move(tensor) for name, tensor in state.conditioning.items()},
+        x=None if state.x is None else move(state.x),
+        done=None if state.done is None else move(state.done),
+    )

@@ -1,6 +1,5 @@
 """What the model is told about the photo: its CLIP embedding, its VAE latent, and three numbers about the motion."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,19 +7,19 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..base import FamilyOptions
+from ..noise import draw
+
 CLIP_SIZE = (224, 224)
 
 
-@dataclass(frozen=True)
-class Conditioning:
-    """embedding: (1, 1, width) of CLIP. latents: (1, channels, h, w), the VAE's mode, not scaled."""
-
-    embedding: torch.Tensor
-    latents: torch.Tensor
+EMBEDDING, IMAGE = "embedding", "image"
+"""Names of the tensors that the model sees of the photo: (1, 1, width) of CLIP, and (1, channels, h, w), the VAE's
+mode, not scaled."""
 
 
 @dataclass(frozen=True)
-class MicroConditioning:
+class MicroConditioning(FamilyOptions):
     """fps: frame rate told to the model, 5..30. bucket: 1..255, more is more motion. noise_aug: 0..1, added noise."""
 
     fps: int
@@ -31,30 +30,22 @@ class MicroConditioning:
         """(1, 3). The model was trained on fps - 1 (Stability-AI/generative-models, simple_video_sample.py)."""
         return torch.tensor([[self.fps - 1, self.bucket, self.noise_aug]], dtype=dtype).to(device)
 
-
-def window_generator(seed: int, window: int) -> torch.Generator:
-    """The window's own source of noise, on the CPU so that every device draws the same.
-
-    The first is seeded as a user of the stock pipeline would; the others from a hash, so that no two seeds share one.
-    """
-    if window:
-        seed = int.from_bytes(hashlib.sha256(f"{seed}/{window}".encode()).digest()[:7], "big")
-    return torch.Generator("cpu").manual_seed(seed)
+    def metadata(self) -> dict[str, Any]:
+        """Return the numbers as a request names them."""
+        return {"fps": self.fps, "motion_bucket_id": self.bucket, "noise_aug_strength": self.noise_aug}
 
 
 @torch.no_grad()
-def condition(renderer: Any, photo: Image.Image, noise_aug: float, generator: torch.Generator) -> Conditioning:
+def condition(
+    renderer: Any, photo: Image.Image, noise_aug: float, generator: torch.Generator
+) -> dict[str, torch.Tensor]:
     """photo: RGB, already of the sampling size. Draws the augmentation noise first, as the stock pipeline does."""
     embedding = embed(renderer, photo)
     pixels = to_tensor(photo).to(renderer.device)
     pixels = pixels + noise_aug * draw(pixels.shape, generator, pixels.dtype, renderer.device)
     # Contiguous, as they come back from a checkpoint: the same numbers in another layout would be rounded otherwise.
-    return Conditioning(embedding.contiguous(), encode(renderer, pixels).to(embedding.dtype).contiguous())
-
-
-def draw(shape: Any, generator: torch.Generator, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Unit noise, drawn on the CPU."""
-    return torch.randn(tuple(shape), generator=generator, dtype=dtype).to(device)
+    image = encode(renderer, pixels).to(embedding.dtype).contiguous()
+    return {EMBEDDING: embedding.contiguous(), IMAGE: image}
 
 
 def to_tensor(photo: Image.Image) -> torch.Tensor:

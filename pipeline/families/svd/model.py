@@ -1,20 +1,27 @@
 """The loaded model: takes a Stable Video Diffusion folder into memory."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from PIL import Image
 
 from ....errors import ModelError
 from ....messages import msg
 from ...hardware.oom import is_oom
 from ...progress import PARTS
-from ..base import MemoryPlan, Offload
+from ..base import FamilyOptions, MemoryPlan, NoiseSchedule, Offload, Window
 from ..offload import HOOKED, Masters, hook
+from .conditioning import EMBEDDING, IMAGE, MicroConditioning, condition
+from .denoiser import Inputs, SvdDenoiser
 from .folder import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .random_model import build
+from .schedule import noise_schedule
+from .vae import decode
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +113,43 @@ class LoadedModel:
         from .feed_forward import set_pieces
 
         set_pieces(self.unet, numbers)
+
+    def encode(self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Return the photo's CLIP embedding and its VAE latent; see `VideoModel`."""
+        assert isinstance(options, MicroConditioning)
+        return condition(self, photo, options.noise_aug, generator)
+
+    def schedule(self, steps: int, kind: Literal["karras", "ays"]) -> NoiseSchedule:
+        """Return the noise levels of the model's own scheduler; see `VideoModel`."""
+        return noise_schedule(self.scheduler, steps, kind, self.device)
+
+    def latent_shape(self, frames: int, width: int, height: int) -> tuple[int, ...]:
+        """Return (1, frames, channels, h, w); see `VideoModel`."""
+        factor = self.vae_factor
+        return 1, frames, self.vae.config.latent_channels, height // factor, width // factor
+
+    def denoiser(self, conditioning: Mapping[str, torch.Tensor], options: FamilyOptions, window: Window) -> SvdDenoiser:
+        """Return D(x; σ) of one window; see `VideoModel`.
+
+        Later windows may start from latents instead of the photo; the photo's embedding stays.
+        """
+        assert isinstance(options, MicroConditioning)
+        image = conditioning[IMAGE]
+        if window.start is not None:
+            image = window.start / self.scaling  # the network is conditioned on latents that are not scaled
+            if window.noise_aug is not None:
+                options = replace(options, noise_aug=window.noise_aug)
+            image = image + options.noise_aug * window.draw(image.shape)
+        inputs = Inputs(conditioning[EMBEDDING], image, options.ids(self.dtype, self.device))
+        return SvdDenoiser(partial(self.bring, UNET), window.schedule, inputs, window.guidance)
+
+    def preview_latents(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the photo's latents, scaled; see `VideoModel`."""
+        return conditioning[IMAGE] * self.scaling
+
+    def decode(self, latents: torch.Tensor, chunk: int) -> Iterator[np.ndarray]:
+        """Yield frames chunk by chunk; see `VideoModel`."""
+        return decode(self, latents, chunk)
 
     @property
     def vae_factor(self) -> int:

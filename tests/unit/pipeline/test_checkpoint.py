@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,14 @@ import pytest
 import torch
 from fanslymotion.pipeline import checkpoint as module
 from fanslymotion.pipeline.checkpoint import Checkpoints, Saved, newest_note
-from fanslymotion.pipeline.families.svd.conditioning import Conditioning, window_generator
+from fanslymotion.pipeline.families.noise import window_generator
 from fanslymotion.pipeline.sampling.windowed import SamplingState
 from safetensors.torch import save_file
 
 
 def state(window: int = 1, step: int = 2, value: float = 1.0) -> SamplingState:
     return SamplingState(
-        conditioning=Conditioning(torch.full((1, 1, 8), value), torch.ones(1, 4, 2, 3)),
+        conditioning={"words": torch.full((1, 1, 8), value), "mask": torch.ones(1, 4, 2, 3, dtype=torch.int64)},
         rng=window_generator(3, window).get_state(),
         noise_dtype=torch.float32,
         window=window,
@@ -43,7 +44,10 @@ def test_comes_back_as_it_was(tmp_path: Path) -> None:
         found, expected = getattr(saved.state, name), getattr(state(), name)
         assert found.dtype == expected.dtype
         assert torch.equal(found, expected)
-    assert torch.equal(saved.state.conditioning.embedding, state().conditioning.embedding)
+    assert set(saved.state.conditioning) == {"words", "mask"}
+    for name, tensor in state().conditioning.items():
+        assert saved.state.conditioning[name].dtype == tensor.dtype
+        assert torch.equal(saved.state.conditioning[name], tensor)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a process has mapped is read from /proc")
@@ -136,7 +140,7 @@ def same(one: Saved, other: Saved) -> bool:
     mine, its = one.state, other.state
     tensors = ((mine.x, its.x), (mine.done, its.done), (mine.rng, its.rng))
     equal = all((a is None) == (b is None) and (a is None or torch.equal(a, b)) for a, b in tensors)
-    equal &= torch.equal(mine.conditioning.embedding, its.conditioning.embedding)
+    equal &= torch.equal(mine.conditioning["words"], its.conditioning["words"])
     return equal and (mine.window, mine.step, one.note) == (its.window, its.step, other.note)
 
 
@@ -175,6 +179,23 @@ def test_one_without_a_checksum_is_not_used_and_the_job_begins_anew(tmp_path: Pa
     assert Checkpoints(tmp_path, "key").load() is None
     assert newest_note(tmp_path) == {}
     assert "is of version 1" in caplog.text
+
+
+def test_one_of_version_2_is_gone_on_with(tmp_path: Path) -> None:
+    """Written by the version before: Stable Video Diffusion's two tensors under names of their own."""
+    old = Path(__file__).parent / "data" / "checkpoint-version-2.safetensors"
+    shutil.copy(old, tmp_path / "checkpoint-000001.safetensors")
+    saved = Checkpoints(tmp_path, "key").load()
+    assert saved is not None
+    assert saved.note == newest_note(tmp_path) == {"decode_chunk": 7, "width": 448}
+    found = saved.state
+    assert (found.window, found.step, found.noise_dtype) == (1, 2, torch.float16)
+    assert set(found.conditioning) == {"embedding", "image"}
+    assert found.conditioning["embedding"].flatten().tolist() == [0, 1, 2, 3]
+    assert torch.equal(found.conditioning["image"], torch.ones(1, 4, 2, 3))
+    assert found.x is not None
+    assert torch.equal(found.x, torch.full((1, 5, 4, 2, 3), 0.5, dtype=torch.bfloat16))
+    assert torch.equal(found.rng, window_generator(3, 1).get_state())
 
 
 def test_another_jobs_is_not_taken(tmp_path: Path, caplog: Any) -> None:

@@ -5,7 +5,6 @@ import io
 import numpy as np
 import pytest
 import torch
-from fanslymotion.pipeline.families.svd.model import LoadedModel
 from fanslymotion.pipeline.preview import MAX_WIDTH, Previewer, fit_latent_rgb, fit_previewer, preview_size
 from PIL import Image
 
@@ -23,11 +22,11 @@ def test_the_fit_finds_the_map() -> None:
     assert torch.tensor(found.bias) == pytest.approx(BIAS, abs=0.01)
 
 
-def test_a_photo_of_one_colour_gives_that_colour(renderer: LoadedModel) -> None:
+def test_a_photo_of_one_colour_gives_that_colour() -> None:
     photo = Image.new("RGB", (128, 72), (200, 100, 50))
     latents = torch.randn(1, 4, 9, 16)
-    previewer = fit_previewer(renderer, latents, photo, fps=6)
-    frames = previewer.frames(latents * renderer.scaling)
+    previewer = fit_previewer(latents, photo, fps=6)
+    frames = previewer.frames(latents)
     assert np.abs(frames.astype(int) - (200, 100, 50)).max() <= 2
 
 

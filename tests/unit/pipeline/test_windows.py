@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from fanslymotion.pipeline.families.base import NoiseSchedule
-from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning, window_generator
+from fanslymotion.pipeline.families.noise import window_generator
+from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
 from fanslymotion.pipeline.families.svd.denoiser import Inputs, SvdDenoiser
 from fanslymotion.pipeline.families.svd.model import LoadedModel
 from fanslymotion.pipeline.sampling.euler import Guidance, Pin

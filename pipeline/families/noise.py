@@ -1,0 +1,21 @@
+"""Where a window's noise comes from: drawn on the CPU, so that every device draws the same."""
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+
+
+def window_generator(seed: int, window: int) -> torch.Generator:
+    """Return the window's own source of noise. window: 0-based.
+
+    The first is seeded as a user of the stock pipeline would; the others from a hash, so that no two seeds share one.
+    """
+    if window:
+        seed = int.from_bytes(hashlib.sha256(f"{seed}/{window}".encode()).digest()[:7], "big")
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def draw(shape: Sequence[int], generator: torch.Generator, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Draw unit noise on the CPU and move it to the device."""
+    return torch.randn(tuple(shape), generator=generator, dtype=dtype).to(device)
