@@ -13,7 +13,7 @@ from ..doctor.diagnosis import big_values
 from ..errors import BadInput, NotFound
 from ..messages import texts
 from ..models.find import default_model, find_model, find_upscaler
-from ..pipeline.families.svd.cost import forecast
+from ..pipeline.families.forecast import forecast
 from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import VideoRequest
 from ..presets import Presets

@@ -9,7 +9,7 @@ from typing import Any
 from ..fs import nearest_existing
 from ..messages import Message, as_message, codes, texts
 from ..pipeline.families.base import MemoryPlan
-from ..pipeline.families.svd.cost import forecast
+from ..pipeline.families.forecast import forecast
 from ..presets import Presets
 from ..queue.types import Event, Job, Status
 

@@ -8,8 +8,8 @@ import time
 import psutil
 
 from ..models.find import require_model
-from ..pipeline.families.base import Offload
-from ..pipeline.families.svd.folder import UNET
+from ..pipeline.families import family
+from ..pipeline.families.base import Offload, Role
 from ..pipeline.hardware.oom import is_oom
 from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import VideoRequest
@@ -24,7 +24,7 @@ def main(settings: Settings, name: str) -> None:
     """Load a model and print seconds, bytes and device as JSON. Exit with OUT_OF_MEMORY if memory ran out."""
     import torch
 
-    from ..pipeline.families.svd.model import Placement
+    from ..pipeline.families.placement import Placement
     from ..pipeline.model_cache import ModelCache
 
     presets = load_presets(settings)
@@ -33,7 +33,8 @@ def main(settings: Settings, name: str) -> None:
     began = time.perf_counter()
     try:
         renderer = ModelCache().get(model, placement=Placement.of(plan))
-        renderer.bring(UNET)  # the largest one: with model offload it waits in RAM until it computes
+        denoiser = next(c for c in family(model.preset.family).components if c.role is Role.DENOISER)
+        renderer.bring(denoiser.name)  # the largest one: with model offload it waits in RAM until it computes
     except Exception as e:
         if not is_oom(e):
             raise

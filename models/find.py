@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ..errors import BadInput, ModelError, PresetError
 from ..messages import msg
-from ..pipeline.families.svd.folder import ModelFolder, check_folder, folder_preset
-from ..pipeline.families.svd.random_model import FRAMES, HEIGHT, WIDTH
+from ..pipeline.families import family, family_of_folder
+from ..pipeline.families.base import ModelFolder
 from ..pipeline.media.upscale.files import UpscalerFile, check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets
 from ..settings import ROOT, Settings, own_path
@@ -38,7 +38,7 @@ def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
                 known=known,
             )
         )
-    return ModelFolder(folder_preset(folder), folder)
+    return ModelFolder(family_of_folder(folder).folder_preset(folder), folder)
 
 
 def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
@@ -50,7 +50,7 @@ def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolde
     """
     model = find_model(name, presets, settings)
     if not model.random:
-        check_folder(model.folder, model.preset)
+        family(model.preset.family).check(model.folder, model.preset)
     return model
 
 
@@ -67,9 +67,8 @@ def default_model(presets: Presets, settings: Settings) -> str:
 
 
 def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
-    """Return the folder of the random test model, which `random_model.build` fills when the model is loaded."""
-    size = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "loop": 0, "trim": 0, "latent_rgb": None}
-    return ModelFolder(preset.model_copy(update=size), settings.models / "mini-random", random=True)
+    """The random test model's place; loading fills it."""
+    return family(preset.family).random_model(preset, settings.models / "mini-random")
 
 
 def find_upscaler(name: str | None, presets: Presets, settings: Settings) -> UpscalerFile | None:

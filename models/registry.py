@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import BadInput, ModelError
 from ..fs import retry_in_use, write_whole
 from ..messages import Message, msg
-from ..pipeline.families.svd.folder import check_folder, folder_preset
+from ..pipeline.families import family, family_of_folder
 from ..pipeline.media.upscale.files import check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..settings import Settings, own_path
@@ -98,7 +98,7 @@ def look(name: str, presets: Presets, settings: Settings) -> ModelEntry:
     preset, folder = found.preset, found.folder
     if found.random:
         return ModelEntry(preset, folder, "ready", folder_size(folder), random=True)
-    return _entry(preset, folder, settings, lambda: check_folder(folder, preset))
+    return _entry(preset, folder, settings, lambda: family(preset.family).check(folder, preset))
 
 
 def _entry(
@@ -238,8 +238,9 @@ def remove(
 def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
     """Make a preset for a folder of the user's, without copying it. Raise ModelError or BadInput."""
     folder = own_path(path, "the folder")
-    check_folder(folder)
-    preset = folder_preset(folder)
+    kind = family_of_folder(folder)
+    kind.check(folder, None)
+    preset = kind.folder_preset(folder)
     name = name or re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
         raise BadInput(msg("the name is {name!r}; use letters, digits, '.', '_' and '-'", name=name))

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable
 
 from ..errors import Cancelled
-from .families.svd.folder import ModelFolder, check_folder
-from .families.svd.model import LoadedModel, Placement, choose_placement, load
+from .families import family
+from .families.base import ModelFolder, VideoModel, parts
+from .families.placement import Placement, choose_placement
 from .hardware.free_memory import free_memory
-from .progress import PARTS
 
 PartCallback = Callable[[str, int], None]
 """Called a few times a second while a model loads, with the part in work and the count of finished ones. May raise."""
@@ -24,7 +24,7 @@ class ModelCache:
     def __init__(self, shortcuts: bool = True) -> None:
         self._shortcuts = shortcuts
         self._lock = threading.Lock()
-        self._renderer: LoadedModel | None = None
+        self._renderer: VideoModel | None = None
         self._loading: _Loading | None = None
 
     def get(
@@ -32,7 +32,7 @@ class ModelCache:
         model: ModelFolder,
         on_part: PartCallback = lambda part, done: None,
         placement: Placement | None = None,
-    ) -> LoadedModel:
+    ) -> VideoModel:
         """The warm renderer of this model at this place, or load it. Raise ModelError when its folder is not whole.
 
         `on_part` runs in the caller's thread while another one loads, so that raising Cancelled there ends the wait at
@@ -45,7 +45,8 @@ class ModelCache:
                 return self._renderer
             self._drop()
             if not model.random:
-                check_folder(model.folder, model.preset)  # before the seconds that the libraries take
+                # Before the seconds that the libraries take.
+                family(model.preset.family).check(model.folder, model.preset)
             self._loading = _Loading(model, placement, self._shortcuts)
             self._renderer = self._loading.wait(on_part)
             self._loading = None
@@ -54,7 +55,7 @@ class ModelCache:
     def _fresh(self, model: ModelFolder) -> bool:
         """Other files may lie in the folder by now: a new download, or a model in training."""
         assert self._renderer is not None
-        return check_folder(model.folder, model.preset).fingerprint == self._renderer.fingerprint
+        return family(model.preset.family).check(model.folder, model.preset).fingerprint == self._renderer.fingerprint
 
     def is_warm(self, model: ModelFolder, placement: Placement) -> bool:
         """Tell whether the model is loaded with this placement, and usable."""
@@ -90,23 +91,24 @@ class _Loading:
     """One load on a thread of its own: disk reads cannot be interrupted, the wait for them can."""
 
     def __init__(self, model: ModelFolder, placement: Placement, shortcuts: bool) -> None:
+        self._parts = parts(family(model.preset.family))
         self._done = 0
         self._stop = threading.Event()
-        self._result: LoadedModel | None = None
+        self._result: VideoModel | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(
             target=self._run, args=(model, placement, shortcuts), name="fanslymotion-load", daemon=True
         )
         self._thread.start()
 
-    def wait(self, on_part: PartCallback) -> LoadedModel:
+    def wait(self, on_part: PartCallback) -> VideoModel:
         try:
-            on_part(PARTS[0], 0)
+            on_part(self._parts[0], 0)
             while self._thread.is_alive():
-                on_part(PARTS[min(self._done, len(PARTS) - 1)], self._done)
+                on_part(self._parts[min(self._done, len(self._parts) - 1)], self._done)
                 self._thread.join(POLL_SECONDS)
             if self._error is None:
-                on_part(PARTS[-1], len(PARTS))
+                on_part(self._parts[-1], len(self._parts))
         except BaseException:
             self._stop.set()
             raise
@@ -123,7 +125,7 @@ class _Loading:
 
     def _run(self, model: ModelFolder, placement: Placement, shortcuts: bool) -> None:
         try:
-            self._result = load(model, placement, self._finished, shortcuts)
+            self._result = family(model.preset.family).load(model, placement, self._finished, shortcuts)
         except BaseException as e:
             self._error = e
 

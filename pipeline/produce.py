@@ -19,11 +19,11 @@ from ..presets import Presets
 from ..settings import Settings
 from .checkpoint import INTERVAL, Checkpoints
 from .eta import JobClock, load_times, store_times
-from .families.base import SIZE, MemoryPlan
+from .families import family
+from .families.base import SIZE, MemoryPlan, ModelFolder, VideoModel, parts
+from .families.forecast import forecast, tile_side
 from .families.nan_checks import NotFinite
-from .families.svd.cost import forecast, piece, tile_side
-from .families.svd.folder import ModelFolder
-from .families.svd.model import LoadedModel, Placement
+from .families.placement import Placement
 from .hardware.free_memory import free_memory
 from .hardware.machine import Machine
 from .hardware.oom import is_oom, is_ram
@@ -43,7 +43,7 @@ from .media.upscale.upscaler import Upscaler
 from .memory.fallback import MemoryFallback
 from .model_cache import ModelCache
 from .preview import Previewer, fit_previewer
-from .progress import PARTS, Progress, ProgressCallback, Stage, ignore
+from .progress import Progress, ProgressCallback, Stage, ignore
 from .request import VideoRequest, VideoResult
 from .resolve import ResolvedRequest, resolve, with_plan
 from .sampling.windowed import SamplingState, begin, sample_clip
@@ -186,7 +186,7 @@ class _Job:
         self.measures["checkpoint_seconds"] = keeper.seconds
         return self._result(renderer)
 
-    def _load(self) -> LoadedModel:
+    def _load(self) -> VideoModel:
         model, clock = self.order.model, self.clock
         if model.random:
             self._warn(RANDOM_MODEL)
@@ -197,11 +197,12 @@ class _Job:
         else:
             clock.enter(Stage.LOADING)
 
+        count = len(parts(family(model.preset.family)))
         began, told = time.monotonic(), False
 
         def on_part(part: str, done: int) -> None:
             nonlocal told
-            self._report(Progress(Stage.LOADING, step=done, steps=len(PARTS)))
+            self._report(Progress(Stage.LOADING, step=done, steps=count))
             if not told and time.monotonic() - began > LONG_LOAD:
                 told = True
                 log.info(
@@ -209,12 +210,12 @@ class _Job:
                     "take 5 to 10 minutes; there is no time limit",
                     part.replace("_", " "),
                     done + 1,
-                    len(PARTS),
+                    count,
                 )
 
-        self._report(Progress(Stage.LOADING, steps=len(PARTS)))
+        self._report(Progress(Stage.LOADING, steps=count))
         renderer = self.renderers.get(model, on_part, placement)
-        renderer.chunk_forward(piece(self.memory))
+        renderer.prepare(self.memory)
         clock.leave()
         clip = self.order.clip
         self.kind = f"{model.name} {clip.width}x{clip.height} {renderer.placement}"
@@ -224,7 +225,7 @@ class _Job:
         self.chunk = self.memory.decode_chunk
         return renderer
 
-    def _condition(self, renderer: LoadedModel, keeper: Checkpoints) -> SamplingState:
+    def _condition(self, renderer: VideoModel, keeper: Checkpoints) -> SamplingState:
         """The photo as the model sees it, or the state a checkpoint holds."""
         self._report(Progress(Stage.CONDITIONING, steps=1))
         saved = keeper.load()
@@ -247,7 +248,7 @@ class _Job:
         )
         return state
 
-    def _sample(self, renderer: LoadedModel, keeper: Checkpoints, state: SamplingState) -> torch.Tensor:
+    def _sample(self, renderer: VideoModel, keeper: Checkpoints, state: SamplingState) -> torch.Tensor:
         plan, steps = self.order.clip.plan, self.order.clip.steps
         whole = plan.count * steps
 
@@ -301,7 +302,7 @@ class _Job:
             return None
         return LearnedDetail(Upscaler(file, device, number), size, sides, self._warn)
 
-    def _film(self, renderer: LoadedModel, latents: torch.Tensor) -> None:
+    def _film(self, renderer: VideoModel, latents: torch.Tensor) -> None:
         """Make the file; a second time, from its beginning, when the upscaler has found no memory at all."""
         detail = self._detail()
         try:
@@ -314,7 +315,7 @@ class _Job:
         self._filmed(renderer, latents, detail, None)
 
     def _filmed(
-        self, renderer: LoadedModel, latents: torch.Tensor, detail: np.ndarray | None, learned: LearnedDetail | None
+        self, renderer: VideoModel, latents: torch.Tensor, detail: np.ndarray | None, learned: LearnedDetail | None
     ) -> None:
         """Decode here, interpolate and encode on a thread beside it."""
         order = self.order
@@ -377,7 +378,7 @@ class _Job:
             for frame in interpolate(frames, order.interpolation, order.shown):
                 encoder.write(frame)
 
-    def _result(self, renderer: LoadedModel) -> VideoResult:
+    def _result(self, renderer: VideoModel) -> VideoResult:
         order = self.order
         store_times(self._times, self.kind, self.clock.rates)
         return VideoResult(

@@ -8,13 +8,12 @@ from typing import Any
 
 from .. import __version__
 from ..presets import Presets, UpscalerPreset
-from .families.base import MemoryPlan
-from .families.svd.conditioning import MicroConditioning
-from .families.svd.folder import ModelFolder
+from .families import family
+from .families.base import MemoryPlan, ModelFolder
+from .families.guidance import Guidance
 from .media.sizes import output_size, sampling_size
 from .media.upscale.files import UpscalerFile
 from .request import VideoRequest
-from .sampling.euler import Guidance
 from .sampling.windowed import SamplingParams
 from .windows import WindowOptions, plan_windows
 
@@ -103,11 +102,12 @@ def resolve(
 ) -> ResolvedRequest:
     """Raise PresetError for an unknown preset."""
     options = options or WindowOptions.of(model.preset.loop)
-    sampling = model.preset.sampling
+    sampling, kind = model.preset.sampling, family(model.preset.family)
     duration = presets.duration(request.seconds)
-    interpolation = presets.quality(request.quality).interpolation
+    rate = model.preset.rate(duration, presets.quality(request.quality))
+    frames = rate.frames(duration.seconds)
     width, height = output_size(photo_size, presets.resolution(request.resolution))
-    drawn = sampling_size((width, height), model.preset)
+    drawn = sampling_size((width, height), model.preset, kind.geometry.multiple)
     clip = SamplingParams(
         width=drawn[0],
         height=drawn[1],
@@ -115,12 +115,8 @@ def resolve(
         steps=_or(request.steps, sampling.steps),
         schedule=sampling.schedule,
         guidance=Guidance(sampling.min_guidance, sampling.max_guidance),
-        motion=MicroConditioning(
-            fps=_or(request.fps, sampling.fps),
-            bucket=_or(request.motion_bucket_id, sampling.motion_bucket_id),
-            noise_aug=_or(request.noise_aug_strength, sampling.noise_aug_strength),
-        ),
-        plan=plan_windows(duration.frames, model.preset.frames, options.min_overlap, model.preset.loop),
+        motion=kind.options(request, model.preset),
+        plan=plan_windows(frames, model.preset.frames, options.min_overlap, model.preset.loop),
         options=options,
     )
     return ResolvedRequest(
@@ -129,9 +125,9 @@ def resolve(
         clip=clip,
         width=width,
         height=height,
-        frames=duration.frames,
-        interpolation=interpolation,
-        fps=duration.fps * interpolation,
+        frames=frames,
+        interpolation=rate.interpolation,
+        fps=rate.fps * rate.interpolation,
         wished=clip.guidance,
         upscaler=upscaler,
     )

@@ -1,7 +1,7 @@
 """Presets as data: resolutions, durations, qualities, models, upscalers in TOML files, and their loader."""
 
 from .loader import LivePresets, Presets, load_presets
-from .schema import Duration, HubPreset, LatentRGB, ModelPreset, Quality, Resolution, Sampling, UpscalerPreset
+from .schema import Duration, HubPreset, LatentRGB, ModelPreset, Quality, Rate, Resolution, Sampling, UpscalerPreset
 
 __all__ = [
     "Duration",
@@ -11,6 +11,7 @@ __all__ = [
     "ModelPreset",
     "Presets",
     "Quality",
+    "Rate",
     "Resolution",
     "Sampling",
     "UpscalerPreset",

@@ -25,12 +25,7 @@ class Resolution(Preset):
 
 
 class Duration(Preset):
-    """Length of a video.
-
-    Attributes:
-        seconds: the length.
-        fps: frames that the model samples for each second, before interpolation.
-    """
+    """seconds of video. fps: frames per second that are sampled where the model's preset has no rate of its own."""
 
     seconds: int = Field(ge=1, le=60)
     fps: int = Field(default=6, ge=1, le=30)
@@ -42,17 +37,24 @@ class Duration(Preset):
 
 
 class Quality(Preset):
-    """Smoothness of a video.
-
-    Attributes:
-        label: for users.
-        interpolation: output frames for each sampled frame.
-        advanced: shown among the advanced settings only.
-    """
+    """interpolation: frames shown for each sampled one, where the model's preset has no rate of its own."""
 
     label: str
     interpolation: Literal[1, 2, 4, 8]
     advanced: bool = False
+
+
+class Rate(BaseModel):
+    """fps: frames per second that the model samples. interpolation: frames shown for each of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fps: int = Field(ge=1, le=30)
+    interpolation: Literal[1, 2, 4, 8] = 1
+
+    def frames(self, seconds: int) -> int:
+        """Return the frames to sample for so many seconds of video."""
+        return self.fps * seconds
 
 
 class Sampling(BaseModel):
@@ -130,17 +132,14 @@ class HubPreset(Preset):
 class ModelPreset(HubPreset):
     """Origin of a model and its sampling defaults.
 
-    Attributes:
-        demo: made for tests and demonstrations, not for real videos.
-        width: of the training frames, in pixels.
-        height: of the training frames, in pixels.
-        frames: per window, as in training.
-        loop: period of the motion in frames, for models whose motion repeats; 0 = none.
-        trim: pixels (of the sampling size) cut off at each edge: the outermost ones of a small VAE are dark.
-        sampling: defaults.
-        latent_rgb: colours of previews; None = estimated from the first frames.
+    family: which kind of model it is, a folder of `pipeline/families`.
+    width, height, frames: what the model was trained on (pixels, frames per window).
+    loop: frames after which its motion is back where it began, for models that move in a circle; 0 = never.
+    rates: by quality (`[rates.smooth]`), for a model that samples at other frame rates than the durations say.
+    trim: pixels (of the sampling size) at each edge that are not shown: a small VAE's outermost ones are dark.
     """
 
+    family: str = "svd"
     demo: bool = False
     width: int = Field(ge=64, le=4096, multiple_of=8)
     height: int = Field(ge=64, le=4096, multiple_of=8)
@@ -148,7 +147,13 @@ class ModelPreset(HubPreset):
     loop: int = Field(default=0, ge=0, le=127)
     trim: int = Field(default=0, ge=0, le=8)
     sampling: Sampling = Sampling()
+    rates: dict[str, Rate] = {}
     latent_rgb: LatentRGB | None = None
+
+    def rate(self, duration: Duration, quality: Quality) -> Rate:
+        """Return how many frames a second are sampled, and how many shown for each, at this quality."""
+        usual = Rate(fps=duration.fps, interpolation=quality.interpolation)
+        return self.rates.get(quality.name, usual)
 
 
 class UpscalerPreset(HubPreset):

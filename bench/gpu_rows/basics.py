@@ -131,9 +131,7 @@ def stock(bench: Bench, figures: Figures) -> None:
         "num_frames": clip.plan.frames,
         "min_guidance_scale": clip.guidance.first,
         "max_guidance_scale": clip.guidance.last,
-        "fps": clip.motion.fps,
-        "motion_bucket_id": clip.motion.bucket,
-        "noise_aug_strength": clip.motion.noise_aug,
+        **clip.motion.metadata(),
         "output_type": "latent",
     }
     latents: Any = None

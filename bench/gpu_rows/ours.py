@@ -40,7 +40,9 @@ def load(bench: Bench, figures: Figures) -> LoadedModel:
 
 def without_shortcuts(bench: Bench) -> LoadedModel:
     """The UNet with diffusers' own arithmetic."""
-    return ModelCache(shortcuts=False).get(bench.folder, placement=bench.placement())
+    renderer = ModelCache(shortcuts=False).get(bench.folder, placement=bench.placement())
+    assert isinstance(renderer, LoadedModel)
+    return renderer
 
 
 def sample(

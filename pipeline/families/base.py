@@ -1,52 +1,63 @@
-"""What a model family is to the rest, and the records of planning. No torch at import."""
+"""What a model family is to the rest: `Family`, `VideoModel`, `Denoiser`, `CostModel`. No torch at import.
+
+The records of planning (plan.py) are a part of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ...messages import Message, msg
-from ..hardware.machine import Machine
-from ..media.upscale.network import Network
+from .plan import SIZE as SIZE
+from .plan import MemoryPlan as MemoryPlan
+from .plan import ModelSize as ModelSize
+from .plan import Offload as Offload
+from .plan import Work as Work
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import torch
     from PIL.Image import Image
     from torch import Tensor
 
+    from ...presets import ModelPreset
+    from ..progress import Stage
+    from ..request import VideoRequest
+    from .forecast import Forecast
     from .guidance import Guidance
-
-LARGE = 500_000_000
-"""UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
-
-SIZE = ("width", "height", "window", "guided")
-"""The fields of a plan that decide how the latents look; the others only how they are computed."""
-
-STORED = (
-    "device",
-    "dtype",
-    "offload",
-    "width",
-    "height",
-    "window",
-    "guided",
-    "two_pass",
-    "chunked",
-    "decode_chunk",
-)
-"""The fields of a plan that are stored: those that a step down changes."""
+    from .placement import Placement
 
 
-class Offload(StrEnum):
-    """Where the weights wait while they are not needed. Values are stored: never rename one."""
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model as it lies on the disk.
 
-    NONE = "none"  # all on the device
-    MODEL = "model"  # one component at a time
-    GROUP = "group"  # one block at a time
-    SEQUENTIAL = "sequential"  # one layer at a time
+    preset: how it likes to be sampled; for a plain folder made from its own configuration.
+    random: the untrained stand-in for `mini`, built by code on first use.
+    """
+
+    preset: ModelPreset
+    folder: Path
+    random: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.preset.name
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A checked folder. variants: for each component with weights the file variants present (`""`, `"fp16"`).
+
+    fingerprint: changes when other weights or another configuration lie in the folder.
+    """
+
+    variants: dict[str, tuple[str, ...]]
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,39 @@ class VideoModel(Protocol):
         """Return D(x; σ) of one window. conditioning: what `encode` gave."""
         ...
 
+    @property
+    def model(self) -> ModelFolder:
+        """The folder it was read from."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the folder's files (`ModelFiles`)."""
+        ...
+
+    @property
+    def arithmetic(self) -> int:
+        """Which numbers the network gives, as a part of checkpoints' keys; 0 = diffusers' own."""
+        ...
+
+    @property
+    def placement(self) -> Placement:
+        """Where and how it computes."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """No component lies half here, half there, or in other numbers than it should."""
+        ...
+
+    def bring(self, part: str) -> Any:
+        """Return a component, moved to where it computes."""
+        ...
+
+    def prepare(self, plan: MemoryPlan) -> None:
+        """Compute as the plan says, in what loading did not settle."""
+        ...
+
     def preview_latents(self, conditioning: Mapping[str, Tensor]) -> Tensor:
         """Return the photo's own latents, (1, channels, h, w), scaled as those that are sampled."""
         ...
@@ -141,97 +185,99 @@ class VideoModel(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ModelSize:
-    """A model's parameters by component and its shape. channels, vae_channels: of the first, widest-picture level.
+class Role(StrEnum):
+    """What a component does."""
 
-    attention: sum of the channels of all blocks with attention within frames, each divided by 16 for every halving of
-    the picture's sides; 0 = as in the full-size model.
-    """
-
-    unet: int = 1_524_623_082
-    vae: int = 97_742_847
-    image_encoder: int = 632_076_800
-    channels: int = 320
-    vae_channels: int = 128
-    factor: int = 8
-    width: int = 1024
-    height: int = 576
-    frames: int = 25
-    attention: float = 0.0
-
-    @property
-    def attended(self) -> float:
-        """`attention`, or what a model of these channels has in SVD's blocks: 5, 5, 5 and 1 of four levels."""
-        return self.attention or self.channels * (5 + 5 * 2 / 16 + 5 * 4 / 256 + 4 / 4096)
-
-    @property
-    def large(self) -> bool:
-        return self.unet >= LARGE
+    TEXT = "text"
+    IMAGE = "image"
+    VAE = "vae"
+    DENOISER = "denoiser"
 
 
 @dataclass(frozen=True)
-class Work:
-    """One job. width, height: wished sampling size, pixels. frames: to sample in all; guided: with two branches.
+class Component:
+    """A part of a model with weights of its own. name: also of its folder. stem: of its weights' files."""
 
-    shown_frames, shown_pixels: of the finished video, per frame. loop: see `windows.plan_windows`.
-    detail: the frames get the photo's own detail. upscaler: what enlarges them where the photo has none to give.
-    """
-
-    width: int
-    height: int
-    frames: int
-    steps: int
-    guided: bool
-    shown_frames: int = 0
-    shown_pixels: int = 0
-    loop: int = 0
-    detail: bool = False
-    upscaler: Network | None = None
+    name: str
+    role: Role
+    stem: str
 
 
 @dataclass(frozen=True)
-class MemoryPlan:
-    """How one job is computed. `cost.forecast` says what it takes, `next_fallback` gives the next one down.
+class Geometry:
+    """multiple: both sides of a sampled frame divide by so many pixels."""
 
-    device: `cuda` or `cpu`. dtype: `float16`, `bfloat16` or `float32`. width, height: sampling size in pixels (the
-    output size never changes). window: frames drawn at once. two_pass: the guidance branches one after the other.
-    chunked: forward chunking in the UNet. decode_chunk: frames decoded together.
+    multiple: int
+
+
+class CostModel(Protocol):
+    """What a plan of this family takes on its machine: bytes and seconds of each stage."""
+
+    def forecast(self, now: MemoryPlan) -> Forecast:
+        """Return everything at once."""
+        ...
+
+    def peak(self, now: MemoryPlan, stage: Stage) -> int:
+        """Return the bytes on the computing device at the stage's highest point."""
+        ...
+
+    def tile_side(self, now: MemoryPlan) -> int:
+        """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room."""
+        ...
+
+
+class Family(Protocol):
+    """One kind of model. Importing it imports no torch; `load` does.
+
+    name: as in presets (`family`), and of its folder. components: in the order in which they are loaded.
     """
 
-    machine: Machine = field(repr=False)
-    model: ModelSize = field(repr=False)
-    work: Work = field(repr=False)
-    device: str
-    dtype: str
-    offload: Offload
-    width: int
-    height: int
-    window: int
-    guided: bool
-    two_pass: bool
-    chunked: bool
-    decode_chunk: int
+    @property
+    def name(self) -> str: ...
 
     @property
-    def placement(self) -> Message:
-        return msg("CPU") if self.device == "cpu" else _PLACEMENTS[self.offload]
+    def components(self) -> tuple[Component, ...]: ...
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """The fields that `next_fallback` changes, for storing and for the job's record."""
-        return {name: getattr(self, name) for name in STORED}
+    def geometry(self) -> Geometry: ...
 
     @property
-    def shrunk(self) -> bool:
-        """The picture is sampled smaller, or without guidance, than the settings wish."""
-        wished = (self.work.width, self.work.height, self.work.guided)
-        return (self.width, self.height, self.guided) != wished
+    def cost(self) -> CostModel: ...
+
+    def recognises(self, folder: Path) -> bool:
+        """Return whether a folder without a preset looks like one of this family's models."""
+        ...
+
+    def folder_preset(self, folder: Path) -> ModelPreset:
+        """Make a preset for a plain folder. Raise ModelError."""
+        ...
+
+    def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
+        """Raise ModelError that says what is missing or wrong in a folder and what to do about it."""
+        ...
+
+    def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
+        """Measure a folder; what is not there counts as full size."""
+        ...
+
+    def random_model(self, preset: ModelPreset, folder: Path) -> ModelFolder:
+        """Return the untrained stand-in for a preset, which `load` builds in `folder`."""
+        ...
+
+    def options(self, request: VideoRequest, preset: ModelPreset) -> FamilyOptions:
+        """Settle the family's own part of a request: what it leaves open is as the preset says."""
+        ...
+
+    def load(
+        self, model: ModelFolder, placement: Placement, finished: Callable[[str], None], shortcuts: bool
+    ) -> VideoModel:
+        """Read the components. `finished` is called after the libraries and after each component, and may raise."""
+        ...
 
 
-_PLACEMENTS = {
-    Offload.NONE: msg("all on the GPU"),
-    Offload.MODEL: msg("model offload"),
-    Offload.GROUP: msg("group offload"),
-    Offload.SEQUENTIAL: msg("sequential offload"),
-}
+LIBRARIES = "libraries"
+
+
+def parts(family: Family) -> tuple[str, ...]:
+    """Return what is loaded, in this order; the first is the import of the libraries themselves."""
+    return (LIBRARIES, *(component.name for component in family.components))

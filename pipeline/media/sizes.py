@@ -31,15 +31,17 @@ def output_size(photo_size: tuple[int, int], resolution: Resolution) -> tuple[in
     return _shaped(_limited_aspect(photo_size), (resolution.width, resolution.height), SAME_SHAPE)
 
 
-def sampling_size(output: tuple[int, int], model: ModelPreset) -> tuple[int, int]:
+def sampling_size(output: tuple[int, int], model: ModelPreset, multiple: int = MULTIPLE) -> tuple[int, int]:
     """The (width, height) the model draws: the output's shape, the smaller of native and output area.
 
     Exactly the native size where the shape is the model's own; exactly the output where that is the smaller one.
+    multiple: of pixels that the family's sides must divide by.
     """
     width, height = output
-    if width * height <= model.width * model.height:
-        return output
-    return _shaped(width / height, (model.width, model.height), SAME_GRID)
+    if width * height > model.width * model.height:
+        return _shaped(width / height, (model.width, model.height), SAME_GRID, multiple)
+    on_grid = width % multiple == 0 and height % multiple == 0
+    return output if on_grid else _rounded(width / height, width * height, multiple)
 
 
 def fit_photo(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
@@ -68,14 +70,18 @@ def _limited_aspect(size: tuple[int, int]) -> float:
     return min(max(size[0] / size[1], 1 / WIDEST), WIDEST)
 
 
-def _shaped(aspect: float, base: tuple[int, int], tolerance: float) -> tuple[int, int]:
+def _shaped(aspect: float, base: tuple[int, int], tolerance: float, multiple: int = MULTIPLE) -> tuple[int, int]:
     """`base` itself or turned by 90° where the shape matches; else its area in the shape `aspect`."""
     for width, height in (base, base[::-1]):
         if abs(log(aspect * height / width)) <= tolerance:
             return width, height
-    area = base[0] * base[1]
+    return _rounded(aspect, base[0] * base[1], multiple)
+
+
+def _rounded(aspect: float, area: int, multiple: int) -> tuple[int, int]:
+    """About that area in about that shape, sides that divide by `multiple`."""
     exact = sqrt(area * aspect), sqrt(area / aspect)
-    widths, heights = ([max(MULTIPLE, int(side // MULTIPLE) * MULTIPLE + k) for k in (0, MULTIPLE)] for side in exact)
+    widths, heights = ([max(multiple, int(side // multiple) * multiple + k) for k in (0, multiple)] for side in exact)
 
     def error(size: tuple[int, int]) -> tuple[float, int]:
         """A wrong shape is seen as distortion; a few pixels more or less are not seen at all.

@@ -12,9 +12,8 @@ from ...messages import Message, codes, msg, template
 from ...presets import Presets
 from ...settings import Settings
 from ..checkpoint import newest_note
-from ..families.base import SIZE, MemoryPlan, Offload
-from ..families.svd.cost import forecast
-from ..families.svd.folder import ModelFolder
+from ..families.base import SIZE, MemoryPlan, ModelFolder, Offload
+from ..families.forecast import forecast
 from ..hardware import devices
 from ..hardware.machine import Machine
 from ..media.upscale.files import UpscalerFile

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 
 from ...presets import Presets
 from ...settings import Settings
-from ..families.base import MemoryPlan, Work
-from ..families.svd.folder import ModelFolder
-from ..families.svd.model_size import model_size
+from ..families import family
+from ..families.base import MemoryPlan, ModelFolder, Work
 from ..hardware import devices
 from ..hardware.machine import Machine
 from ..media.detail.size import enlarged, gives_detail
@@ -49,7 +48,7 @@ def plan_request(
         PresetError: the request names an unknown preset.
     """
     work = work_of(request, photo_size, model, presets, upscaler)
-    size = model_size(model.folder, model.preset.width, model.preset.height, model.preset.frames)
+    size = family(model.preset.family).size(model.folder, model.preset)
     memory = PlanHistory(settings)
     pids = frozenset([os.getpid()] if own is None else own)
     cuda = devices.Cuda.here() if own is None else None
@@ -67,15 +66,17 @@ def work_of(
     """Return the work of a request: its sizes and numbers of frames. Raise PresetError."""
     preset = model.preset
     duration = presets.duration(request.seconds)
+    rate = preset.rate(duration, presets.quality(request.quality))
+    frames = rate.frames(duration.seconds)
     width, height = output_size(photo_size, presets.resolution(request.resolution))
-    drawn = sampling_size((width, height), preset)
+    drawn = sampling_size((width, height), preset, family(preset.family).geometry.multiple)
     return Work(
         width=drawn[0],
         height=drawn[1],
-        frames=duration.frames,
+        frames=frames,
         steps=preset.sampling.steps if request.steps is None else request.steps,
         guided=preset.sampling.max_guidance > 1,
-        shown_frames=duration.frames * presets.quality(request.quality).interpolation,
+        shown_frames=frames * rate.interpolation,
         shown_pixels=width * height,
         loop=preset.loop,
         detail=request.detail and gives_detail(photo_size, drawn, preset.trim, (width, height), request.fit),

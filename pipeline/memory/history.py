@@ -9,7 +9,7 @@ from typing import Any, cast
 from ...fs import write_json
 from ...settings import Settings
 from ..families.base import MemoryPlan, Offload
-from ..families.svd.cost import forecast
+from ..families.forecast import forecast
 from ..hardware.machine import device_key, speed_key
 from ..progress import Stage
 from .planner import plan as planned

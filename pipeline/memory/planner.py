@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...messages import Message, joined, msg
+from ..families import family
 from ..families.base import SIZE, MemoryPlan, ModelSize, Offload, Work
-from ..families.svd.cost import STAGES, forecast, peak
+from ..families.forecast import STAGES, forecast, peak
 from ..hardware.machine import Machine
 from ..hardware.units import GIB
 from ..progress import Stage
@@ -167,7 +168,7 @@ def _on_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan:
     now = replace(now, guided=False, two_pass=False)
     if at is Stage.SAMPLING:
         return now
-    width, height = _within(now.width, now.height, CPU_WIDTH * CPU_HEIGHT)
+    width, height = _within(now, CPU_WIDTH * CPU_HEIGHT)
     window = min(now.window, CPU_WINDOW)
     return replace(now, width=width, height=height, window=window, decode_chunk=min(now.decode_chunk, window))
 
@@ -217,7 +218,7 @@ def _sample_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     area = now.width * now.height
     if area <= floor:
         return None
-    width, height = _within(now.width, now.height, max(floor, int(area * SHRINK)))
+    width, height = _within(now, max(floor, int(area * SHRINK)))
     found = replace(now, width=width, height=height)
     # Below some size the image encoder, which has a fixed size, decides the peak of conditioning.
     helps = at is not Stage.CONDITIONING or peak(found, at) < peak(now, at)
@@ -252,16 +253,17 @@ _CPU_STEPS = (
 )
 
 
-def _within(width: int, height: int, area: int) -> tuple[int, int]:
-    """Return the same aspect ratio with at most `area` pixels; sides are multiples of 8."""
+def _within(now: MemoryPlan, area: int) -> tuple[int, int]:
+    """The same shape in at most `area` pixels, sides in multiples that the family can sample."""
+    width, height, grid = now.width, now.height, family(now.model.family).geometry.multiple
     if width * height <= area:
         return width, height
     scale = math.sqrt(area / (width * height))
-    w, h = max(8, round(width * scale / 8) * 8), max(8, round(height * scale / 8) * 8)
-    while w * h > area and max(w, h) > 8:
+    w, h = (max(grid, round(side * scale / grid) * grid) for side in (width, height))
+    while w * h > area and max(w, h) > grid:
         # The side whose reduction keeps the shape better.
-        if h == 8 or w * height >= h * width:
-            w -= 8
+        if h == grid or w * height >= h * width:
+            w -= grid
         else:
-            h -= 8
+            h -= grid
     return w, h

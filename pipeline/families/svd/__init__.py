@@ -1,1 +1,73 @@
-"""Stable Video Diffusion."""
+"""Stable Video Diffusion: which files it has, what it costs, how it is loaded. No torch at import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ....presets import ModelPreset
+from ...request import VideoRequest
+from .. import base
+from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Role
+from . import cost, folder, model_size, random_model
+
+if TYPE_CHECKING:
+    from ..placement import Placement
+
+
+class StableVideoDiffusion:
+    """See `Family`."""
+
+    name = "svd"
+    components = (
+        Component(folder.IMAGE_ENCODER, Role.IMAGE, folder.WEIGHTS[folder.IMAGE_ENCODER]),
+        Component(folder.VAE, Role.VAE, folder.WEIGHTS[folder.VAE]),
+        Component(folder.UNET, Role.DENOISER, folder.WEIGHTS[folder.UNET]),
+    )
+    geometry = Geometry(multiple=8)
+    cost: CostModel = cost
+
+    def recognises(self, folder: Path) -> bool:
+        """Return whether there is a UNet's configuration."""
+        return (folder / "unet" / "config.json").is_file()
+
+    def folder_preset(self, path: Path) -> ModelPreset:
+        """See `folder.folder_preset`."""
+        return folder.folder_preset(path)
+
+    def check(self, path: Path, preset: ModelPreset | None) -> ModelFiles:
+        """See `folder.check_folder`."""
+        return folder.check_folder(path, preset)
+
+    def size(self, path: Path, preset: ModelPreset) -> ModelSize:
+        """See `model_size.model_size`."""
+        return model_size.model_size(path, preset.width, preset.height, preset.frames)
+
+    def random_model(self, preset: ModelPreset, path: Path) -> ModelFolder:
+        """Return the stand-in's place; `load` fills it."""
+        native = {"width": random_model.WIDTH, "height": random_model.HEIGHT, "frames": random_model.FRAMES}
+        changes = {**native, "loop": 0, "trim": 0, "latent_rgb": None}
+        return ModelFolder(preset.model_copy(update=changes), path, random=True)
+
+    def options(self, request: VideoRequest, preset: ModelPreset) -> base.FamilyOptions:
+        """Settle frame rate, motion bucket and noise augmentation."""
+        from .conditioning import MicroConditioning
+
+        usual = preset.sampling
+        return MicroConditioning(
+            fps=usual.fps if request.fps is None else request.fps,
+            bucket=usual.motion_bucket_id if request.motion_bucket_id is None else request.motion_bucket_id,
+            noise_aug=usual.noise_aug_strength if request.noise_aug_strength is None else request.noise_aug_strength,
+        )
+
+    def load(
+        self, model: ModelFolder, placement: Placement, finished: Callable[[str], None], shortcuts: bool
+    ) -> base.VideoModel:
+        """See `model.load`."""
+        from . import model as module
+
+        return module.load(model, placement, finished, shortcuts)
+
+
+FAMILY = StableVideoDiffusion()

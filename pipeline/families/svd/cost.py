@@ -4,15 +4,13 @@ Computed on the full-size architecture and measured on a CPU (`bench/memory.py`)
 parameters and channels for smaller models.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from ...hardware.units import CONTEXT, GIB, PROCESS
 from ...media.upscale.network import HALO
 from ...media.upscale.tiles import SIDES
 from ...progress import Stage
 from ...windows import plan_windows
 from ..base import MemoryPlan, Offload
+from ..forecast import STAGES, Forecast
 from .chunks import decoded_frames
 
 UNET_BYTES = 280
@@ -84,53 +82,6 @@ _WIDEST = 0.58
 are a quarter there (counted on the architecture)."""
 PINNED = 1.3
 """RAM for weights in page-locked memory: CUDA rounds each up to a power of two (3.66 for 2.84 GiB)."""
-
-
-STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
-"""The stages that have a peak of their own."""
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What a plan takes, estimated; bytes and seconds.
-
-    peaks: on the computing device (VRAM, or RAM on a CPU) at each stage's highest point. ram: of the machine's memory.
-    limit: what may be taken on the computing device; ram_limit: of the machine's memory; total: what the device has.
-    stage_seconds: with the model not loaded yet.
-    """
-
-    device: str
-    peaks: Mapping[Stage, int]
-    ram: int
-    limit: int
-    ram_limit: int
-    total: int
-    stage_seconds: Mapping[Stage, float]
-
-    @property
-    def need(self) -> int:
-        """Bytes of VRAM, or of RAM on a CPU, at the highest point of all."""
-        return max(self.peaks.values())
-
-    @property
-    def fits(self) -> bool:
-        return self.need <= self.limit and self.ram <= self.ram_limit
-
-    @property
-    def over(self) -> list[Stage]:
-        """The stages whose peak is above the limit, in their order."""
-        return [stage for stage, peak in self.peaks.items() if peak > self.limit]
-
-    @property
-    def seconds(self) -> float:
-        """Computing time of the whole job."""
-        return sum(self.stage_seconds.values())
-
-    @property
-    def summary(self) -> str:
-        """`about 3 min, 9.8 GB of 12 GB`, for the form."""
-        memory = f"{self.need / GIB:.1f} GB of {round(self.total / GIB)} GB"
-        return f"about {duration_text(self.seconds)}, {memory}" + (" on the CPU" if self.device == "cpu" else "")
 
 
 def forecast(now: MemoryPlan) -> Forecast:
@@ -326,13 +277,3 @@ def _speed(now: MemoryPlan) -> float:
     if not now.model.large:
         speed *= SMALL_SPEED
     return max(speed, 0.01) * 1e12
-
-
-def duration_text(seconds: float) -> str:
-    """`40 s`, `3 min`, `1 h 20 min`: no more digits than an estimate has."""
-    if seconds < 55:
-        return f"{max(5, round(seconds / 5) * 5)} s"
-    minutes = max(1, round(seconds / 60))
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" + (f" {minutes % 60 // 5 * 5} min" if minutes % 60 >= 5 else "")

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ from pydantic import ValidationError
 from ....errors import ModelError
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
+from ..base import ModelFiles
+from ..base import ModelFolder as ModelFolder  # tests and benches take all of a folder from here
 
 log = logging.getLogger(__name__)
 
@@ -29,34 +30,6 @@ CONFIGS = {
     "feature_extractor": "feature_extractor/preprocessor_config.json",
 }
 CLASSES = {UNET: "UNetSpatioTemporalConditionModel", VAE: "AutoencoderKLTemporalDecoder"}
-
-
-@dataclass(frozen=True)
-class ModelFolder:
-    """A model as it lies on the disk.
-
-    preset: how it likes to be sampled; for a plain folder made from its own configuration.
-    random: the untrained stand-in for `mini`, built by code on first use.
-    """
-
-    preset: ModelPreset
-    folder: Path
-    random: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.preset.name
-
-
-@dataclass(frozen=True)
-class ModelFiles:
-    """A checked folder. variants: for each component with weights the file variants present (`""`, `"fp16"`).
-
-    fingerprint: changes when other weights or another configuration lie in the folder.
-    """
-
-    variants: dict[str, tuple[str, ...]]
-    fingerprint: str
 
 
 def folder_preset(folder: Path) -> ModelPreset:

@@ -13,10 +13,12 @@ from PIL import Image
 from ....errors import ModelError
 from ....messages import msg
 from ...hardware.oom import is_oom
-from ...progress import PARTS
-from ..base import FamilyOptions, MemoryPlan, NoiseSchedule, Offload, Window
+from ..base import LIBRARIES, FamilyOptions, MemoryPlan, NoiseSchedule, Offload, Window
 from ..offload import HOOKED, Masters, hook
+from ..placement import Placement
+from ..placement import choose_placement as choose_placement  # tests and benches take all of loading from here
 from .conditioning import EMBEDDING, IMAGE, MicroConditioning, condition
+from .cost import piece
 from .denoiser import Inputs, SvdDenoiser
 from .folder import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .random_model import build
@@ -24,30 +26,6 @@ from .schedule import noise_schedule
 from .vae import decode
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where and how the model computes."""
-
-    device: torch.device
-    dtype: torch.dtype
-    offload: Offload = Offload.NONE
-
-    def __str__(self) -> str:
-        text = f"{self.device}, {str(self.dtype).removeprefix('torch.')}"
-        return text if self.offload is Offload.NONE else f"{text}, {self.offload} offload"
-
-    @classmethod
-    def of(cls, plan: MemoryPlan) -> "Placement":
-        return cls(torch.device(plan.device), getattr(torch, plan.dtype), plan.offload)
-
-
-def choose_placement() -> Placement:
-    """Without a plan: CUDA in fp16 (what the weights were made for), otherwise the CPU in fp32."""
-    if torch.cuda.is_available():
-        return Placement(torch.device("cuda"), torch.float16)
-    return Placement(torch.device("cpu"), torch.float32)
 
 
 @dataclass
@@ -107,6 +85,10 @@ class LoadedModel:
         parts = [list(getattr(self, name).parameters()) for name in (IMAGE_ENCODER, VAE, UNET)]
         placed = all(len({tensor.device.type for tensor in part}) == 1 for part in parts)
         return placed and all(tensor.dtype == self.dtype for part in parts for tensor in part)
+
+    def prepare(self, plan: MemoryPlan) -> None:
+        """Set forward chunking as the plan has it; see `VideoModel`."""
+        self.chunk_forward(piece(plan))
 
     def chunk_forward(self, numbers: int | None) -> None:
         """Forward chunking: the UNet's feed-forward layers by pieces of so many numbers (`cost.piece`)."""
@@ -168,7 +150,7 @@ def load(
     finished: Callable[[str], None] = lambda part: None,
     shortcuts: bool = True,
 ) -> LoadedModel:
-    """Read the components, on the calling thread. `finished` is called after each of PARTS and may raise.
+    """Read the components, on the calling thread. `finished` is called after each of `parts` and may raise.
 
     shortcuts: compute the UNet in the cheaper ways of `shortcuts.py`; without, its numbers are diffusers' bit for bit.
     """
@@ -185,7 +167,7 @@ def load(
     if model.random:
         build(model.folder)
     files = check_folder(model.folder, model.preset)
-    finished(PARTS[0])
+    finished(LIBRARIES)
     folder, dtype = model.folder, placement.dtype
     image_encoder = _placed(
         _part(transformers.CLIPVisionModelWithProjection, IMAGE_ENCODER, model, files, dtype=dtype),

@@ -1,14 +1,16 @@
 """What a request comes to: every resolution, length and quality, and photos of any shape."""
 
+from dataclasses import replace
 from itertools import product
 from math import log, sqrt
 
 import pytest
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.media.sizes import MULTIPLE, WIDEST, output_size, sampling_size
+from fanslymotion.pipeline.memory.forecast import work_of
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.resolve import resolve
-from fanslymotion.presets import ModelPreset, Presets, Resolution
+from fanslymotion.presets import ModelPreset, Presets, Rate, Resolution
 from fanslymotion.settings import Settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,18 @@ def test_every_choice_of_the_form_gives_its_size_length_and_rate(settings: Setti
         assert (order.width, order.height) == SIZES[resolution][:: -1 if upright else 1]
         assert (order.fps, order.shown) == (RATES[quality], RATES[quality] * seconds)
         assert order.clip.plan.sampled >= order.frames == 6 * seconds
+
+
+def test_a_models_own_rates_go_before_those_of_lengths_and_qualities(settings: Settings, presets: Presets) -> None:
+    """What is sampled at 24 frames a second is shown as it is; a quality that the preset leaves out is as usual."""
+    model = find_model("mini", presets, settings)
+    own = model.preset.model_copy(update={"rates": {"smooth": Rate(fps=24)}})
+    for quality, frames, shown in (("smooth", 144, 144), ("standard", 36, 72)):
+        request = VideoRequest(seconds=6, quality=quality)
+        order = resolve(request, (1920, 1080), replace(model, preset=own), presets)
+        work = work_of(request, (1920, 1080), replace(model, preset=own), presets)
+        assert (order.frames, order.shown, order.fps) == (frames, shown, shown // 6)
+        assert (work.frames, work.shown_frames) == (frames, shown)
 
 
 sides = st.integers(64, 20_000)
@@ -61,6 +75,15 @@ def test_a_model_never_draws_more_than_it_was_trained_for(width: int, height: in
         assert drawn == output
     else:
         check_shaped(drawn, output[0] / output[1], (MODEL.width, MODEL.height), log(1.015))
+
+
+@given(width=sides, height=sides, resolution=resolutions, multiple=st.sampled_from((16, 32)))
+def test_a_family_with_a_wider_grid_draws_on_it(width: int, height: int, resolution: Resolution, multiple: int) -> None:
+    output = output_size((width, height), resolution)
+    drawn = sampling_size(output, MODEL, multiple)
+    assert [side % multiple for side in drawn] == [0, 0]
+    for side, wanted in zip(drawn, sampling_size(output, MODEL), strict=True):
+        assert abs(side - wanted) < multiple + MULTIPLE
 
 
 @pytest.mark.parametrize("size", SIZES.values())

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, Work
-from fanslymotion.pipeline.families.svd.cost import duration_text, forecast, tile_side
+from fanslymotion.pipeline.families.forecast import duration_text, forecast, tile_side
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.upscale.network import Network

@@ -1,0 +1,137 @@
+"""Records of planning: a model's size, a job's work, the plan by which it is computed. No torch."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ...messages import Message, msg
+from ..hardware.machine import Machine
+from ..media.upscale.network import Network
+
+LARGE = 500_000_000
+"""UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
+
+SIZE = ("width", "height", "window", "guided")
+"""The fields of a plan that decide how the latents look; the others only how they are computed."""
+
+STORED = (
+    "device",
+    "dtype",
+    "offload",
+    "width",
+    "height",
+    "window",
+    "guided",
+    "two_pass",
+    "chunked",
+    "decode_chunk",
+)
+"""The fields of a plan that are stored: those that a step down changes."""
+
+
+class Offload(StrEnum):
+    """Where the weights wait while they are not needed. Values are stored: never rename one."""
+
+    NONE = "none"  # all on the device
+    MODEL = "model"  # one component at a time
+    GROUP = "group"  # one block at a time
+    SEQUENTIAL = "sequential"  # one layer at a time
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """A model's parameters by component and its shape. channels, vae_channels: of the first, widest-picture level.
+
+    unet: of the denoiser, whatever its kind. family: whose cost model counts.
+
+    attention: sum of the channels of all blocks with attention within frames, each divided by 16 for every halving of
+    the picture's sides; 0 = as in the full-size model.
+    """
+
+    unet: int = 1_524_623_082
+    vae: int = 97_742_847
+    image_encoder: int = 632_076_800
+    channels: int = 320
+    vae_channels: int = 128
+    factor: int = 8
+    width: int = 1024
+    height: int = 576
+    frames: int = 25
+    attention: float = 0.0
+    family: str = "svd"
+
+    @property
+    def attended(self) -> float:
+        """`attention`, or what a model of these channels has in SVD's blocks: 5, 5, 5 and 1 of four levels."""
+        return self.attention or self.channels * (5 + 5 * 2 / 16 + 5 * 4 / 256 + 4 / 4096)
+
+    @property
+    def large(self) -> bool:
+        return self.unet >= LARGE
+
+
+@dataclass(frozen=True)
+class Work:
+    """One job. width, height: wished sampling size, pixels. frames: to sample in all; guided: with two branches.
+
+    shown_frames, shown_pixels: of the finished video, per frame. loop: see `windows.plan_windows`.
+    detail: the frames get the photo's own detail. upscaler: what enlarges them where the photo has none to give.
+    """
+
+    width: int
+    height: int
+    frames: int
+    steps: int
+    guided: bool
+    shown_frames: int = 0
+    shown_pixels: int = 0
+    loop: int = 0
+    detail: bool = False
+    upscaler: Network | None = None
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """How one job is computed. `cost.forecast` says what it takes, `next_fallback` gives the next one down.
+
+    device: `cuda` or `cpu`. dtype: `float16`, `bfloat16` or `float32`. width, height: sampling size in pixels (the
+    output size never changes). window: frames drawn at once. two_pass: the guidance branches one after the other.
+    chunked: forward chunking in the UNet. decode_chunk: frames decoded together.
+    """
+
+    machine: Machine = field(repr=False)
+    model: ModelSize = field(repr=False)
+    work: Work = field(repr=False)
+    device: str
+    dtype: str
+    offload: Offload
+    width: int
+    height: int
+    window: int
+    guided: bool
+    two_pass: bool
+    chunked: bool
+    decode_chunk: int
+
+    @property
+    def placement(self) -> Message:
+        return msg("CPU") if self.device == "cpu" else _PLACEMENTS[self.offload]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The fields that `next_fallback` changes, for storing and for the job's record."""
+        return {name: getattr(self, name) for name in STORED}
+
+    @property
+    def shrunk(self) -> bool:
+        """The picture is sampled smaller, or without guidance, than the settings wish."""
+        wished = (self.work.width, self.work.height, self.work.guided)
+        return (self.width, self.height, self.guided) != wished
+
+
+_PLACEMENTS = {
+    Offload.NONE: msg("all on the GPU"),
+    Offload.MODEL: msg("model offload"),
+    Offload.GROUP: msg("group offload"),
+    Offload.SEQUENTIAL: msg("sequential offload"),
+}

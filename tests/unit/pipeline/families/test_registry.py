@@ -1,0 +1,63 @@
+"""Families are found by their folders; importing one imports no torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fanslymotion.errors import ModelError
+from fanslymotion.models.find import find_model
+from fanslymotion.models.registry import list_models
+from fanslymotion.pipeline.families import families, family, family_of_folder
+from fanslymotion.pipeline.families.base import parts
+from fanslymotion.pipeline.progress import PARTS
+from fanslymotion.presets import Presets, load_presets
+from fanslymotion.settings import Settings
+
+
+def test_every_bundled_model_has_a_family(settings: Settings) -> None:
+    for preset in load_presets(settings).models.values():
+        assert preset.family in families()
+        assert family(preset.family).name == preset.family
+
+
+def test_an_unknown_family_is_said_with_those_that_there_are(settings: Settings, presets: Presets) -> None:
+    with pytest.raises(ModelError, match="family is 'wan'; choose one of svd"):
+        family("wan")
+    with pytest.raises(ModelError, match="family is 'os'"):
+        family("os")
+    (settings.presets_dir / "models").mkdir(exist_ok=True)
+    (settings.presets_dir / "models" / "mine.toml").write_text(
+        'label = "mine"\nfamily = "wan"\nsource = "folder"\nfolder = "/x"\nwidth = 64\nheight = 64\nframes = 8\n',
+        encoding="utf-8",
+    )
+    listed = {entry.name: entry for entry in list_models(load_presets(settings), settings)}
+    assert "family is 'wan'" in str(listed["mine"].problem)
+
+
+def test_a_folder_is_known_by_what_lies_in_it(tiny_model: Path, tmp_path: Path) -> None:
+    assert family_of_folder(tiny_model).recognises(tiny_model)
+    with pytest.raises(ModelError, match="is missing"):
+        family_of_folder(tmp_path).check(tmp_path, None)
+
+
+def test_the_parts_of_a_load_are_those_that_the_page_has_words_for() -> None:
+    assert parts(family("svd")) == PARTS
+
+
+def test_a_random_model_lies_where_it_is_built(settings: Settings, presets: Presets) -> None:
+    model = find_model("mini", presets, settings)
+    stand_in = family("svd").random_model(model.preset, settings.models / "mini-random")
+    assert stand_in.random
+    assert (stand_in.preset.width, stand_in.preset.height, stand_in.preset.latent_rgb) == (128, 72, None)
+
+
+def test_all_families_are_known_without_torch() -> None:
+    code = (
+        "import sys\n"
+        "from fanslymotion.pipeline.families import families, family\n"
+        "from fanslymotion.pipeline.families.forecast import forecast\n"
+        "print([family(name).components for name in families()] and 'torch' in sys.modules)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
