@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from fanslymotion.errors import HandBack
 from fanslymotion.models.find import find_model
-from fanslymotion.pipeline import produce
+from fanslymotion.pipeline import video_file
 from fanslymotion.pipeline.families.svd.cost import forecast
 from fanslymotion.pipeline.hardware import devices
 from fanslymotion.pipeline.hardware.units import CONTEXT
@@ -22,6 +22,7 @@ from fanslymotion.pipeline.media.interpolate import interpolate
 from fanslymotion.pipeline.memory.fallback import MemoryFallback
 from fanslymotion.pipeline.memory.forecast import plan_request
 from fanslymotion.pipeline.model_cache import ModelCache
+from fanslymotion.pipeline.produce import produce
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
@@ -98,15 +99,15 @@ class Stages:
 
 @contextmanager
 def without_encoder(lenient: bool = True) -> Iterator[None]:
-    before = produce.VideoEncoder, produce.FrameGuard
-    produce.VideoEncoder = Sink  # pyright: ignore[reportAttributeAccessIssue]
+    before = video_file.VideoEncoder, video_file.FrameGuard
+    video_file.VideoEncoder = Sink  # pyright: ignore[reportAttributeAccessIssue]
     if lenient:
         Lenient.said = ""
-        produce.FrameGuard = Lenient
+        video_file.FrameGuard = Lenient
     try:
         yield
     finally:
-        produce.VideoEncoder, produce.FrameGuard = before
+        video_file.VideoEncoder, video_file.FrameGuard = before
 
 
 @contextmanager
@@ -188,7 +189,7 @@ def _limited(bench: Bench, limit: int) -> tuple[dict[str, Any], torch.Tensor | N
         found["planned_s"] = {str(stage): round(seconds, 1) for stage, seconds in expected.stage_seconds.items()}
         began = time.perf_counter()
         try:
-            result = produce.produce(
+            result = produce(
                 wanted,
                 model=model,
                 photo=PHOTO,
@@ -253,7 +254,7 @@ def mini(bench: Bench, figures: Figures) -> None:
         def job(name: str, **more: Any) -> tuple[Any, dict[str, Any]]:
             measures: dict[str, Any] = {}
             with without_encoder(lenient=bench.tiny):
-                result = produce.produce(
+                result = produce(
                     request,
                     model=find_model(request.model, presets, settings),
                     photo=PHOTO,

@@ -11,9 +11,10 @@ from fanslymotion.messages import Message, msg
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.memory.fallback import MemoryFallback
-from fanslymotion.pipeline.produce import RANDOM_MODEL, SMALL_PHOTO
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.stages import RANDOM_MODEL
+from fanslymotion.pipeline.video_file import SMALL_PHOTO
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
 

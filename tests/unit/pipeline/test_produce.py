@@ -20,9 +20,9 @@ from fanslymotion.pipeline.media import encoder_thread as film_module
 from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.model_cache import ModelCache
-from fanslymotion.pipeline.produce import SMALL_PHOTO
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.video_file import SMALL_PHOTO
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import ROOT, Settings
 from PIL import Image

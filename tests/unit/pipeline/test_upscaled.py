@@ -13,9 +13,9 @@ from fanslymotion.pipeline.media import upscale
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.media.upscale.upscaler import Upscaler
 from fanslymotion.pipeline.memory.forecast import plan_request
-from fanslymotion.pipeline.produce import GAVE_UP
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.video_file import GAVE_UP
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.queue.submit import check_request
 from fanslymotion.settings import Settings

@@ -1,0 +1,205 @@
+"""The stages of one job up to its latents: load the model, encode the photo, sample. Each hands the next its result."""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from ..messages import Message, msg
+from .checkpoint import Checkpoints
+from .eta import JobClock, load_times
+from .families import family
+from .families.base import SIZE, MemoryPlan, VideoModel, parts
+from .families.placement import Placement
+from .media.sizes import fit_photo
+from .model_cache import ModelCache
+from .preview import Previewer, fit_previewer
+from .progress import Progress, ProgressCallback, Stage
+from .resolve import ResolvedRequest
+from .sampling.windowed import SamplingState, begin, sample_clip
+
+log = logging.getLogger(__name__)
+
+LONG_LOAD = 60.0
+"""Seconds after which one is told that loading goes on."""
+
+RANDOM_MODEL = msg(
+    "The model 'mini' is an untrained stand-in here: its pictures are coloured noise. "
+    "Choose another model for real videos (fanslymotion models list)."
+)
+
+
+class Attempt:
+    """One try of a job under one memory plan: what its stages share.
+
+    stage: the one in work. sampled_share: of the sampling, what this attempt has to do itself, 0..1.
+    times, kind: the file of measured times, and under which name this job's are kept there.
+    measures: resumed: (window, step) it was taken up at, or None; frames_sha256: of the decoded frames; latents:
+    theirs; checkpoint_seconds: spent on writing checkpoints.
+    """
+
+    def __init__(
+        self,
+        order: ResolvedRequest,
+        memory: MemoryPlan,
+        image: Image.Image,
+        work: Path,
+        times: Path,
+        progress: ProgressCallback,
+    ) -> None:
+        clip = order.clip
+        self.order = order
+        self.memory = memory
+        self.placement = Placement.of(memory)
+        self.image = image
+        self.photo = fit_photo(image, (clip.width, clip.height), order.request.fit)
+        self.work = work
+        self.times = times
+        self.kind = f"{order.model.name} {clip.width}x{clip.height} {self.placement}"
+        if order.upscaler is not None:
+            self.kind += f" {order.upscaler.name}"
+        self.stage = Stage.LOADING
+        self.sampled_share = 0.0
+        self.warnings: list[Message] = []
+        self.measures: dict[str, Any] = {}
+        self.clock = JobClock(
+            {
+                Stage.LOADING: 1,
+                Stage.CONDITIONING: 1,
+                Stage.SAMPLING: clip.plan.count * clip.steps,
+                Stage.DECODING: order.frames,
+                Stage.SAVING: 1,
+            }
+        )
+        self._progress = progress
+
+    def report(self, moment: Progress) -> None:
+        """Tell where the job is, with its share and the time left."""
+        self.stage = moment.stage
+        self._progress(replace(moment, fraction=self.clock.share, eta_seconds=self.clock.eta))
+
+    def warn(self, what: Message) -> None:
+        """Log, and keep with the result."""
+        self.warnings.append(what)
+        log.warning("%s", what)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A job from which sampling can go on. chunk: frames decoded together, now and in a resumed job."""
+
+    state: SamplingState
+    previewer: Previewer
+    chunk: int
+
+
+def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
+    """Load the model, or take the one that is warm."""
+    model, clock = attempt.order.model, attempt.clock
+    if model.random:
+        attempt.warn(RANDOM_MODEL)
+    log.info("Getting renderer... %s from %s", model.name, model.folder)
+    if renderers.is_warm(model, attempt.placement):
+        clock.skip(Stage.LOADING)
+    else:
+        clock.enter(Stage.LOADING)
+
+    count = len(parts(family(model.preset.family)))
+    began, told = time.monotonic(), False
+
+    def on_part(part: str, done: int) -> None:
+        nonlocal told
+        attempt.report(Progress(Stage.LOADING, step=done, steps=count))
+        if not told and time.monotonic() - began > LONG_LOAD:
+            told = True
+            log.info(
+                "FM-MODEL-007: The model is still loading (%s, part %d of %d). A first load from a slow disk can "
+                "take 5 to 10 minutes; there is no time limit",
+                part.replace("_", " "),
+                done + 1,
+                count,
+            )
+
+    attempt.report(Progress(Stage.LOADING, steps=count))
+    renderer = renderers.get(model, on_part, attempt.placement)
+    renderer.prepare(attempt.memory)
+    clock.leave()
+    clock.known.update(load_times(attempt.times, attempt.kind))
+    return renderer
+
+
+def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints) -> Encoded:
+    """Encode the photo as the model sees it, or read the state that a checkpoint holds."""
+    order, clock, chunk = attempt.order, attempt.clock, attempt.memory.decode_chunk
+    attempt.report(Progress(Stage.CONDITIONING, steps=1))
+    saved = keeper.load()
+    attempt.measures["resumed"] = (saved.state.window, saved.state.step) if saved else None
+    if saved:
+        clock.skip(Stage.CONDITIONING)
+        chunk = min(chunk, int(saved.note["decode_chunk"]))
+        _log_resumed(saved.state, order)
+        state = saved.state
+    else:
+        clock.enter(Stage.CONDITIONING)
+        state = begin(model, order.clip, attempt.photo)
+        clock.leave()
+        attempt.report(Progress(Stage.CONDITIONING, step=1, steps=1))
+    keeper.note = lambda: note(attempt.memory, chunk)
+    stored, fps = order.model.preset.latent_rgb, order.fps // order.interpolation
+    if stored:
+        return Encoded(state, Previewer.from_preset(stored, fps), chunk)
+    return Encoded(state, fit_previewer(model.preview_latents(state.conditioning), attempt.photo, fps), chunk)
+
+
+def note(memory: MemoryPlan, chunk: int) -> dict[str, Any]:
+    """What a checkpoint keeps beside the latents."""
+    return {"decode_chunk": chunk, **{name: memory.settings[name] for name in SIZE}}
+
+
+def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: Encoded) -> torch.Tensor:
+    """Sample what is left of the clip. Return its latents (1, frames, channels, h, w)."""
+    clip, state = attempt.order.clip, encoded.state
+    plan, steps = clip.plan, clip.steps
+    whole = plan.count * steps
+
+    def on_step(window: int, step: int, denoised: torch.Tensor) -> None:
+        x0, total = denoised[0], window * steps + step
+        attempt.clock.done(total)
+        attempt.report(
+            Progress(
+                Stage.SAMPLING,
+                step=total,
+                steps=whole,
+                window=window + 1,
+                windows=plan.count,
+                x0=x0,
+                preview=lambda: encoded.previewer.webp(x0),
+            )
+        )
+
+    done = state.window * steps + state.step
+    attempt.sampled_share = 1 - done / whole
+    attempt.clock.enter(Stage.SAMPLING, done)
+    if done < whole:
+        attempt.report(Progress(Stage.SAMPLING, step=done, steps=whole, window=state.window + 1, windows=plan.count))
+    latents = sample_clip(model, clip, state, keeper=keeper, on_step=on_step)
+    attempt.clock.leave()
+    return latents
+
+
+def _log_resumed(state: SamplingState, order: ResolvedRequest) -> None:
+    plan, steps = order.clip.plan, order.clip.steps
+    if state.window == plan.count:
+        log.info("Checkpoint found: resumed after sampling, at decoding")
+    else:
+        log.info(
+            "Checkpoint found: resumed at window %d, step %d of %d (%d windows)",
+            state.window + 1,
+            state.step,
+            steps,
+            plan.count,
+        )

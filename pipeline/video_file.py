@@ -1,0 +1,161 @@
+"""The last stages of one job: latents to frames, to their size and rate, to the video file."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import Cancelled
+from ..messages import Message, template
+from .families.base import VideoModel
+from .families.forecast import tile_side
+from .hardware.free_memory import free_memory
+from .media.detail.detail import with_detail
+from .media.detail.size import enlarged, photo_for_detail, too_small
+from .media.encode import VideoEncoder
+from .media.encoder_thread import EncoderThread
+from .media.frame_checks import FrameGuard
+from .media.interpolate import interpolate
+from .media.upscale.sides import TileSides
+from .media.upscale.steady import GaveUp, LearnedDetail
+from .media.upscale.upscaler import Upscaler
+from .progress import Progress, Stage
+from .stages import Attempt
+
+log = logging.getLogger(__name__)
+
+SMALL_PHOTO = template("The photo is small ({size}): it has no more detail than the model draws, so none is added.")
+
+GAVE_UP = template(
+    "The memory is too small for the upscaler {label}, even in the smallest tiles: what the photo does not give is "
+    "enlarged plainly in this video. Close other programs, or choose a quicker upscaler."
+)
+
+
+class VideoFile:
+    """The file of one attempt. metadata: what it says about how it was made."""
+
+    def __init__(self, attempt: Attempt, out: Path, metadata: dict[str, Any]) -> None:
+        self._attempt = attempt
+        self._out = out
+        self._metadata = metadata
+        self._trim = attempt.order.model.preset.trim
+
+    def write(self, model: VideoModel, latents: torch.Tensor, chunk: int) -> None:
+        """Make the file; a second time, from its beginning, when the upscaler has found no memory at all.
+
+        latents: (1, frames, channels, h, w). chunk: the most frames decoded together.
+        """
+        detail = self._detail()
+        try:
+            self._decode(model, latents, chunk, detail, self._learned())
+            return
+        except GaveUp:
+            upscaler = self._attempt.order.upscaler
+            assert upscaler is not None
+            self._attempt.warn(Message(GAVE_UP, {"label": upscaler.preset.label}))
+        free_memory()
+        self._decode(model, latents, chunk, detail, None)
+
+    def _detail(self) -> np.ndarray | None:
+        """The photo as the first frame shows it, at the output's size; None where no detail is to come from it."""
+        order, clip = self._attempt.order, self._attempt.order.clip
+        if not order.request.detail:
+            return None
+        drawn, size, fit = (clip.width, clip.height), (order.width, order.height), order.request.fit
+        if enlarged(drawn, self._trim, size) and too_small(self._attempt.image.size, drawn, fit):
+            self._attempt.warn(
+                Message(SMALL_PHOTO, {"size": f"{self._attempt.image.width}×{self._attempt.image.height}"})
+            )
+            return None
+        return np.asarray(photo_for_detail(self._attempt.image, drawn, self._trim, size, fit))
+
+    def _learned(self) -> LearnedDetail | None:
+        """What the wished upscaler adds; None without one, and where nothing is enlarged."""
+        order, file = self._attempt.order, self._attempt.order.upscaler
+        size = order.width, order.height
+        if file is None or not enlarged((order.clip.width, order.clip.height), self._trim, size):
+            return None
+        device = self._attempt.memory.device
+        number = file.network.number_bytes(device, self._attempt.memory.machine.cpu_bf16)
+        key = f"{file.fingerprint} {order.clip.width}x{order.clip.height} {size} {device} {number}"
+        sides = TileSides(self._attempt.work, key, tile_side(self._attempt.memory))
+        if sides.given_up:
+            self._attempt.warn(Message(GAVE_UP, {"label": file.preset.label}))
+            return None
+        return LearnedDetail(Upscaler(file, device, number), size, sides, self._attempt.warn)
+
+    def _decode(
+        self,
+        model: VideoModel,
+        latents: torch.Tensor,
+        chunk: int,
+        detail: np.ndarray | None,
+        learned: LearnedDetail | None,
+    ) -> None:
+        """Decode here, interpolate and encode on a thread beside it."""
+        attempt, order = self._attempt, self._attempt.order
+        clock = attempt.clock
+        guard, digest = FrameGuard(attempt.photo), hashlib.sha256()
+        clock.enter(Stage.DECODING)
+        count = 0
+        # The windows may give a frame or two more than wanted: the first is the last one's neighbour in between.
+        latents = latents[:, : order.frames + (order.interpolation > 1)]
+
+        def report() -> None:
+            attempt.report(Progress(Stage.DECODING, step=count, steps=order.frames))
+
+        report()
+        # What waits for an upscaler waits long: the fewer frames, the truer the time that is still shown.
+        film = EncoderThread(partial(self._encode, detail, learned), depth=2 if learned else max(4, chunk))
+        if learned:
+            learned.between = film.check
+        try:
+            with film:
+                for frames in model.decode(latents, chunk):
+                    guard.check(frames, count)
+                    digest.update(frames.data)
+                    for frame in frames:
+                        film.put(self._shown(frame), report)
+                    count = min(count + len(frames), order.frames)
+                    clock.done(count)
+                    report()
+                clock.enter(Stage.SAVING)
+                attempt.report(Progress(Stage.SAVING, steps=1))
+                film.finish(lambda: attempt.report(Progress(Stage.SAVING, steps=1)))
+        except Cancelled:
+            if film.finished:
+                self._out.unlink(missing_ok=True)  # the cancel came while the file was being renamed
+            raise
+        clock.done(1)
+        clock.leave()
+        attempt.measures["frames_sha256"] = digest.hexdigest()
+        attempt.measures["latents"] = latents
+
+    def _shown(self, frame: np.ndarray) -> np.ndarray:
+        t = self._trim
+        return np.ascontiguousarray(frame[t : len(frame) - t, t : frame.shape[1] - t])
+
+    def _encode(self, detail: np.ndarray | None, learned: LearnedDetail | None, frames: Iterator[np.ndarray]) -> None:
+        """detail: the photo at the output's size. Without it and `learned` the encoder enlarges."""
+        order = self._attempt.order
+        size = order.clip.width - 2 * self._trim, order.clip.height - 2 * self._trim
+        if detail is not None:
+            frames, size = with_detail(frames, detail, learned and learned.add), (order.width, order.height)
+        elif learned is not None:
+            frames, size = learned.enlarge(frames), (order.width, order.height)
+        with VideoEncoder(
+            self._out,
+            order.width,
+            order.height,
+            order.fps,
+            source_size=size,
+            metadata=self._metadata,
+        ) as encoder:
+            for frame in interpolate(frames, order.interpolation, order.shown):
+                encoder.write(frame)
