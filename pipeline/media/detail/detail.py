@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 import cv2
 import numpy as np
 
-from ..interpolate import grid, half_pixels, sample
-from .photo_flow import PhotoFlow
-from .size import enlarged
-from .trust import blur, compare, usual_in
+from .detail_decoder import SOFT, SoftDecoder
+from .detail_flow import PhotoFlow
+from .detail_size import enlarged
+from .detail_trust import Trust, blur, compare, usual_in
+from .interpolate import grid, half_pixels, sample
 
 BLURS = (0.0, *(0.3 * 1.15**k for k in range(14)))
 """Standard deviations, in drawn pixels, tried for what the decoder blurs: up to 1.8."""
@@ -56,9 +57,10 @@ class PhotoDetail:
         self.needed = enlarged(self.drawn, 0, self.size) or self.softness >= SHARP
         if self.needed:
             self._fine = half_pixels(photo)
-            soft = blur(small.astype(np.float32), self.softness)
-            self._usual = usual_in(first.astype(np.float32), soft)
-            self._flow = PhotoFlow(np.clip(soft + 0.5, 0, 255).astype(np.uint8))
+            seen = blur(small.astype(np.float32), self.softness)
+            self._decoder = SoftDecoder(first.astype(np.float32), seen, self.softness) if self.softness > SOFT else None
+            self._usual = self._decoder.usual if self._decoder else usual_in(first.astype(np.float32), seen)
+            self._flow = PhotoFlow(first, self._decoder is not None)
 
     def enhance(self, frame: np.ndarray) -> np.ndarray:
         """Return the frame at the photo's size, uint8 RGB. frame: uint8 RGB (height, width, 3) of the drawn size."""
@@ -69,9 +71,11 @@ class PhotoDetail:
         seen = cv2.resize(moved, self.drawn, interpolation=cv2.INTER_AREA)
         seen = blur(cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB).astype(np.float32), self.softness)
         inside = cv2.resize(self._flow.inside(flow), self.drawn, interpolation=cv2.INTER_LINEAR)
+        if self._decoder:
+            error, known = self._decoder.moved(flow)
+            seen, inside = cv2.add(seen, error), cv2.multiply(inside, known)
         trust = compare(frame.astype(np.float32), seen, inside, self._usual)
-        made = self._added(frame, moved, seen, trust.weight * trust.light)
-        return made if self._base is None else with_base(made, frame, 1 - trust.weight, self._base)
+        return self._added(self._rest(frame, seen, trust), moved, trust.weight * trust.light)
 
     def _moved(self, flow: np.ndarray) -> np.ndarray:
         """The photo where the frame has it, RGBA at the output's size."""
@@ -80,9 +84,15 @@ class PhotoDetail:
         places = cv2.resize(scaled, self.size, interpolation=cv2.INTER_CUBIC)
         return sample(self._fine, cv2.add(places, grid(width, height, 2), dst=places))
 
-    def _added(self, frame: np.ndarray, moved: np.ndarray, seen: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """Frame + share * (moved - seen), each enlarged: what the photo loses by being drawn is added to the frame."""
-        rest = cv2.subtract(frame, cv2.multiply(seen, cv2.merge([share] * 3)), dtype=cv2.CV_32F)
+    def _rest(self, frame: np.ndarray, seen: np.ndarray, trust: Trust) -> np.ndarray:
+        """What the frame shows beside the photo as far as that is trusted, float32 of the drawn size."""
+        if self._decoder:
+            return self._decoder.rest(frame.astype(np.float32), seen, trust)
+        share = cv2.merge([cv2.multiply(trust.weight, trust.light)] * 3)
+        return cv2.subtract(frame, cv2.multiply(seen, share), dtype=cv2.CV_32F)
+
+    def _added(self, rest: np.ndarray, moved: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """rest + share * moved, each enlarged: what the photo loses by being drawn is added to the frame."""
         rest = cv2.resize(rest, self.size, interpolation=cv2.INTER_LANCZOS4)
         large = cv2.resize(share, self.size, interpolation=cv2.INTER_LINEAR)
         moved = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)

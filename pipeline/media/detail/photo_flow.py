@@ -8,6 +8,9 @@ from ..interpolate import grid, sample
 FLOW_SIDE = 512
 """Pixels of the long side at which flow is found. Twice what `mini` draws, half of what SVD draws."""
 
+EVEN = 5.0
+"""Pixels, standard deviation, by which the flow of a soft decoder's frames is blurred: it errs from place to place."""
+
 
 class PhotoFlow:
     """Flow from each frame of a clip to the photo. Call `find` once for each frame, in order.
@@ -16,13 +19,17 @@ class PhotoFlow:
     photo reaches (2 to 3 dB over 24 frames against a search that begins at nothing each time).
     """
 
-    def __init__(self, photo: np.ndarray) -> None:
-        """photo: uint8 RGB (height, width, 3), as blurred as the frames are: a flow between equals finds more."""
-        scale = FLOW_SIDE / max(photo.shape[:2])
-        self.size = round(photo.shape[1] * scale), round(photo.shape[0] * scale)
-        self._photo = self._grey(photo)
+    def __init__(self, first: np.ndarray, soft: bool = False) -> None:
+        """first: uint8 RGB (height, width, 3), the first frame, which shows the photo where it is, with all that the
+        model makes of it: a flow between equals finds more. soft: a decoder that blurs and adds marks of its own, after
+        which a fine search would go.
+        """
+        scale = FLOW_SIDE / max(first.shape[:2])
+        self.size = round(first.shape[1] * scale), round(first.shape[0] * scale)
+        self._photo = self._grey(first)
+        self._soft = soft
         # Each its own: not thread-safe, and with a memory of the last pictures' size.
-        self._to_photo, self._between = _fine_search(), _quick_search()
+        self._to_photo, self._between = _fine_search(2 if soft else 1), _quick_search()
         self._last: tuple[np.ndarray, np.ndarray] | None = None
 
     def find(self, frame: np.ndarray) -> np.ndarray:
@@ -37,6 +44,8 @@ class PhotoFlow:
             step = self._between.calc(now, last, None)  # pyright: ignore[reportCallIssue, reportArgumentType]
             start = cv2.add(step, sample(flow, cv2.add(step, grid(*self.size))))
         flow = self._to_photo.calc(now, self._photo, start)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        if self._soft:
+            flow = cv2.GaussianBlur(flow, (0, 0), EVEN, borderType=cv2.BORDER_REFLECT_101)
         self._last = now, flow
         return flow
 
@@ -53,9 +62,9 @@ class PhotoFlow:
         return cv2.resize(grey, self.size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
 
-def _fine_search() -> cv2.DISOpticalFlow:
+def _fine_search(finest: int) -> cv2.DISOpticalFlow:
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    dis.setFinestScale(1)
+    dis.setFinestScale(finest)
     dis.setGradientDescentIterations(16)
     dis.setPatchStride(4)
     return dis

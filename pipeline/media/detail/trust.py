@@ -26,6 +26,9 @@ little wrong count for less."""
 TONE = 12.0
 """Grey levels by which colours may differ, after the light's change, before they belong to something else."""
 
+SOFT_TONE = 18.0
+"""The same for the frames of a soft decoder, which makes more of the colours up."""
+
 LIGHT = 4
 """The light is compared on a picture this many times smaller: it changes smoothly, an object's edge does not."""
 
@@ -60,20 +63,27 @@ class Trust(NamedTuple):
 class Usual(NamedTuple):
     """What a model attains where it surely shows the photo, in a clip's first frame: its own noise and blur. 0.7..1.
 
-    focus: as sharpness, in a wider surrounding.
+    focus: as sharpness, in a wider surrounding. scale: pixels, standard deviation, that both are blurred by first.
     """
 
     likeness: float = 1.0
     sharpness: float = 1.0
     focus: float = 1.0
+    scale: float = 0.0
 
 
-def usual_in(first: np.ndarray, seen: np.ndarray) -> Usual:
-    """Measure the first frame against the photo. Both float32 RGB (height, width, 3), 0..255."""
-    likeness, sharpness, focus, strength = _textures(cv2.cvtColor(first, cv2.COLOR_RGB2GRAY), seen, 1.0)
+def usual_in(first: np.ndarray, seen: np.ndarray, scale: float = 0.0) -> Usual:
+    """Measure the first frame against the photo. Both float32 RGB (height, width, 3), 0..255; scale: as in Usual."""
+    likeness, sharpness, focus, strength = _textures(_grey(first, scale), _grey(seen, scale), 1.0, scale)
     textured = strength >= np.median(strength)
     found = (float(np.percentile(one[textured], SURE)) for one in (likeness, sharpness, focus))
-    return Usual(*(max(LEAST_USUAL, one) for one in found))
+    return Usual(*(max(LEAST_USUAL, one) for one in found))._replace(scale=scale)
+
+
+def known_in(first: np.ndarray, seen: np.ndarray, usual: Usual) -> np.ndarray:
+    """Return where the first frame shows the photo at all, 0..1, float32 (height, width). Arguments as in usual_in."""
+    likeness, *_ = _textures(_grey(first, usual.scale), _grey(seen, usual.scale), 1.0, usual.scale)
+    return cv2.min(cv2.pow(likeness / usual.likeness, LIKENESS), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def compare(frame: np.ndarray, seen: np.ndarray, inside: np.ndarray, usual: Usual) -> Trust:
@@ -83,31 +93,39 @@ def compare(frame: np.ndarray, seen: np.ndarray, inside: np.ndarray, usual: Usua
     The finest drawn texture must be the same (a surface that is covered, changed, or moves in a way that was not found
     has another one) and as strong; the colours must be too. A change of light is followed, as a factor.
     """
-    here, there = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
+    here, there = _grey(frame, usual.scale), _grey(seen, usual.scale)
     light = cv2.divide(cv2.add(_wide(here), DARK), cv2.add(_wide(there), DARK))  # pyright: ignore[reportArgumentType, reportCallIssue]
     light = np.clip(light, DIMMEST, BRIGHTEST)
-    likeness, sharpness, focus, _ = _textures(here, seen, light)
+    likeness, sharpness, focus, _ = _textures(here, there, light, usual.scale)
     likeness = cv2.min(likeness / usual.likeness, 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
     sharpness = cv2.min(sharpness / (SLACK * usual.sharpness), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
     focus = cv2.min(focus / (SLACK * usual.focus), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
     differs = cv2.subtract(frame, cv2.multiply(seen, cv2.merge([light] * 3)))
-    tone = np.abs(blur(differs, 2)).max(-1) / TONE
+    tone = np.abs(blur(differs, 2 + usual.scale)).max(-1) / (SOFT_TONE if usual.scale else TONE)
     texture = cv2.pow(likeness, LIKENESS) * cv2.pow(sharpness, SHARPNESS) * cv2.pow(focus, FOCUS)
     weight = texture * cv2.exp(-tone * tone) * inside
-    return Trust(blur(weight, SMOOTH), light)
+    return Trust(blur(weight, SMOOTH + usual.scale), light)
 
 
-def _textures(here: np.ndarray, seen: np.ndarray, light: np.ndarray | float) -> tuple[np.ndarray, ...]:
-    """Likeness, sharpness and focus (0..1) of the finest drawn texture everywhere, and the photo's strength of it."""
-    there = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
-    ours = cv2.subtract(here, blur(here, BAND))
-    theirs = cv2.multiply(cv2.subtract(there, blur(there, BAND)), light)  # pyright: ignore[reportArgumentType, reportCallIssue]
+def _textures(here: np.ndarray, there: np.ndarray, light: np.ndarray | float, scale: float) -> tuple[np.ndarray, ...]:
+    """Likeness, sharpness and focus (0..1) of the finest drawn texture everywhere, and the photo's strength of it.
+
+    here, there: grey pictures, blurred by `scale`. What is compared is as much coarser as that blur makes it.
+    """
+    times = max(1.0, scale)
+    ours = cv2.subtract(here, blur(here, BAND * times))
+    theirs = cv2.multiply(cv2.subtract(there, blur(there, BAND * times)), light)  # pyright: ignore[reportArgumentType, reportCallIssue]
     products = cv2.merge([cv2.multiply(ours, theirs), cv2.multiply(ours, ours), cv2.multiply(theirs, theirs)])
-    both, own, other = cv2.split(blur(products, WINDOW))
-    likeness = np.clip((2 * both + NOISE) / (own + other + NOISE), 0, 1)
-    sharpness = np.clip((both + NOISE) / (other + NOISE), 0, 1)
-    focus = np.clip((_wide(both) + NOISE) / (_wide(other) + NOISE), 0, 1)
+    both, own, other = cv2.split(blur(products, WINDOW * times))
+    noise = NOISE / times
+    likeness = np.clip((2 * both + noise) / (own + other + noise), 0, 1)
+    sharpness = np.clip((both + noise) / (other + noise), 0, 1)
+    focus = np.clip((_wide(both) + noise) / (_wide(other) + noise), 0, 1)
     return likeness, sharpness, focus, other
+
+
+def _grey(image: np.ndarray, scale: float) -> np.ndarray:
+    return blur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), scale)
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:

@@ -1,0 +1,59 @@
+"""Tell what a soft decoder makes of the photo from what it shows of the scene.
+
+A small model's decoder blurs by more than a pixel, shifts colours, and leaves marks of its own (a grid in a flat sky).
+Held against the photo, its frames differ everywhere, so that a comparison pixel by pixel trusts the photo in patches.
+But the first frame shows the photo itself: what differs there is the decoder's error. It is carried along with the
+photo, so that each frame is compared with what this decoder would make of the photo; and that comparison is made on a
+coarser scale, at which the decoder still draws.
+"""
+
+import cv2
+import numpy as np
+
+from .detail_trust import Trust, blur, known_in, usual_in
+from .interpolate import grid
+
+SOFT = 0.9
+"""Drawn pixels, standard deviation, above which a decoder counts as soft: its finest pixels show nothing to compare."""
+
+SCALE = 1.5
+"""Times the blur: the scale of the comparison. The first frames of `mini` agree with the photo to 0.7 in the finest
+band, to 0.96 here."""
+
+SPREAD = 3.0
+"""Times the blur: what is finer than this is the photo's where it is trusted, for there the decoder's marks are."""
+
+
+class SoftDecoder:
+    """One clip's decoder. `usual`: what it attains in the first frame, for `compare`."""
+
+    def __init__(self, first: np.ndarray, seen: np.ndarray, softness: float) -> None:
+        """first: the first frame. seen: the photo, as small and as blurred. Both float32 RGB (height, width, 3).
+
+        softness: that blur, drawn pixels (standard deviation).
+        """
+        self.usual = usual_in(first, seen, SCALE * softness)
+        self._spread = SPREAD * softness
+        # Four planes that move together: the error in three colours, and where the first frame is the photo at all.
+        self._planes = cv2.merge([*cv2.split(cv2.subtract(first, seen)), known_in(first, seen, self.usual)])
+
+    def moved(self, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the decoder's error, float32 RGB, and where the first frame was the photo, 0..1, both moved by flow.
+
+        flow: frame -> photo, in pixels of its own size, float32 (height, width, 2).
+        """
+        height, width = self._planes.shape[:2]
+        scaled = cv2.transform(flow, np.diag((width / flow.shape[1], height / flow.shape[0])))
+        places = cv2.add(cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR), grid(width, height))
+        planes = cv2.remap(self._planes, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        *error, known = cv2.split(planes)
+        return cv2.merge(error), known
+
+    def rest(self, frame: np.ndarray, seen: np.ndarray, trust: Trust) -> np.ndarray:
+        """Return the frame less the photo as far as that is trusted; what differs between them only in its coarse part.
+
+        frame: float32 RGB. seen: the photo moved into place, with the decoder's error, float32 RGB. Both drawn size.
+        """
+        differs = cv2.subtract(frame, cv2.multiply(seen, cv2.merge([trust.light] * 3)))
+        coarse = cv2.subtract(blur(differs, self._spread), frame)
+        return cv2.add(frame, cv2.multiply(coarse, cv2.merge([trust.weight] * 3)))
