@@ -23,6 +23,10 @@ band, to 0.96 here."""
 SPREAD = 3.0
 """Times the blur: what is finer than this is the photo's where it is trusted, for there the decoder's marks are."""
 
+HOLD, LOSS = 0.6, 0.15
+"""How much of the last frame's trust stays, so that nothing flickers. Where trust is lost, less of it stays: a third of
+HOLD at a loss of LOSS, nothing at twice that, so that the photo does not shine through what comes in front."""
+
 
 class SoftDecoder:
     """One clip's decoder. `usual`: what it attains in the first frame, for `compare`."""
@@ -34,6 +38,7 @@ class SoftDecoder:
         """
         self.usual = usual_in(first, seen, SCALE * softness)
         self._spread = SPREAD * softness
+        self._last: np.ndarray | None = None
         # Four planes that move together: the error in three colours, and where the first frame is the photo at all.
         self._planes = cv2.merge([*cv2.split(cv2.subtract(first, seen)), known_in(first, seen, self.usual)])
 
@@ -42,12 +47,20 @@ class SoftDecoder:
 
         flow: frame -> photo, in pixels of its own size, float32 (height, width, 2).
         """
-        height, width = self._planes.shape[:2]
-        scaled = cv2.transform(flow, np.diag((width / flow.shape[1], height / flow.shape[0])))
-        places = cv2.add(cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR), grid(width, height))
-        planes = cv2.remap(self._planes, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # pyright: ignore[reportCallIssue, reportArgumentType]
-        *error, known = cv2.split(planes)
+        *error, known = cv2.split(_moved(self._planes, flow))
         return cv2.merge(error), known
+
+    def steady(self, weight: np.ndarray, step: np.ndarray | None) -> np.ndarray:
+        """Return the trust with some of the last frame's in it. Call it once for each frame, in order.
+
+        weight: float32 (height, width), 0..1. step: motion to the last frame, as flow in `moved`; None for the first.
+        """
+        if self._last is not None and step is not None:
+            last = _moved(self._last, step)
+            loss = np.maximum(last - weight, 0) / LOSS
+            weight = weight + HOLD * cv2.exp(-loss * loss) * (last - weight)
+        self._last = weight
+        return weight
 
     def rest(self, frame: np.ndarray, seen: np.ndarray, trust: Trust) -> np.ndarray:
         """Return the frame less the photo as far as that is trusted; what differs between them only in its coarse part.
@@ -57,3 +70,10 @@ class SoftDecoder:
         differs = cv2.subtract(frame, cv2.multiply(seen, cv2.merge([trust.light] * 3)))
         coarse = cv2.subtract(blur(differs, self._spread), frame)
         return cv2.add(frame, cv2.multiply(coarse, cv2.merge([trust.weight] * 3)))
+
+
+def _moved(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    scaled = cv2.transform(flow, np.diag((width / flow.shape[1], height / flow.shape[0])))
+    places = cv2.add(cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR), grid(width, height))
+    return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -6,7 +6,8 @@ soft as the frame, and compared with it (`trust.py`). What it loses on that way 
 is added as far as the comparison trusts it, in the frame's light. Everything coarser stays the frame's own, so that
 nothing is invented where the video has changed; there the plain enlargement stays.
 
-The same frames give the same result, whatever came in between: all that is carried along is the last frame's flow.
+The same frames give the same result, whatever came in between: all that is carried along is the last frame's flow, and
+its trust.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -60,7 +61,9 @@ class PhotoDetail:
             seen = blur(small.astype(np.float32), self.softness)
             self._decoder = SoftDecoder(first.astype(np.float32), seen, self.softness) if self.softness > SOFT else None
             self._usual = self._decoder.usual if self._decoder else usual_in(first.astype(np.float32), seen)
-            self._flow = PhotoFlow(first, self._decoder is not None)
+            # A sharp decoder's first frame tells less than the photo: it may have changed already.
+            begin = first if self._decoder else np.clip(seen + 0.5, 0, 255).astype(np.uint8)
+            self._flow = PhotoFlow(begin, self._decoder is not None)
 
     def enhance(self, frame: np.ndarray) -> np.ndarray:
         """Return the frame at the photo's size, uint8 RGB. frame: uint8 RGB (height, width, 3) of the drawn size."""
@@ -75,6 +78,8 @@ class PhotoDetail:
             error, known = self._decoder.moved(flow)
             seen, inside = cv2.add(seen, error), cv2.multiply(inside, known)
         trust = compare(frame.astype(np.float32), seen, inside, self._usual)
+        if self._decoder:
+            trust = trust._replace(weight=self._decoder.steady(trust.weight, self._flow.step))
         return self._added(self._rest(frame, seen, trust), moved, trust.weight * trust.light)
 
     def _moved(self, flow: np.ndarray) -> np.ndarray:

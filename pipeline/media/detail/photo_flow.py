@@ -17,20 +17,24 @@ class PhotoFlow:
 
     The search begins at the last frame's flow, moved along by the motion since: a fast pan is followed as far as the
     photo reaches (2 to 3 dB over 24 frames against a search that begins at nothing each time).
+
+    step: the motion from the frame found last to the one before, in pixels of `size`; None for the first.
     """
 
-    def __init__(self, first: np.ndarray, soft: bool = False) -> None:
-        """first: uint8 RGB (height, width, 3), the first frame, which shows the photo where it is, with all that the
-        model makes of it: a flow between equals finds more. soft: a decoder that blurs and adds marks of its own, after
-        which a fine search would go.
+    def __init__(self, photo: np.ndarray, soft: bool = False) -> None:
+        """photo: uint8 RGB (height, width, 3), as blurred as the frames are: a flow between equals finds more.
+
+        soft: the frames are a decoder's that blurs and adds marks of its own, after which a fine search would go. Then
+        the first frame serves as photo.
         """
-        scale = FLOW_SIDE / max(first.shape[:2])
-        self.size = round(first.shape[1] * scale), round(first.shape[0] * scale)
-        self._photo = self._grey(first)
+        scale = FLOW_SIDE / max(photo.shape[:2])
+        self.size = round(photo.shape[1] * scale), round(photo.shape[0] * scale)
+        self._photo = self._grey(photo)
         self._soft = soft
         # Each its own: not thread-safe, and with a memory of the last pictures' size.
         self._to_photo, self._between = _fine_search(2 if soft else 1), _quick_search()
         self._last: tuple[np.ndarray, np.ndarray] | None = None
+        self.step: np.ndarray | None = None
 
     def find(self, frame: np.ndarray) -> np.ndarray:
         """Return the motion frame -> photo in pixels of `size`, float32 (height, width, 2).
@@ -41,8 +45,8 @@ class PhotoFlow:
         start = None
         if self._last is not None:
             last, flow = self._last
-            step = self._between.calc(now, last, None)  # pyright: ignore[reportCallIssue, reportArgumentType]
-            start = cv2.add(step, sample(flow, cv2.add(step, grid(*self.size))))
+            self.step = self._between.calc(now, last, None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+            start = cv2.add(self.step, sample(flow, cv2.add(self.step, grid(*self.size))))
         flow = self._to_photo.calc(now, self._photo, start)  # pyright: ignore[reportCallIssue, reportArgumentType]
         if self._soft:
             flow = cv2.GaussianBlur(flow, (0, 0), EVEN, borderType=cv2.BORDER_REFLECT_101)
