@@ -16,9 +16,11 @@ from quality import Studio, labelled
 SECONDS = 6
 """Three windows of `mini`, with two seams between them."""
 
-COLUMNS = 4
-CELL = 400
+CELL = 360
 """Pixels of the side of the contact sheet's pictures."""
+
+QUALITY = 60
+"""Of the sheet as WebP: ten photos are about half a megabyte."""
 
 
 def show_photos(paths: list[Path], out: Path) -> dict[str, dict[str, float]]:
@@ -42,8 +44,8 @@ def show_photos(paths: list[Path], out: Path) -> dict[str, dict[str, float]]:
         sharp = f"sharpness {r['sharpness_plain']:.2f} -> {r['sharpness']:.2f} of the photo's"
         flicker = f"flicker along the motion {r['flicker_plain']:.2f} -> {r['flicker']:.2f} grey levels"
         print(f"{path.stem[:40]:40} {sharp}, {flicker}", flush=True)
-        rows.append(row(shown, theirs, ours))
-        sheet(rows).save(out / "detail-photos.webp", quality=85)
+        rows += [row(shown, theirs, "enlarged"), row(None, ours, "with detail")]
+        sheet(rows).save(out / "detail-photos.webp", quality=QUALITY, method=6)
     return results
 
 
@@ -68,12 +70,11 @@ def flow_flicker(made: list[np.ndarray], drawn: list[np.ndarray]) -> float:
     return fmean(found)
 
 
-def row(photo: np.ndarray, theirs: list[np.ndarray], ours: list[np.ndarray]) -> np.ndarray:
-    """The photo, the middle frame enlarged, and frames all over the clip with the photo's detail."""
-    middle = len(ours) // 2
-    at = [round(share * (len(ours) - 1) / (COLUMNS - 1)) for share in range(COLUMNS)]
-    pictures = [("photo", photo), (f"{middle}, enlarged", theirs[middle]), *((str(i), ours[i]) for i in at)]
-    return np.hstack([labelled(cell(picture), text) for text, picture in pictures])
+def row(photo: np.ndarray | None, frames: list[np.ndarray], made: str) -> np.ndarray:
+    """The photo, or an empty place, and beside it the first, middle and last frame."""
+    first = cell(np.zeros((9, 16, 3), np.uint8)) if photo is None else labelled(cell(photo), "photo")
+    at = {"first": 0, "middle": len(frames) // 2, "last": len(frames) - 1}
+    return np.hstack([first, *(labelled(cell(frames[i]), f"{name}, {made}") for name, i in at.items())])
 
 
 def cell(picture: np.ndarray) -> np.ndarray:

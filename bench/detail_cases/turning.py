@@ -26,7 +26,7 @@ def face() -> HardCase:
         for t, frame in enumerate(slow_pan()):
             longitude = np.arctan2(x, depth) + np.deg2rad(TURN * np.sin(0.6 * t))
             latitude = np.arcsin(np.clip(y, -1, 1))
-            across, down = 500 + 300 * longitude, 500 + 300 * latitude
+            across, down = ((500 + 300 * angle).astype(np.float32) for angle in (longitude, latitude))
             surface = cv2.remap(texture, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
             yield over(frame, surface, mask), inside
 
