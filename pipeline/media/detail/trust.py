@@ -37,7 +37,7 @@ DARK = 8.0
 
 DIMMEST, BRIGHTEST = 0.25, 4.0
 
-LEAST_USUAL = 0.7
+LEAST_USUAL = 0.9
 """Of likeness, sharpness and focus in the first frame: below, it is not the photo, and no measure for the others."""
 
 SURE = 70

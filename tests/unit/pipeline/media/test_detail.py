@@ -140,6 +140,20 @@ def test_it_goes_with_the_light() -> None:
         assert error(made, truth, everywhere) < 0.65 * error(plain(drawn(truth), SIZE), truth, everywhere)
 
 
+def test_grain_of_its_own_is_no_detail() -> None:
+    """The photo's grain is not the frames': where it is stronger than the texture, adding it only adds noise."""
+    random = np.random.default_rng(0)
+
+    def grainy(frame: np.ndarray) -> np.ndarray:
+        return np.clip(frame + random.normal(0, 8, (*SIZE[::-1], 1)), 0, 255).astype(np.uint8)
+
+    photo, *truths = map(grainy, [*pan(1), *pan()])
+    small = [cv2.resize(truth, (SIZE[0] // 2, SIZE[1] // 2), interpolation=cv2.INTER_AREA) for truth in truths]
+    for made, truth, frame in zip(with_detail(iter(small), photo), truths, small, strict=True):
+        new, old = (float(((one.astype(np.float32) - truth) ** 2).mean()) for one in (made, plain(frame, SIZE)))
+        assert new < 1.02 * old, "at most 0.1 dB worse"
+
+
 def test_the_same_frames_give_the_same_result_also_begun_anew() -> None:
     frames = [drawn(frame) for frame in pan(4)]
     once = list(with_detail(iter(frames), pan(1)[0]))
