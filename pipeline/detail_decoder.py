@@ -1,6 +1,6 @@
 """Tell what a soft decoder makes of the photo from what it shows of the scene.
 
-A small model's decoder blurs by more than a pixel, shifts colours, and leaves marks of its own (a grid in a flat sky).
+A small model's decoder blurs by more than a pixel, shifts colours, and draws rings of its own around things.
 Held against the photo, its frames differ everywhere, so that a comparison pixel by pixel trusts the photo in patches.
 But the first frame shows the photo itself: what differs there is the decoder's error. It is carried along with the
 photo, so that each frame is compared with what this decoder would make of the photo; and that comparison is made on a
@@ -10,7 +10,7 @@ coarser scale, at which the decoder still draws.
 import cv2
 import numpy as np
 
-from .detail_trust import Trust, blur, known_in, usual_in
+from .detail_trust import BAND, Trust, blur, known_in, usual_in
 from .interpolate import grid
 
 SOFT = 0.9
@@ -26,6 +26,20 @@ SPREAD = 3.0
 HOLD, LOSS = 0.6, 0.15
 """How much of the last frame's trust stays, so that nothing flickers. Where trust is lost, less of it stays: a third of
 HOLD at a loss of LOSS, nothing at twice that, so that the photo does not shine through what comes in front."""
+
+FAINT = 0.7
+"""How strong a soft decoder's finest texture is at most, of the photo's: `mini`'s 0.25 to 0.49. A first frame that is
+not the photo any more is most like a blurred one, too, but it is as sharp (1.0)."""
+
+
+def is_soft(first: np.ndarray, photo: np.ndarray, softness: float) -> bool:
+    """Tell whether a decoder blurs its frames. first, photo: float32 RGB of the drawn size; softness: pixels."""
+    return softness > SOFT and _fine(first) < FAINT * _fine(photo)
+
+
+def _fine(image: np.ndarray) -> float:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return float(cv2.norm(cv2.subtract(grey, blur(grey, BAND))))
 
 
 class SoftDecoder:

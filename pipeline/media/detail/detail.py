@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 import cv2
 import numpy as np
 
-from .detail_decoder import SOFT, SoftDecoder
+from .detail_decoder import SoftDecoder, is_soft
 from .detail_flow import PhotoFlow
 from .detail_size import enlarged
 from .detail_trust import Trust, blur, compare, usual_in
@@ -58,9 +58,11 @@ class PhotoDetail:
         self.needed = enlarged(self.drawn, 0, self.size) or self.softness >= SHARP
         if self.needed:
             self._fine = half_pixels(photo)
-            seen = blur(small.astype(np.float32), self.softness)
-            self._decoder = SoftDecoder(first.astype(np.float32), seen, self.softness) if self.softness > SOFT else None
-            self._usual = self._decoder.usual if self._decoder else usual_in(first.astype(np.float32), seen)
+            sharp, drawn = small.astype(np.float32), first.astype(np.float32)
+            seen = blur(sharp, self.softness)
+            soft = is_soft(drawn, sharp, self.softness)
+            self._decoder = SoftDecoder(drawn, seen, self.softness) if soft else None
+            self._usual = self._decoder.usual if self._decoder else usual_in(drawn, seen)
             # A sharp decoder's first frame tells less than the photo: it may have changed already.
             begin = first if self._decoder else np.clip(seen + 0.5, 0, 255).astype(np.uint8)
             self._flow = PhotoFlow(begin, self._decoder is not None)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 import pytest
-from fanslymotion.pipeline.media.detail.detail import PhotoDetail, measure_blur, plain, with_detail
-from fanslymotion.pipeline.media.detail.size import gives_detail, photo_for_detail, too_small
-from fanslymotion.pipeline.media.sizes import fit_photo
+from fanslymotion.pipeline.detail import PhotoDetail, measure_blur, plain, with_detail
+from fanslymotion.pipeline.detail_decoder import is_soft
+from fanslymotion.pipeline.detail_size import gives_detail, photo_for_detail, too_small
+from fanslymotion.pipeline.sizes import fit_photo
 from fanslymotion.settings import ROOT
 from PIL import Image
 
@@ -177,6 +178,18 @@ def test_one_frame_is_taken_for_each_that_is_given() -> None:
     for count in range(1, 4):
         next(made)
         assert taken == count
+
+
+def test_a_first_frame_that_has_changed_is_not_taken_for_a_soft_decoders() -> None:
+    """Both are most like a blurred photo; what is soft is also weaker in its finest texture."""
+    frame = pan(1)[0]
+    photo = drawn(frame)
+    y, x = np.mgrid[:144, :256].astype(np.float32)
+    rippled = cv2.remap(photo, x + 2 * np.sin(y / 2), y + 2 * np.sin(x / 2), cv2.INTER_CUBIC)
+    for first, soft in ((rippled, False), (softly_drawn(frame), True)):
+        blur = measure_blur(photo, first)
+        assert blur > 0.9
+        assert is_soft(first.astype(np.float32), photo.astype(np.float32), blur) is soft
 
 
 def test_a_decoders_blur_is_measured() -> None:
