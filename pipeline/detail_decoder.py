@@ -90,4 +90,5 @@ def _moved(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     scaled = cv2.transform(flow, np.diag((width / flow.shape[1], height / flow.shape[0])))
     places = cv2.add(cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR), grid(width, height))
-    return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    x, y = cv2.split(places)
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
