@@ -50,8 +50,9 @@ class PhotoFlow:
         start = None
         if self._last is not None:
             last, flow = self._last
-            self.step = self._between.calc(now, last, None)  # pyright: ignore[reportCallIssue, reportArgumentType]
-            start = cv2.add(self.step, sample(flow, cv2.add(self.step, grid(*self.size))))
+            step = self._between.calc(now, last, None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+            start = cv2.add(step, sample(flow, cv2.add(step, grid(*self.size))))
+            self.step = step
         flow = self._to_photo.calc(now, self._photo, start)  # pyright: ignore[reportCallIssue, reportArgumentType]
         if self._soft:
             flow = cv2.GaussianBlur(flow, (0, 0), EVEN, borderType=cv2.BORDER_REFLECT_101)
