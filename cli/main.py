@@ -200,7 +200,7 @@ def generate(
     from ..presets import load_presets
     from ..queue.jobs import Jobs
     from .deliver import choose_targets
-    from .generate import follow, make_request, report_licence, report_forecast, report_waiting, submit
+    from .generate import follow, make_request, report_forecast, report_licence, report_waiting, submit
 
     try:
         settings = Settings.from_env()

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 import cv2
 import numpy as np
 
-from .detail_decoder import SoftDecoder, is_soft
-from .detail_flow import PhotoFlow
-from .detail_size import enlarged
-from .detail_trust import Trust, blur, compare, usual_in
-from .interpolate import grid, half_pixels, sample
+from ..interpolate import grid, half_pixels, sample
+from .decoder_error import SoftDecoder, is_soft
+from .photo_flow import PhotoFlow
+from .size import enlarged
+from .trust import Trust, blur, compare, usual_in
 
 BLURS = (0.0, *(0.3 * 1.15**k for k in range(14)))
 """Standard deviations, in drawn pixels, tried for what the decoder blurs: up to 1.8."""
@@ -99,7 +99,7 @@ class PhotoDetail:
         return cv2.subtract(frame, cv2.multiply(seen, share), dtype=cv2.CV_32F)
 
     def _added(self, rest: np.ndarray, moved: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """rest + share * moved, each enlarged: what the photo loses by being drawn is added to the frame."""
+        """Rest + share * moved, each enlarged: what the photo loses by being drawn is added to the frame."""
         rest = cv2.resize(rest, self.size, interpolation=cv2.INTER_LANCZOS4)
         large = cv2.resize(share, self.size, interpolation=cv2.INTER_LINEAR)
         moved = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)

@@ -13,7 +13,7 @@ from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.liveness.host import MACHINE
 from fanslymotion.queue.store import transitions as state
 from fanslymotion.queue.types import Job
-from fanslymotion.queue.worker.device_samples import Meter
+from fanslymotion.queue.worker.device_samples import DeviceMeter
 from fanslymotion.ui.context import Studio
 from fanslymotion.ui.model_checks import ModelCheck
 from starlette.testclient import TestClient
@@ -35,7 +35,7 @@ def running(studio: Studio, photo: Path) -> Job:
     store, job = studio.jobs.store, studio.jobs.submit(photo, VideoRequest(), owner="anna")
     state.claim(store, "w", time.time())
     state.renew(store, job.id, "w", {"stage": "sampling", "step": 3, "steps": 25, "fraction": 0.5, "eta": 12.5})
-    sample = Meter().look() | {"stage": "sampling"}
+    sample = DeviceMeter().look() | {"stage": "sampling"}
     for kind, text in (("log", "a line"), ("watch", json.dumps(sample)), ("fault", "FM-GPU-005")):
         data = {"seconds": 30.0, "load": 1.0, "why": "planned"} if kind == "fault" else None
         state.add_event(store, job.id, time.time(), kind, text, data=data)

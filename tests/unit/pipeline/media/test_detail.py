@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 import pytest
-from fanslymotion.pipeline.detail import PhotoDetail, measure_blur, plain, with_detail
-from fanslymotion.pipeline.detail_decoder import is_soft
-from fanslymotion.pipeline.detail_size import gives_detail, photo_for_detail, too_small
-from fanslymotion.pipeline.sizes import fit_photo
+from fanslymotion.pipeline.media.detail.decoder_error import is_soft
+from fanslymotion.pipeline.media.detail.detail import PhotoDetail, measure_blur, plain, with_detail
+from fanslymotion.pipeline.media.detail.size import gives_detail, photo_for_detail, too_small
+from fanslymotion.pipeline.media.sizes import fit_photo
 from fanslymotion.settings import ROOT
 from PIL import Image
 

@@ -10,8 +10,8 @@ coarser scale, at which the decoder still draws.
 import cv2
 import numpy as np
 
-from .detail_trust import BAND, Trust, blur, known_in, usual_in
-from .interpolate import grid
+from ..interpolate import grid
+from .trust import BAND, Trust, blur, known_in, usual_in
 
 SOFT = 0.9
 """Drawn pixels, standard deviation, above which a decoder counts as soft: its finest pixels show nothing to compare."""
