@@ -77,7 +77,7 @@ def test_with_a_network_that_answers_nothing_the_page_starts_and_mini_draws(
         took = time.monotonic() - began
         try:
             jobs = Jobs(Settings.local(home, models_dir))
-            job = jobs.submit(photo, VideoRequest(resolution="tiny", seconds=6, steps=1, seed=1))
+            job = jobs.submit(photo, VideoRequest(resolution="480p", seconds=6, steps=1, seed=1))
             wait_for(lambda: jobs.get(job.id).status.final, 180)
             assert jobs.get(job.id).status is Status.DONE
             jobs.store.close()

@@ -14,15 +14,17 @@ import pytest
 import torch
 from fanslymotion.docs import troubleshooting
 from fanslymotion.errors import BadInput
-from fanslymotion.messages import texts
+from fanslymotion.messages import as_message, codes, texts
 from fanslymotion.pipeline.families.svd import conditioning, model
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
+from fanslymotion.queue.crash_diagnosis import find_cause
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.host import MACHINE
 from fanslymotion.queue.liveness.recovery import acquire_lock, lock_path
 from fanslymotion.queue.store import transitions
+from fanslymotion.queue.store.rows import write_message
 from fanslymotion.queue.types import Job, Status
 from fanslymotion.queue.worker.attempt import make_produce, process_video_generation
 from fanslymotion.settings import ROOT, Settings
@@ -160,7 +162,7 @@ def test_t12_does_the_model_load(told: Told) -> None:
 def test_t13_smaller_settings_in_one_click(told: Told, jobs: Jobs, photo: Path) -> None:
     job = jobs.submit(photo, VideoRequest(resolution="1080p"))
     transitions.claim(jobs.store, "w", 1.0)
-    transitions.fail(jobs.store, job.id, "w", "the memory is too small for this video, even", 2.0)
+    transitions.fail(jobs.store, job.id, "w", as_message("the memory is too small", codes.MEMORY), 2.0)
     said = told.everywhere(job, "FM-MEM-002", "retry_smaller")
     assert said["resolution"] == "720p"
     assert "720p" in said["fix"]
@@ -170,6 +172,7 @@ def test_t14_it_works_from_any_folder(told: Told, jobs: Jobs, settings: Settings
     assert told.command("jobs", "list").returncode == 0
     lost = "ModuleNotFoundError: No module named 'fanslymotion'"
     row = {"host": "h", "pid": 1, "state": "crashed", "heartbeat": 1.0, "started": 1.0, "last_output": lost}
+    row["cause"] = write_message(find_cause(lost, 1))
     jobs.store.tables.Worker.insert(id="w", machine=MACHINE, lock="", **row).execute()
     assert "fanslymotion" in told.by_doctor("FM-WORKER-006")["cause"]
 
@@ -179,7 +182,7 @@ def test_t15_a_model_that_is_not_here(told: Told, jobs: Jobs, settings: Settings
         jobs.submit(photo, VideoRequest(model="svd-xt"))
     job = jobs.submit(photo, VideoRequest())
     transitions.claim(jobs.store, "w", 1.0)
-    transitions.fail(jobs.store, job.id, "w", "there is no model folder /m/svd; download it: x", 2.0)
+    transitions.fail(jobs.store, job.id, "w", as_message("no model folder", codes.MODEL_ABSENT), 2.0)
     told.everywhere(job, "FM-MODEL-001", "download")
 
 

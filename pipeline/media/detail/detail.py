@@ -82,7 +82,8 @@ class PhotoDetail:
         trust = compare(frame.astype(np.float32), seen, inside, self._usual)
         if self._decoder:
             trust = trust._replace(weight=self._decoder.steady(trust.weight, self._flow.step))
-        return self._added(self._rest(frame, seen, trust), moved, trust.weight * trust.light)
+        made = self._added(self._rest(frame, seen, trust), moved, trust.weight * trust.light)
+        return made if self._base is None else with_base(made, frame, 1 - trust.weight, self._base)
 
     def _moved(self, flow: np.ndarray) -> np.ndarray:
         """The photo where the frame has it, RGBA at the output's size."""

@@ -59,5 +59,5 @@ def test_all_families_are_known_without_torch() -> None:
         "from fanslymotion.pipeline.families.forecast import forecast\n"
         "print([family(name).components for name in families()] and 'torch' in sys.modules)\n"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert told.stdout.strip() == "False"
