@@ -128,7 +128,8 @@ def test_what_is_frozen_inside_a_transaction_keeps_its_locks_until_it_is_healed(
                 while not link.sprung:
                     assert caller.poll() is None
                 while not direct.execute(  # until the server has carried the DELETE out
-                    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+                    "SELECT 1 FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND state = 'idle in transaction'"
                 ).fetchone():
                     assert caller.poll() is None
                 direct.execute("SET lock_timeout = 200")
