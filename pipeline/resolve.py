@@ -11,8 +11,8 @@ from ..presets import Presets, UpscalerPreset
 from .families import family
 from .families.base import MemoryPlan, ModelFolder
 from .families.guidance import Guidance
-from .media.sizes import output_size, sampling_size
 from .media.upscale.files import UpscalerFile
+from .output import drawn_size, resolve_output
 from .request import VideoRequest
 from .sampling.windowed import SamplingParams
 from .windows import WindowOptions, plan_windows
@@ -102,32 +102,30 @@ def resolve(
 ) -> ResolvedRequest:
     """Raise PresetError for an unknown preset."""
     options = options or WindowOptions.of(model.preset.loop)
-    sampling, kind = model.preset.sampling, family(model.preset.family)
-    duration = presets.duration(request.seconds)
-    rate = model.preset.rate(duration, presets.quality(request.quality))
-    frames = rate.frames(duration.seconds)
-    width, height = output_size(photo_size, presets.resolution(request.resolution))
-    drawn = sampling_size((width, height), model.preset, kind.geometry.multiple)
+    preset = model.preset
+    sampling = preset.sampling
+    output = resolve_output(request, photo_size, preset, presets)
+    drawn = drawn_size(output, preset)
     clip = SamplingParams(
         width=drawn[0],
         height=drawn[1],
         seed=request.seed,
-        steps=_or(request.steps, sampling.steps),
+        steps=sampling.steps if request.steps is None else request.steps,
         schedule=sampling.schedule,
         guidance=Guidance(sampling.min_guidance, sampling.max_guidance),
-        motion=kind.options(request, model.preset),
-        plan=plan_windows(frames, model.preset.frames, options.min_overlap, model.preset.loop),
+        motion=family(preset.family).options(request, preset),
+        plan=plan_windows(output.sampled, preset.frames, options.min_overlap, preset.loop),
         options=options,
     )
     return ResolvedRequest(
         request=request,
         model=model,
         clip=clip,
-        width=width,
-        height=height,
-        frames=frames,
-        interpolation=rate.interpolation,
-        fps=rate.fps * rate.interpolation,
+        width=output.width,
+        height=output.height,
+        frames=output.sampled,
+        interpolation=output.interpolation,
+        fps=output.fps,
         wished=clip.guidance,
         upscaler=upscaler,
     )
@@ -142,7 +140,3 @@ def with_plan(order: ResolvedRequest, plan: MemoryPlan) -> ResolvedRequest:
     wished = order.wished
     guidance = replace(wished, two_passes=plan.two_pass) if plan.guided or not wished.on else Guidance(1.0, 1.0)
     return replace(order, clip=replace(clip, width=plan.width, height=plan.height, plan=windows, guidance=guidance))
-
-
-def _or(chosen: Any, preset: Any) -> Any:
-    return preset if chosen is None else chosen

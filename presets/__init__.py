@@ -1,7 +1,18 @@
 """Presets as data: resolutions, durations, qualities, models, upscalers in TOML files, and their loader."""
 
 from .loader import LivePresets, Presets, load_presets
-from .schema import Duration, HubPreset, LatentRGB, ModelPreset, Quality, Rate, Resolution, Sampling, UpscalerPreset
+from .schema import (
+    Duration,
+    HubPreset,
+    LatentRGB,
+    ModelPreset,
+    Quality,
+    Rate,
+    Resolution,
+    Sampling,
+    UpscalerPreset,
+    usual_rate,
+)
 
 __all__ = [
     "Duration",
@@ -16,4 +27,5 @@ __all__ = [
     "Sampling",
     "UpscalerPreset",
     "load_presets",
+    "usual_rate",
 ]

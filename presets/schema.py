@@ -25,7 +25,12 @@ class Resolution(Preset):
 
 
 class Duration(Preset):
-    """seconds of video. fps: frames per second that are sampled where the model's preset has no rate of its own."""
+    """Length of a video.
+
+    Attributes:
+        seconds: the length.
+        fps: frames sampled for each second, before interpolation, where the model's preset has no rate of its own.
+    """
 
     seconds: int = Field(ge=1, le=60)
     fps: int = Field(default=6, ge=1, le=30)
@@ -37,7 +42,13 @@ class Duration(Preset):
 
 
 class Quality(Preset):
-    """interpolation: frames shown for each sampled one, where the model's preset has no rate of its own."""
+    """Smoothness of a video.
+
+    Attributes:
+        label: for users.
+        interpolation: output frames for each sampled frame, where the model's preset has no rate of its own.
+        advanced: shown among the advanced settings only.
+    """
 
     label: str
     interpolation: Literal[1, 2, 4, 8]
@@ -132,11 +143,17 @@ class HubPreset(Preset):
 class ModelPreset(HubPreset):
     """Origin of a model and its sampling defaults.
 
-    family: which kind of model it is, a folder of `pipeline/families`.
-    width, height, frames: what the model was trained on (pixels, frames per window).
-    loop: frames after which its motion is back where it began, for models that move in a circle; 0 = never.
-    rates: by quality (`[rates.smooth]`), for a model that samples at other frame rates than the durations say.
-    trim: pixels (of the sampling size) at each edge that are not shown: a small VAE's outermost ones are dark.
+    Attributes:
+        family: kind of model, a folder of `pipeline/families`.
+        demo: made for tests and demonstrations, not for real videos.
+        width: of the training frames, in pixels.
+        height: of the training frames, in pixels.
+        frames: per window, as in training.
+        loop: period of the motion in frames, for models whose motion repeats; 0 = none.
+        trim: pixels (of the sampling size) cut off at each edge: the outermost ones of a small VAE are dark.
+        sampling: defaults.
+        rates: by quality (`[rates.smooth]`), for a model that samples at other frame rates than the lengths say.
+        latent_rgb: colours of previews; None = estimated from the first frames.
     """
 
     family: str = "svd"
@@ -152,8 +169,12 @@ class ModelPreset(HubPreset):
 
     def rate(self, duration: Duration, quality: Quality) -> Rate:
         """Return how many frames a second are sampled, and how many shown for each, at this quality."""
-        usual = Rate(fps=duration.fps, interpolation=quality.interpolation)
-        return self.rates.get(quality.name, usual)
+        return self.rates.get(quality.name) or usual_rate(duration, quality)
+
+
+def usual_rate(duration: Duration, quality: Quality) -> Rate:
+    """Return the rate of a length and a quality, for models without one of their own."""
+    return Rate(fps=duration.fps, interpolation=quality.interpolation)
 
 
 class UpscalerPreset(HubPreset):

@@ -9,13 +9,13 @@ from typing import Any
 from PIL import Image
 
 from ..doctor.diagnosis import big_values, diagnose, say_fault
-from ..errors import FanslymotionError
+from ..errors import FanslymotionError, PresetError
 from ..messages import LANGUAGES, msg, texts
 from ..models.find import preset_folder, require_model
 from ..pipeline.families.base import MemoryPlan
-from ..pipeline.families.svd.cost import forecast
-from ..pipeline.media.sizes import output_size
+from ..pipeline.families.forecast import forecast
 from ..pipeline.media.upscale.files import check_upscaler
+from ..pipeline.output import resolve_output
 from ..pipeline.progress import loading_part
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..queue.crash_diagnosis import PREFIX
@@ -93,14 +93,12 @@ def video_json(job: Job) -> dict[str, Any] | None:
 def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
     """Pixels, frames and frame rate of the clip to come; None when a preset is gone since."""
     request = job.request
-    resolution = presets.resolutions.get(request.resolution)
-    duration = next((d for d in presets.durations.values() if d.seconds == request.seconds), None)
-    quality = presets.qualities.get(request.quality)
-    if resolution is None or duration is None or quality is None:
+    try:
+        model = presets.models.get(request.model)
+        output = resolve_output(request, _photo_size(photo_of(job.folder)), model, presets)
+    except PresetError:
         return None
-    width, height = output_size(_photo_size(photo_of(job.folder)), resolution)
-    factor = quality.interpolation
-    return {"width": width, "height": height, "frames": duration.frames * factor, "fps": duration.fps * factor}
+    return {"width": output.width, "height": output.height, "frames": output.shown, "fps": output.fps}
 
 
 @lru_cache(maxsize=4096)

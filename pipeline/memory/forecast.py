@@ -10,8 +10,8 @@ from ..families.base import MemoryPlan, ModelFolder, Work
 from ..hardware import devices
 from ..hardware.machine import Machine
 from ..media.detail.size import enlarged, gives_detail
-from ..media.sizes import output_size, sampling_size
 from ..media.upscale.files import UpscalerFile
+from ..output import drawn_size, resolve_output
 from ..request import VideoRequest
 from .history import PlanHistory
 from .planner import plan
@@ -65,20 +65,17 @@ def work_of(
 ) -> Work:
     """Return the work of a request: its sizes and numbers of frames. Raise PresetError."""
     preset = model.preset
-    duration = presets.duration(request.seconds)
-    rate = preset.rate(duration, presets.quality(request.quality))
-    frames = rate.frames(duration.seconds)
-    width, height = output_size(photo_size, presets.resolution(request.resolution))
-    drawn = sampling_size((width, height), preset, family(preset.family).geometry.multiple)
+    output = resolve_output(request, photo_size, preset, presets)
+    drawn = drawn_size(output, preset)
     return Work(
         width=drawn[0],
         height=drawn[1],
-        frames=frames,
+        frames=output.sampled,
         steps=preset.sampling.steps if request.steps is None else request.steps,
         guided=preset.sampling.max_guidance > 1,
-        shown_frames=frames * rate.interpolation,
-        shown_pixels=width * height,
+        shown_frames=output.shown,
+        shown_pixels=output.width * output.height,
         loop=preset.loop,
-        detail=request.detail and gives_detail(photo_size, drawn, preset.trim, (width, height), request.fit),
-        upscaler=upscaler.network if upscaler and enlarged(drawn, preset.trim, (width, height)) else None,
+        detail=request.detail and gives_detail(photo_size, drawn, preset.trim, output.size, request.fit),
+        upscaler=upscaler.network if upscaler and enlarged(drawn, preset.trim, output.size) else None,
     )
