@@ -16,7 +16,7 @@ import torch
 from accelerate import init_empty_weights
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
-from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+from fanslymotion.pipeline.families.svd.random_model import scheduler
 from torch import nn
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -84,19 +84,7 @@ def build(folder: Path) -> Path:
         library = "transformers" if name == "image_encoder" else "diffusers"
         index[name] = [library, type(part).__name__]
         del module, part
-    scheduler = EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
-        sigma_min=0.002,
-        sigma_max=700.0,
-        steps_offset=1,
-        timestep_spacing="leading",
-        timestep_type="continuous",
-        use_karras_sigmas=True,
-    )
-    scheduler.save_pretrained(folder / "scheduler")
+    scheduler().save_pretrained(folder / "scheduler")
     CLIPImageProcessor().save_pretrained(folder / "feature_extractor")
     index |= {
         "scheduler": ["diffusers", "EulerDiscreteScheduler"],

@@ -63,7 +63,6 @@ def _components(levels: int, frames: int) -> dict:
     import transformers
     from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
     from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
-    from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 
     factor = 2 ** (levels - 1)
     size: Any = (HEIGHT // factor, WIDTH // factor)
@@ -91,18 +90,6 @@ def _components(levels: int, frames: int) -> dict:
         latent_channels=4,
         scaling_factor=0.18215,
     )
-    scheduler = EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
-        sigma_min=0.002,
-        sigma_max=700.0,
-        steps_offset=1,
-        timestep_spacing="leading",
-        timestep_type="continuous",
-        use_karras_sigmas=True,
-    )
     vision = transformers.CLIPVisionConfig(
         hidden_size=32,
         intermediate_size=37,
@@ -119,7 +106,25 @@ def _components(levels: int, frames: int) -> dict:
     return {
         "unet": unet,
         "vae": vae,
-        "scheduler": scheduler,
+        "scheduler": scheduler(),
         "image_encoder": transformers.CLIPVisionModelWithProjection(vision),
         "feature_extractor": processor(size={"shortest_edge": 224}, crop_size=side),
     }
+
+
+def scheduler() -> Any:
+    """Return diffusers' scheduler with the settings of Stable Video Diffusion's scheduler_config.json."""
+    from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+
+    return EulerDiscreteScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        sigma_min=0.002,
+        sigma_max=700.0,
+        steps_offset=1,
+        timestep_spacing="leading",
+        timestep_type="continuous",
+        use_karras_sigmas=True,
+    )
