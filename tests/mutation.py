@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "build" / "mutation"
 
 TESTS = {
-    "queue/store/transitions.py": ["queue/test_state.py", "queue/test_laws.py"],
+    "queue/store/transitions.py": ["queue/store/test_transitions.py", "queue/test_laws.py"],
     "pipeline/windows.py": ["pipeline/test_window_plans.py"],
-    "pipeline/memory/planner.py": ["memory/test_plan.py", "memory/test_fallback_laws.py"],
-    "pipeline/media/frame_checks.py": ["pipeline/test_guard.py"],
+    "pipeline/memory/planner.py": ["pipeline/memory/test_planner.py", "pipeline/memory/test_fallback_laws.py"],
+    "pipeline/media/frame_checks.py": ["pipeline/media/test_frame_checks.py"],
     "models/download/http.py": ["models/test_download.py"],
 }
 """File: the files of tests/unit that are its own."""
