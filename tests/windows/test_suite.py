@@ -9,10 +9,10 @@ from .prefix import Prefix
 KILLS = "tests/faults/test_kills.py::"
 PARTS = {
     "queue": ["tests/unit/queue", "tests/unit/fs"],
-    "models": ["tests/unit/models", "tests/unit/presets", "tests/unit/memory"],
+    "models": ["tests/unit/models", "tests/unit/presets", "tests/unit/pipeline/memory"],
     "page": ["tests/unit/ui", "tests/unit/doctor"],
     "project": ["tests/unit/project"],
-    "photos": ["tests/unit/media"],
+    "photos": ["tests/unit/pipeline/media"],
     "checkpoints": ["tests/unit/pipeline/test_checkpoint.py"],
     # TerminateProcess, which is all that Windows has
     "kills": [
