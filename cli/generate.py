@@ -15,7 +15,7 @@ from ..messages import texts
 from ..models.find import default_model, find_model, find_upscaler
 from ..pipeline.families.forecast import forecast
 from ..pipeline.memory.forecast import plan_request
-from ..pipeline.request import VideoRequest
+from ..pipeline.request import MAX_SEED, VideoRequest
 from ..presets import Presets
 from ..queue.store.rows import photo_of
 from ..queue.types import Job, Status
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRequest:
     """Check the choices and make the model's path independent of the folder we stand in."""
     if wanted["seed"] is None:
-        wanted["seed"] = secrets.randbelow(2**32)
+        wanted["seed"] = secrets.randbelow(MAX_SEED + 1)
     wanted["model"] = wanted["model"] or default_model(presets, settings)
     if wanted["model"] not in presets.models and (folder := own_path(wanted["model"], "--model")).is_dir():
         wanted["model"] = str(folder)

@@ -20,6 +20,7 @@ from ..fs import private_files
 from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
+from ..presets.options import NUMBERS
 from ..settings import SHOWN, Settings
 from .console import (
     BAD_INPUT,
@@ -164,14 +165,15 @@ def generate(
         str,
         typer.Option("--model", "-m", help="A name, or a folder.", show_default="a real model if here, else mini"),
     ] = "",
-    seed: Annotated[int | None, typer.Option(help="The same seed draws the same video.", show_default="random")] = None,
-    motion: Annotated[int | None, typer.Option(help="Strength of motion (motion bucket), 1 to 255.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps, 1 to 100.")] = None,
-    noise: Annotated[float | None, typer.Option(help="Noise added to the photo, 0 to 1.")] = None,
-    fps: Annotated[
-        int | None,
-        typer.Option(help="Pace: the frame rate the model imagines, 5 to 30; the video's own is set by --quality."),
+    seed: Annotated[int | None, typer.Option(help=NUMBERS["seed"].help["en"], show_default="random")] = None,
+    motion_bucket_id: Annotated[
+        int | None, typer.Option("--motion-bucket-id", "--motion", help=NUMBERS["motion_bucket_id"].described)
     ] = None,
+    steps: Annotated[int | None, typer.Option(help=NUMBERS["steps"].described)] = None,
+    noise_aug_strength: Annotated[
+        float | None, typer.Option("--noise-aug-strength", "--noise", help=NUMBERS["noise_aug_strength"].described)
+    ] = None,
+    fps: Annotated[int | None, typer.Option(help=NUMBERS["fps"].described)] = None,
     fit: Annotated[
         str,
         typer.Option(help="crop (fill the frame) or pad (keep the whole photo); for photos wider than 2.4:1 or taller"),
@@ -207,8 +209,8 @@ def generate(
         presets = load_presets(settings)
         request = make_request(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, model=model, seed=seed, fit=fit,
-            motion_bucket_id=motion, steps=steps, noise_aug_strength=noise, fps=fps, detail=detail,
-            upscaler=upscaler,
+            motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
+            detail=detail, upscaler=upscaler,
         )  # fmt: skip
         targets = choose_targets(photos, out_path, f"{resolution}-{seconds}s")
         jobs = Jobs(settings)

@@ -35,7 +35,7 @@ def make_video(folder: Path) -> Path:
         "mini",
         "--quality",
         "smooth",
-        "--motion",
+        "--motion-bucket-id",
         STRENGTH,
         "--seed",
         1,

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from ..errors import BadInput
 from ..messages import Message, msg
+from ..presets.options import MAX_SEED, NUMBERS, Fps, MotionBucketId, NoiseAugStrength, Number, Seed, Steps
 
-MAX_SEED = 2**32 - 1
+__all__ = ("MAX_SEED", "Fit", "VideoRequest", "VideoResult")
 
 Fit = Literal["crop", "pad"]
 
@@ -20,8 +21,7 @@ class VideoRequest:
 
     resolution, quality: preset names (`480p`, `standard`). seconds: a duration preset's seconds.
     model: a preset's name, or the path of a diffusers-format SVD folder.
-    motion_bucket_id: 1..255, more is more motion. noise_aug_strength: 0..1, noise added to the photo.
-    steps: 1..100 denoising steps. fps: the frame rate the model is conditioned on, 5..30.
+    seed, motion_bucket_id, steps, noise_aug_strength, fps: see `presets.options`, which has their ranges, too.
     fit: `crop` fills the frame, `pad` keeps the whole photo on a blurred or plain background.
     detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
     upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
@@ -31,21 +31,18 @@ class VideoRequest:
     seconds: int = 6
     quality: str = "standard"
     model: str = "mini"
-    seed: int = 0
-    motion_bucket_id: int | None = None
-    steps: int | None = None
-    noise_aug_strength: float | None = None
-    fps: int | None = None
+    seed: Seed = 0
+    motion_bucket_id: MotionBucketId | None = None
+    steps: Steps | None = None
+    noise_aug_strength: NoiseAugStrength | None = None
+    fps: Fps | None = None
     fit: Fit = "crop"
     detail: bool = True
     upscaler: str | None = None
 
     def __post_init__(self) -> None:
-        _check_range("seed", self.seed, 0, MAX_SEED, int)
-        _check_range("motion_bucket_id", self.motion_bucket_id, 1, 255, int)
-        _check_range("steps", self.steps, 1, 100, int)
-        _check_range("noise_aug_strength", self.noise_aug_strength, 0.0, 1.0, (int, float))
-        _check_range("fps", self.fps, 5, 30, int)
+        for number in NUMBERS.values():
+            _check_range(number, getattr(self, number.name))
         if not isinstance(self.detail, bool):
             raise BadInput(msg("detail is {value!r}; it must be true or false", value=self.detail))
         if not isinstance(self.upscaler, str | None):
@@ -89,9 +86,11 @@ class VideoResult:
     warnings: tuple[Message, ...] = ()
 
 
-def _check_range(name: str, value: Any, low: float, high: float, kind: Any) -> None:
+def _check_range(number: Number, value: Any) -> None:
     if value is None:
         return
+    name, low, high = number.name, number.low, number.high
+    kind = (int, float) if number.kind is float else int
     if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
         raise BadInput(
             msg(

@@ -4,6 +4,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .options import Fps, MotionBucketId, NoiseAugStrength, Steps
+
 
 class Preset(BaseModel):
     """A named preset.
@@ -73,13 +75,13 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    steps: int = Field(default=25, ge=1, le=100)
+    steps: Steps = 25
     schedule: Literal["karras", "ays"] = "karras"
     min_guidance: float = Field(default=1.0, ge=0, le=20)
     max_guidance: float = Field(default=3.0, ge=0, le=20)
-    fps: int = Field(default=7, ge=5, le=30)
-    motion_bucket_id: int = Field(default=127, ge=1, le=255)
-    noise_aug_strength: float = Field(default=0.02, ge=0, le=1)
+    fps: Fps = 7
+    motion_bucket_id: MotionBucketId = 127
+    noise_aug_strength: NoiseAugStrength = 0.02
 
 
 class Licence(BaseModel):

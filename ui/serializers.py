@@ -18,6 +18,7 @@ from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
 from ..pipeline.progress import loading_part
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
+from ..presets.options import NUMBERS
 from ..queue.crash_diagnosis import PREFIX
 from ..queue.store.rows import photo_of
 from ..queue.types import Event, Job, WorkerInfo
@@ -185,6 +186,7 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         ],
         "models": [model_json(model, presets, settings, owns) for model in presets.models.values()],
         "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
+        "numbers": [number.to_json() for number in NUMBERS.values()],
     }
 
 

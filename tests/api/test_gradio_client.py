@@ -42,9 +42,12 @@ def test_a_script_makes_a_video(client: Client, studio: Studio) -> None:
 
 
 def test_a_script_cancels(client: Client) -> None:
-    job_id = client.predict(photo=handle_file(SAMPLE), steps=100, api_name="/generate")
+    old = {"motion": 40, "noise": 0.5}  # what the two were called before
+    job_id = client.predict(photo=handle_file(SAMPLE), steps=100, **old, api_name="/generate")
     client.predict(job_id, api_name="/cancel")
-    assert ended(client, job_id)["status"] == "cancelled"
+    state = ended(client, job_id)
+    assert state["status"] == "cancelled"
+    assert (state["settings"]["motion_bucket_id"], state["settings"]["noise_aug_strength"]) == (40, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,8 @@ def test_a_script_cancels(client: Client) -> None:
         ({"seed": -1}, "seed"),
         ({"seed": 2**40}, "seed"),
         ({"steps": 0}, "steps"),
+        ({"motion_bucket_id": 0, "motion": 40}, "motion_bucket_id is 0"),
+        ({"noise_aug_strength": 2}, "noise_aug_strength is 2"),
         ({"model": "../../etc"}, "model"),
         ({"fit": "stretch"}, "fit"),
         ({"upscaler": "none-such"}, "upscaler"),

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ...errors import BadInput, NotFound
 from ...messages import msg
@@ -21,6 +21,7 @@ from ...pipeline.media.photo.load import MAX_BYTES
 from ...pipeline.media.sizes import output_size
 from ...pipeline.memory.forecast import plan_request
 from ...pipeline.request import VideoRequest
+from ...presets.options import NUMBERS
 from ...queue.store.rows import photo_of
 from ...queue.types import Job
 from ...queue.worker.vram_note import held
@@ -53,7 +54,12 @@ class JobsIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     photos: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PHOTOS)
-    settings: SettingsIn = SettingsIn()
+    settings: Any = Field(default_factory=SettingsIn)
+
+    @field_validator("settings", mode="plain")
+    @classmethod
+    def _settings(cls, value: Any) -> BaseModel:
+        return SettingsIn.model_validate(value)
 
 
 class RetryIn(BaseModel):
@@ -105,7 +111,7 @@ async def estimate(
     model: Annotated[str, Query(max_length=64)],
     seconds: int,
     quality: Annotated[str, Query(max_length=64)],
-    steps: Annotated[int | None, Query(ge=1, le=100)] = None,
+    steps: Annotated[int | None, Query(ge=NUMBERS["steps"].low, le=NUMBERS["steps"].high)] = None,
     detail: bool = True,
     upscaler: Annotated[str | None, Query(max_length=64)] = None,
     width: Annotated[int, Query(ge=1, le=10_000)] = 1600,
@@ -163,10 +169,10 @@ async def settings_of_a_video(request: Request) -> dict[str, Any]:
     asked = found.get("request")
     known = {key: asked[key] for key in SettingsIn.model_fields if key in asked} if isinstance(asked, dict) else {}
     try:
-        settings = SettingsIn.model_validate(known)
+        known = SettingsIn.model_validate(known).model_dump()
     except ValidationError as e:
         raise BadInput(msg("{name}: {why}", name=name, why=first_mistake(e))) from e
-    return VideoRequest.from_json(settings.model_dump() | {"seed": settings.seed or 0}).to_json()
+    return VideoRequest.from_json(known | {"seed": known["seed"] or 0}).to_json()
 
 
 @router.post("/jobs")

@@ -2,44 +2,46 @@
 
 import asyncio
 import secrets
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, create_model
 
 from ...errors import BadInput
 from ...messages import msg
 from ...pipeline.request import MAX_SEED, VideoRequest
 from ...presets import Presets
+from ...presets.options import NUMBERS
 
 MOST_JSON_BYTES = 64 * 1024
 
 TOO_LARGE = msg("this request is too large")
 
-Word = Annotated[str, Field(max_length=64)]
+Word = Annotated[str, StringConstraints(max_length=64)]
 
 
-class SettingsIn(BaseModel):
-    """A form's settings. Unknown keys are refused; ranges and presets are checked by VideoRequest and the queue.
+OWN_DEFAULTS = {"model": "", "seed": None}
+"""Where a form's settings differ from a request's: no model is the best one that is here, no seed draws one."""
 
-    seed: None draws one. Only models with a preset: a path that a browser names is never opened.
-    """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+def _field(field: Field) -> tuple[Any, Any]:
+    """As `VideoRequest` has it, without its range: what is out of range is said in VideoRequest's own words."""
+    default = OWN_DEFAULTS.get(field.name, field.default)
+    if field.name in NUMBERS:
+        return NUMBERS[field.name].kind | None, default
+    if isinstance(field.default, bool | int):
+        return type(field.default), default
+    return (Optional[Word] if field.default is None else Word), default  # noqa: UP045 - an Annotated knows no |
 
-    resolution: Word = "480p"
-    seconds: int = 6
-    quality: Word = "standard"
-    model: Word = ""
-    seed: int | None = None
-    motion_bucket_id: int | None = None
-    steps: int | None = None
-    noise_aug_strength: float | None = None
-    fps: int | None = None
-    fit: Word = "crop"
-    detail: bool = True
-    upscaler: Word | None = None
+
+_FIELDS: dict[str, Any] = {field.name: _field(field) for field in fields(VideoRequest)}
+SettingsIn = create_model("SettingsIn", __config__=ConfigDict(extra="forbid", strict=True), **_FIELDS)
+"""A form's settings, from VideoRequest's fields. Unknown keys are refused; ranges and presets are checked later.
+
+Only models with a preset: a path that a browser names is never opened.
+"""
 
 
 async def read_body(request: Request, limit: int, too_large: str) -> bytes:
@@ -80,16 +82,16 @@ async def read_json(request: Request, kind: type[BaseModel]) -> Any:
         raise BadInput(first_mistake(e)) from e
 
 
-def to_request(settings: SettingsIn | dict[str, Any], presets: Presets, default: str) -> VideoRequest:
+def to_request(settings: BaseModel | dict[str, Any], presets: Presets, default: str) -> VideoRequest:
     """default: the model when none is named. Raise BadInput naming the setting that is wrong."""
     if isinstance(settings, dict):
         try:
             settings = SettingsIn.model_validate(settings)
         except ValidationError as e:
             raise BadInput(first_mistake(e)) from e
-    values = settings.model_dump()
-    values["model"] = settings.model or default
-    values["upscaler"] = settings.upscaler or None
+    values: dict[str, Any] = settings.model_dump()
+    values["model"] = values["model"] or default
+    values["upscaler"] = values["upscaler"] or None
     presets.model(values["model"])
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(MAX_SEED + 1)

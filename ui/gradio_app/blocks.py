@@ -19,6 +19,7 @@ from ...errors import BadInput, FanslymotionError
 from ...messages import msg
 from ...models.find import default_model
 from ...pipeline.media.photo.load import MAX_BYTES
+from ...presets.options import NUMBERS
 from ..api.job_routes import JOB_ID, MOST_WAITING
 from ..api.requests import to_request
 from ..auth.middleware import USER, is_https
@@ -122,14 +123,19 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         model: str,
         fit: str,
         seed: float | None = None,
-        motion: float | None = None,
+        motion_bucket_id: float | None = None,
         steps: float | None = None,
-        noise: float | None = None,
+        noise_aug_strength: float | None = None,
         fps: float | None = None,
         detail: bool = True,
         upscaler: str | None = None,
+        motion: float | None = None,
+        noise: float | None = None,
     ) -> str:
-        """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own."""
+        """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
+
+        motion, noise: former names of motion_bucket_id and noise_aug_strength, used where those are empty.
+        """
         if photo is None:
             raise BadInput(msg("no photo was given; pass photo=handle_file('photo.jpg')"))
         wanted = to_request(
@@ -139,9 +145,9 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 "quality": quality,
                 "model": model,
                 "seed": _whole("seed", seed),
-                "motion_bucket_id": _whole("motion", motion),
+                "motion_bucket_id": _whole("motion_bucket_id", _first(motion_bucket_id, motion)),
                 "steps": _whole("steps", steps),
-                "noise_aug_strength": noise,
+                "noise_aug_strength": _first(noise_aug_strength, noise),
                 "fps": _whole("fps", fps),
                 "fit": fit,
                 "detail": detail,
@@ -181,9 +187,10 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox("standard", label="quality"),
                 gr.Textbox("", label="model"),
                 gr.Textbox("crop", label="fit"),
-                *(gr.Number(None, label=label) for label in ("seed", "motion", "steps", "noise", "fps")),
+                *(gr.Number(None, label=one.name, info=one.help["en"]) for one in NUMBERS.values()),
                 gr.Checkbox(True, label="detail"),
                 gr.Textbox("", label="upscaler"),
+                *(gr.Number(None, label=former) for former in ("motion", "noise")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}
@@ -202,6 +209,11 @@ def _endpoints(blocks: gr.Blocks) -> dict[str, Endpoint]:
         required = [one["parameter_name"] for one in parameters if not one.get("parameter_has_default")]
         found[str(fn.api_name)] = (number, names, required)
     return found
+
+
+def _first(now: float | None, before: float | None) -> float | None:
+    """The value of a parameter under its name, else under its former one."""
+    return before if now is None else now
 
 
 def _whole(name: str, value: float | None) -> int | None:
