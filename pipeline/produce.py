@@ -17,7 +17,7 @@ from .hardware.free_memory import free_memory
 from .hardware.machine import Machine
 from .hardware.oom import is_oom, is_ram
 from .hardware.vram import forbid_spilling
-from .media.photo.load import load_photo
+from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
 from .media.upscale.sides import take_smaller_tiles
 from .memory.fallback import MemoryFallback
@@ -33,7 +33,7 @@ def produce(
     request: VideoRequest,
     *,
     model: ModelFolder,
-    photo: Path,
+    photo: Path | NormalisedPhoto,
     out: Path,
     work: Path,
     settings: Settings,
@@ -47,7 +47,7 @@ def produce(
     killed: Stage | None = None,
     upscaler: UpscalerFile | None = None,
 ) -> VideoResult:
-    """Make the video `out` from the normalised `photo`; go on from the checkpoint in `work` when there is one.
+    """Make the video `out` from `photo`, normalised or not; go on from the checkpoint in `work` when there is one.
 
     model: the folder that `request.model` means; upscaler: the file that `request.upscaler` does (`models.find`).
     progress: called in this thread at least at every step; Cancelled and HandBack that it raises pass through, and no
@@ -59,7 +59,8 @@ def produce(
     Raise BadInput, ModelError or RenderError with a sentence for the user; its notes say what had been tried. Out of
     memory is no error: the job steps down and goes on (`fallback.py`).
     """
-    image = load_photo(photo)
+    photo = NormalisedPhoto(photo) if isinstance(photo, Path) else photo
+    image = photo.open()
     order = resolve(request, image.size, model, presets, upscaler=upscaler)
     ladder = MemoryFallback(request, image.size, model, presets, settings, work, machine, killed, upscaler)
     if killed in (Stage.DECODING, Stage.SAVING):
@@ -96,7 +97,7 @@ def produce(
 def _run(
     attempt: Attempt,
     renderers: ModelCache,
-    photo: Path,
+    photo: NormalisedPhoto,
     out: Path,
     record: dict[str, Any],
     checkpoint_seconds: float,

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from .. import __version__
@@ -11,6 +10,7 @@ from ..presets import Presets, UpscalerPreset
 from .families import family
 from .families.base import MemoryPlan, ModelFolder
 from .families.guidance import Guidance
+from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
 from .output import drawn_size, resolve_output
 from .request import VideoRequest
@@ -42,7 +42,7 @@ class ResolvedRequest:
         """Frames of the finished video."""
         return self.frames * self.interpolation
 
-    def key(self, photo: Path, fingerprint: str, arithmetic: int = 0) -> str:
+    def key(self, photo: NormalisedPhoto, fingerprint: str, arithmetic: int = 0) -> str:
         """Stands for everything that decides the latents: the same key, the same frames.
 
         But for how they are computed: a job that stepped down in memory goes on from its checkpoint without guidance.
@@ -51,7 +51,7 @@ class ResolvedRequest:
         parts: dict[str, Any] = {
             "clip": asdict(replace(self.clip, guidance=self.wished)),
             "fit": self.request.fit,
-            "photo": hashlib.sha256(photo.read_bytes()).hexdigest(),
+            "photo": photo.digest(),
             "model": fingerprint,
         }
         if arithmetic:

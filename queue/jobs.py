@@ -20,9 +20,9 @@ from .liveness.recovery import Sweeper
 from .store import listing, transitions
 from .store.listing import Owner
 from .store.positions import position_at, put, swap_among_own
-from .store.rows import WORK_NAME, photo_of, read_message, to_event, to_job
+from .store.rows import WORK_NAME, read_message, to_event, to_job
 from .store.store import Store
-from .submit import Submitter
+from .submit import Source, Submitter
 from .types import Event, Job, JobFilter, Page, Status, WorkerInfo
 
 
@@ -49,14 +49,14 @@ class Jobs:
     # --- sending work -------------------------------------------------------------------------------------------
 
     def submit(
-        self, photo: Path | bytes, request: VideoRequest, *, name: str = "", owner: str = "", limit: int | None = None
+        self, photo: Source, request: VideoRequest, *, name: str = "", owner: str = "", limit: int | None = None
     ) -> Job:
         """Submit a job: check photo and settings, keep a normalised copy, write the row, wake a worker.
 
         When this returns, the job survives a power cut.
 
         Args:
-            photo: a file, or its bytes.
+            photo: a file or its bytes, or a photo that was normalised before, which is linked.
             request: the settings.
             name: of the photo; by default the file's name.
             owner: the login, "" without one.
@@ -72,7 +72,7 @@ class Jobs:
 
     def submit_all(
         self,
-        photos: Sequence[tuple[Path | bytes, str]],
+        photos: Sequence[tuple[Source, str]],
         request: VideoRequest,
         *,
         owner: str = "",
@@ -82,7 +82,7 @@ class Jobs:
         """Submit one job for each (photo, name), or none at all.
 
         Args:
-            photos: (file or bytes, name) of each photo.
+            photos: (photo as in `submit`, name) of each.
             request: as in `submit`.
             owner: as in `submit`.
             limit: as in `submit`.
@@ -126,12 +126,11 @@ class Jobs:
                     status=old.status.words,
                 )
             )
-        photo = photo_of(old.folder)
-        if not photo.is_file():
+        if not old.photo.path.is_file():
             raise BadInput(msg("the photo of job {job} is gone; choose the photo again", job=job_id))
         wanted = request or old.request
         checkpoints = old.folder / WORK_NAME if wanted == old.request else None
-        again = [(photo, old.name)]
+        again: list[tuple[Source, str]] = [(old.photo if old.photo.sha256 else old.photo.path, old.name)]
         return self.submit_all(again, wanted, owner=old.owner, limit=limit, checkpoints=checkpoints)[0]
 
     # --- looking ------------------------------------------------------------------------------------------------

@@ -5,12 +5,14 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import BadInput, ModelError, StoreError
 from ..fs import make_folder
 from ..messages import Message, codes, msg
 from ..models.find import find_upscaler, require_model
-from ..pipeline.media.photo.load import read_photo, save_photo
+from ..pipeline.media.normalised_photo import NormalisedPhoto
+from ..pipeline.media.photo.load import read_photo
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..settings import Settings
@@ -26,6 +28,18 @@ from .types import Status
 MIN_FREE_BYTES = 64 << 20
 """A new job is refused on a disk with less than this."""
 
+Source = Path | bytes | NormalisedPhoto
+"""A photo to submit: a file of any kind or its bytes, or one that was normalised before."""
+
+
+class NewJob(NamedTuple):
+    """A job to be inserted. notes: about what its photo's file lacks."""
+
+    id: str
+    name: str
+    photo: NormalisedPhoto
+    notes: tuple[Message, ...]
+
 
 class Submitter:
     """Write new jobs to the store and their photos to the jobs' folders."""
@@ -35,7 +49,7 @@ class Submitter:
 
     def submit(
         self,
-        photos: Sequence[tuple[Path | bytes, str]],
+        photos: Sequence[tuple[Source, str]],
         request: VideoRequest,
         owner: str,
         limit: int | None,
@@ -51,12 +65,9 @@ class Submitter:
             self._check_room(owner, len(photos), limit)  # early, before photos are read; `_insert_all` decides
         try:
             with FolderReservation(self._store, len(photos)) as filling:
-                notes = [
-                    self._fill(folder, photo, name, checkpoints)
-                    for folder, (photo, name) in zip(filling.folders, photos, strict=True)
-                ]
                 rows = [
-                    (job_id, name, found) for job_id, (_, name), found in zip(filling.ids, photos, notes, strict=True)
+                    NewJob(job_id, name, *self._fill(folder, photo, name, checkpoints))
+                    for job_id, folder, (photo, name) in zip(filling.ids, filling.folders, photos, strict=True)
                 ]
                 self._accept(filling, lambda: self._insert_all(rows, owner, request, limit))
         except OSError as e:
@@ -81,15 +92,21 @@ class Submitter:
                 )
             )
 
-    def _fill(self, folder: Path, photo: Path | bytes, name: str, checkpoints: Path | None) -> tuple[Message, ...]:
-        """Fill a new job's folder. Return notes about what the photo's file lacks."""
-        image, notes = read_photo(photo, name)
-        make_folder(folder)
-        _check_space(folder)
-        save_photo(image, photo_of(folder))
+    def _fill(
+        self, folder: Path, photo: Source, name: str, checkpoints: Path | None
+    ) -> tuple[NormalisedPhoto, tuple[Message, ...]]:
+        """Fill a new job's folder. Return the job's own photo, and notes about what the given file lacks."""
+        own, notes = photo_of(folder), ()
+        if isinstance(photo, NormalisedPhoto):
+            _make_room(folder)
+            kept = photo.place(own, name)
+        else:
+            image, notes = read_photo(photo, name)
+            _make_room(folder)
+            kept = NormalisedPhoto.write(image, own)
         if checkpoints is not None and checkpoints.is_dir():
             shutil.copytree(checkpoints, folder / WORK_NAME)
-        return notes
+        return kept, notes
 
     def _accept(self, filling: FolderReservation, insert: Callable[[], None]) -> None:
         try:
@@ -99,30 +116,29 @@ class Submitter:
                 raise
             filling.accept(insert)  # into the new list
 
-    def _insert_all(
-        self, rows: Sequence[tuple[str, str, tuple[Message, ...]]], owner: str, request: VideoRequest, limit: int | None
-    ) -> None:
-        """Insert all jobs inside a transaction. rows: (id, name, notes about the photo)."""
+    def _insert_all(self, rows: Sequence[NewJob], owner: str, request: VideoRequest, limit: int | None) -> None:
+        """Insert all jobs inside a transaction."""
         self._store.serialize_writers()
         self._check_room(owner, len(rows), limit)
-        for job_id, name, notes in rows:
-            self._insert(job_id, name, owner, request, notes)
+        for row in rows:
+            self._insert(row, owner, request)
 
-    def _insert(self, job_id: str, name: str, owner: str, request: VideoRequest, notes: tuple[Message, ...]) -> None:
-        """Insert one job inside a transaction. notes: about the photo."""
-        now = time.time()
+    def _insert(self, row: NewJob, owner: str, request: VideoRequest) -> None:
+        """Insert one job inside a transaction."""
+        job_id, now = row.id, time.time()
         self._store.tables.Job.insert(
             id=job_id,
             position=position_at(self._store, None, job_id),
-            name=name,
+            name=row.name,
             owner=owner,
             request=json.dumps(request.to_json()),
             status=Status.QUEUED,
             created=now,
-            warnings=write_messages(notes),
+            warnings=write_messages(row.notes),
+            photo=json.dumps(row.photo.to_json()),
         ).execute()
         transitions.add_event(self._store, job_id, now, "status", Status.QUEUED)
-        for note in notes:
+        for note in row.notes:
             transitions.add_event(self._store, job_id, now, "log", f"[WARN] {note}", level="WARNING")
 
 
@@ -139,7 +155,9 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
         raise BadInput(e.message) from e
 
 
-def _check_space(folder: Path) -> None:
+def _make_room(folder: Path) -> None:
+    """Make a job's folder. Raise StoreError if its disk is full."""
+    make_folder(folder)
     free = shutil.disk_usage(folder).free
     if free < MIN_FREE_BYTES:
         raise StoreError(

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..messages import Message, as_message, msg
+from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.request import VideoRequest
+
+NO_PHOTO = NormalisedPhoto(Path())
 
 
 class Status(StrEnum):
@@ -73,6 +76,7 @@ class Job:
         frames: of the finished file, else 0.
         fps: frames a second of the finished file, else 0.
         favourite: marked by its owner.
+        photo: the one that it is made from.
     """
 
     id: str
@@ -105,6 +109,7 @@ class Job:
     frames: int = 0
     fps: int = 0
     favourite: bool = False
+    photo: NormalisedPhoto = NO_PHOTO
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from ..messages import LANGUAGES, msg, texts
 from ..models.find import preset_folder, require_model
 from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
+from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
 from ..pipeline.progress import loading_part
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..presets.options import NUMBERS
 from ..queue.crash_diagnosis import PREFIX
-from ..queue.store.rows import photo_of
 from ..queue.types import Event, Job, WorkerInfo
 from ..settings import Settings
 from .error_response import all_in_each_language, in_each_language
@@ -93,18 +93,21 @@ def video_json(job: Job) -> dict[str, Any] | None:
 
 def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
     """Pixels, frames and frame rate of the clip to come; None when a preset is gone since."""
-    request = job.request
     try:
-        model = presets.models.get(request.model)
-        output = resolve_output(request, _photo_size(photo_of(job.folder)), model, presets)
+        model = presets.models.get(job.request.model)
+        output = resolve_output(job.request, _photo_size(job.photo), model, presets)
     except PresetError:
         return None
     return {"width": output.width, "height": output.height, "frames": output.shown, "fps": output.fps}
 
 
+def _photo_size(photo: NormalisedPhoto) -> tuple[int, int]:
+    """Pixels, of a job of an earlier version from the file's header. One that is gone counts as 16:9."""
+    return photo.size if all(photo.size) else _size_in_file(photo.path)
+
+
 @lru_cache(maxsize=4096)
-def _photo_size(path: Path) -> tuple[int, int]:
-    """Pixels, from the file's header. A job's photo never changes; one that is gone counts as 16:9."""
+def _size_in_file(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path, formats=("PNG",)) as image:
             return image.size

@@ -24,6 +24,7 @@ JSON_COLUMNS = (
     ("failure", dict, True),
     ("tried", list, True),
     ("last_death", dict, True),
+    ("photo", dict, True),
 )
 """JSON columns of a job's row: name, type of the value, and whether the column may be empty."""
 

@@ -62,7 +62,12 @@ def _add_messages(database: Database, _: Tables) -> None:
     migrate(migrator.drop_column("workers", "stage"))  # nothing read it
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders, _add_messages)
+def _add_photo(database: Database, _: Tables) -> None:
+    """Version 5. For older jobs, the photo's size and hash are read from its file when needed."""
+    migrate(SchemaMigrator.from_database(database).add_column("jobs", "photo", CleanText(default="")))
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders, _add_messages, _add_photo)
 """Step i migrates version i + 1 to i + 2. A new database is created with the current tables."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import BadInput
 from ...messages import Message, as_message, codes
+from ...pipeline.media.normalised_photo import NormalisedPhoto
 from ...pipeline.request import VideoRequest
 from ...settings import Settings
 from ..types import Event, Job, Status
@@ -80,6 +81,7 @@ def _to_job(row: Any, settings: Settings, place: int) -> Job:
         frames=result.get("frames", 0),
         fps=result.get("fps", 0),
         favourite=bool(row.favourite),
+        photo=NormalisedPhoto.from_json(photo_of(folder), json.loads(row.photo) if row.photo else {}),
     )
 
 

@@ -46,9 +46,10 @@ class Tables:
             """A job. `position` orders the waiting ones.
 
             `lease` grows while the job's worker lives. `lost_place` is the furthest progress at which a worker of it
-            died (`transitions.place_of`). `failure` is the message of `error`, as JSON. `warnings` and `tried` are
-            lists of messages, as JSON; `tried` names the plan changes while it ran. `last_death` tells how its last
-            worker ended, as JSON.
+            died (`transitions.place_of`). `photo` is the size and hash of the photo's file, as JSON, "" for a job of
+            an earlier version. `failure` is the message of `error`, as JSON. `warnings` and `tried` are lists of
+            messages, as JSON; `tried` names the plan changes while it ran. `last_death` tells how its last worker
+            ended, as JSON.
             """
 
             id = CharField(32, primary_key=True)
@@ -84,6 +85,7 @@ class Tables:
             failure = CleanText(default="")
             tried = CleanText(default="[]")
             last_death = CleanText(default="")
+            photo = CleanText(default="")
 
             class Meta:
                 table_name = "jobs"

@@ -86,7 +86,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
             job.request,
             model=find_model(job.request.model, presets, store.settings),
             upscaler=find_upscaler(job.request.upscaler, presets, store.settings),
-            photo=photo_of(job.folder),
+            photo=job.photo,
             out=work / f"{DRAFT}{uuid4().hex[:8]}.mp4",
             work=work,
             settings=store.settings,

@@ -185,7 +185,7 @@ async def generate(request: Request) -> dict[str, Any]:
     photos = await asyncio.to_thread(lambda: [studio.photos.get(photo_id, user) for photo_id in wanted.photos])
 
     submit = partial(studio.jobs.submit_all, owner=user, limit=most_waiting(request))
-    jobs = await asyncio.to_thread(submit, [(photo.path, photo.name) for photo in photos], settings)
+    jobs = await asyncio.to_thread(submit, [(photo.source, photo.name) for photo in photos], settings)
     return {"jobs": await asyncio.to_thread(lambda: [studio.job(job) for job in jobs])}
 
 

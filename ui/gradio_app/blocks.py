@@ -163,7 +163,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         normal = await studio.photos.add(path, clean_name(name), mine or "")
         try:
             submit = partial(jobs.submit, name=normal.name, owner=normal.owner, limit=limit)
-            return (await asyncio.to_thread(submit, normal.path, wanted)).id
+            return (await asyncio.to_thread(submit, normal.source, wanted)).id
         finally:
             studio.photos.remove(normal)
 

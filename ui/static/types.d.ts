@@ -10,6 +10,16 @@ export interface Options {
   qualities: Quality[];
   models: ModelOption[];
   upscalers: Offered[];
+  numbers: NumberRange[];
+}
+
+/** A number that a video can be asked for, with what it may be. */
+export interface NumberRange {
+  key: string;
+  min: number;
+  max: number;
+  step: number;
+  help: Words;
 }
 
 /** Pixels of the largest video of this name. */

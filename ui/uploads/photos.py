@@ -23,6 +23,7 @@ from PIL import Image
 from ...errors import NotFound, StoreError
 from ...fs import make_folder, write_json, write_whole
 from ...messages import Message, msg
+from ...pipeline.media.normalised_photo import NormalisedPhoto
 from ...pipeline.media.photo.decode_memory import NeedsMemory
 from ...pipeline.media.photo.decode_process import Decoded, Decoder
 from ...pipeline.media.photo.load import jpeg_view
@@ -47,7 +48,10 @@ NAME_LENGTH = 120
 
 @dataclass(frozen=True)
 class Photo:
-    """width, height: of the normalised photo, in pixels. number: grows with uploads. notes: what the file lacks."""
+    """width, height: of the normalised photo, in pixels. number: grows with uploads. notes: what the file lacks.
+
+    sha256: of the normalised photo's file; "" for an upload of an earlier version.
+    """
 
     id: str
     name: str
@@ -57,11 +61,17 @@ class Photo:
     folder: Path
     number: int = 0
     notes: tuple[Message, ...] = ()
+    sha256: str = ""
 
     @property
     def path(self) -> Path:
         """Return the path of the normalised photo."""
         return self.folder / "photo.png"
+
+    @property
+    def source(self) -> NormalisedPhoto | Path:
+        """What a job is made from: the photo as it is, or one to normalise again where its hash is not known."""
+        return NormalisedPhoto(self.path, (self.width, self.height), self.sha256) if self.sha256 else self.path
 
     @property
     def view(self) -> Path:
@@ -96,7 +106,7 @@ class Photos:
         try:
             await asyncio.to_thread(make_folder, photo.folder)
             found = await self._decode(source, photo)
-            photo = replace(photo, width=found.width, height=found.height, notes=found.notes)
+            photo = replace(photo, width=found.width, height=found.height, notes=found.notes, sha256=found.sha256)
             photo = await asyncio.to_thread(self._describe, photo)
         except OSError as e:
             shutil.rmtree(photo.folder, ignore_errors=True)
@@ -153,7 +163,8 @@ class Photos:
             about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
             size = about["width"], about["height"]
             notes = tuple(map(Message.from_json, about.get("notes", ())))
-            return Photo(photo_id, about["name"], about["owner"], *size, folder, about.get("number", 0), notes)
+            number, sha256 = about.get("number", 0), about.get("sha256", "")
+            return Photo(photo_id, about["name"], about["owner"], *size, folder, number, notes, sha256)
         except (OSError, ValueError, KeyError):
             return None
 
@@ -186,7 +197,8 @@ class Photos:
                 "number": photo.number,
                 "notes": [note.to_json() for note in photo.notes],
             }
-            write_json(photo.folder / "about.json", about | {"width": photo.width, "height": photo.height})
+            size = {"width": photo.width, "height": photo.height}
+            write_json(photo.folder / "about.json", about | size | {"sha256": photo.sha256})
         return photo
 
 

@@ -36,11 +36,19 @@ IDLE_SECONDS = 60.0
 
 
 class Decoded(NamedTuple):
-    """A decoded photo. width, height: in pixels, normalised. notes: about what the file lacks."""
+    """A decoded photo.
+
+    Attributes:
+        width: of the normalised photo, in pixels.
+        height: of the normalised photo, in pixels.
+        notes: about what the file lacks.
+        sha256: of the normalised photo's file, in hexadecimal.
+    """
 
     width: int
     height: int
     notes: tuple[Message, ...] = ()
+    sha256: str = ""
 
 
 class Decoder:
@@ -178,7 +186,7 @@ def _understood(answer: dict[str, Any] | None, watch: _Watch, name: str) -> Deco
         )
     if "size" in answer:
         width, height = answer["size"]
-        return Decoded(width, height, tuple(map(Message.from_json, answer["notes"])))
+        return Decoded(width, height, tuple(map(Message.from_json, answer["notes"])), answer["sha256"])
     raise {"memory": NeedsMemory, "disk": StoreError}.get(answer["kind"], PhotoError)(
         Message.from_json(answer["sentence"])
     )
@@ -188,9 +196,9 @@ def decode(order: dict[str, Any]) -> dict[str, Any]:
     """Decode a photo in the process, and return the answer."""
     try:
         image, notes = read_photo(Path(order["source"]), order["name"], memory=order["limit"])
-        save_photo(image, Path(order["photo"]))
+        sha256 = save_photo(image, Path(order["photo"]))
         write_whole(Path(order["view"]), jpeg_view(image, order["side"]))
-        return {"size": image.size, "notes": [note.to_json() for note in notes]}
+        return {"size": image.size, "sha256": sha256, "notes": [note.to_json() for note in notes]}
     except NeedsMemory as e:
         return {"kind": "memory", "sentence": e.message.to_json()}
     except BadInput as e:

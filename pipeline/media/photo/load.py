@@ -1,5 +1,6 @@
 """Load any supported photo as an upright, size-limited sRGB picture, or raise PhotoError."""
 
+import hashlib
 import io
 import logging
 import warnings
@@ -7,7 +8,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -98,7 +99,7 @@ def read_photo(source: Path | bytes, name: str = "", memory: int | None = None) 
         ) from e
     except Exception as e:  # a decoder may raise anything on a broken file: OSError, struct.error, IndexError, …
         log.info("%s cannot be decoded: %r", name, e)
-        raise PhotoError(_damaged(name)) from e
+        raise PhotoError(damaged(name)) from e
 
 
 def _decode(data: bytes, name: str, memory: int | None) -> Photo:
@@ -141,12 +142,37 @@ def _photo(image: Image.Image, file: PhotoFile, name: str, memory: int | None) -
     return Photo(*normalise(image, file, name))
 
 
-def save_photo(image: Image.Image, path: Path) -> None:
-    """Write a PNG without metadata, atomically. Raise StoreError if the folder is not writable."""
+class _Hashing:
+    """A file to write to that hashes what is written, so that it need not be read again."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._digest = file, hashlib.sha256()
+        self.flush = file.flush
+
+    def write(self, data: bytes) -> int:
+        self._digest.update(data)
+        return self._file.write(data)
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def save_photo(image: Image.Image, path: Path) -> str:
+    """Write a PNG without metadata, atomically.
+
+    Returns:
+        The SHA-256 of the file's bytes, in hexadecimal.
+
+    Raises:
+        StoreError: the folder is not writable.
+    """
     part = part_path(path)
     try:
-        bare(image).save(part, format="PNG", compress_level=1)
+        with open(part, "wb") as file:
+            hashing = _Hashing(file)
+            bare(image).save(cast(IO[bytes], hashing), format="PNG", compress_level=1)
         commit(part, path)
+        return hashing.hexdigest()
     except OSError as e:
         raise StoreError(
             msg(
@@ -248,7 +274,8 @@ def _raw(name: str) -> Message:
     return msg("{name} is a camera's raw file; develop it and save it as JPEG", name=name)
 
 
-def _damaged(name: str) -> Message:
+def damaged(name: str) -> Message:
+    """Return the sentence for a photo whose bytes are not what they were."""
     return msg("{name} is damaged or incomplete; open it in a picture viewer and save it again", name=name)
 
 
@@ -266,7 +293,7 @@ def _not_a_photo(data: bytes, name: str) -> Message:
     if brand.startswith(b"ftyp") and brand[4:8] not in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"hevc"):
         return Message(A_VIDEO, {"name": name})
     if _looks_like_a_photo(data):
-        return _damaged(name)
+        return damaged(name)
     return msg("{name} is not a photo that can be read; choose a {formats} file", name=name, formats=NAMES)
 
 

@@ -16,6 +16,7 @@ from fanslymotion.models.download.hub import Remote, RemoteFile
 from fanslymotion.models.download.model import Manifest
 from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.eta import store_times
+from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.media.photo.decode_process import decode
 from fanslymotion.pipeline.media.photo.load import load_photo, save_photo
 from fanslymotion.pipeline.memory.history import PlanHistory
@@ -157,11 +158,13 @@ def test_a_new_name_is_whole_from_its_first_moment(tmp_path: Path, monkeypatch: 
     assert [disk["video.mp4"] for disk in disks[-2:]] == [b"video", b"video"]
 
 
+@pytest.mark.parametrize("normalised", [False, True])
 def test_a_job_that_was_accepted_keeps_its_photo(
-    settings: Settings, photo: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, photo: Path, tmp_path: Path, normalised: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = Jobs(settings)
-    disks = cuts(settings.home, lambda: jobs.submit(photo, VideoRequest(seed=1)), monkeypatch)
+    photos: list[Path | NormalisedPhoto] = [photo, NormalisedPhoto.write(load_photo(photo), tmp_path / "upload.png")]
+    disks = cuts(settings.home, lambda: jobs.submit(photos[normalised], VideoRequest(seed=1)), monkeypatch)
     assert all(a_picture(data) for disk in disks for data in named(disk, "photo.png"))
     assert [len(named(disk, "photo.png")) for disk in disks[-2:]] == [1, 1]
 

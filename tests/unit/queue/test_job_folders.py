@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.errors import BadInput, StoreError
+from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue import job_folders
 from fanslymotion.queue.job_folders import (
@@ -22,6 +23,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.recovery import acquire_lock, is_locked, lock_path, remove_lock
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.rows import VIDEO_NAME, WORK_NAME, photo_of
+from fanslymotion.queue.submit import NewJob
 from fanslymotion.settings import Settings
 
 from .conftest import REQUEST
@@ -101,7 +103,8 @@ def test_a_batch_that_is_being_handed_in_is_left_alone_whatever_the_time(
             os.utime(folder, OLD)
         clean_up(jobs, 1e12)
         assert all(folder.is_dir() for folder in filling.folders)
-        filling.accept(lambda: [jobs._submitter._insert(job_id, "a", "", REQUEST, ()) for job_id in filling.ids])
+        rows = [NewJob(job_id, "a", NormalisedPhoto(photo), ()) for job_id in filling.ids]
+        filling.accept(lambda: [jobs._submitter._insert(row, "", REQUEST) for row in rows])
     clean_up(jobs, 2e12)
     assert [jobs.get(job_id).folder.is_dir() for job_id in filling.ids] == [True, True]
 
@@ -150,7 +153,7 @@ def test_of_a_submit_and_a_cleaner_at_one_moment_exactly_one_gets_the_folders(jo
         jobs.store.tables.Folder.update(lock="/nowhere").execute()  # it seems abandoned
 
         def insert() -> None:
-            jobs._submitter._insert(filling.ids[0], "a", "", REQUEST, ())
+            jobs._submitter._insert(NewJob(filling.ids[0], "a", NormalisedPhoto(Path()), ()), "", REQUEST)
             cleaner.start()
             asked.wait(0.5)  # it cannot say that it waits: time to begin waiting changes nothing in the end
 

@@ -1,5 +1,6 @@
 """The queue's public functions, without a worker."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from fanslymotion.errors import BadInput, NotFound, StoreError
 from fanslymotion.messages import msg
 from fanslymotion.queue import jobs as jobs_module
+from fanslymotion.queue import submit
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions as state
 from fanslymotion.queue.store.rows import photo_of
@@ -31,6 +33,31 @@ def test_submit_keeps_a_photo_of_its_own(jobs: Jobs, photo: Path, tmp_path: Path
     assert photo_of(job.folder).is_file()
     assert jobs.get(job.id) == job
     assert job.request == REQUEST
+
+
+def test_a_photo_is_normalised_once(jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = jobs.submit(photo, REQUEST)
+    assert first.photo.size == (320, 180)
+    assert first.photo.sha256 == hashlib.sha256(photo_of(first.folder).read_bytes()).hexdigest()
+    monkeypatch.delattr(submit, "read_photo")
+    second = jobs.submit(first.photo, REQUEST)
+    assert second.photo.path.samefile(first.photo.path)
+    assert second.photo == replace(first.photo, path=photo_of(second.folder))
+    jobs.cancel(first.id)
+    third = jobs.retry(first.id)
+    jobs.delete(first.id)
+    assert third.photo.digest() == third.photo.sha256 == first.photo.sha256
+
+
+def test_the_photo_of_an_earlier_versions_job_is_read_again(jobs: Jobs, photo: Path) -> None:
+    old = jobs.submit(photo, REQUEST)
+    table = jobs.store.tables.Job
+    with jobs.store.write():
+        table.update(photo="").where(table.id == old.id).execute()
+    found = jobs.cancel(old.id).photo
+    assert (found.size, found.sha256) == ((0, 0), "")
+    assert found.digest() == old.photo.sha256
+    assert jobs.retry(old.id).photo.sha256 == old.photo.sha256
 
 
 def test_a_new_process_sees_the_same(jobs: Jobs, photo: Path, settings: Settings) -> None:
