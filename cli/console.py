@@ -17,7 +17,6 @@ from rich.text import Text
 from ..doctor.command import system_language
 from ..errors import FanslymotionError
 from ..messages import as_message, msg
-from ..pipeline.progress import loading_part
 from ..queue.types import Event, Job, Status, WorkerInfo
 
 if TYPE_CHECKING:
@@ -78,8 +77,8 @@ def stage_text(job: Job, paused: bool = False) -> str:
     words = ["cancelling" if job.cancelling else job.stage or "starting"]
     if job.windows > 1 and job.window:
         words.append(f"window {job.window} of {job.windows}")
-    if part := loading_part(job.stage, job.step):
-        words.append(f"{part.replace('_', ' ')}, {job.step + 1} of {job.steps}")
+    if job.part:
+        words.append(f"{job.part.replace('_', ' ')}, {job.step + 1} of {job.steps}")
     elif unit := UNITS.get(job.stage):
         words.append(f"{unit} {job.step} of {job.steps}")
     return ", ".join(words)

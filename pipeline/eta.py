@@ -1,15 +1,10 @@
-"""How far a job is and how long it still takes, from the times it measures and from those of earlier jobs."""
+"""How far a job is and how long it still takes, from the times it measures and from what was forecast."""
 
-import json
-import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from ..fs import write_json
+from .measurements import Figure
 from .progress import Stage
-
-log = logging.getLogger(__name__)
 
 GUESSES = {
     Stage.LOADING: 6.0,
@@ -28,7 +23,8 @@ class JobClock:
     """Turns finished units into a share (0..1) and the seconds left. Waiting in the queue is not part of it.
 
     units: for each stage how many there are (denoising steps, frames; 1 where a stage is one thing).
-    known: seconds per unit from earlier jobs of this kind, by stage.
+    known: seconds per unit as forecast, by stage.
+    peak: gives the bytes that were allocated at the highest point since it was last called, 0 where nobody counts them.
     """
 
     def __init__(
@@ -36,6 +32,7 @@ class JobClock:
         units: dict[Stage, float],
         known: dict[Stage, float] | None = None,
         now: Callable[[], float] = time.monotonic,
+        peak: Callable[[], int] = lambda: 0,
     ) -> None:
         self.units = units
         self.known = dict(known or {})
@@ -44,6 +41,10 @@ class JobClock:
         """Computing time by stage."""
         self.rates: dict[Stage, float] = {}
         """Measured seconds per unit, in this job."""
+        self.peaks: dict[Stage, int] = {}
+        """Bytes allocated at each stage's highest point."""
+        self._peak = peak
+        self._covered: dict[Stage, float] = {}
         self._stage: Stage | None = None
         self._left = dict(units)
         self._began = self._mark = now()
@@ -55,6 +56,8 @@ class JobClock:
         self._stage = stage
         self._began = self._mark = self.now()
         self._left[stage] = self.units[stage] - done
+        self._covered[stage] = self._left[stage]
+        self._peak()
 
     def done(self, units: float) -> None:
         """So many units of the current stage are finished, counted from its beginning."""
@@ -76,12 +79,21 @@ class JobClock:
             return
         spent = self.now() - self._began
         self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
+        self.peaks[self._stage] = self._peak()
         self._left[self._stage] = 0.0
         self._stage = None
 
     def skip(self, stage: Stage) -> None:
         """A stage whose result is there already."""
         self._left[stage] = 0.0
+
+    def figures(self) -> dict[Stage, Figure]:
+        """Return what the stages took that this attempt has ended and done at least half of itself."""
+        return {
+            stage: Figure(seconds=spent / self._covered[stage], peak=self.peaks[stage])
+            for stage, spent in self.seconds.items()
+            if spent > 0 and self._covered[stage] >= self.units[stage] / 2
+        }
 
     @property
     def share(self) -> float:
@@ -110,27 +122,3 @@ class JobClock:
 
     def _rate(self, stage: Stage) -> float:
         return self.rates.get(stage, self.known.get(stage, GUESSES[stage]))
-
-
-def load_times(path: Path, kind: str) -> dict[Stage, float]:
-    """Seconds per unit that a job of this kind (model, size, device) took before; empty when unknown."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))[kind]
-        return {Stage(stage): float(seconds) for stage, seconds in stored.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def store_times(path: Path, kind: str, rates: dict[Stage, float]) -> None:
-    """Remember for next time. Only an estimate hangs on it, so a failure is a debug line."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        stored = {}
-    if not isinstance(stored, dict):
-        stored = {}
-    stored[kind] = {**load_times(path, kind), **rates}
-    try:
-        write_json(path, stored)
-    except OSError as e:
-        log.debug("Step times could not be stored: %s", e)

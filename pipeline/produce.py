@@ -9,7 +9,6 @@ from typing import Any
 from ..presets import Presets
 from ..settings import Settings
 from .checkpoint import INTERVAL, Checkpoints
-from .eta import store_times
 from .families.base import ModelFolder
 from .families.forecast import forecast
 from .families.nan_checks import NotFinite
@@ -17,6 +16,7 @@ from .hardware.free_memory import free_memory
 from .hardware.machine import Machine
 from .hardware.oom import is_oom, is_ram
 from .hardware.vram import forbid_spilling
+from .measurements import Measurements
 from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
 from .media.upscale.sides import take_smaller_tiles
@@ -69,7 +69,7 @@ def produce(
         plan = ladder.plan
         if plan.device == "cuda":
             forbid_spilling(forecast(plan).limit, plan.machine.vram_total)
-        job = Attempt(with_plan(order, plan), plan, image, work, settings.home / "times.json", progress)
+        job = Attempt(with_plan(order, plan), plan, image, work, progress)
         go_on: Callable[[], object] | None = None
         try:
             result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds)
@@ -88,6 +88,7 @@ def produce(
         renderers.forget_failed()
         free_memory()
         go_on()
+    job.record(Measurements(settings.home))
     ladder.done(job.clock.seconds.get(Stage.SAMPLING, 0.0), job.sampled_share)
     if measures is not None:
         measures.update(job.measures, plan=ladder.plan)
@@ -111,7 +112,6 @@ def _run(
     latents = sample(attempt, model, keeper, encoded)
     VideoFile(attempt, out, {**order.metadata(), "job": record}).write(model, latents, encoded.chunk)
     attempt.measures["checkpoint_seconds"] = keeper.seconds
-    store_times(attempt.times, attempt.kind, attempt.clock.rates)
     return VideoResult(
         path=out,
         width=order.width,

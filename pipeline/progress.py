@@ -22,20 +22,12 @@ class Stage(StrEnum):
     SAVING = "saving"  # the encoder's tail, metadata, rename
 
 
-PARTS = ("libraries", "image_encoder", "vae", "unet")
-"""What is loaded, in this order; the first is the import of the libraries themselves (seconds on a cold disk)."""
-
-
-def loading_part(stage: str, step: int) -> str:
-    """Which of PARTS is being loaded, "" when none is. step: how many are there already."""
-    return PARTS[step] if stage == Stage.LOADING and 0 <= step < len(PARTS) else ""
-
-
 @dataclass(frozen=True)
 class Progress:
     """One moment of a job.
 
-    step, steps: within this stage (PARTS while loading; denoising steps over all windows; frames while decoding).
+    step, steps: within this stage (parts while loading; denoising steps over all windows; frames while decoding).
+    part: name of what is being loaded (`families.base.parts`), "" in other stages.
     window, windows: 1-based while sampling, else 0.
     fraction: share of the whole job done, 0..1, never falling within an attempt.
     eta_seconds: time left in seconds, None while unknown.
@@ -54,6 +46,7 @@ class Progress:
     x0: Any = None
     preview: Callable[[], bytes] | None = None
     message: str = ""
+    part: str = ""
 
 
 def log_change(log: logging.Logger, change: Message) -> None:

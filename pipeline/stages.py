@@ -11,10 +11,13 @@ from PIL import Image
 
 from ..messages import Message, msg
 from .checkpoint import Checkpoints
-from .eta import JobClock, load_times
+from .eta import JobClock
 from .families import family
 from .families.base import SIZE, MemoryPlan, VideoModel, parts
+from .families.forecast import figure_key, pace
 from .families.placement import Placement
+from .hardware.vram import peak_since_last
+from .measurements import Measurements, Record
 from .media.sizes import fit_photo
 from .model_cache import ModelCache
 from .preview import Previewer, fit_previewer
@@ -37,7 +40,6 @@ class Attempt:
     """One try of a job under one memory plan: what its stages share.
 
     stage: the one in work. sampled_share: of the sampling, what this attempt has to do itself, 0..1.
-    times, kind: the file of measured times, and under which name this job's are kept there.
     measures: resumed: (window, step) it was taken up at, or None; frames_sha256: of the decoded frames; latents:
     theirs; checkpoint_seconds: spent on writing checkpoints.
     """
@@ -48,7 +50,6 @@ class Attempt:
         memory: MemoryPlan,
         image: Image.Image,
         work: Path,
-        times: Path,
         progress: ProgressCallback,
     ) -> None:
         clip = order.clip
@@ -58,10 +59,6 @@ class Attempt:
         self.image = image
         self.photo = fit_photo(image, (clip.width, clip.height), order.request.fit)
         self.work = work
-        self.times = times
-        self.kind = f"{order.model.name} {clip.width}x{clip.height} {self.placement}"
-        if order.upscaler is not None:
-            self.kind += f" {order.upscaler.name}"
         self.stage = Stage.LOADING
         self.sampled_share = 0.0
         self.warnings: list[Message] = []
@@ -73,7 +70,9 @@ class Attempt:
                 Stage.SAMPLING: clip.plan.count * clip.steps,
                 Stage.DECODING: order.frames,
                 Stage.SAVING: 1,
-            }
+            },
+            known=pace(memory),
+            peak=peak_since_last,
         )
         self._progress = progress
 
@@ -81,6 +80,16 @@ class Attempt:
         """Tell where the job is, with its share and the time left."""
         self.stage = moment.stage
         self._progress(replace(moment, fraction=self.clock.share, eta_seconds=self.clock.eta))
+
+    def record(self, store: Measurements) -> None:
+        """Keep what the stages took, for the next forecast."""
+        figures = {figure_key(self.memory, stage): figure for stage, figure in self.clock.figures().items()}
+
+        def act(known: Record) -> None:
+            for key, figure in figures.items():
+                known.add_figure(key, figure)
+
+        store.change(act)
 
     def warn(self, what: Message) -> None:
         """Log, and keep with the result."""
@@ -113,7 +122,7 @@ def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
 
     def on_part(part: str, done: int) -> None:
         nonlocal told
-        attempt.report(Progress(Stage.LOADING, step=done, steps=count))
+        attempt.report(Progress(Stage.LOADING, step=done, steps=count, part=part if done < count else ""))
         if not told and time.monotonic() - began > LONG_LOAD:
             told = True
             log.info(
@@ -128,7 +137,6 @@ def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
     renderer = renderers.get(model, on_part, attempt.placement)
     renderer.prepare(attempt.memory)
     clock.leave()
-    clock.known.update(load_times(attempt.times, attempt.kind))
     return renderer
 
 

@@ -60,6 +60,7 @@ class Job:
         stage: of the pipeline, "" before its first.
         step: steps done of this stage's `steps`.
         steps: see `step`.
+        part: name of what is being loaded, "" in other stages.
         window: 1-based window of frames, of `windows`.
         windows: see `window`.
         fraction: progress of the whole job, 0 to 1.
@@ -109,6 +110,7 @@ class Job:
     frames: int = 0
     fps: int = 0
     favourite: bool = False
+    part: str = ""
     photo: NormalisedPhoto = NO_PHOTO
 
 

@@ -17,7 +17,6 @@ from ..pipeline.families.forecast import forecast
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
-from ..pipeline.progress import loading_part
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..presets.options import NUMBERS
 from ..queue.crash_diagnosis import PREFIX
@@ -46,7 +45,7 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "stage": job.stage,
         "step": job.step,
         "steps": job.steps,
-        "part": loading_part(job.stage, job.step),
+        "part": job.part,
         "window": job.window,
         "windows": job.windows,
         "fraction": round(job.fraction, 4),

@@ -210,6 +210,20 @@ class Geometry:
     multiple: int
 
 
+@dataclass(frozen=True)
+class Savings:
+    """Ways in which a family's models can compute with less memory; the planner uses no others.
+
+    two_pass: the guidance's branches one after the other. chunked: wide layers in pieces. decode_chunks: fewer frames
+    decoded together. offloads: where weights may wait, in the order of `Offload`.
+    """
+
+    two_pass: bool = False
+    chunked: bool = False
+    decode_chunks: bool = False
+    offloads: tuple[Offload, ...] = ()
+
+
 class CostModel(Protocol):
     """What a plan of this family takes on its machine: bytes and seconds of each stage."""
 
@@ -243,6 +257,9 @@ class Family(Protocol):
 
     @property
     def cost(self) -> CostModel: ...
+
+    @property
+    def savings(self) -> Savings: ...
 
     def recognises(self, folder: Path) -> bool:
         """Return whether a folder without a preset looks like one of this family's models."""

@@ -1,20 +1,29 @@
-"""What a memory plan takes on its machine, by its family's cost model. No torch."""
+"""What a memory plan takes on its machine: as measured here, else by its family's cost model. No torch.
+
+The form's estimate, the time left and the planner all ask here.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..hardware.units import GIB
+from ..hardware.machine import device_key
+from ..hardware.units import CONTEXT, GIB
+from ..measurements import Figure, former_key
 from ..progress import Stage
+from ..windows import plan_windows
 from . import family
-from .base import MemoryPlan
+from .base import MemoryPlan, Offload
 
 STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
 """The stages that have a peak of their own."""
 
+HELD = 1.05
+"""What torch's allocator holds of a GPU's memory, over what was measured as allocated."""
+
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a plan takes, estimated; bytes and seconds.
+    """What a plan takes, in bytes and seconds.
 
     peaks: on the computing device (VRAM, or RAM on a CPU) at each stage's highest point. ram: of the machine's memory.
     limit: what may be taken on the computing device; ram_limit: of the machine's memory; total: what the device has.
@@ -56,13 +65,80 @@ class Forecast:
 
 
 def forecast(plan: MemoryPlan) -> Forecast:
-    """Return what the plan takes on its machine."""
+    """Return what the plan takes on its machine: measured figures, and estimates for what was never measured."""
+    found = estimate(plan)
+    if not plan.machine.figures:
+        return found
+    count = units(plan)
+    seconds = {stage: measured.seconds * count[stage] for stage in Stage if (measured := _figure(plan, stage))}
+    peaks = {stage: measured for stage in found.peaks if (measured := _measured_peak(plan, stage))}
+    return replace(found, peaks={**found.peaks, **peaks}, stage_seconds={**found.stage_seconds, **seconds})
+
+
+def estimate(plan: MemoryPlan) -> Forecast:
+    """Return what the plan takes by its family's formulas alone."""
     return family(plan.model.family).cost.forecast(plan)
 
 
 def peak(plan: MemoryPlan, stage: Stage) -> int:
-    """Return the bytes on the computing device at the stage's highest point."""
-    return family(plan.model.family).cost.peak(plan, stage)
+    """Return the bytes on the computing device at the stage's highest point, measured or else estimated."""
+    return _measured_peak(plan, stage) or family(plan.model.family).cost.peak(plan, stage)
+
+
+def units(plan: MemoryPlan) -> dict[Stage, float]:
+    """Return how many units each stage has: steps over all windows, sampled frames; 1 where a stage is one thing."""
+    work = plan.work
+    return {
+        Stage.LOADING: 1,
+        Stage.CONDITIONING: 1,
+        Stage.SAMPLING: plan_windows(work.frames, plan.window, loop=work.loop).count * work.steps,
+        Stage.DECODING: work.frames,
+        Stage.SAVING: 1,
+    }
+
+
+def pace(plan: MemoryPlan) -> dict[Stage, float]:
+    """Return the seconds that a unit of each stage takes: the forecast's, divided by `units`."""
+    count = units(plan)
+    return {stage: seconds / count[stage] for stage, seconds in forecast(plan).stage_seconds.items()}
+
+
+def figure_key(plan: MemoryPlan, stage: Stage) -> str:
+    """Return the key of a stage's measurement: the machine's device, the model, and what in the plan decides it."""
+    work, numbers = plan.work, f"{plan.dtype} {plan.offload}"
+    drawn = f"{plan.width}x{plan.height}"
+    parts = [device_key(plan.device, plan.machine.name), plan.model.name, str(stage), numbers]
+    if stage is Stage.CONDITIONING:
+        parts.append(drawn)
+    elif stage is Stage.SAMPLING:
+        branches = "two passes" if plan.guided and plan.two_pass else "guided" if plan.guided else "unguided"
+        parts += [f"{drawn}x{plan.window}", branches, *(["chunked"] if plan.chunked else [])]
+    elif stage in (Stage.DECODING, Stage.SAVING):
+        shown = f"{work.shown_pixels} pixels, {work.shown_frames / work.frames:g} shown"
+        parts += [drawn, f"by {plan.decode_chunk}", shown, *(["detail"] if work.detail else []), work.upscaler_name]
+    return "|".join(parts)
+
+
+def _figure(plan: MemoryPlan, stage: Stage) -> Figure | None:
+    """Return what was measured for exactly this, or by an earlier version for its size and placement."""
+    figures = plan.machine.figures
+    found = figures.get(figure_key(plan, stage))
+    if found is not None or stage is not Stage.SAMPLING:
+        return found
+    offload = "" if plan.offload is Offload.NONE else f", {plan.offload} offload"
+    kind = f"{plan.model.name} {plan.width}x{plan.height} {plan.device}, {plan.dtype}{offload}"
+    return figures.get(former_key(kind, stage))
+
+
+def _measured_peak(plan: MemoryPlan, stage: Stage) -> int:
+    """Return the bytes on the GPU, 0 where they were not measured.
+
+    An upscaler takes tiles of the size for which there is room: what it took once says nothing about the next time.
+    """
+    if plan.device == "cpu" or (stage is Stage.DECODING and plan.work.upscaler):
+        return 0
+    found = plan.machine.figures.get(figure_key(plan, stage))
+    return int(found.peak * HELD) + CONTEXT if found and found.peak else 0
 
 
 def tile_side(plan: MemoryPlan) -> int:

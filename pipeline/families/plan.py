@@ -42,7 +42,8 @@ class Offload(StrEnum):
 class ModelSize:
     """A model's parameters by component and its shape. channels, vae_channels: of the first, widest-picture level.
 
-    unet: of the denoiser, whatever its kind. family: whose cost model counts.
+    unet: of the denoiser, whatever its kind. family: whose cost model counts. name: of the model, as its measurements
+    are kept by it.
 
     attention: sum of the channels of all blocks with attention within frames, each divided by 16 for every halving of
     the picture's sides; 0 = as in the full-size model.
@@ -59,6 +60,7 @@ class ModelSize:
     frames: int = 25
     attention: float = 0.0
     family: str = "svd"
+    name: str = ""
 
     @property
     def attended(self) -> float:
@@ -76,6 +78,7 @@ class Work:
 
     shown_frames, shown_pixels: of the finished video, per frame. loop: see `windows.plan_windows`.
     detail: the frames get the photo's own detail. upscaler: what enlarges them where the photo has none to give.
+    upscaler_name: as its measurements are kept by it.
     """
 
     width: int
@@ -88,6 +91,7 @@ class Work:
     loop: int = 0
     detail: bool = False
     upscaler: Network | None = None
+    upscaler_name: str = ""
 
 
 @dataclass(frozen=True)

@@ -290,7 +290,7 @@ def machine(
 
     Args:
         watch: measures the GPUs.
-        speeds: measured ones, of `large` models (`PlanHistory.speeds`).
+        speeds: measured ones, of `large` models (`measurements.Record.speeds`).
         own: ids of processes whose memory counts as free: the worker that caches the model.
         build: the installed torch.
         large: the model is of full size.

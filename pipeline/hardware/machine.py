@@ -1,8 +1,10 @@
 """Describe what a machine has to compute with, for the memory planner, and name the keys of its measurements."""
 
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from ..measurements import Figure
 from .units import GIB
 
 
@@ -22,6 +24,7 @@ class Machine:
         cpu_bf16: the CPU multiplies bf16 numbers itself.
         cpu_half: bf16 is usable (AVX-512). Without AVX-512 it is about 50 times slower than fp32.
         reserve: bytes of VRAM left to the system (a screen, a browser).
+        figures: what stages took here (`measurements.Record.figures`).
     """
 
     device: str = "cpu"
@@ -36,6 +39,7 @@ class Machine:
     gpu_speed: float = 0.0
     cpu_speed: float = 0.16
     reserve: int = 4 * GIB // 10
+    figures: Mapping[str, Figure] = field(default_factory=dict[str, Figure], compare=False, repr=False)
 
 
 def speed_key(device: str, name: str, large: bool) -> str:

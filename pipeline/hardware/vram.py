@@ -28,6 +28,16 @@ def gpu_is_lost() -> bool:
     return False
 
 
+def peak_since_last() -> int:
+    """Return the bytes that torch had allocated on the GPU at the highest point since the last call; 0 without one."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0
+    found = int(torch.cuda.max_memory_allocated())
+    torch.cuda.reset_peak_memory_stats()
+    return found
+
+
 DRIVER_FAILURES = re.compile(r"CUDA error|illegal memory access|device-side assert|CUDNN_STATUS", re.IGNORECASE)
 """In torch's own words."""
 

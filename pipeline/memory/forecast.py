@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ...presets import Presets
 from ...settings import Settings
@@ -9,6 +10,7 @@ from ..families import family
 from ..families.base import MemoryPlan, ModelFolder, Work
 from ..hardware import devices
 from ..hardware.machine import Machine
+from ..measurements import Measurements
 from ..media.detail.size import enlarged, gives_detail
 from ..media.upscale.files import UpscalerFile
 from ..output import drawn_size, resolve_output
@@ -48,12 +50,13 @@ def plan_request(
         PresetError: the request names an unknown preset.
     """
     work = work_of(request, photo_size, model, presets, upscaler)
-    size = family(model.preset.family).size(model.folder, model.preset)
-    memory = PlanHistory(settings)
+    size = replace(family(model.preset.family).size(model.folder, model.preset), name=model.name)
+    measured = Measurements(settings.home).read()
     pids = frozenset([os.getpid()] if own is None else own)
     cuda = devices.Cuda.here() if own is None else None
-    here = machine or devices.machine(watch, speeds=memory.speeds, own=pids, large=size.large, cuda=cuda, held=held)
-    return memory.recall(plan(here, size, work), model.name)
+    here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
+    here = replace(here, figures=measured.figures)
+    return PlanHistory(settings).recall(plan(here, size, work), model.name)
 
 
 def work_of(
@@ -67,6 +70,7 @@ def work_of(
     preset = model.preset
     output = resolve_output(request, photo_size, preset, presets)
     drawn = drawn_size(output, preset)
+    network = upscaler.network if upscaler and enlarged(drawn, preset.trim, output.size) else None
     return Work(
         width=drawn[0],
         height=drawn[1],
@@ -77,5 +81,6 @@ def work_of(
         shown_pixels=output.width * output.height,
         loop=preset.loop,
         detail=request.detail and gives_detail(photo_size, drawn, preset.trim, output.size, request.fit),
-        upscaler=upscaler.network if upscaler and enlarged(drawn, preset.trim, output.size) else None,
+        upscaler=network,
+        upscaler_name=upscaler.name if upscaler and network else "",
     )

@@ -1,33 +1,25 @@
 """Remember plans that worked on this machine after a fallback, and measured speeds. Without torch."""
 
-import json
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
 
-from ...fs import write_json
 from ...settings import Settings
 from ..families.base import MemoryPlan, Offload
-from ..families.forecast import forecast
+from ..families.forecast import estimate, forecast
 from ..hardware.machine import device_key, speed_key
+from ..measurements import KnownPlan, Measurements, Record
 from ..progress import Stage
 from .planner import plan as planned
 
-log = logging.getLogger(__name__)
-
 
 class PlanHistory:
-    """What worked: `memory.json` in the data folder. If the file is lost or damaged, only estimates get worse.
+    """What worked on this machine, in its `Measurements`.
 
     Keys are machine, model and requested size, so that a large model does not affect others.
     """
 
-    VERSION = 2
-    """1 counted a step's operations without attention, and offload without streams."""
-
     def __init__(self, settings: Settings) -> None:
-        self.path = settings.home / "memory.json"
+        self._store = Measurements(settings.home)
 
     def recall(self, plan: MemoryPlan, model: str) -> MemoryPlan:
         """Return the plan that worked here instead of this one, or one like it; else `plan` itself.
@@ -35,15 +27,16 @@ class PlanHistory:
         A fallback is remembered with the memory that was free when it was needed. If more is free now, the full plan
         is tried again, because another program may have held the rest.
         """
-        data = self._read()
-        if plan.dtype == "float16" and _place(plan, model) in data.get("float32", ()):
+        known = self._store.read()
+        if plan.dtype == "float16" and _place(plan, model) in known.float32:
             plan = planned(plan.machine, plan.model, plan.work, "float32")
-        entry = data.get("plans", {}).get(self.key(plan, model))
+        entry = known.plans.get(self.key(plan, model))
+        if entry is None:
+            return plan
         try:
-            if all(getattr(plan.machine, name) > 1.1 * free for name, free in entry["short"].items()):
+            if all(getattr(plan.machine, name) > 1.1 * free for name, free in entry.short.items()):
                 return plan
-            settings = dict(entry["settings"]) | {"offload": Offload(entry["settings"]["offload"])}
-            kept = replace(plan, **settings)
+            kept = replace(plan, **(entry.settings | {"offload": Offload(entry.settings["offload"])}))
         except (AttributeError, KeyError, TypeError, ValueError):
             return plan
         # A plan that is cheaper already (less is free than then) is kept, unless the remembered one needs less RAM.
@@ -62,27 +55,18 @@ class PlanHistory:
         """
         if worked.settings == first.settings:
             return
-        data = self._read()
-        entry = {"settings": worked.settings, "short": dict(short)}
-        data.setdefault("plans", {})[self.key(first, model)] = entry
-        self._write(data)
+        entry = KnownPlan(settings=worked.settings, short=dict(short))
+        self._store.change(lambda known: known.add_plan(self.key(first, model), entry))
 
     def widen(self, plan: MemoryPlan, model: str) -> None:
         """Remember that 16-bit numbers give NaN on this GPU with this model, and forget plans that use them."""
-        data, place = self._read(), _place(plan, model)
-        data["float32"] = sorted({*data.get("float32", ()), place})
-        data["plans"] = {key: kept for key, kept in data.get("plans", {}).items() if not key.startswith(f"{place}|")}
-        self._write(data)
+        place = _place(plan, model)
 
-    def forget(self) -> None:
-        """Forget everything, and start from estimates again."""
-        self.path.unlink(missing_ok=True)
+        def act(known: Record) -> None:
+            known.float32 = sorted({*known.float32, place})
+            known.plans = {key: kept for key, kept in known.plans.items() if not key.startswith(f"{place}|")}
 
-    @property
-    def speeds(self) -> dict[str, float]:
-        """Return measured speeds by device key, in 10¹² operations a second."""
-        found = self._read().get("speeds", {})
-        return {k: float(v) for k, v in found.items() if isinstance(v, (int, float)) and v > 0}
+        self._store.change(act)
 
     def measured(self, plan: MemoryPlan, seconds: float, share: float = 1.0) -> None:
         """Store a measured speed, from which later estimates start.
@@ -92,40 +76,21 @@ class PlanHistory:
             seconds: that `share` of its sampling took.
             share: of the sampling, 0 to 1.
         """
-        expected = forecast(plan).stage_seconds[Stage.SAMPLING] * share
+        expected = estimate(plan).stage_seconds[Stage.SAMPLING] * share
         if seconds <= 0 or expected <= 0:
             return
         machine = plan.machine
         guess = machine.gpu_speed if plan.device != "cpu" else machine.cpu_speed
-        data = self._read()
-        speeds = data.setdefault("speeds", {})
-        key, now = speed_key(plan.device, machine.name, plan.model.large), guess * expected / seconds
-        old = speeds.get(key)
-        speeds[key] = round(now if not isinstance(old, (int, float)) else 0.5 * (old + now), 4)
-        self._write(data)
+        speed = guess * expected / seconds
+        if speed > 0:
+            key = speed_key(plan.device, machine.name, plan.model.large)
+            self._store.change(lambda known: known.add_speed(key, speed))
 
     @staticmethod
     def key(plan: MemoryPlan, model: str) -> str:
         """Return the key of a plan's machine, model and size."""
         work = plan.work
         return f"{_place(plan, model)}|{work.width}x{work.height}x{plan.model.frames}"
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as e:
-            log.debug("%s is not used: %s", self.path, e)
-            return {}
-        record = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
-        return record if record.get("version") == self.VERSION else {}
-
-    def _write(self, data: dict[str, Any]) -> None:
-        try:
-            write_json(self.path, data | {"version": self.VERSION})
-        except OSError as e:
-            log.debug("%s was not written: %s", self.path, e)
 
 
 def _place(plan: MemoryPlan, model: str) -> str:

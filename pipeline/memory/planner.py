@@ -10,7 +10,7 @@ from typing import Any
 
 from ...messages import Message, joined, msg
 from ..families import family
-from ..families.base import SIZE, MemoryPlan, ModelSize, Offload, Work
+from ..families.base import SIZE, MemoryPlan, ModelSize, Offload, Savings, Work
 from ..families.forecast import STAGES, forecast, peak
 from ..hardware.machine import Machine
 from ..hardware.units import GIB
@@ -151,10 +151,12 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16"
     )
     if machine.device == "cpu":
         return _on_cpu(best, Stage.LOADING)
+    can = _savings(best)
     if model.large and machine.vram_total < TWO_PASSES_BELOW:
-        best = replace(best, two_pass=work.guided)
+        best = replace(best, two_pass=work.guided and can.two_pass)
     offloading = replace(best, offload=Offload.MODEL)
-    if model.large and machine.vram_total < OFFLOAD_BELOW and _ram(offloading) <= machine.ram_free:
+    small = model.large and machine.vram_total < OFFLOAD_BELOW and Offload.MODEL in can.offloads
+    if small and _ram(offloading) <= machine.ram_free:
         return offloading
     return best
 
@@ -176,23 +178,29 @@ def _on_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan:
 # ------------------------------------------------------------------------------------------------ the fallbacks
 
 
+def _savings(now: MemoryPlan) -> Savings:
+    return family(now.model.family).savings
+
+
 def _two_pass(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
-    return replace(now, two_pass=True) if now.guided and not now.two_pass else None
+    able = now.guided and not now.two_pass and _savings(now).two_pass
+    return replace(now, two_pass=True) if able else None
 
 
 def _chunked(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
-    return None if now.chunked else replace(now, chunked=True)
+    return replace(now, chunked=True) if not now.chunked and _savings(now).chunked else None
 
 
 def _decode_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
-    return replace(now, decode_chunk=-(-now.decode_chunk // 2)) if now.decode_chunk > 1 else None
+    able = now.decode_chunk > 1 and _savings(now).decode_chunks
+    return replace(now, decode_chunk=-(-now.decode_chunk // 2)) if able else None
 
 
 def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     order = list(Offload)
-    below = order[order.index(now.offload) + 1 :]
+    below = [one for one in order[order.index(now.offload) + 1 :] if one in _savings(now).offloads]
     if at in (Stage.CONDITIONING, Stage.DECODING):
-        below = below[: below.index(Offload.GROUP)] if Offload.GROUP in below else []  # only the denoiser has hooks
+        below = [one for one in below if one is Offload.MODEL]  # the others' hooks are the denoiser's alone
     return replace(now, offload=below[0]) if below else None
 
 

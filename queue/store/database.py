@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from peewee import BooleanField, Database, ImproperlyConfigured, PeeweeException, SqliteDatabase
+from peewee import BooleanField, CharField, Database, ImproperlyConfigured, PeeweeException, SqliteDatabase
 from playhouse.db_url import connect
 from playhouse.migrate import SchemaMigrator, migrate
 
@@ -67,7 +67,12 @@ def _add_photo(database: Database, _: Tables) -> None:
     migrate(SchemaMigrator.from_database(database).add_column("jobs", "photo", CleanText(default="")))
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders, _add_messages, _add_photo)
+def _add_part(database: Database, _: Tables) -> None:
+    """Version 6. What of a model is being loaded, by the name that its family has for it."""
+    migrate(SchemaMigrator.from_database(database).add_column("jobs", "part", CharField(64, default="")))
+
+
+MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders, _add_messages, _add_photo, _add_part)
 """Step i migrates version i + 1 to i + 2. A new database is created with the current tables."""
 
 

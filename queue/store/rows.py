@@ -65,6 +65,7 @@ def _to_job(row: Any, settings: Settings, place: int) -> Job:
         stage=row.stage,
         step=row.step,
         steps=row.steps,
+        part=row.part,
         window=row.window,
         windows=row.windows,
         fraction=row.fraction,

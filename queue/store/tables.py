@@ -72,6 +72,7 @@ class Tables:
             stage = CharField(32, default="")
             step = IntegerField(default=0)
             steps = IntegerField(default=0)
+            part = CharField(64, default="")
             window = IntegerField(default=0)
             windows = IntegerField(default=0)
             fraction = DoubleField(default=0)

@@ -23,7 +23,16 @@ MAX_MEMORY_LOSSES = 6
 """The same if the system killed them because memory ran out. Each attempt then uses less memory."""
 
 
-NOT_BEGUN = {"stage": "", "step": 0, "steps": 0, "window": 0, "windows": 0, "eta": None, "slowest_step": 0.0}
+NOT_BEGUN = {
+    "stage": "",
+    "step": 0,
+    "steps": 0,
+    "part": "",
+    "window": 0,
+    "windows": 0,
+    "eta": None,
+    "slowest_step": 0.0,
+}
 """Progress columns of a job whose attempt has just been claimed."""
 
 

@@ -214,6 +214,7 @@ class Reporter:
             "stage": str(p.stage),
             "step": p.step,
             "steps": p.steps,
+            "part": p.part,
             "window": p.window,
             "windows": p.windows,
             "fraction": p.fraction,

@@ -68,10 +68,17 @@ def test_nothing_jumps_while_it_streams(bare: Studio, page: Page, puppet: Puppet
 def test_what_is_loaded_is_named(bare: Studio, page: Page, puppet: Puppet) -> None:
     job = puppet.take()
     page.goto(f"{bare.url}/?job={job}")
-    for step, name in enumerate(("the libraries", "the photo encoder", "the VAE", "the UNet, the largest")):
-        puppet.progress(job, stage="loading", step=step, steps=4)
-        expect(page.locator(".live span.now")).to_have_text(f"Loading {name} · {step + 1} of 4")
-    puppet.progress(job, stage="conditioning", step=0, steps=0)
+    parts = {
+        "libraries": "the libraries",
+        "image_encoder": "the photo encoder",
+        "vae": "the VAE",
+        "unet": "the UNet, the largest",
+        "text_encoder": "the model: text encoder",  # another family's, for which the page has no words
+    }
+    for step, (part, name) in enumerate(parts.items()):
+        puppet.progress(job, stage="loading", step=step, steps=5, part=part)
+        expect(page.locator(".live span.now")).to_have_text(f"Loading {name} · {step + 1} of 5")
+    puppet.progress(job, stage="conditioning", step=0, steps=0, part="")
     expect(page.locator(".live span.now")).to_have_text("Reading the photo")
 
 

@@ -69,7 +69,7 @@ export function sentence(job, paused) {
   if (job.status === "queued") return job.attempt > 1 ? t("now.queued_again", { place: job.place, attempt: job.attempt }) : t("now.queued", { place: job.place });
   if (job.status !== "running") return t(`now.${job.status}`, { time: job.finished && job.started ? duration(job.finished - job.started) : "" });
   if (job.cancelling) return t("now.cancelling");
-  const parts = [job.part ? t(`part.${job.part}`) : stageNow(job.stage)];
+  const parts = [job.part ? loading(job.part) : stageNow(job.stage)];
   if (job.stage === "sampling" && job.windows > 1) parts.push(t("now.window", { window: job.window, windows: job.windows }));
   if (job.part) parts.push(t("now.part", { step: job.step + 1, steps: job.steps }));
   else if (job.steps > 0) parts.push(t(job.stage === "decoding" ? "now.frame" : "now.step", { step: job.step, steps: job.steps }));
@@ -86,4 +86,9 @@ export function remaining(job) {
 /** @param {string} stage */
 function stageNow(stage) {
   return has(`now.${stage}`) ? t(`now.${stage}`) : t("now.starting");
+}
+
+/** What is being loaded; a model family may have parts that the page has no words for. @param {string} part */
+function loading(part) {
+  return has(`part.${part}`) ? t(`part.${part}`) : t("part.unnamed", { name: part.replaceAll("_", " ") });
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ....presets import ModelPreset
 from ...request import VideoRequest
 from .. import base
-from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Role
+from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
 from . import cost, folder, model_size, random_model
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ class StableVideoDiffusion:
     )
     geometry = Geometry(multiple=8)
     cost: CostModel = cost
+    savings = Savings(
+        two_pass=True,
+        chunked=True,
+        decode_chunks=True,
+        offloads=(Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL),
+    )
 
     def recognises(self, folder: Path) -> bool:
         """Return whether there is a UNet's configuration."""

@@ -273,7 +273,7 @@ def _speed(now: MemoryPlan) -> float:
     if now.device == "cpu" and now.dtype == "float32" and machine.cpu_bf16:
         speed *= 0.45  # 44 s against 20 s a step
     if now.device != "cpu" and now.dtype == "float32":
-        speed *= 0.5  # twice the bytes; what a card really reaches is measured with its first video (`oom.PlanHistory`)
+        speed *= 0.5  # twice the bytes; what a card really reaches is measured with its first video (measurements.py)
     if not now.model.large:
         speed *= SMALL_SPEED
     return max(speed, 0.01) * 1e12

@@ -15,12 +15,10 @@ from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import Remote, RemoteFile
 from fanslymotion.models.download.model import Manifest
 from fanslymotion.models.registry import use_folder
-from fanslymotion.pipeline.eta import store_times
+from fanslymotion.pipeline.measurements import Measurements
 from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.media.photo.decode_process import decode
 from fanslymotion.pipeline.media.photo.load import load_photo, save_photo
-from fanslymotion.pipeline.memory.history import PlanHistory
-from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.settings import Settings
@@ -65,12 +63,8 @@ def write_key(place: Place) -> None:
     session_key(place.home)
 
 
-def write_times(place: Place) -> None:
-    store_times(place.home / "times.json", "mini|480p", {Stage.SAMPLING: 1.5})
-
-
-def write_plans(place: Place) -> None:
-    PlanHistory(place.settings)._write({"speeds": {"cpu": 1.0}})
+def write_measurements(place: Place) -> None:
+    Measurements(place.home).change(lambda known: known.add_speed("cpu", 1.0))
 
 
 def write_state(place: Place) -> None:
@@ -110,8 +104,7 @@ def write_poster(place: Place) -> None:
 
 WRITERS: list[tuple[Callable[[Place], None], str, Callable[[bytes], bool]]] = [
     (write_key, "session.key", a_key),
-    (write_times, "times.json", own_json),
-    (write_plans, "*.json", own_json),
+    (write_measurements, "measurements.json", own_json),
     (write_state, "*.state.json", own_json),
     (write_manifest, "*.files.json", own_json),
     (write_preset, "own.toml", toml),

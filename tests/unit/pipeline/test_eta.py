@@ -1,9 +1,8 @@
 """Share and time left, on a clock that the test turns."""
 
-from pathlib import Path
-
 import pytest
-from fanslymotion.pipeline.eta import JobClock, load_times, store_times
+from fanslymotion.pipeline.eta import JobClock
+from fanslymotion.pipeline.measurements import Figure
 from fanslymotion.pipeline.progress import Stage
 
 UNITS: dict[Stage, float] = {
@@ -79,24 +78,19 @@ def test_a_resumed_stage_counts_only_its_own_time() -> None:
     assert clock.rates[Stage.SAMPLING] == pytest.approx(3)
 
 
-def test_times_are_remembered(tmp_path: Path) -> None:
-    path = tmp_path / "times.json"
-    assert load_times(path, "a") == {}
-    store_times(path, "a", {Stage.SAMPLING: 2.0, Stage.DECODING: 1.0})
-    store_times(path, "b", {Stage.SAMPLING: 9.0})
-    store_times(path, "a", {Stage.SAMPLING: 3.0})
-    assert load_times(path, "a") == {Stage.SAMPLING: 3.0, Stage.DECODING: 1.0}
-    assert [entry.name for entry in tmp_path.iterdir()] == ["times.json"]
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"a": {"nonsense": 1}}', '{"a": {"sampling": "x"}}'])
-def test_a_damaged_file_is_an_empty_one(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "times.json"
-    path.write_text(text, encoding="utf-8")
-    assert load_times(path, "a") == {}
-    store_times(path, "a", {Stage.SAMPLING: 2.0})
-    assert load_times(path, "a") == {Stage.SAMPLING: 2.0}
-
-
-def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
-    store_times(tmp_path / "none" / "times.json", "a", {Stage.SAMPLING: 2.0})
+def test_figures_are_of_what_this_job_did_itself() -> None:
+    hand, peaks = Hand(), iter([0, 70, 0, 90, 0, 50])
+    clock = JobClock(UNITS, None, hand, lambda: next(peaks))
+    clock.skip(Stage.LOADING)
+    clock.enter(Stage.CONDITIONING)
+    hand.now += 4
+    clock.enter(Stage.SAMPLING, done=6)
+    hand.now += 8
+    clock.done(10)
+    clock.enter(Stage.DECODING, done=10)
+    hand.now += 5
+    clock.leave()
+    assert clock.figures() == {
+        Stage.CONDITIONING: Figure(seconds=4, peak=70),
+        Stage.DECODING: Figure(seconds=0.5, peak=50),
+    }, "four steps of ten are too few"

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from fanslymotion.pipeline.progress import PARTS
+from fanslymotion.pipeline.families import families, family
+from fanslymotion.pipeline.families.base import parts
 from fanslymotion.settings import ROOT
 
 LOCALES = ROOT / "ui" / "locales"
@@ -30,7 +31,7 @@ VALUES = {
     "log.": ("debug", "info", "warning", "error"),
     "notify.": ("done", "failed"),
     "now.": (*STAGES, *ENDS),
-    "part.": PARTS,
+    "part.": {part for name in families() for part in parts(family(name))},
     "quality.": ("standard", "smooth", "sampled"),
     "stage.": ("queued", *STAGES),
     "status.": ("queued", "running", *ENDS),

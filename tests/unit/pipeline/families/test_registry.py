@@ -10,7 +10,6 @@ from fanslymotion.models.find import find_model
 from fanslymotion.models.registry import list_models
 from fanslymotion.pipeline.families import families, family, family_of_folder
 from fanslymotion.pipeline.families.base import parts
-from fanslymotion.pipeline.progress import PARTS
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
 
@@ -41,8 +40,8 @@ def test_a_folder_is_known_by_what_lies_in_it(tiny_model: Path, tmp_path: Path) 
         family_of_folder(tmp_path).check(tmp_path, None)
 
 
-def test_the_parts_of_a_load_are_those_that_the_page_has_words_for() -> None:
-    assert parts(family("svd")) == PARTS
+def test_what_is_loaded_is_named_by_the_family() -> None:
+    assert parts(family("svd")) == ("libraries", "image_encoder", "vae", "unet")
 
 
 def test_a_random_model_lies_where_it_is_built(settings: Settings, presets: Presets) -> None:

@@ -5,11 +5,12 @@ import errno
 import pytest
 import torch
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, Work
+from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Work
 from fanslymotion.pipeline.families.svd.cost import forecast
 from fanslymotion.pipeline.hardware.machine import Machine, speed_key
 from fanslymotion.pipeline.hardware.oom import is_oom, is_ram
 from fanslymotion.pipeline.hardware.units import GIB
+from fanslymotion.pipeline.measurements import Measurements
 from fanslymotion.pipeline.memory.history import PlanHistory
 from fanslymotion.pipeline.memory.planner import _best, next_fallback, plan
 from fanslymotion.pipeline.progress import Stage
@@ -104,6 +105,11 @@ def memory(tmp_path) -> PlanHistory:
     return PlanHistory(Settings(tmp_path, tmp_path / "models", ""))
 
 
+@pytest.fixture
+def measured(tmp_path) -> Measurements:
+    return Measurements(tmp_path)
+
+
 def card(free: float) -> Machine:
     return Machine("cuda", "card", 24 * GIB, int(free * GIB), 32 * GIB, 24 * GIB, gpu_speed=20)
 
@@ -146,26 +152,17 @@ def test_a_step_below_what_was_remembered_is_remembered_too(memory):
     assert memory.recall(first, "svd-xt").decode_chunk < worked.decode_chunk
 
 
-def test_nothing_is_stored_when_the_first_plan_did_it(memory):
+def test_nothing_is_stored_when_the_first_plan_did_it(memory, measured):
     first = plan(card(20), ModelSize(), WORK)
     memory.remember(first, first, "svd-xt", short(first))
-    assert not memory.path.exists()
+    assert not measured.path.exists()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 99}', '{"version": 1, "plans": {"x": 1}}', "\x00\xff"])
-def test_a_damaged_file_costs_an_estimate_and_no_job(memory, text):
-    memory.path.write_text(text, encoding="utf-8")
-    first = plan(card(20), ModelSize(), WORK)
-    assert memory.recall(first, "svd-xt").settings == first.settings
-    memory.remember(first, next_fallback(first, Stage.LOADING), "svd-xt", short(first))
-    assert memory.recall(first, "svd-xt").offload is Offload.MODEL
-
-
-def test_measured_speed_corrects_the_estimate(memory):
+def test_measured_speed_corrects_the_estimate(memory, measured):
     first = _best(card(24), ModelSize(), WORK)
     expected = forecast(first).stage_seconds[Stage.SAMPLING]
     memory.measured(first, expected * 2)
-    assert memory.speeds[speed_key("cuda", "card", True)] == pytest.approx(10)
+    assert measured.read().speeds[speed_key("cuda", "card", True)] == pytest.approx(10)
 
 
 def test_a_card_that_fails_at_16_bits_computes_in_32_from_then_on(memory):
@@ -178,10 +175,3 @@ def test_a_card_that_fails_at_16_bits_computes_in_32_from_then_on(memory):
     assert memory.recall(first, "svd").settings == first.settings, "another model may be well"
     memory.remember(wide, next_fallback(wide, Stage.SAMPLING), "svd-xt", short(wide))
     assert memory.recall(first, "svd-xt").two_pass
-
-
-def test_forget(memory):
-    first = plan(card(20), ModelSize(), WORK)
-    memory.remember(first, next_fallback(first), "svd-xt", short(first))
-    memory.forget()
-    assert memory.recall(first, "svd-xt").settings == first.settings

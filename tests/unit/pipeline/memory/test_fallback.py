@@ -16,6 +16,7 @@ from fanslymotion.pipeline.families.svd import model, vae
 from fanslymotion.pipeline.families.svd.model import Placement
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
+from fanslymotion.pipeline.measurements import Measurements
 from fanslymotion.pipeline.media.mp4 import probe
 from fanslymotion.pipeline.memory import fallback
 from fanslymotion.pipeline.memory.history import PlanHistory
@@ -102,7 +103,7 @@ def failing(
 
 def learned(settings: Settings) -> Any:
     """What is remembered of plans, beside the speeds."""
-    return PlanHistory(settings)._read().get("plans")
+    return Measurements(settings.home).read().plans
 
 
 def check(result: Any) -> None:
@@ -367,7 +368,7 @@ def test_nan_in_32_bits_is_the_models_fault(run: Callable, guided, pretend_gpu, 
     with pytest.raises(RenderError, match="models check") as caught:
         run(guided, renderers=ModelCache(), machine=GPU)
     assert "float32 instead of float16" in caught.value.__notes__[-1]
-    assert "float32" not in PlanHistory(settings)._read()
+    assert not Measurements(settings.home).read().float32
 
 
 class Stop(BaseException):

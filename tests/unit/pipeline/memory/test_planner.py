@@ -4,7 +4,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, Work
+from fanslymotion.pipeline.families import family
+from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, Savings, Work
 from fanslymotion.pipeline.families.forecast import duration_text, forecast, tile_side
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
@@ -247,3 +248,20 @@ def test_summary_is_what_the_form_shows():
 )
 def test_durations_have_no_more_digits_than_an_estimate(seconds, text):
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize("machine", [gpu(24), gpu(12), gpu(6), cpu(64)])
+def test_only_what_the_family_can_do_is_planned(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def way_down() -> list[MemoryPlan]:
+        found = [plan(machine, XT, CLIP_720P)]
+        while below := next_fallback(found[-1]):
+            found.append(below)
+        return found
+
+    assert any(one.chunked for one in way_down())
+    monkeypatch.setattr(family("svd"), "savings", Savings(offloads=(Offload.SEQUENTIAL,)))
+    plans = way_down()
+    assert not any(one.two_pass or one.chunked for one in plans)
+    assert {one.offload for one in plans} <= {Offload.NONE, Offload.SEQUENTIAL}
+    assert {one.decode_chunk for one in plans} <= {XT.frames, 14}, "14 is a CPU's window"
+    assert plans[-1].device == "cpu"
