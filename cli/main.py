@@ -20,7 +20,7 @@ from ..fs import private_files
 from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
-from ..presets.options import NUMBERS
+from ..presets.options import NUMBERS, OPTIONS
 from ..settings import SHOWN, Settings
 from .console import (
     BAD_INPUT,
@@ -158,14 +158,23 @@ def root(
 @app.command()
 def generate(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos; each becomes a video.")],
-    resolution: Annotated[str, typer.Option("--resolution", "-r", help="480p, 720p, 1080p")] = "480p",
-    seconds: Annotated[int, typer.Option("--seconds", "-s", help="6 or 12")] = 6,
-    quality: Annotated[str, typer.Option("--quality", "-q", help="standard (12 fps), smooth (24 fps)")] = "standard",
+    resolution: Annotated[
+        str, typer.Option("--resolution", "-r", help=f"{OPTIONS['resolution'].help} 480p, 720p, 1080p")
+    ] = "480p",
+    seconds: Annotated[int, typer.Option("--seconds", "-s", help=f"{OPTIONS['seconds'].help} 6 or 12")] = 6,
+    quality: Annotated[
+        str, typer.Option("--quality", "-q", help=f"{OPTIONS['quality'].help} standard (12 fps), smooth (24 fps)")
+    ] = "standard",
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help="A name, or a folder.", show_default="a real model if here, else mini"),
+        typer.Option(
+            "--model",
+            "-m",
+            help=f"{OPTIONS['model'].help} A name, or a folder.",
+            show_default="a real model if here, else mini",
+        ),
     ] = "",
-    seed: Annotated[int | None, typer.Option(help=NUMBERS["seed"].help["en"], show_default="random")] = None,
+    seed: Annotated[int | None, typer.Option(help=OPTIONS["seed"].help, show_default="random")] = None,
     motion_bucket_id: Annotated[
         int | None, typer.Option("--motion-bucket-id", "--motion", help=NUMBERS["motion_bucket_id"].described)
     ] = None,
@@ -176,17 +185,17 @@ def generate(
     fps: Annotated[int | None, typer.Option(help=NUMBERS["fps"].described)] = None,
     fit: Annotated[
         str,
-        typer.Option(help="crop (fill the frame) or pad (keep the whole photo); for photos wider than 2.4:1 or taller"),
+        typer.Option(help=f"{OPTIONS['fit'].help} crop (fill the frame) or pad (keep the whole photo)"),
     ] = "crop",
     detail: Annotated[
         bool,
-        typer.Option("--detail/--no-detail", help="Give the video the photo's own detail, where it still shows it."),
+        typer.Option("--detail/--no-detail", help=OPTIONS["detail"].help),
     ] = True,
     upscaler: Annotated[
         str | None,
         typer.Option(
             "--upscaler",
-            help="A network that draws detail where the photo gives none (a name: models list). Slow on a CPU.",
+            help=f"{OPTIONS['upscaler'].help} A name: models list.",
             show_default="none: plain enlargement",
         ),
     ] = None,

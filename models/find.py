@@ -54,6 +54,14 @@ def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolde
     return model
 
 
+def taken_by(preset: ModelPreset) -> tuple[str, ...]:
+    """Return the names of the settings that only some families take, and this model's does."""
+    try:
+        return family(preset.family).takes
+    except ModelError:  # a user's preset with a family that is not here; `require_model` says so
+        return ()
+
+
 def default_model(presets: Presets, settings: Settings) -> str:
     """Choose the model if the user chose none: the first complete one, else the demo model."""
     for preset in presets.models.values():

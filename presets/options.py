@@ -1,7 +1,7 @@
-"""The numbers that a video can be asked for: range, step and what each is for, in this one place.
+"""What a video can be asked for: each setting's name, label, help and range, in this one place.
 
 A model's defaults (`schema.Sampling`), a request, the command line, the Gradio endpoint, the HTTP API and the form all
-read them here. The annotations are pydantic's; `NUMBERS` says the same as plain records.
+read them here. The annotations are pydantic's; `OPTIONS` says the same as plain records.
 """
 
 from collections.abc import Mapping
@@ -9,77 +9,120 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 from pydantic import Field
-from pydantic.fields import FieldInfo
+
+from ..messages import LANGUAGES, Message, msg
 
 MAX_SEED = 2**32 - 1
 
-
-def _number(low: float, high: float, step: float, en: str, ru: str) -> FieldInfo:
-    return Field(ge=low, le=high, description=en, json_schema_extra={"step": step, "ru": ru})
-
-
-Seed = Annotated[
-    int, _number(0, MAX_SEED, 1, "The same seed draws the same video.", "Одинаковое зерно даёт одинаковое видео.")
-]
-MotionBucketId = Annotated[
-    int, _number(1, 255, 1, "Strength of motion (motion bucket).", "Сила движения (motion bucket).")
-]
-Steps = Annotated[int, _number(1, 100, 1, "Denoising steps.", "Шаги шумоподавления.")]
-NoiseAugStrength = Annotated[float, _number(0.0, 1.0, 0.01, "Noise added to the photo.", "Шум, добавляемый к фото.")]
-Fps = Annotated[
-    int,
-    _number(
-        5,
-        30,
-        1,
-        "Pace: the frame rate the model imagines; the video's own is set by the quality.",
-        "Темп: частота кадров, которую представляет модель; частоту самого видео задаёт качество.",
-    ),
-]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+MotionBucketId = Annotated[int, Field(ge=1, le=255)]
+Steps = Annotated[int, Field(ge=1, le=100)]
+NoiseAugStrength = Annotated[float, Field(ge=0.0, le=1.0)]
+Fps = Annotated[int, Field(ge=5, le=30)]
 
 
 @dataclass(frozen=True)
-class Number:
-    """One of them.
+class Option:
+    """One setting of a request.
 
     Attributes:
-        kind: int, or float where it may have a fraction.
-        low, high: what it may be, both included. step: by which a form moves it.
-        help: what it is for, by language.
+        name: as requests, rows and the metadata of videos have it.
+        label: its name for people.
+        help: what it is for.
+        own: only some model families take it (`families.base.Family.takes`).
     """
 
     name: str
-    kind: type
-    low: float
-    high: float
-    step: float
-    help: Mapping[str, str]
+    label: Message
+    help: Message
+    own: bool = False
+
+    @property
+    def words(self) -> dict[str, dict[str, str]]:
+        """Return label and help in each language."""
+        return {
+            "label": {language: self.label.say(language) for language in LANGUAGES},
+            "help": {language: self.help.say(language) for language in LANGUAGES},
+        }
+
+
+@dataclass(frozen=True)
+class Number(Option):
+    """A setting that is a number.
+
+    Attributes:
+        kind: int, or float where it may have a fraction.
+        low: the smallest value.
+        high: the largest value.
+        step: by which a form moves it.
+    """
+
+    kind: type = int
+    low: float = 0
+    high: float = 0
+    step: float = 1
 
     @property
     def described(self) -> str:
-        """The English help with the range, for a command line."""
-        return f"{self.help['en'].removesuffix('.')}, {self.low:g} to {self.high:g}."
+        """Return the English help with the range, for a command line."""
+        return f"{self.help} {self.low:g} to {self.high:g}."
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a form needs to draw it."""
-        return {"key": self.name, "min": self.low, "max": self.high, "step": self.step, "help": dict(self.help)}
+        """Return what a form needs to draw it, beside the words."""
+        return {"key": self.name, "min": self.low, "max": self.high, "step": self.step, "own": self.own}
 
 
-def _record(name: str, annotated: Any) -> Number:
+def _number(name: str, annotated: Any, label: Message, help: Message, step: float = 1, own: bool = False) -> Number:
     kind, info = get_args(annotated)
     low, high = (next(getattr(one, key) for one in info.metadata if hasattr(one, key)) for key in ("ge", "le"))
-    more = info.json_schema_extra
-    return Number(name, kind, low, high, more["step"], {"en": info.description or "", "ru": more["ru"]})
+    return Number(name, label, help, own, kind, low, high, step)
 
 
-NUMBERS: Mapping[str, Number] = {
-    name: _record(name, annotated)
-    for name, annotated in {
-        "seed": Seed,
-        "motion_bucket_id": MotionBucketId,
-        "steps": Steps,
-        "noise_aug_strength": NoiseAugStrength,
-        "fps": Fps,
-    }.items()
-}
-"""By the name that requests, rows and the metadata of videos have for it, in the order of a form."""
+_ALL: tuple[Option, ...] = (
+    Option("resolution", msg("Resolution"), msg("Size of the video.")),
+    Option("seconds", msg("Length"), msg("Seconds of video.")),
+    Option("quality", msg("Smoothness"), msg("How many frames a second are shown.")),
+    Option("model", msg("Model"), msg("Which model draws the video.")),
+    _number("seed", Seed, msg("Seed"), msg("The same photo, settings and seed give the same video.")),
+    _number(
+        "motion_bucket_id",
+        MotionBucketId,
+        msg("Strength of motion"),
+        msg("More means more motion; much more may distort."),
+        own=True,
+    ),
+    _number("steps", Steps, msg("Steps"), msg("More steps are finer and take longer.")),
+    _number(
+        "noise_aug_strength",
+        NoiseAugStrength,
+        msg("Freedom from the photo"),
+        msg("More lets the video depart further from the photo."),
+        step=0.01,
+        own=True,
+    ),
+    _number("fps", Fps, msg("Pace"), msg("The frame rate the model imagines: lower moves faster."), own=True),
+    Option(
+        "fit",
+        msg("Panoramas"),
+        msg("Photos keep their shape; only very long ones are cut to fit, or shown whole on a blurred ground."),
+    ),
+    Option(
+        "detail",
+        msg("Detail from the photo"),
+        msg("Where the video still shows the photo, it gets the photo's own sharpness."),
+    ),
+    Option(
+        "upscaler",
+        msg("Upscaler"),
+        msg(
+            "Draws detail where the photo gives none. Slow on a processor: seconds to minutes for each frame. "
+            "The times that are shown include it."
+        ),
+    ),
+)
+
+OPTIONS: Mapping[str, Option] = {option.name: option for option in _ALL}
+"""By name, in the order of a form: every field of `pipeline.request.VideoRequest`."""
+
+NUMBERS: Mapping[str, Number] = {option.name: option for option in _ALL if isinstance(option, Number)}
+"""Those that are numbers with a range."""

@@ -10,11 +10,12 @@ from typing import NamedTuple
 from ..errors import BadInput, ModelError, StoreError
 from ..fs import make_folder
 from ..messages import Message, codes, msg
-from ..models.find import find_upscaler, require_model
+from ..models.find import find_upscaler, require_model, taken_by
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.photo.load import read_photo
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
+from ..presets.options import OPTIONS
 from ..settings import Settings
 from .job_folders import FolderReservation
 from .store import listing, transitions
@@ -143,16 +144,29 @@ class Submitter:
 
 
 def check_request(request: VideoRequest, settings: Settings) -> None:
-    """Check that the presets, the model's folder and the upscaler's file exist. Raise BadInput if not."""
+    """Check that presets, model and upscaler exist, and that the model takes the settings. Raise BadInput if not."""
     presets = load_presets(settings)
     presets.resolution(request.resolution)
     presets.duration(request.seconds)
     presets.quality(request.quality)
     try:
-        require_model(request.model, presets, settings)
+        model = require_model(request.model, presets, settings)
         find_upscaler(request.upscaler, presets, settings)
     except ModelError as e:
         raise BadInput(e.message) from e
+    taken = taken_by(model.preset)
+    for option in OPTIONS.values():
+        value = getattr(request, option.name)
+        if option.own and value is not None and option.name not in taken:
+            raise BadInput(
+                msg(
+                    "{name} is {value}, but the model {model} has no such setting; leave it out or choose "
+                    "another model",
+                    name=option.name,
+                    value=value,
+                    model=model.name,
+                )
+            )
 
 
 def _make_room(folder: Path) -> None:

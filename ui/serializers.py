@@ -11,14 +11,14 @@ from PIL import Image
 from ..doctor.diagnosis import big_values, diagnose, say_fault
 from ..errors import FanslymotionError, PresetError
 from ..messages import LANGUAGES, msg, texts
-from ..models.find import preset_folder, require_model
+from ..models.find import preset_folder, require_model, taken_by
 from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
-from ..presets.options import NUMBERS
+from ..presets.options import NUMBERS, OPTIONS
 from ..queue.crash_diagnosis import PREFIX
 from ..queue.types import Event, Job, WorkerInfo
 from ..settings import Settings
@@ -188,6 +188,7 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         ],
         "models": [model_json(model, presets, settings, owns) for model in presets.models.values()],
         "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
+        "settings": {option.name: option.words for option in OPTIONS.values()},
         "numbers": [number.to_json() for number in NUMBERS.values()],
     }
 
@@ -205,7 +206,7 @@ def upscaler_json(upscaler: UpscalerPreset, settings: Settings, owns: bool) -> d
 def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
     """missing: why the model cannot be used now and what to do, by language, None when it can.
 
-    random: the untrained stand-in.
+    random: the untrained stand-in. takes: the names of the settings that are its family's own.
     """
     missing, random = "", False
     try:
@@ -221,6 +222,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         "height": model.height,
         "frames": model.frames,
         "sampling": model.sampling.model_dump(),
+        "takes": list(taken_by(model)),
     }
 
 

@@ -244,6 +244,7 @@ class Family(Protocol):
     """One kind of model. Importing it imports no torch; `load` does.
 
     name: as in presets (`family`), and of its folder. components: in the order in which they are loaded.
+    takes: names of the settings that only some families take (`presets.options.Option.own`), and this one does.
     """
 
     @property
@@ -251,6 +252,9 @@ class Family(Protocol):
 
     @property
     def components(self) -> tuple[Component, ...]: ...
+
+    @property
+    def takes(self) -> tuple[str, ...]: ...
 
     @property
     def geometry(self) -> Geometry: ...

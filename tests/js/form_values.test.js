@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, usable } from "../../ui/static/form_values.js";
+import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, sliders, takes, usable } from "../../ui/static/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
-const model = (name, more = {}) => ({ name, demo: false, missing: null, ...more });
+const model = (name, more = {}) => ({ name, demo: false, missing: null, takes: ["fps"], ...more });
 const options = {
   resolutions: [{ name: "480p", width: 848, height: 480 }, { name: "720p", width: 1280, height: 720 }],
   durations: [{ seconds: 6, fps: 6 }, { seconds: 12, fps: 6 }],
   qualities: [{ name: "standard", interpolation: 2 }, { name: "smooth", interpolation: 4 }],
   models: [model("mini", { demo: true }), model("svd", { missing: gone }), model("svd-xt")],
   upscalers: [{ name: "sharp", missing: null }, { name: "sharper", missing: gone }],
+  numbers: [{ key: "seed", own: false }, { key: "steps", own: false }, { key: "noise_aug_strength", own: true }, { key: "fps", own: true }],
 };
 
 test("what this place has stays", () => {
@@ -43,6 +44,14 @@ test("an upscaler that is not here is not used, and that is said", () => {
   }
 });
 
+test("what a model does not take is not asked of it", () => {
+  const values = { ...EMPTY, model: "svd-xt", seed: 5, steps: 9, noise_aug_strength: 0.1, fps: 7 };
+  assert.deepEqual(usable(values, options), { ...values, noise_aug_strength: null });
+  const none = { ...options, models: [model("wan", { takes: [] })] };
+  assert.deepEqual(usable({ ...values, model: "wan" }, none), { ...values, model: "wan", noise_aug_strength: null, fps: null });
+  assert.deepEqual(sliders(none).filter((number) => takes(none.models[0], number)).map(({ key }) => key), ["steps"]);
+});
+
 test("a model that has been downloaded arrives, a demo does not", () => {
   const [mini, svd, xt] = options.models;
   const now = [mini, { ...svd, missing: null }, xt];
@@ -65,8 +74,8 @@ test("what could not be had is named", () => {
 });
 
 test("0 is a change, too", () => {
-  assert.equal(changes(EMPTY), 0);
-  assert.equal(changes({ ...EMPTY, noise_aug_strength: 0, fps: 7, detail: false, upscaler: "sharp" }), 4);
+  assert.equal(changes(EMPTY, options), 0);
+  assert.equal(changes({ ...EMPTY, seed: 5, noise_aug_strength: 0, fps: 7, detail: false, upscaler: "sharp" }, options), 4);
 });
 
 test("frames are those that come out; a quality that is gone adds none", () => {

@@ -21,7 +21,6 @@ from ...pipeline.media.photo.load import MAX_BYTES
 from ...pipeline.media.sizes import output_size
 from ...pipeline.memory.forecast import plan_request
 from ...pipeline.request import VideoRequest
-from ...presets.options import NUMBERS
 from ...queue.store.rows import photo_of
 from ...queue.types import Job
 from ...queue.worker.vram_note import held
@@ -32,7 +31,7 @@ from ..serializers import plan_json
 from ..stills import make_still
 from ..uploads.photos import PHOTO_AWAY, Photo, clean_name, make_poster
 from .conditional import fresh, own_file
-from .requests import SettingsIn, first_mistake, read_file, read_json, to_request
+from .requests import EstimateIn, SettingsIn, first_mistake, read_file, read_json, read_query, to_request
 
 if TYPE_CHECKING:
     from ..context import Studio
@@ -106,39 +105,22 @@ async def photo_view(photo_id: str, request: Request) -> Response:
 
 
 @router.get("/estimate")
-async def estimate(
-    request: Request,
-    model: Annotated[str, Query(max_length=64)],
-    seconds: int,
-    quality: Annotated[str, Query(max_length=64)],
-    steps: Annotated[int | None, Query(ge=NUMBERS["steps"].low, le=NUMBERS["steps"].high)] = None,
-    detail: bool = True,
-    upscaler: Annotated[str | None, Query(max_length=64)] = None,
-    width: Annotated[int, Query(ge=1, le=10_000)] = 1600,
-    height: Annotated[int, Query(ge=1, le=10_000)] = 900,
-) -> dict[str, Any]:
+async def estimate(request: Request) -> dict[str, Any]:
     """For each resolution what it takes on this machine now: seconds, bytes, and how it would be drawn."""
-    studio = request.app.state.studio
-    studio.presets.model(model)
+    studio, asked = request.app.state.studio, read_query(request, EstimateIn)
+    photo = asked.pop("width"), asked.pop("height")
+    studio.presets.model(asked["model"])
+    wanted = VideoRequest.from_json(asked | {"seed": asked["seed"] or 0, "upscaler": asked["upscaler"] or None})
 
     def look() -> dict[str, Any]:
         workers = studio.jobs.workers()
         own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
-        folder, found, machine = find_model(model, studio.presets, studio.settings), {}, None
-        enlarges = find_upscaler(upscaler, studio.presets, studio.settings)
+        folder, found, machine = find_model(wanted.model, studio.presets, studio.settings), {}, None
+        enlarges = find_upscaler(wanted.upscaler, studio.presets, studio.settings)
         for name in studio.presets.resolutions:
-            wanted = VideoRequest(
-                resolution=name,
-                seconds=seconds,
-                quality=quality,
-                model=model,
-                steps=steps,
-                detail=detail,
-                upscaler=upscaler,
-            )
             plan = plan_request(
-                wanted,
-                (width, height),
+                replace(wanted, resolution=name),
+                photo,
                 folder,
                 studio.presets,
                 studio.settings,

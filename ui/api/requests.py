@@ -2,18 +2,19 @@
 
 import asyncio
 import secrets
-from dataclasses import Field, fields
+from dataclasses import Field as DataclassField
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
 
 from ...errors import BadInput
 from ...messages import msg
 from ...pipeline.request import MAX_SEED, VideoRequest
 from ...presets import Presets
-from ...presets.options import NUMBERS
+from ...presets.options import NUMBERS, OPTIONS
 
 MOST_JSON_BYTES = 64 * 1024
 
@@ -26,14 +27,14 @@ OWN_DEFAULTS = {"model": "", "seed": None}
 """Where a form's settings differ from a request's: no model is the best one that is here, no seed draws one."""
 
 
-def _field(field: Field) -> tuple[Any, Any]:
+def _field(field: DataclassField) -> tuple[Any, Any]:
     """As `VideoRequest` has it, without its range: what is out of range is said in VideoRequest's own words."""
-    default = OWN_DEFAULTS.get(field.name, field.default)
+    about = Field(OWN_DEFAULTS.get(field.name, field.default), description=OPTIONS[field.name].help)
     if field.name in NUMBERS:
-        return NUMBERS[field.name].kind | None, default
+        return NUMBERS[field.name].kind | None, about
     if isinstance(field.default, bool | int):
-        return type(field.default), default
-    return (Optional[Word] if field.default is None else Word), default  # noqa: UP045 - an Annotated knows no |
+        return type(field.default), about
+    return (Optional[Word] if field.default is None else Word), about  # noqa: UP045 - an Annotated knows no |
 
 
 _FIELDS: dict[str, Any] = {field.name: _field(field) for field in fields(VideoRequest)}
@@ -42,6 +43,16 @@ SettingsIn = create_model("SettingsIn", __config__=ConfigDict(extra="forbid", st
 
 Only models with a preset: a path that a browser names is never opened.
 """
+
+_ASKED = {name: (kind, ...) if name in ("model", "seconds", "quality") else (kind, about)
+          for name, (kind, about) in _FIELDS.items() if name != "resolution"}  # fmt: skip
+EstimateIn = create_model(
+    "EstimateIn",
+    **_ASKED,
+    width=(int, Field(1600, ge=1, le=10_000)),
+    height=(int, Field(900, ge=1, le=10_000)),
+)
+"""What an estimate is asked for: a form's settings at every resolution, and the photo's size in pixels."""
 
 
 async def read_body(request: Request, limit: int, too_large: str) -> bytes:
@@ -78,6 +89,14 @@ async def read_json(request: Request, kind: type[BaseModel]) -> Any:
     body = await read_body(request, MOST_JSON_BYTES, TOO_LARGE)
     try:
         return kind.model_validate_json(body or b"{}")
+    except ValidationError as e:
+        raise BadInput(first_mistake(e)) from e
+
+
+def read_query(request: Request, kind: type[BaseModel]) -> dict[str, Any]:
+    """Return the address's values by their names. Raise BadInput."""
+    try:
+        return kind.model_validate(dict(request.query_params)).model_dump()
     except ValidationError as e:
         raise BadInput(first_mistake(e)) from e
 

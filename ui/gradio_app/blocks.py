@@ -19,7 +19,7 @@ from ...errors import BadInput, FanslymotionError
 from ...messages import msg
 from ...models.find import default_model
 from ...pipeline.media.photo.load import MAX_BYTES
-from ...presets.options import NUMBERS
+from ...presets.options import NUMBERS, OPTIONS
 from ..api.job_routes import JOB_ID, MOST_WAITING
 from ..api.requests import to_request
 from ..auth.middleware import USER, is_https
@@ -182,14 +182,14 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         with gr.Column(visible=False):  # what the endpoints take and give; the page itself has its own routes
             photo = gr.File(label="photo", type="filepath")
             choices = [
-                gr.Textbox("480p", label="resolution"),
-                gr.Number(6, label="seconds"),
-                gr.Textbox("standard", label="quality"),
-                gr.Textbox("", label="model"),
-                gr.Textbox("crop", label="fit"),
-                *(gr.Number(None, label=one.name, info=one.help["en"]) for one in NUMBERS.values()),
-                gr.Checkbox(True, label="detail"),
-                gr.Textbox("", label="upscaler"),
+                gr.Textbox("480p", **words("resolution")),
+                gr.Number(6, **words("seconds")),
+                gr.Textbox("standard", **words("quality")),
+                gr.Textbox("", **words("model")),
+                gr.Textbox("crop", **words("fit")),
+                *(gr.Number(None, **words(name)) for name in NUMBERS),
+                gr.Checkbox(True, **words("detail")),
+                gr.Textbox("", **words("upscaler")),
                 *(gr.Number(None, label=former) for former in ("motion", "noise")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
@@ -209,6 +209,11 @@ def _endpoints(blocks: gr.Blocks) -> dict[str, Endpoint]:
         required = [one["parameter_name"] for one in parameters if not one.get("parameter_has_default")]
         found[str(fn.api_name)] = (number, names, required)
     return found
+
+
+def words(name: str) -> dict[str, str]:
+    """Return label and help of a setting for an endpoint; its label is the parameter's name."""
+    return {"label": name, "info": OPTIONS[name].help}
 
 
 def _first(now: float | None, before: float | None) -> float | None:

@@ -106,7 +106,10 @@ export class Form {
   /** @param {Partial<FormValues>} values */
   change(values) {
     Object.assign(this.values, values);
-    if ("model" in values) this.chose = true;
+    if ("model" in values) {
+      this.chose = true;
+      this.values = usable(this.values, this.options); // the new model may lack a setting
+    }
     this.keep();
     this.update();
   }
@@ -125,7 +128,7 @@ export class Form {
     toast(t("form.used"));
     const lacking = replaced(wanted, this.values);
     if (!lacking.length) return;
-    const names = lacking.map((key) => `${t(`form.${key}`)}: ${wanted[key]} → ${this.values[key] ?? t("form.upscaler_none")}`).join(", ");
+    const names = lacking.map((key) => `${this.options.settings[key].label[language]}: ${wanted[key]} → ${this.values[key] ?? t("form.upscaler_none")}`).join(", ");
     toast(t("form.replaced", { names }), "error");
   }
 

@@ -3,13 +3,12 @@
 
 import { language, t } from "./catalogue.js";
 import { h, icon, ICONS, setText, show } from "./dom.js";
-import { changes, clipSize, frameCount, SLIDERS } from "./form_values.js";
+import { changes, clipSize, frameCount, numberOf, sliders, takes } from "./form_values.js";
 import { number } from "./format.js";
 import { Segments } from "./segments.js";
 import { recall } from "./storage.js";
 
-/** @import { SliderKey } from "./form_values.js" */
-/** @import { FormValues, ModelOption, Options, Photo, Quality } from "./types.d.ts" */
+/** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality } from "./types.d.ts" */
 
 /**
  * @typedef {object} FieldActs
@@ -25,22 +24,23 @@ export class FormFields {
     this.acts = acts;
     const quality = (/** @type {FormValues} */ now) => options.qualities.find((one) => one.name === now.quality);
     const duration = (/** @type {FormValues} */ now) => options.durations.find((one) => one.seconds === now.seconds);
-    this.resolution = new Segments("resolution", options.resolutions.map((one) => ({
+    this.resolution = new Segments("resolution", this.label("resolution"), options.resolutions.map((one) => ({
       value: one.name, title: one.name, note: (_, photo) => clipSize(one, photo).join(" × "),
     })), (value) => acts.change({ resolution: String(value) }));
-    this.seconds = new Segments("seconds", options.durations.map((one) => ({
+    this.seconds = new Segments("seconds", this.label("seconds"), options.durations.map((one) => ({
       value: one.seconds, title: t("form.seconds_value", { n: one.seconds }), note: (now) => t("form.frames", { n: frameCount(one, quality(now)) }),
     })), (value) => acts.change({ seconds: Number(value) }));
-    this.quality = new Segments("quality", options.qualities.map((one) => ({
+    this.quality = new Segments("quality", this.label("quality"), options.qualities.map((one) => ({
       value: one.name, title: qualityLabel(one), advanced: one.advanced, note: (now) => t("form.per_second", { n: (duration(now)?.fps ?? 0) * one.interpolation }),
     })), (value) => acts.change({ quality: String(value) }));
-    this.fit = new Segments("fit", ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })), (value) => acts.change({ fit: String(value) }));
+    this.fit = new Segments("fit", this.label("fit"), ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })), (value) => acts.change({ fit: String(value) }));
     this.model = this.modelSelect(values);
+    const seed = options.numbers.find(({ key }) => key === "seed");
     this.seed = h("input", {
-      id: "f-seed", type: "number", min: 0, max: 4294967295, step: 1, inputMode: "numeric", value: values.seed ?? "", placeholder: t("form.seed_random"),
+      id: "f-seed", type: "number", min: seed?.min, max: seed?.max, step: seed?.step, inputMode: "numeric", value: values.seed ?? "", placeholder: t("form.seed_random"),
     });
     this.seed.addEventListener("input", () => acts.change({ seed: this.seed.value === "" ? null : Number(this.seed.value) }));
-    this.sliders = SLIDERS.map((slider) => this.slider(slider));
+    this.sliders = sliders(options).map((range) => this.slider(range));
     this.detail = h("input", { id: "f-detail", type: "checkbox" });
     this.detail.addEventListener("change", () => acts.change({ detail: this.detail.checked }));
     this.upscaler = this.upscalerSelect();
@@ -48,8 +48,23 @@ export class FormFields {
     this.chosen = h("span", { class: "chosen" });
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
-      h("div", { class: "advanced-body" }, row("model", this.model), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+      h("div", { class: "advanced-body" }, this.row("model", this.model), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
     this.elements = [this.resolution.element, this.seconds.element, this.quality.element, this.advanced];
+  }
+
+  /** @param {string} key */
+  label(key) {
+    return this.options.settings[key].label[language];
+  }
+
+  /** @param {string} key */
+  help(key) {
+    return h("p", { class: "help" }, this.options.settings[key].help[language]);
+  }
+
+  /** @param {string} key @param {HTMLElement} control @param {HTMLElement[]} more */
+  row(key, control, ...more) {
+    return h("div", { class: `field ${key}` }, h("label", { htmlFor: `f-${key}` }, this.label(key)), control, ...more, this.help(key));
   }
 
   /** @param {FormValues} values */
@@ -74,24 +89,25 @@ export class FormFields {
       this.seed.value = "";
       this.acts.change({ seed: null });
     };
-    return row("seed", this.seed, h("button", { type: "button", class: "plain small", onclick: clear }, t("form.seed_clear")));
+    return this.row("seed", this.seed, h("button", { type: "button", class: "plain small", onclick: clear }, t("form.seed_clear")));
   }
 
-  /** @param {{ key: SliderKey, min: number, max: number, step: number }} range */
-  slider({ key, min, max, step }) {
+  /** @param {NumberRange} range */
+  slider(range) {
+    const { key, min, max, step } = range;
     const output = h("output", { htmlFor: `f-${key}` });
     const input = h("input", { id: `f-${key}`, type: "range", min, max, step });
     input.addEventListener("input", () => this.acts.change({ [key]: Number(input.value) }));
     const reset = h("button", { type: "button", class: "plain small", onclick: () => this.acts.change({ [key]: null }) }, t("form.reset"));
-    return { key, input, output, reset, element: row(key, input, output, reset) };
+    return { range, input, output, reset, element: this.row(key, input, output, reset) };
   }
 
   fitRow() {
-    return h("div", { class: "field fit" }, this.fit.element, h("p", { class: "help" }, t("help.fit")));
+    return h("div", { class: "field fit" }, this.fit.element, this.help("fit"));
   }
 
   detailRow() {
-    return h("div", { class: "field detail" }, h("label", { class: "switch", htmlFor: "f-detail" }, this.detail, h("span", {}, t("form.detail"))), h("p", { class: "help" }, t("help.detail")));
+    return h("div", { class: "field detail" }, h("label", { class: "switch", htmlFor: "f-detail" }, this.detail, h("span", {}, this.label("detail"))), this.help("detail"));
   }
 
   /** Settings from one of our video files; it may be dropped on the page as well. */
@@ -107,16 +123,18 @@ export class FormFields {
     const advanced = this.options.qualities.find((one) => one.name === values.quality)?.advanced ?? false;
     this.quality.element.classList.toggle("with-advanced", this.advanced.open || advanced);
     this.model.value = values.model;
-    for (const { key, input, output, reset } of this.sliders) {
-      const value = values[key] ?? model.sampling[key];
+    for (const { range, input, output, reset, element } of this.sliders) {
+      const chosen = numberOf(values, range.key);
+      const value = chosen ?? numberOf(model.sampling, range.key) ?? range.min;
       if (Number(input.value) !== value) input.value = String(value);
-      setText(output, key === "noise_aug_strength" ? number(value, 2) : number(value));
-      reset.classList.toggle("invisible", values[key] === null);
+      setText(output, number(value, range.step < 1 ? 2 : 0));
+      reset.classList.toggle("invisible", chosen === null);
+      show(element, takes(model, range));
     }
     this.detail.checked = values.detail;
     this.upscaler.value = values.upscaler ?? "";
     this.noteUpscaler(values);
-    const changed = changes(values);
+    const changed = changes(values, this.options);
     setText(this.chosen, [model.label, values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed ? t("form.changed", { n: changed }) : ""].filter(Boolean).join(" · "));
   }
 
@@ -129,11 +147,6 @@ export class FormFields {
     this.upscalerNote.replaceChildren(...parts);
     show(this.upscalerNote, parts.length > 0);
   }
-}
-
-/** @param {string} key @param {HTMLElement} control @param {HTMLElement[]} more */
-function row(key, control, ...more) {
-  return h("div", { class: `field ${key}` }, h("label", { htmlFor: `f-${key}` }, t(`form.${key}`)), control, ...more, h("p", { class: "help" }, t(`help.${key}`)));
 }
 
 /** @param {Quality} quality */

@@ -1,7 +1,7 @@
 // @ts-check
 // The form's values without its elements: which of them this place can use, and what they come to.
 
-/** @import { Duration, FormValues, ModelOption, Offered, Options, Photo, Quality, Resolution } from "./types.d.ts" */
+/** @import { Duration, FormValues, ModelOption, NumberRange, Offered, Options, Photo, Quality, Resolution, Sampling } from "./types.d.ts" */
 
 /** @type {FormValues} */
 export const EMPTY = {
@@ -9,15 +9,20 @@ export const EMPTY = {
   motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null,
 };
 
-/** @typedef {"motion_bucket_id" | "steps" | "noise_aug_strength" | "fps"} SliderKey */
+/** The numbers with a slider: a model has a value of its own for each. @param {Options} options */
+export function sliders(options) {
+  return options.numbers.filter(({ key }) => key !== "seed");
+}
 
-/** @type {{ key: SliderKey, min: number, max: number, step: number }[]} */
-export const SLIDERS = [
-  { key: "motion_bucket_id", min: 1, max: 255, step: 1 },
-  { key: "steps", min: 1, max: 100, step: 1 },
-  { key: "noise_aug_strength", min: 0, max: 1, step: 0.01 },
-  { key: "fps", min: 5, max: 30, step: 1 },
-];
+/** A number by its name: null, or none, is the model's own. @param {FormValues | Sampling} values @param {string} key @returns {number | null} */
+export function numberOf(values, key) {
+  return /** @type {Record<string, number | null>} */ (/** @type {unknown} */ (values))[key] ?? null;
+}
+
+/** Whether a model takes a setting. @param {ModelOption | undefined} model @param {NumberRange} number */
+export function takes(model, { key, own }) {
+  return !own || Boolean(model?.takes.includes(key));
+}
 
 /** The one to take where none was chosen: a real one that is here, else any that is here. @param {ModelOption[]} models */
 export function bestModel(models) {
@@ -32,6 +37,7 @@ export function offers(options, name) {
 
 /**
  * Remembered settings may name presets that are gone: the first takes their place, the best model that of a model.
+ * What the model does not take is not asked of it.
  *
  * @param {FormValues} values
  * @param {Options} options
@@ -40,12 +46,16 @@ export function offers(options, name) {
 export function usable(values, options) {
   const name = (/** @type {{ name: string }[]} */ list, /** @type {string} */ wanted) => (list.find((one) => one.name === wanted) ?? list[0]).name;
   const duration = options.durations.find((one) => one.seconds === values.seconds) ?? options.durations[0];
+  const model = offers(options, values.model) ? values.model : (bestModel(options.models) ?? options.models[0]).name;
+  const chosen = options.models.find((one) => one.name === model);
+  const without = options.numbers.filter((number) => !takes(chosen, number)).map(({ key }) => [key, null]);
   return {
     ...values,
+    ...Object.fromEntries(without),
     resolution: name(options.resolutions, values.resolution),
     seconds: duration.seconds,
     quality: name(options.qualities, values.quality),
-    model: offers(options, values.model) ? values.model : (bestModel(options.models) ?? options.models[0]).name,
+    model,
     upscaler: options.upscalers.some((one) => one.name === values.upscaler && !one.missing) ? values.upscaler : null,
   };
 }
@@ -68,9 +78,9 @@ export function replaced(wanted, values) {
   return keys.filter((key) => wanted[key] && wanted[key] !== values[key]);
 }
 
-/** How many of the folded settings differ from the model's own. @param {FormValues} values */
-export function changes(values) {
-  return SLIDERS.filter(({ key }) => values[key] !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0);
+/** How many of the folded settings differ from the model's own. @param {FormValues} values @param {Options} options */
+export function changes(values, options) {
+  return sliders(options).filter(({ key }) => numberOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0);
 }
 
 /** Frames of a video. @param {Duration} duration @param {Quality | undefined} quality */

@@ -1,7 +1,6 @@
 // @ts-check
 // A choice among a few: one button each, with a note below.
 
-import { t } from "./catalogue.js";
 import { h, setText } from "./dom.js";
 
 /** @import { FormValues, Photo } from "./types.d.ts" */
@@ -17,8 +16,8 @@ import { h, setText } from "./dom.js";
 /** @typedef {"resolution" | "seconds" | "quality" | "fit"} SegmentsKey */
 
 export class Segments {
-  /** @param {SegmentsKey} key @param {Item[]} items @param {(value: string | number) => void} choose */
-  constructor(key, items, choose) {
+  /** @param {SegmentsKey} key @param {string} label @param {Item[]} items @param {(value: string | number) => void} choose */
+  constructor(key, label, items, choose) {
     this.key = key;
     this.choices = items.map((item) => ({
       item,
@@ -26,7 +25,7 @@ export class Segments {
       note: h("small"),
       costs: key === "resolution" ? [h("small", { class: "cost" }), h("small", { class: "cost" })] : [],
     }));
-    this.element = h("fieldset", { class: `segments ${key}` }, h("legend", {}, t(`form.${key}`)),
+    this.element = h("fieldset", { class: `segments ${key}` }, h("legend", {}, label),
       h("div", { class: "row" }, this.choices.map(({ item, input, note, costs }) =>
         h("label", { class: item.advanced ? "advanced-only" : "" }, input, h("span", {}, h("b", {}, item.title), note, ...costs)))));
   }

@@ -10,16 +10,23 @@ export interface Options {
   qualities: Quality[];
   models: ModelOption[];
   upscalers: Offered[];
+  settings: Record<string, SettingWords>;
   numbers: NumberRange[];
 }
 
-/** A number that a video can be asked for, with what it may be. */
+/** What a setting is called, and what it is for. */
+export interface SettingWords {
+  label: Words;
+  help: Words;
+}
+
+/** What a setting may be that is a number. own: only some models take it. */
 export interface NumberRange {
   key: string;
   min: number;
   max: number;
   step: number;
-  help: Words;
+  own: boolean;
 }
 
 /** Pixels of the largest video of this name. */
@@ -63,6 +70,7 @@ export interface ModelOption extends Offered {
   height: number;
   frames: number;
   sampling: Sampling;
+  takes: string[];
 }
 
 export interface Sampling {

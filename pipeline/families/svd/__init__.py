@@ -25,6 +25,7 @@ class StableVideoDiffusion:
         Component(folder.VAE, Role.VAE, folder.WEIGHTS[folder.VAE]),
         Component(folder.UNET, Role.DENOISER, folder.WEIGHTS[folder.UNET]),
     )
+    takes = ("motion_bucket_id", "noise_aug_strength", "fps")
     geometry = Geometry(multiple=8)
     cost: CostModel = cost
     savings = Savings(

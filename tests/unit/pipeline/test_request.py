@@ -5,12 +5,14 @@ import json
 from dataclasses import fields
 
 import pytest
-from fanslymotion.cli.main import generate
+import typer
+from fanslymotion.cli.main import app, generate
 from fanslymotion.errors import BadInput
+from fanslymotion.pipeline.families import families, family
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.presets.options import NUMBERS
+from fanslymotion.presets.options import NUMBERS, OPTIONS
 from fanslymotion.presets.schema import Sampling
-from fanslymotion.ui.api.requests import SettingsIn
+from fanslymotion.ui.api.requests import EstimateIn, SettingsIn
 from pydantic import ValidationError
 
 FIRST = """{"resolution": "720p", "seconds": 12, "quality": "smooth", "model": "mini", "seed": 7,
@@ -43,12 +45,22 @@ def test_every_way_in_has_the_requests_names() -> None:
     names = {field.name for field in fields(VideoRequest)}
     assert set(SettingsIn.model_fields) == names
     assert names <= set(inspect.signature(generate).parameters)
-    assert set(NUMBERS) <= names
+    assert set(EstimateIn.model_fields) == names - {"resolution"} | {"width", "height"}
+    assert set(OPTIONS) == names
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-def test_what_a_number_is_for_is_said_in_both_languages(name: str) -> None:
-    helped = NUMBERS[name].help
-    assert helped.keys() == {"en", "ru"}
-    assert all(helped.values())
-    assert not helped["ru"].isascii()
+def test_what_a_setting_is_for_is_said_in_the_same_words_everywhere() -> None:
+    command = typer.main.get_command(app).commands["generate"]  # pyright: ignore[reportAttributeAccessIssue]
+    helps = {parameter.name: getattr(parameter, "help", "") for parameter in command.params}
+    for name, option in OPTIONS.items():
+        assert helps[name].startswith(option.help)
+        assert SettingsIn.model_fields[name].description == option.help
+        for words in option.words.values():
+            assert words["en"]
+            assert not words["ru"].isascii()
+
+
+def test_what_only_some_models_take_is_named_by_their_families() -> None:
+    own = {name for name, option in OPTIONS.items() if option.own}
+    taken = {name for one in families() for name in family(one).takes}
+    assert own == taken

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.errors import BadInput, NotFound, StoreError
 from fanslymotion.messages import msg
+from fanslymotion.pipeline.families import family
 from fanslymotion.queue import jobs as jobs_module
 from fanslymotion.queue import submit
 from fanslymotion.queue.jobs import Jobs
@@ -277,3 +278,14 @@ def test_a_name_that_is_no_text_is_taken_as_near_as_it_goes(jobs: Jobs, photo: P
     name = "\udcf4\udcee\udcf2\udcee"  # what a file system of another code page gives
     job = jobs.submit(photo, REQUEST, name=f"{name}.jpg")
     assert jobs.get(job.id).name == "????.jpg"
+
+
+def test_a_setting_that_the_models_family_lacks_is_refused(
+    jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = replace(REQUEST, motion_bucket_id=40)
+    assert jobs.submit(photo, wanted).request == wanted
+    monkeypatch.setattr(family("svd"), "takes", ("fps",))
+    with pytest.raises(BadInput, match=r"motion_bucket_id is 40, but the model .* has no such setting"):
+        jobs.submit(photo, wanted)
+    jobs.submit(photo, replace(REQUEST, fps=12, steps=3))
