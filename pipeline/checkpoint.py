@@ -1,6 +1,7 @@
 """Checkpoints of a job: its latents and where it stands, in numbered safetensors files that are whole or not there.
 
 An open file cannot be replaced on Windows, so every checkpoint has a name of its own; older ones are deleted after it.
+Each holds the memory plan, too, in its note. One without tensors is a plan alone: nothing was sampled under it yet.
 """
 
 import errno
@@ -8,11 +9,11 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -52,12 +53,58 @@ class Saved:
     note: dict[str, Any]
 
 
-def newest_note(folder: Path) -> dict[str, Any]:
-    """What the newest readable checkpoint of a work folder keeps along, {} when there is none."""
+class Note(NamedTuple):
+    """What a checkpoint keeps along.
+
+    Attributes:
+        values: of the note, {} when there is no checkpoint.
+        sampled: the checkpoint has latents, or at least the conditioning, to go on from.
+    """
+
+    values: dict[str, Any]
+    sampled: bool
+
+
+def newest_note(folder: Path) -> Note:
+    """Return what the newest readable checkpoint of a work folder keeps along."""
     for _, path in sorted(numbered(folder), reverse=True):
         with suppress(*UNUSABLE):
-            return dict(_read_whole(path)[0]["note"])
-    return {}
+            header, tensors = _read_whole(path)
+            return Note(dict(header["note"]), bool(tensors))
+    return Note({}, False)
+
+
+def keep_note(folder: Path, values: dict[str, Any], shape: Sequence[str]) -> None:
+    """Write another note to a work folder's newest checkpoint, or a checkpoint without tensors.
+
+    Args:
+        folder: the work folder.
+        values: the note.
+        shape: names of the values that the tensors depend on: with others the checkpoints are deleted.
+
+    Raises:
+        OSError: it cannot be written, or the newest one cannot be read now.
+    """
+    found, of_no_use = sorted(numbered(folder), reverse=True), False
+    header, tensors = {"version": VERSION, "key": "", "window": 0, "step": 0, "noise_dtype": "float32"}, {}
+    for _, path in found:
+        try:
+            there, kept = _read_whole(path)
+            old = there["note"]
+            if all(old[name] == values[name] for name in shape):
+                header, tensors = there | {"version": VERSION}, kept
+            of_no_use = not tensors
+            break
+        except OSError:  # another program holds it open: it may be whole
+            raise
+        except UNUSABLE as e:
+            log.debug("Checkpoint %s is not used: %s", path.name, e)
+    if header.get("note") == values:
+        return
+    number = found[0][0] if found else 0
+    _write_file(folder, number + 1, header | {"note": values}, tensors)
+    for _, path in found if of_no_use else found[KEPT - 1 :]:
+        _delete(path)
 
 
 def numbered(folder: Path) -> list[tuple[int, Path]]:
@@ -118,7 +165,8 @@ class Checkpoints:
         """The newest one that is whole and this job's, or None. Never raises for what lies in the folder."""
         for _, path in sorted(numbered(self.folder), reverse=True):
             try:
-                return self._read(path)
+                header, tensors = _read_whole(path)
+                return self._saved(header, tensors) if tensors else None
             except UNUSABLE as e:
                 log.warning("Checkpoint %s is not used: %s", path.name, e)
         return None
@@ -143,23 +191,13 @@ class Checkpoints:
             "note": self.note(),
         }
         present = {name: t.detach().to("cpu").contiguous() for name, t in tensors.items() if t is not None}
-        make_folder(self.folder)
-        path = self.folder / f"{PREFIX}{self._number + 1:06d}{SUFFIX}"
-        part = part_path(path)
-        try:
-            text = json.dumps(header)
-            _save(present, part, {"fanslymotion": text, "sha256": _checksum(text, present)})
-            commit(part, path)
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+        _write_file(self.folder, self._number + 1, header, present)
         self._number += 1
         for number, old in numbered(self.folder):
             if number <= self._number - KEPT:
                 _delete(old)
 
-    def _read(self, path: Path) -> Saved:
-        header, tensors = _read_whole(path)
+    def _saved(self, header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Saved:
         if header["key"] != self.key:
             raise ValueError("it belongs to other settings, another photo or another model")
         state = SamplingState(
@@ -180,6 +218,19 @@ class Checkpoints:
         if not all(torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point()):
             raise ValueError("it holds numbers that are not finite")
         return Saved(state, dict(header["note"]))
+
+
+def _write_file(folder: Path, number: int, header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    make_folder(folder)
+    path = folder / f"{PREFIX}{number:06d}{SUFFIX}"
+    part = part_path(path)
+    try:
+        text = json.dumps(header)
+        _save(tensors, part, {"fanslymotion": text, "sha256": _checksum(text, tensors)})
+        commit(part, path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _read_whole(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

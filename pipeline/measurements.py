@@ -26,7 +26,7 @@ MOST_FIGURES, MOST_PLANS, MOST_SPEEDS = 500, 100, 100
 """Entries that are kept: those of the newest measurements."""
 
 NEWEST = 0.5
-"""Weight of the newest measurement in the mean that is kept."""
+"""Weight of the newest measurement in a mean."""
 
 LOCK_SECONDS = 5.0
 """How long another process that writes is waited for, before a measurement is dropped."""
@@ -49,9 +49,10 @@ class Figure(BaseModel):
     peak: int = Field(default=0, ge=0)
 
     def joined(self, later: "Figure") -> "Figure":
-        """Return the mean of the seconds, the newest counting most, and the higher peak."""
+        """Return the mean of the seconds, and the later peak, or the mean of both where that is higher."""
         seconds = self.seconds + NEWEST * (later.seconds - self.seconds)
-        return Figure(seconds=seconds, peak=max(self.peak, later.peak))
+        peak = self.peak + NEWEST * (later.peak - self.peak)
+        return Figure(seconds=seconds, peak=max(later.peak, int(peak)))
 
 
 class KnownPlan(BaseModel):

@@ -110,7 +110,7 @@ def _run(
     keeper = Checkpoints(attempt.work, key, interval=checkpoint_seconds)
     encoded = encode(attempt, model, keeper)
     latents = sample(attempt, model, keeper, encoded)
-    VideoFile(attempt, out, {**order.metadata(), "job": record}).write(model, latents, encoded.chunk)
+    VideoFile(attempt, out, {**order.metadata(), "job": record}).write(model, latents, attempt.memory.decode_chunk)
     attempt.measures["checkpoint_seconds"] = keeper.seconds
     return VideoResult(
         path=out,

@@ -13,7 +13,7 @@ from ..messages import Message, msg
 from .checkpoint import Checkpoints
 from .eta import JobClock
 from .families import family
-from .families.base import SIZE, MemoryPlan, VideoModel, parts
+from .families.base import MemoryPlan, VideoModel, parts
 from .families.forecast import figure_key, pace
 from .families.placement import Placement
 from .hardware.vram import peak_since_last
@@ -99,11 +99,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A job from which sampling can go on. chunk: frames decoded together, now and in a resumed job."""
+    """A job from which sampling can go on."""
 
     state: SamplingState
     previewer: Previewer
-    chunk: int
 
 
 def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
@@ -142,13 +141,12 @@ def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
 
 def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints) -> Encoded:
     """Encode the photo as the model sees it, or read the state that a checkpoint holds."""
-    order, clock, chunk = attempt.order, attempt.clock, attempt.memory.decode_chunk
+    order, clock = attempt.order, attempt.clock
     attempt.report(Progress(Stage.CONDITIONING, steps=1))
     saved = keeper.load()
     attempt.measures["resumed"] = (saved.state.window, saved.state.step) if saved else None
     if saved:
         clock.skip(Stage.CONDITIONING)
-        chunk = min(chunk, int(saved.note["decode_chunk"]))
         _log_resumed(saved.state, order)
         state = saved.state
     else:
@@ -156,16 +154,11 @@ def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints) -> Encoded:
         state = begin(model, order.clip, attempt.photo)
         clock.leave()
         attempt.report(Progress(Stage.CONDITIONING, step=1, steps=1))
-    keeper.note = lambda: note(attempt.memory, chunk)
+    keeper.note = lambda: attempt.memory.settings
     stored, fps = order.model.preset.latent_rgb, order.fps // order.interpolation
     if stored:
-        return Encoded(state, Previewer.from_preset(stored, fps), chunk)
-    return Encoded(state, fit_previewer(model.preview_latents(state.conditioning), attempt.photo, fps), chunk)
-
-
-def note(memory: MemoryPlan, chunk: int) -> dict[str, Any]:
-    """What a checkpoint keeps beside the latents."""
-    return {"decode_chunk": chunk, **{name: memory.settings[name] for name in SIZE}}
+        return Encoded(state, Previewer.from_preset(stored, fps))
+    return Encoded(state, fit_previewer(model.preview_latents(state.conditioning), attempt.photo, fps))
 
 
 def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: Encoded) -> torch.Tensor:

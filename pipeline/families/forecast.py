@@ -133,9 +133,10 @@ def _figure(plan: MemoryPlan, stage: Stage) -> Figure | None:
 def _measured_peak(plan: MemoryPlan, stage: Stage) -> int:
     """Return the bytes on the GPU, 0 where they were not measured.
 
-    An upscaler takes tiles of the size for which there is room: what it took once says nothing about the next time.
+    While a model loads, the one before it may still be there. An upscaler takes tiles of the size for which there is
+    room: what it took once says nothing about the next time.
     """
-    if plan.device == "cpu" or (stage is Stage.DECODING and plan.work.upscaler):
+    if plan.device == "cpu" or stage is Stage.LOADING or (stage is Stage.DECODING and plan.work.upscaler):
         return 0
     found = plan.machine.figures.get(figure_key(plan, stage))
     return int(found.peak * HELD) + CONTEXT if found and found.peak else 0

@@ -1,17 +1,17 @@
 """Recover from out-of-memory (and from NaN in fp16): switch to a cheaper plan, warn, resume from the checkpoint."""
 
-import json
 import logging
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ...errors import RenderError
-from ...fs import write_json
 from ...messages import Message, codes, msg, template
 from ...presets import Presets
 from ...settings import Settings
-from ..checkpoint import newest_note
+from ..checkpoint import keep_note, newest_note
 from ..families.base import SIZE, MemoryPlan, ModelFolder, Offload
 from ..families.forecast import forecast
 from ..hardware import devices
@@ -21,16 +21,13 @@ from ..progress import Stage, log_change
 from ..request import VideoRequest
 from .forecast import plan_request, watch
 from .history import PlanHistory
-from .planner import after_oom_kill, describe_change, fit_to_checkpoint, next_fallback, plan, same_latents
+from .planner import LATENTS, after_oom_kill, describe_change, fit_to_checkpoint, next_fallback, plan, same_latents
 
 log = logging.getLogger(__name__)
 
-PLAN_NAME = "plan.json"
-"""File in the job's work folder with the current plan. It is read only after a kill because memory ran out."""
-
 
 class MemoryFallback:
-    """The plan of one job, from the best one that fits down to the last fallback.
+    """The plan of one job, from the best one that fits down to the last fallback. The job's checkpoint records it.
 
     `killed` is the stage in which the system ended the last attempt's process because memory ran out.
     """
@@ -51,7 +48,7 @@ class MemoryFallback:
         self._machine = machine
         self.warnings: list[Message] = []
         self._memory = PlanHistory(settings)
-        self._path = work / PLAN_NAME
+        self._work = work
         self._first = plan_request(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
         self._learned = self._inherited = self._widened = False
         self._short: dict[str, int] = {}
@@ -144,13 +141,15 @@ class MemoryFallback:
 
     def _start(self, killed: Stage | None) -> MemoryPlan:
         """Plan at the size of the job's checkpoint, below the plan that was killed."""
-        try:
-            today = fit_to_checkpoint(self._first, newest_note(self._path.parent))
-        except KeyError:
-            today = self._first
+        kept = newest_note(self._work)
+        today = self._first
+        if kept.sampled:
+            with suppress(KeyError):  # of another version
+                today = fit_to_checkpoint(today, kept.values)
+                today = replace(today, decode_chunk=min(today.decode_chunk, kept.values["decode_chunk"]))
         # The size of an earlier attempt is kept, but not remembered as necessary: more memory may be free now.
         self._inherited = any(getattr(today, name) != getattr(self._first, name) for name in SIZE)
-        tried = self._tried() if killed else None
+        tried = self._tried(kept.values) if killed else None
         if tried is None or killed is None or tried.device != today.device:
             return today
         self._learned = True
@@ -183,18 +182,17 @@ class MemoryFallback:
         free = getattr(now, name)
         self._short[name] = min(free, self._short.get(name, free))
 
-    def _tried(self) -> MemoryPlan | None:
+    def _tried(self, kept: dict[str, Any]) -> MemoryPlan | None:
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
             return replace(self._first, **(kept | {"offload": Offload(kept["offload"])}))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             return None
 
     def _keep(self) -> None:
         try:
-            write_json(self._path, self.plan.settings)
+            keep_note(self._work, self.plan.settings, LATENTS)
         except OSError as e:
-            log.debug("%s was not written: %s", self._path, e)
+            log.debug("The plan was not written to %s: %s", self._work, e)
 
     def _say(self) -> None:
         plan = self.plan

@@ -26,6 +26,9 @@ CPU_WIDTH, CPU_HEIGHT, CPU_WINDOW = 448, 256, 14
 SHRINK = 0.7
 """Area of a sampling size as a share of the next larger one."""
 
+LATENTS = ("width", "height", "window")
+"""The fields of a plan that decide the latents' shape. Without guidance one may go on from guided ones."""
+
 LIGHTER = 0.85
 """Forecast of the plan after a kill, as a share of the one before, at most."""
 
@@ -127,7 +130,7 @@ def describe_change(before: MemoryPlan, after: MemoryPlan) -> Message:
 
 def same_latents(before: MemoryPlan, after: MemoryPlan) -> bool:
     """Tell whether a checkpoint of one plan can be resumed under the other: its latents have the same shape."""
-    return (before.width, before.height, before.window) == (after.width, after.height, after.window)
+    return all(getattr(before, name) == getattr(after, name) for name in LATENTS)
 
 
 # ------------------------------------------------------------------------------------------- the best plan

@@ -44,8 +44,11 @@ SettingsIn = create_model("SettingsIn", __config__=ConfigDict(extra="forbid", st
 Only models with a preset: a path that a browser names is never opened.
 """
 
-_ASKED = {name: (kind, ...) if name in ("model", "seconds", "quality") else (kind, about)
-          for name, (kind, about) in _FIELDS.items() if name != "resolution"}  # fmt: skip
+_ASKED: dict[str, Any] = {
+    name: (kind, ...) if name in ("model", "seconds", "quality") else (kind, about)
+    for name, (kind, about) in _FIELDS.items()
+    if name != "resolution"
+}
 EstimateIn = create_model(
     "EstimateIn",
     **_ASKED,

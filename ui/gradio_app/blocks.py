@@ -211,7 +211,7 @@ def _endpoints(blocks: gr.Blocks) -> dict[str, Endpoint]:
     return found
 
 
-def words(name: str) -> dict[str, str]:
+def words(name: str) -> dict[str, Any]:
     """Return label and help of a setting for an endpoint; its label is the parameter's name."""
     return {"label": name, "info": OPTIONS[name].help}
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from fanslymotion.pipeline import checkpoint as module
-from fanslymotion.pipeline.checkpoint import Checkpoints, Saved, newest_note
+from fanslymotion.pipeline.checkpoint import Checkpoints, Saved, keep_note, newest_note
 from fanslymotion.pipeline.families.noise import window_generator
 from fanslymotion.pipeline.sampling.windowed import SamplingState
 from safetensors.torch import save_file
@@ -168,7 +168,7 @@ def test_no_flipped_bit_is_gone_on_with(tmp_path: Path) -> None:
             assert same(found, before)
         else:
             assert same(found, original), f"byte {n}"
-        assert newest_note(tmp_path) == {"width": 448}
+        assert newest_note(tmp_path).values == {"width": 448}
     assert refused > 0.9 * len(places)
 
 
@@ -177,7 +177,7 @@ def test_one_without_a_checksum_is_not_used_and_the_job_begins_anew(tmp_path: Pa
     metadata = {"fanslymotion": json.dumps(header)}
     save_file({"rng": torch.zeros(1)}, tmp_path / "checkpoint-000001.safetensors", metadata=metadata)
     assert Checkpoints(tmp_path, "key").load() is None
-    assert newest_note(tmp_path) == {}
+    assert newest_note(tmp_path) == ({}, False)
     assert "is of version 1" in caplog.text
 
 
@@ -187,7 +187,7 @@ def test_one_of_version_2_is_gone_on_with(tmp_path: Path) -> None:
     shutil.copy(old, tmp_path / "checkpoint-000001.safetensors")
     saved = Checkpoints(tmp_path, "key").load()
     assert saved is not None
-    assert saved.note == newest_note(tmp_path) == {"decode_chunk": 7, "width": 448}
+    assert saved.note == newest_note(tmp_path).values == {"decode_chunk": 7, "width": 448}
     found = saved.state
     assert (found.window, found.step, found.noise_dtype) == (1, 2, torch.float16)
     assert set(found.conditioning) == {"embedding", "image"}
@@ -228,3 +228,67 @@ def test_a_full_disk_costs_the_checkpoint_not_the_job(
     saved = keeper.load()
     assert saved is not None
     assert saved.state.step == 4
+
+
+SHAPE = ("width",)
+
+
+def test_a_plan_is_recorded_before_anything_is_sampled(tmp_path: Path, caplog: Any) -> None:
+    keep_note(tmp_path / "work", {"width": 448, "chunked": True}, SHAPE)
+    assert newest_note(tmp_path / "work") == ({"width": 448, "chunked": True}, False)
+    with caplog.at_level(logging.WARNING):
+        assert Checkpoints(tmp_path / "work", "key").load() is None
+    assert not caplog.text
+    keep_note(tmp_path / "work", {"width": 448, "chunked": False}, SHAPE)
+    assert [path.name for path in files(tmp_path / "work")] == ["checkpoint-000002.safetensors"]
+    assert newest_note(tmp_path / "work").values["chunked"] is False
+
+
+def test_another_plan_of_the_same_size_keeps_the_latents(tmp_path: Path) -> None:
+    keeper = Checkpoints(tmp_path, "key", lambda: {"width": 448, "chunked": False})
+    keeper.now(state(step=1))
+    keeper.now(state(step=2))
+    before = keeper.load()
+    assert before is not None
+    keep_note(tmp_path, {"width": 448, "chunked": False}, SHAPE)
+    assert len(files(tmp_path)) == 2, "there is nothing new to write"
+    keep_note(tmp_path, {"width": 448, "chunked": True}, SHAPE)
+    after = Checkpoints(tmp_path, "key").load()
+    assert after is not None
+    assert after.note == {"width": 448, "chunked": True}
+    assert same(Saved(after.state, before.note), before)
+    assert [path.name for path in files(tmp_path)] == ["checkpoint-000002.safetensors", "checkpoint-000003.safetensors"]
+
+
+def test_a_plan_of_another_size_begins_anew(tmp_path: Path) -> None:
+    keeper = Checkpoints(tmp_path, "key", lambda: {"width": 448})
+    keeper.now(state(step=1))
+    keeper.now(state(step=2))
+    keep_note(tmp_path, {"width": 256}, SHAPE)
+    assert newest_note(tmp_path) == ({"width": 256}, False)
+    assert [path.name for path in files(tmp_path)] == ["checkpoint-000003.safetensors"]
+    later = Checkpoints(tmp_path, "other", lambda: {"width": 256})
+    assert later.load() is None
+    later.now(state(step=3))
+    assert newest_note(tmp_path) == ({"width": 256}, True)
+
+
+def test_a_damaged_checkpoint_does_not_hide_the_one_before_from_a_new_plan(tmp_path: Path) -> None:
+    keeper = Checkpoints(tmp_path, "key", lambda: {"width": 448})
+    keeper.now(state(step=1))
+    keeper.now(state(step=2))
+    truncate(tmp_path / "checkpoint-000002.safetensors")
+    keep_note(tmp_path, {"width": 448, "chunked": True}, SHAPE)
+    saved = Checkpoints(tmp_path, "key").load()
+    assert saved is not None
+    assert saved.state.step == 1
+
+
+def test_the_latents_of_version_2_are_kept_under_a_new_plan(tmp_path: Path) -> None:
+    old = Path(__file__).parent / "data" / "checkpoint-version-2.safetensors"
+    shutil.copy(old, tmp_path / "checkpoint-000001.safetensors")
+    keep_note(tmp_path, {"decode_chunk": 3, "width": 448}, SHAPE)
+    saved = Checkpoints(tmp_path, "key").load()
+    assert saved is not None
+    assert set(saved.state.conditioning) == {"embedding", "image"}
+    assert saved.note["decode_chunk"] == 3

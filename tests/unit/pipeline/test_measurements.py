@@ -138,10 +138,12 @@ def test_what_decides_a_stage_is_in_its_key() -> None:
     assert figure_key(larger, Stage.DECODING) != figure_key(first, Stage.DECODING)
 
 
-def test_the_newest_counts_most_and_the_highest_peak_stays(store: Measurements) -> None:
-    for seconds, bytes in ((4.0, 5), (2.0, 9), (2.0, 1)):
+def test_seconds_are_a_mean_and_a_peak_falls_slowly(store: Measurements) -> None:
+    found = []
+    for seconds, bytes in ((4.0, 50), (2.0, 90), (2.0, 10)):
         add(store, "a", Figure(seconds=seconds, peak=bytes))
-    assert store.read().figures["a"] == Figure(seconds=2.5, peak=9)
+        found.append(store.read().figures["a"])
+    assert found == [Figure(seconds=4, peak=50), Figure(seconds=3, peak=90), Figure(seconds=2.5, peak=50)]
 
 
 def test_the_file_stays_small(store: Measurements) -> None:

@@ -44,7 +44,11 @@ def test_a_range_holds_wherever_the_number_comes_in(name: str) -> None:
 def test_every_way_in_has_the_requests_names() -> None:
     names = {field.name for field in fields(VideoRequest)}
     assert set(SettingsIn.model_fields) == names
-    assert names <= set(inspect.signature(generate).parameters)
+    command = inspect.signature(generate).parameters
+    assert names <= set(command)
+    assert {name: command[name].default for name in names - {"model", "seed"}} == {
+        name: getattr(VideoRequest(), name) for name in names - {"model", "seed"}
+    }
     assert set(EstimateIn.model_fields) == names - {"resolution"} | {"width", "height"}
     assert set(OPTIONS) == names
 

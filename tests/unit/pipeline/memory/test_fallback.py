@@ -11,7 +11,9 @@ import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline.families.base import ModelSize, Offload, Work
+from fanslymotion.models.find import find_model
+from fanslymotion.pipeline.checkpoint import Checkpoints, keep_note, newest_note
+from fanslymotion.pipeline.families.base import SIZE, ModelSize, Offload, Work
 from fanslymotion.pipeline.families.svd import model, vae
 from fanslymotion.pipeline.families.svd.model import Placement
 from fanslymotion.pipeline.hardware.machine import Machine
@@ -24,6 +26,7 @@ from fanslymotion.pipeline.memory.planner import next_fallback, plan
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.sampling.windowed import SamplingState
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
 
@@ -400,8 +403,7 @@ def test_a_failed_jobs_plan_is_not_taken_without_a_checkpoint(run: Callable, gui
     """It failed with 1 GB free; the retry, with 60 GB free, is drawn as if nothing had been."""
     kept = {"device": "cuda", "dtype": "float16", "offload": "sequential", "width": 64, "height": 40, "window": 7}
     kept |= {"guided": False, "two_pass": True, "chunked": True, "decode_chunk": 1}
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "plan.json").write_text(json.dumps(kept), encoding="utf-8")
+    keep_note(tmp_path / "work", kept, SIZE)
     measures: dict[str, Any] = {}
     check(run(guided, renderers=ModelCache(), machine=CPU, measures=measures))
     plan = measures["plan"]
@@ -424,7 +426,7 @@ def test_what_a_kill_ended_is_not_tried_again(run: Callable, guided, tmp_path, c
                 measures=measures,
                 progress=stop_in_window(window),
             )
-        drawn.append(json.loads((tmp_path / "work" / "plan.json").read_text(encoding="utf-8")))
+        drawn.append(newest_note(tmp_path / "work").values)
     assert drawn[1] != drawn[0]
     assert (drawn[1]["two_pass"], drawn[1]["chunked"]) == (True, True)
     assert "The system ended the worker while drawing: memory ran out. Going on with:" in caplog.text
@@ -432,6 +434,26 @@ def test_what_a_kill_ended_is_not_tried_again(run: Callable, guided, tmp_path, c
     after: dict[str, Any] = {}
     run(replace(guided, seed=5), renderers=ModelCache(), machine=CPU, measures=after, work=tmp_path / "later")
     assert after["plan"].two_pass, "the next job has learned from it"
+
+
+def test_each_plan_is_recorded_beside_the_latents_that_fit_it(
+    guided: VideoRequest, settings: Settings, presets: Presets, tmp_path: Path
+) -> None:
+    """Guided latents are gone on with on the CPU, without guidance; of another size they are of no use."""
+    work = tmp_path / "work"
+    ladder = fallback.MemoryFallback(
+        guided, (320, 180), find_model("guided", presets, settings), presets, settings, work, GPU
+    )
+    assert newest_note(work) == (ladder.plan.settings, False)
+    dropped = 0
+    while ladder.plan.device != "cpu":
+        state = SamplingState({"x": torch.zeros(1)}, torch.zeros(1, dtype=torch.uint8), torch.float32)
+        Checkpoints(work, "key", lambda: ladder.plan.settings).now(state)
+        kept = ladder.step_down(Stage.SAMPLING, "CUDA out of memory")
+        assert newest_note(work) == (ladder.plan.settings, kept)
+        dropped += not kept
+    assert dropped
+    assert kept
 
 
 def test_at_the_end_of_the_ladder_it_says_so(run: Callable, guided, monkeypatch, tmp_path) -> None:
