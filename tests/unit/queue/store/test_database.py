@@ -225,8 +225,8 @@ def test_a_job_list_of_the_first_version_is_brought_up_to_date(jobs: Jobs, photo
 
 
 def without_messages(jobs: Jobs) -> None:
-    """Back to version 3: sentences alone, a worker's stage that nothing read, and no photo's hash."""
-    for column in ("failure", "tried", "last_death", "photo"):
+    """Back to version 3: sentences alone, a worker's stage that nothing read, no photo's hash, no part that loads."""
+    for column in ("failure", "tried", "last_death", "photo", "part"):
         jobs.store.db.execute_sql(f"ALTER TABLE jobs DROP COLUMN {column}")
     jobs.store.db.execute_sql("ALTER TABLE workers DROP COLUMN cause")
     jobs.store.db.execute_sql("ALTER TABLE workers ADD COLUMN stage VARCHAR(32) NOT NULL DEFAULT ''")
