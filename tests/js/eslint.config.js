@@ -27,6 +27,6 @@ export default [
       "require-await": "error",
     },
   },
-  { files: ["ui/static/*.js"], languageOptions: { globals: globals.browser } },
+  { files: ["ui/static/**/*.js"], languageOptions: { globals: globals.browser } },
   { files: ["tests/js/*.js"], languageOptions: { globals: globals.node } },
 ];

@@ -60,7 +60,7 @@ async def log_out(request: Request) -> Response:
     return response
 
 
-@router.get("/studio/static/{name}")
+@router.get("/studio/static/{name:path}")
 async def static(name: str, request: Request) -> Response:
     path = _known(FOLDER / "static").get(name)
     if path is None:
@@ -110,8 +110,8 @@ async def machine(request: Request) -> dict[str, Any]:
 
 @cache
 def _known(folder: Path) -> dict[str, Path]:
-    """The files that may be served, listed once: a name from a browser is looked up, never joined to a path."""
-    return {path.name: path for path in folder.iterdir() if path.is_file()}
+    """The files that may be served, listed once: a path from a browser is looked up, never joined to a folder."""
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
 @cache

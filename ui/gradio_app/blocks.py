@@ -38,7 +38,7 @@ HEAD = "\n".join(
     [
         '<meta name="color-scheme" content="light dark">',
         '<link rel="icon" type="image/svg+xml" href="/studio/static/icon.svg">',
-        *(f'<link rel="stylesheet" href="/studio/static/{name}.css">' for name in STYLES),
+        *(f'<link rel="stylesheet" href="/studio/static/styles/{name}.css">' for name in STYLES),
         '<script src="/studio/static/theme.js"></script>',
         '<script type="module" src="/studio/static/main.js"></script>',
     ]

@@ -63,6 +63,15 @@ def test_every_folder_has_few_rooms(folder):
     assert len(found) <= 12, folder
 
 
+STATIC = ROOT / "ui" / "static"
+
+
+@pytest.mark.parametrize("folder", [STATIC, *STATIC.rglob("*/")])
+def test_every_folder_of_the_page_has_few_files(folder):
+    """Scripts, styles and markup alike: 2 to 12 files in each folder of ui/static."""
+    assert 2 <= sum(path.is_file() for path in folder.iterdir()) <= 12, folder
+
+
 def test_package_imports_itself_relatively():
     absolute = re.compile(r"^\s*(from|import) fanslymotion\b", re.MULTILINE)
     assert [str(path) for path in modules() if absolute.search(path.read_text(encoding="utf-8"))] == []
