@@ -19,6 +19,7 @@ JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="Jobs' ids, or t
 
 
 def open_jobs() -> tuple["Jobs", Settings]:
+    """Open the queue and show its notice, if there is one. Imported late: --help needs no queue."""
     from ..queue.jobs import Jobs
 
     settings = Settings.from_env()
@@ -28,7 +29,11 @@ def open_jobs() -> tuple["Jobs", Settings]:
 
 
 def find_job(jobs: "Jobs", text: str) -> "Job":
-    """By id or by the beginning of one."""
+    """Find a job by its id, or by the first characters of one.
+
+    Raises:
+        BadInput: No id, or several ids, begin so.
+    """
     unknown = BadInput(msg("there is no job {job!r}; 'fanslymotion jobs list' shows them", job=text[:SHOWN]))
     if not (text.isascii() and text.isalnum()):
         raise unknown

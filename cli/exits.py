@@ -1,4 +1,4 @@
-"""How a command ends that cannot do what was asked: one sentence on stderr, and an exit code."""
+"""End a command that cannot do what was asked: one sentence on stderr, and an exit code."""
 
 import errno
 import os
@@ -18,12 +18,15 @@ def folder_is_here() -> bool:
 
 
 def reader_is_gone(error: OSError) -> bool:
-    """As in `fanslymotion jobs list | head`. Windows says "invalid argument" there."""
+    """Whether a write failed because the program that reads our output has ended.
+
+    As in `fanslymotion jobs list | head`. Windows says "invalid argument" there.
+    """
     return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
 
 
 def discard_output() -> None:
-    """What is still to be written goes nowhere: Python's end would try it once more, and complain."""
+    """Send what is still to be written nowhere: Python's end would try it once more, and complain."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

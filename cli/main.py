@@ -33,7 +33,7 @@ app.command("doctor")(doctor_command)
 
 
 def main() -> None:
-    """Errors meant for people become a sentence on stderr and an exit code, never a traceback."""
+    """Run the command. Errors meant for people become a sentence on stderr and an exit code, never a traceback."""
     utf8_streams()
     repair_proxies()
     try:
@@ -64,6 +64,10 @@ def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:
+    """Print the version, and give `models remove` its way to the workers.
+
+    models/ stands below queue/ and knows no workers; it calls what `context.obj` holds.
+    """
     context.obj = release_models
     if version:
         print(f"fanslymotion {__version__}")

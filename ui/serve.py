@@ -55,9 +55,20 @@ def serve(
 ) -> None:
     """Serve the page until Ctrl+C (SIGINT, SIGTERM, on Windows also Ctrl+Break).
 
-    port: None takes the first free one from 7860; a given one must be free. auth: user -> password; a page that
-    others can reach (share link, any address but this machine's own) gets a login when none is given.
-    say: shows a line to the person who started it. Raise BadInput when the address cannot be used.
+    Args:
+        settings: Where the data is.
+        host: Address to listen on.
+        port: None takes the first free one from 7860; a given one must be free.
+        share: Also make a public link through Gradio's tunnel.
+        auth: User -> password. A page that others can reach (share link, any address but this machine's own) gets a
+            login when none is given.
+        open_browser: Open the page when it is ready.
+        with_worker: Keep a worker alive beside the page.
+        say: Shows a line to the person who started it.
+
+    Raises:
+        BadInput: The address or port cannot be used.
+        StartError: The page cannot be built here.
     """
     listener = listen(host, port, say)
     number = listener.getsockname()[1]
@@ -87,7 +98,14 @@ def serve(
 
 
 class Server(uvicorn.Server):
-    """uvicorn that tells when the page can be opened, and tells open streams to end when it stops."""
+    """uvicorn with limits on connections; it reports its start and ends open streams when it stops.
+
+    Args:
+        app: The page.
+        closing: Called before the shutdown: ends open streams, for which uvicorn would wait.
+        opened: Called in a thread of its own when connections are accepted.
+        limits: On connections; None = the default ones.
+    """
 
     def __init__(
         self,
@@ -116,6 +134,7 @@ class Server(uvicorn.Server):
         self._opened = opened
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, lengthen the system's queue of connections, and report that the page is open."""
         await super().startup(sockets=sockets)
         if self.started:
             for listener in sockets or ():
@@ -124,17 +143,19 @@ class Server(uvicorn.Server):
             threading.Thread(target=self._opened, name="opened", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
+        """Close connections that are over their limits, once a second; uvicorn calls this ten times a second."""
         if counter % TICKS_A_SECOND == 0:
             sweep(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End open streams, then stop."""
         self._closing()
         await super().shutdown(sockets=sockets)
 
 
 def event_loop(system: str = sys.platform) -> str:
-    """The event loop, as uvicorn names it.
+    """Return the event loop to use, as uvicorn names it.
 
     Windows' default one closes the listening socket for ever when a client resets its connection before it is accepted
     (python/cpython#93821).
@@ -143,7 +164,19 @@ def event_loop(system: str = sys.platform) -> str:
 
 
 def listen(host: str, port: int | None, say: Callable[[str], None]) -> socket.socket:
-    """A bound socket, so that nobody can take the port between the look and the start."""
+    """Bind the page's socket, so that no other program can take the port between the look and the start.
+
+    Args:
+        host: Name or address of this machine.
+        port: None takes the first free one from `FIRST_PORT`.
+        say: Told when that is not `FIRST_PORT` itself.
+
+    Returns:
+        A listening, non-blocking socket.
+
+    Raises:
+        BadInput: The address cannot be used, or no port is free.
+    """
     wanted = [port] if port is not None else range(FIRST_PORT, FIRST_PORT + PORTS_TRIED)
     for number in wanted:
         try:
@@ -214,7 +247,7 @@ def is_local(host: str) -> bool:
 
 
 def local_address(host: str, port: int) -> str:
-    """The page's address as a browser on this machine opens it."""
+    """Return the page's address as a browser on this machine opens it."""
     name = host.strip("[]")
     if name in ("0.0.0.0", "::"):
         name = LOCALHOST
@@ -222,7 +255,12 @@ def local_address(host: str, port: int) -> str:
 
 
 def build(settings: Settings, logins: Logins, host: str) -> "Studio":
-    """Put the page together. Raise StartError, or another FanslymotionError, when that cannot be done here."""
+    """Build the page.
+
+    Raises:
+        StartError: A package does not fit, or a library refuses this machine; the traceback is in `start.log`.
+        FanslymotionError: The data folder, a preset or the store cannot be used.
+    """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
     # Its place for files would be one folder for all accounts of the machine (/tmp/gradio); it is made at every start.
     # Another program's variable of that name is not heeded either: its folder may be somebody else's.
@@ -302,7 +340,11 @@ def _announce(
 
 
 def open_tunnel(host: str, port: int) -> str:
-    """Gradio's share link. Raise BadInput with the way out when it cannot be had; the local page is not affected."""
+    """Open Gradio's tunnel and return the share link, an https address.
+
+    Raises:
+        BadInput: It cannot be had; the text has the remedy, and the local page is not affected.
+    """
     import secrets
 
     from gradio import networking

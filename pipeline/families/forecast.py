@@ -14,11 +14,16 @@ STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a plan takes, estimated; bytes and seconds.
+    """The estimated memory and time of a plan.
 
-    peaks: on the computing device (VRAM, or RAM on a CPU) at each stage's highest point. ram: of the machine's memory.
-    limit: what may be taken on the computing device; ram_limit: of the machine's memory; total: what the device has.
-    stage_seconds: with the model not loaded yet.
+    Attributes:
+        device: `cuda` or `cpu`.
+        peaks: Bytes on the computing device (VRAM, or RAM on a CPU) at each stage's highest point.
+        ram: Bytes of the machine's memory.
+        limit: Bytes that may be taken on the computing device.
+        ram_limit: Bytes that may be taken of the machine's memory.
+        total: Bytes that the computing device has.
+        stage_seconds: Seconds of each stage, with the model not loaded yet.
     """
 
     device: str
@@ -31,11 +36,12 @@ class Forecast:
 
     @property
     def need(self) -> int:
-        """Bytes of VRAM, or of RAM on a CPU, at the highest point of all."""
+        """Bytes on the computing device at the highest point of all stages."""
         return max(self.peaks.values())
 
     @property
     def fits(self) -> bool:
+        """Whether the plan stays within both limits."""
         return self.need <= self.limit and self.ram <= self.ram_limit
 
     @property
@@ -45,7 +51,7 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """Computing time of the whole job."""
+        """Seconds of computing for the whole job."""
         return sum(self.stage_seconds.values())
 
     @property
@@ -56,7 +62,7 @@ class Forecast:
 
 
 def forecast(plan: MemoryPlan) -> Forecast:
-    """Return what the plan takes on its machine."""
+    """Estimate the memory and time of a plan on its machine, by its family's cost model."""
     return family(plan.model.family).cost.forecast(plan)
 
 

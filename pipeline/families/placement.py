@@ -9,7 +9,13 @@ from .base import MemoryPlan, Offload
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how the model computes."""
+    """Where and how the model computes.
+
+    Attributes:
+        device: That computes.
+        dtype: Of the weights and activations.
+        offload: Where the weights wait while they are not needed.
+    """
 
     device: torch.device
     dtype: torch.dtype
@@ -21,11 +27,12 @@ class Placement:
 
     @classmethod
     def of(cls, plan: MemoryPlan) -> "Placement":
+        """Make the placement that a plan names."""
         return cls(torch.device(plan.device), getattr(torch, plan.dtype), plan.offload)
 
 
 def choose_placement() -> Placement:
-    """Without a plan: CUDA in fp16 (what the weights were made for), otherwise the CPU in fp32."""
+    """Choose without a plan: CUDA in fp16 (what the weights were made for), otherwise the CPU in fp32."""
     if torch.cuda.is_available():
         return Placement(torch.device("cuda"), torch.float16)
     return Placement(torch.device("cpu"), torch.float32)

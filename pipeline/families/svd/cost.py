@@ -85,7 +85,7 @@ PINNED = 1.3
 
 
 def forecast(now: MemoryPlan) -> Forecast:
-    """What the plan takes on its machine."""
+    """Estimate the memory and time of a plan; see `Forecast`."""
     machine = now.machine
     peaks = {stage: peak(now, stage) for stage in STAGES}
     if now.device == "cpu":
@@ -102,13 +102,16 @@ def _limit(now: MemoryPlan) -> int:
 
 
 def weights(now: MemoryPlan) -> dict[str, int]:
-    """Bytes of each component."""
+    """Return the bytes of each component's weights, by its name."""
     size, model = _number_bytes(now), now.model
     return {"unet": model.unet * size, "vae": model.vae * size, "image_encoder": model.image_encoder * size}
 
 
 def piece(now: MemoryPlan) -> int | None:
-    """Numbers that a feed-forward layer takes at once: a share of the UNet's widest tensor; None without chunking."""
+    """Return how many numbers a feed-forward layer takes at once: a share of the UNet's widest tensor.
+
+    None without forward chunking.
+    """
     if not now.chunked:
         return None
     latent = now.width * now.height // now.model.factor**2
@@ -124,7 +127,7 @@ def _number_bytes(now: MemoryPlan) -> int:
 
 
 def peak(now: MemoryPlan, stage: Stage) -> int:
-    """Bytes on the computing device at the stage's highest point."""
+    """Estimate the bytes on the computing device at the stage's highest point."""
     working = int(_activations(now, stage) * SLACK)
     highest = _highest(now, stage, working)
     if stage is Stage.DECODING:
@@ -135,14 +138,22 @@ def peak(now: MemoryPlan, stage: Stage) -> int:
 
 
 def tile_side(now: MemoryPlan) -> int:
-    """The upscaler's largest tile for which the decoder leaves room, the smallest where there is none for any."""
+    """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room.
+
+    The smallest of `SIDES` where there is no room for any.
+    """
     room = _limit(now) - _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK))
     room -= CONTEXT if now.device != "cpu" else PROCESS + detail_bytes(now)
     return next((side for side in SIDES if tile_bytes(now, side) <= room), SIDES[-1])
 
 
 def tile_bytes(now: MemoryPlan, side: int) -> int:
-    """On the computing device, with the upscaler's weights."""
+    """Return the bytes of the upscaler and one of its tiles on the computing device; 0 without an upscaler.
+
+    Args:
+        now: The plan.
+        side: Of a tile without its halo, pixels.
+    """
     network = now.work.upscaler
     if network is None:
         return 0
@@ -151,7 +162,7 @@ def tile_bytes(now: MemoryPlan, side: int) -> int:
 
 
 def ram(now: MemoryPlan) -> int:
-    """Bytes of RAM where a GPU computes."""
+    """Estimate the bytes of RAM that the job takes while a GPU computes."""
     parts, detail = weights(now), detail_bytes(now)
     if now.offload is Offload.NONE:
         return PROCESS + max(parts.values()) + detail
@@ -160,7 +171,7 @@ def ram(now: MemoryPlan) -> int:
 
 
 def detail_bytes(now: MemoryPlan) -> int:
-    """RAM for the photo's detail and for what an upscaler adds, whatever the device."""
+    """Estimate the bytes of RAM for the photo's detail and for what an upscaler adds, whatever the device."""
     work, found = now.work, 0
     if work.detail or work.upscaler:
         found += DETAIL_BYTES * work.shown_pixels
@@ -230,7 +241,10 @@ def _highest(now: MemoryPlan, stage: Stage, working: int) -> int:
 
 
 def seconds(now: MemoryPlan) -> dict[Stage, float]:
-    """Of each stage, with the model not loaded yet. Figures of an H100 come out within a quarter (bench/RESULTS.md)."""
+    """Estimate the seconds of each stage, with the model not loaded yet.
+
+    Figures of an H100 come out within a quarter (bench/RESULTS.md).
+    """
     machine, model, work = now.machine, now.model, now.work
     kind = "cpu" if now.device == "cpu" else "cuda"
     speed = _speed(now)
@@ -258,7 +272,9 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
 
 
 def unet_operations(now: MemoryPlan) -> float:
-    """Of one pass over one branch of the guidance: convolutions and linear layers, and attention within frames.
+    """Count the operations of one UNet pass over one branch of the guidance.
+
+    Convolutions and linear layers grow with the tokens, attention within frames with their square.
 
     Attention takes 4·N²·C in a block, N tokens of C channels: 19 % of all at 1024×576, 14 % at 848×480.
     """
@@ -273,7 +289,7 @@ def _speed(now: MemoryPlan) -> float:
     if now.device == "cpu" and now.dtype == "float32" and machine.cpu_bf16:
         speed *= 0.45  # 44 s against 20 s a step
     if now.device != "cpu" and now.dtype == "float32":
-        speed *= 0.5  # twice the bytes; what a card really reaches is measured with its first video (`oom.PlanHistory`)
+        speed *= 0.5  # twice the bytes; what a card really reaches is measured with its first video (`memory.history`)
     if not now.model.large:
         speed *= SMALL_SPEED
     return max(speed, 0.01) * 1e12

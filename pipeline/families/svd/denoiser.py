@@ -21,7 +21,10 @@ from ..guidance import Guidance
 class Inputs:
     """What the UNet gets beside the noisy latents.
 
-    embedding: (1, 1, width). image: (1, channels, h, w), not scaled. time_ids: (1, 3).
+    Attributes:
+        embedding: (1, 1, width), of CLIP.
+        image: (1, channels, h, w), not scaled.
+        time_ids: (1, 3), `MicroConditioning.ids`.
     """
 
     embedding: torch.Tensor

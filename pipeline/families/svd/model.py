@@ -1,4 +1,4 @@
-"""The loaded model: takes a Stable Video Diffusion folder into memory."""
+"""Load a Stable Video Diffusion folder into memory, and give sampling what it asks of a model."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -30,9 +30,18 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class LoadedModel:
-    """A model in memory. Nothing here changes while a job runs; the VAE's dtype is restored by who changes it.
+    """A `VideoModel` in memory. Nothing here changes while a job runs; `encode` restores the VAE's dtype.
 
-    arithmetic: which numbers the UNet gives, as a part of checkpoints' keys (`shortcuts.ARITHMETIC`).
+    Attributes:
+        model: The folder it was read from.
+        fingerprint: Of the folder's files.
+        placement: Where and how it computes.
+        unet: UNetSpatioTemporalConditionModel.
+        vae: AutoencoderKLTemporalDecoder.
+        image_encoder: CLIPVisionModelWithProjection.
+        feature_extractor: CLIP's image processor.
+        scheduler: EulerDiscreteScheduler as its file says; `schedule` works on copies.
+        arithmetic: Which numbers the UNet gives, as a part of checkpoints' keys (`shortcuts.ARITHMETIC`).
     """
 
     model: ModelFolder
@@ -48,14 +57,20 @@ class LoadedModel:
 
     @property
     def device(self) -> torch.device:
+        """Where it computes."""
         return self.placement.device
 
     @property
     def dtype(self) -> torch.dtype:
+        """Type of the weights and activations."""
         return self.placement.dtype
 
     def bring(self, part: str) -> Any:
-        """The component, where it computes. Where weights are offloaded the others make room for it first."""
+        """Move a component to where it computes and return it. With offload, the others make room for it first.
+
+        Args:
+            part: `unet`, `vae` or `image_encoder`.
+        """
         if self.placement.offload is not Offload.NONE:
             for name in (IMAGE_ENCODER, VAE, UNET):
                 if name != part:
@@ -78,7 +93,7 @@ class LoadedModel:
 
     @property
     def whole(self) -> bool:
-        """No component lies half here, half there, or in other numbers than it should.
+        """Whether each component is on one device as a whole, in the type of the placement.
 
         `.to()` moves and casts tensor by tensor: memory that runs out on the way leaves the rest where it was.
         """
@@ -91,7 +106,7 @@ class LoadedModel:
         self.chunk_forward(piece(plan))
 
     def chunk_forward(self, numbers: int | None) -> None:
-        """Forward chunking: the UNet's feed-forward layers by pieces of so many numbers (`cost.piece`)."""
+        """Set forward chunking: the most numbers that a feed-forward layer takes at once (`cost.piece`); None = all."""
         from .feed_forward import set_pieces
 
         set_pieces(self.unet, numbers)
@@ -135,12 +150,12 @@ class LoadedModel:
 
     @property
     def vae_factor(self) -> int:
-        """Pixels of a frame to one latent pixel, along each side."""
+        """Pixels to one latent pixel, along each side."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
     @property
     def scaling(self) -> float:
-        """Latents of the VAE times this are what the UNet works on."""
+        """Scaling factor: the UNet works on the VAE's latents times this."""
         return self.vae.config.scaling_factor
 
 
@@ -150,9 +165,18 @@ def load(
     finished: Callable[[str], None] = lambda part: None,
     shortcuts: bool = True,
 ) -> LoadedModel:
-    """Read the components, on the calling thread. `finished` is called after each of `parts` and may raise.
+    """Read the components, on the calling thread.
 
-    shortcuts: compute the UNet in the cheaper ways of `shortcuts.py`; without, its numbers are diffusers' bit for bit.
+    Args:
+        model: The folder; a random one is built first where it is missing.
+        placement: Where and how to compute.
+        finished: Called with `LIBRARIES` and with each component's name when that part is there; may raise, which
+            ends the loading (a cancelled job).
+        shortcuts: Compute the UNet in the cheaper ways of `shortcuts.py`; without, its numbers are diffusers' bit for
+            bit.
+
+    Raises:
+        ModelError: A file is missing, damaged or of another architecture.
     """
     _quiet()
     # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
