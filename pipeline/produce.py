@@ -19,7 +19,7 @@ from .hardware.oom import is_oom, is_ram
 from .hardware.vram import forbid_spilling
 from .media.photo.load import load_photo
 from .media.upscale.files import UpscalerFile
-from .media.upscale.sides import take_smaller_tiles
+from .media.upscale.tile_sizes import take_smaller_tiles
 from .memory.fallback import MemoryFallback
 from .model_cache import ModelCache
 from .progress import ProgressCallback, Stage, ignore

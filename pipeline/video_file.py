@@ -21,8 +21,8 @@ from .media.encode import VideoEncoder
 from .media.encoder_thread import EncoderThread
 from .media.frame_checks import FrameGuard
 from .media.interpolate import interpolate
-from .media.upscale.sides import TileSides
-from .media.upscale.steady import GaveUp, LearnedDetail
+from .media.upscale.learned_detail import GaveUp, LearnedDetail
+from .media.upscale.tile_sizes import TileSizes
 from .media.upscale.upscaler import Upscaler
 from .progress import Progress, Stage
 from .stages import Attempt
@@ -84,7 +84,7 @@ class VideoFile:
         device = self._attempt.memory.device
         number = file.network.number_bytes(device, self._attempt.memory.machine.cpu_bf16)
         key = f"{file.fingerprint} {order.clip.width}x{order.clip.height} {size} {device} {number}"
-        sides = TileSides(self._attempt.work, key, tile_side(self._attempt.memory))
+        sides = TileSizes(self._attempt.work, key, tile_side(self._attempt.memory))
         if sides.given_up:
             self._attempt.warn(Message(GAVE_UP, {"label": file.preset.label}))
             return None

@@ -5,7 +5,7 @@ import { language, t } from "../lib/catalogue.js";
 import { find, focusOn, h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { call, upload } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
-import { listenForFiles } from "./arrivals.js";
+import { listenForFiles } from "./dropped_files.js";
 import { PhotoTiles } from "./photo_tiles.js";
 
 /** @import { Photo, Settings } from "../types.d.ts" */

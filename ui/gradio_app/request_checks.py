@@ -1,4 +1,4 @@
-"""The door of Gradio's own routes: what comes in has the form that they expect, and sessions belong to their login.
+"""Check requests to Gradio's own routes: they have the form that Gradio expects, and sessions belong to their login.
 
 Gradio answers many malformed requests with a traceback and status 500, and lets everybody listen to, or cancel in, any
 session whose name is known. Here a request is read first, checked, and handed on as it should be.
@@ -69,10 +69,13 @@ class Reset(_Body):
     event_id: Event
 
 
-class GradioDoor:
+class RequestChecks:
     """ASGI middleware around the mounted app.
 
-    queue: Gradio's own. endpoints: name -> number, its parameters, those of them that must be given.
+    Args:
+        app: Gradio's.
+        queue: Gradio's own.
+        endpoints: Name -> number, its parameters, those of them that must be given.
     """
 
     def __init__(self, app: ASGIApp, queue: Any, endpoints: Mapping[str, Endpoint]) -> None:

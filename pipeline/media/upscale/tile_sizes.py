@@ -1,4 +1,4 @@
-"""Which tile size each frame of a job is enlarged with: kept, so that a job that is taken up again makes the same."""
+"""Store the tile size that each frame of a job is enlarged with, so that a resumed job makes the same frames."""
 
 import json
 import logging
@@ -13,9 +13,10 @@ SIDES_NAME = "upscale.json"
 """In the job's work folder."""
 
 
-class TileSides:
-    """Tile sizes differ in the last bits of their results, which may round to another grey level.
+class TileSizes:
+    """The tile size of each frame.
 
+    Sizes differ in the last bits of their results, which may round to another grey level.
     A memory that runs out at frame 37 changes the size from there on. The next attempt, which begins at frame 0 again,
     does the same, whether or not it lacks memory: its frames are those that were made before.
     """

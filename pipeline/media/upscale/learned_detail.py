@@ -15,7 +15,7 @@ from ....messages import Message, msg
 from ...hardware.free_memory import free_memory
 from ...hardware.oom import is_oom
 from ..interpolate import grid, sample
-from .sides import TileSides
+from .tile_sizes import TileSizes
 from .upscaler import Upscaler
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class LearnedDetail:
         self,
         upscaler: Upscaler,
         size: tuple[int, int],
-        sides: TileSides,
+        sides: TileSizes,
         warn: Callable[[Message], object] = log.warning,
         kept: float = KEPT,
     ) -> None:

@@ -1,4 +1,4 @@
-"""The door over a real connection: what only a server between may get wrong."""
+"""The guard of logins over a real connection: what only a server between may get wrong."""
 
 import base64
 import re
