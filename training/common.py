@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from fanslymotion.pipeline.hardware.devices import cpu_bf16
+from fanslymotion.pipeline.hardware.cpu import cpu_bf16
 from torch import nn
 
 

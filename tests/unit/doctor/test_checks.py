@@ -15,7 +15,7 @@ from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, hardware, insta
 from fanslymotion.doctor.checks.installation import requirements, wrong_packages
 from fanslymotion.messages import codes
 from fanslymotion.pipeline.families.base import Offload
-from fanslymotion.pipeline.hardware.devices import GpuProcess, Gpus, GpuSample
+from fanslymotion.pipeline.hardware.gpus import GpuProcess, Gpus, GpuSample, GpuWatch
 from fanslymotion.pipeline.hardware.torch_build import TorchBuild
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.request import VideoRequest
@@ -170,16 +170,16 @@ def nvidia(cuda: tuple[int, int] = (12, 8)) -> Gpus:
     ],
 )
 def test_cards_and_builds(find: Find, monkeypatch: pytest.MonkeyPatch, gpus, build, expected) -> None:
-    monkeypatch.setattr(hardware.devices.GpuWatch, "describe", lambda self: gpus)
-    monkeypatch.setattr(hardware.devices.GpuWatch, "sample", lambda self, card="": None)
+    monkeypatch.setattr(GpuWatch, "describe", lambda self: gpus)
+    monkeypatch.setattr(GpuWatch, "sample", lambda self, card="": None)
     monkeypatch.setattr(hardware, "torch_build", lambda: build)
     assert find("gpu") == expected
 
 
 def test_who_holds_the_video_memory(find: Find, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     sample = GpuSample(0.0, 0, "RTX", 3.0, 10 * GIB, 12 * GIB, 95.0, (GpuProcess(1, "game.exe", 9 * GIB),))
-    monkeypatch.setattr(hardware.devices.GpuWatch, "describe", lambda self: nvidia())
-    monkeypatch.setattr(hardware.devices.GpuWatch, "sample", lambda self, card="": sample)
+    monkeypatch.setattr(GpuWatch, "describe", lambda self: nvidia())
+    monkeypatch.setattr(GpuWatch, "sample", lambda self, card="": sample)
     monkeypatch.setattr(hardware, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
     held = next(check for check in Doctor(settings).find("gpu") if check.code == "FM-GPU-004")
@@ -350,8 +350,8 @@ def test_the_card_is_looked_at_beside_a_broken_database(
 ) -> None:
     Jobs(settings).store.set_meta("schema", "99")
     sample = GpuSample(0.0, 0, "RTX", 3.0, 10 * GIB, 12 * GIB, 95.0, (GpuProcess(1, "game.exe", 9 * GIB),))
-    monkeypatch.setattr(hardware.devices.GpuWatch, "describe", lambda self: nvidia())
-    monkeypatch.setattr(hardware.devices.GpuWatch, "sample", lambda self, card="": sample)
+    monkeypatch.setattr(GpuWatch, "describe", lambda self: nvidia())
+    monkeypatch.setattr(GpuWatch, "sample", lambda self, card="": sample)
     monkeypatch.setattr(hardware, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
 

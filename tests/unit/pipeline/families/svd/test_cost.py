@@ -7,7 +7,8 @@ from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, 
 from fanslymotion.pipeline.families.svd.chunks import chunk_ranges, decoded_frames
 from fanslymotion.pipeline.families.svd.cost import SHORTCUTS, forecast, unet_operations
 from fanslymotion.pipeline.families.svd.model_size import model_size
-from fanslymotion.pipeline.hardware.devices import Gpus, gpu_speed
+from fanslymotion.pipeline.hardware.devices import gpu_speed
+from fanslymotion.pipeline.hardware.gpus import Gpus
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.memory.planner import next_fallback, plan
