@@ -9,7 +9,8 @@ from ..errors import FanslymotionError
 from ..models.download.proxies import repair_proxies
 from ..settings import Settings
 from ..ui.auth.given_logins import AUTH_HELP, FILE_HELP, given_logins
-from ..ui.serve import LOCALHOST, serve
+from ..ui.serve import serve
+from ..ui.server.address import LOCALHOST
 from .text_streams import utf8_streams
 
 

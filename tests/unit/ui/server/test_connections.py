@@ -10,8 +10,9 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import httpx
 import pytest
-from fanslymotion.ui.serve import Server, listen
+from fanslymotion.ui.serve import Server
 from fanslymotion.ui.server import connections
+from fanslymotion.ui.server.address import listen
 from fanslymotion.ui.server.connections import Limits, Progress
 from starlette.applications import Starlette
 from starlette.requests import Request
