@@ -1,4 +1,4 @@
-"""Checkpoints of a job: its latents and where it stands, in numbered safetensors files that are whole or not there.
+"""Store a job's latents and progress in numbered safetensors files, each of them whole or absent.
 
 An open file cannot be replaced on Windows, so every checkpoint has a name of its own; older ones are deleted after it.
 """

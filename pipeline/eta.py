@@ -1,4 +1,4 @@
-"""How far a job is and how long it still takes, from the times it measures and from those of earlier jobs."""
+"""Estimate how far a job is and how long it still takes, from its own times and from those of earlier jobs."""
 
 import json
 import logging

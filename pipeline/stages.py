@@ -1,4 +1,4 @@
-"""The stages of one job up to its latents: load the model, encode the photo, sample. Each hands the next its result."""
+"""Run a job's stages up to its latents: load the model, encode the photo, sample. Each hands the next its result."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""The last stages of one job: latents to frames, to their size and rate, to the video file."""
+"""Run a job's last stages: decode latents, bring frames to their size and rate, encode the video file."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""Slow answers, kept for a while: folders' sizes, the doctor's findings."""
+"""Cache slow answers for a while: folders' sizes, the doctor's findings."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What the routes share, and how jobs and machine look to those who may see them."""
+"""Hold what the routes share, and show jobs and machine to each login as it may see them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The state of the whole place as every page shows it: workers, the line, what runs."""
+"""Make the JSON that every page shows: workers, waiting line, running jobs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a model family is to the rest: `Family`, `VideoModel`, `Denoiser`, `CostModel`. No torch at import.
+"""Define what a model family must offer: `Family`, `VideoModel`, `Denoiser`, `CostModel`. No torch at import.
 
 The records of planning (plan.py) are a part of it.
 """

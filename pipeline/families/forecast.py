@@ -1,4 +1,4 @@
-"""What a memory plan takes on its machine, by its family's cost model. No torch."""
+"""Estimate the memory and time of a plan, by its family's cost model. Without torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Classifier-free guidance: how much more of the conditioning a denoised estimate gets, frame by frame."""
+"""Define classifier-free guidance: how much more of the conditioning a denoised estimate gets, frame by frame."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where and how a model computes."""
+"""Choose where and how a model computes."""
 
 from dataclasses import dataclass
 

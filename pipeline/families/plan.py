@@ -1,4 +1,4 @@
-"""Records of planning: a model's size, a job's work, the plan by which it is computed. No torch."""
+"""Define the records of planning: a model's size, a job's work, the plan by which it is computed. Without torch."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

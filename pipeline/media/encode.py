@@ -1,4 +1,4 @@
-"""Frames in, one H.264 mp4 out, through a pipe into ffmpeg: scaled, tagged, marked, and never half there."""
+"""Encode frames to an H.264 mp4 through a pipe into ffmpeg: scaled, tagged and marked; the file is whole or absent."""
 
 import errno
 import logging

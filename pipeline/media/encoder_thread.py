@@ -1,4 +1,4 @@
-"""A thread that makes the file while the model still decodes: frames go in, and every error comes back out."""
+"""Encode in a thread while the model still decodes. The thread's errors are raised in the caller."""
 
 import queue
 import threading

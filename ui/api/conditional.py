@@ -1,4 +1,4 @@
-"""Answers that a browser may keep but must ask about each time: 304 while nothing has changed.
+"""Answer conditional requests: a browser may keep an answer but must ask each time; 304 while nothing has changed.
 
 A picture that is kept for a day without asking is shown to whoever logs in next in that browser. Asking costs a
 request without a body; a gallery of pictures is there as quickly.

@@ -1,4 +1,4 @@
-"""Photos and jobs over HTTP: upload, generate, look, follow, cancel, and the files of one's own jobs."""
+"""Serve photos and jobs over HTTP: upload, generate, follow, cancel, and the files of a login's jobs."""
 
 import asyncio
 import re

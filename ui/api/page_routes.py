@@ -1,4 +1,4 @@
-"""The page's files, logging in and out, and the machine's state."""
+"""Serve the page's files, logging in and out, and the machine's state."""
 
 import asyncio
 import hashlib

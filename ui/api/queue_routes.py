@@ -1,4 +1,4 @@
-"""The line and what has ended, over HTTP: lists, order, pause, delete, and the worker's restart."""
+"""Serve the queue over HTTP: lists, order, pause, delete, and the worker's restart."""
 
 import asyncio
 from typing import Annotated, Any, Literal

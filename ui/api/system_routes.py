@@ -1,4 +1,4 @@
-"""The machine and its models, over HTTP: versions, disks, workers, models and their downloads."""
+"""Serve the System view over HTTP: versions, disks, workers, models and their downloads."""
 
 import asyncio
 import platform

@@ -1,4 +1,4 @@
-"""Which frames are decoded together. No torch."""
+"""Choose which frames are decoded together. Without torch."""
 
 from itertools import pairwise
 

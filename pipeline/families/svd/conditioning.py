@@ -1,4 +1,4 @@
-"""What the model is told about the photo: its CLIP embedding, its VAE latent, and three numbers about the motion."""
+"""Encode what the model sees of the photo: CLIP embedding and VAE latent, and three numbers about the motion."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The figures behind the memory plan: bytes and seconds of each stage. No torch.
+"""Estimate bytes and seconds of each stage for the memory plan. Without torch.
 
 Computed on the full-size architecture and measured on a CPU (`bench/memory.py`); scaled by the numbers of
 parameters and channels for smaller models.

@@ -1,4 +1,4 @@
-"""D(x; σ) of Stable Video Diffusion: its preconditioning (EDM), its guidance, its UNet.
+"""Compute D(x; σ) of Stable Video Diffusion: its preconditioning (EDM), its guidance, its UNet.
 
 Stable Video Diffusion is a v-prediction model: with F the UNet's raw output, c_in = 1/√(σ²+1), c_skip = 1/(σ²+1),
 c_out = -σ/√(σ²+1), c_noise = ln(σ)/4.

@@ -1,4 +1,4 @@
-"""A model folder: its preset, and whether it holds a whole Stable Video Diffusion model. No torch."""
+"""Check that a folder holds a whole Stable Video Diffusion model, and make its preset. Without torch."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""How big a model folder is: parameters by component, read from the files' headers, in milliseconds. No torch."""
+"""Count a model folder's parameters by component from its files' headers, in milliseconds. Without torch."""
 
 import json
 import math

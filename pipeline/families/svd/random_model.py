@@ -1,4 +1,4 @@
-"""A random, untrained model of the real architecture, in a folder as diffusers keeps it: for tests and first steps.
+"""Build a random, untrained model of the real architecture, in diffusers' folder format: for tests and first steps.
 
 Its pictures are noise; its sizes, files and code path are those of the real thing, in a second on a CPU.
 """

@@ -1,4 +1,4 @@
-"""The noise levels of a sampling run: Karras' spacing, or the ten levels of Align Your Steps stretched to any count."""
+"""Compute the noise levels of a run: Karras' spacing, or the ten levels of Align Your Steps stretched to any count."""
 
 import math
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Latents to frames through the temporal VAE, a chunk at a time: memory does not grow with the clip's length."""
+"""Decode latents through the temporal VAE, a chunk at a time: memory does not grow with the clip's length."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Hold an upscaler's result to the video: what it adds to a frame follows the motion instead of shimmering.
+"""Add an upscaler's detail to frames so that it follows the motion instead of flickering.
 
 The network sees one frame at a time. A little noise makes it draw another texture on the same surface, and thirty of
 those a second flicker. What it adds is therefore mixed with what it added to the last frame, carried along optical
