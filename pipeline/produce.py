@@ -60,25 +60,25 @@ def produce(
     memory is no error: the job steps down and goes on (`fallback.py`).
     """
     image = load_photo(photo)
-    order = resolve(request, image.size, model, presets, upscaler=upscaler)
-    ladder = MemoryFallback(request, image.size, model, presets, settings, work, machine, killed, upscaler)
+    resolved = resolve(request, image.size, model, presets, upscaler=upscaler)
+    fallback = MemoryFallback(request, image.size, model, presets, settings, work, machine, killed, upscaler)
     if killed in (Stage.DECODING, Stage.SAVING):
         take_smaller_tiles(work)
     while True:
-        plan = ladder.plan
+        plan = fallback.plan
         if plan.device == "cuda":
             forbid_spilling(forecast(plan).limit, plan.machine.vram_total)
-        job = Attempt(with_plan(order, plan), plan, image, work, settings.home / "times.json", progress)
+        job = Attempt(with_plan(resolved, plan), plan, image, work, settings.home / "times.json", progress)
         go_on: Callable[[], object] | None = None
         try:
             result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds)
         except Exception as e:
             if is_oom(e):
-                go_on = partial(ladder.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
-            elif isinstance(e, NotFinite) and ladder.can_widen:
-                go_on = partial(ladder.widen, job.stage)
+                go_on = partial(fallback.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
+            elif isinstance(e, NotFinite) and fallback.can_widen:
+                go_on = partial(fallback.widen, job.stage)
             else:
-                ladder.note(e)
+                fallback.note(e)
                 raise
         # Outside of `except`: the exception holds the frames, and those the tensors (pytorch #18853).
         if go_on is None:
@@ -87,10 +87,10 @@ def produce(
         renderers.forget_failed()
         free_memory()
         go_on()
-    ladder.done(job.clock.seconds.get(Stage.SAMPLING, 0.0), job.sampled_share)
+    fallback.done(job.clock.seconds.get(Stage.SAMPLING, 0.0), job.sampled_share)
     if measures is not None:
-        measures.update(job.measures, plan=ladder.plan)
-    return replace(result, warnings=(*result.warnings, *ladder.warnings))
+        measures.update(job.measures, plan=fallback.plan)
+    return replace(result, warnings=(*result.warnings, *fallback.warnings))
 
 
 def _run(
@@ -102,21 +102,21 @@ def _run(
     checkpoint_seconds: float,
 ) -> VideoResult:
     """All stages, one after the other."""
-    order = attempt.order
+    resolved = attempt.resolved
     model = load(attempt, renderers)
-    key = order.key(photo, model.fingerprint, model.arithmetic)
+    key = resolved.key(photo, model.fingerprint, model.arithmetic)
     keeper = Checkpoints(attempt.work, key, interval=checkpoint_seconds)
     encoded = encode(attempt, model, keeper)
     latents = sample(attempt, model, keeper, encoded)
-    VideoFile(attempt, out, {**order.metadata(), "job": record}).write(model, latents, encoded.chunk)
+    VideoFile(attempt, out, {**resolved.metadata(), "job": record}).write(model, latents, encoded.chunk)
     attempt.measures["checkpoint_seconds"] = keeper.seconds
     store_times(attempt.times, attempt.kind, attempt.clock.rates)
     return VideoResult(
         path=out,
-        width=order.width,
-        height=order.height,
-        frames=order.shown,
-        fps=order.fps,
+        width=resolved.width,
+        height=resolved.height,
+        frames=resolved.shown,
+        fps=resolved.fps,
         stage_seconds={stage.value: seconds for stage, seconds in attempt.clock.seconds.items()},
         warnings=tuple(attempt.warnings),
     )

@@ -261,12 +261,13 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
     # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for. A CPU that decodes
     # has no cores left for the detail.
     upscaled = _upscale_seconds(now)
-    film, detail = work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8)), _detail_seconds(now)
+    encoding, detail = work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8)), _detail_seconds(now)
     return {
         Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
         Stage.CONDITIONING: 1.0,
         Stage.SAMPLING: one * passes,
-        Stage.DECODING: upscaled + (max(decode, film + detail) if kind == "cuda" else max(decode, film) + detail),
+        Stage.DECODING: upscaled
+        + (max(decode, encoding + detail) if kind == "cuda" else max(decode, encoding) + detail),
         Stage.SAVING: 1.0,
     }
 

@@ -60,7 +60,7 @@ def test_import_contracts_hold():
 def test_every_folder_has_few_rooms(folder):
     """A folder of two to twelve modules is read at a glance; its sub-folders are counted by themselves."""
     found = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
-    assert len(found) <= 12, folder
+    assert len(found) == 0 or 2 <= len(found) <= 12, folder  # 0: of data, or of sub-folders alone
 
 
 STATIC = ROOT / "ui" / "static"
