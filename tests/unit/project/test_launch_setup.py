@@ -99,6 +99,27 @@ def test_second_start_changes_nothing(checkout):
     assert (checkout / ".venv" / "fanslymotion.json").stat().st_mtime_ns == before
 
 
+def test_the_launcher_needs_no_package():
+    """-S: without site-packages, as on a fresh machine. -I: and without the folder that one stands in."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import launcher.main; print('read')"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, encoding="utf-8")
+    assert done.stdout == "read\n", done.stderr
+
+
+def test_a_python_that_does_not_search_the_scripts_folder_finds_the_rest_of_the_launcher(checkout):
+    assert run(checkout, "x", PYTHONSAFEPATH="1").stdout == "1.0 ['x']\n"
+
+
+def test_a_python_that_is_too_old_is_told_so():
+    """launch.py itself is read by Python 3.8; what it would import is not."""
+    source = (ROOT / "launch.py").read_text(encoding="utf-8")
+    ast.parse(source, feature_version=(3, 8))
+    code = f"import sys; sys.version_info = (3, 8, 18); sys.argv = ['launch.py']; exec({source!r})"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "fanslymotion: this is Python 3.8; fanslymotion needs 3.11, 3.12 or 3.13\n"
+
+
 def test_a_setup_after_a_driver_update_takes_another_build(checkout, monkeypatch):
     """`launch.sh setup` is what the doctor tells people to run; a plain start leaves everything as it is."""
     setup = Setup(checkout, Machine.this())
@@ -246,24 +267,3 @@ def test_unknown_setup_word_is_bad_input(checkout):
     done = run(checkout, "setup", "--fast")
     assert done.returncode == 2
     assert "--fast" in done.stderr
-
-
-def test_the_launcher_needs_no_package():
-    """-S: without site-packages, as on a fresh machine. -I: and without the folder that one stands in."""
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import launcher.main; print('read')"
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, encoding="utf-8")
-    assert done.stdout == "read\n", done.stderr
-
-
-def test_a_python_that_does_not_search_the_scripts_folder_finds_the_rest_of_the_launcher(checkout):
-    assert run(checkout, "x", PYTHONSAFEPATH="1").stdout == "1.0 ['x']\n"
-
-
-def test_a_python_that_is_too_old_is_told_so():
-    """launch.py itself is read by Python 3.8; what it would import is not."""
-    source = (ROOT / "launch.py").read_text(encoding="utf-8")
-    ast.parse(source, feature_version=(3, 8))
-    code = f"import sys; sys.version_info = (3, 8, 18); sys.argv = ['launch.py']; exec({source!r})"
-    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, encoding="utf-8")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "fanslymotion: this is Python 3.8; fanslymotion needs 3.11, 3.12 or 3.13\n"
