@@ -112,24 +112,24 @@ class VideoFile:
 
         report()
         # What waits for an upscaler waits long: the fewer frames, the truer the time that is still shown.
-        encoder = EncoderThread(partial(self._encode, detail, learned), depth=2 if learned else max(4, chunk))
+        encoder_thread = EncoderThread(partial(self._encode, detail, learned), depth=2 if learned else max(4, chunk))
         if learned:
-            learned.between = encoder.check
+            learned.between = encoder_thread.check
         try:
-            with encoder:
+            with encoder_thread:
                 for frames in model.decode(latents, chunk):
                     guard.check(frames, count)
                     digest.update(frames.data)
                     for frame in frames:
-                        encoder.put(self._shown(frame), report)
+                        encoder_thread.put(self._shown(frame), report)
                     count = min(count + len(frames), resolved.frames)
                     clock.done(count)
                     report()
                 clock.enter(Stage.SAVING)
                 attempt.report(Progress(Stage.SAVING, steps=1))
-                encoder.finish(lambda: attempt.report(Progress(Stage.SAVING, steps=1)))
+                encoder_thread.finish(lambda: attempt.report(Progress(Stage.SAVING, steps=1)))
         except Cancelled:
-            if encoder.finished:
+            if encoder_thread.finished:
                 self._out.unlink(missing_ok=True)  # the cancel came while the file was being renamed
             raise
         clock.done(1)
