@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from fanslymotion.fs import commit_new, read_patiently, write_json, write_whole
 from fanslymotion.models.download.background import Downloads, DownloadState
+from fanslymotion.models.download.hub import Remote, RemoteFile
+from fanslymotion.models.download.model import Manifest
 from fanslymotion.settings import Settings
+from fanslymotion.ui.auth.logins import session_key
 
 pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="POSIX renames and replaces open files")
 
@@ -50,7 +53,7 @@ def test_a_file_is_replaced_once_it_is_let_go(tmp_path: Path, hold: Hold) -> Non
     write_whole(path, "old")
     hold(path)
     write_whole(path, "new")
-    assert path.read_text() == "new"
+    assert path.read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("taken", [False, True])
@@ -83,3 +86,20 @@ def test_a_download_whose_state_is_being_replaced_does_not_look_cancelled(tmp_pa
     write_json(path, asdict(state))
     hold(path)
     assert downloads.state("svd") == state
+
+
+def test_the_key_of_the_sessions_is_not_replaced_because_it_is_scanned(tmp_path: Path, hold: Hold) -> None:
+    """All logins would end."""
+    key = session_key(tmp_path)
+    hold(tmp_path / "session.key")
+    assert session_key(tmp_path) == key
+
+
+def test_a_downloads_record_of_verified_files_is_not_lost_because_it_is_scanned(tmp_path: Path, hold: Hold) -> None:
+    files = tuple(RemoteFile(name, 3) for name in ("a", "b"))
+    manifest = Manifest("model", Settings.local(tmp_path, tmp_path / "models"))
+    remote = Remote("owner/model", "abc", files)
+    manifest.write(remote, {"a"})
+    hold(manifest.path)
+    manifest.add(files[1])
+    assert manifest.verified(remote) == {"a", "b"}
