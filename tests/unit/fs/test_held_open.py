@@ -22,6 +22,7 @@ Hold = Callable[[Path], None]
 @pytest.fixture
 def hold(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hold]:
     """Open a file as a virus scanner does, without sharing it, until somebody waits for it."""
+    assert sys.platform == "win32"
     import ctypes
 
     kernel = ctypes.WinDLL("kernel32", use_last_error=True)
