@@ -10,7 +10,8 @@ KILLS = "tests/faults/test_kills.py::"
 PARTS = {
     "queue": ["tests/unit/queue", "tests/unit/fs"],
     "models": ["tests/unit/models", "tests/unit/presets", "tests/unit/pipeline/memory"],
-    "page": ["tests/unit/ui", "tests/unit/doctor"],
+    # The page's scripts run in node, whatever the system is.
+    "page": ["tests/unit/ui", "--ignore=tests/unit/ui/test_scripts.py", "tests/unit/doctor"],
     "project": ["tests/unit/project"],
     "photos": ["tests/unit/pipeline/media"],
     "checkpoints": ["tests/unit/pipeline/test_checkpoint.py"],
