@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..fs import write_json
+from ..fs import read_patiently, write_json
 from .progress import Stage
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class JobClock:
 def load_times(path: Path, kind: str) -> dict[Stage, float]:
     """Seconds per unit that a job of this kind (model, size, device) took before; empty when unknown."""
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))[kind]
+        stored = json.loads(read_patiently(path))[kind]
         return {Stage(stage): float(seconds) for stage, seconds in stored.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -124,7 +124,7 @@ def load_times(path: Path, kind: str) -> dict[Stage, float]:
 def store_times(path: Path, kind: str, rates: dict[Stage, float]) -> None:
     """Remember for next time. Only an estimate hangs on it, so a failure is a debug line."""
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(read_patiently(path))
     except (OSError, ValueError):
         stored = {}
     if not isinstance(stored, dict):

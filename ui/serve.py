@@ -152,7 +152,7 @@ def event_loop(system: str = sys.platform) -> str:
     """Return the event loop to use, as uvicorn names it.
 
     Windows' default one closes the listening socket for ever when a client resets its connection before it is accepted
-    (python/cpython#93821).
+    (python/cpython#93821). This one watches few sockets: `most_open` in connections.py keeps to that.
     """
     return "asyncio:SelectorEventLoop" if system == "win32" else "auto"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from ...fs import write_json
+from ...fs import read_patiently, write_json
 from ...settings import Settings
 from ..families.base import MemoryPlan, Offload
 from ..families.forecast import forecast
@@ -112,7 +112,7 @@ class PlanHistory:
 
     def _read(self) -> dict[str, Any]:
         try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
+            data = json.loads(read_patiently(self.path))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as e:
