@@ -15,20 +15,29 @@ class Placement:
         device: That computes.
         dtype: Of the weights and activations.
         offload: Where the weights wait while they are not needed.
+        decoder: Of the VAE's decoder; `dtype` when None.
     """
 
     device: torch.device
     dtype: torch.dtype
     offload: Offload = Offload.NONE
+    decoder: torch.dtype | None = None
 
     def __str__(self) -> str:
-        text = f"{self.device}, {str(self.dtype).removeprefix('torch.')}"
+        text = f"{self.device}, {_name(self.dtype)}"
+        if self.decoder not in (None, self.dtype):
+            text += f", decoder {_name(self.decoder)}"
         return text if self.offload is Offload.NONE else f"{text}, {self.offload} offload"
 
     @classmethod
     def of(cls, plan: MemoryPlan) -> "Placement":
         """Make the placement that a plan names."""
-        return cls(torch.device(plan.device), getattr(torch, plan.dtype), plan.offload)
+        dtype, decoder = getattr(torch, plan.dtype), getattr(torch, plan.decoder_dtype)
+        return cls(torch.device(plan.device), dtype, plan.offload, decoder)
+
+
+def _name(dtype: torch.dtype | None) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def choose_placement() -> Placement:

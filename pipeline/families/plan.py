@@ -149,6 +149,11 @@ class MemoryPlan:
         return msg("CPU") if self.device == "cpu" else _PLACEMENTS[self.offload]
 
     @property
+    def decoder_dtype(self) -> str:
+        """The VAE decoder's numbers: bf16 on a CPU that multiplies it, where they take a third of the time."""
+        return "bfloat16" if self.device == "cpu" and self.machine.cpu_bf16 else self.dtype
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The fields that `next_fallback` changes, for storing and for the job's record."""
         return {name: getattr(self, name) for name in STORED}

@@ -100,12 +100,12 @@ def encode(renderer: Any, pixels: torch.Tensor) -> torch.Tensor:
     an exception it would break every later job ("Input type (c10::Half) and bias type (float)").
     """
     vae = renderer.bring("vae")
-    dtype = vae.dtype
+    dtype = next(vae.encoder.parameters()).dtype  # the decoder's may be another
     upcast = dtype == torch.float16 and vae.config.force_upcast
     try:
         if upcast:
             vae.to(dtype=torch.float32)
-        return vae.encode(pixels.to(dtype=vae.dtype)).latent_dist.mode()
+        return vae.encode(pixels.to(torch.float32 if upcast else dtype)).latent_dist.mode()
     finally:
         if upcast:
             vae.to(dtype=dtype)

@@ -34,6 +34,8 @@ DECODE_FLOP = 0.118
 DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
 """How much nearer to its peak the device gets in the decoder's convolutions: 2.5 s a frame beside 20 s a step on two
 cores, 0.098 s a frame beside 0.65 s a step on an H100; 9 s of 50.9 on an A800 (onediff #436) say the same."""
+SMALL_DECODER = {"bfloat16": 0.4, "float32": 0.75}
+"""What `cpu_decoder.py` leaves of a small model's decoding time on a CPU, by the decoder's numbers (`mini`)."""
 WARM_UP = 0.6
 """Seconds of the decoding stage on a GPU beyond its frames: first kernels, copies, checks. Of six jobs on an H100."""
 LAUNCH = 0.02
@@ -217,6 +219,7 @@ def _activations(now: MemoryPlan, stage: Stage) -> float:
         return per_pixel * pixels * now.window * _branches(now) * wide
     vae = now.model.vae_channels / 128
     if stage is Stage.DECODING:
+        wide = 2 if now.decoder_dtype == "float32" else 1
         return DECODE_BYTES * vae * pixels * now.decode_chunk * wide
     if stage is Stage.CONDITIONING:
         return ENCODE_BYTES * vae * pixels
@@ -256,6 +259,8 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
         one = max(one * (TWO_PASSES if now.guided and now.two_pass else 1.0), LAUNCH)
     frames = decoded_frames(windows.sampled, now.decode_chunk)
     decode = DECODE_FLOP * model.vae * now.width * now.height * frames / speed / DECODE_SPEED[kind]
+    if kind == "cpu" and not model.large:
+        decode *= SMALL_DECODER[now.decoder_dtype]
     if kind == "cuda" and model.large:
         decode += WARM_UP
     # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for. A CPU that decodes

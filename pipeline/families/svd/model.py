@@ -19,6 +19,7 @@ from ..placement import Placement
 from ..placement import choose_placement as choose_placement  # tests and benches take all of loading from here
 from .conditioning import EMBEDDING, IMAGE, MicroConditioning, condition
 from .cost import piece
+from .cpu_decoder import suit_cpu
 from .denoiser import Inputs, SvdDenoiser
 from .folder import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .random_model import build
@@ -54,6 +55,9 @@ class LoadedModel:
     scheduler: Any
     arithmetic: int = 0
     _masters: Masters = field(default_factory=Masters, repr=False)
+
+    def __post_init__(self) -> None:
+        self._loaded_as = self._numbers()
 
     @property
     def device(self) -> torch.device:
@@ -97,9 +101,14 @@ class LoadedModel:
 
         `.to()` moves and casts tensor by tensor: memory that runs out on the way leaves the rest where it was.
         """
-        parts = [list(getattr(self, name).parameters()) for name in (IMAGE_ENCODER, VAE, UNET)]
-        placed = all(len({tensor.device.type for tensor in part}) == 1 for part in parts)
-        return placed and all(tensor.dtype == self.dtype for part in parts for tensor in part)
+        places = [{tensor.device.type for tensor in tensors} for tensors in self._tensors()]
+        return all(len(found) == 1 for found in places) and self._numbers() == self._loaded_as
+
+    def _tensors(self) -> list[list[torch.Tensor]]:
+        return [list(getattr(self, name).parameters()) for name in (IMAGE_ENCODER, VAE, UNET)]
+
+    def _numbers(self) -> list[torch.dtype]:
+        return [tensor.dtype for tensors in self._tensors() for tensor in tensors]
 
     def prepare(self, plan: MemoryPlan) -> None:
         """Set forward chunking as the plan has it; see `VideoModel`."""
@@ -203,7 +212,10 @@ def load(
     processor = getattr(transformers, named)
     feature_extractor = processor.from_pretrained(folder / "feature_extractor", local_files_only=True)
     finished(IMAGE_ENCODER)
-    vae = _placed(_part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype), VAE, placement)
+    vae = _part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype)
+    if shortcuts and placement.device.type == "cpu":
+        suit_cpu(vae.decoder, placement.decoder or dtype)
+    vae = _placed(vae, VAE, placement)
     finished(VAE)
     unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, torch_dtype=dtype)
     arithmetic = put_on(unet) if shortcuts else 0

@@ -40,7 +40,7 @@ def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int | None = 
 def decode_frames(renderer: Any, latents: torch.Tensor) -> np.ndarray:
     """Decode (1, n, channels, h, w) at once to (n, height, width, 3) uint8."""
     vae = renderer.bring("vae")
-    flat = latents.flatten(0, 1).to(renderer.device, vae.dtype)
+    flat = latents.flatten(0, 1).to(renderer.device, next(vae.decoder.parameters()).dtype)
     flat = 1 / vae.config.scaling_factor * flat
     pixels = vae.decode(flat, num_frames=len(flat)).sample.float()
     check_decoded(pixels)
