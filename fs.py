@@ -91,9 +91,9 @@ def commit(part: Path, path: Path, patience: float = PATIENCE) -> None:
 
 def commit_new(part: Path, path: Path) -> None:
     """Rename a file as `commit` does, but never over an existing one: raise FileExistsError then, and keep `part`."""
-    _sync_file(part)
+    _patiently(lambda: _sync_file(part), PATIENCE)
     if sys.platform == "win32":
-        os.rename(part, path)  # refuses a name that is taken; POSIX' rename does not
+        _patiently(lambda: os.rename(part, path), PATIENCE)  # refuses a name that is taken; POSIX' rename does not
         return
     try:
         os.link(part, path)
@@ -106,6 +106,22 @@ def commit_new(part: Path, path: Path) -> None:
     else:
         part.unlink()
     sync_folder(path.parent)
+
+
+def read_patiently(path: Path) -> bytes:
+    """Read a small file that another process may be replacing just now: Windows refuses that for a moment.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+    """
+    content = b""
+
+    def read() -> None:
+        nonlocal content
+        content = path.read_bytes()
+
+    _patiently(read, PATIENCE)
+    return content
 
 
 def sync_tree(folder: Path) -> None:

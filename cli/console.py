@@ -1,4 +1,4 @@
-"""How a job looks in a terminal: its stage in words, its bar while it runs, its row in a table."""
+"""Show jobs in a terminal: stage in words, a bar while it runs, a row in a table."""
 
 import contextlib
 import json
@@ -38,24 +38,27 @@ LEVEL_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "DEBUG":
 
 
 def out() -> Console:
+    """Return a console on stdout: for results."""
     return Console(highlight=False)
 
 
 def err() -> Console:
+    """Return a console on stderr: for everything else, so that stdout can be piped."""
     return Console(stderr=True, highlight=False)
 
 
 def show_error(error: Exception | str) -> None:
+    """Print an error as one sentence to stderr."""
     err().print(Text.assemble(("Error: ", "bold red"), harmless(str(error))), soft_wrap=True)
 
 
 def harmless(text: str) -> str:
-    """Control characters of a name, spelled out: some terminals do as they say."""
+    """Spell out the control characters of a text: some terminals obey them."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def show_notice(notice: str) -> None:
-    """What the user must be told about the job list itself; nothing for ""."""
+    """Print what the user must be told about the job list itself; nothing for ""."""
     if notice:
         said = as_message(notice).say(system_language())
         err().print(
@@ -64,12 +67,17 @@ def show_notice(notice: str) -> None:
 
 
 def print_json(data: Any) -> None:
-    """One line, plain ASCII: every console and every parser takes it."""
+    """Print one line of JSON to stdout, in ASCII: every console and every parser takes it."""
     print(json.dumps(data, default=str), flush=True)
 
 
 def stage_text(job: Job, paused: bool = False) -> str:
-    """`sampling, window 1 of 2, step 14 of 25`"""
+    """Describe where a job stands: `sampling, window 1 of 2, step 14 of 25`.
+
+    Args:
+        job: The job.
+        paused: Whether the queue is, which a waiting job waits for.
+    """
     if job.status is Status.QUEUED:
         return "the queue is paused" if paused else f"waiting, place {job.place}" if job.place else "waiting"
     if job.status.final:
@@ -85,7 +93,7 @@ def stage_text(job: Job, paused: bool = False) -> str:
 
 
 def time_text(seconds: float | None) -> str:
-    """`45 s`, `3 min 20 s`, `1 h 5 min`; "" for None."""
+    """Write a duration as `45 s`, `3 min 20 s` or `1 h 5 min`; "" for None."""
     if seconds is None:
         return ""
     whole = round(seconds)
@@ -97,22 +105,32 @@ def time_text(seconds: float | None) -> str:
 
 
 def left_text(job: Job) -> str:
+    """Write the remaining time as `3 min 20 s left`; "" while it is not known."""
     return f"{time_text(job.eta_seconds)} left" if job.eta_seconds is not None else ""
 
 
 def event_lines(events: Iterable[Event]) -> Iterator[Text]:
-    """Samples are for a graph, and a fault stands in the log as well."""
+    """Write a job's log and changes of status, a line each.
+
+    Other kinds of events are left out: samples are for a graph, and a fault is in the log as well.
+    """
     return (event_line(event) for event in events if event.kind in ("log", "status"))
 
 
 def event_line(event: Event) -> Text:
+    """Write an event as `14:03:07 text`, coloured by its level; the time is local."""
     when = datetime.fromtimestamp(event.time).strftime("%H:%M:%S")
     text = event.text if event.kind == "log" else f"[{event.kind.upper()}] {event.text}"
     return Text(f"{when} {text}", style=LEVEL_STYLES.get(event.level, ""))
 
 
 def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
-    """Everything about one job, a line each. diagnosis: more lines for one that has failed."""
+    """Make a table of everything about one job, a line each.
+
+    Args:
+        job: The job.
+        diagnosis: More lines for one that has failed: name -> text.
+    """
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -142,6 +160,7 @@ def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
 
 
 def jobs_table(jobs: Iterable[Job]) -> Table:
+    """Make a table of jobs, a row each, in the order given."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("id", "photo", "settings", "status", "stage", "made"):
         table.add_column(column, overflow="fold", no_wrap=column in ("id", "made"))
@@ -161,10 +180,16 @@ def jobs_table(jobs: Iterable[Job]) -> Table:
 
 
 class Follower:
-    """Watches jobs until they end, and sees to it that some worker is alive for them.
+    """Watch jobs until they end, and start a worker when none is alive.
 
-    Ctrl+C asks to cancel and goes on watching; a second one stops watching (KeyboardInterrupt). A worker that this
+    Ctrl+C cancels the job and goes on watching; a second one stops watching (KeyboardInterrupt). A worker that this
     object had to start ends with it; the jobs stay in the queue.
+
+    Args:
+        jobs: The queue.
+        settings: For a worker that must be started.
+        console: Where progress is shown.
+        verbose: Show the jobs' logs, too.
     """
 
     def __init__(self, jobs: "Jobs", settings: "Settings", console: Console, verbose: bool = False) -> None:
@@ -203,7 +228,16 @@ class Follower:
         raise SystemExit(128 + signal.SIGTERM)
 
     def wait(self, job_id: str) -> Job:
-        """Follow one job to its end and return it as it then stands."""
+        """Follow one job to its end.
+
+        Returns:
+            The job as it is then: done, failed or cancelled.
+
+        Raises:
+            NotFound: It was deleted meanwhile.
+            FanslymotionError: The worker started here crashed `GIVE_UP_AFTER_CRASHES` times in a row.
+            KeyboardInterrupt: Ctrl+C was pressed twice.
+        """
         with self._display() as show:
             last_event, cancel_sent = 0, False
             while True:

@@ -1,4 +1,4 @@
-"""Where a finished video goes: chosen and tried before the work, copied after it, and again on request."""
+"""Deliver finished videos: choose and try their place before the work, copy them after it, and again on request."""
 
 import errno
 import os
@@ -31,18 +31,35 @@ MIN_FREE_BYTES = 64 << 20
 
 
 class Target(NamedTuple):
-    """Where a video goes. exact: that very file, even over another one; else beside what is there, with a number."""
+    """Where a video goes.
+
+    Attributes:
+        path: Its file.
+        exact: That very file, even over another one; else a number is added where the name is taken.
+    """
 
     path: Path
     exact: bool
 
 
 class NotDelivered(FanslymotionError):
-    """The video is made and cannot be copied to its place: the message says where it is, and the command."""
+    """The video is made and cannot be copied to its place. The message has where it is and a command."""
 
 
 def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[Target]:
-    """Where each video goes; tried now, because after an hour of work is too late. Raise BadInput."""
+    """Choose where each video goes, and try to write there: after an hour of work is too late.
+
+    Args:
+        photos: Their names become the videos'.
+        asked: --out: a file for one photo, or an existing folder; None = the current folder.
+        suffix: Added to the names, as `720p-6s`.
+
+    Returns:
+        A target for each photo, in their order.
+
+    Raises:
+        BadInput: The place is not there, cannot be written, is full, or is one file for several videos.
+    """
     asked = None if asked is None else own_path(asked, "--out")
     if asked is not None and not os.path.isdir(asked):  # unlike Path.is_dir false for a name that is too long
         if len(photos) > 1:
@@ -117,7 +134,15 @@ def _check_folder(folder: Path) -> None:
 
 
 def deliver(job: Job, target: Target) -> Path:
-    """Copy the job's video, whole or not at all. Returns the name it got. Raise NotDelivered; nothing is lost then."""
+    """Copy the job's video to its place, whole or not at all.
+
+    Returns:
+        The name it got.
+
+    Raises:
+        NotFound: The job has no video.
+        NotDelivered: It cannot be copied; the video stays with the job.
+    """
     if job.status is not Status.DONE or job.video is None:
         raise NotFound(
             msg("job {job} is {status}; only a finished one has a video", job=job.id, status=job.status.words)
@@ -138,16 +163,22 @@ def deliver(job: Job, target: Target) -> Path:
 
 
 def command(job: Job, target: Target) -> str:
-    """The command that delivers the video of `job` again, as a terminal takes it."""
+    """Write the command that delivers the video of `job` again, quoted for the system's terminal."""
     words = ["fanslymotion", "jobs", "save", job.id, "--out", str(target.path)]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def copy(video: Path, target: Target) -> Path:
-    """Into a file beside the target, then renamed. Raise OSError.
+    """Copy a video into a file beside the target, then rename it.
 
     The file is made as any program's, by the user's own umask: nothing asks the file system for rights, which a share
     may refuse.
+
+    Returns:
+        The name it got.
+
+    Raises:
+        OSError: As the file system says.
     """
     part = _part(target.path.parent)
     try:

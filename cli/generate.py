@@ -29,7 +29,18 @@ if TYPE_CHECKING:
 
 
 def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRequest:
-    """Check the choices and make the model's path independent of the folder we stand in."""
+    """Make a request of the options: draw a seed and choose a model where none is given.
+
+    A model's path becomes absolute: the worker runs in another folder.
+
+    Args:
+        presets: All of them.
+        settings: Where models are.
+        **wanted: The fields of `VideoRequest`.
+
+    Raises:
+        BadInput: A choice is out of its range, or not among the presets.
+    """
     if wanted["seed"] is None:
         wanted["seed"] = secrets.randbelow(MAX_SEED + 1)
     wanted["model"] = wanted["model"] or default_model(presets, settings)
@@ -41,7 +52,20 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
 def submit(
     jobs: "Jobs", photos: list[Path], targets: list[Target], request: VideoRequest
 ) -> tuple[list[tuple[Job, Target]], list[BadInput]]:
-    """A job for each photo, with its video's place. One bad photo does not stop the others; if all are, raise."""
+    """Queue a job for each photo. One bad photo does not stop the others.
+
+    Args:
+        jobs: The queue.
+        photos: Files.
+        targets: Where each photo's video goes.
+        request: The settings for all of them.
+
+    Returns:
+        The jobs with their videos' places, and why the other photos were refused.
+
+    Raises:
+        BadInput: All photos were refused.
+    """
     submitted, refused = [], []
     for photo, target in zip(photos, targets, strict=True):
         try:
@@ -54,6 +78,7 @@ def submit(
 
 
 def report_waiting(submitted: list[tuple[Job, Target]], as_json: bool) -> int:
+    """Print the jobs that were queued and are not followed (--no-wait). Return the exit code."""
     for job, _ in submitted:
         if as_json:
             print_json(job_data(job))
@@ -66,18 +91,20 @@ def report_waiting(submitted: list[tuple[Job, Target]], as_json: bool) -> int:
 
 
 def report_notes(job: Job) -> None:
+    """Print a job's warnings."""
     for note in job.warnings:
         err().print(Text(f"Note: {note}", style="yellow"), soft_wrap=True)
 
 
 def report_licence(presets: Presets, model: str) -> None:
+    """Print the notice that a model's licence asks for, if it does ("Powered by …")."""
     licence = presets.models[model].licence if model in presets.models else None
     if licence is not None and licence.powered_by:
         err().print(f"{licence.powered_by} ({licence.name}, {licence.url})", style="dim")
 
 
 def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
-    """How long the first video will take, with how much memory, and whether that is much for this machine."""
+    """Print how long a job's video takes, with how much memory, and whether that is much for this machine."""
     model, workers = find_model(job.request.model, presets, jobs.settings), jobs.workers()
     upscaler = find_upscaler(job.request.upscaler, presets, jobs.settings)
     own, warm = [worker.pid for worker in workers if worker.alive], held(jobs.store, workers)
@@ -93,7 +120,18 @@ def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
 
 
 def follow(jobs: "Jobs", settings: Settings, submitted: list[tuple[Job, Target]], as_json: bool, verbose: bool) -> int:
-    """Watch the jobs to their ends and deliver their videos; the exit code is that of the worst."""
+    """Watch the jobs to their ends and deliver their videos.
+
+    Args:
+        jobs: The queue.
+        settings: For a worker that must be started.
+        submitted: The jobs with their videos' places.
+        as_json: Print a line of JSON for each job instead of sentences.
+        verbose: Show the jobs' logs.
+
+    Returns:
+        The exit code of the job that ended worst.
+    """
     code = DONE
     with Follower(jobs, settings, err(), verbose) as follower:
         for n, (job, target) in enumerate(submitted):
@@ -141,5 +179,5 @@ def _report_end(job: Job, target: Target, as_json: bool) -> int:
 
 
 def job_data(job: Job) -> dict[str, Any]:
-    """What --json tells of a job."""
+    """Return what --json prints of a job: all its fields, and its request by the options' names."""
     return asdict(job) | {"status": str(job.status), "request": job.request.to_json()}

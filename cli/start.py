@@ -1,4 +1,4 @@
-"""The words after `python app.py`. `fanslymotion ui` offers the same ones."""
+"""Start the page by `python app.py`, with the options of `fanslymotion ui`."""
 
 import argparse
 import sys
@@ -9,12 +9,20 @@ from ..errors import FanslymotionError
 from ..models.download.proxies import repair_proxies
 from ..settings import Settings
 from ..ui.auth.given_logins import AUTH_HELP, FILE_HELP, given_logins
-from ..ui.serve import LOCALHOST, serve
+from ..ui.serve import serve
+from ..ui.server.address import LOCALHOST
 from .text_streams import utf8_streams
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Serve the page until Ctrl+C. Ends the program with 2 when it cannot be done as asked."""
+    """Serve the page until Ctrl+C.
+
+    Args:
+        words: The options; None = those of this program.
+
+    Raises:
+        SystemExit: With 2, when the page cannot be served as asked.
+    """
     asked = _parser().parse_args(words)
     utf8_streams()
     repair_proxies()

@@ -4,7 +4,7 @@ import sys
 
 
 def utf8_streams() -> None:
-    """Print any photo's name anywhere: a redirected Windows stream would otherwise be cp1252 and fail on Cyrillic."""
+    """Switch stdout and stderr to UTF-8: a redirected Windows stream would be cp1252 and fail on Cyrillic names."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

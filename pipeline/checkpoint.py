@@ -1,4 +1,4 @@
-"""Checkpoints of a job: its latents and where it stands, in numbered safetensors files that are whole or not there.
+"""Store a job's latents and progress in numbered safetensors files, each of them whole or absent.
 
 An open file cannot be replaced on Windows, so every checkpoint has a name of its own; older ones are deleted after it.
 Each holds the memory plan, too, in its note. One without tensors is a plan alone: nothing was sampled under it yet.
@@ -47,7 +47,12 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint read back. note: what the writer of the job wanted to find again (JSON)."""
+    """A checkpoint read back.
+
+    Attributes:
+        state: Where sampling goes on.
+        note: What the caller's `Checkpoints.note` gave when it was written (JSON).
+    """
 
     state: SamplingState
     note: dict[str, Any]
@@ -66,7 +71,7 @@ class Note(NamedTuple):
 
 
 def newest_note(folder: Path) -> Note:
-    """Return what the newest readable checkpoint of a work folder keeps along."""
+    """Return what the newest checkpoint that is whole keeps along, whatever job it belongs to."""
     for _, path in sorted(numbered(folder), reverse=True):
         with suppress(*UNUSABLE):
             header, tensors = _read_whole(path)
@@ -108,7 +113,7 @@ def keep_note(folder: Path, values: dict[str, Any], shape: Sequence[str]) -> Non
 
 
 def numbered(folder: Path) -> list[tuple[int, Path]]:
-    """The checkpoint files with their numbers, in no order."""
+    """List the checkpoint files of a work folder with their numbers, in no order."""
     found = []
     for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
         number = path.name[len(PREFIX) : -len(SUFFIX)]
@@ -118,10 +123,14 @@ def numbered(folder: Path) -> list[tuple[int, Path]]:
 
 
 class Checkpoints:
-    """The checkpoints of one job in its work folder. Is the `CheckpointSink` that `sample_clip` asks for.
+    """Write and read the checkpoints of one job. This is the `CheckpointSink` that `sample_clip` asks for.
 
-    key: stands for everything that decides the latents; a checkpoint with another key is not this job's.
-    note: called at each write for what is to be kept along.
+    Args:
+        folder: The job's work folder; made at the first write.
+        key: Stands for everything that decides the latents. A checkpoint with another key is not this job's.
+        note: Called at each write; returns what is stored with the latents (JSON).
+        interval: Seconds between the checkpoints that `step` writes.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -144,11 +153,12 @@ class Checkpoints:
         self._failed = False
 
     def step(self, state: SamplingState) -> None:
+        """Write the state if the last checkpoint is older than `interval`. Called after each sampling step."""
         if self.clock() >= self._due:
             self.now(state)
 
     def now(self, state: SamplingState) -> None:
-        """Write at once. A full disk costs the checkpoint, not the job: it is logged, and sampling goes on."""
+        """Write the state at once. A full disk costs the checkpoint, not the job: it is logged, sampling goes on."""
         began = self.clock()
         try:
             self._write(state)
@@ -162,7 +172,10 @@ class Checkpoints:
         self.seconds += self.clock() - began
 
     def load(self) -> Saved | None:
-        """The newest one that is whole and this job's, or None. Never raises for what lies in the folder."""
+        """Read the newest checkpoint that is whole and this job's; None if there is none.
+
+        Files that are damaged, or of another job, are logged and passed over; they never raise.
+        """
         for _, path in sorted(numbered(self.folder), reverse=True):
             try:
                 header, tensors = _read_whole(path)
@@ -172,6 +185,7 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
+        """Delete all checkpoints of the folder. One that another program holds open stays."""
         for _, path in numbered(self.folder):
             _delete(path)
 

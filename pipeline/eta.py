@@ -1,4 +1,4 @@
-"""How far a job is and how long it still takes, from the times it measures and from what was forecast."""
+"""Estimate how far a job is and how long it still takes, from its own times and from what was forecast."""
 
 import time
 from collections.abc import Callable

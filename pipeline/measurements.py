@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..fs import make_folder, write_whole
+from ..fs import make_folder, read_patiently, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class Measurements:
     def _read(self) -> Record | None:
         """Return the record, or None if a newer version wrote it. Raise OSError, or ValueError if it is damaged."""
         try:
-            data: Any = json.loads(self.path.read_text(encoding="utf-8"))
+            data: Any = json.loads(read_patiently(self.path))
         except FileNotFoundError:
             return former_record(self.path.parent)
         if isinstance(data, dict):

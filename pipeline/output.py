@@ -1,4 +1,4 @@
-"""The finished video of a request in numbers, for all who show, plan or make it. No torch."""
+"""Compute a finished video's size, frames and rate from its request. Without torch."""
 
 from dataclasses import dataclass
 

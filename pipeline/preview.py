@@ -1,4 +1,4 @@
-"""The live preview: all frames of a window from predicted latents, by a linear map instead of the decoder."""
+"""Preview all frames of a window from predicted latents, by a linear map instead of the decoder."""
 
 import io
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ from .hardware.vram import forbid_spilling
 from .measurements import Measurements
 from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
-from .media.upscale.sides import take_smaller_tiles
+from .media.upscale.tile_sizes import take_smaller_tiles
 from .memory.fallback import MemoryFallback
 from .model_cache import ModelCache
 from .progress import ProgressCallback, Stage, ignore
@@ -61,25 +61,25 @@ def produce(
     """
     photo = NormalisedPhoto(photo) if isinstance(photo, Path) else photo
     image = photo.open()
-    order = resolve(request, image.size, model, presets, upscaler=upscaler)
-    ladder = MemoryFallback(request, image.size, model, presets, settings, work, machine, killed, upscaler)
+    resolved = resolve(request, image.size, model, presets, upscaler=upscaler)
+    fallback = MemoryFallback(request, image.size, model, presets, settings, work, machine, killed, upscaler)
     if killed in (Stage.DECODING, Stage.SAVING):
         take_smaller_tiles(work)
     while True:
-        plan = ladder.plan
+        plan = fallback.plan
         if plan.device == "cuda":
             forbid_spilling(forecast(plan).limit, plan.machine.vram_total)
-        job = Attempt(with_plan(order, plan), plan, image, work, progress)
+        job = Attempt(with_plan(resolved, plan), plan, image, work, progress)
         go_on: Callable[[], object] | None = None
         try:
             result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds)
         except Exception as e:
             if is_oom(e):
-                go_on = partial(ladder.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
-            elif isinstance(e, NotFinite) and ladder.can_widen:
-                go_on = partial(ladder.widen, job.stage)
+                go_on = partial(fallback.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
+            elif isinstance(e, NotFinite) and fallback.can_widen:
+                go_on = partial(fallback.widen, job.stage)
             else:
-                ladder.note(e)
+                fallback.note(e)
                 raise
         # Outside of `except`: the exception holds the frames, and those the tensors (pytorch #18853).
         if go_on is None:
@@ -89,10 +89,10 @@ def produce(
         free_memory()
         go_on()
     job.record(Measurements(settings.home))
-    ladder.done(job.clock.seconds.get(Stage.SAMPLING, 0.0), job.sampled_share)
+    fallback.done(job.clock.seconds.get(Stage.SAMPLING, 0.0), job.sampled_share)
     if measures is not None:
-        measures.update(job.measures, plan=ladder.plan)
-    return replace(result, warnings=(*result.warnings, *ladder.warnings))
+        measures.update(job.measures, plan=fallback.plan)
+    return replace(result, warnings=(*result.warnings, *fallback.warnings))
 
 
 def _run(
@@ -104,20 +104,20 @@ def _run(
     checkpoint_seconds: float,
 ) -> VideoResult:
     """All stages, one after the other."""
-    order = attempt.order
+    resolved = attempt.resolved
     model = load(attempt, renderers)
-    key = order.key(photo, model.fingerprint, model.arithmetic)
+    key = resolved.key(photo, model.fingerprint, model.arithmetic)
     keeper = Checkpoints(attempt.work, key, interval=checkpoint_seconds)
     encoded = encode(attempt, model, keeper)
     latents = sample(attempt, model, keeper, encoded)
-    VideoFile(attempt, out, {**order.metadata(), "job": record}).write(model, latents, attempt.memory.decode_chunk)
+    VideoFile(attempt, out, {**resolved.metadata(), "job": record}).write(model, latents, attempt.memory.decode_chunk)
     attempt.measures["checkpoint_seconds"] = keeper.seconds
     return VideoResult(
         path=out,
-        width=order.width,
-        height=order.height,
-        frames=order.shown,
-        fps=order.fps,
+        width=resolved.width,
+        height=resolved.height,
+        frames=resolved.shown,
+        fps=resolved.fps,
         stage_seconds={stage.value: seconds for stage, seconds in attempt.clock.seconds.items()},
         warnings=tuple(attempt.warnings),
     )

@@ -1,4 +1,4 @@
-"""How a running job reports itself: one callback, called with what is happening now."""
+"""Define how a running job reports its progress: one callback, called with the stage and the step."""
 
 import logging
 from collections.abc import Callable

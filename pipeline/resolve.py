@@ -131,12 +131,12 @@ def resolve(
     )
 
 
-def with_plan(order: ResolvedRequest, plan: MemoryPlan) -> ResolvedRequest:
-    """The order as the memory plan has it: sampling size, window, guidance. Everything else stays."""
-    clip = order.clip
+def with_plan(resolved: ResolvedRequest, plan: MemoryPlan) -> ResolvedRequest:
+    """Take sampling size, window and guidance from the memory plan. Everything else stays."""
+    clip = resolved.clip
     windows = clip.plan
-    if plan.window != order.model.preset.frames:
-        windows = plan_windows(order.frames, plan.window, clip.options.min_overlap, order.model.preset.loop)
-    wished = order.wished
+    if plan.window != resolved.model.preset.frames:
+        windows = plan_windows(resolved.frames, plan.window, clip.options.min_overlap, resolved.model.preset.loop)
+    wished = resolved.wished
     guidance = replace(wished, two_passes=plan.two_pass) if plan.guided or not wished.on else Guidance(1.0, 1.0)
-    return replace(order, clip=replace(clip, width=plan.width, height=plan.height, plan=windows, guidance=guidance))
+    return replace(resolved, clip=replace(clip, width=plan.width, height=plan.height, plan=windows, guidance=guidance))

@@ -1,4 +1,4 @@
-"""The stages of one job up to its latents: load the model, encode the photo, sample. Each hands the next its result."""
+"""Run a job's stages up to its latents: load the model, encode the photo, sample. Each hands the next its result."""
 
 import logging
 import time
@@ -46,18 +46,18 @@ class Attempt:
 
     def __init__(
         self,
-        order: ResolvedRequest,
+        resolved: ResolvedRequest,
         memory: MemoryPlan,
         image: Image.Image,
         work: Path,
         progress: ProgressCallback,
     ) -> None:
-        clip = order.clip
-        self.order = order
+        clip = resolved.clip
+        self.resolved = resolved
         self.memory = memory
         self.placement = Placement.of(memory)
         self.image = image
-        self.photo = fit_photo(image, (clip.width, clip.height), order.request.fit)
+        self.photo = fit_photo(image, (clip.width, clip.height), resolved.request.fit)
         self.work = work
         self.stage = Stage.LOADING
         self.sampled_share = 0.0
@@ -68,7 +68,7 @@ class Attempt:
                 Stage.LOADING: 1,
                 Stage.CONDITIONING: 1,
                 Stage.SAMPLING: clip.plan.count * clip.steps,
-                Stage.DECODING: order.frames,
+                Stage.DECODING: resolved.frames,
                 Stage.SAVING: 1,
             },
             known=pace(memory),
@@ -107,7 +107,7 @@ class Encoded:
 
 def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
     """Load the model, or take the one that is warm."""
-    model, clock = attempt.order.model, attempt.clock
+    model, clock = attempt.resolved.model, attempt.clock
     if model.random:
         attempt.warn(RANDOM_MODEL)
     log.info("Getting renderer... %s from %s", model.name, model.folder)
@@ -141,21 +141,21 @@ def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
 
 def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints) -> Encoded:
     """Encode the photo as the model sees it, or read the state that a checkpoint holds."""
-    order, clock = attempt.order, attempt.clock
+    resolved, clock = attempt.resolved, attempt.clock
     attempt.report(Progress(Stage.CONDITIONING, steps=1))
     saved = keeper.load()
     attempt.measures["resumed"] = (saved.state.window, saved.state.step) if saved else None
     if saved:
         clock.skip(Stage.CONDITIONING)
-        _log_resumed(saved.state, order)
+        _log_resumed(saved.state, resolved)
         state = saved.state
     else:
         clock.enter(Stage.CONDITIONING)
-        state = begin(model, order.clip, attempt.photo)
+        state = begin(model, resolved.clip, attempt.photo)
         clock.leave()
         attempt.report(Progress(Stage.CONDITIONING, step=1, steps=1))
     keeper.note = lambda: attempt.memory.settings
-    stored, fps = order.model.preset.latent_rgb, order.fps // order.interpolation
+    stored, fps = resolved.model.preset.latent_rgb, resolved.fps // resolved.interpolation
     if stored:
         return Encoded(state, Previewer.from_preset(stored, fps))
     return Encoded(state, fit_previewer(model.preview_latents(state.conditioning), attempt.photo, fps))
@@ -163,7 +163,7 @@ def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints) -> Encoded:
 
 def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: Encoded) -> torch.Tensor:
     """Sample what is left of the clip. Return its latents (1, frames, channels, h, w)."""
-    clip, state = attempt.order.clip, encoded.state
+    clip, state = attempt.resolved.clip, encoded.state
     plan, steps = clip.plan, clip.steps
     whole = plan.count * steps
 
@@ -192,8 +192,8 @@ def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: En
     return latents
 
 
-def _log_resumed(state: SamplingState, order: ResolvedRequest) -> None:
-    plan, steps = order.clip.plan, order.clip.steps
+def _log_resumed(state: SamplingState, resolved: ResolvedRequest) -> None:
+    plan, steps = resolved.clip.plan, resolved.clip.steps
     if state.window == plan.count:
         log.info("Checkpoint found: resumed after sampling, at decoding")
     else:

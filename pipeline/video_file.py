@@ -1,4 +1,4 @@
-"""The last stages of one job: latents to frames, to their size and rate, to the video file."""
+"""Run a job's last stages: decode latents, bring frames to their size and rate, encode the video file."""
 
 import hashlib
 import logging
@@ -21,8 +21,8 @@ from .media.encode import VideoEncoder
 from .media.encoder_thread import EncoderThread
 from .media.frame_checks import FrameGuard
 from .media.interpolate import interpolate
-from .media.upscale.sides import TileSides
-from .media.upscale.steady import GaveUp, LearnedDetail
+from .media.upscale.learned_detail import GaveUp, LearnedDetail
+from .media.upscale.tile_sizes import TileSizes
 from .media.upscale.upscaler import Upscaler
 from .progress import Progress, Stage
 from .stages import Attempt
@@ -44,7 +44,7 @@ class VideoFile:
         self._attempt = attempt
         self._out = out
         self._metadata = metadata
-        self._trim = attempt.order.model.preset.trim
+        self._trim = attempt.resolved.model.preset.trim
 
     def write(self, model: VideoModel, latents: torch.Tensor, chunk: int) -> None:
         """Make the file; a second time, from its beginning, when the upscaler has found no memory at all.
@@ -56,7 +56,7 @@ class VideoFile:
             self._decode(model, latents, chunk, detail, self._learned())
             return
         except GaveUp:
-            upscaler = self._attempt.order.upscaler
+            upscaler = self._attempt.resolved.upscaler
             assert upscaler is not None
             self._attempt.warn(Message(GAVE_UP, {"label": upscaler.preset.label}))
         free_memory()
@@ -64,10 +64,10 @@ class VideoFile:
 
     def _detail(self) -> np.ndarray | None:
         """The photo as the first frame shows it, at the output's size; None where no detail is to come from it."""
-        order, clip = self._attempt.order, self._attempt.order.clip
-        if not order.request.detail:
+        resolved, clip = self._attempt.resolved, self._attempt.resolved.clip
+        if not resolved.request.detail:
             return None
-        drawn, size, fit = (clip.width, clip.height), (order.width, order.height), order.request.fit
+        drawn, size, fit = (clip.width, clip.height), (resolved.width, resolved.height), resolved.request.fit
         if enlarged(drawn, self._trim, size) and too_small(self._attempt.image.size, drawn, fit):
             self._attempt.warn(
                 Message(SMALL_PHOTO, {"size": f"{self._attempt.image.width}×{self._attempt.image.height}"})
@@ -77,14 +77,14 @@ class VideoFile:
 
     def _learned(self) -> LearnedDetail | None:
         """What the wished upscaler adds; None without one, and where nothing is enlarged."""
-        order, file = self._attempt.order, self._attempt.order.upscaler
-        size = order.width, order.height
-        if file is None or not enlarged((order.clip.width, order.clip.height), self._trim, size):
+        resolved, file = self._attempt.resolved, self._attempt.resolved.upscaler
+        size = resolved.width, resolved.height
+        if file is None or not enlarged((resolved.clip.width, resolved.clip.height), self._trim, size):
             return None
         device = self._attempt.memory.device
         number = file.network.number_bytes(device, self._attempt.memory.machine.cpu_bf16)
-        key = f"{file.fingerprint} {order.clip.width}x{order.clip.height} {size} {device} {number}"
-        sides = TileSides(self._attempt.work, key, tile_side(self._attempt.memory))
+        key = f"{file.fingerprint} {resolved.clip.width}x{resolved.clip.height} {size} {device} {number}"
+        sides = TileSizes(self._attempt.work, key, tile_side(self._attempt.memory))
         if sides.given_up:
             self._attempt.warn(Message(GAVE_UP, {"label": file.preset.label}))
             return None
@@ -99,37 +99,37 @@ class VideoFile:
         learned: LearnedDetail | None,
     ) -> None:
         """Decode here, interpolate and encode on a thread beside it."""
-        attempt, order = self._attempt, self._attempt.order
+        attempt, resolved = self._attempt, self._attempt.resolved
         clock = attempt.clock
         guard, digest = FrameGuard(attempt.photo), hashlib.sha256()
         clock.enter(Stage.DECODING)
         count = 0
         # The windows may give a frame or two more than wanted: the first is the last one's neighbour in between.
-        latents = latents[:, : order.frames + (order.interpolation > 1)]
+        latents = latents[:, : resolved.frames + (resolved.interpolation > 1)]
 
         def report() -> None:
-            attempt.report(Progress(Stage.DECODING, step=count, steps=order.frames))
+            attempt.report(Progress(Stage.DECODING, step=count, steps=resolved.frames))
 
         report()
         # What waits for an upscaler waits long: the fewer frames, the truer the time that is still shown.
-        film = EncoderThread(partial(self._encode, detail, learned), depth=2 if learned else max(4, chunk))
+        encoder_thread = EncoderThread(partial(self._encode, detail, learned), depth=2 if learned else max(4, chunk))
         if learned:
-            learned.between = film.check
+            learned.between = encoder_thread.check
         try:
-            with film:
+            with encoder_thread:
                 for frames in model.decode(latents, chunk):
                     guard.check(frames, count)
                     digest.update(frames.data)
                     for frame in frames:
-                        film.put(self._shown(frame), report)
-                    count = min(count + len(frames), order.frames)
+                        encoder_thread.put(self._shown(frame), report)
+                    count = min(count + len(frames), resolved.frames)
                     clock.done(count)
                     report()
                 clock.enter(Stage.SAVING)
                 attempt.report(Progress(Stage.SAVING, steps=1))
-                film.finish(lambda: attempt.report(Progress(Stage.SAVING, steps=1)))
+                encoder_thread.finish(lambda: attempt.report(Progress(Stage.SAVING, steps=1)))
         except Cancelled:
-            if film.finished:
+            if encoder_thread.finished:
                 self._out.unlink(missing_ok=True)  # the cancel came while the file was being renamed
             raise
         clock.done(1)
@@ -143,19 +143,19 @@ class VideoFile:
 
     def _encode(self, detail: np.ndarray | None, learned: LearnedDetail | None, frames: Iterator[np.ndarray]) -> None:
         """detail: the photo at the output's size. Without it and `learned` the encoder enlarges."""
-        order = self._attempt.order
-        size = order.clip.width - 2 * self._trim, order.clip.height - 2 * self._trim
+        resolved = self._attempt.resolved
+        size = resolved.clip.width - 2 * self._trim, resolved.clip.height - 2 * self._trim
         if detail is not None:
-            frames, size = with_detail(frames, detail, learned and learned.add), (order.width, order.height)
+            frames, size = with_detail(frames, detail, learned and learned.add), (resolved.width, resolved.height)
         elif learned is not None:
-            frames, size = learned.enlarge(frames), (order.width, order.height)
+            frames, size = learned.enlarge(frames), (resolved.width, resolved.height)
         with VideoEncoder(
             self._out,
-            order.width,
-            order.height,
-            order.fps,
+            resolved.width,
+            resolved.height,
+            resolved.fps,
             source_size=size,
             metadata=self._metadata,
         ) as encoder:
-            for frame in interpolate(frames, order.interpolation, order.shown):
+            for frame in interpolate(frames, resolved.interpolation, resolved.shown):
                 encoder.write(frame)

@@ -7,7 +7,6 @@ from typing import Any
 
 from ..messages import Message, codes, msg, template
 from ..pipeline.hardware import container
-from .log import STARTS
 
 PREFIX = "Likely cause: "
 
@@ -68,16 +67,15 @@ EXIT = "(the worker ended with code {})"
 """Last line of a dead worker's output, written by its supervisor."""
 
 
-def find_cause(output: str, code: int, stalled: bool = False) -> Message | None:
-    """Find the likely cause of a worker's death.
-
-    A known exit code counts before output. Of the output only the lines of the last job count: the worker survived
-    earlier ones.
+def find_cause(output: str, code: int, stalled: bool = False, working: bool = False) -> Message | None:
+    """Find the likely cause of a worker's death. A known exit code counts before output.
 
     Args:
-        output: the last lines that the worker wrote.
+        output: the last lines that the worker wrote; if it has taken jobs, only those since the last one, for it
+            survived the earlier ones.
         code: its exit code, negative for a signal.
         stalled: the supervisor ended it, because it made no progress.
+        working: it has taken a job, so its parts were loaded.
 
     Returns:
         None if no cause is known.
@@ -86,9 +84,8 @@ def find_cause(output: str, code: int, stalled: bool = False) -> Message | None:
         return Message(STALLED)
     if known := CODES.get(code, WINDOWS_CODES.get(code % (1 << 32), "")):
         return Message(known)
-    _, begun, last = output.rpartition(STARTS)
-    for pattern, known in ANY_TIME if begun else STARTING:
-        if found := re.search(pattern, last):
+    for pattern, known in ANY_TIME if working else STARTING:
+        if found := re.search(pattern, output):
             cause = Message(known, {"setup": SETUP, **found.groupdict()})
             return cause.coded(MISSING_CODE) if known == MISSING_PACKAGE else cause
     return None

@@ -13,19 +13,29 @@ from ..messages import Message
 from ..pipeline.progress import CHANGE
 
 SHORT = {"WARNING": "WARN", "CRITICAL": "ERROR"}
-STARTS = "[WORKER] Starting job: "
-"""First line of a job in its worker's output. The supervisor reads it to assign lines to jobs."""
+JOB_MARK = "\x01"
+"""Begins a line of a supervised worker's output that holds only a job's id: the next lines belong to that job.
+
+ASCII's start of heading, which no line of a log begins with. The supervisor reads these lines and shows none of them.
+"""
+TAG = "tag"
+"""The attribute of a record that holds its tag."""
 FILE_BYTES = 5_000_000
 FILES_KEPT = 3
 
 
+def tag(name: str) -> dict[str, str]:
+    """Return the `extra` of a record that is tagged `[name]` instead of by its level."""
+    return {TAG: name}
+
+
 class LineFormatter(logging.Formatter):
-    """Format lines as `[INFO] text`. A message with its own tag (`[WORKER] …`, `[START] …`) keeps it."""
+    """Format lines as `[INFO] text`, or with the tag that a record brings along: `log.info(…, extra=tag("START"))`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record with its tag."""
-        text = super().format(record)
-        return text if text.startswith("[") else f"[{SHORT.get(record.levelname, record.levelname)}] {text}"
+        shown = getattr(record, TAG, SHORT.get(record.levelname, record.levelname))
+        return f"[{shown}] {super().format(record)}"
 
 
 class Line(NamedTuple):

@@ -65,17 +65,27 @@ class File:
         self.data[at + 3 : at + 5] = (count - 1).to_bytes(2, "big")
         self.data[at + 8 : at + 8 + 2 * count] = b"".join(kept) + b"\0\0"
 
+    def cells(self, page: int) -> list[tuple[int, int]]:
+        """The rows or entries that a leaf holds: first byte in the page, and length. The rest may hold deleted ones."""
+        at = self.start(page)
+        firsts = [self.number(at + 8 + 2 * n) for n in range(self.number(at + 3))]
+        return [(first, self._length(page, first)) for first in firsts]
+
+    def _length(self, page: int, cell: int) -> int:
+        place = self.start(page) + cell
+        length, after = pages._varint(bytes(self.data), place)
+        if self.data[self.start(page)] == 13:
+            after = pages._varint(bytes(self.data), after)[1]
+        size = after - place + length
+        assert size < PAGE // 4, "no row of the tests is as long as that"
+        return size
+
     def _free(self, page: int, cell: int) -> None:
         """Put a cell's place into the page's list of free blocks: in the order of their places, and no two so close
         that no third would fit between them. What lay between two that become one counted as fragments.
         """
-        at, place = self.start(page), self.start(page) + cell
-        length, after = pages._varint(bytes(self.data), place)
-        if self.data[at] == 13:
-            after = pages._varint(bytes(self.data), after)[1]
-        size = after - place + length
-        assert size < PAGE // 4, "no row of the tests is as long as that"
-        free, block = [(cell, size)], self.number(at + 1)
+        at = self.start(page)
+        free, block = [(cell, self._length(page, cell))], self.number(at + 1)
         while block:
             free.append((block, self.number(at + block + 2)))
             block = self.number(at + block)
@@ -216,14 +226,13 @@ def text_undecodable(path: Path, random: Random) -> None:
 def _replace(path: Path, random: Random, old: bytes, new: bytes) -> None:
     """Once in the jobs' rows."""
     file = File(path)
-    assert len(old) <= PAGE
     places = []
     for page in file.leaves("jobs"):
-        start = file.start(page)
-        at = file.data.find(old, start, start + PAGE)
-        while at >= 0:
-            places.append(at)
-            at = file.data.find(old, at + 1, start + PAGE)
+        for first, length in file.cells(page):
+            start = file.start(page) + first
+            at = file.data.find(old, start, start + length)
+            if at >= 0:
+                places.append(at)
     at = random.choice(places)
     file.data[at : at + len(new)] = new
     file.save()

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from fanslymotion.pipeline.hardware.devices import cpu_bf16
+from fanslymotion.pipeline.hardware.cpu import cpu_bf16
 from torch import nn
 
 
@@ -24,7 +24,12 @@ class Average:
     """Exponential moving average of parameters; the decay warms up so that early weights are soon forgotten."""
 
     def __init__(self, modules: nn.Module, decay: float) -> None:
-        self.decay, self.step = decay, 0
+        self.decay = decay
+        self.begin(modules)
+
+    def begin(self, modules: nn.Module) -> None:
+        """Forget the past: the average is what the parameters are now."""
+        self.step = 0
         self.shadow = {name: value.detach().clone().float() for name, value in modules.named_parameters()}
 
     @torch.no_grad()
@@ -90,16 +95,46 @@ class Log:
             cv2.imwrite(str(self.folder / f"{self.stage}-loss.png"), np.vstack(panels))
 
 
-def save_checkpoint(path: Path, **state: object) -> None:
-    """Atomic: a run killed while saving resumes from the checkpoint before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
+@dataclass
+class Checkpoint:
+    """A run's state in a file: weights, their average, optimisers, steps done and seconds spent."""
+
+    path: Path
+    module: nn.Module
+    average: Average
+    optimisers: list[torch.optim.Optimizer]
+
+    def save(self, step: int, spent: float) -> None:
+        """Atomic: a run killed while saving resumes from the checkpoint before."""
+        state = {
+            "weights": self.module.state_dict(),
+            "average": self.average.shadow,
+            "step": step,
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "spent": spent,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(state, self.path.with_suffix(".tmp"))
+        os.replace(self.path.with_suffix(".tmp"), self.path)
+
+    def load(self) -> tuple[int, float]:
+        """Steps done and seconds spent; (0, 0.0), and nothing changed, where there is no checkpoint yet."""
+        if not self.path.exists():
+            return 0, 0.0
+        state = torch.load(self.path, weights_only=True, map_location="cpu")
+        self.module.load_state_dict(state["weights"])
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
+        self.average.shadow, self.average.step = state["average"], state["step"]
+        return state["step"], state["spent"]
 
 
-def load_checkpoint(path: Path) -> dict | None:
-    """Tensors and plain values only; None where there is no checkpoint yet."""
-    return torch.load(path, weights_only=True, map_location="cpu") if path.exists() else None
+def take_step(optimisers: list[torch.optim.Optimizer], norm: torch.Tensor) -> None:
+    """norm: of the gradients; where it is not finite, the step is left out: one bad bf16 step must not cost the run."""
+    for optimiser in optimisers:
+        if torch.isfinite(norm):
+            optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
 
 
 def learning_rate(step: int, done: float, peak: float, warm_up: int = 150) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import Average, Log, autocast, learning_rate, load_checkpoint, save_checkpoint
+from common import Average, Checkpoint, Log, autocast, learning_rate, take_step
 from diffusers import UNetSpatioTemporalConditionModel
 from edm import NoiseConfig, denoised, draw_sigmas, target, unet_input
 from latents import Batch, Pool
@@ -142,14 +142,9 @@ def train(
         Muon(hidden, lr=3 * config.peak_rate),
     ]
     peaks = [group["lr"] for optimiser in optimisers for group in optimiser.param_groups]
-    first, spent = 0, 0.0
-    state = load_checkpoint(run / "unet.pt")
-    if state:
-        model.load_state_dict(state["weights"])
-        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
-        average.shadow, average.step = state["average"], state["step"]
-        first, spent = state["step"], state["spent"]
+    checkpoint = Checkpoint(run / "unet.pt", model, average, optimisers)
+    first, spent = checkpoint.load()
+    if first:
         torch.manual_seed(config.seed + first)
 
     pool: Pool | None = None
@@ -171,22 +166,12 @@ def train(
         loss = loss_of(model, batch, config)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimiser in optimisers:
-            if torch.isfinite(norm):
-                optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        take_step(optimisers, norm)
         average.update(model)
         spent += time.perf_counter() - begun
         log.add(step + 1, loss=loss.item(), norm=norm.item())
         if (step + 1) % 250 == 0:
-            save_checkpoint(
-                run / "unet.pt",
-                weights=model.state_dict(),
-                average=average.shadow,
-                step=step + 1,
-                optimisers=[optimiser.state_dict() for optimiser in optimisers],
-                spent=spent,
-            )
+            checkpoint.save(step + 1, spent)
             log.draw()
             if held_out:
                 print("unet: error against a still video's,", still_ratio(average, model, patches, held_out, config))

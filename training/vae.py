@@ -18,7 +18,7 @@ import tail
 import torch
 import torch.nn.functional as F
 from camera import clip, random_clip
-from common import Average, Log, autocast, learning_rate, load_checkpoint, save_checkpoint
+from common import Average, Checkpoint, Log, autocast, learning_rate, take_step
 from diffusers import AutoencoderKLTemporalDecoder
 from muon import Muon, split
 from patches import Patches, install
@@ -119,6 +119,23 @@ def psnr(vae: AutoencoderKLTemporalDecoder, photos: list[np.ndarray], frames: in
     return float(np.mean(values))
 
 
+def noisy_latents(patches: Patches, pixels: torch.Tensor, config: VaeConfig) -> torch.Tensor:
+    """Latents of pixels with up to `config.noise` of noise: what a denoiser leaves is never quite clean."""
+    latents = patches.encode(pixels)
+    return latents + config.noise * torch.rand(()) * torch.randn_like(latents)
+
+
+def train_tail(vae: AutoencoderKLTemporalDecoder, patches: Patches, crops: Crops, config: VaeConfig) -> None:
+    """Train the decoder's last block by itself, with a heavier weight on the borders (`tail.train`)."""
+
+    def draw_clip() -> tuple[torch.Tensor, torch.Tensor]:
+        pixels = crops.draw(1, 6, config.crop)
+        return noisy_latents(patches, pixels, config), pixels
+
+    strict = replace(config, border_weight=config.tail_border_weight)
+    tail.train(vae, draw_clip, partial(reconstruction_loss, config=strict), config.tail_minutes, config.tail_clips)
+
+
 def train(
     patches: Patches,
     photos: list[np.ndarray],
@@ -141,22 +158,16 @@ def train(
         torch.optim.AdamW(rest, lr=config.peak_rate, betas=(0.9, 0.98), weight_decay=1e-3),
         Muon(hidden, lr=config.peak_rate),
     ]
-    first, spent = 0, 0.0
-    state = load_checkpoint(run / "vae.pt")
-    if state:
-        decoder.load_state_dict(state["weights"])
-        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
-        average.shadow, average.step = state["average"], state["step"]
-        first, spent = state["step"], state["spent"]
-    elif start:
-        kept = AutoencoderKLTemporalDecoder.from_pretrained(start, subfolder="vae")
-        decoder.load_state_dict(kept.decoder.state_dict())
-        average = Average(decoder, 0.998)
-    else:
-        linear.install(linear.fit(patches, crops.draw, config.linear_steps), decoder)
-        average = Average(decoder, 0.998)
-        print("vae: PSNR of the linear start, dB:", round(psnr(vae, held_out), 2), flush=True)
+    checkpoint = Checkpoint(run / "vae.pt", decoder, average, optimisers)
+    first, spent = checkpoint.load()
+    if not first:
+        if start:
+            kept = AutoencoderKLTemporalDecoder.from_pretrained(start, subfolder="vae")
+            decoder.load_state_dict(kept.decoder.state_dict())
+        else:
+            linear.install(linear.fit(patches, crops.draw, config.linear_steps), decoder)
+            print("vae: PSNR of the linear start, dB:", round(psnr(vae, held_out), 2), flush=True)
+        average.begin(decoder)
 
     for step in range(first, config.steps):
         begun = time.perf_counter()
@@ -168,40 +179,21 @@ def train(
             group["lr"] = rate
         frames = int(crops.rng.choice([2, 4, 8] if done < 0.7 else [4, 8, 14]))
         pixels = crops.draw(max(1, config.images // frames), frames, config.crop)
-        latents = patches.encode(pixels)
-        latents = latents + config.noise * torch.rand(()) * torch.randn_like(latents)
+        latents = noisy_latents(patches, pixels, config)
         with autocast():
             made = vae.decode(latents, num_frames=frames).sample.float()
         loss = reconstruction_loss(made, pixels, config)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        for optimiser in optimisers:
-            if torch.isfinite(norm):  # one bad bf16 step must not cost the run
-                optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        take_step(optimisers, norm)
         average.update(decoder)
         spent += time.perf_counter() - begun
         log.add(step + 1, loss=loss.item(), error=F.mse_loss(made, pixels).item())
         if (step + 1) % 200 == 0:
-            save_checkpoint(
-                run / "vae.pt",
-                weights=decoder.state_dict(),
-                average=average.shadow,
-                step=step + 1,
-                optimisers=[optimiser.state_dict() for optimiser in optimisers],
-                spent=spent,
-            )
+            checkpoint.save(step + 1, spent)
             log.draw()
     average.copy_to(decoder)
-
-    def draw_clip() -> tuple[torch.Tensor, torch.Tensor]:
-        pixels = crops.draw(1, 6, config.crop)
-        latents = patches.encode(pixels)
-        return latents + config.noise * torch.rand(()) * torch.randn_like(latents), pixels
-
-    strict = replace(config, border_weight=config.tail_border_weight)
-    loss_of = partial(reconstruction_loss, config=strict)
-    tail.train(vae, draw_clip, loss_of, config.tail_minutes, config.tail_clips)
+    train_tail(vae, patches, crops, config)
     if held_out:
         print("vae: PSNR on photos never trained on, dB:", round(psnr(vae, held_out), 2), flush=True)
     return vae.eval()

@@ -1,4 +1,4 @@
-"""Put the page together: routes of our own, Gradio's page and API behind them, one guard in front of all."""
+"""Build the page: routes of our own, Gradio's page and API behind them, one guard in front of all."""
 
 import logging
 from typing import Any
@@ -21,7 +21,12 @@ log = logging.getLogger(__name__)
 
 
 def build_app(settings: Settings, logins: Logins, host: str) -> Studio:
-    """The whole page. Raise PresetError or StoreError when the data folder cannot be used."""
+    """Build the whole page.
+
+    Raises:
+        PresetError: A preset file has a wrong value.
+        StoreError: The database cannot be used.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.studio = studio = Studio(app, settings, logins, host)
     for routes in (page_routes, job_routes, queue_routes, system_routes, api_uploads):

@@ -1,4 +1,4 @@
-"""Slow answers, kept for a while: folders' sizes, the doctor's findings."""
+"""Cache slow answers for a while: folders' sizes, the doctor's findings."""
 
 import asyncio
 import time
@@ -9,7 +9,15 @@ T = TypeVar("T")
 
 
 class CachedResult(Generic[T]):
-    """Computed in a thread, once for all who ask. While there is an older answer nobody waits for the next one."""
+    """A result that is computed in a thread, once for all who ask, and again when it is old.
+
+    While there is an older result, it is returned at once and the next one is computed meanwhile.
+
+    Args:
+        compute: Slow; called in a thread, never twice at a time.
+        seconds: How long a result is fresh.
+        now: Monotonic seconds.
+    """
 
     def __init__(self, compute: Callable[[], T], seconds: float, now: Callable[[], float] = time.monotonic) -> None:
         self._compute, self._seconds, self._now = compute, seconds, now
@@ -19,11 +27,15 @@ class CachedResult(Generic[T]):
 
     @property
     def old(self) -> bool:
-        """Tell whether the result is out of date."""
+        """Whether the result is out of date, or there is none yet."""
         return self._now() - self._at >= self._seconds
 
     async def get(self, fresh: bool = False) -> T:
-        """fresh: wait for one that is made now."""
+        """Return the result.
+
+        Args:
+            fresh: Wait for one that is computed now (or is being computed already).
+        """
         if (fresh or self.old) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._look())
         if self.last is not None and not fresh:

@@ -1,4 +1,4 @@
-"""What the routes share, and how jobs and machine look to those who may see them."""
+"""Hold what the routes share, and show jobs and machine to each login as it may see them."""
 
 from typing import Any
 
@@ -27,9 +27,16 @@ KEPT_SECONDS = 60.0
 
 
 class Studio:
-    """Found in `request.app.state.studio`. `guard` stands before the routes `app` and is what a server serves.
+    """Everything that a request needs; routes find it in `request.app.state.studio`.
 
-    Only the machine's owner is shown where things lie: for other logins sentences hold no folders.
+    `guard` stands before the routes `app` and is what a server serves. Only the machine's owner is shown where things
+    lie: for other logins sentences hold no folders.
+
+    Args:
+        app: The routes.
+        settings: Where the data is.
+        logins: Who may enter; none, and everybody is the owner.
+        host: The address that is served, for the refusal of other sites' requests.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, logins: Logins, host: str) -> None:
@@ -46,20 +53,28 @@ class Studio:
 
     @property
     def presets(self) -> Presets:
-        """As they are now: a model may be added by the command line meanwhile."""
+        """The presets as they are now: a model may be added by the command line meanwhile."""
         return self.live_presets.now()
 
     def job(self, job: Job) -> dict[str, Any]:
-        """As its own login sees it."""
+        """Return a job's JSON as its own login sees it."""
         shown = job_json(job, self.presets)
         return shown | {key: self.plain(job.owner, shown[key]) for key in ("error", "diagnosis", "warnings")}
 
     def event(self, job: Job, event: Event) -> list[Any]:
+        """Return an event's JSON as the job's login sees it; see `event_json`."""
         *facts, text = event_json(event)
         return [*facts, text if event.kind == "watch" else self.plain(job.owner, text)]
 
     def machine(self, owner: str | None) -> dict[str, Any]:
-        """owner: the login that sees it, None on a page without logins. notice: by language."""
+        """Return the JSON of workers and waiting line as a login sees it; see `machine_json`.
+
+        Args:
+            owner: The login; None on a page without logins.
+
+        Returns:
+            `notice` is by language here.
+        """
         shown = machine_json(self.jobs, self.logins.sees(owner), self.logins.owns_machine(owner or ""))
         return shown | {"notice": self.plain(owner, in_each_language(shown["notice"]))}
 
@@ -67,7 +82,12 @@ class Studio:
         return {"jobs": folder_size(self.settings.jobs_dir), "models": folder_size(self.settings.models)}
 
     def plain(self, user: str | None, said: Any) -> Any:
-        """What is said to a login: a sentence, or many in lists and dictionaries."""
+        """Return sentences as a login may read them: the machine's owner all of them, others without folders.
+
+        Args:
+            user: The login; None on a page without logins.
+            said: A sentence, or many in lists and dictionaries; other values pass as they are.
+        """
         if self.logins.owns_machine(user or ""):
             return said
         if isinstance(said, dict):

@@ -1,4 +1,4 @@
-"""What happens, pushed to every open page: one thread reads the store, any number of streams pass it on.
+"""Push what happens to every open page: one thread reads the store, any number of streams pass it on.
 
 Server-sent events instead of Gradio's generators: a silent viewer costs nothing (no yields to keep it alive), the
 browser reconnects by itself where Gradio reloads the page, and what was read is encoded once for all viewers.
@@ -39,22 +39,39 @@ AGAIN_SECONDS = 1.0
 
 
 class View(Protocol):
-    """How things are shown; owner: of the stream they are shown in, None on a page without logins."""
+    """Makes the JSON of what a stream tells. A login of None is a page without logins."""
 
-    def job(self, job: Job) -> dict[str, Any]: ...
+    def job(self, job: Job) -> dict[str, Any]:
+        """Return a job as its own login sees it."""
+        ...
 
-    def event(self, job: Job, event: Event) -> list[Any]: ...
+    def event(self, job: Job, event: Event) -> list[Any]:
+        """Return an event of a job: [id, time, kind, level, text]."""
+        ...
 
-    def machine(self, owner: str | None) -> dict[str, Any]: ...
+    def machine(self, owner: str | None) -> dict[str, Any]:
+        """Return workers and waiting line as a login sees them."""
+        ...
 
-    def plain(self, user: str | None, said: Any) -> Any: ...
+    def plain(self, user: str | None, said: Any) -> Any:
+        """Return sentences as a login may read them: without folders, unless the machine is theirs."""
+        ...
 
 
 @dataclass(eq=False)
 class Viewer:
-    """One open stream. `seen`: id of the last event it has, None until its first read.
+    """One open stream, and what it has still to be sent. All of it is written with `Live`'s lock held.
 
-    All of it is written with `Live`'s lock held.
+    Attributes:
+        owner: Its login; None on a page without logins.
+        job_id: The job that it follows; None for the machine's state alone.
+        troubled: It was told that the store does not answer.
+        seen: Id of the last event it has; None until its first read.
+        job: The job's newest state, encoded; "" when there is nothing new.
+        machine: The machine's, likewise.
+        trouble: A sentence about the store, likewise.
+        events: Pending events (id, encoded).
+        wake: Set when something is pending.
     """
 
     owner: str | None
@@ -68,7 +85,7 @@ class Viewer:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self) -> str:
-        """All that is pending, as one text of server-sent events; log lines before the state that follows them.
+        """Return and clear what is pending, as server-sent events; log lines before the state that follows them.
 
         Call it with the lock held: the reader thread appends. Before the first read only a trouble is told.
         """
@@ -91,14 +108,22 @@ class Viewer:
 
 @dataclass
 class Feed:
-    """One followed job. `after`: id of the last event read for all its viewers."""
+    """One followed job.
+
+    Attributes:
+        after: Id of the last event read for all its viewers.
+        revision: Of the job's row when it was last read.
+    """
 
     after: int
     revision: int = -1
 
 
 class Live:
-    """The reader thread runs while somebody watches. All other methods belong to the event loop's thread."""
+    """The streams of all open pages, and the thread that reads the store for them.
+
+    The thread runs while a stream is open. All methods but its own belong to the event loop's thread.
+    """
 
     def __init__(self, jobs: Jobs, view: View) -> None:
         self._jobs = jobs
@@ -119,7 +144,13 @@ class Live:
             viewer.wake.set()
 
     async def stream(self, owner: str | None, job_id: str | None, after: int = 0) -> AsyncIterator[str]:
-        """Server-sent events `job`, `log`, `machine`, `trouble` until the page closes, logs out or the server stops."""
+        """Yield server-sent events `job`, `log`, `machine`, `trouble` until the page closes or the server stops.
+
+        Args:
+            owner: The login that sees them; None on a page without logins.
+            job_id: The job to follow; None for the machine's state alone.
+            after: Id of the last event that the page has.
+        """
         viewer = Viewer(owner, job_id)
         self._join(viewer)
         try:

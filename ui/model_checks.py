@@ -1,4 +1,4 @@
-"""Checks of models' files, byte by byte, beside the page: they take as long as the disk does."""
+"""Check models' files byte by byte while the page is used: it takes as long as reading them from the disk."""
 
 import threading
 from collections.abc import Callable
@@ -13,7 +13,15 @@ from ..settings import Settings
 
 @dataclass(frozen=True)
 class ModelCheck:
-    """status: running, done, stopped or failed. done, total: bytes. damaged: files; the next download mends them."""
+    """A check of one model's files.
+
+    Attributes:
+        status: `running`, `done`, `stopped` or `failed`.
+        done: Bytes read.
+        total: Bytes to read.
+        damaged: Files, which the next download brings again.
+        error: Why it failed.
+    """
 
     status: str = "running"
     done: int = 0
@@ -37,7 +45,7 @@ class ModelChecks:
         return asdict(found) if found else None
 
     def start(self, name: str) -> None:
-        """One at a time of each model; a second wish joins it."""
+        """Start a check in a thread; nothing happens while one of this model runs."""
         with self._lock:
             if (known := self._known.get(name)) and known.status == "running":
                 return
@@ -50,7 +58,7 @@ class ModelChecks:
         self._stopped.add(name)
 
     def forget(self, name: str) -> None:
-        """What it said is no longer about what lies there."""
+        """Stop and drop a model's check: its files are about to change."""
         self.stop(name)
         self._known.pop(name, None)
 

@@ -1,4 +1,4 @@
-"""The state of the whole place as every page shows it: workers, the line, what runs."""
+"""Make the JSON that every page shows: workers, waiting line, running jobs."""
 
 from typing import Any
 
@@ -12,7 +12,13 @@ ACTIVE = (Status.RUNNING, Status.QUEUED)
 
 
 def machine_json(jobs: Jobs, owner: Owner, owns: bool = True) -> dict[str, Any]:
-    """owner: whose jobs are told, None = all; of other people's only the number is. owns: the machine is theirs."""
+    """Return the JSON of workers, waiting line and running jobs; times in Unix seconds.
+
+    Args:
+        jobs: The queue.
+        owner: Whose jobs are listed, None = all; of other people's only the number is told.
+        owns: Whether the machine is theirs, which shows what workers wrote before they crashed.
+    """
     active = jobs.list(owner=owner, statuses=ACTIVE, limit=MOST_ACTIVE)
     mine = {job.id for job in active}
     workers = [worker_json(worker, mine, owns) for worker in representative_workers(jobs.workers())]
@@ -26,6 +32,7 @@ def machine_json(jobs: Jobs, owner: Owner, owns: bool = True) -> dict[str, Any]:
 
 
 def active_json(job: Job) -> dict[str, Any]:
+    """Return the JSON of a job that runs or waits, short: every page gets it every half second."""
     return {
         "id": job.id,
         "name": job.name,

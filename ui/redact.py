@@ -1,4 +1,4 @@
-"""What other people may read: sentences without folders, crashes without names, photos, jobs or homes."""
+"""Take out of texts what other people may not read: folders, and of crashes also names, photos and jobs."""
 
 import json
 import re
@@ -18,7 +18,7 @@ PLAIN_PATH = re.compile(
 
 
 def without_paths(text: str, settings: Settings) -> str:
-    """Every file and folder by its last name alone: `/home/anna/data/jobs.db` is `jobs.db`.
+    """Shorten every path to its last name: `/home/anna/data/jobs.db` becomes `jobs.db`.
 
     The folders that are known are shortened first, since their names may hold spaces.
     """
@@ -33,13 +33,23 @@ def without_paths(text: str, settings: Settings) -> str:
 
 
 def report(system: dict[str, Any], crashes: Iterable[str], names: Iterable[str], settings: Settings) -> str:
-    """A text for bug reports. crashes: last words of workers. names: of logins and photos; none of them is told."""
+    """Make the text of a bug report.
+
+    Args:
+        system: Versions, workers, models and checks, for JSON.
+        crashes: The last output of crashed workers.
+        names: Of logins and photos; none of them is told.
+        settings: Where the data is, which is not told either.
+    """
     told = [crash_only(crash, names, settings) for crash in crashes]
     return json.dumps({**system, "crashes": [lines for lines in told if lines]}, indent=1, ensure_ascii=False)
 
 
 def crash_only(last_output: str, names: Iterable[str], settings: Settings) -> list[str]:
-    """Tracebacks and what libraries wrote; the log's own lines go whole, any of them may say what a photo is called."""
+    """Keep tracebacks and what libraries wrote of a worker's last output.
+
+    The log's own lines are dropped whole: any of them may say what a photo is called.
+    """
     lines = [line for line in last_output.splitlines() if line.strip() and not TAGGED.match(line)]
     text = JOB_ID.sub("(job)", without_paths("\n".join(lines), settings))
     for name in sorted({name for name in names if len(name) > 2}, key=len, reverse=True):

@@ -1,4 +1,7 @@
-"""Jobs, workers and presets as the JSON that the page and the API see: no paths, nothing of other people."""
+"""Make the JSON that the page and the API see of jobs, workers and presets: no paths, nothing of other people.
+
+`ui/static/types.d.ts` has the same keys, and a test compares them.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
@@ -30,7 +33,11 @@ UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can dow
 
 
 def job_json(job: Job, presets: Presets) -> dict[str, Any]:
-    """All that a view needs. Times in Unix seconds, sizes in pixels, `fraction` 0..1; part: what is being loaded."""
+    """Return the JSON of a job: all that a view needs.
+
+    Times are Unix seconds, sizes pixels, `fraction` 0..1; `part` is the component that is being loaded. Opens the
+    photo and asks the disk: call it in a thread.
+    """
     request = job.request
     return {
         "id": job.id,
@@ -66,17 +73,24 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
 
 
 def diagnosis_json(job: Job, presets: Presets) -> dict[str, Any] | None:
-    """By language, so that a page that switches needs not ask again."""
+    """Return why a job failed and what helps, by language; None when it has not failed.
+
+    Every language at once, so that a page that switches needs not ask again.
+    """
     found = diagnose(job, presets)
     return {language: found.say(language) for language in LANGUAGES} if found else None
 
 
 def preview_url(job: Job) -> str:
-    """The version makes each preview its own address, which the browser may keep."""
+    """Return the address of the job's latest preview, "" when there is none.
+
+    The version makes each preview its own address, which the browser may keep.
+    """
     return f"{ROUTES}/jobs/{job.id}/preview?v={job.preview_version}" if job.preview_version else ""
 
 
 def video_json(job: Job) -> dict[str, Any] | None:
+    """Return addresses, size in pixels, frames and frame rate of a finished job's video, else None."""
     if job.video is None:
         return None
     return {
@@ -91,7 +105,10 @@ def video_json(job: Job) -> dict[str, Any] | None:
 
 
 def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
-    """Pixels, frames and frame rate of the clip to come; None when a preset is gone since."""
+    """Return width and height in pixels, frames and frame rate of the video to come.
+
+    None when one of the job's presets is gone since.
+    """
     try:
         model = presets.models.get(job.request.model)
         output = resolve_output(job.request, _photo_size(job.photo), model, presets)
@@ -115,7 +132,10 @@ def _size_in_file(path: Path) -> tuple[int, int]:
 
 
 def event_json(event: Event) -> list[Any]:
-    """[id, time, kind, level, text]: short, for there are many. A fault's text is what it says, by language."""
+    """Return an event as [id, time, kind, level, text]: short, for there are many.
+
+    Time in Unix seconds. The text of a fault is its sentences, by language.
+    """
     text: Any = event.text
     if event.kind == "fault":
         text = {language: say_fault(event, language) for language in LANGUAGES}
@@ -123,8 +143,15 @@ def event_json(event: Event) -> list[Any]:
 
 
 def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[str, Any]:
-    """mine: ids of one's own running jobs. Which other job runs, and what a worker wrote about it before it died, is
-    for the machine's owner (owns); everybody else reads the likely cause alone. cause: of a crash, by language.
+    """Return the JSON of a worker. Other people's job, and a crashed worker's last lines, are for the owner alone.
+
+    Args:
+        worker: The worker.
+        mine: Ids of the running jobs of the login that sees it.
+        owns: Whether the machine is theirs. Everybody else reads the likely cause of a crash alone.
+
+    Returns:
+        `cause` is of a crash, by language.
     """
     crashed = worker.state == "crashed"
     last_output = worker.last_output if owns else f"{PREFIX}{worker.cause}" if worker.cause else ""
@@ -145,14 +172,17 @@ def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[s
 
 
 def fault_json(code: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the catalogue says about a fault, by language: `code`, `title`, `cause`, `fix`."""
+    """Return what the catalogue says about a fault, by language: `code`, `title`, `cause`, `fix`."""
     return {language: {"code": code, **asdict(texts.fault(code, values, language))} for language in LANGUAGES}
 
 
 def plan_json(plan: MemoryPlan) -> dict[str, Any]:
-    """memory, total: bytes of VRAM, or of RAM on a CPU. shrunk: drawn smaller than asked for, to fit.
+    """Return the JSON of what a request takes on this machine.
 
-    fault: what to say when these settings are big for the machine, by language, else None.
+    Returns:
+        `seconds`; `memory` and `total`: bytes of VRAM, or of RAM on a CPU; `width`, `height`: pixels sampled;
+        `shrunk`: sampled smaller than asked for, to fit; `fault`: what to say when these settings are big for the
+        machine, by language, else None.
     """
     expected = forecast(plan)
     big = plan.shrunk or not expected.fits
@@ -170,6 +200,7 @@ def plan_json(plan: MemoryPlan) -> dict[str, Any]:
 
 
 def licence_json(model: HubPreset | None) -> dict[str, str] | None:
+    """Return the licence of a model and the notices that it asks for; None for an unknown model."""
     if model is None:
         return None
     licence = model.licence
@@ -177,7 +208,13 @@ def licence_json(model: HubPreset | None) -> dict[str, str] | None:
 
 
 def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
-    """What the form can offer: presets, and for each model whether its files are there. owns: the machine."""
+    """Return what the form can offer: presets, and for each model whether its files are there.
+
+    Args:
+        presets: All of them.
+        settings: Where models are.
+        owns: Whether the machine is the login's: only its owner is told where files are missing.
+    """
     durations = presets.durations.values()
     return {
         "resolutions": [{"name": r.name, "width": r.width, "height": r.height} for r in presets.resolutions.values()],
@@ -194,7 +231,7 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
 
 
 def upscaler_json(upscaler: UpscalerPreset, settings: Settings, owns: bool) -> dict[str, Any]:
-    """missing: as a model's."""
+    """Return the JSON of an upscaler; `missing` and `owns` as in `model_json`."""
     missing = ""
     try:
         check_upscaler(upscaler, preset_folder(upscaler, settings))
@@ -204,9 +241,17 @@ def upscaler_json(upscaler: UpscalerPreset, settings: Settings, owns: bool) -> d
 
 
 def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
-    """missing: why the model cannot be used now and what to do, by language, None when it can.
+    """Return the JSON of a model for the form.
 
-    random: the untrained stand-in. takes: the names of the settings that are its family's own.
+    Args:
+        model: Its preset.
+        presets: All of them.
+        settings: Where models are.
+        owns: Whether the machine is the login's: only its owner is told where files are missing.
+
+    Returns:
+        `missing`: why the model cannot be used now and what to do, by language, None when it can. `random`: it is
+        the untrained stand-in. `takes`: the names of the settings that are its family's own.
     """
     missing, random = "", False
     try:

@@ -1,8 +1,6 @@
 """Start the page: choose the address, keep a worker alive, open the browser, end everything on Ctrl+C."""
 
 import asyncio
-import errno
-import ipaddress
 import logging
 import os
 import signal
@@ -25,6 +23,7 @@ from ..messages import msg
 from ..settings import Settings
 from .auth.ended_sessions import EndedSessions
 from .auth.logins import Logins, make_login, session_key
+from .server.address import LOCALHOST, MOST_KNOCKING, is_local, listen, local_address
 from .server.connections import Limits, raise_handle_limit, sweep, with_limits
 from .server.page_log import LOG_CONFIG
 
@@ -33,11 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIRST_PORT = 7860
-PORTS_TRIED = 100
-LOCALHOST = "127.0.0.1"
-MOST_KNOCKING = 2048
-"""Connections that the system keeps for us until they are accepted."""
 ACCEPTED_AT_ONCE = 16
 """asyncio accepts as many in a row as its backlog says, before anything looks at them: not more than are in reserve."""
 TICKS_A_SECOND = 10
@@ -55,9 +49,20 @@ def serve(
 ) -> None:
     """Serve the page until Ctrl+C (SIGINT, SIGTERM, on Windows also Ctrl+Break).
 
-    port: None takes the first free one from 7860; a given one must be free. auth: user -> password; a page that
-    others can reach (share link, any address but this machine's own) gets a login when none is given.
-    say: shows a line to the person who started it. Raise BadInput when the address cannot be used.
+    Args:
+        settings: Where the data is.
+        host: Address to listen on.
+        port: None takes the first free one from 7860; a given one must be free.
+        share: Also make a public link through Gradio's tunnel.
+        auth: User -> password. A page that others can reach (share link, any address but this machine's own) gets a
+            login when none is given.
+        open_browser: Open the page when it is ready.
+        with_worker: Keep a worker alive beside the page.
+        say: Shows a line to the person who started it.
+
+    Raises:
+        BadInput: The address or port cannot be used.
+        StartError: The page cannot be built here.
     """
     listener = listen(host, port, say)
     number = listener.getsockname()[1]
@@ -87,7 +92,14 @@ def serve(
 
 
 class Server(uvicorn.Server):
-    """uvicorn that tells when the page can be opened, and tells open streams to end when it stops."""
+    """uvicorn with limits on connections; it reports its start and ends open streams when it stops.
+
+    Args:
+        app: The page.
+        closing: Called before the shutdown: ends open streams, for which uvicorn would wait.
+        opened: Called in a thread of its own when connections are accepted.
+        limits: On connections; None = the default ones.
+    """
 
     def __init__(
         self,
@@ -116,6 +128,7 @@ class Server(uvicorn.Server):
         self._opened = opened
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, lengthen the system's queue of connections, and report that the page is open."""
         await super().startup(sockets=sockets)
         if self.started:
             for listener in sockets or ():
@@ -124,105 +137,33 @@ class Server(uvicorn.Server):
             threading.Thread(target=self._opened, name="opened", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
+        """Close connections that are over their limits, once a second; uvicorn calls this ten times a second."""
         if counter % TICKS_A_SECOND == 0:
             sweep(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End open streams, then stop."""
         self._closing()
         await super().shutdown(sockets=sockets)
 
 
 def event_loop(system: str = sys.platform) -> str:
-    """The event loop, as uvicorn names it.
+    """Return the event loop to use, as uvicorn names it.
 
     Windows' default one closes the listening socket for ever when a client resets its connection before it is accepted
-    (python/cpython#93821).
+    (python/cpython#93821). This one watches few sockets: `most_open` in connections.py keeps to that.
     """
     return "asyncio:SelectorEventLoop" if system == "win32" else "auto"
 
 
-def listen(host: str, port: int | None, say: Callable[[str], None]) -> socket.socket:
-    """A bound socket, so that nobody can take the port between the look and the start."""
-    wanted = [port] if port is not None else range(FIRST_PORT, FIRST_PORT + PORTS_TRIED)
-    for number in wanted:
-        try:
-            listener = _bind(host, number)
-        except OSError as e:
-            if e.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", -1)) or _windows_says_taken(e):
-                continue
-            raise BadInput(
-                msg(
-                    "the page cannot be served at {host}, port {number}: {error}; leave --host out, or name an "
-                    "address of this machine",
-                    host=host[:80],
-                    number=number,
-                    error=e.strerror or e,
-                )
-            ) from e
-        except (ValueError, TypeError) as e:  # no name at all: a NUL, half a character, a label of 64 letters
-            raise BadInput(
-                msg("the host is {host!r}, which is no name or address; leave --host out, or name one", host=host[:80])
-            ) from e
-        if port is None and number != FIRST_PORT:
-            say(f"Port {FIRST_PORT} is taken by another program; this page is on port {number}.")
-        return listener
-    if port is not None:
-        raise BadInput(msg("port {port} is taken by another program; leave --port out, or name a free one", port=port))
-    raise BadInput(
-        msg(
-            "no port from {first} to {last} is free; name one with --port",
-            first=FIRST_PORT,
-            last=FIRST_PORT + PORTS_TRIED - 1,
-        )
-    )
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    name = host.strip("[]")
-    family = socket.AF_INET6 if ":" in name else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if sys.platform == "win32":
-            # There SO_REUSEADDR would let two programs share a port, and requests would go to either.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((name, port))
-        listener.listen(MOST_KNOCKING)
-        listener.setblocking(False)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
-def _windows_says_taken(error: OSError) -> bool:
-    """With SO_EXCLUSIVEADDRUSE a taken port can also answer "access denied"."""
-    return sys.platform == "win32" and error.errno == errno.EACCES
-
-
-def is_local(host: str) -> bool:
-    """Whether only programs on this machine can reach the address."""
-    name = host.strip("[]")
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def local_address(host: str, port: int) -> str:
-    """The page's address as a browser on this machine opens it."""
-    name = host.strip("[]")
-    if name in ("0.0.0.0", "::"):
-        name = LOCALHOST
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
-
-
 def build(settings: Settings, logins: Logins, host: str) -> "Studio":
-    """Put the page together. Raise StartError, or another FanslymotionError, when that cannot be done here."""
+    """Build the page.
+
+    Raises:
+        StartError: A package does not fit, or a library refuses this machine; the traceback is in `start.log`.
+        FanslymotionError: The data folder, a preset or the store cannot be used.
+    """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
     # Its place for files would be one folder for all accounts of the machine (/tmp/gradio); it is made at every start.
     # Another program's variable of that name is not heeded either: its folder may be somebody else's.
@@ -302,7 +243,11 @@ def _announce(
 
 
 def open_tunnel(host: str, port: int) -> str:
-    """Gradio's share link. Raise BadInput with the way out when it cannot be had; the local page is not affected."""
+    """Open Gradio's tunnel and return the share link, an https address.
+
+    Raises:
+        BadInput: It cannot be had; the text has the remedy, and the local page is not affected.
+    """
     import secrets
 
     from gradio import networking

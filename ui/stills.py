@@ -1,4 +1,4 @@
-"""A finished video's middle frame, for lists: what it looks like, which the photo it began with does not say."""
+"""Read a finished video's middle frame, for lists: the photo it began with does not show what became of it."""
 
 import io
 import subprocess
@@ -24,9 +24,12 @@ _one_at_a_time = Lock()
 
 
 def make_still(job: Job) -> Path:
-    """Return a JPEG of the video's middle frame, beside it; made once, it goes with the job's folder.
+    """Return a JPEG of the video's middle frame, beside it; it is made once, and deleted with the job's folder.
 
-    Without a video that ffmpeg can read it is the photo's. Raises: NotFound, where that is gone too.
+    Without a video that ffmpeg can read it is the photo's.
+
+    Raises:
+        NotFound: The photo is gone, too.
     """
     video = job.video
     try:
@@ -42,7 +45,11 @@ def make_still(job: Job) -> Path:
 
 
 def read_frame(video: Path, seconds: float) -> Image.Image:
-    """Return the frame shown at that time, RGB. Raise RenderError."""
+    """Read the frame that is shown at a time, RGB.
+
+    Raises:
+        RenderError: ffmpeg finds none.
+    """
     # As RGB: ffmpeg's own JPEG keeps the video's colour matrix, and green comes out lighter.
     command = [
         ffmpeg_path(), "-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1", "-ss", f"{seconds:.6f}",

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import torch
 from fanslymotion.pipeline.hardware import devices
+from fanslymotion.pipeline.hardware.gpus import GpuWatch
 from safetensors.torch import save_file
 
 from .harness import GIB, SEED, Bench, Figures, StepClock, free, peaks, reset_peak, timed
@@ -17,7 +18,7 @@ STOCK_LATENTS = "stock-latents.safetensors"
 
 
 def env(bench: Bench, figures: Figures) -> None:
-    watch = devices.GpuWatch()
+    watch = GpuWatch()
     before = watch.sample()
     gpus = watch.describe()
     named = ("torch", "diffusers", "transformers", "accelerate", "triton", "numpy", "safetensors")

@@ -8,8 +8,10 @@ from pathlib import Path
 from ...errors import StoreError
 from ...fs import nearest_existing
 from ...messages import codes
-from ...pipeline.hardware import container, devices
+from ...pipeline.hardware import container
 from ...pipeline.hardware.cpu import cpu_name
+from ...pipeline.hardware.devices import usable
+from ...pipeline.hardware.gpus import Gpus, GpuSample, GpuWatch, others
 from ...pipeline.hardware.torch_build import TorchBuild, torch_build
 from ...queue.submit import MIN_FREE_BYTES
 from ..diagnosis import file_size, size
@@ -53,7 +55,7 @@ def check_memory(_: Examination) -> Iterator[Finding]:
 
 def check_gpu(examination: Examination) -> Iterator[Finding]:
     """Check that torch can use the GPU, then the GPU's free memory and temperature."""
-    watch, build = devices.GpuWatch(), torch_build()
+    watch, build = GpuWatch(), torch_build()
     gpus, sample = watch.describe(), watch.sample()
     found = _driver(gpus, build)
     if found is None:
@@ -67,28 +69,28 @@ def check_gpu(examination: Examination) -> Iterator[Finding]:
         yield fault("watch", WARN, "FM-GPU-007", temperature=sample.temperature)
 
 
-def _driver(gpus: devices.Gpus, build: TorchBuild) -> Finding | None:
+def _driver(gpus: Gpus, build: TorchBuild) -> Finding | None:
     """Check that driver and torch fit the GPU. None if there is no GPU."""
-    name, usable = ", ".join(gpus.names), devices.usable(gpus, build)
+    name, works = ", ".join(gpus.names), usable(gpus, build)
     if gpus.kind == "nvidia" and build.cuda is None:
         return fault("gpu", BROKEN, "FM-GPU-002", name=name, driver=gpus.driver, torch=build.version)
-    if gpus.kind == "nvidia" and not usable:
+    if gpus.kind == "nvidia" and not works:
         have, need = (".".join(map(str, pair)) for pair in (gpus.cuda, build.cuda or (0, 0)))
         values = {"driver": gpus.driver, "have": have, "need": need, "torch": build.version}
         return fault("gpu", BROKEN, "FM-GPU-003", **values)
     if gpus.kind == "amd" and not build.hip:
         return fault("gpu", WARN, "FM-GPU-006", name=name, torch=build.version, build=build.kind)
-    return ok("gpu", name=name, driver=gpus.driver, build=build.kind) if usable else None
+    return ok("gpu", name=name, driver=gpus.driver, build=build.kind) if works else None
 
 
-def _video_memory(examination: Examination, sample: devices.GpuSample) -> Finding:
+def _video_memory(examination: Examination, sample: GpuSample) -> Finding:
     """Check whether other programs hold much of the video memory."""
     try:
         own = frozenset(worker.pid for worker in examination.jobs.workers() if worker.alive)
     except StoreError:  # the GPU is checked even if the job list cannot be read
         own = frozenset[int]()
     free, total = size(sample.memory_free), size(sample.memory_total)
-    holders = devices.others(sample, own)
+    holders = others(sample, own)
     if not holders or sample.memory_free >= LOW_VRAM * sample.memory_total:
         return ok("vram", free=free, total=total)
     named = ", ".join(f"{p.name} ({size(p.memory)})" if p.memory else p.name for p in holders[:4])

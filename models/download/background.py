@@ -22,7 +22,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from ...errors import BadInput, Cancelled, FanslymotionError
-from ...fs import users_umask, write_json, write_whole
+from ...fs import read_patiently, users_umask, write_json, write_whole
 from ...messages import msg
 from ...presets import HubPreset, Presets, load_presets
 from ...settings import Settings
@@ -215,7 +215,7 @@ class Downloads:
 
     def _read(self, name: str) -> DownloadState | None:
         with contextlib.suppress(OSError, ValueError, TypeError):
-            return DownloadState(**json.loads(self._state_path(name).read_text(encoding="utf-8")))
+            return DownloadState(**json.loads(read_patiently(self._state_path(name))))
         return None
 
     def _follow(self, name: str, follow: Callable[[DownloadState], None]) -> DownloadState:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from ...errors import BadInput
-from ...fs import retry_in_use, write_json
+from ...fs import read_patiently, retry_in_use, write_json
 from ...messages import msg
 from ...presets import HubPreset
 from ...settings import Settings
@@ -323,7 +323,7 @@ class Manifest:
 
     def _data(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
-            data = json.loads(self.path.read_text(encoding="utf-8"))
+            data = json.loads(read_patiently(self.path))
             return data if isinstance(data, dict) else {}
         return {}
 

@@ -1,4 +1,4 @@
-"""Model families: what is special to one kind of model. One folder each, found by its being here.
+"""Find model families: a folder each, with all that is special to one kind of model.
 
 A folder's `__init__.py` has `FAMILY`, a `Family` (base.py); a preset's `family` is the folder's name.
 """

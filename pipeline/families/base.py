@@ -1,4 +1,4 @@
-"""What a model family is to the rest: `Family`, `VideoModel`, `Denoiser`, `CostModel`. No torch at import.
+"""Define what a model family must offer: `Family`, `VideoModel`, `Denoiser`, `CostModel`. No torch at import.
 
 The records of planning (plan.py) are a part of it.
 """
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 class ModelFolder:
     """A model as it lies on the disk.
 
-    preset: how it likes to be sampled; for a plain folder made from its own configuration.
-    random: the untrained stand-in for `mini`, built by code on first use.
+    Attributes:
+        preset: How it is best sampled; for a plain folder made from its own configuration.
+        folder: In diffusers' format.
+        random: The untrained stand-in for `mini`, built by code on first use.
     """
 
     preset: ModelPreset
@@ -46,14 +48,17 @@ class ModelFolder:
 
     @property
     def name(self) -> str:
+        """Name of the preset, or of the plain folder."""
         return self.preset.name
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A checked folder. variants: for each component with weights the file variants present (`""`, `"fp16"`).
+    """What `Family.check` found in a folder.
 
-    fingerprint: changes when other weights or another configuration lie in the folder.
+    Attributes:
+        variants: For each component with weights, the file variants present (`""`, `"fp16"`).
+        fingerprint: Changes when other weights or another configuration lie in the folder.
     """
 
     variants: dict[str, tuple[str, ...]]
@@ -83,9 +88,12 @@ class Denoiser(Protocol):
 
 @dataclass(frozen=True)
 class NoiseSchedule:
-    """sigmas: (steps + 1), float32 on the CPU, falling to 0. timesteps: (steps), what the network is told at each.
+    """The noise levels of a sampling run.
 
-    init_sigma: what unit noise is multiplied with at the start.
+    Attributes:
+        sigmas: (steps + 1), float32 on the CPU, falling to 0.
+        timesteps: (steps), what the network is told at each level.
+        init_sigma: Unit noise times this is what sampling starts from.
     """
 
     sigmas: Tensor
@@ -100,11 +108,14 @@ class NoiseSchedule:
 
 @dataclass(frozen=True)
 class Window:
-    """What a denoiser is made for: one stretch of frames that the model draws at once.
+    """What a denoiser is made for: one stretch of frames that the model samples at once.
 
-    start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = from the photo.
-    noise_aug: noise added to `start`, 0..1; None = as much as the request's options say.
-    draw: gives unit noise of a shape, of the model's type and on its device, the window's next numbers.
+    Attributes:
+        schedule: The levels that the denoiser will be asked for.
+        guidance: Over the window's frames.
+        start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = the photo.
+        noise_aug: Noise added to `start`, 0..1; None = as much as the request's options say.
+        draw: Returns unit noise of a shape, of the model's type and on its device: the next of the window's generator.
     """
 
     schedule: NoiseSchedule
@@ -196,7 +207,13 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Component:
-    """A part of a model with weights of its own. name: also of its folder. stem: of its weights' files."""
+    """A part of a model with weights of its own.
+
+    Attributes:
+        name: Of the component, and of its folder.
+        role: What it does.
+        stem: File name of its weights, without variant and suffix.
+    """
 
     name: str
     role: Role
@@ -205,7 +222,11 @@ class Component:
 
 @dataclass(frozen=True)
 class Geometry:
-    """multiple: both sides of a sampled frame divide by so many pixels."""
+    """The sizes that a family can sample.
+
+    Attributes:
+        multiple: Both sides of a sampled frame are a multiple of this, in pixels.
+    """
 
     multiple: int
 
@@ -241,40 +262,60 @@ class CostModel(Protocol):
 
 
 class Family(Protocol):
-    """One kind of model. Importing it imports no torch; `load` does.
-
-    name: as in presets (`family`), and of its folder. components: in the order in which they are loaded.
-    takes: names of the settings that only some families take (`presets.options.Option.own`), and this one does.
-    """
+    """One kind of model. Importing it imports no torch; `load` does."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name of the family's folder, and value of `family` in its presets."""
+        ...
 
     @property
-    def components(self) -> tuple[Component, ...]: ...
+    def components(self) -> tuple[Component, ...]:
+        """The components in the order in which they are loaded."""
+        ...
 
     @property
-    def takes(self) -> tuple[str, ...]: ...
+    def takes(self) -> tuple[str, ...]:
+        """Names of the settings that only some families take (`presets.options.Option.own`), and this one does."""
+        ...
 
     @property
-    def geometry(self) -> Geometry: ...
+    def geometry(self) -> Geometry:
+        """The sizes that it can sample."""
+        ...
 
     @property
-    def cost(self) -> CostModel: ...
+    def cost(self) -> CostModel:
+        """Bytes and seconds of a plan."""
+        ...
 
     @property
-    def savings(self) -> Savings: ...
+    def savings(self) -> Savings:
+        """How its models can compute with less memory."""
+        ...
 
     def recognises(self, folder: Path) -> bool:
-        """Return whether a folder without a preset looks like one of this family's models."""
+        """Whether a folder without a preset looks like one of this family's models."""
         ...
 
     def folder_preset(self, folder: Path) -> ModelPreset:
-        """Make a preset for a plain folder. Raise ModelError."""
+        """Make a preset for a plain folder from its configuration.
+
+        Raises:
+            ModelError: The configuration cannot be read, or has a wrong value.
+        """
         ...
 
     def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
-        """Raise ModelError that says what is missing or wrong in a folder and what to do about it."""
+        """Check that a folder holds a whole model of this family.
+
+        Args:
+            folder: In diffusers' format.
+            preset: The preset that names the folder, for the remedy in the error; None for a plain folder.
+
+        Raises:
+            ModelError: Something is missing or wrong; the text says what, and what to do.
+        """
         ...
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:

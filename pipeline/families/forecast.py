@@ -1,4 +1,4 @@
-"""What a memory plan takes on its machine: as measured here, else by its family's cost model. No torch.
+"""Say what a memory plan takes: as measured on this machine, else by its family's cost model. Without torch.
 
 The form's estimate, the time left and the planner all ask here.
 """
@@ -23,11 +23,16 @@ HELD = 1.05
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a plan takes, in bytes and seconds.
+    """The memory and time of a plan, measured or estimated.
 
-    peaks: on the computing device (VRAM, or RAM on a CPU) at each stage's highest point. ram: of the machine's memory.
-    limit: what may be taken on the computing device; ram_limit: of the machine's memory; total: what the device has.
-    stage_seconds: with the model not loaded yet.
+    Attributes:
+        device: `cuda` or `cpu`.
+        peaks: Bytes on the computing device (VRAM, or RAM on a CPU) at each stage's highest point.
+        ram: Bytes of the machine's memory.
+        limit: Bytes that may be taken on the computing device.
+        ram_limit: Bytes that may be taken of the machine's memory.
+        total: Bytes that the computing device has.
+        stage_seconds: Seconds of each stage, with the model not loaded yet.
     """
 
     device: str
@@ -40,11 +45,12 @@ class Forecast:
 
     @property
     def need(self) -> int:
-        """Bytes of VRAM, or of RAM on a CPU, at the highest point of all."""
+        """Bytes on the computing device at the highest point of all stages."""
         return max(self.peaks.values())
 
     @property
     def fits(self) -> bool:
+        """Whether the plan stays within both limits."""
         return self.need <= self.limit and self.ram <= self.ram_limit
 
     @property
@@ -54,7 +60,7 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """Computing time of the whole job."""
+        """Seconds of computing for the whole job."""
         return sum(self.stage_seconds.values())
 
     @property

@@ -1,4 +1,4 @@
-"""Classifier-free guidance: how much more of the conditioning a denoised estimate gets, frame by frame."""
+"""Define classifier-free guidance: how much more of the conditioning a denoised estimate gets, frame by frame."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,12 @@ import torch
 
 @dataclass(frozen=True)
 class Guidance:
-    """Classifier-free guidance, a straight line from `first` to `last` over the window's frames; off when last ≤ 1.
+    """Classifier-free guidance (arXiv 2207.12598), a straight line over the window's frames.
 
-    two_passes: the two branches one after the other, with half the memory; equal within rounding.
+    Attributes:
+        first: Scale at the first frame.
+        last: Scale at the last frame; guidance is off when it is ≤ 1.
+        two_passes: Compute the two branches one after the other, with half the memory; equal within rounding.
     """
 
     first: float
@@ -18,6 +21,7 @@ class Guidance:
 
     @property
     def on(self) -> bool:
+        """Whether the network must be asked without the photo, too."""
         return self.last > 1
 
     def capped(self, cap: float | None) -> "Guidance":

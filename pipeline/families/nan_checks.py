@@ -13,7 +13,11 @@ class NotFinite(RenderError):
 
 
 def check_conditioning(*tensors: torch.Tensor) -> None:
-    """What the model sees of the photo."""
+    """Check what the model sees of the photo: embeddings and latents, of any shape.
+
+    Raises:
+        NotFinite: One of the tensors holds NaN or infinity.
+    """
     if not all(torch.isfinite(tensor).all() for tensor in tensors):
         raise NotFinite(
             msg(
@@ -25,6 +29,16 @@ def check_conditioning(*tensors: torch.Tensor) -> None:
 
 
 def check_latents(x: torch.Tensor, step: int, steps: int) -> None:
+    """Check the latents after a sampling step.
+
+    Args:
+        x: Latents of any shape.
+        step: Steps done, 1..steps, for the error.
+        steps: Steps in all.
+
+    Raises:
+        NotFinite: `x` holds NaN or infinity.
+    """
     if not torch.isfinite(x).all():
         raise NotFinite(
             msg(
@@ -38,6 +52,11 @@ def check_latents(x: torch.Tensor, step: int, steps: int) -> None:
 
 
 def check_decoded(pixels: torch.Tensor) -> None:
+    """Check the decoder's pixels, before they are rounded to 8 bits, where NaN becomes black.
+
+    Raises:
+        NotFinite: `pixels` holds NaN or infinity.
+    """
     if not torch.isfinite(pixels).all():
         raise NotFinite(
             msg(

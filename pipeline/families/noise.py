@@ -1,4 +1,4 @@
-"""Where a window's noise comes from: drawn on the CPU, so that every device draws the same."""
+"""Draw a window's noise on the CPU, so that every device gets the same."""
 
 import hashlib
 from collections.abc import Sequence

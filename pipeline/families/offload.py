@@ -1,4 +1,4 @@
-"""Weights that wait in RAM for their turn on the device: part after part of the denoiser, or component by component."""
+"""Offload weights to RAM until they are needed: parts of the denoiser, or whole components."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""Records of planning: a model's size, a job's work, the plan by which it is computed. No torch."""
+"""Define the records of planning: a model's size, a job's work, the plan by which it is computed. Without torch."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -40,13 +40,22 @@ class Offload(StrEnum):
 
 @dataclass(frozen=True)
 class ModelSize:
-    """A model's parameters by component and its shape. channels, vae_channels: of the first, widest-picture level.
+    """A model's parameters by component and its shape. The defaults are Stable Video Diffusion XT's.
 
-    unet: of the denoiser, whatever its kind. family: whose cost model counts. name: of the model, as its measurements
-    are kept by it.
-
-    attention: sum of the channels of all blocks with attention within frames, each divided by 16 for every halving of
-    the picture's sides; 0 = as in the full-size model.
+    Attributes:
+        unet: Parameters of the denoiser, whatever its kind.
+        vae: Parameters of the VAE.
+        image_encoder: Parameters of the image encoder.
+        channels: Of the denoiser's first level, which has the largest picture.
+        vae_channels: Of the VAE's first level.
+        factor: Pixels to one latent pixel, along each side.
+        width: Native size, pixels.
+        height: Native size, pixels.
+        frames: Of one window.
+        attention: Sum of the channels of all blocks with attention within frames, each divided by 16 for every halving
+            of the picture's sides; 0 = as in the full-size model.
+        family: Name of the family whose cost model counts.
+        name: Of the model, as its measurements are kept by it.
     """
 
     unet: int = 1_524_623_082
@@ -64,21 +73,31 @@ class ModelSize:
 
     @property
     def attended(self) -> float:
-        """`attention`, or what a model of these channels has in SVD's blocks: 5, 5, 5 and 1 of four levels."""
+        """Return `attention`, or what a model of these channels has in SVD's blocks: 5, 5, 5 and 1 of four levels."""
         return self.attention or self.channels * (5 + 5 * 2 / 16 + 5 * 4 / 256 + 4 / 4096)
 
     @property
     def large(self) -> bool:
+        """Whether the denoiser has the parameters of a full-size model, see `LARGE`."""
         return self.unet >= LARGE
 
 
 @dataclass(frozen=True)
 class Work:
-    """One job. width, height: wished sampling size, pixels. frames: to sample in all; guided: with two branches.
+    """What one job asks for, as far as it decides memory and time.
 
-    shown_frames, shown_pixels: of the finished video, per frame. loop: see `windows.plan_windows`.
-    detail: the frames get the photo's own detail. upscaler: what enlarges them where the photo has none to give.
-    upscaler_name: as its measurements are kept by it.
+    Attributes:
+        width: Wished sampling size, pixels.
+        height: Wished sampling size, pixels.
+        frames: To sample in all.
+        steps: Denoising steps.
+        guided: With both branches of the guidance.
+        shown_frames: Frames of the finished video.
+        shown_pixels: Pixels of each of them.
+        loop: See `windows.plan_windows`.
+        detail: The frames get the photo's own detail.
+        upscaler: Enlarges the frames where the photo has no detail to give; None = plain enlargement.
+        upscaler_name: As its measurements are kept by it.
     """
 
     width: int
@@ -96,11 +115,22 @@ class Work:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """How one job is computed. `cost.forecast` says what it takes, `next_fallback` gives the next one down.
+    """How one job is computed. `cost.forecast` says what it takes, `next_fallback` gives the next cheaper plan.
 
-    device: `cuda` or `cpu`. dtype: `float16`, `bfloat16` or `float32`. width, height: sampling size in pixels (the
-    output size never changes). window: frames drawn at once. two_pass: the guidance branches one after the other.
-    chunked: forward chunking in the UNet. decode_chunk: frames decoded together.
+    Attributes:
+        machine: The machine it was made for.
+        model: The model's size.
+        work: What the job asks for.
+        device: `cuda` or `cpu`.
+        dtype: `float16`, `bfloat16` or `float32`.
+        offload: Where the weights wait.
+        width: Sampling size, pixels (the output size never changes).
+        height: Sampling size, pixels.
+        window: Frames sampled at once.
+        guided: With classifier-free guidance.
+        two_pass: The guidance branches one after the other.
+        chunked: Forward chunking in the denoiser.
+        decode_chunk: Frames decoded together.
     """
 
     machine: Machine = field(repr=False)
@@ -119,7 +149,13 @@ class MemoryPlan:
 
     @property
     def placement(self) -> Message:
+        """Name where the weights are, for people."""
         return msg("CPU") if self.device == "cpu" else _PLACEMENTS[self.offload]
+
+    @property
+    def decoder_dtype(self) -> str:
+        """The VAE decoder's numbers: bf16 on a CPU that multiplies it, where they take a third of the time."""
+        return "bfloat16" if self.device == "cpu" and self.machine.cpu_bf16 else self.dtype
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -128,7 +164,7 @@ class MemoryPlan:
 
     @property
     def shrunk(self) -> bool:
-        """The picture is sampled smaller, or without guidance, than the settings wish."""
+        """Whether frames are sampled smaller than the settings wish, or without the guidance that they wish."""
         wished = (self.work.width, self.work.height, self.work.guided)
         return (self.width, self.height, self.guided) != wished
 

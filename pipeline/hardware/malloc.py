@@ -1,4 +1,4 @@
-"""The heap of a process that computes: keep what one step gave back for the next one, and return it at the end.
+"""Set up a computing process's heap: keep what one step gave back for the next one, and return it at the end.
 
 Each step asks for the same few hundred buffers. glibc by default returns them to the system and takes them again, page
 by page: a third of a CPU's time (`bench/RESULTS.md`, "Memory kept between steps"). Other systems do not read this.

@@ -1,4 +1,4 @@
-"""Frames in, one H.264 mp4 out, through a pipe into ffmpeg: scaled, tagged, marked, and never half there."""
+"""Encode frames to an H.264 mp4 through a pipe into ffmpeg: scaled, tagged and marked; the file is whole or absent."""
 
 import errno
 import logging
@@ -21,9 +21,9 @@ from .mp4 import mark_ai_generated, settings_comment
 
 log = logging.getLogger(__name__)
 
-CRF = 17
-PRESET = "medium"
-"""x264: visually lossless for footage this soft; bench/interpolation.py's clips cost about 1 MB a second at 720p."""
+CRF = 15
+PRESET = "veryfast"
+"""x264: as close to the frames as `medium` at 17 (bench/RESULTS.md, "The encoder"'s preset), in half of its time."""
 
 COLOUR_TAGS = "color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
 """Set on the frames: since ffmpeg 8 the encoder takes them from there and ignores its options `-color_primaries`, …"""

@@ -1,4 +1,4 @@
-"""A thread that makes the file while the model still decodes: frames go in, and every error comes back out."""
+"""Encode in a thread while the model still decodes. The thread's errors are raised in the caller."""
 
 import queue
 import threading
@@ -27,7 +27,7 @@ class EncoderThread:
         self._error: BaseException | None = None
         self.finished = False
         """The file is there, whole."""
-        self._thread = threading.Thread(target=self._run, name="fanslymotion-film", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="fanslymotion-encoder", daemon=True)
 
     def __enter__(self) -> "EncoderThread":
         self._thread.start()
@@ -38,7 +38,7 @@ class EncoderThread:
         self._thread.join()
 
     def put(self, frame: np.ndarray | None, poll: Callable[[], None]) -> None:
-        """Hand over a frame (None ends the film). While the thread is behind, `poll` is called; it may raise."""
+        """Hand over a frame (None ends the video). While the thread is behind, `poll` is called; it may raise."""
         while self._thread.is_alive():
             try:
                 return self._frames.put(frame, timeout=POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Where ffmpeg is, and how its processes are started."""
+"""Find ffmpeg, and define how its processes are started."""
 
 import subprocess
 import sys

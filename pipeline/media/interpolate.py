@@ -1,4 +1,4 @@
-"""More frames a second by optical flow, without weights: smooth where things move, sharp where they cover each other.
+"""Interpolate frames by optical flow, without weights: smooth where things move, sharp where they cover each other.
 
 For each pair of neighbours DIS flow (Kroeger et al. 2016) is found in both directions at a reduced size. For every
 pixel of a frame in between the motion is chosen along which the two neighbours agree best (the idea of Baker et al.

@@ -1,4 +1,4 @@
-"""What a finished mp4 says about itself: its settings, and that it was made by a model. Read and written by us."""
+"""Write and read an mp4's metadata: the settings it was made with, and that a model made it."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""How large the clip is, how large the model draws, and how a photo is brought to that size. Pixels throughout."""
+"""Compute output size and sampling size, and bring a photo to the latter. All sizes in pixels."""
 
 from math import log, sqrt
 

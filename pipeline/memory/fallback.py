@@ -15,6 +15,7 @@ from ..checkpoint import keep_note, newest_note
 from ..families.base import SIZE, MemoryPlan, ModelFolder, Offload
 from ..families.forecast import forecast
 from ..hardware import devices
+from ..hardware.gpus import others
 from ..hardware.machine import Machine
 from ..media.upscale.files import UpscalerFile
 from ..progress import Stage, log_change
@@ -228,7 +229,7 @@ class MemoryFallback:
     def _holders(self) -> Message | str:
         """Name the other programs that hold video memory, in a sentence; "" if there are none or no GPU is used."""
         sample = watch.sample() if self.plan.device == "cuda" else None
-        found = devices.others(sample, frozenset({os.getpid()})) if sample else ()
+        found = others(sample, frozenset({os.getpid()})) if sample else ()
         named = [f"{p.name} ({p.memory >> 20} MB)" if p.memory else p.name for p in found[:3]]
         return msg(" Video memory is held by {names}.", names=", ".join(named)) if named else ""
 

@@ -9,6 +9,7 @@ from ...settings import Settings
 from ..families import family
 from ..families.base import MemoryPlan, ModelFolder, Work
 from ..hardware import devices
+from ..hardware.gpus import GpuWatch
 from ..hardware.machine import Machine
 from ..measurements import Measurements
 from ..media.detail.size import enlarged, gives_detail
@@ -18,7 +19,7 @@ from ..request import VideoRequest
 from .history import PlanHistory
 from .planner import plan
 
-watch = devices.GpuWatch()
+watch = GpuWatch()
 
 
 def plan_request(

@@ -20,7 +20,9 @@ StepCallback = Callable[[int, torch.Tensor, torch.Tensor], None]
 class Pin:
     """The window's first frames as the earlier window left them, and the noise they carry on the way there.
 
-    known, noise: (1, overlap, channels, h, w). After the last step (σ = 0) the frames are `known`, exactly.
+    Attributes:
+        known: (1, overlap, channels, h, w). After the last step (σ = 0) the frames are these, exactly.
+        noise: Unit noise of the same shape.
     """
 
     known: torch.Tensor
@@ -42,17 +44,22 @@ def denoise(
     pin: Pin | None = None,
     on_step: StepCallback = lambda step, x, denoised: None,
 ) -> torch.Tensor:
-    """From x at noise level σ[first] to clean latents: Euler steps along the probability-flow ODE (EDM, algorithm 1).
+    """Denoise x from noise level σ[first] to clean latents.
+
+    Euler steps along the probability-flow ODE (EDM, arXiv 2206.00364, algorithm 1 without its second-order correction).
 
     With v-prediction dx/dσ = (x - D)/σ; with flow matching v = ε - x₀ is the same figure, and so the same update.
 
     Args:
-        denoiser: of this window.
+        denoiser: D(x; σ) of this window.
         x: (1, frames, channels, h, w).
         sigmas: (steps + 1), falling to 0.
-        first: steps already done (a resumed window).
-        pin: frames that stay what they are.
-        on_step: called after each step.
+        first: Steps already done (a resumed window).
+        pin: Frames that stay what they are.
+        on_step: Called after each step with (steps done, x, D).
+
+    Returns:
+        Latents of the shape and type of `x`.
     """
     dtype = x.dtype
     for i in range(first, len(sigmas) - 1):

@@ -1,4 +1,4 @@
-"""A whole clip's latents, window after window; every moment of it can be kept and taken up again."""
+"""Sample a whole clip's latents, window after window. Every step's state can be stored and resumed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,16 @@ from .euler import Pin, denoise
 class SamplingParams:
     """Everything that decides the latents, beside the photo and the model.
 
-    width, height: pixels sampled. motion: the model family's own options.
+    Attributes:
+        width: Pixels sampled.
+        height: Pixels sampled.
+        seed: Of the noise, 0 or more.
+        steps: Denoising steps of each window.
+        schedule: Spacing of the noise levels.
+        guidance: Of the first window; later ones cap it (`WindowOptions.guidance_cap`).
+        motion: The model family's own options.
+        plan: Count, frames and overlap of the windows.
+        options: How the windows are joined.
     """
 
     width: int
@@ -37,13 +46,16 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class SamplingState:
-    """A clip between two steps.
+    """The state of a clip between two steps: what a checkpoint holds.
 
-    conditioning: what the model sees of the photo, by the family's own names.
-    window: 0-based, the one in work (`plan.count` when all are done); step: steps done in it.
-    rng: state of the window's generator before its noise is drawn. noise_dtype: the type it is drawn in.
-    x: (1, frames, channels, h, w) after `step` steps, None at step 0.
-    done: (1, n, channels, h, w), the finished windows' latents, scaled; None in the first window.
+    Attributes:
+        conditioning: What the model sees of the photo, by the family's own names.
+        rng: State of the window's generator before its noise is drawn.
+        noise_dtype: Type that the noise is drawn in.
+        window: 0-based, the one in work; `plan.count` when all are done.
+        step: Steps done in it.
+        x: (1, frames, channels, h, w) after `step` steps; None at step 0.
+        done: (1, n, channels, h, w), the finished windows' latents, scaled; None in the first window.
     """
 
     conditioning: Mapping[str, torch.Tensor]
@@ -56,11 +68,15 @@ class SamplingState:
 
 
 class CheckpointSink(Protocol):
-    """Where states go. `step` is called after every step and may skip; `now` is to be kept at once."""
+    """Where sampling states are stored (`checkpoint.Checkpoints`)."""
 
-    def step(self, state: SamplingState) -> None: ...
+    def step(self, state: SamplingState) -> None:
+        """Take the state after a step; it may be left out."""
+        ...
 
-    def now(self, state: SamplingState) -> None: ...
+    def now(self, state: SamplingState) -> None:
+        """Store the state at once: at a window's end, and before an error passes through."""
+        ...
 
 
 ClipCallback = Callable[[int, int, torch.Tensor], None]
@@ -68,7 +84,16 @@ ClipCallback = Callable[[int, int, torch.Tensor], None]
 
 
 def begin(model: VideoModel, clip: SamplingParams, photo: Image.Image) -> SamplingState:
-    """Condition on the photo (RGB, of the sampling size). Raise `NotFinite`."""
+    """Encode the photo and return the state before the first step.
+
+    Args:
+        model: The loaded model.
+        clip: What decides the latents.
+        photo: RGB, of the sampling size.
+
+    Raises:
+        NotFinite: The model gave NaN or infinity for the photo.
+    """
     generator = window_generator(clip.seed, 0)
     conditioning = model.encode(photo, clip.motion, generator)
     check_conditioning(*conditioning.values())
@@ -83,9 +108,21 @@ def sample_clip(
     keeper: CheckpointSink,
     on_step: ClipCallback = lambda window, step, denoised: None,
 ) -> torch.Tensor:
-    """Sample what is left of the clip; return its latents (1, plan.sampled, channels, h, w).
+    """Sample what is left of the clip.
 
-    Any exception but Cancelled (whose job is not wanted any more) leaves the last whole step with the keeper.
+    Args:
+        model: The loaded model.
+        clip: What decides the latents.
+        state: From `begin`, or from a checkpoint.
+        keeper: Stores the states. Any exception but Cancelled (whose job is not wanted any more) leaves the last whole
+            step with it.
+        on_step: Called after each step with (window, steps done in it, D); may raise.
+
+    Returns:
+        Latents (1, plan.sampled, channels, h, w), scaled.
+
+    Raises:
+        NotFinite: The model gave NaN or infinity.
     """
     state = _to(state, model)
     schedule = model.schedule(clip.steps, clip.schedule)
@@ -176,7 +213,16 @@ class _Window:
 
 
 def join(done: torch.Tensor | None, x: torch.Tensor, clip: SamplingParams) -> torch.Tensor:
-    """Add a finished window to the clip."""
+    """Add a finished window to the clip.
+
+    Args:
+        done: (1, n, channels, h, w), the windows before; None for the first.
+        x: (1, frames, channels, h, w), the window's latents.
+        clip: Says how many frames they share, and how they are joined.
+
+    Returns:
+        (1, n + frames - overlap, channels, h, w).
+    """
     if done is None:
         return x
     plan, options = clip.plan, clip.options

@@ -21,7 +21,7 @@ from ...pipeline.hardware.malloc import grow_segments, keep_heap
 from ...settings import Settings
 from ..crash_diagnosis import EXIT, PREFIX, CrashObserver, find_cause
 from ..error_throttle import ErrorThrottle
-from ..log import STARTS
+from ..log import JOB_MARK
 from ..store import transitions
 from ..store.rows import write_message
 from ..store.store import Store
@@ -224,9 +224,10 @@ class Supervisor:
     def _read(self, child: "subprocess.Popen[str]") -> None:
         assert child.stdout is not None
         for line in child.stdout:
-            if line.startswith(STARTS):
-                self._begin_job(line.removeprefix(STARTS).strip())
-            self._record_line(line.rstrip("\n"))
+            if line.startswith(JOB_MARK):
+                self._begin_job(line.removeprefix(JOB_MARK).strip())
+            else:
+                self._record_line(line.rstrip("\n"))
 
     def _begin_job(self, job_id: str) -> None:
         self._job_lines.clear()
@@ -273,13 +274,13 @@ class Supervisor:
         only the lines written while it ran: earlier ones may belong to another login's job.
         """
         death, stalled = self._crash_observer.death(code), bool(self._crash_observer.stalled)
-        output, cause = _last_output(self._lines, code, stalled)
+        cause = find_cause("\n".join(self._job_lines), code, stalled, working=bool(self._job_id))
         tables, now = self._store.tables, time.time()
         while True:
             try:
                 with self._store.write():
-                    values = {"state": "crashed", "last_output": output, "restarts": crashes, "heartbeat": now}
-                    values |= {"cause": write_message(cause)}
+                    values = {"state": "crashed", "restarts": crashes, "heartbeat": now}
+                    values |= {"last_output": _last_output(self._lines, code, cause), "cause": write_message(cause)}
                     changed = tables.Worker.update(values).where(tables.Worker.id == worker_id).execute()
                     if not changed:  # the worker died before it could register
                         pid = self._child.pid if self._child else 0
@@ -288,8 +289,10 @@ class Supervisor:
                         tables.Worker.insert(id=worker_id, **own, **values).execute()
                     job = tables.Job
                     for row in job.select().where((job.worker == worker_id) & (job.status == Status.RUNNING)):
-                        own_lines = self._job_lines if row.id == self._job_id else ()
-                        own_output, _ = _last_output(own_lines, code, stalled)
+                        if row.id == self._job_id:
+                            own_output = _last_output(self._job_lines, code, cause)
+                        else:
+                            own_output = _last_output((), code, find_cause("", code, stalled, working=True))
                         transitions.mark_lost(self._store, row, own_output, now, death)
                 self._forget_older_crashes(worker_id)
                 return
@@ -305,11 +308,10 @@ class Supervisor:
             worker.delete().where(here & (worker.state == "crashed")).execute()
 
 
-def _last_output(lines: Iterable[str], code: int, stalled: bool) -> tuple[str, Message | None]:
-    """Return a dead worker's output below the likely cause, and that cause."""
+def _last_output(lines: Iterable[str], code: int, cause: Message | None) -> str:
+    """Return a dead worker's output below the likely cause."""
     said = "\n".join([*lines, EXIT.format(code)])
-    cause = find_cause(said, code, stalled)
-    return (f"{PREFIX}{cause}\n{said}" if cause else said), cause
+    return f"{PREFIX}{cause}\n{said}" if cause else said
 
 
 def kill_tree(pid: int) -> None:

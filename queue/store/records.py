@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BadInput
-from ...fs import sync_folder, write_whole
+from ...fs import read_patiently, sync_folder, write_whole
 from ...pipeline.request import VideoRequest
 from .rows import GONE_NAME, RECORD_NAME
 
@@ -54,7 +54,7 @@ def write_record(folder: Path, record: Record) -> None:
 def read_record(folder: Path) -> Record | None:
     """Read a job's record. Return None if it is missing or incomplete."""
     try:
-        found: dict[str, Any] = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(read_patiently(folder / RECORD_NAME))
         request = VideoRequest.from_json(found["request"])
         return Record(str(found["name"]), str(found["owner"]), request, float(found["created"]))
     except (OSError, ValueError, TypeError, KeyError, RecursionError, BadInput):

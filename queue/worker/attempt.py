@@ -17,7 +17,7 @@ from ...pipeline.progress import ProgressCallback
 from ...pipeline.request import VideoResult
 from ..crash_diagnosis import Death
 from ..jobs import remove_work
-from ..log import STARTS
+from ..log import tag
 from ..store import transitions
 from ..store.rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
 from ..store.store import Store
@@ -63,8 +63,8 @@ def process_video_generation(store: Store, row: Any, worker: str, produce: Produ
         DeviceSampler(store, job.id, worker, lambda: reporter.stage),
     ):
         on_start(reporter)
-        log.info("%s%s", STARTS, job.id)
-        log.info("[WORKER] Job func: %s", FUNCTION)
+        log.info("Starting job: %s", job.id, extra=tag("WORKER"))
+        log.info("Job func: %s", FUNCTION, extra=tag("WORKER"))
         end = _attempt(job, produce, reporter)
     end(store, job, worker)
 
@@ -133,7 +133,7 @@ End = Callable[[Store, Job, str], object]
 def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
     """Run the pipeline. Return the function that writes the final status, to be called once the log is written."""
     try:
-        log.info("[START] Job %s: %s, attempt %d", job.id, job.name, job.attempt)
+        log.info("Job %s: %s, attempt %d", job.id, job.name, job.attempt, extra=tag("START"))
         shown = ", ".join(f"{key} {value}" for key, value in job.request.to_json().items() if value is not None)
         log.debug("Metadata loaded: %s", shown)
         result = produce(job, reporter.progress)

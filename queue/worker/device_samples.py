@@ -15,6 +15,7 @@ import psutil
 from ...errors import StoreError
 from ...pipeline.hardware import container, devices
 from ...pipeline.hardware.cpu import cpu_name
+from ...pipeline.hardware.gpus import GpuWatch
 from ...pipeline.hardware.torch_build import torch_build
 from ...pipeline.hardware.units import CONTEXT
 from ...pipeline.progress import Stage
@@ -46,8 +47,8 @@ class DeviceMeter:
         watch: observes the GPUs.
     """
 
-    def __init__(self, watch: devices.GpuWatch | None = None) -> None:
-        self.watch = watch or devices.GpuWatch()
+    def __init__(self, watch: GpuWatch | None = None) -> None:
+        self.watch = watch or GpuWatch()
         psutil.cpu_percent(None)  # the first value is meaningless
         # An AMD GPU without ROCm is reported by the doctor, not by every job: measure the CPU.
         self._processor_only = self.watch.describe().kind == "amd" and not torch_build().hip

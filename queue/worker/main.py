@@ -27,7 +27,7 @@ from ..liveness.exit_codes import CRASH_CODE, RELEASE, RESTART, RESTART_CODE
 from ..liveness.host import HOST, MACHINE
 from ..liveness.recovery import Sweeper, acquire_lock, lives_here, lock_path
 from ..liveness.suspend_aware_clock import SuspendAwareClock
-from ..log import set_up
+from ..log import JOB_MARK, set_up
 from ..store import transitions
 from ..store.rows import write_message
 from ..store.store import Store
@@ -57,11 +57,13 @@ class Worker:
     Args:
         settings: the data folder.
         worker_id: the worker's id; by default host name and a random number.
+        supervised: mark in the output which lines belong to which job (`JOB_MARK`).
     """
 
-    def __init__(self, settings: Settings, worker_id: str = "") -> None:
+    def __init__(self, settings: Settings, worker_id: str = "", supervised: bool = False) -> None:
         self.settings = settings
         self.id = worker_id or f"{HOST}-{uuid4().hex[:8]}"[-64:]
+        self._supervised = supervised
         self.store = Store(settings)
         self._stop = threading.Event()
         self._code = 0
@@ -151,6 +153,9 @@ class Worker:
 
     def _on_start(self, reporter: Reporter) -> None:
         self._reporter = reporter
+        if self._supervised:
+            sys.stdout.write(f"{JOB_MARK}{self._job_id}\n")
+            sys.stdout.flush()
         if self._stop.is_set():
             reporter.hand_back()
 
@@ -324,7 +329,7 @@ def main() -> None:
     with private_files():
         set_up(settings.logs_dir)
         try:
-            worker = Worker(settings, options.id)
+            worker = Worker(settings, options.id, supervised=options.supervised)
             if control is not None:
                 watch_parent(worker, control)
             code = worker.run()

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressOf, afterLogin, knownView, readAddress, VIEWS } from "../../ui/static/address.js";
+import { addressOf, afterLogin, knownView, readAddress, VIEWS } from "../../ui/static/page/address.js";
 
 for (const view of VIEWS) {
   for (const job of [null, "0123456789ab"]) {

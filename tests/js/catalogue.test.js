@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { has, language, nextLanguage, preferredLanguage, t, useCatalogue } from "../../ui/static/catalogue.js";
+import { has, language, nextLanguage, preferredLanguage, t, useCatalogue } from "../../ui/static/lib/catalogue.js";
 import { speak } from "./words.js";
 
 beforeEach(() => speak("en"));

@@ -12,6 +12,7 @@ export default [
       "default-case-last": "error",
       eqeqeq: "error",
       "max-lines": ["error", 250],
+      "max-lines-per-function": ["error", 60],
       "no-implicit-globals": "error",
       "no-promise-executor-return": "off", // `new Promise((resolve) => setTimeout(resolve, ms))`
       "no-self-compare": "error",
@@ -27,6 +28,6 @@ export default [
       "require-await": "error",
     },
   },
-  { files: ["ui/static/*.js"], languageOptions: { globals: globals.browser } },
+  { files: ["ui/static/**/*.js"], languageOptions: { globals: globals.browser } },
   { files: ["tests/js/*.js"], languageOptions: { globals: globals.node } },
 ];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, sliders, takes, usable } from "../../ui/static/form_values.js";
+import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, sliders, takes, usable } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
 const model = (name, more = {}) => ({ name, demo: false, missing: null, takes: ["fps"], ...more });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { bytes, clock, duration, memory, number, when } from "../../ui/static/format.js";
+import { bytes, clock, duration, memory, number, when } from "../../ui/static/lib/format.js";
 import { plain, speak } from "./words.js";
 
 beforeEach(() => speak("en"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { framing } from "../../ui/static/framing.js";
+import { framing } from "../../ui/static/create/framing.js";
 
 const wide = { width: 2000, height: 1000 };
 const tall = { width: 1000, height: 2000 };

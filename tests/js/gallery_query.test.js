@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { galleryQuery, narrowed, NO_FILTERS } from "../../ui/static/gallery_query.js";
+import { galleryQuery, narrowed, NO_FILTERS } from "../../ui/static/gallery/gallery_query.js";
 
 test("without filters all finished videos are asked for", () => {
   const query = Object.fromEntries(galleryQuery(NO_FILTERS, "", 1000));

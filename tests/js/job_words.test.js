@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { describe, ended, facts, progress, remaining, sentence, stageIndex, stageName, STAGES } from "../../ui/static/job_words.js";
+import { describe, ended, facts, progress, remaining, sentence, stageIndex, stageName, STAGES } from "../../ui/static/job/job_words.js";
 import { speak } from "./words.js";
 
 beforeEach(() => speak("en"));

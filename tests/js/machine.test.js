@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { shownWorker, workerKind } from "../../ui/static/header.js";
-import { actsOf, downloading, speedWords } from "../../ui/static/model_row.js";
-import { crashWords, recoveryNames } from "../../ui/static/recovery.js";
-import { tabTitle } from "../../ui/static/tab.js";
-import { workerFacts, workerName } from "../../ui/static/worker_rows.js";
+import { crashWords, recoveryNames } from "../../ui/static/job/recovery.js";
+import { shownWorker, workerKind } from "../../ui/static/page/header.js";
+import { tabTitle } from "../../ui/static/page/tab.js";
+import { actsOf, downloading, speedWords } from "../../ui/static/system/model_row.js";
+import { workerFacts, workerName } from "../../ui/static/system/worker_rows.js";
 import { plain, speak } from "./words.js";
 
 beforeEach(() => speak("en"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { anyLeft, newOnes } from "../../ui/static/job_words.js";
-import { landsBefore, moveTarget, waitingOf } from "../../ui/static/moves.js";
+import { anyLeft, newOnes } from "../../ui/static/job/job_words.js";
+import { landsBefore, moveTarget, waitingOf } from "../../ui/static/queue/moves.js";
 
 const job = (id, status = "queued") => ({ id, status });
 

@@ -1,7 +1,7 @@
 // The real catalogues, for tests of what the page says.
 
 import { readFileSync } from "node:fs";
-import { useCatalogue } from "../../ui/static/catalogue.js";
+import { useCatalogue } from "../../ui/static/lib/catalogue.js";
 
 process.env.TZ = "UTC";
 

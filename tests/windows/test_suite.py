@@ -10,8 +10,12 @@ KILLS = "tests/faults/test_kills.py::"
 PARTS = {
     "queue": ["tests/unit/queue", "tests/unit/fs"],
     "models": ["tests/unit/models", "tests/unit/presets", "tests/unit/pipeline/memory"],
-    "page": ["tests/unit/ui", "tests/unit/doctor"],
-    "project": ["tests/unit/project"],
+    # Left out: what needs node or import-linter, and says the same on every system.
+    "page": ["tests/unit/ui", "--ignore=tests/unit/ui/test_scripts.py", "tests/unit/doctor"],
+    "project": [
+        "tests/unit/project",
+        "--deselect=tests/unit/project/test_layout.py::test_import_contracts_hold",
+    ],
     "photos": ["tests/unit/pipeline/media"],
     "checkpoints": ["tests/unit/pipeline/test_checkpoint.py"],
     # TerminateProcess, which is all that Windows has

@@ -1,4 +1,4 @@
-"""Answers that a browser may keep but must ask about each time: 304 while nothing has changed.
+"""Answer conditional requests: a browser may keep an answer but must ask each time; 304 while nothing has changed.
 
 A picture that is kept for a day without asking is shown to whoever logs in next in that browser. Asking costs a
 request without a body; a gallery of pictures is there as quickly.
@@ -15,7 +15,12 @@ from ...errors import NotFound
 
 
 def fresh(request: Request, tag: str) -> dict[str, str] | Response:
-    """The headers of an answer with this tag; the whole answer (304) when the browser has that one already."""
+    """Return the headers of an answer with this tag, or the whole answer (304) when the browser has that one.
+
+    Args:
+        request: Its If-None-Match names what the browser has.
+        tag: Changes whenever the answer does; without quotes.
+    """
     quoted = f'"{tag}"'
     headers = {"ETag": quoted, "Cache-Control": "private, no-cache"}
     known = (one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(","))
@@ -23,9 +28,18 @@ def fresh(request: Request, tag: str) -> dict[str, str] | Response:
 
 
 def own_file(request: Request, path: Path, otherwise: str, filename: str | None = None) -> Response:
-    """A file of a job or an upload; NotFound(otherwise) when it is gone. filename: to be saved under.
+    """Answer with a file of a job or an upload.
 
-    A link is never followed: whoever could put one there must not read the rest of the disk through the page.
+    A link is never followed: a user who could put one there must not read the rest of the disk through the page.
+
+    Args:
+        request: For the browser's copy, see `fresh`.
+        path: The file.
+        otherwise: What to say when it is gone.
+        filename: Name to be saved under; None shows the file.
+
+    Raises:
+        NotFound: It is gone, or no plain file.
     """
     try:
         found = os.lstat(path)

@@ -1,4 +1,4 @@
-"""Photos and jobs over HTTP: upload, generate, look, follow, cancel, and the files of one's own jobs."""
+"""Serve photos and jobs over HTTP: upload, generate, follow, cancel, and the files of a login's jobs."""
 
 import asyncio
 import re
@@ -50,6 +50,8 @@ VIDEO_GONE = msg("the video of this job is gone")
 
 
 class JobsIn(BaseModel):
+    """Body of `POST /studio/jobs`: ids of uploaded photos, and the settings for all of them."""
+
     model_config = ConfigDict(extra="forbid")
 
     photos: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PHOTOS)
@@ -62,6 +64,8 @@ class JobsIn(BaseModel):
 
 
 class RetryIn(BaseModel):
+    """Body of `POST /studio/jobs/{job_id}/retry`: another resolution, "" for the same."""
+
     model_config = ConfigDict(extra="forbid")
 
     resolution: Annotated[str, Field(max_length=64)] = ""
@@ -69,7 +73,7 @@ class RetryIn(BaseModel):
 
 @router.post("/photos")
 async def add_photo(request: Request) -> dict[str, Any]:
-    """The body is the file, the header X-Photo-Name its percent-encoded name."""
+    """Upload a photo. The body is the file, the header X-Photo-Name its percent-encoded name."""
     studio = request.app.state.studio
     name = clean_name(unquote(request.headers.get("x-photo-name", "")))
     with studio.photos.arrival() as path:
@@ -85,7 +89,7 @@ async def add_photo(request: Request) -> dict[str, Any]:
 
 @router.post("/photos/sample")
 async def add_sample(request: Request) -> dict[str, Any]:
-    """The sample photo of the checkout, as if it had been uploaded."""
+    """Take the sample photo of the checkout as if it had been uploaded."""
     studio = request.app.state.studio
     photo = await studio.photos.add(SAMPLE, SAMPLE.name, user_of(request))
     return await asyncio.to_thread(_photo_json, photo, studio)
@@ -93,6 +97,7 @@ async def add_sample(request: Request) -> dict[str, Any]:
 
 @router.get("/photos/{photo_id}")
 async def photo(photo_id: str, request: Request) -> dict[str, Any]:
+    """Describe a photo that this login has uploaded."""
     studio = request.app.state.studio
     found = await asyncio.to_thread(studio.photos.get, photo_id, user_of(request))
     return await asyncio.to_thread(_photo_json, found, studio)
@@ -100,13 +105,14 @@ async def photo(photo_id: str, request: Request) -> dict[str, Any]:
 
 @router.get("/photos/{photo_id}/view")
 async def photo_view(photo_id: str, request: Request) -> Response:
+    """Send an uploaded photo as a JPEG, small enough for the form."""
     found = await asyncio.to_thread(request.app.state.studio.photos.get, photo_id, user_of(request))
     return own_file(request, found.view, PHOTO_AWAY)
 
 
 @router.get("/estimate")
 async def estimate(request: Request) -> dict[str, Any]:
-    """For each resolution what it takes on this machine now: seconds, bytes, and how it would be drawn."""
+    """Estimate for each resolution what a video takes on this machine now; see `plan_json` and `EstimateIn`."""
     studio, asked = request.app.state.studio, read_query(request, EstimateIn)
     photo = asked.pop("width"), asked.pop("height")
     studio.presets.model(asked["model"])
@@ -138,7 +144,10 @@ async def estimate(request: Request) -> dict[str, Any]:
 
 @router.post("/settings")
 async def settings_of_a_video(request: Request) -> dict[str, Any]:
-    """The body is one of our mp4 files; the answer the settings it was made with. Its presets may not exist here."""
+    """Read the settings that an mp4 file of ours was made with. The body is the file.
+
+    The presets that they name may not exist here.
+    """
     name = clean_name(unquote(request.headers.get("x-photo-name", "")))
     with request.app.state.studio.photos.arrival("video.mp4") as path:
         await read_file(
@@ -159,7 +168,7 @@ async def settings_of_a_video(request: Request) -> dict[str, Any]:
 
 @router.post("/jobs")
 async def generate(request: Request) -> dict[str, Any]:
-    """One job for each photo, all with the same settings; nothing is queued when one of them is wrong."""
+    """Queue a job for each photo, all with the same settings; none is queued when one of them is wrong."""
     studio = request.app.state.studio
     wanted: JobsIn = await read_json(request, JobsIn)
     settings = to_request(wanted.settings, studio.presets, default_model(studio.presets, studio.settings))
@@ -173,11 +182,13 @@ async def generate(request: Request) -> dict[str, Any]:
 
 @router.get("/jobs/{job_id}")
 async def job(job_id: str, request: Request) -> dict[str, Any]:
+    """Describe a job; see `job_json`."""
     return await shown(request, await own_job(job_id, request))
 
 
 @router.post("/jobs/{job_id}/cancel")
 async def cancel(job_id: str, request: Request) -> dict[str, Any]:
+    """Cancel a job; one that runs ends after its step, and is `cancelling` until then."""
     studio = request.app.state.studio
     found = await own_job(job_id, request)
     return await shown(request, await asyncio.to_thread(studio.jobs.cancel, found.id))
@@ -185,7 +196,7 @@ async def cancel(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.post("/jobs/{job_id}/retry")
 async def retry(job_id: str, request: Request) -> dict[str, Any]:
-    """With the same settings, or at another resolution."""
+    """Queue a failed or cancelled job again, with the same settings or at another resolution."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, RetryIn)
 
@@ -198,6 +209,7 @@ async def retry(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.get("/jobs/{job_id}/video")
 async def video(job_id: str, request: Request, download: bool = False) -> Response:
+    """Send a finished job's mp4, to be shown or (download) to be saved."""
     found = await own_job(job_id, request)
     if found.video is None:
         raise NotFound(msg("this job has no video"))
@@ -207,26 +219,28 @@ async def video(job_id: str, request: Request, download: bool = False) -> Respon
 
 @router.get("/jobs/{job_id}/photo")
 async def job_photo(job_id: str, request: Request) -> Response:
+    """Send a job's photo, a PNG as it was normalised."""
     found = await own_job(job_id, request)
     return own_file(request, photo_of(found.folder), PHOTO_GONE)
 
 
 @router.get("/jobs/{job_id}/poster")
 async def poster(job_id: str, request: Request) -> Response:
-    """A small picture for lists."""
+    """Send a job's photo as a small JPEG, for lists."""
     found = await own_job(job_id, request)
     return own_file(request, await asyncio.to_thread(make_poster, photo_of(found.folder)), PHOTO_GONE)
 
 
 @router.get("/jobs/{job_id}/still")
 async def still(job_id: str, request: Request) -> Response:
-    """The video's middle frame, small."""
+    """Send the video's middle frame as a small JPEG, for lists."""
     found = await own_job(job_id, request)
     return own_file(request, await asyncio.to_thread(make_still, found), PHOTO_GONE)
 
 
 @router.get("/jobs/{job_id}/preview")
 async def preview(job_id: str, request: Request) -> Response:
+    """Send the latest preview of a running job, a WebP."""
     found = await own_job(job_id, request)
     shown = await asyncio.to_thread(request.app.state.studio.jobs.preview, found.id)
     if shown is None:
@@ -237,7 +251,7 @@ async def preview(job_id: str, request: Request) -> Response:
 
 @router.get("/jobs/{job_id}/log")
 async def log_text(job_id: str, request: Request) -> Response:
-    """The whole log as a text file."""
+    """Send a job's whole log as a text file."""
     studio = request.app.state.studio
     found = await own_job(job_id, request)
 
@@ -258,7 +272,7 @@ async def events(
     job: Annotated[str | None, Query(max_length=64)] = None,
     after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
 ) -> Response:
-    """The open page's stream: the machine's state and, with `job`, that job's state and its log above `after`."""
+    """Stream what happens: the machine's state and, with `job`, that job's state and its log above `after`."""
     studio = request.app.state.studio
     if job is not None:
         await own_job(job, request)
@@ -271,12 +285,12 @@ async def events(
 
 
 def most_waiting(request: Request) -> int | None:
-    """How many of a login's jobs may wait; a machine of one's own has no limit."""
+    """Return how many of a login's jobs may wait; None = no limit, on a page without logins."""
     return MOST_WAITING if login_of(request) is not None else None
 
 
 def file_stem(job: Job) -> str:
-    """What a downloaded video is called."""
+    """Return what a downloaded video is called, without its suffix: the photo's name and the job's id."""
     stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", Path(job.name).stem).strip(" .")
     return f"{stem or 'video'}-{job.id}"
 
@@ -296,11 +310,16 @@ def _photo_json(photo: Photo, studio: "Studio") -> dict[str, Any]:
 
 
 async def shown(request: Request, job: Job) -> dict[str, Any]:
-    """The job as its login sees it, made in a thread: it opens the photo and asks the disk."""
+    """Make a job's JSON as its login sees it, in a thread: it opens the photo and asks the disk."""
     return await asyncio.to_thread(request.app.state.studio.job, job)
 
 
 async def own_job(job_id: str, request: Request) -> Job:
+    """Find a job that the request's login may see.
+
+    Raises:
+        NotFound: There is none, or it is another login's.
+    """
     if not JOB_ID.fullmatch(job_id):
         raise NotFound(msg("there is no such job"))
     return await asyncio.to_thread(request.app.state.studio.jobs.get, job_id, owner_of(request))

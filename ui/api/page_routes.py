@@ -1,4 +1,4 @@
-"""The page's files, logging in and out, and the machine's state."""
+"""Serve the page's files, logging in and out, and the machine's state."""
 
 import asyncio
 import hashlib
@@ -30,12 +30,13 @@ MARK_SECONDS = 365 * 24 * 3600
 
 @router.get("/login", response_class=HTMLResponse)
 async def login_page() -> Response:
+    """Send the form that logs in."""
     return _html("login.html")
 
 
 @router.post("/login")
 async def log_in(request: Request) -> Response:
-    """Form fields username and password, as gradio_client sends them."""
+    """Log in with the form fields username and password, as gradio_client sends them."""
     studio = request.app.state.studio
     body = await read_body(request, MOST_LOGIN_BYTES, TOO_LARGE)
     form = parse_qs(body.decode("utf-8", "replace"))
@@ -53,15 +54,16 @@ async def log_in(request: Request) -> Response:
 
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
-    """The session ends here as well as in the browser, and with it what is open in other tabs."""
+    """Log out: the session ends here as well as in the browser, and with it what is open in other tabs."""
     request.app.state.studio.logins.end_session(request.cookies.get(COOKIE, ""))
     response = RedirectResponse("/login", status_code=303)
     response.delete_cookie(COOKIE)
     return response
 
 
-@router.get("/studio/static/{name}")
+@router.get("/studio/static/{name:path}")
 async def static(name: str, request: Request) -> Response:
+    """Send a script, style or picture of the page. name: its path in `ui/static`."""
     path = _known(FOLDER / "static").get(name)
     if path is None:
         raise NotFound(msg("there is no such file"))
@@ -70,6 +72,7 @@ async def static(name: str, request: Request) -> Response:
 
 @router.get("/studio/locales/{name}")
 async def locale(name: str, request: Request) -> Response:
+    """Send the page's words in one language. name: `en.json` or `ru.json`."""
     path = _known(FOLDER / "locales").get(name)
     if path is None:
         raise NotFound(msg("there is no such language"))
@@ -78,17 +81,19 @@ async def locale(name: str, request: Request) -> Response:
 
 @router.get("/favicon.ico")
 async def favicon(request: Request) -> Response:
+    """Send the page's icon to browsers that ask for it by its old name."""
     return _versioned(FOLDER / "static" / "icon.svg", request)
 
 
 @router.get("/robots.txt")
 async def robots() -> Response:
+    """Ask search engines to leave the page alone."""
     return Response("User-agent: *\nDisallow: /\n", media_type="text/plain")
 
 
 @router.get("/studio/options")
 async def options(request: Request) -> dict[str, Any]:
-    """What the form offers, and who is asking."""
+    """Describe what the form offers, and which login is asking; see `options_json`."""
     studio = request.app.state.studio
     user = user_of(request)
     owns = studio.logins.owns_machine(user)
@@ -104,14 +109,15 @@ async def options(request: Request) -> dict[str, Any]:
 
 @router.get("/studio/machine")
 async def machine(request: Request) -> dict[str, Any]:
+    """Describe workers and waiting line; see `machine_json`. The stream of `events` tells the same, live."""
     studio = request.app.state.studio
     return await asyncio.to_thread(studio.machine, login_of(request))
 
 
 @cache
 def _known(folder: Path) -> dict[str, Path]:
-    """The files that may be served, listed once: a name from a browser is looked up, never joined to a path."""
-    return {path.name: path for path in folder.iterdir() if path.is_file()}
+    """The files that may be served, listed once: a path from a browser is looked up, never joined to a folder."""
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The line and what has ended, over HTTP: lists, order, pause, delete, and the worker's restart."""
+"""Serve the queue over HTTP: lists, order, pause, delete, and the worker's restart."""
 
 import asyncio
 from typing import Annotated, Any, Literal
@@ -21,12 +21,16 @@ LISTS = {"done": (Status.DONE,), "unfinished": (Status.FAILED, Status.CANCELLED)
 
 
 class PlaceIn(BaseModel):
+    """Body of `POST /studio/jobs/{job_id}/move`: the place in the waiting line, 1 is next."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
     place: int = Field(ge=1, le=100_000)
 
 
 class FavouriteIn(BaseModel):
+    """Body of `POST /studio/jobs/{job_id}/favourite`."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
     favourite: bool
@@ -45,9 +49,10 @@ async def listed(
     limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 24,
     after: Annotated[str, Query(max_length=64, pattern=PLACE)] = "",
 ) -> dict[str, Any]:
-    """One's ended jobs, the newest first. total: of those that fit. next: the `after` of the next page, "" at the end.
+    """List a login's ended jobs, the newest first.
 
-    Pages by `after` neither repeat nor miss a video when others end meanwhile; pages by `offset` may.
+    The answer's `total` counts those that fit; its `next` is the `after` of the next page, "" at the end. Pages by
+    `after` neither repeat nor miss a video when others end meanwhile; pages by `offset` may.
     """
     studio, owner = request.app.state.studio, owner_of(request)
     sought = JobFilter(text.strip(), model, resolution, favourite, since)
@@ -65,7 +70,7 @@ async def listed(
 
 @router.post("/jobs/{job_id}/move")
 async def move(job_id: str, request: Request) -> dict[str, Any]:
-    """The machine's owner moves it through the whole line, everybody else among their own jobs' places."""
+    """Move a waiting job: the machine's owner through the whole line, others among their own jobs' places."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, PlaceIn)
     user = user_of(request)
@@ -75,6 +80,7 @@ async def move(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.post("/jobs/{job_id}/favourite")
 async def favourite(job_id: str, request: Request) -> dict[str, Any]:
+    """Mark a job as a favourite, or no longer."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, FavouriteIn)
     return await shown(request, await asyncio.to_thread(studio.jobs.set_favourite, found.id, wanted.favourite))
@@ -82,6 +88,7 @@ async def favourite(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.delete("/jobs/{job_id}")
 async def delete(job_id: str, request: Request) -> dict[str, Any]:
+    """Delete an ended job with its files."""
     found = await own_job(job_id, request)
     await asyncio.to_thread(request.app.state.studio.jobs.delete, found.id)
     return {"deleted": found.id}
@@ -89,13 +96,14 @@ async def delete(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.post("/jobs/clean")
 async def clean(request: Request) -> dict[str, Any]:
-    """One's own failed and cancelled jobs go, with their photos and checkpoints."""
+    """Delete a login's failed and cancelled jobs, with their photos and checkpoints."""
     jobs = request.app.state.studio.jobs
     return {"deleted": await asyncio.to_thread(jobs.clean, owner_of(request))}
 
 
 @router.post("/queue/{act}")
 async def pause(act: Literal["pause", "resume"], request: Request) -> dict[str, Any]:
+    """Let no further job begin, or let jobs begin again; for the machine's owner."""
     jobs = owned(request).jobs
     await asyncio.to_thread(jobs.pause if act == "pause" else jobs.resume)
     return {"paused": act == "pause"}
@@ -103,18 +111,26 @@ async def pause(act: Literal["pause", "resume"], request: Request) -> dict[str, 
 
 @router.post("/workers/restart")
 async def restart(request: Request) -> dict[str, Any]:
+    """Ask the worker to restart after its step; for the machine's owner. `asked` is false when none runs."""
     return {"asked": await asyncio.to_thread(owned(request).jobs.restart_worker)}
 
 
 @router.delete("/notice")
 async def put_notice_away(request: Request) -> dict[str, Any]:
-    """For everybody and for good: the doctor calls the store well again."""
+    """Put the note about a damaged job list away, for everybody; for the machine's owner.
+
+    The doctor calls the store well again from then on.
+    """
     await asyncio.to_thread(owned(request).jobs.store.put_notice_away)
     return {}
 
 
 def owned(request: Request) -> Any:
-    """The studio, for what concerns the whole machine. Raise BadInput for every login but the first."""
+    """Return the studio, for what concerns the whole machine.
+
+    Raises:
+        BadInput: The login is not the machine's owner.
+    """
     studio = request.app.state.studio
     if not studio.logins.owns_machine(user_of(request)):
         raise BadInput(msg("only {name} may do this: it concerns everybody's jobs", name=studio.logins.names[0]))

@@ -1,4 +1,4 @@
-"""The machine and its models, over HTTP: versions, disks, workers; downloads that survive reload and restart."""
+"""Serve the System view over HTTP: versions, disks, workers, models and their downloads."""
 
 import asyncio
 import platform
@@ -34,10 +34,10 @@ SAMPLES = 120
 
 @router.get("/system")
 async def system(request: Request) -> dict[str, Any]:
-    """What the System view shows beside the stream. No paths: others may be looking, too.
+    """Describe the machine for the System view, beside what the stream tells. No paths: others may be looking, too.
 
-    workers: also `heartbeat_age` (s) and `samples` of the device while a job runs (see `queue.watch.Sample`, with
-    their `time`). report: a text for bug reports, without names, photos, jobs and paths.
+    `workers` also have `heartbeat_age` (s) and `samples` of the device while a job runs (see
+    `DeviceMeter.look`, with their `time`). `report` is a text for bug reports, without names, photos, jobs and paths.
     """
     studio: Studio = request.app.state.studio
     folders = await studio.sizes.get()
@@ -63,10 +63,10 @@ async def system(request: Request) -> dict[str, Any]:
 
 @router.get("/doctor")
 async def doctor(request: Request, language: Literal["en", "ru"] = "en", fresh: bool = False) -> dict[str, Any]:
-    """Every check but loading a model; for the machine's owner, since they name folders and programs.
+    """Run every check but loading a model; for the machine's owner, since findings name folders and programs.
 
     fresh: look now. Otherwise the findings may be as old as `Studio` keeps them, and no older: hours later the fault
-    may be mended.
+    may be gone.
     """
     kept = owned(request).findings
     findings = await kept.get(fresh or kept.old)
@@ -74,7 +74,7 @@ async def doctor(request: Request, language: Literal["en", "ru"] = "en", fresh: 
 
 
 class FolderIn(BaseModel):
-    """A model that lies on this machine already. name: what to call it; by default as its folder."""
+    """Body of `POST /studio/models`: the folder of a model on this machine, and its name ("" = the folder's)."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -84,7 +84,7 @@ class FolderIn(BaseModel):
 
 @router.post("/models")
 async def use_model(request: Request) -> dict[str, Any]:
-    """Use a folder of one's own: for the machine's owner, since it names a path. Nothing is copied."""
+    """Add a model folder on this machine: for its owner, since it names a path. Nothing is copied."""
     studio: Studio = owned(request)
     wanted: FolderIn = await read_json(request, FolderIn)
 
@@ -101,7 +101,7 @@ async def use_model(request: Request) -> dict[str, Any]:
 async def change_model(
     name: str, act: Literal["download", "stop", "remove", "check"], request: Request
 ) -> dict[str, Any]:
-    """stop: the download, or the check of its files."""
+    """Download, remove or check a model or upscaler, or stop its download or check; for the machine's owner."""
     studio: Studio = owned(request)
     studio.presets.downloadable(name)
 
@@ -131,9 +131,12 @@ async def change_model(
 
 
 def models_json(studio: Studio, user: str) -> list[dict[str, Any]]:
-    """state: ready, missing, partial or damaged. download: how far one is that runs or has failed, else None.
+    """Return the JSON of all models with the state of their files.
 
-    check: the last one of its files since the page was started (see `ModelCheck`), else None.
+    Returns:
+        Beside `model_json`, `state`: `ready`, `missing`, `partial` or `damaged`; `bytes`; `download`: how far one is
+        that runs or has failed, else None; `check`: the last one of its files since the page was started (see
+        `ModelCheck`), else None.
     """
     owns = studio.logins.owns_machine(user)
     return [
@@ -146,7 +149,7 @@ def models_json(studio: Studio, user: str) -> list[dict[str, Any]]:
 
 
 def upscalers_json(studio: Studio, user: str) -> list[dict[str, Any]]:
-    """Likewise."""
+    """Return the JSON of all upscalers with the state of their files, as `models_json` does."""
     owns = studio.logins.owns_machine(user)
     return [
         {
@@ -197,7 +200,15 @@ def _report(
 
 
 def download_json(state: Any, folder: Path) -> dict[str, Any] | None:
-    """fault: of a failed one, what the catalogue says, by language, else None."""
+    """Return the JSON of a download that runs or has failed, else None.
+
+    Args:
+        state: A `DownloadState`, or None.
+        folder: Where models are, for the sentences.
+
+    Returns:
+        `fault`: what the catalogue says of a failed one, by language, else None.
+    """
     if state is None or state.status in ("done", "cancelled"):
         return None
     keys = ("status", "phase", "done", "total", "speed", "seconds_left", "message", "code", "error", "page")
@@ -207,7 +218,7 @@ def download_json(state: Any, folder: Path) -> dict[str, Any] | None:
 
 
 def packages() -> dict[str, str]:
-    """Their versions, without importing them."""
+    """Return the versions of the main packages, without importing them; `-` for one that is missing."""
     found = {}
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""The logins that the page is started with: on the command line, in a file, in the environment, or asked for.
+"""Read the logins that the page is started with: command line, file, environment, or a question.
 
 Whatever is on a command line, every account of the machine sees in the list of processes.
 """

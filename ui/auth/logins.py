@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ...errors import BadInput, StoreError
-from ...fs import make_private, write_whole
+from ...fs import make_private, read_patiently, write_whole
 from ...messages import msg
 from ...queue.store.listing import Owner
 from .ended_sessions import EndedSessions
@@ -204,7 +204,7 @@ def session_key(home: Path) -> bytes:
 
 def _read_key(path: Path) -> bytes | None:
     try:
-        key = path.read_bytes()
+        key = read_patiently(path)
     except OSError:
         return None
     return key if len(key) >= KEY_BYTES else None

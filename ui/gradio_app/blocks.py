@@ -26,9 +26,9 @@ from ..auth.middleware import USER, is_https
 from ..context import Studio
 from ..error_response import UNKNOWN
 from ..uploads.photos import clean_name
-from .door import Endpoint, GradioDoor
 from .fast_import import Base
 from .fast_import import gradio as gr
+from .request_checks import Endpoint, RequestChecks
 from .uploads_only import take_plain_inputs
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ HEAD = "\n".join(
     [
         '<meta name="color-scheme" content="light dark">',
         '<link rel="icon" type="image/svg+xml" href="/studio/static/icon.svg">',
-        *(f'<link rel="stylesheet" href="/studio/static/{name}.css">' for name in STYLES),
+        *(f'<link rel="stylesheet" href="/studio/static/styles/{name}.css">' for name in STYLES),
         '<script src="/studio/static/theme.js"></script>',
         '<script type="module" src="/studio/static/main.js"></script>',
     ]
@@ -71,7 +71,7 @@ def mount_blocks(app: FastAPI, studio: Studio) -> None:
     )
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
-    mounted.app = GradioDoor(mounted.app, blocks._queue, _endpoints(blocks))
+    mounted.app = RequestChecks(mounted.app, blocks._queue, _endpoints(blocks))
 
 
 def build_blocks(studio: Studio) -> gr.Blocks:

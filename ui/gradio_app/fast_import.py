@@ -1,4 +1,4 @@
-"""Gradio, imported in half of the time.
+"""Import Gradio in half of the time.
 
 At every import it parses each component's source and writes type stubs beside it (`gradio.component_meta`), which serve
 only its own developers. A class whose file cannot be found gets none, so none is found while Gradio is imported.

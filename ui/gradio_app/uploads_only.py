@@ -1,4 +1,4 @@
-"""Gradio's endpoints take words, numbers and the identifiers of uploads; nothing that Gradio itself would open.
+"""Keep Gradio from opening what a request names: its endpoints take words, numbers and ids of uploads alone.
 
 Gradio's own preprocessing copies every file that a request names, in any component, into a cache, and fetches addresses
 of the web (`processing_utils.async_move_files_to_cache`). Here it does not run at all: the functions get what the

@@ -14,6 +14,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 RESERVED_HANDLES = 56
 """For files, the database and the worker's pipes: 26 were measured at rest, 48 while eight browsers send photos."""
 MOST_HANDLES = 65536
+SELECTABLE = 512
+"""Windows: the event loop ends for ever with a ValueError when it has more sockets (see `event_loop` in serve.py)."""
 
 
 @dataclass(frozen=True)
@@ -146,14 +148,14 @@ def _longest_silent(connections: Iterable[Any]) -> Any:
     return min(connections, key=lambda one: one.progress.heard)
 
 
-def most_open() -> int:
-    """Return how many connections the process has file handles for."""
-    return max(8, _handles() - RESERVED_HANDLES)
+def most_open(system: str = sys.platform) -> int:
+    """Return how many connections the process has file handles for, or its event loop can watch."""
+    return max(8, _handles(system) - RESERVED_HANDLES)
 
 
-def _handles() -> int:
-    if sys.platform == "win32":
-        return 8192  # sockets are no file handles there; memory is the limit
+def _handles(system: str) -> int:
+    if system == "win32":
+        return SELECTABLE
     import resource
 
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -8,7 +8,8 @@ import sys
 from ...errors import FanslymotionError
 from ...settings import Settings
 from ..auth.logins import Logins
-from ..serve import LOCALHOST, build
+from ..serve import build
+from .address import LOCALHOST
 
 
 def main() -> int:

@@ -1,11 +1,11 @@
 // @ts-check
 // Log in, and go to the page that was wanted.
 
-import { afterLogin } from "./address.js";
-import { language, t } from "./catalogue.js";
-import { byId, find, setText, show } from "./dom.js";
-import { duration } from "./format.js";
-import { insistOnLanguage } from "./i18n.js";
+import { language, t } from "./lib/catalogue.js";
+import { byId, find, setText, show } from "./lib/dom.js";
+import { duration } from "./lib/format.js";
+import { insistOnLanguage } from "./lib/i18n.js";
+import { afterLogin } from "./page/address.js";
 
 const form = /** @type {HTMLFormElement} */ (byId("login"));
 const problem = byId("problem");

@@ -1,24 +1,24 @@
 // @ts-check
 // The page's start: language, options, views by address, and the one live stream.
 
-import { addressOf, knownView, readAddress, VIEWS } from "./address.js";
-import { drawCrash, drawNotice, trouble } from "./banners.js";
-import { t } from "./catalogue.js";
-import { byId, focusOn, setText, show, toast } from "./dom.js";
-import { Form } from "./form.js";
-import { GalleryView } from "./gallery.js";
-import { drawPill, drawTools, listenToTools, shownWorker, workerKind } from "./header.js";
-import { insistOnLanguage } from "./i18n.js";
-import { JobView } from "./job.js";
-import { ended } from "./job_words.js";
-import { call } from "./net.js";
-import * as notify from "./notify.js";
-import { QueueView } from "./queue.js";
-import { Stream } from "./stream.js";
-import { SystemView } from "./system.js";
-import { drawTab } from "./tab.js";
+import { Form } from "./create/form.js";
+import { GalleryView } from "./gallery/gallery.js";
+import { JobView } from "./job/job.js";
+import { ended } from "./job/job_words.js";
+import { t } from "./lib/catalogue.js";
+import { byId, focusOn, setText, show, toast } from "./lib/dom.js";
+import { insistOnLanguage } from "./lib/i18n.js";
+import { call } from "./lib/net.js";
+import { addressOf, knownView, readAddress, VIEWS } from "./page/address.js";
+import { drawCrash, drawNotice, trouble } from "./page/banners.js";
+import { drawPill, drawTools, listenToTools, shownWorker, workerKind } from "./page/header.js";
+import * as notify from "./page/notify.js";
+import { Stream } from "./page/stream.js";
+import { drawTab } from "./page/tab.js";
+import { QueueView } from "./queue/queue.js";
+import { SystemView } from "./system/system.js";
 
-/** @import { View } from "./address.js" */
+/** @import { View } from "./page/address.js" */
 /** @import { Hooks, Job, Machine, Options } from "./types.d.ts" */
 
 /** @type {Hooks} */

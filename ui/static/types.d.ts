@@ -178,7 +178,7 @@ export interface Diagnosis {
   ru: Said;
 }
 
-/** action: the name of what helps, see recovery.js. resolution: the next smaller one, "": there is none. */
+/** action: the name of what helps, see job/recovery.js. resolution: the next smaller one, "": there is none. */
 export interface Said {
   code: string;
   title: string;

@@ -21,7 +21,7 @@ from threading import Lock
 from PIL import Image
 
 from ...errors import NotFound, StoreError
-from ...fs import make_folder, write_json, write_whole
+from ...fs import make_folder, read_patiently, write_json, write_whole
 from ...messages import Message, msg
 from ...pipeline.media.normalised_photo import NormalisedPhoto
 from ...pipeline.media.photo.decode_memory import NeedsMemory
@@ -160,7 +160,7 @@ class Photos:
         if folder.is_symlink() or any(path.is_symlink() for path in folder.glob("*")):
             return None
         try:
-            about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+            about = json.loads(read_patiently(folder / "about.json"))
             size = about["width"], about["height"]
             notes = tuple(map(Message.from_json, about.get("notes", ())))
             number, sha256 = about.get("number", 0), about.get("sha256", "")

@@ -1,4 +1,4 @@
-"""Which frames are decoded together. No torch."""
+"""Choose which frames are decoded together. Without torch."""
 
 from itertools import pairwise
 
@@ -7,18 +7,27 @@ HALO_FROM = 6
 
 
 def chunk_ranges(total: int, chunk: int) -> list[tuple[int, int]]:
-    """Equal chunks of at most `chunk` frames: a short last one would look different from its neighbours."""
+    """Cut `total` frames into equal chunks of at most `chunk`.
+
+    A short last one would look different from its neighbours.
+
+    Returns:
+        (first, end) of each chunk, end exclusive.
+    """
     count = -(-total // chunk)
     edges = [i * total // count for i in range(count + 1)]
     return list(pairwise(edges))
 
 
 def halo_of(total: int, chunk: int) -> int:
-    """Frames decoded along on both sides of a chunk and thrown away: 1, or 0 in small chunks and where there is one."""
+    """Return how many frames are decoded along on both sides of a chunk and thrown away.
+
+    1, or 0 in small chunks and where one chunk holds all frames.
+    """
     return 1 if HALO_FROM <= chunk < total else 0
 
 
 def decoded_frames(total: int, chunk: int) -> int:
-    """Frames that the decoder computes for `total` ones, those that are thrown away included."""
+    """Count the frames that the decoder computes for `total` ones, those that are thrown away included."""
     halo = halo_of(total, chunk)
     return sum(min(total, end + halo) - max(0, first - halo) for first, end in chunk_ranges(total, chunk - 2 * halo))

@@ -1,4 +1,4 @@
-"""What the model is told about the photo: its CLIP embedding, its VAE latent, and three numbers about the motion."""
+"""Encode what the model sees of the photo: CLIP embedding and VAE latent, and three numbers about the motion."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +20,23 @@ mode, not scaled."""
 
 @dataclass(frozen=True)
 class MicroConditioning(FamilyOptions):
-    """fps: frame rate told to the model, 5..30. bucket: 1..255, more is more motion. noise_aug: 0..1, added noise."""
+    """The three numbers that the model is told about the motion.
+
+    Attributes:
+        fps: Frame rate told to the model, 5..30. The video's own rate is another thing.
+        bucket: Motion bucket, 1..255; more is more motion.
+        noise_aug: Strength of the noise added to the photo, 0..1.
+    """
 
     fps: int
     bucket: int
     noise_aug: float
 
     def ids(self, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-        """(1, 3). The model was trained on fps - 1 (Stability-AI/generative-models, simple_video_sample.py)."""
+        """Return the numbers as the UNet takes them, (1, 3).
+
+        The model was trained on fps - 1 (Stability-AI/generative-models, simple_video_sample.py).
+        """
         return torch.tensor([[self.fps - 1, self.bucket, self.noise_aug]], dtype=dtype).to(device)
 
     def metadata(self) -> dict[str, Any]:
@@ -39,7 +48,17 @@ class MicroConditioning(FamilyOptions):
 def condition(
     renderer: Any, photo: Image.Image, noise_aug: float, generator: torch.Generator
 ) -> dict[str, torch.Tensor]:
-    """photo: RGB, already of the sampling size. Draws the augmentation noise first, as the stock pipeline does."""
+    """Compute what the model sees of the photo.
+
+    Args:
+        renderer: The loaded model.
+        photo: RGB, of the sampling size.
+        noise_aug: Strength of the noise added to its pixels, 0..1.
+        generator: On the CPU; the augmentation noise is its first draw, as in the stock pipeline.
+
+    Returns:
+        EMBEDDING: (1, 1, width); IMAGE: (1, channels, h, w), not scaled.
+    """
     embedding = embed(renderer, photo)
     pixels = to_tensor(photo).to(renderer.device)
     pixels = pixels + noise_aug * draw(pixels.shape, generator, pixels.dtype, renderer.device)
@@ -49,14 +68,14 @@ def condition(
 
 
 def to_tensor(photo: Image.Image) -> torch.Tensor:
-    """RGB to (1, 3, height, width), float32 from -1 to 1."""
+    """Convert an RGB picture to (1, 3, height, width), float32 from -1 to 1."""
     pixels = np.asarray(photo)[None].astype(np.float32) / 255.0
     # Channels last in memory, as the stock pipeline has them: another layout takes other kernels, and rounds otherwise.
     return 2.0 * torch.from_numpy(pixels.transpose(0, 3, 1, 2)) - 1.0
 
 
 def embed(renderer: Any, photo: Image.Image) -> torch.Tensor:
-    """CLIP's picture of the photo: (1, 1, width)."""
+    """Compute CLIP's embedding of the photo, (1, 1, width)."""
     from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion as stock
 
     # Resized between -1 and 1 with diffusers' own antialiased filter: any other resampling is another embedding.
@@ -75,18 +94,18 @@ def embed(renderer: Any, photo: Image.Image) -> torch.Tensor:
 
 
 def encode(renderer: Any, pixels: torch.Tensor) -> torch.Tensor:
-    """Pixels (n, 3, H, W) from -1 to 1 to the mode of their latents (n, channels, h, w), not scaled.
+    """Encode pixels (n, 3, H, W) from -1 to 1 to the mode of their latents (n, channels, h, w), not scaled.
 
     The fp16 VAE overflows while encoding and is raised to fp32 for it. It goes back in `finally`: left in fp32 after
     an exception it would break every later job ("Input type (c10::Half) and bias type (float)").
     """
     vae = renderer.bring("vae")
-    dtype = vae.dtype
+    dtype = next(vae.encoder.parameters()).dtype  # the decoder's may be another
     upcast = dtype == torch.float16 and vae.config.force_upcast
     try:
         if upcast:
             vae.to(dtype=torch.float32)
-        return vae.encode(pixels.to(dtype=vae.dtype)).latent_dist.mode()
+        return vae.encode(pixels.to(torch.float32 if upcast else dtype)).latent_dist.mode()
     finally:
         if upcast:
             vae.to(dtype=dtype)

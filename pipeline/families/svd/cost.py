@@ -1,4 +1,4 @@
-"""The figures behind the memory plan: bytes and seconds of each stage. No torch.
+"""Estimate bytes and seconds of each stage for the memory plan. Without torch.
 
 Computed on the full-size architecture and measured on a CPU (`bench/memory.py`); scaled by the numbers of
 parameters and channels for smaller models.
@@ -34,6 +34,8 @@ DECODE_FLOP = 0.118
 DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
 """How much nearer to its peak the device gets in the decoder's convolutions: 2.5 s a frame beside 20 s a step on two
 cores, 0.098 s a frame beside 0.65 s a step on an H100; 9 s of 50.9 on an A800 (onediff #436) say the same."""
+SMALL_DECODER = {"bfloat16": 0.4, "float32": 0.75}
+"""What `cpu_decoder.py` leaves of a small model's decoding time on a CPU, by the decoder's numbers (`mini`)."""
 WARM_UP = 0.6
 """Seconds of the decoding stage on a GPU beyond its frames: first kernels, copies, checks. Of six jobs on an H100."""
 LAUNCH = 0.02
@@ -85,7 +87,7 @@ PINNED = 1.3
 
 
 def forecast(now: MemoryPlan) -> Forecast:
-    """What the plan takes on its machine."""
+    """Estimate the memory and time of a plan; see `Forecast`."""
     machine = now.machine
     peaks = {stage: peak(now, stage) for stage in STAGES}
     if now.device == "cpu":
@@ -102,13 +104,16 @@ def _limit(now: MemoryPlan) -> int:
 
 
 def weights(now: MemoryPlan) -> dict[str, int]:
-    """Bytes of each component."""
+    """Return the bytes of each component's weights, by its name."""
     size, model = _number_bytes(now), now.model
     return {"unet": model.unet * size, "vae": model.vae * size, "image_encoder": model.image_encoder * size}
 
 
 def piece(now: MemoryPlan) -> int | None:
-    """Numbers that a feed-forward layer takes at once: a share of the UNet's widest tensor; None without chunking."""
+    """Return how many numbers a feed-forward layer takes at once: a share of the UNet's widest tensor.
+
+    None without forward chunking.
+    """
     if not now.chunked:
         return None
     latent = now.width * now.height // now.model.factor**2
@@ -124,7 +129,7 @@ def _number_bytes(now: MemoryPlan) -> int:
 
 
 def peak(now: MemoryPlan, stage: Stage) -> int:
-    """Bytes on the computing device at the stage's highest point."""
+    """Estimate the bytes on the computing device at the stage's highest point."""
     working = int(_activations(now, stage) * SLACK)
     highest = _highest(now, stage, working)
     if stage is Stage.DECODING:
@@ -135,14 +140,22 @@ def peak(now: MemoryPlan, stage: Stage) -> int:
 
 
 def tile_side(now: MemoryPlan) -> int:
-    """The upscaler's largest tile for which the decoder leaves room, the smallest where there is none for any."""
+    """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room.
+
+    The smallest of `SIDES` where there is no room for any.
+    """
     room = _limit(now) - _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK))
     room -= CONTEXT if now.device != "cpu" else PROCESS + detail_bytes(now)
     return next((side for side in SIDES if tile_bytes(now, side) <= room), SIDES[-1])
 
 
 def tile_bytes(now: MemoryPlan, side: int) -> int:
-    """On the computing device, with the upscaler's weights."""
+    """Return the bytes of the upscaler and one of its tiles on the computing device; 0 without an upscaler.
+
+    Args:
+        now: The plan.
+        side: Of a tile without its halo, pixels.
+    """
     network = now.work.upscaler
     if network is None:
         return 0
@@ -151,7 +164,7 @@ def tile_bytes(now: MemoryPlan, side: int) -> int:
 
 
 def ram(now: MemoryPlan) -> int:
-    """Bytes of RAM where a GPU computes."""
+    """Estimate the bytes of RAM that the job takes while a GPU computes."""
     parts, detail = weights(now), detail_bytes(now)
     if now.offload is Offload.NONE:
         return PROCESS + max(parts.values()) + detail
@@ -160,7 +173,7 @@ def ram(now: MemoryPlan) -> int:
 
 
 def detail_bytes(now: MemoryPlan) -> int:
-    """RAM for the photo's detail and for what an upscaler adds, whatever the device."""
+    """Estimate the bytes of RAM for the photo's detail and for what an upscaler adds, whatever the device."""
     work, found = now.work, 0
     if work.detail or work.upscaler:
         found += DETAIL_BYTES * work.shown_pixels
@@ -206,6 +219,7 @@ def _activations(now: MemoryPlan, stage: Stage) -> float:
         return per_pixel * pixels * now.window * _branches(now) * wide
     vae = now.model.vae_channels / 128
     if stage is Stage.DECODING:
+        wide = 2 if now.decoder_dtype == "float32" else 1
         return DECODE_BYTES * vae * pixels * now.decode_chunk * wide
     if stage is Stage.CONDITIONING:
         return ENCODE_BYTES * vae * pixels
@@ -230,7 +244,10 @@ def _highest(now: MemoryPlan, stage: Stage, working: int) -> int:
 
 
 def seconds(now: MemoryPlan) -> dict[Stage, float]:
-    """Of each stage, with the model not loaded yet. Figures of an H100 come out within a quarter (bench/RESULTS.md)."""
+    """Estimate the seconds of each stage, with the model not loaded yet.
+
+    Figures of an H100 come out within a quarter (bench/RESULTS.md).
+    """
     machine, model, work = now.machine, now.model, now.work
     kind = "cpu" if now.device == "cpu" else "cuda"
     speed = _speed(now)
@@ -242,23 +259,28 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
         one = max(one * (TWO_PASSES if now.guided and now.two_pass else 1.0), LAUNCH)
     frames = decoded_frames(windows.sampled, now.decode_chunk)
     decode = DECODE_FLOP * model.vae * now.width * now.height * frames / speed / DECODE_SPEED[kind]
+    if kind == "cpu" and not model.large:
+        decode *= SMALL_DECODER[now.decoder_dtype]
     if kind == "cuda" and model.large:
         decode += WARM_UP
     # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for. A CPU that decodes
     # has no cores left for the detail.
     upscaled = _upscale_seconds(now)
-    film, detail = work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8)), _detail_seconds(now)
+    encoding, detail = work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8)), _detail_seconds(now)
     return {
         Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
         Stage.CONDITIONING: 1.0,
         Stage.SAMPLING: one * passes,
-        Stage.DECODING: upscaled + (max(decode, film + detail) if kind == "cuda" else max(decode, film) + detail),
+        Stage.DECODING: upscaled
+        + (max(decode, encoding + detail) if kind == "cuda" else max(decode, encoding) + detail),
         Stage.SAVING: 1.0,
     }
 
 
 def unet_operations(now: MemoryPlan) -> float:
-    """Of one pass over one branch of the guidance: convolutions and linear layers, and attention within frames.
+    """Count the operations of one UNet pass over one branch of the guidance.
+
+    Convolutions and linear layers grow with the tokens, attention within frames with their square.
 
     Attention takes 4·N²·C in a block, N tokens of C channels: 19 % of all at 1024×576, 14 % at 848×480.
     """

@@ -1,4 +1,4 @@
-"""D(x; σ) of Stable Video Diffusion: its preconditioning (EDM), its guidance, its UNet.
+"""Compute D(x; σ) of Stable Video Diffusion: its preconditioning (EDM), its guidance, its UNet.
 
 Stable Video Diffusion is a v-prediction model: with F the UNet's raw output, c_in = 1/√(σ²+1), c_skip = 1/(σ²+1),
 c_out = -σ/√(σ²+1), c_noise = ln(σ)/4.
@@ -21,7 +21,10 @@ from ..guidance import Guidance
 class Inputs:
     """What the UNet gets beside the noisy latents.
 
-    embedding: (1, 1, width). image: (1, channels, h, w), not scaled. time_ids: (1, 3).
+    Attributes:
+        embedding: (1, 1, width), of CLIP.
+        image: (1, channels, h, w), not scaled.
+        time_ids: (1, 3), `MicroConditioning.ids`.
     """
 
     embedding: torch.Tensor

@@ -1,4 +1,4 @@
-"""Forward chunking: the UNet's feed-forward layers a piece of the tokens at a time, for less memory.
+"""Compute the UNet's feed-forward layers a piece of the tokens at a time, for less memory (forward chunking).
 
 A feed-forward layer holds sixteen times its input at its highest point, more than all else in a transformer block. It
 treats each token by itself, so that pieces give what the whole gives. diffusers' own `set_chunk_feed_forward` cuts

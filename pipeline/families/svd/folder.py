@@ -1,4 +1,4 @@
-"""A model folder: its preset, and whether it holds a whole Stable Video Diffusion model. No torch."""
+"""Check that a folder holds a whole Stable Video Diffusion model, and make its preset. Without torch."""
 
 import json
 import logging
@@ -33,7 +33,11 @@ CLASSES = {UNET: "UNetSpatioTemporalConditionModel", VAE: "AutoencoderKLTemporal
 
 
 def folder_preset(folder: Path) -> ModelPreset:
-    """Make a preset for a plain folder from its configuration and, where present, its `fanslymotion.json`."""
+    """Make a preset for a plain folder from its configuration and, where present, its `fanslymotion.json`.
+
+    Raises:
+        ModelError: A file cannot be read, or `fanslymotion.json` has a wrong value.
+    """
     unet, vae = _config(folder, UNET), _config(folder, VAE)
     factor = 2 ** (len(vae.get("block_out_channels", (1,) * 4)) - 1)
     width, height = native_size(unet.get("sample_size"), factor)
@@ -67,7 +71,7 @@ def folder_preset(folder: Path) -> ModelPreset:
 
 
 def native_size(sample_size: Any, factor: int) -> tuple[int, int]:
-    """Width and height in pixels from the UNet's `sample_size` (latent pixels: a side, or height and width).
+    """Return width and height in pixels for the UNet's `sample_size` (latent pixels: a side, or height and width).
 
     SVD itself says 96: a square of 768 pixels has the area of the 1024×576 it was trained on. A single number is
     therefore read as an area and given the shape 16:9. Sides are rounded to multiples of 8.
@@ -82,7 +86,11 @@ def native_size(sample_size: Any, factor: int) -> tuple[int, int]:
 
 
 def check_folder(folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
-    """Raise ModelError that says what is missing or wrong and what to do about it."""
+    """Check that a folder holds a whole Stable Video Diffusion model.
+
+    Raises:
+        ModelError: Something is missing or wrong; the text says what, and what to do.
+    """
     remedy = _remedy(folder, preset)
     if not folder.is_dir():
         raise ModelError(

@@ -1,4 +1,4 @@
-"""The loaded model: takes a Stable Video Diffusion folder into memory."""
+"""Load a Stable Video Diffusion folder into memory, and give sampling what it asks of a model."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +19,7 @@ from ..placement import Placement
 from ..placement import choose_placement as choose_placement  # tests and benches take all of loading from here
 from .conditioning import EMBEDDING, IMAGE, MicroConditioning, condition
 from .cost import piece
+from .cpu_decoder import suit_cpu
 from .denoiser import Inputs, SvdDenoiser
 from .folder import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .random_model import build
@@ -30,9 +31,18 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class LoadedModel:
-    """A model in memory. Nothing here changes while a job runs; the VAE's dtype is restored by who changes it.
+    """A `VideoModel` in memory. Nothing here changes while a job runs; `encode` restores the VAE's dtype.
 
-    arithmetic: which numbers the UNet gives, as a part of checkpoints' keys (`shortcuts.ARITHMETIC`).
+    Attributes:
+        model: The folder it was read from.
+        fingerprint: Of the folder's files.
+        placement: Where and how it computes.
+        unet: UNetSpatioTemporalConditionModel.
+        vae: AutoencoderKLTemporalDecoder.
+        image_encoder: CLIPVisionModelWithProjection.
+        feature_extractor: CLIP's image processor.
+        scheduler: EulerDiscreteScheduler as its file says; `schedule` works on copies.
+        arithmetic: Which numbers the UNet gives, as a part of checkpoints' keys (`shortcuts.ARITHMETIC`).
     """
 
     model: ModelFolder
@@ -46,16 +56,25 @@ class LoadedModel:
     arithmetic: int = 0
     _masters: Masters = field(default_factory=Masters, repr=False)
 
+    def __post_init__(self) -> None:
+        self._loaded_as = self._numbers()
+
     @property
     def device(self) -> torch.device:
+        """Where it computes."""
         return self.placement.device
 
     @property
     def dtype(self) -> torch.dtype:
+        """Type of the weights and activations."""
         return self.placement.dtype
 
     def bring(self, part: str) -> Any:
-        """The component, where it computes. Where weights are offloaded the others make room for it first."""
+        """Move a component to where it computes and return it. With offload, the others make room for it first.
+
+        Args:
+            part: `unet`, `vae` or `image_encoder`.
+        """
         if self.placement.offload is not Offload.NONE:
             for name in (IMAGE_ENCODER, VAE, UNET):
                 if name != part:
@@ -78,20 +97,25 @@ class LoadedModel:
 
     @property
     def whole(self) -> bool:
-        """No component lies half here, half there, or in other numbers than it should.
+        """Whether each component is on one device as a whole, in the type of the placement.
 
         `.to()` moves and casts tensor by tensor: memory that runs out on the way leaves the rest where it was.
         """
-        parts = [list(getattr(self, name).parameters()) for name in (IMAGE_ENCODER, VAE, UNET)]
-        placed = all(len({tensor.device.type for tensor in part}) == 1 for part in parts)
-        return placed and all(tensor.dtype == self.dtype for part in parts for tensor in part)
+        places = [{tensor.device.type for tensor in tensors} for tensors in self._tensors()]
+        return all(len(found) == 1 for found in places) and self._numbers() == self._loaded_as
+
+    def _tensors(self) -> list[list[torch.Tensor]]:
+        return [list(getattr(self, name).parameters()) for name in (IMAGE_ENCODER, VAE, UNET)]
+
+    def _numbers(self) -> list[torch.dtype]:
+        return [tensor.dtype for tensors in self._tensors() for tensor in tensors]
 
     def prepare(self, plan: MemoryPlan) -> None:
         """Set forward chunking as the plan has it; see `VideoModel`."""
         self.chunk_forward(piece(plan))
 
     def chunk_forward(self, numbers: int | None) -> None:
-        """Forward chunking: the UNet's feed-forward layers by pieces of so many numbers (`cost.piece`)."""
+        """Set forward chunking: the most numbers that a feed-forward layer takes at once (`cost.piece`); None = all."""
         from .feed_forward import set_pieces
 
         set_pieces(self.unet, numbers)
@@ -135,12 +159,12 @@ class LoadedModel:
 
     @property
     def vae_factor(self) -> int:
-        """Pixels of a frame to one latent pixel, along each side."""
+        """Pixels to one latent pixel, along each side."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
     @property
     def scaling(self) -> float:
-        """Latents of the VAE times this are what the UNet works on."""
+        """Scaling factor: the UNet works on the VAE's latents times this."""
         return self.vae.config.scaling_factor
 
 
@@ -150,9 +174,18 @@ def load(
     finished: Callable[[str], None] = lambda part: None,
     shortcuts: bool = True,
 ) -> LoadedModel:
-    """Read the components, on the calling thread. `finished` is called after each of `parts` and may raise.
+    """Read the components, on the calling thread.
 
-    shortcuts: compute the UNet in the cheaper ways of `shortcuts.py`; without, its numbers are diffusers' bit for bit.
+    Args:
+        model: The folder; a random one is built first where it is missing.
+        placement: Where and how to compute.
+        finished: Called with `LIBRARIES` and with each component's name when that part is there; may raise, which
+            ends the loading (a cancelled job).
+        shortcuts: Compute the UNet in the cheaper ways of `shortcuts.py`; without, its numbers are diffusers' bit for
+            bit.
+
+    Raises:
+        ModelError: A file is missing, damaged or of another architecture.
     """
     _quiet()
     # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
@@ -179,7 +212,10 @@ def load(
     processor = getattr(transformers, named)
     feature_extractor = processor.from_pretrained(folder / "feature_extractor", local_files_only=True)
     finished(IMAGE_ENCODER)
-    vae = _placed(_part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype), VAE, placement)
+    vae = _part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype)
+    if shortcuts and placement.device.type == "cpu":
+        suit_cpu(vae.decoder, placement.decoder or dtype)
+    vae = _placed(vae, VAE, placement)
     finished(VAE)
     unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, torch_dtype=dtype)
     arithmetic = put_on(unet) if shortcuts else 0

@@ -1,4 +1,4 @@
-"""How big a model folder is: parameters by component, read from the files' headers, in milliseconds. No torch."""
+"""Count a model folder's parameters by component from its files' headers, in milliseconds. Without torch."""
 
 import json
 import math
@@ -14,7 +14,11 @@ HEADER_LIMIT = 100 * 2**20
 def model_size(folder: Path, width: int, height: int, frames: int) -> ModelSize:
     """Measure a folder in diffusers' format; what is not there (a model still to be downloaded) counts as full size.
 
-    width, height, frames: the preset's native size, pixels and frames of a window.
+    Args:
+        folder: The model's.
+        width: The preset's native size, pixels.
+        height: The preset's native size, pixels.
+        frames: The preset's frames of a window.
     """
     full = ModelSize()
     unet, vae = _config(folder / "unet"), _config(folder / "vae")
@@ -48,7 +52,10 @@ def _attention(unet: dict[str, Any]) -> float:
 
 
 def parameters(folder: Path) -> int:
-    """Numbers in a component's weights, one variant of them; 0 when there are none or they cannot be read."""
+    """Count the numbers in a component's weights, in one of their variants.
+
+    0 when there are none or they cannot be read.
+    """
     files = sorted(folder.glob("*.safetensors"))
     half = [path for path in files if ".fp16" in path.name]
     try:

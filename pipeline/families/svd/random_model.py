@@ -1,4 +1,4 @@
-"""A random, untrained model of the real architecture, in a folder as diffusers keeps it: for tests and first steps.
+"""Build a random, untrained model of the real architecture, in diffusers' folder format: for tests and first steps.
 
 Its pictures are noise; its sizes, files and code path are those of the real thing, in a second on a CPU.
 """
@@ -22,7 +22,14 @@ LEVELS = 4
 def build(folder: Path, *, levels: int = LEVELS, frames: int = FRAMES, seed: int = 0) -> Path:
     """Write the model to `folder` in one move, unless it is there. 1.1 M parameters, 4.6 MB.
 
-    levels: 2..4; the VAE's factor is 2 ** (levels - 1). frames: of one window.
+    Args:
+        folder: Where it goes; its parents are made.
+        levels: 2..4; the VAE's factor is 2 ** (levels - 1).
+        frames: Of one window.
+        seed: Of the weights; the caller's random state stays as it is.
+
+    Returns:
+        `folder`.
     """
     if (folder / "model_index.json").is_file():
         return folder

@@ -1,4 +1,4 @@
-"""The noise levels of a sampling run: Karras' spacing, or the ten levels of Align Your Steps stretched to any count."""
+"""Compute the noise levels of a run: Karras' spacing, or the ten levels of Align Your Steps stretched to any count."""
 
 import math
 from typing import Any, Literal
@@ -12,7 +12,14 @@ AYS_SIGMAS = (700.00, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.
 
 
 def noise_schedule(scheduler: Any, steps: int, kind: Literal["karras", "ays"], device: torch.device) -> NoiseSchedule:
-    """Ask the model's own scheduler (diffusers' EulerDiscreteScheduler), on a copy: the loaded one keeps no state."""
+    """Ask the model's own scheduler for its noise levels, on a copy: the loaded one keeps no state.
+
+    Args:
+        scheduler: diffusers' EulerDiscreteScheduler.
+        steps: 1..100.
+        kind: `karras` (arXiv 2206.00364, eq. 5) or `ays` (arXiv 2404.14507).
+        device: Where the timesteps are made.
+    """
     own = scheduler.from_config(scheduler.config)
     if kind == "ays":
         own.set_timesteps(sigmas=[*ays_sigmas(steps), 0.0], device=device)
@@ -22,7 +29,7 @@ def noise_schedule(scheduler: Any, steps: int, kind: Literal["karras", "ays"], d
 
 
 def ays_sigmas(steps: int) -> list[float]:
-    """The published ten levels, or as many as wanted on the straight lines between their logarithms."""
+    """Return the published ten levels, or as many as wanted on the straight lines between their logarithms."""
     if steps == 1:
         return [AYS_SIGMAS[0]]
     logs = [math.log(sigma) for sigma in AYS_SIGMAS]

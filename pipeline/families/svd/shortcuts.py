@@ -1,4 +1,4 @@
-"""Cheaper ways to compute the same UNet, equal within rounding: put on once, after reading and before placing it.
+"""Compute the same UNet in cheaper ways, equal within rounding: put on once, after reading and before placing it.
 
 One step of SVD-XT on an H100 takes 0.590 s with them instead of 0.651 (bench/RESULTS.md), a pass of `mini` on two cores
 0.167 s instead of 0.193.
@@ -29,7 +29,7 @@ class OneToken(nn.Module):
         self.to_v, self.to_out = attention.to_v, attention.to_out[0]
 
     def forward(self, hidden_states: torch.Tensor, encoder_hidden_states: Any = None, **_: Any) -> torch.Tensor:
-        """(batch, 1, width), which the caller adds to every position."""
+        """Return (batch, 1, width), which the caller adds to every position."""
         if encoder_hidden_states is None or encoder_hidden_states.shape[1] != 1:
             raise ValueError("this attention is computed for a context of one token, the photo's embedding")
         return self.to_out(self.to_v(encoder_hidden_states))
@@ -41,6 +41,7 @@ class PlainAttention:
     def __call__(
         self, attn: Any, hidden_states: Any, encoder_hidden_states: Any = None, attention_mask: Any = None, **_: Any
     ) -> torch.Tensor:
+        """Attend as diffusers does; the arguments are those of its processors."""
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
 
         def heads(x: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Latents to frames through the temporal VAE, a chunk at a time: memory does not grow with the clip's length."""
+"""Decode latents through the temporal VAE, a chunk at a time: memory does not grow with the clip's length."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,12 +11,21 @@ from .chunks import chunk_ranges, halo_of
 
 
 def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int | None = None) -> Iterator[np.ndarray]:
-    """Yield frames as (n, height, width, 3) uint8, in order, always in the same chunks for the same arguments.
+    """Decode latents to frames, always in the same chunks for the same arguments.
 
-    latents: (1, frames, channels, h, w), on any device. chunk: the most frames decoded together. halo: frames of it
-    that are decoded along on both sides and thrown away: the decoder's convolutions in time see nothing beyond a
-    chunk, so that its outermost frames differ a little, which reads as a jump (default: 1, or 0 in small chunks).
-    Raise RenderError when the VAE gives NaN.
+    Args:
+        renderer: The loaded model.
+        latents: (1, frames, channels, h, w), on any device.
+        chunk: The most frames decoded together.
+        halo: Frames of a chunk that are decoded along on both sides and thrown away. The decoder's convolutions in
+            time see nothing beyond a chunk, so that its outermost frames differ a little, which reads as a jump.
+            None = 1, or 0 in small chunks.
+
+    Yields:
+        (n, height, width, 3) uint8, in order.
+
+    Raises:
+        NotFinite: The VAE gave NaN or infinity.
     """
     total = latents.shape[1]
     if halo is None:
@@ -31,7 +40,7 @@ def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int | None = 
 def decode_frames(renderer: Any, latents: torch.Tensor) -> np.ndarray:
     """Decode (1, n, channels, h, w) at once to (n, height, width, 3) uint8."""
     vae = renderer.bring("vae")
-    flat = latents.flatten(0, 1).to(renderer.device, vae.dtype)
+    flat = latents.flatten(0, 1).to(renderer.device, next(vae.decoder.parameters()).dtype)
     flat = 1 / vae.config.scaling_factor * flat
     pixels = vae.decode(flat, num_frames=len(flat)).sample.float()
     check_decoded(pixels)

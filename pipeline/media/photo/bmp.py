@@ -1,4 +1,4 @@
-"""The colours that the newer headers of a BMP name."""
+"""Read the colours that the newer headers of a BMP name."""
 
 import struct
 from collections.abc import Sequence

@@ -6,11 +6,11 @@ None of this affects the page: the process is watched, and ended when it exceeds
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,6 +58,8 @@ class Decoder:
         self.limit = limit
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self.pid = 0
+        """The id of the process, once it has said it. On Windows the one that was started only starts Python itself."""
         self._idle: threading.Timer | None = None
 
     def run(self, source: Path, name: str, photo: Path, view: Path, side: int) -> Decoded:
@@ -72,8 +74,9 @@ class Decoder:
         order |= {"photo": str(photo), "view": str(view), "side": side}
         with self._lock:
             process = self._ready()
-            watch = _Watch(process.pid, self.limit, process.kill)
+            watch = _Watch(self.pid or process.pid, self.limit)
             try:
+                self.pid = watch.pid = self.pid or _said_pid(process)
                 answer = _ask(process, order)
             finally:
                 watch.stop()
@@ -92,6 +95,7 @@ class Decoder:
         if self._idle is not None:
             self._idle.cancel()
         if self._process is None or self._process.poll() is not None:
+            self.pid = 0
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "fanslymotion.pipeline.media.photo.decode_process"],
                 stdin=subprocess.PIPE,
@@ -106,6 +110,8 @@ class Decoder:
         process, self._process = self._process, None
         if process is None:
             return
+        if self.pid and process.poll() is None:
+            _kill(self.pid)
         process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout):
@@ -120,13 +126,14 @@ class Decoder:
 
 
 class _Watch:
-    """Watch the process's memory and time, and end it when one exceeds its limit."""
+    """Watch the process's memory and time, and end it when one exceeds its limit. pid: may be changed meanwhile."""
 
-    def __init__(self, pid: int, limit: int, kill: Callable[[], None]) -> None:
+    def __init__(self, pid: int, limit: int) -> None:
+        self.pid = pid
         self.bytes = 0
         """The last that was seen."""
         self.why = ""
-        self._pid, self._limit, self._kill = pid, limit, kill
+        self._limit = limit
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="photo-watch", daemon=True)
         self._thread.start()
@@ -138,16 +145,32 @@ class _Watch:
     def _look(self) -> None:
         end = time.monotonic() + MOST_SECONDS
         with suppress(psutil.Error):  # it has ended by itself
-            process = psutil.Process(self._pid)
+            process = psutil.Process(self.pid)
             while not self._stop.wait(LOOK_SECONDS):
+                if process.pid != self.pid:
+                    process = psutil.Process(self.pid)
                 self.bytes = process.memory_info().rss
                 if self.bytes > self._limit:
                     self.why = "memory"
                 elif time.monotonic() > end:
                     self.why = "time"
                 if self.why:
-                    self._kill()
+                    process.kill()
                     return
+
+
+def _kill(pid: int) -> None:
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).kill()
+
+
+def _said_pid(process: "subprocess.Popen[str]") -> int:
+    """Read the first line of the process. Return the id of the one that was started if it ended before."""
+    assert process.stdout is not None
+    try:
+        return int(process.stdout.readline())
+    except (OSError, ValueError):
+        return process.pid
 
 
 def _ask(process: "subprocess.Popen[str]", order: dict[str, Any]) -> dict[str, Any] | None:
@@ -212,7 +235,8 @@ def decode(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer orders, one line of JSON each, until the page ends."""
+    """Say the own process id; answer orders, one line of JSON each, until the page ends."""
+    print(os.getpid(), flush=True)
     for line in sys.stdin:
         print(json.dumps(decode(json.loads(line))), flush=True)
 

@@ -1,6 +1,7 @@
 """Decode pictures at more than 8 bits a channel, for colours whose dark tones 8 bits do not hold: linear, PQ, HLG.
 
-Pillow has no such mode for colour. OpenCV decodes PNG and AVIF so, pillow-heif HEIC.
+Pillow has no such mode for colour. OpenCV decodes PNG and AVIF so, pillow-heif HEIC. OpenCV's wheels for Windows are
+built without AVIF.
 """
 
 import io

@@ -1,1 +1,1 @@
-"""Learned upscalers: what lies on the disk, the two networks, tiles, and a result that does not shimmer."""
+"""Learned upscalers: their files, the two networks, tiles, and a result without flicker."""

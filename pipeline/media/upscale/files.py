@@ -1,4 +1,4 @@
-"""The file of an upscaler in its folder: whether it is there, and which network it holds. No torch."""
+"""Check the file of an upscaler: whether it is there, and which network it holds. Without torch."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What an upscaler's file holds and what running it costs, from the file's header alone. No torch."""
+"""Read an upscaler's network and its cost from the file's header alone. Without torch."""
 
 import json
 import math

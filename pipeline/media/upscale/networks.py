@@ -1,4 +1,4 @@
-"""The two networks of Real-ESRGAN, with the published files' names for their weights.
+"""Define the two networks of Real-ESRGAN, with the published files' names for their weights.
 
 Source: Wang et al., Real-ESRGAN (2021), sections 3 and 4; Wang et al., ESRGAN (2018), figure 4; the layout of
 https://github.com/xinntao/Real-ESRGAN (BSD 3-Clause). RGB in 0..1 goes in and comes out.

@@ -1,4 +1,4 @@
-"""The tiles in which a picture is enlarged, so that memory does not grow with it. No torch."""
+"""Cut a picture into the tiles in which it is enlarged, so that memory does not grow with it. Without torch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -13,8 +13,9 @@ import pytest
 from fanslymotion.doctor import loading
 from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, hardware, installation, models, queue, worst
 from fanslymotion.doctor.checks.installation import requirements, wrong_packages
+from fanslymotion.messages import codes
 from fanslymotion.pipeline.families.base import Offload
-from fanslymotion.pipeline.hardware.devices import GpuProcess, Gpus, GpuSample
+from fanslymotion.pipeline.hardware.gpus import GpuProcess, Gpus, GpuSample, GpuWatch
 from fanslymotion.pipeline.hardware.torch_build import TorchBuild
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.request import VideoRequest
@@ -169,16 +170,16 @@ def nvidia(cuda: tuple[int, int] = (12, 8)) -> Gpus:
     ],
 )
 def test_cards_and_builds(find: Find, monkeypatch: pytest.MonkeyPatch, gpus, build, expected) -> None:
-    monkeypatch.setattr(hardware.devices.GpuWatch, "describe", lambda self: gpus)
-    monkeypatch.setattr(hardware.devices.GpuWatch, "sample", lambda self, card="": None)
+    monkeypatch.setattr(GpuWatch, "describe", lambda self: gpus)
+    monkeypatch.setattr(GpuWatch, "sample", lambda self, card="": None)
     monkeypatch.setattr(hardware, "torch_build", lambda: build)
     assert find("gpu") == expected
 
 
 def test_who_holds_the_video_memory(find: Find, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     sample = GpuSample(0.0, 0, "RTX", 3.0, 10 * GIB, 12 * GIB, 95.0, (GpuProcess(1, "game.exe", 9 * GIB),))
-    monkeypatch.setattr(hardware.devices.GpuWatch, "describe", lambda self: nvidia())
-    monkeypatch.setattr(hardware.devices.GpuWatch, "sample", lambda self, card="": sample)
+    monkeypatch.setattr(GpuWatch, "describe", lambda self: nvidia())
+    monkeypatch.setattr(GpuWatch, "sample", lambda self, card="": sample)
     monkeypatch.setattr(hardware, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
     held = next(check for check in Doctor(settings).find("gpu") if check.code == "FM-GPU-004")
@@ -214,13 +215,13 @@ def test_an_ffmpeg_that_does_not_work(find: Find, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("lines", "code"),
     [
-        ([("INFO", "[WORKER] Starting job: 1")], "FM-WORKER-007"),
-        ([("INFO", "[WORKER] Starting job: 1"), ("INFO", "[INFO] Getting renderer... svd")], "FM-MEM-001"),
         ([("ERROR", "[ERROR] it broke"), ("INFO", "[INFO] more")], "FM-JOB-001"),
-        ([("INFO", "[INFO] all well")], ""),
+        ([("INFO", "[WORKER] Starting job: 1")], ""),  # it failed in words: the line is not where it stopped
     ],
 )
-def test_where_the_log_stops(find: Find, settings: Settings, photo: Path, lines: list, code: str) -> None:
+def test_an_unforeseen_failure_is_told_by_its_log(
+    find: Find, settings: Settings, photo: Path, lines: list, code: str
+) -> None:
     jobs = Jobs(settings)
     job = jobs.submit(photo, VideoRequest())
     transitions.claim(jobs.store, "w", 1.0)
@@ -230,15 +231,36 @@ def test_where_the_log_stops(find: Find, settings: Settings, photo: Path, lines:
     assert [found for _, found in find("log")] == [code]
 
 
-def test_what_others_wrote_after_a_death_is_not_its_end(find: Find, settings: Settings, photo: Path) -> None:
+@pytest.mark.parametrize(
+    ("stage", "death", "code"),
+    [
+        ("", None, "FM-WORKER-007"),
+        ("", Death("FM-WORKER-003", {"seconds": 3600.0}), "FM-WORKER-007"),
+        ("loading", None, "FM-MEM-001"),
+        ("loading", Death("FM-WORKER-003", {"seconds": 3600.0}), "FM-WORKER-003"),
+        ("loading", Death(codes.CARD_LOST), "FM-WORKER-004"),
+        ("sampling", None, "FM-WORKER-004"),
+    ],
+)
+def test_the_stage_of_a_death_tells_more(
+    find: Find, settings: Settings, photo: Path, stage: str, death: Death | None, code: str
+) -> None:
+    """What the log's last line says does not matter: its words are for people."""
     jobs = Jobs(settings)
     job = jobs.submit(photo, VideoRequest())
     for attempt in (1, 2, 3):
-        row = transitions.claim(jobs.store, f"w{attempt}", 1.0)
-        transitions.add_event(jobs.store, job.id, 1.0, "log", "[WORKER] Starting job: 1", "INFO")
-        transitions.add_event(jobs.store, job.id, 1.0, "log", "[INFO] Getting renderer... svd from /m", "INFO")
-        assert transitions.mark_lost(jobs.store, row, "", 2.0) is not None
-    assert [code for _, code in find("log")] == ["FM-MEM-001"]
+        worker = f"w{attempt}"
+        transitions.claim(jobs.store, worker, 1.0)
+        transitions.add_event(jobs.store, job.id, 1.0, "log", "[INFO] a line that was said", "INFO")
+        if stage:
+            transitions.renew(jobs.store, job.id, worker, {"stage": stage})
+        row = jobs.store.tables.Job.get_by_id(job.id)
+        assert transitions.mark_lost(jobs.store, row, "", 2.0, death) is not None
+    assert [found for _, found in find("log")] == [code]
+    assert jobs.get(job.id).status == "failed"
+    if code == "FM-WORKER-007":
+        [check] = Doctor(settings).find("log")
+        assert "a line that was said" in check.say().cause
 
 
 def test_a_database_on_a_full_disk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,8 +350,8 @@ def test_the_card_is_looked_at_beside_a_broken_database(
 ) -> None:
     Jobs(settings).store.set_meta("schema", "99")
     sample = GpuSample(0.0, 0, "RTX", 3.0, 10 * GIB, 12 * GIB, 95.0, (GpuProcess(1, "game.exe", 9 * GIB),))
-    monkeypatch.setattr(hardware.devices.GpuWatch, "describe", lambda self: nvidia())
-    monkeypatch.setattr(hardware.devices.GpuWatch, "sample", lambda self, card="": sample)
+    monkeypatch.setattr(GpuWatch, "describe", lambda self: nvidia())
+    monkeypatch.setattr(GpuWatch, "sample", lambda self, card="": sample)
     monkeypatch.setattr(hardware, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
 

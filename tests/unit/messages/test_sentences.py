@@ -16,7 +16,7 @@ SOURCES = sorted(
     path
     for path in ROOT.rglob("*.py")
     if path.relative_to(ROOT).parts[0]
-    not in (".venv", "tests", "bench", "training", "docs", "build", "data", "cache", "launch.py")
+    not in (".venv", "tests", "bench", "training", "docs", "build", "data", "cache", "launch.py", "launcher")
 )
 PLACE = re.compile(r"\{[^}]*\}")
 MARKS = ("msg", "template")

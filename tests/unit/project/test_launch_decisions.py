@@ -1,26 +1,17 @@
-"""What launch.py decides: pure functions, checked for every kind of machine on whichever this one is."""
+"""What the launcher decides: pure functions, checked for every kind of machine on whichever this one is."""
 
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
-from fanslymotion.launch import (
-    LONGEST_ROOT,
-    Gpu,
-    Machine,
-    SetupError,
-    check_machine,
-    check_path,
-    choose_torch,
-    fingerprint,
-    half_installed,
-    launch_words,
-    parse_gpus,
-    site_packages,
-    synced_by,
-    venv_python,
-)
+from fanslymotion.launcher.environment import fingerprint
+from fanslymotion.launcher.gpus import Gpu, parse_gpus
+from fanslymotion.launcher.machine import LONGEST_ROOT, Machine, check_machine, check_path, synced_by
+from fanslymotion.launcher.main import launch_words
+from fanslymotion.launcher.packages import half_installed, site_packages, venv_python
+from fanslymotion.launcher.report import SetupError
+from fanslymotion.launcher.torch_build import choose_torch
 
 LINUX = Machine("Linux", "x86_64", (3, 12))
 WINDOWS = Machine("Windows", "amd64", (3, 12))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tree_sitter_powershell
-from fanslymotion.launch import ROOT, drop_python_variables
+from fanslymotion.launcher.main import ROOT, drop_python_variables
 from tree_sitter import Language, Node, Parser
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX shell scripts")

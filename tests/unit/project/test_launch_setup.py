@@ -1,5 +1,6 @@
 """launch.py at work: a small checkout of its own, a real virtual environment, a real pip, real kills."""
 
+import ast
 import json
 import os
 import shutil
@@ -11,7 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fanslymotion import launch
+from fanslymotion.launcher import environment
+from fanslymotion.launcher.environment import NO_PYTHON, Setup
+from fanslymotion.launcher.machine import Machine
+from fanslymotion.launcher.main import ROOT
+from fanslymotion.launcher.packages import half_installed, site_packages
+from fanslymotion.launcher.report import SetupError
+from fanslymotion.launcher.torch_build import TorchBuild
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links the environment's Python to nowhere")
 
@@ -37,10 +44,11 @@ def wheel(folder: Path, version: str, files: int) -> str:
 
 
 def new_checkout(root: Path) -> Path:
-    """Make a folder with launch.py, launch.sh and requirements that name one hand-made wheel."""
+    """Make a folder with the launcher and requirements that name one hand-made wheel."""
     (root / "tests").mkdir(parents=True)
     for name in ("launch.py", "launch.sh"):
-        shutil.copy(launch.ROOT / name, root / name)
+        shutil.copy(ROOT / name, root / name)
+    shutil.copytree(ROOT / "launcher", root / "launcher", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "pyproject.toml").write_text("", encoding="utf-8")
     (root / "tests" / "requirements.txt").write_text("", encoding="utf-8")
     require(root, "1.0")
@@ -74,8 +82,8 @@ def checkout(shared_checkout):
 
 
 def site(root: Path) -> Path:
-    machine = launch.Machine.this()
-    return Path(launch.site_packages(root / ".venv", machine, machine.python))
+    machine = Machine.this()
+    return Path(site_packages(root / ".venv", machine, machine.python))
 
 
 def test_first_start_sets_up_and_hands_over_with_a_clean_stdout(tmp_path):
@@ -91,14 +99,35 @@ def test_second_start_changes_nothing(checkout):
     assert (checkout / ".venv" / "fanslymotion.json").stat().st_mtime_ns == before
 
 
+def test_the_launcher_needs_no_package():
+    """-S: without site-packages, as on a fresh machine. -I: and without the folder that one stands in."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import launcher.main; print('read')"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, encoding="utf-8")
+    assert done.stdout == "read\n", done.stderr
+
+
+def test_a_python_that_does_not_search_the_scripts_folder_finds_the_rest_of_the_launcher(checkout):
+    assert run(checkout, "x", PYTHONSAFEPATH="1").stdout == "1.0 ['x']\n"
+
+
+def test_a_python_that_is_too_old_is_told_so():
+    """launch.py itself is read by Python 3.8; what it would import is not."""
+    source = (ROOT / "launch.py").read_text(encoding="utf-8")
+    ast.parse(source, feature_version=(3, 8))
+    code = f"import sys; sys.version_info = (3, 8, 18); sys.argv = ['launch.py']; exec({source!r})"
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, encoding="utf-8")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "fanslymotion: this is Python 3.8; fanslymotion needs 3.11, 3.12 or 3.13\n"
+
+
 def test_a_setup_after_a_driver_update_takes_another_build(checkout, monkeypatch):
     """`launch.sh setup` is what the doctor tells people to run; a plain start leaves everything as it is."""
-    setup = launch.Setup(checkout, launch.Machine.this())
+    setup = Setup(checkout, Machine.this())
     setup.asked = "pypi"
     assert setup.ready(dev=False)
     assert setup.ready(dev=False, asked=True)
-    other = launch.TorchBuild("cu130", "CUDA 13.0 for the new driver")
-    monkeypatch.setattr(launch, "choose_torch", lambda *_: other)
+    other = TorchBuild("cu130", "CUDA 13.0 for the new driver")
+    monkeypatch.setattr(environment, "choose_torch", lambda *_: other)
     assert setup.ready(dev=False)
     assert not setup.ready(dev=False, asked=True)
 
@@ -108,7 +137,7 @@ def test_a_wish_for_a_build_is_remembered_until_it_is_taken_back(checkout, monke
     asked = {}
     for wish in ("", "auto"):
         monkeypatch.setenv("FANSLYMOTION_TORCH", wish)
-        asked[wish] = launch.Setup(checkout, launch.Machine.this()).asked
+        asked[wish] = Setup(checkout, Machine.this()).asked
     assert asked == {"": "pypi", "auto": ""}
     assert "installing" not in run(checkout, "x", FANSLYMOTION_TORCH="").stderr
 
@@ -144,7 +173,7 @@ def test_install_killed_at_any_moment_is_repaired(checkout):
     done = run(checkout, "x")
     assert done.stdout == "2.0 ['x']\n", done.stderr
     assert len(list((site(checkout) / "fanslymotion").glob("part*.py"))) == 3000
-    assert launch.half_installed(site(checkout)) == []
+    assert half_installed(site(checkout)) == []
 
 
 def test_two_starts_at_once_take_turns(checkout):
@@ -194,11 +223,9 @@ def test_repair_from_within_the_environment_itself(checkout):
 
 
 def test_an_environment_of_windows_says_itself_that_its_base_is_gone(tmp_path):
-    setup = launch.Setup(tmp_path, launch.Machine("Windows", "amd64", (3, 12)))
+    setup = Setup(tmp_path, Machine("Windows", "amd64", (3, 12)))
     setup.python.parent.mkdir(parents=True)
-    setup.python.write_text(
-        f"#!/bin/sh\necho 'No Python at C:\\\\Python311' >&2\nexit {launch.NO_PYTHON}\n", encoding="utf-8"
-    )
+    setup.python.write_text(f"#!/bin/sh\necho 'No Python at C:\\\\Python311' >&2\nexit {NO_PYTHON}\n", encoding="utf-8")
     setup.python.chmod(0o755)
     assert not setup.ready(dev=False)
 
@@ -206,11 +233,11 @@ def test_an_environment_of_windows_says_itself_that_its_base_is_gone(tmp_path):
 @pytest.mark.parametrize("script", ["exit 1", "exit 0", "echo garbled"])
 def test_a_python_that_does_not_answer_once_costs_nothing(tmp_path, script):
     """No memory for a process, a virus scanner: gigabytes are not thrown away for that."""
-    setup = launch.Setup(tmp_path, launch.Machine.this())
+    setup = Setup(tmp_path, Machine.this())
     setup.python.parent.mkdir(parents=True)
     setup.python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     setup.python.chmod(0o755)
-    with pytest.raises(launch.SetupError, match="setup --repair"):
+    with pytest.raises(SetupError, match="setup --repair"):
         setup.ensure()
     assert setup.python.exists()
 

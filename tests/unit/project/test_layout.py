@@ -43,7 +43,7 @@ def test_light_modules_stay_light(module):
     assert python(code, Path(ROOT.anchor)) == "[]"
 
 
-FOLDERS = ("cli", "doctor", "messages", "models", "pipeline", "presets", "queue", "ui")
+FOLDERS = ("cli", "doctor", "launcher", "messages", "models", "pipeline", "presets", "queue", "ui")
 
 
 def modules() -> list[Path]:
@@ -60,7 +60,25 @@ def test_import_contracts_hold():
 def test_every_folder_has_few_rooms(folder):
     """A folder of two to twelve modules is read at a glance; its sub-folders are counted by themselves."""
     found = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
-    assert len(found) <= 12, folder
+    assert len(found) == 0 or 2 <= len(found) <= 12, folder  # 0: of data, or of sub-folders alone
+
+
+STATIC = ROOT / "ui" / "static"
+
+
+@pytest.mark.parametrize("folder", [STATIC, *STATIC.rglob("*/")])
+def test_every_folder_of_the_page_has_few_files(folder):
+    """Scripts, styles and markup alike: 2 to 12 files in each folder of ui/static."""
+    assert 2 <= sum(path.is_file() for path in folder.iterdir()) <= 12, folder
+
+
+def test_no_file_is_long():
+    """At most 400 lines, so that a file holds one idea. eslint holds the page's scripts to 250 (tests/js)."""
+    files = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
+    files += [*STATIC.rglob("*.js"), *STATIC.rglob("*.css"), *STATIC.rglob("*.ts")]
+    assert len(files) > 200
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {str(path): count for path, count in lines.items() if count > 400} == {}
 
 
 def test_package_imports_itself_relatively():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.settings import ROOT
 
-PACKAGES = ("cli", "doctor", "messages", "models", "pipeline", "presets", "queue", "ui", "assets")
+PACKAGES = ("cli", "doctor", "launcher", "messages", "models", "pipeline", "presets", "queue", "ui", "assets")
 DATA = ("ui/static", "ui/locales", "assets", "messages", "presets")
 
 

@@ -6,7 +6,6 @@ import pytest
 from fanslymotion.pipeline.hardware.container import oom_kills
 from fanslymotion.queue import crash_diagnosis
 from fanslymotion.queue.crash_diagnosis import MISSING_CODE, CrashObserver, find_cause
-from fanslymotion.queue.log import STARTS
 
 GIB = 2**30
 
@@ -69,10 +68,6 @@ def test_the_kernels_count_can_be_read() -> None:
             "Visual C++ runtime",
         ),
         ("", 3, ""),
-        (f"[ERROR] x\nTraceback\n  File /x/site-packages/torch/a.py\n{STARTS}b", -9, "the system killed it"),
-        (f"{STARTS}a\n[ERROR] x\nTraceback\n  File /x/site-packages/torch/a.py", 1, ""),
-        (f"{STARTS}a\n[WARN] CUDA out of memory. Going on\n{STARTS}b\n[INFO] x", 1, ""),
-        (f"{STARTS}a\n[ERROR] CUDA out of memory", 1, "not enough memory"),
     ],
 )
 def test_a_crash_is_explained_in_both_languages(output: str, code: int, said: str) -> None:
@@ -85,8 +80,22 @@ def test_a_crash_is_explained_in_both_languages(output: str, code: int, said: st
     assert cause.say("ru") != cause
 
 
+@pytest.mark.parametrize(
+    ("output", "code", "said"),
+    [
+        ("Traceback\n  File /x/site-packages/torch/a.py", 1, None),  # of a failed job that it survived
+        ("No module named 'torch'", 1, None),
+        ("[ERROR] CUDA out of memory", 1, "not enough memory"),
+        ("[INFO] x", -9, "the system killed it"),
+    ],
+)
+def test_of_a_worker_that_had_a_job_fewer_lines_tell_the_cause(output: str, code: int, said: str | None) -> None:
+    cause = find_cause(output, code, working=True)
+    assert cause is None if said is None else cause is not None and said in cause
+
+
 def test_the_watchdogs_own_kill_needs_no_words() -> None:
-    cause = find_cause(f"{STARTS}a\nfatal", -9, stalled=True)
+    cause = find_cause("fatal", -9, stalled=True, working=True)
     assert cause is not None
     assert "no progress" in cause
 

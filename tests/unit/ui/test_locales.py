@@ -68,7 +68,7 @@ def stems(language: str) -> dict[str, set[str]]:
 
 
 def scripts() -> str:
-    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.js")))
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(STATIC.rglob("*.js")))
 
 
 def quoted() -> set[str]:

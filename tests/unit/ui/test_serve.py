@@ -21,7 +21,8 @@ from fanslymotion.ui.auth.logins import (
     parse_logins,
     session_key,
 )
-from fanslymotion.ui.serve import event_loop, is_local, listen, local_address
+from fanslymotion.ui.serve import event_loop
+from fanslymotion.ui.server.address import is_local, listen, local_address
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,8 @@ from fanslymotion.pipeline.families.base import ModelSize
 from fanslymotion.pipeline.families.svd.model_size import model_size, parameters
 from fanslymotion.pipeline.hardware import cpu as processor
 from fanslymotion.pipeline.hardware.cpu import _has_bf16
-from fanslymotion.pipeline.hardware.devices import (
-    Cuda,
-    GpuProcess,
-    Gpus,
-    GpuSample,
-    GpuWatch,
-    chosen,
-    gpu_speed,
-    machine,
-    others,
-    usable,
-)
+from fanslymotion.pipeline.hardware.devices import Cuda, gpu_speed, machine, usable
+from fanslymotion.pipeline.hardware.gpus import GpuProcess, Gpus, GpuSample, GpuWatch, chosen, others
 from fanslymotion.pipeline.hardware.torch_build import TorchBuild, read_build, torch_build
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.tests.nvml import Nvml

@@ -14,7 +14,7 @@ def never() -> None: ...
 
 
 def alive() -> bool:
-    return any(thread.name == "fanslymotion-film" for thread in threading.enumerate())
+    return any(thread.name == "fanslymotion-encoder" for thread in threading.enumerate())
 
 
 def test_all_frames_in_order() -> None:

@@ -2,12 +2,14 @@
 
 import io
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from fanslymotion.errors import BadInput
+from fanslymotion.pipeline.media.photo.deep_pixels import deep_pixels
 from fanslymotion.pipeline.media.photo.load import load_photo, read_photo
 from fanslymotion.tests.unit.pipeline.media import formats
 from fanslymotion.tests.unit.pipeline.media.formats import (
@@ -206,6 +208,10 @@ TAKEN: dict[str, tuple[bytes, np.ndarray]] = {
 }  # fmt: skip
 
 
+DEEP_AVIF = ("AVIF nclx PQ", "AVIF nclx HLG")
+"""OpenCV's wheels for Windows are built without AVIF: there these come in with 8 bits a channel."""
+
+
 @pytest.mark.parametrize("kind", TAKEN)
 def test_the_scene_comes_in_as_it_is(kind: str) -> None:
     data, expected = TAKEN[kind]
@@ -214,8 +220,15 @@ def test_the_scene_comes_in_as_it_is(kind: str) -> None:
     found = np.asarray(photo.image)
     assert found.shape == expected.shape
     off = np.abs(found.astype(int) - expected)
-    assert off.mean() <= 2
-    assert np.percentile(off, 95) <= 5
+    few_bits = sys.platform == "win32" and kind in DEEP_AVIF
+    assert off.mean() <= (4 if few_bits else 2)
+    assert np.percentile(off, 95) <= (10 if few_bits else 5)
+
+
+@pytest.mark.skipif(sys.platform not in ("win32", "linux"), reason="not known")
+def test_only_opencvs_wheels_for_windows_read_no_deep_avif() -> None:
+    for kind in DEEP_AVIF:
+        assert (deep_pixels(TAKEN[kind][0], (160, 120)) is None) == (sys.platform == "win32")
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.media.photo.decode_memory import NeedsMemory, decoding_bytes
-from fanslymotion.pipeline.media.photo.decode_process import Decoder, _Watch
+from fanslymotion.pipeline.media.photo.decode_process import Decoder, _said_pid, _Watch
 from fanslymotion.pipeline.media.photo.load import load_photo
 from PIL import Image
 
@@ -54,12 +54,12 @@ def test_a_small_file_that_would_take_gigabytes_is_refused_by_its_header(
     decoder: Decoder, name, mode, size, options, tmp_path: Path
 ) -> None:
     path = tmp_path / name
-    small = Image.new(mode, (size[0] // 10, size[1] // 10))
+    small = Image.new(mode, (size[0] // 4, size[1] // 4))
     small.save(path, **options)
     with Image.open(path) as image:
         image._size = size  # the header of a large one; making that takes the gigabytes that this is about
         assert decoding_bytes(image) > 900_000_000
-    tight = Decoder(106_000_000)
+    tight = Decoder(160_000_000)  # less than the small file is said to take
     try:
         with pytest.raises(NeedsMemory, match=r"takes about \d+ MB of memory to open.*save it smaller"):
             run(tight, path, tmp_path)
@@ -69,14 +69,21 @@ def test_a_small_file_that_would_take_gigabytes_is_refused_by_its_header(
 
 
 def test_a_process_that_takes_more_than_it_said_is_ended() -> None:
-    greedy = "kept = []\nwhile True: kept.append(bytearray(b'x') * 1_000_000)"
-    process = subprocess.Popen([sys.executable, "-c", greedy])
-    watch = _Watch(process.pid, 150_000_000, process.kill)
-    try:
-        assert process.wait(60) != 0
-    finally:
-        process.kill()
-        watch.stop()
+    greedy = """
+import os
+print(os.getpid(), flush=True)
+kept = []
+while True:
+    kept.append(bytearray(b'x') * 1_000_000)
+"""
+    with subprocess.Popen([sys.executable, "-c", greedy], stdout=subprocess.PIPE, encoding="ascii") as process:
+        watch = _Watch(process.pid, 150_000_000)
+        try:
+            watch.pid = _said_pid(process)
+            assert process.wait(60) != 0
+        finally:
+            process.kill()
+            watch.stop()
     assert watch.why == "memory"
     assert watch.bytes < 600_000_000
 
@@ -85,8 +92,7 @@ def test_a_photo_that_crashes_the_decoder_is_refused_and_the_next_one_is_not(
     decoder: Decoder, photo: Path, tmp_path: Path
 ) -> None:
     run(decoder, photo, tmp_path)
-    assert decoder._process is not None
-    child = psutil.Process(decoder._process.pid)
+    child = psutil.Process(decoder.pid)
     child.suspend()  # so that the photo is in its hands when it dies
 
     def crash() -> None:
@@ -106,7 +112,7 @@ from fanslymotion.pipeline.media.photo.decode_process import Decoder
 decoder = Decoder(200_000_000)
 folder = Path({str(tmp_path)!r})
 decoder.run(Path({str(photo)!r}), "photo", folder / "photo.png", folder / "view.jpg", 100)
-print(decoder._process.pid, flush=True)
+print(decoder.pid, flush=True)
 import os; os._exit(0)
 """
     done = subprocess.run(

@@ -13,10 +13,10 @@ import torch
 from fanslymotion.errors import ModelError
 from fanslymotion.pipeline.media.detail.detail import plain, with_detail
 from fanslymotion.pipeline.media.upscale.files import UpscalerFile, check_upscaler
+from fanslymotion.pipeline.media.upscale.learned_detail import GaveUp, LearnedDetail
 from fanslymotion.pipeline.media.upscale.network import HALO, Network, read_network
 from fanslymotion.pipeline.media.upscale.networks import build
-from fanslymotion.pipeline.media.upscale.sides import TileSides, take_smaller_tiles
-from fanslymotion.pipeline.media.upscale.steady import GaveUp, LearnedDetail
+from fanslymotion.pipeline.media.upscale.tile_sizes import TileSizes, take_smaller_tiles
 from fanslymotion.pipeline.media.upscale.tiles import SIDES, cut
 from fanslymotion.pipeline.media.upscale.upscaler import Upscaler
 from fanslymotion.presets import UpscalerPreset
@@ -136,7 +136,7 @@ def test_where_the_photo_gives_detail_nothing_is_drawn(file: UpscalerFile, tmp_p
     photo, frames = np.ascontiguousarray(SHOT[200:][: SIZE[1], 300:][:, : SIZE[0]]), pan(3)
     for frame in frames[1:]:
         frame[20:52, 40:88] = np.random.default_rng(5).integers(0, 255, (32, 48, 3), np.uint8)
-    learned = LearnedDetail(Upscaler(file, "cpu"), SIZE, TileSides(tmp_path, "k", 512))
+    learned = LearnedDetail(Upscaler(file, "cpu"), SIZE, TileSizes(tmp_path, "k", 512))
     shares: list[np.ndarray] = []
 
     def base(frame: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -165,7 +165,7 @@ def test_it_does_not_shimmer(file: UpscalerFile, tmp_path: Path) -> None:
     """Noise in the drawn frames makes the network add other things each time; held to the video they fall by half."""
     frames, found = pan(6, noise=4.0), []
     for kept in (0.0, 0.75):
-        learned = LearnedDetail(Upscaler(file, "cpu"), SIZE, TileSides(tmp_path / str(kept), "k", 512), kept=kept)
+        learned = LearnedDetail(Upscaler(file, "cpu"), SIZE, TileSizes(tmp_path / str(kept), "k", 512), kept=kept)
         found.append(flicker([learned.add(frame) for frame in frames][2:]))
     assert found[1] < 0.6 * found[0], found
 
@@ -173,7 +173,7 @@ def test_it_does_not_shimmer(file: UpscalerFile, tmp_path: Path) -> None:
 def test_across_a_cut_nothing_is_carried_along(file: UpscalerFile, tmp_path: Path) -> None:
     other = cv2.resize(np.ascontiguousarray(SHOT[::-1, ::-1]), DRAWN, interpolation=cv2.INTER_AREA)
     upscaler = Upscaler(file, "cpu")
-    learned, fresh = (LearnedDetail(upscaler, SIZE, TileSides(tmp_path / n, "k", 512)) for n in "ab")
+    learned, fresh = (LearnedDetail(upscaler, SIZE, TileSizes(tmp_path / n, "k", 512)) for n in "ab")
     learned.add(pan(1)[0])
     assert np.abs(learned.add(other) - fresh.add(other)).mean() < 1
 
@@ -194,24 +194,24 @@ class Scarce(Upscaler):
 
 def test_out_of_memory_takes_smaller_tiles_and_says_so(file: UpscalerFile, tmp_path: Path) -> None:
     said: list[str] = []
-    sides = TileSides(tmp_path, "k", 256)
+    sides = TileSizes(tmp_path, "k", 256)
     learned = LearnedDetail(Scarce(file, 64, full_from=1), SIZE, sides, said.append)
     frames = pan(3)
     made = [learned.add(frame) for frame in frames]
     assert [sides.side(n) for n in range(3)] == [256, 64, 64]
     assert len(said) == 2
     assert "tiles of 64 pixels instead of 128" in said[1]
-    again = LearnedDetail(Upscaler(file, "cpu", halo=4), SIZE, TileSides(tmp_path, "k", 512))
+    again = LearnedDetail(Upscaler(file, "cpu", halo=4), SIZE, TileSizes(tmp_path, "k", 512))
     for frame, expected in zip(frames, made, strict=True):
         assert np.array_equal(again.add(frame), expected), "taken up again, also where memory is plenty"
 
 
 def test_without_room_for_the_smallest_tile_the_whole_video_is_plain(file: UpscalerFile, tmp_path: Path) -> None:
-    learned = LearnedDetail(Scarce(file, 0), SIZE, TileSides(tmp_path, "k", 128))
+    learned = LearnedDetail(Scarce(file, 0), SIZE, TileSizes(tmp_path, "k", 128))
     with pytest.raises(GaveUp):
         learned.add(pan(1)[0])
-    assert TileSides(tmp_path, "k", 512).given_up
-    assert not TileSides(tmp_path, "another job's", 512).given_up
+    assert TileSizes(tmp_path, "k", 512).given_up
+    assert not TileSizes(tmp_path, "another job's", 512).given_up
 
 
 @pytest.mark.parametrize(
@@ -219,21 +219,21 @@ def test_without_room_for_the_smallest_tile_the_whole_video_is_plain(file: Upsca
 )
 def test_a_damaged_note_of_the_tiles_is_no_obstacle(text: str, tmp_path: Path) -> None:
     (tmp_path / "upscale.json").write_text(text, encoding="utf-8")
-    assert TileSides(tmp_path, "k", 256).side(9) == 256
+    assert TileSizes(tmp_path, "k", 256).side(9) == 256
     assert json.loads((tmp_path / "upscale.json").read_text(encoding="utf-8")) == {"key": "k", "sides": [[0, 256]]}
 
 
 def test_after_a_kill_for_want_of_memory_tiles_are_smaller(tmp_path: Path) -> None:
     take_smaller_tiles(tmp_path)
     assert not list(tmp_path.iterdir())
-    TileSides(tmp_path, "k", 128).smaller(5)
+    TileSizes(tmp_path, "k", 128).smaller(5)
     take_smaller_tiles(tmp_path)
-    sides = TileSides(tmp_path, "k", 512)
+    sides = TileSizes(tmp_path, "k", 512)
     assert (sides.side(0), sides.side(5), sides.given_up) == (64, 64, False), "the smallest is tried again"
 
 
 def test_what_ends_the_work_passes_through(file: UpscalerFile, tmp_path: Path) -> None:
-    learned = LearnedDetail(Upscaler(file, "cpu"), SIZE, TileSides(tmp_path, "k", SIDES[-1]))
+    learned = LearnedDetail(Upscaler(file, "cpu"), SIZE, TileSizes(tmp_path, "k", SIDES[-1]))
 
     def stop() -> None:
         raise KeyboardInterrupt

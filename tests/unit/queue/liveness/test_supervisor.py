@@ -13,7 +13,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness import supervisor
 from fanslymotion.queue.liveness.supervisor import LINES_KEPT, Supervisor
 from fanslymotion.queue.liveness.suspend_aware_clock import SuspendAwareClock
-from fanslymotion.queue.log import STARTS
+from fanslymotion.queue.log import JOB_MARK
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
@@ -44,7 +44,7 @@ def taken(jobs: Jobs, photo: Path, losses: int = 2) -> str:
 def test_a_job_keeps_its_own_last_words_only(jobs: Jobs, photo: Path, die) -> None:
     """The lines before it may be those of another login's job."""
     job = taken(jobs, photo)
-    die([f"{STARTS}aaaaaaaaaaaa", "[START] Job a: secret.jpg, attempt 1", f"{STARTS}{job}", "[INFO] mine"])
+    die([f"{JOB_MARK}aaaaaaaaaaaa", "[START] Job a: secret.jpg, attempt 1", f"{JOB_MARK}{job}", "[INFO] mine"])
     failed = jobs.get(job)
     assert failed.status is Status.FAILED
     assert "[INFO] mine" in failed.error
@@ -56,14 +56,14 @@ def test_a_job_keeps_its_own_last_words_only(jobs: Jobs, photo: Path, die) -> No
 
 def test_a_job_that_had_not_begun_gets_nobodys_words(jobs: Jobs, photo: Path, die) -> None:
     job = taken(jobs, photo)
-    die([f"{STARTS}aaaaaaaaaaaa", "[INFO] secret.jpg"])
+    die([f"{JOB_MARK}aaaaaaaaaaaa", "[INFO] secret.jpg"])
     assert "secret" not in jobs.get(job).error
     assert "ended with code -9" in jobs.get(job).error
 
 
 def test_a_talkative_job_still_has_its_last_words(jobs: Jobs, photo: Path, die) -> None:
     job = taken(jobs, photo)
-    die([f"{STARTS}{job}", *(f"[DEBUG] line {number}" for number in range(2 * LINES_KEPT))])
+    die([f"{JOB_MARK}{job}", *(f"[DEBUG] line {number}" for number in range(2 * LINES_KEPT))])
     assert f"line {2 * LINES_KEPT - 1}" in jobs.get(job).error
 
 
@@ -80,7 +80,7 @@ def test_no_sweep_comes_between_the_crash_and_the_loss(
         return lose(store, *args)
 
     monkeypatch.setattr(supervisor.transitions, "mark_lost", losing)
-    die([f"{STARTS}{job}"])
+    die([f"{JOB_MARK}{job}"])
     assert seen == [True]
 
 

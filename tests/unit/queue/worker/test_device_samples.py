@@ -9,6 +9,7 @@ from fanslymotion.doctor.checks import Doctor
 from fanslymotion.doctor.diagnosis import say_fault
 from fanslymotion.messages import texts
 from fanslymotion.pipeline.hardware import devices
+from fanslymotion.pipeline.hardware.gpus import Gpus, GpuWatch
 from fanslymotion.pipeline.hardware.torch_build import TorchBuild
 from fanslymotion.pipeline.hardware.units import CONTEXT
 from fanslymotion.pipeline.request import VideoRequest
@@ -39,7 +40,7 @@ def observe(jobs: Jobs, running: str, monkeypatch: pytest.MonkeyPatch) -> Callab
     monkeypatch.setattr(device_samples, "IDLE_SECONDS", 0.05)
 
     def observed(load: float, stage: str, enough: Callable[[list[Event]], object], worker: str = "w") -> list[Event]:
-        meter = DeviceMeter(devices.GpuWatch(Nvml(load=load)))
+        meter = DeviceMeter(GpuWatch(Nvml(load=load)))
         with DeviceSampler(jobs.store, running, worker, lambda: stage, meter) as watcher:
             wait_for(lambda: enough(jobs.events_since(running)))
         watcher._thread.join()
@@ -76,14 +77,14 @@ def test_a_card_that_idles_while_sampling_is_told_once_with_cause_and_fix(
     assert [(check.result, check.code) for check in found] == [("warn", "FM-GPU-005")]
 
 
-BOTH = (devices.Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0", (12, 6)))
+BOTH = (Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0", (12, 6)))
 
 
 @pytest.mark.parametrize(
     ("gpus", "build", "cuda", "why"),
     [
-        (devices.Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0+cpu"), devices.Cuda(False), "cpu_build"),
-        (devices.Gpus("nvidia", cuda=(11, 8)), TorchBuild("2.13.0", (12, 6)), devices.Cuda(False), "driver"),
+        (Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0+cpu"), devices.Cuda(False), "cpu_build"),
+        (Gpus("nvidia", cuda=(11, 8)), TorchBuild("2.13.0", (12, 6)), devices.Cuda(False), "driver"),
         (*BOTH, devices.Cuda(False), "driver"),
         (*BOTH, devices.Cuda(True, 1 << 30, 9 << 30), "elsewhere"),
         (*BOTH, devices.Cuda(True, 1 << 30, CONTEXT), "planned"),
@@ -92,7 +93,7 @@ BOTH = (devices.Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0", (12, 6)))
 def test_why_a_card_idles(gpus, build, cuda, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device_samples, "torch_build", lambda: build)
     monkeypatch.setattr(devices.Cuda, "here", staticmethod(lambda: cuda))
-    meter = DeviceMeter(devices.GpuWatch(Nvml()))
+    meter = DeviceMeter(GpuWatch(Nvml()))
     monkeypatch.setattr(meter.watch, "describe", lambda: gpus)
     assert meter.idle_reason() == why
     for language in ("en", "ru"):
@@ -106,9 +107,9 @@ def test_an_amd_card_without_rocm_is_no_matter_of_every_job(tmp_path: Path, monk
     (device / "mem_info_vram_total").write_text(f"{16 << 30}\n", encoding="utf-8")
     (device / "gpu_busy_percent").write_text("0\n", encoding="utf-8")
     monkeypatch.setattr(device_samples, "torch_build", lambda: TorchBuild("2.13.0+cpu"))
-    assert DeviceMeter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "cpu"
+    assert DeviceMeter(GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "cpu"
     monkeypatch.setattr(device_samples, "torch_build", lambda: TorchBuild("2.13.0+rocm7.1", hip=True))
-    assert DeviceMeter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "gpu"
+    assert DeviceMeter(GpuWatch(Nvml(broken=True), tmp_path)).look()["device"] == "gpu"
 
 
 def test_loading_does_not_count_as_idling(observe) -> None:
@@ -145,7 +146,7 @@ def test_an_hour_of_samples_stays_small() -> None:
 
 
 def test_without_a_card_the_processor_is_watched(tmp_path: Path) -> None:
-    sample = DeviceMeter(devices.GpuWatch(Nvml(broken=True), tmp_path)).look()
+    sample = DeviceMeter(GpuWatch(Nvml(broken=True), tmp_path)).look()
     assert sample["device"] == "cpu"
     assert 0 <= sample["load"] <= 100
     assert 0 < sample["used"] < sample["total"]

@@ -3,8 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pytest
+from fanslymotion.errors import RenderError
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.liveness.supervisor import Supervisor
+from fanslymotion.queue.log import JOB_MARK
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.store import Store
 from fanslymotion.queue.worker.main import Worker
@@ -38,3 +44,26 @@ def test_a_job_that_it_claimed_without_knowing_wakes_it_even_in_a_pause(
     jobs.pause()
     assert worker._waiting() == 1
     worker.store.close()
+
+
+@pytest.mark.parametrize("supervised", [True, False])
+def test_only_a_supervised_worker_marks_whose_lines_follow(
+    settings: Settings, jobs: Jobs, photo: Path, capsys: pytest.CaptureFixture[str], supervised: bool
+) -> None:
+    """A person who runs a worker in a window sees its log alone."""
+    worker, job = Worker(settings, "w", supervised=supervised), jobs.submit(photo, REQUEST)
+
+    def produce(*_: object) -> Any:
+        print("a line of a library")
+        raise RenderError("it cannot be made")
+
+    worker._produce = produce
+    assert worker._take_one()
+    worker.store.close()
+    said = capsys.readouterr().out
+    assert (JOB_MARK in said) is supervised
+    keeper = Supervisor(settings)
+    keeper._read(cast(Any, SimpleNamespace(stdout=said.splitlines(keepends=True))))
+    assert keeper._job_id == (job.id if supervised else "")
+    assert [line for line in keeper._job_lines if JOB_MARK in line] == []
+    assert "a line of a library" in keeper._job_lines

@@ -1,4 +1,4 @@
-"""The door: logins and the brake on guessing, paths, cookies, bodies."""
+"""The guard: logins and the brake on guessing, paths, cookies, bodies."""
 
 from collections.abc import Callable, Iterator
 

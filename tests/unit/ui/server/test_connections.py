@@ -1,17 +1,21 @@
 """Connections that never finish a request: they end by themselves, and before that they keep nobody out."""
 
 import asyncio
+import selectors
 import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 import httpx
 import pytest
-from fanslymotion.ui.serve import Server, listen
+from fanslymotion.ui import serve
+from fanslymotion.ui.serve import Server
 from fanslymotion.ui.server import connections
+from fanslymotion.ui.server.address import listen
 from fanslymotion.ui.server.connections import Limits, Progress
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -142,7 +146,6 @@ def test_a_bodys_time_stands_still_while_the_server_takes_nothing() -> None:
     assert body.body_late(1031, limits), "it has earned 90 seconds; of these it had used up 60"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sockets are no file handles there")
 @pytest.mark.parametrize("part", PARTS)
 def test_crowds_of_half_sent_requests_keep_nobody_out(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """With forty places; no time limit comes to help."""
@@ -184,6 +187,37 @@ def test_streams_are_left_alone_when_room_is_made(monkeypatch: pytest.MonkeyPatc
         while part := following.recv(4096):
             said += part
         assert said.endswith(b"0\r\n\r\n"), "to its own end"
+
+
+class SelectorLikeWindows(selectors.DefaultSelector):
+    """Refuses more than 512 sockets, in the words of Windows' select()."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if len(self.get_map()) > 512:
+            raise ValueError("too many file descriptors in select()")
+        return super().select(timeout)
+
+
+def loop_like_windows() -> asyncio.AbstractEventLoop:
+    return asyncio.SelectorEventLoop(SelectorLikeWindows())
+
+
+@pytest.mark.parametrize("part", ["nothing", "a body that nobody reads"])
+def test_more_connections_than_windows_can_watch_do_not_end_the_page(
+    monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """They come from 200 addresses (macOS has only one): no address has many."""
+    if sys.platform != "win32":
+        monkeypatch.setattr(connections, "most_open", partial(connections.most_open, "win32"))
+        monkeypatch.setattr(serve, "event_loop", lambda: f"{__name__}:loop_like_windows")
+    connections.raise_handle_limit()
+    with served(PATIENT) as address, ExitStack() as crowd:
+        for number in range(800):
+            source = None if sys.platform == "darwin" else (f"127.0.1.{number % 200 + 1}", 0)
+            line = crowd.enter_context(socket.create_connection(address, timeout=60, source_address=source))
+            with suppress(OSError):  # it has made room already
+                line.sendall(PARTS[part])
+        assert httpx.post(f"http://127.0.0.1:{address[1]}/size", content=b"login", timeout=60).text == "5"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit there")

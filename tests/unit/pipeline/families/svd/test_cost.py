@@ -7,7 +7,8 @@ from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, 
 from fanslymotion.pipeline.families.svd.chunks import chunk_ranges, decoded_frames
 from fanslymotion.pipeline.families.svd.cost import SHORTCUTS, forecast, unet_operations
 from fanslymotion.pipeline.families.svd.model_size import model_size
-from fanslymotion.pipeline.hardware.devices import Gpus, gpu_speed
+from fanslymotion.pipeline.hardware.devices import gpu_speed
+from fanslymotion.pipeline.hardware.gpus import Gpus
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.memory.planner import next_fallback, plan
@@ -102,12 +103,12 @@ def test_two_cores_as_before() -> None:
 
 
 def test_mini_on_two_cores() -> None:
-    """0.17 s a pass of 14 frames, 0.32 s a decoded frame."""
+    """0.17 s a pass of 14 frames, 0.32 s a decoded frame in fp32, 0.4 of that in bf16."""
     cores = Machine(ram_total=16 * GIB, ram_free=13 * GIB, cpu_bf16=True, cpu_half=True, cpu_speed=0.35)
     size = model_size(ROOT / "assets" / "mini", 256, 144, 14)
     found = forecast(plan(cores, size, Work(256, 144, 14, 10, False))).stage_seconds
     assert found[Stage.SAMPLING] / 10 == pytest.approx(0.17, rel=0.25)
-    assert found[Stage.DECODING] / 14 == pytest.approx(0.32, rel=0.25)
+    assert found[Stage.DECODING] / 14 == pytest.approx(0.32 * 0.4, rel=0.25)
 
 
 def test_attention_is_read_from_the_models_configuration() -> None:

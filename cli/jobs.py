@@ -1,0 +1,167 @@
+"""The commands `fanslymotion jobs …`: list, show and steer jobs."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from ..errors import BadInput
+from ..messages import msg
+from .arguments import AsJson, JobId, JobIds, find_job, open_jobs
+from .console import POLL_SECONDS, err, event_lines, job_details, jobs_table, out, print_json
+
+MOST_LISTED = 1_000_000
+
+jobs_app = typer.Typer(no_args_is_help=True, help="See and steer the jobs.")
+
+
+@jobs_app.command("list")
+def jobs_list(
+    status: Annotated[list[str] | None, typer.Option(help="queued, running, done, failed, cancelled")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED, help="How many, the newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs."""
+    from ..queue.types import Status
+    from .generate import job_data
+
+    jobs, _ = open_jobs()
+    known = [str(s) for s in Status]
+    if unknown := [s for s in status or [] if s not in known]:
+        raise BadInput(msg("status is {status!r}; choose from {known}", status=unknown[0], known=", ".join(known)))
+    found = jobs.list(statuses=[Status(s) for s in status] if status else None, limit=limit)
+    if as_json:
+        print_json([job_data(job) for job in found])
+    elif found:
+        out().print(jobs_table(found))
+    else:
+        err().print("There are no jobs yet." if not status else "There are no such jobs.")
+    if jobs.paused and not as_json:
+        err().print("The queue is paused; 'fanslymotion jobs resume' lets it go on.", style="yellow")
+
+
+@jobs_app.command("show")
+def jobs_show(
+    job_id: JobId,
+    as_json: AsJson = False,
+    language: Annotated[str, typer.Option(help="en or ru, of what went wrong.", show_default="the system's")] = "",
+) -> None:
+    """Show one job: how it stands, its settings, and what went wrong."""
+    from ..doctor.command import system_language
+    from ..doctor.diagnosis import diagnose
+    from ..messages import texts
+    from ..presets import load_presets
+    from .generate import job_data
+
+    jobs, settings = open_jobs()
+    job = find_job(jobs, job_id)
+    if as_json:
+        print_json(job_data(job))
+        return
+    found = diagnose(job, load_presets(settings))
+    language = language or system_language()
+    said = found.say(language) if found else {}
+    shown = {texts.say("labels", key, {}, language).lower(): said[key] for key in ("cause", "fix", "code") if said}
+    out().print(job_details(job, shown or None))
+    if job.status == "queued" and not any(worker.alive for worker in jobs.workers()):
+        err().print("No worker is running; 'fanslymotion worker' starts one.", style="yellow")
+        for crashed in (worker for worker in jobs.workers() if worker.state == "crashed"):
+            err().print(Text(f"The last one crashed:\n{crashed.last_output.strip()}"), soft_wrap=True)
+
+
+@jobs_app.command("logs")
+def jobs_logs(
+    job_id: JobId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
+) -> None:
+    """Print a job's log."""
+    jobs, _ = open_jobs()
+    job, last = find_job(jobs, job_id), 0
+    while True:
+        job, events = jobs.snapshot(job.id, last)
+        last = max([last, *(event.id for event in events)])
+        for line in event_lines(events):
+            out().print(line, soft_wrap=True)
+        if not follow or (job.status.final and not events):
+            return
+        if not events:
+            time.sleep(POLL_SECONDS)
+
+
+@jobs_app.command("cancel")
+def jobs_cancel(job_ids: JobIds) -> None:
+    """Cancel waiting or running jobs."""
+    jobs, _ = open_jobs()
+    for found in [find_job(jobs, text) for text in job_ids]:
+        job = jobs.cancel(found.id)
+        how = "cancelling" if job.cancelling else str(job.status)
+        out().print(Text(f"{job.id}  {job.name}: {how}"))
+
+
+@jobs_app.command("retry")
+def jobs_retry(job_ids: JobIds) -> None:
+    """Make a failed or cancelled job again, with the same settings and seed."""
+    jobs, _ = open_jobs()
+    for found in [find_job(jobs, text) for text in job_ids]:
+        job = jobs.retry(found.id)
+        out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}"))
+
+
+@jobs_app.command("save")
+def jobs_save(
+    job_id: JobId,
+    out_path: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The video's file, or a folder.", show_default="the current folder"),
+    ] = None,
+) -> None:
+    """Copy a finished job's video to a place of your own."""
+    from .deliver import choose_targets, deliver
+
+    jobs, _ = open_jobs()
+    job = find_job(jobs, job_id)
+    (target,) = choose_targets([Path(job.name)], out_path, f"{job.request.resolution}-{job.request.seconds}s")
+    out().print(Text(str(deliver(job, target))), soft_wrap=True)
+
+
+@jobs_app.command("delete")
+def jobs_delete(job_ids: JobIds) -> None:
+    """Delete ended jobs with their files."""
+    jobs, _ = open_jobs()
+    for job in [find_job(jobs, text) for text in job_ids]:
+        jobs.delete(job.id)
+        out().print(Text(f"{job.id}  {job.name}: deleted"))
+
+
+@jobs_app.command("move")
+def jobs_move(job_id: JobId, place: Annotated[int, typer.Argument(min=1, max=MOST_LISTED, help="1 is next.")]) -> None:
+    """Move a waiting job to another place in the line."""
+    jobs, _ = open_jobs()
+    found = find_job(jobs, job_id)
+    jobs.move(found.id, place)
+    out().print(Text(f"{found.id}  {found.name}: place {jobs.get(found.id).place}"))
+
+
+@jobs_app.command("seen")
+def jobs_seen() -> None:
+    """Put the note about a damaged job list away, here and on the page."""
+    jobs, _ = open_jobs()
+    jobs.store.put_notice_away()
+
+
+@jobs_app.command("pause")
+def jobs_pause() -> None:
+    """Let no further job begin; the running one goes on."""
+    jobs, _ = open_jobs()
+    jobs.pause()
+    out().print("The queue is paused.")
+
+
+@jobs_app.command("resume")
+def jobs_resume() -> None:
+    """Let jobs begin again."""
+    jobs, _ = open_jobs()
+    jobs.resume()
+    out().print("The queue goes on.")

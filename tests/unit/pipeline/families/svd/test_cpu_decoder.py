@@ -1,0 +1,62 @@
+"""A decoder suited to the CPU gives diffusers' frames: within rounding in fp32, about a grey level away in bf16."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fanslymotion.pipeline.families.svd.conditioning import encode, to_tensor
+from fanslymotion.pipeline.families.svd.cpu_decoder import OUTERMOST
+from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
+from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, load
+from fanslymotion.pipeline.families.svd.vae import decode_frames
+from fanslymotion.settings import ROOT
+from PIL import Image
+
+CPU = torch.device("cpu")
+
+
+def mini(decoder: torch.dtype | None = None, shortcuts: bool = True) -> LoadedModel:
+    folder = ROOT / "assets" / "mini"
+    placement = Placement(CPU, torch.float32, decoder=decoder)
+    return load(ModelFolder(folder_preset(folder), folder), placement, shortcuts=shortcuts)
+
+
+@pytest.fixture(scope="module")
+def latents(photo: Path) -> torch.Tensor:
+    """(1, 4, channels, h, w) of a photo that moves."""
+    with Image.open(photo) as image:
+        whole = image.convert("RGB").resize((136, 72))
+    pixels = torch.cat([to_tensor(whole.crop((at, 0, at + 128, 72))) for at in (0, 2, 4, 6)])
+    with torch.no_grad():
+        return encode(mini(shortcuts=False), pixels)[None] * mini(shortcuts=False).scaling
+
+
+@pytest.fixture(scope="module")
+def stock(latents: torch.Tensor) -> np.ndarray:
+    return decode_frames(mini(shortcuts=False), latents).astype(int)
+
+
+def test_channels_last_changes_nothing_that_is_seen(latents: torch.Tensor, stock: np.ndarray) -> None:
+    frames = decode_frames(mini(), latents)
+    assert np.abs(frames - stock).max() <= 1
+    assert (frames != stock).mean() < 0.001
+
+
+def test_bf16_stays_near(latents: torch.Tensor, stock: np.ndarray) -> None:
+    model = mini(torch.bfloat16)
+    frames = decode_frames(model, latents)
+    assert np.abs(frames - stock).mean() < 1.3
+    assert np.abs(frames - stock).max() < 16
+    inner = {p.dtype for name, p in model.vae.decoder.named_parameters() if not name.startswith(OUTERMOST)}
+    assert inner == {torch.bfloat16}
+    assert np.array_equal(frames, decode_frames(model, latents)), "the same frames each time"
+
+
+def test_only_the_decoder_changes(photo: Path) -> None:
+    with Image.open(photo) as image:
+        pixels = to_tensor(image.convert("RGB").resize((128, 72)))
+    plain, suited = mini(shortcuts=False), mini(torch.bfloat16)
+    with torch.no_grad():
+        assert torch.equal(encode(plain, pixels), encode(suited, pixels)), "what is sampled does not depend on it"
+    assert suited.whole

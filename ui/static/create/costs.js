@@ -1,0 +1,68 @@
+// @ts-check
+// What the form's choices cost on this machine: time and memory, and a warning where that is much.
+
+import { language, t } from "../lib/catalogue.js";
+import { h, setText, show } from "../lib/dom.js";
+import { duration, memory } from "../lib/format.js";
+import { call } from "../lib/net.js";
+import { costQuery } from "./form_values.js";
+
+/** @import { Segments } from "./segments.js" */
+/** @import { Cost, FormValues, Photo } from "../types.d.ts" */
+
+const PAUSE_MS = 250; // after the last change
+
+export class Costs {
+  /** @param {() => void} arrived called when an answer is there; draw it */
+  constructor(arrived) {
+    this.arrived = arrived;
+    /** @type {Record<string, Cost> | null} */
+    this.known = null; // by resolution
+    this.asked = "";
+    /** @type {number | undefined} */
+    this.asking = undefined;
+    this.why = h("p");
+    this.warning = h("summary", { class: "warn" });
+    this.fault = h("details", { class: "cost-fault", hidden: true }, this.warning, this.why);
+    this.device = h("p", { class: "cost-device" });
+  }
+
+  /** Ask a moment after the last change. Whether there is nothing new to ask. @param {FormValues} values @param {Photo} [photo] */
+  ask(values, photo) {
+    const wanted = costQuery(values, photo);
+    if (wanted === this.asked) return true;
+    this.asked = wanted;
+    clearTimeout(this.asking);
+    this.asking = setTimeout(async () => {
+      try {
+        const found = await call(`/studio/estimate?${wanted}`);
+        if (wanted !== this.asked) return;
+        this.known = found;
+        this.arrived();
+      } catch {
+        this.asked = ""; // without an estimate everything works all the same
+      }
+    }, PAUSE_MS);
+    return false;
+  }
+
+  /** @param {Segments} resolutions @param {FormValues} values */
+  draw(resolutions, values) {
+    if (!this.known) return;
+    for (const { costs: [time, room], item } of resolutions.choices) {
+      const found = this.known[item.value];
+      if (!found) continue;
+      setText(time, t("form.takes", { time: duration(found.seconds) }));
+      setText(room, t("form.memory", { size: memory(found.memory) }));
+      room.classList.toggle("warn", !found.fits);
+    }
+    const cost = this.known[values.resolution];
+    if (!cost) return;
+    setText(this.device, t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu", { total: memory(cost.total) }));
+    show(this.fault, Boolean(cost.fault));
+    if (!cost.fault) return;
+    const { code, cause, fix } = cost.fault[language];
+    setText(this.warning, cost.fits ? t("form.shrunk", { size: `${cost.width} × ${cost.height}` }) : t("form.tight"));
+    setText(this.why, `${cause} ${fix}. (${code})`);
+  }
+}

@@ -1,0 +1,197 @@
+// @ts-check
+// The form of a new video: photo, three choices, one loud button, and the rest folded away.
+
+import { language, t } from "../lib/catalogue.js";
+import { h, setText, show, toast } from "../lib/dom.js";
+import { call } from "../lib/net.js";
+import { recall, remember } from "../lib/storage.js";
+import { Costs } from "./costs.js";
+import { FormFields } from "./form_fields.js";
+import { arrival, EMPTY, offers, replaced, sameOffer, usable } from "./form_values.js";
+import { PhotoPicker } from "./photo.js";
+
+/** @import { FormValues, Job, ModelOption, Offered, Options, Settings } from "../types.d.ts" */
+
+export class Form {
+  /**
+   * @param {HTMLElement} root
+   * @param {Options} options
+   * @param {(jobs: Job[]) => void} started called with the queued jobs
+   * @param {() => void} reveal show the form, where another view is shown
+   */
+  constructor(root, options, started, reveal) {
+    this.root = root;
+    this.options = options;
+    this.started = started;
+    this.sending = false;
+    this.chose = false; // whether somebody chose the model
+    this.values = this.take({ ...EMPTY, ...recall("form", {}) });
+    this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() });
+    this.buttonText = h("span");
+    this.button.append(this.buttonText, h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
+    this.problem = h("p", { class: "problem", role: "alert", hidden: true });
+    this.modelNote = h("p", { class: "model-note" });
+    this.costs = new Costs(() => this.drawCosts());
+    this.rest = h("div", { class: "rest" });
+    /** @type {FormFields | null} */
+    this.fields = null; // while the picker is made
+    const photoBox = h("div", { class: "photo-box" });
+    root.append(photoBox, this.rest);
+    this.picker = new PhotoPicker(photoBox, options.photo_bytes, { changed: () => this.update(), settings: (values) => this.use(values), reveal });
+    this.fields = this.drawRest();
+    this.update();
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !this.root.offsetParent) return;
+      event.preventDefault(); // on a link it would open another tab
+      if (!event.repeat) this.generate();
+    });
+    document.addEventListener("language", () => this.rebuild());
+  }
+
+  /** Only what this place can use. A model that nobody chose is the best one that is here. @param {FormValues} values */
+  take(values) {
+    this.chose = offers(this.options, values.model);
+    return usable(values, this.options);
+  }
+
+  keep() {
+    remember("form", { ...this.values, model: this.chose ? this.values.model : "" });
+  }
+
+  /** The models as they are now: one may have been downloaded or removed since. Whether anything is new. @param {ModelOption[]} models */
+  offer(models) {
+    if (sameOffer(models, this.options.models)) return false;
+    const arrived = arrival(this.options.models, models);
+    const wanted = this.model.demo && arrived ? arrived.name : this.chose ? this.values.model : "";
+    this.options.models = models;
+    this.values = this.take({ ...this.values, model: wanted });
+    this.keep();
+    this.rebuild();
+    return true;
+  }
+
+  /** The upscalers as they are now: likewise. @param {Offered[]} upscalers */
+  offerUpscalers(upscalers) {
+    if (sameOffer(upscalers, this.options.upscalers)) return;
+    this.options.upscalers = upscalers;
+    this.values = this.take(this.values);
+    this.keep();
+    this.rebuild();
+  }
+
+  get model() {
+    const { models } = this.options;
+    return models.find((model) => model.name === this.values.model) ?? models[0];
+  }
+
+  drawRest() {
+    const fields = new FormFields(this.options, this.values, {
+      change: (values) => this.change(values),
+      toggled: () => this.toggled(),
+      video: (files) => this.picker.take(files),
+    });
+    this.rest.replaceChildren(...fields.elements, this.modelNote, this.costs.device, h("div", { class: "go" }, this.problem, this.costs.fault, this.button));
+    return fields;
+  }
+
+  rebuild() {
+    const open = this.fields?.advanced.open ?? false;
+    this.picker.label();
+    this.complain("");
+    this.fields = this.drawRest();
+    this.update();
+    this.fields.advanced.open = open;
+  }
+
+  /** @param {Partial<FormValues>} values */
+  change(values) {
+    Object.assign(this.values, values);
+    if ("model" in values) {
+      this.chose = true;
+      this.values = usable(this.values, this.options); // the new model may lack a setting
+    }
+    this.keep();
+    this.update();
+  }
+
+  toggled() {
+    remember("advanced", this.fields?.advanced.open);
+    this.update();
+  }
+
+  /** Take settings from a past job; what it names and this place lacks is said. @param {Settings} settings */
+  use(settings) {
+    const wanted = { ...EMPTY, ...settings };
+    this.values = this.take(wanted);
+    this.keep();
+    this.rebuild();
+    toast(t("form.used"));
+    const lacking = replaced(wanted, this.values);
+    if (!lacking.length) return;
+    const names = lacking.map((key) => `${this.options.settings[key].label[language]}: ${wanted[key]} → ${this.values[key] ?? t("form.upscaler_none")}`).join(", ");
+    toast(t("form.replaced", { names }), "error");
+  }
+
+  update() {
+    if (!this.fields) return;
+    const { values, model } = this;
+    const { photos } = this.picker;
+    this.fields.draw(values, model, photos[0]);
+    this.noteModel(model);
+    if (this.costs.ask(values, photos[0])) this.drawCosts();
+    setText(this.buttonText, photos.length > 1 ? t("form.generate_many", { n: photos.length }) : t("form.generate"));
+    this.picker.frame(values.resolution, values.fit);
+    if (photos.length) this.picker.complain("");
+  }
+
+  drawCosts() {
+    if (this.fields) this.costs.draw(this.fields.resolution, this.values);
+  }
+
+  /** @param {ModelOption} model */
+  noteModel(model) {
+    /** @type {HTMLElement[]} */
+    const parts = [];
+    if (model.random) parts.push(h("span", {}, t("model.random")));
+    else if (model.demo) parts.push(h("span", {}, t("model.demo")));
+    if (model.missing) parts.push(h("span", { class: "warn" }, model.missing[language]));
+    if (model.demo || model.missing) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("model.real")));
+    if (model.licence?.powered_by) parts.push(h("b", {}, model.licence.powered_by));
+    if (model.licence?.notice) {
+      parts.push(h("span", { class: "notice" }, model.licence.notice));
+      parts.push(h("a", { href: model.licence.url, target: "_blank", rel: "noopener" }, model.licence.name));
+    }
+    const spaced = parts.flatMap((part, at) => (at ? [" ", part] : [part]));
+    this.modelNote.replaceChildren(...spaced);
+    show(this.modelNote, parts.length > 0);
+  }
+
+  /** @param {string} text */
+  complain(text) {
+    setText(this.problem, text);
+    show(this.problem, text !== "");
+  }
+
+  /** A photo that still travels is waited for; where one of them is refused, its complaint stands instead of a job. */
+  async generate() {
+    if (this.sending) return;
+    this.complain("");
+    this.sending = true;
+    this.button.setAttribute("aria-busy", "true");
+    try {
+      if (!(await this.picker.settled())) return;
+      if (!this.picker.photos.length) {
+        this.picker.focus();
+        return;
+      }
+      const photos = this.picker.photos.map((photo) => photo.id);
+      const { jobs } = await call("/studio/jobs", { method: "POST", body: { photos, settings: this.values } });
+      this.started(jobs);
+    } catch (refusal) {
+      this.complain(refusal.message);
+    } finally {
+      this.sending = false;
+      this.button.removeAttribute("aria-busy");
+    }
+  }
+}

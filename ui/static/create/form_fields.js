@@ -1,0 +1,157 @@
+// @ts-check
+// The form's fields in the language that is shown: three choices, and the rest folded away.
+
+import { language, t } from "../lib/catalogue.js";
+import { h, icon, ICONS, setText, show } from "../lib/dom.js";
+import { number } from "../lib/format.js";
+import { recall } from "../lib/storage.js";
+import { changes, clipSize, frameCount, numberOf, sliders, takes } from "./form_values.js";
+import { Segments } from "./segments.js";
+
+/** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality } from "../types.d.ts" */
+
+/**
+ * @typedef {object} FieldActs
+ * @property {(values: Partial<FormValues>) => void} change
+ * @property {() => void} toggled the folded settings are open now, or closed
+ * @property {(files: File[]) => Promise<void>} video take the settings of that file
+ */
+
+export class FormFields {
+  /** @param {Options} options @param {FormValues} values @param {FieldActs} acts */
+  constructor(options, values, acts) {
+    this.options = options;
+    this.acts = acts;
+    const quality = (/** @type {FormValues} */ now) => options.qualities.find((one) => one.name === now.quality);
+    const duration = (/** @type {FormValues} */ now) => options.durations.find((one) => one.seconds === now.seconds);
+    this.resolution = new Segments("resolution", this.label("resolution"), options.resolutions.map((one) => ({
+      value: one.name, title: one.name, note: (_, photo) => clipSize(one, photo).join(" × "),
+    })), (value) => acts.change({ resolution: String(value) }));
+    this.seconds = new Segments("seconds", this.label("seconds"), options.durations.map((one) => ({
+      value: one.seconds, title: t("form.seconds_value", { n: one.seconds }), note: (now) => t("form.frames", { n: frameCount(one, quality(now)) }),
+    })), (value) => acts.change({ seconds: Number(value) }));
+    this.quality = new Segments("quality", this.label("quality"), options.qualities.map((one) => ({
+      value: one.name, title: qualityLabel(one), advanced: one.advanced, note: (now) => t("form.per_second", { n: (duration(now)?.fps ?? 0) * one.interpolation }),
+    })), (value) => acts.change({ quality: String(value) }));
+    this.fit = new Segments("fit", this.label("fit"), ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })), (value) => acts.change({ fit: String(value) }));
+    this.model = this.modelSelect(values);
+    const seed = options.numbers.find(({ key }) => key === "seed");
+    this.seed = h("input", {
+      id: "f-seed", type: "number", min: seed?.min, max: seed?.max, step: seed?.step, inputMode: "numeric", value: values.seed ?? "", placeholder: t("form.seed_random"),
+    });
+    this.seed.addEventListener("input", () => acts.change({ seed: this.seed.value === "" ? null : Number(this.seed.value) }));
+    this.sliders = sliders(options).map((range) => this.slider(range));
+    this.detail = h("input", { id: "f-detail", type: "checkbox" });
+    this.detail.addEventListener("change", () => acts.change({ detail: this.detail.checked }));
+    this.upscaler = this.upscalerSelect();
+    this.upscalerNote = h("p", { class: "model-note" });
+    this.chosen = h("span", { class: "chosen" });
+    this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
+      h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
+      h("div", { class: "advanced-body" }, this.row("model", this.model), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+    this.elements = [this.resolution.element, this.seconds.element, this.quality.element, this.advanced];
+  }
+
+  /** @param {string} key */
+  label(key) {
+    return this.options.settings[key].label[language];
+  }
+
+  /** @param {string} key */
+  help(key) {
+    return h("p", { class: "help" }, this.options.settings[key].help[language]);
+  }
+
+  /** @param {string} key @param {HTMLElement} control @param {HTMLElement[]} more */
+  row(key, control, ...more) {
+    return h("div", { class: `field ${key}` }, h("label", { htmlFor: `f-${key}` }, this.label(key)), control, ...more, this.help(key));
+  }
+
+  /** @param {FormValues} values */
+  modelSelect(values) {
+    const select = h("select", { id: "f-model" },
+      ...this.options.models.map((model) => h("option", { value: model.name, selected: model.name === values.model },
+        model.missing ? t("form.model_missing", { label: model.label }) : model.label)));
+    select.addEventListener("change", () => this.acts.change({ model: select.value }));
+    return select;
+  }
+
+  /** Those that are downloaded can be chosen; the others are named. */
+  upscalerSelect() {
+    const select = h("select", { id: "f-upscaler" }, h("option", { value: "" }, t("form.upscaler_none")),
+      ...this.options.upscalers.map((one) => h("option", { value: one.name, disabled: Boolean(one.missing) }, one.missing ? t("form.model_missing", { label: one.label }) : one.label)));
+    select.addEventListener("change", () => this.acts.change({ upscaler: select.value || null }));
+    return select;
+  }
+
+  seedRow() {
+    const clear = () => {
+      this.seed.value = "";
+      this.acts.change({ seed: null });
+    };
+    return this.row("seed", this.seed, h("button", { type: "button", class: "plain small", onclick: clear }, t("form.seed_clear")));
+  }
+
+  /** @param {NumberRange} range */
+  slider(range) {
+    const { key, min, max, step } = range;
+    const output = h("output", { htmlFor: `f-${key}` });
+    const input = h("input", { id: `f-${key}`, type: "range", min, max, step });
+    input.addEventListener("input", () => this.acts.change({ [key]: Number(input.value) }));
+    const reset = h("button", { type: "button", class: "plain small", onclick: () => this.acts.change({ [key]: null }) }, t("form.reset"));
+    return { range, input, output, reset, element: this.row(key, input, output, reset) };
+  }
+
+  fitRow() {
+    return h("div", { class: "field fit" }, this.fit.element, this.help("fit"));
+  }
+
+  detailRow() {
+    return h("div", { class: "field detail" }, h("label", { class: "switch", htmlFor: "f-detail" }, this.detail, h("span", {}, this.label("detail"))), this.help("detail"));
+  }
+
+  /** Settings from one of our video files; it may be dropped on the page as well. */
+  videoRow() {
+    const input = h("input", { id: "f-video", type: "file", accept: "video/mp4,.mp4", class: "unseen" });
+    input.addEventListener("change", () => this.acts.video([...(input.files ?? [])]).then(() => (input.value = "")));
+    return h("div", { class: "field video" }, input, h("label", { class: "action", htmlFor: "f-video" }, icon(ICONS.sliders), h("span", {}, t("form.video"))), h("p", { class: "help" }, t("help.video")));
+  }
+
+  /** @param {FormValues} values @param {ModelOption} model the chosen one @param {Photo} [photo] the first */
+  draw(values, model, photo) {
+    for (const group of [this.resolution, this.seconds, this.quality, this.fit]) group.draw(values, photo);
+    const advanced = this.options.qualities.find((one) => one.name === values.quality)?.advanced ?? false;
+    this.quality.element.classList.toggle("with-advanced", this.advanced.open || advanced);
+    this.model.value = values.model;
+    for (const { range, input, output, reset, element } of this.sliders) {
+      const chosen = numberOf(values, range.key);
+      const value = chosen ?? numberOf(model.sampling, range.key) ?? range.min;
+      if (Number(input.value) !== value) input.value = String(value);
+      setText(output, number(value, range.step < 1 ? 2 : 0));
+      reset.classList.toggle("invisible", chosen === null);
+      show(element, takes(model, range));
+    }
+    this.detail.checked = values.detail;
+    this.upscaler.value = values.upscaler ?? "";
+    this.noteUpscaler(values);
+    const changed = changes(values, this.options);
+    setText(this.chosen, [model.label, values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed ? t("form.changed", { n: changed }) : ""].filter(Boolean).join(" · "));
+  }
+
+  /** What the chosen one does, and the place that gets them where there is none. @param {FormValues} values */
+  noteUpscaler(values) {
+    const { upscalers } = this.options;
+    const chosen = upscalers.find((one) => one.name === values.upscaler);
+    const parts = chosen ? [h("span", {}, chosen.summary[language]), " ", h("span", { class: "notice" }, chosen.licence.notice)] : [];
+    if (!upscalers.some((one) => !one.missing)) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("form.upscaler_get")));
+    this.upscalerNote.replaceChildren(...parts);
+    show(this.upscalerNote, parts.length > 0);
+  }
+}
+
+/** @param {Quality} quality */
+function qualityLabel(quality) {
+  /** @type {Record<string, string>} */
+  const known = { standard: "quality.standard", smooth: "quality.smooth", sampled: "quality.sampled" };
+  return known[quality.name] ? t(known[quality.name]) : quality.label;
+}

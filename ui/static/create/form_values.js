@@ -1,0 +1,106 @@
+// @ts-check
+// The form's values without its elements: which of them this place can use, and what they come to.
+
+/** @import { Duration, FormValues, ModelOption, NumberRange, Offered, Options, Photo, Quality, Resolution, Sampling } from "../types.d.ts" */
+
+/** @type {FormValues} */
+export const EMPTY = {
+  resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null,
+};
+
+/** The numbers with a slider: a model has a value of its own for each. @param {Options} options */
+export function sliders(options) {
+  return options.numbers.filter(({ key }) => key !== "seed");
+}
+
+/** A number by its name: null, or none, is the model's own. @param {FormValues | Sampling} values @param {string} key @returns {number | null} */
+export function numberOf(values, key) {
+  return /** @type {Record<string, number | null>} */ (/** @type {unknown} */ (values))[key] ?? null;
+}
+
+/** Whether a model takes a setting. @param {ModelOption | undefined} model @param {NumberRange} number */
+export function takes(model, { key, own }) {
+  return !own || Boolean(model?.takes.includes(key));
+}
+
+/** The one to take where none was chosen: a real one that is here, else any that is here. @param {ModelOption[]} models */
+export function bestModel(models) {
+  const ready = models.filter((model) => !model.missing);
+  return ready.find((model) => !model.demo) ?? ready[0];
+}
+
+/** Whether a model of this name is offered. @param {Options} options @param {string} name */
+export function offers(options, name) {
+  return options.models.some((model) => model.name === name);
+}
+
+/**
+ * Remembered settings may name presets that are gone: the first takes their place, the best model that of a model.
+ * What the model does not take is not asked of it.
+ *
+ * @param {FormValues} values
+ * @param {Options} options
+ * @returns {FormValues}
+ */
+export function usable(values, options) {
+  const name = (/** @type {{ name: string }[]} */ list, /** @type {string} */ wanted) => (list.find((one) => one.name === wanted) ?? list[0]).name;
+  const duration = options.durations.find((one) => one.seconds === values.seconds) ?? options.durations[0];
+  const model = offers(options, values.model) ? values.model : (bestModel(options.models) ?? options.models[0]).name;
+  const chosen = options.models.find((one) => one.name === model);
+  const without = options.numbers.filter((number) => !takes(chosen, number)).map(({ key }) => [key, null]);
+  return {
+    ...values,
+    ...Object.fromEntries(without),
+    resolution: name(options.resolutions, values.resolution),
+    seconds: duration.seconds,
+    quality: name(options.qualities, values.quality),
+    model,
+    upscaler: options.upscalers.some((one) => one.name === values.upscaler && !one.missing) ? values.upscaler : null,
+  };
+}
+
+/** Whether two lists offer the same things, and lack the same for the same reasons. @param {Offered[]} one @param {Offered[]} other */
+export function sameOffer(one, other) {
+  const facts = (/** @type {Offered[]} */ list) => JSON.stringify(list.map(({ name, missing }) => [name, missing?.en]));
+  return facts(one) === facts(other);
+}
+
+/** A real model that is here now and was not before. @param {ModelOption[]} before @param {ModelOption[]} now */
+export function arrival(before, now) {
+  const known = new Set(before.filter((model) => !model.missing).map((model) => model.name));
+  return now.find((model) => !model.missing && !model.demo && !known.has(model.name));
+}
+
+/** What was wished for and could not be had, by name. @param {FormValues} wanted @param {FormValues} values */
+export function replaced(wanted, values) {
+  const keys = /** @type {const} */ (["model", "resolution", "seconds", "quality", "upscaler"]);
+  return keys.filter((key) => wanted[key] && wanted[key] !== values[key]);
+}
+
+/** How many of the folded settings differ from the model's own. @param {FormValues} values @param {Options} options */
+export function changes(values, options) {
+  return sliders(options).filter(({ key }) => numberOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0);
+}
+
+/** Frames of a video. @param {Duration} duration @param {Quality | undefined} quality */
+export function frameCount(duration, quality) {
+  return duration.seconds * duration.fps * (quality?.interpolation ?? 1);
+}
+
+/** The video's [width, height] at a resolution: the photo's shape decides, where there is one. @param {Resolution} resolution @param {Photo | undefined} photo */
+export function clipSize(resolution, photo) {
+  return photo?.sizes?.[resolution.name] ?? [resolution.width, resolution.height];
+}
+
+/** What to ask for a job's cost with. @param {FormValues} values @param {Photo | undefined} photo */
+export function costQuery(values, photo) {
+  const query = new URLSearchParams({ model: values.model, seconds: String(values.seconds), quality: values.quality, detail: String(values.detail) });
+  if (values.upscaler) query.set("upscaler", values.upscaler);
+  if (values.steps !== null) query.set("steps", String(values.steps));
+  if (photo) {
+    query.set("width", String(photo.width));
+    query.set("height", String(photo.height));
+  }
+  return query.toString();
+}

@@ -1,0 +1,223 @@
+// @ts-check
+// The photo picker: choose, drop or paste; the server normalises and shows it (browsers cannot show HEIC).
+
+import { language, t } from "../lib/catalogue.js";
+import { find, focusOn, h, icon, ICONS, setText, show } from "../lib/dom.js";
+import { call, upload } from "../lib/net.js";
+import { recall, remember } from "../lib/storage.js";
+import { listenForFiles } from "./dropped_files.js";
+import { PhotoTiles } from "./photo_tiles.js";
+
+/** @import { Photo, Settings } from "../types.d.ts" */
+
+const ACCEPT = "image/*,.heic,.heif,.avif,.tif,.tiff,.bmp";
+const MOST = 50;
+
+/** @param {File} file */
+function isVideo(file) {
+  return file.type === "video/mp4" || file.name.toLowerCase().endsWith(".mp4");
+}
+
+export class PhotoPicker {
+  /**
+   * @typedef {object} Listeners
+   * @property {() => void} changed called when other photos are ready, and when they are drawn anew
+   * @property {(values: Settings) => void} settings called with those of a video that somebody dropped
+   * @property {() => void} reveal called when something comes from outside, by drop or paste, whatever view is shown
+   *
+   * @param {HTMLElement} root
+   * @param {number} limit bytes of a photo
+   * @param {Listeners} listeners
+   */
+  constructor(root, limit, { changed, settings, reveal }) {
+    this.limit = limit;
+    this.changed = changed;
+    this.settings = settings;
+    this.photos = recall("photos", /** @type {Photo[]} */ ([])).filter((photo) => photo?.id);
+    /** @type {Set<AbortController>} */
+    this.travelling = new Set();
+    /** @type {((taken: boolean) => void)[]} */
+    this.waiting = [];
+    this.adding = false;
+    this.input = h("input", { type: "file", accept: ACCEPT, multiple: true, class: "unseen", id: "photo-file", oncancel: () => (this.adding = false) });
+    this.input.addEventListener("change", () => this.take([...(this.input.files ?? [])], this.adding));
+    this.words = h("span", { class: "drop-words" });
+    this.hint = h("span", { class: "drop-hint" });
+    this.area = h("label", { class: "drop", htmlFor: "photo-file" }, icon(ICONS.photo), this.words, this.hint);
+    this.sample = h("button", { type: "button", class: "link sample", onclick: () => this.takeSample() });
+    this.tiles = new PhotoTiles({ choose: (add) => this.choose(add), remove: (photo) => this.remove(photo) });
+    this.bar = h("i");
+    this.progress = h("div", { class: "upload", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, this.bar);
+    this.cancel = h("button", { type: "button", class: "action cancel", hidden: true, onclick: () => this.giveUp() }, icon(ICONS.close), h("span"));
+    this.problem = h("p", { class: "problem", role: "alert", hidden: true });
+    this.notes = h("ul", { class: "warnings", role: "status", hidden: true });
+    this.box = h("div", { class: "picker" }, this.input, this.area, this.tiles.element, this.progress, this.cancel);
+    root.append(this.box, this.sample, this.problem, this.notes);
+    const take = (/** @type {File[]} */ files) => {
+      reveal();
+      this.take(files);
+    };
+    listenForFiles(take, (yes) => this.box.classList.toggle("over", yes));
+    this.label();
+    this.restore();
+  }
+
+  label() {
+    setText(this.words, t("photo.drop"));
+    setText(this.hint, t("photo.hint", { mb: this.limit >> 20 }));
+    setText(this.sample, t("photo.sample"));
+    this.input.setAttribute("aria-label", t("photo.choose"));
+    this.progress.setAttribute("aria-label", t("photo.upload"));
+    setText(find(this.cancel, "span"), t("photo.cancel"));
+    this.draw();
+  }
+
+  /** The photos of the last visit are shown at once; those that the server has let go since go from here, too. */
+  async restore() {
+    const known = this.photos;
+    const found = await Promise.all(known.map(({ id }) => call(`/studio/photos/${encodeURIComponent(id)}`).catch((refusal) => refusal.status === 404 && null)));
+    const gone = known.filter((_, at) => found[at] === null);
+    if (gone.length) this.set(this.photos.filter((photo) => !gone.includes(photo)));
+  }
+
+  /** Upload them. @param {File[]} files @param {boolean} [add] beside those that are there, else in their place */
+  async take(files, add = false) {
+    this.adding = false;
+    this.input.value = "";
+    const before = this.photos;
+    await this.travel(!add && !files.every(isVideo), async (signal) => {
+      /** @type {Photo[]} */
+      const ready = [];
+      /** @type {string[]} */
+      const problems = [];
+      for (const [at, file] of files.slice(0, MOST).entries()) {
+        try {
+          const progress = (/** @type {number} */ part) => this.progressed((at + part) / files.length);
+          if (isVideo(file)) {
+            this.settings(await upload(file, progress, signal, "/studio/settings")); // that one of our videos was made with
+            continue;
+          }
+          if (file.size > this.limit) throw new Error(t("photo.too_large", { name: file.name, mb: this.limit >> 20 }));
+          ready.push(await upload(file, progress, signal));
+        } catch (error) {
+          if (signal.aborted) return;
+          problems.push(error.message);
+        }
+      }
+      const meanwhile = this.photos.filter((photo) => !before.includes(photo)); // added while these travelled
+      const all = add ? [...this.photos, ...ready] : [...ready, ...meanwhile];
+      if (files.length > MOST || all.length > MOST) problems.push(t("photo.too_many", { most: MOST }));
+      if (ready.length) this.set(all.slice(0, MOST));
+      this.complain(problems.join("\n"));
+    });
+  }
+
+  takeSample() {
+    return this.travel(true, async (signal) => {
+      try {
+        this.set([await call("/studio/photos/sample", { method: "POST", signal })]);
+      } catch (error) {
+        if (!signal.aborted) this.complain(error.message);
+      }
+    });
+  }
+
+  /**
+   * While `work` is under way something travels.
+   *
+   * @param {boolean} instead of whatever travels already; it is dropped
+   * @param {(signal: AbortSignal) => Promise<void>} work
+   */
+  async travel(instead, work) {
+    if (instead) this.stop();
+    this.complain("");
+    const turn = new AbortController();
+    this.travelling.add(turn);
+    this.drawTravel();
+    try {
+      await work(turn.signal);
+    } finally {
+      this.travelling.delete(turn);
+      this.drawTravel();
+    }
+    if (!this.travelling.size) this.settle(Boolean(this.problem.hidden));
+  }
+
+  stop() {
+    for (const turn of this.travelling) turn.abort();
+  }
+
+  /** By hand: what waits for the photos goes without them nowhere. */
+  giveUp() {
+    this.settle(false);
+    this.stop();
+  }
+
+  /** @param {Photo[]} photos */
+  set(photos) {
+    this.photos = photos;
+    remember("photos", photos);
+    this.draw();
+  }
+
+  drawTravel() {
+    this.progressed(0);
+    show(this.progress, this.travelling.size > 0);
+    show(this.cancel, this.travelling.size > 0);
+  }
+
+  /** @param {number} part 0..1 */
+  progressed(part) {
+    this.bar.style.setProperty("width", `${100 * part}%`);
+    this.progress.setAttribute("aria-valuenow", String(Math.round(100 * part)));
+  }
+
+  /** When nothing travels any more: whether all of it was taken. @returns {Promise<boolean> | boolean} */
+  settled() {
+    return this.travelling.size ? new Promise((resolve) => this.waiting.push(resolve)) : true;
+  }
+
+  /** @param {boolean} taken */
+  settle(taken) {
+    for (const go of this.waiting.splice(0)) go(taken);
+  }
+
+  /** @param {string} text */
+  complain(text) {
+    setText(this.problem, text);
+    show(this.problem, text !== "");
+  }
+
+  draw() {
+    show(this.area, this.photos.length === 0);
+    show(this.sample, this.photos.length === 0);
+    this.tiles.draw(this.photos);
+    const notes = this.photos.flatMap((photo) => photo.notes?.[language] ?? []);
+    show(this.notes, notes.length > 0);
+    this.notes.replaceChildren(...notes.map((note) => h("li", {}, note)));
+    this.changed();
+  }
+
+  /** @param {Photo} photo */
+  remove(photo) {
+    const at = this.photos.indexOf(photo);
+    this.set(this.photos.filter((other) => other !== photo));
+    focusOn(this.tiles.removeButton(at) ?? this.input);
+  }
+
+  /** Open the browser's dialog. @param {boolean} [add] beside those that are there, else in their place */
+  choose(add = false) {
+    this.adding = add;
+    this.input.click();
+  }
+
+  /** Show what the clip makes of the photos. @param {string} resolution its name @param {string} fit crop or pad */
+  frame(resolution, fit) {
+    this.tiles.frame((photo) => photo.sizes?.[resolution], fit);
+  }
+
+  focus() {
+    this.complain(t("photo.missing"));
+    this.input.focus();
+  }
+}

@@ -1,0 +1,177 @@
+// @ts-check
+// One job, live: stages, one bar for the whole, preview or video, log. Everything shown comes from the store.
+
+import { t } from "../lib/catalogue.js";
+import { childrenOf, find, h, icon, ICONS, once, setText, show, toast } from "../lib/dom.js";
+import { when } from "../lib/format.js";
+import { call } from "../lib/net.js";
+import { Gauge } from "./gauge.js";
+import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES } from "./job_words.js";
+import { Log } from "./log.js";
+import { Outcome } from "./outcome.js";
+import { Player } from "./player.js";
+import { retry } from "./recovery.js";
+import { Welcome } from "./welcome.js";
+
+/** @import { Event as JobEvent, Hooks, Job, Machine, Options } from "../types.d.ts" */
+
+export class JobView {
+  /** @param {HTMLElement} root @param {Hooks} hooks @param {Options} options */
+  constructor(root, hooks, options) {
+    this.root = root;
+    this.options = options;
+    this.hooks = hooks;
+    this.paused = false;
+    /** @type {string | null | undefined} */
+    this.id = undefined; // whose state may not be known yet; undefined: before the first turn
+    /** @type {Job | null} */
+    this.job = null;
+    this.welcome = new Welcome(options);
+    this.empty = this.welcome.element;
+    this.player = new Player(() => this.job && this.drawActions(this.job));
+    this.outcome = new Outcome(hooks);
+    this.log = new Log();
+    this.gauge = new Gauge();
+    this.name = h("h2");
+    this.facts = h("p", { class: "facts" });
+    this.stages = h("ol", { class: "stages" }, STAGES.map((stage) => h("li", { data: { stage } })));
+    this.fill = h("i");
+    this.bar = h("div", { class: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
+    this.now = h("span", { class: "now" });
+    this.left = h("span", { class: "left" });
+    this.buttons = {
+      cancel: this.button("cancel", ICONS.close, () => this.cancel()),
+      download: h("a", { class: "action strong", data: { action: "download" } }, icon(ICONS.download), h("span")),
+      again: this.button("again", ICONS.again, once(() => this.job && retry(this.job, this.hooks))),
+      use: this.button("use", ICONS.sliders, () => this.job && this.hooks.use(this.job.settings)),
+    };
+    this.full = h("div", { class: "live", hidden: true },
+      h("div", { class: "stage-box" }, this.player.element),
+      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons))),
+      h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.left), this.gauge.element),
+      this.player.unplayed, ...this.outcome.elements, this.log.element);
+    this.root.append(this.empty, this.full);
+    document.addEventListener("language", () => this.relabel());
+  }
+
+  /** @param {string} action @param {string} path @param {(event: MouseEvent) => unknown} act */
+  button(action, path, act) {
+    return h("button", { type: "button", class: "action", data: { action }, onclick: act }, icon(path), h("span"));
+  }
+
+  relabel() {
+    this.welcome.label();
+    this.log.label();
+    this.gauge.label();
+    if (this.job) this.draw(this.job);
+  }
+
+  /**
+   * Turn to another job (null: none). The place is kept until its state is there.
+   *
+   * @param {string | null} id
+   * @param {Job} [known] its state, where it is at hand; otherwise it comes with the stream
+   */
+  turn(id, known) {
+    if (this.id === id) return;
+    this.id = id;
+    this.job = null;
+    this.log.clear(id);
+    this.gauge.clear();
+    this.player.clear();
+    this.outcome.clear();
+    this.root.style.minHeight = id && this.root.offsetHeight ? `${this.root.offsetHeight}px` : "";
+    delete this.root.dataset.status;
+    show(this.empty, !id);
+    show(this.full, false);
+    if (known) this.update(known);
+  }
+
+  /** @param {Machine} state */
+  machine({ paused }) {
+    if (paused === this.paused) return;
+    this.paused = paused;
+    if (this.job) this.drawProgress(this.job);
+  }
+
+  /** Log lines, samples of the graphics card, faults: whatever happened, in order. @param {JobEvent[]} events */
+  happened(events) {
+    this.log.add(events);
+    this.gauge.add(events);
+  }
+
+  /** Take the newest state; older ones (a slow answer) are dropped. @param {Job} job */
+  update(job) {
+    if (job.id !== this.id || (this.job && job.revision < this.job.revision)) return;
+    if (job.status === "deleted") {
+      this.hooks.gone(t("job.deleted"));
+      return;
+    }
+    const before = this.job;
+    this.job = job;
+    this.draw(job);
+    this.hooks.changed(job, before);
+  }
+
+  /** @param {Job} job */
+  draw(job) {
+    show(this.empty, false);
+    if (this.full.hidden) {
+      show(this.full, true);
+      this.root.style.minHeight = "";
+      this.log.follow(); // its lines came while it was hidden and could not be scrolled
+    }
+    if (!ended(job)) this.gauge.reserve();
+    this.root.dataset.status = job.status;
+    setText(this.name, job.name);
+    setText(this.facts, facts(job));
+    this.drawProgress(job);
+    this.player.draw(job);
+    this.outcome.draw(job);
+    this.drawActions(job);
+  }
+
+  /** @param {Job} job */
+  drawProgress(job) {
+    const at = stageIndex(job);
+    for (const [index, item] of childrenOf(this.stages).entries()) {
+      const state = job.status === "done" || index < at ? "past" : index === at ? "now" : "";
+      if (item.className !== state) item.className = state;
+      if (index === at) item.setAttribute("aria-current", "step");
+      else item.removeAttribute("aria-current");
+      setText(item, stageName(STAGES[index], job, this.options.qualities));
+    }
+    const part = job.status === "done" ? 1 : job.fraction;
+    this.fill.style.setProperty("transform", `scaleX(${part})`);
+    this.bar.setAttribute("aria-valuenow", String(Math.round(100 * part)));
+    this.bar.setAttribute("aria-label", t("job.progress"));
+    this.bar.classList.toggle("waiting", job.status === "queued" || (job.status === "running" && job.fraction === 0));
+    setText(this.now, sentence(job, this.paused));
+    setText(this.left, remaining(job));
+  }
+
+  /** @param {Job} job */
+  drawActions(job) {
+    const { cancel, download, again, use } = this.buttons;
+    const final = ended(job);
+    show(cancel, !final);
+    cancel.disabled = job.cancelling;
+    show(download, Boolean(job.video));
+    if (job.video) download.href = job.video.download;
+    const gone = Boolean(job.video) && this.player.refused === "job.video_gone";
+    show(again, job.status === "cancelled" || gone); // a failure has its own buttons
+    show(use, final);
+    for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
+    this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
+  }
+
+  async cancel() {
+    this.buttons.cancel.disabled = true;
+    try {
+      this.update(await call(`/studio/jobs/${this.id}/cancel`, { method: "POST" }));
+    } catch (refusal) {
+      toast(refusal.message, "error");
+      this.buttons.cancel.disabled = false;
+    }
+  }
+}

@@ -1,0 +1,94 @@
+// @ts-check
+// What is said about a job: its settings, how far it is, how long it will take.
+
+import { has, t } from "../lib/catalogue.js";
+import { duration, number } from "../lib/format.js";
+
+/** @import { ActiveJob, Job, Quality, ShortSettings } from "../types.d.ts" */
+
+export const STAGES = ["queued", "loading", "conditioning", "sampling", "decoding", "saving"];
+const FINAL = ["done", "failed", "cancelled"];
+
+/** Whether nothing more happens to it. @param {{ status: string }} job */
+export function ended({ status }) {
+  return FINAL.includes(status);
+}
+
+/** Whether one of those that were active is it no more. @param {{ id: string }[]} before @param {{ id: string }[]} now */
+export function anyLeft(before, now) {
+  return before.some((job) => !now.some((other) => other.id === job.id));
+}
+
+/** Those that are not among the known ones. @template {{ id: string }} T @param {T[]} found @param {{ id: string }[]} known */
+export function newOnes(found, known) {
+  return found.filter((job) => !known.some((other) => other.id === job.id));
+}
+
+/** Its place among STAGES; -1: it has ended. @param {Job} job */
+export function stageIndex(job) {
+  if (ended(job)) return -1;
+  return job.status === "queued" ? 0 : Math.max(1, STAGES.indexOf(job.stage));
+}
+
+/**
+ * Frames are decoded and smoothed in one go; the quality without frames in between only decodes.
+ *
+ * @param {string} stage
+ * @param {Job} job
+ * @param {Quality[]} qualities
+ */
+export function stageName(stage, job, qualities) {
+  const quality = qualities.find((one) => one.name === job.settings.quality);
+  return t(stage === "decoding" && quality?.interpolation === 1 ? "stage.decoding_only" : `stage.${stage}`);
+}
+
+/** Short, for lists. @param {ShortSettings} settings */
+export function describe(settings) {
+  return [settings.resolution, t("form.seconds_value", { n: settings.seconds }), has(`quality.${settings.quality}`) ? t(`quality.${settings.quality}`) : settings.quality, settings.model].join(" · ");
+}
+
+/** With the size and the frame rate of the video, made or expected. @param {Job} job */
+export function facts({ settings, expected, video }) {
+  const made = video ?? expected;
+  const parts = [settings.resolution];
+  if (made) parts.push(`${made.width} × ${made.height}`, t("form.seconds_value", { n: settings.seconds }), t("form.per_second", { n: made.fps }));
+  parts.push(settings.model, t("form.seed_is", { seed: settings.seed }));
+  return parts.join(" · ");
+}
+
+/** What a running job does and how far it is, for lists. @param {ActiveJob} job */
+export function progress(job) {
+  const parts = [stageNow(job.stage), `${number(100 * job.fraction)} %`];
+  if (job.eta_seconds !== null) parts.push(t("now.left", { time: duration(job.eta_seconds) }));
+  return parts.join(" · ");
+}
+
+/** What happens now, in one line. @param {Job} job @param {boolean} paused the whole queue */
+export function sentence(job, paused) {
+  if (job.status === "queued" && paused) return t("now.paused", { place: job.place });
+  if (job.status === "queued") return job.attempt > 1 ? t("now.queued_again", { place: job.place, attempt: job.attempt }) : t("now.queued", { place: job.place });
+  if (job.status !== "running") return t(`now.${job.status}`, { time: job.finished && job.started ? duration(job.finished - job.started) : "" });
+  if (job.cancelling) return t("now.cancelling");
+  const parts = [job.part ? loading(job.part) : stageNow(job.stage)];
+  if (job.stage === "sampling" && job.windows > 1) parts.push(t("now.window", { window: job.window, windows: job.windows }));
+  if (job.part) parts.push(t("now.part", { step: job.step + 1, steps: job.steps }));
+  else if (job.steps > 0) parts.push(t(job.stage === "decoding" ? "now.frame" : "now.step", { step: job.step, steps: job.steps }));
+  return parts.join(" · ");
+}
+
+/** Per cent and the time that is left, while it runs. @param {Job} job */
+export function remaining(job) {
+  if (job.status !== "running" || job.cancelling) return "";
+  const percent = `${number(100 * job.fraction)} %`;
+  return job.eta_seconds === null ? percent : `${percent} · ${t("now.left", { time: duration(job.eta_seconds) })}`;
+}
+
+/** @param {string} stage */
+function stageNow(stage) {
+  return has(`now.${stage}`) ? t(`now.${stage}`) : t("now.starting");
+}
+
+/** What is being loaded; a model family may have parts that the page has no words for. @param {string} part */
+function loading(part) {
+  return has(`part.${part}`) ? t(`part.${part}`) : t("part.unnamed", { name: part.replaceAll("_", " ") });
+}

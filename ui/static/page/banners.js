@@ -1,0 +1,51 @@
+// @ts-check
+// What everybody has to know, above whatever view is shown: no connection, a crashed worker, a word of the server.
+
+import { crashWords } from "../job/recovery.js";
+import { language, t } from "../lib/catalogue.js";
+import { byId, find, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
+import { call } from "../lib/net.js";
+import { recall, remember } from "../lib/storage.js";
+
+/** @import { Worker, Words } from "../types.d.ts" */
+
+/** @param {string} sentence "": all is well */
+export function trouble(sentence) {
+  setText(byId("trouble"), sentence);
+  show(byId("trouble"), Boolean(sentence));
+}
+
+/** @param {Worker | null} worker the crashed one */
+export function drawCrash(worker) {
+  const before = document.getElementById("crash");
+  if (!worker) {
+    before?.remove();
+    return;
+  }
+  const text = worker.cause[language] + worker.last_output + worker.restarts;
+  if (before?.dataset.text === text) return;
+  const open = before ? find(before, "details").open : false;
+  before?.remove();
+  const box = h("div", { id: "crash", class: "banner crash", role: "alert", data: { text } },
+    h("b", {}, t("worker.crash_title")), h("p", {}, crashWords(worker)),
+    h("details", { open }, h("summary", {}, t("worker.crash_output")), h("pre", {}, worker.last_output)));
+  byId("trouble").after(box);
+}
+
+/** Shown until it is put away: for good by the machine's owner, by others for themselves. @param {Words} said @param {boolean} owns */
+export function drawNotice(said, owns) {
+  const box = byId("notice");
+  show(box, Boolean(said.en) && recall("dismissed", "") !== said.en);
+  if (box.dataset.text === said[language]) return; // written once: it is read aloud, and its button may have the focus
+  box.dataset.text = said[language];
+  const dismiss = async () => {
+    try {
+      if (owns) await call("/studio/notice", { method: "DELETE" });
+      else remember("dismissed", said.en);
+      show(box, false);
+    } catch (refusal) {
+      toast(refusal.message, "error");
+    }
+  };
+  box.replaceChildren(h("span", {}, said[language]), h("button", { type: "button", class: "plain small icon", title: t("notice.dismiss"), "aria-label": t("notice.dismiss"), onclick: dismiss }, icon(ICONS.close)));
+}

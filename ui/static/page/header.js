@@ -1,0 +1,77 @@
+// @ts-check
+// The header: the switches of language, notifications, sound and colours, and the pill that tells the worker's state.
+
+import { LANGUAGES, nextLanguage, t } from "../lib/catalogue.js";
+import { byId, find, setText, show, toast } from "../lib/dom.js";
+import { switchLanguage } from "../lib/i18n.js";
+import { remember } from "../lib/storage.js";
+import * as notify from "./notify.js";
+
+/** @import { Machine, Worker } from "../types.d.ts" */
+
+const THEMES = ["auto", "light", "dark"];
+
+export function listenToTools() {
+  byId("language").addEventListener("click", () => switchLanguage().catch(() => toast(t("net.unreachable"), "error")));
+  byId("notify").addEventListener("click", async () => {
+    await notify.toggle();
+    drawTools();
+  });
+  byId("sound").addEventListener("click", () => {
+    notify.toggleSound();
+    drawTools();
+  });
+  byId("theme").addEventListener("click", () => setTheme(THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length]));
+}
+
+function theme() {
+  return document.documentElement.dataset.theme ?? "auto";
+}
+
+/** @param {string} name one of THEMES */
+function setTheme(name) {
+  if (name === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  remember("theme", name);
+  drawTools();
+  toast(t(`theme.${name}`));
+}
+
+export function drawTools() {
+  const next = nextLanguage();
+  const languages = byId("language");
+  setText(languages, next.toUpperCase());
+  languages.title = LANGUAGES[next];
+  languages.setAttribute("aria-label", LANGUAGES[next]);
+  languages.lang = next;
+  byId("notify").setAttribute("aria-pressed", String(notify.wanted()));
+  byId("sound").setAttribute("aria-pressed", String(notify.sounds()));
+  const labels = { notify: t("notify.switch"), sound: t("notify.sound"), theme: t("theme.switch", { name: t(`theme.${theme()}`) }) };
+  for (const [id, label] of Object.entries(labels)) {
+    for (const attribute of ["title", "aria-label"]) byId(id).setAttribute(attribute, label);
+  }
+}
+
+/** The one that stands for all: it runs a job, or is the first. @param {Worker[]} workers */
+export function shownWorker(workers) {
+  return workers.find((one) => one.state === "running") ?? workers.at(0);
+}
+
+/** Its state as the page shows it; of those that are not alive only a crash is. @param {Worker | undefined} worker */
+export function workerKind(worker) {
+  if (worker?.alive || worker?.state === "crashed") return worker.state;
+  return "none";
+}
+
+/** @param {Machine} state */
+export function drawPill({ workers, active, paused }) {
+  const worker = shownWorker(workers);
+  const kind = workerKind(worker);
+  const pill = byId("worker");
+  pill.dataset.state = kind;
+  const words = t(`worker.${kind}`);
+  setText(find(pill, "span"), worker?.device && worker.alive ? `${words} · ${worker.device}` : words);
+  pill.title = paused ? t("worker.paused") : pill.textContent ?? "";
+  show(byId("queue-count"), active.length > 0);
+  setText(byId("queue-count"), String(active.length));
+}

@@ -1,0 +1,159 @@
+// @ts-check
+// The line: what runs, what waits and in which order; below it what did not come to an end.
+
+import { anyLeft } from "../job/job_words.js";
+import { t } from "../lib/catalogue.js";
+import { arrange, childrenOf, focusOn, h, icon, ICONS, setText, shorten, show, toast } from "../lib/dom.js";
+import { call } from "../lib/net.js";
+import { landsBefore, moveTarget, waitingOf } from "./moves.js";
+import { QueueRow } from "./queue_row.js";
+import { Unfinished } from "./unfinished.js";
+
+/** @import { ActiveJob, Hooks, Machine, Options } from "../types.d.ts" */
+
+export class QueueView {
+  /** @param {HTMLElement} root @param {Options} options @param {Hooks} hooks */
+  constructor(root, options, hooks) {
+    this.mayPause = options.owns_machine;
+    this.visible = false;
+    /** @type {Machine | null} */
+    this.state = null;
+    /** @type {ActiveJob[]} */
+    this.active = [];
+    /** @type {Map<string, QueueRow>} */
+    this.rows = new Map();
+    /** @type {Map<string, { to: number, answered: boolean }>} */
+    this.moving = new Map(); // by job id: the index in the line that it is on its way to
+    this.asking = Promise.resolve();
+    /** @type {string | null} */
+    this.dragged = null; // the job's id
+    this.title = h("h2");
+    this.pauseButton = h("button", { type: "button", class: "action", id: "pause", onclick: () => this.pause() });
+    this.list = h("ol", { class: "jobs" });
+    this.empty = h("p", { class: "nothing", hidden: true });
+    this.unfinished = new Unfinished(hooks);
+    root.append(h("div", { class: "list-head" }, this.title, this.pauseButton), this.empty, this.list, ...this.unfinished.elements);
+    this.list.addEventListener("dragover", (event) => this.dragged && event.preventDefault());
+    document.addEventListener("language", () => this.label());
+    this.label();
+  }
+
+  label() {
+    setText(this.title, t("queue.title"));
+    setText(this.empty, t("queue.empty"));
+    this.unfinished.label();
+    this.rows.clear();
+    this.list.replaceChildren();
+    if (this.state) this.machine(this.state);
+    if (this.visible) this.unfinished.load();
+  }
+
+  /** @param {boolean} yes */
+  shown(yes) {
+    this.visible = yes;
+    if (yes) this.unfinished.load();
+  }
+
+  /** @param {Machine} state the newest */
+  machine(state) {
+    const left = anyLeft(this.active, state.active);
+    this.state = state;
+    this.active = state.active;
+    show(this.pauseButton, this.mayPause);
+    const pause = t(state.paused ? "queue.resume" : "queue.pause");
+    if (this.pauseButton.textContent !== pause) this.pauseButton.replaceChildren(icon(state.paused ? ICONS.play : ICONS.pause), h("span", {}, pause));
+    show(this.empty, state.active.length === 0);
+    const waiting = waitingOf(state.active);
+    for (const [id, { to, answered }] of this.moving) if (answered || waiting[to]?.id === id) this.moving.delete(id);
+    this.drawRows(state.active.map((job) => this.row(job, waiting, state.paused)));
+    for (const id of this.rows.keys()) if (!state.active.some((job) => job.id === id)) this.rows.delete(id);
+    if (left && this.visible) this.unfinished.load();
+  }
+
+  /** @param {QueueRow[]} wanted */
+  drawRows(wanted) {
+    const focused = document.activeElement;
+    const place = childrenOf(this.list).findIndex((row) => row.contains(focused));
+    arrange(this.list, wanted.map((row) => row.element));
+    this.refocus(focused);
+    shorten(this.list, wanted.length);
+    if (focused && !focused.isConnected && place >= 0) focusOn((wanted[place] ?? wanted.at(-1))?.cancel);
+  }
+
+  /** A row that has moved lost the focus, and so did the button that is of no use at the end of the line. @param {Element | null} focused */
+  refocus(focused) {
+    const element = focused?.closest(".job-row");
+    const row = [...this.rows.values()].find((one) => one.element === element);
+    if (!row || !this.list.contains(row.element)) return;
+    const control = /** @type {HTMLButtonElement} */ (focused); // or a link, which is never disabled
+    const other = control === row.down ? row.up : row.down;
+    (control.disabled && !other.disabled ? other : control).focus();
+  }
+
+  /** One a job, kept while it lives. @param {ActiveJob} job @param {ActiveJob[]} waiting @param {boolean} paused */
+  row(job, waiting, paused) {
+    let row = this.rows.get(job.id);
+    if (!row) {
+      row = new QueueRow(job, { move: (by) => this.move(job.id, by), cancel: () => this.cancel(job.id) });
+      this.letDrag(row.element, job.id);
+      this.rows.set(job.id, row);
+    }
+    row.draw(job, waiting, paused);
+    return row;
+  }
+
+  /** @param {HTMLElement} row @param {string} id of its job */
+  letDrag(row, id) {
+    row.addEventListener("dragstart", () => { this.dragged = id; row.classList.add("dragged"); });
+    row.addEventListener("dragend", () => { this.land(null); this.dragged = null; row.classList.remove("dragged"); });
+    row.addEventListener("dragover", () => this.dragged && this.land(row));
+    row.addEventListener("drop", (event) => { event.preventDefault(); this.drop(id); });
+  }
+
+  /** One after the other, from where its last move takes it, which the newest state may not show yet. @param {string} id @param {number} by so many places */
+  async move(id, by) {
+    const waiting = waitingOf(this.active);
+    const from = this.moving.get(id)?.to ?? waiting.findIndex((job) => job.id === id);
+    const to = moveTarget(from, by, waiting.length);
+    if (to === null) return;
+    const way = { to, answered: false };
+    this.moving.set(id, way);
+    this.asking = this.asking.then(() => this.ask(`/studio/jobs/${id}/move`, { place: waiting[to].place }));
+    await this.asking;
+    way.answered = true;
+  }
+
+  /** Show where what is dragged would go. @param {HTMLElement | null} row that it is held over */
+  land(row) {
+    for (const one of this.list.children) one.classList.remove("lands-before", "lands-after");
+    const target = row?.dataset.id;
+    if (!row || !target || !this.dragged || target === this.dragged) return;
+    row.classList.add(landsBefore(this.active, target, this.dragged) ? "lands-before" : "lands-after");
+  }
+
+  /** @param {string} target the job of the row that it lands on */
+  async drop(target) {
+    const id = this.dragged;
+    const other = this.active.find((job) => job.id === target);
+    if (!id || id === target || !other) return;
+    await this.ask(`/studio/jobs/${id}/move`, { place: Math.max(1, other.place) });
+  }
+
+  /** @param {string} id */
+  cancel(id) {
+    return this.ask(`/studio/jobs/${id}/cancel`);
+  }
+
+  pause() {
+    return this.ask(`/studio/queue/${this.state?.paused ? "resume" : "pause"}`);
+  }
+
+  /** @param {string} path @param {unknown} [body] */
+  async ask(path, body) {
+    try {
+      await call(path, { method: "POST", body });
+    } catch (refusal) {
+      toast(refusal.message, "error");
+    }
+  }
+}

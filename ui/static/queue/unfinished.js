@@ -1,0 +1,95 @@
+// @ts-check
+// The jobs that failed or were cancelled: why, and what helps.
+
+import { describe } from "../job/job_words.js";
+import { recoveryActions } from "../job/recovery.js";
+import { language, t } from "../lib/catalogue.js";
+import { childrenOf, focusOn, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
+import { when } from "../lib/format.js";
+import { call } from "../lib/net.js";
+
+/** @import { Hooks, Job, Page } from "../types.d.ts" */
+
+const PAGE = 20;
+const MOST_A_REQUEST = 60;
+
+export class Unfinished {
+  /** @param {Hooks} hooks */
+  constructor(hooks) {
+    this.hooks = hooks;
+    this.asked = 0;
+    this.title = h("h2");
+    this.list = h("ul", { class: "jobs unfinished" });
+    this.more = h("button", { type: "button", class: "action more", hidden: true, onclick: () => this.load(this.list.childElementCount + PAGE) });
+    this.elements = [this.title, this.list, this.more];
+  }
+
+  label() {
+    setText(this.title, t("queue.unfinished"));
+    setText(this.more, t("gallery.more"));
+  }
+
+  /** The newest `count` of them, at least one page, at least as many as are shown. */
+  async load(count = Math.max(PAGE, this.list.childElementCount)) {
+    const asked = (this.asked += 1);
+    /** @type {Job[]} */
+    const jobs = [];
+    let next = "";
+    try {
+      do {
+        const query = new URLSearchParams({ kind: "unfinished", after: next, limit: String(Math.min(MOST_A_REQUEST, count - jobs.length)) });
+        /** @type {Page} */
+        const found = await call(`/studio/jobs?${query}`);
+        if (asked !== this.asked) return;
+        jobs.push(...found.jobs);
+        next = found.next;
+      } while (next && jobs.length < count);
+    } catch {
+      return;
+    }
+    show(this.title, jobs.length > 0);
+    this.keepFocus(() => this.list.replaceChildren(...jobs.map((job) => this.row(job))));
+    show(this.more, Boolean(next));
+  }
+
+  /** While the rows are written anew: on the same control of the same job, or of the one that has taken its place. @param {() => void} write */
+  keepFocus(write) {
+    const rows = childrenOf(this.list);
+    const focused = /** @type {HTMLElement} */ (document.activeElement);
+    const at = rows.findIndex((row) => row.contains(focused));
+    const id = rows[at]?.dataset.job;
+    const fromEnd = at < 0 ? 0 : controls(rows[at]).indexOf(focused) - controls(rows[at]).length;
+    write();
+    if (at < 0) return;
+    const now = childrenOf(this.list);
+    const row = now.find((one) => one.dataset.job === id) ?? now[at] ?? now.at(-1);
+    focusOn(row && controls(row).at(fromEnd));
+  }
+
+  /** @param {Job} job */
+  row(job) {
+    const remove = async () => {
+      try {
+        await call(`/studio/jobs/${job.id}`, { method: "DELETE" });
+      } catch (refusal) {
+        toast(refusal.message, "error");
+      }
+      this.load();
+    };
+    const name = { data: { go: "create", job: job.id }, href: `/?job=${job.id}` };
+    const said = job.diagnosis?.[language];
+    return h("li", { class: `job-row ${job.status}`, data: { job: job.id } },
+      h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...name }, h("img", { src: job.poster, alt: "", loading: "lazy" })),
+      h("div", { class: "row-words" }, h("a", { class: "name", ...name }, job.name),
+        h("span", { class: "facts" }, [t(`now.${job.status}`), job.finished ? when(job.finished) : "", describe(job.settings)].filter(Boolean).join(" · ")),
+        said ? h("span", { class: "why" }, said.title) : "", said ? h("span", { class: "fix" }, h("b", {}, t("why.fix")), " ", said.fix) : "",
+        h("div", { class: "mend" }, recoveryActions(job, this.hooks))),
+      h("div", { class: "row-acts" },
+        h("button", { type: "button", class: "plain icon", title: t("action.delete"), "aria-label": `${t("action.delete")}: ${job.name}`, onclick: remove }, icon(ICONS.trash))));
+  }
+}
+
+/** @param {HTMLElement} row @returns {HTMLElement[]} */
+function controls(row) {
+  return [...row.querySelectorAll("a, button")].map((one) => /** @type {HTMLElement} */ (one));
+}
