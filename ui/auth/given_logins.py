@@ -50,8 +50,21 @@ def given_logins(
     return logins
 
 
-def _ask(user: str) -> str:
+def _is_terminal() -> bool:
+    """Tell whether somebody can answer. On Windows `isatty` is true of the null device, too."""
     if not sys.stdin.isatty():
+        return False
+    if sys.platform == "win32":
+        import ctypes
+        import msvcrt
+
+        handle, mode = ctypes.c_void_p(msvcrt.get_osfhandle(sys.stdin.fileno())), ctypes.c_ulong()
+        return bool(ctypes.windll.kernel32.GetConsoleMode(handle, ctypes.byref(mode)))
+    return True
+
+
+def _ask(user: str) -> str:
+    if not _is_terminal():
         raise BadInput(
             msg(
                 "--auth {user} has no password, and there is no terminal to ask for it; use --auth-file FILE", user=user

@@ -94,9 +94,11 @@ def test_who_can_be_reached_by_others_has_a_login(
         raise BadInput("enough")
 
     monkeypatch.setattr(serve_module, "_build", build)
-    monkeypatch.setattr(serve_module, "listen", lambda *_: socket.socket())
-    with pytest.raises(BadInput, match="enough"):
-        serve_module.serve(settings, host, 7860, share, auth, open_browser=False, with_worker=False)
+    with socket.socket() as bound:  # Windows says no address of one that is not
+        bound.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(serve_module, "listen", lambda *_: bound)
+        with pytest.raises(BadInput, match="enough"):
+            serve_module.serve(settings, host, 7860, share, auth, open_browser=False, with_worker=False)
     assert made[0].names == names
     assert made[0].required == bool(names)
 
