@@ -143,7 +143,7 @@ def test_a_submit_that_was_given_up_wrongly_ends_in_words_not_in_a_ghost(jobs: J
 
 def test_of_a_submit_and_a_cleaner_at_one_moment_exactly_one_gets_the_folders(jobs: Jobs, settings: Settings) -> None:
     """The cleaner wants them while the jobs are written but not committed yet: it waits, and finds that it has lost."""
-    cleaner = threading.Thread(target=lambda: (AbandonedFolders(jobs.store).remove(0.0), jobs.store.close()))
+    cleaner = threading.Thread(target=lambda: (AbandonedFolders(jobs.store).remove(0.0), jobs.close()))
     asked = threading.Event()
     with FolderReservation(jobs.store, 1) as filling:
         filling.folders[0].mkdir(parents=True)

@@ -387,7 +387,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Itera
     jobs = Jobs(Settings.local(home / "data папка", models_dir))
     jobs.store.relax_sync()
     yield type("Machine", (Queue,), {"jobs": jobs, "photo": photo})
-    jobs.store.close()
+    jobs.close()
 
 
 def check(machine: type[Queue], examples: int, steps: int) -> None:
