@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from fanslymotion.queue.liveness.recovery import acquire_lock, is_locked, lock_p
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.rows import VIDEO_NAME, WORK_NAME, photo_of
 from fanslymotion.settings import Settings
+from filelock import FileLock, Timeout
 
 from .conftest import REQUEST
 
@@ -235,7 +237,7 @@ def test_a_lock_file_that_is_removed_at_a_start_costs_no_lock(tmp_path: Path) ->
 
     cleaner = threading.Thread(target=clean)
     cleaner.start()
-    for _ in range(300):
+    for _ in range(60):
         lock = acquire_lock(path)
         if not is_locked(path):
             broken.append(path)
@@ -243,3 +245,23 @@ def test_a_lock_file_that_is_removed_at_a_start_costs_no_lock(tmp_path: Path) ->
     stop.set()
     cleaner.join()
     assert broken == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_a_lock_file_is_not_anothers_when_it_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker wants the lock at the very moment when the cleaner removes the file."""
+    path, remove, got = tmp_path / "w.lock", Path.unlink, []
+
+    def wanted_meanwhile(file: Path, **words: bool) -> None:
+        with suppress(Timeout):
+            got.append(FileLock(file, timeout=0, thread_local=False).acquire())
+        remove(file, **words)
+
+    path.touch()
+    monkeypatch.setattr(Path, "unlink", wanted_meanwhile)
+    remove_lock(path)
+    monkeypatch.undo()
+    assert got == [] or is_locked(path)
+    lock = acquire_lock(path)
+    assert is_locked(path)
+    lock.release()
