@@ -301,11 +301,23 @@ class Queue(RuleBasedStateMachine):
         self.seen |= {job_id: running[job_id] for job_id in self.known if job_id in running}
 
     @precondition(lambda self: any(job.status is Status.RUNNING for job in self.known.values()))
-    @rule(which=pick, death=st.sampled_from([None, OUT_OF_MEMORY]))
-    def look_and_lose(self, which: int, death: Death | None) -> None:
+    @rule(
+        which=pick,
+        death=st.sampled_from([None, OUT_OF_MEMORY]),
+        between=st.sampled_from(["", "cancelled", "look, cancelled", "look, renewed"]),
+    )
+    def look_and_lose(self, which: int, death: Death | None, between: str) -> None:
+        running = [key for key, job in self.known.items() if job.status is Status.RUNNING]
+        job_id = running[which % len(running)]
         self.look()
-        running = [self.seen[key] for key, job in self.known.items() if job.status is Status.RUNNING]
-        self._lose(running[which % len(running)], death)
+        if between.endswith("cancelled"):
+            self._cancel(job_id)
+        elif between.endswith("renewed"):
+            assert transitions.renew(self.jobs.store, job_id, self.known[job_id].worker, {})
+            self.known[job_id].lease += 1
+        if not between.startswith("look"):
+            self.look()
+        self._lose(self.seen[job_id], death)
 
     @precondition(lambda self: self.seen)
     @rule(which=pick, death=st.sampled_from([None, OUT_OF_MEMORY]))
