@@ -319,6 +319,24 @@ class Queue(RuleBasedStateMachine):
             self.look()
         self._lose(self.seen[job_id], death)
 
+    @precondition(lambda self: any(job.status is Status.RUNNING for job in self.known.values()))
+    @rule(which=pick, further=st.booleans())
+    def lose_in_a_row(self, which: int, further: bool) -> None:
+        """As many times as end a job that comes no further in between."""
+        for step in range(transitions.MAX_LOSSES):
+            running = [key for key, job in self.known.items() if job.status is Status.RUNNING]
+            if not running:
+                return
+            job_id = running[which % len(running)]
+            job = self.known[job_id]
+            if further:
+                assert transitions.renew(self.jobs.store, job_id, job.worker, {"stage": Stage.SAMPLING, "step": step})
+                job.lease, job.at = job.lease + 1, transitions.place_of(Stage.SAMPLING, step)
+            self.look()
+            self._lose(self.seen[job_id], None)
+            if len(self._busy()) < len(self.names):
+                self.claim(which)
+
     @precondition(lambda self: self.seen)
     @rule(which=pick, death=st.sampled_from([None, OUT_OF_MEMORY]))
     def lose(self, which: int, death: Death | None) -> None:
