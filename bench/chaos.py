@@ -208,11 +208,11 @@ class Campaign:
         """Kill the pages; workers of theirs must notice and end by themselves."""
         self._watch.end()
         for harmed in self._harmed:
-            kill(harmed.machine.pid)
+            harmed.machine.kill()
         workers = self.settings.home / "workers"
         if not wait(lambda: not any(is_locked(path) for path in workers.glob("*.lock")), 90):
             self._violate(Violation("stuck", "worker", "it outlived its killed page by a minute"))
-        self.jobs.store.close()
+        self.jobs.close()
 
     # --- what is told -------------------------------------------------------------------------------------------
 

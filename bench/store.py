@@ -91,7 +91,7 @@ def main() -> None:
             "claim and hand back": lambda: claim_and_hand_back(jobs),
         }
         rows = {name: measure(act, given.rounds) for name, act in acts.items()}
-        jobs.store.close()
+        jobs.close()
     print(f"{given.jobs} jobs, {given.jobs * LINES_A_JOB} events")
     for name, row in rows.items():
         print(f"{name:34} p50 {row['p50_ms']:8.2f} ms   p95 {row['p95_ms']:8.2f} ms")

@@ -10,7 +10,14 @@ def tiny_preset(home: Path) -> None:
     folder = home / "presets"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "resolutions.toml").write_text("[tiny]\nwidth = 160\nheight = 96\n", encoding="utf-8")
+    few_frames(home)
     random_mini(home)
+
+
+def few_frames(home: Path) -> None:
+    """Half the sampled frames of each length: two windows of `mini` for 6 s, four for 12 s."""
+    lengths = "[6s]\nseconds = 6\nfps = 3\n\n[12s]\nseconds = 12\nfps = 3\n"
+    (home / "presets" / "durations.toml").write_text(lengths, encoding="utf-8")
 
 
 def random_mini(home: Path) -> None:

@@ -198,7 +198,7 @@ async def measure(videos: int, tabs: int, clients: int) -> dict[str, Any]:
         finally:
             page.process.terminate()
             page.process.wait()
-            page.jobs.store.close()
+            page.jobs.close()
     return rows
 
 

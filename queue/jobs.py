@@ -46,6 +46,11 @@ class Jobs:
         self._presence = Presence()
         self._submitter = Submitter(self.store)
 
+    def close(self) -> None:
+        """Close this thread's connections to the store and to the message queue. The next use opens them again."""
+        self.store.close()
+        self._huey.storage.close()
+
     # --- sending work -------------------------------------------------------------------------------------------
 
     def submit(

@@ -24,6 +24,32 @@ from PIL import Image
 
 MODELS = "models"
 
+LONGEST = (
+    "tests/faults/test_kills.py",
+    "tests/browser/test_views.py",
+    "tests/faults/test_troubles.py",
+    "tests/browser/test_live.py",
+    "tests/browser/test_whole_path.py",
+    "tests/faults/test_chaos.py",
+    "tests/unit/cli/test_generate.py",
+    "tests/unit/project/test_launch_setup.py",
+    "tests/faults/test_damaged_list.py",
+    "tests/browser/test_tabs.py",
+    "tests/browser/test_two_users.py",
+    "tests/unit/pipeline/families/svd/test_mini.py",
+    "tests/browser/test_form.py",
+    "tests/faults/test_storage.py",
+    "tests/faults/test_full_disk.py",
+    "tests/browser/test_access.py",
+    "tests/api/test_hostile_photos.py",
+    "tests/api/test_openapi_fuzz.py",
+    "tests/api/test_tampering.py",
+    "tests/unit/doctor/test_checks.py",
+    "tests/api/test_door.py",
+    "tests/faults/test_any_statement.py",
+)
+"""Files that take longest, in this order: begun first, so that none is left to run alone at the end."""
+
 # No clock decides a test: not that of one example, nor that of making them up.
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("untimed")
@@ -62,6 +88,11 @@ def built_model() -> Path:
 def tiny_model(models_dir: Path) -> Path:
     """A folder in diffusers' format with a random model of the real architecture: 128×72 pixels, 14 frames."""
     return models_dir / "mini-random"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {ROOT / name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

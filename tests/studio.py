@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import psutil
-from fanslymotion.bench.tiny_home import random_mini
+from fanslymotion.bench.tiny_home import few_frames, random_mini
 from fanslymotion.settings import ROOT
 
 START_SECONDS = 120.0
@@ -61,6 +61,7 @@ class Studio:
 
     def start(self) -> None:
         random_mini(self.home)
+        few_frames(self.home)
         (self.home / "presets" / "resolutions.toml").write_text(SMALL_SIZES, encoding="utf-8")
         words = ["--no-browser", "--port", str(self.port), *self.words]
         with open(self.home / "said.txt", "a", encoding="utf-8") as said:

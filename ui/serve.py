@@ -73,6 +73,7 @@ def serve(
     address = local_address(host, number)
     raise_handle_limit()
     with ExitStack() as ending:
+        ending.enter_context(listener)
         ending.enter_context(_signals_as_interrupts())
         ending.enter_context(private_files())
         logins = Logins(passwords, session_key(settings.home), EndedSessions(settings.home / "ended-sessions"))

@@ -71,6 +71,12 @@ class Machine:
         """The process id of its worker, 0 when there is none."""
         return self.pid if self.running else 0
 
+    def kill(self) -> None:
+        """SIGKILL. Returns when it has ended."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def last_words(self) -> str:
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
 

@@ -30,6 +30,7 @@ class Proxy:
         self.database = database
         where = conninfo_to_dict(database)
         self._host, self._port = str(where.get("host") or "127.0.0.1"), int(where.get("port") or 5432)
+        self.listeners: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
@@ -57,8 +58,19 @@ class Proxy:
         self._loop.call_soon_threadsafe(work)
 
     def close(self) -> None:
+        """End every conversation, and take no new one."""
+        self.wait(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        for listener in self.listeners:
+            listener.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 class Link:
@@ -79,6 +91,7 @@ class Link:
 
     async def open(self) -> None:
         server = await asyncio.start_server(self._converse, "127.0.0.1", 0)
+        self._proxy.listeners.append(server)
         self.address = self._proxy.address(server.sockets[0].getsockname()[1])
 
     def cut(self) -> None:

@@ -28,7 +28,7 @@ class Watch(threading.Thread):
         while not self._ended.wait(0.2):
             with suppress(StoreError):
                 self._look()
-        self._jobs.store.close()
+        self._jobs.close()
 
     def _look(self) -> None:
         now, moving = time.monotonic(), False

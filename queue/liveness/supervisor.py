@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -154,6 +155,8 @@ class Supervisor:
         except BaseException:
             kill_tree(child.pid)  # the next one must not run beside it
             raise
+        finally:
+            _close_input(child)
         reader.join(timeout=2)
         return child.returncode, good
 
@@ -223,11 +226,12 @@ class Supervisor:
 
     def _read(self, child: "subprocess.Popen[str]") -> None:
         assert child.stdout is not None
-        for line in child.stdout:
-            if line.startswith(JOB_MARK):
-                self._begin_job(line.removeprefix(JOB_MARK).strip())
-            else:
-                self._record_line(line.rstrip("\n"))
+        with child.stdout as lines:
+            for line in lines:
+                if line.startswith(JOB_MARK):
+                    self._begin_job(line.removeprefix(JOB_MARK).strip())
+                else:
+                    self._record_line(line.rstrip("\n"))
 
     def _begin_job(self, job_id: str) -> None:
         self._job_lines.clear()
@@ -241,12 +245,10 @@ class Supervisor:
 
     def _end(self, child: "subprocess.Popen[str]") -> None:
         """Ask the worker to end through its standard input, which works on Windows too; kill it after STOP_SECONDS."""
-        try:
+        with suppress(OSError, ValueError):  # it has just ended
             assert child.stdin is not None
             child.stdin.write("stop\n")
-            child.stdin.close()
-        except (OSError, ValueError):
-            pass  # it has just ended
+        _close_input(child)
         try:
             child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -306,6 +308,13 @@ class Supervisor:
         here = (worker.machine == MACHINE) & (worker.id != worker_id)
         with self._store.write():
             worker.delete().where(here & (worker.state == "crashed")).execute()
+
+
+def _close_input(child: "subprocess.Popen[str]") -> None:
+    """Close the supervisor's end of a worker's standard input. What is unwritten there is lost if the worker ended."""
+    with suppress(OSError, ValueError):
+        assert child.stdin is not None
+        child.stdin.close()
 
 
 def _last_output(lines: Iterable[str], code: int, cause: Message | None) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +19,11 @@ def client(studio: Studio) -> Iterator[Client]:
     made = Client(studio.url, verbose=False)
     yield made
     made.close()
+
+
+def folders(studio: Studio) -> set[Path]:
+    """The jobs' folders; before the first job there is none."""
+    return set((studio.home / "jobs").glob("*"))
 
 
 def ended(client: Client, job_id: str) -> dict:
@@ -69,10 +75,10 @@ def test_a_script_cancels(client: Client) -> None:
 def test_bad_settings_get_a_sentence_and_leave_nothing(
     client: Client, studio: Studio, wrong: dict, sentence: str
 ) -> None:
-    before = set((studio.home / "jobs").iterdir())
+    before = folders(studio)
     with pytest.raises(AppError, match=sentence):
         client.predict(photo=handle_file(SAMPLE), **wrong, api_name="/generate")
-    assert set((studio.home / "jobs").iterdir()) == before
+    assert folders(studio) == before
 
 
 ADDRESS = {"path": "https://huge.example/photo.jpg", "meta": {"_type": "gradio.FileData"}}

@@ -13,8 +13,6 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
-EXAMPLES = 12
-"""Of each route, half of them not as described."""
 PATIENCE = 20.0
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
 
@@ -33,7 +31,9 @@ def described() -> dict[str, Any]:
     return app.openapi()
 
 
-def test_no_request_makes_the_program_fail(attacked: Studio, described: dict[str, Any]) -> None:
+@pytest.mark.parametrize("examples", [6, pytest.param(60, marks=pytest.mark.soak)])
+def test_no_request_makes_the_program_fail(attacked: Studio, described: dict[str, Any], examples: int) -> None:
+    """So many of each route, half of them not as described."""
     schema = schemathesis.openapi.from_dict(described)
     routes = [result.ok() for result in schema.get_all_operations()]
     assert len(routes) > 30, "the description holds our routes"
@@ -50,7 +50,7 @@ def test_no_request_makes_the_program_fail(attacked: Studio, described: dict[str
             pass  # requests itself cannot send it
 
     quiet = settings(
-        max_examples=EXAMPLES // 2,
+        max_examples=examples // 2,
         deadline=None,
         derandomize=True,
         database=None,

@@ -39,6 +39,14 @@ def order(page: Page) -> list[str]:
     return page.locator(".jobs .job-row[data-id]").evaluate_all("rows => rows.map(row => row.dataset.id)")
 
 
+@pytest.fixture(scope="module")
+def finished(studio: Studio) -> str:
+    """A video of three steps that no test deletes."""
+    job = submit(studio, steps=3)
+    wait_for(lambda: httpx.get(f"{studio.url}/studio/jobs/{job}").json()["status"] == "done", 120)
+    return job
+
+
 @pytest.fixture
 def paused(studio: Studio) -> Iterator[None]:
     httpx.post(f"{studio.url}/studio/queue/pause").raise_for_status()
@@ -94,13 +102,12 @@ def test_gallery_plays_deletes_and_gives_back(studio: Studio, page: Page) -> Non
     wait_for(lambda: not (studio.home / "jobs" / job).exists())
 
 
-def test_a_refused_deletion_is_said(studio: Studio, page: Page) -> None:
-    job = generate(page, studio.url, SAMPLE, steps=1)
-    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+def test_a_refused_deletion_is_said(studio: Studio, page: Page, finished: str) -> None:
     refusal = {"error": "its folder cannot be deleted"}
-    page.route(f"**/studio/jobs/{job}", lambda route: route.fulfill(status=400, json=refusal))
+    page.goto(studio.url)
+    page.route(f"**/studio/jobs/{finished}", lambda route: route.fulfill(status=400, json=refusal))
     page.click("[data-go=gallery]")
-    tile = page.locator(".tile", has=page.locator(f"[href*='{job}']"))
+    tile = page.locator(".tile", has=page.locator(f"[href*='{finished}']"))
     tile.hover()
     tile.locator("[aria-label^=Delete]").click()
     expect(tile).to_be_hidden()
@@ -177,16 +184,16 @@ def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
     expect(page.locator("#job")).to_have_attribute("data-status", "cancelled", timeout=60_000)
 
 
-def test_settings_of_a_past_video(studio: Studio, page: Page) -> None:
-    job = generate(page, studio.url, SAMPLE, steps=3)
-    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
-    page.locator("details.advanced .field.steps .small").click()
+def test_settings_of_a_past_video(studio: Studio, page: Page, finished: str) -> None:
+    page.goto(f"{studio.url}/?job={finished}")
+    expect(page.locator("#job")).to_have_attribute("data-status", "done")
+    page.locator("details.advanced summary").click()
     expect(page.locator("#f-steps")).not_to_have_value("3")
     page.click("[data-action=use]")
     expect(page.locator("#f-steps")).to_have_value("3")
     page.locator("details.advanced .field.steps .small").click()
     page.click("[data-go=gallery]")
-    tile = page.locator(".tile", has=page.locator(f"[href*='{job}']"))
+    tile = page.locator(".tile", has=page.locator(f"[href*='{finished}']"))
     tile.hover()
     tile.locator("[aria-label^='Use these settings']").click()
     expect(page.locator("#form")).to_be_visible()
@@ -213,30 +220,25 @@ def test_nothing_is_wider_than_a_phone(studio: Studio, page: Page, view: str) ->
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_settings_come_back_from_a_video_file(studio: Studio, page: Page, tmp_path: Path) -> None:
-    job = generate(page, studio.url, SAMPLE, steps=2)
-    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+def test_settings_come_back_from_a_video_file(studio: Studio, page: Page, finished: str, tmp_path: Path) -> None:
     video = tmp_path / "from a friend.mp4"
-    video.write_bytes(httpx.get(f"{studio.url}/studio/jobs/{job}/video").content)
-    seed = httpx.get(f"{studio.url}/studio/jobs/{job}").json()["settings"]["seed"]
-    page.evaluate("localStorage.clear()")
+    video.write_bytes(httpx.get(f"{studio.url}/studio/jobs/{finished}/video").content)
+    seed = httpx.get(f"{studio.url}/studio/jobs/{finished}").json()["settings"]["seed"]
     page.goto(studio.url)
     page.locator("details.advanced summary").click()
     expect(page.locator("#f-seed")).to_have_value("")
     page.set_input_files("#f-video", video)
     expect(page.locator("#f-seed")).to_have_value(str(seed))
-    expect(page.locator("#f-steps")).to_have_value("2")
+    expect(page.locator("#f-steps")).to_have_value("3")
     alien = tmp_path / "alien.mp4"
     alien.write_bytes(b"\x00\x00\x00\x08ftyp")
     page.set_input_files("#f-video", alien)
     expect(page.locator(".picker ~ .problem")).to_contain_text("alien.mp4")
 
 
-def test_the_gallery_finds(studio: Studio, page: Page) -> None:
-    job = generate(page, studio.url, SAMPLE, steps=1)
-    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+def test_the_gallery_finds(studio: Studio, page: Page, finished: str) -> None:
     page.goto(f"{studio.url}/?view=gallery")
-    tile = page.locator(".tile", has=page.locator(f"[href*='{job}']"))
+    tile = page.locator(".tile", has=page.locator(f"[href*='{finished}']"))
     expect(tile).to_be_visible()
     everything = page.locator(".tile").count()
     tile.hover()

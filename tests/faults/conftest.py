@@ -24,7 +24,7 @@ def jobs(settings: Settings) -> Iterator[Jobs]:
     made = Jobs(settings)
     yield made
     assert made.store.check() == "ok", "the database is whole after every fault"
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
@@ -37,11 +38,12 @@ def worker_at(settings: Settings) -> Iterator[Callable[[str], None]]:
         found = next(worker for worker in jobs.workers())
         off = abs(found.heartbeat - time.time())
         assert off > 3600, "its clock is the real one"
-        jobs.store.close()
+        jobs.close()
 
     yield start
     for process in started:
-        process.terminate()
+        for worker in psutil.Process(process.pid).children() or [process]:  # faketime passes no signal on
+            worker.terminate()
         process.wait(90)
 
 
@@ -58,7 +60,7 @@ def test_a_worker_with_another_clock_takes_no_photo_from_a_batch_under_way(
 
     def hand_in() -> None:
         made.extend(jobs.submit_all([(photo, "first"), (pipe, "second")], request))
-        jobs.store.close()
+        jobs.close()
 
     batch = threading.Thread(target=hand_in)
     batch.start()

@@ -37,7 +37,7 @@ def direct(settings: Settings, postgresql: str) -> Iterator[Jobs]:
     """The queue with a sound connection, to look at what is true."""
     made = Jobs(replace(settings, database=databases.new_database(postgresql)))
     yield made
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def jobs(direct: Jobs, cable: Cutter) -> Iterator[Jobs]:
     """The same queue through the cable that is cut."""
     made = Jobs(replace(direct.settings, database=cable.address(direct.settings.database)))
     yield made
-    made.store.close()
+    made.close()
 
 
 def agree(jobs: Jobs) -> list[str]:
@@ -213,7 +213,7 @@ def test_a_disk_that_does_not_sync_makes_no_ghost(settings: Settings, photo: Pat
     source, shim = tmp_path / "shim.c", tmp_path / "shim.so"
     source.write_text(SHIM, encoding="utf-8")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", str(shim), str(source), "-ldl"], check=True)
-    Jobs(settings).store.close()
+    Jobs(settings).close()
     env = settings.environ() | {"LD_PRELOAD": str(shim), "FAIL_WHILE": str(tmp_path / "failing")}
     done = subprocess.run(
         [sys.executable, "-c", SUBMIT, str(photo), how],
@@ -227,4 +227,4 @@ def test_a_disk_that_does_not_sync_makes_no_ghost(settings: Settings, photo: Pat
     clean_up(jobs)
     assert len(agree(jobs)) == 1, "this SQLite reads the frames that it could not sync"
     assert jobs.submit(photo, REQUEST).folder.is_dir()
-    jobs.store.close()
+    jobs.close()

@@ -29,7 +29,7 @@ def damage(path: Path, kind: str, seed: int = 3) -> None:
 @pytest.mark.parametrize("kind", ["row_missing", "first_page"])
 def test_the_command_line(settings: Settings, told: Told, submit: Callable[..., Job], jobs: Jobs, kind: str) -> None:
     made = [submit() for _ in range(12)]
-    jobs.store.close()
+    jobs.close()
     damage(settings.home / "jobs.db", kind)
     first = told.command("jobs", "list", "--limit", "100")
     assert first.returncode in (0, 1)
@@ -51,7 +51,7 @@ def test_a_running_worker(settings: Settings, start, submit: Callable[..., Job],
     for kind in ("row_missing", "header"):
         jobs.pause()
         waiting = [submit(seconds=6, steps=1) for _ in range(3)]
-        jobs.store.close()
+        jobs.close()
         damage(settings.home / "jobs.db", kind)
         jobs.store.examine()
         assert jobs.paused
@@ -74,7 +74,7 @@ def test_page_and_worker_at_work(make_studio: Callable[..., Studio], photo: Path
     jobs = Jobs(Settings.local(studio.home, studio.models))
     wait_for(lambda: any(worker.alive and worker.state == "idle" for worker in jobs.workers()), 120)
     wanted = {"seconds": 6, "quality": "sampled", "steps": 1, "model": "mini"}
-    jobs.store.close()
+    jobs.close()
     damage(studio.home / "jobs.db", "leaf_of_zeros")
     ids: list[str] = []
 
@@ -91,5 +91,5 @@ def test_page_and_worker_at_work(make_studio: Callable[..., Studio], photo: Path
     assert jobs.store.check() == "ok"
     assert len(list(studio.home.glob("jobs.damaged-*"))) == 1
     assert "Traceback" not in studio.said
-    jobs.store.close()
+    jobs.close()
     assert studio.stop() == 0

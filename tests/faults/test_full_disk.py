@@ -57,7 +57,7 @@ def test_it_ends_in_words_and_goes_on_after(jobs: Jobs, start, submit, disk: Pat
     job = submit(steps=20)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
     ballast = fill(disk)
-    time.sleep(20)  # nothing can be written meanwhile, not even how far the job is
+    time.sleep(10)  # nothing can be written meanwhile, not even how far the job is
     ballast.unlink()
     ended = until(lambda: jobs.get(job.id), lambda j: j.status.final)
     if ended.status is not Status.DONE:

@@ -140,7 +140,7 @@ def test_a_machine_that_stands_still_in_a_transaction_holds_nobody_up(on_postgre
         assert transitions.renew(jobs.store, job.id, "w", {"step": 3})
         jobs.cancel(job.id)
         done.append(jobs.submit(photo, REQUEST).id)
-        jobs.store.close()
+        jobs.close()
 
     others = threading.Thread(target=heartbeat, daemon=True)
     others.start()
@@ -155,7 +155,7 @@ def test_a_machine_that_stands_still_in_a_transaction_holds_nobody_up(on_postgre
     finally:
         frozen.kill()
         frozen.wait()
-        jobs.store.close()
+        jobs.close()
 
 
 def test_every_connection_to_postgresql_has_limits(on_postgresql: Settings, postgresql: str) -> None:
@@ -170,7 +170,7 @@ def test_every_connection_to_postgresql_has_limits(on_postgresql: Settings, post
             ]
             assert shown == ["10s", "15s", "30s"]
             assert dict(connection.info.get_parameters())["keepalives_idle"] == "10"
-        jobs.store.close()
+        jobs.close()
         huey.storage.close()
 
 
@@ -178,4 +178,4 @@ def test_what_the_address_sets_stays(on_postgresql: Settings) -> None:
     own = replace(on_postgresql, database=f"{on_postgresql.database}&options=-c%20lock_timeout%3D1234")
     jobs = Jobs(own)
     assert jobs.store.db.connection().execute("SHOW lock_timeout").fetchone()[0] == "1234ms"
-    jobs.store.close()
+    jobs.close()

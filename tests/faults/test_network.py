@@ -80,7 +80,7 @@ def test_with_a_network_that_answers_nothing_the_page_starts_and_mini_draws(
             job = jobs.submit(photo, VideoRequest(resolution="480p", seconds=6, steps=1, seed=1))
             wait_for(lambda: jobs.get(job.id).status.final, 180)
             assert jobs.get(job.id).status is Status.DONE
-            jobs.store.close()
+            jobs.close()
         finally:
             studio.kill()
     assert took < limit

@@ -30,7 +30,7 @@ def test_a_database_locked_while_a_job_runs_costs_nothing(jobs, start, submit, s
 
 def test_a_folder_removed_under_a_running_job_loses_nothing(jobs, start, submit) -> None:
     start()
-    job, other = submit(steps=30), submit(seconds=6, steps=2)
+    job, other = submit(steps=12), submit(seconds=6, steps=2)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 1)
     shutil.rmtree(job.folder)
     done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)

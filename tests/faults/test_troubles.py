@@ -174,7 +174,7 @@ def test_t14_it_works_from_any_folder(told: Told, jobs: Jobs, settings: Settings
     row = {"host": "h", "pid": 1, "state": "crashed", "heartbeat": 1.0, "started": 1.0, "last_output": lost}
     row["cause"] = write_message(find_cause(lost, 1))
     jobs.store.tables.Worker.insert(id="w", machine=MACHINE, lock="", **row).execute()
-    assert "fanslymotion" in told.by_doctor("FM-WORKER-006")["cause"]
+    assert "fanslymotion" in told.by_doctor("FM-WORKER-006", "--language", "en")["cause"]
 
 
 def test_t15_a_model_that_is_not_here(told: Told, jobs: Jobs, settings: Settings, photo: Path) -> None:

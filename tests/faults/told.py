@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from fanslymotion.doctor.checks import Doctor
 from fanslymotion.presets import load_presets
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Job
@@ -32,6 +33,9 @@ class Told:
         )
 
     def doctor(self, *words: str, **environ: str) -> list[dict[str, Any]]:
+        """Return the checks as the System view has them; with words or variables those of `fanslymotion doctor`."""
+        if not (words or environ):
+            return [finding.say("en").to_json() for finding in Doctor(self.settings).run()]
         done = self.command("doctor", "--json", *words, **environ)
         assert "Traceback" not in done.stderr
         return json.loads(done.stdout)["checks"]

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,14 +60,18 @@ def fm(settings: Settings, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 @pytest.fixture
-def start(settings: Settings, here: Path) -> Callable[..., subprocess.Popen[str]]:
+def start(settings: Settings, here: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start `fanslymotion WORDS` as a process, stderr piped, with changes to its environment."""
+    with ExitStack() as ending:
 
-    def popen(*words: object, cwd: Path | str = here, stdout: int | None = None, **changes: str) -> Any:
-        env = environ(settings) | changes
-        return subprocess.Popen(command(*words), cwd=cwd, env=env, stdout=stdout, stderr=-1, encoding="utf-8")
+        def popen(*words: object, cwd: Path | str = here, stdout: int | None = None, **changes: str) -> Any:
+            env = environ(settings) | changes
+            process = subprocess.Popen(command(*words), cwd=cwd, env=env, stdout=stdout, stderr=-1, encoding="utf-8")
+            ending.enter_context(process)
+            ending.callback(process.kill)
+            return process
 
-    return popen
+        yield popen
 
 
 @pytest.fixture

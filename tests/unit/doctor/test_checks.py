@@ -113,7 +113,7 @@ def test_an_idle_worker_and_the_disk_in_russian(settings: Settings, monkeypatch:
 
 
 def test_a_locked_database(find: Find, settings: Settings) -> None:
-    Jobs(settings).store.close()
+    Jobs(settings).close()
     quick = Settings(settings.home, settings.models, settings.database + "?timeout=1")
     other = sqlite3.connect(settings.home / "jobs.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

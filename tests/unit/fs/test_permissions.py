@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.fs import make_private, private_files, users_files, users_umask
 from fanslymotion.queue.store.store import Store
 from fanslymotion.settings import Settings
@@ -31,7 +32,9 @@ def test_every_file_of_a_video_is_the_users_alone(models_dir: Path, photo: Path,
     home, here = tmp_path / "data", tmp_path / "here"
     here.mkdir()
     settings = Settings.local(home, models_dir)
-    command = [sys.executable, "-P", "-m", "fanslymotion", "generate", str(photo), "--steps", "1", "--out", "clip.mp4"]
+    tiny_preset(home)
+    command = [sys.executable, "-P", "-m", "fanslymotion", "generate", str(photo)]
+    command += ["--resolution", "tiny", "--steps", "1", "--out", "clip.mp4"]
     done = subprocess.run(
         command, cwd=here, env=settings.environ(), capture_output=True, encoding="utf-8", errors="replace"
     )

@@ -68,8 +68,18 @@ def run(root: Path, *words: str, **extra: str) -> subprocess.CompletedProcess[st
 
 
 @pytest.fixture(scope="module")
-def shared_checkout(tmp_path_factory):
+def new(tmp_path_factory):
     return new_checkout(tmp_path_factory.mktemp("my studio") / "фансли")
+
+
+@pytest.fixture(scope="module")
+def first_start(new):
+    return run(new, "generate", "a photo.jpg")
+
+
+@pytest.fixture(scope="module")
+def shared_checkout(new, first_start):
+    return new
 
 
 @pytest.fixture
@@ -86,10 +96,9 @@ def site(root: Path) -> Path:
     return Path(site_packages(root / ".venv", machine, machine.python))
 
 
-def test_first_start_sets_up_and_hands_over_with_a_clean_stdout(tmp_path):
-    done = run(new_checkout(tmp_path / "фансли"), "generate", "a photo.jpg")
-    assert (done.returncode, done.stdout) == (0, "1.0 ['generate', 'a photo.jpg']\n"), done.stderr
-    assert "making" in done.stderr
+def test_first_start_sets_up_and_hands_over_with_a_clean_stdout(first_start):
+    assert (first_start.returncode, first_start.stdout) == (0, "1.0 ['generate', 'a photo.jpg']\n"), first_start.stderr
+    assert "making" in first_start.stderr
 
 
 def test_second_start_changes_nothing(checkout):
@@ -251,7 +260,14 @@ def test_environment_without_its_python_is_made_anew(checkout):
     assert "anew" in done.stderr
 
 
+def test_unknown_setup_word_is_bad_input(checkout):
+    done = run(checkout, "setup", "--fast")
+    assert done.returncode == 2
+    assert "--fast" in done.stderr
+
+
 def test_moved_checkout_gets_an_environment_of_its_own(checkout):
+    """The last one: moved back, the environment would have to be made once more."""
     moved = checkout.with_name("moved")
     checkout.rename(moved)
     try:
@@ -261,9 +277,3 @@ def test_moved_checkout_gets_an_environment_of_its_own(checkout):
         assert json.loads((moved / ".venv" / "fanslymotion.json").read_text(encoding="utf-8"))["root"] == str(moved)
     finally:
         moved.rename(checkout)
-
-
-def test_unknown_setup_word_is_bad_input(checkout):
-    done = run(checkout, "setup", "--fast")
-    assert done.returncode == 2
-    assert "--fast" in done.stderr

@@ -16,7 +16,7 @@ REQUEST = VideoRequest(resolution="480p", seconds=6, quality="standard", seed=1)
 def jobs(settings: Settings) -> Iterator[Jobs]:
     made = Jobs(settings)
     yield made
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.rows import VIDEO_NAME, WORK_NAME, photo_of
 from fanslymotion.queue.submit import NewJob
 from fanslymotion.settings import Settings
+from filelock import FileLock, Timeout
 
 from .conftest import REQUEST
 
@@ -146,7 +148,7 @@ def test_a_submit_that_was_given_up_wrongly_ends_in_words_not_in_a_ghost(jobs: J
 
 def test_of_a_submit_and_a_cleaner_at_one_moment_exactly_one_gets_the_folders(jobs: Jobs, settings: Settings) -> None:
     """The cleaner wants them while the jobs are written but not committed yet: it waits, and finds that it has lost."""
-    cleaner = threading.Thread(target=lambda: (AbandonedFolders(jobs.store).remove(0.0), jobs.store.close()))
+    cleaner = threading.Thread(target=lambda: (AbandonedFolders(jobs.store).remove(0.0), jobs.close()))
     asked = threading.Event()
     with FolderReservation(jobs.store, 1) as filling:
         filling.folders[0].mkdir(parents=True)
@@ -238,7 +240,7 @@ def test_a_lock_file_that_is_removed_at_a_start_costs_no_lock(tmp_path: Path) ->
 
     cleaner = threading.Thread(target=clean)
     cleaner.start()
-    for _ in range(300):
+    for _ in range(60):
         lock = acquire_lock(path)
         if not is_locked(path):
             broken.append(path)
@@ -246,3 +248,23 @@ def test_a_lock_file_that_is_removed_at_a_start_costs_no_lock(tmp_path: Path) ->
     stop.set()
     cleaner.join()
     assert broken == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_a_lock_file_is_not_anothers_when_it_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker wants the lock at the very moment when the cleaner removes the file."""
+    path, remove, got = tmp_path / "w.lock", Path.unlink, []
+
+    def wanted_meanwhile(file: Path, **words: bool) -> None:
+        with suppress(Timeout):
+            got.append(FileLock(file, timeout=0, thread_local=False).acquire())
+        remove(file, **words)
+
+    path.touch()
+    monkeypatch.setattr(Path, "unlink", wanted_meanwhile)
+    remove_lock(path)
+    monkeypatch.undo()
+    assert got == [] or is_locked(path)
+    lock = acquire_lock(path)
+    assert is_locked(path)
+    lock.release()

@@ -1,6 +1,7 @@
 """The queue's public functions, without a worker."""
 
 import hashlib
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def test_the_photo_of_an_earlier_versions_job_is_read_again(jobs: Jobs, photo: P
 
 def test_a_new_process_sees_the_same(jobs: Jobs, photo: Path, settings: Settings) -> None:
     made = [jobs.submit(photo, REQUEST, name=str(n)).id for n in range(3)]
-    assert [job.id for job in Jobs(settings).list()] == made
+    with closing(Jobs(settings)) as another:
+        assert [job.id for job in another.list()] == made
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,8 @@ def test_order_is_the_tables(jobs: Jobs, photo: Path, settings: Settings) -> Non
     jobs.move(ids[0], 99)
     assert order(jobs) == list("dbca")
     jobs.move(ids[2], 2)
-    assert order(Jobs(settings)) == list("dcba"), "after a restart, too"
+    with closing(Jobs(settings)) as another:
+        assert order(another) == list("dcba"), "after a restart, too"
     for _ in range(60):  # again and again between the same two neighbours: the line never runs out of places
         jobs.move(order_ids(jobs)[3], 2)
     assert sorted(order(jobs)) == list("abcd")
@@ -134,10 +137,12 @@ def test_moving_what_cannot_be_moved(jobs: Jobs, photo: Path) -> None:
 def test_pause_outlives_a_restart(jobs: Jobs, photo: Path, settings: Settings) -> None:
     jobs.submit(photo, REQUEST)
     jobs.pause()
-    assert Jobs(settings).paused
+    with closing(Jobs(settings)) as another:
+        assert another.paused
     assert state.claim(jobs.store, "w", 1.0) is None
     jobs.resume()
-    assert not Jobs(settings).paused
+    with closing(Jobs(settings)) as another:
+        assert not another.paused
     assert state.claim(jobs.store, "w", 1.0) is not None
 
 

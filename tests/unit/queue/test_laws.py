@@ -4,6 +4,7 @@ hypothesis makes the order up, and shortens what breaks a law. `Known` is the qu
 the real one is `queue.state`, `queue.jobs` and `queue.tasks` on an SQLite file, with real photos and folders.
 """
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +25,19 @@ from fanslymotion.queue.worker import attempt as tasks
 from fanslymotion.settings import Settings
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from PIL import Image
 
 REQUEST = VideoRequest(seed=1)
 MOST = 4
-"""Jobs in the list: two that wait or run are enough for every race, the ended ones are there to be left alone."""
+"""Jobs that wait or run: enough for every race. As many ended ones are there to be left alone."""
 OUT_OF_MEMORY = Death("FM-WORKER-005", {"free": "0.1 GB"})
 BEFORE = {
     Status.QUEUED: {None, Status.RUNNING},
@@ -40,8 +48,7 @@ BEFORE = {
 }
 """Status: those that may come before it."""
 
-pick = st.integers(0, MOST - 1)
-workers = st.sampled_from(["a", "b"])
+pick = st.integers(0, 2 * MOST - 1)
 
 
 class Killed(BaseException):
@@ -84,24 +91,38 @@ class Queue(RuleBasedStateMachine):
         self.paused = False
 
     def teardown(self) -> None:
-        self.jobs.resume()
-        for job_id, job in self.known.items():
-            if not job.status.final:
-                transitions.ask_cancel(self.jobs.store, job_id, 1e9)
-                transitions.end_cancelled(self.jobs.store, job_id, job.worker, 1e9)
-            self.jobs.delete(job_id)
+        """Take everything away, whatever a broken law has left: the next course begins with nothing."""
+        tables = self.jobs.store.tables
+        with self.jobs.store.write():
+            for table in (tables.Job, tables.Event, tables.Preview, tables.Folder):
+                table.delete().execute()
+            tables.Meta.delete().where(tables.Meta.key == "paused").execute()
+        shutil.rmtree(self.jobs.settings.jobs_dir, ignore_errors=True)
+
+    @initialize()
+    def begin(self) -> None:
+        """Two jobs wait and one runs: courses that begin with nothing seldom come to the races."""
+        for _ in range(3):
+            self.submit()
+        self.claim(0)
 
     # --- what people do
 
-    @precondition(lambda self: len(self.known) < MOST)
+    @precondition(lambda self: len(self.line) < MOST and len(self.known) < 2 * MOST)
     @rule()
     def submit(self) -> None:
         self._appended(self.jobs.submit(self.photo, REQUEST).id)
 
-    @precondition(lambda self: self.known)
-    @rule(which=pick)
-    def cancel(self, which: int) -> None:
-        job_id, job = self._job(which)
+    @precondition(lambda self: self.line)
+    @rule(which=pick, ended=st.sampled_from([False, False, False, True]))
+    def cancel(self, which: int, ended: bool) -> None:
+        job_id = self.line[which % len(self.line)]
+        if ended:
+            job_id, _ = self._job(which)
+        self._cancel(job_id)
+
+    def _cancel(self, job_id: str) -> None:
+        job = self.known[job_id]
         self.jobs.cancel(job_id)
         if job.status is Status.QUEUED:
             job.cancel = True
@@ -109,7 +130,7 @@ class Queue(RuleBasedStateMachine):
         elif job.status is Status.RUNNING:
             job.cancel = True
 
-    @precondition(lambda self: 0 < len(self.known) < MOST)
+    @precondition(lambda self: self.known and len(self.line) < MOST)
     @rule(which=pick)
     def retry(self, which: int) -> None:
         job_id, job = self._job(which)
@@ -148,17 +169,25 @@ class Queue(RuleBasedStateMachine):
         for one in running:
             self.known[one].floating = True
 
-    @rule(paused=st.booleans())
-    def pause(self, paused: bool) -> None:
-        self.jobs.pause() if paused else self.jobs.resume()
-        self.paused = paused
+    @precondition(lambda self: self._waiting() and not self.paused)
+    @rule()
+    def pause(self) -> None:
+        self.jobs.pause()
+        self.paused = True
+
+    @precondition(lambda self: self.paused)
+    @rule()
+    def resume(self) -> None:
+        self.jobs.resume()
+        self.paused = False
 
     # --- what workers do
 
-    @rule(who=workers)
-    def claim(self, who: str) -> None:
-        if self._work_of(who):
-            return
+    @precondition(lambda self: len(self._busy()) < len(self.names))
+    @rule(which=pick)
+    def claim(self, which: int) -> None:
+        idle = [who for who in self.names if who not in self._busy()]
+        who = idle[which % len(idle)]
         waiting = self._waiting()
         row = transitions.claim(self.jobs.store, self.names[who], self._tick())
         if self.paused or not waiting:
@@ -170,66 +199,82 @@ class Queue(RuleBasedStateMachine):
         tasks.begin_work(self._view(row.id))
         assert not (self._folder(row.id) / VIDEO_NAME).exists(), "left by an attempt that died"
 
-    @rule(who=workers, stage=st.sampled_from([Stage.LOADING, Stage.SAMPLING, Stage.SAVING]), step=st.integers(0, 2))
-    def progress(self, who: str, stage: Stage, step: int) -> None:
-        for job_id in self._work_of(who):
-            assert transitions.renew(self.jobs.store, job_id, self.names[who], {"stage": stage, "step": step})
-            self.known[job_id].lease += 1
-            self.known[job_id].at = transitions.place_of(stage, step)
+    @precondition(lambda self: self._busy())
+    @rule(which=pick, stage=st.sampled_from([Stage.LOADING, Stage.SAMPLING, Stage.SAVING]), step=st.integers(0, 2))
+    def progress(self, which: int, stage: Stage, step: int) -> None:
+        _, name, job_id = self._work(which)
+        assert transitions.renew(self.jobs.store, job_id, name, {"stage": stage, "step": step})
+        self.known[job_id].lease += 1
+        self.known[job_id].at = transitions.place_of(stage, step)
 
-    @rule(who=workers)
-    def beat(self, who: str) -> None:
-        for job_id in self._work_of(who):
-            assert transitions.renew(self.jobs.store, job_id, self.names[who], {})
-            self.known[job_id].lease += 1
+    @precondition(lambda self: self._busy())
+    @rule(which=pick)
+    def beat(self, which: int) -> None:
+        _, name, job_id = self._work(which)
+        assert transitions.renew(self.jobs.store, job_id, name, {})
+        self.known[job_id].lease += 1
 
-    @rule(who=workers, at=st.sampled_from(["whole", "killed before the rename", "killed before the COMMIT"]))
-    def finish(self, who: str, at: str) -> None:
-        for job_id in self._work_of(who):
-            draft = self._folder(job_id) / WORK_NAME / f"draft-{self.now}.mp4"
-            draft.write_bytes(b"video")
+    @precondition(lambda self: self._busy())
+    @rule(
+        which=pick,
+        at=st.sampled_from(["whole", "killed before the rename", "killed before the COMMIT"]),
+        cancelled=st.booleans(),
+    )
+    def finish(self, which: int, at: str, cancelled: bool) -> None:
+        who, name, job_id = self._work(which)
+        if cancelled:  # at the last moment
+            self._cancel(job_id)
+        draft = self._folder(job_id) / WORK_NAME / f"draft-{self.now}.mp4"
+        draft.write_bytes(b"video")
 
-            def dying(*words: Any) -> None:
-                if at == "killed before the COMMIT":
-                    commit(*words)
-                raise Killed
+        def dying(*words: Any) -> None:
+            if at == "killed before the COMMIT":
+                commit(*words)
+            raise Killed
 
-            with pytest.MonkeyPatch.context() as patched:
-                if at != "whole":
-                    patched.setattr(tasks, "commit", dying)
-                try:
-                    tasks._finish(self.jobs.store, self._view(job_id), self.names[who], _result(draft))
-                except Killed:
-                    self.names[who] += "'"  # the next process has another name; the job is its dead owner's
-                    return
-            self._ended(job_id, Status.CANCELLED if self.known[job_id].cancel else Status.DONE)
+        with pytest.MonkeyPatch.context() as patched:
+            if at != "whole":
+                patched.setattr(tasks, "commit", dying)
+            try:
+                tasks._finish(self.jobs.store, self._view(job_id), name, _result(draft))
+            except Killed:
+                self.names[who] += "'"  # the next process has another name; the job is its dead owner's
+                return
+        self._ended(job_id, Status.CANCELLED if self.known[job_id].cancel else Status.DONE)
 
-    @rule(who=workers)
-    def fail(self, who: str) -> None:
-        for job_id in self._work_of(who):
-            assert transitions.fail(self.jobs.store, job_id, self.names[who], "broken", self._tick())
-            self._ended(job_id, Status.FAILED)
+    @precondition(lambda self: self._busy())
+    @rule(which=pick)
+    def fail(self, which: int) -> None:
+        _, name, job_id = self._work(which)
+        assert transitions.fail(self.jobs.store, job_id, name, "broken", self._tick())
+        self._ended(job_id, Status.FAILED)
 
-    @rule(who=workers)
-    def stop_a_cancelled_one(self, who: str) -> None:
-        for job_id in self._work_of(who):
-            mine, asked = transitions.lease_status(self.jobs.store, job_id, self.names[who])
-            assert (mine, asked) == (True, self.known[job_id].cancel)
-            if asked:
-                tasks._cancelled(self.jobs.store, self._view(job_id), self.names[who])
-                self._ended(job_id, Status.CANCELLED)
+    @precondition(lambda self: self._busy())
+    @rule(which=pick)
+    def stop_a_cancelled_one(self, which: int) -> None:
+        _, name, job_id = self._work(which)
+        mine, asked = transitions.lease_status(self.jobs.store, job_id, name)
+        assert (mine, asked) == (True, self.known[job_id].cancel)
+        if asked:
+            tasks._cancelled(self.jobs.store, self._view(job_id), name)
+            self._ended(job_id, Status.CANCELLED)
 
-    @rule(who=workers)
-    def hand_back(self, who: str) -> None:
-        for job_id in self._work_of(who):
-            assert transitions.hand_back(self.jobs.store, job_id, self.names[who], self._tick())
-            if self.known[job_id].cancel:
-                self._ended(job_id, Status.CANCELLED)
-            else:
-                self._returned(job_id)
+    @precondition(lambda self: self._busy())
+    @rule(which=pick, cancelled=st.booleans())
+    def hand_back(self, which: int, cancelled: bool) -> None:
+        _, name, job_id = self._work(which)
+        if cancelled:
+            self._cancel(job_id)
+        assert transitions.hand_back(self.jobs.store, job_id, name, self._tick())
+        if self.known[job_id].cancel:
+            self._ended(job_id, Status.CANCELLED)
+        else:
+            self._returned(job_id)
 
-    @rule(who=workers)
-    def die(self, who: str) -> None:
+    @precondition(lambda self: self._busy())
+    @rule(which=pick)
+    def die(self, which: int) -> None:
+        who, _, _ = self._work(which)
         self.names[who] += "'"
 
     @precondition(lambda self: self.known)
@@ -252,13 +297,53 @@ class Queue(RuleBasedStateMachine):
     @rule()
     def look(self) -> None:
         job = self.jobs.store.tables.Job
-        self.seen |= {row.id: row for row in job.select().where(job.status == Status.RUNNING)}
+        running = {row.id: row for row in job.select().where(job.status == Status.RUNNING)}
+        self.seen |= {job_id: running[job_id] for job_id in self.known if job_id in running}
+
+    @precondition(lambda self: any(job.status is Status.RUNNING for job in self.known.values()))
+    @rule(
+        which=pick,
+        death=st.sampled_from([None, OUT_OF_MEMORY]),
+        between=st.sampled_from(["", "cancelled", "look, cancelled", "look, renewed"]),
+    )
+    def look_and_lose(self, which: int, death: Death | None, between: str) -> None:
+        running = [key for key, job in self.known.items() if job.status is Status.RUNNING]
+        job_id = running[which % len(running)]
+        self.look()
+        if between.endswith("cancelled"):
+            self._cancel(job_id)
+        elif between.endswith("renewed"):
+            assert transitions.renew(self.jobs.store, job_id, self.known[job_id].worker, {})
+            self.known[job_id].lease += 1
+        if not between.startswith("look"):
+            self.look()
+        self._lose(self.seen[job_id], death)
+
+    @precondition(lambda self: any(job.status is Status.RUNNING for job in self.known.values()))
+    @rule(which=pick, further=st.booleans())
+    def lose_in_a_row(self, which: int, further: bool) -> None:
+        """As many times as end a job that comes no further in between."""
+        for step in range(transitions.MAX_LOSSES):
+            running = [key for key, job in self.known.items() if job.status is Status.RUNNING]
+            if not running:
+                return
+            job_id = running[which % len(running)]
+            job = self.known[job_id]
+            if further:
+                assert transitions.renew(self.jobs.store, job_id, job.worker, {"stage": Stage.SAMPLING, "step": step})
+                job.lease, job.at = job.lease + 1, transitions.place_of(Stage.SAMPLING, step)
+            self.look()
+            self._lose(self.seen[job_id], None)
+            if len(self._busy()) < len(self.names):
+                self.claim(which)
 
     @precondition(lambda self: self.seen)
     @rule(which=pick, death=st.sampled_from([None, OUT_OF_MEMORY]))
     def lose(self, which: int, death: Death | None) -> None:
         """By what was seen, however long ago that was."""
-        row = self.seen[sorted(self.seen)[which % len(self.seen)]]
+        self._lose(list(self.seen.values())[which % len(self.seen)], death)
+
+    def _lose(self, row: Any, death: Death | None) -> None:
         got = transitions.mark_lost(self.jobs.store, row, "", self._tick(), death)
         job = self.known.get(row.id)
         now = (job.status, job.worker, job.attempt, job.lease, job.cancel) if job else ()
@@ -341,10 +426,15 @@ class Queue(RuleBasedStateMachine):
         job_id = list(self.known)[which % len(self.known)]
         return job_id, self.known[job_id]
 
-    def _work_of(self, who: str) -> list[str]:
-        """At most one job: a living worker claims no second one."""
-        name = self.names[who]
-        return [key for key, job in self.known.items() if job.status is Status.RUNNING and job.worker == name]
+    def _busy(self) -> dict[str, str]:
+        """Living workers and their jobs: at most one each, a living worker claims no second one."""
+        running = {job.worker: key for key, job in self.known.items() if job.status is Status.RUNNING}
+        return {who: running[name] for who, name in self.names.items() if name in running}
+
+    def _work(self, which: int) -> tuple[str, str, str]:
+        """A living worker that has a job: who, its name, the job."""
+        who, job_id = list(self._busy().items())[which % len(self._busy())]
+        return who, self.names[who], job_id
 
     def _waiting(self) -> list[str]:
         return [job_id for job_id in self.line if self.known[job_id].status is Status.QUEUED]
@@ -387,7 +477,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Itera
     jobs = Jobs(Settings.local(home / "data папка", models_dir))
     jobs.store.relax_sync()
     yield type("Machine", (Queue,), {"jobs": jobs, "photo": photo})
-    jobs.store.close()
+    jobs.close()
 
 
 def check(machine: type[Queue], examples: int, steps: int) -> None:
@@ -396,7 +486,7 @@ def check(machine: type[Queue], examples: int, steps: int) -> None:
 
 
 def test_no_order_of_changes_breaks_a_law(machine: type[Queue]) -> None:
-    check(machine, examples=40, steps=40)
+    check(machine, examples=60, steps=20)
 
 
 @pytest.mark.soak

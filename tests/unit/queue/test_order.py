@@ -21,7 +21,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Iterator
     jobs = Jobs(Settings.local(tmp_path_factory.mktemp("line"), models_dir))
     jobs.store.relax_sync()
     yield jobs
-    jobs.store.close()
+    jobs.close()
 
 
 def fill(jobs: Jobs, owners: list[str], gap: float) -> None:

@@ -24,7 +24,7 @@ def studio(settings: Settings) -> Iterator[Studio]:
     yield made
     made.live.close()
     made.photos.close()
-    made.jobs.store.close()
+    made.jobs.close()
 
 
 @pytest.fixture

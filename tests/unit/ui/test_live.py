@@ -38,7 +38,7 @@ class Plain:
 def jobs(settings: Settings) -> Iterator[Jobs]:
     made = Jobs(settings)
     yield made
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +179,7 @@ def test_every_line_comes_once(jobs: Jobs, photo: Path) -> None:
         for number in range(200):
             with jobs.store.write():
                 transitions.add_event(jobs.store, job.id, 1.0, "log", str(number))
-        jobs.store.close()
+        jobs.close()
 
     async def watch() -> None:
         writing = asyncio.create_task(asyncio.to_thread(write))

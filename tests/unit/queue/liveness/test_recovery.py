@@ -47,18 +47,12 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
         "import sys, pathlib; from fanslymotion.queue.liveness.recovery import acquire_lock; "
         "lock = acquire_lock(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    assert is_locked(path)
-    holder.kill()
-    holder.wait()
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, encoding="utf-8", errors="replace") as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert is_locked(path)
+        holder.kill()
     assert not is_locked(path)
 
 

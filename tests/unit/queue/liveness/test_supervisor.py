@@ -1,5 +1,6 @@
 """What is kept of a worker that died, without a worker."""
 
+import io
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -27,7 +28,7 @@ def die(jobs: Jobs, settings: Settings):
 
     def dying(lines: Iterable[str]) -> None:
         keeper = Supervisor(settings)
-        keeper._read(cast(Any, SimpleNamespace(stdout=[f"{line}\n" for line in lines])))
+        keeper._read(cast(Any, SimpleNamespace(stdout=io.StringIO("".join(f"{line}\n" for line in lines)))))
         keeper._record_crash("w", -9, 1)
 
     return dying

@@ -58,7 +58,7 @@ def full(tmp_path_factory: pytest.TempPathFactory, models_dir: Path, photo: Path
     assert transitions.claim(jobs.store, "w", 3.0) is not None
     known = {job.id: job for job in jobs.list(limit=1000)}
     assert {known[job.id].status for job in waiting} == {Status.QUEUED, Status.RUNNING}
-    jobs.store.close()
+    jobs.close()
     return Full(settings, known, deleted)
 
 
@@ -80,7 +80,7 @@ def opened() -> Iterator[Callable[[Settings], Jobs]]:
 
     yield open_jobs
     for jobs in made:
-        jobs.store.close()
+        jobs.close()
 
 
 def use(jobs: Jobs, photo: Path) -> Job:

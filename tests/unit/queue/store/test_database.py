@@ -79,7 +79,7 @@ def test_a_damaged_file_is_kept_aside_and_said(settings: Settings, photo: Path, 
     for _ in range(30):
         first.submit(photo, REQUEST)
     first.store.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    first.store.close()
+    first.close()
     path = file_of(settings)
     data = bytearray(path.read_bytes())
     if damage == "garbage":
@@ -156,7 +156,7 @@ def test_postgresql_without_its_driver_names_the_command(settings: Settings) -> 
 def test_the_data_folder_comes_back_after_it_was_removed(jobs: Jobs, photo: Path, settings: Settings) -> None:
     """Somebody tidied up while the program ran: a new start begins anew instead of failing."""
     jobs.submit(photo, REQUEST)
-    jobs.store.close()
+    jobs.close()
     jobs._huey.storage.close()  # Windows removes no open file
     shutil.rmtree(settings.home)
     assert Jobs(settings).submit(photo, REQUEST).place == 1
@@ -216,7 +216,7 @@ def test_a_job_list_of_the_first_version_is_brought_up_to_date(jobs: Jobs, photo
     jobs.store.set_meta("schema", "1")
     jobs.store.db.execute_sql("ALTER TABLE jobs DROP COLUMN favourite")
     jobs.store.db.execute_sql("DROP TABLE folders")
-    jobs.store.close()
+    jobs.close()
     again = Jobs(settings)
     assert again.store.meta("schema") == str(len(MIGRATIONS) + 1)
     assert again.set_favourite(job.id, True).favourite
@@ -239,7 +239,7 @@ def test_a_job_list_of_before_messages_keeps_its_words(jobs: Jobs, photo: Path, 
     transitions.fail(jobs.store, failed.id, "w", "the disk of /d is full; free some space", 2.0)
     jobs.store.db.execute_sql("UPDATE jobs SET warnings = ? WHERE id = ?", ('["drawn smaller"]', failed.id))
     without_messages(jobs)
-    jobs.store.close()
+    jobs.close()
     again = Jobs(settings)
     assert again.store.check() == "ok"
     found = again.get(failed.id)
@@ -271,7 +271,7 @@ def test_a_finished_job_does_not_wait_for_ever_on_such_a_connection(jobs: Jobs, 
     def finish() -> None:
         jobs.store.db.execute_sql("PRAGMA query_only = 1")
         _finish(jobs.store, to_job(row, jobs.settings, 0), "w", result)
-        jobs.store.close()
+        jobs.close()
 
     ending = threading.Thread(target=finish, daemon=True)
     ending.start()

@@ -139,7 +139,7 @@ def test_a_deletion_killed_at_any_call_is_whole_or_not_begun(
 ) -> None:
     """Where the list is lost as well afterwards."""
     job = done("a")
-    jobs.store.close()
+    jobs.close()
 
     def copy(number: int) -> Path:
         return Path(shutil.copytree(settings.home, tmp_path / f"home {number}"))
@@ -154,7 +154,7 @@ def test_a_deletion_killed_at_any_call_is_whole_or_not_begun(
         if not listed[-1]:
             again.store.tables.Folder.delete().execute()
             assert import_orphans(again.store) == 0
-        again.store.close()
+        again.close()
         shutil.rmtree(home)
     assert listed == sorted(listed, reverse=True)
     assert {True, False} == set(listed)

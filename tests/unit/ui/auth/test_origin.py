@@ -74,4 +74,4 @@ def test_a_page_without_logins_says_what_a_proxys_name_needs(settings: Settings,
     finally:
         made.live.close()
         made.photos.close()
-        made.jobs.store.close()
+        made.jobs.close()

@@ -31,7 +31,7 @@ def make_damaged(settings: Settings, photo: Path) -> list[str]:
     """A list whose table `meta` is unreadable, with a job that stands in the WAL alone; the jobs' ids."""
     jobs = Jobs(settings)
     ids = [jobs.submit(photo, REQUEST, name=f"a {n}", owner="anna").id for n in range(3)]
-    jobs.store.close()
+    jobs.close()
     child = os.fork()
     if not child:  # killed, so that nothing of the WAL goes into the file
         reader = Jobs(settings)
@@ -76,7 +76,7 @@ def test_killed_at_every_call_nothing_is_lost_and_it_is_told(settings: Settings,
         assert {job.id for job in jobs.list()} == set(ids), "also the one in the WAL"
         assert {job.status for job in jobs.list()} == {Status.QUEUED}
         assert "the job list was damaged" in jobs.notice
-        jobs.store.close()
+        jobs.close()
         (kept,) = home.glob("jobs.damaged-*")
         assert str(kept) in jobs.notice
         assert sorted(path.name for path in kept.iterdir()) == ["jobs.db", "jobs.db-wal"]
@@ -92,7 +92,7 @@ def test_a_list_that_another_program_holds_open_is_replaced_later(
     """As on Windows: nothing that is open can be replaced. One sentence and a pause, then it is done."""
     jobs = Jobs(settings)
     made = [jobs.submit(photo, REQUEST) for _ in range(30)]
-    jobs.store.close()
+    jobs.close()
     row_missing(settings.home / "jobs.db", Random(1))
     replace = os.replace
 
@@ -131,12 +131,12 @@ def test_nothing_of_this_process_is_open_while_the_list_is_replaced(
         idle.set()
         end.wait(60)
         jobs.list()
-        jobs.store.close()
+        jobs.close()
 
     thread = threading.Thread(target=page)
     thread.start()
     idle.wait(60)
-    jobs.store.close()  # and with it the pages that were read before
+    jobs.close()  # and with it the pages that were read before
     row_missing(settings.home / "jobs.db", Random(1))
     open_then: list[list[str]] = []
     replace = os.replace
@@ -155,7 +155,7 @@ def test_nothing_of_this_process_is_open_while_the_list_is_replaced(
     end.set()
     thread.join()
     assert open_then == [[]]
-    jobs.store.close()
+    jobs.close()
 
 
 def _is_link(fd: str) -> bool:
