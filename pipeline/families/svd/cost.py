@@ -56,6 +56,8 @@ SMALL_SPEED = 0.2
 DETAIL_BYTES = 400
 """RAM that the photo's detail takes, bytes per pixel of the finished video: the enlarged photo, and interpolation at
 that size. Measured on two cores: 280; more of them hold more frames at once."""
+DETAIL_VRAM_BYTES = 140
+"""On a GPU, bytes per pixel of the finished video: the enlarged photo (48), and one frame's places and pictures."""
 DETAIL_SPEED, DETAIL_BETWEEN_SPEED = 13e6, 40e6
 """Pixels a second and core: of the frames that get their detail, and of those interpolated at the finished size."""
 
@@ -130,14 +132,14 @@ def peak(now: MemoryPlan, stage: Stage) -> int:
     if stage is Stage.DECODING:
         highest += tile_bytes(now, tile_side(now))  # on a thread of its own, beside the decoder
     if now.device != "cpu":
-        return highest + CONTEXT
+        return highest + CONTEXT + (detail_vram(now) if stage is Stage.DECODING else 0)
     return highest + PROCESS + (detail_bytes(now) if stage is Stage.DECODING else 0)
 
 
 def tile_side(now: MemoryPlan) -> int:
     """The upscaler's largest tile for which the decoder leaves room, the smallest where there is none for any."""
     room = _limit(now) - _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK))
-    room -= CONTEXT if now.device != "cpu" else PROCESS + detail_bytes(now)
+    room -= CONTEXT + detail_vram(now) if now.device != "cpu" else PROCESS + detail_bytes(now)
     return next((side for side in SIDES if tile_bytes(now, side) <= room), SIDES[-1])
 
 
@@ -189,6 +191,11 @@ def _computed(now: MemoryPlan) -> int:
     side = tile_side(now)
     across, down = (length + 2 * HALO * (-(-length // side) - 1) for length in (now.width, now.height))
     return across * down
+
+
+def detail_vram(now: MemoryPlan) -> int:
+    """Bytes on the GPU for the photo, which is moved there while the decoder works."""
+    return DETAIL_VRAM_BYTES * now.work.shown_pixels if now.work.detail else 0
 
 
 def _detail_seconds(now: MemoryPlan) -> float:

@@ -1,12 +1,14 @@
 """The photo's detail comes back where its surface is still to be seen, and nowhere else. Truth: a camera over it."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import cv2
 import numpy as np
 import pytest
 from fanslymotion.pipeline.media.detail.decoder_error import is_soft
 from fanslymotion.pipeline.media.detail.detail import PhotoDetail, measure_blur, plain, with_detail
+from fanslymotion.pipeline.media.detail.gpu_warps import GpuWarps
 from fanslymotion.pipeline.media.detail.size import gives_detail, photo_for_detail, too_small
 from fanslymotion.pipeline.media.sizes import fit_photo
 from fanslymotion.settings import ROOT
@@ -237,3 +239,14 @@ def test_a_photo_of_one_colour_and_a_noisy_frame_do_no_harm() -> None:
     made = list(with_detail([drawn(grey), noise], grey))
     assert np.abs(made[0].astype(int) - 128).max() <= 1
     assert np.abs(made[1].astype(int) - plain(noise, SIZE)).mean() < 2
+
+
+@pytest.mark.parametrize("draw", [drawn, softly_drawn])
+def test_torch_moves_the_photo_to_the_same_picture(draw: Callable[[np.ndarray], np.ndarray]) -> None:
+    """As on a GPU; a change that is lit differently takes part in it."""
+    frames = [draw((another(frame, t) * (1 - 0.05 * t)).astype(np.uint8)) for t, frame in enumerate(pan())]
+    here = with_detail(iter(frames), pan(1)[0])
+    there = with_detail(iter(frames), pan(1)[0], None, partial(GpuWarps, device="cpu"))
+    for made, other, frame in zip(here, there, frames, strict=True):
+        assert cv2.absdiff(made, other).max() <= 1
+        assert cv2.absdiff(made, plain(frame, SIZE)).max() > 20, "there is detail to compare"
