@@ -56,8 +56,9 @@ SMALL_SPEED = 0.2
 DETAIL_BYTES = 400
 """RAM that the photo's detail takes, bytes per pixel of the finished video: the enlarged photo, and interpolation at
 that size. Measured on two cores: 280; more of them hold more frames at once."""
-DETAIL_VRAM_BYTES = 140
-"""On a GPU, bytes per pixel of the finished video: the enlarged photo (48), and one frame's places and pictures."""
+DETAIL_VRAM_BYTES = 180
+"""On a GPU, bytes per pixel of the finished video: the photo, enlarged (48), a frame's places and pictures, the weights
+of its resizing. Counted, not measured yet."""
 DETAIL_SPEED, DETAIL_BETWEEN_SPEED = 13e6, 40e6
 """Pixels a second and core: of the frames that get their detail, and of those interpolated at the finished size."""
 

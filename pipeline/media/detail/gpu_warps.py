@@ -35,7 +35,10 @@ class GpuWarps:
     @torch.inference_mode()
     def drawn(self, moved: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
         """See `Warps`."""
-        small = self._resized(moved, size, cv2.INTER_AREA).round_()
+        small = self._resized(moved, size, cv2.INTER_AREA)
+        # OpenCV rounds a half up where it averages two by two, and to the even number everywhere else.
+        halved = (2 * size[0], 2 * size[1]) == self.size
+        small = torch.floor(small + 0.5) if halved else small.round_()
         return np.ascontiguousarray(small.permute(1, 2, 0).cpu().numpy())
 
     @torch.inference_mode()
