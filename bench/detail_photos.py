@@ -1,11 +1,14 @@
 """What the photo's detail makes of clips that `mini` really draws: sharpness, flicker along the motion, a sheet."""
 
+import hashlib
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
 import cv2
 import numpy as np
+from fanslymotion.models.find import find_model
+from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.media.detail.detail import plain, with_detail
 from fanslymotion.pipeline.media.detail.size import photo_for_detail
 from fanslymotion.pipeline.media.photo.load import load_photo
@@ -29,7 +32,7 @@ def show_photos(paths: list[Path], out: Path) -> dict[str, dict[str, float]]:
     results, rows = {}, []
     for path in paths:
         photo = load_photo(path)
-        drawn, *_ = studio.frames(photo, "ours", SECONDS)
+        drawn = clip_of(photo, studio, out / "clips")
         trim = studio.presets.models["mini"].trim
         frames = [np.ascontiguousarray(one[trim:-trim, trim:-trim]) for one in drawn]
         size = output_size(photo.size, studio.presets.resolution("720p"))
@@ -47,6 +50,22 @@ def show_photos(paths: list[Path], out: Path) -> dict[str, dict[str, float]]:
         rows += [row(shown, theirs, "enlarged"), row(None, ours, "with detail")]
         sheet(rows).save(out / "detail-photos.webp", quality=QUALITY, method=6)
     return results
+
+
+def clip_of(photo: Image.Image, studio: Studio, kept: Path) -> np.ndarray:
+    """Return `mini`'s clip of the photo, uint8 (frames, height, width, 3).
+
+    Drawn once for each photo and each state of the model's files, which takes half a minute. kept: where clips lie.
+    """
+    model = studio.presets.models["mini"]
+    state = family(model.family).check(find_model("mini", studio.presets, studio.settings).folder, model).fingerprint
+    name = hashlib.sha256(photo.tobytes() + state.encode()).hexdigest()[:16]
+    file = kept / f"{name}-{SECONDS}s.npy"
+    if not file.exists():
+        drawn, *_ = studio.frames(photo, "ours", SECONDS)
+        kept.mkdir(parents=True, exist_ok=True)
+        np.save(file, drawn)
+    return np.load(file)
 
 
 def sharpness(frame: np.ndarray) -> float:

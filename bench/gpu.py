@@ -34,6 +34,7 @@ ROWS: dict[str, tuple[float, float]] = {
     "variants": (120, 40),
     "fast": (80, 35),
     "mini": (60, 20),
+    "detail": (40, 15),
     "limits": (220, 45),
     "compile": (230, 70),
     "compile_warm": (90, 30),
@@ -47,7 +48,7 @@ FIXED = {"PYTORCH_ALLOC_CONF": "expandable_segments:False"}
 
 def child(names: list[str], given: argparse.Namespace) -> None:
     """Measure rows in this process."""
-    from gpu_rows import basics, compiling, jobs, ours, weights
+    from gpu_rows import basics, compiling, detail, jobs, ours, weights
     from gpu_rows.harness import Bench, Figures
 
     rows = {
@@ -60,6 +61,7 @@ def child(names: list[str], given: argparse.Namespace) -> None:
         "compile": compiling.compile_cold,
         "fast": ours.fast,
         "mini": jobs.mini,
+        "detail": detail.detail,
         "compile_warm": compiling.compile_warm,
         "limits_fixed": jobs.limits_fixed,
         "compile_nchw": compiling.compile_nchw,
@@ -135,7 +137,7 @@ class Run:
 
     def _missing(self, name: str) -> str:
         """The row without which this one cannot be measured."""
-        needed = "weights" if name not in ("env", "weights", "mini") else ""
+        needed = "weights" if name not in ("env", "weights", "mini", "detail") else ""
         return needed if needed and not (self.model / "model_index.json").is_file() else ""
 
     def _measure(self, names: list[str], seconds: float) -> None:

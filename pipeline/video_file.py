@@ -16,7 +16,9 @@ from .families.base import VideoModel
 from .families.forecast import tile_side
 from .hardware.free_memory import free_memory
 from .media.detail.detail import with_detail
+from .media.detail.gpu_warps import GpuWarps
 from .media.detail.size import enlarged, photo_for_detail, too_small
+from .media.detail.warps import CpuWarps, Warps
 from .media.encode import VideoEncoder
 from .media.encoder_thread import EncoderThread
 from .media.frame_checks import FrameGuard
@@ -141,12 +143,18 @@ class VideoFile:
         t = self._trim
         return np.ascontiguousarray(frame[t : len(frame) - t, t : frame.shape[1] - t])
 
+    def _warps(self, photo: np.ndarray) -> Warps:
+        """What moves the photo, on the device that draws. photo: at the output's size."""
+        device = self._attempt.memory.device
+        return CpuWarps(photo) if device == "cpu" else GpuWarps(photo, device)
+
     def _encode(self, detail: np.ndarray | None, learned: LearnedDetail | None, frames: Iterator[np.ndarray]) -> None:
         """detail: the photo at the output's size. Without it and `learned` the encoder enlarges."""
         resolved = self._attempt.resolved
         size = resolved.clip.width - 2 * self._trim, resolved.clip.height - 2 * self._trim
         if detail is not None:
-            frames, size = with_detail(frames, detail, learned and learned.add), (resolved.width, resolved.height)
+            frames = with_detail(frames, detail, learned and learned.add, self._warps)
+            size = resolved.width, resolved.height
         elif learned is not None:
             frames, size = learned.enlarge(frames), (resolved.width, resolved.height)
         with VideoEncoder(

@@ -253,14 +253,14 @@ def _mend_edges(flow: np.ndarray, astray: np.ndarray) -> None:
 
     Worth 1 to 8 dB in pans and zooms, whose error is nearly all in that strip.
     """
-    camera = cv2.transform(grid(*_size(flow)), _camera_motion(flow, astray))
+    camera = cv2.transform(grid(*_size(flow)), camera_motion(flow, astray))
     width, height = _size(flow)
     there = cv2.add(camera, grid(width, height))
     stays = cv2.inRange(there, (EDGE, EDGE, 0, 0), (width - 1 - EDGE, height - 1 - EDGE, 0, 0))
     cv2.copyTo(camera, cv2.bitwise_not(stays), flow)
 
 
-def _camera_motion(flow: np.ndarray, astray: np.ndarray) -> np.ndarray:
+def camera_motion(flow: np.ndarray, astray: np.ndarray) -> np.ndarray:
     """The affine motion, float64 2 × 3, that most of the picture follows: x, y -> flow at x, y.
 
     Least squares on every eighth pixel, reweighted so that what moves on its own loses its say (IRLS for L1).

@@ -58,6 +58,9 @@ SMALL_SPEED = 0.2
 DETAIL_BYTES = 400
 """RAM that the photo's detail takes, bytes per pixel of the finished video: the enlarged photo, and interpolation at
 that size. Measured on two cores: 280; more of them hold more frames at once."""
+DETAIL_VRAM_BYTES = 180
+"""On a GPU, bytes per pixel of the finished video: the photo, enlarged (48), a frame's places and pictures, the weights
+of its resizing. Counted, not measured yet."""
 DETAIL_SPEED, DETAIL_BETWEEN_SPEED = 13e6, 40e6
 """Pixels a second and core: of the frames that get their detail, and of those interpolated at the finished size."""
 
@@ -135,7 +138,7 @@ def peak(now: MemoryPlan, stage: Stage) -> int:
     if stage is Stage.DECODING:
         highest += tile_bytes(now, tile_side(now))  # on a thread of its own, beside the decoder
     if now.device != "cpu":
-        return highest + CONTEXT
+        return highest + CONTEXT + (detail_vram(now) if stage is Stage.DECODING else 0)
     return highest + PROCESS + (detail_bytes(now) if stage is Stage.DECODING else 0)
 
 
@@ -145,7 +148,7 @@ def tile_side(now: MemoryPlan) -> int:
     The smallest of `SIDES` where there is no room for any.
     """
     room = _limit(now) - _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK))
-    room -= CONTEXT if now.device != "cpu" else PROCESS + detail_bytes(now)
+    room -= CONTEXT + detail_vram(now) if now.device != "cpu" else PROCESS + detail_bytes(now)
     return next((side for side in SIDES if tile_bytes(now, side) <= room), SIDES[-1])
 
 
@@ -202,6 +205,11 @@ def _computed(now: MemoryPlan) -> int:
     side = tile_side(now)
     across, down = (length + 2 * HALO * (-(-length // side) - 1) for length in (now.width, now.height))
     return across * down
+
+
+def detail_vram(now: MemoryPlan) -> int:
+    """Bytes on the GPU for the photo, which is moved there while the decoder works."""
+    return DETAIL_VRAM_BYTES * now.work.shown_pixels if now.work.detail else 0
 
 
 def _detail_seconds(now: MemoryPlan) -> float:

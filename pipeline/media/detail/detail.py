@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 import cv2
 import numpy as np
 
-from ..interpolate import grid, half_pixels, sample
 from .decoder_error import SoftDecoder, is_soft
 from .photo_flow import PhotoFlow
 from .size import enlarged
 from .trust import Trust, blur, compare, usual_in
+from .warps import CpuWarps, Warps
 
 BLURS = (0.0, *(0.3 * 1.15**k for k in range(14)))
 """Standard deviations, in drawn pixels, tried for what the decoder blurs: up to 1.8."""
@@ -32,24 +32,38 @@ SHARP = 0.4
 """Drawn pixels. A model that draws at the output's size and blurs less than this needs nothing."""
 
 
-def with_detail(frames: Iterable[np.ndarray], photo: np.ndarray, base: Base | None = None) -> Iterator[np.ndarray]:
+def with_detail(
+    frames: Iterable[np.ndarray],
+    photo: np.ndarray,
+    base: Base | None = None,
+    warps: Callable[[np.ndarray], Warps] = CpuWarps,
+) -> Iterator[np.ndarray]:
     """Yield each frame at the photo's size, with its detail.
 
     frames: uint8 RGB (height, width, 3), as the model drew them, the first one of the photo itself.
     photo: uint8 RGB, what the first frame shows, at the output's size. Holds one frame, however long the clip.
-    base: see `Base`.
+    base: see `Base`. warps: makes what moves the photo, given it: `gpu_warps.GpuWarps` does so on a GPU.
     """
     detail: PhotoDetail | None = None
     for frame in frames:
-        detail = detail or PhotoDetail(photo, frame, base)
+        detail = detail or PhotoDetail(photo, frame, base, warps)
         yield detail.enhance(frame)
 
 
 class PhotoDetail:
     """One clip's photo, and how its frames are enhanced. Call `enhance` for each frame in order, the first included."""
 
-    def __init__(self, photo: np.ndarray, first: np.ndarray, base: Base | None = None) -> None:
-        """photo: uint8 RGB (height, width, 3) at the output's size. first: the clip's first frame, uint8 RGB."""
+    def __init__(
+        self,
+        photo: np.ndarray,
+        first: np.ndarray,
+        base: Base | None = None,
+        warps: Callable[[np.ndarray], Warps] = CpuWarps,
+    ) -> None:
+        """photo: uint8 RGB (height, width, 3) at the output's size. first: the clip's first frame, uint8 RGB.
+
+        base, warps: as in `with_detail`.
+        """
         self._base = base
         self.size = photo.shape[1], photo.shape[0]
         self.drawn = first.shape[1], first.shape[0]
@@ -57,7 +71,7 @@ class PhotoDetail:
         self.softness = measure_blur(small, first)
         self.needed = enlarged(self.drawn, 0, self.size) or self.softness >= SHARP
         if self.needed:
-            self._fine = half_pixels(photo)
+            self._warps = warps(photo)
             sharp, drawn = small.astype(np.float32), first.astype(np.float32)
             seen = blur(sharp, self.softness)
             soft = is_soft(drawn, sharp, self.softness)
@@ -72,9 +86,8 @@ class PhotoDetail:
         if not self.needed:
             return plain(frame, self.size)
         flow = self._flow.find(frame)
-        moved = self._moved(flow)
-        seen = cv2.resize(moved, self.drawn, interpolation=cv2.INTER_AREA)
-        seen = blur(cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB).astype(np.float32), self.softness)
+        moved = self._warps.moved(flow)
+        seen = blur(self._warps.drawn(moved, self.drawn), self.softness)
         inside = cv2.resize(self._flow.inside(flow), self.drawn, interpolation=cv2.INTER_LINEAR)
         if self._decoder:
             error, known = self._decoder.moved(flow)
@@ -82,15 +95,8 @@ class PhotoDetail:
         trust = compare(frame.astype(np.float32), seen, inside, self._usual)
         if self._decoder:
             trust = trust._replace(weight=self._decoder.steady(trust.weight, self._flow.step))
-        made = self._added(self._rest(frame, seen, trust), moved, trust.weight * trust.light)
+        made = self._warps.added(self._rest(frame, seen, trust), moved, trust.weight * trust.light)
         return made if self._base is None else with_base(made, frame, 1 - trust.weight, self._base)
-
-    def _moved(self, flow: np.ndarray) -> np.ndarray:
-        """The photo where the frame has it, RGBA at the output's size."""
-        (width, height), (small_width, small_height) = self.size, self._flow.size
-        scaled = cv2.transform(flow, np.diag((2 * width / small_width, 2 * height / small_height)))
-        places = cv2.resize(scaled, self.size, interpolation=cv2.INTER_CUBIC)
-        return sample(self._fine, cv2.add(places, grid(width, height, 2), dst=places))
 
     def _rest(self, frame: np.ndarray, seen: np.ndarray, trust: Trust) -> np.ndarray:
         """What the frame shows beside the photo as far as that is trusted, float32 of the drawn size."""
@@ -98,13 +104,6 @@ class PhotoDetail:
             return self._decoder.rest(frame.astype(np.float32), seen, trust)
         share = cv2.merge([cv2.multiply(trust.weight, trust.light)] * 3)
         return cv2.subtract(frame, cv2.multiply(seen, share), dtype=cv2.CV_32F)
-
-    def _added(self, rest: np.ndarray, moved: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """Rest + share * moved, each enlarged: what the photo loses by being drawn is added to the frame."""
-        rest = cv2.resize(rest, self.size, interpolation=cv2.INTER_LANCZOS4)
-        large = cv2.resize(share, self.size, interpolation=cv2.INTER_LINEAR)
-        moved = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)
-        return cv2.add(rest, cv2.multiply(moved, cv2.merge([large] * 3), dtype=cv2.CV_32F), dtype=cv2.CV_8U)
 
 
 def with_base(made: np.ndarray, frame: np.ndarray, share: np.ndarray, base: Base) -> np.ndarray:

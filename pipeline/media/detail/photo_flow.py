@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from ..interpolate import grid, sample
+from .even_flow import evened
 
 FLOW_SIDES = 512, 768
 """Pixels of the long side at which flow is found, at least and at most: twice what `mini` draws, three
@@ -56,6 +57,8 @@ class PhotoFlow:
         flow = self._to_photo.calc(now, self._photo, start)  # pyright: ignore[reportCallIssue, reportArgumentType]
         if self._soft:
             flow = cv2.GaussianBlur(flow, (0, 0), EVEN, borderType=cv2.BORDER_REFLECT_101)
+        else:
+            flow = evened(flow, self.inside(flow))
         self._last = now, flow
         return flow
 

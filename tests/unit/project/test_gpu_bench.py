@@ -48,6 +48,7 @@ FIGURES = {
         "totals of a window.with_decode_s",
     ],
     "mini": ["again.stage_seconds", "resume.same_frames", "interpolation x2 of 36 frames 64x36.seconds"],
+    "detail": ["96p.cpu_frame_s", "96p.device_frame_s", "96p.max_grey_levels"],
     "limits": [
         "6 GB.plan",
         "6 GB.stages",
@@ -83,7 +84,7 @@ def look_up(found: Any, path: str) -> Any:
 @pytest.mark.parametrize(
     "names",
     [
-        pytest.param(["env", "weights", "stock", "exact", "mini"], id="what other rows stand on"),
+        pytest.param(["env", "weights", "stock", "exact", "mini", "detail"], id="what other rows stand on"),
         pytest.param(list(FIGURES), id="all", marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
     ],
 )

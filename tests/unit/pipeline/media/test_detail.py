@@ -1,12 +1,15 @@
 """The photo's detail comes back where its surface is still to be seen, and nowhere else. Truth: a camera over it."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import cv2
 import numpy as np
 import pytest
 from fanslymotion.pipeline.media.detail.decoder_error import is_soft
 from fanslymotion.pipeline.media.detail.detail import PhotoDetail, measure_blur, plain, with_detail
+from fanslymotion.pipeline.media.detail.even_flow import evened
+from fanslymotion.pipeline.media.detail.gpu_warps import GpuWarps
 from fanslymotion.pipeline.media.detail.size import gives_detail, photo_for_detail, too_small
 from fanslymotion.pipeline.media.sizes import fit_photo
 from fanslymotion.settings import ROOT
@@ -237,3 +240,34 @@ def test_a_photo_of_one_colour_and_a_noisy_frame_do_no_harm() -> None:
     made = list(with_detail([drawn(grey), noise], grey))
     assert np.abs(made[0].astype(int) - 128).max() <= 1
     assert np.abs(made[1].astype(int) - plain(noise, SIZE)).mean() < 2
+
+
+def test_a_flow_is_evened_but_a_things_own_motion_stays() -> None:
+    """A zoom with a search's noise in it; in the middle something moves by itself."""
+    height, width = 216, 384
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    truth = np.dstack([0.1 * (x - width / 2), 0.1 * (y - height / 2)])
+    truth[80:136, 160:224] += (4, -3)
+    patches = np.random.default_rng(0).normal(0, 0.15, (height // 8, width // 8, 2)).astype(np.float32)
+    found = truth + cv2.resize(patches, (width, height), interpolation=cv2.INTER_LINEAR)
+    flow = evened(found, np.ones((height, width), np.float32))
+    far = np.abs(flow - truth).max(-1)
+    before = np.abs(found - truth).max(-1)
+    assert far.mean() < 0.5 * before.mean()
+    assert far[82:134, 162:222].mean() < 1.05 * before[82:134, 162:222].mean()
+    assert far[[0, -1]].mean() < 0.6 * before[[0, -1]].mean(), "the frame's edge too"
+
+
+def half(frame: np.ndarray) -> np.ndarray:
+    return cv2.resize(frame, (SIZE[0] // 2, SIZE[1] // 2), interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("draw", [drawn, half, softly_drawn])
+def test_torch_moves_the_photo_to_the_same_picture(draw: Callable[[np.ndarray], np.ndarray]) -> None:
+    """As on a GPU; a change that is lit differently takes part in it."""
+    frames = [draw((another(frame, t) * (1 - 0.05 * t)).astype(np.uint8)) for t, frame in enumerate(pan())]
+    here = with_detail(iter(frames), pan(1)[0])
+    there = with_detail(iter(frames), pan(1)[0], None, partial(GpuWarps, device="cpu"))
+    for made, other, frame in zip(here, there, frames, strict=True):
+        assert cv2.absdiff(made, other).max() <= 1
+        assert cv2.absdiff(made, plain(frame, SIZE)).max() > 20, "there is detail to compare"

@@ -213,6 +213,7 @@ def test_the_photos_detail_takes_memory_and_time_where_the_frames_are_made():
         assert 200e6 < forecast(with_it).ram - forecast(without).ram < 600e6 or machine.device == "cpu"
         assert forecast(with_it).stage_seconds[Stage.DECODING] >= forecast(without).stage_seconds[Stage.DECODING]
         assert forecast(with_it).peaks[Stage.SAMPLING] == forecast(without).peaks[Stage.SAMPLING]
+        assert forecast(with_it).peaks[Stage.DECODING] > forecast(without).peaks[Stage.DECODING] + 80e6, "a GPU's, too"
     mini = [plan(cpu(64), MINI, replace(work, width=256, height=144)) for work in (plain, detailed)]
     assert forecast(mini[1]).peaks[Stage.DECODING] - forecast(mini[0]).peaks[Stage.DECODING] > 200e6
     assert 2 < forecast(mini[1]).seconds - forecast(mini[0]).seconds < 6, "measured: 3 s of 36 frames on two cores"

@@ -1,0 +1,58 @@
+"""Move a photo into place and add its detail to a frame: the work of `detail.py` at the output's size, on the CPU."""
+
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from ..interpolate import grid, half_pixels, sample
+
+
+class Warps(Protocol):
+    """One photo, and how it is moved and added. What `moved` returns is only for the other two methods."""
+
+    def moved(self, flow: np.ndarray) -> Any:
+        """Return the photo where the frame has it.
+
+        flow: frame -> photo, in pixels of its own size, float32 (height, width, 2).
+        """
+        ...
+
+    def drawn(self, moved: Any, size: tuple[int, int]) -> np.ndarray:
+        """Return it in the drawn size (width, height), float32 RGB, 0..255."""
+        ...
+
+    def added(self, rest: np.ndarray, moved: Any, share: np.ndarray) -> np.ndarray:
+        """Return rest + share * moved, each enlarged to the output's size: uint8 RGB.
+
+        rest: float32 RGB. share: float32 (height, width). Both of the drawn size.
+        """
+        ...
+
+
+class CpuWarps:
+    """With OpenCV; what is moved is RGBA, uint8, at the output's size."""
+
+    def __init__(self, photo: np.ndarray) -> None:
+        """photo: uint8 RGB (height, width, 3) at the output's size."""
+        self.size = photo.shape[1], photo.shape[0]
+        self._fine = half_pixels(photo)
+
+    def moved(self, flow: np.ndarray) -> np.ndarray:
+        """See `Warps`."""
+        (width, height), (small_height, small_width) = self.size, flow.shape[:2]
+        scaled = cv2.transform(flow, np.diag((2 * width / small_width, 2 * height / small_height)))
+        places = cv2.resize(scaled, self.size, interpolation=cv2.INTER_CUBIC)
+        return sample(self._fine, cv2.add(places, grid(width, height, 2), dst=places))
+
+    def drawn(self, moved: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """See `Warps`."""
+        small = cv2.resize(moved, size, interpolation=cv2.INTER_AREA)
+        return cv2.cvtColor(small, cv2.COLOR_RGBA2RGB).astype(np.float32)
+
+    def added(self, rest: np.ndarray, moved: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """See `Warps`. What the photo loses by being drawn is added to the frame."""
+        rest = cv2.resize(rest, self.size, interpolation=cv2.INTER_LANCZOS4)
+        large = cv2.resize(share, self.size, interpolation=cv2.INTER_LINEAR)
+        moved = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)
+        return cv2.add(rest, cv2.multiply(moved, cv2.merge([large] * 3), dtype=cv2.CV_32F), dtype=cv2.CV_8U)
