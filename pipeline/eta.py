@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from .measurements import Figure
+from .hardware.measurements import Figure
 from .progress import Stage
 
 GUESSES = {

@@ -14,9 +14,9 @@ from .families.forecast import forecast
 from .families.nan_checks import NotFinite
 from .hardware.free_memory import free_memory
 from .hardware.machine import Machine
+from .hardware.measurements import Measurements
 from .hardware.oom import is_oom, is_ram
 from .hardware.vram import forbid_spilling
-from .measurements import Measurements
 from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
 from .media.upscale.tile_sizes import take_smaller_tiles

@@ -16,8 +16,8 @@ from .families import family
 from .families.base import MemoryPlan, VideoModel, parts
 from .families.forecast import figure_key, pace
 from .families.placement import Placement
+from .hardware.measurements import Measurements, Record
 from .hardware.vram import peak_since_last
-from .measurements import Measurements, Record
 from .media.sizes import fit_photo
 from .model_cache import ModelCache
 from .preview import Previewer, fit_previewer

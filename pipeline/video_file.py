@@ -145,8 +145,8 @@ class VideoFile:
 
     def _warps(self, photo: np.ndarray) -> Warps:
         """What moves the photo, on the device that draws. photo: at the output's size."""
-        device = self._attempt.memory.device
-        return CpuWarps(photo) if device == "cpu" else GpuWarps(photo, device)
+        device = self._attempt.placement.device
+        return CpuWarps(photo) if device.type == "cpu" else GpuWarps(photo, device)
 
     def _encode(self, detail: np.ndarray | None, learned: LearnedDetail | None, frames: Iterator[np.ndarray]) -> None:
         """detail: the photo at the output's size. Without it and `learned` the encoder enlarges."""

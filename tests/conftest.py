@@ -45,7 +45,7 @@ LONGEST = (
     "tests/api/test_openapi_fuzz.py",
     "tests/api/test_tampering.py",
     "tests/unit/doctor/test_checks.py",
-    "tests/api/test_door.py",
+    "tests/api/test_login_guard.py",
     "tests/faults/test_any_statement.py",
 )
 """Files that take longest, in this order: begun first, so that none is left to run alone at the end."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..hardware.machine import device_key
+from ..hardware.measurements import Figure, former_key
 from ..hardware.units import CONTEXT, GIB
-from ..measurements import Figure, former_key
 from ..progress import Stage
 from ..windows import plan_windows
 from . import family

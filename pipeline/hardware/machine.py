@@ -4,7 +4,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..measurements import Figure
+from .measurements import Figure
 from .units import GIB
 
 

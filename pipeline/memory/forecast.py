@@ -11,7 +11,7 @@ from ..families.base import MemoryPlan, ModelFolder, Work
 from ..hardware import devices
 from ..hardware.gpus import GpuWatch
 from ..hardware.machine import Machine
-from ..measurements import Measurements
+from ..hardware.measurements import Measurements
 from ..media.detail.size import enlarged, gives_detail
 from ..media.upscale.files import UpscalerFile
 from ..output import drawn_size, resolve_output

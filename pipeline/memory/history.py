@@ -7,7 +7,7 @@ from ...settings import Settings
 from ..families.base import MemoryPlan, Offload
 from ..families.forecast import estimate, forecast
 from ..hardware.machine import device_key, speed_key
-from ..measurements import KnownPlan, Measurements, Record
+from ..hardware.measurements import KnownPlan, Measurements, Record
 from ..progress import Stage
 from .planner import plan as planned
 

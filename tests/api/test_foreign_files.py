@@ -17,7 +17,7 @@ SAMPLE = ROOT / "assets" / "sample.jpg"
 ANNA, BEN = ("anna", "secret-1"), ("ben", "secret-2")
 GRADIO = "gradio"
 FORM = ["480p", 6, "standard", "", "crop", 7, None, 2, None, None, True, ""]
-"""What `generate` takes after the photo."""
+"""What `generate` takes after the photo, as callers of an earlier version send it: values added since are left out."""
 FORM_BY_NAME = {"resolution": "480p", "seconds": 6, "quality": "standard", "model": "", "fit": "crop", "seed": 7}
 
 

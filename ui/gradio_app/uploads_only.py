@@ -5,6 +5,8 @@ of the web (`processing_utils.async_move_files_to_cache`). Here it does not run 
 request holds, once its kinds are checked, and check the values themselves.
 """
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from ..uploads.api_uploads import NOT_UPLOADED
@@ -18,13 +20,21 @@ def take_plain_inputs(blocks: gr.Blocks) -> None:
     """Put our check in the place of Gradio's preprocessing."""
 
     async def checked(block_fn: Any, inputs: Any, state: Any, explicit_call: bool = False) -> list[Any]:
-        wanted = block_fn.inputs
-        if not isinstance(inputs, list) or len(inputs) != len(wanted):
-            count = len(inputs) if isinstance(inputs, list) else 0
-            raise gr.Error(WRONG_COUNT.format(len(wanted), count), print_exception=False)
-        return [_plain(block, value) for block, value in zip(wanted, inputs, strict=True)]
+        wanted, defaults = block_fn.inputs, _defaults(block_fn.fn)
+        given = inputs if isinstance(inputs, list) else []
+        missing = len(wanted) - len(given)
+        if not 0 <= missing <= len(defaults):
+            raise gr.Error(WRONG_COUNT.format(len(wanted), len(given)), print_exception=False)
+        given = [*given, *defaults[len(defaults) - missing :]]
+        return [_plain(block, value) for block, value in zip(wanted, given, strict=True)]
 
     blocks.preprocess_data = checked
+
+
+def _defaults(function: Callable[..., Any]) -> list[Any]:
+    """Return the values of its last parameters that may be left out: older callers do not know the newest ones."""
+    found = [one.default for one in inspect.signature(function).parameters.values()]
+    return found[max((at + 1 for at, one in enumerate(found) if one is inspect.Parameter.empty), default=0) :]
 
 
 def _plain(block: Any, value: Any) -> Any:

@@ -35,7 +35,7 @@ DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
 """How much nearer to its peak the device gets in the decoder's convolutions: 2.5 s a frame beside 20 s a step on two
 cores, 0.098 s a frame beside 0.65 s a step on an H100; 9 s of 50.9 on an A800 (onediff #436) say the same."""
 SMALL_DECODER = {"bfloat16": 0.4, "float32": 0.75}
-"""What `cpu_decoder.py` leaves of a small model's decoding time on a CPU, by the decoder's numbers (`mini`)."""
+"""What `vae.suit_cpu` leaves of a small model's decoding time on a CPU, by the decoder's numbers (`mini`)."""
 WARM_UP = 0.6
 """Seconds of the decoding stage on a GPU beyond its frames: first kernels, copies, checks. Of six jobs on an H100."""
 LAUNCH = 0.02

@@ -19,12 +19,11 @@ from ..placement import Placement
 from ..placement import choose_placement as choose_placement  # tests and benches take all of loading from here
 from .conditioning import EMBEDDING, IMAGE, MicroConditioning, condition
 from .cost import piece
-from .cpu_decoder import suit_cpu
 from .denoiser import Inputs, SvdDenoiser
 from .folder import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .random_model import build
 from .schedule import noise_schedule
-from .vae import decode
+from .vae import decode, suit_cpu
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from ..interpolate import grid, half_pixels
 class GpuWarps:
     """What is moved is float32 (3, height, width) of whole numbers, at the output's size, on the device."""
 
-    def __init__(self, photo: np.ndarray, device: str) -> None:
-        """photo: uint8 RGB (height, width, 3) at the output's size. device: of torch. Raise OutOfMemoryError there."""
+    def __init__(self, photo: np.ndarray, device: torch.device) -> None:
+        """photo: uint8 RGB (height, width, 3) at the output size. device: that computes. Raise OutOfMemoryError."""
         self.size = photo.shape[1], photo.shape[0]
-        self._device = torch.device(device)
+        self._device = device
         fine = cv2.cvtColor(half_pixels(photo), cv2.COLOR_RGBA2RGB)
         self._fine = torch.from_numpy(fine).to(self._device).permute(2, 0, 1)[None].float()
         self._ends = torch.tensor([fine.shape[1] - 1.0, fine.shape[0] - 1.0], device=self._device)

@@ -15,7 +15,7 @@ from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import Remote, RemoteFile
 from fanslymotion.models.download.model import Manifest
 from fanslymotion.models.registry import use_folder
-from fanslymotion.pipeline.measurements import Measurements
+from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.media.photo.decode_process import decode
 from fanslymotion.pipeline.media.photo.load import load_photo, save_photo

@@ -2,7 +2,7 @@
 
 import pytest
 from fanslymotion.pipeline.eta import JobClock
-from fanslymotion.pipeline.measurements import Figure
+from fanslymotion.pipeline.hardware.measurements import Figure
 from fanslymotion.pipeline.progress import Stage
 
 UNITS: dict[Stage, float] = {

@@ -8,9 +8,9 @@ from fanslymotion.errors import RenderError
 from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Work
 from fanslymotion.pipeline.families.svd.cost import forecast
 from fanslymotion.pipeline.hardware.machine import Machine, speed_key
+from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.hardware.oom import is_oom, is_ram
 from fanslymotion.pipeline.hardware.units import GIB
-from fanslymotion.pipeline.measurements import Measurements
 from fanslymotion.pipeline.memory.history import PlanHistory
 from fanslymotion.pipeline.memory.planner import _best, next_fallback, plan
 from fanslymotion.pipeline.progress import Stage

@@ -17,8 +17,8 @@ from fanslymotion.pipeline.families.base import SIZE, ModelSize, Offload, Work
 from fanslymotion.pipeline.families.svd import model, vae
 from fanslymotion.pipeline.families.svd.model import Placement
 from fanslymotion.pipeline.hardware.machine import Machine
+from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.hardware.units import GIB
-from fanslymotion.pipeline.measurements import Measurements
 from fanslymotion.pipeline.media.mp4 import probe
 from fanslymotion.pipeline.memory import fallback
 from fanslymotion.pipeline.memory.history import PlanHistory

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -63,7 +64,7 @@ def test_only_a_supervised_worker_marks_whose_lines_follow(
     said = capsys.readouterr().out
     assert (JOB_MARK in said) is supervised
     keeper = Supervisor(settings)
-    keeper._read(cast(Any, SimpleNamespace(stdout=said.splitlines(keepends=True))))
+    keeper._read(cast(Any, SimpleNamespace(stdout=StringIO(said))))
     assert keeper._job_id == (job.id if supervised else "")
     assert [line for line in keeper._job_lines if JOB_MARK in line] == []
     assert "a line of a library" in keeper._job_lines

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 from fanslymotion.pipeline.families.svd.conditioning import encode, to_tensor
-from fanslymotion.pipeline.families.svd.cpu_decoder import OUTERMOST
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, load
-from fanslymotion.pipeline.families.svd.vae import decode_frames
+from fanslymotion.pipeline.families.svd.vae import OUTERMOST, decode_frames
 from fanslymotion.settings import ROOT
 from PIL import Image
 

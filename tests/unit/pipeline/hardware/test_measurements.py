@@ -14,8 +14,7 @@ from fanslymotion.pipeline.eta import JobClock
 from fanslymotion.pipeline.families.base import ModelSize, Offload, Work
 from fanslymotion.pipeline.families.forecast import estimate, figure_key, forecast, pace, peak, units
 from fanslymotion.pipeline.hardware.machine import Machine
-from fanslymotion.pipeline.hardware.units import GIB
-from fanslymotion.pipeline.measurements import (
+from fanslymotion.pipeline.hardware.measurements import (
     DAMAGED_NAME,
     MOST_FIGURES,
     NAME,
@@ -24,6 +23,7 @@ from fanslymotion.pipeline.measurements import (
     Measurements,
     Record,
 )
+from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.memory.forecast import plan_request
 from fanslymotion.pipeline.memory.planner import plan
 from fanslymotion.pipeline.model_cache import ModelCache
@@ -162,7 +162,7 @@ def test_the_file_stays_small(store: Measurements) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from fanslymotion.pipeline.measurements import Figure, Measurements
+from fanslymotion.pipeline.hardware.measurements import Figure, Measurements
 store = Measurements(Path(sys.argv[1]))
 for n in range(10):
     store.change(lambda known: known.add_figure(f"{sys.argv[2]} {n}", Figure(seconds=1 + n)))

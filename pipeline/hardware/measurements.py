@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..fs import make_folder, read_patiently, write_whole
+from ...fs import make_folder, read_patiently, write_whole
 
 log = logging.getLogger(__name__)
 
