@@ -33,7 +33,7 @@ def detail(bench: Bench, figures: Figures) -> None:
         small = [cv2.resize(view, drawn, interpolation=cv2.INTER_AREA) for view in views]
         with figures.part(name) as part:
             reset_peak()
-            device = partial(GpuWarps, device=str(bench.device))
+            device = partial(GpuWarps, device=bench.device)
             made = {}
             for where, warps in (("cpu", CpuWarps), ("device_first", device), ("device", device)):
                 seconds, made[where] = timed(partial(enhanced, small, views[0], warps))

@@ -6,6 +6,7 @@ from functools import partial
 import cv2
 import numpy as np
 import pytest
+import torch
 from fanslymotion.pipeline.media.detail.decoder_error import is_soft
 from fanslymotion.pipeline.media.detail.detail import PhotoDetail, measure_blur, plain, with_detail
 from fanslymotion.pipeline.media.detail.even_flow import evened
@@ -267,7 +268,7 @@ def test_torch_moves_the_photo_to_the_same_picture(draw: Callable[[np.ndarray], 
     """As on a GPU; a change that is lit differently takes part in it."""
     frames = [draw((another(frame, t) * (1 - 0.05 * t)).astype(np.uint8)) for t, frame in enumerate(pan())]
     here = with_detail(iter(frames), pan(1)[0])
-    there = with_detail(iter(frames), pan(1)[0], None, partial(GpuWarps, device="cpu"))
+    there = with_detail(iter(frames), pan(1)[0], None, partial(GpuWarps, device=torch.device("cpu")))
     for made, other, frame in zip(here, there, frames, strict=True):
         assert cv2.absdiff(made, other).max() <= 1
         assert cv2.absdiff(made, plain(frame, SIZE)).max() > 20, "there is detail to compare"
