@@ -24,7 +24,7 @@ class JobClock:
 
     units: for each stage how many there are (denoising steps, frames; 1 where a stage is one thing).
     known: seconds per unit as forecast, by stage.
-    peak: gives the bytes that were allocated at the highest point since it was last called, 0 where nobody counts them.
+    peak: gives the bytes allocated at the highest point since it was last called, 0 where they are not counted.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from .checkpoint import Checkpoints
 from .eta import JobClock
 from .families import family
 from .families.base import MemoryPlan, VideoModel, parts
-from .families.forecast import figure_key, pace
+from .families.forecast import figure_key, pace, units
 from .families.placement import Placement
 from .hardware.measurements import Measurements, Record
 from .hardware.vram import peak_since_last
@@ -63,17 +63,7 @@ class Attempt:
         self.sampled_share = 0.0
         self.warnings: list[Message] = []
         self.measures: dict[str, Any] = {}
-        self.clock = JobClock(
-            {
-                Stage.LOADING: 1,
-                Stage.CONDITIONING: 1,
-                Stage.SAMPLING: clip.plan.count * clip.steps,
-                Stage.DECODING: resolved.frames,
-                Stage.SAVING: 1,
-            },
-            known=pace(memory),
-            peak=peak_since_last,
-        )
+        self.clock = JobClock(units(memory), known=pace(memory), peak=peak_since_last)
         self._progress = progress
 
     def report(self, moment: Progress) -> None:

@@ -108,7 +108,7 @@ def _limit(now: MemoryPlan) -> int:
 
 def weights(now: MemoryPlan) -> dict[str, int]:
     """Return the bytes of each component's weights, by its name."""
-    size, model = _number_bytes(now), now.model
+    size, model = _number_bytes(now.dtype), now.model
     return {"unet": model.unet * size, "vae": model.vae * size, "image_encoder": model.image_encoder * size}
 
 
@@ -127,8 +127,8 @@ def _branches(now: MemoryPlan) -> int:
     return 2 if now.guided and not now.two_pass else 1
 
 
-def _number_bytes(now: MemoryPlan) -> int:
-    return 4 if now.dtype == "float32" else 2
+def _number_bytes(dtype: str) -> int:
+    return 4 if dtype == "float32" else 2
 
 
 def peak(now: MemoryPlan, stage: Stage) -> int:
@@ -221,14 +221,13 @@ def _detail_seconds(now: MemoryPlan) -> float:
 
 
 def _activations(now: MemoryPlan, stage: Stage) -> float:
-    pixels, wide = now.width * now.height, _number_bytes(now) / 2
+    pixels = now.width * now.height
     if stage is Stage.SAMPLING:
         per_pixel = UNET_BYTES * now.model.channels / 320 * 64 / now.model.factor**2 * (CHUNKED if now.chunked else 1)
-        return per_pixel * pixels * now.window * _branches(now) * wide
+        return per_pixel * pixels * now.window * _branches(now) * _number_bytes(now.dtype) / 2
     vae = now.model.vae_channels / 128
     if stage is Stage.DECODING:
-        wide = 2 if now.decoder_dtype == "float32" else 1
-        return DECODE_BYTES * vae * pixels * now.decode_chunk * wide
+        return DECODE_BYTES * vae * pixels * now.decode_chunk * _number_bytes(now.decoder_dtype) / 2
     if stage is Stage.CONDITIONING:
         return ENCODE_BYTES * vae * pixels
     return 0.0

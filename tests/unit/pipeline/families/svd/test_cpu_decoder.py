@@ -27,8 +27,9 @@ def latents(photo: Path) -> torch.Tensor:
     with Image.open(photo) as image:
         whole = image.convert("RGB").resize((136, 72))
     pixels = torch.cat([to_tensor(whole.crop((at, 0, at + 128, 72))) for at in (0, 2, 4, 6)])
+    model = mini(shortcuts=False)
     with torch.no_grad():
-        return encode(mini(shortcuts=False), pixels)[None] * mini(shortcuts=False).scaling
+        return encode(model, pixels)[None] * model.scaling
 
 
 @pytest.fixture(scope="module")
