@@ -29,6 +29,10 @@ TONE = 12.0
 SOFT_TONE = 18.0
 """The same for the frames of a soft decoder, which makes more of the colours up."""
 
+SURE_TONE = 6.0
+"""A soft decoder errs most in strong colours (`mini` by 15 grey levels in oranges). Where its frame has the photo's
+texture, the surface is the photo's: each grey level of common texture allows this many more of colour."""
+
 LIGHT = 4
 """The light is compared on a picture this many times smaller: it changes smoothly, an object's edge does not."""
 
@@ -60,6 +64,20 @@ class Trust(NamedTuple):
     light: np.ndarray
 
 
+class Textures(NamedTuple):
+    """The finest drawn texture of a frame beside the photo's. All float32 (height, width).
+
+    likeness, sharpness, focus: 0..1. common, strength: grey levels, root mean square, of what both have and of the
+    photo's own.
+    """
+
+    likeness: np.ndarray
+    sharpness: np.ndarray
+    focus: np.ndarray
+    common: np.ndarray
+    strength: np.ndarray
+
+
 class Usual(NamedTuple):
     """What a model attains where it surely shows the photo, in a clip's first frame: its own noise and blur. 0.7..1.
 
@@ -74,16 +92,16 @@ class Usual(NamedTuple):
 
 def usual_in(first: np.ndarray, seen: np.ndarray, scale: float = 0.0) -> Usual:
     """Measure the first frame against the photo. Both float32 RGB (height, width, 3), 0..255; scale: as in Usual."""
-    likeness, sharpness, focus, strength = _textures(_grey(first, scale), _grey(seen, scale), 1.0, scale)
-    textured = strength >= np.median(strength)
-    found = (float(np.percentile(one[textured], SURE)) for one in (likeness, sharpness, focus))
-    return Usual(*(max(LEAST_USUAL, one) for one in found))._replace(scale=scale)
+    found = _textures(_grey(first, scale), _grey(seen, scale), 1.0, scale)
+    textured = found.strength >= np.median(found.strength)
+    attained = (float(np.percentile(one[textured], SURE)) for one in (found.likeness, found.sharpness, found.focus))
+    return Usual(*(max(LEAST_USUAL, one) for one in attained))._replace(scale=scale)
 
 
 def known_in(first: np.ndarray, seen: np.ndarray, usual: Usual) -> np.ndarray:
     """Return where the first frame shows the photo at all, 0..1, float32 (height, width). Arguments as in usual_in."""
-    likeness, *_ = _textures(_grey(first, usual.scale), _grey(seen, usual.scale), 1.0, usual.scale)
-    return cv2.min(cv2.pow(likeness / usual.likeness, LIKENESS), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    found = _textures(_grey(first, usual.scale), _grey(seen, usual.scale), 1.0, usual.scale)
+    return cv2.min(cv2.pow(found.likeness / usual.likeness, LIKENESS), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def compare(frame: np.ndarray, seen: np.ndarray, inside: np.ndarray, usual: Usual) -> Trust:
@@ -96,19 +114,20 @@ def compare(frame: np.ndarray, seen: np.ndarray, inside: np.ndarray, usual: Usua
     here, there = _grey(frame, usual.scale), _grey(seen, usual.scale)
     light = cv2.divide(cv2.add(_wide(here), DARK), cv2.add(_wide(there), DARK))  # pyright: ignore[reportArgumentType, reportCallIssue]
     light = np.clip(light, DIMMEST, BRIGHTEST)
-    likeness, sharpness, focus, _ = _textures(here, there, light, usual.scale)
-    likeness = cv2.min(likeness / usual.likeness, 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
-    sharpness = cv2.min(sharpness / (SLACK * usual.sharpness), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
-    focus = cv2.min(focus / (SLACK * usual.focus), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    found = _textures(here, there, light, usual.scale)
+    likeness = cv2.min(found.likeness / usual.likeness, 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    sharpness = cv2.min(found.sharpness / (SLACK * usual.sharpness), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    focus = cv2.min(found.focus / (SLACK * usual.focus), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
     differs = cv2.subtract(frame, cv2.multiply(seen, cv2.merge([light] * 3)))
-    tone = np.abs(blur(differs, 2 + usual.scale)).max(-1) / (SOFT_TONE if usual.scale else TONE)
+    limit = SOFT_TONE + SURE_TONE * found.common if usual.scale else TONE
+    tone = np.abs(blur(differs, 2 + usual.scale)).max(-1) / limit
     texture = cv2.pow(likeness, LIKENESS) * cv2.pow(sharpness, SHARPNESS) * cv2.pow(focus, FOCUS)
     weight = texture * cv2.exp(-tone * tone) * inside
     return Trust(blur(weight, SMOOTH + usual.scale), light)
 
 
-def _textures(here: np.ndarray, there: np.ndarray, light: np.ndarray | float, scale: float) -> tuple[np.ndarray, ...]:
-    """Likeness, sharpness and focus (0..1) of the finest drawn texture everywhere, and the photo's strength of it.
+def _textures(here: np.ndarray, there: np.ndarray, light: np.ndarray | float, scale: float) -> Textures:
+    """Compare the finest drawn texture of two pictures.
 
     here, there: grey pictures, blurred by `scale`. What is compared is as much coarser as that blur makes it.
     """
@@ -121,7 +140,7 @@ def _textures(here: np.ndarray, there: np.ndarray, light: np.ndarray | float, sc
     likeness = np.clip((2 * both + noise) / (own + other + noise), 0, 1)
     sharpness = np.clip((both + noise) / (other + noise), 0, 1)
     focus = np.clip((_wide(both) + noise) / (_wide(other) + noise), 0, 1)
-    return likeness, sharpness, focus, other
+    return Textures(likeness, sharpness, focus, np.sqrt(np.maximum(both, 0)), np.sqrt(other))
 
 
 def _grey(image: np.ndarray, scale: float) -> np.ndarray:
