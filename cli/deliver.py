@@ -63,7 +63,7 @@ def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[
     asked = None if asked is None else own_path(asked, "--out")
     if asked is not None and not os.path.isdir(asked):  # unlike Path.is_dir false for a name that is too long
         if len(photos) > 1:
-            raise BadInput(msg("--out is {path!r}; with several photos it must be an existing folder", path=str(asked)))
+            raise BadInput(msg("--out is {path!r}; for several videos it must be an existing folder", path=str(asked)))
         if asked.suffix.lower() != ".mp4":
             raise BadInput(
                 msg("--out is {path!r}; a video's name ends in .mp4 (or name an existing folder)", path=str(asked))

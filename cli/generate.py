@@ -50,15 +50,16 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
 
 
 def submit(
-    jobs: "Jobs", photos: list[Path], targets: list[Target], request: VideoRequest
+    jobs: "Jobs", photos: list[Path], targets: list[Target], request: VideoRequest, takes: int = 1
 ) -> tuple[list[tuple[Job, Target]], list[BadInput]]:
-    """Queue a job for each photo. One bad photo does not stop the others.
+    """Queue `takes` jobs for each photo. One bad photo does not stop the others.
 
     Args:
         jobs: The queue.
         photos: Files.
-        targets: Where each photo's video goes.
+        targets: Where each video goes: `takes` of the first photo, of the second, ….
         request: The settings for all of them.
+        takes: Videos of each photo, each with a seed of its own.
 
     Returns:
         The jobs with their videos' places, and why the other photos were refused.
@@ -67,11 +68,13 @@ def submit(
         BadInput: All photos were refused.
     """
     submitted, refused = [], []
-    for photo, target in zip(photos, targets, strict=True):
+    for n, photo in enumerate(photos):
         try:
-            submitted.append((jobs.submit(photo, request, name=photo.name), target))
+            made = jobs.submit_all([(photo, photo.name)], request, takes=takes)
         except BadInput as e:
             refused.append(e)
+        else:
+            submitted += zip(made, targets[n * takes :], strict=False)
     if not submitted:
         raise BadInput("\n".join(map(str, refused)))
     return submitted, refused

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ..errors import BadInput
 from ..messages import msg
+from ..pipeline.request import MOST_TAKES
 from .arguments import AsJson, JobId, JobIds, find_job, open_jobs
 from .console import POLL_SECONDS, err, event_lines, job_details, jobs_table, out, print_json
 
@@ -107,6 +108,17 @@ def jobs_retry(job_ids: JobIds) -> None:
     for found in [find_job(jobs, text) for text in job_ids]:
         job = jobs.retry(found.id)
         out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}"))
+
+
+@jobs_app.command("again")
+def jobs_again(
+    job_id: JobId,
+    count: Annotated[int, typer.Option(min=1, max=MOST_TAKES, help="How many.")] = 1,
+) -> None:
+    """Make other takes of a job's video: the same photo and settings, other seeds."""
+    jobs, _ = open_jobs()
+    for job in jobs.again(find_job(jobs, job_id).id, takes=count):
+        out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}, seed {job.request.seed}"))
 
 
 @jobs_app.command("save")

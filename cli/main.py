@@ -14,6 +14,7 @@ from ..fs import private_files
 from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
+from ..pipeline.request import MOST_TAKES
 from ..presets.options import NUMBERS, OPTIONS
 from ..settings import Settings
 from .arguments import AsJson, open_jobs
@@ -123,6 +124,9 @@ def generate(
         Path | None,
         typer.Option("--out", "-o", help="The video's file, or a folder.", show_default="the current folder"),
     ] = None,
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=1, max=MOST_TAKES, help="Videos of each photo, each with its own seed.")
+    ] = 1,
     as_json: AsJson = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, or only hand it in.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the job's log.")] = False,
@@ -141,10 +145,11 @@ def generate(
             motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
             detail=detail, upscaler=upscaler,
         )  # fmt: skip
-        targets = choose_targets(photos, out_path, f"{resolution}-{seconds}s")
+        videos = [photo for photo in photos for _ in range(count)]
+        targets = choose_targets(videos, out_path, f"{resolution}-{seconds}s")
         jobs = Jobs(settings)
         show_notice(jobs.notice)
-        submitted, refused = submit(jobs, photos, targets, request)
+        submitted, refused = submit(jobs, photos, targets, request, count)
     except (BadInput, ModelError) as e:  # a model that is not there is as much bad input as a wrong name
         if as_json:
             print_json({"status": "rejected", "error": str(e)})

@@ -1,6 +1,6 @@
 """What a job is asked to do and what it gave back: frozen, and storable as JSON."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,9 @@ from ..presets.options import MAX_SEED, NUMBERS, Fps, MotionBucketId, NoiseAugSt
 __all__ = ("MAX_SEED", "Fit", "VideoRequest", "VideoResult")
 
 Fit = Literal["crop", "pad"]
+
+MOST_TAKES = 8
+"""Videos of one photo that may be asked for at once."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,18 @@ class VideoRequest:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def takes(self, count: int) -> "list[VideoRequest]":
+        """Return requests that differ in the seed alone: this one's, and those that follow it.
+
+        Raises:
+            BadInput: `count` is not 1 to `MOST_TAKES`.
+        """
+        if not 1 <= count <= MOST_TAKES:
+            raise BadInput(
+                msg("{count} videos of a photo are asked for; it must be 1 to {most}", count=count, most=MOST_TAKES)
+            )
+        return [replace(self, seed=(self.seed + n) % (MAX_SEED + 1)) for n in range(count)]
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "VideoRequest":

@@ -1,16 +1,18 @@
 """Submit, list and change jobs: the queue's public functions. Thread-safe, cheap to create, without torch."""
 
 import json
+import secrets
 import shutil
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, NotFound
 from ..messages import Message, msg
-from ..pipeline.request import VideoRequest
+from ..pipeline.request import MAX_SEED, VideoRequest
 from ..settings import Settings
 from .broker import make_huey, register
 from .job_folders import delete_job
@@ -22,7 +24,7 @@ from .store.listing import Owner
 from .store.positions import position_at, put, swap_among_own
 from .store.rows import WORK_NAME, read_message, to_event, to_job
 from .store.store import Store
-from .submit import Source, Submitter
+from .submit import Source, Submitter, own_photo
 from .types import Event, Job, JobFilter, Page, Status, WorkerInfo
 
 
@@ -83,8 +85,9 @@ class Jobs:
         owner: str = "",
         limit: int | None = None,
         checkpoints: Path | None = None,
+        takes: int = 1,
     ) -> "list[Job]":
-        """Submit one job for each (photo, name), or none at all.
+        """Submit `takes` jobs for each (photo, name), or none at all.
 
         Args:
             photos: (photo as in `submit`, name) of each.
@@ -92,12 +95,13 @@ class Jobs:
             owner: as in `submit`.
             limit: as in `submit`.
             checkpoints: the work folder of a failed job with the same photo and settings, to resume from.
+            takes: jobs for each photo, 1 to `MOST_TAKES`. They differ in the seed alone (`VideoRequest.takes`).
 
         Raises:
             BadInput: as in `submit`.
             StoreError: as in `submit`.
         """
-        ids = self._submitter.submit(photos, request, owner, limit, checkpoints)
+        ids = self._submitter.submit(photos, request, owner, limit, checkpoints, takes)
         for job_id in ids:
             self._send(job_id)
         return [self.get(job_id) for job_id in ids]
@@ -131,12 +135,25 @@ class Jobs:
                     status=old.status.words,
                 )
             )
-        if not old.photo.path.is_file():
-            raise BadInput(msg("the photo of job {job} is gone; choose the photo again", job=job_id))
         wanted = request or old.request
         checkpoints = old.folder / WORK_NAME if wanted == old.request else None
-        again: list[tuple[Source, str]] = [(old.photo if old.photo.sha256 else old.photo.path, old.name)]
-        return self.submit_all(again, wanted, owner=old.owner, limit=limit, checkpoints=checkpoints)[0]
+        return self.submit_all([own_photo(old)], wanted, owner=old.owner, limit=limit, checkpoints=checkpoints)[0]
+
+    def again(self, job_id: str, owner: str | None = None, *, takes: int = 1, limit: int | None = None) -> "list[Job]":
+        """Submit other takes of a job's video: the same photo and settings, other seeds.
+
+        Args:
+            job_id: the job, whatever its status.
+            owner: whose job it must be.
+            takes: how many, 1 to `MOST_TAKES`.
+            limit: as in `submit`.
+
+        Raises:
+            BadInput: the job's photo is gone, or as in `submit`.
+        """
+        old = self.get(job_id, owner)
+        other = replace(old.request, seed=secrets.randbelow(MAX_SEED + 1))
+        return self.submit_all([own_photo(old)], other, owner=old.owner, limit=limit, takes=takes)
 
     # --- looking ------------------------------------------------------------------------------------------------
 

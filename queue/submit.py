@@ -24,7 +24,7 @@ from .store.positions import position_at
 from .store.records import Record, keep_record
 from .store.rows import WORK_NAME, photo_of, write_messages
 from .store.store import Store
-from .types import Status
+from .types import Job, Status
 
 MIN_FREE_BYTES = 64 << 20
 """A new job is refused on a disk with less than this."""
@@ -38,6 +38,7 @@ class NewJob(NamedTuple):
 
     id: str
     name: str
+    request: VideoRequest
     photo: NormalisedPhoto
     notes: tuple[Message, ...]
 
@@ -55,30 +56,48 @@ class Submitter:
         owner: str,
         limit: int | None,
         checkpoints: Path | None,
+        takes: int = 1,
     ) -> list[str]:
-        """Submit one job for each photo, or none at all. Arguments and errors as in `Jobs.submit_all`.
+        """Submit `takes` jobs for each photo, or none at all. Arguments and errors as in `Jobs.submit_all`.
 
         Returns:
             The new jobs' ids.
         """
+        requests = request.takes(takes)
         check_request(request, self._store.settings)
+        count = len(photos) * takes
         with self._store.errors():
-            self._check_room(owner, len(photos), limit)  # early, before photos are read; `_insert_all` decides
+            self._check_room(owner, count, limit)  # early, before photos are read; `_insert_all` decides
         try:
-            with FolderReservation(self._store, len(photos)) as filling:
-                rows = [
-                    NewJob(job_id, name, *self._fill(folder, photo, name, checkpoints))
-                    for job_id, folder, (photo, name) in zip(filling.ids, filling.folders, photos, strict=True)
-                ]
-                self._accept(filling, lambda: self._insert_all(rows, owner, request, limit))
+            with FolderReservation(self._store, count) as filling:
+                rows = self._fill_all(filling, photos, requests, checkpoints)
+                self._accept(filling, lambda: self._insert_all(rows, owner, limit))
         except OSError as e:
             place = self._store.settings.jobs_dir
             raise StoreError(
                 msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e)
             ) from e
-        for folder, (_, name) in zip(filling.folders, photos, strict=True):
-            keep_record(folder, Record(name, owner, request, time.time()))
+        for folder, row in zip(filling.folders, rows, strict=True):
+            keep_record(folder, Record(row.name, owner, row.request, time.time()))
         return filling.ids
+
+    def _fill_all(
+        self,
+        filling: FolderReservation,
+        photos: Sequence[tuple[Source, str]],
+        requests: Sequence[VideoRequest],
+        checkpoints: Path | None,
+    ) -> list[NewJob]:
+        """Fill the jobs' folders: for each photo one job of each request. A photo is read once."""
+        rows, places = [], zip(filling.ids, filling.folders, strict=True)
+        for photo, name in photos:
+            notes: tuple[Message, ...] = ()
+            for n, request in enumerate(requests):
+                job_id, folder = next(places)
+                photo, found = self._fill(folder, photo, name, checkpoints)  # the next take links this one's
+                notes = found if n == 0 else notes
+                rows.append(NewJob(job_id, name, request, photo, notes))
+        return rows
 
     def _check_room(self, owner: str, more: int, limit: int | None) -> None:
         if limit is None:
@@ -117,14 +136,14 @@ class Submitter:
                 raise
             filling.accept(insert)  # into the new list
 
-    def _insert_all(self, rows: Sequence[NewJob], owner: str, request: VideoRequest, limit: int | None) -> None:
+    def _insert_all(self, rows: Sequence[NewJob], owner: str, limit: int | None) -> None:
         """Insert all jobs inside a transaction."""
         self._store.serialize_writers()
         self._check_room(owner, len(rows), limit)
         for row in rows:
-            self._insert(row, owner, request)
+            self._insert(row, owner)
 
-    def _insert(self, row: NewJob, owner: str, request: VideoRequest) -> None:
+    def _insert(self, row: NewJob, owner: str) -> None:
         """Insert one job inside a transaction."""
         job_id, now = row.id, time.time()
         self._store.tables.Job.insert(
@@ -132,7 +151,7 @@ class Submitter:
             position=position_at(self._store, None, job_id),
             name=row.name,
             owner=owner,
-            request=json.dumps(request.to_json()),
+            request=json.dumps(row.request.to_json()),
             status=Status.QUEUED,
             created=now,
             warnings=write_messages(row.notes),
@@ -141,6 +160,13 @@ class Submitter:
         transitions.add_event(self._store, job_id, now, "status", Status.QUEUED)
         for note in row.notes:
             transitions.add_event(self._store, job_id, now, "log", f"[WARN] {note}", level="WARNING")
+
+
+def own_photo(job: Job) -> tuple[Source, str]:
+    """Return a job's photo and its name, to be submitted again. Raise BadInput if the file is gone."""
+    if not job.photo.path.is_file():
+        raise BadInput(msg("the photo of job {job} is gone; choose the photo again", job=job.id))
+    return (job.photo if job.photo.sha256 else job.photo.path), job.name
 
 
 def check_request(request: VideoRequest, settings: Settings) -> None:

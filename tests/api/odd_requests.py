@@ -85,6 +85,8 @@ OWN_ROUTES = (
     ("POST", "/studio/settings"),
     ("GET", "/studio/jobs/{job}/photo"),
     ("POST", "/studio/jobs/{job}/retry"),
+    ("POST", "/studio/jobs/{job}/again"),
+    ("POST", "/studio/photos/of/{job}"),
     ("POST", "/studio/jobs/{job}/move"),
     ("POST", "/studio/jobs/clean"),
     ("GET", "/"),

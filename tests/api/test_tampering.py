@@ -40,7 +40,8 @@ COUNTS = ("seconds", "seed", "motion_bucket_id", "steps", "fps", "noise_aug_stre
 JOB_ROUTES = (
     ("GET", ""), ("GET", "/photo"), ("GET", "/poster"), ("GET", "/still"), ("GET", "/video"), ("GET", "/preview"),
     ("GET", "/log"),
-    ("POST", "/cancel"), ("POST", "/retry"), ("POST", "/move"), ("POST", "/favourite"), ("DELETE", ""),
+    ("POST", "/cancel"), ("POST", "/retry"), ("POST", "/again"), ("POST", "/move"), ("POST", "/favourite"),
+    ("DELETE", ""),
 )  # fmt: skip
 
 

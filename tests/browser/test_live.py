@@ -90,7 +90,7 @@ def test_a_phone_shows_the_job_before_the_form(bare: Studio, page: Page, puppet:
     expect(page.locator("#form .drop")).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("way", ["Use these settings", "Choose another photo", "Create"])
+@pytest.mark.parametrize("way", ["Change and redo", "Choose another photo", "Create"])
 def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet: Puppet, way: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     job = puppet.take()

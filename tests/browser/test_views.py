@@ -12,7 +12,7 @@ import httpx
 import pytest
 from fanslymotion.messages import Message, codes
 from fanslymotion.settings import ROOT
-from fanslymotion.tests.browser.studio_page import generate
+from fanslymotion.tests.browser.studio_page import choose_photo, generate
 from fanslymotion.tests.studio import Studio, wait_for
 from playwright.sync_api import Page, Route, expect
 
@@ -184,20 +184,54 @@ def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
     expect(page.locator("#job")).to_have_attribute("data-status", "cancelled", timeout=60_000)
 
 
-def test_settings_of_a_past_video(studio: Studio, page: Page, finished: str) -> None:
+def test_a_past_video_is_changed_and_made_again(studio: Studio, page: Page, finished: str) -> None:
+    """Its photo and settings come back into the form; the seed does not, or it would be the same video."""
     page.goto(f"{studio.url}/?job={finished}")
     expect(page.locator("#job")).to_have_attribute("data-status", "done")
     page.locator("details.advanced summary").click()
     expect(page.locator("#f-steps")).not_to_have_value("3")
-    page.click("[data-action=use]")
+    page.click("[data-action=redo]")
     expect(page.locator("#f-steps")).to_have_value("3")
+    expect(page.locator("#f-seed")).to_have_value("")
+    expect(page.locator(".photos figure img")).to_be_visible()
     page.locator("details.advanced .field.steps .small").click()
+    page.locator(".photos .chip").last.click()
     page.click("[data-go=gallery]")
     tile = page.locator(".tile", has=page.locator(f"[href*='{finished}']"))
     tile.hover()
-    tile.locator("[aria-label^='Use these settings']").click()
+    tile.locator("[aria-label^='Change and redo']").click()
     expect(page.locator("#form")).to_be_visible()
     expect(page.locator("#f-steps")).to_have_value("3")
+    expect(page.locator(".photos figure img")).to_be_visible()
+
+
+def test_another_take_of_a_past_video(studio: Studio, page: Page, finished: str, paused: None) -> None:
+    page.goto(f"{studio.url}/?job={finished}")
+    page.click("[data-action=take]")
+    expect(page).not_to_have_url(re.compile(finished))
+    expect(page.locator("#job")).to_have_attribute("data-status", "queued")
+    other = httpx.get(f"{studio.url}/studio/jobs/{page.url.split('job=')[1]}").json()
+    first = httpx.get(f"{studio.url}/studio/jobs/{finished}").json()
+    assert other["settings"]["seed"] != first["settings"]["seed"]
+    assert other["settings"]["steps"] == 3
+    page.click("[data-action=cancel]")
+    expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
+
+
+def test_four_takes_at_once(studio: Studio, page: Page, paused: None) -> None:
+    page.goto(studio.url)
+    choose_photo(page, SAMPLE)
+    page.locator(".takes label").last.click()
+    expect(page.locator("#generate")).to_contain_text("Generate 4 videos")
+    page.click("#generate")
+    expect(page.locator("#job")).to_have_attribute("data-status", "queued")
+    page.click("[data-go=queue]")
+    rows = page.locator(".jobs .job-row[data-id]")
+    expect(rows).to_have_count(4)
+    for job in httpx.get(f"{studio.url}/studio/machine").json()["active"]:
+        httpx.post(f"{studio.url}/studio/jobs/{job['id']}/cancel", json={})
+    page.locator("nav [data-go=create]").click()
+    page.locator(".takes label").first.click()
 
 
 def test_languages_and_colours_are_remembered(studio: Studio, page: Page) -> None:

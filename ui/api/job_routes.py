@@ -20,7 +20,7 @@ from ...pipeline.media.mp4 import read_metadata
 from ...pipeline.media.photo.load import MAX_BYTES
 from ...pipeline.media.sizes import output_size
 from ...pipeline.memory.forecast import plan_request
-from ...pipeline.request import VideoRequest
+from ...pipeline.request import MOST_TAKES, VideoRequest
 from ...queue.store.rows import photo_of
 from ...queue.types import Job
 from ...queue.worker.vram_note import held
@@ -49,13 +49,17 @@ PHOTO_GONE = msg("the photo of this job is gone")
 VIDEO_GONE = msg("the video of this job is gone")
 
 
+Takes = Annotated[int, Field(ge=1, le=MOST_TAKES)]
+
+
 class JobsIn(BaseModel):
-    """Body of `POST /studio/jobs`: ids of uploaded photos, and the settings for all of them."""
+    """Body of `POST /studio/jobs`: ids of uploaded photos, the settings for all of them, and videos of each."""
 
     model_config = ConfigDict(extra="forbid")
 
     photos: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PHOTOS)
     settings: Any = Field(default_factory=SettingsIn)
+    takes: Takes = 1
 
     @field_validator("settings", mode="plain")
     @classmethod
@@ -69,6 +73,14 @@ class RetryIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     resolution: Annotated[str, Field(max_length=64)] = ""
+
+
+class AgainIn(BaseModel):
+    """Body of `POST /studio/jobs/{job_id}/again`: how many other takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    takes: Takes = 1
 
 
 @router.post("/photos")
@@ -92,6 +104,16 @@ async def add_sample(request: Request) -> dict[str, Any]:
     """Take the sample photo of the checkout as if it had been uploaded."""
     studio = request.app.state.studio
     photo = await studio.photos.add(SAMPLE, SAMPLE.name, user_of(request))
+    return await asyncio.to_thread(_photo_json, photo, studio)
+
+
+@router.post("/photos/of/{job_id}")
+async def add_photo_of_job(job_id: str, request: Request) -> dict[str, Any]:
+    """Take a job's photo as if it had been uploaded, to make another video of it."""
+    studio, found = request.app.state.studio, await own_job(job_id, request)
+    if not await asyncio.to_thread(found.photo.path.is_file):
+        raise NotFound(PHOTO_GONE)
+    photo = await studio.photos.add(found.photo.path, found.name, user_of(request))
     return await asyncio.to_thread(_photo_json, photo, studio)
 
 
@@ -175,7 +197,7 @@ async def generate(request: Request) -> dict[str, Any]:
     user = user_of(request)
     photos = await asyncio.to_thread(lambda: [studio.photos.get(photo_id, user) for photo_id in wanted.photos])
 
-    submit = partial(studio.jobs.submit_all, owner=user, limit=most_waiting(request))
+    submit = partial(studio.jobs.submit_all, owner=user, limit=most_waiting(request), takes=wanted.takes)
     jobs = await asyncio.to_thread(submit, [(photo.source, photo.name) for photo in photos], settings)
     return {"jobs": await asyncio.to_thread(lambda: [studio.job(job) for job in jobs])}
 
@@ -205,6 +227,16 @@ async def retry(job_id: str, request: Request) -> dict[str, Any]:
         return studio.jobs.retry(found.id, request=other, limit=most_waiting(request))
 
     return await shown(request, await asyncio.to_thread(again))
+
+
+@router.post("/jobs/{job_id}/again")
+async def again(job_id: str, request: Request) -> dict[str, Any]:
+    """Queue other takes of a job's video: the same photo and settings, other seeds."""
+    studio = request.app.state.studio
+    found, wanted = await own_job(job_id, request), await read_json(request, AgainIn)
+    submit = partial(studio.jobs.again, found.id, takes=wanted.takes, limit=most_waiting(request))
+    jobs = await asyncio.to_thread(submit)
+    return {"jobs": await asyncio.to_thread(lambda: [studio.job(job) for job in jobs])}
 
 
 @router.get("/jobs/{job_id}/video")

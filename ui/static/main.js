@@ -30,6 +30,10 @@ const hooks = {
     go({});
     reveal("form");
   },
+  redo: (job) => {
+    hooks.use({ ...job.settings, seed: null });
+    form.picker.takeOf(job.id);
+  },
   other: (settings) => {
     hooks.use(settings);
     form.picker.choose();

@@ -381,6 +381,8 @@ export interface Hooks {
   view(name: string): void;
   /** Take a job's settings into the form. */
   use(settings: Settings): void;
+  /** Take a job's settings and photo into the form, to be changed; the seed is drawn anew. */
+  redo(job: { id: string; settings: Settings }): void;
   /** The same, and choose another photo for them. */
   other(settings: Settings): void;
   models(models: ModelOption[]): void;

@@ -124,3 +124,15 @@ def test_names_print_on_any_console(fm_process, settings, photo, tmp_path):
     for encoding in ("cp1252", "ascii", "utf-8"):
         done = fm_process("generate", named, "--no-wait", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
         assert (done.returncode, "Мария на море 🌊.png" in done.stdout) == (0, True), done.stderr
+
+
+def test_takes_differ_in_their_seeds(fm, photo, here):
+    made = fm("generate", photo, "--no-wait", "--json", "--seed", 5, "--count", 3)
+    assert [json.loads(text)["request"]["seed"] for text in made.stdout.splitlines()] == [5, 6, 7]
+    first = json.loads(made.stdout.splitlines()[0])["id"]
+    again = fm("jobs", "again", first, "--count", 2)
+    assert again.returncode == 0, again.stderr
+    assert len({*(line.rpartition(" ")[2] for line in again.stdout.splitlines()), "5"}) == 3
+    refused = fm("generate", photo, "--no-wait", "--count", 2, "--out", "clip.mp4")
+    assert refused.returncode == 2
+    assert "for several videos" in refused.stderr

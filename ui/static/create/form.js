@@ -9,6 +9,7 @@ import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
 import { arrival, EMPTY, offers, replaced, sameOffer, usable } from "./form_values.js";
 import { PhotoPicker } from "./photo.js";
+import { Takes } from "./takes.js";
 
 /** @import { FormValues, Job, ModelOption, Offered, Options, Settings } from "../types.d.ts" */
 
@@ -31,6 +32,7 @@ export class Form {
     this.button.append(this.buttonText, h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.modelNote = h("p", { class: "model-note" });
+    this.takes = new Takes(() => this.update());
     this.costs = new Costs(() => this.drawCosts());
     this.rest = h("div", { class: "rest" });
     /** @type {FormFields | null} */
@@ -90,7 +92,8 @@ export class Form {
       toggled: () => this.toggled(),
       video: (files) => this.picker.take(files),
     });
-    this.rest.replaceChildren(...fields.elements, this.modelNote, this.costs.device, h("div", { class: "go" }, this.problem, this.costs.fault, this.button));
+    this.takes.label();
+    this.rest.replaceChildren(...fields.elements, this.modelNote, this.costs.device, h("div", { class: "go" }, this.problem, this.costs.fault, h("div", { class: "go-row" }, this.button, this.takes.element)));
     return fields;
   }
 
@@ -139,7 +142,9 @@ export class Form {
     this.fields.draw(values, model, photos[0]);
     this.noteModel(model);
     if (this.costs.ask(values, photos[0])) this.drawCosts();
-    setText(this.buttonText, photos.length > 1 ? t("form.generate_many", { n: photos.length }) : t("form.generate"));
+    const videos = Math.max(1, photos.length) * this.takes.count;
+    this.button.classList.toggle("many", videos > 1); // its words leave no room for the keys
+    setText(this.buttonText, videos > 1 ? t("form.generate_many", { n: videos }) : t("form.generate"));
     this.picker.frame(values.resolution, values.fit);
     if (photos.length) this.picker.complain("");
   }
@@ -185,7 +190,7 @@ export class Form {
         return;
       }
       const photos = this.picker.photos.map((photo) => photo.id);
-      const { jobs } = await call("/studio/jobs", { method: "POST", body: { photos, settings: this.values } });
+      const { jobs } = await call("/studio/jobs", { method: "POST", body: { photos, settings: this.values, takes: this.takes.count } });
       this.started(jobs);
     } catch (refusal) {
       this.complain(refusal.message);

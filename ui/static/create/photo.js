@@ -113,9 +113,19 @@ export class PhotoPicker {
   }
 
   takeSample() {
+    return this.fetch("/studio/photos/sample");
+  }
+
+  /** The photo of a job, in place of those that are there. @param {string} job its id */
+  takeOf(job) {
+    return this.fetch(`/studio/photos/of/${job}`);
+  }
+
+  /** @param {string} path of what the server takes as an upload */
+  fetch(path) {
     return this.travel(true, async (signal) => {
       try {
-        this.set([await call("/studio/photos/sample", { method: "POST", signal })]);
+        this.set([await call(path, { method: "POST", signal })]);
       } catch (error) {
         if (!signal.aborted) this.complain(error.message);
       }

@@ -2,8 +2,9 @@
 // Finished videos, loaded page by page, with delete and undo.
 
 import { anyLeft, newOnes } from "../job/job_words.js";
+import { anotherTake } from "../job/recovery.js";
 import { t } from "../lib/catalogue.js";
-import { childrenOf, find, focusOn, h, setText, show, toast } from "../lib/dom.js";
+import { childrenOf, find, focusOn, h, once, setText, show, toast } from "../lib/dom.js";
 import { call } from "../lib/net.js";
 import { GalleryFilters } from "./gallery_filters.js";
 import { galleryQuery, narrowed } from "./gallery_query.js";
@@ -122,7 +123,7 @@ export class GalleryView {
 
   /** @param {FinishedJob} job */
   tile(job) {
-    return tile(job, { use: () => this.hooks.use(job.settings), remove: () => this.remove(job) });
+    return tile(job, { take: once(() => anotherTake(job, this.hooks)), redo: () => this.hooks.redo(job), remove: () => this.remove(job) });
   }
 
   /** Hides what is about to be deleted, and says so when nothing is left. */

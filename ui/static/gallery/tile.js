@@ -9,7 +9,7 @@ import { call } from "../lib/net.js";
 
 /** @import { FinishedJob } from "../types.d.ts" */
 
-/** @param {FinishedJob} job @param {{ use: () => unknown, remove: () => unknown }} acts */
+/** @param {FinishedJob} job @param {{ take: () => unknown, redo: () => unknown, remove: () => unknown }} acts */
 export function tile(job, acts) {
   const picture = h("img", { src: job.video.still, alt: "", loading: "lazy", width: job.video.width, height: job.video.height });
   const open = h("a", { class: "cover", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, "aria-label": job.name }, picture);
@@ -25,7 +25,8 @@ export function tile(job, acts) {
     h("div", { class: "over-tools" },
       h("a", { class: "chip", href: job.video.download, title: t("action.download"), "aria-label": `${t("action.download")}: ${job.name}` }, icon(ICONS.download)),
       star(job),
-      act("use", ICONS.sliders, acts.use),
+      act("take", ICONS.plus, acts.take),
+      act("redo", ICONS.sliders, acts.redo),
       act("delete", ICONS.trash, acts.remove)),
     h("div", { class: "tile-words" }, h("b", {}, job.name), h("span", { class: "facts" }, describe(job.settings)), h("span", { class: "facts" }, when(job.finished))));
 }

@@ -10,7 +10,7 @@ import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES } from
 import { Log } from "./log.js";
 import { Outcome } from "./outcome.js";
 import { Player } from "./player.js";
-import { retry } from "./recovery.js";
+import { anotherTake, retry } from "./recovery.js";
 import { Welcome } from "./welcome.js";
 
 /** @import { Event as JobEvent, Hooks, Job, Machine, Options } from "../types.d.ts" */
@@ -43,7 +43,8 @@ export class JobView {
       cancel: this.button("cancel", ICONS.close, () => this.cancel()),
       download: h("a", { class: "action strong", data: { action: "download" } }, icon(ICONS.download), h("span")),
       again: this.button("again", ICONS.again, once(() => this.job && retry(this.job, this.hooks))),
-      use: this.button("use", ICONS.sliders, () => this.job && this.hooks.use(this.job.settings)),
+      take: this.button("take", ICONS.plus, once(() => this.job && anotherTake(this.job, this.hooks))),
+      redo: this.button("redo", ICONS.sliders, () => this.job && this.hooks.redo(this.job)),
     };
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
@@ -152,7 +153,7 @@ export class JobView {
 
   /** @param {Job} job */
   drawActions(job) {
-    const { cancel, download, again, use } = this.buttons;
+    const { cancel, download, again, take, redo } = this.buttons;
     const final = ended(job);
     show(cancel, !final);
     cancel.disabled = job.cancelling;
@@ -160,7 +161,8 @@ export class JobView {
     if (job.video) download.href = job.video.download;
     const gone = Boolean(job.video) && this.player.refused === "job.video_gone";
     show(again, job.status === "cancelled" || gone); // a failure has its own buttons
-    show(use, final);
+    show(take, job.status === "done" && !gone);
+    show(redo, final);
     for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
     this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
   }

@@ -51,6 +51,17 @@ export async function retry(job, hooks, body) {
   }
 }
 
+/** The same photo and settings with another seed. @param {{ id: string }} job @param {Hooks} hooks */
+export async function anotherTake(job, hooks) {
+  try {
+    /** @type {{ jobs: Job[] }} */
+    const { jobs } = await call(`/studio/jobs/${job.id}/again`, { method: "POST", body: { takes: 1 } });
+    hooks.open(jobs[0].id, jobs[0]);
+  } catch (refusal) {
+    toast(refusal.message, "error");
+  }
+}
+
 export async function restartWorker() {
   try {
     await call("/studio/workers/restart", { method: "POST" });

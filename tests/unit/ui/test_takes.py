@@ -1,0 +1,43 @@
+"""Another take and other settings of a past video, over HTTP."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fanslymotion.queue.types import Job
+from starlette.testclient import TestClient
+
+from .conftest import ANNA, BEN
+
+Browser = Callable[..., TestClient]
+
+
+def test_a_finished_job_is_made_again_with_another_seed(browser: Browser, done: Callable[..., Job]) -> None:
+    job, client = done("ben"), browser(BEN)
+    (made,) = client.post(f"/studio/jobs/{job.id}/again", json={}).json()["jobs"]
+    assert made["status"] == "queued"
+    assert made["settings"]["seed"] != job.request.seed
+    assert made["settings"] | {"seed": 0} == job.request.to_json() | {"seed": 0}
+    assert len(client.post(f"/studio/jobs/{job.id}/again", json={"takes": 4}).json()["jobs"]) == 4
+    assert browser(ANNA).post(f"/studio/jobs/{job.id}/again", json={}).status_code == 404
+    assert client.post(f"/studio/jobs/{job.id}/again", json={"takes": 9}).status_code == 400
+
+
+def test_a_jobs_photo_is_taken_as_an_upload(browser: Browser, done: Callable[..., Job]) -> None:
+    job, client = done("ben"), browser(BEN)
+    taken = client.post(f"/studio/photos/of/{job.id}", json={}).json()
+    assert (taken["width"], taken["height"]) == job.photo.size
+    assert taken["name"] == job.name
+    assert client.post("/studio/jobs", json={"photos": [taken["id"]]}).status_code == 200
+    assert browser(ANNA).post(f"/studio/photos/of/{job.id}", json={}).status_code == 404
+    job.photo.path.unlink()
+    gone = client.post(f"/studio/photos/of/{job.id}", json={})
+    assert gone.status_code == 404
+    assert "gone" in gone.json()["error"]
+
+
+def test_several_takes_are_asked_for_at_once(browser: Browser, photo: Path) -> None:
+    client = browser(BEN)
+    mine = client.post("/studio/photos", content=photo.read_bytes()).json()["id"]
+    made = client.post("/studio/jobs", json={"photos": [mine], "takes": 4, "settings": {"seed": 5}}).json()["jobs"]
+    assert [job["settings"]["seed"] for job in made] == [5, 6, 7, 8]
+    assert client.post("/studio/jobs", json={"photos": [mine], "takes": 0}).status_code == 400
