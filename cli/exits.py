@@ -1,12 +1,12 @@
 """End a command that cannot do what was asked: one sentence on stderr, and an exit code."""
 
-import errno
 import os
 import sys
 from typing import NoReturn
 
 from ..errors import BadInput, FanslymotionError
 from .console import BAD_INPUT, FAILED, show_error
+from .text_streams import send_nowhere
 
 
 def folder_is_here() -> bool:
@@ -17,14 +17,6 @@ def folder_is_here() -> bool:
         return False
 
 
-def reader_is_gone(error: OSError) -> bool:
-    """Whether a write failed because the program that reads our output has ended.
-
-    As in `fanslymotion jobs list | head`. Windows says "invalid argument" there.
-    """
-    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
-
-
 def discard_output() -> None:
     """Send what is still to be written nowhere: Python's end would try it once more, and complain."""
     for stream in (sys.stdout, sys.stderr):
@@ -33,7 +25,7 @@ def discard_output() -> None:
         except AttributeError:  # closed from the beginning
             continue
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            send_nowhere(stream)
 
 
 def fail(error: FanslymotionError) -> NoReturn:

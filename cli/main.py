@@ -19,9 +19,9 @@ from ..presets.options import NUMBERS, OPTIONS
 from ..settings import Settings
 from .arguments import AsJson, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
-from .exits import discard_output, fail, folder_is_here, reader_is_gone
+from .exits import discard_output, fail, folder_is_here
 from .jobs import jobs_app
-from .text_streams import utf8_streams
+from .text_streams import outliving_its_reader, reader_is_gone, utf8_streams
 from .worker import restart_worker, worker
 
 app = typer.Typer(
@@ -157,6 +157,7 @@ def generate(
     for reason in refused:
         show_error(reason)
     if wait:
+        sys.stdout = outliving_its_reader(sys.stdout)  # the other videos are wanted, whoever reads of the first
         report_licence(presets, request.model)
         report_forecast(submitted[0][0], jobs, presets)
         code = follow(jobs, settings, submitted, as_json, verbose)

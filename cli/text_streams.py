@@ -1,11 +1,70 @@
-"""Standard streams that print any name."""
+"""Standard streams that print any name, and that may be left by their reader."""
 
+import errno
+import os
 import sys
+from typing import Any, TextIO, cast
 
 
 def utf8_streams() -> None:
-    """Switch stdout and stderr to UTF-8: a redirected Windows stream would be cp1252 and fail on Cyrillic names."""
+    """Switch stdout and stderr to UTF-8: a redirected Windows stream would be cp1252 and fail on Cyrillic names.
+
+    What is said on stderr is never the result: where its reader goes, the command goes on.
+    """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.stderr = outliving_its_reader(sys.stderr)
+
+
+def outliving_its_reader(stream: TextIO) -> TextIO:
+    """Return a stream that drops what is written after its reader has gone, instead of ending the command.
+
+    As in `fanslymotion generate photo.jpg 2>&1 | head -1`. rich would exit with 1, without a word.
+
+    Args:
+        stream: stdout or stderr. None, where there is none, is returned as it is.
+    """
+    return cast("TextIO", _Outliving(stream)) if hasattr(stream, "write") else stream
+
+
+def reader_is_gone(error: OSError) -> bool:
+    """Whether a write failed because the program that reads our output has ended.
+
+    As in `fanslymotion jobs list | head`. Windows says "invalid argument" there.
+    """
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
+
+
+def send_nowhere(stream: TextIO) -> None:
+    """Let what is still to be written to a stream go nowhere: Python's end would try it once more, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+class _Outliving:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as e:
+            self._leave(e)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as e:
+            self._leave(e)
+
+    def _leave(self, error: OSError) -> None:
+        if not reader_is_gone(error):
+            raise error
+        send_nowhere(self._stream)

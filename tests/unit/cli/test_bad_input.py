@@ -93,7 +93,7 @@ def test_read_only_output_folder(fm, settings, here, tmp_path, photo):
 
 def test_several_photos_into_one_file(fm, settings, here, tmp_path, photo):
     done = fm("generate", photo, photo, "--out", "clip.mp4")
-    check_refused(done, settings, here, "several photos")
+    check_refused(done, settings, here, "several videos")
 
 
 def test_broken_preset_file_of_ones_own(fm, settings, here, tmp_path, photo):

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -187,3 +188,14 @@ def test_without_a_worker_it_starts_one_and_takes_it_along(start, tmp_path, mode
     assert seen
     assert [pid for pid in seen if psutil.pid_exists(pid)] == []
     assert [worker for worker in Jobs(alone).workers() if worker.alive] == []
+
+
+def test_it_goes_on_when_its_readers_have_gone(start, here, photo):
+    """As in `fanslymotion generate photo.jpg 2>&1 | head -1`: every video is still wanted."""
+    running = start("generate", photo, *TINY, "--count", 2, stdout=subprocess.PIPE)
+    assert running.stderr.readline()
+    running.stderr.close()
+    assert running.stdout.readline()
+    running.stdout.close()
+    assert running.wait(timeout=240) == 0
+    assert [facts(video)[2:5] for video in here.iterdir()] == [(168, 96, 72)] * 2
