@@ -379,8 +379,8 @@ export interface Hooks {
   /** Show a job; known: its state, if at hand. */
   open(id: string, known?: Job): void;
   view(name: string): void;
-  /** Take a job's settings into the form. */
-  use(settings: Settings): void;
+  /** Take settings into the form. */
+  use(settings: FormValues): void;
   /** Take a job's settings and photo into the form, to be changed; the seed is drawn anew. */
   redo(job: { id: string; settings: Settings }): void;
   /** The same, and choose another photo for them. */

@@ -13,7 +13,7 @@ from .conftest import ANNA
 Browser = Callable[..., TestClient]
 STATIC = ROOT / "ui" / "static"
 LINKED = re.compile(r'(?:src|href)="(/studio/static/[^"]+)"')
-IMPORTED = re.compile(r'^import .*"(\.[^"]+)";$', re.MULTILINE)
+IMPORTED = re.compile(r'^import .*"(\.[^"]+)";\r?$', re.MULTILINE)
 TYPES = {".js": "javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 

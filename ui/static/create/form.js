@@ -11,7 +11,7 @@ import { arrival, EMPTY, offers, replaced, sameOffer, usable } from "./form_valu
 import { PhotoPicker } from "./photo.js";
 import { Takes } from "./takes.js";
 
-/** @import { FormValues, Job, ModelOption, Offered, Options, Settings } from "../types.d.ts" */
+/** @import { FormValues, Job, ModelOption, Offered, Options } from "../types.d.ts" */
 
 export class Form {
   /**
@@ -122,7 +122,7 @@ export class Form {
     this.update();
   }
 
-  /** Take settings from a past job; what it names and this place lacks is said. @param {Settings} settings */
+  /** Take settings from a past job; what it names and this place lacks is said. @param {FormValues} settings */
   use(settings) {
     const wanted = { ...EMPTY, ...settings };
     this.values = this.take(wanted);

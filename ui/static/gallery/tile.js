@@ -9,7 +9,7 @@ import { call } from "../lib/net.js";
 
 /** @import { FinishedJob } from "../types.d.ts" */
 
-/** @param {FinishedJob} job @param {{ take: () => unknown, redo: () => unknown, remove: () => unknown }} acts */
+/** @param {FinishedJob} job @param {{ take: (event: MouseEvent) => unknown, redo: () => unknown, remove: () => unknown }} acts */
 export function tile(job, acts) {
   const picture = h("img", { src: job.video.still, alt: "", loading: "lazy", width: job.video.width, height: job.video.height });
   const open = h("a", { class: "cover", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, "aria-label": job.name }, picture);
@@ -20,7 +20,7 @@ export function tile(job, acts) {
     open.append(video);
   };
   const stop = () => open.querySelector("video")?.remove();
-  const act = (/** @type {string} */ name, /** @type {string} */ path, /** @type {() => unknown} */ action) => h("button", { type: "button", class: "chip", title: t(`action.${name}`), "aria-label": `${t(`action.${name}`)}: ${job.name}`, onclick: action }, icon(path));
+  const act = (/** @type {string} */ name, /** @type {string} */ path, /** @type {(event: MouseEvent) => unknown} */ action) => h("button", { type: "button", class: "chip", title: t(`action.${name}`), "aria-label": `${t(`action.${name}`)}: ${job.name}`, onclick: action }, icon(path));
   return h("li", { class: "tile", data: { id: job.id }, onpointerenter: play, onpointerleave: stop, onfocusin: play, onfocusout: stop }, open,
     h("div", { class: "over-tools" },
       h("a", { class: "chip", href: job.video.download, title: t("action.download"), "aria-label": `${t("action.download")}: ${job.name}` }, icon(ICONS.download)),
