@@ -13,6 +13,7 @@ from ..messages import Message, codes, msg
 from ..models.find import find_upscaler, require_model, taken_by
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.photo.load import read_photo
+from ..pipeline.families.modes import sampled_steps
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..presets.options import OPTIONS
@@ -154,6 +155,7 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
         find_upscaler(request.upscaler, presets, settings)
     except ModelError as e:
         raise BadInput(e.message) from e
+    sampled_steps(request, model.preset)
     taken = taken_by(model.preset)
     for option in OPTIONS.values():
         value = getattr(request, option.name)
