@@ -174,7 +174,7 @@ class ModelPreset(HubPreset):
         trim: pixels (of the sampling size) cut off at each edge: the outermost ones of a small VAE are dark.
         sampling: defaults.
         rates: by quality (`[rates.smooth]`), for a model that samples at other frame rates than the lengths say.
-        modes: quicker ways to sample (`[modes.fast]`) that it offers beside the best one; None = as its family has them.
+        modes: quicker ways to sample that it offers beside the best one (`[modes.fast]`); None = its family's.
         latent_rgb: colours of previews; None = estimated from the first frames.
     """
 

@@ -11,9 +11,9 @@ from ..errors import BadInput, ModelError, StoreError
 from ..fs import make_folder
 from ..messages import Message, codes, msg
 from ..models.find import find_upscaler, require_model, taken_by
+from ..pipeline.families.modes import sampled_steps
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.photo.load import read_photo
-from ..pipeline.families.modes import sampled_steps
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..presets.options import OPTIONS
