@@ -37,7 +37,7 @@ DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
 cores, 0.098 s a frame beside 0.65 s a step on an H100; 9 s of 50.9 on an A800 (onediff #436) say the same."""
 SMALL_DECODER = {"bfloat16": 0.4, "float32": 0.75}
 """What `vae.suit_cpu` leaves of a small model's decoding time on a CPU, by the decoder's numbers (`mini`)."""
-CACHED, CACHED_SMALL = 0.31, 0.5
+CACHED, CACHED_SMALL = 0.31, 0.33
 """What a cached step (deep_cache.py) takes of a whole one: 0.185 of 0.590 s on an H100; `mini` on two cores."""
 WARM_UP = 0.6
 """Seconds of the decoding stage on a GPU beyond its frames: first kernels, copies, checks. Of six jobs on an H100."""
