@@ -32,7 +32,7 @@ ROWS: dict[str, tuple[float, float]] = {
     "stock": (90, 25),
     "exact": (120, 40),
     "variants": (120, 40),
-    "fast": (80, 35),
+    "fast": (120, 45),
     "mini": (60, 20),
     "detail": (40, 15),
     "limits": (220, 45),

@@ -17,6 +17,7 @@ from rich.text import Text
 from ..doctor.command import system_language
 from ..errors import FanslymotionError
 from ..messages import as_message, msg
+from ..presets.options import BEST
 from ..queue.types import Event, Job, Status, WorkerInfo
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def jobs_table(jobs: Iterable[Job]) -> Table:
         table.add_row(
             job.id,
             Text(job.name),
-            Text(f"{r.resolution} {r.seconds} s {r.quality} {r.model}"),
+            Text(f"{r.resolution} {r.seconds} s {r.quality} {r.model}" + (f" {r.mode}" if r.mode != BEST else "")),
             Text(job.status, style=STYLES[job.status]),
             Text(progress or place or job.error.partition("\n")[0]),
             datetime.fromtimestamp(job.created).strftime("%Y-%m-%d %H:%M"),

@@ -15,7 +15,7 @@ from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
 from ..pipeline.request import MOST_TAKES
-from ..presets.options import NUMBERS, OPTIONS
+from ..presets.options import BEST, MODES, NUMBERS, OPTIONS
 from ..settings import Settings
 from .arguments import AsJson, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
@@ -86,6 +86,7 @@ def generate(
     quality: Annotated[
         str, typer.Option("--quality", "-q", help=f"{OPTIONS['quality'].help} standard (12 fps), smooth (24 fps)")
     ] = "standard",
+    mode: Annotated[str, typer.Option(help=f"{OPTIONS['mode'].help} {', '.join(MODES)}")] = BEST,
     model: Annotated[
         str,
         typer.Option(
@@ -141,9 +142,9 @@ def generate(
         settings = Settings.from_env()
         presets = load_presets(settings)
         request = make_request(
-            presets, settings, resolution=resolution, seconds=seconds, quality=quality, model=model, seed=seed, fit=fit,
-            motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
-            detail=detail, upscaler=upscaler,
+            presets, settings, resolution=resolution, seconds=seconds, quality=quality, mode=mode, model=model,
+            seed=seed, motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
+            fit=fit, detail=detail, upscaler=upscaler,
         )  # fmt: skip
         videos = [photo for photo in photos for _ in range(count)]
         targets = choose_targets(videos, out_path, f"{resolution}-{seconds}s")

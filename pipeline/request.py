@@ -6,7 +6,19 @@ from typing import Any, Literal
 
 from ..errors import BadInput
 from ..messages import Message, msg
-from ..presets.options import MAX_SEED, NUMBERS, Fps, MotionBucketId, NoiseAugStrength, Number, Seed, Steps
+from ..presets.options import (
+    BEST,
+    MAX_SEED,
+    MODES,
+    NUMBERS,
+    Fps,
+    ModeName,
+    MotionBucketId,
+    NoiseAugStrength,
+    Number,
+    Seed,
+    Steps,
+)
 
 __all__ = ("MAX_SEED", "Fit", "VideoRequest", "VideoResult")
 
@@ -23,6 +35,7 @@ class VideoRequest:
     `None` means "as the model's preset says". Units: seconds of video, frames per second.
 
     resolution, quality: preset names (`480p`, `standard`). seconds: a duration preset's seconds.
+    mode: how much of the sampling is computed, `families.modes`; which of them there are the model's preset says.
     model: a preset's name, or the path of a diffusers-format SVD folder.
     seed, motion_bucket_id, steps, noise_aug_strength, fps: see `presets.options`, which has their ranges, too.
     fit: `crop` fills the frame, `pad` keeps the whole photo on a blurred or plain background.
@@ -42,6 +55,7 @@ class VideoRequest:
     fit: Fit = "crop"
     detail: bool = True
     upscaler: str | None = None
+    mode: ModeName = BEST
 
     def __post_init__(self) -> None:
         for number in NUMBERS.values():
@@ -50,6 +64,8 @@ class VideoRequest:
             raise BadInput(msg("detail is {value!r}; it must be true or false", value=self.detail))
         if not isinstance(self.upscaler, str | None):
             raise BadInput(msg("upscaler is {value!r}; it must be an upscaler's name or nothing", value=self.upscaler))
+        if self.mode not in MODES:
+            raise BadInput(msg("mode is {value!r}; choose one of {known}", value=self.mode, known=", ".join(MODES)))
         if self.fit not in ("crop", "pad"):
             raise BadInput(
                 msg(

@@ -9,7 +9,9 @@ from .. import __version__
 from ..presets import Presets, UpscalerPreset
 from .families import family
 from .families.base import MemoryPlan, ModelFolder
+from .families.effort import EVERYTHING
 from .families.guidance import Guidance
+from .families.modes import sampled_steps
 from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
 from .output import drawn_size, resolve_output
@@ -48,8 +50,11 @@ class ResolvedRequest:
         But for how they are computed: a job that stepped down in memory goes on from its checkpoint without guidance.
         fingerprint, arithmetic: of the loaded model (`LoadedModel`).
         """
+        clip = asdict(replace(self.clip, guidance=self.wished))
+        if self.clip.effort == EVERYTHING:
+            del clip["effort"]  # as in the keys of versions that knew no other
         parts: dict[str, Any] = {
-            "clip": asdict(replace(self.clip, guidance=self.wished)),
+            "clip": clip,
             "fit": self.request.fit,
             "photo": photo.digest(),
             "model": fingerprint,
@@ -72,6 +77,7 @@ class ResolvedRequest:
                 "schedule": clip.schedule,
                 "min_guidance": clip.guidance.first,
                 "max_guidance": clip.guidance.last,
+                **asdict(clip.effort),
                 **clip.motion.metadata(),
                 "windows": clip.plan.count,
                 "overlap": clip.plan.overlap,
@@ -100,22 +106,23 @@ def resolve(
     options: WindowOptions | None = None,
     upscaler: UpscalerFile | None = None,
 ) -> ResolvedRequest:
-    """Raise PresetError for an unknown preset."""
+    """Raise PresetError for an unknown preset, BadInput for a mode that the model does not have."""
     options = options or WindowOptions.of(model.preset.loop)
     preset = model.preset
-    sampling = preset.sampling
+    sampling, sampled = preset.sampling, sampled_steps(request, preset)
     output = resolve_output(request, photo_size, preset, presets)
     drawn = drawn_size(output, preset)
     clip = SamplingParams(
         width=drawn[0],
         height=drawn[1],
         seed=request.seed,
-        steps=sampling.steps if request.steps is None else request.steps,
-        schedule=sampling.schedule,
+        steps=sampled.steps,
+        schedule=sampled.schedule,
         guidance=Guidance(sampling.min_guidance, sampling.max_guidance),
         motion=family(preset.family).options(request, preset),
         plan=plan_windows(output.sampled, preset.frames, options.min_overlap, preset.loop),
         options=options,
+        effort=sampled.effort,
     )
     return ResolvedRequest(
         request=request,

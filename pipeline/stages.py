@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from .checkpoint import Checkpoints
 from .eta import JobClock
 from .families import family
 from .families.base import MemoryPlan, VideoModel, parts
-from .families.forecast import figure_key, pace, units
+from .families.forecast import figure_key, pace, step_weights, units
 from .families.placement import Placement
 from .hardware.measurements import Measurements, Record
 from .hardware.vram import peak_since_last
@@ -156,10 +157,14 @@ def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: En
     clip, state = attempt.resolved.clip, encoded.state
     plan, steps = clip.plan, clip.steps
     whole = plan.count * steps
+    marks = [0.0, *accumulate(step_weights(attempt.memory))]
+
+    def units_done(window: int, step: int) -> float:
+        return window * marks[-1] + marks[step]
 
     def on_step(window: int, step: int, denoised: torch.Tensor) -> None:
         x0, total = denoised[0], window * steps + step
-        attempt.clock.done(total)
+        attempt.clock.done(units_done(window, step))
         attempt.report(
             Progress(
                 Stage.SAMPLING,
@@ -173,8 +178,9 @@ def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: En
         )
 
     done = state.window * steps + state.step
-    attempt.sampled_share = 1 - done / whole
-    attempt.clock.enter(Stage.SAMPLING, done)
+    units_before = units_done(state.window, state.step)
+    attempt.sampled_share = 1 - units_before / units_done(plan.count, 0)
+    attempt.clock.enter(Stage.SAMPLING, units_before)
     if done < whole:
         attempt.report(Progress(Stage.SAMPLING, step=done, steps=whole, window=state.window + 1, windows=plan.count))
     latents = sample_clip(model, clip, state, keeper=keeper, on_step=on_step)

@@ -6,13 +6,18 @@ read them here. The annotations are pydantic's; `OPTIONS` says the same as plain
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from ..messages import LANGUAGES, Message, msg
 
 MAX_SEED = 2**32 - 1
+
+ModeName = Literal["best", "balanced", "fast"]
+BEST: ModeName = "best"
+"""Every model has it: each step is computed in full."""
+MODES: tuple[ModeName, ...] = get_args(ModeName)
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 MotionBucketId = Annotated[int, Field(ge=1, le=255)]
@@ -82,6 +87,14 @@ _ALL: tuple[Option, ...] = (
     Option("resolution", msg("Resolution"), msg("Size of the video.")),
     Option("seconds", msg("Length"), msg("Seconds of video.")),
     Option("quality", msg("Smoothness"), msg("How many frames a second are shown.")),
+    Option(
+        "mode",
+        msg("Speed"),
+        msg(
+            "Best computes every step in full. Balanced leaves out what is hardly seen, Fast takes fewer steps: not "
+            "every model has them. A number of steps that you give counts before that of the speed."
+        ),
+    ),
     Option("model", msg("Model"), msg("Which model draws the video.")),
     _number("seed", Seed, msg("Seed"), msg("The same photo, settings and seed give the same video.")),
     _number(
@@ -91,7 +104,12 @@ _ALL: tuple[Option, ...] = (
         msg("More means more motion; much more may distort."),
         own=True,
     ),
-    _number("steps", Steps, msg("Steps"), msg("More steps are finer and take longer.")),
+    _number(
+        "steps",
+        Steps,
+        msg("Steps"),
+        msg("More steps are finer and take longer. Without a number, the model and the speed decide."),
+    ),
     _number(
         "noise_aug_strength",
         NoiseAugStrength,

@@ -2,9 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from .options import Fps, MotionBucketId, NoiseAugStrength, Steps
+from .options import BEST, Fps, ModeName, MotionBucketId, NoiseAugStrength, Steps
 
 
 class Preset(BaseModel):
@@ -84,6 +84,25 @@ class Sampling(BaseModel):
     noise_aug_strength: NoiseAugStrength = 0.02
 
 
+class Mode(BaseModel):
+    """A quicker way to sample. What it leaves open is as in the best one, see `Sampling`.
+
+    Attributes:
+        steps: the most steps that it takes, where a request gives no number; None = as many as the best one.
+        schedule: spacing of the noise levels; None = as the best one.
+        guidance_above: guidance is on while the noise level σ is above this; 0 = at every step.
+        full_every: the whole network is computed at every n-th step, and its upper layers alone in between, see
+            `pipeline.families.effort.Effort`; 1 = at every step.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: Steps | None = None
+    schedule: Literal["karras", "ays"] | None = None
+    guidance_above: float = Field(default=0.0, ge=0, le=1000)
+    full_every: int = Field(default=1, ge=1, le=10)
+
+
 class Licence(BaseModel):
     """Licence of a model. `notice` and `powered_by` are shown wherever it is used, if the licence requires them."""
 
@@ -155,6 +174,7 @@ class ModelPreset(HubPreset):
         trim: pixels (of the sampling size) cut off at each edge: the outermost ones of a small VAE are dark.
         sampling: defaults.
         rates: by quality (`[rates.smooth]`), for a model that samples at other frame rates than the lengths say.
+        modes: quicker ways to sample that it offers beside the best one (`[modes.fast]`); None = its family's.
         latent_rgb: colours of previews; None = estimated from the first frames.
     """
 
@@ -167,7 +187,15 @@ class ModelPreset(HubPreset):
     trim: int = Field(default=0, ge=0, le=8)
     sampling: Sampling = Sampling()
     rates: dict[str, Rate] = {}
+    modes: dict[ModeName, Mode] | None = None
     latent_rgb: LatentRGB | None = None
+
+    @field_validator("modes")
+    @classmethod
+    def _none_for_the_best(cls, modes: dict[ModeName, Mode] | None) -> dict[ModeName, Mode] | None:
+        if modes and BEST in modes:
+            raise ValueError(f"the mode {BEST!r} is what [sampling] says; name only others here")
+        return modes
 
     def rate(self, duration: Duration, quality: Quality) -> Rate:
         """Return how many frames a second are sampled, and how many shown for each, at this quality."""

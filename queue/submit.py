@@ -11,6 +11,7 @@ from ..errors import BadInput, ModelError, StoreError
 from ..fs import make_folder
 from ..messages import Message, codes, msg
 from ..models.find import find_upscaler, require_model, taken_by
+from ..pipeline.families.modes import sampled_steps
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.photo.load import read_photo
 from ..pipeline.request import VideoRequest
@@ -180,6 +181,7 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
         find_upscaler(request.upscaler, presets, settings)
     except ModelError as e:
         raise BadInput(e.message) from e
+    sampled_steps(request, model.preset)
     taken = taken_by(model.preset)
     for option in OPTIONS.values():
         value = getattr(request, option.name)

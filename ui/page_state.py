@@ -43,5 +43,5 @@ def active_json(job: Job) -> dict[str, Any]:
         "fraction": round(job.fraction, 3),
         "eta_seconds": job.eta_seconds,
         "attempt": job.attempt,
-        "settings": {key: getattr(job.request, key) for key in ("resolution", "seconds", "quality", "model")},
+        "settings": {key: getattr(job.request, key) for key in ("resolution", "seconds", "quality", "model", "mode")},
     }

@@ -12,16 +12,17 @@ from typing import Any
 from PIL import Image
 
 from ..doctor.diagnosis import big_values, diagnose, say_fault
-from ..errors import FanslymotionError, PresetError
+from ..errors import FanslymotionError, ModelError, PresetError
 from ..messages import LANGUAGES, msg, texts
 from ..models.find import preset_folder, require_model, taken_by
 from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
+from ..pipeline.families.modes import mode_steps, modes_of
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
-from ..presets.options import NUMBERS, OPTIONS
+from ..presets.options import BEST, NUMBERS, OPTIONS
 from ..queue.crash_diagnosis import PREFIX
 from ..queue.types import Event, Job, WorkerInfo
 from ..settings import Settings
@@ -251,7 +252,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
 
     Returns:
         `missing`: why the model cannot be used now and what to do, by language, None when it can. `random`: it is
-        the untrained stand-in. `takes`: the names of the settings that are its family's own.
+        the untrained stand-in. `modes`: see `modes_json`. `takes`: the names of the settings that are its family's own.
     """
     missing, random = "", False
     try:
@@ -267,8 +268,18 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         "height": model.height,
         "frames": model.frames,
         "sampling": model.sampling.model_dump(),
+        "modes": modes_json(model),
         "takes": list(taken_by(model)),
     }
+
+
+def modes_json(model: ModelPreset) -> list[dict[str, Any]]:
+    """Return the modes that a model offers, and the steps of each."""
+    try:
+        offered = modes_of(model)
+    except ModelError:  # of a family that is not here: `missing` says so
+        return [{"name": BEST, "steps": model.sampling.steps}]
+    return [{"name": name, "steps": mode_steps(mode, model)} for name, mode in offered.items()]
 
 
 def _about(preset: HubPreset) -> dict[str, Any]:

@@ -11,25 +11,27 @@ from typing import Any
 import torch
 from fanslymotion.errors import HandBack
 from fanslymotion.pipeline.checkpoint import Checkpoints
+from fanslymotion.pipeline.families.base import Offload
+from fanslymotion.pipeline.families.effort import Effort
+from fanslymotion.pipeline.families.modes import sampled_steps
 from fanslymotion.pipeline.families.svd.cost import PIECES
 from fanslymotion.pipeline.families.svd.model import LoadedModel
 from fanslymotion.pipeline.families.svd.vae import decode
 from fanslymotion.pipeline.model_cache import ModelCache
+from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.sampling.euler import Guidance
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
+from fanslymotion.presets.options import MODES
 from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend
 
 from . import patches
 from .basics import STOCK_LATENTS
-from .deep_cache import CachedUNet
 from .harness import Bench, Figures, Nowhere, StepClock, difference, free, peaks, reset_peak, sync, timed
 from .patches import Patch
 
 FULL_STEPS = 25
 """Steps of a window at the best quality, for the totals."""
-LOW = 0.5
-"""Noise level under which guidance does little (arXiv 2404.07724)."""
 
 
 def load(bench: Bench, figures: Figures) -> LoadedModel:
@@ -239,82 +241,43 @@ def variants(bench: Bench, figures: Figures) -> None:
 
 def fast(bench: Bench, figures: Figures) -> None:
     renderer = load(bench, figures)
-    clip = bench.clip()
-    state = begin(renderer, clip, bench.photo())
-    found: dict[str, float] = {}
-    with figures.part("exact") as part:
-        latents, steps = sample(renderer, bench.clip(steps=4), state)
-        found["guided"] = steps["step_s"]
-        part.update(steps)
+    state = begin(renderer, bench.clip(), bench.photo())
     with figures.part("without guidance") as part:
         _, steps = sample(renderer, bench.clip(steps=4, guidance=Guidance(1.0, 1.0)), state)
-        found["plain"] = steps["step_s"]
         part.update(steps)
-    with figures.part("align your steps, 10") as part:
-        ten, steps = sample(renderer, bench.clip(steps=10, schedule="ays"), state)
-        part.update(steps, total_s=round(sum(steps["steps_s"]), 2), finite=bool(torch.isfinite(ten).all()))
-    for depth in (2, 1):
-        with figures.part(f"deep features every second step, depth {depth}") as part:
-            part.update(_deep(bench, renderer, state, depth))
-            found[f"cached {depth}"] = part["cached_step_s"]
-    with figures.part("decode") as part:
-        decoded(renderer, latents[:, :5], 5)
-        found["decode"] = part["seconds"] = decoded(renderer, latents, 8)
-    with figures.part("totals of a window") as part:
-        part.update(_totals(bench, renderer, found))
+    cached = bench.clip(steps=8, effort=Effort(full_every=2))
+    latents: torch.Tensor | None = None
+    with figures.part("deep features every second step") as part:
+        latents, steps = sample(renderer, cached, state)
+        each = steps["steps_s"]
+        part.update(steps, **peaks(), whole_step_s=min(each[2::2]), cached_step_s=min(each[3], each[5]))
+        part["against exact"] = difference(latents, sample(renderer, bench.clip(steps=8), state)[0])
+    with figures.part("resume") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
+        assert latents is not None
+        part.update(_resume(renderer, cached, state, latents, Path(kept)))
+    totals: dict[str, float] = {}
+    for mode, clip in _modes(bench).items():
+        with figures.part(mode) as part:
+            reset_peak()
+            found, steps = sample(renderer, clip, state)
+            totals[mode] = part["total_s"] = round(sum(steps["steps_s"]), 2)
+            part.update(peaks(), steps=clip.steps, finite=bool(torch.isfinite(found).all()))
+        free()
+    figures.put(share_of_best={mode: round(total / totals["best"], 3) for mode, total in totals.items()})
+    del renderer
+    for offload in (Offload.GROUP, Offload.SEQUENTIAL):
+        free()
+        with figures.part(f"deep features, {offload} offload") as part:
+            assert latents is not None
+            moved = ModelCache().get(bench.folder, placement=bench.placement(offload))
+            assert isinstance(moved, LoadedModel)
+            found, steps = sample(moved, cached, state)
+            part.update(steps, **peaks(), **difference(found, latents))
 
 
-def _deep(bench: Bench, renderer: LoadedModel, state: SamplingState, depth: int) -> dict[str, Any]:
-    """Every second step is a cached one: the steps' clock has whole and cached ones in turn."""
-    unet = renderer.unet
-    renderer.unet = CachedUNet(unet, every=2, depth=depth)
-    try:
-        latents, steps = sample(renderer, bench.clip(steps=6), state)
-    finally:
-        renderer.unet = unet
-    straight, _ = sample(renderer, bench.clip(steps=6), state)
-    each = steps["steps_s"]
-    return {
-        "whole_step_s": min(each[2::2]),
-        "cached_step_s": min(each[3::2]),
-        "steps_s": each,
-        "finite": bool(torch.isfinite(latents).all()),
-        "against exact": difference(latents, straight),
-    }
-
-
-def _totals(bench: Bench, renderer: LoadedModel, found: dict[str, float]) -> dict[str, Any]:
-    """Seconds to sample one window, counted from the steps measured above, and with its decoding."""
-    from fanslymotion.pipeline.families.svd.schedule import noise_schedule
-
-    here = torch.device("cpu")
-    sigmas = {
-        "karras": noise_schedule(renderer.scheduler, FULL_STEPS, "karras", here).sigmas[:FULL_STEPS],
-        "ays": noise_schedule(renderer.scheduler, 10, "ays", here).sigmas[:10],
-    }
-    low = {kind: int((values <= LOW).sum()) for kind, values in sigmas.items()}
-    share = found["plain"] / found["guided"]
-    whole = [i for i in range(FULL_STEPS) if i % 2 == 0 or i in (1, FULL_STEPS - 2, FULL_STEPS - 1)]
-
-    def balanced(depth: int) -> float:
-        total = 0.0
-        for i in range(FULL_STEPS):
-            step = found["guided"] if i in whole else found[f"cached {depth}"]
-            total += step * (share if i >= FULL_STEPS - low["karras"] else 1.0)
-        return total
-
-    sampling = {
-        "best, 25 steps": FULL_STEPS * found["guided"],
-        "25 steps, guidance off at low noise": (FULL_STEPS - low["karras"]) * found["guided"]
-        + low["karras"] * found["plain"],
-        "balanced, depth 2": balanced(2),
-        "balanced, depth 1": balanced(1),
-        "fast, AYS 10": 10 * found["guided"],
-        "fast, AYS 10, guidance off at low noise": (10 - low["ays"]) * found["guided"] + low["ays"] * found["plain"],
-    }
-    return {
-        "unguided_steps": low,
-        "decode_s": found["decode"],
-        "sampling_s": {name: round(seconds, 2) for name, seconds in sampling.items()},
-        "with_decode_s": {name: round(seconds + found["decode"], 2) for name, seconds in sampling.items()},
-    }
+def _modes(bench: Bench) -> dict[str, SamplingParams]:
+    """A window in each mode, in the steps of the best quality, with guidance."""
+    sampling = bench.folder.preset.sampling.model_copy(update={"steps": bench.steps if bench.tiny else FULL_STEPS})
+    preset = bench.folder.preset.model_copy(update={"sampling": sampling, "modes": None})
+    found = {mode: sampled_steps(VideoRequest(mode=mode), preset) for mode in MODES}
+    return {mode: bench.clip(one.steps, schedule=one.schedule, effort=one.effort) for mode, one in found.items()}

@@ -116,14 +116,13 @@ def _compile(row: Row) -> list[str]:
 
 def _fast(row: Row) -> list[str]:
     lines = []
+    named = ("step_s", "total_s", "steps", "whole_step_s", "cached_step_s", "finite", "at_step")
     for name, part in _parts(row):
-        kept = {
-            key: part[key] for key in ("step_s", "total_s", "whole_step_s", "cached_step_s", "finite") if key in part
-        }
+        kept = {key: part[key] for key in named if key in part}
         if kept:
-            lines.append(f"  {name}: {json.dumps(kept)}")
-    totals = row.get("totals of a window", {})
-    lines += [f"  {name}: {seconds} s" for name, seconds in totals.get("with_decode_s", {}).items()]
+            apart = _apart(part.get("against exact", part))
+            lines.append(f"  {name}: {json.dumps(kept)} {_memory(part)} {'' if apart == '-' else apart}".rstrip())
+    lines.append(f"  share of best {json.dumps(row.get('share_of_best'))}")
     return lines
 
 

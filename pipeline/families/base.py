@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from .effort import EVERYTHING, Effort
 from .plan import SIZE as SIZE
 from .plan import MemoryPlan as MemoryPlan
 from .plan import ModelSize as ModelSize
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from ...presets import ModelPreset
+    from ...presets import Mode, ModelPreset
     from ..progress import Stage
     from ..request import VideoRequest
     from .forecast import Forecast
@@ -116,6 +117,7 @@ class Window:
         start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = the photo.
         noise_aug: Noise added to `start`, 0..1; None = as much as the request's options say.
         draw: Returns unit noise of a shape, of the model's type and on its device: the next of the window's generator.
+        effort: Which steps compute less than everything.
     """
 
     schedule: NoiseSchedule
@@ -123,6 +125,7 @@ class Window:
     start: Tensor | None
     noise_aug: float | None
     draw: Callable[[Sequence[int]], Tensor]
+    effort: Effort = EVERYTHING
 
 
 class VideoModel(Protocol):
@@ -260,6 +263,10 @@ class CostModel(Protocol):
         """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room."""
         ...
 
+    def step_weights(self, now: MemoryPlan) -> Sequence[float]:
+        """Return what each step of a window takes, as a share of one in full. Asked only where an effort is set."""
+        ...
+
 
 class Family(Protocol):
     """One kind of model. Importing it imports no torch; `load` does."""
@@ -277,6 +284,11 @@ class Family(Protocol):
     @property
     def takes(self) -> tuple[str, ...]:
         """Names of the settings that only some families take (`presets.options.Option.own`), and this one does."""
+        ...
+
+    @property
+    def modes(self) -> Mapping[str, Mode]:
+        """Quicker ways to sample that its models offer where their presets name none, by name (`families.modes`)."""
         ...
 
     @property

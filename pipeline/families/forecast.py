@@ -3,7 +3,7 @@
 The form's estimate, the time left and the planner all ask here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..hardware.machine import device_key
@@ -13,6 +13,7 @@ from ..progress import Stage
 from ..windows import plan_windows
 from . import family
 from .base import MemoryPlan, Offload
+from .effort import EVERYTHING
 
 STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
 """The stages that have a peak of their own."""
@@ -92,15 +93,25 @@ def peak(plan: MemoryPlan, stage: Stage) -> int:
 
 
 def units(plan: MemoryPlan) -> dict[Stage, float]:
-    """Return how many units each stage has: steps over all windows, sampled frames; 1 where a stage is one thing."""
+    """Return how many units each stage has: steps over all windows, sampled frames; 1 where a stage is one thing.
+
+    A step that does not compute everything counts as its share of one that does.
+    """
     work = plan.work
     return {
         Stage.LOADING: 1,
         Stage.CONDITIONING: 1,
-        Stage.SAMPLING: plan_windows(work.frames, plan.window, loop=work.loop).count * work.steps,
+        Stage.SAMPLING: plan_windows(work.frames, plan.window, loop=work.loop).count * sum(step_weights(plan)),
         Stage.DECODING: work.frames,
         Stage.SAVING: 1,
     }
+
+
+def step_weights(plan: MemoryPlan) -> Sequence[float]:
+    """Return what each step of a window takes, as a share of one that computes everything."""
+    if plan.work.effort == EVERYTHING:
+        return [1.0] * plan.work.steps
+    return family(plan.model.family).cost.step_weights(plan)
 
 
 def pace(plan: MemoryPlan) -> dict[Stage, float]:
@@ -118,19 +129,29 @@ def figure_key(plan: MemoryPlan, stage: Stage) -> str:
         parts.append(drawn)
     elif stage is Stage.SAMPLING:
         branches = "two passes" if plan.guided and plan.two_pass else "guided" if plan.guided else "unguided"
-        parts += [f"{drawn}x{plan.window}", branches, *(["chunked"] if plan.chunked else [])]
+        parts += [f"{drawn}x{plan.window}", branches, *(["chunked"] if plan.chunked else []), *_left_out(plan)]
     elif stage in (Stage.DECODING, Stage.SAVING):
         shown = f"{work.shown_pixels} pixels, {work.shown_frames / work.frames:g} shown"
         parts += [drawn, f"by {plan.decode_chunk}", shown, *(["detail"] if work.detail else []), work.upscaler_name]
     return "|".join(parts)
 
 
+def _left_out(plan: MemoryPlan) -> list[str]:
+    """What steps leave out: the weights of those are estimates, so that each effort is measured by itself."""
+    effort = plan.work.effort
+    found = [f"guided above {effort.guidance_above:g}"] * (plan.guided and effort.guidance_above > 0)
+    found += [f"full every {effort.full_every}"] * (effort.full_every > 1)
+    return [*found, f"{plan.work.steps} steps"] if found else []
+
+
 def _figure(plan: MemoryPlan, stage: Stage) -> Figure | None:
-    """Return what was measured for exactly this, or by an earlier version for its size and placement."""
+    """Return what was measured for exactly this, for steps in full, or by an earlier version for size and placement."""
     figures = plan.machine.figures
     found = figures.get(figure_key(plan, stage))
     if found is not None or stage is not Stage.SAMPLING:
         return found
+    if plan.work.effort != EVERYTHING:
+        return _figure(replace(plan, work=replace(plan.work, effort=EVERYTHING)), stage)
     offload = "" if plan.offload is Offload.NONE else f", {plan.offload} offload"
     kind = f"{plan.model.name} {plan.width}x{plan.height} {plan.device}, {plan.dtype}{offload}"
     return figures.get(former_key(kind, stage))

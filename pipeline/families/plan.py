@@ -7,6 +7,7 @@ from typing import Any
 from ...messages import Message, msg
 from ..hardware.machine import Machine
 from ..media.upscale.network import Network
+from .effort import EVERYTHING, Effort
 
 LARGE = 500_000_000
 """UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
@@ -98,6 +99,8 @@ class Work:
         detail: The frames get the photo's own detail.
         upscaler: Enlarges the frames where the photo has no detail to give; None = plain enlargement.
         upscaler_name: As its measurements are kept by it.
+        schedule: Spacing of the noise levels.
+        effort: Which steps compute less than everything.
     """
 
     width: int
@@ -111,6 +114,8 @@ class Work:
     detail: bool = False
     upscaler: Network | None = None
     upscaler_name: str = ""
+    schedule: str = "karras"
+    effort: Effort = EVERYTHING
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from ...presets import Presets
 from ...settings import Settings
 from ..families import family
 from ..families.base import MemoryPlan, ModelFolder, Work
+from ..families.modes import sampled_steps
 from ..hardware import devices
 from ..hardware.gpus import GpuWatch
 from ..hardware.machine import Machine
@@ -49,6 +50,7 @@ def plan_request(
 
     Raises:
         PresetError: the request names an unknown preset.
+        BadInput: the model does not have the request's mode.
     """
     work = work_of(request, photo_size, model, presets, upscaler)
     size = replace(family(model.preset.family).size(model.folder, model.preset), name=model.name)
@@ -67,16 +69,17 @@ def work_of(
     presets: Presets,
     upscaler: UpscalerFile | None = None,
 ) -> Work:
-    """Return the work of a request: its sizes and numbers of frames. Raise PresetError."""
+    """Return the work of a request: its sizes and numbers of frames and steps. Raise PresetError, BadInput."""
     preset = model.preset
     output = resolve_output(request, photo_size, preset, presets)
     drawn = drawn_size(output, preset)
+    sampled = sampled_steps(request, preset)
     network = upscaler.network if upscaler and enlarged(drawn, preset.trim, output.size) else None
     return Work(
         width=drawn[0],
         height=drawn[1],
         frames=output.sampled,
-        steps=preset.sampling.steps if request.steps is None else request.steps,
+        steps=sampled.steps,
         guided=preset.sampling.max_guidance > 1,
         shown_frames=output.shown,
         shown_pixels=output.width * output.height,
@@ -84,4 +87,6 @@ def work_of(
         detail=request.detail and gives_detail(photo_size, drawn, preset.trim, output.size, request.fit),
         upscaler=network,
         upscaler_name=upscaler.name if upscaler and network else "",
+        schedule=sampled.schedule,
+        effort=sampled.effort,
     )

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ...errors import Cancelled
 from ..families.base import Denoiser, FamilyOptions, NoiseSchedule, VideoModel, Window
+from ..families.effort import EVERYTHING, Effort
 from ..families.guidance import Guidance
 from ..families.nan_checks import check_conditioning, check_latents
 from ..families.noise import draw, window_generator
@@ -31,6 +32,7 @@ class SamplingParams:
         motion: The model family's own options.
         plan: Count, frames and overlap of the windows.
         options: How the windows are joined.
+        effort: Which steps compute less than everything.
     """
 
     width: int
@@ -42,6 +44,7 @@ class SamplingParams:
     motion: FamilyOptions
     plan: WindowPlan
     options: WindowOptions
+    effort: Effort = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,8 @@ def sample_clip(
         model: The loaded model.
         clip: What decides the latents.
         state: From `begin`, or from a checkpoint.
-        keeper: Stores the states. Any exception but Cancelled (whose job is not wanted any more) leaves the last whole
-            step with it.
+        keeper: Stores the states that can be gone on from (`Effort.resumable`). Any exception but Cancelled (whose job
+            is not wanted any more) leaves the last of them with it.
         on_step: Called after each step with (window, steps done in it, D); may raise.
 
     Returns:
@@ -187,8 +190,9 @@ class _Window:
 
     def _step(self, step: int, x: torch.Tensor, denoised: torch.Tensor) -> None:
         check_latents(x, step, self.schedule.steps)
-        self.state = replace(self.state, step=step, x=x)
-        self.keeper.step(self.state)
+        if self.clip.effort.resumable(step, self.schedule.steps):
+            self.state = replace(self.state, step=step, x=x)
+            self.keeper.step(self.state)
         self.on_step(self.state.window, step, denoised)
 
     def _denoiser(self, draw_noise: Callable[[Sequence[int]], torch.Tensor]) -> Denoiser:
@@ -200,7 +204,7 @@ class _Window:
             if options.condition != "photo":
                 assert state.done is not None
                 start = state.done[:, -clip.plan.overlap if options.condition == "overlap" else -1]
-        window = Window(self.schedule, guidance, start, options.noise_aug, draw_noise)
+        window = Window(self.schedule, guidance, start, options.noise_aug, draw_noise, clip.effort)
         return self.model.denoiser(state.conditioning, clip.motion, window)
 
     def _noise(self, generator: torch.Generator, shape: Sequence[int]) -> torch.Tensor:

@@ -33,14 +33,16 @@ def ended(client: Client, job_id: str) -> dict:
 
 
 def test_a_script_makes_a_video(client: Client, studio: Studio) -> None:
-    job_id = client.predict(photo=handle_file(SAMPLE), steps=2, seed=7, detail=False, api_name="/generate")
+    job_id = client.predict(photo=handle_file(SAMPLE), steps=2, seed=7, detail=False, mode="fast", api_name="/generate")
     state = ended(client, job_id)
     assert state["status"] == "done", state["error"]
     assert state["settings"]["seed"] == 7
-    assert state["settings"]["detail"] is False
+    assert (state["settings"]["detail"], state["settings"]["mode"]) == (False, "fast")
     video = httpx.get(state["video"]["url"])
     assert video.headers["content-type"] == "video/mp4"
     assert video.content[4:8] == b"ftyp"
+    own = {"Origin": studio.url, "X-Photo-Name": "clip.mp4"}
+    assert httpx.post(f"{studio.url}/studio/settings", content=video.content, headers=own).json() == state["settings"]
     part = httpx.get(state["video"]["url"], headers={"Range": "bytes=0-99"})
     assert part.status_code == 206, "a browser can seek"
     assert len(part.content) == 100
@@ -69,6 +71,8 @@ def test_a_script_cancels(client: Client) -> None:
         ({"noise_aug_strength": 2}, "noise_aug_strength is 2"),
         ({"model": "../../etc"}, "model"),
         ({"fit": "stretch"}, "fit"),
+        ({"mode": "slow"}, "mode is 'slow'; choose one of best, balanced, fast"),
+        ({"mode": "balanced", "model": "mini"}, "the model mini does not have"),
         ({"upscaler": "none-such"}, "upscaler"),
     ],
 )

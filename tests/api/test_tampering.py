@@ -35,7 +35,7 @@ PATHS = (
     "x" * 10_000,
 )
 NUMBERS = (-1, 10**9, 10**400, 1e308, "1", True, [1], {"a": 1}, "NaN", [[[[[[]]]]]])
-WORDS = ("resolution", "quality", "model", "fit")
+WORDS = ("resolution", "quality", "mode", "model", "fit")
 COUNTS = ("seconds", "seed", "motion_bucket_id", "steps", "fps", "noise_aug_strength")
 JOB_ROUTES = (
     ("GET", ""), ("GET", "/photo"), ("GET", "/poster"), ("GET", "/still"), ("GET", "/video"), ("GET", "/preview"),

@@ -220,6 +220,32 @@ def test_settings_are_remembered(bare: Studio, page: Page) -> None:
     expect(page.locator(".photos figure img")).to_be_visible()
 
 
+def test_the_speed_is_chosen_with_its_time_beside_it(bare: Studio, page: Page, puppet: Puppet) -> None:
+    """Only what the model offers; the steps that are shown are the mode's."""
+    page.goto(bare.url)
+    choose_photo(page, SAMPLE)
+    page.locator("details.advanced summary").click()
+    offered, steps = page.locator(".mode label:visible"), page.locator(".field.steps output")
+    expect(offered.locator("b")).to_have_text(["Best", "Fast"])
+    expect(offered.locator(".cost", has_text="≈ ")).to_have_count(2)
+    expect(steps).to_have_text("8")
+    page.select_option("#f-model", "svd-xt")
+    expect(offered.locator("b")).to_have_text(["Best", "Balanced", "Fast"])
+    expect(offered.locator(".cost", has_text="≈ ")).to_have_count(3)
+    offered.nth(1).click()
+    page.select_option("#f-model", "mini")
+    expect(page.locator(".mode input:checked")).to_have_value("best")
+    offered.nth(1).click()
+    expect(steps).to_have_text("4")
+    page.click("#generate")
+    page.wait_for_url(re.compile("job="))
+    expect(page.locator("#job")).to_contain_text("mini · Fast · seed")
+    job = httpx.get(f"{bare.url}/studio/jobs/{page.url.split('job=')[1]}").json()
+    assert (job["settings"]["mode"], job["settings"]["steps"]) == ("fast", None)
+    page.reload()
+    expect(page.locator(".mode input:checked")).to_have_value("fast")
+
+
 def test_photos_that_the_server_let_go_go_here_too(bare: Studio, page: Page) -> None:
     gone = {"id": "0" * 32, "name": "old.png", "width": 160, "height": 90, "view": "/studio/photos/0/view", "sizes": {}}
     page.goto(bare.url)

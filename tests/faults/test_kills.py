@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -23,9 +24,11 @@ def logs(jobs: Jobs, job_id: str) -> str:
 
 
 @pytest.mark.both_databases
-def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, submit) -> None:
+def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, submit, tiny_model: Path) -> None:
+    """In the mode in which a step uses what an earlier one has computed: no checkpoint holds that."""
     start()
-    calm, job = submit(), submit()
+    balanced = {"mode": "balanced", "model": str(tiny_model)}  # `mini` has no such mode
+    calm, job = submit(**balanced), submit(**balanced)
     until(lambda: jobs.get(calm.id), lambda j: j.status is Status.DONE)
     # one window done: its checkpoint is there, and three are left for the kill to come in time
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)

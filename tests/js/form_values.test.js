@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, sliders, takes, usable } from "../../ui/static/create/form_values.js";
+import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
-const model = (name, more = {}) => ({ name, demo: false, missing: null, takes: ["fps"], ...more });
+const MODES = [{ name: "best", steps: 25 }, { name: "balanced", steps: 25 }, { name: "fast", steps: 10 }];
+const model = (name, more = {}) => ({ name, demo: false, missing: null, takes: ["fps"], modes: MODES, sampling: { steps: 25, fps: 7 }, ...more });
 const options = {
   resolutions: [{ name: "480p", width: 848, height: 480 }, { name: "720p", width: 1280, height: 720 }],
   durations: [{ seconds: 6, fps: 6 }, { seconds: 12, fps: 6 }],
   qualities: [{ name: "standard", interpolation: 2 }, { name: "smooth", interpolation: 4 }],
-  models: [model("mini", { demo: true }), model("svd", { missing: gone }), model("svd-xt")],
+  models: [model("mini", { demo: true, modes: [{ name: "best", steps: 8 }, { name: "fast", steps: 4 }] }), model("svd", { missing: gone }), model("svd-xt")],
   upscalers: [{ name: "sharp", missing: null }, { name: "sharper", missing: gone }],
   numbers: [{ key: "seed", own: false }, { key: "steps", own: false }, { key: "noise_aug_strength", own: true }, { key: "fps", own: true }],
 };
@@ -52,6 +53,20 @@ test("what a model does not take is not asked of it", () => {
   assert.deepEqual(sliders(none).filter((number) => takes(none.models[0], number)).map(({ key }) => key), ["steps"]);
 });
 
+test("a mode that the model lacks gives way to the best one, and that is said", () => {
+  const wanted = { ...EMPTY, model: "mini", mode: "balanced" };
+  assert.equal(usable(wanted, options).mode, "best");
+  assert.deepEqual(replaced(wanted, usable(wanted, options)), ["mode"]);
+  assert.equal(usable({ ...wanted, mode: "fast" }, options).mode, "fast");
+  assert.equal(usable({ ...wanted, model: "svd-xt" }, options).mode, "balanced");
+});
+
+test("where nobody chose a number the steps are the mode's, the others the model's", () => {
+  const [mini, , xt] = options.models;
+  assert.deepEqual(["best", "balanced", "fast"].map((mode) => usual(xt, "steps", mode)), [25, 25, 10]);
+  assert.deepEqual([usual(mini, "steps", "fast"), usual(mini, "fps", "fast"), usual(mini, "seed", "fast")], [4, 7, null]);
+});
+
 test("a model that has been downloaded arrives, a demo does not", () => {
   const [mini, svd, xt] = options.models;
   const now = [mini, { ...svd, missing: null }, xt];
@@ -91,6 +106,6 @@ test("the photo's shape decides the size, where there is a photo", () => {
 });
 
 test("the cost is asked for with what changes it", () => {
-  assert.equal(costQuery({ ...EMPTY, model: "a b" }, undefined), "model=a+b&seconds=6&quality=standard&detail=true");
-  assert.equal(costQuery({ ...EMPTY, steps: 9, detail: false, upscaler: "sharp" }, { width: 3, height: 4 }), "model=&seconds=6&quality=standard&detail=false&upscaler=sharp&steps=9&width=3&height=4");
+  assert.equal(costQuery({ ...EMPTY, model: "a b" }, undefined), "model=a+b&seconds=6&quality=standard&mode=best&detail=true");
+  assert.equal(costQuery({ ...EMPTY, mode: "fast", steps: 9, detail: false, upscaler: "sharp" }, { width: 3, height: 4 }), "model=&seconds=6&quality=standard&mode=fast&detail=false&upscaler=sharp&steps=9&width=3&height=4");
 });

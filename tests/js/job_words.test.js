@@ -5,7 +5,7 @@ import { speak } from "./words.js";
 
 beforeEach(() => speak("en"));
 
-const settings = { resolution: "480p", seconds: 6, quality: "standard", model: "mini", seed: 7 };
+const settings = { resolution: "480p", seconds: 6, quality: "standard", model: "mini", seed: 7, mode: "best" };
 const job = (more = {}) => ({
   status: "running", cancelling: false, attempt: 1, place: 0, stage: "sampling", step: 3, steps: 25, part: "", window: 1,
   windows: 1, fraction: 0.426, eta_seconds: 75, started: 100, finished: null, settings, expected: null, video: null, ...more,
@@ -33,6 +33,7 @@ test("only a quality with frames in between smooths", () => {
 test("settings in short; a quality of one's own has its own name", () => {
   assert.equal(describe(settings), "480p · 6 s · Standard · mini");
   assert.equal(describe({ ...settings, quality: "mine" }), "480p · 6 s · mine · mini");
+  assert.equal(describe({ ...settings, mode: "fast" }), "480p · 6 s · Standard · mini · Fast");
 });
 
 test("the video's own size goes before the expected one", () => {
@@ -40,6 +41,7 @@ test("the video's own size goes before the expected one", () => {
   assert.equal(facts(job({ expected })), "480p · 848 × 480 · 6 s · 12 fps · mini · seed 7");
   assert.equal(facts(job({ expected, video: { ...expected, width: 640 } })), "480p · 640 × 480 · 6 s · 12 fps · mini · seed 7");
   assert.equal(facts(job()), "480p · mini · seed 7");
+  assert.equal(facts(job({ settings: { ...settings, mode: "balanced" } })), "480p · mini · Balanced · seed 7");
 });
 
 test("what is left is told while a job runs, the time only when it is known", () => {

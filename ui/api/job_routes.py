@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ...errors import BadInput, NotFound
 from ...messages import msg
 from ...models.find import default_model, find_model, find_upscaler
+from ...pipeline.families.modes import modes_of, sampled_steps
 from ...pipeline.media.mp4 import read_metadata
 from ...pipeline.media.photo.load import MAX_BYTES
 from ...pipeline.media.sizes import output_size
@@ -134,7 +135,10 @@ async def photo_view(photo_id: str, request: Request) -> Response:
 
 @router.get("/estimate")
 async def estimate(request: Request) -> dict[str, Any]:
-    """Estimate for each resolution what a video takes on this machine now; see `plan_json` and `EstimateIn`."""
+    """Estimate for each resolution what a video takes on this machine now; see `plan_json` and `EstimateIn`.
+
+    `modes` has the seconds of each mode of the model, at that resolution.
+    """
     studio, asked = request.app.state.studio, read_query(request, EstimateIn)
     photo = asked.pop("width"), asked.pop("height")
     studio.presets.model(asked["model"])
@@ -144,21 +148,25 @@ async def estimate(request: Request) -> dict[str, Any]:
         workers = studio.jobs.workers()
         own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
         folder, found, machine = find_model(wanted.model, studio.presets, studio.settings), {}, None
+        sampled_steps(wanted, folder.preset)
         enlarges = find_upscaler(wanted.upscaler, studio.presets, studio.settings)
         for name in studio.presets.resolutions:
-            plan = plan_request(
-                replace(wanted, resolution=name),
-                photo,
-                folder,
-                studio.presets,
-                studio.settings,
-                upscaler=enlarges,
-                own=own,
-                held=warm,
-                machine=machine,
-            )
-            machine = plan.machine  # looked at once
-            found[name] = plan_json(plan)
+            modes: dict[str, dict[str, Any]] = {}
+            for mode in modes_of(folder.preset):
+                plan = plan_request(
+                    replace(wanted, resolution=name, mode=mode),
+                    photo,
+                    folder,
+                    studio.presets,
+                    studio.settings,
+                    upscaler=enlarges,
+                    own=own,
+                    held=warm,
+                    machine=machine,
+                )
+                machine = plan.machine  # looked at once
+                modes[mode] = plan_json(plan)
+            found[name] = modes[wanted.mode] | {"modes": {mode: cost["seconds"] for mode, cost in modes.items()}}
         return found
 
     return await asyncio.to_thread(look)

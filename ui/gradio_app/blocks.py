@@ -19,7 +19,7 @@ from ...errors import BadInput, FanslymotionError
 from ...messages import msg
 from ...models.find import default_model
 from ...pipeline.media.photo.load import MAX_BYTES
-from ...presets.options import NUMBERS, OPTIONS
+from ...presets.options import BEST, NUMBERS, OPTIONS
 from ..api.job_routes import JOB_ID, MOST_WAITING
 from ..api.requests import to_request
 from ..auth.middleware import USER, is_https
@@ -131,6 +131,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         upscaler: str | None = None,
         motion: float | None = None,
         noise: float | None = None,
+        mode: str = BEST,
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
 
@@ -143,6 +144,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 "resolution": resolution,
                 "seconds": _whole("seconds", seconds),
                 "quality": quality,
+                "mode": mode,
                 "model": model,
                 "seed": _whole("seed", seed),
                 "motion_bucket_id": _whole("motion_bucket_id", _first(motion_bucket_id, motion)),
@@ -191,6 +193,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Checkbox(True, **words("detail")),
                 gr.Textbox("", **words("upscaler")),
                 *(gr.Number(None, label=former) for former in ("motion", "noise")),
+                gr.Textbox(BEST, **words("mode")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}

@@ -70,7 +70,14 @@ export interface ModelOption extends Offered {
   height: number;
   frames: number;
   sampling: Sampling;
+  modes: Mode[];
   takes: string[];
+}
+
+/** How much of the sampling is computed, and in how many steps. */
+export interface Mode {
+  name: string;
+  steps: number;
 }
 
 export interface Sampling {
@@ -115,6 +122,7 @@ export interface Settings {
   fit: string;
   detail: boolean;
   upscaler: string | null;
+  mode: string;
 }
 
 /** Times in Unix seconds, fraction 0..1. A deleted job has only its id and the status "deleted". */
@@ -222,6 +230,7 @@ export interface ShortSettings {
   seconds: number;
   quality: string;
   model: string;
+  mode: string;
 }
 
 /** heartbeat_age (s) and samples come with the System view's answer only. */
@@ -349,7 +358,7 @@ export interface Photo {
   notes: Lists;
 }
 
-/** What a video takes on this machine: seconds, and bytes of memory out of total. */
+/** What a video takes on this machine: seconds, and bytes of memory out of total. modes: the seconds of each. */
 export interface Cost {
   fault: Faults | null;
   seconds: number;
@@ -360,6 +369,7 @@ export interface Cost {
   height: number;
   shrunk: boolean;
   fits: boolean;
+  modes: Record<string, number>;
 }
 
 /** [id, time, kind, level, text]: text is a line of the log, a Sample without its time as JSON, or Faults. */

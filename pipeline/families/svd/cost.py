@@ -12,6 +12,7 @@ from ...windows import plan_windows
 from ..base import MemoryPlan, Offload
 from ..forecast import STAGES, Forecast
 from .chunks import decoded_frames
+from .noise_levels import ays_sigmas, karras_sigmas
 
 UNET_BYTES = 280
 """Activations of the UNet in 2-byte numbers: bytes per sampled pixel, frame and guidance branch, full-size model."""
@@ -36,6 +37,8 @@ DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
 cores, 0.098 s a frame beside 0.65 s a step on an H100; 9 s of 50.9 on an A800 (onediff #436) say the same."""
 SMALL_DECODER = {"bfloat16": 0.4, "float32": 0.75}
 """What `vae.suit_cpu` leaves of a small model's decoding time on a CPU, by the decoder's numbers (`mini`)."""
+CACHED, CACHED_SMALL = 0.31, 0.33
+"""What a cached step (deep_cache.py) takes of a whole one: 0.185 of 0.590 s on an H100; `mini` on two cores."""
 WARM_UP = 0.6
 """Seconds of the decoding stage on a GPU beyond its frames: first kernels, copies, checks. Of six jobs on an H100."""
 LAUNCH = 0.02
@@ -224,13 +227,21 @@ def _activations(now: MemoryPlan, stage: Stage) -> float:
     pixels = now.width * now.height
     if stage is Stage.SAMPLING:
         per_pixel = UNET_BYTES * now.model.channels / 320 * 64 / now.model.factor**2 * (CHUNKED if now.chunked else 1)
-        return per_pixel * pixels * now.window * _branches(now) * _number_bytes(now.dtype) / 2
+        return per_pixel * pixels * now.window * _branches(now) * _number_bytes(now.dtype) / 2 + feature_bytes(now)
     vae = now.model.vae_channels / 128
     if stage is Stage.DECODING:
         return DECODE_BYTES * vae * pixels * now.decode_chunk * _number_bytes(now.decoder_dtype) / 2
     if stage is Stage.CONDITIONING:
         return ENCODE_BYTES * vae * pixels
     return 0.0
+
+
+def feature_bytes(now: MemoryPlan) -> int:
+    """Return the bytes of the features that stay from one step to the next (deep_cache.py), of both branches."""
+    if now.work.effort.full_every == 1:
+        return 0
+    latent = now.width * now.height // now.model.factor**2
+    return latent * now.window * (2 if now.guided else 1) * now.model.channels * _number_bytes(now.dtype)
 
 
 def _highest(now: MemoryPlan, stage: Stage, working: int) -> int:
@@ -259,7 +270,7 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
     kind = "cpu" if now.device == "cpu" else "cuda"
     speed = _speed(now)
     windows = plan_windows(work.frames, now.window, loop=work.loop)
-    passes = windows.count * work.steps * (2 if now.guided else 1)
+    passes = windows.count * sum(step_weights(now)) * (2 if now.guided else 1)
     one = unet_operations(now) / speed * _SLOWER[now.offload] * (CHUNKED_TIME if now.chunked else 1.0)
     one *= SHORTCUTS[kind] if model.large else SHORTCUTS_SMALL
     if kind == "cuda":
@@ -282,6 +293,14 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
         + (max(decode, encoding + detail) if kind == "cuda" else max(decode, encoding) + detail),
         Stage.SAVING: 1.0,
     }
+
+
+def step_weights(now: MemoryPlan) -> list[float]:
+    """Return what each step of a window takes, as a share of one with guidance, where the plan has it, and in full."""
+    work, cached = now.work, CACHED if now.model.large else CACHED_SMALL
+    levels = (ays_sigmas if work.schedule == "ays" else karras_sigmas)(work.steps)
+    guided = [1.0 if not now.guided or sigma > work.effort.guidance_above else 0.5 for sigma in levels]
+    return [weight * (1.0 if work.effort.whole(step, work.steps) else cached) for step, weight in enumerate(guided)]
 
 
 def unet_operations(now: MemoryPlan) -> float:

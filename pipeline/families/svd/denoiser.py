@@ -14,7 +14,9 @@ from typing import Any
 import torch
 
 from ..base import NoiseSchedule
+from ..effort import EVERYTHING, Effort
 from ..guidance import Guidance
+from .deep_cache import DeepCache
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,14 @@ class Inputs:
 class SvdDenoiser:
     """The `Denoiser` of one window."""
 
-    def __init__(self, unet: Callable[[], Any], schedule: NoiseSchedule, inputs: Inputs, guidance: Guidance) -> None:
+    def __init__(
+        self,
+        unet: Callable[[], Any],
+        schedule: NoiseSchedule,
+        inputs: Inputs,
+        guidance: Guidance,
+        effort: Effort = EVERYTHING,
+    ) -> None:
         """Prepare one window.
 
         Args:
@@ -43,52 +52,54 @@ class SvdDenoiser:
             schedule: the levels that will be asked for, and what the UNet is told at each.
             inputs: what the UNet gets beside the noisy latents.
             guidance: over the window's frames.
+            effort: which steps compute less than everything.
         """
         self._unet = unet
         self._guidance = guidance
+        self._effort = effort
         self._inputs = inputs
+        self._cache = DeepCache(effort, schedule.steps)
         # The scheduler's own figures, made on the device: its logarithm may round otherwise than the CPU's.
         self._times = {float(sigma): time for sigma, time in zip(schedule.sigmas[:-1], schedule.timesteps, strict=True)}
+        self._steps = {sigma: step for step, sigma in enumerate(self._times)}
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Return the denoised estimate D = c_out·F + c_skip·x, float32, of x (1, frames, channels, h, w)."""
-        raw = self._network(x / (sigma**2 + 1) ** 0.5, self._times[float(sigma)])
+        raw = self._network(x / (sigma**2 + 1) ** 0.5, float(sigma))
         return raw * (-sigma / (sigma**2 + 1) ** 0.5) + x.to(torch.float32) / (sigma**2 + 1)
 
     def noised(self, x0: torch.Tensor, noise: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Return clean latents as they are at noise level σ > 0: x₀ + σ·ε."""
         return x0 + sigma.to(x0.dtype) * noise
 
-    def _network(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def _network(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         """F: the image latent beside every frame, and guidance where it is on."""
         inputs = self._inputs
-        embedding, ids = inputs.embedding, inputs.time_ids
+        embedding = inputs.embedding
         image = inputs.image.unsqueeze(1).repeat(1, x.shape[1], 1, 1, 1)
-        if not self._guidance.on:
-            return self._run(x, t, image, embedding, ids)
+        if not self._guidance.on or sigma <= self._effort.guidance_above:
+            return self._run("given", x, sigma, image, embedding)
         # Without the photo: a zero embedding and a zero image.
         no_embedding, no_image = torch.zeros_like(embedding), torch.zeros_like(image)
         if self._guidance.two_passes:
-            without = self._run(x, t, no_image, no_embedding, ids)
-            given = self._run(x, t, image, embedding, ids)
+            without = self._run("without", x, sigma, no_image, no_embedding)
+            given = self._run("given", x, sigma, image, embedding)
         else:
             both = self._run(
-                torch.cat([x, x]),
-                t,
-                torch.cat([no_image, image]),
-                torch.cat([no_embedding, embedding]),
-                torch.cat([ids, ids]),
+                "both", torch.cat([x, x]), sigma, torch.cat([no_image, image]), torch.cat([no_embedding, embedding])
             )
             without, given = both.chunk(2)
         return without + self._guidance.scale(x) * (given - without)
 
     def _run(
-        self, x: torch.Tensor, t: torch.Tensor, image: torch.Tensor, embedding: torch.Tensor, ids: torch.Tensor
+        self, branch: str, x: torch.Tensor, sigma: float, image: torch.Tensor, embedding: torch.Tensor
     ) -> torch.Tensor:
-        return self._unet()(
+        return self._cache.run(
+            self._unet(),
+            self._steps[sigma],
+            branch,
             torch.cat([x, image], dim=2),
-            t,
+            self._times[sigma],
             encoder_hidden_states=embedding,
-            added_time_ids=ids,
-            return_dict=False,
-        )[0]
+            added_time_ids=self._inputs.time_ids.repeat(len(x), 1),
+        )

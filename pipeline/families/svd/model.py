@@ -146,7 +146,7 @@ class LoadedModel:
                 options = replace(options, noise_aug=window.noise_aug)
             image = image + options.noise_aug * window.draw(image.shape)
         inputs = Inputs(conditioning[EMBEDDING], image, options.ids(self.dtype, self.device))
-        return SvdDenoiser(partial(self.bring, UNET), window.schedule, inputs, window.guidance)
+        return SvdDenoiser(partial(self.bring, UNET), window.schedule, inputs, window.guidance, window.effort)
 
     def preview_latents(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the photo's latents, scaled; see `VideoModel`."""

@@ -39,6 +39,7 @@ def facts(path: Path) -> tuple[object, ...]:
     return video.codec, video.pixel_format, video.width, video.height, video.frames, video.fps, round(video.duration, 1)
 
 
+NO_DETAIL_FAST = ("--no-detail", "--mode", "fast")
 TINY = ["--resolution", "tiny", "--steps", 1]
 """A video of 168×96, for what does not depend on its size: `test_order` has the sizes of all presets."""
 
@@ -89,14 +90,15 @@ def test_portrait_photo_turned_by_exif_with_a_name_of_any_letters(fm, here, phot
     assert (told["status"], told["request"]["seed"], told["width"], told["height"]) == ("done", 7, 96, 168)
 
 
-def test_no_detail_goes_with_the_job(fm, settings, photo):
-    """What the job does with it is tested in test_produce."""
-    for options, wanted in (((), True), (("--detail",), True), (("--no-detail",), False)):
+def test_detail_and_mode_go_with_the_job(fm, settings, photo):
+    """What the job does with them is tested in test_produce and test_resume."""
+    for options, *wanted in (((), True, "best"), (("--detail",), True, "best"), (NO_DETAIL_FAST, False, "fast")):
         done = fm("generate", photo, *options, "--json", "--no-wait")
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
-        assert told["request"]["detail"] is wanted
-        assert Jobs(settings).get(told["id"]).request.detail is wanted
+        assert [told["request"]["detail"], told["request"]["mode"]] == wanted
+        request = Jobs(settings).get(told["id"]).request
+        assert [request.detail, request.mode] == wanted
         assert fm("jobs", "cancel", told["id"]).returncode == 0
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 from fanslymotion.errors import HandBack, RenderError
+from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.families.svd import vae as decode_module
-from fanslymotion.pipeline.media.mp4 import probe
+from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.settings import ROOT, Settings
@@ -108,6 +110,32 @@ def test_handed_back_and_resumed(
     elif resumed:
         assert "resumed after sampling" in caplog.text
         assert not sampled
+
+
+def test_interrupted_where_features_of_an_earlier_step_are_in_use_the_file_is_the_same(
+    run, fast, settings: Settings, presets, tmp_path: Path, caplog
+) -> None:
+    """Balanced, with guidance: what a step takes from the one before is in no checkpoint, so that none stands there."""
+    found = find_model("mini", presets, settings)
+    guided = found.preset.sampling.model_copy(update={"max_guidance": 3.0})
+    model = replace(found, preset=found.preset.model_copy(update={"modes": None, "sampling": guided}))
+    request, whole = replace(fast, mode="balanced", steps=8), {}
+    place = {"model": model, "work": tmp_path / "whole", "out": tmp_path / "whole.mp4"}
+    run(request, measures=whole, **place)
+    wanted = (tmp_path / "whole.mp4").read_bytes()
+    assert read_metadata(tmp_path / "whole.mp4")["sampling"]["full_every"] == 2
+    place = {"model": model, "work": tmp_path / "broken", "out": tmp_path / "broken.mp4"}
+    again: dict[str, Any] = {}
+    with caplog.at_level(logging.INFO):
+        # Of each window's steps 1 to 8 the 4th and the 6th take features of the 3rd and the 5th.
+        for step in (3, 4, 5, 8 + 3, 16 + 5):
+            with pytest.raises(HandBack):
+                run(request, progress=at(Stage.SAMPLING, step), **place)
+        run(request, measures=again, **place)
+    resumed = re.findall(r"resumed at window (\d), step (\d) of 8", caplog.text)
+    assert resumed == [("1", "2"), ("1", "4"), ("1", "4"), ("2", "2"), ("3", "4")]
+    assert again["frames_sha256"] == whole["frames_sha256"]
+    assert (tmp_path / "broken.mp4").read_bytes() == wanted
 
 
 def test_interrupted_at_every_second_step(run, undisturbed, tmp_path: Path) -> None:

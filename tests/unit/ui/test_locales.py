@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.pipeline.families import families, family
 from fanslymotion.pipeline.families.base import parts
+from fanslymotion.presets.options import MODES
 from fanslymotion.settings import ROOT
 
 LOCALES = ROOT / "ui" / "locales"
@@ -29,6 +30,7 @@ VALUES = {
     "notify.": ("done", "failed"),
     "now.": (*STAGES, *ENDS),
     "part.": {part for name in families() for part in parts(family(name))},
+    "mode.": MODES,
     "quality.": ("standard", "smooth", "sampled"),
     "stage.": ("queued", *STAGES),
     "status.": ("queued", "running", *ENDS),

@@ -46,8 +46,8 @@ export class Costs {
     return false;
   }
 
-  /** @param {Segments} resolutions @param {FormValues} values */
-  draw(resolutions, values) {
+  /** @param {Segments} resolutions @param {Segments} modes @param {FormValues} values */
+  draw(resolutions, modes, values) {
     if (!this.known) return;
     for (const { costs: [time, room], item } of resolutions.choices) {
       const found = this.known[item.value];
@@ -58,6 +58,9 @@ export class Costs {
     }
     const cost = this.known[values.resolution];
     if (!cost) return;
+    for (const { costs: [time], item } of modes.choices) {
+      if (item.value in cost.modes) setText(time, t("form.takes", { time: duration(cost.modes[item.value]) }));
+    }
     setText(this.device, t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu", { total: memory(cost.total) }));
     show(this.fault, Boolean(cost.fault));
     if (!cost.fault) return;

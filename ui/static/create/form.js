@@ -111,7 +111,7 @@ export class Form {
     Object.assign(this.values, values);
     if ("model" in values) {
       this.chose = true;
-      this.values = usable(this.values, this.options); // the new model may lack a setting
+      this.values = usable(this.values, this.options); // the new model may lack a setting or a mode
     }
     this.keep();
     this.update();
@@ -150,7 +150,7 @@ export class Form {
   }
 
   drawCosts() {
-    if (this.fields) this.costs.draw(this.fields.resolution, this.values);
+    if (this.fields) this.costs.draw(this.fields.resolution, this.fields.mode, this.values);
   }
 
   /** @param {ModelOption} model */

@@ -5,10 +5,12 @@ import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { recall } from "../lib/storage.js";
-import { changes, clipSize, frameCount, numberOf, sliders, takes } from "./form_values.js";
+import { changes, clipSize, frameCount, numberOf, sliders, takes, usual } from "./form_values.js";
 import { Segments } from "./segments.js";
 
 /** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality } from "../types.d.ts" */
+
+const MODES = ["best", "balanced", "fast"];
 
 /**
  * @typedef {object} FieldActs
@@ -33,6 +35,7 @@ export class FormFields {
     this.quality = new Segments("quality", this.label("quality"), options.qualities.map((one) => ({
       value: one.name, title: qualityLabel(one), advanced: one.advanced, note: (now) => t("form.per_second", { n: (duration(now)?.fps ?? 0) * one.interpolation }),
     })), (value) => acts.change({ quality: String(value) }));
+    this.mode = new Segments("mode", this.label("mode"), MODES.map((mode) => ({ value: mode, title: t(`mode.${mode}`), note: () => "" })), (value) => acts.change({ mode: String(value) }));
     this.fit = new Segments("fit", this.label("fit"), ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })), (value) => acts.change({ fit: String(value) }));
     this.model = this.modelSelect(values);
     const seed = options.numbers.find(({ key }) => key === "seed");
@@ -49,7 +52,7 @@ export class FormFields {
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
       h("div", { class: "advanced-body" }, this.row("model", this.model), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
-    this.elements = [this.resolution.element, this.seconds.element, this.quality.element, this.advanced];
+    this.elements = [this.resolution.element, this.seconds.element, this.quality.element, this.mode.element, this.advanced];
   }
 
   /** @param {string} key */
@@ -119,13 +122,14 @@ export class FormFields {
 
   /** @param {FormValues} values @param {ModelOption} model the chosen one @param {Photo} [photo] the first */
   draw(values, model, photo) {
-    for (const group of [this.resolution, this.seconds, this.quality, this.fit]) group.draw(values, photo);
+    for (const group of [this.resolution, this.seconds, this.quality, this.mode, this.fit]) group.draw(values, photo);
+    this.mode.offer(model.modes.map(({ name }) => name));
     const advanced = this.options.qualities.find((one) => one.name === values.quality)?.advanced ?? false;
     this.quality.element.classList.toggle("with-advanced", this.advanced.open || advanced);
     this.model.value = values.model;
     for (const { range, input, output, reset, element } of this.sliders) {
       const chosen = numberOf(values, range.key);
-      const value = chosen ?? numberOf(model.sampling, range.key) ?? range.min;
+      const value = chosen ?? usual(model, range.key, values.mode) ?? range.min;
       if (Number(input.value) !== value) input.value = String(value);
       setText(output, number(value, range.step < 1 ? 2 : 0));
       reset.classList.toggle("invisible", chosen === null);

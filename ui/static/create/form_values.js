@@ -6,7 +6,7 @@
 /** @type {FormValues} */
 export const EMPTY = {
   resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
-  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null,
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best",
 };
 
 /** The numbers with a slider: a model has a value of its own for each. @param {Options} options */
@@ -17,6 +17,11 @@ export function sliders(options) {
 /** A number by its name: null, or none, is the model's own. @param {FormValues | Sampling} values @param {string} key @returns {number | null} */
 export function numberOf(values, key) {
   return /** @type {Record<string, number | null>} */ (/** @type {unknown} */ (values))[key] ?? null;
+}
+
+/** What a number is where nobody chose one: the steps are the mode's. @param {ModelOption} model @param {string} key @param {string} mode */
+export function usual(model, key, mode) {
+  return key === "steps" ? (model.modes.find(({ name }) => name === mode)?.steps ?? null) : numberOf(model.sampling, key);
 }
 
 /** Whether a model takes a setting. @param {ModelOption | undefined} model @param {NumberRange} number */
@@ -56,6 +61,7 @@ export function usable(values, options) {
     seconds: duration.seconds,
     quality: name(options.qualities, values.quality),
     model,
+    mode: chosen ? name(chosen.modes, values.mode) : values.mode,
     upscaler: options.upscalers.some((one) => one.name === values.upscaler && !one.missing) ? values.upscaler : null,
   };
 }
@@ -74,7 +80,7 @@ export function arrival(before, now) {
 
 /** What was wished for and could not be had, by name. @param {FormValues} wanted @param {FormValues} values */
 export function replaced(wanted, values) {
-  const keys = /** @type {const} */ (["model", "resolution", "seconds", "quality", "upscaler"]);
+  const keys = /** @type {const} */ (["model", "resolution", "seconds", "quality", "mode", "upscaler"]);
   return keys.filter((key) => wanted[key] && wanted[key] !== values[key]);
 }
 
@@ -95,7 +101,7 @@ export function clipSize(resolution, photo) {
 
 /** What to ask for a job's cost with. @param {FormValues} values @param {Photo | undefined} photo */
 export function costQuery(values, photo) {
-  const query = new URLSearchParams({ model: values.model, seconds: String(values.seconds), quality: values.quality, detail: String(values.detail) });
+  const query = new URLSearchParams({ model: values.model, seconds: String(values.seconds), quality: values.quality, mode: values.mode, detail: String(values.detail) });
   if (values.upscaler) query.set("upscaler", values.upscaler);
   if (values.steps !== null) query.set("steps", String(values.steps));
   if (photo) {

@@ -1,7 +1,7 @@
 // @ts-check
 // A choice among a few: one button each, with a note below.
 
-import { h, setText } from "../lib/dom.js";
+import { h, setText, show } from "../lib/dom.js";
 
 /** @import { FormValues, Photo } from "../types.d.ts" */
 
@@ -13,7 +13,10 @@ import { h, setText } from "../lib/dom.js";
  * @property {boolean} [advanced] shown only with the folded settings
  */
 
-/** @typedef {"resolution" | "seconds" | "quality" | "fit"} SegmentsKey */
+/** @typedef {"resolution" | "seconds" | "quality" | "mode" | "fit"} SegmentsKey */
+
+/** Lines about what an item costs on this machine. @type {Partial<Record<SegmentsKey, number>>} */
+const COSTS = { resolution: 2, mode: 1 };
 
 export class Segments {
   /** @param {SegmentsKey} key @param {string} label @param {Item[]} items @param {(value: string | number) => void} choose */
@@ -23,11 +26,17 @@ export class Segments {
       item,
       input: h("input", { type: "radio", name: key, value: item.value, onchange: () => choose(item.value) }),
       note: h("small"),
-      costs: key === "resolution" ? [h("small", { class: "cost" }), h("small", { class: "cost" })] : [],
+      costs: Array.from({ length: COSTS[key] ?? 0 }, () => h("small", { class: "cost" })),
     }));
     this.element = h("fieldset", { class: `segments ${key}` }, h("legend", {}, label),
       h("div", { class: "row" }, this.choices.map(({ item, input, note, costs }) =>
         h("label", { class: item.advanced ? "advanced-only" : "" }, input, h("span", {}, h("b", {}, item.title), note, ...costs)))));
+  }
+
+  /** Show only some of the items, and nothing where there is no choice. @param {(string | number)[]} values */
+  offer(values) {
+    for (const { item, input } of this.choices) if (input.parentElement) show(input.parentElement, values.includes(item.value));
+    show(this.element, values.length > 1);
   }
 
   /** @param {FormValues} values @param {Photo} [photo] */

@@ -44,7 +44,13 @@ export function stageName(stage, job, qualities) {
 
 /** Short, for lists. @param {ShortSettings} settings */
 export function describe(settings) {
-  return [settings.resolution, t("form.seconds_value", { n: settings.seconds }), has(`quality.${settings.quality}`) ? t(`quality.${settings.quality}`) : settings.quality, settings.model].join(" · ");
+  const quality = has(`quality.${settings.quality}`) ? t(`quality.${settings.quality}`) : settings.quality;
+  return [settings.resolution, t("form.seconds_value", { n: settings.seconds }), quality, settings.model, ...quicker(settings.mode)].join(" · ");
+}
+
+/** The mode's name where it is not the best one, which most videos are made in. @param {string} mode */
+function quicker(mode) {
+  return mode === "best" ? [] : [t(`mode.${mode}`)];
 }
 
 /** With the size and the frame rate of the video, made or expected. @param {Job} job */
@@ -52,7 +58,7 @@ export function facts({ settings, expected, video }) {
   const made = video ?? expected;
   const parts = [settings.resolution];
   if (made) parts.push(`${made.width} × ${made.height}`, t("form.seconds_value", { n: settings.seconds }), t("form.per_second", { n: made.fps }));
-  parts.push(settings.model, t("form.seed_is", { seed: settings.seed }));
+  parts.push(settings.model, ...quicker(settings.mode), t("form.seed_is", { seed: settings.seed }));
   return parts.join(" · ");
 }
 

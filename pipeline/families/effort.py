@@ -1,0 +1,38 @@
+"""Say what a sampling run leaves out, step by step: the same for all families. Without torch."""
+
+from dataclasses import dataclass
+
+WHOLE_AT_THE_ENDS = 2
+"""Steps at either end of a window that compute the whole network, where the picture forms and where it is finished."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much of each step is computed. The noise level and the step's number alone decide, so that a resume agrees.
+
+    Attributes:
+        guidance_above: Guidance is on while the noise level σ is above this; 0 = at every step.
+        full_every: The whole network is computed at every n-th step; between them features of the last whole step are
+            used again. 1 = at every step.
+    """
+
+    guidance_above: float = 0.0
+    full_every: int = 1
+
+    def whole(self, step: int, steps: int) -> bool:
+        """Return whether a step computes the whole network.
+
+        Args:
+            step: 0-based.
+            steps: Of the window.
+        """
+        ends = step < WHOLE_AT_THE_ENDS or step >= steps - WHOLE_AT_THE_ENDS
+        return ends or step % self.full_every == 0
+
+    def resumable(self, done: int, steps: int) -> bool:
+        """Return whether the steps after the first `done` ones need no features of those before."""
+        return done >= steps or self.whole(done, steps)
+
+
+EVERYTHING = Effort()
+"""Nothing is left out."""
