@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from ..messages import Message
+from .course import Course
 
 CHANGE = "change"
 """Attribute of a log record: the `Message` of how a job goes on in another way."""
@@ -31,6 +32,7 @@ class Progress:
     window, windows: 1-based while sampling, else 0.
     fraction: share of the whole job done, 0..1, never falling within an attempt.
     eta_seconds: time left in seconds, None while unknown.
+    course: how both go on until the next report, on the scale of `time.monotonic`.
     x0: predicted clean latents (frames, channels, height, width) after a sampling step, else None.
     preview: makes an animated WebP (bytes) of x0; called only by who wants to show it, at most a few times a second.
     message: a log line for the user, or "".
@@ -47,6 +49,7 @@ class Progress:
     preview: Callable[[], bytes] | None = None
     message: str = ""
     part: str = ""
+    course: Course | None = None
 
 
 def log_change(log: logging.Logger, change: Message) -> None:
