@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-SURE = 0.7
+SURE = 0.6
 """Share of the units in work up to which the bar moves at the forecast's pace. From there on it slows down."""
 LATE, LATE_SECONDS = 1.5, 2.0
 """Units in work take so many times their forecast, and so many seconds more: then no time left is said."""

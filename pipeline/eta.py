@@ -21,7 +21,7 @@ NEWEST = 0.3
 
 SMALL = 0.1
 """Share of the time left that may belong to stages which were never measured."""
-SLOWEST, QUICKEST = 4.0, 0.4
+SLOWEST, QUICKEST = 4.0, 0.7
 """How far a job's sampling corrects the forecast of its later stages."""
 
 

@@ -18,6 +18,9 @@ from .calibration import Point, corrected, weighted
 STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
 """The stages that have a peak of their own."""
 
+WORKER_START = 2.0
+"""Seconds until a new worker takes its first job, torch's import among them. On two quiet cores of a server CPU."""
+
 HELD = 1.05
 """What torch's allocator holds of a GPU's memory, over what was measured as allocated."""
 
@@ -91,6 +94,12 @@ def forecast(plan: MemoryPlan) -> Forecast:
         seconds[Stage.LOADING] = 0.0
     peaks = {stage: highest for stage in found.peaks if (highest := _measured_peak(plan, stage))}
     return replace(found, peaks={**found.peaks, **peaks}, stage_seconds=seconds, measured=frozenset(measured))
+
+
+def with_worker_start(found: Forecast) -> Forecast:
+    """Return the forecast of a job for which a worker has to be started first: that counts as loading."""
+    seconds = found.stage_seconds
+    return replace(found, stage_seconds={**seconds, Stage.LOADING: seconds[Stage.LOADING] + WORKER_START})
 
 
 def estimate(plan: MemoryPlan) -> Forecast:

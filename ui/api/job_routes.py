@@ -23,6 +23,7 @@ from ...pipeline.memory.forecast import plan_request
 from ...pipeline.request import VideoRequest
 from ...queue.store.rows import photo_of
 from ...queue.types import Job
+from ...queue.worker.loaded_note import loaded
 from ...queue.worker.vram_note import held
 from ...settings import ROOT
 from ..auth.identity import login_of, owner_of, user_of
@@ -133,6 +134,7 @@ async def estimate(request: Request) -> dict[str, Any]:
                 upscaler=enlarges,
                 own=own,
                 held=warm,
+                loaded=loaded(studio.jobs.store, workers),
                 machine=machine,
             )
             machine = plan.machine  # looked at once

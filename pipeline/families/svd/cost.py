@@ -47,8 +47,9 @@ SHORTCUTS = {"cpu": 0.95, "cuda": 0.907}
 """What `shortcuts.py` leaves of a full-size model's step: 0.590 of 0.651 s on an H100; counted for a CPU."""
 SHORTCUTS_SMALL = 0.87
 """The same for `mini` on two cores, measured: 0.167 of 0.193 s a pass."""
-STARTING = {"cpu": 5.0, "cuda": 9.0}
-"""Seconds to import the libraries, CUDA's among them, before the weights are read."""
+STARTING = {"cpu": 3.0, "cuda": 9.0}
+"""Seconds to import the libraries, CUDA's among them, before the weights are read. 3.2 CPU seconds with `mini`'s weights;
+torch itself comes with the worker's start (`forecast.WORKER_START`)."""
 READING = {"cpu": 400 * 2**20, "cuda": GIB}
 """Bytes of weights read a second. On an H100 2 GiB from RAM; a machine with a GPU is taken to have a fast disk."""
 
