@@ -16,19 +16,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 from fanslymotion.models.find import find_model
-from fanslymotion.pipeline.families.forecast import forecast
+from fanslymotion.pipeline.families.forecast import forecast, with_worker_start
 from fanslymotion.pipeline.memory.forecast import plan_request
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.supervisor import Supervisor
+from fanslymotion.queue.worker.loaded_note import loaded
 from fanslymotion.settings import ROOT, Settings
 from PIL import Image
 
@@ -175,10 +176,14 @@ class Bench:
 
     def _said(self, request: VideoRequest, photo: Path) -> dict[str, float]:
         model = find_model(request.model, self.presets, self.settings)
-        own = [worker.pid for worker in self.jobs.workers() if worker.alive]
+        workers = self.jobs.workers()
+        own = [worker.pid for worker in workers if worker.alive]
+        warm = loaded(self.jobs.store, workers)
         with Image.open(photo) as image:
-            plan = plan_request(request, image.size, model, self.presets, self.settings, own=own)
-        return {str(stage): seconds for stage, seconds in forecast(plan).stage_seconds.items()}
+            plan = plan_request(request, image.size, model, self.presets, self.settings, own=own, loaded=warm)
+        ready = any(worker.alive and worker.state != "starting" for worker in workers)
+        found = forecast(plan) if ready else with_worker_start(forecast(plan))
+        return {str(stage): seconds for stage, seconds in found.stage_seconds.items()}
 
 
 def longest_stand(seen: list[tuple[float, str]]) -> tuple[float, str]:
@@ -213,7 +218,8 @@ def words(row: Row) -> str:
     kind = f"{resolution} {seconds} s {quality} {format}{'' if detail else ' no detail'}"
     return (
         f"{row.number:2} {kind:36} {'first' if row.first else 'later'} said {row.said:5.1f} took {row.took:5.1f} "
-        f"{row.error:+5.0%}  stand {row.stand:4.0%} at {row.stood_at:16} time left shown {row.timed:4.0%} off {row.off:4.0%}"
+        f"{row.error:+5.0%}  stand {row.stand:4.0%} at {row.stood_at:16} "
+        f"time left shown {row.timed:4.0%} off {row.off:4.0%}"
     )
 
 

@@ -138,7 +138,7 @@ class VideoFile:
                 before = self._written
 
                 def saving() -> None:
-                    """The frames that still wait for the encoder are finished one by one; ffmpeg's own end comes last."""
+                    """Tell how many of the waiting frames are finished; ffmpeg's own end comes last."""
                     share = (self._written - before) / max(1, resolved.shown - before)
                     clock.done(min(share, 1 - SAVED_TOGETHER))
                     attempt.report(Progress(Stage.SAVING, steps=1))

@@ -19,8 +19,8 @@ class Machine:
         vram_free: bytes that this process may use; its own cached model counts as free.
         ram_total: bytes.
         ram_free: as `vram_free`.
-        gpu_speed: 10¹² operations a second that a model is expected to reach, in 2-byte numbers if the device computes in
-            them. Formulas count with it; what is measured corrects them (`families.forecast`).
+        gpu_speed: 10¹² operations a second that a model is expected to reach, in 2-byte numbers if the device computes
+            in them. Formulas count with it; what is measured corrects them (`families.forecast`).
         cpu_speed: as `gpu_speed`.
         cpu_bf16: the CPU multiplies bf16 numbers itself.
         cpu_half: bf16 is usable (AVX-512). Without AVX-512 it is about 50 times slower than fp32.

@@ -48,8 +48,8 @@ SHORTCUTS = {"cpu": 0.95, "cuda": 0.907}
 SHORTCUTS_SMALL = 0.87
 """The same for `mini` on two cores, measured: 0.167 of 0.193 s a pass."""
 STARTING = {"cpu": 3.0, "cuda": 9.0}
-"""Seconds to import the libraries, CUDA's among them, before the weights are read. 3.2 CPU seconds with `mini`'s weights;
-torch itself comes with the worker's start (`forecast.WORKER_START`)."""
+"""Seconds to import the libraries, CUDA's among them, before the weights are read. 3.2 CPU seconds with `mini`'s
+weights; torch itself comes with the worker's start (`forecast.WORKER_START`)."""
 READING = {"cpu": 400 * 2**20, "cuda": GIB}
 """Bytes of weights read a second. On an H100 2 GiB from RAM; a machine with a GPU is taken to have a fast disk."""
 
@@ -64,8 +64,8 @@ DETAIL_VRAM_BYTES = 180
 """On a GPU, bytes per pixel of the finished video: the photo, enlarged (48), a frame's places and pictures, the weights
 of its resizing. Counted, not measured yet."""
 DETAIL_SPEED, BETWEEN_SPEED, ENCODE_SPEED = 20e6, 27e6, 40e6
-"""Pixels a second and core: of the frames that get their detail, of those interpolated, of those encoded. CPU seconds of
-`mini`'s frames at 720p on a server CPU: 0.045, 0.032 to 0.041 and 0.021 a frame."""
+"""Pixels a second and core: of the frames that get their detail, of those interpolated, of those encoded. CPU seconds
+of `mini`'s frames at 720p on a server CPU: 0.045, 0.032 to 0.041 and 0.021 a frame."""
 FLOW = 0.007
 """Seconds of a core for the flow between two frames, whatever their size."""
 

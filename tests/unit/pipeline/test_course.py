@@ -1,5 +1,7 @@
 """A bar between two reports."""
 
+from itertools import pairwise
+
 import pytest
 from fanslymotion.pipeline.course import Course
 from hypothesis import given
@@ -24,7 +26,7 @@ def test_the_share_rises_and_the_time_left_falls(unit: float, rest: float, share
 def test_it_moves_as_long_as_the_unit_lasts() -> None:
     course = Course(at=0, share=0.5, left=10, unit=8, spent=0, timed=True)
     shares = [course.share_at(now) for now in range(0, 80, 8)]
-    assert all(earlier < later for earlier, later in zip(shares, shares[1:], strict=False))
+    assert all(earlier < later for earlier, later in pairwise(shares))
 
 
 def test_a_unit_that_ends_in_time_counts_in_full() -> None:

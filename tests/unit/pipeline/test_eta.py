@@ -215,7 +215,7 @@ def longest_stand(shares: list[float]) -> int:
 def test_the_bar_of_a_job_that_was_forecast_well_never_stands(together: int) -> None:
     shares = looked_at(dict.fromkeys(UNITS, 1.0), together, False)
     assert longest_stand(shares) <= 5
-    assert max(later - earlier for earlier, later in pairwise(shares)) <= 0.05
+    assert max(later - earlier for earlier, later in pairwise(shares)) <= 0.06
 
 
 wrong = st.floats(0.5, 2.0)

@@ -24,7 +24,10 @@ MINI = replace(model_size(ROOT / "assets" / "mini", 256, 144, 14), name="mini")
 XT = ModelSize(name="svd-xt")
 
 SHOWN = {"480p": (848, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
-DRAWN = {"mini": dict.fromkeys(SHOWN, (256, 144)), "svd-xt": {"480p": (848, 480), "720p": (1024, 576), "1080p": (1024, 576)}}
+DRAWN = {
+    "mini": dict.fromkeys(SHOWN, (256, 144)),
+    "svd-xt": {"480p": (848, 480), "720p": (1024, 576), "1080p": (1024, 576)},
+}
 Kind = tuple[str, int, int, bool, bool]
 """Resolution, seconds, shown frames to a sampled one, upright, detail."""
 KINDS: list[Kind] = list(product(SHOWN, (6, 12), (1, 2, 4), (False, True), (False, True)))
