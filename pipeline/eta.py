@@ -19,6 +19,8 @@ GUESSES = {
 NEWEST = 0.3
 """Weight of the newest units in the running mean, so that the estimate follows a GPU that slows down."""
 
+LEAST = 1e-6
+"""Units that are rounding, not work: a rate of so few would be meaningless."""
 SMALL = 0.1
 """Share of the time left that may belong to stages which were never measured."""
 SLOWEST, QUICKEST = 4.0, 0.7
@@ -97,7 +99,7 @@ class JobClock:
         stage = self._stage
         assert stage is not None
         fresh = units - (self.units[stage] - self._left[stage])
-        if fresh <= (self._part if more else 0):
+        if fresh <= (self._part if more else 0) + LEAST:
             return
         share = self.share
         if more:

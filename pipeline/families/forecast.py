@@ -248,9 +248,13 @@ def tile_side(plan: MemoryPlan) -> int:
 
 
 def duration_text(seconds: float) -> str:
-    """`40 s`, `3 min`, `1 h 20 min`: no more digits than an estimate has."""
+    """`40 s`, `1 min 15 s`, `7 min`, `1 h 20 min`: no more digits than an estimate has."""
     if seconds < 55:
         return f"{max(5, round(seconds / 5) * 5)} s"
+    if seconds < 285:
+        step = 15 if seconds < 120 else 30
+        whole = max(60, round(seconds / step) * step)
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
     minutes = max(1, round(seconds / 60))
     if minutes < 60:
         return f"{minutes} min"

@@ -217,14 +217,15 @@ def detail_vram(now: MemoryPlan) -> int:
     return DETAIL_VRAM_BYTES * now.work.shown_pixels if now.work.detail else 0
 
 
-def _finish_seconds(now: MemoryPlan) -> float:
-    """Seconds of detail, interpolation and encoding on all cores; x264 has one of them (`media.encode`)."""
+def _finish_seconds(now: MemoryPlan) -> tuple[float, float]:
+    """Seconds of detail, interpolation and encoding: of all cores, and alone. x264 has one core (`media.encode`)."""
     work, cores = now.work, min(now.machine.cores, 8)
     detail = work.frames * work.shown_pixels / DETAIL_SPEED if work.detail else 0.0
     pixels = work.shown_pixels if work.detail or work.upscaler else now.width * now.height
     between = max(0, work.shown_frames - work.frames) * (pixels / BETWEEN_SPEED + FLOW)
     encoding = work.shown_frames * work.shown_pixels / ENCODE_SPEED
-    return max(encoding, (detail + between + encoding) / cores)
+    shared = (detail + between + encoding) / cores
+    return shared, max(encoding, shared)
 
 
 def _activations(now: MemoryPlan, stage: Stage) -> float:
@@ -277,12 +278,12 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
         decode *= SMALL_DECODER[now.decoder_dtype]
     if kind == "cuda" and model.large:
         decode += WARM_UP
-    finish = _upscale_seconds(now) + _finish_seconds(now)
+    upscaled, (beside, alone) = _upscale_seconds(now), _finish_seconds(now)
     return {
         Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
         Stage.CONDITIONING: 1.0,
         Stage.SAMPLING: one * passes,
-        **decoding_and_saving(now, decode, finish),
+        **decoding_and_saving(now, decode, upscaled + beside, upscaled + alone),
     }
 
 

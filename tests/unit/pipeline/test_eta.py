@@ -100,6 +100,19 @@ def test_figures_are_of_what_this_job_did_itself() -> None:
     }, "four steps of ten are too few"
 
 
+def test_a_share_that_has_not_grown_but_for_rounding_is_no_progress() -> None:
+    hand = Hand()
+    clock = JobClock(UNITS, dict.fromkeys(UNITS, 1.0), hand)
+    clock.enter(Stage.SAVING, together=0.1)
+    hand.now += 1
+    clock.done(0.3)
+    hand.now += 1
+    clock.done(0.1 + 0.2)
+    assert clock.rates[Stage.SAVING] == pytest.approx(1 / 0.3)
+    assert clock.eta is not None
+    assert clock.eta < 100
+
+
 def test_no_time_left_is_said_while_a_long_stage_was_never_measured() -> None:
     hand = Hand()
     known = {Stage.LOADING: 5.0, Stage.CONDITIONING: 1.0, Stage.SAMPLING: 2.0, Stage.DECODING: 1.0, Stage.SAVING: 1.0}
