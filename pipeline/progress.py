@@ -27,7 +27,8 @@ class Stage(StrEnum):
 class Progress:
     """One moment of a job.
 
-    step, steps: within this stage (parts while loading; denoising steps over all windows; frames while decoding).
+    step, steps: within this stage (parts while loading; denoising steps over all windows; frames while decoding; frames
+    of the finished video while saving).
     part: name of what is being loaded (`families.base.parts`), "" in other stages.
     window, windows: 1-based while sampling, else 0.
     fraction: share of the whole job done, 0..1, never falling within an attempt.

@@ -141,7 +141,7 @@ class VideoFile:
                     """Tell how many of the waiting frames are finished; ffmpeg's own end comes last."""
                     share = (self._written - before) / max(1, resolved.shown - before)
                     clock.done(min(share, 1 - SAVED_TOGETHER))
-                    attempt.report(Progress(Stage.SAVING, steps=1))
+                    attempt.report(Progress(Stage.SAVING, step=self._written, steps=resolved.shown))
 
                 saving()
                 encoder_thread.finish(saving)
