@@ -89,6 +89,7 @@ class Row:
         timed: share of the time in which a time left was shown.
         off: mean difference of the time left from what it was.
         said_stages, stages: seconds by stage, expected and taken.
+        bar: (seconds, share, stage) at each change that was seen.
     """
 
     number: int
@@ -102,6 +103,7 @@ class Row:
     off: float
     said_stages: dict[str, float]
     stages: dict[str, float]
+    bar: list[tuple[float, float, str]]
 
     @property
     def error(self) -> float:
@@ -169,6 +171,11 @@ class Bench:
             off=sum(abs(a - b) for a, b in left) / len(left) / took if left else 0.0,
             said_stages=said,
             stages=stage_seconds([(at, x.stage or "waiting") for at, x in seen]),
+            bar=[
+                (round(at - began, 2), round(now.fraction, 4), now.stage)
+                for (_, before), (at, now) in pairwise(seen)
+                if (now.fraction, now.stage) != (before.fraction, before.stage)
+            ],
         )
         with open(self.results, "a", encoding="utf-8") as out:
             out.write(json.dumps(asdict(row)) + "\n")
