@@ -122,6 +122,7 @@ async def estimate(request: Request) -> dict[str, Any]:
     def look() -> dict[str, Any]:
         workers = studio.jobs.workers()
         own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
+        kept = loaded(studio.jobs.store, workers)
         folder, found, machine = find_model(wanted.model, studio.presets, studio.settings), {}, None
         enlarges = find_upscaler(wanted.upscaler, studio.presets, studio.settings)
         for name in studio.presets.resolutions:
@@ -134,7 +135,7 @@ async def estimate(request: Request) -> dict[str, Any]:
                 upscaler=enlarges,
                 own=own,
                 held=warm,
-                loaded=loaded(studio.jobs.store, workers),
+                loaded=kept,
                 machine=machine,
             )
             machine = plan.machine  # looked at once

@@ -278,12 +278,12 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
         decode *= SMALL_DECODER[now.decoder_dtype]
     if kind == "cuda" and model.large:
         decode += WARM_UP
-    upscaled, (beside, alone) = _upscale_seconds(now), _finish_seconds(now)
+    beside, alone = _finish_seconds(now)
     return {
         Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
         Stage.CONDITIONING: 1.0,
         Stage.SAMPLING: one * passes,
-        **decoding_and_saving(now, decode, upscaled + beside, upscaled + alone),
+        **decoding_and_saving(now, decode, beside, alone, _upscale_seconds(now)),
     }
 
 
