@@ -58,6 +58,7 @@ class VideoFile:
 
         latents: (1, frames, channels, h, w). chunk: the most frames decoded together.
         """
+        self._begin(chunk)
         detail = self._detail()
         try:
             self._decode(model, latents, chunk, detail, self._learned())
@@ -67,7 +68,15 @@ class VideoFile:
             assert upscaler is not None
             self._attempt.warn(Message(GAVE_UP, {"label": upscaler.preset.label}))
         free_memory()
+        self._begin(chunk)
         self._decode(model, latents, chunk, detail, None)
+
+    def _begin(self, chunk: int) -> None:
+        """Count from here: making the photo ready is a part of decoding, in which the bar must not stand."""
+        frames = self._attempt.resolved.frames
+        self._attempt.clock.enter(Stage.DECODING, together=min(chunk, frames))
+        self._attempt.report(Progress(Stage.DECODING, steps=frames))
+        self._written = 0
 
     def _detail(self) -> np.ndarray | None:
         """The photo as the first frame shows it, at the output's size; None where no detail is to come from it."""
@@ -109,9 +118,7 @@ class VideoFile:
         attempt, resolved = self._attempt, self._attempt.resolved
         clock = attempt.clock
         guard, digest = FrameGuard(attempt.photo), hashlib.sha256()
-        clock.enter(Stage.DECODING, together=min(chunk, resolved.frames))
         count = 0
-        self._written = 0
         # The windows may give a frame or two more than wanted: the first is the last one's neighbour in between.
         latents = latents[:, : resolved.frames + (resolved.interpolation > 1)]
 
