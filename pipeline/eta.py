@@ -172,7 +172,7 @@ class JobClock:
 
     def _slowness(self, stage: Stage) -> float:
         """Return how many times its forecast the sampling of this job took, for the stages after it."""
-        sampling = self.rates.get(Stage.SAMPLING), self.known.get(Stage.SAMPLING)
-        if not self._shared or stage not in (Stage.DECODING, Stage.SAVING) or not all(sampling):
+        taken, expected = self.rates.get(Stage.SAMPLING), self.known.get(Stage.SAMPLING)
+        if not self._shared or stage not in (Stage.DECODING, Stage.SAVING) or not taken or not expected:
             return 1.0
-        return min(SLOWEST, max(QUICKEST, sampling[0] / sampling[1]))  # pyright: ignore[reportOptionalOperand]
+        return min(SLOWEST, max(QUICKEST, taken / expected))
