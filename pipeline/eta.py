@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable, Set
 
-from .course import Course
 from .hardware.measurements import Figure
-from .progress import Stage
+from .progress import Course, Stage
 
 GUESSES = {
     Stage.LOADING: 6.0,

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.errors import Cancelled
 from fanslymotion.messages import msg
-from fanslymotion.pipeline.course import Course
-from fanslymotion.pipeline.progress import Progress, Stage, log_change
+from fanslymotion.pipeline.progress import Course, Progress, Stage, log_change
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.log import product_logger
 from fanslymotion.queue.store import transitions

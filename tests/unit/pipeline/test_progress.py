@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from fanslymotion.pipeline.course import Course
+from fanslymotion.pipeline.progress import Course
 from hypothesis import given
 from hypothesis import strategies as st
 
