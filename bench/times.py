@@ -84,7 +84,7 @@ class Row:
         first: no job of this kind came before it.
         said: what was expected before it.
         took: from handing in to the finished file.
-        stand: the longest time in which the bar showed the same per cent.
+        stand: the longest time in which the bar showed the same per cent, once the job had begun.
         stood_at: that per cent, and the stage.
         timed: share of the time in which a time left was shown.
         off: mean difference of the time left from what it was.
@@ -157,7 +157,7 @@ class Bench:
         if job.status != "done" or job.finished is None:
             raise SystemExit(f"the job ended as {job.status}: {job.error}")
         took = job.finished - began
-        stand, stood_at = longest_stand([(at, f"{x.fraction:.0%} {x.stage}") for at, x in seen])
+        stand, stood_at = longest_stand([(at, f"{x.fraction:.0%} {x.stage}") for at, x in seen if x.stage])
         left = [(x.eta_seconds, job.finished - at) for at, x in seen if x.eta_seconds is not None]
         row = Row(
             number=number,
