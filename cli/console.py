@@ -33,7 +33,7 @@ WORKER_CHECK_SECONDS = 2.0
 GIVE_UP_AFTER_CRASHES = 3  # of our own worker, in a row: a broken install does not mend itself
 PLAIN_LINE_EVERY = 0.1  # share of the job between two lines where no bar can be drawn
 
-UNITS = {"sampling": "step", "decoding": "frame"}
+UNITS = {"sampling": "step", "decoding": "frame", "saving": "frame"}
 STYLES = {"done": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "queued": "dim"}
 LEVEL_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "DEBUG": "dim"}
 

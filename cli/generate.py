@@ -13,12 +13,13 @@ from ..doctor.diagnosis import big_values
 from ..errors import BadInput, NotFound
 from ..messages import texts
 from ..models.find import default_model, find_model, find_upscaler
-from ..pipeline.families.forecast import forecast
+from ..pipeline.families.forecast import forecast, with_worker_start
 from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import MAX_SEED, VideoRequest
 from ..presets import Presets
 from ..queue.store.rows import photo_of
 from ..queue.types import Job, Status
+from ..queue.worker.loaded_note import loaded
 from ..queue.worker.vram_note import held
 from ..settings import Settings, own_path
 from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, show_error, time_text
@@ -113,9 +114,17 @@ def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
     own, warm = [worker.pid for worker in workers if worker.alive], held(jobs.store, workers)
     with Image.open(photo_of(job.folder)) as photo:
         plan = plan_request(
-            job.request, photo.size, model, presets, jobs.settings, upscaler=upscaler, own=own, held=warm
+            job.request,
+            photo.size,
+            model,
+            presets,
+            jobs.settings,
+            upscaler=upscaler,
+            own=own,
+            held=warm,
+            loaded=loaded(jobs.store, workers),
         )
-    expected = forecast(plan)
+    expected = forecast(plan) if own else with_worker_start(forecast(plan))
     err().print(f"Expected: {expected.summary}", style="dim")
     if plan.shrunk or not expected.fits:
         said = texts.fault("FM-MEM-004", big_values(plan), system_language())

@@ -1,10 +1,10 @@
-"""Estimate how far a job is and how long it still takes, from its own times and from what was forecast."""
+"""Say how far a job is and how long it still takes, from its own times and from what was forecast."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from .hardware.measurements import Figure
-from .progress import Stage
+from .progress import Course, Stage
 
 GUESSES = {
     Stage.LOADING: 6.0,
@@ -13,10 +13,17 @@ GUESSES = {
     Stage.DECODING: 0.1,
     Stage.SAVING: 0.5,
 }
-"""Seconds per unit before anything was measured: good enough for a bar, not for a time left."""
+"""Seconds per unit before anything was forecast: good enough for a bar, not for a time left."""
 
 NEWEST = 0.3
-"""Weight of the newest unit in the running mean, so that the estimate follows a GPU that slows down."""
+"""Weight of the newest units in the running mean, so that the estimate follows a GPU that slows down."""
+
+LEAST = 1e-6
+"""Units that are rounding, not work: a rate of so few would be meaningless."""
+SMALL = 0.1
+"""Share of the time left that may belong to stages which were never measured."""
+SLOWEST, QUICKEST = 4.0, 0.7
+"""How far a job's sampling corrects the forecast of its later stages."""
 
 
 class JobClock:
@@ -24,6 +31,8 @@ class JobClock:
 
     units: for each stage how many there are (denoising steps, frames; 1 where a stage is one thing).
     known: seconds per unit as forecast, by stage.
+    measured: stages whose forecast comes from measurements; all of `known` by default.
+    shared: one device computes all stages: where sampling is slower than forecast, so will be what comes after it.
     peak: gives the bytes allocated at the highest point since it was last called, 0 where they are not counted.
     """
 
@@ -33,9 +42,12 @@ class JobClock:
         known: dict[Stage, float] | None = None,
         now: Callable[[], float] = time.monotonic,
         peak: Callable[[], int] = lambda: 0,
+        measured: Set[Stage] | None = None,
+        shared: bool = False,
     ) -> None:
         self.units = units
         self.known = dict(known or {})
+        self.measured = frozenset(self.known) if measured is None else frozenset(measured)
         self.now = now
         self.seconds: dict[Stage, float] = {}
         """Computing time by stage."""
@@ -43,49 +55,80 @@ class JobClock:
         """Measured seconds per unit, in this job."""
         self.peaks: dict[Stage, int] = {}
         """Bytes allocated at each stage's highest point."""
+        self._shared = shared
         self._peak = peak
         self._covered: dict[Stage, float] = {}
         self._stage: Stage | None = None
         self._left = dict(units)
+        self._together = 1.0
+        """Units of the current stage that come together, those in work."""
+        self._part = 0.0
+        """How many of them are finished."""
         self._began = self._mark = now()
-        self._share = 0.0
+        self.course = self._plot(0.0)
 
-    def enter(self, stage: Stage, done: float = 0.0) -> None:
-        """Begin a stage of which `done` units exist already (a resumed job)."""
+    def enter(self, stage: Stage, done: float = 0.0, together: float = 1.0) -> None:
+        """Begin a stage.
+
+        Args:
+            stage: it.
+            done: units of it that exist already (a resumed job).
+            together: units that are finished at once.
+        """
         self.leave()
+        share = self.share
+        if done > 0:
+            left = self._seconds_left()
+            share = 1 - (1 - share) * (1 - self._rate(stage) * done / left) if left > 0 else share
         self._stage = stage
         self._began = self._mark = self.now()
+        self._together, self._part = together, 0.0
         self._left[stage] = self.units[stage] - done
         self._covered[stage] = self._left[stage]
         self._peak()
+        self.course = self._plot(share)
 
-    def done(self, units: float) -> None:
-        """So many units of the current stage are finished, counted from its beginning."""
+    def done(self, units: float, more: bool = False) -> None:
+        """So many units of the current stage are finished, counted from its beginning.
+
+        Args:
+            units: finished.
+            more: of those that come together, some are still in work.
+        """
         stage = self._stage
         assert stage is not None
         fresh = units - (self.units[stage] - self._left[stage])
-        if fresh <= 0:
+        if fresh <= (self._part if more else 0) + LEAST:
             return
-        now = self.now()
-        rate = (now - self._mark) / fresh
-        old = self.rates.get(stage)
-        self.rates[stage] = rate if old is None else old + NEWEST * (rate - old)
-        self._mark = now
-        self._left[stage] -= fresh
+        share = self.share
+        if more:
+            self._part = fresh
+        else:
+            now, share = self.now(), self.course.share_at(self.now(), ended=True)
+            rate = (now - self._mark) / fresh
+            old = self.rates.get(stage)
+            self.rates[stage] = rate if old is None else old + NEWEST * (rate - old)
+            self._mark, self._part, self._together = now, 0.0, fresh
+            self._left[stage] = max(0.0, self._left[stage] - fresh)
+        self.course = self._plot(share)
 
     def leave(self) -> None:
         """End the current stage."""
         if self._stage is None:
             return
+        share = self.course.share_at(self.now(), ended=True)
         spent = self.now() - self._began
         self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
         self.peaks[self._stage] = self._peak()
         self._left[self._stage] = 0.0
         self._stage = None
+        self.course = self._plot(share)
 
     def skip(self, stage: Stage) -> None:
         """A stage whose result is there already."""
+        share = self.share
         self._left[stage] = 0.0
+        self.course = self._plot(share)
 
     def figures(self) -> dict[Stage, Figure]:
         """Return what the stages took that this attempt has ended and done at least half of itself."""
@@ -97,28 +140,38 @@ class JobClock:
 
     @property
     def share(self) -> float:
-        """Of the whole job, by time. Never falls."""
-        whole = sum(self._rate(stage) * count for stage, count in self.units.items())
-        left = self._remaining()
-        if whole > 0:
-            self._share = max(self._share, min(1.0, 1 - left / whole))
-        return self._share
+        """Of the whole job, by time. Never falls: what is corrected changes its speed from then on."""
+        return self.course.share_at(self.now())
 
     @property
     def eta(self) -> float | None:
-        """Seconds left, None while the pace of the current stage, or of the sampling that takes longest, is unknown."""
-        needed = {self._stage, Stage.SAMPLING} if self._left[Stage.SAMPLING] > 0 else {self._stage}
-        if any(stage and stage not in self.rates and stage not in self.known for stage in needed):
-            return None
-        return self._remaining()
+        """Seconds left, None while the pace of a stage that takes long is known from the formula only."""
+        return self.course.eta_at(self.now())
 
-    def _remaining(self) -> float:
-        left = sum(self._rate(stage) * count for stage, count in self._left.items())
+    def _plot(self, share: float) -> Course:
+        now, left, unit, spent = self.now(), self._seconds_left(), 0.0, 0.0
         if self._stage is not None and self._left[self._stage] > 0:
-            # Within a unit: time that passed since the last one, but never more than most of a unit.
             rate = self._rate(self._stage)
-            left -= min(self.now() - self._mark, 0.95 * rate * min(1.0, self._left[self._stage]))
-        return max(0.0, left)
+            unit = rate * min(self._together, self._left[self._stage])
+            spent = max(now - self._mark, rate * self._part)
+        unknown = sum(
+            self._rate(stage) * count
+            for stage, count in self._left.items()
+            if stage not in self.rates and stage not in self.measured
+        )
+        return Course(now, share if left > 0 else 1.0, left, unit, spent, unknown <= SMALL * left)
+
+    def _seconds_left(self) -> float:
+        return sum(self._rate(stage) * count for stage, count in self._left.items())
 
     def _rate(self, stage: Stage) -> float:
-        return self.rates.get(stage, self.known.get(stage, GUESSES[stage]))
+        if stage in self.rates:
+            return self.rates[stage]
+        return self.known.get(stage, GUESSES[stage]) * self._slowness(stage)
+
+    def _slowness(self, stage: Stage) -> float:
+        """Return how many times its forecast the sampling of this job took, for the stages after it."""
+        taken, expected = self.rates.get(Stage.SAMPLING), self.known.get(Stage.SAMPLING)
+        if not self._shared or stage not in (Stage.DECODING, Stage.SAVING) or not taken or not expected:
+            return 1.0
+        return min(SLOWEST, max(QUICKEST, taken / expected))

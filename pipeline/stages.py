@@ -15,7 +15,7 @@ from .checkpoint import Checkpoints
 from .eta import JobClock
 from .families import family
 from .families.base import MemoryPlan, VideoModel, parts
-from .families.forecast import figure_key, pace, step_weights, units
+from .families.forecast import forecast, measurements, pace, step_weights, units
 from .families.placement import Placement
 from .hardware.measurements import Measurements, Record
 from .hardware.vram import peak_since_last
@@ -64,17 +64,24 @@ class Attempt:
         self.sampled_share = 0.0
         self.warnings: list[Message] = []
         self.measures: dict[str, Any] = {}
-        self.clock = JobClock(units(memory), known=pace(memory), peak=peak_since_last)
+        self.clock = JobClock(
+            units(memory),
+            known=pace(memory),
+            peak=peak_since_last,
+            measured=forecast(memory).measured,
+            shared=memory.device == "cpu",
+        )
         self._progress = progress
 
     def report(self, moment: Progress) -> None:
         """Tell where the job is, with its share and the time left."""
         self.stage = moment.stage
-        self._progress(replace(moment, fraction=self.clock.share, eta_seconds=self.clock.eta))
+        clock = self.clock
+        self._progress(replace(moment, fraction=clock.share, eta_seconds=clock.eta, course=clock.course))
 
     def record(self, store: Measurements) -> None:
         """Keep what the stages took, for the next forecast."""
-        figures = {figure_key(self.memory, stage): figure for stage, figure in self.clock.figures().items()}
+        figures = measurements(self.memory, self.clock.figures())
 
         def act(known: Record) -> None:
             for key, figure in figures.items():

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 SMALL_PHOTO = template("The photo is small ({size}): it has no more detail than the model draws, so none is added.")
 
+SAVED_TOGETHER = 0.1
+"""Share of saving that the bar takes as one: until the first of its frames are written, and ffmpeg's own end."""
+
 GAVE_UP = template(
     "The memory is too small for the upscaler {label}, even in the smallest tiles: what the photo does not give is "
     "enlarged plainly in this video. Close other programs, or choose a quicker upscaler."
@@ -47,12 +50,15 @@ class VideoFile:
         self._out = out
         self._metadata = metadata
         self._trim = attempt.resolved.model.preset.trim
+        self._written = 0
+        """Frames that ffmpeg has got."""
 
     def write(self, model: VideoModel, latents: torch.Tensor, chunk: int) -> None:
         """Make the file; a second time, from its beginning, when the upscaler has found no memory at all.
 
         latents: (1, frames, channels, h, w). chunk: the most frames decoded together.
         """
+        self._begin(chunk)
         detail = self._detail()
         try:
             self._decode(model, latents, chunk, detail, self._learned())
@@ -62,7 +68,15 @@ class VideoFile:
             assert upscaler is not None
             self._attempt.warn(Message(GAVE_UP, {"label": upscaler.preset.label}))
         free_memory()
+        self._begin(chunk)
         self._decode(model, latents, chunk, detail, None)
+
+    def _begin(self, chunk: int) -> None:
+        """Count from here: making the photo ready is a part of decoding, in which the bar must not stand."""
+        frames = self._attempt.resolved.frames
+        self._attempt.clock.enter(Stage.DECODING, together=min(chunk, frames))
+        self._attempt.report(Progress(Stage.DECODING, steps=frames))
+        self._written = 0
 
     def _detail(self) -> np.ndarray | None:
         """The photo as the first frame shows it, at the output's size; None where no detail is to come from it."""
@@ -104,7 +118,6 @@ class VideoFile:
         attempt, resolved = self._attempt, self._attempt.resolved
         clock = attempt.clock
         guard, digest = FrameGuard(attempt.photo), hashlib.sha256()
-        clock.enter(Stage.DECODING)
         count = 0
         # The windows may give a frame or two more than wanted: the first is the last one's neighbour in between.
         latents = latents[:, : resolved.frames + (resolved.interpolation > 1)]
@@ -122,14 +135,23 @@ class VideoFile:
                 for frames in model.decode(latents, chunk):
                     guard.check(frames, count)
                     digest.update(frames.data)
-                    for frame in frames:
+                    for n, frame in enumerate(frames, count + 1):
                         encoder_thread.put(self._shown(frame), report)
+                        clock.done(min(n, resolved.frames), more=True)
                     count = min(count + len(frames), resolved.frames)
                     clock.done(count)
                     report()
-                clock.enter(Stage.SAVING)
-                attempt.report(Progress(Stage.SAVING, steps=1))
-                encoder_thread.finish(lambda: attempt.report(Progress(Stage.SAVING, steps=1)))
+                clock.enter(Stage.SAVING, together=SAVED_TOGETHER)
+                before = self._written
+
+                def saving() -> None:
+                    """Tell how many of the waiting frames are finished; ffmpeg's own end comes last."""
+                    share = (self._written - before) / max(1, resolved.shown - before)
+                    clock.done(min(share, 1 - SAVED_TOGETHER))
+                    attempt.report(Progress(Stage.SAVING, step=self._written, steps=resolved.shown))
+
+                saving()
+                encoder_thread.finish(saving)
         except Cancelled:
             if encoder_thread.finished:
                 self._out.unlink(missing_ok=True)  # the cancel came while the file was being renamed
@@ -167,3 +189,4 @@ class VideoFile:
         ) as encoder:
             for frame in interpolate(frames, resolved.interpolation, resolved.shown):
                 encoder.write(frame)
+                self._written += 1

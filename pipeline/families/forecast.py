@@ -1,4 +1,4 @@
-"""Say what a memory plan takes: as measured on this machine, else by its family's cost model. Without torch.
+"""Say what a memory plan takes: by its family's cost model, corrected by what this machine has shown. Without torch.
 
 The form's estimate, the time left and the planner all ask here.
 """
@@ -13,10 +13,14 @@ from ..progress import Stage
 from ..windows import plan_windows
 from . import family
 from .base import MemoryPlan, Offload
+from .calibration import Point, corrected, weighted
 from .effort import EVERYTHING
 
 STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
 """The stages that have a peak of their own."""
+
+WORKER_START = 2.0
+"""Seconds until a new worker takes its first job, torch's import among them. On two quiet cores of a server CPU."""
 
 HELD = 1.05
 """What torch's allocator holds of a GPU's memory, over what was measured as allocated."""
@@ -33,7 +37,8 @@ class Forecast:
         limit: Bytes that may be taken on the computing device.
         ram_limit: Bytes that may be taken of the machine's memory.
         total: Bytes that the computing device has.
-        stage_seconds: Seconds of each stage, with the model not loaded yet.
+        stage_seconds: Seconds of each stage. Loading takes none where a worker keeps the model loaded.
+        measured: The stages whose seconds come from measurements on this machine, of this kind of job or of others.
     """
 
     device: str
@@ -43,6 +48,7 @@ class Forecast:
     ram_limit: int
     total: int
     stage_seconds: Mapping[Stage, float]
+    measured: frozenset[Stage] = frozenset()
 
     @property
     def need(self) -> int:
@@ -72,19 +78,49 @@ class Forecast:
 
 
 def forecast(plan: MemoryPlan) -> Forecast:
-    """Return what the plan takes on its machine: measured figures, and estimates for what was never measured."""
-    found = estimate(plan)
-    if not plan.machine.figures:
+    """Return what the plan takes on its machine: the formulas, corrected by what was measured there."""
+    found, machine = estimate(plan), plan.machine
+    if not (machine.figures or machine.reached or machine.loaded):
         return found
-    count = units(plan)
-    seconds = {stage: measured.seconds * count[stage] for stage in Stage if (measured := _figure(plan, stage))}
-    peaks = {stage: measured for stage in found.peaks if (measured := _measured_peak(plan, stage))}
-    return replace(found, peaks={**found.peaks, **peaks}, stage_seconds={**found.stage_seconds, **seconds})
+    parts = _by_part(plan, found.stage_seconds)
+    points = {stage: _points(plan, stage, parts[stage]) for stage in parts}
+    seconds = dict(found.stage_seconds)
+    for stage, expected in parts.items():
+        taken = corrected(expected, points[stage]) if points[stage] else expected * _machine_pace(plan, stage)
+        seconds[stage] = taken * _parts(plan, stage)
+    measured = {stage for stage in points if points[stage]}
+    if _reached(plan):
+        measured.add(Stage.SAMPLING)
+    if machine.loaded and machine.loaded == plan.model.name:
+        seconds[Stage.LOADING] = 0.0
+    peaks = {stage: highest for stage in found.peaks if (highest := _measured_peak(plan, stage))}
+    return replace(found, peaks={**found.peaks, **peaks}, stage_seconds=seconds, measured=frozenset(measured))
+
+
+def with_worker_start(found: Forecast) -> Forecast:
+    """Return the forecast of a job for which a worker has to be started first: that counts as loading."""
+    seconds = found.stage_seconds
+    return replace(found, stage_seconds={**seconds, Stage.LOADING: seconds[Stage.LOADING] + WORKER_START})
 
 
 def estimate(plan: MemoryPlan) -> Forecast:
     """Return what the plan takes by its family's formulas alone."""
     return family(plan.model.family).cost.forecast(plan)
+
+
+def measurements(plan: MemoryPlan, taken: Mapping[Stage, Figure]) -> dict[str, Figure]:
+    """Return what is kept of a job: its figures by their keys, with what the formulas say for the same.
+
+    Args:
+        plan: Of the job.
+        taken: By stage; seconds of a unit.
+    """
+    count, parts = units(plan), _by_part(plan, estimate(plan).stage_seconds)
+    found: dict[str, Figure] = {}
+    for stage, figure in taken.items():
+        seconds = figure.seconds * count[stage] / _parts(plan, stage)
+        found[figure_key(plan, stage)] = figure.model_copy(update={"seconds": seconds, "expected": parts[stage]})
+    return found
 
 
 def peak(plan: MemoryPlan, stage: Stage) -> int:
@@ -120,19 +156,47 @@ def pace(plan: MemoryPlan) -> dict[Stage, float]:
     return {stage: seconds / count[stage] for stage, seconds in forecast(plan).stage_seconds.items()}
 
 
+def _parts(plan: MemoryPlan, stage: Stage) -> float:
+    """Return how many parts a stage has of what is measured: units while sampling, whatever the length; else one."""
+    return units(plan)[stage] if stage is Stage.SAMPLING else 1
+
+
+def _by_part(plan: MemoryPlan, seconds: Mapping[Stage, float]) -> dict[Stage, float]:
+    return {stage: taken / _parts(plan, stage) for stage, taken in seconds.items()}
+
+
 def figure_key(plan: MemoryPlan, stage: Stage) -> str:
-    """Return the key of a stage's measurement: the machine's device, the model, and what in the plan decides it."""
-    work, numbers = plan.work, f"{plan.dtype} {plan.offload}"
-    drawn = f"{plan.width}x{plan.height}"
-    parts = [device_key(plan.device, plan.machine.name), plan.model.name, str(stage), numbers]
+    """Return the key of a stage's measurement: the machine's device, the model, and what in the plan decides it.
+
+    An upright video takes what a wide one of its size takes.
+    """
+    if stage in (Stage.DECODING, Stage.SAVING):
+        return f"{_size_key(plan, stage)}|{plan.work.frames} frames"
+    return _size_key(plan, stage)
+
+
+def _group_key(plan: MemoryPlan, stage: Stage) -> str:
+    """Return the beginning of the keys whose measurements tell about each other."""
+    numbers = f"{plan.dtype} {plan.offload}"
+    if stage in (Stage.DECODING, Stage.SAVING) and plan.work.upscaler_name:
+        numbers += f" {plan.work.upscaler_name}"
+    if stage is Stage.SAMPLING:
+        numbers = ", ".join([numbers, *_left_out(plan)])
+    return f"{device_key(plan.device, plan.machine.name)}|{plan.model.name}|{stage}|{numbers}"
+
+
+def _size_key(plan: MemoryPlan, stage: Stage) -> str:
+    """Return the key without the video's length, on which the memory does not depend."""
+    work, parts = plan.work, [_group_key(plan, stage)]
+    drawn = f"{max(plan.width, plan.height)}x{min(plan.width, plan.height)}"
     if stage is Stage.CONDITIONING:
         parts.append(drawn)
     elif stage is Stage.SAMPLING:
         branches = "two passes" if plan.guided and plan.two_pass else "guided" if plan.guided else "unguided"
-        parts += [f"{drawn}x{plan.window}", branches, *(["chunked"] if plan.chunked else []), *_left_out(plan)]
+        parts += [f"{drawn}x{plan.window}", branches, *(["chunked"] if plan.chunked else [])]
     elif stage in (Stage.DECODING, Stage.SAVING):
         shown = f"{work.shown_pixels} pixels, {work.shown_frames / work.frames:g} shown"
-        parts += [drawn, f"by {plan.decode_chunk}", shown, *(["detail"] if work.detail else []), work.upscaler_name]
+        parts += [drawn, f"by {plan.decode_chunk}", shown, "detail" if work.detail else "plain"]
     return "|".join(parts)
 
 
@@ -144,17 +208,49 @@ def _left_out(plan: MemoryPlan) -> list[str]:
     return [*found, f"{plan.work.steps} steps"] if found else []
 
 
-def _figure(plan: MemoryPlan, stage: Stage) -> Figure | None:
-    """Return what was measured for exactly this, for steps in full, or by an earlier version for size and placement."""
-    figures = plan.machine.figures
-    found = figures.get(figure_key(plan, stage))
-    if found is not None or stage is not Stage.SAMPLING:
-        return found
-    if plan.work.effort != EVERYTHING:
-        return _figure(replace(plan, work=replace(plan.work, effort=EVERYTHING)), stage)
+def _points(plan: MemoryPlan, stage: Stage, expected: float) -> list[Point]:
+    """Return what was measured of a stage on this machine, in all kinds of jobs that tell about this one.
+
+    Args:
+        plan: The plan.
+        stage: The stage.
+        expected: Seconds of a part of it by the formula.
+    """
+    figures, group, own = plan.machine.figures, f"{_group_key(plan, stage)}|", figure_key(plan, stage)
+    found = [
+        (figure.expected or expected, figure.seconds)
+        for key, figure in figures.items()
+        if key == own or (figure.expected > 0 and key.startswith(group))
+    ]
+    if not found and stage is Stage.SAMPLING:
+        if plan.work.effort != EVERYTHING:  # a unit is a whole step's work, whatever is left out
+            return _points(replace(plan, work=replace(plan.work, effort=EVERYTHING)), stage, expected)
+        if former := _former_figure(plan):
+            found = [(expected, former.seconds)]
+    return weighted(found)
+
+
+def _former_figure(plan: MemoryPlan) -> Figure | None:
+    """Return what an earlier version measured of a step, for its size and placement."""
     offload = "" if plan.offload is Offload.NONE else f", {plan.offload} offload"
     kind = f"{plan.model.name} {plan.width}x{plan.height} {plan.device}, {plan.dtype}{offload}"
-    return figures.get(former_key(kind, stage))
+    return plan.machine.figures.get(former_key(kind, Stage.SAMPLING))
+
+
+def _reached(plan: MemoryPlan) -> float:
+    """Return the speed that models of this class have shown on this device, 0 if none was measured."""
+    return plan.machine.reached.get("cpu" if plan.device == "cpu" else "cuda", 0.0)
+
+
+def _machine_pace(plan: MemoryPlan, stage: Stage) -> float:
+    """Return what the formula is multiplied with where this stage was never measured with this model.
+
+    Sampling and decoding compute on the same device: how quick it is with models of this class, one of them has shown.
+    """
+    if stage not in (Stage.SAMPLING, Stage.DECODING) or not _reached(plan):
+        return 1.0
+    expected = plan.machine.cpu_speed if plan.device == "cpu" else plan.machine.gpu_speed
+    return expected / _reached(plan)
 
 
 def _measured_peak(plan: MemoryPlan, stage: Stage) -> int:
@@ -165,8 +261,9 @@ def _measured_peak(plan: MemoryPlan, stage: Stage) -> int:
     """
     if plan.device == "cpu" or stage is Stage.LOADING or (stage is Stage.DECODING and plan.work.upscaler):
         return 0
-    found = plan.machine.figures.get(figure_key(plan, stage))
-    return int(found.peak * HELD) + CONTEXT if found and found.peak else 0
+    size, figures = _size_key(plan, stage), plan.machine.figures
+    found = max((x.peak for key, x in figures.items() if key == size or key.startswith(f"{size}|")), default=0)
+    return int(found * HELD) + CONTEXT if found else 0
 
 
 def tile_side(plan: MemoryPlan) -> int:
@@ -175,9 +272,13 @@ def tile_side(plan: MemoryPlan) -> int:
 
 
 def duration_text(seconds: float) -> str:
-    """`40 s`, `3 min`, `1 h 20 min`: no more digits than an estimate has."""
+    """`40 s`, `1 min 15 s`, `7 min`, `1 h 20 min`: no more digits than an estimate has."""
     if seconds < 55:
         return f"{max(5, round(seconds / 5) * 5)} s"
+    if seconds < 285:
+        step = 15 if seconds < 120 else 30
+        whole = max(60, round(seconds / step) * step)
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
     minutes = max(1, round(seconds / 60))
     if minutes < 60:
         return f"{minutes} min"

@@ -10,7 +10,7 @@ import psutil
 from . import container
 from .cpu import cpu_bf16, cpu_flags
 from .gpus import Gpus, GpuWatch
-from .machine import Machine, speed_key
+from .machine import Machine, with_speeds
 from .torch_build import TorchBuild, torch_build
 from .units import CONTEXT, GIB
 
@@ -113,9 +113,7 @@ def machine(
             "vram_free": min(sample.memory_total, free),
             "gpu_speed": gpu_speed(gpus),
         }
-    found = replace(found, **values)
-    measured = {"gpu_speed": speed_key("cuda", found.name, large), "cpu_speed": speed_key("cpu", "", large)}
-    return replace(found, **{kind: speeds[key] for kind, key in measured.items() if key in speeds})
+    return with_speeds(replace(found, **values), speeds, large)
 
 
 def usable(gpus: Gpus, build: TorchBuild) -> bool:

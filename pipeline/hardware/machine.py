@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .measurements import Figure
 from .units import GIB
@@ -19,12 +19,15 @@ class Machine:
         vram_free: bytes that this process may use; its own cached model counts as free.
         ram_total: bytes.
         ram_free: as `vram_free`.
-        gpu_speed: 10¹² operations a second that the model reaches, in 2-byte numbers if the device computes in them.
+        gpu_speed: 10¹² operations a second that a model is expected to reach, in 2-byte numbers if the device computes
+            in them. Formulas count with it; what is measured corrects them (`families.forecast`).
         cpu_speed: as `gpu_speed`.
         cpu_bf16: the CPU multiplies bf16 numbers itself.
         cpu_half: bf16 is usable (AVX-512). Without AVX-512 it is about 50 times slower than fp32.
         reserve: bytes of VRAM left to the system (a screen, a browser).
         figures: what stages took here (`measurements.Record.figures`).
+        reached: as `gpu_speed`, measured with models of this class; by device, `cuda` or `cpu`.
+        loaded: name of the model that a worker keeps loaded here, else "".
     """
 
     device: str = "cpu"
@@ -40,6 +43,8 @@ class Machine:
     cpu_speed: float = 0.16
     reserve: int = 4 * GIB // 10
     figures: Mapping[str, Figure] = field(default_factory=dict[str, Figure], compare=False, repr=False)
+    reached: Mapping[str, float] = field(default_factory=dict[str, float], compare=False, repr=False)
+    loaded: str = ""
 
 
 def speed_key(device: str, name: str, large: bool) -> str:
@@ -50,3 +55,15 @@ def speed_key(device: str, name: str, large: bool) -> str:
 def device_key(device: str, name: str) -> str:
     """Return the key of a device of this computer. All CPUs have the same key."""
     return f"{platform.node()}|{name if device != 'cpu' else 'cpu'}"
+
+
+def with_speeds(machine: Machine, speeds: Mapping[str, float], large: bool) -> Machine:
+    """Add the speeds that were measured on a machine.
+
+    Args:
+        machine: the machine.
+        speeds: `measurements.Record.speeds`.
+        large: the model is of full size.
+    """
+    keys = {"cuda": speed_key("cuda", machine.name, large), "cpu": speed_key("cpu", "", large)}
+    return replace(machine, reached={device: speeds[key] for device, key in keys.items() if key in speeds})

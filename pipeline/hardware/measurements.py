@@ -39,20 +39,25 @@ class Figure(BaseModel):
     """What a stage took.
 
     Attributes:
-        seconds: per unit of the stage (`families.forecast.units`).
+        seconds: of the stage; while sampling, of one of its units (`families.forecast.units`).
         peak: bytes allocated on the GPU at the stage's highest point; 0 = not measured, as on a CPU.
+        expected: seconds that the family's formula says for the same; 0 = not known.
     """
 
     model_config = ConfigDict(frozen=True)
 
     seconds: float = Field(gt=0, allow_inf_nan=False)
     peak: int = Field(default=0, ge=0)
+    expected: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
     def joined(self, later: "Figure") -> "Figure":
-        """Return the mean of the seconds, and the later peak, or the mean of both where that is higher."""
+        """Return the mean of the seconds, and the later peak, or the mean of both where that is higher.
+
+        The formula may have changed in between: what it says is the later one's.
+        """
         seconds = self.seconds + NEWEST * (later.seconds - self.seconds)
         peak = self.peak + NEWEST * (later.peak - self.peak)
-        return Figure(seconds=seconds, peak=max(later.peak, int(peak)))
+        return Figure(seconds=seconds, peak=max(later.peak, int(peak)), expected=later.expected)
 
 
 class KnownPlan(BaseModel):

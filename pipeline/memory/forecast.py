@@ -33,6 +33,7 @@ def plan_request(
     upscaler: UpscalerFile | None = None,
     own: Iterable[int] | None = None,
     held: int = 0,
+    loaded: str = "",
     machine: Machine | None = None,
 ) -> MemoryPlan:
     """Plan how the request would be computed now.
@@ -46,6 +47,7 @@ def plan_request(
         upscaler: the file of `request.upscaler` (`models.find`).
         own: ids of processes whose memory counts as free (default: this one); a worker unloads its cached model.
         held: bytes of video memory that a worker reports as its own (`Cuda.held`).
+        loaded: name of the model that a worker keeps loaded.
         machine: to plan for, instead of this one.
 
     Raises:
@@ -58,7 +60,7 @@ def plan_request(
     pids = frozenset([os.getpid()] if own is None else own)
     cuda = devices.Cuda.here() if own is None else None
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
-    here = replace(here, figures=measured.figures)
+    here = replace(here, figures=measured.figures, loaded=loaded)
     return PlanHistory(settings).recall(plan(here, size, work), model.name)
 
 

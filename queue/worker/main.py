@@ -33,6 +33,7 @@ from ..store.rows import write_message
 from ..store.store import Store
 from ..types import Status
 from .attempt import Produce, make_produce, process_video_generation
+from .loaded_note import LoadedNote
 from .reporter import Reporter
 from .vram_note import VramNote
 
@@ -81,6 +82,7 @@ class Worker:
         self._produce: Produce | None = None
         self._renderers: Any = None
         self._vram_note = VramNote(self.store, os.getpid())
+        self._loaded_note = LoadedNote(self.store, os.getpid())
 
     def run(self) -> int:
         """Run jobs until `stop` is called. Return the exit code."""
@@ -198,6 +200,8 @@ class Worker:
         self._set(state="running" if busy else "idle", job=busy, beats=table.beats + 1)
         if not busy:
             self._vram_note.write()
+        model = self._renderers.loaded
+        self._loaded_note.write(model.name if model else "")
         with self.store.errors():
             row = table.get_or_none(table.id == self.id)
         if row is None:  # the row was deleted, or the list was replaced

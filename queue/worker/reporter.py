@@ -20,6 +20,8 @@ LOOK_SECONDS = 0.1
 """Log lines are written at most so late; a cancellation is seen after at most this and one step."""
 PROGRESS_SECONDS = 0.2
 """Between two writes of progress."""
+MOVE_SECONDS = 0.5
+"""Between two writes of how the bar goes on without progress."""
 RENEW_SECONDS = 5.0
 """Between two renewals of the lease without progress."""
 STAGE_WAIT_SECONDS = 1.0
@@ -70,6 +72,8 @@ class Reporter:
         self._ended = threading.Event()
         self._wake = threading.Event()
         self._renewed = self._reported = time.monotonic()
+        self._shown: tuple[int, int | None] | None = None
+        """Per cent and whole seconds left, as last written."""
         self._preview_after = 0.0
         self._preview_version = 0
         self._written = 0
@@ -179,6 +183,8 @@ class Reporter:
             changes = self._changes(p) if p is not None and report else {}
             if report:
                 self._changed = self._urgent = False
+            elif p is not None and now - self._reported >= MOVE_SECONDS:
+                changes = self._moved(p, now)
         if not (changes or lines or now - self._renewed > RENEW_SECONDS):
             return
         try:
@@ -197,7 +203,7 @@ class Reporter:
             if not self._urgent:
                 self._written_out.set()
         self._renewed = now
-        self._reported = now if report else self._reported
+        self._reported = now if changes else self._reported
 
     def _unwritten(self, lines: list[Line]) -> list[Line]:
         """Drop the lines that an earlier, seemingly failed write has stored. Call inside a transaction."""
@@ -210,6 +216,7 @@ class Reporter:
         return lines[lines.index(unsure) + 1 :] if event.select().where(same).exists() else lines
 
     def _changes(self, p: Progress) -> dict[str, Any]:
+        self._shown = _shown(p.fraction, p.eta_seconds)
         return {
             "stage": str(p.stage),
             "step": p.step,
@@ -222,6 +229,15 @@ class Reporter:
             "last_progress": self._moved_wall,
             "slowest_step": self._slowest,
         }
+
+    def _moved(self, p: Progress, now: float) -> dict[str, Any]:
+        """Return how the bar goes on without another report, if that can be seen."""
+        if p.course is None:
+            return {}
+        fraction, eta = p.course.share_at(now), p.course.eta_at(now)
+        moved = _shown(fraction, eta) != self._shown
+        self._shown = _shown(fraction, eta)
+        return {"fraction": fraction, "eta": eta} if moved else {}
 
     def _insert(self, lines: list[Line]) -> None:
         event = self._store.tables.Event
@@ -268,3 +284,8 @@ class Reporter:
                     conflict_target=[table.job], update={table.version: version, table.image: image}
                 ).execute()
                 self._preview_version = version
+
+
+def _shown(fraction: float, eta: float | None) -> tuple[int, int | None]:
+    """Return what people see of both: whole per cent and seconds."""
+    return round(100 * fraction), None if eta is None else round(eta)

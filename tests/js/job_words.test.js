@@ -60,6 +60,7 @@ const sentences = [
   ["a window", { windows: 4, window: 2 }, false],
   ["a part of the model", { stage: "loading", part: "unet", step: 1, steps: 4 }, false],
   ["a frame", { stage: "decoding", step: 10, steps: 72 }, false],
+  ["a frame that is saved", { stage: "saving", step: 60, steps: 72 }, false],
   ["a stage without steps", { stage: "saving", steps: 0 }, false],
   ["one that is being cancelled", { cancelling: true }, false],
   ["one that is done", { status: "done", finished: 195 }, false],
@@ -72,6 +73,11 @@ test("every state has a sentence of its own, in each language", () => {
     assert.equal(new Set(said).size, said.length);
     for (const text of said) assert.doesNotMatch(text, /\{|undefined|null|NaN|\w+\.\w+_?\w*$/);
   }
+});
+
+test("a stage that is one thing has no steps to count", () => {
+  speak("en");
+  assert.equal(sentence(job({ stage: "conditioning", step: 0, steps: 1 }), false), "Reading the photo");
 });
 
 test("a sentence holds its numbers", () => {

@@ -24,6 +24,7 @@ from ...pipeline.memory.forecast import plan_request
 from ...pipeline.request import MOST_TAKES, VideoRequest
 from ...queue.store.rows import photo_of
 from ...queue.types import Job
+from ...queue.worker.loaded_note import loaded
 from ...queue.worker.vram_note import held
 from ...settings import ROOT
 from ..auth.identity import login_of, owner_of, user_of
@@ -147,6 +148,7 @@ async def estimate(request: Request) -> dict[str, Any]:
     def look() -> dict[str, Any]:
         workers = studio.jobs.workers()
         own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
+        kept = loaded(studio.jobs.store, workers)
         folder, found, machine = find_model(wanted.model, studio.presets, studio.settings), {}, None
         sampled_steps(wanted, folder.preset)
         enlarges = find_upscaler(wanted.upscaler, studio.presets, studio.settings)
@@ -162,6 +164,7 @@ async def estimate(request: Request) -> dict[str, Any]:
                     upscaler=enlarges,
                     own=own,
                     held=warm,
+                    loaded=kept,
                     machine=machine,
                 )
                 machine = plan.machine  # looked at once

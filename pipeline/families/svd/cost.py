@@ -11,6 +11,7 @@ from ...progress import Stage
 from ...windows import plan_windows
 from ..base import MemoryPlan, Offload
 from ..forecast import STAGES, Forecast
+from ..overlap import decoding_and_saving
 from .chunks import decoded_frames
 from .noise_levels import ays_sigmas, karras_sigmas
 
@@ -49,8 +50,9 @@ SHORTCUTS = {"cpu": 0.95, "cuda": 0.907}
 """What `shortcuts.py` leaves of a full-size model's step: 0.590 of 0.651 s on an H100; counted for a CPU."""
 SHORTCUTS_SMALL = 0.87
 """The same for `mini` on two cores, measured: 0.167 of 0.193 s a pass."""
-STARTING = {"cpu": 5.0, "cuda": 9.0}
-"""Seconds to import the libraries, CUDA's among them, before the weights are read."""
+STARTING = {"cpu": 3.0, "cuda": 9.0}
+"""Seconds to import the libraries, CUDA's among them, before the weights are read. 3.2 CPU seconds with `mini`'s
+weights; torch itself comes with the worker's start (`forecast.WORKER_START`)."""
 READING = {"cpu": 400 * 2**20, "cuda": GIB}
 """Bytes of weights read a second. On an H100 2 GiB from RAM; a machine with a GPU is taken to have a fast disk."""
 
@@ -64,8 +66,11 @@ that size. Measured on two cores: 280; more of them hold more frames at once."""
 DETAIL_VRAM_BYTES = 180
 """On a GPU, bytes per pixel of the finished video: the photo, enlarged (48), a frame's places and pictures, the weights
 of its resizing. Counted, not measured yet."""
-DETAIL_SPEED, DETAIL_BETWEEN_SPEED = 13e6, 40e6
-"""Pixels a second and core: of the frames that get their detail, and of those interpolated at the finished size."""
+DETAIL_SPEED, BETWEEN_SPEED, ENCODE_SPEED = 20e6, 27e6, 40e6
+"""Pixels a second and core: of the frames that get their detail, of those interpolated, of those encoded. CPU seconds
+of `mini`'s frames at 720p on a server CPU: 0.045, 0.032 to 0.041 and 0.021 a frame."""
+FLOW = 0.007
+"""Seconds of a core for the flow between two frames, whatever their size."""
 
 UPSCALE_SPEED = {("cpu", 4): 0.95, ("cpu", 2): 2.4, ("cuda", 2): 0.5}
 """An upscaler's operations a second, by its numbers' bytes, over those of a full-size model's step. Measured on two
@@ -215,12 +220,15 @@ def detail_vram(now: MemoryPlan) -> int:
     return DETAIL_VRAM_BYTES * now.work.shown_pixels if now.work.detail else 0
 
 
-def _detail_seconds(now: MemoryPlan) -> float:
-    work = now.work
-    if not work.detail:
-        return 0.0
-    core_seconds = work.frames / DETAIL_SPEED + work.shown_frames / DETAIL_BETWEEN_SPEED
-    return work.shown_pixels * core_seconds / min(now.machine.cores, 8)
+def _finish_seconds(now: MemoryPlan) -> tuple[float, float]:
+    """Seconds of detail, interpolation and encoding: of all cores, and alone. x264 has one core (`media.encode`)."""
+    work, cores = now.work, min(now.machine.cores, 8)
+    detail = work.frames * work.shown_pixels / DETAIL_SPEED if work.detail else 0.0
+    pixels = work.shown_pixels if work.detail or work.upscaler else now.width * now.height
+    between = max(0, work.shown_frames - work.frames) * (pixels / BETWEEN_SPEED + FLOW)
+    encoding = work.shown_frames * work.shown_pixels / ENCODE_SPEED
+    shared = (detail + between + encoding) / cores
+    return shared, max(encoding, shared)
 
 
 def _activations(now: MemoryPlan, stage: Stage) -> float:
@@ -266,7 +274,7 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
 
     Figures of an H100 come out within a quarter (bench/RESULTS.md).
     """
-    machine, model, work = now.machine, now.model, now.work
+    model, work = now.model, now.work
     kind = "cpu" if now.device == "cpu" else "cuda"
     speed = _speed(now)
     windows = plan_windows(work.frames, now.window, loop=work.loop)
@@ -281,17 +289,12 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
         decode *= SMALL_DECODER[now.decoder_dtype]
     if kind == "cuda" and model.large:
         decode += WARM_UP
-    # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for. A CPU that decodes
-    # has no cores left for the detail.
-    upscaled = _upscale_seconds(now)
-    encoding, detail = work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8)), _detail_seconds(now)
+    beside, alone = _finish_seconds(now)
     return {
         Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
         Stage.CONDITIONING: 1.0,
         Stage.SAMPLING: one * passes,
-        Stage.DECODING: upscaled
-        + (max(decode, encoding + detail) if kind == "cuda" else max(decode, encoding) + detail),
-        Stage.SAVING: 1.0,
+        **decoding_and_saving(now, decode, beside, alone, _upscale_seconds(now)),
     }
 
 

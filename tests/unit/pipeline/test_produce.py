@@ -5,6 +5,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,14 @@ def test_the_file_and_what_is_told_on_the_way(run: Callable, fast: VideoRequest)
     assert fractions == sorted(fractions)
     assert fractions[0] >= 0
     assert fractions[-1] <= 1
+    whole = [0.0, *fractions, 1.0]
+    assert max(later - earlier for earlier, later in pairwise(whole)) < 0.5, "no stage is taken at one leap"
     steps = [moment for moment in seen if moment.x0 is not None]
     assert [(moment.step, moment.steps, moment.window, moment.windows) for moment in steps] == [
         (i + 1, 9, i // 3 + 1, 3) for i in range(9)
     ]
     assert steps[0].x0.shape == (14, 4, 9, 16)
-    assert all(moment.eta_seconds is not None and moment.eta_seconds >= 0 for moment in steps)
+    assert all(moment.eta_seconds is None for moment in steps), "decoding was never measured on this machine"
     assert steps[0].preview is not None
     assert steps[0].preview()[8:12] == b"WEBP"
 

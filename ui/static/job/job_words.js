@@ -78,7 +78,7 @@ export function sentence(job, paused) {
   const parts = [job.part ? loading(job.part) : stageNow(job.stage)];
   if (job.stage === "sampling" && job.windows > 1) parts.push(t("now.window", { window: job.window, windows: job.windows }));
   if (job.part) parts.push(t("now.part", { step: job.step + 1, steps: job.steps }));
-  else if (job.steps > 0) parts.push(t(job.stage === "decoding" ? "now.frame" : "now.step", { step: job.step, steps: job.steps }));
+  else if (job.steps > 1) parts.push(t(["decoding", "saving"].includes(job.stage) ? "now.frame" : "now.step", { step: job.step, steps: job.steps }));
   return parts.join(" · ");
 }
 

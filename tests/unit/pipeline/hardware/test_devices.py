@@ -164,10 +164,14 @@ def test_this_machine_is_described_without_torch():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_measured_speeds_go_before_guesses(tmp_path):
+def test_measured_speeds_stand_beside_the_guess(tmp_path):
+    """Formulas count with the guess; a measurement corrects what they say, once."""
     from fanslymotion.pipeline.hardware.machine import speed_key
 
-    assert machine(GpuWatch(Nvml(broken=True), tmp_path), speeds={speed_key("cpu", "", True): 9.5}).cpu_speed == 9.5
+    watch = GpuWatch(Nvml(broken=True), tmp_path)
+    found = machine(watch, speeds={speed_key("cpu", "", True): 9.5, speed_key("cpu", "", False): 3.5})
+    assert found.reached == {"cpu": 9.5}
+    assert found.cpu_speed == machine(watch).cpu_speed
 
 
 def test_expected_speeds_are_those_published():

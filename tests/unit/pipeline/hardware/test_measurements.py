@@ -89,7 +89,12 @@ def test_a_speed_measured_at_one_size_serves_the_others(
     other = replace(fast, seconds=6)
     model = find_model(fast.model, presets, settings)
     wider = plan_request(replace(other, resolution="480p"), (320, 180), model, presets, settings, machine=None)
-    assert wider.machine.cpu_speed == next(iter(Measurements(settings.home).read().speeds.values()))
+    speed = next(iter(Measurements(settings.home).read().speeds.values()))
+    assert wider.machine.reached == {"cpu": speed}
+    unmeasured = replace(wider, machine=replace(wider.machine, figures={}))
+    said, by_formula = forecast(unmeasured).stage_seconds, estimate(wider).stage_seconds
+    for stage in (Stage.SAMPLING, Stage.DECODING):
+        assert said[stage] == pytest.approx(by_formula[stage] * wider.machine.cpu_speed / speed)
 
 
 def test_a_step_has_one_pace_whatever_the_length(

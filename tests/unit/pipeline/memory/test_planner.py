@@ -214,9 +214,10 @@ def test_the_photos_detail_takes_memory_and_time_where_the_frames_are_made():
         assert forecast(with_it).stage_seconds[Stage.DECODING] >= forecast(without).stage_seconds[Stage.DECODING]
         assert forecast(with_it).peaks[Stage.SAMPLING] == forecast(without).peaks[Stage.SAMPLING]
         assert forecast(with_it).peaks[Stage.DECODING] > forecast(without).peaks[Stage.DECODING] + 80e6, "a GPU's, too"
-    mini = [plan(cpu(64), MINI, replace(work, width=256, height=144)) for work in (plain, detailed)]
+    mini = [plan(cpu(64), MINI, replace(work, width=256, height=144, shown_frames=144)) for work in (plain, detailed)]
     assert forecast(mini[1]).peaks[Stage.DECODING] - forecast(mini[0]).peaks[Stage.DECODING] > 200e6
-    assert 2 < forecast(mini[1]).seconds - forecast(mini[0]).seconds < 6, "measured: 3 s of 36 frames on two cores"
+    more = forecast(mini[1]).seconds - forecast(mini[0]).seconds
+    assert 1.5 < more < 4, "measured: 1.7 and 3.5 s, smooth, on two cores"
 
 
 def test_an_upscaler_costs_what_it_was_measured_to_cost():
@@ -245,8 +246,9 @@ def test_summary_is_what_the_form_shows():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(1, "5 s"), (42, "40 s"), (58, "1 min"), (179, "3 min"), (3540, "59 min"), (3600, "1 h"), (5400, "1 h 30 min")],
-)
+    [(1, "5 s"), (42, "40 s"), (58, "1 min"), (86, "1 min 30 s"), (74, "1 min 15 s"), (140, "2 min 30 s"),
+     (179, "3 min"), (284, "4 min 30 s"), (286, "5 min"), (3540, "59 min"), (3600, "1 h"), (5400, "1 h 30 min")],
+)  # fmt: skip
 def test_durations_have_no_more_digits_than_an_estimate(seconds, text):
     assert duration_text(seconds) == text
 
