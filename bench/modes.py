@@ -20,7 +20,7 @@ import torch
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import VideoModel
-from fanslymotion.pipeline.families.modes import sampled_steps
+from fanslymotion.pipeline.families.modes import modes_of, sampled_steps
 from fanslymotion.pipeline.media.photo.load import load_photo
 from fanslymotion.pipeline.media.sizes import fit_photo
 from fanslymotion.pipeline.model_cache import ModelCache
@@ -54,8 +54,8 @@ def clips(preset: ModelPreset) -> dict[str, SamplingParams]:
         update={"modes": None, "sampling": preset.sampling.model_copy(update={"steps": FULL_STEPS})}
     )
     found = {}
-    for kind, one, modes in (("8 steps", preset, ("best", "fast")), (f"{FULL_STEPS} steps", full, MODES)):
-        for mode in modes:
+    for kind, one in (("8 steps", preset), (f"{FULL_STEPS} steps", full)):
+        for mode in (mode for mode in MODES if mode in modes_of(one)):
             request = VideoRequest(mode=mode, seed=5)
             sampled = sampled_steps(request, one)
             found[f"{kind}, {mode}"] = SamplingParams(

@@ -273,13 +273,13 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     }
 
 
-def modes_json(model: ModelPreset) -> list[dict[str, Any]]:
-    """Return the modes that a model offers, and the steps of each."""
+def modes_json(model: ModelPreset) -> dict[str, int]:
+    """Return the steps of each mode that a model offers."""
     try:
         offered = modes_of(model)
     except ModelError:  # of a family that is not here: `missing` says so
-        return [{"name": BEST, "steps": model.sampling.steps}]
-    return [{"name": name, "steps": mode_steps(mode, model)} for name, mode in offered.items()]
+        return {BEST: model.sampling.steps}
+    return {name: mode_steps(mode, model) for name, mode in offered.items()}
 
 
 def _about(preset: HubPreset) -> dict[str, Any]:

@@ -3,13 +3,13 @@ import { test } from "node:test";
 import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
-const MODES = [{ name: "best", steps: 25 }, { name: "balanced", steps: 25 }, { name: "fast", steps: 10 }];
+const MODES = { best: 25, balanced: 25, fast: 10 };
 const model = (name, more = {}) => ({ name, demo: false, missing: null, takes: ["fps"], modes: MODES, sampling: { steps: 25, fps: 7 }, ...more });
 const options = {
   resolutions: [{ name: "480p", width: 848, height: 480 }, { name: "720p", width: 1280, height: 720 }],
   durations: [{ seconds: 6, fps: 6 }, { seconds: 12, fps: 6 }],
   qualities: [{ name: "standard", interpolation: 2 }, { name: "smooth", interpolation: 4 }],
-  models: [model("mini", { demo: true, modes: [{ name: "best", steps: 8 }, { name: "fast", steps: 4 }] }), model("svd", { missing: gone }), model("svd-xt")],
+  models: [model("mini", { demo: true, modes: { best: 8, fast: 4 } }), model("svd", { missing: gone }), model("svd-xt")],
   upscalers: [{ name: "sharp", missing: null }, { name: "sharper", missing: gone }],
   numbers: [{ key: "seed", own: false }, { key: "steps", own: false }, { key: "noise_aug_strength", own: true }, { key: "fps", own: true }],
 };

@@ -63,6 +63,7 @@ export interface Offered {
   licence: Licence;
 }
 
+/** modes: the steps of each. */
 export interface ModelOption extends Offered {
   demo: boolean;
   random: boolean;
@@ -70,14 +71,8 @@ export interface ModelOption extends Offered {
   height: number;
   frames: number;
   sampling: Sampling;
-  modes: Mode[];
+  modes: Record<string, number>;
   takes: string[];
-}
-
-/** How much of the sampling is computed, and in how many steps. */
-export interface Mode {
-  name: string;
-  steps: number;
 }
 
 export interface Sampling {
@@ -108,12 +103,16 @@ export interface Lists {
   ru: string[];
 }
 
-/** Of one video. null: as the model's preset says. */
-export interface Settings {
+export interface ShortSettings {
   resolution: string;
   seconds: number;
   quality: string;
   model: string;
+  mode: string;
+}
+
+/** Of one video. null: as the model's preset says. */
+export interface Settings extends ShortSettings {
   seed: number;
   motion_bucket_id: number | null;
   steps: number | null;
@@ -122,7 +121,6 @@ export interface Settings {
   fit: string;
   detail: boolean;
   upscaler: string | null;
-  mode: string;
 }
 
 /** Times in Unix seconds, fraction 0..1. A deleted job has only its id and the status "deleted". */
@@ -223,14 +221,6 @@ export interface ActiveJob {
   eta_seconds: number | null;
   attempt: number;
   settings: ShortSettings;
-}
-
-export interface ShortSettings {
-  resolution: string;
-  seconds: number;
-  quality: string;
-  model: string;
-  mode: string;
 }
 
 /** heartbeat_age (s) and samples come with the System view's answer only. */

@@ -13,7 +13,7 @@ from ..base import MemoryPlan, Offload
 from ..forecast import STAGES, Forecast
 from ..overlap import decoding_and_saving
 from .chunks import decoded_frames
-from .noise_levels import ays_sigmas, karras_sigmas
+from .noise.levels import ays_sigmas, karras_sigmas
 
 UNET_BYTES = 280
 """Activations of the UNet in 2-byte numbers: bytes per sampled pixel, frame and guidance branch, full-size model."""

@@ -21,8 +21,8 @@ from .conditioning import EMBEDDING, IMAGE, MicroConditioning, condition
 from .cost import piece
 from .denoiser import Inputs, SvdDenoiser
 from .folder import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
+from .noise.schedule import noise_schedule
 from .random_model import build
-from .schedule import noise_schedule
 from .vae import decode, suit_cpu
 
 log = logging.getLogger(__name__)

@@ -123,7 +123,7 @@ export class FormFields {
   /** @param {FormValues} values @param {ModelOption} model the chosen one @param {Photo} [photo] the first */
   draw(values, model, photo) {
     for (const group of [this.resolution, this.seconds, this.quality, this.mode, this.fit]) group.draw(values, photo);
-    this.mode.offer(model.modes.map(({ name }) => name));
+    this.mode.offer(Object.keys(model.modes));
     const advanced = this.options.qualities.find((one) => one.name === values.quality)?.advanced ?? false;
     this.quality.element.classList.toggle("with-advanced", this.advanced.open || advanced);
     this.model.value = values.model;

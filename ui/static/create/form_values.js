@@ -21,7 +21,7 @@ export function numberOf(values, key) {
 
 /** What a number is where nobody chose one: the steps are the mode's. @param {ModelOption} model @param {string} key @param {string} mode */
 export function usual(model, key, mode) {
-  return key === "steps" ? (model.modes.find(({ name }) => name === mode)?.steps ?? null) : numberOf(model.sampling, key);
+  return key === "steps" ? (model.modes[mode] ?? null) : numberOf(model.sampling, key);
 }
 
 /** Whether a model takes a setting. @param {ModelOption | undefined} model @param {NumberRange} number */
@@ -61,7 +61,7 @@ export function usable(values, options) {
     seconds: duration.seconds,
     quality: name(options.qualities, values.quality),
     model,
-    mode: chosen ? name(chosen.modes, values.mode) : values.mode,
+    mode: chosen && !(values.mode in chosen.modes) ? "best" : values.mode,
     upscaler: options.upscalers.some((one) => one.name === values.upscaler && !one.missing) ? values.upscaler : null,
   };
 }

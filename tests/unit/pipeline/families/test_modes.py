@@ -12,9 +12,9 @@ from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder, ModelSi
 from fanslymotion.pipeline.families.effort import EVERYTHING, Effort
 from fanslymotion.pipeline.families.modes import SampledSteps, modes_of, sampled_steps
 from fanslymotion.pipeline.families.svd import cost
-from fanslymotion.pipeline.families.svd.noise_levels import ays_sigmas, karras_sigmas
+from fanslymotion.pipeline.families.svd.noise.levels import ays_sigmas, karras_sigmas
+from fanslymotion.pipeline.families.svd.noise.schedule import noise_schedule
 from fanslymotion.pipeline.families.svd.random_model import scheduler
-from fanslymotion.pipeline.families.svd.schedule import noise_schedule
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.measurements import Figure
 from fanslymotion.pipeline.hardware.units import GIB

@@ -14,7 +14,7 @@ from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, choose_placement, load
-from fanslymotion.pipeline.families.svd.noise_levels import AYS_SIGMAS, ays_sigmas
+from fanslymotion.pipeline.families.svd.noise.levels import AYS_SIGMAS, ays_sigmas
 from fanslymotion.pipeline.families.svd.random_model import build
 from fanslymotion.pipeline.families.svd.shortcuts import ARITHMETIC, OneToken, PlainAttention
 from fanslymotion.pipeline.families.svd.vae import decode

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 import torch
 
-from ..base import NoiseSchedule
-from .noise_levels import ays_sigmas
+from ...base import NoiseSchedule
+from .levels import ays_sigmas
 
 
 def noise_schedule(scheduler: Any, steps: int, kind: Literal["karras", "ays"], device: torch.device) -> NoiseSchedule:

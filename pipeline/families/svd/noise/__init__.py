@@ -1,0 +1,1 @@
+"""The noise levels that Stable Video Diffusion samples at."""
