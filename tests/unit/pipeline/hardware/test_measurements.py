@@ -237,3 +237,15 @@ def test_damaged_files_of_earlier_versions_are_no_loss(store: Measurements, tmp_
     for name in ("times.json", "memory.json"):
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert store.read() == Record()
+
+
+def test_what_a_worker_keeps_loaded_is_not_loaded_again(
+    fast: VideoRequest, settings: Settings, presets: Presets
+) -> None:
+    model = find_model(fast.model, presets, settings)
+    cold, warm, other = (
+        plan_request(fast, (320, 180), model, presets, settings, machine=CPU, loaded=name)
+        for name in ("", model.name, "another")
+    )
+    assert forecast(warm).seconds == pytest.approx(forecast(cold).seconds - forecast(cold).stage_seconds[Stage.LOADING])
+    assert forecast(other).seconds == pytest.approx(forecast(cold).seconds)
