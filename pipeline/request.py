@@ -56,6 +56,7 @@ class VideoRequest:
             )
 
     def to_json(self) -> dict[str, Any]:
+        """Return the settings by name, for `from_json`."""
         return asdict(self)
 
     @classmethod

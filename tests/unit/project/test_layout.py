@@ -1,5 +1,6 @@
 """The repository's root is the package: what that must not break, and which way its imports point."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -79,6 +80,26 @@ def test_no_file_is_long():
     assert len(files) > 200
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert {str(path): count for path, count in lines.items() if count > 400} == {}
+
+
+def statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from the first statement after the docstring to the end: a long list of parameters is no code."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize(("folders", "most"), [((".", *FOLDERS), 50), (("bench", "training", "tests"), 60)])
+def test_no_function_needs_a_scroll(folders, most):
+    """At most as many lines as a screen shows, nested functions included."""
+    files = [path for folder in folders for path in (ROOT / folder).glob("*.py" if folder == "." else "**/*.py")]
+    found = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": statements(node)
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert len(found) > 300
+    assert {name: lines for name, lines in found.items() if lines > most} == {}
 
 
 def test_package_imports_itself_relatively():
