@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.settings import ROOT
+from fanslymotion.tests.imports import loads_torch
 from packaging.requirements import Requirement
 
 
@@ -133,3 +134,11 @@ def test_requirements_fit_every_system_and_end_in_the_checkout():
 def test_two_requirement_files_do_not_contradict_each_other():
     base, dev = pins(ROOT / "requirements.txt"), pins(ROOT / "tests" / "requirements.txt")
     assert {name for name in base.keys() & dev.keys() if base[name].specifier != dev[name].specifier} == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "heavy"),
+    [("pipeline/produce.py", True), ("tests/unit/queue/store/test_import_orphans.py", True), ("cli/main.py", False)],
+)
+def test_fast_tests_are_told_from_their_imports(file, heavy):
+    assert loads_torch(ROOT / file) is heavy
