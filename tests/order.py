@@ -28,7 +28,6 @@ APART = frozenset(
         "tests/faults/test_machines.py",
         "tests/faults/test_storage.py",
         "tests/faults/test_troubles.py",
-        "tests/unit/project/test_launch_setup.py",
     }
 )
 """Long files whose tests share nothing that takes long to make: each test may run in another process."""

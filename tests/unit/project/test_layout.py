@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.imports import loads_torch
+from fanslymotion.tests.order import APART
 from packaging.requirements import Requirement
 
 
@@ -142,3 +143,9 @@ def test_two_requirement_files_do_not_contradict_each_other():
 )
 def test_fast_tests_are_told_from_their_imports(file, heavy):
     assert loads_torch(ROOT / file) is heavy
+
+
+@pytest.mark.parametrize("file", sorted(APART))
+def test_files_whose_tests_run_apart_share_nothing(file):
+    """A fixture of the module would be made once in each process that gets one of its tests."""
+    assert 'scope="module"' not in (ROOT / file).read_text(encoding="utf-8")
