@@ -45,8 +45,11 @@ TOLD_FAULTS, TOLD_EVENTS = 15, 40
 
 @dataclass(frozen=True)
 class Plan:
-    """How hard a campaign is. lease: seconds after which workers give each other up. steps: of each job, in `seconds`
-    of video. pause: the longest between two faults. most: jobs of one user that wait or run."""
+    """How hard a campaign is.
+
+    lease: seconds after which workers give each other up. steps: of each job, in `seconds` of video. pause: the
+    longest between two faults. most: jobs of one user that wait or run.
+    """
 
     seed: int = 0
     lease: float = 20.0

@@ -26,7 +26,7 @@ async def watch(url: str, job_id: str, seen: dict[str, list[float]], opened: asy
 
 
 async def follow(page: Page, viewers: int, events: int) -> dict[str, float]:
-    """ms from an event's commit until it has come over HTTP to every viewer."""
+    """Milliseconds from an event's commit until it has come over HTTP to every viewer."""
     job_id = page.begin()
     seen: dict[str, list[float]] = {}
     opened = [asyncio.Event() for _ in range(viewers)]

@@ -43,7 +43,7 @@ Object.defineProperty(document, 'visibilityState', { get: () => (window.covered 
 
 
 async def first_paint(browser: Browser, url: str, rounds: int = 5) -> dict[str, float]:
-    """ms to the first contentful paint and to a usable form, in a browser that has never been here."""
+    """Milliseconds to the first contentful paint and to a usable form, in a browser that has never been here."""
     paints, usable = [], []
     for _ in range(rounds):
         context = await browser.new_context()
@@ -159,7 +159,7 @@ def fill(page: Page, videos: int) -> None:
 
 
 async def gallery(browser: Browser, page: Page) -> dict[str, float]:
-    """ms from the click until the first page of tiles is there; then a search over all of them."""
+    """Milliseconds from the click until the first page of tiles is there; then a search over all of them."""
     context = await browser.new_context(viewport={"width": 1440, "height": 900})
     tab = await context.new_page()
     await tab.goto(page.url)

@@ -27,6 +27,7 @@ STRENGTH = 190
 
 
 def make_video(folder: Path) -> Path:
+    """Make a video of PHOTO with the bundled model, in a data folder of its own, and return its path."""
     video = folder / "video.mp4"
     words = [
         "generate",
@@ -58,6 +59,7 @@ def frames(video: Path) -> Iterator[Image.Image]:
 
 
 def main() -> None:
+    """Write the picture: the photo beside its video."""
     photo = Image.open(PHOTO).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
     pictures = []
     with tempfile.TemporaryDirectory() as folder:

@@ -83,16 +83,19 @@ def human(stem: str) -> str:
 
 
 def wait(url: str, job: str, statuses: tuple[str, ...]) -> None:
+    """Wait until the job has one of the statuses."""
     while httpx.get(f"{url}/studio/jobs/{job}").json()["status"] not in statuses:
         time.sleep(0.3)
 
 
 def shoot(page: Page, name: str, part: Locator | None = None) -> None:
+    """Save the page, or a part of it, as `<name>.webp` in FOLDER."""
     page.wait_for_timeout(700)  # pictures fade in
     Image.open(io.BytesIO((part or page).screenshot())).save(FOLDER / f"{name}.webp", quality=82, method=6)
 
 
 def views(page: Page, url: str, done: str, live: str, name: str) -> None:
+    """Take a picture of each view, with a finished and a running job."""
     page.goto(url)
     expect(page.locator(".welcome-facts li").last).to_be_visible()
     shoot(page, f"first-run-{name}")
@@ -157,6 +160,7 @@ def contexts(browser: Browser) -> Iterator[tuple[str, BrowserContext]]:
 
 
 def main() -> None:
+    """Take all pictures anew, from the photos named, or from the sample."""
     photos = [Path(word) for word in sys.argv[1:]] or [SAMPLE]
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright, studio() as (url, _):

@@ -1,4 +1,4 @@
-"""Write the tables of codes in troubleshooting.md anew from the doctor's catalogue:
+"""Write the tables of codes in troubleshooting.md anew from the doctor's catalogue.
 
 .venv/bin/python docs/troubleshooting.py
 """

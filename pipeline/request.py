@@ -75,6 +75,7 @@ class VideoRequest:
             )
 
     def to_json(self) -> dict[str, Any]:
+        """Return the settings by name, for `from_json`."""
         return asdict(self)
 
     def takes(self, count: int) -> "list[VideoRequest]":

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fanslymotion.bench.tiny_home import random_mini
 from fanslymotion.pipeline.families.svd import random_model
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import ROOT, Settings
-from fanslymotion.tests import databases
+from fanslymotion.tests import databases, order
 from fanslymotion.tests.studio import Studio
 from fanslymotion.tests.wine import UNDER_WINE
 from hypothesis import HealthCheck
@@ -23,32 +24,6 @@ from hypothesis import settings as hypothesis_settings
 from PIL import Image
 
 MODELS = "models"
-
-LONGEST = (
-    "tests/faults/test_kills.py",
-    "tests/browser/test_views.py",
-    "tests/faults/test_troubles.py",
-    "tests/browser/test_live.py",
-    "tests/browser/test_whole_path.py",
-    "tests/faults/test_chaos.py",
-    "tests/unit/cli/test_generate.py",
-    "tests/unit/project/test_launch_setup.py",
-    "tests/faults/test_damaged_list.py",
-    "tests/browser/test_tabs.py",
-    "tests/browser/test_two_users.py",
-    "tests/unit/pipeline/families/svd/test_mini.py",
-    "tests/browser/test_form.py",
-    "tests/faults/test_storage.py",
-    "tests/faults/test_full_disk.py",
-    "tests/browser/test_access.py",
-    "tests/api/test_hostile_photos.py",
-    "tests/api/test_openapi_fuzz.py",
-    "tests/api/test_tampering.py",
-    "tests/unit/doctor/test_checks.py",
-    "tests/api/test_login_guard.py",
-    "tests/faults/test_any_statement.py",
-)
-"""Files that take longest, in this order: begun first, so that none is left to run alone at the end."""
 
 # No clock decides a test: not that of one example, nor that of making them up.
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -90,9 +65,29 @@ def tiny_model(models_dir: Path) -> Path:
     return models_dir / "mini-random"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="only unit tests that take few seconds and load no torch")
+    parser.addoption("--record", action="store_true", help="write tests/seconds.json, which order and --fast go by")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--record") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(order.Record())
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if config.getoption("--fast") and collection_path.suffix == ".py" and not order.is_fast(collection_path):
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {ROOT / name: at for at, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path, len(places)))
+    order.longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return order.scheduler(config, log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -7,7 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "c0ffee" * 6 + "c0ff"
@@ -56,96 +58,101 @@ class Hub:
         return {"id": self.repository, "sha": COMMIT, "private": False, "siblings": siblings}
 
 
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, hub: Hub, *connection: Any) -> None:
+        self.hub = hub
+        super().__init__(*connection)
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self.hub.requests.append((path, dict(self.headers)))
+        if path.startswith(f"/api/models/{self.hub.repository}"):
+            return None if self.refused("api") else self.answer(200, json.dumps(self.hub.info()).encode())
+        prefix = f"/{self.hub.repository}/resolve/{COMMIT}/"
+        if path.startswith(prefix):
+            name = path.removeprefix(prefix)
+            if self.refused(name):
+                return None
+            if len(self.hub.files[name]) >= LARGE:
+                self.send_response(302)
+                # Another host name: what belongs to the hub (the token) must not follow there.
+                self.send_header("Location", f"http://localhost:{self.server.server_address[1]}/storage/{name}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return None
+            return self.send_file(name)
+        if path.startswith("/storage/"):
+            return self.send_file(path.removeprefix("/storage/"))
+        return self.answer(404, b"{}")
+
+    def refused(self, name: str) -> bool:
+        waiting = self.hub.statuses.get(name) or []
+        if waiting:
+            self.answer(waiting.pop(0), b'{"error": "no"}')
+            return True
+        if self.hub.token and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
+            self.answer(401, b'{"error": "gated"}', {"X-Error-Code": "GatedRepo"})
+            return True
+        return False
+
+    def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if status in (429, 503) and self.hub.retry_after:
+            self.send_header("Retry-After", self.hub.retry_after)
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_file(self, name: str) -> None:
+        data, start = self.hub.files[name], 0
+        tag = f'"{hashlib.sha256(data).hexdigest()}"'
+        wanted = self.headers.get("Range", "")
+        same = self.headers.get("If-Range", tag) == tag
+        if wanted and self.hub.ranges and same:
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", tag)
+        self.send_header("Content-Length", str(len(data) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.end_headers()
+        self.send_body(name, data, start)
+
+    def send_body(self, name: str, data: bytes, start: int) -> None:
+        cuts = self.hub.drops.get(name) or []
+        end = min(len(data), start + cuts.pop(0)) if cuts else len(data)
+        wrong = start if self.hub.corrupt[name] > 0 else -1
+        self.hub.corrupt[name] -= 1
+        while start < end:
+            piece = bytearray(data[start : min(end, start + PIECE)])
+            if start == wrong:
+                piece[0] ^= 0xFF
+            try:
+                self.wfile.write(piece)
+            except OSError:
+                self.close_connection = True
+                return
+            start += len(piece)
+            with self.hub.grown:
+                self.hub.sent[name] += len(piece)
+                self.hub.grown.notify_all()
+            if self.hub.delay:
+                time.sleep(self.hub.delay)
+        if end < len(data):
+            self.close_connection = True
+
+
 @contextmanager
 def serve(hub: Hub) -> Iterator[Hub]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-        def do_GET(self) -> None:
-            path = unquote(urlsplit(self.path).path)
-            hub.requests.append((path, dict(self.headers)))
-            if path.startswith(f"/api/models/{hub.repository}"):
-                return None if self.refused("api") else self.answer(200, json.dumps(hub.info()).encode())
-            prefix = f"/{hub.repository}/resolve/{COMMIT}/"
-            if path.startswith(prefix):
-                name = path.removeprefix(prefix)
-                if self.refused(name):
-                    return None
-                if len(hub.files[name]) >= LARGE:
-                    self.send_response(302)
-                    # Another host name: what belongs to the hub (the token) must not follow there.
-                    self.send_header("Location", f"http://localhost:{self.server.server_address[1]}/storage/{name}")
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return None
-                return self.send_file(name)
-            if path.startswith("/storage/"):
-                return self.send_file(path.removeprefix("/storage/"))
-            return self.answer(404, b"{}")
-
-        def refused(self, name: str) -> bool:
-            waiting = hub.statuses.get(name) or []
-            if waiting:
-                self.answer(waiting.pop(0), b'{"error": "no"}')
-                return True
-            if hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
-                self.answer(401, b'{"error": "gated"}', {"X-Error-Code": "GatedRepo"})
-                return True
-            return False
-
-        def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            if status in (429, 503) and hub.retry_after:
-                self.send_header("Retry-After", hub.retry_after)
-            for key, value in (headers or {}).items():
-                self.send_header(key, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def send_file(self, name: str) -> None:
-            data, start = hub.files[name], 0
-            tag = f'"{hashlib.sha256(data).hexdigest()}"'
-            wanted = self.headers.get("Range", "")
-            same = self.headers.get("If-Range", tag) == tag
-            if wanted and hub.ranges and same:
-                start = int(wanted.removeprefix("bytes=").rstrip("-"))
-            self.send_response(206 if start else 200)
-            self.send_header("ETag", tag)
-            self.send_header("Content-Length", str(len(data) - start))
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-            self.end_headers()
-            self.send_body(name, data, start)
-
-        def send_body(self, name: str, data: bytes, start: int) -> None:
-            cuts = hub.drops.get(name) or []
-            end = min(len(data), start + cuts.pop(0)) if cuts else len(data)
-            wrong = start if hub.corrupt[name] > 0 else -1
-            hub.corrupt[name] -= 1
-            while start < end:
-                piece = bytearray(data[start : min(end, start + PIECE)])
-                if start == wrong:
-                    piece[0] ^= 0xFF
-                try:
-                    self.wfile.write(piece)
-                except OSError:
-                    self.close_connection = True
-                    return
-                start += len(piece)
-                with hub.grown:
-                    hub.sent[name] += len(piece)
-                    hub.grown.notify_all()
-                if hub.delay:
-                    time.sleep(hub.delay)
-            if end < len(data):
-                self.close_connection = True
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, hub))
     server.daemon_threads = True
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Run all tests, on a fresh machine too: it installs what they need first.
 #   bash tests/run.sh [WORDS FOR PYTEST]    all but the soak tests
-#   bash tests/run.sh fast [WORDS]          unit tests that load no torch and start no studio: before each push
+#   bash tests/run.sh fast [WORDS]          unit tests that load no torch and take few seconds: before each push
+#   bash tests/run.sh --record              all, and how long each file takes: what order and `fast` go by (tests/order.py)
 #   bash tests/run.sh --coverage [WORDS]    all of them, and which branches of the program they reach
 #   bash tests/run.sh --windows [WORDS]     the portable part with Windows' Python under wine (Linux; docs/windows.md)
 #   bash tests/run.sh mutation [FILES]      which changes of the careful parts no test notices (tests/mutation.py)
@@ -32,14 +33,7 @@ case "${1:-}" in
     fast)
         shift
         # shellcheck disable=SC2086 # words of our own
-        exec "$python" -m pytest $side_by_side tests/unit \
-            --ignore-glob='*/unit/pipeline/test_*.py' --ignore=tests/unit/pipeline/families --ignore=tests/unit/training \
-            --ignore=tests/unit/pipeline/media/test_upscale.py --ignore=tests/unit/pipeline/memory/test_fallback.py \
-            --ignore=tests/unit/pipeline/hardware/test_oom.py --ignore=tests/unit/doctor/test_checks.py \
-            --ignore=tests/unit/cli/test_generate.py --ignore=tests/unit/cli/test_odd_command_lines.py \
-            --ignore=tests/unit/project/test_gpu_bench.py --ignore=tests/unit/project/test_launch_setup.py \
-            --ignore=tests/unit/project/test_package.py --ignore=tests/unit/queue/worker/test_idle.py \
-            --ignore=tests/unit/queue/store/test_import_orphans.py --ignore=tests/unit/fs/test_permissions.py -k "not postgresql" "$@"
+        exec "$python" -m pytest $side_by_side tests/unit --fast -k "not postgresql" "$@"
         ;;
 esac
 

@@ -34,6 +34,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, modules: nn.Module) -> None:
+        """Take the parameters of one more step into the average. The first steps weigh more than `decay` says."""
         self.step += 1
         decay = min(self.decay, (1 + self.step) / (10 + self.step))
         names, values = zip(*modules.named_parameters(), strict=True)
@@ -42,6 +43,7 @@ class Average:
 
     @torch.no_grad()
     def copy_to(self, modules: nn.Module) -> None:
+        """Replace the parameters by their average."""
         for name, value in modules.named_parameters():
             value.copy_(self.shadow[name])
 
@@ -58,6 +60,7 @@ class Log:
     started: float = field(default_factory=time.perf_counter)
 
     def add(self, step: int, **losses: float) -> None:
+        """Count the losses of a step; every `every` steps their means are written and printed."""
         for name, value in losses.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += 1

@@ -18,8 +18,11 @@ CLIP_SIZE = 224  # pixels: fixed in the stock pipeline
 
 @dataclass
 class Batch:
-    """clean (B, T, L, h, w); conditioning (B, L, h, w); picture (B, 3, 224, 224) for CLIP; ids (B, 3) as SVD adds them:
-    fps - 1, motion bucket, strength of the noise on the conditioning picture."""
+    """One step's clips, with what the UNet is conditioned on.
+
+    clean: (B, T, L, h, w). conditioning: (B, L, h, w). picture: (B, 3, 224, 224), for CLIP. ids: (B, 3) as SVD adds
+    them: fps - 1, motion bucket, strength of the noise on the conditioning picture.
+    """
 
     clean: torch.Tensor
     conditioning: torch.Tensor
@@ -34,8 +37,11 @@ def clip_picture(frame: np.ndarray) -> torch.Tensor:
 
 
 class Pool:
-    """`size` encoded clips. Each keeps its conditioning latents twice: clean, and with SVD's noise augmentation
-    (added to the picture BEFORE encoding; ln strength ~ N(-3, 0.5))."""
+    """`size` encoded clips.
+
+    Each keeps its conditioning latents twice: clean, and with SVD's noise augmentation (added to the picture BEFORE
+    encoding; ln strength ~ N(-3, 0.5)).
+    """
 
     def __init__(self, patches: Patches, photos: list[np.ndarray], size: int, seed: int, **shape: int):
         self.patches, self.photos, self.size, self.shape = patches, photos, size, shape
@@ -78,8 +84,10 @@ class Pool:
         return Batch(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
     def save(self, path: Path) -> None:
+        """Write the clips into a file."""
         torch.save(self.clips, path)
 
     def load(self, path: Path) -> None:
+        """Read the clips from a file of `save`, if it is there."""
         if path.exists():
             self.clips = torch.load(path, weights_only=True)

@@ -26,6 +26,7 @@ class LinearDecoder(nn.Module):
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(widths))
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return the pixels of these latents."""
         for number, layer in enumerate(self.layers):
             latents = layer(F.interpolate(latents, scale_factor=2.0) if number else latents)
         return latents

@@ -20,6 +20,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
+        """Change the parameters by their gradients. closure: of torch's signature, unused."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:

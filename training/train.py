@@ -20,6 +20,7 @@ from photos import RUNS, load, painted
 
 
 def main() -> None:
+    """Train components, VAE and UNet, one after the other, and write the model's folder."""
     asked = parser().parse_args()
     torch.set_num_threads(asked.threads or os.cpu_count() or 1)
     if asked.smoke:
@@ -40,6 +41,7 @@ def main() -> None:
 
 
 def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     words = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     words.add_argument("--run", type=Path, default=RUNS / "mini", help="folder of checkpoints, curves and the model")
     words.add_argument("--vae-minutes", type=float, default=45.0)

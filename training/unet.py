@@ -20,6 +20,8 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 @dataclass(frozen=True)
 class UnetConfig:
+    """Size and training of the UNet."""
+
     channels: tuple[int, ...] = (64, 96)  # 64: two for each of GroupNorm's 32 groups, see `start_still`
     latents: int = 16
     embedding: int = 64  # CLIP's projection and the cross-attention's width
@@ -189,6 +191,7 @@ def loss_of(model: Denoiser, batch: Batch, config: UnetConfig) -> torch.Tensor:
 
 
 def filled_pool(patches: Patches, photos: list[np.ndarray], config: UnetConfig, seed: int, width: int) -> Pool:
+    """Return a pool with the first clips, `width` pixels wide."""
     pool = Pool(patches, photos, config.pool, seed, frames=config.frames, height=config.size[0], width=width)
     pool.spread = config.spread
     while len(pool.clips) < config.first_clips:

@@ -28,6 +28,8 @@ BORDER = 3  # pixels
 
 @dataclass(frozen=True)
 class VaeConfig:
+    """Training of the VAE's decoder."""
+
     linear_steps: int = 1500
     steps: int = 6000
     minutes: float = 60.0  # the run ends here at the latest, its schedule scaled to it
@@ -73,6 +75,7 @@ class Crops:
         self.clips: list[np.ndarray] = []
 
     def draw(self, count: int, frames: int, size: int) -> torch.Tensor:
+        """Return `count` crops of `frames` frames, `size` pixels square."""
         if len(self.clips) < self.keep:
             self.clips += [random_clip(self.photos, self.rng)[0] for _ in range(4)]
         elif self.rng.random() < 0.5:  # a slowly changing pool: drawing a clip costs as much as half a step
@@ -94,8 +97,9 @@ def to_opponent(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def reconstruction_loss(made: torch.Tensor, true: torch.Tensor, config: VaeConfig) -> torch.Tensor:
-    """L1 on pixels, on opponent colours, on differences between neighbouring pixels (edges stay edges), and once more
-    on the outermost pixels: the convolutions' zero padding darkens them, and the whole picture's mean hardly sees it.
+    """L1 on pixels, opponent colours, differences between neighbours (edges stay edges), and the outermost pixels.
+
+    The convolutions' zero padding darkens the outermost pixels, and the whole picture's mean hardly sees it.
     """
     loss = F.l1_loss(made, true)
     loss = loss + config.chroma_weight * F.l1_loss(to_opponent(made)[:, 1:], to_opponent(true)[:, 1:])

@@ -144,7 +144,8 @@ class Users:
     ) -> dict[str, Any]:
         """name: the header that says what a photo is called. about: for the record.
 
-        Raise Refused for an answer that is an error, httpx.HTTPError where none comes."""
+        Raise Refused for an answer that is an error, httpx.HTTPError where none comes.
+        """
         headers = {"Origin": page.url} | ({"X-Photo-Name": name} if name else {})
         try:
             answer = httpx.request(method, page.url + path, headers=headers, timeout=PATIENCE_SECONDS, **body)

@@ -127,7 +127,7 @@ def home(seconds: int = 0, fps: int = 0) -> Iterator[Settings]:
 
 @contextmanager
 def card_of(bench: Bench, limit: int) -> Iterator[None]:
-    """torch's allocator gets what a card of `limit` GiB leaves beside the process's own context."""
+    """Give torch's allocator what a card of `limit` GiB leaves beside the process's own context."""
     if not bench.cuda:
         yield
         return

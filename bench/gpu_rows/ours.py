@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -155,17 +156,7 @@ def _profile(bench: Bench, renderer: LoadedModel, clip: SamplingParams, state: S
         + averages.table(sort_by=key, row_limit=60, max_name_column_width=110),
         encoding="utf-8",
     )
-    by_name: dict[str, list[float]] = {}
-    for event in kernels if bench.cuda else events:
-        took = event.time_range.end - event.time_range.start if bench.cuda else event.self_cpu_time_total
-        entry = by_name.setdefault(event.name, [0.0, 0])
-        entry[0] += took / 1000
-        entry[1] += 1
-    top = sorted(by_name.items(), key=lambda item: -item[1][0])
-    kinds: dict[str, float] = {}
-    for name, (took, _) in top:
-        kind = next((kind for kind, words in KINDS if re.search(words, name, re.IGNORECASE)), "else")
-        kinds[kind] = round(kinds.get(kind, 0.0) + took, 2)
+    top = _by_name(kernels if bench.cuda else events, on_gpu=bench.cuda)
     ops = sorted(averages, key=lambda a: -getattr(a, key, 0.0))
     ops = [a for a in ops if a.device_type == DeviceType.CPU][:15]
     return {
@@ -173,7 +164,7 @@ def _profile(bench: Bench, renderer: LoadedModel, clip: SamplingParams, state: S
         "kernels": len(kernels),
         "busy_ms": round(1000 * busy, 1),
         "idle_percent": round(100 * (1 - busy / wall), 1) if kernels else None,
-        "ms_by_kind": kinds,
+        "ms_by_kind": _by_kind(top),
         "host_calls": {
             name: calls[name]
             for name in sorted(calls)
@@ -184,6 +175,25 @@ def _profile(bench: Bench, renderer: LoadedModel, clip: SamplingParams, state: S
         "top_kernels_ms": [[name[:90], round(took, 2), count] for name, (took, count) in top[:15]],
         "top_ops_ms": [[a.key[:60], round(getattr(a, key, 0.0) / 1000, 2), a.count] for a in ops],
     }
+
+
+def _by_name(events: Sequence[Any], on_gpu: bool) -> list[tuple[str, tuple[float, int]]]:
+    """Name, and (milliseconds, calls) of each kind of event, the longest first."""
+    found: dict[str, tuple[float, int]] = {}
+    for event in events:
+        took = event.time_range.end - event.time_range.start if on_gpu else event.self_cpu_time_total
+        before, count = found.get(event.name, (0.0, 0))
+        found[event.name] = (before + took / 1000, count + 1)
+    return sorted(found.items(), key=lambda item: -item[1][0])
+
+
+def _by_kind(top: list[tuple[str, tuple[float, int]]]) -> dict[str, float]:
+    """Milliseconds of each of KINDS."""
+    kinds: dict[str, float] = {}
+    for name, (took, _) in top:
+        kind = next((kind for kind, words in KINDS if re.search(words, name, re.IGNORECASE)), "else")
+        kinds[kind] = round(kinds.get(kind, 0.0) + took, 2)
+    return kinds
 
 
 def _busy(spans: list[tuple[float, float]]) -> float:

@@ -22,7 +22,7 @@ CUDNN = [
 
 @contextmanager
 def attention_order(_: Any, backends: list[SDPBackend] = CUDNN) -> Iterator[None]:
-    """cuDNN's attention before flash and the others, or what is given."""
+    """Prefer cuDNN's attention to flash and the others, or what is given."""
     with sdpa_kernel(backends, set_priority=True):
         yield
 
@@ -57,7 +57,7 @@ def fp16_sums(_: Any) -> Iterator[None]:
 
 @contextmanager
 def cudnn_search(_: Any) -> Iterator[None]:
-    """cuDNN tries its algorithms and keeps the fastest: another run may keep another."""
+    """Let cuDNN try its algorithms and keep the fastest: another run may keep another."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     try:

@@ -224,38 +224,9 @@ def _untrusted(error: BaseException | None) -> bool:
 
 def refusal(preset: HubPreset, status: int, headers: Any = None) -> DownloadError:
     """Make the error for an answer other than the file. status: of HTTP."""
-    where = page(preset)
-    if status in (401, 403) and token() and not preset.gated:
-        return DownloadError(
-            ACCESS,
-            msg(
-                "{hub} does not accept the token of this machine (it answered {status}): it is wrong or has "
-                "expired, and {model} needs none. Renew it at {page}, or remove it: unset HF_TOKEN, or run hf "
-                "auth logout. Then download again",
-                hub=endpoint(),
-                status=status,
-                model=preset.label,
-                page=TOKEN_PAGE,
-            ),
-            page=TOKEN_PAGE,
-        )
     if status in (401, 403):
-        mine = msg("your token has no access to it yet")
-        have = mine if token() else msg("no token was found on this machine")
-        return DownloadError(
-            ACCESS,
-            msg(
-                "{model} is given out only after its terms are accepted, and {have} (the hub answered {status}). "
-                "1. Open {where}, sign in and accept the terms. 2. Make a token at {page} (type: read). 3. Put "
-                "it into the environment variable HF_TOKEN, or run: hf auth login. Then download again",
-                model=preset.label,
-                have=have,
-                status=status,
-                where=where,
-                page=TOKEN_PAGE,
-            ),
-            page=where,
-        )
+        return _access_refused(preset, status) if preset.gated or not token() else _token_refused(preset, status)
+    where = page(preset)
     if status == 404:
         return DownloadError(
             NOT_FOUND,
@@ -279,6 +250,42 @@ def refusal(preset: HubPreset, status: int, headers: Any = None) -> DownloadErro
         ),
         again=status in (408, 425, 429) or status >= 500,
         after=_retry_after(headers),
+    )
+
+
+def _token_refused(preset: HubPreset, status: int) -> DownloadError:
+    """Make the error for a token that spoils a download for which none is needed."""
+    return DownloadError(
+        ACCESS,
+        msg(
+            "{hub} does not accept the token of this machine (it answered {status}): it is wrong or has "
+            "expired, and {model} needs none. Renew it at {page}, or remove it: unset HF_TOKEN, or run hf "
+            "auth logout. Then download again",
+            hub=endpoint(),
+            status=status,
+            model=preset.label,
+            page=TOKEN_PAGE,
+        ),
+        page=TOKEN_PAGE,
+    )
+
+
+def _access_refused(preset: HubPreset, status: int) -> DownloadError:
+    """Make the error for a model whose terms were not accepted, or for a login that is missing."""
+    where = page(preset)
+    return DownloadError(
+        ACCESS,
+        msg(
+            "{model} is given out only after its terms are accepted, and {have} (the hub answered {status}). "
+            "1. Open {where}, sign in and accept the terms. 2. Make a token at {page} (type: read). 3. Put "
+            "it into the environment variable HF_TOKEN, or run: hf auth login. Then download again",
+            model=preset.label,
+            have=msg("your token has no access to it yet") if token() else msg("no token was found on this machine"),
+            status=status,
+            where=where,
+            page=TOKEN_PAGE,
+        ),
+        page=where,
     )
 
 

@@ -15,6 +15,7 @@ from peewee import (
     CharField,
     Database,
     DoubleField,
+    Field,
     IntegerField,
     Model,
     SqliteDatabase,
@@ -31,151 +32,158 @@ class CleanText(TextField):
         return value.encode("utf-8", "replace").decode().replace("\0", "?") if isinstance(value, str) else value
 
 
+class Job(Model):
+    """A job. `position` orders the waiting ones.
+
+    `lease` grows while the job's worker lives. `lost_place` is the furthest progress at which a worker of it
+    died (`transitions.place_of`). `photo` is the size and hash of the photo's file, as JSON, "" for a job of
+    an earlier version. `failure` is the message of `error`, as JSON. `warnings` and `tried` are lists of
+    messages, as JSON; `tried` names the plan changes while it ran. `last_death` tells how its last worker
+    ended, as JSON.
+    """
+
+    id = CharField(32, primary_key=True)
+    position = DoubleField()
+    name = CleanText()
+    owner = CharField(255, default="")
+    request = CleanText()
+    status = CharField(16)
+    cancel = BooleanField(default=False)
+    attempt = IntegerField(default=1)
+    losses = IntegerField(default=0)
+    lost_place = IntegerField(default=-1)
+    created = DoubleField()
+    started = DoubleField(null=True)
+    finished = DoubleField(null=True)
+    lease = IntegerField(default=0)
+    last_progress = DoubleField(default=0)
+    slowest_step = DoubleField(default=0)
+    worker = CharField(64, default="")
+    stage = CharField(32, default="")
+    step = IntegerField(default=0)
+    steps = IntegerField(default=0)
+    part = CharField(64, default="")
+    window = IntegerField(default=0)
+    windows = IntegerField(default=0)
+    fraction = DoubleField(default=0)
+    eta = DoubleField(null=True)
+    revision = IntegerField(default=0)
+    preview_version = IntegerField(default=0)
+    error = CleanText(default="")
+    warnings = CleanText(default="[]")
+    result = CleanText(default="")
+    favourite = BooleanField(default=False)
+    failure = CleanText(default="")
+    tried = CleanText(default="[]")
+    last_death = CleanText(default="")
+    photo = CleanText(default="")
+
+    class Meta:
+        table_name = "jobs"
+        indexes = (
+            (("status", "position"), False),
+            (("status", "finished"), False),
+            (("owner", "finished"), False),
+            (("finished",), False),
+        )
+
+
+class Event(Model):
+    """An event of a job; `types.Event` explains the columns."""
+
+    id = AutoField()
+    job = CharField(32)
+    time = DoubleField()
+    kind = CharField(16)
+    level = CharField(16, default="")
+    text = CleanText()
+    data = CleanText(default="")
+
+    class Meta:
+        table_name = "events"
+        indexes = ((("job", "id"), False),)
+
+
+class Preview(Model):
+    """The latest preview of a running job; deleted when the job ends."""
+
+    job = CharField(32, primary_key=True)
+    version = IntegerField()
+    image = BlobField()
+
+    class Meta:
+        table_name = "previews"
+
+
+class Worker(Model):
+    """A worker process.
+
+    `command` is a request to it, "" or one of `exit_codes`. `beats` grows while it lives. `cause` is the
+    likely cause of a crash, a message as JSON. `lock` is a file that the process keeps locked until it ends;
+    `machine` is where that lock can be tested.
+    """
+
+    id = CharField(64, primary_key=True)
+    host = CleanText()
+    pid = IntegerField()
+    machine = CleanText()
+    lock = CleanText()
+    beats = IntegerField(default=0)
+    state = CharField(16)
+    heartbeat = DoubleField()
+    started = DoubleField()
+    device = CleanText(default="")
+    job = CharField(32, default="")
+    last_output = CleanText(default="")
+    restarts = IntegerField(default=0)
+    command = CharField(16, default="")
+    cause = CleanText(default="")
+
+    class Meta:
+        table_name = "workers"
+
+
+class Folder(Model):
+    """A folder without a job: `state` is `filling` (a submit writes into it) or `removing`.
+
+    `lock` and `machine` belong to the process that fills it, as a worker's do.
+    """
+
+    id = CharField(32, primary_key=True)
+    state = CharField(16)
+    machine = CleanText()
+    lock = CleanText()
+
+    class Meta:
+        table_name = "folders"
+
+
+class Value(Model):
+    """Values of the whole store by key: schema version, pause, notice, VRAM note."""
+
+    key = CharField(64, primary_key=True)
+    value = CleanText()
+
+    class Meta:
+        table_name = "meta"
+
+
 class Tables:
-    """Models `Job, Event, Preview, Worker, Folder, Meta` bound to `db`. Times are Unix seconds, as doubles."""
+    """The models above bound to `db`, as `Job, Event, Preview, Worker, Folder, Meta`."""
 
     def __init__(self, db: Database) -> None:
         # SQLite without AUTOINCREMENT reuses the ids of deleted rows: a follower would miss events.
-        growing = AutoIncrementField if isinstance(db, SqliteDatabase) else AutoField
+        event_id = AutoIncrementField if isinstance(db, SqliteDatabase) else AutoField
+        self.Job: Any = _bound(Job, db)
+        self.Event: Any = _bound(Event, db, id=event_id())
+        self.Preview: Any = _bound(Preview, db)
+        self.Worker: Any = _bound(Worker, db)
+        self.Folder: Any = _bound(Folder, db)
+        self.Meta: Any = _bound(Value, db)
+        self.all: list[type[Model]] = [self.Job, self.Event, self.Preview, self.Worker, self.Folder, self.Meta]
 
-        class Base(Model):
-            class Meta:
-                database = db
 
-        class Job(Base):
-            """A job. `position` orders the waiting ones.
-
-            `lease` grows while the job's worker lives. `lost_place` is the furthest progress at which a worker of it
-            died (`transitions.place_of`). `photo` is the size and hash of the photo's file, as JSON, "" for a job of
-            an earlier version. `failure` is the message of `error`, as JSON. `warnings` and `tried` are lists of
-            messages, as JSON; `tried` names the plan changes while it ran. `last_death` tells how its last worker
-            ended, as JSON.
-            """
-
-            id = CharField(32, primary_key=True)
-            position = DoubleField()
-            name = CleanText()
-            owner = CharField(255, default="")
-            request = CleanText()
-            status = CharField(16)
-            cancel = BooleanField(default=False)
-            attempt = IntegerField(default=1)
-            losses = IntegerField(default=0)
-            lost_place = IntegerField(default=-1)
-            created = DoubleField()
-            started = DoubleField(null=True)
-            finished = DoubleField(null=True)
-            lease = IntegerField(default=0)
-            last_progress = DoubleField(default=0)
-            slowest_step = DoubleField(default=0)
-            worker = CharField(64, default="")
-            stage = CharField(32, default="")
-            step = IntegerField(default=0)
-            steps = IntegerField(default=0)
-            part = CharField(64, default="")
-            window = IntegerField(default=0)
-            windows = IntegerField(default=0)
-            fraction = DoubleField(default=0)
-            eta = DoubleField(null=True)
-            revision = IntegerField(default=0)
-            preview_version = IntegerField(default=0)
-            error = CleanText(default="")
-            warnings = CleanText(default="[]")
-            result = CleanText(default="")
-            favourite = BooleanField(default=False)
-            failure = CleanText(default="")
-            tried = CleanText(default="[]")
-            last_death = CleanText(default="")
-            photo = CleanText(default="")
-
-            class Meta:
-                table_name = "jobs"
-                indexes = (
-                    (("status", "position"), False),
-                    (("status", "finished"), False),
-                    (("owner", "finished"), False),
-                    (("finished",), False),
-                )
-
-        class Event(Base):
-            """An event of a job; `types.Event` explains the columns."""
-
-            id = growing()
-            job = CharField(32)
-            time = DoubleField()
-            kind = CharField(16)
-            level = CharField(16, default="")
-            text = CleanText()
-            data = CleanText(default="")
-
-            class Meta:
-                table_name = "events"
-                indexes = ((("job", "id"), False),)
-
-        class Preview(Base):
-            """The latest preview of a running job; deleted when the job ends."""
-
-            job = CharField(32, primary_key=True)
-            version = IntegerField()
-            image = BlobField()
-
-            class Meta:
-                table_name = "previews"
-
-        class Worker(Base):
-            """A worker process.
-
-            `command` is a request to it, "" or one of `exit_codes`. `beats` grows while it lives. `cause` is the
-            likely cause of a crash, a message as JSON. `lock` is a file that the process keeps locked until it ends;
-            `machine` is where that lock can be tested.
-            """
-
-            id = CharField(64, primary_key=True)
-            host = CleanText()
-            pid = IntegerField()
-            machine = CleanText()
-            lock = CleanText()
-            beats = IntegerField(default=0)
-            state = CharField(16)
-            heartbeat = DoubleField()
-            started = DoubleField()
-            device = CleanText(default="")
-            job = CharField(32, default="")
-            last_output = CleanText(default="")
-            restarts = IntegerField(default=0)
-            command = CharField(16, default="")
-            cause = CleanText(default="")
-
-            class Meta:
-                table_name = "workers"
-
-        class Folder(Base):
-            """A folder without a job: `state` is `filling` (a submit writes into it) or `removing`.
-
-            `lock` and `machine` belong to the process that fills it, as a worker's do.
-            """
-
-            id = CharField(32, primary_key=True)
-            state = CharField(16)
-            machine = CleanText()
-            lock = CleanText()
-
-            class Meta:
-                table_name = "folders"
-
-        class Meta_(Base):
-            """Values of the whole store by key: schema version, pause, notice, VRAM note."""
-
-            key = CharField(64, primary_key=True)
-            value = CleanText()
-
-            class Meta:
-                table_name = "meta"
-
-        self.Job: Any = Job
-        self.Event: Any = Event
-        self.Preview: Any = Preview
-        self.Worker: Any = Worker
-        self.Folder: Any = Folder
-        self.Meta: Any = Meta_
-        self.all: list[type[Model]] = [Job, Event, Preview, Worker, Folder, Meta_]
+def _bound(model: Any, db: Database, **fields: Field) -> Any:
+    """Return a subclass of `model` in `db`. `model.bind(db)` would change it for the whole process."""
+    table = {"database": db, "table_name": model._meta.table_name}
+    return type(model.__name__, (model,), {**fields, "Meta": type("Meta", (), table)})

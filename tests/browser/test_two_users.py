@@ -56,9 +56,14 @@ def test_each_sees_only_their_own(make_studio: Callable[..., Studio], browser: B
         page.context.close()
 
 
-def test_after_the_login_one_stays_here(make_studio: Callable[..., Studio], browser: Browser) -> None:
+@pytest.fixture(scope="module")
+def annas(make_studio: Callable[..., Studio]) -> Studio:
+    """With one login."""
+    return make_studio("--auth", "anna:secret-1", "--no-worker")
+
+
+def test_after_the_login_one_stays_here(annas: Studio, browser: Browser) -> None:
     """Links that pass for a path of this page: each once led elsewhere in some program."""
-    studio = make_studio("--auth", "anna:secret-1", "--no-worker")
     page = browser.new_context(locale="en-GB").new_page()
     for trap in (
         "/.//evil.example/x",
@@ -68,15 +73,15 @@ def test_after_the_login_one_stays_here(make_studio: Callable[..., Studio], brow
         "javascript:alert(1)",
     ):
         page.context.clear_cookies()
-        page.goto(f"{studio.url}/login?{urlencode({'next': trap})}")
+        page.goto(f"{annas.url}/login?{urlencode({'next': trap})}")
         page.get_by_label("Login").fill("anna")
         page.get_by_label("Password").fill("secret-1")
         with page.expect_navigation(wait_until="commit"):
             page.keyboard.press("Enter")
-        assert page.url.startswith(f"{studio.url}/"), trap
+        assert page.url.startswith(f"{annas.url}/"), trap
         assert "login" not in page.url
     page.context.clear_cookies()
-    page.goto(f"{studio.url}/?view=queue")
+    page.goto(f"{annas.url}/?view=queue")
     page.get_by_label("Login").fill("anna")
     page.get_by_label("Password").fill("secret-1")
     page.keyboard.press("Enter")
@@ -84,17 +89,14 @@ def test_after_the_login_one_stays_here(make_studio: Callable[..., Studio], brow
     page.context.close()
 
 
-def test_a_quick_enter_keeps_the_password_out_of_the_address(
-    make_studio: Callable[..., Studio], browser: Browser
-) -> None:
+def test_a_quick_enter_keeps_the_password_out_of_the_address(annas: Studio, browser: Browser) -> None:
     """Pressed before the page's words are there."""
-    studio = make_studio("--auth", "anna:secret-1", "--no-worker")
     page = browser.new_context(locale="en-GB").new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     held, free = [], []
     page.route("**/studio/locales/*", lambda route: route.continue_() if free else held.append(route))
-    page.goto(f"{studio.url}/login")
+    page.goto(f"{annas.url}/login")
     page.get_by_label("Login").fill("anna")
     page.get_by_label("Password").fill("secret-1")
     page.keyboard.press("Enter")
@@ -109,10 +111,9 @@ def answered(answer: dict[str, Any]) -> Callable[[Route], None]:
     return lambda route: route.fulfill(**answer)
 
 
-def test_a_refused_login_says_why(make_studio: Callable[..., Studio], browser: Browser) -> None:
-    studio = make_studio("--auth", "anna:secret-1", "--no-worker")
+def test_a_refused_login_says_why(annas: Studio, browser: Browser) -> None:
     page = browser.new_context(locale="en-GB").new_page()
-    page.goto(f"{studio.url}/login")
+    page.goto(f"{annas.url}/login")
     problem = page.locator("#problem")
     answers = {
         "The page is being updated.": {"status": 503, "json": {"error": "The page is being updated."}},

@@ -3,15 +3,15 @@
 import json
 import re
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from fanslymotion.messages import Message, codes
-from fanslymotion.settings import ROOT
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.settings import ROOT, Settings
 from fanslymotion.tests.browser.studio_page import choose_photo, generate
 from fanslymotion.tests.studio import Studio, wait_for
 from playwright.sync_api import Page, Route, expect
@@ -22,17 +22,11 @@ SAMPLE = ROOT / "assets" / "sample.jpg"
 
 
 def submit(studio: Studio, steps: int = 1) -> str:
-    words = ["generate", str(SAMPLE), "--steps", str(steps), "--no-wait", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "fanslymotion", *words],
-        env=studio.environ,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=True,
-    )
-    shown = json.loads(done.stdout)
-    return (shown[0] if isinstance(shown, list) else shown)["id"]
+    jobs = Jobs(Settings.local(studio.home, studio.models))
+    try:
+        return jobs.submit(SAMPLE, VideoRequest(seed=1, steps=steps)).id
+    finally:
+        jobs.close()
 
 
 def order(page: Page) -> list[str]:

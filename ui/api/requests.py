@@ -89,6 +89,7 @@ def _refuse_declared(request: Request, limit: int, too_large: str) -> None:
 
 
 async def read_json(request: Request, kind: type[BaseModel]) -> Any:
+    """Return the body as a `kind`. Raise BadInput above MOST_JSON_BYTES, or naming the first value that is wrong."""
     body = await read_body(request, MOST_JSON_BYTES, TOO_LARGE)
     try:
         return kind.model_validate_json(body or b"{}")
@@ -121,6 +122,7 @@ def to_request(settings: BaseModel | dict[str, Any], presets: Presets, default: 
 
 
 def first_mistake(error: ValidationError) -> str:
+    """Return the first error as one sentence: its key, the value's first 60 characters, and what is wrong."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"]) or "the request"
     value = repr(first.get("input"))

@@ -7,7 +7,8 @@ through `/studio/events` instead of Gradio's generators: see `live.py` for why, 
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
@@ -74,47 +75,18 @@ def mount_blocks(app: FastAPI, studio: Studio) -> None:
     mounted.app = RequestChecks(mounted.app, blocks._queue, _endpoints(blocks))
 
 
-def build_blocks(studio: Studio) -> gr.Blocks:
-    """The page, and the endpoints `generate` (gives a job's id), `job` (its state), `cancel` (ends it)."""
-    jobs = studio.jobs
+class Endpoints:
+    """The functions behind the named endpoints, in parameters and answers of plain types."""
 
-    def owner(request: gr.Request) -> str | None:
-        return request.username if studio.logins.required else None
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
 
-    def in_words(function: Callable[..., Any]) -> Callable[..., Any]:
-        """Errors meant for people reach the caller as their sentence; Gradio passes on only its own kind.
-
-        Of any other the caller learns only that there was one: its text may name what is on this machine.
-        """
-
-        def said(request: gr.Request, error: FanslymotionError) -> gr.Error:
-            return gr.Error(studio.plain(owner(request), str(error)), print_exception=False)
-
-        def unknown(error: Exception) -> gr.Error:
-            log.error("the endpoint %s failed", function.__name__, exc_info=error)
-            return gr.Error(UNKNOWN, print_exception=False)
-
-        @wraps(function)
-        def speaking(request: gr.Request, *args: Any) -> Any:
-            try:
-                return function(request, *args)
-            except FanslymotionError as e:
-                raise said(request, e) from e
-            except Exception as e:
-                raise unknown(e) from e
-
-        @wraps(function)
-        async def speaking_later(request: gr.Request, *args: Any) -> Any:
-            try:
-                return await function(request, *args)
-            except FanslymotionError as e:
-                raise said(request, e) from e
-            except Exception as e:
-                raise unknown(e) from e
-
-        return speaking_later if inspect.iscoroutinefunction(function) else speaking
+    def owner(self, request: gr.Request) -> str | None:
+        """Return the login that sent a request, or None where no login is required."""
+        return request.username if self.studio.logins.required else None
 
     async def generate(
+        self,
         request: gr.Request,
         photo: str | None,
         resolution: str,
@@ -155,29 +127,35 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 "detail": detail,
                 "upscaler": upscaler or None,
             },
-            studio.presets,
-            default_model(studio.presets, studio.settings),
+            self.studio.presets,
+            default_model(self.studio.presets, self.studio.settings),
         )
-        mine = owner(request)
+        mine = self.owner(request)
         upload_id, _, name = photo.partition("/")
-        path = studio.api_uploads.find(upload_id, mine or "")
+        path = self.studio.api_uploads.find(upload_id, mine or "")
         limit = MOST_WAITING if mine is not None else None
-        normal = await studio.photos.add(path, clean_name(name), mine or "")
+        normal = await self.studio.photos.add(path, clean_name(name), mine or "")
         try:
-            submit = partial(jobs.submit, name=normal.name, owner=normal.owner, limit=limit)
+            submit = partial(self.studio.jobs.submit, name=normal.name, owner=normal.owner, limit=limit)
             return (await asyncio.to_thread(submit, normal.source, wanted)).id
         finally:
-            studio.photos.remove(normal)
+            self.studio.photos.remove(normal)
 
-    def job(request: gr.Request, job_id: str) -> dict[str, Any]:
+    def job(self, request: gr.Request, job_id: str) -> dict[str, Any]:
         """The state of a job: status, stage, step, fraction, eta_seconds, error, and the video's address when done."""
-        found = jobs.get(_job_id(job_id), studio.logins.sees(owner(request)))
-        return _with_addresses(studio.job(found), request)
+        found = self.studio.jobs.get(_job_id(job_id), self.studio.logins.sees(self.owner(request)))
+        return _with_addresses(self.studio.job(found), request)
 
-    def cancel(request: gr.Request, job_id: str) -> dict[str, Any]:
+    def cancel(self, request: gr.Request, job_id: str) -> dict[str, Any]:
         """Ask a job to end, and return its state."""
-        found = jobs.cancel(_job_id(job_id), studio.logins.sees(owner(request)))
-        return _with_addresses(studio.job(found), request)
+        found = self.studio.jobs.cancel(_job_id(job_id), self.studio.logins.sees(self.owner(request)))
+        return _with_addresses(self.studio.job(found), request)
+
+
+def build_blocks(studio: Studio) -> gr.Blocks:
+    """The page, and the endpoints `generate` (gives a job's id), `job` (its state), `cancel` (ends it)."""
+    endpoints = Endpoints(studio)
+    in_words = partial(tell_errors, endpoints)
 
     with gr.Blocks(title="fanslymotion", analytics_enabled=False) as blocks:
         gr.HTML((STATIC / "page.html").read_text(encoding="utf-8"), padding=False, apply_default_css=False)
@@ -197,10 +175,42 @@ def build_blocks(studio: Studio) -> gr.Blocks:
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}
-            gr.Button("generate").click(in_words(generate), [photo, *choices], job_id, api_name="generate", **never)
-            gr.Button("job").click(in_words(job), job_id, state, api_name="job", **never)
-            gr.Button("cancel").click(in_words(cancel), job_id, state, api_name="cancel", **never)
+            gr.Button("generate").click(
+                in_words(endpoints.generate), [photo, *choices], job_id, api_name="generate", **never
+            )
+            gr.Button("job").click(in_words(endpoints.job), job_id, state, api_name="job", **never)
+            gr.Button("cancel").click(in_words(endpoints.cancel), job_id, state, api_name="cancel", **never)
     return blocks
+
+
+def tell_errors(endpoints: Endpoints, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap an endpoint so that an error meant for people reaches the caller as its sentence.
+
+    Gradio passes on only its own kind of error. Of any other the caller learns only that there was one: its text may
+    name what is on this machine.
+    """
+
+    @contextmanager
+    def errors(request: gr.Request) -> Generator[None]:
+        try:
+            yield
+        except FanslymotionError as e:
+            raise gr.Error(endpoints.studio.plain(endpoints.owner(request), str(e)), print_exception=False) from e
+        except Exception as e:
+            log.error("the endpoint %s failed", function.__name__, exc_info=e)
+            raise gr.Error(UNKNOWN, print_exception=False) from e
+
+    @wraps(function)
+    def telling(request: gr.Request, *args: Any) -> Any:
+        with errors(request):
+            return function(request, *args)
+
+    @wraps(function)
+    async def telling_later(request: gr.Request, *args: Any) -> Any:
+        with errors(request):
+            return await function(request, *args)
+
+    return telling_later if inspect.iscoroutinefunction(function) else telling
 
 
 def _endpoints(blocks: gr.Blocks) -> dict[str, Endpoint]:

@@ -1,5 +1,6 @@
 """The repository's root is the package: what that must not break, and which way its imports point."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.settings import ROOT
+from fanslymotion.tests.imports import loads_torch
+from fanslymotion.tests.order import APART
 from packaging.requirements import Requirement
 
 
@@ -81,6 +84,26 @@ def test_no_file_is_long():
     assert {str(path): count for path, count in lines.items() if count > 400} == {}
 
 
+def statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from the first statement after the docstring to the end: a long list of parameters is no code."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize(("folders", "most"), [((".", *FOLDERS), 50), (("bench", "training", "tests"), 60)])
+def test_no_function_needs_a_scroll(folders, most):
+    """At most as many lines as a screen shows, nested functions included."""
+    files = [path for folder in folders for path in (ROOT / folder).glob("*.py" if folder == "." else "**/*.py")]
+    found = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": statements(node)
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert len(found) > 300
+    assert {name: lines for name, lines in found.items() if lines > most} == {}
+
+
 def test_package_imports_itself_relatively():
     absolute = re.compile(r"^\s*(from|import) fanslymotion\b", re.MULTILINE)
     assert [str(path) for path in modules() if absolute.search(path.read_text(encoding="utf-8"))] == []
@@ -112,3 +135,17 @@ def test_requirements_fit_every_system_and_end_in_the_checkout():
 def test_two_requirement_files_do_not_contradict_each_other():
     base, dev = pins(ROOT / "requirements.txt"), pins(ROOT / "tests" / "requirements.txt")
     assert {name for name in base.keys() & dev.keys() if base[name].specifier != dev[name].specifier} == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "heavy"),
+    [("pipeline/produce.py", True), ("tests/unit/queue/store/test_import_orphans.py", True), ("cli/main.py", False)],
+)
+def test_fast_tests_are_told_from_their_imports(file, heavy):
+    assert loads_torch(ROOT / file) is heavy
+
+
+@pytest.mark.parametrize("file", sorted(APART))
+def test_files_whose_tests_run_apart_share_nothing(file):
+    """A fixture of the module would be made once in each process that gets one of its tests."""
+    assert 'scope="module"' not in (ROOT / file).read_text(encoding="utf-8")

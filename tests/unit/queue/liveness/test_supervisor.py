@@ -140,3 +140,21 @@ def test_a_computer_that_slept_is_not_a_worker_that_hangs(
     child = SimpleNamespace(poll=lambda: next(polls, 0), wait=lambda: 0)
     keeper._watch(cast(Any, child), "w")
     assert bool(killed) is not sleeps
+
+
+@pytest.mark.parametrize(
+    ("row", "seconds"),
+    [
+        ({"stage": ""}, 1800),
+        ({"stage": "loading", "slowest_step": 500.0}, 1800),
+        ({"stage": "sampling"}, 600),
+        ({"stage": "sampling", "slowest_step": 59.0}, 600),
+        ({"stage": "decoding", "slowest_step": 61.0}, 610),
+    ],
+)
+def test_a_slow_machine_gets_the_time_of_ten_steps(jobs: Jobs, photo: Path, settings: Settings, row, seconds) -> None:
+    """Before its worker counts as hanging; a model that is loaded has a limit of its own."""
+    taken(jobs, photo)
+    jobs.store.tables.Job.update(row).execute()
+    _, _, limit = Supervisor(settings, stall_seconds=600, loading_seconds=1800)._look("w")
+    assert limit == seconds
