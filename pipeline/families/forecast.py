@@ -113,7 +113,7 @@ def figure_key(plan: MemoryPlan, stage: Stage) -> str:
     """Return the key of a stage's measurement: the machine's device, the model, and what in the plan decides it."""
     work, numbers = plan.work, f"{plan.dtype} {plan.offload}"
     drawn = f"{plan.width}x{plan.height}"
-    parts = [device_key(plan.device, plan.machine.name), plan.model.name, str(stage), numbers]
+    parts = [device_key(plan.device, plan.machine.name, plan.machine.host), plan.model.name, str(stage), numbers]
     if stage is Stage.CONDITIONING:
         parts.append(drawn)
     elif stage is Stage.SAMPLING:

@@ -10,7 +10,7 @@ import psutil
 from . import container
 from .cpu import cpu_bf16, cpu_flags
 from .gpus import Gpus, GpuWatch
-from .machine import Machine, speed_key
+from .machine import Machine, with_speeds
 from .torch_build import TorchBuild, torch_build
 from .units import CONTEXT, GIB
 
@@ -86,12 +86,13 @@ def machine(
             for containers, in which the worker has another process id.
     """
     watch, build, speeds = watch or GpuWatch(), build or torch_build(), speeds or {}
-    memory, cores = container.memory(), container.cpus()
-    ram_free = memory.available + sum(map(_resident, own))
+    sharers = container.sharers()
+    memory, cores = container.memory(), max(1, container.cpus() // sharers)
+    ram_total, ram_free = memory.total // sharers, memory.available + sum(map(_resident, own))
     bf16 = cpu_bf16()
     found = Machine(
-        ram_total=memory.total,
-        ram_free=min(memory.total, ram_free),
+        ram_total=ram_total,
+        ram_free=min(ram_total, ram_free),
         cpu_bf16=bf16,
         cpu_half=bf16 or "avx512f" in cpu_flags(),
         cores=cores,
@@ -113,9 +114,7 @@ def machine(
             "vram_free": min(sample.memory_total, free),
             "gpu_speed": gpu_speed(gpus),
         }
-    found = replace(found, **values)
-    measured = {"gpu_speed": speed_key("cuda", found.name, large), "cpu_speed": speed_key("cpu", "", large)}
-    return replace(found, **{kind: speeds[key] for kind, key in measured.items() if key in speeds})
+    return with_speeds(replace(found, **values), speeds, large)
 
 
 def usable(gpus: Gpus, build: TorchBuild) -> bool:

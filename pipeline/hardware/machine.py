@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .measurements import Figure
 from .units import GIB
@@ -25,6 +25,7 @@ class Machine:
         cpu_half: bf16 is usable (AVX-512). Without AVX-512 it is about 50 times slower than fp32.
         reserve: bytes of VRAM left to the system (a screen, a browser).
         figures: what stages took here (`measurements.Record.figures`).
+        host: network name of the machine, as `platform.node` gives it; "" for the one of this process.
     """
 
     device: str = "cpu"
@@ -40,13 +41,29 @@ class Machine:
     cpu_speed: float = 0.16
     reserve: int = 4 * GIB // 10
     figures: Mapping[str, Figure] = field(default_factory=dict[str, Figure], compare=False, repr=False)
+    host: str = ""
 
 
-def speed_key(device: str, name: str, large: bool) -> str:
+def speed_key(device: str, name: str, large: bool, host: str = "") -> str:
     """Return the key of a measured speed. Small models reach another share of a device's speed than full-size ones."""
-    return f"{device_key(device, name)}|{'large' if large else 'small'}"
+    return f"{device_key(device, name, host)}|{'large' if large else 'small'}"
 
 
-def device_key(device: str, name: str) -> str:
-    """Return the key of a device of this computer. All CPUs have the same key."""
-    return f"{platform.node()}|{name if device != 'cpu' else 'cpu'}"
+def device_key(device: str, name: str, host: str = "") -> str:
+    """Return the key of a device of this computer, or of `host` (`Machine.host`). All CPUs have the same key."""
+    return f"{host or platform.node()}|{name if device != 'cpu' else 'cpu'}"
+
+
+def with_speeds(machine: Machine, speeds: Mapping[str, float], large: bool) -> Machine:
+    """Replace a machine's estimated speeds by measured ones.
+
+    Args:
+        machine: the machine.
+        speeds: `measurements.Record.speeds`.
+        large: the model is of full size.
+    """
+    keys = {
+        "gpu_speed": speed_key("cuda", machine.name, large, machine.host),
+        "cpu_speed": speed_key("cpu", "", large, machine.host),
+    }
+    return replace(machine, **{kind: speeds[key] for kind, key in keys.items() if key in speeds})

@@ -10,6 +10,7 @@ from typing import Any
 
 from peewee import (
     AutoField,
+    BigIntegerField,
     BlobField,
     BooleanField,
     CharField,
@@ -49,7 +50,7 @@ class Tables:
             died (`transitions.place_of`). `photo` is the size and hash of the photo's file, as JSON, "" for a job of
             an earlier version. `failure` is the message of `error`, as JSON. `warnings` and `tried` are lists of
             messages, as JSON; `tried` names the plan changes while it ran. `last_death` tells how its last worker
-            ended, as JSON.
+            ended, as JSON. `waits_for` tells why no living worker can run it, a message as JSON.
             """
 
             id = CharField(32, primary_key=True)
@@ -87,6 +88,7 @@ class Tables:
             tried = CleanText(default="[]")
             last_death = CleanText(default="")
             photo = CleanText(default="")
+            waits_for = CleanText(default="")
 
             class Meta:
                 table_name = "jobs"
@@ -127,7 +129,9 @@ class Tables:
 
             `command` is a request to it, "" or one of `exit_codes`. `beats` grows while it lives. `cause` is the
             likely cause of a crash, a message as JSON. `lock` is a file that the process keeps locked until it ends;
-            `machine` is where that lock can be tested.
+            `machine` is where that lock can be tested. `gpu` is `WorkerSlot.gpu`. `abilities` tells what it can run,
+            as JSON. `vram` is the video memory that its cached model holds, in bytes. `crashes` counts those of its
+            slot's workers, `last_crash` is the latest (`types.Crash`), as JSON.
             """
 
             id = CharField(64, primary_key=True)
@@ -145,6 +149,11 @@ class Tables:
             restarts = IntegerField(default=0)
             command = CharField(16, default="")
             cause = CleanText(default="")
+            gpu = CharField(64, default="")
+            abilities = CleanText(default="")
+            vram = BigIntegerField(default=0)
+            crashes = IntegerField(default=0)
+            last_crash = CleanText(default="")
 
             class Meta:
                 table_name = "workers"
@@ -164,7 +173,7 @@ class Tables:
                 table_name = "folders"
 
         class Meta_(Base):
-            """Values of the whole store by key: schema version, pause, notice, VRAM note."""
+            """Values of the whole store by key: schema version, pause, notice."""
 
             key = CharField(64, primary_key=True)
             value = CleanText()

@@ -22,8 +22,8 @@ from ...pipeline.media.sizes import output_size
 from ...pipeline.memory.forecast import plan_request
 from ...pipeline.request import VideoRequest
 from ...queue.store.rows import photo_of
+from ...queue.suitability import held, machine_for
 from ...queue.types import Job
-from ...queue.worker.vram_note import held
 from ...settings import ROOT
 from ..auth.identity import login_of, owner_of, user_of
 from ..error_response import all_in_each_language
@@ -120,12 +120,14 @@ async def estimate(request: Request) -> dict[str, Any]:
 
     def look() -> dict[str, Any]:
         workers = studio.jobs.workers()
-        own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
-        folder, found, machine = find_model(wanted.model, studio.presets, studio.settings), {}, None
+        own, warm = [worker.pid for worker in workers if worker.alive], held(workers)
+        folder, found, here = find_model(wanted.model, studio.presets, studio.settings), {}, None
         enlarges = find_upscaler(wanted.upscaler, studio.presets, studio.settings)
         for name in studio.presets.resolutions:
+            sized = replace(wanted, resolution=name)
+            elsewhere = machine_for(workers, sized, photo, studio.settings, studio.presets)
             plan = plan_request(
-                replace(wanted, resolution=name),
+                sized,
                 photo,
                 folder,
                 studio.presets,
@@ -133,9 +135,9 @@ async def estimate(request: Request) -> dict[str, Any]:
                 upscaler=enlarges,
                 own=own,
                 held=warm,
-                machine=machine,
+                machine=elsewhere or here,
             )
-            machine = plan.machine  # looked at once
+            here = here if elsewhere else plan.machine  # looked at once
             found[name] = plan_json(plan)
         return found
 
