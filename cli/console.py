@@ -78,6 +78,8 @@ def stage_text(job: Job, paused: bool = False) -> str:
         job: The job.
         paused: Whether the queue is, which a waiting job waits for.
     """
+    if job.status is Status.QUEUED and job.waits_for:
+        return "waiting for a worker that has its model"
     if job.status is Status.QUEUED:
         return "the queue is paused" if paused else f"waiting, place {job.place}" if job.place else "waiting"
     if job.status.final:

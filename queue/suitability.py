@@ -140,20 +140,20 @@ def no_model(request: VideoRequest, by_path: bool) -> Message:
     """Say that a job waits because no living worker has its model. by_path: the request names it by a folder's path."""
     if by_path:
         return msg(
-            "no worker that runs now has a model in the folder {model}; put it there on one of their machines, or "
-            "start a worker where it is. The job waits for that",
+            "No worker that runs now has a model in the folder {model}; put it there on one of their machines, or "
+            "start a worker where it is. The job waits for that.",
             model=request.model,
         )
     if request.upscaler is None:
         return msg(
-            "no worker that runs now has the model {model}; download it on one of their machines (fanslymotion models "
-            "download {model}), or start a worker where it is. The job waits for that",
+            "No worker that runs now has the model {model}; download it on one of their machines (fanslymotion models "
+            "download {model}), or start a worker where it is. The job waits for that.",
             model=request.model,
         )
     return msg(
-        "no worker that runs now has both the model {model} and the upscaler {upscaler}; download what is missing on "
+        "No worker that runs now has both the model {model} and the upscaler {upscaler}; download what is missing on "
         "one of their machines (fanslymotion models download …), or start a worker where both are. The job waits for "
-        "that",
+        "that.",
         model=request.model,
         upscaler=request.upscaler,
     )

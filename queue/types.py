@@ -242,7 +242,12 @@ def representative_workers(workers: list[WorkerInfo]) -> list[WorkerInfo]:
     for worker in workers:
         places.setdefault((worker.machine, worker.gpu), []).append(worker)
     found = [worker for those in places.values() for worker in _of_one_place(those)]
-    return sorted(found, key=lambda worker: not worker.alive) or workers[:1]
+    return in_order(found) or workers[:1]
+
+
+def in_order(workers: list[WorkerInfo]) -> list[WorkerInfo]:
+    """Return the living workers first, then by machine and GPU, so that each keeps its place in a list."""
+    return sorted(workers, key=lambda worker: (not worker.alive, worker.host, worker.gpu, -worker.heartbeat))
 
 
 def _of_one_place(workers: list[WorkerInfo]) -> list[WorkerInfo]:

@@ -15,13 +15,13 @@ from fanslymotion.settings import ROOT, Settings
 STUDIO = """
 import os, sys, threading
 from pathlib import Path
-from fanslymotion.queue.liveness.supervisor import Supervisor
+from fanslymotion.queue.liveness.supervisors import Supervisors
 from fanslymotion.settings import Settings
 log = open(sys.argv[1], "a", encoding="utf-8", buffering=1)
-Supervisor(Settings.from_env(), echo=lambda line: log.write(line + "\\n")).start()
+Supervisors(Settings.from_env(), echo=lambda line: log.write(line + "\\n")).start()
 threading.Event().wait()
 """
-"""What a page is to the jobs: a process with a supervisor."""
+"""What a page is to the jobs: a process with the supervisors of its machine's workers."""
 
 WORKER = """
 import sys

@@ -129,7 +129,7 @@ def test_a_model_that_no_living_worker_has_is_waited_for_and_said_once(
         assert me.claim(time.time()) is None
     waiting = jobs.get(job.id)
     assert waiting.status is Status.QUEUED
-    assert waiting.waits_for.startswith("no worker that runs now has the model svd-xt; download it on one of their")
+    assert waiting.waits_for.startswith("No worker that runs now has the model svd-xt; download it on one of their")
     assert waiting.waits_for.say("ru") != waiting.waits_for
     lines = [event.text for event in jobs.events_since(job.id) if event.kind == "log"]
     assert lines == [f"[WARN] {waiting.waits_for}"]
@@ -206,4 +206,4 @@ def test_a_folder_that_is_not_here_is_left_to_machines_where_it_may_be(
     refused = Abilities(CPU, frozenset(), frozenset({job.id})).write()
     worker.update(abilities=refused).where(worker.id == "far").execute()
     assert me.claim(time.time()) is None
-    assert "no worker that runs now has a model in the folder" in jobs.get(job.id).waits_for
+    assert "No worker that runs now has a model in the folder" in jobs.get(job.id).waits_for
