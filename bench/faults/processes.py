@@ -90,6 +90,10 @@ class LoneWorker(Machine):
         words = [sys.executable, "-c", WORKER, f"{lease:g}", machine]
         super().__init__(name, words, environ, log)
 
+    def within(self, words: list[str]) -> None:
+        """Run it by another command, which replaces itself by the worker's."""
+        self._words = [*words, *self._words]
+
     def _command(self) -> list[str]:
         return [*self._words, "--id", f"{self.name}-{self.starts}"]
 
