@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 MODELS_SECONDS = 10.0
 """Between two looks at which models are whole."""
+SILENT_SECONDS = 60.0
+"""No job is left to a worker that has been silent for so long: it hangs, and nothing may restart it."""
 MEMORY_STEP = 1 << 28
 """Bytes. Free memory is told in such steps, so that small changes write nothing and change no decision."""
 
@@ -55,6 +57,8 @@ class Claims:
         self._judge = Judge(store.settings, Presets({}, {}, {}, {}, {}))
         self._written: tuple[str, int] = ("", 0)
         self._workers: list[WorkerInfo] = []
+        self._beats: dict[str, tuple[int, float]] = {}
+        """A worker's beats, and when this number was first seen, in monotonic seconds."""
 
     # --- what it tells ------------------------------------------------------------------------------------------
 
@@ -76,7 +80,7 @@ class Claims:
     def _look_for_models(self) -> None:
         try:
             presets = load_presets(self._store.settings)
-        except FanslymotionError as e:  # a damaged preset file; each job tells its owner
+        except (FanslymotionError, OSError) as e:  # a damaged preset file; each job tells its owner
             log.debug("No look at the models: %s", e)
             return
         if presets != self._presets:
@@ -141,7 +145,14 @@ class Claims:
         """Return the workers that are ready, with this one first, as it is now."""
         worker = self._store.tables.Worker
         with self._store.errors():
-            found = self._presence.look(worker.select(), {}, now)
+            rows = list(worker.select())
+        clock = time.monotonic()
+        known, self._beats = self._beats, {}
+        for row in rows:
+            beats, since = known.get(row.id, (row.beats, clock))
+            self._beats[row.id] = (row.beats, since if beats == row.beats else clock)
+        silent = {name for name, (_, since) in self._beats.items() if clock - since > SILENT_SECONDS}
+        found = self._presence.look([row for row in rows if row.id not in silent or row.id == self._id], {}, now)
         own = next((one for one in found if one.id == self._id), None)
         if own is None:  # the list was replaced; the next heartbeat registers this worker again
             return []
@@ -194,11 +205,11 @@ def whole_models(presets: Presets, settings: Settings) -> dict[str, str]:
             model = find_model(name, presets, settings)
             whole = None if model.random else family(model.preset.family).check(model.folder, model.preset)
             found[name] = whole.fingerprint if whole else "random"
-        except FanslymotionError as e:
+        except (FanslymotionError, OSError) as e:
             log.debug("%s: %s", name, e)
     for name, preset in presets.upscalers.items():
         try:
             found[name] = check_upscaler(preset, preset_folder(preset, settings)).fingerprint
-        except FanslymotionError as e:
+        except (FanslymotionError, OSError) as e:
             log.debug("%s: %s", name, e)
     return found

@@ -20,8 +20,9 @@ from fanslymotion.queue.liveness.host import MACHINE
 from fanslymotion.queue.liveness.recovery import acquire_lock, lock_path
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Job, Status
+from fanslymotion.queue.worker import claims
 from fanslymotion.queue.worker.attempt import process_video_generation
-from fanslymotion.queue.worker.claims import Claims
+from fanslymotion.queue.worker.claims import SILENT_SECONDS, Claims
 from fanslymotion.settings import Settings
 
 pytestmark = pytest.mark.both_databases
@@ -67,9 +68,9 @@ def submit(jobs: Jobs, photo: Path) -> Submit:
 def me(jobs: Jobs, register: Register) -> Claims:
     """A worker without a GPU and without `svd-xt`."""
     register("me")
-    claims = Claims(jobs.store, "me")
-    claims.publish(0.0)
-    return claims
+    mine = Claims(jobs.store, "me")
+    mine.publish(0.0)
+    return mine
 
 
 def test_what_it_can_run_is_told(jobs: Jobs, me: Claims, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,14 +154,14 @@ def test_a_model_that_turns_out_to_be_unusable_goes_to_another_worker(
     register("other", abilities=jobs.workers()[0].abilities)
     job = submit(MINI)
 
-    def attempt(claims: Claims, name: str) -> None:
-        row = claims.claim(time.time())
+    def attempt(who: Claims, name: str) -> None:
+        row = who.claim(time.time())
         assert row.id == job.id
 
         def produce(*_: object) -> Any:
             raise ModelError("its weights are damaged; get them again")
 
-        process_video_generation(jobs.store, row, name, produce, lambda _: None, claims.refuses)
+        process_video_generation(jobs.store, row, name, produce, lambda _: None, who.refuses)
 
     attempt(me, "me")
     left = jobs.get(job.id)
@@ -207,3 +208,19 @@ def test_a_folder_that_is_not_here_is_left_to_machines_where_it_may_be(
     worker.update(abilities=refused).where(worker.id == "far").execute()
     assert me.claim(time.time()) is None
     assert "No worker that runs now has a model in the folder" in jobs.get(job.id).waits_for
+
+
+def test_no_job_is_left_to_a_worker_that_hangs(
+    jobs: Jobs, me: Claims, submit: Submit, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds its lock; without a supervisor nothing restarts it."""
+    register("gpu", abilities=Abilities(GPU, frozenset({"mini"})))
+    job, now = submit(MINI), [100.0]
+    monkeypatch.setattr(claims.time, "monotonic", lambda: now[0])
+    assert me.claim(time.time()) is None
+    now[0] += SILENT_SECONDS + 1
+    worker = jobs.store.tables.Worker
+    worker.update(beats=1).where(worker.id == "gpu").execute()
+    assert me.claim(time.time()) is None, "it has said something meanwhile"
+    now[0] += SILENT_SECONDS + 1
+    assert me.claim(time.time()).id == job.id
