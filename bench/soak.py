@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
@@ -34,19 +34,21 @@ from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store.transitions import MAX_LOSSES, place_of
-from fanslymotion.queue.types import Job, Status
+from fanslymotion.queue.types import Job, Status, WorkerInfo
 from fanslymotion.settings import ROOT, Settings
 from fanslymotion.tests.nvml import install_cards
 
 SEEDS = (0, 1, 2)
 LEASE = 10.0
 """Seconds after which workers of several machines give each other's jobs up."""
+STAGES = ("loading", "sampling", "sampling", "sampling", "decoding", "saving")
+"""In which a kill may be wanted: most often where jobs are longest."""
+STAGE_SECONDS = 10.0
+"""For so long a wanted stage is waited for; then any is struck."""
 STUCK_SECONDS = 300.0
 """Without any progress the campaign ends: something hangs."""
 ALONE = ["unshare", "--net", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"']
 """A host of its own: another name, and no network beside the database's socket."""
-
-Start = Callable[[], None]
 
 
 class Hosts:
@@ -156,7 +158,7 @@ class Soak:
             self._expected[seed] = frames_hash(job.video)
 
     def _submit(self, seed: int) -> str:
-        request = VideoRequest(resolution="tiny", seconds=6, quality="standard", seed=seed, steps=6)
+        request = VideoRequest(resolution="tiny", seconds=6, quality="standard", seed=seed, steps=10)
         name = f"photo-{len(self._told.accepted)}"
         job = self.jobs.submit(ROOT / "assets" / "sample.jpg", request, name=name)
         self._told.accepted[job.id] = seed
@@ -169,17 +171,26 @@ class Soak:
             self._submit(self._dice.choice(SEEDS))
 
     def _strike(self) -> None:
-        """Kill a worker that runs a job, unless that job would rightly be given up for being lost so often."""
+        """Kill a worker that runs a job, in a stage that the dice choose if one comes to it soon."""
+        wanted, end = self._dice.choice(STAGES), time.monotonic() + STAGE_SECONDS
+        victims = self._victims()
+        while not (fit := [one for one in victims if one[1] == wanted]) and time.monotonic() < end:
+            time.sleep(0.02)
+            victims = self._victims()
+        if not (fit or victims):
+            return
+        worker, stage = self._dice.choice(fit or victims)
+        if kill(worker.pid):
+            self._kills[stage or "starting"] += 1
+            self._by[worker.gpu or worker.host] += 1
+
+    def _victims(self) -> list[tuple[WorkerInfo, str]]:
+        """Workers that run a job, with its stage; not where that job would rightly be given up as lost so often."""
         job = self.jobs.store.tables.Job
         rows = list(job.select().where(job.status == Status.RUNNING))
         fair = [r for r in rows if r.losses < MAX_LOSSES - 1 or place_of(r.stage, r.step) > r.lost_place]
         workers = {worker.id: worker for worker in self.jobs.workers() if worker.alive}
-        victims = [(workers[row.worker], row.stage) for row in fair if row.worker in workers]
-        if victims:
-            worker, stage = self._dice.choice(victims)
-            if kill(worker.pid):
-                self._kills[stage or "starting"] += 1
-                self._by[worker.gpu or worker.host] += 1
+        return [(workers[row.worker], row.stage) for row in fair if row.worker in workers]
 
     def _unfinished(self) -> list[Job]:
         return self.jobs.list(statuses=[Status.QUEUED, Status.RUNNING], limit=1)
