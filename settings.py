@@ -26,12 +26,15 @@ class Settings:
         models: downloaded models (`FANSLYMOTION_MODELS`, default `cache/models/` in the checkout).
         database: peewee URL of the jobs' database (`FANSLYMOTION_DATABASE`, default SQLite in `home`).
         idle_seconds: time without a job after which the model is unloaded (`FANSLYMOTION_IDLE`, default 600; 0: never).
+        gpus: which GPUs get a worker (`FANSLYMOTION_GPUS`, default `all`): `all`, `none`, or numbers and UUIDs as
+            `nvidia-smi -L` lists them, with commas between them.
     """
 
     home: Path
     models: Path
     database: str
     idle_seconds: float = 600.0
+    gpus: str = "all"
 
     @classmethod
     def local(cls, home: Path, models: Path) -> "Settings":
@@ -44,7 +47,8 @@ class Settings:
         home = own_path(environ.get("FANSLYMOTION_HOME") or ROOT / "data", "FANSLYMOTION_HOME")
         models = own_path(environ.get("FANSLYMOTION_MODELS") or ROOT / "cache" / "models", "FANSLYMOTION_MODELS")
         database = environ.get("FANSLYMOTION_DATABASE") or _database_in(home)
-        return cls(home, models, database, _seconds("FANSLYMOTION_IDLE", environ.get("FANSLYMOTION_IDLE") or "600"))
+        idle = _seconds("FANSLYMOTION_IDLE", environ.get("FANSLYMOTION_IDLE") or "600")
+        return cls(home, models, database, idle, _gpus("FANSLYMOTION_GPUS", environ.get("FANSLYMOTION_GPUS") or "all"))
 
     def environ(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return the environment for a child process with the same settings."""
@@ -54,6 +58,7 @@ class Settings:
             "FANSLYMOTION_MODELS": str(self.models),
             "FANSLYMOTION_DATABASE": self.database,
             "FANSLYMOTION_IDLE": f"{self.idle_seconds:g}",
+            "FANSLYMOTION_GPUS": self.gpus,
         }
 
     @property
@@ -123,3 +128,17 @@ def _seconds(name: str, text: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise BadInput(msg("{name} is {text!r}; it must be a number of seconds, 0 or more", name=name, text=text))
     return seconds
+
+
+def _gpus(name: str, text: str) -> str:
+    entries = [entry.strip() for entry in text.split(",")]
+    if entries not in (["all"], ["none"]) and not all(x.isdecimal() or x.startswith("GPU-") for x in entries):
+        raise BadInput(
+            msg(
+                "{name} is {text!r}; it must be all, none, or numbers or UUIDs of GPUs with commas between them "
+                "(nvidia-smi -L lists both)",
+                name=name,
+                text=text,
+            )
+        )
+    return ",".join(entries)

@@ -22,7 +22,7 @@ from ..queue.types import Event, Job, Status, WorkerInfo
 
 if TYPE_CHECKING:
     from ..queue.jobs import Jobs
-    from ..queue.liveness.supervisor import Supervisor
+    from ..queue.liveness.supervisors import Supervisors
     from ..settings import Settings
 
 DONE, FAILED, BAD_INPUT, CANCELLED = 0, 1, 2, 130
@@ -79,6 +79,8 @@ def stage_text(job: Job, paused: bool = False) -> str:
         job: The job.
         paused: Whether the queue is, which a waiting job waits for.
     """
+    if job.status is Status.QUEUED and job.waits_for:
+        return "waiting for a worker that has its model"
     if job.status is Status.QUEUED:
         return "the queue is paused" if paused else f"waiting, place {job.place}" if job.place else "waiting"
     if job.status.final:
@@ -199,7 +201,7 @@ class Follower:
         self.console = console
         self.verbose = verbose
         self.interrupts = 0
-        self._supervisor: Supervisor | None = None
+        self._supervisors: Supervisors | None = None
         self._next_worker_check = 0.0
         self._crashes_shown: set[tuple[str, int]] = set()
         self._started = time.time()
@@ -213,8 +215,8 @@ class Follower:
 
     def __exit__(self, *_: object) -> None:
         try:
-            if self._supervisor is not None:
-                self._supervisor.stop()
+            if self._supervisors is not None:
+                self._supervisors.stop()
         finally:
             for number, handler in self._previous.items():
                 signal.signal(number, handler)
@@ -264,12 +266,12 @@ class Follower:
         self._next_worker_check = time.monotonic() + WORKER_CHECK_SECONDS
         workers = self.jobs.workers()
         self._show_crashes(workers)
-        if self._supervisor is None and not any(worker.alive for worker in workers):
-            from ..queue.liveness.supervisor import Supervisor
+        if self._supervisors is None and not any(worker.alive for worker in workers):
+            from ..queue.liveness.supervisors import Supervisors
 
-            supervisor = Supervisor(self.settings)
-            supervisor.start()
-            self._supervisor = supervisor
+            supervisors = Supervisors(self.settings)
+            supervisors.start()
+            self._supervisors = supervisors
 
     def _show_crashes(self, workers: list[WorkerInfo]) -> None:
         for worker in workers:
@@ -278,7 +280,8 @@ class Follower:
                 continue
             self._crashes_shown.add(crash)
             self._say(f"the worker crashed; its last lines:\n{worker.last_output.strip()}")
-            if self._supervisor is not None and worker.restarts >= GIVE_UP_AFTER_CRASHES:
+            ready = any(other.alive and other.state in ("idle", "running") for other in workers)
+            if self._supervisors is not None and worker.restarts >= GIVE_UP_AFTER_CRASHES and not ready:
                 raise FanslymotionError(
                     msg(
                         "the worker cannot start (see above); the job stays in the queue and goes on with the next "

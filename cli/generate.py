@@ -18,9 +18,9 @@ from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import MAX_SEED, VideoRequest
 from ..presets import Presets
 from ..queue.store.rows import photo_of
+from ..queue.suitability import held, machine_for
 from ..queue.types import Job, Status
 from ..queue.worker.loaded_note import loaded
-from ..queue.worker.vram_note import held
 from ..settings import Settings, own_path
 from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, show_error, time_text
 from .deliver import NotDelivered, Target, deliver
@@ -111,11 +111,12 @@ def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
     """Print how long a job's video takes, with how much memory, and whether that is much for this machine."""
     model, workers = find_model(job.request.model, presets, jobs.settings), jobs.workers()
     upscaler = find_upscaler(job.request.upscaler, presets, jobs.settings)
-    own, warm = [worker.pid for worker in workers if worker.alive], held(jobs.store, workers)
+    own, warm = [worker.pid for worker in workers if worker.alive], held(workers)
     with Image.open(photo_of(job.folder)) as photo:
+        size = photo.size
         plan = plan_request(
             job.request,
-            photo.size,
+            size,
             model,
             presets,
             jobs.settings,
@@ -123,6 +124,7 @@ def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
             own=own,
             held=warm,
             loaded=loaded(jobs.store, workers),
+            machine=machine_for(workers, job.request, size, jobs.settings, presets),
         )
     expected = forecast(plan) if own else with_worker_start(forecast(plan))
     err().print(f"Expected: {expected.summary}", style="dim")

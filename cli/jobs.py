@@ -66,6 +66,8 @@ def jobs_show(
     said = found.say(language) if found else {}
     shown = {texts.say("labels", key, {}, language).lower(): said[key] for key in ("cause", "fix", "code") if said}
     out().print(job_details(job, shown or None))
+    if job.waits_for:
+        err().print(Text(job.waits_for.say(language), style="yellow"), soft_wrap=True)
     if job.status == "queued" and not any(worker.alive for worker in jobs.workers()):
         err().print("No worker is running; 'fanslymotion worker' starts one.", style="yellow")
         for crashed in (worker for worker in jobs.workers() if worker.state == "crashed"):

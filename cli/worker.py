@@ -26,13 +26,13 @@ def worker(
         sys.argv = ["fanslymotion worker"]
         run_worker()
         return
-    from ..queue.liveness.supervisor import Supervisor
+    from ..queue.liveness.supervisors import Supervisors
 
     jobs, settings = open_jobs()
     if any(other.alive and other.host == socket.gethostname() for other in jobs.workers()):
         err().print("Another program keeps a worker for this data folder; this one takes over when it ends.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Supervisor(settings, echo=lambda line: print(line, flush=True)):
+    with Supervisors(settings, echo=lambda line: print(line, flush=True)):
         try:
             while True:  # a wait without an end cannot be interrupted on Windows
                 time.sleep(0.5)

@@ -152,7 +152,7 @@ def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints) -> Encoded:
         state = begin(model, resolved.clip, attempt.photo)
         clock.leave()
         attempt.report(Progress(Stage.CONDITIONING, step=1, steps=1))
-    keeper.note = lambda: attempt.memory.settings
+    keeper.note = lambda: attempt.memory.note
     stored, fps = resolved.model.preset.latent_rgb, resolved.fps // resolved.interpolation
     if stored:
         return Encoded(state, Previewer.from_preset(stored, fps))

@@ -8,8 +8,10 @@ from typing import Any
 from ..messages import Message, as_message, msg
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.request import VideoRequest
+from .abilities import Abilities
 
 NO_PHOTO = NormalisedPhoto(Path())
+NOTHING = as_message("")
 
 
 class Status(StrEnum):
@@ -78,6 +80,7 @@ class Job:
         fps: frames a second of the finished file, else 0.
         favourite: marked by its owner.
         photo: the one that it is made from.
+        waits_for: why no living worker can run it and what to do, if it waits for that, else "".
     """
 
     id: str
@@ -112,6 +115,7 @@ class Job:
     favourite: bool = False
     part: str = ""
     photo: NormalisedPhoto = NO_PHOTO
+    waits_for: Message = NOTHING
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,12 @@ class Event:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-NO_CAUSE = as_message("")
+@dataclass(frozen=True)
+class Crash:
+    """How a worker died. time: Unix seconds. cause: likely cause, "" if unknown."""
+
+    time: float
+    cause: Message = NOTHING
 
 
 @dataclass(frozen=True)
@@ -194,6 +203,12 @@ class WorkerInfo:
         last_output: the last lines before it died, with the traceback of a crash on import.
         restarts: crashes in a row, without a good start between them.
         cause: likely cause of a crash, "" if unknown.
+        gpu: UUID of the GPU that its supervisor gave it, `none` for the processor, "" for the one that torch finds.
+        machine: identifies its machine (`liveness.host`).
+        abilities: what it can run; None until it has told.
+        vram: bytes of video memory that its cached model holds.
+        crashes: how often a worker of this place (machine and GPU) has crashed.
+        last_crash: the latest of them.
     """
 
     id: str
@@ -208,15 +223,34 @@ class WorkerInfo:
     stage: str
     last_output: str
     restarts: int
-    cause: Message = NO_CAUSE
+    cause: Message = NOTHING
+    gpu: str = ""
+    machine: str = ""
+    abilities: Abilities | None = None
+    vram: int = 0
+    crashes: int = 0
+    last_crash: Crash | None = None
 
 
 def representative_workers(workers: list[WorkerInfo]) -> list[WorkerInfo]:
-    """Return the workers that show the state of the queue: the living ones, else the last crashed one.
+    """Return the workers that show the state of the queue: of each place the living ones, else its crashed one.
 
-    A worker that is still starting counts only if none has crashed: it may crash like its predecessor.
+    A place is a GPU of a machine. A worker that is still starting counts only if none has crashed there: it may crash
+    like its predecessor. One that ended otherwise counts only if there is no other.
     """
+    places: dict[tuple[str, str], list[WorkerInfo]] = {}
+    for worker in workers:
+        places.setdefault((worker.machine, worker.gpu), []).append(worker)
+    found = [worker for those in places.values() for worker in _of_one_place(those)]
+    return in_order(found) or workers[:1]
+
+
+def in_order(workers: list[WorkerInfo]) -> list[WorkerInfo]:
+    """Return the living workers first, then by machine and GPU, so that each keeps its place in a list."""
+    return sorted(workers, key=lambda worker: (not worker.alive, worker.host, worker.gpu, -worker.heartbeat))
+
+
+def _of_one_place(workers: list[WorkerInfo]) -> list[WorkerInfo]:
     up = [worker for worker in workers if worker.alive and worker.state != "starting"]
     crashed = [worker for worker in workers if worker.state == "crashed"]
-    living = [worker for worker in workers if worker.alive]
-    return up or crashed[:1] or living or workers[:1]
+    return up or crashed[:1] or [worker for worker in workers if worker.alive]

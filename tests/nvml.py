@@ -1,4 +1,4 @@
-"""An NVML that behaves like nvidia-ml-py's with one card of 12 GB. `install` gives it to processes of their own."""
+"""An NVML that behaves like nvidia-ml-py's with cards of 12 GB. `install` gives it to processes of their own."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,20 +7,24 @@ GIB = 2**30
 
 
 class Nvml:
-    """The calls that are used."""
+    """The calls that are used.
+
+    totals: bytes of each card. fastest: the number of the card that CUDA counts first.
+    """
 
     NVML_TEMPERATURE_GPU = 0
     NVML_CLOCK_SM = 1
 
-    def __init__(self, *, used=2 * GIB, load=7, processes=(), cuda=12060, broken=False):
+    def __init__(self, *, used=2 * GIB, load=7, processes=(), cuda=12060, broken=False, totals=(12 * GIB,), fastest=0):
         self.used, self.load, self.processes, self.cuda, self.broken = used, load, list(processes), cuda, broken
+        self.totals, self.fastest = totals, fastest
 
     def nvmlInit(self):
         if self.broken:
             raise RuntimeError("Driver/library version mismatch")
 
     def nvmlDeviceGetCount(self):
-        return 1
+        return len(self.totals)
 
     def nvmlDeviceGetHandleByIndex(self, index):
         return index
@@ -41,13 +45,14 @@ class Nvml:
         return (8, 6)
 
     def nvmlDeviceGetNumGpuCores(self, handle):
-        return 3584
+        return 3584 + (handle == self.fastest)
 
     def nvmlDeviceGetMaxClockInfo(self, handle, kind):
         return 1777
 
     def nvmlDeviceGetMemoryInfo(self, handle):
-        return SimpleNamespace(used=self.used, total=12 * GIB, free=12 * GIB - self.used)
+        total = self.totals[handle]
+        return SimpleNamespace(used=self.used, total=total, free=total - self.used)
 
     def nvmlDeviceGetUtilizationRates(self, handle):
         return SimpleNamespace(gpu=self.load, memory=1)
@@ -69,6 +74,20 @@ def install(folder: Path, load: float, idle_seconds: float) -> dict[str, str]:
         "import sys\nfrom fanslymotion.queue.worker import device_samples as watch\n"
         "from fanslymotion.tests.nvml import Nvml\n"
         f"watch.IDLE_SECONDS = {idle_seconds}\nsys.modules[__name__] = Nvml(load={load})\n",
+        encoding="utf-8",
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
+def install_cards(folder: Path, count: int) -> dict[str, str]:
+    """Environment for a process that finds so many cards, and a torch that could use them; it computes on the CPU."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pynvml.py").write_text(
+        "import sys\nfrom fanslymotion.pipeline.hardware import worker_slots\n"
+        "from fanslymotion.pipeline.hardware.torch_build import TorchBuild\n"
+        "from fanslymotion.tests.nvml import GIB, Nvml\n"
+        "worker_slots.torch_build = lambda: TorchBuild('2.10', (12, 6))\n"
+        f"sys.modules[__name__] = Nvml(load=0, totals=[12 * GIB] * {count})\n",
         encoding="utf-8",
     )
     return {"PYTHONPATH": str(folder)}

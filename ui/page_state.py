@@ -5,6 +5,7 @@ from typing import Any
 from ..queue.jobs import Jobs
 from ..queue.store.listing import Owner
 from ..queue.types import Job, Status, representative_workers
+from .error_response import in_each_language
 from .serializers import worker_json
 
 MOST_ACTIVE = 200
@@ -43,5 +44,6 @@ def active_json(job: Job) -> dict[str, Any]:
         "fraction": round(job.fraction, 3),
         "eta_seconds": job.eta_seconds,
         "attempt": job.attempt,
+        "waits_for": in_each_language(job.waits_for) if job.waits_for else None,
         "settings": {key: getattr(job.request, key) for key in ("resolution", "seconds", "quality", "model", "mode")},
     }

@@ -24,7 +24,7 @@ from ..pipeline.output import resolve_output
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..presets.options import BEST, NUMBERS, OPTIONS
 from ..queue.crash_diagnosis import PREFIX
-from ..queue.types import Event, Job, WorkerInfo
+from ..queue.types import Crash, Event, Job, WorkerInfo
 from ..settings import Settings
 from .error_response import all_in_each_language, in_each_language
 
@@ -70,6 +70,7 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "warnings": all_in_each_language(job.warnings),
         "favourite": job.favourite,
         "video": video_json(job),
+        "waits_for": in_each_language(job.waits_for) if job.waits_for else None,
     }
 
 
@@ -152,7 +153,8 @@ def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[s
         owns: Whether the machine is theirs. Everybody else reads the likely cause of a crash alone.
 
     Returns:
-        `cause` is of a crash, by language.
+        `cause` is of a crash, by language. `crashes` counts those of its place; `last_crash` is the latest, with its
+        `time` and `cause`, or None.
     """
     crashed = worker.state == "crashed"
     last_output = worker.last_output if owns else f"{PREFIX}{worker.cause}" if worker.cause else ""
@@ -169,7 +171,14 @@ def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[s
         "last_output": last_output if crashed else "",
         "cause": in_each_language(worker.cause if crashed else ""),
         "restarts": worker.restarts,
+        "gpu": worker.gpu,
+        "crashes": worker.crashes,
+        "last_crash": _crash_json(worker.last_crash),
     }
+
+
+def _crash_json(crash: Crash | None) -> dict[str, Any] | None:
+    return None if crash is None else {"time": crash.time, "cause": in_each_language(crash.cause)}
 
 
 def fault_json(code: str, values: Mapping[str, Any]) -> dict[str, Any]:

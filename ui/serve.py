@@ -79,9 +79,9 @@ def serve(
         logins = Logins(passwords, session_key(settings.home), EndedSessions(settings.home / "ended-sessions"))
         app, closing = _build(settings, logins, host)
         if with_worker:
-            from ..queue.liveness.supervisor import Supervisor
+            from ..queue.liveness.supervisors import Supervisors
 
-            ending.enter_context(Supervisor(settings))
+            ending.enter_context(Supervisors(settings))
         # What a power cut or a kill has broken off goes on, as unfinished jobs do.
         threading.Thread(target=_resume_downloads, args=(settings,), name="downloads", daemon=True).start()
         server = Server(

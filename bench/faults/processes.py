@@ -15,13 +15,13 @@ from fanslymotion.settings import ROOT, Settings
 STUDIO = """
 import os, sys, threading
 from pathlib import Path
-from fanslymotion.queue.liveness.supervisor import Supervisor
+from fanslymotion.queue.liveness.supervisors import Supervisors
 from fanslymotion.settings import Settings
 log = open(sys.argv[1], "a", encoding="utf-8", buffering=1)
-Supervisor(Settings.from_env(), echo=lambda line: log.write(line + "\\n")).start()
+Supervisors(Settings.from_env(), echo=lambda line: log.write(line + "\\n")).start()
 threading.Event().wait()
 """
-"""What a page is to the jobs: a process with a supervisor."""
+"""What a page is to the jobs: a process with the supervisors of its machine's workers."""
 
 WORKER = """
 import sys
@@ -89,6 +89,10 @@ class LoneWorker(Machine):
     ) -> None:
         words = [sys.executable, "-c", WORKER, f"{lease:g}", machine]
         super().__init__(name, words, environ, log)
+
+    def within(self, words: list[str]) -> None:
+        """Run it by another command, which replaces itself by the worker's."""
+        self._words = [*words, *self._words]
 
     def _command(self) -> list[str]:
         return [*self._words, "--id", f"{self.name}-{self.starts}"]

@@ -45,18 +45,18 @@ def check_queue(examination: Examination) -> Iterator[Finding]:
 
 
 def check_worker(examination: Examination) -> Iterator[Finding]:
-    """Check that a worker lives, or report why the last one died."""
+    """Check that each worker lives, or report why it died."""
     jobs = examination.jobs
     workers, waiting = representative_workers(jobs.workers()), jobs.count(statuses=[Status.QUEUED])
     living = [worker for worker in workers if worker.alive]
-    if workers and workers[0].state == "crashed":
-        crashed = workers[0]
+    dead = [worker for worker in workers if worker.state == "crashed"]
+    for crashed in dead:
         if crashed.cause.code == MISSING_CODE:
             yield fault("worker", BROKEN, MISSING_CODE, module=crashed.cause.values["name"])
         else:
             first = crashed.last_output.strip().split("\n", 1)[0]
             yield fault("worker", BROKEN, "FM-WORKER-002", error=crashed.cause or first)
-    elif not living:
+    if not living and not dead:
         yield fault("worker", WARN, "FM-WORKER-001", waiting=waiting) if waiting else ok("worker", "worker_idle")
     for one in living:
         age = max(0.0, time.time() - one.heartbeat)

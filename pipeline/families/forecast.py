@@ -182,7 +182,7 @@ def _group_key(plan: MemoryPlan, stage: Stage) -> str:
         numbers += f" {plan.work.upscaler_name}"
     if stage is Stage.SAMPLING:
         numbers = ", ".join([numbers, *_left_out(plan)])
-    return f"{device_key(plan.device, plan.machine.name)}|{plan.model.name}|{stage}|{numbers}"
+    return f"{device_key(plan.device, plan.machine.name, plan.machine.host)}|{plan.model.name}|{stage}|{numbers}"
 
 
 def _size_key(plan: MemoryPlan, stage: Stage) -> str:

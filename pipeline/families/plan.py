@@ -15,6 +15,9 @@ LARGE = 500_000_000
 SIZE = ("width", "height", "window", "guided")
 """The fields of a plan that decide how the latents look; the others only how they are computed."""
 
+NAME_OF_DEVICE = "device_name"
+"""Key in a checkpoint's note; those of earlier versions have none."""
+
 STORED = (
     "device",
     "dtype",
@@ -166,6 +169,16 @@ class MemoryPlan:
     def settings(self) -> dict[str, Any]:
         """The fields that `next_fallback` changes, for storing and for the job's record."""
         return {name: getattr(self, name) for name in STORED}
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """The `settings` with the device's name, for a checkpoint."""
+        return self.settings | {NAME_OF_DEVICE: self.device_name}
+
+    @property
+    def device_name(self) -> str:
+        """Name of the GPU that computes, or `CPU`."""
+        return "CPU" if self.device == "cpu" else self.machine.name
 
     @property
     def shrunk(self) -> bool:

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 
 PROC = Path("/proc/self")
+SHARERS = "FANSLYMOTION_SHARERS"
+"""Variable of a worker's process, set by its supervisor: how many workers share this machine's processors and RAM."""
 UNLIMITED = 2**60
 """Bytes. Version 1 writes the largest number that it can hold where there is no limit."""
 
@@ -63,11 +65,23 @@ def cpus(proc: Path = PROC) -> int:
     return max(1, math.ceil(count))
 
 
-def thread_limit(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return variables for a child process that computes. torch sees affinity, not a control group's quota."""
+def sharers(environ: Mapping[str, str] = os.environ) -> int:
+    """Return how many workers, this process included, share this machine's processors and RAM."""
+    count = environ.get(SHARERS, "")
+    return max(1, int(count)) if count.isdecimal() else 1
+
+
+def thread_limit(environ: Mapping[str, str] = os.environ, workers: int = 1) -> dict[str, str]:
+    """Return variables for a child process that computes. torch sees affinity, not a control group's quota.
+
+    Args:
+        environ: the child's environment so far; a number of threads that the user has set stays.
+        workers: so many of such children share the processors.
+    """
     seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count() or 1
-    may = cpus()
-    return {"OMP_NUM_THREADS": str(may)} if may < seen and "OMP_NUM_THREADS" not in environ else {}
+    may = max(1, cpus() // workers)
+    names = ["OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"] if workers > 1 else ["OMP_NUM_THREADS"]
+    return {name: str(may) for name in names if may < seen and name not in environ}
 
 
 def oom_kills(proc: Path = PROC) -> int:

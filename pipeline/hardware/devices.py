@@ -86,12 +86,13 @@ def machine(
             for containers, in which the worker has another process id.
     """
     watch, build, speeds = watch or GpuWatch(), build or torch_build(), speeds or {}
-    memory, cores = container.memory(), container.cpus()
-    ram_free = memory.available + sum(map(_resident, own))
+    sharers = container.sharers()
+    memory, cores = container.memory(), max(1, container.cpus() // sharers)
+    ram_total, ram_free = memory.total // sharers, memory.available + sum(map(_resident, own))
     bf16 = cpu_bf16()
     found = Machine(
-        ram_total=memory.total,
-        ram_free=min(memory.total, ram_free),
+        ram_total=ram_total,
+        ram_free=min(ram_total, ram_free),
         cpu_bf16=bf16,
         cpu_half=bf16 or "avx512f" in cpu_flags(),
         cores=cores,

@@ -128,13 +128,15 @@ class GpuWatch:
         return [self._amd_sample(i, card) for i, card in enumerate(self._amd_cards())]
 
     def sample(self, card: str = "") -> GpuSample | None:
-        """Return a sample of the GPU that torch computes on, or None.
+        """Return a sample of the GPU that torch computes on, or None if there is none or all are hidden from it.
 
         Args:
             card: its UUID if torch has reported it; else the GPU is inferred.
         """
         found = self.samples()
-        return chosen(found, card, os.environ) if found else None
+        if not found or (not card and hidden(os.environ)):
+            return None
+        return chosen(found, card, os.environ)
 
     # NVIDIA
 
@@ -222,13 +224,41 @@ class GpuWatch:
 
 def chosen(samples: Sequence[GpuSample], card: str, environ: Mapping[str, str]) -> GpuSample:
     """Return the GPU that torch uses first. NVML orders by bus; CUDA by speed, and only visible ones."""
-    by_bus = environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
-    order = list(samples) if by_bus else sorted(samples, key=lambda sample: -sample.speed)
+    order = _in_order(samples, environ)
     wanted = card or environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
-    if wanted.isdecimal() and int(wanted) < len(order):
-        return order[int(wanted)]
-    named = [sample for sample in samples if wanted and sample.uuid.startswith(wanted)]
-    return (named or order)[0]
+    return _named(wanted, order) or order[0]
+
+
+def visible(samples: Sequence[GpuSample], environ: Mapping[str, str]) -> list[GpuSample]:
+    """Return the GPUs that torch sees. CUDA ignores what CUDA_VISIBLE_DEVICES lists after an unknown entry."""
+    order = _in_order(samples, environ)
+    if "CUDA_VISIBLE_DEVICES" not in environ:
+        return order
+    found: list[GpuSample] = []
+    for entry in environ["CUDA_VISIBLE_DEVICES"].split(","):
+        sample = _named(entry.strip(), order)
+        if sample is None:
+            break
+        found.append(sample)
+    return found
+
+
+def hidden(environ: Mapping[str, str]) -> bool:
+    """Tell whether CUDA_VISIBLE_DEVICES hides every GPU from torch."""
+    first = environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    return first in ("", "-1")
+
+
+def _in_order(samples: Sequence[GpuSample], environ: Mapping[str, str]) -> list[GpuSample]:
+    by_bus = environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    return list(samples) if by_bus else sorted(samples, key=lambda sample: -sample.speed)
+
+
+def _named(entry: str, order: Sequence[GpuSample]) -> GpuSample | None:
+    """Return the GPU that an entry of CUDA_VISIBLE_DEVICES names: a number in CUDA's order, or a UUID's beginning."""
+    if entry.isdecimal():
+        return order[int(entry)] if int(entry) < len(order) else None
+    return next((sample for sample in order if entry and sample.uuid.startswith(entry)), None)
 
 
 def _processes(lib: Any, handle: Any) -> tuple[GpuProcess, ...]:

@@ -28,6 +28,7 @@ class Machine:
         figures: what stages took here (`measurements.Record.figures`).
         reached: as `gpu_speed`, measured with models of this class; by device, `cuda` or `cpu`.
         loaded: name of the model that a worker keeps loaded here, else "".
+        host: network name of the machine, as `platform.node` gives it; "" for the one of this process.
     """
 
     device: str = "cpu"
@@ -45,16 +46,17 @@ class Machine:
     figures: Mapping[str, Figure] = field(default_factory=dict[str, Figure], compare=False, repr=False)
     reached: Mapping[str, float] = field(default_factory=dict[str, float], compare=False, repr=False)
     loaded: str = ""
+    host: str = ""
 
 
-def speed_key(device: str, name: str, large: bool) -> str:
+def speed_key(device: str, name: str, large: bool, host: str = "") -> str:
     """Return the key of a measured speed. Small models reach another share of a device's speed than full-size ones."""
-    return f"{device_key(device, name)}|{'large' if large else 'small'}"
+    return f"{device_key(device, name, host)}|{'large' if large else 'small'}"
 
 
-def device_key(device: str, name: str) -> str:
-    """Return the key of a device of this computer. All CPUs have the same key."""
-    return f"{platform.node()}|{name if device != 'cpu' else 'cpu'}"
+def device_key(device: str, name: str, host: str = "") -> str:
+    """Return the key of a device of this computer, or of `host` (`Machine.host`). All CPUs have the same key."""
+    return f"{host or platform.node()}|{name if device != 'cpu' else 'cpu'}"
 
 
 def with_speeds(machine: Machine, speeds: Mapping[str, float], large: bool) -> Machine:
@@ -65,5 +67,8 @@ def with_speeds(machine: Machine, speeds: Mapping[str, float], large: bool) -> M
         speeds: `measurements.Record.speeds`.
         large: the model is of full size.
     """
-    keys = {"cuda": speed_key("cuda", machine.name, large), "cpu": speed_key("cpu", "", large)}
+    keys = {
+        "cuda": speed_key("cuda", machine.name, large, machine.host),
+        "cpu": speed_key("cpu", "", large, machine.host),
+    }
     return replace(machine, reached={device: speeds[key] for device, key in keys.items() if key in speeds})

@@ -14,6 +14,7 @@ from ...settings import Settings
 from ..checkpoint import keep_note, newest_note
 from ..families.base import SIZE, MemoryPlan, ModelFolder, Offload
 from ..families.forecast import forecast
+from ..families.plan import NAME_OF_DEVICE
 from ..hardware import devices
 from ..hardware.gpus import others
 from ..hardware.machine import Machine
@@ -143,13 +144,22 @@ class MemoryFallback:
     def _start(self, killed: Stage | None) -> MemoryPlan:
         """Plan at the size of the job's checkpoint, below the plan that was killed."""
         kept = newest_note(self._work)
-        today = self._first
+        before, today = kept.values.pop(NAME_OF_DEVICE, ""), self._first
         if kept.sampled:
             with suppress(KeyError):  # of another version
                 today = fit_to_checkpoint(today, kept.values)
                 today = replace(today, decode_chunk=min(today.decode_chunk, kept.values["decode_chunk"]))
         # The size of an earlier attempt is kept, but not remembered as necessary: more memory may be free now.
         self._inherited = any(getattr(today, name) != getattr(self._first, name) for name in SIZE)
+        if kept.sampled and before not in ("", today.device_name):
+            self._warn(
+                msg(
+                    "This job ran on {before} before and goes on with {now}: the frames drawn from here on may differ "
+                    "slightly from those that {before} would have drawn.",
+                    before=before,
+                    now=today.device_name,
+                )
+            )
         tried = self._tried(kept.values) if killed else None
         if tried is None or killed is None or tried.device != today.device:
             return today
@@ -191,7 +201,7 @@ class MemoryFallback:
 
     def _keep(self) -> None:
         try:
-            keep_note(self._work, self.plan.settings, LATENTS)
+            keep_note(self._work, self.plan.note, LATENTS)
         except OSError as e:
             log.debug("The plan was not written to %s: %s", self._work, e)
 

@@ -11,7 +11,7 @@ from ..families.base import MemoryPlan, ModelFolder, Work
 from ..families.modes import sampled_steps
 from ..hardware import devices
 from ..hardware.gpus import GpuWatch
-from ..hardware.machine import Machine
+from ..hardware.machine import Machine, with_speeds
 from ..hardware.measurements import Measurements
 from ..media.detail.size import enlarged, gives_detail
 from ..media.upscale.files import UpscalerFile
@@ -59,6 +59,8 @@ def plan_request(
     measured = Measurements(settings.home).read()
     pids = frozenset([os.getpid()] if own is None else own)
     cuda = devices.Cuda.here() if own is None else None
+    if machine is not None and machine.host:  # as its worker reported it, without measurements
+        machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
     here = replace(here, figures=measured.figures, loaded=loaded)
     return PlanHistory(settings).recall(plan(here, size, work), model.name)

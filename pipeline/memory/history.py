@@ -83,7 +83,7 @@ class PlanHistory:
         guess = machine.gpu_speed if plan.device != "cpu" else machine.cpu_speed
         speed = guess * expected / seconds
         if speed > 0:
-            key = speed_key(plan.device, machine.name, plan.model.large)
+            key = speed_key(plan.device, machine.name, plan.model.large, machine.host)
             self._store.change(lambda known: known.add_speed(key, speed))
 
     @staticmethod
@@ -94,4 +94,4 @@ class PlanHistory:
 
 
 def _place(plan: MemoryPlan, model: str) -> str:
-    return f"{device_key(plan.machine.device, plan.machine.name)}|{model}"
+    return f"{device_key(plan.machine.device, plan.machine.name, plan.machine.host)}|{model}"

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..store.rows import read_message
+from ..abilities import Abilities
+from ..store.rows import read_crash, read_message
 from ..types import WorkerInfo
 from .host import MACHINE
 from .recovery import lives_here
@@ -62,4 +63,10 @@ class Presence:
             last_output=row.last_output,
             cause=read_message(row.cause),
             restarts=row.restarts,
+            gpu=row.gpu,
+            machine=row.machine,
+            abilities=Abilities.read(row.abilities),
+            vram=row.vram,
+            crashes=row.crashes,
+            last_crash=read_crash(row.last_crash),
         )

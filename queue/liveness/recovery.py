@@ -5,6 +5,7 @@ Process ids and clocks do not decide: ids are reused, clocks are changed. A work
 lease has not changed for a while on the observer's own clock (`suspend_aware_clock`).
 """
 
+import hashlib
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..types import Status
 from .host import MACHINE
 
 WORKERS, SUPERVISORS = "workers", "supervisors"
-"""Folders of lock files in the data folder: one file for each worker, and one for each machine's supervisor."""
+"""Folders of lock files in the data folder: one file for each worker, and one for each supervisor."""
 
 LEASE_SECONDS = 30.0
 """A job of another machine's worker is lost when its lease has not changed for so long."""
@@ -36,6 +37,12 @@ LOCK_SECONDS = 10.0
 def lock_path(home: Path, worker: str) -> Path:
     """Return the path of a worker's lock file."""
     return home / WORKERS / f"{worker}.lock"
+
+
+def supervisor_lock(home: Path, gpu: str) -> Path:
+    """Return the path of the lock file of this machine's supervisor for a GPU (`WorkerSlot.gpu`)."""
+    here = hashlib.sha256(MACHINE.encode()).hexdigest()[:16]  # the folder may be shared with other machines
+    return home / SUPERVISORS / (f"{here}-{gpu}.lock" if gpu else f"{here}.lock")
 
 
 def acquire_lock(path: Path) -> FileLock:

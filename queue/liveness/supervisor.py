@@ -1,6 +1,5 @@
 """Keep one worker process running: start it, restart it with back-off, record its output, kill it if it hangs."""
 
-import hashlib
 import logging
 import subprocess
 import sys
@@ -17,20 +16,20 @@ from filelock import FileLock, Timeout
 
 from ...errors import StoreError
 from ...messages import Message, codes
-from ...pipeline.hardware.container import thread_limit
 from ...pipeline.hardware.malloc import grow_segments, keep_heap
+from ...pipeline.hardware.worker_slots import WorkerSlot
 from ...settings import Settings
 from ..crash_diagnosis import EXIT, PREFIX, CrashObserver, find_cause
 from ..error_throttle import ErrorThrottle
 from ..log import JOB_MARK
 from ..store import transitions
-from ..store.rows import write_message
+from ..store.rows import write_crash, write_message
 from ..store.store import Store
-from ..types import Status
+from ..types import NOTHING, Crash, Status
 from .echo import EchoThread
 from .exit_codes import CRASH_CODE, RESTART_CODE
 from .host import HOST, MACHINE
-from .recovery import SUPERVISORS, lock_path
+from .recovery import lock_path, supervisor_lock
 from .suspend_aware_clock import SuspendAwareClock
 
 BACKOFF_SECONDS = (0.5, 30.0)
@@ -57,6 +56,7 @@ class Supervisor:
     Args:
         settings: the data folder and the worker's environment.
         echo: receives each line of the worker's output.
+        slot: the worker's GPU and share of the machine. Of each GPU there is one worker.
         stall_seconds: limit without progress.
         loading_seconds: the same while a model is loaded.
     """
@@ -65,11 +65,13 @@ class Supervisor:
         self,
         settings: Settings,
         *,
+        slot: WorkerSlot | None = None,
         echo: Echo | None = None,
         stall_seconds: float = STALL_SECONDS,
         loading_seconds: float = LOADING_SECONDS,
     ) -> None:
         self.settings = settings
+        self._slot = slot or WorkerSlot()
         self._echo = EchoThread(echo) if echo is not None else None
         self._stall, self._loading = stall_seconds, loading_seconds
         self._stop = threading.Event()
@@ -93,6 +95,10 @@ class Supervisor:
         """Start the thread that keeps the worker running."""
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Begin what `stop` does, and return at once."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Ask the worker to return its job to the queue and end; kill it if it does not. Returns when it has ended."""
         self._stop.set()
@@ -103,8 +109,7 @@ class Supervisor:
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        here = hashlib.sha256(MACHINE.encode()).hexdigest()[:16]  # the folder may be shared with other machines
-        path = self.settings.home / SUPERVISORS / f"{here}.lock"
+        path = supervisor_lock(self.settings.home, self._slot.gpu)
         lock = FileLock(path)
         while not self._stop.is_set():
             try:
@@ -204,7 +209,7 @@ class Supervisor:
     # --- the process --------------------------------------------------------------------------------------------
 
     def _spawn(self, worker_id: str) -> "subprocess.Popen[str]":
-        environ = self.settings.environ() | keep_heap() | grow_segments() | thread_limit()
+        environ = self.settings.environ() | keep_heap() | grow_segments() | self._slot.environ()
         environ |= {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
         # Its own session: this process handles Ctrl+C of the terminal, and can kill the whole process tree.
         # -P: files in the working folder must not shadow modules.
@@ -213,8 +218,9 @@ class Supervisor:
             if sys.platform == "win32"
             else {"start_new_session": True}
         )
+        words = ["--supervised", "--id", worker_id, *(["--gpu", self._slot.gpu] if self._slot.gpu else [])]
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "fanslymotion.queue.worker.main", "--supervised", "--id", worker_id],
+            [sys.executable, "-P", "-m", "fanslymotion.queue.worker.main", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -283,11 +289,13 @@ class Supervisor:
                 with self._store.write():
                     values = {"state": "crashed", "restarts": crashes, "heartbeat": now}
                     values |= {"last_output": _last_output(self._lines, code, cause), "cause": write_message(cause)}
+                    values |= self._count_crash(worker_id, Crash(now, cause or NOTHING))
                     changed = tables.Worker.update(values).where(tables.Worker.id == worker_id).execute()
                     if not changed:  # the worker died before it could register
                         pid = self._child.pid if self._child else 0
                         lock = str(lock_path(self.settings.home, worker_id))
                         own = {"host": HOST, "machine": MACHINE, "lock": lock, "pid": pid, "started": now}
+                        own["gpu"] = self._slot.gpu
                         tables.Worker.insert(id=worker_id, **own, **values).execute()
                     job = tables.Job
                     for row in job.select().where((job.worker == worker_id) & (job.status == Status.RUNNING)):
@@ -303,9 +311,17 @@ class Supervisor:
                 if self._stop.wait(1):
                     return
 
+    def _count_crash(self, worker_id: str, crash: Crash) -> dict[str, Any]:
+        """Return the columns that count this slot's crashes: its own row's, or its last worker's if it has none."""
+        worker = self._store.tables.Worker
+        place = (worker.machine == MACHINE) & (worker.gpu == self._slot.gpu)
+        own = worker.get_or_none(worker.id == worker_id)
+        before = own or worker.select().where(place).order_by(worker.started.desc()).first()
+        return {"crashes": (before.crashes if before else 0) + 1, "last_crash": write_crash(crash)}
+
     def _forget_older_crashes(self, worker_id: str) -> None:
         worker = self._store.tables.Worker
-        here = (worker.machine == MACHINE) & (worker.id != worker_id)
+        here = (worker.machine == MACHINE) & (worker.gpu == self._slot.gpu) & (worker.id != worker_id)
         with self._store.write():
             worker.delete().where(here & (worker.state == "crashed")).execute()
 

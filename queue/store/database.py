@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from peewee import BooleanField, CharField, Database, ImproperlyConfigured, PeeweeException, SqliteDatabase
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    Database,
+    ImproperlyConfigured,
+    IntegerField,
+    PeeweeException,
+    SqliteDatabase,
+)
 from playhouse.db_url import connect
 from playhouse.migrate import SchemaMigrator, migrate
 
@@ -72,7 +81,29 @@ def _add_part(database: Database, _: Tables) -> None:
     migrate(SchemaMigrator.from_database(database).add_column("jobs", "part", CharField(64, default="")))
 
 
-MIGRATIONS: tuple[Migration, ...] = (_add_favourite, _add_folders, _add_messages, _add_photo, _add_part)
+def _add_abilities(database: Database, _: Tables) -> None:
+    """Version 7. Each worker tells what it can run; its video memory moves from the table `meta` into its row."""
+    migrator = SchemaMigrator.from_database(database)
+    for name, column in (
+        ("gpu", CharField(64, default="")),
+        ("abilities", CleanText(default="")),
+        ("vram", BigIntegerField(default=0)),
+        ("crashes", IntegerField(default=0)),
+        ("last_crash", CleanText(default="")),
+    ):
+        migrate(migrator.add_column("workers", name, column))
+    migrate(migrator.add_column("jobs", "waits_for", CleanText(default="")))
+    database.execute_sql("DELETE FROM meta WHERE key = 'vram'")
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _add_favourite,
+    _add_folders,
+    _add_messages,
+    _add_photo,
+    _add_part,
+    _add_abilities,
+)
 """Step i migrates version i + 1 to i + 2. A new database is created with the current tables."""
 
 

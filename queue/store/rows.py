@@ -10,7 +10,7 @@ from ...messages import Message, as_message, codes
 from ...pipeline.media.normalised_photo import NormalisedPhoto
 from ...pipeline.request import VideoRequest
 from ...settings import Settings
-from ..types import Event, Job, Status
+from ..types import NOTHING, Crash, Event, Job, Status
 
 VIDEO_NAME = "video.mp4"
 PHOTO_NAME = "photo.png"
@@ -83,6 +83,7 @@ def _to_job(row: Any, settings: Settings, place: int) -> Job:
         fps=result.get("fps", 0),
         favourite=bool(row.favourite),
         photo=NormalisedPhoto.from_json(photo_of(folder), json.loads(row.photo) if row.photo else {}),
+        waits_for=read_message(row.waits_for) if status is Status.QUEUED else NOTHING,
     )
 
 
@@ -129,6 +130,17 @@ def read_message(text: str) -> Message:
         return Message.from_json(json.loads(text))
     except ValueError:
         return as_message(text)
+
+
+def write_crash(crash: Crash) -> str:
+    """Write a crash as JSON, for a column."""
+    return json.dumps({"time": crash.time, "cause": crash.cause.to_json()})
+
+
+def read_crash(text: str) -> Crash | None:
+    """Read what `write_crash` wrote; None if there was no crash."""
+    found: dict[str, Any] = json.loads(text) if text else {}
+    return Crash(found["time"], Message.from_json(found["cause"])) if found else None
 
 
 def to_event(row: Any) -> Event:

@@ -10,6 +10,7 @@ from typing import Any
 
 from peewee import (
     AutoField,
+    BigIntegerField,
     BlobField,
     BooleanField,
     CharField,
@@ -39,7 +40,7 @@ class Job(Model):
     died (`transitions.place_of`). `photo` is the size and hash of the photo's file, as JSON, "" for a job of
     an earlier version. `failure` is the message of `error`, as JSON. `warnings` and `tried` are lists of
     messages, as JSON; `tried` names the plan changes while it ran. `last_death` tells how its last worker
-    ended, as JSON.
+    ended, as JSON. `waits_for` tells why no living worker can run it, a message as JSON.
     """
 
     id = CharField(32, primary_key=True)
@@ -77,6 +78,7 @@ class Job(Model):
     tried = CleanText(default="[]")
     last_death = CleanText(default="")
     photo = CleanText(default="")
+    waits_for = CleanText(default="")
 
     class Meta:
         table_name = "jobs"
@@ -120,7 +122,9 @@ class Worker(Model):
 
     `command` is a request to it, "" or one of `exit_codes`. `beats` grows while it lives. `cause` is the
     likely cause of a crash, a message as JSON. `lock` is a file that the process keeps locked until it ends;
-    `machine` is where that lock can be tested.
+    `machine` is where that lock can be tested. `gpu` is `WorkerSlot.gpu`. `abilities` tells what it can run, as JSON.
+    `vram` is the video memory that its cached model holds, in bytes. `crashes` counts those of its slot's workers,
+    `last_crash` is the latest (`types.Crash`), as JSON.
     """
 
     id = CharField(64, primary_key=True)
@@ -138,6 +142,11 @@ class Worker(Model):
     restarts = IntegerField(default=0)
     command = CharField(16, default="")
     cause = CleanText(default="")
+    gpu = CharField(64, default="")
+    abilities = CleanText(default="")
+    vram = BigIntegerField(default=0)
+    crashes = IntegerField(default=0)
+    last_crash = CleanText(default="")
 
     class Meta:
         table_name = "workers"

@@ -6,7 +6,7 @@ A final status is never left: no UPDATE here starts from one.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...messages import Message, as_message, codes
@@ -14,7 +14,7 @@ from ...pipeline.progress import Stage
 from ...pipeline.request import VideoResult
 from ..crash_diagnosis import Death
 from ..types import Status
-from .rows import BadRow, read_messages, write_messages
+from .rows import BadRow, read_messages, write_message, write_messages
 from .store import Store
 
 MAX_LOSSES = 3
@@ -36,31 +36,47 @@ NOT_BEGUN = {
 """Progress columns of a job whose attempt has just been claimed."""
 
 
-def claim(store: Store, worker: str, now: float) -> Any | None:
-    """Give the first waiting job to a worker.
+def claim(store: Store, worker: str, now: float, suits: Callable[[Any], bool] | None = None) -> Any | None:
+    """Give the first waiting job that suits it to a worker.
 
     Args:
         store: the open store.
         worker: the worker's id.
         now: Unix seconds.
+        suits: tells from a job's id, request, photo and waits_for whether this worker should run it; None: every job.
+            It may take its time, so it is not called within the transaction.
 
     Returns:
-        The job's row; None if no job waits or the queue is paused.
+        The job's row; None if no job waits that suits, or the queue is paused.
     """
     job = store.tables.Job
+    judged: dict[str, bool] = {}
     while True:
+        if suits is not None and not _judge(store, suits, judged):
+            return None
         with store.write():
             if paused(store):
                 return None
-            first = (
-                job.select(job.id).where(job.status == Status.QUEUED).order_by(job.position, job.id).limit(1).first()
-            )
+            waiting = job.select(job.id).where(job.status == Status.QUEUED).order_by(job.position, job.id)
+            if suits is None:
+                first = waiting.first()
+            else:
+                first = next((row for row in waiting.iterator() if judged.get(row.id) is not False), None)
             if first is None:
                 return None
+            if suits is not None and first.id not in judged:  # it was added or moved to the front meanwhile
+                continue
             won = _update(
                 store,
                 (job.id == first.id) & (job.status == Status.QUEUED),
-                {"status": Status.RUNNING, "worker": worker, "last_progress": now, "cancel": False, **NOT_BEGUN},
+                {
+                    "status": Status.RUNNING,
+                    "worker": worker,
+                    "last_progress": now,
+                    "cancel": False,
+                    "waits_for": "",
+                    **NOT_BEGUN,
+                },
             )
             if not won and store.sqlite:  # no other write is possible in this transaction
                 raise BadRow(f"job {first.id} is found by one index and not by another")
@@ -68,6 +84,29 @@ def claim(store: Store, worker: str, now: float) -> Any | None:
                 job.update(started=now).where((job.id == first.id) & job.started.is_null()).execute()
                 add_event(store, first.id, now, "status", Status.RUNNING)
                 return job.get_by_id(first.id)
+
+
+def _judge(store: Store, suits: Callable[[Any], bool], judged: dict[str, bool]) -> bool:
+    """Judge the waiting jobs in their order, up to the first that suits. Return whether there is one."""
+    job = store.tables.Job
+    waiting = job.select(job.id, job.request, job.photo, job.waits_for).where(job.status == Status.QUEUED)
+    with store.errors():
+        rows = list(waiting.order_by(job.position, job.id))
+    for row in rows:
+        if row.id not in judged:
+            judged[row.id] = suits(row)
+        if judged[row.id]:
+            return True
+    return False
+
+
+def wait_for(store: Store, job_id: str, reason: Message | None, now: float) -> None:
+    """Write why a waiting job cannot be run by any living worker; None once one can. Tell it in the job's log, too."""
+    job, said = store.tables.Job, write_message(reason)
+    with store.write():
+        waiting = (job.id == job_id) & (job.status == Status.QUEUED) & (job.waits_for != said)
+        if _update(store, waiting, {"waits_for": said}) and reason:
+            add_event(store, job_id, now, "log", f"[WARN] {reason}", level="WARNING")
 
 
 def running_job(store: Store, worker: str) -> Any | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ...errors import Cancelled, FanslymotionError, HandBack, RenderError, StoreError
+from ...errors import Cancelled, FanslymotionError, HandBack, ModelError, RenderError, StoreError
 from ...fs import commit
 from ...messages import Message, as_message, codes, msg
 from ...pipeline.hardware.vram import gpu_is_lost, is_driver_failure
@@ -45,7 +45,14 @@ STORE_PAUSE = 1.0
 """Seconds between tries to write a final status while the database is locked or its disk is full."""
 
 
-def process_video_generation(store: Store, row: Any, worker: str, produce: Produce, on_start: Callable) -> None:
+def process_video_generation(
+    store: Store,
+    row: Any,
+    worker: str,
+    produce: Produce,
+    on_start: Callable,
+    refuses: Callable[[Job], bool] = lambda _: False,
+) -> None:
     """Run one attempt of a claimed job and write how it ended. Errors of the job are not raised.
 
     Args:
@@ -54,6 +61,7 @@ def process_video_generation(store: Store, row: Any, worker: str, produce: Produ
         worker: this worker's id.
         produce: the pipeline.
         on_start: receives the attempt's Reporter.
+        refuses: called if the model cannot be used here; tells whether the job is left to another worker.
     """
     with store.errors():
         job = to_job(row, store.settings, 0)
@@ -65,7 +73,7 @@ def process_video_generation(store: Store, row: Any, worker: str, produce: Produ
         on_start(reporter)
         log.info("Starting job: %s", job.id, extra=tag("WORKER"))
         log.info("Job func: %s", FUNCTION, extra=tag("WORKER"))
-        end = _attempt(job, produce, reporter)
+        end = _attempt(job, produce, reporter, refuses)
     end(store, job, worker)
 
 
@@ -130,7 +138,7 @@ def begin_work(job: Job) -> Path:
 End = Callable[[Store, Job, str], object]
 
 
-def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
+def _attempt(job: Job, produce: Produce, reporter: Reporter, refuses: Callable[[Job], bool]) -> End:
     """Run the pipeline. Return the function that writes the final status, to be called once the log is written."""
     try:
         log.info("Job %s: %s, attempt %d", job.id, job.name, job.attempt, extra=tag("START"))
@@ -149,6 +157,9 @@ def _attempt(job: Job, produce: Produce, reporter: Reporter) -> End:
         log.info("The worker stops; the job goes back to the queue and will go on where it was")
         return _hand_back
     except FanslymotionError as e:
+        if isinstance(e, ModelError) and refuses(job):
+            log.warning("The model cannot be used here: %s. The job is left to another worker", e)
+            return _hand_back
         error, tried = as_message(e.message, codes.UNFORESEEN), _changes_tried(e)
         log.error("%s: %s", error.code, error)
     except Exception as e:

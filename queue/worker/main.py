@@ -25,7 +25,7 @@ from ..error_throttle import ErrorThrottle
 from ..job_folders import AbandonedFolders, collect_garbage
 from ..liveness.exit_codes import CRASH_CODE, RELEASE, RESTART, RESTART_CODE
 from ..liveness.host import HOST, MACHINE
-from ..liveness.recovery import Sweeper, acquire_lock, lives_here, lock_path
+from ..liveness.recovery import Sweeper, acquire_lock, is_locked, lives_here, lock_path, supervisor_lock
 from ..liveness.suspend_aware_clock import SuspendAwareClock
 from ..log import JOB_MARK, set_up
 from ..store import transitions
@@ -33,9 +33,9 @@ from ..store.rows import write_message
 from ..store.store import Store
 from ..types import Status
 from .attempt import Produce, make_produce, process_video_generation
+from .claims import Claims
 from .loaded_note import LoadedNote
 from .reporter import Reporter
-from .vram_note import VramNote
 
 BEAT_SECONDS = 2.0
 SWEEP_SECONDS = 1.0
@@ -59,10 +59,12 @@ class Worker:
         settings: the data folder.
         worker_id: the worker's id; by default host name and a random number.
         supervised: mark in the output which lines belong to which job (`JOB_MARK`).
+        gpu: the GPU that the supervisor gave it (`WorkerSlot.gpu`).
     """
 
-    def __init__(self, settings: Settings, worker_id: str = "", supervised: bool = False) -> None:
+    def __init__(self, settings: Settings, worker_id: str = "", supervised: bool = False, gpu: str = "") -> None:
         self.settings = settings
+        self._gpu = gpu
         self.id = worker_id or f"{HOST}-{uuid4().hex[:8]}"[-64:]
         self._supervised = supervised
         self.store = Store(settings)
@@ -81,7 +83,7 @@ class Worker:
         self._lock = acquire_lock(self._lock_path)
         self._produce: Produce | None = None
         self._renderers: Any = None
-        self._vram_note = VramNote(self.store, os.getpid())
+        self._claims = Claims(self.store, self.id)
         self._loaded_note = LoadedNote(self.store, os.getpid())
 
     def run(self) -> int:
@@ -100,6 +102,7 @@ class Worker:
             self._set(state="crashed", last_output=f"{said}\n{crash}".strip(), cause=write_message(cause))
             return CRASH_CODE
         log.info("Worker %s is ready (process %d)", self.id, os.getpid())
+        self._claims.publish(time.monotonic())
         self._set(state="idle", device=_device(), last_output="", cause="", restarts=0)
         self._forget_dead_workers()
         collect_garbage(self.store)
@@ -138,12 +141,12 @@ class Worker:
     def _take_one(self) -> bool:
         """Run one job. Return False if none waits."""
         with self._job_lock:
-            row = transitions.running_job(self.store, self.id) or transitions.claim(self.store, self.id, time.time())
+            row = transitions.running_job(self.store, self.id) or self._claims.claim(time.time())
             if row is None or self._produce is None:
                 return False
             self._job_id = row.id
             try:
-                process_video_generation(self.store, row, self.id, self._produce, self._on_start)
+                process_video_generation(self.store, row, self.id, self._produce, self._on_start, self._claims.refuses)
                 if gpu_is_lost():
                     log.warning("The GPU's state is broken after this error; the worker starts anew")
                     self.stop(RESTART_CODE)
@@ -199,13 +202,14 @@ class Worker:
         table = self.store.tables.Worker
         self._set(state="running" if busy else "idle", job=busy, beats=table.beats + 1)
         if not busy:
-            self._vram_note.write()
+            self._claims.publish(time.monotonic())
         model = self._renderers.loaded
         self._loaded_note.write(model.name if model else "")
         with self.store.errors():
             row = table.get_or_none(table.id == self.id)
         if row is None:  # the row was deleted, or the list was replaced
             self._register("running" if busy else "idle")
+            self._claims.write_again()
         elif row.command:
             log.info("Asked to %s", row.command)
             if row.command == RELEASE:
@@ -262,8 +266,13 @@ class Worker:
             "heartbeat": now,
             "started": now,
             "command": "",
+            "gpu": self._gpu,
         }
         with self.store.write():
+            place = (table.machine == MACHINE) & (table.gpu == self._gpu)
+            before = table.select().where(place).order_by(table.started.desc()).first()
+            if before is not None:
+                values |= {"crashes": before.crashes, "last_crash": before.last_crash}
             table.insert(id=self.id, **values).on_conflict(
                 conflict_target=[table.id], update={getattr(table, k): v for k, v in values.items()}
             ).execute()
@@ -275,12 +284,16 @@ class Worker:
             table.update({**values, table.heartbeat: time.time()}).where(table.id == self.id).execute()
 
     def _forget_dead_workers(self) -> None:
-        """Delete this host's dead workers, after taking their jobs: this worker has started well."""
+        """Delete this host's dead workers, after taking their jobs: this worker has started well.
+
+        The crash of another GPU's worker stays to be seen, as long as its supervisor lives.
+        """
         self._sweeper.sweep(self._awake.look(), time.time())
         table = self.store.tables.Worker
         with self.store.write():
             for row in table.select().where((table.machine == MACHINE) & (table.id != self.id)):
-                if not lives_here(row):
+                shown = row.state == "crashed" and row.gpu != self._gpu
+                if not lives_here(row) and not (shown and is_locked(supervisor_lock(self.settings.home, row.gpu))):
                     table.delete().where(table.id == row.id).execute()
 
     def _on_signal(self, *_: Any) -> None:
@@ -326,6 +339,7 @@ def main() -> None:
     """Run a worker from the command line."""
     parser = argparse.ArgumentParser(prog="fanslymotion worker")
     parser.add_argument("--id", default="")
+    parser.add_argument("--gpu", default="", help="UUID of the GPU that CUDA_VISIBLE_DEVICES names")
     parser.add_argument("--supervised", action="store_true", help="end when standard input ends")
     options = parser.parse_args()
     control = take_control_pipe() if options.supervised else None
@@ -333,7 +347,7 @@ def main() -> None:
     with private_files():
         set_up(settings.logs_dir)
         try:
-            worker = Worker(settings, options.id, supervised=options.supervised)
+            worker = Worker(settings, options.id, supervised=options.supervised, gpu=options.gpu)
             if control is not None:
                 watch_parent(worker, control)
             code = worker.run()

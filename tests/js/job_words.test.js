@@ -80,6 +80,13 @@ test("a stage that is one thing has no steps to count", () => {
   assert.equal(sentence(job({ stage: "conditioning", step: 0, steps: 1 }), false), "Reading the photo");
 });
 
+test("a job that no living worker can run says so, in the page's language", () => {
+  const waits = { status: "queued", place: 1, waits_for: { en: "no worker has it", ru: "нигде нет" } };
+  assert.equal(sentence(job(waits), true), "no worker has it");
+  speak("ru");
+  assert.equal(sentence(job(waits), false), "нигде нет");
+});
+
 test("a sentence holds its numbers", () => {
   assert.match(sentence(job({ status: "queued", place: 3 }), false), /3/);
   assert.match(sentence(job({ windows: 4, window: 2 }), false), /2.*4.*3.*25/);

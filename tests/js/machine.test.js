@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { crashWords, recoveryNames } from "../../ui/static/job/recovery.js";
-import { shownWorker, workerKind } from "../../ui/static/page/header.js";
+import { shownWorker, workerKind, workersWords } from "../../ui/static/page/header.js";
 import { tabTitle } from "../../ui/static/page/tab.js";
 import { actsOf, downloading, speedWords } from "../../ui/static/system/model_row.js";
-import { workerFacts, workerName } from "../../ui/static/system/worker_rows.js";
+import { troubleWords, workerFacts, workerName } from "../../ui/static/system/worker_rows.js";
 import { plain, speak } from "./words.js";
 
 beforeEach(() => speak("en"));
@@ -51,11 +51,31 @@ test("of workers that are gone only a crash is told", () => {
 });
 
 test("a worker's name and facts", () => {
-  const worker = { alive: true, state: "idle", device: "RTX", pid: 5, host: "h", started: 0, heartbeat_age: 2 };
+  const worker = { alive: true, state: "idle", device: "RTX", pid: 5, host: "h", started: 0, heartbeat_age: 2, gpu: "" };
   assert.match(workerName(worker), / · RTX$/);
   assert.equal(workerName({ ...worker, alive: false, device: "" }), workerName({ ...worker, alive: false, state: "stopped", device: "" }));
   assert.match(plain(workerFacts(worker)), /5.*h.*1970.*2 s/);
   assert.doesNotMatch(workerFacts({ ...worker, heartbeat_age: undefined }), /·.*·.*·.*·/);
+  assert.match(workerFacts({ ...worker, gpu: "GPU-1a2b3c4d-5e6f" }), / · GPU-1a2b3c4d$/);
+  assert.doesNotMatch(workerFacts({ ...worker, gpu: "none" }), /none/);
+});
+
+test("one worker is told by its device, several by how many do the same", () => {
+  const [busy, idle] = [{ state: "running", alive: true, device: "RTX" }, { state: "idle", alive: true, device: "CPU" }];
+  const crashed = { state: "crashed", alive: false, device: "RTX" };
+  assert.equal(workersWords([]), "No worker");
+  assert.equal(workersWords([busy]), "Working · RTX");
+  assert.equal(workersWords([crashed]), "Worker crashed");
+  assert.equal(workersWords([idle, busy]), "Working · 1 of 2");
+  assert.equal(workersWords([idle, crashed]), "Ready · 1 of 2");
+  assert.equal(workersWords([busy, busy]), "Working · 2 of 2");
+});
+
+test("a worker that runs again tells how often and why its predecessors died", () => {
+  const last = { time: 0, cause: { en: "The memory was full.", ru: "" } };
+  assert.equal(troubleWords({ restarts: 0, crashes: 0, last_crash: null }), "");
+  assert.match(plain(troubleWords({ restarts: 0, crashes: 3, last_crash: last })), /^Crashed 3 times, last at .*1970.* The memory was full\.$/);
+  assert.match(troubleWords({ restarts: 1, crashes: 1, last_crash: last, cause: last.cause }), /started again/);
 });
 
 test("a crash whose cause is not known is told all the same", () => {

@@ -23,9 +23,9 @@ from ...pipeline.media.sizes import output_size
 from ...pipeline.memory.forecast import plan_request
 from ...pipeline.request import MOST_TAKES, VideoRequest
 from ...queue.store.rows import photo_of
+from ...queue.suitability import held, machine_for
 from ...queue.types import Job
 from ...queue.worker.loaded_note import loaded
-from ...queue.worker.vram_note import held
 from ...settings import ROOT
 from ..auth.identity import login_of, owner_of, user_of
 from ..error_response import all_in_each_language
@@ -147,16 +147,18 @@ async def estimate(request: Request) -> dict[str, Any]:
 
     def look() -> dict[str, Any]:
         workers = studio.jobs.workers()
-        own, warm = [worker.pid for worker in workers if worker.alive], held(studio.jobs.store, workers)
+        own, warm = [worker.pid for worker in workers if worker.alive], held(workers)
         kept = loaded(studio.jobs.store, workers)
-        folder, found, machine = find_model(wanted.model, studio.presets, studio.settings), {}, None
+        folder, found, here = find_model(wanted.model, studio.presets, studio.settings), {}, None
         sampled_steps(wanted, folder.preset)
         enlarges = find_upscaler(wanted.upscaler, studio.presets, studio.settings)
         for name in studio.presets.resolutions:
             modes: dict[str, dict[str, Any]] = {}
             for mode in modes_of(folder.preset):
+                sized = replace(wanted, resolution=name, mode=mode)
+                elsewhere = machine_for(workers, sized, photo, studio.settings, studio.presets)
                 plan = plan_request(
-                    replace(wanted, resolution=name, mode=mode),
+                    sized,
                     photo,
                     folder,
                     studio.presets,
@@ -165,9 +167,9 @@ async def estimate(request: Request) -> dict[str, Any]:
                     own=own,
                     held=warm,
                     loaded=kept,
-                    machine=machine,
+                    machine=elsewhere or here,
                 )
-                machine = plan.machine  # looked at once
+                here = here if elsewhere else plan.machine  # looked at once
                 modes[mode] = plan_json(plan)
             found[name] = modes[wanted.mode] | {"modes": {mode: cost["seconds"] for mode, cost in modes.items()}}
         return found

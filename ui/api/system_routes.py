@@ -17,7 +17,7 @@ from ...fs import nearest_existing
 from ...messages import texts
 from ...models.download.background import Downloads
 from ...models.registry import ModelEntry, list_models, list_upscalers, look, remove, use_folder
-from ...queue.types import WorkerInfo
+from ...queue.types import WorkerInfo, in_order
 from ..auth.identity import owner_of, user_of
 from ..context import Studio
 from ..redact import report
@@ -48,7 +48,7 @@ async def system(request: Request) -> dict[str, Any]:
             "system": f"{platform.system()} {platform.release()} {platform.machine()}",
             "disk": {**folders, "free": shutil.disk_usage(nearest_existing(studio.settings.home)).free},
         }
-        workers, models = studio.jobs.workers(), models_json(studio, user_of(request))
+        workers, models = in_order(studio.jobs.workers()), models_json(studio, user_of(request))
         running = {job.id for job in studio.jobs.running(owner_of(request))}
         return {
             **about,

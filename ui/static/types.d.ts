@@ -123,7 +123,7 @@ export interface Settings extends ShortSettings {
   upscaler: string | null;
 }
 
-/** Times in Unix seconds, fraction 0..1. A deleted job has only its id and the status "deleted". */
+/** Times in Unix seconds, fraction 0..1. waits_for: why no living worker can run it. A deleted job has only its id and the status "deleted". */
 export interface Job {
   id: string;
   name: string;
@@ -154,6 +154,7 @@ export interface Job {
   warnings: Lists;
   favourite: boolean;
   video: Video | null;
+  waits_for: Words | null;
 }
 
 /** One that is done. */
@@ -220,10 +221,11 @@ export interface ActiveJob {
   fraction: number;
   eta_seconds: number | null;
   attempt: number;
+  waits_for: Words | null;
   settings: ShortSettings;
 }
 
-/** heartbeat_age (s) and samples come with the System view's answer only. */
+/** gpu: its UUID, "none": the processor, "": the one that it finds. heartbeat_age (s), samples: in the System view's answer only. */
 export interface Worker {
   id: string;
   host: string;
@@ -237,8 +239,17 @@ export interface Worker {
   last_output: string;
   cause: Words;
   restarts: number;
+  gpu: string;
+  crashes: number;
+  last_crash: Crash | null;
   heartbeat_age?: number;
   samples?: Sample[];
+}
+
+/** Time in Unix seconds. */
+export interface Crash {
+  time: number;
+  cause: Words;
 }
 
 /** Of a device. load: per cent; used, total: bytes; temperature: °C; null where it is not known. */

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from fanslymotion.errors import HandBack, RenderError
 from fanslymotion.models.find import find_model
+from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.svd import vae as decode_module
+from fanslymotion.pipeline.hardware.machine import Machine
+from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
@@ -242,3 +246,23 @@ def test_frames_that_fail_the_guard_leave_the_latents(run, tmp_path: Path, monke
     measures: dict[str, Any] = {}
     run(measures=measures)
     assert measures["resumed"] == (3, 0)
+
+
+def test_a_job_that_goes_on_with_another_device_says_so(
+    run: Any, renderers: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its frames may differ in the last bits from there. The GPU is pretended: the CPU computes."""
+    cpu = Placement(torch.device("cpu"), torch.float32)
+    monkeypatch.setattr(Placement, "of", staticmethod(lambda _: cpu))
+    gpu = Machine("cuda", "a card", 24 * GIB, 23 * GIB, 64 * GIB, 60 * GIB, gpu_speed=20.0, cores=2)
+    machines = (Machine(cores=2), gpu, gpu, replace(gpu, name="another card"))
+    for step, machine in enumerate(machines[:-1], 1):
+        with pytest.raises(HandBack):
+            run(machine=machine, progress=at(Stage.SAMPLING, step), checkpoint_seconds=0.0)
+    done = run(machine=machines[-1])
+    assert [w for w in done.warnings if "This job ran on" in w] == [
+        "This job ran on a card before and goes on with another card: the frames drawn from here on may differ "
+        "slightly from those that a card would have drawn."
+    ]
+    (tmp_path / "again").mkdir()
+    assert not [w for w in run(machine=gpu, work=tmp_path / "again").warnings if "This job ran on" in w]

@@ -227,6 +227,14 @@ def test_a_crash_is_told_while_the_next_worker_only_starts() -> None:
     assert representative_workers([]) == []
 
 
+def test_each_gpu_is_represented() -> None:
+    first, second = replace(worker("idle", True, "a"), gpu="GPU-0"), replace(worker("crashed", False, "b"), gpu="GPU-1")
+    again = replace(worker("starting", True, "c"), gpu="GPU-1")
+    gone = replace(worker("stopped", False, "d"), gpu="GPU-2")
+    far = replace(worker("running", True, "e"), machine="another", host="z")
+    assert representative_workers([far, second, again, gone, first]) == [first, far, second]
+
+
 def finished(jobs: Jobs, photo: Path, name: str, at: float, **changes) -> Job:
     job = jobs.submit(photo, replace(REQUEST, **changes), name=name)
     row = state.claim(jobs.store, "w", at)

@@ -1,7 +1,7 @@
 // @ts-check
 // What is said about a job: its settings, how far it is, how long it will take.
 
-import { has, t } from "../lib/catalogue.js";
+import { has, language, t } from "../lib/catalogue.js";
 import { duration, number } from "../lib/format.js";
 
 /** @import { ActiveJob, Job, Quality, ShortSettings } from "../types.d.ts" */
@@ -71,6 +71,7 @@ export function progress(job) {
 
 /** What happens now, in one line. @param {Job} job @param {boolean} paused the whole queue */
 export function sentence(job, paused) {
+  if (job.status === "queued" && job.waits_for) return job.waits_for[language];
   if (job.status === "queued" && paused) return t("now.paused", { place: job.place });
   if (job.status === "queued") return job.attempt > 1 ? t("now.queued_again", { place: job.place, attempt: job.attempt }) : t("now.queued", { place: job.place });
   if (job.status !== "running") return t(`now.${job.status}`, { time: job.finished && job.started ? duration(job.finished - job.started) : "" });

@@ -63,15 +63,23 @@ export function workerKind(worker) {
   return "none";
 }
 
-/** @param {Machine} state */
-export function drawPill({ workers, active, paused }) {
+/** One worker by its state and device; of several how many of them are in the shown one's state. @param {Worker[]} workers */
+export function workersWords(workers) {
   const worker = shownWorker(workers);
   const kind = workerKind(worker);
-  const pill = byId("worker");
-  pill.dataset.state = kind;
   const words = t(`worker.${kind}`);
-  setText(find(pill, "span"), worker?.device && worker.alive ? `${words} · ${worker.device}` : words);
-  pill.title = paused ? t("worker.paused") : pill.textContent ?? "";
+  if (workers.length < 2) return worker?.device && worker.alive ? `${words} · ${worker.device}` : words;
+  const n = workers.filter((one) => workerKind(one) === kind).length;
+  return `${words} · ${t("worker.several", { n, total: workers.length })}`;
+}
+
+/** @param {Machine} state */
+export function drawPill({ workers, active, paused }) {
+  const pill = byId("worker");
+  pill.dataset.state = workerKind(shownWorker(workers));
+  setText(find(pill, "span"), workersWords(workers));
+  const each = workers.map((one) => workersWords([one])).join("\n");
+  pill.title = paused ? t("worker.paused") : each || (pill.textContent ?? "");
   show(byId("queue-count"), active.length > 0);
   setText(byId("queue-count"), String(active.length));
 }

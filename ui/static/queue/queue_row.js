@@ -2,7 +2,7 @@
 // One job that runs or waits: only what changed is written, so that nothing jumps or loses its focus.
 
 import { describe, progress } from "../job/job_words.js";
-import { t } from "../lib/catalogue.js";
+import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 
 /** @import { ActiveJob } from "../types.d.ts" */
@@ -47,6 +47,7 @@ export class QueueRow {
 
 /** @param {ActiveJob} job @param {boolean} paused */
 function waitingWords(job, paused) {
+  if (job.waits_for) return job.waits_for[language];
   if (job.attempt > 1) return t("now.queued_again", { place: job.place, attempt: job.attempt });
   return paused ? t("worker.paused") : "";
 }

@@ -49,7 +49,6 @@ export class SystemView {
 
   label() {
     for (const [key, title] of Object.entries(this.titles)) setText(title, t(`system.${key}`));
-    setText(find(this.restart, "span"), t("system.restart"));
     setText(find(this.copy, "span"), t("system.report"));
     setText(find(this.look, "span"), t("system.examine"));
     setText(find(this.tidy, "span"), t("system.clean"));
@@ -86,7 +85,9 @@ export class SystemView {
 
   /** @param {System} state */
   draw({ workers, models, upscalers, disk, versions, system }) {
-    show(this.restart, this.owns && workers.some((worker) => worker.alive));
+    const living = workers.filter((worker) => worker.alive).length;
+    show(this.restart, this.owns && living > 0);
+    setText(find(this.restart, "span"), t(living > 1 ? "system.restart_all" : "system.restart"));
     this.workers.draw(workers);
     this.drawModels(this.models, models);
     this.drawModels(this.upscalers, upscalers);

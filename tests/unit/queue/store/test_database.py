@@ -226,11 +226,41 @@ def test_a_job_list_of_the_first_version_is_brought_up_to_date(jobs: Jobs, photo
 
 def without_messages(jobs: Jobs) -> None:
     """Back to version 3: sentences alone, a worker's stage that nothing read, no photo's hash, no part that loads."""
+    without_abilities(jobs)
     for column in ("failure", "tried", "last_death", "photo", "part"):
         jobs.store.db.execute_sql(f"ALTER TABLE jobs DROP COLUMN {column}")
     jobs.store.db.execute_sql("ALTER TABLE workers DROP COLUMN cause")
     jobs.store.db.execute_sql("ALTER TABLE workers ADD COLUMN stage VARCHAR(32) NOT NULL DEFAULT ''")
     jobs.store.set_meta("schema", "3")
+
+
+def without_abilities(jobs: Jobs) -> None:
+    """Back to version 6: one worker for each machine, whose video memory is a note in `meta`."""
+    for column in ("gpu", "abilities", "vram", "crashes", "last_crash"):
+        jobs.store.db.execute_sql(f"ALTER TABLE workers DROP COLUMN {column}")
+    jobs.store.db.execute_sql("ALTER TABLE jobs DROP COLUMN waits_for")
+    jobs.store.set_meta("vram", '{"pid": 5, "bytes": 7}')
+    jobs.store.set_meta("schema", "6")
+
+
+@pytest.mark.both_databases
+def test_a_job_list_of_before_several_workers_goes_on(settings: Settings, photo: Path) -> None:
+    jobs = Jobs(settings)
+    job = jobs.submit(photo, REQUEST)
+    own = {"host": "h", "machine": "m", "lock": "", "pid": 5, "started": 1.0, "heartbeat": 1.0, "state": "stopped"}
+    jobs.store.tables.Worker.insert(id="w", **own).execute()
+    without_abilities(jobs)
+    jobs.close()
+    again = Jobs(settings)
+    assert again.store.meta("schema") == str(len(MIGRATIONS) + 1)
+    assert again.store.meta("vram") == ""
+    (worker,) = again.workers()
+    assert (worker.gpu, worker.abilities, worker.vram, worker.crashes, worker.last_crash) == ("", None, 0, 0, None)
+    assert again.get(job.id).waits_for == ""
+    again.store.tables.Worker.update(vram=80 << 30).execute()
+    assert again.workers()[0].vram == 80 << 30, "more than a 32-bit number holds"
+    assert transitions.claim(again.store, "v", 2.0).id == job.id
+    again.close()
 
 
 def test_a_job_list_of_before_messages_keeps_its_words(jobs: Jobs, photo: Path, settings: Settings) -> None:
