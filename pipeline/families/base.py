@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from ..windows import WindowOptions, WindowPlan, plan_even_windows, plan_windows
 from .plan import SIZE as SIZE
 from .plan import MemoryPlan as MemoryPlan
 from .plan import ModelSize as ModelSize
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .forecast import Forecast
     from .guidance import Guidance
     from .placement import Placement
+    from .words import Words
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,12 @@ class Denoiser(Protocol):
         ...
 
     def noised(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-        """Return clean latents as they are at noise level σ > 0. noise: unit noise of their shape."""
+        """Return clean latents as a window holds them at noise level σ > 0. noise: unit noise of their shape."""
         ...
+
+    def slope(self, x: Tensor, denoised: Tensor, sigma: Tensor) -> Tensor:
+        """Return dx/dσ at x, of which D was just computed. A network whose output is the slope may give that itself."""
+        return (x - denoised) / sigma  # EDM eq. 3 with s(t) = 1; with flow matching ε - x₀
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,7 @@ class Window:
         schedule: The levels that the denoiser will be asked for.
         guidance: Over the window's frames.
         start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = the photo.
+        pinned: Latent frames at the window's beginning that are known and stay as they are.
         noise_aug: Noise added to `start`, 0..1; None = as much as the request's options say.
         draw: Returns unit noise of a shape, of the model's type and on its device: the next of the window's generator.
     """
@@ -123,6 +130,7 @@ class Window:
     start: Tensor | None
     noise_aug: float | None
     draw: Callable[[Sequence[int]], Tensor]
+    pinned: int = 0
 
 
 class VideoModel(Protocol):
@@ -138,16 +146,32 @@ class VideoModel(Protocol):
         """In which numbers."""
         ...
 
+    @property
+    def latent_dtype(self) -> torch.dtype:
+        """In which numbers the latents are kept between two steps."""
+        ...
+
     def encode(self, photo: Image, options: FamilyOptions, generator: torch.Generator) -> Mapping[str, Tensor]:
         """Return what the model sees of the photo (RGB, of the sampling size), as tensors that checkpoints keep."""
         ...
 
-    def schedule(self, steps: int, kind: Literal["karras", "ays"]) -> NoiseSchedule:
+    def schedule(self, steps: int, kind: Literal["karras", "ays", "fixed"]) -> NoiseSchedule:
         """Return the noise levels of a run."""
         ...
 
-    def latent_shape(self, frames: int, width: int, height: int) -> tuple[int, ...]:
-        """Return (1, frames, channels, h, w) of a window. width, height: pixels sampled."""
+    def noise(self, frames: int, width: int, height: int, draw: Callable[[Sequence[int]], Tensor]) -> Tensor:
+        """Draw a window's unit noise, (1, frames, channels, h, w), in the order of the stock pipeline.
+
+        Args:
+            frames: Latent frames of the window.
+            width: Pixels sampled.
+            height: Pixels sampled.
+            draw: As in `Window`.
+        """
+        ...
+
+    def beginning(self, conditioning: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the latents with which the first window is known to begin, (1, n, channels, h, w), scaled, or None."""
         ...
 
     def denoiser(self, conditioning: Mapping[str, Tensor], options: FamilyOptions, window: Window) -> Denoiser:
@@ -191,8 +215,14 @@ class VideoModel(Protocol):
         """Return the photo's own latents, (1, channels, h, w), scaled as those that are sampled."""
         ...
 
-    def decode(self, latents: Tensor, chunk: int) -> Iterator[np.ndarray]:
-        """Yield frames as (n, height, width, 3) uint8, in order. chunk: the most frames decoded together."""
+    def decode(self, latents: Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
+        """Yield frames as (n, height, width, 3) uint8, in order.
+
+        Args:
+            latents: (1, latent frames, channels, h, w), scaled.
+            chunk: The most frames decoded together.
+            seed: Of the video, for a decoder that needs noise.
+        """
         ...
 
 
@@ -222,13 +252,40 @@ class Component:
 
 @dataclass(frozen=True)
 class Geometry:
-    """The sizes that a family can sample.
+    """The sizes that a family can sample, and how many latent frames a stretch of video takes.
 
     Attributes:
         multiple: Both sides of a sampled frame are a multiple of this, in pixels.
+        stride: Frames of the video to one latent frame. The first latent frame stands for one frame alone.
+        overlap: Latent frames that two windows share, in a family that draws windows of any length up to the preset's;
+            0 = windows always have the preset's length, and share what is left.
     """
 
     multiple: int
+    stride: int = 1
+    overlap: int = 0
+
+    def latents(self, frames: int) -> int:
+        """Return the latent frames that hold at least so many frames."""
+        return 1 + -(-(frames - 1) // self.stride)
+
+    def windows(
+        self, frames: int, window: int, min_overlap: float = WindowOptions.min_overlap, loop: int = 0
+    ) -> WindowPlan:
+        """Plan the windows of a video, in latent frames.
+
+        Args:
+            frames: Of the whole video, as sampled.
+            window: Frames that are sampled at once, at most.
+            min_overlap: See `WindowOptions`.
+            loop: See `plan_windows`.
+        """
+        total, most = self.latents(frames), self.latents(window)
+        return (
+            plan_even_windows(total, most, self.overlap)
+            if self.overlap
+            else plan_windows(total, most, min_overlap, loop)
+        )
 
 
 @dataclass(frozen=True)
@@ -236,12 +293,13 @@ class Savings:
     """Ways in which a family's models can compute with less memory; the planner uses no others.
 
     two_pass: the guidance's branches one after the other. chunked: wide layers in pieces. decode_chunks: fewer frames
-    decoded together. offloads: where weights may wait, in the order of `Offload`.
+    decoded together, down to least_chunk. offloads: where weights may wait, in the order of `Offload`.
     """
 
     two_pass: bool = False
     chunked: bool = False
     decode_chunks: bool = False
+    least_chunk: int = 1
     offloads: tuple[Offload, ...] = ()
 
 
@@ -282,6 +340,11 @@ class Family(Protocol):
     @property
     def geometry(self) -> Geometry:
         """The sizes that it can sample."""
+        ...
+
+    @property
+    def numbers(self) -> str:
+        """The 16-bit numbers that its weights compute in on a GPU: `float16` or `bfloat16`."""
         ...
 
     @property
@@ -326,8 +389,22 @@ class Family(Protocol):
         """Return the untrained stand-in for a preset, which `load` builds in `folder`."""
         ...
 
-    def options(self, request: VideoRequest, preset: ModelPreset) -> FamilyOptions:
-        """Settle the family's own part of a request: what it leaves open is as the preset says."""
+    def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> FamilyOptions:
+        """Settle the family's own part of a request: what it leaves open is as the preset says. fps: as sampled."""
+        ...
+
+    def words_key(self, model: ModelFolder, options: FamilyOptions) -> str:
+        """Return what the request's prompt is stored under once it is encoded; "" = the family reads no prompt."""
+        ...
+
+    def encode_words(self, model: ModelFolder, options: FamilyOptions, placement: Placement) -> Words:
+        """Load the text encoder, encode the request's prompt, and let go of the encoder again.
+
+        Called before `load`, with no other model in memory, and only for a family with a `words_key`.
+
+        Raises:
+            ModelError: A file of the encoder is missing or damaged.
+        """
         ...
 
     def load(

@@ -10,7 +10,7 @@ from ..hardware.machine import device_key
 from ..hardware.measurements import Figure, former_key
 from ..hardware.units import CONTEXT, GIB
 from ..progress import Stage
-from ..windows import plan_windows
+from ..windows import WindowPlan
 from . import family
 from .base import MemoryPlan, Offload
 
@@ -91,13 +91,18 @@ def peak(plan: MemoryPlan, stage: Stage) -> int:
     return _measured_peak(plan, stage) or family(plan.model.family).cost.peak(plan, stage)
 
 
+def windows(plan: MemoryPlan) -> WindowPlan:
+    """Plan the windows, in latent frames, as the request will be resolved."""
+    return family(plan.model.family).geometry.windows(plan.work.frames, plan.window, loop=plan.work.loop)
+
+
 def units(plan: MemoryPlan) -> dict[Stage, float]:
     """Return how many units each stage has: steps over all windows, sampled frames; 1 where a stage is one thing."""
     work = plan.work
     return {
         Stage.LOADING: 1,
         Stage.CONDITIONING: 1,
-        Stage.SAMPLING: plan_windows(work.frames, plan.window, loop=work.loop).count * work.steps,
+        Stage.SAMPLING: windows(plan).count * work.steps,
         Stage.DECODING: work.frames,
         Stage.SAVING: 1,
     }

@@ -28,7 +28,7 @@ class PlanHistory:
         is tried again, because another program may have held the rest.
         """
         known = self._store.read()
-        if plan.dtype == "float16" and _place(plan, model) in known.float32:
+        if plan.device != "cpu" and plan.dtype != "float32" and _place(plan, model) in known.float32:
             plan = planned(plan.machine, plan.model, plan.work, "float32")
         entry = known.plans.get(self.key(plan, model))
         if entry is None:

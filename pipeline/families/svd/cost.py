@@ -5,11 +5,20 @@ parameters and channels for smaller models.
 """
 
 from ...hardware.units import CONTEXT, GIB, PROCESS
-from ...media.upscale.network import HALO
-from ...media.upscale.tiles import SIDES
 from ...progress import Stage
 from ...windows import plan_windows
 from ..base import MemoryPlan, Offload
+from ..finishing import (
+    SLACK,
+    detail_bytes,
+    detail_seconds,
+    detail_vram,
+    encoding_seconds,
+    largest_tile,
+    limit,
+    tile_bytes,
+    upscale_seconds,
+)
 from ..forecast import STAGES, Forecast
 from .chunks import decoded_frames
 
@@ -55,27 +64,6 @@ SMALL_SPEED = 0.2
 """What a small model reaches of a large one's operations a second: its narrow layers wait for memory. Measured with
 `mini` on two cores: 0.2 s a pass of 14 frames, 0.45 s a decoded frame."""
 
-DETAIL_BYTES = 400
-"""RAM that the photo's detail takes, bytes per pixel of the finished video: the enlarged photo, and interpolation at
-that size. Measured on two cores: 280; more of them hold more frames at once."""
-DETAIL_VRAM_BYTES = 180
-"""On a GPU, bytes per pixel of the finished video: the photo, enlarged (48), a frame's places and pictures, the weights
-of its resizing. Counted, not measured yet."""
-DETAIL_SPEED, DETAIL_BETWEEN_SPEED = 13e6, 40e6
-"""Pixels a second and core: of the frames that get their detail, and of those interpolated at the finished size."""
-
-UPSCALE_SPEED = {("cpu", 4): 0.95, ("cpu", 2): 2.4, ("cuda", 2): 0.5}
-"""An upscaler's operations a second, by its numbers' bytes, over those of a full-size model's step. Measured on two
-cores (0.08 to 0.09 and 0.2 · 10¹² a core); for a GPU a guess on the safe side."""
-CANVAS_BYTES = 6
-"""RAM for a frame that an upscaler has enlarged, bytes per pixel of it: the picture, and a plain one to compare."""
-ADDED_BYTES = 80
-"""RAM for what it adds, bytes per pixel of the finished video: this frame's and the last one's, moved and mixed."""
-
-SLACK = 1.1
-"""Fragmentation: what the allocator holds over what is alive."""
-
-
 _SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.01, Offload.GROUP: 1.3, Offload.SEQUENTIAL: 1.8}
 """Time of a step. Measured on an H100 (bench/RESULTS.md) with streams; of its 1.54 and 1.81 s the 1.22 are taken off
 that diffusers' chunks and two passes took alone, and the rest set beside a step of 0.72 s. Slower cards hide more."""
@@ -97,13 +85,7 @@ def forecast(now: MemoryPlan) -> Forecast:
         need, total = max(peaks.values()), machine.ram_total
     else:
         need, total = ram(now), machine.vram_total
-    return Forecast(now.device, peaks, need, _limit(now), machine.ram_free, total, seconds(now))
-
-
-def _limit(now: MemoryPlan) -> int:
-    """Bytes that may be taken on the computing device."""
-    machine = now.machine
-    return machine.ram_free if now.device == "cpu" else max(0, machine.vram_free - machine.reserve)
+    return Forecast(now.device, peaks, need, limit(now), machine.ram_free, total, seconds(now))
 
 
 def weights(now: MemoryPlan) -> dict[str, int]:
@@ -147,23 +129,7 @@ def tile_side(now: MemoryPlan) -> int:
 
     The smallest of `SIDES` where there is no room for any.
     """
-    room = _limit(now) - _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK))
-    room -= CONTEXT + detail_vram(now) if now.device != "cpu" else PROCESS + detail_bytes(now)
-    return next((side for side in SIDES if tile_bytes(now, side) <= room), SIDES[-1])
-
-
-def tile_bytes(now: MemoryPlan, side: int) -> int:
-    """Return the bytes of the upscaler and one of its tiles on the computing device; 0 without an upscaler.
-
-    Args:
-        now: The plan.
-        side: Of a tile without its halo, pixels.
-    """
-    network = now.work.upscaler
-    if network is None:
-        return 0
-    pixels = min(side + 2 * HALO, now.width) * min(side + 2 * HALO, now.height)
-    return int(network.bytes(pixels, _upscale_number(now)) * SLACK)
+    return largest_tile(now, _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK)))
 
 
 def ram(now: MemoryPlan) -> int:
@@ -173,51 +139,6 @@ def ram(now: MemoryPlan) -> int:
         return PROCESS + max(parts.values()) + detail
     locked = (PINNED - 1) * parts["unet"] if now.offload in _RESIDENT else 0
     return PROCESS + sum(parts.values()) + int(locked) + detail
-
-
-def detail_bytes(now: MemoryPlan) -> int:
-    """Estimate the bytes of RAM for the photo's detail and for what an upscaler adds, whatever the device."""
-    work, found = now.work, 0
-    if work.detail or work.upscaler:
-        found += DETAIL_BYTES * work.shown_pixels
-    if work.upscaler:
-        found += CANVAS_BYTES * now.width * now.height * work.upscaler.scale**2 + ADDED_BYTES * work.shown_pixels
-    return found
-
-
-def _upscale_seconds(now: MemoryPlan) -> float:
-    """At most: what the photo gives is not computed."""
-    work, machine = now.work, now.machine
-    if work.upscaler is None:
-        return 0.0
-    cpu, number = now.device == "cpu", _upscale_number(now)
-    speed = (machine.cpu_speed if cpu else machine.gpu_speed) * UPSCALE_SPEED["cpu" if cpu else "cuda", number]
-    return work.frames * work.upscaler.operations * _computed(now) / (max(speed, 0.01) * 1e12)
-
-
-def _upscale_number(now: MemoryPlan) -> int:
-    assert now.work.upscaler is not None
-    return now.work.upscaler.number_bytes(now.device, now.machine.cpu_bf16)
-
-
-def _computed(now: MemoryPlan) -> int:
-    """Pixels of a frame with the tiles' halos."""
-    side = tile_side(now)
-    across, down = (length + 2 * HALO * (-(-length // side) - 1) for length in (now.width, now.height))
-    return across * down
-
-
-def detail_vram(now: MemoryPlan) -> int:
-    """Bytes on the GPU for the photo, which is moved there while the decoder works."""
-    return DETAIL_VRAM_BYTES * now.work.shown_pixels if now.work.detail else 0
-
-
-def _detail_seconds(now: MemoryPlan) -> float:
-    work = now.work
-    if not work.detail:
-        return 0.0
-    core_seconds = work.frames / DETAIL_SPEED + work.shown_frames / DETAIL_BETWEEN_SPEED
-    return work.shown_pixels * core_seconds / min(now.machine.cores, 8)
 
 
 def _activations(now: MemoryPlan, stage: Stage) -> float:
@@ -255,7 +176,7 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
 
     Figures of an H100 come out within a quarter (bench/RESULTS.md).
     """
-    machine, model, work = now.machine, now.model, now.work
+    model, work = now.model, now.work
     kind = "cpu" if now.device == "cpu" else "cuda"
     speed = _speed(now)
     windows = plan_windows(work.frames, now.window, loop=work.loop)
@@ -272,8 +193,8 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
         decode += WARM_UP
     # Interpolation and encoding run alongside decoding; the slower of the two is what one waits for. A CPU that decodes
     # has no cores left for the detail.
-    upscaled = _upscale_seconds(now)
-    encoding, detail = work.shown_frames * work.shown_pixels / (15e6 * min(machine.cores, 8)), _detail_seconds(now)
+    upscaled = upscale_seconds(now, tile_side(now))
+    encoding, detail = encoding_seconds(now), detail_seconds(now)
     return {
         Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
         Stage.CONDITIONING: 1.0,

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ..base import NoiseSchedule
+from ..base import Denoiser, NoiseSchedule
 from ..guidance import Guidance
 
 
@@ -32,7 +32,7 @@ class Inputs:
     time_ids: torch.Tensor
 
 
-class SvdDenoiser:
+class SvdDenoiser(Denoiser):
     """The `Denoiser` of one window."""
 
     def __init__(self, unet: Callable[[], Any], schedule: NoiseSchedule, inputs: Inputs, guidance: Guidance) -> None:

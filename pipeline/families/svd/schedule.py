@@ -11,13 +11,15 @@ AYS_SIGMAS = (700.00, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.
 """Align Your Steps (arXiv 2404.14507) for Stable Video Diffusion; the same figures are in diffusers' AysSchedules."""
 
 
-def noise_schedule(scheduler: Any, steps: int, kind: Literal["karras", "ays"], device: torch.device) -> NoiseSchedule:
+def noise_schedule(
+    scheduler: Any, steps: int, kind: Literal["karras", "ays", "fixed"], device: torch.device
+) -> NoiseSchedule:
     """Ask the model's own scheduler for its noise levels, on a copy: the loaded one keeps no state.
 
     Args:
         scheduler: diffusers' EulerDiscreteScheduler.
         steps: 1..100.
-        kind: `karras` (arXiv 2206.00364, eq. 5) or `ays` (arXiv 2404.14507).
+        kind: `ays` (arXiv 2404.14507), else `karras` (arXiv 2206.00364, eq. 5).
         device: Where the timesteps are made.
     """
     own = scheduler.from_config(scheduler.config)
