@@ -119,6 +119,7 @@ def generate(
             show_default="none: plain enlargement",
         ),
     ] = None,
+    prompt: Annotated[str, typer.Option("--prompt", "-p", help=OPTIONS["prompt"].help)] = "",
     out_path: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The video's file, or a folder.", show_default="the current folder"),
@@ -139,7 +140,7 @@ def generate(
         request = make_request(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, model=model, seed=seed, fit=fit,
             motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
-            detail=detail, upscaler=upscaler,
+            detail=detail, upscaler=upscaler, prompt=prompt,
         )  # fmt: skip
         targets = choose_targets(photos, out_path, f"{resolution}-{seconds}s")
         jobs = Jobs(settings)

@@ -14,6 +14,9 @@ from ..messages import LANGUAGES, Message, msg
 
 MAX_SEED = 2**32 - 1
 
+MAX_PROMPT = 10_000
+"""Letters of a prompt. A model reads far less and says what it left out."""
+
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 MotionBucketId = Annotated[int, Field(ge=1, le=255)]
 Steps = Annotated[int, Field(ge=1, le=100)]
@@ -101,6 +104,12 @@ _ALL: tuple[Option, ...] = (
         own=True,
     ),
     _number("fps", Fps, msg("Pace"), msg("The frame rate the model imagines: lower moves faster."), own=True),
+    Option(
+        "prompt",
+        msg("Prompt"),
+        msg("What is to happen in the video, in English and literally. May be empty."),
+        own=True,
+    ),
     Option(
         "fit",
         msg("Panoramas"),

@@ -251,7 +251,8 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
 
     Returns:
         `missing`: why the model cannot be used now and what to do, by language, None when it can. `random`: it is
-        the untrained stand-in. `takes`: the names of the settings that are its family's own.
+        the untrained stand-in. `takes`: the names of the settings that are its family's own. `rates`: frames a second
+        by quality, where they are not the length's and the quality's own.
     """
     missing, random = "", False
     try:
@@ -268,6 +269,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         "frames": model.frames,
         "sampling": model.sampling.model_dump(),
         "takes": list(taken_by(model)),
+        "rates": {name: rate.model_dump() for name, rate in model.rates.items()},
     }
 
 

@@ -131,6 +131,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
         upscaler: str | None = None,
         motion: float | None = None,
         noise: float | None = None,
+        prompt: str = "",
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
 
@@ -152,6 +153,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 "fit": fit,
                 "detail": detail,
                 "upscaler": upscaler or None,
+                "prompt": prompt or "",
             },
             studio.presets,
             default_model(studio.presets, studio.settings),
@@ -191,6 +193,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Checkbox(True, **words("detail")),
                 gr.Textbox("", **words("upscaler")),
                 *(gr.Number(None, label=former) for former in ("motion", "noise")),
+                gr.Textbox("", **words("prompt")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}

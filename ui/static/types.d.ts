@@ -71,11 +71,19 @@ export interface ModelOption extends Offered {
   frames: number;
   sampling: Sampling;
   takes: string[];
+  rates: Record<string, Rate>;
+}
+
+/** Of one quality: frames a second that the model makes, and how many are shown for each. */
+export interface Rate {
+  fps: number;
+  interpolation: number;
 }
 
 export interface Sampling {
   steps: number;
   schedule: string;
+  sigmas: number[];
   min_guidance: number;
   max_guidance: number;
   fps: number;
@@ -115,6 +123,7 @@ export interface Settings {
   fit: string;
   detail: boolean;
   upscaler: string | null;
+  prompt: string;
 }
 
 /** Times in Unix seconds, fraction 0..1. A deleted job has only its id and the status "deleted". */

@@ -7,7 +7,7 @@ import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
-import { arrival, EMPTY, offers, replaced, sameOffer, usable } from "./form_values.js";
+import { arrival, asked, EMPTY, offers, replaced, sameOffer, usable } from "./form_values.js";
 import { PhotoPicker } from "./photo.js";
 
 /** @import { FormValues, Job, ModelOption, Offered, Options, Settings } from "../types.d.ts" */
@@ -185,7 +185,7 @@ export class Form {
         return;
       }
       const photos = this.picker.photos.map((photo) => photo.id);
-      const { jobs } = await call("/studio/jobs", { method: "POST", body: { photos, settings: this.values } });
+      const { jobs } = await call("/studio/jobs", { method: "POST", body: { photos, settings: asked(this.values, this.model) } });
       this.started(jobs);
     } catch (refusal) {
       this.complain(refusal.message);

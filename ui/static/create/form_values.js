@@ -1,12 +1,12 @@
 // @ts-check
 // The form's values without its elements: which of them this place can use, and what they come to.
 
-/** @import { Duration, FormValues, ModelOption, NumberRange, Offered, Options, Photo, Quality, Resolution, Sampling } from "../types.d.ts" */
+/** @import { Duration, FormValues, ModelOption, NumberRange, Offered, Options, Photo, Quality, Rate, Resolution, Sampling } from "../types.d.ts" */
 
 /** @type {FormValues} */
 export const EMPTY = {
   resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
-  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null,
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, prompt: "",
 };
 
 /** The numbers with a slider: a model has a value of its own for each. @param {Options} options */
@@ -22,6 +22,21 @@ export function numberOf(values, key) {
 /** Whether a model takes a setting. @param {ModelOption | undefined} model @param {NumberRange} number */
 export function takes(model, { key, own }) {
   return !own || Boolean(model?.takes.includes(key));
+}
+
+/** Whether a model reads a prompt. @param {ModelOption | undefined} model */
+export function reads(model) {
+  return Boolean(model?.takes.includes("prompt"));
+}
+
+/** What to send: a prompt that is kept for another model is not asked of this one. @param {FormValues} values @param {ModelOption | undefined} model @returns {FormValues} */
+export function asked(values, model) {
+  return { ...values, prompt: reads(model) ? values.prompt : "" };
+}
+
+/** How many frames a second a model makes, and how many are shown for each. @param {Duration | undefined} duration @param {Quality | undefined} quality @param {ModelOption | undefined} model @returns {Rate} */
+export function rateOf(duration, quality, model) {
+  return model?.rates[quality?.name ?? ""] ?? { fps: duration?.fps ?? 0, interpolation: quality?.interpolation ?? 1 };
 }
 
 /** The one to take where none was chosen: a real one that is here, else any that is here. @param {ModelOption[]} models */
@@ -83,9 +98,10 @@ export function changes(values, options) {
   return sliders(options).filter(({ key }) => numberOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0);
 }
 
-/** Frames of a video. @param {Duration} duration @param {Quality | undefined} quality */
-export function frameCount(duration, quality) {
-  return duration.seconds * duration.fps * (quality?.interpolation ?? 1);
+/** Frames of a video. @param {Duration} duration @param {Quality | undefined} quality @param {ModelOption} [model] */
+export function frameCount(duration, quality, model) {
+  const rate = rateOf(duration, quality, model);
+  return duration.seconds * rate.fps * rate.interpolation;
 }
 
 /** The video's [width, height] at a resolution: the photo's shape decides, where there is one. @param {Resolution} resolution @param {Photo | undefined} photo */
