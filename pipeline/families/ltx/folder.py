@@ -28,7 +28,8 @@ BUNDLED = {TRANSFORMER: CONFIGS / "transformer-2b.json", VAE: CONFIGS / "vae-0.9
 """diffusers' configurations of the 2B models from 0.9.5 on: the single file has none that diffusers can read."""
 
 CLASSES = {TRANSFORMER: "LTXVideoTransformer3DModel", VAE: "AutoencoderKLLTXVideo"}
-TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
+SPIECE = "spiece.model"
+TOKENIZER_FILES = ("tokenizer.json", SPIECE)
 
 OWN_FILE = "fanslymotion.json"
 """Optional file in a model folder: preset keys (width, height, frames, sampling, …) that the folder brings along."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from ....errors import ModelError
 from ....messages import msg
@@ -185,8 +186,7 @@ def _part(kind: Any, part: str, folder: Path, files: ModelFiles, dtype: torch.dt
     place = single or folder / part
     try:
         if single:
-            loaded = _from_single(kind, single, config(folder, part), dtype)
-            missing = [name for name, tensor in loaded.state_dict().items() if tensor.is_meta]
+            loaded, missing = nn.Module.to(_from_single(kind, single, config(folder, part)), dtype=dtype), []
         else:
             variant = next((one for one in ("bf16", "fp16", "") if one in files.variants[part]), "")
             loaded, info = kind.from_pretrained(
@@ -198,6 +198,10 @@ def _part(kind: Any, part: str, folder: Path, files: ModelFiles, dtype: torch.dt
                 torch_dtype=dtype,
             )
             missing = sorted(info["missing_keys"])
+    except NotImplementedError as e:  # torch's, of a weight for which the single file had no numbers
+        raise ModelError(
+            msg("{file} lacks weights of the {part}; get that file of the model again", file=place, part=part)
+        ) from e
     except Exception as e:  # the libraries raise OSError, ValueError, RuntimeError, KeyError and SafetensorError here
         if is_oom(e):
             raise  # these files are well
@@ -216,11 +220,11 @@ def _part(kind: Any, part: str, folder: Path, files: ModelFiles, dtype: torch.dt
     return loaded.requires_grad_(False).eval()
 
 
-def _from_single(kind: Any, file: Path, known: dict[str, Any], dtype: torch.dtype) -> Any:
-    """Read a component of the single file. diffusers wants its configuration as a folder."""
+def _from_single(kind: Any, file: Path, known: dict[str, Any]) -> Any:
+    """Read a component of the single file in its own numbers. diffusers wants its configuration as a folder."""
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "config.json").write_text(json.dumps(known), encoding="utf-8")
-        return kind.from_single_file(str(file), config=place, local_files_only=True, torch_dtype=dtype)
+        return kind.from_single_file(str(file), config=place, local_files_only=True)
 
 
 def quiet() -> None:

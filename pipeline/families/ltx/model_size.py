@@ -15,15 +15,15 @@ HEADER_LIMIT = 100 * 2**20
 
 LAYERS, WIDTH = 28, 2048
 FULL = ModelSize(
-    unet=1_923_000_000,
-    vae=1_247_000_000,
+    unet=1_923_385_472,
+    vae=1_246_913_522,
     image_encoder=0,
     channels=WIDTH,
     vae_channels=128,
     factor=32,
     attention=LAYERS * WIDTH,
     family="ltx",
-    text_encoder=4_762_000_000,
+    text_encoder=4_762_310_656,
 )
 """LTX-Video 2B 0.9.8, computed from its configurations; the single file's 6.34 GB of 16-bit numbers agree."""
 

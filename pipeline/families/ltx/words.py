@@ -1,7 +1,7 @@
 """Encode a prompt with T5: the encoder is loaded for it, and is gone before the transformer comes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -12,10 +12,12 @@ from ..base import Offload
 from ..offload import hook
 from ..placement import Placement
 from ..words import Words
-from .folder import TEXT_ENCODER, TOKENIZER
+from .folder import SPIECE, TEXT_ENCODER, TOKENIZER
 
 WORDS, MASK = "words", "mask"
 """Names of the tensors: (1, TOKENS, width) of T5, and (1, TOKENS), 1 for a token of the text, 0 for padding."""
+
+PADDING = 0
 
 TOKENS = 256
 """The model's room for a prompt, as Lightricks' own inference has it; an end-of-text token is one of them."""
@@ -40,28 +42,66 @@ def encode(folder: Path, prompt: str, placement: Placement) -> Words:
     return Words({WORDS: found.to("cpu"), MASK: mask}, cut)
 
 
-def tokenize(tokenizer: Any, prompt: str) -> tuple[torch.Tensor, torch.Tensor, str]:
+class Tokenizer(Protocol):
+    """What a tokenizer must do here. Ids end with T5's end of text; 0 is its padding."""
+
+    def encode(self, text: str) -> list[int]:
+        """Return all ids of a text, the end of text last."""
+        ...
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of ids."""
+        ...
+
+
+def tokenize(tokenizer: Tokenizer, prompt: str) -> tuple[torch.Tensor, torch.Tensor, str]:
     """Return token ids and mask, (1, TOKENS) both, and the text for which there is no room."""
-    found = tokenizer(
-        prompt,
-        padding="max_length",
-        max_length=TOKENS,
-        truncation=True,
-        add_special_tokens=True,
-        return_tensors="pt",
-    )
-    whole = tokenizer(prompt, add_special_tokens=True).input_ids
-    cut = tokenizer.decode(whole[TOKENS - 1 : -1], skip_special_tokens=True) if len(whole) > TOKENS else ""
-    return found.input_ids, found.attention_mask, cut.strip()
+    whole = tokenizer.encode(prompt)
+    end, text = whole[-1], whole[:-1]
+    kept = [*text[: TOKENS - 1], end]
+    ids = torch.tensor([kept + [PADDING] * (TOKENS - len(kept))])
+    mask = torch.tensor([[1] * len(kept) + [0] * (TOKENS - len(kept))])
+    cut = text[TOKENS - 1 :]
+    return ids, mask, tokenizer.decode(cut).strip() if cut else ""
 
 
-def _tokenizer(folder: Path) -> Any:
-    import transformers
+class _Fast:
+    """tokenizer.json, read by transformers."""
 
+    def __init__(self, folder: Path) -> None:
+        import transformers
+
+        self._own: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def encode(self, text: str) -> list[int]:
+        return self._own(text, add_special_tokens=True).input_ids
+
+    def decode(self, ids: list[int]) -> str:
+        return self._own.decode(ids, skip_special_tokens=True)
+
+
+class _SentencePiece:
+    """spiece.model, which is all that Lightricks publishes. transformers would need protobuf to read it."""
+
+    def __init__(self, folder: Path) -> None:
+        import sentencepiece
+
+        self._own: Any = sentencepiece.SentencePieceProcessor()
+        self._own.load_from_serialized_proto((folder / SPIECE).read_bytes())  # whatever letters the path has
+
+    def encode(self, text: str) -> list[int]:
+        return [*self._own.encode(text), self._own.eos_id()]
+
+    def decode(self, ids: list[int]) -> str:
+        return self._own.decode(ids)
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    place = folder / TOKENIZER
     try:
-        return transformers.AutoTokenizer.from_pretrained(folder / TOKENIZER, local_files_only=True)
-    except Exception as e:  # the library raises OSError, ValueError, ImportError and its parsers' own errors here
-        raise _damaged(folder / TOKENIZER, e) from e
+        return _Fast(place) if (place / "tokenizer.json").is_file() else _SentencePiece(place)
+    except Exception as e:  # the libraries raise OSError, ValueError, RuntimeError and their parsers' own errors here
+        raise _damaged(place, e) from e
 
 
 def _encoder(folder: Path, placement: Placement) -> Any:

@@ -36,5 +36,3 @@ def test_decoding_in_chunks(ltx: LtxModel) -> None:
     assert 0 < apart[97] <= apart[57] < apart[17], apart
     assert apart[97] < 8, "grey levels, of noise in random weights: the worst case"
     assert np.array_equal(frames(57), frames(57))
-
-
