@@ -162,6 +162,7 @@ class ModelPreset(HubPreset):
     Attributes:
         family: kind of model, a folder of `pipeline/families`.
         demo: made for tests and demonstrations, not for real videos.
+        trial: not run on a graphics card by fanslymotion's makers yet: offered, but never chosen by itself.
         width: of the training frames, in pixels.
         height: of the training frames, in pixels.
         frames: per window, as in training.
@@ -174,6 +175,7 @@ class ModelPreset(HubPreset):
 
     family: str = "svd"
     demo: bool = False
+    trial: bool = False
     width: int = Field(ge=64, le=4096, multiple_of=8)
     height: int = Field(ge=64, le=4096, multiple_of=8)
     frames: int = Field(ge=2, le=512)

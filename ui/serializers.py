@@ -262,6 +262,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     return {
         **_about(model),
         "demo": model.demo,
+        "trial": model.trial,
         "random": random,
         "missing": in_each_language(missing) if missing else None,
         "width": model.width,

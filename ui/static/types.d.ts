@@ -65,6 +65,7 @@ export interface Offered {
 
 export interface ModelOption extends Offered {
   demo: boolean;
+  trial: boolean;
   random: boolean;
   width: number;
   height: number;

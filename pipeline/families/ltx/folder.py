@@ -45,8 +45,8 @@ RATES = {
 }
 """Frames a second: the model is told the rate. At 12 a video of 12 s is one window; 24 is what it was trained on."""
 
-TEXT_ENCODER_SIZE = "9.5 GB"
-"""Of T5-XXL's encoder in 16-bit numbers."""
+TEXT_ENCODER_SIZE = "T5-XXL: 9.5 GB in 16-bit numbers, 19 GB in 32-bit ones"
+"""4.76 billion numbers, computed from its configuration."""
 
 
 def single_file(folder: Path) -> Path | None:
@@ -92,6 +92,7 @@ def folder_preset(folder: Path) -> ModelPreset:
         "frames": 161,
         "sampling": DISTILLED,
         "rates": RATES,
+        "trial": True,
         **own,
         "family": "ltx",
         "name": folder.name,

@@ -154,6 +154,7 @@ export class Form {
     const parts = [];
     if (model.random) parts.push(h("span", {}, t("model.random")));
     else if (model.demo) parts.push(h("span", {}, t("model.demo")));
+    if (model.trial) parts.push(h("span", {}, t("model.trial")));
     if (model.missing) parts.push(h("span", { class: "warn" }, model.missing[language]));
     if (model.demo || model.missing) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("model.real")));
     if (model.licence?.powered_by) parts.push(h("b", {}, model.licence.powered_by));

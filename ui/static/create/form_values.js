@@ -42,7 +42,7 @@ export function rateOf(duration, quality, model) {
 /** The one to take where none was chosen: a real one that is here, else any that is here. @param {ModelOption[]} models */
 export function bestModel(models) {
   const ready = models.filter((model) => !model.missing);
-  return ready.find((model) => !model.demo) ?? ready[0];
+  return ready.find((model) => !model.demo && !model.trial) ?? ready.find((model) => !model.trial) ?? ready[0];
 }
 
 /** Whether a model of this name is offered. @param {Options} options @param {string} name */
@@ -84,7 +84,7 @@ export function sameOffer(one, other) {
 /** A real model that is here now and was not before. @param {ModelOption[]} before @param {ModelOption[]} now */
 export function arrival(before, now) {
   const known = new Set(before.filter((model) => !model.missing).map((model) => model.name));
-  return now.find((model) => !model.missing && !model.demo && !known.has(model.name));
+  return now.find((model) => !model.missing && !model.demo && !model.trial && !known.has(model.name));
 }
 
 /** What was wished for and could not be had, by name. @param {FormValues} wanted @param {FormValues} values */

@@ -1,5 +1,7 @@
 """Latent frames are decoded in chunks with halos: every frame once, in order; the fewer at once, the less alike."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ def test_every_frame_once(total: int, most: int) -> None:
     made = chunks(total, most)
     assert made[0].first == 0
     assert made[-1].end == made[-1].high == total
-    assert all(one.end == other.first for one, other in zip(made, made[1:], strict=False))
+    assert all(one.end == other.first for one, other in pairwise(made))
     assert all(chunk.low < chunk.first for chunk in made[1:]), "the first of a chunk gives one frame instead of eight"
     assert all(chunk.high - chunk.low <= max(most, LEAST) for chunk in made)
     assert decoded(total, most) >= total
