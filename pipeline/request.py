@@ -20,7 +20,7 @@ class VideoRequest:
     `None` means "as the model's preset says". Units: seconds of video, frames per second.
 
     resolution, quality: preset names (`480p`, `standard`). seconds: a duration preset's seconds.
-    model: a preset's name, or the path of a diffusers-format SVD folder.
+    model: a preset's name, or the path of a folder in diffusers' format.
     seed, motion_bucket_id, steps, noise_aug_strength, fps: see `presets.options`, which has their ranges, too.
     fit: `crop` fills the frame, `pad` keeps the whole photo on a blurred or plain background.
     prompt: what is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.

@@ -123,7 +123,12 @@ def figure_key(plan: MemoryPlan, stage: Stage) -> str:
         parts.append(drawn)
     elif stage is Stage.SAMPLING:
         branches = "two passes" if plan.guided and plan.two_pass else "guided" if plan.guided else "unguided"
-        parts += [f"{drawn}x{plan.window}", branches, *(["chunked"] if plan.chunked else [])]
+        even = family(plan.model.family).geometry.overlap  # windows are as long as the video needs them
+        parts += [
+            f"{drawn}x{windows(plan).frames if even else plan.window}",
+            branches,
+            *(["chunked"] if plan.chunked else []),
+        ]
     elif stage in (Stage.DECODING, Stage.SAVING):
         shown = f"{work.shown_pixels} pixels, {work.shown_frames / work.frames:g} shown"
         parts += [drawn, f"by {plan.decode_chunk}", shown, *(["detail"] if work.detail else []), work.upscaler_name]

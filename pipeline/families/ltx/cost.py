@@ -18,6 +18,7 @@ from ..finishing import (
     upscale_seconds,
 )
 from ..forecast import STAGES, Forecast, windows
+from ..plan import LARGE
 from .chunks import LEAST, STRIDE, decoded, frames, latents
 
 TOKEN_WIDTHS = 44
@@ -63,10 +64,10 @@ def forecast(now: MemoryPlan) -> Forecast:
 
 
 def weights(now: MemoryPlan) -> dict[str, int]:
-    """Return the bytes of each component's weights, by its name."""
+    """Return the bytes of each component's weights, by its name. A large text encoder stays in 16-bit numbers."""
     size, model = 4 if now.dtype == "float32" else 2, now.model
     return {
-        "text_encoder": model.text_encoder * size,
+        "text_encoder": model.text_encoder * (2 if model.text_encoder >= LARGE else size),
         "vae": model.vae * size,
         "transformer": model.unet * size,
     }

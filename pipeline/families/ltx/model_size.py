@@ -31,7 +31,7 @@ FULL = ModelSize(
 def model_size(folder: Path, preset: ModelPreset) -> ModelSize:
     """Measure a folder; what is not there (a model still to be downloaded) counts as the 2B model."""
     single = single_file(folder)
-    counted = _counted(single) if single else {part: _folder(folder / part) for part in (VAE, TRANSFORMER)}
+    counted = _counted(single) if single else {part: parameters(folder / part) for part in (VAE, TRANSFORMER)}
     transformer, vae = _config(folder, TRANSFORMER), _config(folder, VAE)
     width = int(transformer.get("num_attention_heads", 32)) * int(transformer.get("attention_head_dim", 64))
     channels: list[int] = vae.get("decoder_block_out_channels") or [256]
@@ -48,7 +48,7 @@ def model_size(folder: Path, preset: ModelPreset) -> ModelSize:
         frames=preset.frames,
         attention=width * int(transformer.get("num_layers", LAYERS)),
         family="ltx",
-        text_encoder=_folder(folder / TEXT_ENCODER) or FULL.text_encoder,
+        text_encoder=parameters(folder / TEXT_ENCODER) or FULL.text_encoder,
     )
 
 
@@ -59,7 +59,7 @@ def _config(folder: Path, part: str) -> dict[str, Any]:
         return {}
 
 
-def _folder(folder: Path) -> int:
+def parameters(folder: Path) -> int:
     """Count the numbers of a component in one of its variants; 0 when there are none or they cannot be read."""
     files = sorted(folder.glob("*.safetensors"))
     half = [path for path in files if ".bf16" in path.name or ".fp16" in path.name]

@@ -16,7 +16,7 @@ from fanslymotion.pipeline.families.ltx.folder import SIGMAS, folder_preset
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
 from fanslymotion.pipeline.families.ltx.vae import DECODE_NOISE, DECODE_TIMESTEP
-from fanslymotion.pipeline.families.ltx.words import MASK, TOKENS, WORDS, encode
+from fanslymotion.pipeline.families.ltx.words import MASK, TOKENS, WORDS, compute_wide, encode
 from fanslymotion.pipeline.families.noise import purpose_generator
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
@@ -125,6 +125,21 @@ def test_words(ltx: LtxModel, prompt: str) -> None:
     assert torch.equal(found.tensors[WORDS], words)
     assert torch.equal(found.tensors[MASK].bool(), mask)
     assert found.cut == ""
+
+
+def test_a_large_text_encoder_computes_wide_in_narrow_weights(ltx: LtxModel) -> None:
+    folder = ltx.model.folder / "text_encoder"
+    exact = transformers.T5EncoderModel.from_pretrained(folder)
+    narrow = transformers.T5EncoderModel.from_pretrained(folder, dtype=torch.bfloat16)
+    plain = narrow(torch.arange(40)[None])[0].float()
+    compute_wide(narrow)
+    with torch.no_grad():
+        found, wanted = (encoder(torch.arange(40)[None])[0] for encoder in (narrow, exact))
+    assert found.dtype == torch.float32
+    assert {p.dtype for n, p in narrow.named_parameters() if ".SelfAttention." in n and "bias" not in n} == {
+        torch.bfloat16
+    }
+    assert (found - wanted).abs().mean() < (plain - wanted).abs().mean() < 0.05
 
 
 def test_decoded_frames(ltx: LtxModel, ltx_photo: Image.Image) -> None:
