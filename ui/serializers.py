@@ -251,8 +251,8 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
 
     Returns:
         `missing`: why the model cannot be used now and what to do, by language, None when it can. `random`: it is
-        the untrained stand-in. `takes`: the names of the settings that are its family's own. `rates`: frames a second
-        by quality, where they are not the length's and the quality's own.
+        the untrained stand-in. `takes`: the names of the settings that are its family's own. `rates`: by quality,
+        frames that are made a second and how many are shown for each, where they are not the length's and its own.
     """
     missing, random = "", False
     try:
@@ -268,9 +268,9 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         "width": model.width,
         "height": model.height,
         "frames": model.frames,
-        "sampling": model.sampling.model_dump(),
+        "sampling": model.sampling.model_dump(exclude={"sigmas"}),
         "takes": list(taken_by(model)),
-        "rates": {name: rate.model_dump() for name, rate in model.rates.items()},
+        "rates": {name: [rate.fps, rate.interpolation] for name, rate in model.rates.items()},
     }
 
 

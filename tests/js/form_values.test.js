@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, rateOf, reads, replaced, sameOffer, sliders, takes, usable } from "../../ui/static/create/form_values.js";
+import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, reads, replaced, sameOffer, shownRate, sliders, takes, usable } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
 const model = (name, more = {}) => ({ name, demo: false, trial: false, missing: null, takes: ["fps"], rates: {}, ...more });
@@ -108,11 +108,11 @@ test("a prompt goes only to a model that reads one, and is kept for it", () => {
 
 test("a model's own rates decide how many frames there are", () => {
   const [length, [standard]] = [options.durations[1], options.qualities];
-  const own = model("ltx", { rates: { standard: { fps: 12, interpolation: 2 } } });
+  const own = model("ltx", { rates: { standard: [12, 2] } });
   assert.equal(frameCount(length, standard, own), 12 * 24);
   assert.equal(frameCount(length, standard, model("svd")), 12 * 12);
-  assert.deepEqual(rateOf(length, standard, own), { fps: 12, interpolation: 2 });
-  assert.deepEqual(rateOf(undefined, undefined, undefined), { fps: 0, interpolation: 1 });
+  assert.equal(shownRate(length, standard, own), 24);
+  assert.equal(shownRate(undefined, undefined, undefined), 0);
 });
 
 test("a model to be tried is never chosen by itself", () => {

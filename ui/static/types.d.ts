@@ -72,19 +72,12 @@ export interface ModelOption extends Offered {
   frames: number;
   sampling: Sampling;
   takes: string[];
-  rates: Record<string, Rate>;
-}
-
-/** Of one quality: frames a second that the model makes, and how many are shown for each. */
-export interface Rate {
-  fps: number;
-  interpolation: number;
+  rates: Record<string, number[]>;
 }
 
 export interface Sampling {
   steps: number;
   schedule: string;
-  sigmas: number[];
   min_guidance: number;
   max_guidance: number;
   fps: number;

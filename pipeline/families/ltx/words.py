@@ -139,7 +139,7 @@ def compute_wide(encoder: nn.Module) -> None:
     widened: dict[nn.Parameter, nn.Parameter] = {}  # the table of words has two names
     for module in encoder.modules():
         if isinstance(module, nn.Linear):
-            module.forward = partial(_wide_linear, module)
+            module.forward = partial(_wide_linear, module)  # pyright: ignore[reportAttributeAccessIssue]
             continue
         for name, tensor in list(module.named_parameters(recurse=False)):
             if tensor not in widened:

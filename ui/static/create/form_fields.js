@@ -5,10 +5,10 @@ import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { recall } from "../lib/storage.js";
-import { changes, clipSize, frameCount, numberOf, rateOf, reads, sliders, takes } from "./form_values.js";
+import { changes, clipSize, frameCount, numberOf, reads, shownRate, sliders, takes } from "./form_values.js";
 import { Segments } from "./segments.js";
 
-/** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality, Rate } from "../types.d.ts" */
+/** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality } from "../types.d.ts" */
 
 /**
  * @typedef {object} FieldActs
@@ -25,7 +25,6 @@ export class FormFields {
     const quality = (/** @type {FormValues} */ now) => options.qualities.find((one) => one.name === now.quality);
     const duration = (/** @type {FormValues} */ now) => options.durations.find((one) => one.seconds === now.seconds);
     const model = (/** @type {FormValues} */ now) => options.models.find((one) => one.name === now.model);
-    const shown = (/** @type {Rate} */ rate) => rate.fps * rate.interpolation;
     this.prompt = h("textarea", { id: "f-prompt", rows: 3, maxLength: 10000, dir: "auto", value: values.prompt });
     this.prompt.addEventListener("input", () => acts.change({ prompt: this.prompt.value }));
     this.promptRow = this.row("prompt", this.prompt);
@@ -36,7 +35,7 @@ export class FormFields {
       value: one.seconds, title: t("form.seconds_value", { n: one.seconds }), note: (now) => t("form.frames", { n: frameCount(one, quality(now), model(now)) }),
     })), (value) => acts.change({ seconds: Number(value) }));
     this.quality = new Segments("quality", this.label("quality"), options.qualities.map((one) => ({
-      value: one.name, title: qualityLabel(one), advanced: one.advanced, note: (now) => t("form.per_second", { n: shown(rateOf(duration(now), one, model(now))) }),
+      value: one.name, title: qualityLabel(one), advanced: one.advanced, note: (now) => t("form.per_second", { n: shownRate(duration(now), one, model(now)) }),
     })), (value) => acts.change({ quality: String(value) }));
     this.fit = new Segments("fit", this.label("fit"), ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })), (value) => acts.change({ fit: String(value) }));
     this.model = this.modelSelect(values);

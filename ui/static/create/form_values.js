@@ -1,7 +1,7 @@
 // @ts-check
 // The form's values without its elements: which of them this place can use, and what they come to.
 
-/** @import { Duration, FormValues, ModelOption, NumberRange, Offered, Options, Photo, Quality, Rate, Resolution, Sampling } from "../types.d.ts" */
+/** @import { Duration, FormValues, ModelOption, NumberRange, Offered, Options, Photo, Quality, Resolution, Sampling } from "../types.d.ts" */
 
 /** @type {FormValues} */
 export const EMPTY = {
@@ -34,9 +34,10 @@ export function asked(values, model) {
   return { ...values, prompt: reads(model) ? values.prompt : "" };
 }
 
-/** How many frames a second a model makes, and how many are shown for each. @param {Duration | undefined} duration @param {Quality | undefined} quality @param {ModelOption | undefined} model @returns {Rate} */
-export function rateOf(duration, quality, model) {
-  return model?.rates[quality?.name ?? ""] ?? { fps: duration?.fps ?? 0, interpolation: quality?.interpolation ?? 1 };
+/** Frames shown a second: those that a model makes, times how many are shown for each. @param {Duration | undefined} duration @param {Quality | undefined} quality @param {ModelOption} [model] */
+export function shownRate(duration, quality, model) {
+  const [fps, interpolation] = model?.rates[quality?.name ?? ""] ?? [duration?.fps ?? 0, quality?.interpolation ?? 1];
+  return fps * interpolation;
 }
 
 /** The one to take where none was chosen: a real one that is here, else any that is here. @param {ModelOption[]} models */
@@ -100,8 +101,7 @@ export function changes(values, options) {
 
 /** Frames of a video. @param {Duration} duration @param {Quality | undefined} quality @param {ModelOption} [model] */
 export function frameCount(duration, quality, model) {
-  const rate = rateOf(duration, quality, model);
-  return duration.seconds * rate.fps * rate.interpolation;
+  return duration.seconds * shownRate(duration, quality, model);
 }
 
 /** The video's [width, height] at a resolution: the photo's shape decides, where there is one. @param {Resolution} resolution @param {Photo | undefined} photo */

@@ -1,11 +1,12 @@
 """Whole videos of a tiny LTX-Video: sizes, rates, windows; interrupted anywhere, the frames stay the same."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fanslymotion.errors import HandBack
+from fanslymotion.errors import Cancelled, HandBack
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.ltx import words as words_module
 from fanslymotion.pipeline.families.ltx.folder import SIGMAS, folder_preset
@@ -135,3 +136,18 @@ def test_a_prompt_that_is_too_long_is_cut_and_said(make: Callable) -> None:
     result = make(VideoRequest(resolution="small", seconds=6, quality="standard", prompt=words, detail=False))
     said = [str(warning) for warning in result.warnings]
     assert any("its end was left out: «" in line and len(line) < 200 for line in said), said
+
+
+def test_cancelled_while_the_prompt_is_read(make: Callable, tmp_path: Path) -> None:
+    """What loads cannot be interrupted; it has ended when the cancel is heard, and nothing of it is left."""
+
+    def cancel(moment: Progress) -> None:
+        if moment.part == "text_encoder":
+            raise Cancelled
+
+    request = VideoRequest(resolution="small", seconds=6, quality="standard", prompt="never read before", detail=False)
+    with pytest.raises(Cancelled):
+        make(request, progress=cancel)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("fanslymotion-beside")]
+    assert not list(tmp_path.glob("*.mp4*"))
+    assert make(request).frames == 144
