@@ -76,6 +76,11 @@ class Settings:
         """Return the folder of the user's own preset files, which add to or override the bundled ones."""
         return self.home / "presets"
 
+    @property
+    def words_dir(self) -> Path:
+        """Return the folder of encoded prompts; what lies there can be made again."""
+        return self.home / "words"
+
     def job_dir(self, job_id: str) -> Path:
         """Return a job's folder."""
         return self.jobs_dir / job_id

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -54,8 +55,8 @@ def co_denoised(renderer: VideoModel, clip: SamplingParams, photo: Image.Image) 
     generator = window_generator(clip.seed, 1)
     window = Window(schedule, clip.guidance, None, None, lambda _: torch.empty(0))
     denoiser = renderer.denoiser(state.conditioning, clip.motion, window)
-    shape = renderer.latent_shape(plan.sampled, clip.width, clip.height)
-    x = draw(shape, generator, renderer.dtype, renderer.device) * schedule.init_sigma
+    drawn = partial(draw, generator=generator, dtype=renderer.dtype, device=renderer.device)
+    x = renderer.noise(plan.sampled, clip.width, clip.height, drawn) * schedule.init_sigma
     weight = torch.minimum(torch.arange(1, plan.frames + 1), torch.arange(plan.frames, 0, -1)).float()
     for i in range(schedule.steps):
         total, share = torch.zeros_like(x), torch.zeros(plan.sampled)

@@ -121,6 +121,7 @@ def generate(
             show_default="none: plain enlargement",
         ),
     ] = None,
+    prompt: Annotated[str, typer.Option("--prompt", "-p", help=OPTIONS["prompt"].help)] = "",
     out_path: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The video's file, or a folder.", show_default="the current folder"),
@@ -144,7 +145,7 @@ def generate(
         request = make_request(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, mode=mode, model=model,
             seed=seed, motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
-            fit=fit, detail=detail, upscaler=upscaler,
+            fit=fit, detail=detail, upscaler=upscaler, prompt=prompt,
         )  # fmt: skip
         videos = [photo for photo in photos for _ in range(count)]
         targets = choose_targets(videos, out_path, f"{resolution}-{seconds}s")

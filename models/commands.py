@@ -140,7 +140,9 @@ def remove_command(context: typer.Context, name: Name) -> None:
 
 @models_app.command("use")
 def use_command(
-    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="A Stable Video Diffusion folder (diffusers format).")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A Stable Video Diffusion or LTX-Video folder (diffusers format).")
+    ],
     name: Annotated[str, typer.Option("--name", help="What to call it.", show_default="the folder's name")] = "",
 ) -> None:
     """Use a model that you have already; nothing is copied."""

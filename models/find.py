@@ -65,7 +65,7 @@ def taken_by(preset: ModelPreset) -> tuple[str, ...]:
 def default_model(presets: Presets, settings: Settings) -> str:
     """Choose the model if the user chose none: the first complete one, else the demo model."""
     for preset in presets.models.values():
-        if not preset.demo:
+        if not preset.demo and not preset.trial:
             try:
                 require_model(preset.name, presets, settings)
             except ModelError:

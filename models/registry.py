@@ -314,14 +314,19 @@ def _size(path: Path) -> int:
 def _toml(preset: ModelPreset) -> str:
     """Write a preset as TOML. Strings, numbers and booleans of JSON are valid TOML."""
     data = preset.model_dump(mode="json", exclude={"name", "latent_rgb"}, exclude_defaults=True)
-    plain = {key: value for key, value in data.items() if not isinstance(value, dict)}
-    lines = ["# Made by: fanslymotion models use"] + [_line(key, value) for key, value in plain.items()]
-    for key, table in data.items():
-        if isinstance(table, dict):
-            lines += ["", f"[{key}]"] + [_line(k, v) for k, v in table.items()]
     if preset.latent_rgb is not None:
-        lines += ["", "[latent_rgb]"] + [_line(k, v) for k, v in preset.latent_rgb.model_dump(mode="json").items()]
-    return "\n".join(lines) + "\n"
+        data["latent_rgb"] = preset.latent_rgb.model_dump(mode="json")
+    return "\n".join(["# Made by: fanslymotion models use", *_table("", data)]) + "\n"
+
+
+def _table(name: str, table: dict[str, Any]) -> list[str]:
+    """Write a table, and those inside it behind it."""
+    plain = [_line(key, value) for key, value in table.items() if not isinstance(value, dict)]
+    lines = ["", f"[{name}]", *plain] if name and plain else plain
+    for key, value in table.items():
+        if isinstance(value, dict):
+            lines += _table(f"{name}.{key}" if name else key, value)
+    return lines
 
 
 def _line(key: str, value: Any) -> str:

@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from ..errors import Cancelled
 from .families import family
@@ -13,6 +15,22 @@ PartCallback = Callable[[str, int], None]
 """Called a few times a second while a model loads, with the part in work and the count of finished ones. May raise."""
 
 POLL_SECONDS = 0.2
+
+
+T = TypeVar("T")
+
+
+def run_beside(work: Callable[[], T], poll: Callable[[], None]) -> T:
+    """Run work on a thread of its own, calling `poll` a few times a second; return its result or raise its error.
+
+    What `poll` raises is raised once the work has ended: it cannot be interrupted, and must not meet the next job's.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="fanslymotion-beside") as beside:
+        future = beside.submit(work)
+        while not future.done():
+            poll()
+            wait([future], POLL_SECONDS)
+        return future.result()
 
 
 class ModelCache:

@@ -28,10 +28,10 @@ class Previewer:
 
     matrix: torch.Tensor
     bias: torch.Tensor
-    fps: int
+    fps: float
 
     @classmethod
-    def from_preset(cls, stored: LatentRGB, fps: int) -> "Previewer":
+    def from_preset(cls, stored: LatentRGB, fps: float) -> "Previewer":
         """Make a previewer with a preset's colours. fps: of the preview."""
         return cls(torch.tensor(stored.matrix), torch.tensor(stored.bias), fps)
 
@@ -77,7 +77,7 @@ def fit_latent_rgb(latents: torch.Tensor, pixels: torch.Tensor) -> LatentRGB:
 
 
 @torch.no_grad()
-def fit_previewer(latents: torch.Tensor, photo: Image.Image, fps: int) -> Previewer:
+def fit_previewer(latents: torch.Tensor, photo: Image.Image, fps: float) -> Previewer:
     """A map for this very photo, for a model whose preset has none: it costs a millisecond at conditioning time.
 
     latents: (1, channels, h, w) of the photo, scaled as those that are sampled. photo: RGB.

@@ -12,6 +12,7 @@ from .checkpoint import INTERVAL, Checkpoints
 from .families.base import ModelFolder
 from .families.forecast import forecast
 from .families.nan_checks import NotFinite
+from .families.words import WordCache
 from .hardware.free_memory import free_memory
 from .hardware.machine import Machine
 from .hardware.measurements import Measurements
@@ -25,7 +26,7 @@ from .model_cache import ModelCache
 from .progress import ProgressCallback, Stage, ignore
 from .request import VideoRequest, VideoResult
 from .resolve import resolve, with_plan
-from .stages import Attempt, encode, load, sample
+from .stages import Attempt, encode, load, read_words, sample
 from .video_file import VideoFile
 
 
@@ -72,7 +73,7 @@ def produce(
         job = Attempt(with_plan(resolved, plan), plan, image, work, progress)
         go_on: Callable[[], object] | None = None
         try:
-            result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds)
+            result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds, WordCache(settings.words_dir))
         except Exception as e:
             if is_oom(e):
                 go_on = partial(fallback.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
@@ -102,13 +103,15 @@ def _run(
     out: Path,
     record: dict[str, Any],
     checkpoint_seconds: float,
+    prompts: WordCache,
 ) -> VideoResult:
     """All stages, one after the other."""
     resolved = attempt.resolved
+    words = read_words(attempt, renderers, prompts)
     model = load(attempt, renderers)
     key = resolved.key(photo, model.fingerprint, model.arithmetic)
     keeper = Checkpoints(attempt.work, key, interval=checkpoint_seconds)
-    encoded = encode(attempt, model, keeper)
+    encoded = encode(attempt, model, keeper, words)
     latents = sample(attempt, model, keeper, encoded)
     VideoFile(attempt, out, {**resolved.metadata(), "job": record}).write(model, latents, attempt.memory.decode_chunk)
     attempt.measures["checkpoint_seconds"] = keeper.seconds

@@ -8,6 +8,7 @@ from ..errors import BadInput
 from ..messages import Message, msg
 from ..presets.options import (
     BEST,
+    MAX_PROMPT,
     MAX_SEED,
     MODES,
     NUMBERS,
@@ -36,9 +37,10 @@ class VideoRequest:
 
     resolution, quality: preset names (`480p`, `standard`). seconds: a duration preset's seconds.
     mode: how much of the sampling is computed, `families.modes`; which of them there are the model's preset says.
-    model: a preset's name, or the path of a diffusers-format SVD folder.
+    model: a preset's name, or the path of a folder in diffusers' format.
     seed, motion_bucket_id, steps, noise_aug_strength, fps: see `presets.options`, which has their ranges, too.
     fit: `crop` fills the frame, `pad` keeps the whole photo on a blurred or plain background.
+    prompt: what is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.
     detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
     upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
     """
@@ -56,8 +58,10 @@ class VideoRequest:
     detail: bool = True
     upscaler: str | None = None
     mode: ModeName = BEST
+    prompt: str = ""
 
     def __post_init__(self) -> None:
+        _check_prompt(self.prompt)
         for number in NUMBERS.values():
             _check_range(number, getattr(self, number.name))
         if not isinstance(self.detail, bool):
@@ -116,6 +120,15 @@ class VideoResult:
     fps: int
     stage_seconds: dict[str, float]
     warnings: tuple[Message, ...] = ()
+
+
+def _check_prompt(prompt: Any) -> None:
+    if not isinstance(prompt, str):
+        raise BadInput(msg("prompt is {value!r}; it must be text", value=str(prompt)[:80]))
+    if len(prompt) > MAX_PROMPT:
+        raise BadInput(msg("the prompt has {count} letters; write at most {most}", count=len(prompt), most=MAX_PROMPT))
+    if any(ord(letter) == 0 or 0xD800 <= ord(letter) <= 0xDFFF for letter in prompt):
+        raise BadInput(msg("the prompt holds a character that is no text (a zero or half an emoji); type it again"))
 
 
 def _check_range(number: Number, value: Any) -> None:

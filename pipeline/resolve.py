@@ -17,7 +17,7 @@ from .media.upscale.files import UpscalerFile
 from .output import drawn_size, resolve_output
 from .request import VideoRequest
 from .sampling.windowed import SamplingParams
-from .windows import WindowOptions, plan_windows
+from .windows import WindowOptions
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def resolve(
     preset = model.preset
     sampling, sampled = preset.sampling, sampled_steps(request, preset)
     output = resolve_output(request, photo_size, preset, presets)
-    drawn = drawn_size(output, preset)
+    drawn, kind = drawn_size(output, preset), family(preset.family)
     clip = SamplingParams(
         width=drawn[0],
         height=drawn[1],
@@ -119,8 +119,8 @@ def resolve(
         steps=sampled.steps,
         schedule=sampled.schedule,
         guidance=Guidance(sampling.min_guidance, sampling.max_guidance),
-        motion=family(preset.family).options(request, preset),
-        plan=plan_windows(output.sampled, preset.frames, options.min_overlap, preset.loop),
+        motion=kind.options(request, preset, output.fps // output.interpolation),
+        plan=kind.geometry.windows(output.sampled, preset.frames, options.min_overlap, preset.loop),
         options=options,
         effort=sampled.effort,
     )
@@ -141,9 +141,10 @@ def resolve(
 def with_plan(resolved: ResolvedRequest, plan: MemoryPlan) -> ResolvedRequest:
     """Take sampling size, window and guidance from the memory plan. Everything else stays."""
     clip = resolved.clip
-    windows = clip.plan
-    if plan.window != resolved.model.preset.frames:
-        windows = plan_windows(resolved.frames, plan.window, clip.options.min_overlap, resolved.model.preset.loop)
+    windows, preset = clip.plan, resolved.model.preset
+    if plan.window != preset.frames:
+        geometry = family(preset.family).geometry
+        windows = geometry.windows(resolved.frames, plan.window, clip.options.min_overlap, preset.loop)
     wished = resolved.wished
     guidance = replace(wished, two_passes=plan.two_pass) if plan.guided or not wished.on else Guidance(1.0, 1.0)
     return replace(resolved, clip=replace(clip, width=plan.width, height=plan.height, plan=windows, guidance=guidance))

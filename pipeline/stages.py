@@ -10,17 +10,20 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ..messages import Message, msg
+from ..messages import Message, msg, template
 from .checkpoint import Checkpoints
 from .eta import JobClock
 from .families import family
 from .families.base import MemoryPlan, VideoModel, parts
 from .families.forecast import forecast, measurements, pace, step_weights, units
+from .families.nan_checks import check_conditioning
 from .families.placement import Placement
+from .families.words import WordCache, Words
+from .hardware.free_memory import free_memory
 from .hardware.measurements import Measurements, Record
 from .hardware.vram import peak_since_last
 from .media.sizes import fit_photo
-from .model_cache import ModelCache
+from .model_cache import ModelCache, run_beside
 from .preview import Previewer, fit_previewer
 from .progress import Progress, ProgressCallback, Stage
 from .resolve import ResolvedRequest
@@ -35,6 +38,10 @@ RANDOM_MODEL = msg(
     "The model 'mini' is an untrained stand-in here: its pictures are coloured noise. "
     "Choose another model for real videos (fanslymotion models list)."
 )
+
+CUT = template("The prompt is longer than the model reads; its end was left out: «{cut}».")
+CUT_SHOWN = 80
+"""Letters of it that are quoted."""
 
 
 class Attempt:
@@ -137,7 +144,37 @@ def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
     return renderer
 
 
-def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints) -> Encoded:
+def read_words(attempt: Attempt, renderers: ModelCache, cache: WordCache) -> Words:
+    """Encode the prompt, or take it from the disk; nothing for a family that reads none.
+
+    A text encoder is larger than most models: a model that is loaded makes room for it first.
+    """
+    model, clip, clock = attempt.resolved.model, attempt.resolved.clip, attempt.clock
+    kind = family(model.preset.family)
+    key = kind.words_key(model, clip.motion)
+    if not key:
+        return Words()
+    words = cache.read(key)
+    if words is None:
+        clock.enter(Stage.LOADING)
+        renderers.release()
+        log.info("Encoding the prompt with the text encoder of %s", model.name)
+        count = len(parts(kind))
+
+        def report() -> None:
+            attempt.report(Progress(Stage.LOADING, steps=count, part="text_encoder"))
+
+        words = run_beside(lambda: kind.encode_words(model, clip.motion, attempt.placement), report)
+        free_memory()
+        clock.leave()
+        check_conditioning(*words.tensors.values())
+        cache.write(key, words)
+    if words.cut:
+        attempt.warn(Message(CUT, {"cut": shortened(words.cut)}))
+    return words
+
+
+def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints, words: Words) -> Encoded:
     """Encode the photo as the model sees it, or read the state that a checkpoint holds."""
     resolved, clock = attempt.resolved, attempt.clock
     attempt.report(Progress(Stage.CONDITIONING, steps=1))
@@ -149,11 +186,12 @@ def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints) -> Encoded:
         state = saved.state
     else:
         clock.enter(Stage.CONDITIONING)
-        state = begin(model, resolved.clip, attempt.photo)
+        state = begin(model, resolved.clip, attempt.photo, words.tensors)
         clock.leave()
         attempt.report(Progress(Stage.CONDITIONING, step=1, steps=1))
     keeper.note = lambda: attempt.memory.note
-    stored, fps = resolved.model.preset.latent_rgb, resolved.fps // resolved.interpolation
+    stored = resolved.model.preset.latent_rgb
+    fps = resolved.fps / resolved.interpolation / family(resolved.model.preset.family).geometry.stride
     if stored:
         return Encoded(state, Previewer.from_preset(stored, fps))
     return Encoded(state, fit_previewer(model.preview_latents(state.conditioning), attempt.photo, fps))
@@ -193,6 +231,12 @@ def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: En
     latents = sample_clip(model, clip, state, keeper=keeper, on_step=on_step)
     attempt.clock.leave()
     return latents
+
+
+def shortened(text: str) -> str:
+    """Return a text on one line, its end left out where it is long."""
+    text = " ".join(text.split())
+    return text if len(text) <= CUT_SHOWN else text[: CUT_SHOWN - 1] + "…"
 
 
 def _log_resumed(state: SamplingState, resolved: ResolvedRequest) -> None:

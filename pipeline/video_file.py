@@ -12,6 +12,7 @@ import torch
 
 from ..errors import Cancelled
 from ..messages import Message, template
+from .families import family
 from .families.base import VideoModel
 from .families.forecast import tile_side
 from .hardware.free_memory import free_memory
@@ -118,9 +119,10 @@ class VideoFile:
         attempt, resolved = self._attempt, self._attempt.resolved
         clock = attempt.clock
         guard, digest = FrameGuard(attempt.photo), hashlib.sha256()
-        count = 0
+        count = given = 0
         # The windows may give a frame or two more than wanted: the first is the last one's neighbour in between.
-        latents = latents[:, : resolved.frames + (resolved.interpolation > 1)]
+        wanted = resolved.frames + (resolved.interpolation > 1)
+        latents = latents[:, : family(resolved.model.preset.family).geometry.latents(wanted)]
 
         def report() -> None:
             attempt.report(Progress(Stage.DECODING, step=count, steps=resolved.frames))
@@ -132,7 +134,9 @@ class VideoFile:
             learned.between = encoder_thread.check
         try:
             with encoder_thread:
-                for frames in model.decode(latents, chunk):
+                for frames in model.decode(latents, chunk, resolved.clip.seed):
+                    frames = frames[: wanted - given]  # the last latent frame may stand for more
+                    given += len(frames)
                     guard.check(frames, count)
                     digest.update(frames.data)
                     for n, frame in enumerate(frames, count + 1):

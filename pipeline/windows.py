@@ -44,7 +44,10 @@ class WindowOptions:
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """total: frames wanted. frames: of one window. count: windows. overlap: frames two neighbours share (0 if one)."""
+    """total: frames wanted. frames: of one window. count: windows. overlap: frames two neighbours share (0 if one).
+
+    All are latent frames, which for some models stand for several frames of the video (`Geometry.stride`).
+    """
 
     total: int
     frames: int
@@ -59,6 +62,18 @@ class WindowPlan:
     def sampled(self) -> int:
         """Frames the windows give together: `total`, or a few more."""
         return self.start(self.count - 1) + self.frames
+
+
+def plan_even_windows(total: int, frames: int, overlap: int) -> WindowPlan:
+    """The fewest windows of at most `frames` that reach `total`, all of one length, for a model that draws any length.
+
+    overlap: frames that two neighbours share.
+    """
+    if total <= frames:
+        return WindowPlan(total, total, 1, 0)
+    overlap = min(overlap, frames - 1)
+    count = math.ceil((total - overlap) / (frames - overlap))
+    return WindowPlan(total, math.ceil((total + (count - 1) * overlap) / count), count, overlap)
 
 
 def plan_windows(total: int, frames: int, min_overlap: float = WindowOptions.min_overlap, loop: int = 0) -> WindowPlan:

@@ -67,6 +67,7 @@ def load_presets(settings: Settings) -> Presets:
     """
     folders = [BUNDLED, settings.presets_dir]
     models, upscalers = _files(folders, "models", ModelPreset), _files(folders, "upscalers", UpscalerPreset)
+    models = dict(sorted(models.items(), key=lambda item: item[1].trial))  # those to be tried come last
     for name in sorted(models.keys() & upscalers.keys()):
         raise PresetError(
             msg("{name} is the name of a model and of an upscaler; rename the file of one of them", name=name)

@@ -18,6 +18,8 @@ ModeName = Literal["best", "balanced", "fast"]
 BEST: ModeName = "best"
 """Every model has it: each step is computed in full."""
 MODES: tuple[ModeName, ...] = get_args(ModeName)
+MAX_PROMPT = 10_000
+"""Letters of a prompt. A model reads far less and says what it left out."""
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 MotionBucketId = Annotated[int, Field(ge=1, le=255)]
@@ -119,6 +121,12 @@ _ALL: tuple[Option, ...] = (
         own=True,
     ),
     _number("fps", Fps, msg("Pace"), msg("The frame rate the model imagines: lower moves faster."), own=True),
+    Option(
+        "prompt",
+        msg("Prompt"),
+        msg("What is to happen in the video, in English and literally. May be empty."),
+        own=True,
+    ),
     Option(
         "fit",
         msg("Panoramas"),

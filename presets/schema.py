@@ -1,6 +1,6 @@
 """Define the presets' keys, ranges and defaults. Unknown keys are errors, so that a typo is noticed."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -71,17 +71,31 @@ class Rate(BaseModel):
 
 
 class Sampling(BaseModel):
-    """Defaults of a model's sampling; a request may override them one by one."""
+    """Defaults of a model's sampling; a request may override them one by one.
+
+    Attributes:
+        schedule: spacing of the noise levels; `fixed` takes `sigmas`.
+        sigmas: noise levels of a distilled model, falling, without the last, which is 0.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: Steps = 25
-    schedule: Literal["karras", "ays"] = "karras"
+    schedule: Literal["karras", "ays", "fixed"] = "karras"
+    sigmas: tuple[Annotated[float, Field(gt=0, le=1000)], ...] = Field(default=(), max_length=100)
     min_guidance: float = Field(default=1.0, ge=0, le=20)
     max_guidance: float = Field(default=3.0, ge=0, le=20)
     fps: Fps = 7
     motion_bucket_id: MotionBucketId = 127
     noise_aug_strength: NoiseAugStrength = 0.02
+
+    @model_validator(mode="after")
+    def _levels(self) -> Self:
+        if (self.schedule == "fixed") != bool(self.sigmas):
+            raise ValueError("schedule = 'fixed' goes together with sigmas, the noise levels")
+        if list(self.sigmas) != sorted(set(self.sigmas), reverse=True):
+            raise ValueError("sigmas must fall")
+        return self
 
 
 class Mode(BaseModel):
@@ -167,6 +181,7 @@ class ModelPreset(HubPreset):
     Attributes:
         family: kind of model, a folder of `pipeline/families`.
         demo: made for tests and demonstrations, not for real videos.
+        trial: not run on a graphics card by fanslymotion's makers yet: offered, but never chosen by itself.
         width: of the training frames, in pixels.
         height: of the training frames, in pixels.
         frames: per window, as in training.
@@ -180,9 +195,10 @@ class ModelPreset(HubPreset):
 
     family: str = "svd"
     demo: bool = False
+    trial: bool = False
     width: int = Field(ge=64, le=4096, multiple_of=8)
     height: int = Field(ge=64, le=4096, multiple_of=8)
-    frames: int = Field(ge=2, le=128)
+    frames: int = Field(ge=2, le=512)
     loop: int = Field(default=0, ge=0, le=127)
     trim: int = Field(default=0, ge=0, le=8)
     sampling: Sampling = Sampling()

@@ -17,7 +17,7 @@ from ..pipeline.media.photo.load import read_photo
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..presets.options import OPTIONS
-from ..settings import Settings
+from ..settings import SHOWN, Settings
 from .job_folders import FolderReservation
 from .store import listing, transitions
 from .store.damage import DamagedError
@@ -185,13 +185,13 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
     taken = taken_by(model.preset)
     for option in OPTIONS.values():
         value = getattr(request, option.name)
-        if option.own and value is not None and option.name not in taken:
+        if option.own and value not in (None, "") and option.name not in taken:
             raise BadInput(
                 msg(
                     "{name} is {value}, but the model {model} has no such setting; leave it out or choose "
                     "another model",
                     name=option.name,
-                    value=value,
+                    value=value if len(str(value)) <= SHOWN else f"{str(value)[:SHOWN]}…",
                     model=model.name,
                 )
             )

@@ -262,6 +262,8 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     Returns:
         `missing`: why the model cannot be used now and what to do, by language, None when it can. `random`: it is
         the untrained stand-in. `modes`: see `modes_json`. `takes`: the names of the settings that are its family's own.
+        `rates`: by quality, frames that are made a second and how many are shown for each, where they are not the
+        length's and its own.
     """
     missing, random = "", False
     try:
@@ -271,14 +273,16 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     return {
         **_about(model),
         "demo": model.demo,
+        "trial": model.trial,
         "random": random,
         "missing": in_each_language(missing) if missing else None,
         "width": model.width,
         "height": model.height,
         "frames": model.frames,
-        "sampling": model.sampling.model_dump(),
+        "sampling": model.sampling.model_dump(exclude={"sigmas"}),
         "modes": modes_json(model),
         "takes": list(taken_by(model)),
+        "rates": {name: [rate.fps, rate.interpolation] for name, rate in model.rates.items()},
     }
 
 

@@ -1,15 +1,18 @@
 """Define what a model family must offer: `Family`, `VideoModel`, `Denoiser`, `CostModel`. No torch at import.
 
-The records of planning (plan.py) are a part of it.
+What describes a family (description.py) and the records of planning (plan.py) are a part of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from .description import Component as Component
+from .description import Geometry as Geometry
+from .description import Role as Role
+from .description import Savings as Savings
 from .effort import EVERYTHING, Effort
 from .plan import SIZE as SIZE
 from .plan import MemoryPlan as MemoryPlan
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from .forecast import Forecast
     from .guidance import Guidance
     from .placement import Placement
+    from .words import Words
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,12 @@ class Denoiser(Protocol):
         ...
 
     def noised(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-        """Return clean latents as they are at noise level σ > 0. noise: unit noise of their shape."""
+        """Return clean latents as a window holds them at noise level σ > 0. noise: unit noise of their shape."""
         ...
+
+    def slope(self, x: Tensor, denoised: Tensor, sigma: Tensor) -> Tensor:
+        """Return dx/dσ at x, of which D was just computed. A network whose output is the slope may give that itself."""
+        return (x - denoised) / sigma  # EDM eq. 3 with s(t) = 1; with flow matching ε - x₀
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,7 @@ class Window:
         schedule: The levels that the denoiser will be asked for.
         guidance: Over the window's frames.
         start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = the photo.
+        pinned: Latent frames at the window's beginning that are known and stay as they are.
         noise_aug: Noise added to `start`, 0..1; None = as much as the request's options say.
         draw: Returns unit noise of a shape, of the model's type and on its device: the next of the window's generator.
         effort: Which steps compute less than everything.
@@ -126,6 +135,7 @@ class Window:
     noise_aug: float | None
     draw: Callable[[Sequence[int]], Tensor]
     effort: Effort = EVERYTHING
+    pinned: int = 0
 
 
 class VideoModel(Protocol):
@@ -141,16 +151,32 @@ class VideoModel(Protocol):
         """In which numbers."""
         ...
 
+    @property
+    def latent_dtype(self) -> torch.dtype:
+        """In which numbers the latents are kept between two steps."""
+        ...
+
     def encode(self, photo: Image, options: FamilyOptions, generator: torch.Generator) -> Mapping[str, Tensor]:
         """Return what the model sees of the photo (RGB, of the sampling size), as tensors that checkpoints keep."""
         ...
 
-    def schedule(self, steps: int, kind: Literal["karras", "ays"]) -> NoiseSchedule:
+    def schedule(self, steps: int, kind: Literal["karras", "ays", "fixed"]) -> NoiseSchedule:
         """Return the noise levels of a run."""
         ...
 
-    def latent_shape(self, frames: int, width: int, height: int) -> tuple[int, ...]:
-        """Return (1, frames, channels, h, w) of a window. width, height: pixels sampled."""
+    def noise(self, frames: int, width: int, height: int, draw: Callable[[Sequence[int]], Tensor]) -> Tensor:
+        """Draw a window's unit noise, (1, frames, channels, h, w), in the order of the stock pipeline.
+
+        Args:
+            frames: Latent frames of the window.
+            width: Pixels sampled.
+            height: Pixels sampled.
+            draw: As in `Window`.
+        """
+        ...
+
+    def beginning(self, conditioning: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the latents with which the first window is known to begin, (1, n, channels, h, w), scaled, or None."""
         ...
 
     def denoiser(self, conditioning: Mapping[str, Tensor], options: FamilyOptions, window: Window) -> Denoiser:
@@ -194,58 +220,15 @@ class VideoModel(Protocol):
         """Return the photo's own latents, (1, channels, h, w), scaled as those that are sampled."""
         ...
 
-    def decode(self, latents: Tensor, chunk: int) -> Iterator[np.ndarray]:
-        """Yield frames as (n, height, width, 3) uint8, in order. chunk: the most frames decoded together."""
+    def decode(self, latents: Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
+        """Yield frames as (n, height, width, 3) uint8, in order.
+
+        Args:
+            latents: (1, latent frames, channels, h, w), scaled.
+            chunk: The most frames decoded together.
+            seed: Of the video, for a decoder that needs noise.
+        """
         ...
-
-
-class Role(StrEnum):
-    """What a component does."""
-
-    TEXT = "text"
-    IMAGE = "image"
-    VAE = "vae"
-    DENOISER = "denoiser"
-
-
-@dataclass(frozen=True)
-class Component:
-    """A part of a model with weights of its own.
-
-    Attributes:
-        name: Of the component, and of its folder.
-        role: What it does.
-        stem: File name of its weights, without variant and suffix.
-    """
-
-    name: str
-    role: Role
-    stem: str
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """The sizes that a family can sample.
-
-    Attributes:
-        multiple: Both sides of a sampled frame are a multiple of this, in pixels.
-    """
-
-    multiple: int
-
-
-@dataclass(frozen=True)
-class Savings:
-    """Ways in which a family's models can compute with less memory; the planner uses no others.
-
-    two_pass: the guidance's branches one after the other. chunked: wide layers in pieces. decode_chunks: fewer frames
-    decoded together. offloads: where weights may wait, in the order of `Offload`.
-    """
-
-    two_pass: bool = False
-    chunked: bool = False
-    decode_chunks: bool = False
-    offloads: tuple[Offload, ...] = ()
 
 
 class CostModel(Protocol):
@@ -297,6 +280,11 @@ class Family(Protocol):
         ...
 
     @property
+    def numbers(self) -> str:
+        """The 16-bit numbers that its weights compute in on a GPU: `float16` or `bfloat16`."""
+        ...
+
+    @property
     def cost(self) -> CostModel:
         """Bytes and seconds of a plan."""
         ...
@@ -338,8 +326,22 @@ class Family(Protocol):
         """Return the untrained stand-in for a preset, which `load` builds in `folder`."""
         ...
 
-    def options(self, request: VideoRequest, preset: ModelPreset) -> FamilyOptions:
-        """Settle the family's own part of a request: what it leaves open is as the preset says."""
+    def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> FamilyOptions:
+        """Settle the family's own part of a request: what it leaves open is as the preset says. fps: as sampled."""
+        ...
+
+    def words_key(self, model: ModelFolder, options: FamilyOptions) -> str:
+        """Return what the request's prompt is stored under once it is encoded; "" = the family reads no prompt."""
+        ...
+
+    def encode_words(self, model: ModelFolder, options: FamilyOptions, placement: Placement) -> Words:
+        """Load the text encoder, encode the request's prompt, and let go of the encoder again.
+
+        Called before `load`, with no other model in memory, and only for a family with a `words_key`.
+
+        Raises:
+            ModelError: A file of the encoder is missing or damaged.
+        """
         ...
 
     def load(

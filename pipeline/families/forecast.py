@@ -10,10 +10,10 @@ from ..hardware.machine import device_key
 from ..hardware.measurements import Figure, former_key
 from ..hardware.units import CONTEXT, GIB
 from ..progress import Stage
-from ..windows import plan_windows
+from ..windows import WindowPlan
 from . import family
 from .base import MemoryPlan, Offload
-from .calibration import Point, corrected, weighted
+from .costs.calibration import Point, corrected, weighted
 from .effort import EVERYTHING
 
 STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
@@ -128,6 +128,11 @@ def peak(plan: MemoryPlan, stage: Stage) -> int:
     return _measured_peak(plan, stage) or family(plan.model.family).cost.peak(plan, stage)
 
 
+def windows(plan: MemoryPlan) -> WindowPlan:
+    """Plan the windows, in latent frames, as the request will be resolved."""
+    return family(plan.model.family).geometry.windows(plan.work.frames, plan.window, loop=plan.work.loop)
+
+
 def units(plan: MemoryPlan) -> dict[Stage, float]:
     """Return how many units each stage has: steps over all windows, sampled frames; 1 where a stage is one thing.
 
@@ -137,7 +142,7 @@ def units(plan: MemoryPlan) -> dict[Stage, float]:
     return {
         Stage.LOADING: 1,
         Stage.CONDITIONING: 1,
-        Stage.SAMPLING: plan_windows(work.frames, plan.window, loop=work.loop).count * sum(step_weights(plan)),
+        Stage.SAMPLING: windows(plan).count * sum(step_weights(plan)),
         Stage.DECODING: work.frames,
         Stage.SAVING: 1,
     }
@@ -193,7 +198,12 @@ def _size_key(plan: MemoryPlan, stage: Stage) -> str:
         parts.append(drawn)
     elif stage is Stage.SAMPLING:
         branches = "two passes" if plan.guided and plan.two_pass else "guided" if plan.guided else "unguided"
-        parts += [f"{drawn}x{plan.window}", branches, *(["chunked"] if plan.chunked else [])]
+        even = family(plan.model.family).geometry.overlap  # windows are as long as the video needs them
+        parts += [
+            f"{drawn}x{windows(plan).frames if even else plan.window}",
+            branches,
+            *(["chunked"] if plan.chunked else []),
+        ]
     elif stage in (Stage.DECODING, Stage.SAVING):
         shown = f"{work.shown_pixels} pixels, {work.shown_frames / work.frames:g} shown"
         parts += [drawn, f"by {plan.decode_chunk}", shown, "detail" if work.detail else "plain"]

@@ -12,10 +12,19 @@ def window_generator(seed: int, window: int) -> torch.Generator:
     The first is seeded as a user of the stock pipeline would; the others from a hash, so that no two seeds share one.
     """
     if window:
-        seed = int.from_bytes(hashlib.sha256(f"{seed}/{window}".encode()).digest()[:7], "big")
+        seed = _hashed(f"{seed}/{window}")
     return torch.Generator("cpu").manual_seed(seed)
 
 
 def draw(shape: Sequence[int], generator: torch.Generator, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Draw unit noise on the CPU and move it to the device."""
     return torch.randn(tuple(shape), generator=generator, dtype=dtype).to(device)
+
+
+def purpose_generator(seed: int, purpose: str) -> torch.Generator:
+    """Return a source of noise for one purpose of a video, which no other draw shifts. seed: the video's."""
+    return torch.Generator("cpu").manual_seed(_hashed(f"{seed}/{purpose}"))
+
+
+def _hashed(words: str) -> int:
+    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:7], "big")

@@ -21,16 +21,16 @@ _PARTS: dict[Offload, dict[str, Any]] = {
 }
 
 
-def hook(denoiser: Any, device: torch.device, offload: Offload) -> None:
+def hook(denoiser: Any, device: torch.device, offload: Offload, streams: bool = True) -> None:
     """Put diffusers' offload hooks on: `device` gets the weights of a block or layer while the one before it computes.
 
     On CUDA a second stream brings them from page-locked memory, and they are dropped there instead of copied back:
     4.7 → 1.5 s a step by blocks, 13.7 → 1.8 s by layers, much of it other things (bench/RESULTS.md, H100).
-    Without CUDA there are no streams.
+    Without CUDA, and with `streams` off, there are none.
     """
     from diffusers.hooks.group_offloading import apply_group_offloading
 
-    streams = device.type == "cuda" and lock_pages(denoiser)
+    streams = streams and device.type == "cuda" and lock_pages(denoiser)
     # Without `record_stream`: then each part waits until the one before it has computed. That is the only brake on the
     # copies, which on a slow card would else pile up all the weights.
     apply_group_offloading(denoiser, device, CPU, use_stream=streams, **_PARTS[offload])

@@ -50,6 +50,7 @@ class ModelSize:
         unet: Parameters of the denoiser, whatever its kind.
         vae: Parameters of the VAE.
         image_encoder: Parameters of the image encoder.
+        text_encoder: Parameters of the text encoder, which is in memory before the others only; 0 = there is none.
         channels: Of the denoiser's first level, which has the largest picture.
         vae_channels: Of the VAE's first level.
         factor: Pixels to one latent pixel, along each side.
@@ -74,6 +75,7 @@ class ModelSize:
     attention: float = 0.0
     family: str = "svd"
     name: str = ""
+    text_encoder: int = 0
 
     @property
     def attended(self) -> float:

@@ -102,7 +102,7 @@ class MemoryFallback:
     @property
     def can_widen(self) -> bool:
         """Tell whether the plan can change from 16-bit to 32-bit numbers."""
-        return self.plan.dtype == "float16"
+        return self.plan.device != "cpu" and self.plan.dtype != "float32"
 
     def widen(self, stage: Stage) -> None:
         """Change from 16-bit to 32-bit numbers, after 16-bit ones gave NaN at `stage`, as they do on GTX 16xx GPUs.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...settings import Settings
+from ..families import DEFAULT
 from ..families.base import MemoryPlan, Offload
 from ..families.forecast import estimate, forecast
 from ..hardware.machine import device_key, speed_key
@@ -28,7 +29,7 @@ class PlanHistory:
         is tried again, because another program may have held the rest.
         """
         known = self._store.read()
-        if plan.dtype == "float16" and _place(plan, model) in known.float32:
+        if plan.device != "cpu" and plan.dtype != "float32" and _place(plan, model) in known.float32:
             plan = planned(plan.machine, plan.model, plan.work, "float32")
         entry = known.plans.get(self.key(plan, model))
         if entry is None:
@@ -69,13 +70,15 @@ class PlanHistory:
         self._store.change(act)
 
     def measured(self, plan: MemoryPlan, seconds: float, share: float = 1.0) -> None:
-        """Store a measured speed, from which later estimates start.
+        """Store a measured speed, from which later estimates start: of the default family, whose formulas are measured.
 
         Args:
             plan: the plan.
             seconds: that `share` of its sampling took.
             share: of the sampling, 0 to 1.
         """
+        if plan.model.family != DEFAULT:
+            return
         expected = estimate(plan).stage_seconds[Stage.SAMPLING] * share
         if seconds <= 0 or expected <= 0:
             return

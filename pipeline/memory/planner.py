@@ -10,7 +10,7 @@ from typing import Any
 
 from ...messages import Message, joined, msg
 from ..families import family
-from ..families.base import SIZE, MemoryPlan, ModelSize, Offload, Savings, Work
+from ..families.base import SIZE, Geometry, MemoryPlan, ModelSize, Offload, Savings, Work
 from ..families.forecast import STAGES, forecast, peak
 from ..hardware.machine import Machine
 from ..hardware.units import GIB
@@ -33,14 +33,14 @@ LIGHTER = 0.85
 """Forecast of the plan after a kill, as a share of the one before, at most."""
 
 
-def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16") -> MemoryPlan:
+def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> MemoryPlan:
     """Choose the first plan, from the best one down, whose forecast fits; else the last one (`fits` is False then).
 
     Args:
         machine: to plan for.
         model: its size.
         work: the job.
-        dtype: on a GPU; `float32` for one that gives NaN in 16-bit numbers.
+        dtype: on a GPU; "" = as the family computes, `float32` for a GPU that gives NaN in 16-bit numbers.
     """
     best = _best(machine, model, work, dtype)
     while not (found := forecast(best)).fits:
@@ -136,13 +136,13 @@ def same_latents(before: MemoryPlan, after: MemoryPlan) -> bool:
 # ------------------------------------------------------------------------------------------- the best plan
 
 
-def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16") -> MemoryPlan:
+def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> MemoryPlan:
     best = MemoryPlan(
         machine,
         model,
         work,
         device="cuda",
-        dtype=dtype,
+        dtype=dtype or family(model.family).numbers,
         offload=Offload.NONE,
         width=work.width,
         height=work.height,
@@ -150,7 +150,7 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "float16"
         guided=work.guided,
         two_pass=False,
         chunked=False,
-        decode_chunk=model.frames,
+        decode_chunk=min(model.frames, work.frames) if _geometry(model).overlap else model.frames,
     )
     if machine.device == "cpu":
         return _on_cpu(best, Stage.LOADING)
@@ -174,11 +174,16 @@ def _on_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan:
     if at is Stage.SAMPLING:
         return now
     width, height = _within(now, CPU_WIDTH * CPU_HEIGHT)
-    window = min(now.window, CPU_WINDOW)
+    # Windows of any length cost as much as the frames they hold; those of one length must be short.
+    window = now.window if _geometry(now.model).overlap else min(now.window, CPU_WINDOW)
     return replace(now, width=width, height=height, window=window, decode_chunk=min(now.decode_chunk, window))
 
 
 # ------------------------------------------------------------------------------------------------ the fallbacks
+
+
+def _geometry(model: ModelSize) -> Geometry:
+    return family(model.family).geometry
 
 
 def _savings(now: MemoryPlan) -> Savings:
@@ -195,8 +200,9 @@ def _chunked(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 
 def _decode_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
-    able = now.decode_chunk > 1 and _savings(now).decode_chunks
-    return replace(now, decode_chunk=-(-now.decode_chunk // 2)) if able else None
+    least = _savings(now).least_chunk
+    able = now.decode_chunk > least and _savings(now).decode_chunks
+    return replace(now, decode_chunk=max(least, -(-now.decode_chunk // 2))) if able else None
 
 
 def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
@@ -266,7 +272,7 @@ _CPU_STEPS = (
 
 def _within(now: MemoryPlan, area: int) -> tuple[int, int]:
     """The same shape in at most `area` pixels, sides in multiples that the family can sample."""
-    width, height, grid = now.width, now.height, family(now.model.family).geometry.multiple
+    width, height, grid = now.width, now.height, _geometry(now.model).multiple
     if width * height <= area:
         return width, height
     scale = math.sqrt(area / (width * height))

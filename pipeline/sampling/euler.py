@@ -29,7 +29,7 @@ class Pin:
     noise: torch.Tensor
 
     def hold(self, x: torch.Tensor, sigma: torch.Tensor, denoiser: Denoiser) -> torch.Tensor:
-        """Return x with its first frames as they are at noise level σ."""
+        """Return x with its first frames as a window holds them at noise level σ."""
         shared = denoiser.noised(self.known, self.noise, sigma) if sigma > 0 else self.known
         return torch.cat([shared.to(x.dtype), x[:, self.known.shape[1] :]], dim=1)
 
@@ -66,7 +66,7 @@ def denoise(
         sigma, sigma_next = sigmas[i], sigmas[i + 1]
         denoised = denoiser(x, sigma)
         x = x.to(torch.float32)
-        slope = (x - denoised) / sigma  # dx/dσ, EDM eq. 3 with s(t) = 1
+        slope = denoiser.slope(x, denoised, sigma)
         x = (x + slope * (sigma_next - sigma)).to(dtype).contiguous()
         if pin is not None:
             x = pin.hold(x, sigma_next, denoiser)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 import torch
@@ -39,7 +40,7 @@ class SamplingParams:
     height: int
     seed: int
     steps: int
-    schedule: Literal["karras", "ays"]
+    schedule: Literal["karras", "ays", "fixed"]
     guidance: Guidance
     motion: FamilyOptions
     plan: WindowPlan
@@ -86,21 +87,27 @@ ClipCallback = Callable[[int, int, torch.Tensor], None]
 """Called after each step with (window 0-based, steps done in it, D as (1, frames, channels, h, w)). May raise."""
 
 
-def begin(model: VideoModel, clip: SamplingParams, photo: Image.Image) -> SamplingState:
+def begin(
+    model: VideoModel,
+    clip: SamplingParams,
+    photo: Image.Image,
+    words: Mapping[str, torch.Tensor] = MappingProxyType({}),
+) -> SamplingState:
     """Encode the photo and return the state before the first step.
 
     Args:
         model: The loaded model.
         clip: What decides the latents.
         photo: RGB, of the sampling size.
+        words: The encoded prompt, for a family that reads one (`families.words.Words`).
 
     Raises:
         NotFinite: The model gave NaN or infinity for the photo.
     """
     generator = window_generator(clip.seed, 0)
-    conditioning = model.encode(photo, clip.motion, generator)
+    conditioning = {**words, **model.encode(photo, clip.motion, generator)}
     check_conditioning(*conditioning.values())
-    return SamplingState(conditioning, generator.get_state(), model.dtype)
+    return SamplingState(conditioning, generator.get_state(), model.latent_dtype)
 
 
 def sample_clip(
@@ -160,17 +167,16 @@ class _Window:
         generator = torch.Generator("cpu")
         generator.set_state(state.rng)
         draw_noise = partial(self._noise, generator)
-        denoiser = self._denoiser(draw_noise)
-        noise = draw_noise(self.model.latent_shape(clip.plan.frames, clip.width, clip.height))
+        known = self._known()
+        denoiser = self._denoiser(draw_noise, 0 if known is None else known.shape[1])
+        noise = self.model.noise(clip.plan.frames, clip.width, clip.height, draw_noise)
         x = state.x if state.x is not None else noise * self.schedule.init_sigma
         pin = None
-        if state.window:
-            assert state.done is not None
-            overlap = clip.plan.overlap
-            pin = Pin(state.done[:, -overlap:], noise[:, :overlap])
+        if known is not None:
+            pin = Pin(known, noise[:, : known.shape[1]])
             if state.step == 0:
                 x = pin.hold(x, self.schedule.sigmas[0], denoiser)
-            if clip.options.pin == "start":
+            if clip.options.pin == "start" and state.window:
                 pin = None
         try:
             x = denoise(
@@ -195,7 +201,14 @@ class _Window:
             self.keeper.step(self.state)
         self.on_step(self.state.window, step, denoised)
 
-    def _denoiser(self, draw_noise: Callable[[Sequence[int]], torch.Tensor]) -> Denoiser:
+    def _known(self) -> torch.Tensor | None:
+        """The latents with which the window begins: the earlier window's last ones, or what the photo gives."""
+        if not self.state.window:
+            return self.model.beginning(self.state.conditioning)
+        assert self.state.done is not None
+        return self.state.done[:, -self.clip.plan.overlap :]
+
+    def _denoiser(self, draw_noise: Callable[[Sequence[int]], torch.Tensor], pinned: int) -> Denoiser:
         """The first window starts from the photo, later ones may from a latent of the earlier window."""
         clip, state, options = self.clip, self.state, self.clip.options
         start, guidance = None, clip.guidance
@@ -204,11 +217,11 @@ class _Window:
             if options.condition != "photo":
                 assert state.done is not None
                 start = state.done[:, -clip.plan.overlap if options.condition == "overlap" else -1]
-        window = Window(self.schedule, guidance, start, options.noise_aug, draw_noise, clip.effort)
+        window = Window(self.schedule, guidance, start, options.noise_aug, draw_noise, clip.effort, pinned)
         return self.model.denoiser(state.conditioning, clip.motion, window)
 
     def _noise(self, generator: torch.Generator, shape: Sequence[int]) -> torch.Tensor:
-        return draw(shape, generator, self.state.noise_dtype, self.model.device).to(self.model.dtype)
+        return draw(shape, generator, self.state.noise_dtype, self.model.device).to(self.model.latent_dtype)
 
     def _next(self, x: torch.Tensor) -> SamplingState:
         window = self.state.window + 1
@@ -256,14 +269,14 @@ def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _to(state: SamplingState, model: VideoModel) -> SamplingState:
-    """The same state where the model computes, numbers with a point in its type."""
+    """The same state where the model computes, numbers with a point in its types."""
 
-    def move(tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.to(model.device, model.dtype if tensor.is_floating_point() else tensor.dtype)
+    def move(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        return tensor.to(model.device, dtype if tensor.is_floating_point() else tensor.dtype)
 
     return replace(
         state,
-        conditioning={name: move(tensor) for name, tensor in state.conditioning.items()},
-        x=None if state.x is None else move(state.x),
-        done=None if state.done is None else move(state.done),
+        conditioning={name: move(tensor, model.dtype) for name, tensor in state.conditioning.items()},
+        x=None if state.x is None else move(state.x, model.latent_dtype),
+        done=None if state.done is None else move(state.done, model.latent_dtype),
     )

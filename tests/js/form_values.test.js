@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
+import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, reads, replaced, sameOffer, shownRate, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
 const MODES = { best: 25, balanced: 25, fast: 10 };
-const model = (name, more = {}) => ({ name, demo: false, missing: null, takes: ["fps"], modes: MODES, sampling: { steps: 25, fps: 7 }, ...more });
+const model = (name, more = {}) => ({ name, demo: false, trial: false, missing: null, takes: ["fps"], rates: {}, modes: MODES, sampling: { steps: 25, fps: 7 }, ...more });
 const options = {
   resolutions: [{ name: "480p", width: 848, height: 480 }, { name: "720p", width: 1280, height: 720 }],
   durations: [{ seconds: 6, fps: 6 }, { seconds: 12, fps: 6 }],
@@ -108,4 +108,32 @@ test("the photo's shape decides the size, where there is a photo", () => {
 test("the cost is asked for with what changes it", () => {
   assert.equal(costQuery({ ...EMPTY, model: "a b" }, undefined), "model=a+b&seconds=6&quality=standard&mode=best&detail=true");
   assert.equal(costQuery({ ...EMPTY, mode: "fast", steps: 9, detail: false, upscaler: "sharp" }, { width: 3, height: 4 }), "model=&seconds=6&quality=standard&mode=fast&detail=false&upscaler=sharp&steps=9&width=3&height=4");
+});
+
+test("a prompt goes only to a model that reads one, and is kept for it", () => {
+  const values = { ...EMPTY, prompt: "waves roll in" };
+  const [reading, other] = [model("ltx", { takes: ["prompt"] }), model("svd")];
+  assert.equal(reads(reading), true);
+  assert.equal(reads(other), false);
+  assert.equal(reads(undefined), false);
+  assert.equal(asked(values, reading).prompt, "waves roll in");
+  assert.equal(asked(values, other).prompt, "");
+  assert.equal(usable(values, options).prompt, "waves roll in");
+});
+
+test("a model's own rates decide how many frames there are", () => {
+  const [length, [standard]] = [options.durations[1], options.qualities];
+  const own = model("ltx", { rates: { standard: [12, 2] } });
+  assert.equal(frameCount(length, standard, own), 12 * 24);
+  assert.equal(frameCount(length, standard, model("svd")), 12 * 12);
+  assert.equal(shownRate(length, standard, own), 24);
+  assert.equal(shownRate(undefined, undefined, undefined), 0);
+});
+
+test("a model to be tried is never chosen by itself", () => {
+  const [mini] = options.models;
+  const trial = model("ltx", { trial: true });
+  assert.equal(bestModel([trial, mini]), mini);
+  assert.equal(bestModel([trial]), trial);
+  assert.equal(arrival([mini], [mini, trial]), undefined);
 });

@@ -34,6 +34,8 @@ def _field(field: DataclassField) -> tuple[Any, Any]:
         return NUMBERS[field.name].kind | None, about
     if isinstance(field.default, bool | int):
         return type(field.default), about
+    if field.name == "prompt":
+        return str, about
     return (Optional[Word] if field.default is None else Word), about  # noqa: UP045 - an Annotated knows no |
 
 

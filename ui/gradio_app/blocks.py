@@ -104,6 +104,7 @@ class Endpoints:
         motion: float | None = None,
         noise: float | None = None,
         mode: str = BEST,
+        prompt: str = "",
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
 
@@ -126,6 +127,7 @@ class Endpoints:
                 "fit": fit,
                 "detail": detail,
                 "upscaler": upscaler or None,
+                "prompt": prompt or "",
             },
             self.studio.presets,
             default_model(self.studio.presets, self.studio.settings),
@@ -172,6 +174,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox("", **words("upscaler")),
                 *(gr.Number(None, label=former) for former in ("motion", "noise")),
                 gr.Textbox(BEST, **words("mode")),
+                gr.Textbox("", **words("prompt")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}

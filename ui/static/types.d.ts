@@ -66,6 +66,7 @@ export interface Offered {
 /** modes: the steps of each. */
 export interface ModelOption extends Offered {
   demo: boolean;
+  trial: boolean;
   random: boolean;
   width: number;
   height: number;
@@ -73,6 +74,7 @@ export interface ModelOption extends Offered {
   sampling: Sampling;
   modes: Record<string, number>;
   takes: string[];
+  rates: Record<string, number[]>;
 }
 
 export interface Sampling {
@@ -121,6 +123,7 @@ export interface Settings extends ShortSettings {
   fit: string;
   detail: boolean;
   upscaler: string | null;
+  prompt: string;
 }
 
 /** Times in Unix seconds, fraction 0..1. waits_for: why no living worker can run it. A deleted job has only its id and the status "deleted". */

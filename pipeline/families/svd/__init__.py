@@ -14,6 +14,7 @@ from . import cost, folder, model_size, random_model
 
 if TYPE_CHECKING:
     from ..placement import Placement
+    from ..words import Words
 
 
 LOW_NOISE = 0.5
@@ -35,6 +36,7 @@ class StableVideoDiffusion:
         "fast": Mode(steps=10, schedule="ays", guidance_above=LOW_NOISE),
     }
     geometry = Geometry(multiple=8)
+    numbers = "float16"
     cost: CostModel = cost
     savings = Savings(
         two_pass=True,
@@ -65,8 +67,8 @@ class StableVideoDiffusion:
         changes = {**native, "loop": 0, "trim": 0, "latent_rgb": None}
         return ModelFolder(preset.model_copy(update=changes), path, random=True)
 
-    def options(self, request: VideoRequest, preset: ModelPreset) -> base.FamilyOptions:
-        """Settle frame rate, motion bucket and noise augmentation."""
+    def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> base.FamilyOptions:
+        """Settle the frame rate that the model imagines, motion bucket and noise augmentation."""
         from .conditioning import MicroConditioning
 
         usual = preset.sampling
@@ -75,6 +77,14 @@ class StableVideoDiffusion:
             bucket=usual.motion_bucket_id if request.motion_bucket_id is None else request.motion_bucket_id,
             noise_aug=usual.noise_aug_strength if request.noise_aug_strength is None else request.noise_aug_strength,
         )
+
+    def words_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
+        """Return "": the model reads no prompt."""
+        return ""
+
+    def encode_words(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> Words:
+        """Refuse: there is no `words_key`."""
+        raise NotImplementedError
 
     def load(
         self, model: ModelFolder, placement: Placement, finished: Callable[[str], None], shortcuts: bool

@@ -5,13 +5,21 @@ parameters and channels for smaller models.
 """
 
 from ...hardware.units import CONTEXT, GIB, PROCESS
-from ...media.upscale.network import HALO
-from ...media.upscale.tiles import SIDES
 from ...progress import Stage
 from ...windows import plan_windows
 from ..base import MemoryPlan, Offload
+from ..costs.finishing import (
+    SLACK,
+    decoding_and_saving,
+    detail_bytes,
+    detail_vram,
+    finish_seconds,
+    largest_tile,
+    limit,
+    tile_bytes,
+    upscale_seconds,
+)
 from ..forecast import STAGES, Forecast
-from ..overlap import decoding_and_saving
 from .chunks import decoded_frames
 from .noise.levels import ays_sigmas, karras_sigmas
 
@@ -60,30 +68,6 @@ SMALL_SPEED = 0.2
 """What a small model reaches of a large one's operations a second: its narrow layers wait for memory. Measured with
 `mini` on two cores: 0.2 s a pass of 14 frames, 0.45 s a decoded frame."""
 
-DETAIL_BYTES = 400
-"""RAM that the photo's detail takes, bytes per pixel of the finished video: the enlarged photo, and interpolation at
-that size. Measured on two cores: 280; more of them hold more frames at once."""
-DETAIL_VRAM_BYTES = 180
-"""On a GPU, bytes per pixel of the finished video: the photo, enlarged (48), a frame's places and pictures, the weights
-of its resizing. Counted, not measured yet."""
-DETAIL_SPEED, BETWEEN_SPEED, ENCODE_SPEED = 20e6, 27e6, 40e6
-"""Pixels a second and core: of the frames that get their detail, of those interpolated, of those encoded. CPU seconds
-of `mini`'s frames at 720p on a server CPU: 0.045, 0.032 to 0.041 and 0.021 a frame."""
-FLOW = 0.007
-"""Seconds of a core for the flow between two frames, whatever their size."""
-
-UPSCALE_SPEED = {("cpu", 4): 0.95, ("cpu", 2): 2.4, ("cuda", 2): 0.5}
-"""An upscaler's operations a second, by its numbers' bytes, over those of a full-size model's step. Measured on two
-cores (0.08 to 0.09 and 0.2 · 10¹² a core); for a GPU a guess on the safe side."""
-CANVAS_BYTES = 6
-"""RAM for a frame that an upscaler has enlarged, bytes per pixel of it: the picture, and a plain one to compare."""
-ADDED_BYTES = 80
-"""RAM for what it adds, bytes per pixel of the finished video: this frame's and the last one's, moved and mixed."""
-
-SLACK = 1.1
-"""Fragmentation: what the allocator holds over what is alive."""
-
-
 _SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.01, Offload.GROUP: 1.3, Offload.SEQUENTIAL: 1.8}
 """Time of a step. Measured on an H100 (bench/RESULTS.md) with streams; of its 1.54 and 1.81 s the 1.22 are taken off
 that diffusers' chunks and two passes took alone, and the rest set beside a step of 0.72 s. Slower cards hide more."""
@@ -105,13 +89,7 @@ def forecast(now: MemoryPlan) -> Forecast:
         need, total = max(peaks.values()), machine.ram_total
     else:
         need, total = ram(now), machine.vram_total
-    return Forecast(now.device, peaks, need, _limit(now), machine.ram_free, total, seconds(now))
-
-
-def _limit(now: MemoryPlan) -> int:
-    """Bytes that may be taken on the computing device."""
-    machine = now.machine
-    return machine.ram_free if now.device == "cpu" else max(0, machine.vram_free - machine.reserve)
+    return Forecast(now.device, peaks, need, limit(now), machine.ram_free, total, seconds(now))
 
 
 def weights(now: MemoryPlan) -> dict[str, int]:
@@ -155,23 +133,7 @@ def tile_side(now: MemoryPlan) -> int:
 
     The smallest of `SIDES` where there is no room for any.
     """
-    room = _limit(now) - _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK))
-    room -= CONTEXT + detail_vram(now) if now.device != "cpu" else PROCESS + detail_bytes(now)
-    return next((side for side in SIDES if tile_bytes(now, side) <= room), SIDES[-1])
-
-
-def tile_bytes(now: MemoryPlan, side: int) -> int:
-    """Return the bytes of the upscaler and one of its tiles on the computing device; 0 without an upscaler.
-
-    Args:
-        now: The plan.
-        side: Of a tile without its halo, pixels.
-    """
-    network = now.work.upscaler
-    if network is None:
-        return 0
-    pixels = min(side + 2 * HALO, now.width) * min(side + 2 * HALO, now.height)
-    return int(network.bytes(pixels, _upscale_number(now)) * SLACK)
+    return largest_tile(now, _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK)))
 
 
 def ram(now: MemoryPlan) -> int:
@@ -181,54 +143,6 @@ def ram(now: MemoryPlan) -> int:
         return PROCESS + max(parts.values()) + detail
     locked = (PINNED - 1) * parts["unet"] if now.offload in _RESIDENT else 0
     return PROCESS + sum(parts.values()) + int(locked) + detail
-
-
-def detail_bytes(now: MemoryPlan) -> int:
-    """Estimate the bytes of RAM for the photo's detail and for what an upscaler adds, whatever the device."""
-    work, found = now.work, 0
-    if work.detail or work.upscaler:
-        found += DETAIL_BYTES * work.shown_pixels
-    if work.upscaler:
-        found += CANVAS_BYTES * now.width * now.height * work.upscaler.scale**2 + ADDED_BYTES * work.shown_pixels
-    return found
-
-
-def _upscale_seconds(now: MemoryPlan) -> float:
-    """At most: what the photo gives is not computed."""
-    work, machine = now.work, now.machine
-    if work.upscaler is None:
-        return 0.0
-    cpu, number = now.device == "cpu", _upscale_number(now)
-    speed = (machine.cpu_speed if cpu else machine.gpu_speed) * UPSCALE_SPEED["cpu" if cpu else "cuda", number]
-    return work.frames * work.upscaler.operations * _computed(now) / (max(speed, 0.01) * 1e12)
-
-
-def _upscale_number(now: MemoryPlan) -> int:
-    assert now.work.upscaler is not None
-    return now.work.upscaler.number_bytes(now.device, now.machine.cpu_bf16)
-
-
-def _computed(now: MemoryPlan) -> int:
-    """Pixels of a frame with the tiles' halos."""
-    side = tile_side(now)
-    across, down = (length + 2 * HALO * (-(-length // side) - 1) for length in (now.width, now.height))
-    return across * down
-
-
-def detail_vram(now: MemoryPlan) -> int:
-    """Bytes on the GPU for the photo, which is moved there while the decoder works."""
-    return DETAIL_VRAM_BYTES * now.work.shown_pixels if now.work.detail else 0
-
-
-def _finish_seconds(now: MemoryPlan) -> tuple[float, float]:
-    """Seconds of detail, interpolation and encoding: of all cores, and alone. x264 has one core (`media.encode`)."""
-    work, cores = now.work, min(now.machine.cores, 8)
-    detail = work.frames * work.shown_pixels / DETAIL_SPEED if work.detail else 0.0
-    pixels = work.shown_pixels if work.detail or work.upscaler else now.width * now.height
-    between = max(0, work.shown_frames - work.frames) * (pixels / BETWEEN_SPEED + FLOW)
-    encoding = work.shown_frames * work.shown_pixels / ENCODE_SPEED
-    shared = (detail + between + encoding) / cores
-    return shared, max(encoding, shared)
 
 
 def _activations(now: MemoryPlan, stage: Stage) -> float:
@@ -289,12 +203,12 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
         decode *= SMALL_DECODER[now.decoder_dtype]
     if kind == "cuda" and model.large:
         decode += WARM_UP
-    beside, alone = _finish_seconds(now)
+    beside, alone = finish_seconds(now)
     return {
         Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
         Stage.CONDITIONING: 1.0,
         Stage.SAMPLING: one * passes,
-        **decoding_and_saving(now, decode, beside, alone, _upscale_seconds(now)),
+        **decoding_and_saving(now, decode, beside, alone, upscale_seconds(now, tile_side(now))),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ..base import NoiseSchedule
+from ..base import Denoiser, NoiseSchedule
 from ..effort import EVERYTHING, Effort
 from ..guidance import Guidance
 from .deep_cache import DeepCache
@@ -34,7 +34,7 @@ class Inputs:
     time_ids: torch.Tensor
 
 
-class SvdDenoiser:
+class SvdDenoiser(Denoiser):
     """The `Denoiser` of one window."""
 
     def __init__(

@@ -1,7 +1,7 @@
 """Load a Stable Video Diffusion folder into memory, and give sampling what it asks of a model."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -68,6 +68,11 @@ class LoadedModel:
         """Type of the weights and activations."""
         return self.placement.dtype
 
+    @property
+    def latent_dtype(self) -> torch.dtype:
+        """Type of the latents between two steps: the weights', as in the stock pipeline."""
+        return self.placement.dtype
+
     def bring(self, part: str) -> Any:
         """Move a component to where it computes and return it. With offload, the others make room for it first.
 
@@ -124,14 +129,23 @@ class LoadedModel:
         assert isinstance(options, MicroConditioning)
         return condition(self, photo, options.noise_aug, generator)
 
-    def schedule(self, steps: int, kind: Literal["karras", "ays"]) -> NoiseSchedule:
+    def schedule(self, steps: int, kind: Literal["karras", "ays", "fixed"]) -> NoiseSchedule:
         """Return the noise levels of the model's own scheduler; see `VideoModel`."""
         return noise_schedule(self.scheduler, steps, kind, self.device)
 
     def latent_shape(self, frames: int, width: int, height: int) -> tuple[int, ...]:
-        """Return (1, frames, channels, h, w); see `VideoModel`."""
+        """Return (1, frames, channels, h, w) of a window. width, height: pixels sampled."""
         factor = self.vae_factor
         return 1, frames, self.vae.config.latent_channels, height // factor, width // factor
+
+    def noise(
+        self, frames: int, width: int, height: int, draw: Callable[[Sequence[int]], torch.Tensor]
+    ) -> torch.Tensor:
+        """Draw a window's noise; see `VideoModel`."""
+        return draw(self.latent_shape(frames, width, height))
+
+    def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> None:
+        """Return None: the photo is no frame of the video; see `VideoModel`."""
 
     def denoiser(self, conditioning: Mapping[str, torch.Tensor], options: FamilyOptions, window: Window) -> SvdDenoiser:
         """Return D(x; σ) of one window; see `VideoModel`.
@@ -152,8 +166,8 @@ class LoadedModel:
         """Return the photo's latents, scaled; see `VideoModel`."""
         return conditioning[IMAGE] * self.scaling
 
-    def decode(self, latents: torch.Tensor, chunk: int) -> Iterator[np.ndarray]:
-        """Yield frames chunk by chunk; see `VideoModel`."""
+    def decode(self, latents: torch.Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
+        """Yield frames chunk by chunk, without noise; see `VideoModel`."""
         return decode(self, latents, chunk)
 
     @property

@@ -3,6 +3,7 @@
 import inspect
 import json
 from dataclasses import fields
+from typing import Any
 
 import pytest
 import typer
@@ -10,7 +11,7 @@ from fanslymotion.cli.main import app, generate
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.families import families, family
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.presets.options import NUMBERS, OPTIONS
+from fanslymotion.presets.options import MAX_PROMPT, NUMBERS, OPTIONS
 from fanslymotion.presets.schema import Sampling
 from fanslymotion.ui.api.requests import EstimateIn, SettingsIn
 from pydantic import ValidationError
@@ -68,3 +69,24 @@ def test_what_only_some_models_take_is_named_by_their_families() -> None:
     own = {name for name, option in OPTIONS.items() if option.own}
     taken = {name for one in families() for name in family(one).takes}
     assert own == taken
+
+
+@pytest.mark.parametrize("prompt", ["", "waves roll in", "Кошка 🐈‍⬛ مرحبا \u202e\n\tend", "я" * MAX_PROMPT])
+def test_a_prompt_is_any_text(prompt: str) -> None:
+    request = VideoRequest(prompt=prompt)
+    assert VideoRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("x" * (MAX_PROMPT + 1), f"the prompt has {MAX_PROMPT + 1} letters; write at most {MAX_PROMPT}"),
+        ("a\0b", "a character that is no text"),
+        ("a\ud83db", "a character that is no text"),
+        (None, "prompt is 'None'; it must be text"),
+        (5, "prompt is '5'; it must be text"),
+    ],
+)
+def test_what_is_no_prompt_is_refused_in_a_sentence(prompt: Any, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        VideoRequest(prompt=prompt)

@@ -3,7 +3,8 @@
 import math
 
 import pytest
-from fanslymotion.pipeline.windows import WindowOptions, WindowPlan, plan_windows
+from fanslymotion.pipeline.families.base import Geometry
+from fanslymotion.pipeline.windows import WindowOptions, WindowPlan, plan_even_windows, plan_windows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,3 +54,31 @@ def test_a_window_shorter_than_the_loop_overlaps_as_others_do() -> None:
 def test_a_model_whose_motion_returns_starts_each_window_from_the_photo() -> None:
     assert WindowOptions.of(loop=0) == WindowOptions()
     assert WindowOptions.of(loop=12) == WindowOptions(condition="photo", pin="start")
+
+
+@pytest.mark.parametrize("seconds", [6, 12])
+@pytest.mark.parametrize("fps", [12, 24])
+def test_a_family_with_eight_frames_to_a_latent(seconds: int, fps: int) -> None:
+    """LTX-Video: the first latent is a frame alone, windows have any length up to the preset's, and share five."""
+    geometry = Geometry(multiple=32, stride=8, overlap=5)
+    plan = geometry.windows(seconds * fps, 161)
+    assert plan.frames <= geometry.latents(161) == 21
+    assert 1 + 8 * (plan.sampled - 1) >= seconds * fps > 1 + 8 * (plan.total - 2)
+    assert plan.sampled - plan.total < plan.count
+    assert plan == (WindowPlan(37, 21, 2, 5) if seconds * fps == 288 else WindowPlan(plan.total, plan.total, 1, 0))
+
+
+@given(total=st.integers(1, 400), frames=st.integers(2, 60), overlap=st.integers(1, 30))
+def test_even_windows_reach_the_end_with_no_window_too_many(total: int, frames: int, overlap: int) -> None:
+    plan = plan_even_windows(total, frames, overlap)
+    assert total <= plan.sampled < total + plan.count
+    assert plan.frames <= frames
+    assert plan.count == 1 or plan.frames > plan.overlap == min(overlap, frames - 1)
+    assert plan.count == 1 or plan.start(plan.count - 1) + plan.overlap < total
+
+
+def test_a_latent_is_a_frame_where_nothing_else_is_said() -> None:
+    geometry = Geometry(multiple=8)
+    assert [geometry.latents(n) for n in (1, 2, 36)] == [1, 2, 36]
+    assert geometry.windows(72, 25) == plan_windows(72, 25)
+    assert geometry.windows(36, 14, 0.36, 12) == plan_windows(36, 14, 0.36, 12)

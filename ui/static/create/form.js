@@ -7,7 +7,7 @@ import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
-import { arrival, EMPTY, offers, replaced, sameOffer, usable } from "./form_values.js";
+import { arrival, asked, EMPTY, offers, replaced, sameOffer, usable } from "./form_values.js";
 import { PhotoPicker } from "./photo.js";
 import { Takes } from "./takes.js";
 
@@ -159,6 +159,7 @@ export class Form {
     const parts = [];
     if (model.random) parts.push(h("span", {}, t("model.random")));
     else if (model.demo) parts.push(h("span", {}, t("model.demo")));
+    if (model.trial) parts.push(h("span", {}, t("model.trial")));
     if (model.missing) parts.push(h("span", { class: "warn" }, model.missing[language]));
     if (model.demo || model.missing) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("model.real")));
     if (model.licence?.powered_by) parts.push(h("b", {}, model.licence.powered_by));
@@ -190,7 +191,7 @@ export class Form {
         return;
       }
       const photos = this.picker.photos.map((photo) => photo.id);
-      const { jobs } = await call("/studio/jobs", { method: "POST", body: { photos, settings: this.values, takes: this.takes.count } });
+      const { jobs } = await call("/studio/jobs", { method: "POST", body: { photos, settings: asked(this.values, this.model), takes: this.takes.count } });
       this.started(jobs);
     } catch (refusal) {
       this.complain(refusal.message);

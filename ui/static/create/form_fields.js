@@ -5,7 +5,7 @@ import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { recall } from "../lib/storage.js";
-import { changes, clipSize, frameCount, numberOf, sliders, takes, usual } from "./form_values.js";
+import { changes, clipSize, frameCount, numberOf, reads, shownRate, sliders, takes, usual } from "./form_values.js";
 import { Segments } from "./segments.js";
 
 /** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality } from "../types.d.ts" */
@@ -26,14 +26,18 @@ export class FormFields {
     this.acts = acts;
     const quality = (/** @type {FormValues} */ now) => options.qualities.find((one) => one.name === now.quality);
     const duration = (/** @type {FormValues} */ now) => options.durations.find((one) => one.seconds === now.seconds);
+    const model = (/** @type {FormValues} */ now) => options.models.find((one) => one.name === now.model);
+    this.prompt = h("textarea", { id: "f-prompt", rows: 3, maxLength: 10000, dir: "auto", value: values.prompt });
+    this.prompt.addEventListener("input", () => acts.change({ prompt: this.prompt.value }));
+    this.promptRow = this.row("prompt", this.prompt);
     this.resolution = new Segments("resolution", this.label("resolution"), options.resolutions.map((one) => ({
       value: one.name, title: one.name, note: (_, photo) => clipSize(one, photo).join(" × "),
     })), (value) => acts.change({ resolution: String(value) }));
     this.seconds = new Segments("seconds", this.label("seconds"), options.durations.map((one) => ({
-      value: one.seconds, title: t("form.seconds_value", { n: one.seconds }), note: (now) => t("form.frames", { n: frameCount(one, quality(now)) }),
+      value: one.seconds, title: t("form.seconds_value", { n: one.seconds }), note: (now) => t("form.frames", { n: frameCount(one, quality(now), model(now)) }),
     })), (value) => acts.change({ seconds: Number(value) }));
     this.quality = new Segments("quality", this.label("quality"), options.qualities.map((one) => ({
-      value: one.name, title: qualityLabel(one), advanced: one.advanced, note: (now) => t("form.per_second", { n: (duration(now)?.fps ?? 0) * one.interpolation }),
+      value: one.name, title: qualityLabel(one), advanced: one.advanced, note: (now) => t("form.per_second", { n: shownRate(duration(now), one, model(now)) }),
     })), (value) => acts.change({ quality: String(value) }));
     this.mode = new Segments("mode", this.label("mode"), MODES.map((mode) => ({ value: mode, title: t(`mode.${mode}`), note: () => "" })), (value) => acts.change({ mode: String(value) }));
     this.fit = new Segments("fit", this.label("fit"), ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })), (value) => acts.change({ fit: String(value) }));
@@ -52,7 +56,7 @@ export class FormFields {
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
       h("div", { class: "advanced-body" }, this.row("model", this.model), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
-    this.elements = [this.resolution.element, this.seconds.element, this.quality.element, this.mode.element, this.advanced];
+    this.elements = [this.promptRow, this.resolution.element, this.seconds.element, this.quality.element, this.mode.element, this.advanced];
   }
 
   /** @param {string} key */
@@ -135,6 +139,8 @@ export class FormFields {
       reset.classList.toggle("invisible", chosen === null);
       show(element, takes(model, range));
     }
+    show(this.promptRow, reads(model));
+    if (this.prompt.value !== values.prompt) this.prompt.value = values.prompt;
     this.detail.checked = values.detail;
     this.upscaler.value = values.upscaler ?? "";
     this.noteUpscaler(values);

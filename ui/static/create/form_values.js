@@ -6,7 +6,7 @@
 /** @type {FormValues} */
 export const EMPTY = {
   resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
-  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best",
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best", prompt: "",
 };
 
 /** The numbers with a slider: a model has a value of its own for each. @param {Options} options */
@@ -29,10 +29,26 @@ export function takes(model, { key, own }) {
   return !own || Boolean(model?.takes.includes(key));
 }
 
+/** Whether a model reads a prompt. @param {ModelOption | undefined} model */
+export function reads(model) {
+  return Boolean(model?.takes.includes("prompt"));
+}
+
+/** What to send: a prompt that is kept for another model is not asked of this one. @param {FormValues} values @param {ModelOption | undefined} model @returns {FormValues} */
+export function asked(values, model) {
+  return { ...values, prompt: reads(model) ? values.prompt : "" };
+}
+
+/** Frames shown a second: those that a model makes, times how many are shown for each. @param {Duration | undefined} duration @param {Quality | undefined} quality @param {ModelOption} [model] */
+export function shownRate(duration, quality, model) {
+  const [fps, interpolation] = model?.rates[quality?.name ?? ""] ?? [duration?.fps ?? 0, quality?.interpolation ?? 1];
+  return fps * interpolation;
+}
+
 /** The one to take where none was chosen: a real one that is here, else any that is here. @param {ModelOption[]} models */
 export function bestModel(models) {
   const ready = models.filter((model) => !model.missing);
-  return ready.find((model) => !model.demo) ?? ready[0];
+  return ready.find((model) => !model.demo && !model.trial) ?? ready.find((model) => !model.trial) ?? ready[0];
 }
 
 /** Whether a model of this name is offered. @param {Options} options @param {string} name */
@@ -75,7 +91,7 @@ export function sameOffer(one, other) {
 /** A real model that is here now and was not before. @param {ModelOption[]} before @param {ModelOption[]} now */
 export function arrival(before, now) {
   const known = new Set(before.filter((model) => !model.missing).map((model) => model.name));
-  return now.find((model) => !model.missing && !model.demo && !known.has(model.name));
+  return now.find((model) => !model.missing && !model.demo && !model.trial && !known.has(model.name));
 }
 
 /** What was wished for and could not be had, by name. @param {FormValues} wanted @param {FormValues} values */
@@ -89,9 +105,9 @@ export function changes(values, options) {
   return sliders(options).filter(({ key }) => numberOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0);
 }
 
-/** Frames of a video. @param {Duration} duration @param {Quality | undefined} quality */
-export function frameCount(duration, quality) {
-  return duration.seconds * duration.fps * (quality?.interpolation ?? 1);
+/** Frames of a video. @param {Duration} duration @param {Quality | undefined} quality @param {ModelOption} [model] */
+export function frameCount(duration, quality, model) {
+  return duration.seconds * shownRate(duration, quality, model);
 }
 
 /** The video's [width, height] at a resolution: the photo's shape decides, where there is one. @param {Resolution} resolution @param {Photo | undefined} photo */

@@ -63,7 +63,7 @@ export class Welcome {
         model: this.model.label, time: duration(cost.seconds),
       })]);
     }
-    const better = this.options.models.find((model) => model.source === "hub" && model.missing && !model.gated);
+    const better = this.options.models.find((model) => model.source === "hub" && model.missing && !model.gated && !model.trial);
     if (this.model?.demo && better && this.options.owns_machine) {
       facts.push([ICONS.download, t("welcome.model", { label: better.label, size: number(better.download_gb, 1) }), t("welcome.get")]);
     }

@@ -8,13 +8,15 @@ from ...base import NoiseSchedule
 from .levels import ays_sigmas
 
 
-def noise_schedule(scheduler: Any, steps: int, kind: Literal["karras", "ays"], device: torch.device) -> NoiseSchedule:
+def noise_schedule(
+    scheduler: Any, steps: int, kind: Literal["karras", "ays", "fixed"], device: torch.device
+) -> NoiseSchedule:
     """Ask the model's own scheduler for its noise levels, on a copy: the loaded one keeps no state.
 
     Args:
         scheduler: diffusers' EulerDiscreteScheduler.
         steps: 1..100.
-        kind: `karras` (arXiv 2206.00364, eq. 5) or `ays` (arXiv 2404.14507).
+        kind: `ays` (arXiv 2404.14507), else `karras` (arXiv 2206.00364, eq. 5).
         device: Where the timesteps are made.
     """
     own = scheduler.from_config(scheduler.config)

@@ -1,7 +1,7 @@
 """Measured points correct what a formula says, and never make the dearer the cheaper."""
 
 import pytest
-from fanslymotion.pipeline.families.calibration import Point, corrected, rising, weighted
+from fanslymotion.pipeline.families.costs.calibration import Point, corrected, rising, weighted
 from hypothesis import given
 from hypothesis import strategies as st
 

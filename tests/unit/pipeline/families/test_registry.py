@@ -42,6 +42,7 @@ def test_a_folder_is_known_by_what_lies_in_it(tiny_model: Path, tmp_path: Path) 
 
 def test_what_is_loaded_is_named_by_the_family() -> None:
     assert parts(family("svd")) == ("libraries", "image_encoder", "vae", "unet")
+    assert parts(family("ltx")) == ("libraries", "text_encoder", "vae", "transformer")
 
 
 def test_a_random_model_lies_where_it_is_built(settings: Settings, presets: Presets) -> None:

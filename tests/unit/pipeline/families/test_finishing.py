@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from fanslymotion.pipeline.families.base import ModelSize, Work
-from fanslymotion.pipeline.families.overlap import CLOSING, decoding_and_saving
+from fanslymotion.pipeline.families.costs.finishing import CLOSING, decoding_and_saving
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.memory.planner import plan

@@ -1,0 +1,1 @@
+"""What the cost models of all families share."""

@@ -1,0 +1,84 @@
+"""Describe a family: its components, its geometry, its ways to save memory. Without torch."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..windows import WindowOptions, WindowPlan, plan_even_windows, plan_windows
+from .plan import Offload
+
+
+class Role(StrEnum):
+    """What a component does."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    VAE = "vae"
+    DENOISER = "denoiser"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of a model with weights of its own.
+
+    Attributes:
+        name: Of the component, and of its folder.
+        role: What it does.
+        stem: File name of its weights, without variant and suffix.
+    """
+
+    name: str
+    role: Role
+    stem: str
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The sizes that a family can sample, and how many latent frames a stretch of video takes.
+
+    Attributes:
+        multiple: Both sides of a sampled frame are a multiple of this, in pixels.
+        stride: Frames of the video to one latent frame. The first latent frame stands for one frame alone.
+        overlap: Latent frames that two windows share, in a family that draws windows of any length up to the preset's;
+            0 = windows always have the preset's length, and share what is left.
+    """
+
+    multiple: int
+    stride: int = 1
+    overlap: int = 0
+
+    def latents(self, frames: int) -> int:
+        """Return the latent frames that hold at least so many frames."""
+        return 1 + -(-(frames - 1) // self.stride)
+
+    def windows(
+        self, frames: int, window: int, min_overlap: float = WindowOptions.min_overlap, loop: int = 0
+    ) -> WindowPlan:
+        """Plan the windows of a video, in latent frames.
+
+        Args:
+            frames: Of the whole video, as sampled.
+            window: Frames that are sampled at once, at most.
+            min_overlap: See `WindowOptions`.
+            loop: See `plan_windows`.
+        """
+        total, most = self.latents(frames), self.latents(window)
+        return (
+            plan_even_windows(total, most, self.overlap)
+            if self.overlap
+            else plan_windows(total, most, min_overlap, loop)
+        )
+
+
+@dataclass(frozen=True)
+class Savings:
+    """Ways in which a family's models can compute with less memory; the planner uses no others.
+
+    two_pass: the guidance's branches one after the other. chunked: wide layers in pieces. decode_chunks: fewer frames
+    decoded together, down to least_chunk. offloads: where weights may wait, in the order of `Offload`.
+    """
+
+    two_pass: bool = False
+    chunked: bool = False
+    decode_chunks: bool = False
+    least_chunk: int = 1
+    offloads: tuple[Offload, ...] = ()

@@ -1,0 +1,237 @@
+"""Load an LTX-Video folder into memory, and give sampling what it asks of a model."""
+
+import json
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from ....errors import ModelError
+from ....messages import msg
+from ...hardware.oom import is_oom
+from ..base import LIBRARIES, FamilyOptions, MemoryPlan, ModelFiles, ModelFolder, NoiseSchedule, Offload, Window
+from ..offload import HOOKED, Masters, hook
+from ..placement import Placement
+from . import vae as vae_module
+from .chunks import STRIDE
+from .chunks import latents as in_latents
+from .denoiser import Inputs, LtxDenoiser
+from .folder import TEXT_ENCODER, TRANSFORMER, VAE, check_folder, config, single_file
+from .options import LtxOptions
+from .random_model import build
+from .schedule import noise_schedule
+from .words import MASK, WORDS
+
+log = logging.getLogger(__name__)
+
+IMAGE = "image"
+"""Name of the tensor that the VAE makes of the photo: (1, channels, h, w), sampled, not scaled."""
+
+
+@dataclass
+class LtxModel:
+    """A `VideoModel` in memory. The text encoder is no part of it (`words.py`).
+
+    Attributes:
+        model: The folder it was read from.
+        fingerprint: Of the folder's files.
+        placement: Where and how it computes.
+        transformer: LTXVideoTransformer3DModel.
+        vae: AutoencoderKLLTXVideo.
+        arithmetic: 0: the numbers are diffusers' own.
+    """
+
+    model: ModelFolder
+    fingerprint: str
+    placement: Placement
+    transformer: Any
+    vae: Any
+    arithmetic: int = 0
+    _masters: Masters = field(default_factory=Masters, repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.placement.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights and activations."""
+        return self.placement.dtype
+
+    @property
+    def latent_dtype(self) -> torch.dtype:
+        """float32: two noise levels of the schedule are too near each other for 16-bit latents."""
+        return torch.float32
+
+    def bring(self, part: str) -> Any:
+        """Move a component to where it computes and return it. With offload, the other makes room for it first.
+
+        Args:
+            part: `transformer` or `vae`.
+        """
+        if self.placement.offload is not Offload.NONE:
+            self._move(VAE if part == TRANSFORMER else TRANSFORMER, torch.device("cpu"))
+            self._move(part, self.device)
+        return getattr(self, part)
+
+    def _move(self, part: str, device: torch.device) -> None:
+        if part == TRANSFORMER and self.placement.offload in HOOKED:
+            return  # its hooks move it, block by block or layer by layer
+        component = getattr(self, part)
+        if component.device.type == device.type:
+            return
+        if device.type == "cpu":
+            self._masters.drop(part)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        else:
+            self._masters.fetch(part, component, device)
+
+    @property
+    def whole(self) -> bool:
+        """Whether each component is on one device as a whole."""
+        parts = (self.vae, self.transformer)
+        return all(len({tensor.device.type for tensor in part.parameters()}) == 1 for part in parts)
+
+    def prepare(self, plan: MemoryPlan) -> None:
+        """Do nothing: loading settles everything; see `VideoModel`."""
+
+    def encode(self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Return the photo's latent; see `VideoModel`."""
+        return {IMAGE: vae_module.encode(self.bring(VAE), photo, self.device, generator)}
+
+    def schedule(self, steps: int, kind: Literal["karras", "ays", "fixed"]) -> NoiseSchedule:
+        """Return the preset's noise levels; see `VideoModel`."""
+        return noise_schedule(self.model.preset.sampling.sigmas, steps)
+
+    def noise(
+        self, frames: int, width: int, height: int, draw: Callable[[Sequence[int]], torch.Tensor]
+    ) -> torch.Tensor:
+        """Draw a window's noise, channels before frames as the stock pipeline; see `VideoModel`."""
+        side = self.vae.spatial_compression_ratio
+        shape = (1, self.vae.config.latent_channels, frames, height // side, width // side)
+        return draw(shape).transpose(1, 2).contiguous()
+
+    def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the photo's latent: the first frame is the photo; see `VideoModel`."""
+        return vae_module.scaled(self.vae, conditioning[IMAGE].unsqueeze(1))
+
+    def denoiser(self, conditioning: Mapping[str, torch.Tensor], options: FamilyOptions, window: Window) -> LtxDenoiser:
+        """Return D(x; σ) of one window; see `VideoModel`."""
+        assert isinstance(options, LtxOptions)
+        side = self.vae.spatial_compression_ratio
+        scale = (STRIDE / options.fps, side, side)
+        inputs = Inputs(conditioning[WORDS].to(self.dtype), conditioning[MASK], scale, window.pinned)
+        return LtxDenoiser(partial(self.bring, TRANSFORMER), window.schedule, inputs)
+
+    def preview_latents(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the photo's latents, scaled; see `VideoModel`."""
+        return self.beginning(conditioning)[:, 0]
+
+    def decode(self, latents: torch.Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
+        """Yield frames chunk by chunk; see `VideoModel`."""
+        return vae_module.decode(self.bring(VAE), latents, self.device, in_latents(chunk), seed)
+
+
+def load(
+    model: ModelFolder,
+    placement: Placement,
+    finished: Callable[[str], None] = lambda part: None,
+    shortcuts: bool = True,
+) -> LtxModel:
+    """Read VAE and transformer, on the calling thread.
+
+    Args:
+        model: The folder; a random one is built first where it is missing.
+        placement: Where and how to compute.
+        finished: Called with `LIBRARIES` and with each component's name; may raise, which ends the loading.
+        shortcuts: There are none yet: the numbers are diffusers' own.
+
+    Raises:
+        ModelError: A file is missing, damaged or of another architecture.
+    """
+    quiet()
+    # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
+    from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
+    from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
+
+    if model.random:
+        build(model.folder)
+    files = check_folder(model.folder, model.preset)
+    finished(LIBRARIES)
+    finished(TEXT_ENCODER)  # its work is done by now
+    vae = _part(AutoencoderKLLTXVideo, VAE, model.folder, files, placement.dtype)
+    vae = vae if placement.offload is not Offload.NONE else vae.to(placement.device)
+    finished(VAE)
+    transformer = _part(LTXVideoTransformer3DModel, TRANSFORMER, model.folder, files, placement.dtype)
+    if placement.offload is Offload.NONE:
+        transformer = transformer.to(placement.device)
+    elif placement.offload in HOOKED:
+        hook(transformer, placement.device, placement.offload)
+    finished(TRANSFORMER)
+    return LtxModel(model, files.fingerprint, placement, transformer, vae)
+
+
+def _part(kind: Any, part: str, folder: Path, files: ModelFiles, dtype: torch.dtype) -> Any:
+    single = single_file(folder)
+    place = single or folder / part
+    try:
+        if single:
+            loaded, missing = nn.Module.to(_from_single(kind, single, config(folder, part)), dtype=dtype), []
+        else:
+            variant = next((one for one in ("bf16", "fp16", "") if one in files.variants[part]), "")
+            loaded, info = kind.from_pretrained(
+                folder / part,
+                variant=variant or None,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                torch_dtype=dtype,
+            )
+            missing = sorted(info["missing_keys"])
+    except NotImplementedError as e:  # torch's, of a weight for which the single file had no numbers
+        raise ModelError(
+            msg("{file} lacks weights of the {part}; get that file of the model again", file=place, part=part)
+        ) from e
+    except Exception as e:  # the libraries raise OSError, ValueError, RuntimeError, KeyError and SafetensorError here
+        if is_oom(e):
+            raise  # these files are well
+        raise ModelError(
+            msg("{folder} could not be loaded: {error}; get these files of the model again", folder=place, error=e)
+        ) from e
+    if missing:
+        raise ModelError(
+            msg(
+                "{folder} lacks {count} weights, the first is {first}; get these files of the model again",
+                folder=place,
+                count=len(missing),
+                first=missing[0],
+            )
+        )
+    return loaded.requires_grad_(False).eval()
+
+
+def _from_single(kind: Any, file: Path, known: dict[str, Any]) -> Any:
+    """Read a component of the single file in its own numbers. diffusers wants its configuration as a folder."""
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "config.json").write_text(json.dumps(known), encoding="utf-8")
+        return kind.from_single_file(str(file), config=place, local_files_only=True)
+
+
+def quiet() -> None:
+    """Turn the libraries' own progress bars and hints off: they would fill the worker's log."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()

@@ -1,0 +1,117 @@
+"""Build a random, untrained LTX-Video of the real architecture, in diffusers' folder format: for tests.
+
+Its pictures are noise; its sizes, strides, files and code path are those of the real thing, in a second on a CPU.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ....fs import sync_tree
+
+WIDTH, HEIGHT, FRAMES = 128, 64, 161
+"""Native size in pixels and most frames of a window."""
+
+CHANNELS, TEXT_WIDTH = 8, 32
+
+TRANSFORMER: dict[str, Any] = {
+    "in_channels": CHANNELS,
+    "out_channels": CHANNELS,
+    "patch_size": 1,
+    "patch_size_t": 1,
+    "num_attention_heads": 4,
+    "attention_head_dim": 8,
+    "cross_attention_dim": 32,
+    "num_layers": 2,
+    "caption_channels": TEXT_WIDTH,
+}
+VAE: dict[str, Any] = {
+    "in_channels": 3,
+    "out_channels": 3,
+    "latent_channels": CHANNELS,
+    "block_out_channels": (8, 8, 8, 8),
+    "decoder_block_out_channels": (8, 8, 8, 8),
+    "layers_per_block": (1,) * 5,
+    "decoder_layers_per_block": (1,) * 5,
+    "spatio_temporal_scaling": (True, True, True, False),
+    "decoder_spatio_temporal_scaling": (True, True, True, False),
+    "decoder_inject_noise": (False,) * 5,
+    "upsample_residual": (False,) * 4,
+    "upsample_factor": (1, 1, 1, 1),
+    "timestep_conditioning": True,
+    "patch_size": 4,
+    "patch_size_t": 1,
+    "encoder_causal": True,
+    "decoder_causal": False,
+}
+
+
+def build(folder: Path, *, seed: int = 0, **own: Any) -> Path:
+    """Write the model to `folder` in one move, unless it is there. 0.2 M parameters, 0.9 MB.
+
+    Args:
+        folder: Where it goes; its parents are made.
+        seed: Of the weights; the caller's random state stays as it is.
+        own: Keys of its preset.
+
+    Returns:
+        `folder`.
+    """
+    if (folder / "model_index.json").is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    half = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    try:
+        _write(half, seed, own)
+        sync_tree(half)
+        os.replace(half, folder)
+    except OSError:
+        # Another process was quicker: its folder has the same weights.
+        if not (folder / "model_index.json").is_file():
+            raise
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    return folder
+
+
+def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
+    import torch
+    import transformers
+    from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
+    from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
+    from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transformer, vae = LTXVideoTransformer3DModel(**TRANSFORMER), AutoencoderKLLTXVideo(**VAE)
+        text = transformers.T5EncoderModel(
+            transformers.T5Config(vocab_size=256, d_model=TEXT_WIDTH, d_kv=8, d_ff=37, num_layers=2, num_heads=4)
+        )
+    transformer.save_pretrained(folder / "transformer")
+    vae.save_pretrained(folder / "vae")
+    FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
+    text.save_pretrained(folder / "text_encoder")
+    tokenizer().save_pretrained(folder / "tokenizer")
+    index = {"_class_name": "LTXImageToVideoPipeline"}
+    (folder / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+    known = {"label": "random test model", "demo": True, "width": WIDTH, "height": HEIGHT, "frames": FRAMES}
+    (folder / "fanslymotion.json").write_text(json.dumps({**known, **own}, indent=2), encoding="utf-8")
+
+
+def tokenizer() -> Any:
+    """Return a tokenizer of single bytes, with the special tokens of T5."""
+    import transformers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())[: 256 - 3]
+    vocabulary = {token: i for i, token in enumerate(["<pad>", "</s>", "<unk>", *letters])}
+    made = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )

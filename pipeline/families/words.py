@@ -1,0 +1,84 @@
+"""Keep what text encoders made of prompts on the disk: a resumed or repeated job loads no text encoder."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ...fs import commit, make_folder, part_path
+
+log = logging.getLogger(__name__)
+
+KEPT = 200
+"""Prompts on the disk; the ones used longest ago are deleted. One takes 2 MB with T5-XXL."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """A prompt as a model sees it.
+
+    Attributes:
+        tensors: By the family's own names, on the CPU; they become a part of the conditioning.
+        cut: The end of the prompt, for which the model has no room; "" = all was read.
+    """
+
+    tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    cut: str = ""
+
+
+def words_key(encoder: str, prompt: str) -> str:
+    """Return the key of a prompt. encoder: fingerprint of the text encoder and its tokenizer."""
+    return hashlib.sha256(f"{encoder}\n{prompt}".encode()).hexdigest()
+
+
+class WordCache:
+    """The encoded prompts in a folder. Several processes may share it: files are whole or absent."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, key: str) -> Words | None:
+        """Return an encoded prompt, or None. A damaged file counts as absent."""
+        path = self._path(key)
+        try:
+            with safe_open(path, framework="pt") as file:
+                # Copies: Windows would not delete a file that is mapped.
+                found = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
+                cut = (file.metadata() or {}).get("cut", "")
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError, ValueError, RuntimeError) as e:
+            log.warning("The encoded prompt %s is not used: %s", path.name, e)
+            return None
+        with suppress(OSError):
+            path.touch()
+        return Words(found, cut)
+
+    def write(self, key: str, words: Words) -> None:
+        """Store an encoded prompt. A full disk is logged; the job goes on."""
+        path, part = self._path(key), part_path(self._path(key))
+        try:
+            make_folder(self._folder)
+            save_file({name: tensor.contiguous() for name, tensor in words.tensors.items()}, part, {"cut": words.cut})
+            commit(part, path)
+        except (OSError, SafetensorError) as e:
+            log.warning("The encoded prompt is not kept: %s", e)
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        self._trim()
+
+    def _trim(self) -> None:
+        with suppress(OSError):
+            files = sorted(self._folder.glob("*.safetensors"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for path in files[KEPT:]:
+                path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.safetensors"

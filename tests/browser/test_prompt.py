@@ -1,0 +1,50 @@
+"""The prompt's field: drawn for models that read one, kept for them, and never sent to another."""
+
+import re
+from pathlib import Path
+
+import pytest
+from fanslymotion.models.registry import use_folder
+from fanslymotion.pipeline.families.ltx.random_model import build
+from fanslymotion.settings import Settings
+from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
+from fanslymotion.tests.browser.studio_page import choose_photo
+from fanslymotion.tests.studio import Studio
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+WORDS = "Waves roll in 🌊 والريح تهب"
+
+
+def generate(page: Page) -> str:
+    page.click("#generate")
+    page.wait_for_url(re.compile(r"job=\w+"))
+    return page.url.split("job=")[1]
+
+
+def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> None:
+    settings = Settings.local(bare.home, bare.models)
+    use_folder(build(tmp_path / "reads words"), settings, "reads-words")
+    page.goto(bare.url)
+    page.locator("details.advanced summary").click()
+    expect(page.locator("#f-model")).to_have_value("mini")  # one that is to be tried is not chosen by itself
+    expect(page.locator("#f-prompt")).to_be_hidden()
+    page.select_option("#f-model", "reads-words")
+    expect(page.locator("#f-prompt")).to_be_visible()
+    expect(page.locator("#f-motion_bucket_id")).to_be_hidden()
+    expect(page.locator(".segments.quality label", has_text="Standard")).to_contain_text("24")
+    page.fill("#f-prompt", WORDS)
+    choose_photo(page, SAMPLE)
+    asked = puppet.jobs.get(generate(page)).request
+    assert (asked.prompt, asked.model) == (WORDS, "reads-words")
+
+    page.goto(bare.url)
+    expect(page.locator("#f-prompt")).to_have_value(WORDS)
+    page.select_option("#f-model", "mini")
+    expect(page.locator("#f-prompt")).to_be_hidden()
+    choose_photo(page, SAMPLE)
+    assert puppet.jobs.get(generate(page)).request.prompt == ""
+    page.goto(bare.url)
+    page.select_option("#f-model", "reads-words")
+    expect(page.locator("#f-prompt")).to_have_value(WORDS)

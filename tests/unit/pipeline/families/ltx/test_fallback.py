@@ -1,0 +1,152 @@
+"""Out of memory at every place: each step down ends in a finished video of the size and length that was asked for."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
+from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
+from fanslymotion.errors import RenderError
+from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder, Offload, Work
+from fanslymotion.pipeline.families.forecast import forecast
+from fanslymotion.pipeline.families.ltx import words
+from fanslymotion.pipeline.families.ltx.cost import operations, weights
+from fanslymotion.pipeline.families.ltx.folder import folder_preset
+from fanslymotion.pipeline.families.ltx.model_size import FULL, model_size
+from fanslymotion.pipeline.families.placement import Placement
+from fanslymotion.pipeline.hardware.machine import Machine
+from fanslymotion.pipeline.hardware.units import GIB
+from fanslymotion.pipeline.media.mp4 import probe
+from fanslymotion.pipeline.memory.planner import next_fallback, plan
+from fanslymotion.pipeline.model_cache import ModelCache
+from fanslymotion.pipeline.progress import Stage
+from fanslymotion.pipeline.request import VideoRequest
+
+CPU = Machine(cores=2, ram_total=64 * GIB, ram_free=60 * GIB)
+GPU = replace(CPU, device="cuda", name="a large GPU", vram_total=24 * GIB, vram_free=23 * GIB, gpu_speed=20.0)
+ERRORS = (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), MemoryError())
+LTX = replace(FULL, width=1216, height=704, frames=161)
+PLACES: dict[str, tuple[Any, str]] = {
+    "text": (words, "_encoder"),
+    "encode": (AutoencoderKLLTXVideo, "encode"),
+    "step": (LTXVideoTransformer3DModel, "forward"),
+    "decode": (AutoencoderKLLTXVideo, "decode"),
+}
+
+
+@contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch, place: str, times: int) -> Iterator[list[int]]:
+    """The first `times` calls at the place find no memory; the list's only number counts them down."""
+    left = [times]
+    where, name = PLACES[place]
+    real = getattr(where, name)
+
+    def call(*args: Any, **options: Any) -> Any:
+        if left[0] > 0:
+            left[0] -= 1
+            raise ERRORS[0]
+        return real(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, call)
+        yield left
+
+
+@pytest.fixture
+def make(run: Callable, tiny_ltx: Path) -> Callable:
+    def call(**changes: Any) -> Any:
+        model = ModelFolder(folder_preset(tiny_ltx), tiny_ltx)
+        request = VideoRequest(resolution="small", seconds=6, quality="standard", seed=7, prompt="rain", detail=False)
+        return run(request, **{"model": model, "renderers": ModelCache(), **changes})
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("place", "times", "machine"),
+    [
+        ("text", 1, GPU),
+        ("text", 4, GPU),
+        ("encode", 1, GPU),
+        ("step", 3, GPU),
+        ("decode", 3, GPU),
+        ("decode", 4, GPU),
+        ("decode", 2, CPU),
+    ],
+)
+def test_each_step_down_ends_in_a_finished_video(
+    make: Callable, monkeypatch: pytest.MonkeyPatch, place: str, times: int, machine: Machine
+) -> None:
+    """On a GPU with the offloads' real hooks, computed on the CPU."""
+
+    def of(plan: MemoryPlan) -> Placement:
+        return Placement(torch.device("cpu"), torch.float32, plan.offload)
+
+    monkeypatch.setattr(Placement, "of", staticmethod(of))
+    with failing(monkeypatch, place, times) as left:
+        result = make(machine=machine)
+    assert left == [0]
+    info = probe(result.path)
+    assert (info.width, info.height, info.fps, info.frames) == (128, 72, 24, 144)
+    warned = [str(warning) for warning in result.warnings if str(warning).startswith("Out of memory")]
+    assert len(warned) == times
+
+
+def test_the_last_step_is_said(make: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    with failing(monkeypatch, "step", 99), pytest.raises(RenderError, match="the memory is too small"):
+        make(machine=CPU)
+
+
+def test_video_memory_is_planned_with_the_text_encoder() -> None:
+    """What does not fit as a whole comes block by block: no card needs room for all of T5."""
+    work = Work(832, 480, 145, 8, False, shown_frames=288, shown_pixels=848 * 480)
+    for total in (8, 12, 16, 24, 80):
+        machine = replace(GPU, vram_total=total * GIB, vram_free=int(total * 0.92 * GIB), ram_free=48 * GIB)
+        found = plan(machine, LTX, work)
+        assert found.dtype == "bfloat16"
+        assert forecast(found).fits, total
+        assert found.device == "cuda"
+        if total <= 12:
+            assert found.offload is not Offload.NONE
+    assert plan(replace(GPU, vram_total=80 * GIB, vram_free=78 * GIB), LTX, work).offload is Offload.NONE
+
+
+def test_ram_holds_the_text_encoder_before_the_rest() -> None:
+    work = Work(832, 480, 145, 8, False)
+    for offload in Offload:
+        now = replace(plan(GPU, LTX, work), offload=offload)
+        parts = weights(now)
+        assert forecast(now).ram >= parts["text_encoder"]
+        assert forecast(now).ram < sum(parts.values())
+    cpu = plan(CPU, LTX, work)
+    assert forecast(cpu).peaks[Stage.LOADING] > weights(cpu)["text_encoder"]
+
+
+def test_attention_grows_with_the_square_of_the_tokens() -> None:
+    small, large = (plan(GPU, LTX, Work(width, 512, 145, 8, False)) for width in (512, 1024))
+    linear = 2 * LTX.unet * (16 * 16 * 19)
+    quadratic = [operations(small) - linear, operations(large) - 2 * linear]
+    assert quadratic[1] == pytest.approx(4 * quadratic[0])
+    assert operations(plan(GPU, LTX, Work(1216, 704, 145, 8, False))) * 8 == pytest.approx(0.95e15, rel=0.1)
+
+
+def test_on_a_cpu_the_windows_keep_their_length() -> None:
+    """Shorter windows than the frames they share would never come to an end."""
+    now: MemoryPlan | None = plan(CPU, LTX, Work(1216, 704, 288, 8, False))
+    while now is not None:
+        assert now.window == LTX.frames
+        now = next_fallback(now)
+
+
+def test_the_tiny_model_is_measured(tiny_ltx: Path) -> None:
+    found = model_size(tiny_ltx, folder_preset(tiny_ltx))
+    assert not found.large
+    assert 0 < found.unet < 200_000
+    assert 0 < found.vae < 400_000
+    assert 0 < found.text_encoder < 100_000
+    assert found.attention == 2 * 32
+    assert model_size(tiny_ltx / "absent", folder_preset(tiny_ltx)).unet == FULL.unet

@@ -1,0 +1,81 @@
+"""The preset: what it says, that it is never chosen by itself, and its download, as the hub's protocol has it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fanslymotion.errors import BadInput, ModelError
+from fanslymotion.models.download.hub import DownloadError
+from fanslymotion.models.download.model import download
+from fanslymotion.models.find import default_model, find_model, require_model
+from fanslymotion.models.registry import check, look
+from fanslymotion.pipeline.families.ltx.folder import RATES, SIGMAS, SINGLE_FILES
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import load_presets
+from fanslymotion.queue.submit import check_request
+from fanslymotion.settings import Settings
+from fanslymotion.tests.hub import Hub, serve
+
+from .test_folder import single  # noqa: F401 - the fixture
+
+
+def test_what_it_says(settings: Settings) -> None:
+    presets = load_presets(settings)
+    preset = presets.model("ltx-2b")
+    assert (preset.family, preset.sampling.sigmas, preset.sampling.steps) == ("ltx", SIGMAS, len(SIGMAS))
+    assert {name: rate.model_dump() for name, rate in preset.rates.items()} == RATES
+    assert "10 million" in preset.licence.notice
+    assert list(presets.models)[-1] == "ltx-2b", "those to be tried come last"
+    assert preset.files[0] in SINGLE_FILES
+
+
+@pytest.fixture
+def hub(single: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:  # noqa: F811
+    """The hub's repository, with the tiny model's files in its layout, and much that is not wanted."""
+    for key in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    files = {p.relative_to(single).as_posix(): p.read_bytes() for p in single.rglob("*") if p.is_file()}
+    files |= {"ltxv-13b-0.9.8-dev.safetensors": b"x" * 2000, "README.md": b"about"}
+    with serve(Hub("Lightricks/LTX-Video", files)) as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+
+
+def test_the_download_takes_what_is_needed_and_checks_it(hub: Hub, settings: Settings) -> None:
+    presets = load_presets(settings)
+    preset = presets.model("ltx-2b")
+    with pytest.raises(ModelError, match="models download ltx-2b"):
+        require_model("ltx-2b", presets, settings)
+    hub.corrupt[SINGLE_FILES[0]] = 1
+    folder = download(preset, settings)
+    got = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert SINGLE_FILES[0] in got
+    assert not {"README.md", "ltxv-13b-0.9.8-dev.safetensors", "vae/config.json"} & got
+    assert look("ltx-2b", presets, settings).ready
+    assert check("ltx-2b", presets, settings) == []
+    assert default_model(presets, settings) == "mini", "it is never chosen by itself"
+    assert find_model("ltx-2b", presets, settings).folder == folder
+
+
+def test_the_hub_lacks_a_file(hub: Hub, settings: Settings) -> None:
+    del hub.files[SINGLE_FILES[0]]
+    with pytest.raises(DownloadError, match=SINGLE_FILES[0]):
+        download(load_presets(settings).model("ltx-2b"), settings)
+
+
+def test_a_prompt_is_refused_by_models_that_read_none(settings: Settings) -> None:
+    check_request(VideoRequest(model="mini"), settings)
+    with pytest.raises(BadInput, match="prompt is waves, but the model mini has no such setting"):
+        check_request(VideoRequest(model="mini", prompt="waves"), settings)
+    with pytest.raises(BadInput) as refused:
+        check_request(VideoRequest(model="mini", prompt="waves " * 1000), settings)
+    assert len(str(refused.value)) < 300
+
+
+def test_without_its_text_encoder_nothing_is_begun(hub: Hub, settings: Settings) -> None:
+    """The size is said when the job is handed in, not after the photo was drawn."""
+    folder = download(load_presets(settings).model("ltx-2b"), settings)
+    (folder / "text_encoder" / "model.safetensors").unlink()
+    with pytest.raises(BadInput, match=r"text encoder \(text_encoder/, T5-XXL: 9.5 GB.*models download ltx-2b"):
+        check_request(VideoRequest(model="ltx-2b"), settings)

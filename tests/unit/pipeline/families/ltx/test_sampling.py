@@ -1,0 +1,84 @@
+"""Windows that share known latents, and a state that is taken up after any step: the same latents, bit for bit."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from fanslymotion.pipeline.checkpoint import Checkpoints
+from fanslymotion.pipeline.families.guidance import Guidance
+from fanslymotion.pipeline.families.ltx.folder import SIGMAS
+from fanslymotion.pipeline.families.ltx.model import LtxModel
+from fanslymotion.pipeline.families.ltx.options import LtxOptions
+from fanslymotion.pipeline.families.ltx.words import encode
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
+from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
+from PIL import Image
+
+STEPS = len(SIGMAS)
+CLIP = SamplingParams(
+    width=128,
+    height=64,
+    seed=5,
+    steps=STEPS,
+    schedule="fixed",
+    guidance=Guidance(1.0, 1.0),
+    motion=LtxOptions(prompt="waves", fps=24, sigmas=SIGMAS),
+    plan=WindowPlan(total=11, frames=8, count=2, overlap=5),
+    options=WindowOptions(),
+)
+
+
+class Keeper:
+    """Remembers every state."""
+
+    def __init__(self) -> None:
+        self.states: list[SamplingState] = []
+
+    def step(self, state: SamplingState) -> None:
+        self.states.append(state)
+
+    def now(self, state: SamplingState) -> None:
+        self.states.append(state)
+
+
+def start(model: LtxModel, photo: Image.Image) -> SamplingState:
+    words = encode(model.model.folder, CLIP.motion.prompt, model.placement)
+    return begin(model, CLIP, photo, words.tensors)
+
+
+def test_known_frames_stay_what_they_are(ltx: LtxModel, ltx_photo: Image.Image) -> None:
+    keeper = Keeper()
+    begun = start(ltx, ltx_photo)
+    latents = sample_clip(ltx, CLIP, begun, keeper=keeper)
+    assert latents.shape == (1, 11, 8, 2, 4)
+    photo = ltx.beginning(begun.conditioning)
+    for state in keeper.states:
+        if state.x is not None:
+            known = photo if state.done is None else state.done[:, -5:]
+            assert torch.equal(state.x[:, : known.shape[1]], known)
+    assert torch.equal(latents[:, :1], photo)
+
+
+def test_a_second_window_sees_the_first_ones_frames(ltx: LtxModel, ltx_photo: Image.Image) -> None:
+    begun = start(ltx, ltx_photo)
+    keeper = Keeper()
+    sample_clip(ltx, CLIP, begun, keeper=keeper)
+    second = next(state for state in keeper.states if state.window == 1 and state.step == 0)
+    assert second.done is not None
+    other = replace(second, done=second.done + 1.0)
+    found = [sample_clip(ltx, CLIP, state, keeper=Keeper())[:, 8:] for state in (second, other)]
+    assert not torch.allclose(found[0], found[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
+def test_taken_up_after_any_step(ltx: LtxModel, ltx_photo: Image.Image, step: int, tmp_path) -> None:
+    """From the file that a checkpoint is."""
+    keeper = Keeper()
+    expected = sample_clip(ltx, CLIP, start(ltx, ltx_photo), keeper=keeper)
+    state = keeper.states[step - 1 + (step > STEPS)]
+    kept = Checkpoints(tmp_path, "key")
+    kept.now(state)
+    saved = Checkpoints(tmp_path, "key").load()
+    assert saved is not None
+    assert (saved.state.window, saved.state.step) == (state.window, state.step)
+    assert torch.equal(sample_clip(ltx, CLIP, saved.state, keeper=Keeper()), expected)

@@ -1,0 +1,61 @@
+"""Encoded prompts on the disk: whole or absent, bounded in number, by encoder and text."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from fanslymotion.pipeline.families import words as module
+from fanslymotion.pipeline.families.words import WordCache, Words, words_key
+
+
+def some(value: float = 1.0, cut: str = "") -> Words:
+    return Words({"words": torch.full((1, 4, 8), value, dtype=torch.bfloat16), "mask": torch.ones(1, 4).long()}, cut)
+
+
+def test_what_is_kept_comes_back(tmp_path: Path) -> None:
+    cache = WordCache(tmp_path / "слова")
+    assert cache.read("key") is None
+    cache.write("key", some(cut="the end 🚤"))
+    found = cache.read("key")
+    assert found is not None
+    assert found.cut == "the end 🚤"
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in some().tensors.items())
+    assert cache.read("other") is None
+
+
+def test_keys_differ_by_text_and_encoder() -> None:
+    texts = ("", "a", "a ", "A", "b")
+    assert len({words_key(encoder, text) for encoder in ("one", "two") for text in texts}) == 2 * len(texts)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 8, b"nonsense that is no safetensors file at all", None])
+def test_a_damaged_file_counts_as_absent(tmp_path: Path, content: bytes | None) -> None:
+    cache = WordCache(tmp_path)
+    cache.write("key", some())
+    path = tmp_path / "key.safetensors"
+    path.write_bytes(path.read_bytes()[:-9] if content is None else content)
+    assert cache.read("key") is None
+    cache.write("key", some(2.0))
+    found = cache.read("key")
+    assert found is not None
+    assert found.tensors["words"].max() == 2.0
+
+
+def test_the_ones_used_longest_ago_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 3)
+    cache = WordCache(tmp_path)
+    for i in range(3):
+        cache.write(f"{i}", some())
+        (tmp_path / f"{i}.safetensors").touch()
+        os.utime(tmp_path / f"{i}.safetensors", (1000 + i, 1000 + i))
+    assert cache.read("0") is not None
+    cache.write("3", some())
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["0", "2", "3"]
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    cache = WordCache(tmp_path / "file")
+    cache.write("key", some())
+    assert cache.read("key") is None
