@@ -217,7 +217,9 @@ class _Window:
             if options.condition != "photo":
                 assert state.done is not None
                 start = state.done[:, -clip.plan.overlap if options.condition == "overlap" else -1]
-        window = Window(self.schedule, guidance, start, options.noise_aug, draw_noise, clip.effort, pinned)
+        window = Window(
+            self.schedule, guidance, start, options.noise_aug, draw_noise, effort=clip.effort, pinned=pinned
+        )
         return self.model.denoiser(state.conditioning, clip.motion, window)
 
     def _noise(self, generator: torch.Generator, shape: Sequence[int]) -> torch.Tensor:

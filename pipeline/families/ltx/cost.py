@@ -147,7 +147,7 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
 
 
 def step_weights(now: MemoryPlan) -> list[float]:
-    """Return what each step takes, as a share of one in full: a distilled model has no guidance and leaves nothing out."""
+    """Return what each step takes, as a share of one in full: a distilled model leaves nothing out."""
     return [1.0] * now.work.steps
 
 
