@@ -55,7 +55,9 @@ def clips(preset: ModelPreset) -> dict[str, SamplingParams]:
     )
     found = {}
     for kind, one in (("8 steps", preset), (f"{FULL_STEPS} steps", full)):
-        for mode in (mode for mode in MODES if mode in modes_of(one)):
+        for mode in MODES:
+            if mode not in modes_of(one):
+                continue
             request = VideoRequest(mode=mode, seed=5)
             sampled = sampled_steps(request, one)
             found[f"{kind}, {mode}"] = SamplingParams(
