@@ -36,6 +36,7 @@ from PIL import Image
 
 OUT = Path(__file__).resolve().parent / "out"
 FULL_STEPS = 25
+SAMPLED_FPS = 6
 SHOWN = (0, 3, 6, 9, 13)
 """Frames of the picture."""
 
@@ -67,7 +68,7 @@ def clips(preset: ModelPreset) -> dict[str, SamplingParams]:
                 steps=sampled.steps,
                 schedule=sampled.schedule,
                 guidance=Guidance(1.0, 1.0),
-                motion=family(preset.family).options(request, preset),
+                motion=family(preset.family).options(request, preset, SAMPLED_FPS),
                 plan=plan_windows(preset.frames, preset.frames),
                 options=WindowOptions.of(preset.loop),
                 effort=sampled.effort,

@@ -83,7 +83,7 @@ def install_cards(folder: Path, count: int) -> dict[str, str]:
     """Environment for a process that finds so many cards, and a torch that could use them; it computes on the CPU."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pynvml.py").write_text(
-        "import sys\nfrom fanslymotion.pipeline.hardware import worker_slots\n"
+        "import sys\nfrom fanslymotion.queue.liveness import worker_slots\n"
         "from fanslymotion.pipeline.hardware.torch_build import TorchBuild\n"
         "from fanslymotion.tests.nvml import GIB, Nvml\n"
         "worker_slots.torch_build = lambda: TorchBuild('2.10', (12, 6))\n"

@@ -28,7 +28,7 @@ class SampledSteps:
     """
 
     steps: int
-    schedule: Literal["karras", "ays"]
+    schedule: Literal["karras", "ays", "fixed"]
     effort: Effort
 
 

@@ -17,7 +17,6 @@ from filelock import FileLock, Timeout
 from ...errors import StoreError
 from ...messages import Message, codes
 from ...pipeline.hardware.malloc import grow_segments, keep_heap
-from ...pipeline.hardware.worker_slots import WorkerSlot
 from ...settings import Settings
 from ..crash_diagnosis import EXIT, PREFIX, CrashObserver, find_cause
 from ..error_throttle import ErrorThrottle
@@ -31,6 +30,7 @@ from .exit_codes import CRASH_CODE, RESTART_CODE
 from .host import HOST, MACHINE
 from .recovery import lock_path, supervisor_lock
 from .suspend_aware_clock import SuspendAwareClock
+from .worker_slots import WorkerSlot
 
 BACKOFF_SECONDS = (0.5, 30.0)
 """First and longest pause before a crashed worker is restarted; it doubles in between."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...pipeline.hardware.worker_slots import WorkerSlot, worker_slots
 from ...settings import Settings
 from .supervisor import Echo, Supervisor
+from .worker_slots import WorkerSlot, worker_slots
 
 
 class Supervisors:

@@ -379,35 +379,4 @@ export interface Cost {
 /** [id, time, kind, level, text]: text is a line of the log, a Sample without its time as JSON, or Faults. */
 export type Event = [number, number, "log" | "watch", string, string] | [number, number, "fault", string, Faults];
 
-// --- what the page's own modules share -----------------------------------------------------------------------------
-
-export type Language = keyof Words;
-
-/** The form's values: those of a Settings, but the seed may be left to chance. */
-export interface FormValues extends Omit<Settings, "seed"> {
-  seed: number | null;
-}
-
-/** What the views ask of the page. */
-export interface Hooks {
-  /** Show a job; known: its state, if at hand. */
-  open(id: string, known?: Job): void;
-  view(name: string): void;
-  /** Take settings into the form. */
-  use(settings: FormValues): void;
-  /** Take a job's settings and photo into the form, to be changed; the seed is drawn anew. */
-  redo(job: { id: string; settings: Settings }): void;
-  /** The same, and choose another photo for them. */
-  other(settings: Settings): void;
-  models(models: ModelOption[]): void;
-  upscalers(upscalers: Offered[]): void;
-  changed(job: Job, before: Job | null): void;
-  gone(sentence: string): void;
-}
-
-export type Child = Node | string | null | undefined | false;
-
-type Listeners = { [E in keyof HTMLElementEventMap as `on${E}`]?: ((event: HTMLElementEventMap[E]) => unknown) | false };
-
-/** Of an element to be made: properties, attributes, listeners, class and data. */
-export type Props = Listeners & { class?: string; data?: Record<string, string>; [name: string]: unknown };
+export type * from "./page_types.d.ts";

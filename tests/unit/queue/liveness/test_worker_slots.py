@@ -7,7 +7,7 @@ from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.hardware import container, devices
 from fanslymotion.pipeline.hardware.gpus import GpuWatch, visible
 from fanslymotion.pipeline.hardware.torch_build import TorchBuild
-from fanslymotion.pipeline.hardware.worker_slots import NO_GPU, WorkerSlot, worker_slots
+from fanslymotion.queue.liveness.worker_slots import NO_GPU, WorkerSlot, worker_slots
 from fanslymotion.settings import Settings
 from fanslymotion.tests.nvml import GIB, Nvml
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from ...errors import BadInput
 from ...messages import msg
-from .container import SHARERS, thread_limit
-from .devices import usable
-from .gpus import GpuSample, GpuWatch, visible
-from .torch_build import TorchBuild, torch_build
-from .units import GIB
+from ...pipeline.hardware.container import SHARERS, thread_limit
+from ...pipeline.hardware.devices import usable
+from ...pipeline.hardware.gpus import GpuSample, GpuWatch, visible
+from ...pipeline.hardware.torch_build import TorchBuild, torch_build
+from ...pipeline.hardware.units import GIB
 
 log = logging.getLogger(__name__)
 
