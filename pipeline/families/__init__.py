@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 DEFAULT = "svd"
 
+SHARED = ("costs",)
+"""Folders that are no families: what their cost models share."""
+
 
 @cache
 def families() -> tuple[str, ...]:
     """Return the names of all families, the default one first."""
-    found = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
+    found = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg and module.name not in SHARED]
     return tuple(sorted(found, key=lambda name: (name != DEFAULT, name)))
 
 

@@ -73,7 +73,7 @@ def test_what_is_loaded_is_named(bare: Studio, page: Page, puppet: Puppet) -> No
         "image_encoder": "the photo encoder",
         "vae": "the VAE",
         "unet": "the UNet, the largest",
-        "text_encoder": "the model: text encoder",  # another family's, for which the page has no words
+        "motion_encoder": "the model: motion encoder",  # another family's, for which the page has no words
     }
     for step, (part, name) in enumerate(parts.items()):
         puppet.progress(job, stage="loading", step=step, steps=5, part=part)

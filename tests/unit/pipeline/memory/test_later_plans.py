@@ -126,13 +126,13 @@ def test_each_plan_is_recorded_beside_the_latents_that_fit_it(
     ladder = fallback.MemoryFallback(
         guided, (320, 180), find_model("guided", presets, settings), presets, settings, work, GPU
     )
-    assert newest_note(work) == (ladder.plan.settings, False)
+    assert newest_note(work) == (ladder.plan.note, False)
     dropped = 0
     while ladder.plan.device != "cpu":
         state = SamplingState({"x": torch.zeros(1)}, torch.zeros(1, dtype=torch.uint8), torch.float32)
-        Checkpoints(work, "key", lambda: ladder.plan.settings).now(state)
+        Checkpoints(work, "key", lambda: ladder.plan.note).now(state)
         kept = ladder.step_down(Stage.SAMPLING, "CUDA out of memory")
-        assert newest_note(work) == (ladder.plan.settings, kept)
+        assert newest_note(work) == (ladder.plan.note, kept)
         dropped += not kept
     assert dropped
     assert kept

@@ -119,8 +119,10 @@ def test_the_2b_models_architecture_is_bundled() -> None:
     from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 
     with torch.device("meta"):
-        transformer = LTXVideoTransformer3DModel.from_config(json.loads(BUNDLED["transformer"].read_text()))
-        vae = AutoencoderKLLTXVideo.from_config(json.loads(BUNDLED["vae"].read_text()))
+        transformer = LTXVideoTransformer3DModel.from_config(
+            json.loads(BUNDLED["transformer"].read_text(encoding="utf-8"))
+        )
+        vae = AutoencoderKLLTXVideo.from_config(json.loads(BUNDLED["vae"].read_text(encoding="utf-8")))
     sizes = [sum(p.numel() for p in part.parameters()) for part in (transformer, vae)]
     assert sizes == [FULL.unet, FULL.vae]
     assert sum(sizes) * 2 / 1e9 == pytest.approx(6.34, abs=0.02)
@@ -176,7 +178,7 @@ def test_models_of_another_kind_are_refused(part: str, change: dict[str, Any], t
     folder = tmp_path / "model"
     shutil.copytree(tiny_ltx, folder)
     place = folder / part / "config.json"
-    place.write_text(json.dumps(json.loads(place.read_text()) | change))
+    place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | change), encoding="utf-8")
     with pytest.raises(ModelError, match="LTX-Video model"):
         check_folder(folder)
 
@@ -187,7 +189,7 @@ def test_the_fingerprints_change_with_their_own_files(tiny_ltx: Path, tmp_path: 
     text, rest = ("text_encoder", "tokenizer"), ("vae", "transformer")
     before = fingerprint(folder, text), fingerprint(folder, rest)
     assert before == (fingerprint(tiny_ltx, text), fingerprint(tiny_ltx, rest))
-    (folder / "text_encoder" / "config.json").write_text("{}")
+    (folder / "text_encoder" / "config.json").write_text("{}", encoding="utf-8")
     assert (fingerprint(folder, text) != before[0], fingerprint(folder, rest) == before[1]) == (True, True)
 
 
