@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "svd"
 
-SHARED = ("costs",)
-"""Folders that are no families: what their cost models share."""
+SHARED = ("costs", "weights")
+"""Folders that are no families: what families share."""
 
 
 @cache

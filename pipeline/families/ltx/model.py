@@ -4,7 +4,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,10 +16,10 @@ from torch import nn
 
 from ....errors import ModelError
 from ....messages import msg
-from ...hardware.oom import is_oom
-from ..base import LIBRARIES, FamilyOptions, MemoryPlan, ModelFiles, ModelFolder, NoiseSchedule, Offload, Window
-from ..offload import HOOKED, Masters, hook
+from ..base import LIBRARIES, FamilyOptions, MemoryPlan, ModelFiles, ModelFolder, NoiseSchedule, Window
 from ..placement import Placement
+from ..weights.components import Components, placed
+from ..weights.reading import pretrained, quiet, read_component
 from . import vae as vae_module
 from .chunks import STRIDE
 from .chunks import latents as in_latents
@@ -37,70 +37,26 @@ IMAGE = "image"
 
 
 @dataclass
-class LtxModel:
+class LtxModel(Components):
     """A `VideoModel` in memory. The text encoder is no part of it (`words.py`).
 
     Attributes:
-        model: The folder it was read from.
-        fingerprint: Of the folder's files.
-        placement: Where and how it computes.
         transformer: LTXVideoTransformer3DModel.
         vae: AutoencoderKLLTXVideo.
         arithmetic: 0: the numbers are diffusers' own.
     """
 
-    model: ModelFolder
-    fingerprint: str
-    placement: Placement
+    names = (VAE, TRANSFORMER)
+    denoiser_name = TRANSFORMER
+
     transformer: Any
     vae: Any
     arithmetic: int = 0
-    _masters: Masters = field(default_factory=Masters, repr=False)
-
-    @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        return self.placement.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights and activations."""
-        return self.placement.dtype
 
     @property
     def latent_dtype(self) -> torch.dtype:
         """float32: two noise levels of the schedule are too near each other for 16-bit latents."""
         return torch.float32
-
-    def bring(self, part: str) -> Any:
-        """Move a component to where it computes and return it. With offload, the other makes room for it first.
-
-        Args:
-            part: `transformer` or `vae`.
-        """
-        if self.placement.offload is not Offload.NONE:
-            self._move(VAE if part == TRANSFORMER else TRANSFORMER, torch.device("cpu"))
-            self._move(part, self.device)
-        return getattr(self, part)
-
-    def _move(self, part: str, device: torch.device) -> None:
-        if part == TRANSFORMER and self.placement.offload in HOOKED:
-            return  # its hooks move it, block by block or layer by layer
-        component = getattr(self, part)
-        if component.device.type == device.type:
-            return
-        if device.type == "cpu":
-            self._masters.drop(part)
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-        else:
-            self._masters.fetch(part, component, device)
-
-    @property
-    def whole(self) -> bool:
-        """Whether each component is on one device as a whole."""
-        parts = (self.vae, self.transformer)
-        return all(len({tensor.device.type for tensor in part.parameters()}) == 1 for part in parts)
 
     def prepare(self, plan: MemoryPlan) -> None:
         """Do nothing: loading settles everything; see `VideoModel`."""
@@ -170,68 +126,30 @@ def load(
     finished(LIBRARIES)
     finished(TEXT_ENCODER)  # its work is done by now
     vae = _part(AutoencoderKLLTXVideo, VAE, model.folder, files, placement.dtype)
-    vae = vae if placement.offload is not Offload.NONE else vae.to(placement.device)
+    vae = placed(vae, placement)
     finished(VAE)
     transformer = _part(LTXVideoTransformer3DModel, TRANSFORMER, model.folder, files, placement.dtype)
-    if placement.offload is Offload.NONE:
-        transformer = transformer.to(placement.device)
-    elif placement.offload in HOOKED:
-        hook(transformer, placement.device, placement.offload)
+    transformer = placed(transformer, placement, denoiser=True)
     finished(TRANSFORMER)
     return LtxModel(model, files.fingerprint, placement, transformer, vae)
 
 
 def _part(kind: Any, part: str, folder: Path, files: ModelFiles, dtype: torch.dtype) -> Any:
-    single = single_file(folder)
-    place = single or folder / part
-    try:
-        if single:
-            loaded, missing = nn.Module.to(_from_single(kind, single, config(folder, part)), dtype=dtype), []
-        else:
-            variant = next((one for one in ("bf16", "fp16", "") if one in files.variants[part]), "")
-            loaded, info = kind.from_pretrained(
-                folder / part,
-                variant=variant or None,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-                torch_dtype=dtype,
-            )
-            missing = sorted(info["missing_keys"])
-    except NotImplementedError as e:  # torch's, of a weight for which the single file had no numbers
-        raise ModelError(
-            msg("{file} lacks weights of the {part}; get that file of the model again", file=place, part=part)
-        ) from e
-    except Exception as e:  # the libraries raise OSError, ValueError, RuntimeError, KeyError and SafetensorError here
-        if is_oom(e):
-            raise  # these files are well
-        raise ModelError(
-            msg("{folder} could not be loaded: {error}; get these files of the model again", folder=place, error=e)
-        ) from e
-    if missing:
-        raise ModelError(
-            msg(
-                "{folder} lacks {count} weights, the first is {first}; get these files of the model again",
-                folder=place,
-                count=len(missing),
-                first=missing[0],
-            )
-        )
-    return loaded.requires_grad_(False).eval()
+    if single := single_file(folder):
+        return read_component(single, lambda: (_from_single(kind, single, config(folder, part), part, dtype), []))
+    variant = next((one for one in ("bf16", "fp16", "") if one in files.variants[part]), "")
+    return read_component(folder / part, lambda: pretrained(kind, folder / part, variant, torch_dtype=dtype))
 
 
-def _from_single(kind: Any, file: Path, known: dict[str, Any]) -> Any:
-    """Read a component of the single file in its own numbers. diffusers wants its configuration as a folder."""
+def _from_single(kind: Any, file: Path, known: dict[str, Any], part: str, dtype: torch.dtype) -> Any:
+    """Read a component of the single file. diffusers wants its configuration as a folder."""
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "config.json").write_text(json.dumps(known), encoding="utf-8")
-        return kind.from_single_file(str(file), config=place, local_files_only=True)
+        try:
+            return nn.Module.to(kind.from_single_file(str(file), config=place, local_files_only=True), dtype=dtype)
+        except NotImplementedError as e:  # torch's, of a weight for which the single file had no numbers
+            raise _lacking(file, part) from e
 
 
-def quiet() -> None:
-    """Turn the libraries' own progress bars and hints off: they would fill the worker's log."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+def _lacking(file: Path, part: str) -> ModelError:
+    return ModelError(msg("{file} lacks weights of the {part}; get that file of the model again", file=file, part=part))

@@ -7,13 +7,11 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from ....errors import ModelError
-from ....messages import msg
-from ...hardware.oom import is_oom
 from ..base import Offload
-from ..offload import hook
 from ..placement import Placement
 from ..plan import LARGE
+from ..weights.offload import hook
+from ..weights.reading import damaged, pretrained, quiet, read_component
 from ..words import Words
 from .folder import SPIECE, TEXT_ENCODER, TOKENIZER
 from .model_size import parameters
@@ -105,26 +103,17 @@ def _tokenizer(folder: Path) -> Tokenizer:
     try:
         return _Fast(place) if (place / "tokenizer.json").is_file() else _SentencePiece(place)
     except Exception as e:  # the libraries raise OSError, ValueError, RuntimeError and their parsers' own errors here
-        raise _damaged(place, e) from e
+        raise damaged(place, e) from e
 
 
 def _encoder(folder: Path, placement: Placement) -> Any:
     import transformers
 
-    from .model import quiet
-
     quiet()
     narrow = placement.dtype == torch.float32 and parameters(folder / TEXT_ENCODER) >= LARGE
     dtype = torch.bfloat16 if narrow else placement.dtype
-    try:
-        encoder: Any = transformers.T5EncoderModel.from_pretrained(
-            folder / TEXT_ENCODER, dtype=dtype, use_safetensors=True, local_files_only=True
-        )
-    except Exception as e:
-        if is_oom(e):
-            raise
-        raise _damaged(folder / TEXT_ENCODER, e) from e
-    encoder.requires_grad_(False).eval()
+    place = folder / TEXT_ENCODER
+    encoder = read_component(place, lambda: pretrained(transformers.T5EncoderModel, place, dtype=dtype))
     if narrow:
         compute_wide(encoder)
     if placement.offload is Offload.NONE:
@@ -150,9 +139,3 @@ def compute_wide(encoder: nn.Module) -> None:
 def _wide_linear(layer: nn.Linear, x: torch.Tensor) -> torch.Tensor:
     bias = None if layer.bias is None else layer.bias.float()
     return nn.functional.linear(x.float(), layer.weight.float(), bias)
-
-
-def _damaged(folder: Path, error: Exception) -> ModelError:
-    return ModelError(
-        msg("{folder} could not be loaded: {error}; get these files of the model again", folder=folder, error=error)
-    )

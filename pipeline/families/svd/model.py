@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -12,11 +12,11 @@ from PIL import Image
 
 from ....errors import ModelError
 from ....messages import msg
-from ...hardware.oom import is_oom
-from ..base import LIBRARIES, FamilyOptions, MemoryPlan, NoiseSchedule, Offload, Window
-from ..offload import HOOKED, Masters, hook
+from ..base import LIBRARIES, FamilyOptions, MemoryPlan, NoiseSchedule, Window
 from ..placement import Placement
 from ..placement import choose_placement as choose_placement  # tests and benches take all of loading from here
+from ..weights.components import Components, placed
+from ..weights.reading import pretrained, quiet, read_component
 from .conditioning import EMBEDDING, IMAGE, MicroConditioning, condition
 from .cost import piece
 from .denoiser import Inputs, SvdDenoiser
@@ -29,13 +29,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class LoadedModel:
+class LoadedModel(Components):
     """A `VideoModel` in memory. Nothing here changes while a job runs; `encode` restores the VAE's dtype.
 
     Attributes:
-        model: The folder it was read from.
-        fingerprint: Of the folder's files.
-        placement: Where and how it computes.
         unet: UNetSpatioTemporalConditionModel.
         vae: AutoencoderKLTemporalDecoder.
         image_encoder: CLIPVisionModelWithProjection.
@@ -44,75 +41,20 @@ class LoadedModel:
         arithmetic: Which numbers the UNet gives, as a part of checkpoints' keys (`shortcuts.ARITHMETIC`).
     """
 
-    model: ModelFolder
-    fingerprint: str
-    placement: Placement
+    names = (IMAGE_ENCODER, VAE, UNET)
+    denoiser_name = UNET
+
     unet: Any
     vae: Any
     image_encoder: Any
     feature_extractor: Any
     scheduler: Any
     arithmetic: int = 0
-    _masters: Masters = field(default_factory=Masters, repr=False)
-
-    def __post_init__(self) -> None:
-        self._loaded_as = self._numbers()
-
-    @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        return self.placement.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights and activations."""
-        return self.placement.dtype
 
     @property
     def latent_dtype(self) -> torch.dtype:
         """Type of the latents between two steps: the weights', as in the stock pipeline."""
         return self.placement.dtype
-
-    def bring(self, part: str) -> Any:
-        """Move a component to where it computes and return it. With offload, the others make room for it first.
-
-        Args:
-            part: `unet`, `vae` or `image_encoder`.
-        """
-        if self.placement.offload is not Offload.NONE:
-            for name in (IMAGE_ENCODER, VAE, UNET):
-                if name != part:
-                    self._move(name, torch.device("cpu"))
-            self._move(part, self.device)
-        return getattr(self, part)
-
-    def _move(self, part: str, device: torch.device) -> None:
-        if part == UNET and self.placement.offload in HOOKED:
-            return  # its hooks move it, block by block or layer by layer
-        component = getattr(self, part)
-        if component.device.type == device.type:
-            return
-        if device.type == "cpu":
-            self._masters.drop(part)
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-        else:
-            self._masters.fetch(part, component, device)
-
-    @property
-    def whole(self) -> bool:
-        """Whether each component is on one device as a whole, in the type of the placement.
-
-        `.to()` moves and casts tensor by tensor: memory that runs out on the way leaves the rest where it was.
-        """
-        places = [{tensor.device.type for tensor in tensors} for tensors in self._tensors()]
-        return all(len(found) == 1 for found in places) and self._numbers() == self._loaded_as
-
-    def _tensors(self) -> list[list[torch.Tensor]]:
-        return [list(getattr(self, name).parameters()) for name in (IMAGE_ENCODER, VAE, UNET)]
-
-    def _numbers(self) -> list[torch.dtype]:
-        return [tensor.dtype for tensors in self._tensors() for tensor in tensors]
 
     def prepare(self, plan: MemoryPlan) -> None:
         """Set forward chunking as the plan has it; see `VideoModel`."""
@@ -200,7 +142,7 @@ def load(
     Raises:
         ModelError: A file is missing, damaged or of another architecture.
     """
-    _quiet()
+    quiet()
     # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
     import transformers
     from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
@@ -215,10 +157,8 @@ def load(
     files = check_folder(model.folder, model.preset)
     finished(LIBRARIES)
     folder, dtype = model.folder, placement.dtype
-    image_encoder = _placed(
-        _part(transformers.CLIPVisionModelWithProjection, IMAGE_ENCODER, model, files, dtype=dtype),
-        IMAGE_ENCODER,
-        placement,
+    image_encoder = placed(
+        _part(transformers.CLIPVisionModelWithProjection, IMAGE_ENCODER, model, files, dtype=dtype), placement
     )
     # The torchvision-free kind of the same processor: the plain name only warns that torchvision is absent.
     named = "CLIPImageProcessorPil" if hasattr(transformers, "CLIPImageProcessorPil") else "CLIPImageProcessor"
@@ -228,11 +168,11 @@ def load(
     vae = _part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype)
     if shortcuts and placement.device.type == "cpu":
         suit_cpu(vae.decoder, placement.decoder or dtype)
-    vae = _placed(vae, VAE, placement)
+    vae = placed(vae, placement)
     finished(VAE)
     unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, torch_dtype=dtype)
     arithmetic = put_on(unet) if shortcuts else 0
-    unet = _placed(unet, UNET, placement)
+    unet = placed(unet, placement, denoiser=True)
     scheduler: Any = EulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
     _check_scheduler(folder, scheduler.config)
     finished(UNET)
@@ -241,45 +181,11 @@ def load(
     )
 
 
-def _placed(component: Any, part: str, placement: Placement) -> Any:
-    """Put a component on the device, or where it waits; `LoadedModel.bring` fetches it from there."""
-    if placement.offload is Offload.NONE:
-        return component.to(placement.device)
-    if part == UNET and placement.offload in HOOKED:
-        hook(component, placement.device, placement.offload)
-    return component
-
-
 def _part(kind: Any, part: str, model: ModelFolder, files: ModelFiles, **dtype: torch.dtype) -> Any:
     wanted = "fp16" if torch.float32 not in dtype.values() else ""
     variant = wanted if wanted in files.variants[part] else files.variants[part][0]
     folder = model.folder / part
-    try:
-        loaded, info = kind.from_pretrained(
-            folder,
-            variant=variant or None,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-            **dtype,
-        )
-    except Exception as e:  # the libraries raise OSError, ValueError, RuntimeError, KeyError and SafetensorError here
-        if is_oom(e):
-            raise  # these files are well
-        raise ModelError(
-            msg("{folder} could not be loaded: {error}; get these files of the model again", folder=folder, error=e)
-        ) from e
-    if info["missing_keys"]:
-        missing = sorted(info["missing_keys"])
-        raise ModelError(
-            msg(
-                "{folder} lacks {count} weights, the first is {first}; get these files of the model again",
-                folder=folder,
-                count=len(missing),
-                first=missing[0],
-            )
-        )
-    return loaded.requires_grad_(False).eval()
+    return read_component(folder, lambda: pretrained(kind, folder, variant, **dtype))
 
 
 def _check_scheduler(folder: Any, config: Any) -> None:
@@ -295,13 +201,3 @@ def _check_scheduler(folder: Any, config: Any) -> None:
                     wanted=wanted,
                 )
             )
-
-
-def _quiet() -> None:
-    """The libraries' own progress bars and hints (torchvision is absent) would fill the worker's log."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()

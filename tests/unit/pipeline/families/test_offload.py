@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 from fanslymotion.pipeline.families.base import Offload
-from fanslymotion.pipeline.families.offload import lock_pages
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, load
+from fanslymotion.pipeline.families.weights.offload import lock_pages
 
 CARD = torch.device("meta")
 

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..hardware.oom import is_oom
-from .base import Offload
+from ...hardware.oom import is_oom
+from ..base import Offload
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Read the weights of components, and move them to where they compute: the same for all families."""
