@@ -4,17 +4,15 @@ Two layouts are read: diffusers' (`transformer/`, `vae/`), and the one that Ligh
 the transformer and the VAE. Text encoder and tokenizer lie in folders of their own in both.
 """
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from ....errors import ModelError
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ..base import ModelFiles
+from ..weights import folders
+from ..weights.folders import plain_preset, read_json
 
 TEXT_ENCODER, VAE, TRANSFORMER, TOKENIZER = "text_encoder", "vae", "transformer", "tokenizer"
 WEIGHTS = {TEXT_ENCODER: "model", VAE: "diffusion_pytorch_model", TRANSFORMER: "diffusion_pytorch_model"}
@@ -28,11 +26,9 @@ BUNDLED = {TRANSFORMER: CONFIGS / "transformer-2b.json", VAE: CONFIGS / "vae-0.9
 """diffusers' configurations of the 2B models from 0.9.5 on: the single file has none that diffusers can read."""
 
 CLASSES = {TRANSFORMER: "LTXVideoTransformer3DModel", VAE: "AutoencoderKLLTXVideo"}
+VARIANTS = ("", "bf16", "fp16")
 SPIECE = "spiece.model"
 TOKENIZER_FILES = ("tokenizer.json", SPIECE)
-
-OWN_FILE = "fanslymotion.json"
-"""Optional file in a model folder: preset keys (width, height, frames, sampling, …) that the folder brings along."""
 
 SIGMAS = (1.0, 0.9937, 0.9875, 0.9812, 0.975, 0.9094, 0.725, 0.4219)
 """Noise levels of the distilled models (Lightricks' configurations; diffusers' docs, ltx_video.md)."""
@@ -65,7 +61,7 @@ def config(folder: Path, part: str) -> dict[str, Any]:
         own = BUNDLED[part]
     if not own.is_file():
         raise _not_whole(folder, f"{part}/config.json", _remedy(None))
-    return _read_json(own)
+    return read_json(own)
 
 
 def recognises(folder: Path) -> bool:
@@ -84,37 +80,8 @@ def folder_preset(folder: Path) -> ModelPreset:
     Raises:
         ModelError: A file cannot be read, or `fanslymotion.json` has a wrong value.
     """
-    own = _read_json(folder / OWN_FILE) if (folder / OWN_FILE).is_file() else {}
-    keys: dict[str, Any] = {
-        "label": folder.name,
-        "width": 1216,
-        "height": 704,
-        "frames": 161,
-        "sampling": DISTILLED,
-        "rates": RATES,
-        "trial": True,
-        **own,
-        "family": "ltx",
-        "name": folder.name,
-        "source": "folder",
-        "folder": str(folder),
-    }
-    try:
-        return ModelPreset.model_validate(keys)
-    except ValidationError as e:
-        first = e.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ModelError(
-            msg(
-                "{folder}: {key} is {value!r}: {why}; correct {file} there",
-                folder=folder,
-                key=key,
-                value=first["input"],
-                why=first["msg"],
-                file=OWN_FILE,
-            ),
-            code=codes.WRONG_SETTING,
-        ) from e
+    usual = {"width": 1216, "height": 704, "frames": 161, "sampling": DISTILLED, "rates": RATES, "trial": True}
+    return plain_preset(folder, usual, family="ltx")
 
 
 def check_folder(folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
@@ -131,8 +98,12 @@ def check_folder(folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
     for part, wanted in CLASSES.items():
         _check_class(folder, part, wanted, remedy)
     _check_architecture(folder)
-    variants = {} if single_file(folder) else {part: _variants(folder, part, remedy) for part in (VAE, TRANSFORMER)}
-    if not (folder / TEXT_ENCODER / "config.json").is_file() or not _has_weights(folder, TEXT_ENCODER):
+    variants: dict[str, tuple[str, ...]] = {}
+    if not single_file(folder):
+        for part in (VAE, TRANSFORMER):
+            variants[part] = folders.weight_variants(folder / part, WEIGHTS[part], VARIANTS, remedy)
+    text = folder / TEXT_ENCODER
+    if not (text / "config.json").is_file() or not folders.has_weights(text, WEIGHTS[TEXT_ENCODER]):
         raise ModelError(
             msg(
                 "{folder} lacks the text encoder ({part}, {size}), without which the model reads no prompt, not even "
@@ -150,24 +121,16 @@ def check_folder(folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
 
 
 def fingerprint(folder: Path, parts: tuple[str, ...]) -> str:
-    """Change with the sizes of weights and with configurations, not with dates: a copied folder stays the same model.
+    """Return the fingerprint of some components; see `weights.folders.fingerprint`.
 
     Args:
         folder: The model's.
         parts: Components that count; the single file counts with the transformer.
     """
-    digest = hashlib.sha256()
-    for part in parts:
-        for path in sorted((folder / part).rglob("*")):
-            name = path.relative_to(folder).as_posix()
-            if path.suffix in (".json", ".model") and path.is_file():
-                digest.update(f"{name}\n".encode() + path.read_bytes())
-            elif path.suffix == ".safetensors":
-                digest.update(f"{name} {path.stat().st_size}\n".encode())
-    single = single_file(folder)
+    places, single = [folder / part for part in parts], single_file(folder)
     if single and TRANSFORMER in parts:
-        digest.update(f"{single.name} {single.stat().st_size}\n".encode())
-    return digest.hexdigest()[:16]
+        places.append(single)
+    return folders.fingerprint(folder, places, (".json", ".model"))
 
 
 def _check_class(folder: Path, part: str, wanted: str, remedy: Message) -> None:
@@ -203,28 +166,6 @@ def _check_architecture(folder: Path) -> None:
         )
 
 
-def _variants(folder: Path, part: str, remedy: Message) -> tuple[str, ...]:
-    found = tuple(variant for variant in ("", "bf16", "fp16") if _has_weights(folder, part, variant))
-    if found:
-        return found
-    if any(file.suffix in (".bin", ".ckpt", ".pt") for file in (folder / part).iterdir()):
-        raise ModelError(
-            msg(
-                "{folder} has its weights only as pickle files, which can run any code when they are opened and "
-                "are never loaded here; get the model's .safetensors files",
-                folder=folder / part,
-            )
-        )
-    missing = folder / part / f"{WEIGHTS[part]}.safetensors"
-    raise ModelError(msg("{file} is missing; {remedy}", file=missing, remedy=remedy), code=codes.MODEL_ABSENT)
-
-
-def _has_weights(folder: Path, part: str, variant: str = "") -> bool:
-    dot, stem = f".{variant}" if variant else "", WEIGHTS[part]
-    names = (f"{stem}{dot}.safetensors", f"{stem}.safetensors.index{dot}.json")
-    return any((folder / part / name).is_file() for name in names)
-
-
 def _not_whole(folder: Path, part: str, remedy: Message) -> ModelError:
     return ModelError(
         msg(
@@ -245,17 +186,3 @@ def _remedy(preset: ModelPreset | None) -> Message:
         "{file}, text_encoder and tokenizer",
         file=SINGLE_FILES[0],
     )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise ModelError(
-            msg("{file} cannot be read: {error}; get that file of the model again", file=path, error=e)
-        ) from e
-    if not isinstance(data, dict):
-        raise ModelError(
-            msg("{file} does not hold what it should (a JSON object); get that file of the model again", file=path)
-        )
-    return data

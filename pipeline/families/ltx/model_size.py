@@ -1,17 +1,13 @@
 """Count a model folder's parameters by component from its files' headers, in milliseconds. Without torch."""
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
 from ....errors import ModelError
 from ....presets import ModelPreset
 from ..base import ModelSize
+from ..weights.folders import numbers_by_tensor
 from .folder import TEXT_ENCODER, TRANSFORMER, VAE, config, single_file
-
-HEADER_LIMIT = 100 * 2**20
-"""Bytes. The safetensors format's own limit for its header."""
 
 LAYERS, WIDTH = 28, 2048
 FULL = ModelSize(
@@ -69,15 +65,6 @@ def parameters(folder: Path) -> int:
 def _counted(path: Path) -> dict[str, int]:
     """Count a file's numbers: those of the VAE by their names in a single file, the others as the transformer's."""
     found = {VAE: 0, TRANSFORMER: 0}
-    try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= HEADER_LIMIT:
-                return found
-            header: dict[str, Any] = json.loads(file.read(length))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                found[VAE if name.startswith("vae.") else TRANSFORMER] += math.prod(tensor["shape"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {VAE: 0, TRANSFORMER: 0}
+    for name, numbers in numbers_by_tensor(path).items():
+        found[VAE if name.startswith("vae.") else TRANSFORMER] += numbers
     return found

@@ -4,13 +4,10 @@ Its pictures are noise; its sizes, strides, files and code path are those of the
 """
 
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from ....fs import sync_tree
+from ..weights.folders import INDEX, OWN_FILE, build_once
 
 WIDTH, HEIGHT, FRAMES = 128, 64, 161
 """Native size in pixels and most frames of a window."""
@@ -60,21 +57,7 @@ def build(folder: Path, *, seed: int = 0, **own: Any) -> Path:
     Returns:
         `folder`.
     """
-    if (folder / "model_index.json").is_file():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    half = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-    try:
-        _write(half, seed, own)
-        sync_tree(half)
-        os.replace(half, folder)
-    except OSError:
-        # Another process was quicker: its folder has the same weights.
-        if not (folder / "model_index.json").is_file():
-            raise
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
-    return folder
+    return build_once(folder, lambda half: _write(half, seed, own))
 
 
 def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
@@ -96,9 +79,9 @@ def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
     text.save_pretrained(folder / "text_encoder")
     tokenizer().save_pretrained(folder / "tokenizer")
     index = {"_class_name": "LTXImageToVideoPipeline"}
-    (folder / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
     known = {"label": "random test model", "demo": True, "width": WIDTH, "height": HEIGHT, "frames": FRAMES}
-    (folder / "fanslymotion.json").write_text(json.dumps({**known, **own}, indent=2), encoding="utf-8")
+    (folder / OWN_FILE).write_text(json.dumps({**known, **own}, indent=2), encoding="utf-8")
 
 
 def tokenizer() -> Any:

@@ -1,26 +1,23 @@
 """Check that a folder holds a whole Stable Video Diffusion model, and make its preset. Without torch."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from ....errors import ModelError
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ..base import ModelFiles
 from ..base import ModelFolder as ModelFolder  # tests and benches take all of a folder from here
+from ..weights.folders import fingerprint, plain_preset, read_json, weight_variants
 
 log = logging.getLogger(__name__)
-
-OWN_FILE = "fanslymotion.json"
-"""Optional file in a model folder: preset keys (width, height, frames, sampling, …) that the folder brings along."""
 
 UNET, VAE, IMAGE_ENCODER = "unet", "vae", "image_encoder"
 WEIGHTS = {UNET: "diffusion_pytorch_model", VAE: "diffusion_pytorch_model", IMAGE_ENCODER: "model"}
 """The components that have weights, and the stem of their files in diffusers' folder format."""
+
+VARIANTS = ("", "fp16")
 
 CONFIGS = {
     UNET: "unet/config.json",
@@ -41,33 +38,8 @@ def folder_preset(folder: Path) -> ModelPreset:
     unet, vae = _config(folder, UNET), _config(folder, VAE)
     factor = 2 ** (len(vae.get("block_out_channels", (1,) * 4)) - 1)
     width, height = native_size(unet.get("sample_size"), factor)
-    own = _read_json(folder / OWN_FILE) if (folder / OWN_FILE).is_file() else {}
-    keys: dict[str, Any] = {
-        "label": folder.name,
-        "width": width,
-        "height": height,
-        "frames": unet.get("num_frames") or 14,
-        **own,
-        "name": folder.name,
-        "source": "folder",
-        "folder": str(folder),
-    }
-    try:
-        return ModelPreset.model_validate(keys)
-    except ValidationError as e:
-        first = e.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ModelError(
-            msg(
-                "{folder}: {key} is {value!r}: {why}; correct {file} there",
-                folder=folder,
-                key=key,
-                value=first["input"],
-                why=first["msg"],
-                file=OWN_FILE,
-            ),
-            code=codes.WRONG_SETTING,
-        ) from e
+    frames = unet.get("num_frames") or 14
+    return plain_preset(folder, {"width": width, "height": height, "frames": frames})
 
 
 def native_size(sample_size: Any, factor: int) -> tuple[int, int]:
@@ -121,42 +93,8 @@ def check_folder(folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
                 ),
                 code=codes.WRONG_SETTING,
             )
-    variants = {part: _variants(folder / part, stem, remedy) for part, stem in WEIGHTS.items()}
-    return ModelFiles(variants, _fingerprint(folder))
-
-
-def _variants(folder: Path, stem: str, remedy: Message) -> tuple[str, ...]:
-    found = []
-    for variant in ("", "fp16"):
-        dot = f".{variant}" if variant else ""
-        names = (f"{stem}{dot}.safetensors", f"{stem}.safetensors.index{dot}.json")
-        if any((folder / name).is_file() for name in names):
-            found.append(variant)
-    if found:
-        return tuple(found)
-    if any(folder.glob("*.bin")) or any(folder.glob("*.ckpt")) or any(folder.glob("*.pt")):
-        raise ModelError(
-            msg(
-                "{folder} has its weights only as pickle files, which can run any code when they are opened and "
-                "are never loaded here; get the model's .safetensors files",
-                folder=folder,
-            )
-        )
-    missing = folder / (stem + ".safetensors")
-    raise ModelError(msg("{file} is missing; {remedy}", file=missing, remedy=remedy), code=codes.MODEL_ABSENT)
-
-
-def _fingerprint(folder: Path) -> str:
-    """Sizes and configurations, not dates: a copied folder stays the same model."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix == ".json" and path.is_file():
-            digest.update(f"{path.relative_to(folder).as_posix()}\n".encode() + path.read_bytes())
-        elif path.suffix == ".safetensors":
-            digest.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())
-    return digest.hexdigest()[:16]
+    variants = {part: weight_variants(folder / part, stem, VARIANTS, remedy) for part, stem in WEIGHTS.items()}
+    return ModelFiles(variants, fingerprint(folder, [folder]))
 
 
 def _remedy(folder: Path, preset: ModelPreset | None) -> Message:
@@ -181,18 +119,4 @@ def _config(folder: Path, part: str) -> dict[str, Any]:
             ),
             code=codes.MODEL_ABSENT,
         )
-    return _read_json(path)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise ModelError(
-            msg("{file} cannot be read: {error}; get that file of the model again", file=path, error=e)
-        ) from e
-    if not isinstance(data, dict):
-        raise ModelError(
-            msg("{file} does not hold what it should (a JSON object); get that file of the model again", file=path)
-        )
-    return data
+    return read_json(path)

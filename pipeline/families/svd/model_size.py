@@ -5,10 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ....safetensors_header import tensor_shapes
 from ..base import ModelSize
-
-HEADER_LIMIT = 100 * 2**20
-"""Bytes. The safetensors format's own limit for its header."""
 
 
 def model_size(folder: Path, width: int, height: int, frames: int) -> ModelSize:
@@ -59,19 +57,9 @@ def parameters(folder: Path) -> int:
     files = sorted(folder.glob("*.safetensors"))
     half = [path for path in files if ".fp16" in path.name]
     try:
-        return sum(_parameters_of(path) for path in half or files)
+        return sum(math.prod(shape) for path in half or files for shape in tensor_shapes(path).values())
     except (OSError, ValueError, KeyError):
         return 0
-
-
-def _parameters_of(path: Path) -> int:
-    """The format: 8 bytes little-endian length, then JSON with each tensor's shape."""
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 0 < length <= HEADER_LIMIT:
-            raise ValueError(f"{path} is not a safetensors file")
-        header: dict[str, Any] = json.loads(file.read(length))
-    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -4,13 +4,10 @@ Its pictures are noise; its sizes, files and code path are those of the real thi
 """
 
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from ....fs import sync_tree
+from ..weights.folders import INDEX, OWN_FILE, build_once
 
 WIDTH, HEIGHT, FRAMES = 128, 72, 14
 """Native size in pixels and frames a window."""
@@ -31,21 +28,7 @@ def build(folder: Path, *, levels: int = LEVELS, frames: int = FRAMES, seed: int
     Returns:
         `folder`.
     """
-    if (folder / "model_index.json").is_file():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    half = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-    try:
-        _write(half, levels, frames, seed)
-        sync_tree(half)
-        os.replace(half, folder)
-    except OSError:
-        # Another process was quicker: its folder has the same weights.
-        if not (folder / "model_index.json").is_file():
-            raise
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
-    return folder
+    return build_once(folder, lambda half: _write(half, levels, frames, seed))
 
 
 def _write(folder: Path, levels: int, frames: int, seed: int) -> None:
@@ -58,12 +41,12 @@ def _write(folder: Path, levels: int, frames: int, seed: int) -> None:
 
     StableVideoDiffusionPipeline(**components).save_pretrained(folder, safe_serialization=True)
     # The name that every release knows; the one written is the kind without torchvision.
-    index = folder / "model_index.json"
+    index = folder / INDEX
     index.write_text(index.read_text(encoding="utf-8").replace("CLIPImageProcessorPil", "CLIPImageProcessor"), "utf-8")
     own = {"label": "random test model", "demo": True, "width": WIDTH, "height": HEIGHT, "frames": frames}
     own["sampling"] = {"steps": 15, "max_guidance": 1.0}
     own["licence"] = {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
-    (folder / "fanslymotion.json").write_text(json.dumps(own, indent=2), encoding="utf-8")
+    (folder / OWN_FILE).write_text(json.dumps(own, indent=2), encoding="utf-8")
 
 
 def _components(levels: int, frames: int) -> dict:

@@ -1,16 +1,13 @@
 """Read an upscaler's network and its cost from the file's header alone. Without torch."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ....errors import ModelError
 from ....messages import Message, msg
-
-HEADER_LIMIT = 100 * 2**20
-"""Bytes. The safetensors format's own limit for its header."""
+from ....safetensors_header import tensor_shapes
 
 WIDTHS_ALIVE = 3
 """Tensors of the widest layer that are in memory at once: its input, its output, and the work space of one more."""
@@ -94,14 +91,8 @@ def read_network(path: Path) -> Network:
 
 
 def _shapes(path: Path) -> dict[str, list[int]]:
-    """The format: 8 bytes little-endian length, then JSON with each tensor's shape."""
     try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= HEADER_LIMIT:
-                raise ValueError(msg("it is not a safetensors file"))
-            header: dict[str, Any] = json.loads(file.read(length))
-        return {name: list(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__"}
+        return tensor_shapes(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         why = e.args[0] if e.args and isinstance(e.args[0], Message) else e
         raise ModelError(msg("{file} cannot be read: {error}; get it again", file=path, error=why)) from e
