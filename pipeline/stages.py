@@ -71,11 +71,12 @@ class Attempt:
         self.sampled_share = 0.0
         self.warnings: list[Message] = []
         self.measures: dict[str, Any] = {}
+        expected = forecast(memory)
         self.clock = JobClock(
             units(memory),
-            known=pace(memory),
+            known=pace(memory, expected),
             peak=peak_since_last,
-            measured=forecast(memory).measured,
+            measured=expected.measured,
             shared=memory.device == "cpu",
         )
         self._progress = progress

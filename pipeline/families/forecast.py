@@ -3,7 +3,7 @@
 The form's estimate, the time left and the planner all ask here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..hardware.machine import device_key
@@ -14,6 +14,7 @@ from ..windows import WindowPlan
 from . import family
 from .base import MemoryPlan, Offload
 from .costs.calibration import Point, corrected, weighted
+from .costs.finishing import limit
 from .effort import EVERYTHING
 
 STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
@@ -75,6 +76,21 @@ class Forecast:
         """`about 3 min, 9.8 GB of 12 GB`, for the form."""
         memory = f"{self.need / GIB:.1f} GB of {round(self.total / GIB)} GB"
         return f"about {duration_text(self.seconds)}, {memory}" + (" on the CPU" if self.device == "cpu" else "")
+
+
+def put_together(
+    plan: MemoryPlan,
+    peak: Callable[[MemoryPlan, Stage], int],
+    ram: Callable[[MemoryPlan], int],
+    seconds: Callable[[MemoryPlan], Mapping[Stage, float]],
+) -> Forecast:
+    """Make a forecast of a family's formulas: bytes on the device, bytes of RAM beside a GPU, seconds of each stage."""
+    machine, peaks = plan.machine, {stage: peak(plan, stage) for stage in STAGES}
+    if plan.device == "cpu":
+        need, total = max(peaks.values()), machine.ram_total
+    else:
+        need, total = ram(plan), machine.vram_total
+    return Forecast(plan.device, peaks, need, limit(plan), machine.ram_free, total, seconds(plan))
 
 
 def forecast(plan: MemoryPlan) -> Forecast:
@@ -155,10 +171,15 @@ def step_weights(plan: MemoryPlan) -> Sequence[float]:
     return family(plan.model.family).cost.step_weights(plan)
 
 
-def pace(plan: MemoryPlan) -> dict[Stage, float]:
-    """Return the seconds that a unit of each stage takes: the forecast's, divided by `units`."""
+def pace(plan: MemoryPlan, expected: Forecast | None = None) -> dict[Stage, float]:
+    """Return the seconds that a unit of each stage takes: the forecast's, divided by `units`.
+
+    Args:
+        plan: The plan.
+        expected: Its forecast, where it is at hand.
+    """
     count = units(plan)
-    return {stage: seconds / count[stage] for stage, seconds in forecast(plan).stage_seconds.items()}
+    return {stage: seconds / count[stage] for stage, seconds in (expected or forecast(plan)).stage_seconds.items()}
 
 
 def _parts(plan: MemoryPlan, stage: Stage) -> float:

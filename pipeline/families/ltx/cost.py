@@ -3,7 +3,7 @@
 All figures are computed from the architecture, none is measured on a card yet: they are rounded up.
 """
 
-from ...hardware.units import CONTEXT, GIB, PROCESS
+from ...hardware.units import CONTEXT, PROCESS
 from ...progress import Stage
 from ..base import MemoryPlan, Offload
 from ..costs.finishing import (
@@ -13,11 +13,20 @@ from ..costs.finishing import (
     detail_bytes,
     finish_seconds,
     largest_tile,
-    limit,
     tile_bytes,
     upscale_seconds,
 )
-from ..forecast import STAGES, Forecast, windows
+from ..costs.speed import (
+    DECODE_SPEED,
+    LAUNCH,
+    PINNED,
+    READING,
+    SLOWER,
+    STARTING,
+    number_bytes,
+    operations_a_second,
+)
+from ..forecast import Forecast, put_together, windows
 from ..plan import LARGE
 from .chunks import LEAST, STRIDE, decoded, frames, latents
 
@@ -31,41 +40,21 @@ ENCODE_BYTES = 1500
 """The same for encoding the photo, one frame."""
 DECODE_OPERATIONS = 1.25e6
 """Operations of the decoder per pixel and frame, counted over its convolutions."""
-DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
-"""How much nearer to its peak the device gets in the decoder's convolutions: taken from Stable Video Diffusion's."""
 TEXT_TOKENS = 256
 TEXT_SHARE = 0.12
 """Of the text encoder on the device while it comes block by block: two of its 24, and the table of words."""
-PASS = 0.02
-"""Seconds of a pass on a GPU, however small: its kernels are started one by one."""
-STARTING = {"cpu": 3.0, "cuda": 9.0}
-"""Seconds to import the libraries, CUDA's among them, before the weights are read."""
-READING = {"cpu": 400 * 2**20, "cuda": GIB}
-"""Bytes of weights read a second."""
-SMALL_SPEED = 0.2
-"""What a small model reaches of a large one's operations a second: its narrow layers wait for memory."""
-
-_SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.01, Offload.GROUP: 1.3, Offload.SEQUENTIAL: 1.8}
 _RESIDENT = {Offload.GROUP: 0.12, Offload.SEQUENTIAL: 0.03}
 """Share of the transformer's weights on the device: two of 28 blocks and what is no block; two layers."""
-PINNED = 1.3
-"""RAM for weights in page-locked memory: CUDA rounds each up to a power of two."""
 
 
 def forecast(now: MemoryPlan) -> Forecast:
     """Estimate the memory and time of a plan; see `Forecast`."""
-    machine = now.machine
-    peaks = {stage: peak(now, stage) for stage in STAGES}
-    if now.device == "cpu":
-        need, total = max(peaks.values()), machine.ram_total
-    else:
-        need, total = ram(now), machine.vram_total
-    return Forecast(now.device, peaks, need, limit(now), machine.ram_free, total, seconds(now))
+    return put_together(now, peak, ram, seconds)
 
 
 def weights(now: MemoryPlan) -> dict[str, int]:
     """Return the bytes of each component's weights, by its name. A large text encoder stays in 16-bit numbers."""
-    size, model = 4 if now.dtype == "float32" else 2, now.model
+    size, model = number_bytes(now.dtype), now.model
     return {
         "text_encoder": model.text_encoder * (2 if model.text_encoder >= LARGE else size),
         "vae": model.vae * size,
@@ -102,7 +91,7 @@ def ram(now: MemoryPlan) -> int:
 
 
 def _activations(now: MemoryPlan, stage: Stage) -> float:
-    pixels, number = now.width * now.height, (4 if now.dtype == "float32" else 2) / 2
+    pixels, number = now.width * now.height, number_bytes(now.dtype) / 2
     if stage is Stage.SAMPLING:
         return tokens(now) * TOKEN_WIDTHS * now.model.channels * 2 * number
     vae = now.model.vae_channels / 128
@@ -130,10 +119,10 @@ def _highest(now: MemoryPlan, stage: Stage) -> int:
 
 def seconds(now: MemoryPlan) -> dict[Stage, float]:
     """Estimate the seconds of each stage, with the model not loaded yet and the prompt not encoded."""
-    kind, speed, work = "cpu" if now.device == "cpu" else "cuda", _speed(now), now.work
-    one = operations(now) / speed * _SLOWER[now.offload]
+    kind, speed, work = "cpu" if now.device == "cpu" else "cuda", operations_a_second(now), now.work
+    one = operations(now) / speed * SLOWER[now.offload]
     if kind == "cuda":
-        one = max(one, PASS)
+        one = max(one, LAUNCH)
     pixels = decoded(latents(work.frames), latents(now.decode_chunk)) * STRIDE * now.width * now.height
     decode = DECODE_OPERATIONS * (now.model.vae_channels / 128) ** 2 * pixels / speed / DECODE_SPEED[kind]
     beside, alone = finish_seconds(now)
@@ -155,16 +144,3 @@ def operations(now: MemoryPlan) -> float:
     """Count the operations of one pass: linear layers grow with the tokens, attention with their square."""
     count = tokens(now)
     return 2 * now.model.unet * count + 4 * now.model.attended * count**2
-
-
-def _speed(now: MemoryPlan) -> float:
-    """Operations a second that this model reaches there."""
-    machine = now.machine
-    speed = machine.gpu_speed if now.device != "cpu" else machine.cpu_speed
-    if now.device == "cpu" and now.dtype == "float32" and machine.cpu_bf16:
-        speed *= 0.45
-    if now.device != "cpu" and now.dtype == "float32":
-        speed *= 0.5
-    if not now.model.large:
-        speed *= SMALL_SPEED
-    return max(speed, 0.01) * 1e12

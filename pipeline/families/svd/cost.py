@@ -4,22 +4,30 @@ Computed on the full-size architecture and measured on a CPU (`bench/memory.py`)
 parameters and channels for smaller models.
 """
 
-from ...hardware.units import CONTEXT, GIB, PROCESS
+from ...hardware.units import CONTEXT, PROCESS
 from ...progress import Stage
-from ...windows import plan_windows
 from ..base import MemoryPlan, Offload
 from ..costs.finishing import (
     SLACK,
+    beside_decoder,
     decoding_and_saving,
     detail_bytes,
-    detail_vram,
     finish_seconds,
     largest_tile,
-    limit,
     tile_bytes,
     upscale_seconds,
 )
-from ..forecast import STAGES, Forecast
+from ..costs.speed import (
+    DECODE_SPEED,
+    LAUNCH,
+    PINNED,
+    READING,
+    SLOWER,
+    STARTING,
+    number_bytes,
+    operations_a_second,
+)
+from ..forecast import Forecast, put_together, windows
 from .chunks import decoded_frames
 from .noise.levels import ays_sigmas, karras_sigmas
 
@@ -41,60 +49,34 @@ UNET_FLOP = 0.184
 """Operations of a UNet pass per latent pixel and frame, as a multiple of its parameters. Attention comes on top."""
 DECODE_FLOP = 0.118
 """Operations of a decode per pixel and frame, as a multiple of the VAE's parameters."""
-DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
-"""How much nearer to its peak the device gets in the decoder's convolutions: 2.5 s a frame beside 20 s a step on two
-cores, 0.098 s a frame beside 0.65 s a step on an H100; 9 s of 50.9 on an A800 (onediff #436) say the same."""
 SMALL_DECODER = {"bfloat16": 0.4, "float32": 0.75}
 """What `vae.suit_cpu` leaves of a small model's decoding time on a CPU, by the decoder's numbers (`mini`)."""
 CACHED, CACHED_SMALL = 0.31, 0.33
 """What a cached step (deep_cache.py) takes of a whole one: 0.185 of 0.590 s on an H100; `mini` on two cores."""
 WARM_UP = 0.6
 """Seconds of the decoding stage on a GPU beyond its frames: first kernels, copies, checks. Of six jobs on an H100."""
-LAUNCH = 0.02
-"""Seconds of a UNet pass on a GPU, however small: its kernels are started one by one (`mini` on an H100)."""
 TWO_PASSES = 1.1
 """Guidance in two passes over one pass of twice the size, on a GPU (0.719 and 0.651 s a step)."""
 SHORTCUTS = {"cpu": 0.95, "cuda": 0.907}
 """What `shortcuts.py` leaves of a full-size model's step: 0.590 of 0.651 s on an H100; counted for a CPU."""
 SHORTCUTS_SMALL = 0.87
 """The same for `mini` on two cores, measured: 0.167 of 0.193 s a pass."""
-STARTING = {"cpu": 3.0, "cuda": 9.0}
-"""Seconds to import the libraries, CUDA's among them, before the weights are read. 3.2 CPU seconds with `mini`'s
-weights; torch itself comes with the worker's start (`forecast.WORKER_START`)."""
-READING = {"cpu": 400 * 2**20, "cuda": GIB}
-"""Bytes of weights read a second. On an H100 2 GiB from RAM; a machine with a GPU is taken to have a fast disk."""
-
-SMALL_SPEED = 0.2
-"""What a small model reaches of a large one's operations a second: its narrow layers wait for memory. Measured with
-`mini` on two cores: 0.2 s a pass of 14 frames, 0.45 s a decoded frame."""
-
-_SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.01, Offload.GROUP: 1.3, Offload.SEQUENTIAL: 1.8}
-"""Time of a step. Measured on an H100 (bench/RESULTS.md) with streams; of its 1.54 and 1.81 s the 1.22 are taken off
-that diffusers' chunks and two passes took alone, and the rest set beside a step of 0.72 s. Slower cards hide more."""
 _RESIDENT = {Offload.GROUP: 0.22, Offload.SEQUENTIAL: 0.02}
 """Share of the UNet's weights on the device where the activations are highest: what an H100 had allocated (2.90 and
 2.27 GiB) less the activations (2.30)."""
 _WIDEST = 0.58
 """Share of them with group offload at the block with the most weights and the one fetched beside it; the activations
 are a quarter there (counted on the architecture)."""
-PINNED = 1.3
-"""RAM for weights in page-locked memory: CUDA rounds each up to a power of two (3.66 for 2.84 GiB)."""
 
 
 def forecast(now: MemoryPlan) -> Forecast:
     """Estimate the memory and time of a plan; see `Forecast`."""
-    machine = now.machine
-    peaks = {stage: peak(now, stage) for stage in STAGES}
-    if now.device == "cpu":
-        need, total = max(peaks.values()), machine.ram_total
-    else:
-        need, total = ram(now), machine.vram_total
-    return Forecast(now.device, peaks, need, limit(now), machine.ram_free, total, seconds(now))
+    return put_together(now, peak, ram, seconds)
 
 
 def weights(now: MemoryPlan) -> dict[str, int]:
     """Return the bytes of each component's weights, by its name."""
-    size, model = _number_bytes(now.dtype), now.model
+    size, model = number_bytes(now.dtype), now.model
     return {"unet": model.unet * size, "vae": model.vae * size, "image_encoder": model.image_encoder * size}
 
 
@@ -113,19 +95,12 @@ def _branches(now: MemoryPlan) -> int:
     return 2 if now.guided and not now.two_pass else 1
 
 
-def _number_bytes(dtype: str) -> int:
-    return 4 if dtype == "float32" else 2
-
-
 def peak(now: MemoryPlan, stage: Stage) -> int:
     """Estimate the bytes on the computing device at the stage's highest point."""
-    working = int(_activations(now, stage) * SLACK)
-    highest = _highest(now, stage, working)
-    if stage is Stage.DECODING:
-        highest += tile_bytes(now, tile_side(now))  # on a thread of its own, beside the decoder
-    if now.device != "cpu":
-        return highest + CONTEXT + (detail_vram(now) if stage is Stage.DECODING else 0)
-    return highest + PROCESS + (detail_bytes(now) if stage is Stage.DECODING else 0)
+    highest = _highest(now, stage, int(_activations(now, stage) * SLACK))
+    if stage is Stage.DECODING:  # the upscaler is on a thread of its own, beside the decoder
+        return highest + tile_bytes(now, tile_side(now)) + beside_decoder(now)
+    return highest + (PROCESS if now.device == "cpu" else CONTEXT)
 
 
 def tile_side(now: MemoryPlan) -> int:
@@ -149,10 +124,10 @@ def _activations(now: MemoryPlan, stage: Stage) -> float:
     pixels = now.width * now.height
     if stage is Stage.SAMPLING:
         per_pixel = UNET_BYTES * now.model.channels / 320 * 64 / now.model.factor**2 * (CHUNKED if now.chunked else 1)
-        return per_pixel * pixels * now.window * _branches(now) * _number_bytes(now.dtype) / 2 + feature_bytes(now)
+        return per_pixel * pixels * now.window * _branches(now) * number_bytes(now.dtype) / 2 + feature_bytes(now)
     vae = now.model.vae_channels / 128
     if stage is Stage.DECODING:
-        return DECODE_BYTES * vae * pixels * now.decode_chunk * _number_bytes(now.decoder_dtype) / 2
+        return DECODE_BYTES * vae * pixels * now.decode_chunk * number_bytes(now.decoder_dtype) / 2
     if stage is Stage.CONDITIONING:
         return ENCODE_BYTES * vae * pixels
     return 0.0
@@ -163,7 +138,7 @@ def feature_bytes(now: MemoryPlan) -> int:
     if now.work.effort.full_every == 1:
         return 0
     latent = now.width * now.height // now.model.factor**2
-    return latent * now.window * (2 if now.guided else 1) * now.model.channels * _number_bytes(now.dtype)
+    return latent * now.window * (2 if now.guided else 1) * now.model.channels * number_bytes(now.dtype)
 
 
 def _highest(now: MemoryPlan, stage: Stage, working: int) -> int:
@@ -188,16 +163,16 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
 
     Figures of an H100 come out within a quarter (bench/RESULTS.md).
     """
-    model, work = now.model, now.work
+    model = now.model
     kind = "cpu" if now.device == "cpu" else "cuda"
-    speed = _speed(now)
-    windows = plan_windows(work.frames, now.window, loop=work.loop)
-    passes = windows.count * sum(step_weights(now)) * (2 if now.guided else 1)
-    one = unet_operations(now) / speed * _SLOWER[now.offload] * (CHUNKED_TIME if now.chunked else 1.0)
+    speed = operations_a_second(now)
+    sampled = windows(now)
+    passes = sampled.count * sum(step_weights(now)) * (2 if now.guided else 1)
+    one = unet_operations(now) / speed * SLOWER[now.offload] * (CHUNKED_TIME if now.chunked else 1.0)
     one *= SHORTCUTS[kind] if model.large else SHORTCUTS_SMALL
     if kind == "cuda":
         one = max(one * (TWO_PASSES if now.guided and now.two_pass else 1.0), LAUNCH)
-    frames = decoded_frames(windows.sampled, now.decode_chunk)
+    frames = decoded_frames(sampled.sampled, now.decode_chunk)
     decode = DECODE_FLOP * model.vae * now.width * now.height * frames / speed / DECODE_SPEED[kind]
     if kind == "cpu" and not model.large:
         decode *= SMALL_DECODER[now.decoder_dtype]
@@ -229,16 +204,3 @@ def unet_operations(now: MemoryPlan) -> float:
     """
     tokens = now.width * now.height / now.model.factor**2
     return (UNET_FLOP * now.model.unet * tokens + 4 * now.model.attended * tokens**2) * now.window
-
-
-def _speed(now: MemoryPlan) -> float:
-    """Operations a second that this model reaches there."""
-    machine = now.machine
-    speed = machine.gpu_speed if now.device != "cpu" else machine.cpu_speed
-    if now.device == "cpu" and now.dtype == "float32" and machine.cpu_bf16:
-        speed *= 0.45  # 44 s against 20 s a step
-    if now.device != "cpu" and now.dtype == "float32":
-        speed *= 0.5  # twice the bytes; what a card really reaches is measured with its first video (measurements.py)
-    if not now.model.large:
-        speed *= SMALL_SPEED
-    return max(speed, 0.01) * 1e12
