@@ -10,19 +10,17 @@ had promised is compared with what is there. Prints a table and one line of JSON
 
 import argparse
 import json
-import os
-import platform
 import random
 import re
 import socket
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fanslymotion.bench.campaigns import add_arguments, campaign, this_machine
 from fanslymotion.bench.faults import disk, shim
 from fanslymotion.bench.faults.judge import KINDS, Violation, all_jobs, judge
 from fanslymotion.bench.faults.kinds import Faults, Harmed
@@ -302,27 +300,15 @@ def free_port() -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--postgresql", action="store_true", help="jobs on a PostgreSQL server of its own")
+    add_arguments(parser, "jobs on a PostgreSQL server of its own")
     given = parser.parse_args()
-    from fanslymotion.pipeline.families.svd.random_model import build
-
-    with ExitStack() as ending:
-        temporary = tempfile.TemporaryDirectory(prefix="fanslymotion-chaos-", ignore_cleanup_errors=True)
-        folder = Path(ending.enter_context(temporary))
-        build(folder / "models" / "mini-random")
-        database = ""
-        if given.postgresql:
-            from fanslymotion.tests import databases
-
-            database = databases.new_database(ending.enter_context(databases.server(folder / "pg")))
+    with campaign("chaos", given.postgresql) as (folder, database):
         report = Campaign(folder, folder / "models", database, Plan(given.seed)).run(given.minutes)
     for story in report.stories:
         print(story, end="\n\n")
     for name, value in report.figures.items():
         print(f"{name:36} {value}")
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
-    print(json.dumps({"machine": machine, **report.figures}))
+    print(json.dumps({"machine": this_machine(), **report.figures}))
     sys.exit(bool(report.violations))
 
 

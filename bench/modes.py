@@ -26,11 +26,12 @@ from fanslymotion.pipeline.media.sizes import fit_photo
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.sampling.euler import Guidance
-from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, plan_windows
 from fanslymotion.presets import ModelPreset, load_presets
 from fanslymotion.presets.options import MODES
 from fanslymotion.settings import ROOT, Settings
+from keepers import Nowhere
 from metrics import motion, psnr
 from PIL import Image
 
@@ -39,14 +40,6 @@ FULL_STEPS = 25
 SAMPLED_FPS = 6
 SHOWN = (0, 3, 6, 9, 13)
 """Frames of the picture."""
-
-
-class Nowhere:
-    """A keeper that keeps nothing."""
-
-    def step(self, state: SamplingState) -> None: ...
-
-    def now(self, state: SamplingState) -> None: ...
 
 
 def clips(preset: ModelPreset) -> dict[str, SamplingParams]:

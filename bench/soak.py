@@ -11,22 +11,19 @@ once, with the frames of an undisturbed run. Prints a table and one line of JSON
 
 import argparse
 import json
-import os
-import platform
 import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from fanslymotion.bench.campaigns import add_arguments, campaign, this_machine
 from fanslymotion.bench.faults.judge import Violation, all_jobs, judge
 from fanslymotion.bench.faults.processes import LoneWorker, frames_hash, kill, start_studio
 from fanslymotion.bench.faults.users import Told, wait
@@ -250,27 +247,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--postgresql", action="store_true", help="workers on machines of their own")
+    add_arguments(parser, "workers on machines of their own")
     given = parser.parse_args()
-    from fanslymotion.pipeline.families.svd.random_model import build
-
-    with ExitStack() as ending:
-        temporary = tempfile.TemporaryDirectory(prefix="fanslymotion-soak-", ignore_cleanup_errors=True)
-        folder = Path(ending.enter_context(temporary))
-        build(folder / "models" / "mini-random")
-        database = ""
-        if given.postgresql:
-            from fanslymotion.tests import databases
-
-            database = databases.new_database(ending.enter_context(databases.server(folder / "pg")))
+    with campaign("soak", given.postgresql) as (folder, database):
         soak = Soak(folder, folder / "models", given.workers, database, given.seed)
         figures, violations = soak.run(given.kills)
     for violation in violations:
         print(violation)
     for name, value in figures.items():
         print(f"{name:36} {value}")
-    print(json.dumps({"machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}", **figures}))
+    print(json.dumps({"machine": this_machine(), **figures}))
     sys.exit(bool(violations))
 
 

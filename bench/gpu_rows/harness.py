@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from fanslymotion.bench.keepers import Nowhere as Nowhere
 from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
@@ -21,7 +22,7 @@ from fanslymotion.pipeline.families.svd.model import Placement
 from fanslymotion.pipeline.media.photo.load import load_photo
 from fanslymotion.pipeline.media.sizes import fit_photo
 from fanslymotion.pipeline.sampling.euler import Guidance
-from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState
+from fanslymotion.pipeline.sampling.windowed import SamplingParams
 from fanslymotion.pipeline.windows import WindowOptions, plan_windows
 from fanslymotion.settings import ROOT
 from PIL import Image
@@ -180,14 +181,6 @@ class StepClock:
     def figures(self) -> dict[str, Any]:
         rest = self.steps[1:] or self.steps
         return {"step_s": round(median(rest), 4), "first_step_s": self.steps[0], "steps_s": self.steps}
-
-
-class Nowhere:
-    """A keeper that keeps nothing."""
-
-    def step(self, state: SamplingState) -> None: ...
-
-    def now(self, state: SamplingState) -> None: ...
 
 
 def difference(found: torch.Tensor, wanted: torch.Tensor) -> dict[str, Any]:

@@ -71,3 +71,8 @@ def until(look: Callable[[], Job], ready: Callable[[Job], bool], seconds: float 
         assert not job.status.final or ready(job), job
         time.sleep(0.05)
     return job
+
+
+def logs(jobs: Jobs, job_id: str) -> str:
+    """The job's whole log."""
+    return "\n".join(event.text for event in jobs.events_since(job_id, 0, 100_000))

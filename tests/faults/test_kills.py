@@ -10,19 +10,14 @@ import psutil
 import pytest
 from fanslymotion.bench.faults.processes import frames_hash, kill
 from fanslymotion.queue import crash_diagnosis
-from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness import supervisor
 from fanslymotion.queue.types import Status
 from fanslymotion.tests.studio import wait_for
 from fanslymotion.ui.page_state import machine_json
 
-from .conftest import until
+from .conftest import logs, until
 
 pytestmark = pytest.mark.faults
-
-
-def logs(jobs: Jobs, job_id: str) -> str:
-    return "\n".join(event.text for event in jobs.events_since(job_id, 0, 100_000))
 
 
 @pytest.mark.both_databases

@@ -5,7 +5,7 @@ from fanslymotion.bench.faults.processes import frames_hash, kill
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.queue.types import Status
 
-from .conftest import until
+from .conftest import logs, until
 
 pytestmark = pytest.mark.faults
 
@@ -22,7 +22,7 @@ def test_a_killed_worker_goes_on_with_the_same_frames(jobs, start, submit, tmp_p
     done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
     assert done.attempt == 2
     assert (done.frames, done.fps) == (12 * 24, 24)
-    told = "\n".join(event.text for event in jobs.events_since(job.id, 0, 100_000))
+    told = logs(jobs, job.id)
     assert "resumed at window 2" in told
     assert told.count("Encoding the prompt") == 0, "the calm job's is on the disk"
     assert frames_hash(done.video) == frames_hash(jobs.get(calm.id).video)

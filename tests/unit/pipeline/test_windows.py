@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fanslymotion.bench.keepers import Everything
 from fanslymotion.pipeline.families.base import NoiseSchedule
 from fanslymotion.pipeline.families.noise import window_generator
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
 from fanslymotion.pipeline.families.svd.denoiser import Inputs, SvdDenoiser
 from fanslymotion.pipeline.families.svd.model import LoadedModel
 from fanslymotion.pipeline.sampling.euler import Guidance, Pin
-from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, join, sample_clip
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, join, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from PIL import Image
 
@@ -29,21 +30,8 @@ CLIP = SamplingParams(
 )
 
 
-class Keeper:
-    """Remembers every state."""
-
-    def __init__(self) -> None:
-        self.states: list[SamplingState] = []
-
-    def step(self, state: SamplingState) -> None:
-        self.states.append(state)
-
-    def now(self, state: SamplingState) -> None:
-        self.states.append(state)
-
-
-def sample(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams) -> tuple[torch.Tensor, Keeper]:
-    keeper = Keeper()
+def sample(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams) -> tuple[torch.Tensor, Everything]:
+    keeper = Everything()
     return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=keeper), keeper
 
 

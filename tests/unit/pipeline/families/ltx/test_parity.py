@@ -9,6 +9,7 @@ import torch
 import transformers
 from diffusers.pipelines.ltx.pipeline_ltx_image2video import LTXImageToVideoPipeline
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.guidance import Guidance
@@ -19,7 +20,7 @@ from fanslymotion.pipeline.families.ltx.vae import DECODE_NOISE, DECODE_TIMESTEP
 from fanslymotion.pipeline.families.ltx.words import MASK, TOKENS, WORDS, compute_wide, encode
 from fanslymotion.pipeline.families.noise import purpose_generator
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
-from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from PIL import Image
 
@@ -36,14 +37,6 @@ CLIP = SamplingParams(
     plan=WindowPlan(5, 5, 1, 0),
     options=WindowOptions(),
 )
-
-
-class Nowhere:
-    """A keeper that keeps nothing."""
-
-    def step(self, state: SamplingState) -> None: ...
-
-    def now(self, state: SamplingState) -> None: ...
 
 
 def ours(model: LtxModel, photo: Image.Image, clip: SamplingParams = CLIP) -> torch.Tensor:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fanslymotion.bench.keepers import Everything
 from fanslymotion.pipeline.checkpoint import Checkpoints
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.ltx.folder import SIGMAS
@@ -28,26 +29,13 @@ CLIP = SamplingParams(
 )
 
 
-class Keeper:
-    """Remembers every state."""
-
-    def __init__(self) -> None:
-        self.states: list[SamplingState] = []
-
-    def step(self, state: SamplingState) -> None:
-        self.states.append(state)
-
-    def now(self, state: SamplingState) -> None:
-        self.states.append(state)
-
-
 def start(model: LtxModel, photo: Image.Image) -> SamplingState:
     words = encode(model.model.folder, CLIP.motion.prompt, model.placement)
     return begin(model, CLIP, photo, words.tensors)
 
 
 def test_known_frames_stay_what_they_are(ltx: LtxModel, ltx_photo: Image.Image) -> None:
-    keeper = Keeper()
+    keeper = Everything()
     begun = start(ltx, ltx_photo)
     latents = sample_clip(ltx, CLIP, begun, keeper=keeper)
     assert latents.shape == (1, 11, 8, 2, 4)
@@ -61,19 +49,19 @@ def test_known_frames_stay_what_they_are(ltx: LtxModel, ltx_photo: Image.Image) 
 
 def test_a_second_window_sees_the_first_ones_frames(ltx: LtxModel, ltx_photo: Image.Image) -> None:
     begun = start(ltx, ltx_photo)
-    keeper = Keeper()
+    keeper = Everything()
     sample_clip(ltx, CLIP, begun, keeper=keeper)
     second = next(state for state in keeper.states if state.window == 1 and state.step == 0)
     assert second.done is not None
     other = replace(second, done=second.done + 1.0)
-    found = [sample_clip(ltx, CLIP, state, keeper=Keeper())[:, 8:] for state in (second, other)]
+    found = [sample_clip(ltx, CLIP, state, keeper=Everything())[:, 8:] for state in (second, other)]
     assert not torch.allclose(found[0], found[1], atol=1e-3)
 
 
 @pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
 def test_taken_up_after_any_step(ltx: LtxModel, ltx_photo: Image.Image, step: int, tmp_path) -> None:
     """From the file that a checkpoint is."""
-    keeper = Keeper()
+    keeper = Everything()
     expected = sample_clip(ltx, CLIP, start(ltx, ltx_photo), keeper=keeper)
     state = keeper.states[step - 1 + (step > STEPS)]
     kept = Checkpoints(tmp_path, "key")
@@ -81,4 +69,4 @@ def test_taken_up_after_any_step(ltx: LtxModel, ltx_photo: Image.Image, step: in
     saved = Checkpoints(tmp_path, "key").load()
     assert saved is not None
     assert (saved.state.window, saved.state.step) == (state.window, state.step)
-    assert torch.equal(sample_clip(ltx, CLIP, saved.state, keeper=Keeper()), expected)
+    assert torch.equal(sample_clip(ltx, CLIP, saved.state, keeper=Everything()), expected)

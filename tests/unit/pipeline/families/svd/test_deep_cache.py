@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 import torch
+from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.effort import EVERYTHING, Effort
 from fanslymotion.pipeline.families.svd.deep_cache import DeepCache
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, load
 from fanslymotion.pipeline.sampling.euler import Guidance
-from fanslymotion.pipeline.sampling.windowed import SamplingState, begin, sample_clip
+from fanslymotion.pipeline.sampling.windowed import begin, sample_clip
 from fanslymotion.pipeline.windows import plan_windows
 from PIL import Image
 
-from .test_parity import Nowhere, ours, settings
+from .test_parity import ours, settings
 
 GUIDED = Guidance(1.0, 3.0)
 HALF = Effort(full_every=2)
@@ -134,19 +135,6 @@ def test_guidance_is_off_at_low_noise(model: LoadedModel, small_photo: Image.Ima
     finally:
         hook.remove()
     assert batches == [2] * 7 + [1] * 3, "0.403, 0.173 and 0.034 of the published levels"
-
-
-class Everything:
-    """Keeps each state that may be resumed."""
-
-    def __init__(self) -> None:
-        self.states: list[SamplingState] = []
-
-    def step(self, state: SamplingState) -> None:
-        self.states.append(state)
-
-    def now(self, state: SamplingState) -> None:
-        self.states.append(state)
 
 
 def test_from_each_state_that_is_kept_the_same_clip_comes(model: LoadedModel, small_photo: Image.Image) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import StableVideoDiffusionPipeline
+from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.bench.metrics import motion, psnr
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
 from fanslymotion.pipeline.families.svd.folder import ModelFolder
@@ -19,8 +20,6 @@ from fanslymotion.pipeline.windows import WindowOptions, plan_windows
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import ROOT, Settings
 from PIL import Image
-
-from .test_parity import Nowhere
 
 FOLDER = ROOT / "assets" / "mini"
 

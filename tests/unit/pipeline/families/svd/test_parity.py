@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import StableVideoDiffusionPipeline
+from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
@@ -19,7 +20,7 @@ from fanslymotion.pipeline.families.svd.random_model import build
 from fanslymotion.pipeline.families.svd.shortcuts import ARITHMETIC, OneToken, PlainAttention
 from fanslymotion.pipeline.families.svd.vae import decode
 from fanslymotion.pipeline.sampling.euler import Guidance
-from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, plan_windows
 from PIL import Image
 
@@ -30,14 +31,6 @@ STEPS = 4
 def renderer(tiny_model: Path) -> LoadedModel:
     """Without shortcuts."""
     return load(ModelFolder(folder_preset(tiny_model), tiny_model), choose_placement(), shortcuts=False)
-
-
-class Nowhere:
-    """A keeper that keeps nothing."""
-
-    def step(self, state: SamplingState) -> None: ...
-
-    def now(self, state: SamplingState) -> None: ...
 
 
 def settings(renderer: LoadedModel, **changes) -> SamplingParams:
