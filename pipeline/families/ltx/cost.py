@@ -1,6 +1,6 @@
 """Estimate bytes and seconds of each stage for the memory plan. Without torch.
 
-All figures are computed from the architecture, none is measured on a card yet: they are rounded up.
+Bytes and operations were measured on an H200 with random weights of the 2B model's size (bench/RESULTS.md).
 """
 
 from ...hardware.units import CONTEXT, PROCESS
@@ -30,14 +30,15 @@ from ..forecast import Forecast, put_together, windows
 from ..plan import LARGE
 from .chunks import LEAST, STRIDE, decoded, frames, latents
 
-TOKEN_WIDTHS = 44
+TOKEN_WIDTHS = 35
 """Activations of a transformer's block in 2-byte numbers, per token, in multiples of its width: each token's own time
-embedding (12), hidden states and attention (8), rotation in 4-byte numbers (14), the feed-forward layer (8), rest."""
-DECODE_BYTES = 300
+embedding, hidden states and attention, rotation in 4-byte numbers, the feed-forward layer. Measured: 29 in use, 34 with
+what the allocator keeps."""
+DECODE_BYTES = 150
 """Activations of the VAE's decoder in 2-byte numbers: bytes per pixel and frame decoded together, 128 channels at the
-last level: some eight tensors of 8 numbers alive, the pixels in 4-byte numbers, and the convolutions' work space."""
-ENCODE_BYTES = 1500
-"""The same for encoding the photo, one frame."""
+last level. Measured for 33 and 161 frames: 106 and 100 in use, 144 and 147 with what the allocator keeps."""
+ENCODE_BYTES = 500
+"""The same for encoding the photo, one frame. Measured: 340 with what the allocator keeps."""
 DECODE_OPERATIONS = 1.25e6
 """Operations of the decoder per pixel and frame, counted over its convolutions."""
 TEXT_TOKENS = 256
