@@ -30,7 +30,7 @@ from ..forecast import Forecast, put_together, windows
 from ..plan import LARGE
 from .chunks import LEAST, STRIDE, decoded, frames, latents
 
-TOKEN_WIDTHS = 35
+TOKEN_WIDTHS = 38
 """Activations of a transformer's block in 2-byte numbers, per token, in multiples of its width: each token's own time
 embedding, hidden states and attention, rotation in 4-byte numbers, the feed-forward layer. Measured: 29 in use, 34 with
 what the allocator keeps."""
