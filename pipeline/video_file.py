@@ -122,7 +122,7 @@ class VideoFile:
         count = given = 0
         # The windows may give a frame or two more than wanted: the first is the last one's neighbour in between.
         wanted = resolved.frames + (resolved.interpolation > 1)
-        latents = latents[:, : family(resolved.model.preset.family).geometry.latents(wanted)]
+        latents = latents[:, : resolved.decoded_latents]
 
         def report() -> None:
             attempt.report(Progress(Stage.DECODING, step=count, steps=resolved.frames))
