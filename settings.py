@@ -151,7 +151,9 @@ def _seconds(name: str, text: str) -> float:
 
 def _one_of(values: tuple[str, ...], name: str, text: str) -> str:
     if text not in values:
-        raise BadInput(msg("{name} is {text!r}; it must be {values}", name=name, text=text, values=", ".join(values)))
+        raise BadInput(
+            msg("{name} is {text!r}; it must be one of {values}", name=name, text=text, values=", ".join(values))
+        )
     return text
 
 

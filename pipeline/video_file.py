@@ -12,7 +12,6 @@ import torch
 
 from ..errors import Cancelled
 from ..messages import Message, template
-from .families import family
 from .families.base import VideoModel
 from .families.forecast import tile_side
 from .hardware.free_memory import free_memory

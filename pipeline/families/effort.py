@@ -46,9 +46,8 @@ class Effort:
             if kind in seen:
                 continue
             seen.add(kind)
-            if not whole:
-                found.append(max(before for before in range(step) if self.whole(before, len(sigmas))))
-            found.append(step)
+            giver = step if whole else max(before for before in range(step) if self.whole(before, len(sigmas)))
+            found += [one for one in dict.fromkeys((giver, step)) if found[-1:] != [one]]
         return found
 
     def resumable(self, done: int, steps: int) -> bool:

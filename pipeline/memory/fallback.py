@@ -57,7 +57,11 @@ class MemoryFallback:
         self._machine = machine
         self.warnings: list[Message] = []
         self._memory = PlanHistory(settings)
-        self._measurements, self._setting, self._can_compile = Measurements(settings.home), settings.compile, can_compile
+        self._measurements, self._setting, self._can_compile = (
+            Measurements(settings.home),
+            settings.compile,
+            can_compile,
+        )
         self.begun_compiled = False
         self._work = work
         self._first = plan_request(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
@@ -235,7 +239,9 @@ class MemoryFallback:
         found = suited(replace(today, compiled=wanted and able, compiling=self._first.compiling))
         if died:
             self._warn(
-                msg("The worker ended while the model was compiled for this card; going on without, which takes longer.")
+                msg(
+                    "The worker ended while the model was compiled for this card; going on without, which takes longer."
+                )
             )
         elif self.begun_compiled and not found.compiled:
             self._warn(

@@ -64,9 +64,7 @@ def plan_request(
         machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
     here = replace(here, figures=measured.figures, loaded=loaded)
-    return settle(
-        PlanHistory(settings).recall(plan(here, size, work), model.name), settings.compile, measured, pids
-    )
+    return settle(PlanHistory(settings).recall(plan(here, size, work), model.name), settings.compile, measured, pids)
 
 
 def work_of(
