@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, Work
 from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.forecast import forecast
@@ -23,6 +24,7 @@ from fanslymotion.pipeline.memory.compiling import (
 )
 from fanslymotion.pipeline.memory.planner import plan
 from fanslymotion.pipeline.progress import Stage
+from fanslymotion.settings import Settings
 
 CARD = Machine("cuda", "RTX 4090", 24 * GIB, 23 * GIB, 64 * GIB, 60 * GIB, gpu_speed=60.0, compiles=True)
 PLAN = plan(CARD, ModelSize(name="svd-xt"), Work(1024, 576, 36, 25, True))
@@ -109,6 +111,14 @@ def test_what_is_compiled_together() -> None:
     assert key(low) != key(PLAN), "its last steps have half the batch"
     assert key(replace(low, two_pass=True)) == key(replace(PLAN, two_pass=True))
     assert process_name(2**31 - 7) == ""
+
+
+def test_the_setting_goes_to_child_processes() -> None:
+    found = Settings.from_env({"FANSLYMOTION_COMPILE": "never"})
+    assert Settings.from_env(found.environ({})).compile == "never"
+    assert Settings.from_env({}).compile == "auto"
+    with pytest.raises(BadInput, match="FANSLYMOTION_COMPILE is 'often'; it must be one of auto, always, never"):
+        Settings.from_env({"FANSLYMOTION_COMPILE": "often"})
 
 
 @pytest.mark.parametrize(
