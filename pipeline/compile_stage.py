@@ -15,7 +15,7 @@ from ..errors import Cancelled, FanslymotionError, HandBack
 from .families import family
 from .families.base import VideoModel
 from .families.nan_checks import NotFinite
-from .families.weights.compiling import CompilingFailed
+from .families.weights.compiling import CompilingFailed, end_workers
 from .hardware.free_memory import free_memory
 from .hardware.oom import is_oom
 from .hardware.vram import is_driver_failure
@@ -79,6 +79,7 @@ def compile_model(attempt: Attempt, model: VideoModel, state: SamplingState) -> 
             compiled.ready.add(chunk)
     seconds = time.monotonic() - began
     attempt.clock.leave()
+    end_workers()
     free_memory()
     log.info("The model is compiled, after %.0f s", seconds)
     return seconds

@@ -40,7 +40,7 @@ def lacking(
     """
     if gpus.kind == "nvidia" and 0 < gpus.capability < LEAST_CAPABILITY:
         return Lack.CARD
-    if importlib.util.find_spec("triton") is None:
+    if not _has_triton():
         return Lack.TRITON
     if system == "win32":
         return None
@@ -49,6 +49,13 @@ def lacking(
         return Lack.C_COMPILER
     headers = headers or Path(sysconfig.get_path("include"))
     return None if (headers / "Python.h").is_file() else Lack.PYTHON_HEADERS
+
+
+def _has_triton() -> bool:
+    try:
+        return importlib.util.find_spec("triton") is not None
+    except (ImportError, ValueError):  # of a module that something else has put there
+        return False
 
 
 def compiler_folders(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

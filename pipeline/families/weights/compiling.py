@@ -6,6 +6,7 @@ network would not.
 """
 
 import logging
+import sys
 from collections.abc import Hashable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any
@@ -19,6 +20,8 @@ INDUCTOR = "inductor"
 """torch's own compiler."""
 COMPILERS = ("torch._dynamo", "torch._inductor", "torch._functorch", "triton")
 """Packages whose errors are a compiler's."""
+SHOWN = 200
+"""Characters of an error's text that are told."""
 KINDS, ALL_KINDS = 64, 1024
 """Versions that dynamo keeps of a function, and of all of them: blocks share their code, and each size is a version."""
 
@@ -90,6 +93,16 @@ class Compiler:
             model.compiled = CompiledBlocks(model, blocks, self._backend, self._channels_last)
 
 
+def end_workers() -> None:
+    """End the processes in which inductor compiles: each holds torch in memory. The next compiling starts others."""
+    module: Any = sys.modules.get("torch._inductor.async_compile")
+    if module is not None:
+        try:
+            module.shutdown_compile_workers()
+        except Exception as e:  # of a version that knows it otherwise: they end with this process
+            log.debug("The compiler's processes were not ended: %s", e)
+
+
 def is_compilers(error: BaseException) -> bool:
     """Tell whether an error, or one of its causes, comes from compiling."""
     found: BaseException | None = error
@@ -101,11 +114,11 @@ def is_compilers(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of what a compiler says, and of what kind it is."""
-    while isinstance(error, CompilingFailed) and error.__cause__ is not None:
-        error = error.__cause__
+    """Return the first line of what a compiler says, and of what kind it is. Dynamo wraps the errors of a backend."""
+    while inner := getattr(error, "inner_exception", None) or (isinstance(error, CompilingFailed) and error.__cause__):
+        error = inner
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {lines[0][:SHOWN]}" if lines else type(error).__name__
 
 
 def _found(network: nn.Module, names: tuple[str, ...]) -> Iterator[nn.Module]:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import torch
 from fanslymotion.errors import HandBack
+from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.checkpoint import newest_note
+from fanslymotion.pipeline.families.svd import FAMILY
 from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.measurements import Measurements
@@ -22,6 +24,7 @@ from fanslymotion.pipeline.memory.fallback import COMPILER_AT_WORK
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import Presets
 from fanslymotion.settings import Settings
 
 HERE = Machine(device="cpu", compiles=True)
@@ -81,7 +84,7 @@ def test_a_compiled_video_has_the_same_frames_and_is_resumed_compiled(make: Call
         make("stopped", progress=stop_at(5), checkpoint_seconds=0)
     assert newest_note(tmp_path / "work-stopped").values["compiled"]
     resumed = make("stopped", "auto", progress=told.append)
-    assert resumed["resumed"] == (1, 1)
+    assert resumed["resumed"] == (1, 2)
     assert resumed["plan"].compiled
     assert not resumed["warnings"][1:]
     assert torch.equal(resumed["latents"], compiled["latents"])
@@ -117,7 +120,6 @@ def fail(graph: Any, inputs: Any) -> Any:
 
 
 def test_a_compiler_that_fails_ends_no_job_and_is_not_tried_again(make: Callable, settings: Settings) -> None:
-    torch.compiler.reset()  # what was compiled before would be taken
     cache = ModelCache(compiler=Compiler(fail, channels_last=False))
     done = make("failing", renderers=cache)
     assert (done["plan"].compiled, done["said"]) == (False, False)
@@ -141,20 +143,21 @@ def test_a_worker_that_died_of_the_compiler_does_not_compile_the_job_again(make:
     assert not mark.exists()
 
 
-def test_deep_features_are_used_again_between_compiled_steps(make: Callable, fast: VideoRequest) -> None:
-    balanced = replace(fast, mode="balanced", steps=6)
-    compiled, eager = make("balanced", request=balanced), make("balanced, eager", "never", request=balanced)
+def test_deep_features_are_used_again_between_compiled_steps(
+    make: Callable, fast: VideoRequest, settings: Settings, presets: Presets
+) -> None:
+    found = find_model("mini", presets, settings)
+    model = replace(found, preset=found.preset.model_copy(update={"modes": None}))
+    changes: dict[str, Any] = {"request": replace(fast, mode="balanced", steps=6), "model": model}
+    compiled, eager = make("balanced", **changes), make("balanced, eager", "never", **changes)
     assert compiled["plan"].compiled
     assert torch.equal(compiled["latents"], eager["latents"])
 
 
-def test_layouts_and_blocks_are_as_before_once_it_is_taken_off(make: Callable, cache: ModelCache) -> None:
-    from fanslymotion.pipeline.families.svd import FAMILY
-
-    make("as loaded", "never")
-    model: Any = cache._renderer
+def test_layouts_and_blocks_are_as_before_once_it_is_taken_off(settings: Settings, presets: Presets) -> None:
+    model: Any = ModelCache().get(find_model("mini", presets, settings))
     strides = {name: value.stride() for name, value in model.unet.named_parameters()}
-    compiler = Compiler("eager")
+    compiler = Compiler()
     compiler.suit(model, FAMILY.blocks, True)
     changed = {name for name, value in model.unet.named_parameters() if value.stride() != strides[name]}
     assert "conv_in.weight" in changed
