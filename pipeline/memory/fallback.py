@@ -57,12 +57,9 @@ class MemoryFallback:
         self._machine = machine
         self.warnings: list[Message] = []
         self._memory = PlanHistory(settings)
-        self._measurements, self._setting, self._can_compile = (
-            Measurements(settings.home),
-            settings.compile,
-            can_compile,
-        )
-        self.begun_compiled = False
+        self._measurements = Measurements(settings.home)
+        self._setting, self._can_compile = settings.compile, can_compile
+        self.begun_compiled = self._sampled = False
         self._work = work
         self._first = plan_request(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
         self._learned = self._inherited = self._widened = False
