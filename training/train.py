@@ -86,7 +86,7 @@ def export(vae: torch.nn.Module, denoiser: unet_stage.Denoiser, folder: Path) ->
 def preview_map(patches: Patches, photos: list) -> str:
     """`[latent_rgb]` for the model's preset: the linear map of its previews, fitted on the training photos."""
     import cv2
-    from fanslymotion.pipeline.preview import fit_latent_rgb
+    from fanslymotion.pipeline.sampling.preview import fit_latent_rgb
 
     small = [cv2.resize(photo, (256, 144), interpolation=cv2.INTER_AREA) for photo in photos]
     pixels = torch.stack([torch.from_numpy(photo).permute(2, 0, 1).float() / 255 for photo in small])

@@ -75,7 +75,7 @@ def _measure(bench: Bench, figures: Figures, layout: str) -> None:
 
 
 def _modes(bench: Bench, figures: Figures, renderer: LoadedModel, state: SamplingState) -> None:
-    """A whole window in each mode. Balanced, which is computed without guidance, too, needs other kernels: it is last."""
+    """A whole window in each mode. Balanced also computes without guidance, which needs other kernels: it is last."""
     offered = modes(bench)
     for mode in ("best", "fast", "balanced"):
         clip = offered[mode]
