@@ -23,7 +23,7 @@ TESTS = {
     "pipeline/windows.py": ["pipeline/test_window_plans.py"],
     "pipeline/memory/planner.py": ["pipeline/memory/test_planner.py", "pipeline/memory/test_fallback_laws.py"],
     "pipeline/media/frame_checks.py": ["pipeline/media/test_frame_checks.py"],
-    "models/download/http.py": ["models/test_download.py"],
+    "models/download/http.py": ["models/test_download.py", "models/test_hub_troubles.py"],
 }
 """File: the files of tests/unit that are its own."""
 
