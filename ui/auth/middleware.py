@@ -52,9 +52,6 @@ GRADIO_ROUTES = (
 )
 """What the page and a `gradio_client` need. Gradio's other routes (proxy, vibe editor, …) do not exist here."""
 
-HASHED = "/assets/"
-"""Gradio's own scripts and styles, each named by a hash of its content: what is under one name never changes."""
-
 MOST_BODY_BYTES = 1 << 20
 BODY_BYTES = {
     "/studio/photos": math.inf,
@@ -94,7 +91,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        answer = _with_headers(send, scope["path"])
+        answer = _with_headers(send)
         refusal = self._refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, answer)
@@ -241,15 +238,14 @@ def _ask_to_log_in(scope: Scope, headers: Headers) -> Response:
     return error_response(scope, 401, msg("Log in first."))
 
 
-def _with_headers(send: Send, path: str) -> Send:
+def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers.setdefault("Content-Security-Policy", POLICY)
             headers.setdefault("X-Content-Type-Options", "nosniff")
             headers.setdefault("Referrer-Policy", "same-origin")
-            for_ever = path.startswith(HASHED) and message["status"] == 200
-            headers.setdefault("Cache-Control", "private, max-age=31536000, immutable" if for_ever else "no-store")
+            headers.setdefault("Cache-Control", "no-store")
         await send(message)
 
     return sending
