@@ -12,7 +12,7 @@ from fanslymotion.bench.faults.processes import frames_hash, kill
 from fanslymotion.queue import crash_diagnosis
 from fanslymotion.queue.liveness import supervisor
 from fanslymotion.queue.types import Status
-from fanslymotion.tests.studio import wait_for
+from fanslymotion.tests.studio import runs, wait_for
 from fanslymotion.ui.page_state import machine_json
 
 from .conftest import logs, until
@@ -57,9 +57,10 @@ def test_a_worker_without_its_parent_ends_after_handing_back(jobs, start, submit
     worker = next(w for w in jobs.workers() if w.alive)
     if sys.platform == "linux":  # libraries and child processes never see the supervisor's pipe
         assert os.readlink(f"/proc/{worker.pid}/fd/0") == os.devnull
+    process = psutil.Process(worker.pid)
     kill(studio.pid)
     studio.wait()
-    wait_for(lambda: not psutil.pid_exists(worker.pid) or psutil.Process(worker.pid).status() == "zombie", 60)
+    wait_for(lambda: not runs(process), 60)
     left = jobs.get(job.id)
     assert (left.status, left.attempt) == (Status.QUEUED, 1)
 
