@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -36,18 +35,6 @@ def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, sub
     assert "resumed at window" in logs(jobs, job.id)
     assert frames_hash(done.video) == frames_hash(jobs.get(calm.id).video), logs(jobs, job.id)
     assert sorted(path.name for path in done.folder.iterdir()) == ["job.json", "photo.png", "video.mp4"]
-
-
-def test_restart_of_the_worker_costs_no_attempt(jobs, start, submit) -> None:
-    start()
-    job = submit(steps=12)
-    until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
-    old = next(w for w in jobs.workers() if w.alive)
-    assert jobs.restart_worker() == 1
-    done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
-    assert done.attempt == 1
-    assert "resumed at window" in logs(jobs, job.id)
-    assert next(w for w in jobs.workers() if w.alive).id != old.id
 
 
 def test_a_worker_without_its_parent_ends_after_handing_back(jobs, start, submit) -> None:
@@ -151,15 +138,3 @@ def test_the_systems_out_of_memory_killer_leads_to_a_step_down(jobs, settings, s
     assert "[WARN] FM-WORKER-005: The worker died at stage sampling" in log
     assert "[WARN] The system ended the worker while drawing: memory ran out. Going on with: " in log
     assert any("Going on with" in warning for warning in done.warnings)
-
-
-def test_cancel_while_running_leaves_the_next_job_alone(jobs, start, submit) -> None:
-    start()
-    job, other = submit(steps=60), submit(seconds=6, steps=2)
-    until(lambda: jobs.get(job.id), lambda j: j.stage == "sampling")
-    jobs.cancel(job.id)
-    began = time.monotonic()
-    ended = until(lambda: jobs.get(job.id), lambda j: j.status is Status.CANCELLED)
-    assert time.monotonic() - began < 60
-    assert sorted(path.name for path in ended.folder.iterdir()) == ["job.json", "photo.png"]
-    assert until(lambda: jobs.get(other.id), lambda j: j.status is Status.DONE)
