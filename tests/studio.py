@@ -22,7 +22,7 @@ SMALL_SIZES = "[480p]\nwidth = 168\nheight = 96\n"
 """For a data folder's resolutions.toml: frames of a 25th of the pixels, which nobody has to wait for."""
 
 
-def wait_for(look: Callable[[], object], seconds: float = 60.0, pause: float = 0.1) -> None:
+def wait_for(look: Callable[[], object], seconds: float = 120.0, pause: float = 0.1) -> None:
     """Until `look` gives something true. The limit only ends a test that hangs."""
     end = time.monotonic() + seconds
     while not look():
@@ -106,7 +106,7 @@ class Studio:
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(90)
-        wait_for(lambda: not any(map(runs, family)), 60)
+        wait_for(lambda: not any(map(runs, family)))
         return code
 
     def kill(self) -> None:

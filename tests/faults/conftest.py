@@ -50,7 +50,7 @@ def starting(settings: Settings) -> Iterator[Start]:
         kill(studio.pid)
         studio.wait()
     locks = settings.home / "workers"
-    wait_for(lambda: not any(is_locked(path) for path in locks.glob("*.lock")), 60)
+    wait_for(lambda: not any(is_locked(path) for path in locks.glob("*.lock")))
 
 
 @pytest.fixture

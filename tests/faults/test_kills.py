@@ -47,7 +47,7 @@ def test_a_worker_without_its_parent_ends_after_handing_back(jobs, start, submit
     process = psutil.Process(worker.pid)
     kill(studio.pid)
     studio.wait()
-    wait_for(lambda: not runs(process), 60)
+    wait_for(lambda: not runs(process))
     left = jobs.get(job.id)
     assert (left.status, left.attempt) == (Status.QUEUED, 1)
 
@@ -95,7 +95,7 @@ def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, to
     )
     start(PYTHONPATH=str(tmp_path))
     job = submit(seconds=6, steps=1)
-    wait_for(lambda: any(w.state == "crashed" and "Traceback" in w.last_output for w in jobs.workers()), 60)
+    wait_for(lambda: any(w.state == "crashed" and "Traceback" in w.last_output for w in jobs.workers()))
     crashed = next(w for w in jobs.workers() if w.state == "crashed")
     assert "Likely cause: the system library libfancy is missing" in crashed.last_output
     assert jobs.get(job.id).status is Status.QUEUED, "the job waits"
@@ -118,7 +118,7 @@ def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit, 
         with monkeypatch.context() as patch:  # for this one alone: a healthy step may take longer
             patch.setattr(watching, "_stall", 1.0)
             patch.setattr(supervisor, "SLOW_STEPS", 0)
-            wait_for(lambda: not psutil.pid_exists(hanging), 60)
+            wait_for(lambda: not psutil.pid_exists(hanging))
         done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
     assert done.attempt == 2
     assert "No progress for " in logs(jobs, job.id)
