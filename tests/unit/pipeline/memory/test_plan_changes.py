@@ -69,6 +69,23 @@ def test_a_checkpoint_of_a_larger_size_goes_on_with_other_savings(machine) -> No
     )
     assert forecast(fitted).fits
     assert same_latents(fitted, larger)
+    assert fitted == replace(fitted, two_pass=fresh.two_pass, chunked=fresh.chunked), (
+        "only decoding had too little: sampling stays as it is"
+    )
+
+
+def test_a_checkpoint_too_large_for_the_machine_keeps_its_size_all_the_same() -> None:
+    larger = plan(gpu(80), XT, CLIP_720P)
+    fitted = fit_to_checkpoint(plan(cpu(9), XT, CLIP_720P), {name: getattr(larger, name) for name in SIZE})
+    assert same_latents(fitted, larger)
+    assert not forecast(fitted).fits
+    assert (fitted.two_pass, fitted.chunked) == (True, True), "all that could be saved is saved"
+
+
+@pytest.mark.parametrize("first", [_best(gpu(24), XT, CLIP_720P), _best(cpu(64), XT, CLIP_720P)], ids=["gpu", "cpu"])
+def test_what_runs_out_while_the_file_is_saved_ran_out_for_decoding(first) -> None:
+    """The last decoded frames wait there for the encoder."""
+    assert next_fallback(first, Stage.SAVING) == next_fallback(first, Stage.DECODING) != next_fallback(first)
 
 
 def test_a_checkpoint_that_fits_changes_nothing() -> None:
