@@ -193,7 +193,7 @@ def test_a_component_that_was_half_moved_harms_nobody(
 
 @pytest.mark.parametrize("place", ["encode", "step", "decode"])
 def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
-    run: Callable, guided, monkeypatch, tmp_path, place: str
+    run: Callable, guided, monkeypatch, settings, tmp_path, place: str
 ) -> None:
     """As GTX 16xx cards do."""
     from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel as Unet
@@ -234,9 +234,10 @@ def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
     assert steps == list(range(1, 10)), "what was drawn stays drawn"
     assert "not finite (NaN)" in result.warnings[-1]
     assert "float32 instead of float16" in result.warnings[-1]
+    assert Measurements(settings.home).read().float32, "it is remembered"
     if place == "step":
         check(run(replace(guided, steps=1), renderers=ModelCache(), machine=GPU, work=tmp_path / "later"))
-        assert computed == ["float16", "float32", "float32"], "it is remembered"
+        assert computed == ["float16", "float32", "float32"], "and the next job goes by it"
 
 
 def test_nan_in_32_bits_is_the_models_fault(run: Callable, guided, pretend_gpu, monkeypatch, settings) -> None:
