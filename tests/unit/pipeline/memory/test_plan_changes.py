@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from fanslymotion.pipeline.families.base import SIZE, Offload, Work
 from fanslymotion.pipeline.families.forecast import forecast, peak
+from fanslymotion.pipeline.families.ltx.model_size import FULL
 from fanslymotion.pipeline.memory.planner import (
     LIGHTER,
     _best,
@@ -117,3 +118,20 @@ def test_a_sampling_size_shrinks_to_half_of_the_models_own_and_no_further(model,
     area = min(one.width * one.height for one in smallest)
     floor = min(448 * 256, model.width * model.height // 2)
     assert 0.85 * floor <= area <= floor
+
+
+def test_a_family_of_even_windows_decodes_and_draws_as_many_frames_as_it_has() -> None:
+    """Its windows are as long as the clip allows, so that no limit for windows of one length applies."""
+    ltx = replace(FULL, width=1216, height=704, frames=161)
+    short, long = (Work(1216, 704, frames, 30, True, frames, 1216 * 704) for frames in (73, 289))
+    assert [_best(gpu(200), ltx, work).decode_chunk for work in (short, long)] == [73, 161]
+    assert [_best(cpu(900), ltx, work).window for work in (short, long)] == [161, 161]
+    assert _best(cpu(64), XT, CLIP_720P).decode_chunk == _best(cpu(64), XT, CLIP_720P).window == 14
+
+
+def test_without_guidance_there_are_no_two_passes() -> None:
+    unguided = replace(CLIP_720P, guided=False)
+    assert _best(gpu(12), XT, unguided).two_pass is False
+    assert _best(gpu(12), XT, CLIP_720P).two_pass is True
+    below = ladder(_best(gpu(12), XT, CLIP_720P), Stage.LOADING)[-1]
+    assert (below.device, below.guided, below.two_pass) == ("cpu", False, False)
