@@ -135,3 +135,9 @@ def test_without_guidance_there_are_no_two_passes() -> None:
     assert _best(gpu(12), XT, CLIP_720P).two_pass is True
     below = ladder(_best(gpu(12), XT, CLIP_720P), Stage.LOADING)[-1]
     assert (below.device, below.guided, below.two_pass) == ("cpu", False, False)
+
+
+@pytest.mark.parametrize("at", [Stage.CONDITIONING, Stage.DECODING])
+def test_hooks_that_only_the_denoiser_has_are_not_tried_elsewhere(at: Stage) -> None:
+    tried = {one.offload for one in ladder(_best(gpu(24), XT, CLIP_720P), at) if one.device == "cuda"}
+    assert tried == {Offload.NONE, Offload.MODEL}
