@@ -180,12 +180,15 @@ def test_interrupted_twice_in_mid_decode_the_file_is_the_same(run, fast, tmp_pat
     assert files[0] == files[1]
 
 
-def test_killed_twice_in_mid_decode_at_720p_the_file_is_the_same(run, fast, settings: Settings, tmp_path: Path) -> None:
-    """Two processes that end as by a power cut: nothing is closed, nothing is tidied up, an ffmpeg is left behind."""
+@pytest.mark.parametrize("kills", [(20,), pytest.param((5, 20), marks=pytest.mark.soak)], ids=["once", "twice"])
+def test_killed_in_mid_decode_at_720p_the_file_is_the_same(
+    run, fast, settings: Settings, tmp_path: Path, kills: tuple[int, ...]
+) -> None:
+    """A process that ends as by a power cut: nothing is closed, nothing is tidied up, an ffmpeg is left behind."""
     request, photo = replace(fast, resolution="720p", quality="standard"), ROOT / "assets" / "sample.jpg"
     whole = run(request, photo=photo, work=tmp_path / "whole", out=tmp_path / "whole.mp4")
     work, out = tmp_path / "broken", tmp_path / "broken.mp4"
-    for step in (5, 20):
+    for step in kills:
         words = json.dumps(request.to_json()), settings.home, settings.models, photo, work, out, step
         killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], capture_output=True, encoding="utf-8")
         assert "in mid-decode" in killed.stdout, killed.stderr
@@ -193,7 +196,7 @@ def test_killed_twice_in_mid_decode_at_720p_the_file_is_the_same(run, fast, sett
         assert not out.exists()
     measures: dict[str, Any] = {}
     again = run(request, photo=photo, work=work, out=out, measures=measures)
-    assert measures["resumed"] == (3, 0), "what was drawn before the kills is not drawn again"
+    assert measures["resumed"] == (3, 0), "what was drawn before the kill is not drawn again"
     assert again.path.read_bytes() == whole.path.read_bytes()
 
 
