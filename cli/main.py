@@ -15,7 +15,7 @@ from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
 from ..pipeline.request import MOST_TAKES
-from ..presets.options import BEST, MODES, NUMBERS, OPTIONS
+from ..presets.options import AS_PHOTO, BEST, MODES, NUMBERS, OPTIONS, SHAPES
 from ..settings import Settings
 from .arguments import AsJson, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
@@ -105,6 +105,10 @@ def generate(
         float | None, typer.Option("--noise-aug-strength", "--noise", help=NUMBERS["noise_aug_strength"].described)
     ] = None,
     fps: Annotated[int | None, typer.Option(help=NUMBERS["fps"].described)] = None,
+    shape: Annotated[str, typer.Option(help=f"{OPTIONS['shape'].help} {', '.join(SHAPES)}")] = AS_PHOTO,
+    position: Annotated[
+        float | None, typer.Option(help=NUMBERS["position"].described, show_default="the middle")
+    ] = None,
     fit: Annotated[
         str,
         typer.Option(help=f"{OPTIONS['fit'].help} crop (fill the frame) or pad (keep the whole photo)"),
@@ -145,7 +149,7 @@ def generate(
         request = make_request(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, mode=mode, model=model,
             seed=seed, motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
-            fit=fit, detail=detail, upscaler=upscaler, prompt=prompt,
+            shape=shape, position=position, fit=fit, detail=detail, upscaler=upscaler, prompt=prompt,
         )  # fmt: skip
         videos = [photo for photo in photos for _ in range(count)]
         targets = choose_targets(videos, out_path, f"{resolution}-{seconds}s")

@@ -59,6 +59,8 @@ class ResolvedRequest:
             "photo": photo.digest(),
             "model": fingerprint,
         }
+        if self.request.centre != 0.5:
+            parts["position"] = self.request.centre
         if arithmetic:
             parts["arithmetic"] = arithmetic
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

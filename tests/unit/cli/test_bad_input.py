@@ -74,6 +74,8 @@ def test_photo_that_cannot_be_used(fm, settings, here, tmp_path, photo, kind):
         (["--noise-aug-strength", "2"], ["noise_aug_strength is 2.0", "0.0 to 1.0"]),
         (["--noise", "2"], ["noise_aug_strength is 2.0"]),
         (["--fps", "4"], ["fps is 4"]),
+        (["--shape", "3:2"], ["shape is '3:2'", "photo, 16:9, 9:16, 1:1, 4:5"]),
+        (["--position", "1.5"], ["position is 1.5", "0.0 to 1.0"]),
         (["--fit", "stretch"], ["'stretch'", "'crop'", "'pad'"]),
         (["--out", "clip.avi"], ["clip.avi", ".mp4"]),
         (["--out", "no such folder/clip.mp4"], ["no such folder", "--out"]),
