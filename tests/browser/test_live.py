@@ -258,6 +258,7 @@ def test_a_paused_queue_is_said(bare: Studio, page: Page, puppet: Puppet) -> Non
         words, pill = page.locator(".live span.now"), page.locator("#worker span")
         expect(words).to_have_text("Paused, number 1 in the line")
         assert findings(page) == []
+        expect(pill).to_have_text("Paused · No worker")
         page.click("#language")
         expect(words).to_have_text("Пауза, номер 1 в очереди")
         page.click("#language")

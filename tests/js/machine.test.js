@@ -76,8 +76,8 @@ test("the pill tells a pause, and no worker's state while the program does not a
   const said = (workers, paused, lost = false) => Object.values(pillWords({ workers, paused }, lost));
   assert.deepEqual(said([idle], false), ["idle", "Ready · CPU"]);
   assert.deepEqual(said([idle], true), ["paused", "Paused"]);
-  assert.deepEqual(said([busy], true), ["running", "Working · RTX · Paused"]);
-  assert.deepEqual(said([], true), ["none", "No worker"]);
+  assert.deepEqual(said([busy], true), ["running", "Paused · Working · RTX"]);
+  assert.deepEqual(said([], true), ["none", "Paused · No worker"]);
   assert.deepEqual(said([busy], false, true), ["lost", "No connection"]);
 });
 

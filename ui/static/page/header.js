@@ -77,7 +77,7 @@ export function workersWords(workers) {
 
 /**
  * What the pill says, and in which state: nothing is known of workers while the program does not answer; a paused
- * queue is told unless a crash or a missing worker is the worse news.
+ * queue is told first, where the end of the words is cut off last.
  *
  * @param {Pick<Machine, "workers" | "paused">} machine
  * @param {boolean} lost the program does not answer
@@ -85,9 +85,9 @@ export function workersWords(workers) {
 export function pillWords({ workers, paused }, lost) {
   const state = workerKind(shownWorker(workers));
   if (lost) return { state: "lost", words: t("worker.lost") };
-  if (!paused || state === "crashed" || state === "none") return { state, words: workersWords(workers) };
-  if (state === "running") return { state, words: `${workersWords(workers)} · ${t("worker.paused")}` };
-  return { state: "paused", words: t("worker.paused") };
+  if (!paused) return { state, words: workersWords(workers) };
+  if (state === "idle") return { state: "paused", words: t("worker.paused") };
+  return { state, words: `${t("worker.paused")} · ${workersWords(workers)}` };
 }
 
 /** @param {Machine} machine @param {boolean} owns whether the machine is one's own to pause @param {boolean} lost the program does not answer */
