@@ -36,7 +36,8 @@ WORKER_CHECK_SECONDS = 2.0
 GIVE_UP_AFTER_CRASHES = 3  # of our own worker, in a row: a broken install does not mend itself
 PLAIN_LINE_EVERY = 0.1  # share of the job between two lines where no bar can be drawn
 
-UNITS = {"sampling": "step", "decoding": "frame", "saving": "frame"}
+LITTLE_SECONDS = 5
+"""Fewer are not counted: the forecast is no better than that."""
 STYLES = {"done": "green", "failed": "red", "cancelled": "yellow", "running": "cyan", "queued": "dim"}
 LEVEL_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "DEBUG": "dim"}
 
@@ -104,7 +105,7 @@ def stage_text(job: Job, paused: bool = False) -> str:
     if job.status is Status.QUEUED and job.waits_for:
         return "waiting for a worker that has its model"
     if job.status is Status.QUEUED:
-        return "the queue is paused" if paused else f"waiting, place {job.place}" if job.place else "waiting"
+        return "paused" if paused else f"waiting, place {job.place}" if job.place else "waiting"
     if job.status.final:
         return str(job.status)
     words = ["cancelling" if job.cancelling else job.stage or "starting"]
@@ -112,9 +113,18 @@ def stage_text(job: Job, paused: bool = False) -> str:
         words.append(f"window {job.window} of {job.windows}")
     if job.part:
         words.append(f"{job.part.replace('_', ' ')}, {job.step + 1} of {job.steps}")
-    elif unit := UNITS.get(job.stage):
-        words.append(f"{unit} {job.step} of {job.steps}")
+    elif job.stage == "sampling":
+        words += _steps_of_window(job)
+    elif job.stage in ("decoding", "saving") and job.steps > 1:
+        words.append(f"frame {job.step} of {job.steps}")
     return ", ".join(words)
+
+
+def _steps_of_window(job: Job) -> list[str]:
+    """Return `step 14 of 25` of the window in work: the store counts the steps of all windows."""
+    each, rest = divmod(job.steps, max(1, job.windows))
+    step = job.step - max(0, job.window - 1) * each
+    return [f"step {step} of {each}"] if rest == 0 and each > 1 and 0 < step <= each else []
 
 
 def time_text(seconds: float | None) -> str:
@@ -131,7 +141,9 @@ def time_text(seconds: float | None) -> str:
 
 def left_text(job: Job) -> str:
     """Write the remaining time as `3 min 20 s left`; "" while it is not known."""
-    return f"{time_text(job.eta_seconds)} left" if job.eta_seconds is not None else ""
+    if job.eta_seconds is None:
+        return ""
+    return "a few seconds left" if job.eta_seconds < LITTLE_SECONDS else f"{time_text(job.eta_seconds)} left"
 
 
 def event_lines(events: Iterable[Event]) -> Iterator[Text]:

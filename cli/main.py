@@ -15,7 +15,7 @@ from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
 from ..pipeline.request import MOST_TAKES
-from ..presets.options import BEST, MODES, NUMBERS, OPTIONS
+from ..presets.options import AS_PHOTO, BEST, MODES, NUMBERS, OPTIONS, SHAPES
 from ..settings import Settings
 from .arguments import AsJson, named_as_typed, number, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
@@ -131,6 +131,13 @@ def generate(
     fps: Annotated[
         int | None, typer.Option(help=NUMBERS["fps"].described, parser=number("fps"), metavar="NUMBER")
     ] = None,
+    shape: Annotated[str, typer.Option(help=f"{OPTIONS['shape'].help} {', '.join(SHAPES)}")] = AS_PHOTO,
+    position: Annotated[
+        float | None,
+        typer.Option(
+            help=NUMBERS["position"].described, show_default="the middle", parser=number("position"), metavar="NUMBER"
+        ),
+    ] = None,
     fit: Annotated[
         str,
         typer.Option(help=f"{OPTIONS['fit'].help} crop (fill the frame) or pad (keep the whole photo)"),
@@ -177,7 +184,7 @@ def generate(
         request = make_request(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, mode=mode, model=model,
             seed=seed, motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
-            fit=fit, detail=detail, upscaler=upscaler, prompt=prompt,
+            shape=shape, position=position, fit=fit, detail=detail, upscaler=upscaler, prompt=prompt,
         )  # fmt: skip
         photos = find_photos(photos)
         videos = [photo for photo in photos for _ in range(count)]

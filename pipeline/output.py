@@ -53,7 +53,7 @@ def resolve_output(
     """
     duration, quality = presets.duration(request.seconds), presets.quality(request.quality)
     rate = model.rate(duration, quality) if model else usual_rate(duration, quality)
-    width, height = output_size(photo_size, presets.resolution(request.resolution))
+    width, height = output_size(photo_size, presets.resolution(request.resolution), request.shape)
     return Output(width, height, rate.frames(duration.seconds), rate.interpolation, rate.fps * rate.interpolation)
 
 

@@ -7,17 +7,21 @@ from typing import Any, Literal
 from ..errors import BadInput
 from ..messages import Message, msg
 from ..presets.options import (
+    AS_PHOTO,
     BEST,
     MAX_PROMPT,
     MAX_SEED,
     MODES,
     NUMBERS,
+    SHAPES,
     Fps,
     ModeName,
     MotionBucketId,
     NoiseAugStrength,
     Number,
+    Position,
     Seed,
+    ShapeName,
     Steps,
 )
 
@@ -40,6 +44,8 @@ class VideoRequest:
     model: a preset's name, or the path of a folder in diffusers' format.
     seed, motion_bucket_id, steps, noise_aug_strength, fps: see `presets.options`, which has their ranges, too.
     fit: `crop` fills the frame, `pad` keeps the whole photo on a blurred or plain background.
+    shape: of the video: `photo` keeps the photo's, others are width:height.
+    position: of what is kept where the photo is cut: 0 left or top, 1 right or bottom; None is the middle.
     prompt: what is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.
     detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
     upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
@@ -59,6 +65,8 @@ class VideoRequest:
     upscaler: str | None = None
     mode: ModeName = BEST
     prompt: str = ""
+    shape: ShapeName = AS_PHOTO
+    position: Position | None = None
 
     def __post_init__(self) -> None:
         _check_prompt(self.prompt)
@@ -78,6 +86,10 @@ class VideoRequest:
             raise BadInput(
                 msg("{what} is {name!r}; choose one of {known}", what="mode", name=self.mode, known=", ".join(MODES))
             )
+        if self.shape not in SHAPES:
+            raise BadInput(
+                msg("{what} is {name!r}; choose one of {known}", what="shape", name=self.shape, known=", ".join(SHAPES))
+            )
         if self.fit not in ("crop", "pad"):
             raise BadInput(
                 msg(
@@ -86,6 +98,11 @@ class VideoRequest:
                     value=self.fit,
                 )
             )
+
+    @property
+    def centre(self) -> float:
+        """Return `position`, or the middle, 0..1."""
+        return 0.5 if self.position is None else self.position
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings by name, for `from_json`."""

@@ -65,6 +65,8 @@ class ResolvedRequest:
             "photo": photo.digest(),
             "model": fingerprint,
         }
+        if self.request.centre != 0.5:
+            parts["position"] = self.request.centre
         if arithmetic:
             parts["arithmetic"] = arithmetic
         if compiled:

@@ -66,7 +66,7 @@ class Attempt:
         self.memory = memory
         self.placement = Placement.of(memory)
         self.image = image
-        self.photo = fit_photo(image, (clip.width, clip.height), resolved.request.fit)
+        self.photo = fit_photo(image, (clip.width, clip.height), resolved.request.fit, resolved.request.centre)
         self.work = work
         self.stage = Stage.LOADING
         self.sampled_share = 0.0

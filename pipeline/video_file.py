@@ -89,7 +89,7 @@ class VideoFile:
                 Message(SMALL_PHOTO, {"size": f"{self._attempt.image.width}×{self._attempt.image.height}"})
             )
             return None
-        return np.asarray(photo_for_detail(self._attempt.image, drawn, self._trim, size, fit))
+        return np.asarray(photo_for_detail(self._attempt.image, drawn, self._trim, size, fit, resolved.request.centre))
 
     def _learned(self) -> LearnedDetail | None:
         """What the wished upscaler adds; None without one, and where nothing is enlarged."""

@@ -18,6 +18,9 @@ ModeName = Literal["best", "balanced", "fast"]
 BEST: ModeName = "best"
 """Every model has it: each step is computed in full."""
 MODES: tuple[ModeName, ...] = get_args(ModeName)
+ShapeName = Literal["photo", "16:9", "9:16", "1:1", "4:5"]
+AS_PHOTO: ShapeName = "photo"
+SHAPES: tuple[ShapeName, ...] = get_args(ShapeName)
 MAX_PROMPT = 10_000
 """Letters of a prompt. A model reads far less and says what it left out."""
 
@@ -26,6 +29,7 @@ MotionBucketId = Annotated[int, Field(ge=1, le=255)]
 Steps = Annotated[int, Field(ge=1, le=100)]
 NoiseAugStrength = Annotated[float, Field(ge=0.0, le=1.0)]
 Fps = Annotated[int, Field(ge=5, le=30)]
+Position = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,14 @@ def _number(name: str, annotated: Any, label: Message, help: Message, step: floa
 
 _ALL: tuple[Option, ...] = (
     Option("resolution", msg("Resolution"), msg("Size of the video.")),
+    Option("shape", msg("Shape"), msg("Width to height of the video: as the photo has it, or cut from the photo.")),
+    _number(
+        "position",
+        Position,
+        msg("Position of the cut"),
+        msg("Which part of the photo is kept where it is cut: 0 is left or top, 1 right or bottom, 0.5 the middle."),
+        step=0.01,
+    ),
     Option("seconds", msg("Length"), msg("Seconds of video.")),
     Option("quality", msg("Smoothness"), msg("How many frames a second are shown.")),
     Option(
@@ -129,8 +141,8 @@ _ALL: tuple[Option, ...] = (
     ),
     Option(
         "fit",
-        msg("Panoramas"),
-        msg("Photos keep their shape; only very long ones are cut to fit, or shown whole on a blurred ground."),
+        msg("Where the shape differs"),
+        msg("What does not fit the video's shape is cut off, or the whole photo is shown on a blurred ground."),
     ),
     Option(
         "detail",

@@ -19,10 +19,11 @@ from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
 from ..pipeline.families.modes import mode_steps, modes_of
 from ..pipeline.media.normalised_photo import NormalisedPhoto
+from ..pipeline.media.sizes import output_size
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
-from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
-from ..presets.options import BEST, NUMBERS, OPTIONS
+from ..presets import HubPreset, ModelPreset, Presets, Resolution, UpscalerPreset
+from ..presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS, SHAPES
 from ..queue.crash_diagnosis import PREFIX
 from ..queue.types import Crash, Event, Job, WorkerInfo
 from ..settings import Settings
@@ -227,7 +228,7 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
     """
     durations = presets.durations.values()
     return {
-        "resolutions": [{"name": r.name, "width": r.width, "height": r.height} for r in presets.resolutions.values()],
+        "resolutions": [resolution_json(resolution) for resolution in presets.resolutions.values()],
         "durations": [{"seconds": d.seconds, "fps": d.fps} for d in durations],
         "qualities": [
             {"name": q.name, "label": q.label, "interpolation": q.interpolation, "advanced": q.advanced}
@@ -238,6 +239,12 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         "settings": {option.name: option.words for option in OPTIONS.values()},
         "numbers": [number.to_json() for number in NUMBERS.values()],
     }
+
+
+def resolution_json(resolution: Resolution) -> dict[str, Any]:
+    """Return name and size of a resolution, and by shape the [width, height] of its videos, all in pixels."""
+    shapes = {shape: output_size((1, 1), resolution, shape) for shape in SHAPES if shape != AS_PHOTO}
+    return {"name": resolution.name, "width": resolution.width, "height": resolution.height, "shapes": shapes}
 
 
 def upscaler_json(upscaler: UpscalerPreset, settings: Settings, owns: bool) -> dict[str, Any]:

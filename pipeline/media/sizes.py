@@ -5,6 +5,7 @@ from math import log, sqrt
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from ...presets import ModelPreset, Resolution
+from ...presets.options import AS_PHOTO, ShapeName
 from ..request import Fit
 
 MULTIPLE = 8
@@ -23,12 +24,13 @@ TRIM = log(1.01)
 """Padding for less than 1 % would draw a thin blurred line instead of dropping a few pixels."""
 
 
-def output_size(photo_size: tuple[int, int], resolution: Resolution) -> tuple[int, int]:
-    """The clip's (width, height): the preset's pixel area in the photo's shape, sides divisible by 8.
+def output_size(photo_size: tuple[int, int], resolution: Resolution, shape: ShapeName = AS_PHOTO) -> tuple[int, int]:
+    """The clip's (width, height): the preset's pixel area in the wished shape, sides divisible by 8.
 
-    A photo of about the preset's shape, upright or lying, gives exactly the preset's size.
+    A shape of about the preset's, upright or lying, gives exactly the preset's size.
     """
-    return _shaped(_limited_aspect(photo_size), (resolution.width, resolution.height), SAME_SHAPE)
+    aspect = _limited_aspect(photo_size) if shape == AS_PHOTO else _aspect(shape)
+    return _shaped(aspect, (resolution.width, resolution.height), SAME_SHAPE)
 
 
 def sampling_size(output: tuple[int, int], model: ModelPreset, multiple: int = MULTIPLE) -> tuple[int, int]:
@@ -44,13 +46,14 @@ def sampling_size(output: tuple[int, int], model: ModelPreset, multiple: int = M
     return output if on_grid else _rounded(width / height, width * height, multiple)
 
 
-def fit_photo(image: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
+def fit_photo(image: Image.Image, size: tuple[int, int], fit: Fit, position: float = 0.5) -> Image.Image:
     """Return the RGB photo at exactly `size`.
 
-    crop: cover the frame, cut evenly on both sides. pad: the whole photo on a blurred, darker copy of itself.
+    crop: cover the frame, and cut what is too wide or too high. pad: the whole photo on a blurred, darker copy of
+    itself. position: of what a cut keeps, 0 (left or top) to 1 (right or bottom).
     """
     aspect, wanted = image.width / image.height, size[0] / size[1]
-    cover = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+    cover = ImageOps.fit(image, size, Image.Resampling.LANCZOS, centering=(position, position))
     if fit == "crop" or abs(log(aspect / wanted)) <= TRIM:
         return cover
     background = _backdrop(cover)
@@ -64,6 +67,11 @@ def _backdrop(cover: Image.Image) -> Image.Image:
     small = cover.resize((max(1, cover.width // 8), max(1, cover.height // 8)), Image.Resampling.BOX)
     blurred = small.filter(ImageFilter.GaussianBlur(max(small.size) / 30))
     return ImageEnhance.Brightness(blurred.resize(cover.size, Image.Resampling.BICUBIC)).enhance(0.7)
+
+
+def _aspect(shape: ShapeName) -> float:
+    width, _, height = shape.partition(":")
+    return int(width) / int(height)
 
 
 def _limited_aspect(size: tuple[int, int]) -> float:

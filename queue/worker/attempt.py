@@ -67,7 +67,7 @@ def process_video_generation(
         job = to_job(row, store.settings, 0)
     with (
         stay_awake(),
-        Reporter(store, job.id, worker) as reporter,
+        Reporter(store, job.id, worker, job.fraction) as reporter,
         DeviceSampler(store, job.id, worker, lambda: reporter.stage),
     ):
         on_start(reporter)

@@ -15,6 +15,7 @@ from ..liveness.suspend_aware_clock import SuspendAwareClock
 from ..log import EventHandler, Line, product_logger
 from ..store import transitions
 from ..store.store import Store
+from .rising_share import RisingShare
 
 LOOK_SECONDS = 0.1
 """Log lines are written at most so late; a cancellation is seen after at most this and one step."""
@@ -51,9 +52,10 @@ class Reporter:
         store: the open store.
         job_id: the job.
         worker: this worker's id.
+        fraction: share of the job that earlier attempts reached, 0..1. What is shown never falls below it.
     """
 
-    def __init__(self, store: Store, job_id: str, worker: str) -> None:
+    def __init__(self, store: Store, job_id: str, worker: str, fraction: float = 0.0) -> None:
         self._store, self._job_id, self._worker = store, job_id, worker
         self._lock = threading.Lock()
         self._lines: deque[Line] = deque()
@@ -72,6 +74,7 @@ class Reporter:
         self._ended = threading.Event()
         self._wake = threading.Event()
         self._renewed = self._reported = time.monotonic()
+        self._share = RisingShare(fraction)
         self._shown: tuple[int, int | None] | None = None
         """Per cent and whole seconds left, as last written."""
         self._preview_after = 0.0
@@ -216,7 +219,8 @@ class Reporter:
         return lines[lines.index(unsure) + 1 :] if event.select().where(same).exists() else lines
 
     def _changes(self, p: Progress) -> dict[str, Any]:
-        self._shown = _shown(p.fraction, p.eta_seconds)
+        fraction = self._share.take(p.fraction, p.stage)
+        self._shown = _shown(fraction, p.eta_seconds)
         return {
             "stage": str(p.stage),
             "step": p.step,
@@ -224,7 +228,7 @@ class Reporter:
             "part": p.part,
             "window": p.window,
             "windows": p.windows,
-            "fraction": p.fraction,
+            "fraction": fraction,
             "eta": p.eta_seconds,
             "last_progress": self._moved_wall,
             "slowest_step": self._slowest,
@@ -234,7 +238,7 @@ class Reporter:
         """Return how the bar goes on without another report, if that can be seen."""
         if p.course is None:
             return {}
-        fraction, eta = p.course.share_at(now), p.course.eta_at(now)
+        fraction, eta = self._share.take(p.course.share_at(now), p.stage), p.course.eta_at(now)
         moved = _shown(fraction, eta) != self._shown
         self._shown = _shown(fraction, eta)
         return {"fraction": fraction, "eta": eta} if moved else {}

@@ -51,11 +51,14 @@ def test_a_script_makes_a_video(client: Client, studio: Studio) -> None:
 
 def test_a_script_cancels(client: Client) -> None:
     old = {"motion": 40, "noise": 0.5}  # what the two were called before
-    job_id = client.predict(photo=handle_file(SAMPLE), steps=100, **old, api_name="/generate")
+    cut = {"shape": "9:16", "position": 0.2}
+    job_id = client.predict(photo=handle_file(SAMPLE), steps=100, **old, **cut, api_name="/generate")
     client.predict(job_id, api_name="/cancel")
     state = ended(client, job_id)
     assert state["status"] == "cancelled"
     assert (state["settings"]["motion_bucket_id"], state["settings"]["noise_aug_strength"]) == (40, 0.5)
+    assert {key: state["settings"][key] for key in cut} == cut
+    assert state["expected"]["width"] < state["expected"]["height"], "of a photo that lies"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,8 @@ def test_a_script_cancels(client: Client) -> None:
         ({"noise_aug_strength": 2}, "noise_aug_strength is 2"),
         ({"model": "../../etc"}, "model"),
         ({"fit": "stretch"}, "fit"),
+        ({"shape": "3:2"}, "shape is '3:2'; choose one of photo, 16:9, 9:16, 1:1, 4:5"),
+        ({"position": -0.1}, "position is -0.1; it must be a number from 0.0 to 1.0"),
         ({"mode": "slow"}, "mode is 'slow'; choose one of best, balanced, fast"),
         ({"mode": "balanced", "model": "mini"}, "the model mini does not have"),
         ({"upscaler": "none-such"}, "upscaler"),

@@ -35,8 +35,8 @@ PATHS = (
     "x" * 10_000,
 )
 NUMBERS = (-1, 10**9, 10**400, 1e308, "1", True, [1], {"a": 1}, "NaN", [[[[[[]]]]]])
-WORDS = ("resolution", "quality", "mode", "model", "fit")
-COUNTS = ("seconds", "seed", "motion_bucket_id", "steps", "fps", "noise_aug_strength")
+WORDS = ("resolution", "quality", "mode", "model", "fit", "shape")
+COUNTS = ("seconds", "seed", "motion_bucket_id", "steps", "fps", "noise_aug_strength", "position")
 JOB_ROUTES = (
     ("GET", ""), ("GET", "/photo"), ("GET", "/poster"), ("GET", "/still"), ("GET", "/video"), ("GET", "/preview"),
     ("GET", "/log"),

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.settings import ROOT
+from fanslymotion.tests.browser.puppet import Puppet
 from fanslymotion.tests.browser.studio_page import choose_photo
+from fanslymotion.tests.browser.test_access import findings
 from fanslymotion.tests.studio import Studio
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -36,3 +38,37 @@ def test_a_crash_on_import(make_studio: Callable[..., Studio], page: Page, tmp_p
     shutil.rmtree(broken)
     expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
     expect(banner).to_be_hidden()
+
+
+def test_a_program_that_has_ended_is_not_called_running(make_studio: Callable[..., Studio], browser: Browser) -> None:
+    """What the page knew of job and worker is old then, in the words of both languages."""
+    studio = make_studio("--no-worker")
+    puppet = Puppet(studio.home, studio.models)
+    running, waiting = puppet.take(), puppet.queue(name="later.jpg")
+    puppet.progress(running, stage="sampling", step=9, steps=24, fraction=0.4, eta=20.0)
+    contexts = [browser.new_context(locale=locale) for locale in ("en-GB", "ru-RU")]
+    english, russian = (context.new_page() for context in contexts)
+    english.goto(f"{studio.url}/?job={running}")
+    russian.goto(f"{studio.url}/?job={waiting}")
+    expect(english.locator(".live span.now")).to_have_text("Generating · step 9 of 24")
+    expect(russian.locator(".live span.now")).to_have_text("Ждёт, номер 1 в очереди")
+    assert studio.stop() == 0
+
+    expect(english.locator("#trouble")).to_contain_text("Your jobs are safe; they go on when the program runs again.")
+    expect(english.locator("#worker")).to_have_attribute("data-state", "lost")
+    expect(english.locator("#worker span")).to_have_text("No connection")
+    expect(english.locator(".live span.now")).to_have_text("Goes on when the program runs again")
+    expect(english.locator(".left")).to_have_text("40 %")
+    english.click("nav [data-go=queue]")
+    expect(english.locator("#view-queue .jobs .quiet")).to_have_text(["Goes on when the program runs again"] * 2)
+    expect(russian.locator("#trouble")).to_contain_text("Ваши задания в безопасности")
+    expect(russian.locator("#worker span")).to_have_text("Нет связи")
+    expect(russian.locator(".live span.now")).to_have_text("Продолжится, когда программа снова заработает")
+    assert findings(russian) == []
+
+    studio.start()
+    expect(english.locator("#trouble")).to_be_hidden()
+    expect(english.locator("#worker span")).not_to_have_text("No connection")
+    expect(russian.locator(".live span.now")).to_have_text("Ждёт, номер 1 в очереди")
+    for context in contexts:
+        context.close()

@@ -316,7 +316,7 @@ def test_settings_too_big_for_the_machine_say_why(bare: Studio, page: Page) -> N
     page.route("**/studio/estimate?*", estimate)
     page.goto(bare.url)
     choose_photo(page, SAMPLE)
-    warning = page.get_by_text("Drawn at 768 × 448 to fit this machine, then enlarged.")
+    warning = page.get_by_text("Generated at 768 × 448 to fit this machine, then enlarged.")
     expect(warning).to_be_in_viewport()
     warning.click(trial=True)  # nothing covers it
     warning.click()

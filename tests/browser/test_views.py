@@ -62,7 +62,7 @@ def test_order_pause_and_cancel(studio: Studio, page: Page, paused: None) -> Non
     page.locator(f"[data-id='{ids[0]}'] [data-act=cancel]").click()
     wait_for(lambda: order(page) == [ids[1], ids[2]])
     expect(page.locator(".job-row.cancelled")).to_have_count(1)
-    expect(page.locator("#pause")).to_have_text("Go on")
+    expect(page.locator("#pause")).to_have_text("Resume")
     page.click("#pause")
     expect(page.locator("#pause")).to_have_text("Pause the queue")
     expect(page.locator(".nothing").first).to_be_visible(timeout=120_000)
@@ -170,7 +170,7 @@ def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
     worker = page.locator(".worker-row").first
     expect(worker.locator(".facts").first).to_contain_text("last sign of life")
     expect(worker.locator(".quiet").first).to_have_text(
-        re.compile("Drawing|Loading the model|Reading the photo|Making frames")
+        re.compile("Generating|Loading the model|Reading the photo|Making frames")
     )
     expect(worker.locator(".gauge-words")).to_contain_text("%")
     page.locator("nav [data-go=create]").click()

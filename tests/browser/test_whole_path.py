@@ -84,7 +84,7 @@ def test_preview_is_an_animation(studio: Studio, page: Page) -> None:
 def test_cancel_stops_the_drawing(studio: Studio, page: Page) -> None:
     generate(page, studio.url, SAMPLE, steps=100)
     now = page.locator(".live span.now")
-    expect(now).to_contain_text("Drawing", timeout=120_000)
+    expect(now).to_contain_text("Generating", timeout=120_000)
     page.click("[data-action=cancel]")
     expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
     job = httpx.get(f"{studio.url}/studio/jobs/{page.url.split('job=')[1]}").json()

@@ -137,3 +137,14 @@ test("a model to be tried is never chosen by itself", () => {
   assert.equal(bestModel([trial]), trial);
   assert.equal(arrival([mini], [mini, trial]), undefined);
 });
+
+test("a shape decides the size, the photo's only where none is chosen", () => {
+  const resolution = { name: "480p", width: 848, height: 480, shapes: { "1:1": [640, 640] } };
+  const photo = { sizes: { "480p": [480, 848] } };
+  assert.deepEqual(clipSize(resolution, photo, "1:1"), [640, 640]);
+  assert.deepEqual(clipSize(resolution, photo, "photo"), [480, 848]);
+  const offered = { ...options, resolutions: [resolution] };
+  assert.equal(usable({ ...EMPTY, shape: "1:1" }, offered).shape, "1:1");
+  assert.equal(usable({ ...EMPTY, shape: "3:2" }, offered).shape, "photo", "one that is gone");
+  assert.match(costQuery({ ...EMPTY, shape: "1:1" }, undefined), /shape=1%3A1/);
+});

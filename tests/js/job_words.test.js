@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { describe, ended, facts, progress, remaining, sentence, stageIndex, stageName, STAGES } from "../../ui/static/job/job_words.js";
+import { describe, ended, facts, progress, remaining, sentence, stageIndex, stageName, STAGES, waiting } from "../../ui/static/job/job_words.js";
 import { speak } from "./words.js";
 
 beforeEach(() => speak("en"));
@@ -57,7 +57,7 @@ const sentences = [
   ["one that waits again", { status: "queued", place: 3, attempt: 2 }, false],
   ["one that waits while the queue is paused", { status: "queued", place: 3, attempt: 2 }, true],
   ["a step", {}, false],
-  ["a window", { windows: 4, window: 2 }, false],
+  ["a window", { windows: 4, window: 2, step: 28, steps: 100 }, false],
   ["a part of the model", { stage: "loading", part: "unet", step: 1, steps: 4 }, false],
   ["a frame", { stage: "decoding", step: 10, steps: 72 }, false],
   ["a frame that is saved", { stage: "saving", step: 60, steps: 72 }, false],
@@ -80,16 +80,53 @@ test("a stage that is one thing has no steps to count", () => {
   assert.equal(sentence(job({ stage: "conditioning", step: 0, steps: 1 }), false), "Reading the photo");
 });
 
+test("a count is told only of what it counts", () => {
+  speak("en");
+  const said = (more) => sentence(job(more), false);
+  assert.equal(said({ step: 0, steps: 1 }), "Generating");
+  assert.equal(said({ step: 0, steps: 24 }), "Generating");
+  assert.equal(said({ step: 9, steps: 24 }), "Generating · step 9 of 24");
+  assert.equal(said({ step: 24, steps: 48, window: 1, windows: 2 }), "Generating · part 1 of 2 · step 24 of 24");
+  assert.equal(said({ step: 24, steps: 48, window: 2, windows: 2 }), "Generating · part 2 of 2");
+  assert.equal(said({ step: 14, steps: 25, window: 1, windows: 2 }), "Generating · part 1 of 2");
+  assert.equal(said({ stage: "decoding", step: 0, steps: 72 }), "Making frames");
+});
+
+test("no time is left that is too short to be known", () => {
+  for (const eta_seconds of [0, 0.4, 4.9]) {
+    assert.equal(remaining(job({ eta_seconds })), "43 % · a few seconds left");
+    assert.match(progress(job({ eta_seconds })), /a few seconds left$/);
+  }
+  speak("ru");
+  assert.match(remaining(job({ eta_seconds: 0 })), /осталось несколько секунд$/);
+});
+
+test("while the program does not answer, nothing is said to go on", () => {
+  for (const status of ["queued", "running"]) assert.equal(sentence(job({ status }), true, true), "Goes on when the program runs again");
+  assert.equal(remaining(job(), true), "43 %");
+  assert.match(sentence(job({ status: "done", finished: 195 }), false, true), /95 s/);
+});
+
+test("in a list, a waiting job tells what it waits for besides its turn", () => {
+  const one = { attempt: 1, place: 2, waits_for: null };
+  assert.equal(waiting(one, false), "");
+  assert.equal(waiting(one, true), "Paused");
+  assert.equal(waiting({ ...one, attempt: 2 }, true), "Paused");
+  assert.match(waiting({ ...one, attempt: 2 }, false), /attempt 2/);
+  assert.equal(waiting({ ...one, waits_for: { en: "no worker has it", ru: "" } }, true), "Paused · no worker has it");
+});
+
 test("a job that no living worker can run says so, in the page's language", () => {
   const waits = { status: "queued", place: 1, waits_for: { en: "no worker has it", ru: "нигде нет" } };
-  assert.equal(sentence(job(waits), true), "no worker has it");
+  assert.equal(sentence(job(waits), false), "no worker has it");
+  assert.equal(sentence(job(waits), true), "Paused, number 1 in the line · no worker has it");
   speak("ru");
   assert.equal(sentence(job(waits), false), "нигде нет");
 });
 
 test("a sentence holds its numbers", () => {
   assert.match(sentence(job({ status: "queued", place: 3 }), false), /3/);
-  assert.match(sentence(job({ windows: 4, window: 2 }), false), /2.*4.*3.*25/);
+  assert.match(sentence(job({ windows: 4, window: 2, step: 28, steps: 100 }), false), /2.*4.*3.*25/); // those of the part
   assert.match(sentence(job({ stage: "loading", part: "unet", step: 1, steps: 4 }), false), /2.*4/); // parts are counted from one
   assert.match(sentence(job({ status: "done", finished: 195 }), false), /95 s/);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { crashWords, recoveryNames } from "../../ui/static/job/recovery.js";
-import { shownWorker, workerKind, workersWords } from "../../ui/static/page/header.js";
+import { pillWords, shownWorker, workerKind, workersWords } from "../../ui/static/page/header.js";
 import { tabTitle } from "../../ui/static/page/tab.js";
 import { actsOf, downloading, speedWords } from "../../ui/static/system/model_row.js";
 import { troubleWords, workerFacts, workerName } from "../../ui/static/system/worker_rows.js";
@@ -71,6 +71,16 @@ test("one worker is told by its device, several by how many do the same", () => 
   assert.equal(workersWords([busy, busy]), "Working · 2 of 2");
 });
 
+test("the pill tells a pause, and no worker's state while the program does not answer", () => {
+  const [idle, busy] = [{ state: "idle", alive: true, device: "CPU" }, { state: "running", alive: true, device: "RTX" }];
+  const said = (workers, paused, lost = false) => Object.values(pillWords({ workers, paused }, lost));
+  assert.deepEqual(said([idle], false), ["idle", "Ready · CPU"]);
+  assert.deepEqual(said([idle], true), ["paused", "Paused"]);
+  assert.deepEqual(said([busy], true), ["running", "Paused · Working · RTX"]);
+  assert.deepEqual(said([], true), ["none", "Paused · No worker"]);
+  assert.deepEqual(said([busy], false, true), ["lost", "No connection"]);
+});
+
 test("a worker that runs again tells how often and why its predecessors died", () => {
   const last = { time: 0, cause: { en: "The memory was full.", ru: "" } };
   assert.equal(troubleWords({ restarts: 0, crashes: 0, last_crash: null }), "");
@@ -95,5 +105,7 @@ test("what helps a failed job comes first, and a smaller size only where there i
 test("the tab's title tells how far the job is", () => {
   assert.equal(tabTitle(null), "fanslymotion");
   assert.equal(tabTitle({ status: "running", name: "cat.jpg", fraction: 0.426 }), "43 % · cat.jpg · fanslymotion");
+  assert.equal(tabTitle({ status: "queued", name: "cat.jpg" }), "waiting · cat.jpg · fanslymotion");
+  assert.equal(tabTitle({ status: "queued", name: "cat.jpg" }, true), "paused · cat.jpg · fanslymotion");
   assert.equal(tabTitle({ status: "done", name: "cat.jpg", fraction: 1 }), "done · cat.jpg · fanslymotion");
 });

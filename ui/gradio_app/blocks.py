@@ -20,7 +20,7 @@ from ...errors import BadInput, FanslymotionError
 from ...messages import msg
 from ...models.find import default_model
 from ...pipeline.media.photo.load import MAX_BYTES
-from ...presets.options import BEST, NUMBERS, OPTIONS
+from ...presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS
 from ..api.job_routes import JOB_ID, MOST_WAITING
 from ..api.requests import to_request
 from ..auth.middleware import USER, is_https
@@ -105,6 +105,8 @@ class Endpoints:
         noise: float | None = None,
         mode: str = BEST,
         prompt: str = "",
+        shape: str = AS_PHOTO,
+        position: float | None = None,
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
 
@@ -128,6 +130,8 @@ class Endpoints:
                 "detail": detail,
                 "upscaler": upscaler or None,
                 "prompt": prompt or "",
+                "shape": shape,
+                "position": position,
             },
             self.studio.presets,
             default_model(self.studio.presets, self.studio.settings),
@@ -169,12 +173,14 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox("standard", **words("quality")),
                 gr.Textbox("", **words("model")),
                 gr.Textbox("crop", **words("fit")),
-                *(gr.Number(None, **words(name)) for name in NUMBERS),
+                *(gr.Number(None, **words(name)) for name in NUMBERS if name != "position"),
                 gr.Checkbox(True, **words("detail")),
                 gr.Textbox("", **words("upscaler")),
                 *(gr.Number(None, label=former) for former in ("motion", "noise")),
                 gr.Textbox(BEST, **words("mode")),
                 gr.Textbox("", **words("prompt")),
+                gr.Textbox(AS_PHOTO, **words("shape")),
+                gr.Number(None, **words("position")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}

@@ -40,6 +40,7 @@ const hooks = {
   },
   models: (models) => form.offer(models) && jobView.welcome.renew(),
   upscalers: (upscalers) => form.offerUpscalers(upscalers),
+  resume,
   changed,
   gone: (sentence) => {
     toast(sentence, "error");
@@ -55,6 +56,7 @@ let jobView;
 /** @type {Form} */
 let form;
 let owns = false; // the machine
+let lost = false; // the program does not answer
 /** @type {Machine | null} */
 let machine = null;
 /** @type {View} */
@@ -93,6 +95,7 @@ async function start() {
     log: (events) => jobView.happened(events),
     machine: drawMachine,
     trouble,
+    reached,
     gone: hooks.gone,
   });
   views = {
@@ -179,7 +182,7 @@ function listen() {
     byId("main").focus();
   });
   document.addEventListener("click", followLink);
-  listenToTools();
+  listenToTools(resume);
   document.addEventListener("language", () => {
     drawTools();
     if (machine) drawMachine(machine);
@@ -204,13 +207,31 @@ function followLink(event) {
 function drawMachine(state) {
   machine = state;
   const worker = shownWorker(state.workers);
-  drawPill(state);
+  drawPill(state, owns, lost);
   drawCrash(worker && workerKind(worker) === "crashed" ? worker : null);
   drawNotice(state.notice, owns);
   notify.follow(state.active, hooks.open);
   jobView.machine(state);
+  title();
   views.queue.machine(state);
   views.gallery.machine(state);
+}
+
+/** Whether the program answers: what is shown of jobs and workers is old where it does not. @param {boolean} yes */
+function reached(yes) {
+  if (yes !== lost) return;
+  lost = !yes;
+  if (machine) drawPill(machine, owns, lost);
+  jobView.reached(yes);
+  views.queue.reached(yes);
+}
+
+async function resume() {
+  try {
+    await call("/studio/queue/resume", { method: "POST" });
+  } catch (refusal) {
+    toast(refusal.message, "error");
+  }
 }
 
 /** Every new state of the shown job. Its end is also said aloud, for who does not see the bar. @param {Job} job @param {Job | null} last its state before */
@@ -222,7 +243,7 @@ function changed(job, last) {
 
 /** The tab tells about the job that the address names. */
 function title(job = jobView?.job) {
-  drawTab(job && here().job === job.id ? job : null);
+  drawTab(job && here().job === job.id ? job : null, machine?.paused ?? false);
 }
 
 start();

@@ -22,6 +22,8 @@ export interface Hooks {
   other(settings: Settings): void;
   models(models: ModelOption[]): void;
   upscalers(upscalers: Offered[]): void;
+  /** Let the paused queue go on. */
+  resume(): unknown;
   changed(job: Job, before: Job | null): void;
   gone(sentence: string): void;
 }

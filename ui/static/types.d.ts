@@ -29,11 +29,12 @@ export interface NumberRange {
   own: boolean;
 }
 
-/** Pixels of the largest video of this name. */
+/** Pixels of a 16:9 video of this name. shapes: [width, height] of those that are not as the photo, by shape. */
 export interface Resolution {
   name: string;
   width: number;
   height: number;
+  shapes: Record<string, number[]>;
 }
 
 /** fps: frames a second that the model makes. */
@@ -124,6 +125,8 @@ export interface Settings extends ShortSettings {
   detail: boolean;
   upscaler: string | null;
   prompt: string;
+  shape: string;
+  position: number | null;
 }
 
 /** Times in Unix seconds, fraction 0..1. waits_for: why no living worker can run it. A deleted job has only its id and the status "deleted". */

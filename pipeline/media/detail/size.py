@@ -29,17 +29,22 @@ def gives_detail(photo: tuple[int, int], drawn: tuple[int, int], trim: int, size
 
 
 def photo_for_detail(
-    image: Image.Image, drawn: tuple[int, int], trim: int, size: tuple[int, int], fit: Fit
+    image: Image.Image,
+    drawn: tuple[int, int],
+    trim: int,
+    size: tuple[int, int],
+    fit: Fit,
+    position: float = 0.5,
 ) -> Image.Image:
     """Return what the clip's first frame shows of the photo, at the output's size, with the photo's own detail.
 
     image: the whole photo, RGB. drawn: (width, height) that the model draws. trim: pixels of that cut off at each edge.
-    size: (width, height) of the output. fit: as the photo was fitted to what is drawn.
+    size: (width, height) of the output. fit, position: as the photo was fitted to what is drawn.
     """
     inner = drawn[0] - 2 * trim, drawn[1] - 2 * trim
     # Fitted in the shape that is drawn: the output's may differ by a few pixels, over which the frames are stretched.
     scale = max(size[0] / inner[0], size[1] / inner[1])
-    large = fit_photo(image, (round(drawn[0] * scale), round(drawn[1] * scale)), fit)
+    large = fit_photo(image, (round(drawn[0] * scale), round(drawn[1] * scale)), fit, position)
     across, down = trim * large.width / drawn[0], trim * large.height / drawn[1]
     if not trim and large.size == size:
         return large

@@ -77,6 +77,8 @@ def test_photo_that_cannot_be_used(fm, settings, here, tmp_path, photo, kind):
         (["--noise", "nan"], ["--noise", "'nan'"]),
         (["--fps", "4"], ["--fps", "'4'"]),
         (["--fit", "stretch"], ["--fit is 'stretch'", "'crop'", "'pad'"]),
+        (["--shape", "3:2"], ["--shape is '3:2'", "photo, 16:9, 9:16, 1:1, 4:5"]),
+        (["--position", "1.5"], ["--position", "'1.5'; it must be a number from 0 to 1"]),
         (["--out", "clip.avi"], ["clip.avi", ".mp4"]),
         (["--out", "no such folder/clip.mp4"], ["no such folder", "--out"]),
         (["--colour", "blue"], ["--colour"]),

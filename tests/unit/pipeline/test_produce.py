@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -15,19 +15,23 @@ import pytest
 import torch
 from fanslymotion.bench.metrics import psnr
 from fanslymotion.errors import BadInput, Cancelled, RenderError
+from fanslymotion.models.find import find_model
+from fanslymotion.pipeline import stages
 from fanslymotion.pipeline.families.svd.conditioning import encode
 from fanslymotion.pipeline.families.svd.model import LoadedModel
 from fanslymotion.pipeline.media import encoder_thread as film_module
 from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.pipeline.media.ffmpeg import ffmpeg_path
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
+from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.resolve import resolve
 from fanslymotion.pipeline.video_file import SMALL_PHOTO
-from fanslymotion.presets import load_presets
+from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import ROOT, Settings
-from PIL import Image
+from PIL import Image, ImageColor
 
 
 def ours() -> set[str]:
@@ -99,6 +103,57 @@ def test_detail_at_1080p_in_every_shape(
     assert probe(result.path).frames == 24
     assert read_metadata(result.path)["request"]["detail"] is True
     assert not any("small" in note for note in result.warnings)
+
+
+@pytest.mark.parametrize(("position", "kept"), [(0.0, "left"), (None, "middle"), (1.0, "right")])
+def test_a_shape_is_cut_from_the_photo_where_it_was_asked_for(
+    position: float | None, kept: str, run: Callable, fast: VideoRequest, tmp_path: Path
+) -> None:
+    """What the model gets, what the file says, and its size."""
+    colours = {"left": "red", "middle": "lime", "right": "blue"}
+    photo = Image.new("RGB", (1200, 400))
+    for at, colour in enumerate(colours.values()):
+        photo.paste(Image.new("RGB", (400, 400), colour), (400 * at, 0))
+    photo.save(tmp_path / "three.png")
+    seen: list[Image.Image] = []
+    whole = stages.begin
+
+    def begin(model: Any, clip: Any, image: Image.Image, words: Any) -> Any:
+        seen.append(image)
+        return whole(model, clip, image, words)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "begin", begin)
+        result = run(replace(fast, shape="1:1", position=position), photo=tmp_path / "three.png")
+    assert seen[0].width == seen[0].height
+    strayed = np.abs(np.asarray(seen[0]).astype(int) - ImageColor.getrgb(colours[kept]))
+    assert strayed.mean() < 1, "but for the edge, over which the scaling reaches"
+    info = probe(result.path)
+    assert (info.width, info.height) == (result.width, result.height) == (96, 96)
+    told = read_metadata(result.path)["request"]
+    assert (told["shape"], told["position"]) == ("1:1", position)
+
+
+def test_another_part_of_the_photo_is_another_video(presets: Presets, settings: Settings) -> None:
+    model = find_model("mini", presets, settings)
+
+    class Photo:
+        def digest(self) -> str:
+            return "same"
+
+    def key(**changes: Any) -> str:
+        request = VideoRequest(seed=1, **changes)
+        return resolve(request, (1600, 900), model, presets).key(cast(NormalisedPhoto, Photo()), "weights")
+
+    asked = [
+        {},
+        {"shape": "1:1"},
+        {"shape": "1:1", "position": 0.2},
+        {"shape": "9:16"},
+        {"shape": "9:16", "position": 1.0},
+    ]
+    assert len({key(**changes) for changes in asked}) == len(asked)
+    assert key(shape="1:1", position=0.5) == key(shape="1:1")
 
 
 def test_a_photo_too_small_to_give_detail_is_said(run: Callable, fast: VideoRequest, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from fanslymotion.pipeline.memory.forecast import work_of
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.resolve import resolve
 from fanslymotion.presets import ModelPreset, Presets, Rate, Resolution
+from fanslymotion.presets.options import SHAPES, ShapeName
 from fanslymotion.settings import Settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,3 +92,25 @@ def test_a_photo_of_about_the_presets_shape_gives_exactly_its_size(size: tuple[i
     resolution = Resolution(name="x", width=size[0], height=size[1])
     assert output_size((4000, 2250), resolution) == size
     assert output_size((2250, 4000), resolution) == size[::-1]
+
+
+@given(width=sides, height=sides, resolution=resolutions, shape=st.sampled_from(SHAPES[1:]))
+def test_a_chosen_shape_counts_and_not_the_photos(
+    width: int, height: int, resolution: Resolution, shape: ShapeName
+) -> None:
+    size = output_size((width, height), resolution, shape)
+    assert [side % MULTIPLE for side in size] == [0, 0]
+    across, down = map(int, shape.split(":"))
+    check_shaped(size, across / down, (resolution.width, resolution.height), log(1.04))
+
+
+def test_the_sizes_of_each_shape() -> None:
+    found = {
+        shape: [output_size((4000, 3000), Resolution(name="x", width=w, height=h), shape) for w, h in SIZES.values()]
+        for shape in SHAPES
+    }
+    assert found["16:9"] == [(848, 480), (1280, 720), (1920, 1080)]
+    assert found["9:16"] == [(480, 848), (720, 1280), (1080, 1920)]
+    assert found["1:1"] == [(640, 640), (960, 960), (1440, 1440)]
+    assert all(abs(w / h / 0.8 - 1) < 0.02 for w, h in found["4:5"])
+    assert found["photo"][0] == output_size((4000, 3000), Resolution(name="x", width=848, height=480))

@@ -33,7 +33,7 @@ VALUES = {
     "mode.": MODES,
     "quality.": ("standard", "smooth", "sampled"),
     "stage.": ("queued", *STAGES),
-    "status.": ("queued", "running", *ENDS),
+    "status.": ("queued", "paused", "running", *ENDS),
     "system.": (
         "workers",
         "models",

@@ -7,7 +7,7 @@ import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
-import { arrival, asked, EMPTY, offers, replaced, sameOffer, usable } from "./form_values.js";
+import { arrival, asked, EMPTY, knownSize, offers, replaced, sameOffer, usable } from "./form_values.js";
 import { PhotoPicker } from "./photo.js";
 import { Takes } from "./takes.js";
 
@@ -39,7 +39,7 @@ export class Form {
     this.fields = null; // while the picker is made
     const photoBox = h("div", { class: "photo-box" });
     root.append(photoBox, this.rest);
-    this.picker = new PhotoPicker(photoBox, options.photo_bytes, { changed: () => this.update(), settings: (values) => this.use(values), reveal });
+    this.picker = new PhotoPicker(photoBox, options.photo_bytes, { changed: () => this.update(), settings: (values) => this.use(values), moved: (position) => this.change({ position }), reveal });
     this.fields = this.drawRest();
     this.update();
     document.addEventListener("keydown", (event) => {
@@ -145,7 +145,8 @@ export class Form {
     const videos = Math.max(1, photos.length) * this.takes.count;
     this.button.classList.toggle("many", videos > 1); // its words leave no room for the keys
     setText(this.buttonText, videos > 1 ? t("form.generate_many", { n: videos }) : t("form.generate"));
-    this.picker.frame(values.resolution, values.fit);
+    const resolution = this.options.resolutions.find((one) => one.name === values.resolution);
+    this.picker.frame((photo) => knownSize(resolution, photo, values.shape), values.fit, values.position ?? 0.5);
     if (photos.length) this.picker.complain("");
   }
 

@@ -5,7 +5,7 @@ import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { recall } from "../lib/storage.js";
-import { changes, clipSize, frameCount, numberOf, reads, shownRate, sliders, takes, usual } from "./form_values.js";
+import { changes, clipSize, frameCount, numberOf, reads, shapes, shownRate, sliders, takes, usual } from "./form_values.js";
 import { Segments } from "./segments.js";
 
 /** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality } from "../types.d.ts" */
@@ -30,8 +30,11 @@ export class FormFields {
     this.prompt = h("textarea", { id: "f-prompt", rows: 3, maxLength: 10000, dir: "auto", value: values.prompt });
     this.prompt.addEventListener("input", () => acts.change({ prompt: this.prompt.value }));
     this.promptRow = this.row("prompt", this.prompt);
+    this.shape = new Segments("shape", this.label("shape"), shapes(options).map((shape) => ({
+      value: shape, title: shape === "photo" ? t("form.shape_photo") : shape, note: () => "",
+    })), (value) => acts.change({ shape: String(value), position: null }));
     this.resolution = new Segments("resolution", this.label("resolution"), options.resolutions.map((one) => ({
-      value: one.name, title: one.name, note: (_, photo) => clipSize(one, photo).join(" × "),
+      value: one.name, title: one.name, note: (now, photo) => clipSize(one, photo, now.shape).join(" × "),
     })), (value) => acts.change({ resolution: String(value) }));
     this.seconds = new Segments("seconds", this.label("seconds"), options.durations.map((one) => ({
       value: one.seconds, title: t("form.seconds_value", { n: one.seconds }), note: (now) => t("form.frames", { n: frameCount(one, quality(now), model(now)) }),
@@ -56,7 +59,7 @@ export class FormFields {
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
       h("div", { class: "advanced-body" }, this.row("model", this.model), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
-    this.elements = [this.promptRow, this.resolution.element, this.seconds.element, this.quality.element, this.mode.element, this.advanced];
+    this.elements = [this.promptRow, this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.mode.element, this.advanced];
   }
 
   /** @param {string} key */
@@ -126,7 +129,7 @@ export class FormFields {
 
   /** @param {FormValues} values @param {ModelOption} model the chosen one @param {Photo} [photo] the first */
   draw(values, model, photo) {
-    for (const group of [this.resolution, this.seconds, this.quality, this.mode, this.fit]) group.draw(values, photo);
+    for (const group of [this.shape, this.resolution, this.seconds, this.quality, this.mode, this.fit]) group.draw(values, photo);
     this.mode.offer(Object.keys(model.modes));
     const advanced = this.options.qualities.find((one) => one.name === values.quality)?.advanced ?? false;
     this.quality.element.classList.toggle("with-advanced", this.advanced.open || advanced);

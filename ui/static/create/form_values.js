@@ -6,12 +6,12 @@
 /** @type {FormValues} */
 export const EMPTY = {
   resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
-  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best", prompt: "",
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best", prompt: "", shape: "photo", position: null,
 };
 
 /** The numbers with a slider: a model has a value of its own for each. @param {Options} options */
 export function sliders(options) {
-  return options.numbers.filter(({ key }) => key !== "seed");
+  return options.numbers.filter(({ key }) => key !== "seed" && key !== "position");
 }
 
 /** A number by its name: null, or none, is the model's own. @param {FormValues | Sampling} values @param {string} key @returns {number | null} */
@@ -74,6 +74,7 @@ export function usable(values, options) {
     ...values,
     ...Object.fromEntries(without),
     resolution: name(options.resolutions, values.resolution),
+    shape: shapes(options).includes(values.shape) ? values.shape : "photo",
     seconds: duration.seconds,
     quality: name(options.qualities, values.quality),
     model,
@@ -110,15 +111,27 @@ export function frameCount(duration, quality, model) {
   return duration.seconds * shownRate(duration, quality, model);
 }
 
-/** The video's [width, height] at a resolution: the photo's shape decides, where there is one. @param {Resolution} resolution @param {Photo | undefined} photo */
-export function clipSize(resolution, photo) {
-  return photo?.sizes?.[resolution.name] ?? [resolution.width, resolution.height];
+/** The shapes that a video can have. @param {Options} options */
+export function shapes(options) {
+  return ["photo", ...Object.keys(options.resolutions[0]?.shapes ?? {})];
+}
+
+/** The video's [width, height] at a resolution, undefined where that is not known. @param {Resolution | undefined} resolution @param {Photo | undefined} photo @param {string} shape */
+export function knownSize(resolution, photo, shape) {
+  return resolution?.shapes?.[shape] ?? photo?.sizes?.[resolution?.name ?? ""];
+}
+
+/** The video's [width, height] at a resolution: where no shape is chosen the photo's decides, if there is one. @param {Resolution} resolution @param {Photo | undefined} photo @param {string} [shape] */
+export function clipSize(resolution, photo, shape = "photo") {
+  return knownSize(resolution, photo, shape) ?? [resolution.width, resolution.height];
 }
 
 /** What to ask for a job's cost with. @param {FormValues} values @param {Photo | undefined} photo */
 export function costQuery(values, photo) {
   const query = new URLSearchParams({ model: values.model, seconds: String(values.seconds), quality: values.quality, mode: values.mode, detail: String(values.detail) });
   if (values.upscaler) query.set("upscaler", values.upscaler);
+  if (values.shape !== "photo") query.set("shape", values.shape);
+  if (values.fit !== "crop") query.set("fit", values.fit);
   if (values.steps !== null) query.set("steps", String(values.steps));
   if (photo) {
     query.set("width", String(photo.width));

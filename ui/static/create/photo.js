@@ -23,16 +23,18 @@ export class PhotoPicker {
    * @typedef {object} Listeners
    * @property {() => void} changed called when other photos are ready, and when they are drawn anew
    * @property {(values: Settings) => void} settings called with those of a video that somebody dropped
+   * @property {(position: number | null) => void} moved called with where the cut is on the photos, 0..1; null: in the middle, for other photos were chosen
    * @property {() => void} reveal called when something comes from outside, by drop or paste, whatever view is shown
    *
    * @param {HTMLElement} root
    * @param {number} limit bytes of a photo
    * @param {Listeners} listeners
    */
-  constructor(root, limit, { changed, settings, reveal }) {
+  constructor(root, limit, { changed, settings, moved, reveal }) {
     this.limit = limit;
     this.changed = changed;
     this.settings = settings;
+    this.moved = moved;
     this.photos = recall("photos", /** @type {Photo[]} */ ([])).filter((photo) => photo?.id);
     /** @type {Set<AbortController>} */
     this.travelling = new Set();
@@ -45,7 +47,7 @@ export class PhotoPicker {
     this.hint = h("span", { class: "drop-hint" });
     this.area = h("label", { class: "drop", htmlFor: "photo-file" }, icon(ICONS.photo), this.words, this.hint);
     this.sample = h("button", { type: "button", class: "link sample", onclick: () => this.takeSample() });
-    this.tiles = new PhotoTiles({ choose: (add) => this.choose(add), remove: (photo) => this.remove(photo) });
+    this.tiles = new PhotoTiles({ choose: (add) => this.choose(add), remove: (photo) => this.remove(photo), move: moved });
     this.bar = h("i");
     this.progress = h("div", { class: "upload", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, this.bar);
     this.cancel = h("button", { type: "button", class: "action cancel", hidden: true, onclick: () => this.giveUp() }, icon(ICONS.close), h("span"));
@@ -108,12 +110,14 @@ export class PhotoPicker {
       const all = add ? [...this.photos, ...ready] : [...ready, ...meanwhile];
       if (files.length > MOST || all.length > MOST) problems.push(t("photo.too_many", { most: MOST }));
       if (ready.length) this.set(all.slice(0, MOST));
+      if (ready.length && !add && !files.some(isVideo)) this.moved(null);
       this.complain(problems.join("\n"));
     });
   }
 
-  takeSample() {
-    return this.fetch("/studio/photos/sample");
+  async takeSample() {
+    await this.fetch("/studio/photos/sample");
+    this.moved(null);
   }
 
   /** The photo of a job, in place of those that are there. @param {string} job its id */
@@ -221,9 +225,15 @@ export class PhotoPicker {
     this.input.click();
   }
 
-  /** Show what the clip makes of the photos. @param {string} resolution its name @param {string} fit crop or pad */
-  frame(resolution, fit) {
-    this.tiles.frame((photo) => photo.sizes?.[resolution], fit);
+  /**
+   * Show what the clip makes of the photos.
+   *
+   * @param {(photo: Photo) => number[] | undefined} size the clip's [width, height]
+   * @param {string} fit crop or pad
+   * @param {number} position of what a cut keeps, 0..1
+   */
+  frame(size, fit, position) {
+    this.tiles.frame(size, fit, position);
   }
 
   focus() {

@@ -3,15 +3,16 @@
 
 import { t } from "../lib/catalogue.js";
 import { find, h, icon, ICONS, show } from "../lib/dom.js";
+import { CropFrame } from "./crop_frame.js";
 import { framing } from "./framing.js";
 
 /** @import { Photo } from "../types.d.ts" */
 
 export class PhotoTiles {
-  /** @param {{ choose: (add: boolean) => void, remove: (photo: Photo) => void }} acts */
+  /** @param {{ choose: (add: boolean) => void, remove: (photo: Photo) => void, move: (position: number) => void }} acts */
   constructor(acts) {
     this.acts = acts;
-    /** @type {{ photo: Photo, figure: HTMLElement }[]} */
+    /** @type {{ photo: Photo, figure: HTMLElement, crop: CropFrame }[]} */
     this.tiles = [];
     this.element = h("div", { class: "photos", hidden: true });
   }
@@ -20,18 +21,21 @@ export class PhotoTiles {
   draw(photos) {
     show(this.element, photos.length > 0);
     this.element.classList.toggle("one", photos.length === 1);
-    this.tiles = photos.map((photo) => ({ photo, figure: this.tile(photo) }));
+    this.tiles = photos.map((photo) => {
+      const crop = new CropFrame(photo.name, this.acts.move);
+      return { photo, crop, figure: this.tile(photo, crop) };
+    });
     const add = h("button", { type: "button", class: "add", onclick: () => this.acts.choose(true) }, icon(ICONS.plus), t("photo.add"));
     this.element.replaceChildren(...this.tiles.map(({ figure }) => figure), add);
   }
 
-  /** @param {Photo} photo */
-  tile(photo) {
+  /** @param {Photo} photo @param {CropFrame} crop */
+  tile(photo, crop) {
     const ground = h("div", { class: "ground", hidden: true });
     ground.style.backgroundImage = `url("${photo.view}")`;
-    return h("figure", {},
-      h("div", { class: "canvas" }, ground, h("img", { src: photo.view, alt: photo.name, width: photo.width, height: photo.height }), h("div", { class: "frame", "aria-hidden": true, hidden: true })),
-      h("figcaption", { title: photo.name }, `${photo.name} · ${photo.width} × ${photo.height}`),
+    return h("figure", { title: photo.name },
+      h("div", { class: "canvas" }, ground, h("img", { src: photo.view, alt: photo.name, width: photo.width, height: photo.height }), crop.element),
+      h("figcaption", {}, `${photo.name} · ${photo.width} × ${photo.height}`),
       h("div", { class: "over-tools" },
         h("button", { type: "button", class: "chip", onclick: () => this.acts.choose(false), title: t("photo.replace"), "aria-label": t("photo.replace") }, icon(ICONS.photo)),
         h("button", {
@@ -48,15 +52,13 @@ export class PhotoTiles {
     return tile ? find(tile.figure, ".chip:last-child") : null;
   }
 
-  /** @param {(photo: Photo) => number[] | undefined} size the clip's [width, height] @param {string} fit crop or pad */
-  frame(size, fit) {
-    for (const { photo, figure } of this.tiles) {
-      const { ratio, padded, inset } = framing(photo, size(photo), fit);
-      const mark = find(figure, ".frame");
-      find(figure, ".canvas").style.setProperty("--ratio", String(ratio));
-      show(find(figure, ".ground"), padded);
-      show(mark, inset !== "");
-      if (inset) mark.style.setProperty("inset", inset);
+  /** @param {(photo: Photo) => number[] | undefined} size the clip's [width, height] @param {string} fit crop or pad @param {number} position of what a cut keeps, 0..1 */
+  frame(size, fit, position) {
+    for (const { photo, figure, crop } of this.tiles) {
+      const cut = framing(photo, size(photo), fit, position);
+      find(figure, ".canvas").style.setProperty("--ratio", String(cut.ratio));
+      show(find(figure, ".ground"), cut.padded);
+      crop.draw(cut, position);
     }
   }
 }

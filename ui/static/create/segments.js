@@ -13,7 +13,7 @@ import { h, setText, show } from "../lib/dom.js";
  * @property {boolean} [advanced] shown only with the folded settings
  */
 
-/** @typedef {"resolution" | "seconds" | "quality" | "mode" | "fit"} SegmentsKey */
+/** @typedef {"shape" | "resolution" | "seconds" | "quality" | "mode" | "fit"} SegmentsKey */
 
 /** Lines about what an item costs on this machine. @type {Partial<Record<SegmentsKey, number>>} */
 const COSTS = { resolution: 2, mode: 1 };

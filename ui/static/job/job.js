@@ -22,6 +22,7 @@ export class JobView {
     this.options = options;
     this.hooks = hooks;
     this.paused = false;
+    this.lost = false; // the program does not answer
     /** @type {string | null | undefined} */
     this.id = undefined; // whose state may not be known yet; undefined: before the first turn
     /** @type {Job | null} */
@@ -38,6 +39,7 @@ export class JobView {
     this.fill = h("i");
     this.bar = h("div", { class: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
     this.now = h("span", { class: "now" });
+    this.resume = h("button", { type: "button", class: "link", hidden: true, onclick: once(() => this.hooks.resume()) });
     this.left = h("span", { class: "left" });
     this.buttons = {
       cancel: this.button("cancel", ICONS.close, () => this.cancel()),
@@ -49,7 +51,7 @@ export class JobView {
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
       h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons))),
-      h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.left), this.gauge.element),
+      h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element),
       this.player.unplayed, ...this.outcome.elements, this.log.element);
     this.root.append(this.empty, this.full);
     document.addEventListener("language", () => this.relabel());
@@ -92,6 +94,13 @@ export class JobView {
   machine({ paused }) {
     if (paused === this.paused) return;
     this.paused = paused;
+    if (this.job) this.drawProgress(this.job);
+  }
+
+  /** Whether the program answers. @param {boolean} yes */
+  reached(yes) {
+    if (yes !== this.lost) return;
+    this.lost = !yes;
     if (this.job) this.drawProgress(this.job);
   }
 
@@ -146,9 +155,12 @@ export class JobView {
     this.fill.style.setProperty("transform", `scaleX(${part})`);
     this.bar.setAttribute("aria-valuenow", String(Math.round(100 * part)));
     this.bar.setAttribute("aria-label", t("job.progress"));
-    this.bar.classList.toggle("waiting", job.status === "queued" || (job.status === "running" && job.fraction === 0));
-    setText(this.now, sentence(job, this.paused));
-    setText(this.left, remaining(job));
+    const still = this.lost || (this.paused && job.status === "queued");
+    this.bar.classList.toggle("waiting", !still && (job.status === "queued" || (job.status === "running" && job.fraction === 0)));
+    setText(this.now, sentence(job, this.paused, this.lost));
+    setText(this.resume, t("queue.resume"));
+    show(this.resume, job.status === "queued" && this.paused && !this.lost && this.options.owns_machine);
+    setText(this.left, remaining(job, this.lost));
   }
 
   /** @param {Job} job */

@@ -7,6 +7,7 @@ import { duration, number } from "../lib/format.js";
 /** @import { ActiveJob, Job, Quality, ShortSettings } from "../types.d.ts" */
 
 export const STAGES = ["queued", "loading", "conditioning", "sampling", "decoding", "saving"];
+const LITTLE_SECONDS = 5; // fewer are not counted: the guess is no better than that
 const FINAL = ["done", "failed", "cancelled"];
 
 /** Whether nothing more happens to it. @param {{ status: string }} job */
@@ -65,29 +66,55 @@ export function facts({ settings, expected, video }) {
 /** What a running job does and how far it is, for lists. @param {ActiveJob} job */
 export function progress(job) {
   const parts = [stageNow(job.stage), `${number(100 * job.fraction)} %`];
-  if (job.eta_seconds !== null) parts.push(t("now.left", { time: duration(job.eta_seconds) }));
+  if (job.eta_seconds !== null) parts.push(timeLeft(job.eta_seconds));
   return parts.join(" · ");
 }
 
-/** What happens now, in one line. @param {Job} job @param {boolean} paused the whole queue */
-export function sentence(job, paused) {
+/** What a waiting job waits for, for lists; "": for its turn. @param {ActiveJob} job @param {boolean} paused the whole queue */
+export function waiting(job, paused) {
+  const why = job.waits_for?.[language] ?? (job.attempt > 1 && !paused ? t("now.queued_again", { place: job.place, attempt: job.attempt }) : "");
+  return [paused ? t("worker.paused") : "", why].filter(Boolean).join(" · ");
+}
+
+/**
+ * What happens now, in one line.
+ *
+ * @param {Job} job
+ * @param {boolean} paused the whole queue
+ * @param {boolean} [lost] the program does not answer
+ */
+export function sentence(job, paused, lost = false) {
+  if (lost && !ended(job)) return t("now.lost");
+  if (job.status === "queued" && paused) return [t("now.paused", { place: job.place }), job.waits_for?.[language]].filter(Boolean).join(" · ");
   if (job.status === "queued" && job.waits_for) return job.waits_for[language];
-  if (job.status === "queued" && paused) return t("now.paused", { place: job.place });
   if (job.status === "queued") return job.attempt > 1 ? t("now.queued_again", { place: job.place, attempt: job.attempt }) : t("now.queued", { place: job.place });
   if (job.status !== "running") return t(`now.${job.status}`, { time: job.finished && job.started ? duration(job.finished - job.started) : "" });
   if (job.cancelling) return t("now.cancelling");
   const parts = [job.part ? loading(job.part) : stageNow(job.stage)];
   if (job.stage === "sampling" && job.windows > 1) parts.push(t("now.window", { window: job.window, windows: job.windows }));
   if (job.part) parts.push(t("now.part", { step: job.step + 1, steps: job.steps }));
-  else if (job.steps > 1) parts.push(t(["decoding", "saving"].includes(job.stage) ? "now.frame" : "now.step", { step: job.step, steps: job.steps }));
+  else parts.push(...counted(job));
   return parts.join(" · ");
 }
 
-/** Per cent and the time that is left, while it runs. @param {Job} job */
-export function remaining(job) {
+/** The step of this part, or the frame; nothing before the first, and nothing where one thing is all there is. @param {Job} job */
+function counted({ stage, step, steps, window, windows }) {
+  if (["decoding", "saving"].includes(stage)) return step > 0 && steps > 1 ? [t("now.frame", { step, steps })] : [];
+  const each = steps / Math.max(1, windows); // the server counts the steps of all parts
+  const own = step - Math.max(0, window - 1) * each;
+  return Number.isInteger(each) && each > 1 && own > 0 && own <= each ? [t("now.step", { step: own, steps: each })] : [];
+}
+
+/** Per cent and the time that is left, while it runs. @param {Job} job @param {boolean} [lost] the program does not answer */
+export function remaining(job, lost = false) {
   if (job.status !== "running" || job.cancelling) return "";
   const percent = `${number(100 * job.fraction)} %`;
-  return job.eta_seconds === null ? percent : `${percent} · ${t("now.left", { time: duration(job.eta_seconds) })}`;
+  return job.eta_seconds === null || lost ? percent : `${percent} · ${timeLeft(job.eta_seconds)}`;
+}
+
+/** @param {number} seconds */
+function timeLeft(seconds) {
+  return seconds < LITTLE_SECONDS ? t("now.left_little") : t("now.left", { time: duration(seconds) });
 }
 
 /** @param {string} stage */

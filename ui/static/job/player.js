@@ -40,6 +40,8 @@ export class Player {
     const { width, height } = job.expected ?? { width: 16, height: 9 };
     this.element.style.setProperty("--shape", `${width} / ${height}`);
     this.element.style.setProperty("--ratio", String(width / height));
+    const at = `${100 * (job.settings.position ?? 0.5)}%`;
+    this.photo.style.objectPosition = `${at} ${at}`; // as the video is cut from it
     if (this.photo.getAttribute("src") !== job.poster) this.photo.src = job.poster;
     this.drawVideo(job);
     this.drawPreview(job);
@@ -52,7 +54,7 @@ export class Player {
     } else if (this.video.getAttribute("src") !== job.video.url) {
       this.refused = "";
       this.video.src = job.video.url;
-      this.video.poster = job.poster;
+      this.video.poster = job.settings.shape === "photo" ? job.poster : job.video.still;
       if (!calm()) this.video.play().catch(() => {});
     }
     const refused = job.video ? this.refused : "";

@@ -11,7 +11,9 @@ import * as notify from "./notify.js";
 
 const THEMES = ["auto", "light", "dark"];
 
-export function listenToTools() {
+/** @param {() => unknown} resume lets the queue go on */
+export function listenToTools(resume) {
+  byId("resume").addEventListener("click", resume);
   byId("language").addEventListener("click", () => switchLanguage().catch(() => toast(t("net.unreachable"), "error")));
   byId("notify").addEventListener("click", async () => {
     await notify.toggle();
@@ -73,13 +75,32 @@ export function workersWords(workers) {
   return `${words} · ${t("worker.several", { n, total: workers.length })}`;
 }
 
-/** @param {Machine} state */
-export function drawPill({ workers, active, paused }) {
+/**
+ * What the pill says, and in which state: nothing is known of workers while the program does not answer; a paused
+ * queue is told first, where the end of the words is cut off last.
+ *
+ * @param {Pick<Machine, "workers" | "paused">} machine
+ * @param {boolean} lost the program does not answer
+ */
+export function pillWords({ workers, paused }, lost) {
+  const state = workerKind(shownWorker(workers));
+  if (lost) return { state: "lost", words: t("worker.lost") };
+  if (!paused) return { state, words: workersWords(workers) };
+  if (state === "idle") return { state: "paused", words: t("worker.paused") };
+  return { state, words: `${t("worker.paused")} · ${workersWords(workers)}` };
+}
+
+/** @param {Machine} machine @param {boolean} owns whether the machine is one's own to pause @param {boolean} lost the program does not answer */
+export function drawPill(machine, owns, lost) {
+  const { workers, active, paused } = machine;
   const pill = byId("worker");
-  pill.dataset.state = workerKind(shownWorker(workers));
-  setText(find(pill, "span"), workersWords(workers));
+  const { state, words } = pillWords(machine, lost);
+  pill.dataset.state = state;
+  setText(find(pill, "span"), words);
   const each = workers.map((one) => workersWords([one])).join("\n");
-  pill.title = paused ? t("worker.paused") : each || (pill.textContent ?? "");
+  pill.title = lost ? t("net.lost") : paused ? t("worker.paused_title") : each || words;
+  show(byId("resume"), paused && owns && !lost);
+  setText(byId("resume"), t("queue.resume"));
   show(byId("queue-count"), active.length > 0);
   setText(byId("queue-count"), String(active.length));
 }

@@ -7,6 +7,7 @@ import { call } from "../lib/net.js";
 /** @import { Event as JobEvent, Job, Machine, Words } from "../types.d.ts" */
 
 const SLOW_POLL_MS = 5000;
+const NOT_BEHIND_PROXY = [502, 503, 504]; // the proxy answers, the program does not
 
 /**
  * The live stream. A browser opens only six connections to a host, so a hidden tab closes its stream, asks every few
@@ -17,6 +18,7 @@ const SLOW_POLL_MS = 5000;
  * @property {(events: JobEvent[]) => void} log
  * @property {(state: Machine) => void} machine
  * @property {(sentence: string) => void} trouble "": all is well again
+ * @property {(yes: boolean) => void} reached whether the program answers
  * @property {(sentence: string) => void} gone the job does not exist
  */
 export class Stream {
@@ -62,6 +64,7 @@ export class Stream {
     const on = (/** @type {string} */ name, /** @type {(data: any, event: MessageEvent) => void} */ act) =>
       source.addEventListener(name, (event) => {
         if (source !== this.source) return;
+        this.handlers.reached(true);
         act(JSON.parse(event.data), event);
         if (name !== "trouble") this.handlers.trouble("");
       });
@@ -75,9 +78,18 @@ export class Stream {
     source.onerror = () => {
       if (source !== this.source) return;
       if (source.readyState === EventSource.CLOSED) this.refused();
-      else this.lost = setTimeout(() => source === this.source && source.readyState !== EventSource.OPEN && this.handlers.trouble(t("net.lost")), 1500);
+      else this.lost = setTimeout(() => source === this.source && source.readyState !== EventSource.OPEN && this.unreached(), 1500);
     };
-    source.onopen = () => source === this.source && this.handlers.trouble("");
+    source.onopen = () => {
+      if (source !== this.source) return;
+      this.handlers.reached(true);
+      this.handlers.trouble("");
+    };
+  }
+
+  unreached() {
+    this.handlers.reached(false);
+    this.handlers.trouble(t("net.lost"));
   }
 
   /** The server answered with an error instead of a stream: say why, or try again. */
@@ -93,7 +105,8 @@ export class Stream {
         this.handlers.gone(refusal.message);
         this.follow(null);
       } else if (refusal.status !== 401) {
-        this.handlers.trouble(refusal.status ? refusal.message : t("net.lost"));
+        if (refusal.status === 0 || NOT_BEHIND_PROXY.includes(refusal.status)) this.unreached();
+        else this.handlers.trouble(refusal.message);
         this.timer = setTimeout(() => this.open(), 2000);
       }
     }

@@ -12,16 +12,16 @@ const COLOURS = { done: "#1a7f4b", failed: "#b3261e", cancelled: "#8b857a" };
 const RUNNING = "#c2410c";
 const STEPS = 20; // of the ring, so that it is not drawn anew all the time
 
-/** @param {Job | null} job */
-export function drawTab(job) {
-  document.title = tabTitle(job);
+/** @param {Job | null} job @param {boolean} paused the whole queue */
+export function drawTab(job, paused) {
+  document.title = tabTitle(job, paused);
   favicon(job);
 }
 
-/** @param {Job | null} job */
-export function tabTitle(job) {
+/** @param {Job | null} job @param {boolean} [paused] the whole queue */
+export function tabTitle(job, paused = false) {
   if (!job) return "fanslymotion";
-  const state = job.status === "running" ? `${number(100 * job.fraction)} %` : t(`status.${job.status}`);
+  const state = job.status === "running" ? `${number(100 * job.fraction)} %` : t(`status.${paused && job.status === "queued" ? "paused" : job.status}`);
   return [state, job.name, "fanslymotion"].join(" · ");
 }
 

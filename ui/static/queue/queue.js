@@ -16,6 +16,7 @@ export class QueueView {
   constructor(root, options, hooks) {
     this.mayPause = options.owns_machine;
     this.visible = false;
+    this.lost = false; // the program does not answer
     /** @type {Machine | null} */
     this.state = null;
     /** @type {ActiveJob[]} */
@@ -29,10 +30,11 @@ export class QueueView {
     this.dragged = null; // the job's id
     this.title = h("h2");
     this.pauseButton = h("button", { type: "button", class: "action", id: "pause", onclick: () => this.pause() });
+    this.pausedNote = h("span", { class: "paused-note" });
     this.list = h("ol", { class: "jobs" });
     this.empty = h("p", { class: "nothing", hidden: true });
     this.unfinished = new Unfinished(hooks);
-    root.append(h("div", { class: "list-head" }, this.title, this.pauseButton), this.empty, this.list, ...this.unfinished.elements);
+    root.append(h("div", { class: "list-head" }, this.title, this.pausedNote, this.pauseButton), this.empty, this.list, ...this.unfinished.elements);
     this.list.addEventListener("dragover", (event) => this.dragged && event.preventDefault());
     document.addEventListener("language", () => this.label());
     this.label();
@@ -54,12 +56,21 @@ export class QueueView {
     if (yes) this.unfinished.load();
   }
 
+  /** Whether the program answers. @param {boolean} yes */
+  reached(yes) {
+    if (yes !== this.lost) return;
+    this.lost = !yes;
+    if (this.state) this.machine(this.state);
+  }
+
   /** @param {Machine} state the newest */
   machine(state) {
     const left = anyLeft(this.active, state.active);
     this.state = state;
     this.active = state.active;
     show(this.pauseButton, this.mayPause);
+    setText(this.pausedNote, state.paused ? t("worker.paused") : "");
+    this.pauseButton.classList.toggle("strong", state.paused);
     const pause = t(state.paused ? "queue.resume" : "queue.pause");
     if (this.pauseButton.textContent !== pause) this.pauseButton.replaceChildren(icon(state.paused ? ICONS.play : ICONS.pause), h("span", {}, pause));
     show(this.empty, state.active.length === 0);
@@ -98,7 +109,7 @@ export class QueueView {
       this.letDrag(row.element, job.id);
       this.rows.set(job.id, row);
     }
-    row.draw(job, waiting, paused);
+    row.draw(job, waiting, paused, this.lost);
     return row;
   }
 

@@ -1,8 +1,8 @@
 // @ts-check
 // One job that runs or waits: only what changed is written, so that nothing jumps or loses its focus.
 
-import { describe, progress } from "../job/job_words.js";
-import { language, t } from "../lib/catalogue.js";
+import { describe, progress, waiting as waitingWords } from "../job/job_words.js";
+import { t } from "../lib/catalogue.js";
 import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 
 /** @import { ActiveJob } from "../types.d.ts" */
@@ -28,26 +28,19 @@ export class QueueRow {
       h("div", { class: "row-acts" }, this.top, this.up, this.down, this.cancel));
   }
 
-  /** @param {ActiveJob} job @param {ActiveJob[]} waiting the whole line @param {boolean} paused */
-  draw(job, waiting, paused) {
+  /** @param {ActiveJob} job @param {ActiveJob[]} waiting the whole line @param {boolean} paused @param {boolean} lost the program does not answer */
+  draw(job, waiting, paused, lost) {
     const queued = job.status === "queued";
     this.element.draggable = queued;
     this.element.classList.toggle("running", !queued);
     setText(this.place, queued ? String(job.place) : "");
     show(this.bar, !queued);
     this.fill.style.transform = `scaleX(${job.fraction})`;
-    setText(this.now, queued ? waitingWords(job, paused) : progress(job));
+    setText(this.now, lost ? t("now.lost") : queued ? waitingWords(job, paused) : progress(job));
     const at = waiting.findIndex((other) => other.id === job.id);
     for (const button of [this.top, this.up, this.down]) show(button, queued);
     this.top.disabled = this.up.disabled = at <= 0;
     this.down.disabled = at === waiting.length - 1;
     this.cancel.disabled = job.cancelling;
   }
-}
-
-/** @param {ActiveJob} job @param {boolean} paused */
-function waitingWords(job, paused) {
-  if (job.waits_for) return job.waits_for[language];
-  if (job.attempt > 1) return t("now.queued_again", { place: job.place, attempt: job.attempt });
-  return paused ? t("worker.paused") : "";
 }

@@ -149,3 +149,23 @@ def test_a_bar_that_goes_on_is_no_progress(jobs: Jobs, running: str) -> None:
         moved = jobs.store.tables.Job.get_by_id(running).last_progress
         wait_for(lambda: jobs.get(running).fraction > 1 / 9 + 0.05)
         assert jobs.store.tables.Job.get_by_id(running).last_progress == moved
+
+
+def test_the_bar_of_a_resumed_job_never_goes_back(jobs: Jobs, running: str) -> None:
+    """A new attempt counts from 0, loads the model, and goes on from a checkpoint that is older than what was shown."""
+    with Reporter(jobs.store, running, "w") as line:
+        line.progress(at(6))
+    row = jobs.store.tables.Job.get_by_id(running)
+    assert transitions.mark_lost(jobs.store, row, "", 2.0) is not None
+    assert transitions.claim(jobs.store, "v", 3.0) is not None
+    shown = [jobs.get(running).fraction]
+    assert shown == [pytest.approx(6 / 9)]
+    with Reporter(jobs.store, running, "v", shown[0]) as line:
+        for moment in (Progress(Stage.LOADING), Progress(Stage.CONDITIONING, fraction=0.1), at(5), at(7), at(8), at(9)):
+            line.progress(moment)
+            wait_for(lambda moment=moment: (now := jobs.get(running)).step == moment.step and now.stage == moment.stage)
+            shown.append(jobs.get(running).fraction)
+    assert shown == sorted(shown)
+    assert shown[3] == pytest.approx(6 / 9), "the checkpoint was older"
+    assert shown[4] < shown[5] < shown[6], "from there it moves with every step"
+    assert shown[6] == pytest.approx(1)
