@@ -18,6 +18,8 @@ ModeName = Literal["best", "balanced", "fast"]
 BEST: ModeName = "best"
 """Every model has it: each step is computed in full."""
 MODES: tuple[ModeName, ...] = get_args(ModeName)
+ScheduleName = Literal["karras", "ays", "flow", "fixed"]
+"""Spacings of the noise levels. Which of them a model can be sampled with, its family knows."""
 MAX_PROMPT = 10_000
 """Letters of a prompt. A model reads far less and says what it left out."""
 

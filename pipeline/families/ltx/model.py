@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import nn
 
 from ....errors import ModelError
 from ....messages import msg
+from ....presets.options import ScheduleName
 from ..base import LIBRARIES, FamilyOptions, MemoryPlan, ModelFiles, ModelFolder, NoiseSchedule, Window
 from ..placement import Placement
 from ..weights.components import Components, placed
@@ -65,7 +66,7 @@ class LtxModel(Components):
         """Return the photo's latent; see `VideoModel`."""
         return {IMAGE: vae_module.encode(self.bring(VAE), photo, self.device, generator)}
 
-    def schedule(self, steps: int, kind: Literal["karras", "ays", "fixed"]) -> NoiseSchedule:
+    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
         """Return the preset's noise levels; see `VideoModel`."""
         return noise_schedule(self.model.preset.sampling.sigmas, steps)
 
