@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fanslymotion.errors import Cancelled, HandBack
 from fanslymotion.pipeline.families.base import ModelFolder
-from fanslymotion.pipeline.families.ltx import words as words_module
+from fanslymotion.pipeline.families.flow import text_encoder
 from fanslymotion.pipeline.families.ltx.folder import SIGMAS, folder_preset
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.model_cache import ModelCache
@@ -111,7 +111,7 @@ def test_a_prompt_is_encoded_once(make: Callable, tmp_path: Path, monkeypatch: p
     def refuse(*_: Any) -> None:
         raise AssertionError("the text encoder was loaded again")
 
-    monkeypatch.setattr(words_module, "_encoder", refuse)
+    monkeypatch.setattr(text_encoder, "read_encoder", refuse)
     again: dict[str, Any] = {}
     make(measures=again, work=tmp_path / "again")
     assert again["frames_sha256"] == first["frames_sha256"]
