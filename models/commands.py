@@ -141,7 +141,8 @@ def remove_command(context: typer.Context, name: Name) -> None:
 @models_app.command("use")
 def use_command(
     path: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="A Stable Video Diffusion or LTX-Video folder (diffusers format).")
+        Path,
+        typer.Argument(metavar="FOLDER", help="A folder of one of the kinds in models list, in diffusers' format."),
     ],
     name: Annotated[str, typer.Option("--name", help="What to call it.", show_default="the folder's name")] = "",
 ) -> None:

@@ -137,6 +137,7 @@ def same_latents(before: MemoryPlan, after: MemoryPlan) -> bool:
 
 
 def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> MemoryPlan:
+    can, together = family(model.family).savings, min(model.frames, work.frames)
     best = MemoryPlan(
         machine,
         model,
@@ -150,11 +151,10 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Me
         guided=work.guided,
         two_pass=False,
         chunked=False,
-        decode_chunk=min(model.frames, work.frames) if _geometry(model).overlap else model.frames,
+        decode_chunk=can.most_chunk or (together if _geometry(model).overlap else model.frames),
     )
     if machine.device == "cpu":
         return _on_cpu(best, Stage.LOADING)
-    can = _savings(best)
     if model.large and machine.vram_total < TWO_PASSES_BELOW:
         best = replace(best, two_pass=work.guided and can.two_pass)
     offloading = replace(best, offload=Offload.MODEL)
