@@ -13,7 +13,7 @@ from rich.text import Text
 from ..errors import Cancelled, ModelError
 from ..fs import users_files
 from ..messages import msg
-from ..presets import UpscalerPreset, load_presets
+from ..presets import UNKNOWN, UpscalerPreset, load_presets
 from ..settings import Settings
 from .download.background import Downloads, DownloadState
 from .download.model import gigabytes
@@ -50,7 +50,9 @@ def list_command(as_json: AsJson = False) -> None:
         preset = entry.preset
         upscales = isinstance(preset, UpscalerPreset)
         drawn = "(enlarges)" if upscales else f"{preset.width}×{preset.height}, {preset.frames} frames"
-        about = f"{preset.label}. {_summary(entry)} {preset.licence.powered_by}".rstrip()
+        about = " ".join(
+            filter(None, (f"{preset.label}.", _summary(entry), _licence(entry), preset.licence.powered_by))
+        )
         table.add_row(entry.name, Text(WORDS[entry.state], style=STYLES[entry.state]), _size(entry), drawn, about)
     Console(highlight=False).print(table)
     for entry in entries:
@@ -156,6 +158,10 @@ def _summary(entry: ModelEntry) -> str:
     if entry.random:
         return "Untrained stand-in with random weights: shows noise."
     return entry.preset.summary
+
+
+def _licence(entry: ModelEntry) -> str:
+    return "" if entry.preset.licence == UNKNOWN else f"Licence: {entry.preset.licence.name}."
 
 
 def _size(entry: ModelEntry) -> str:

@@ -136,6 +136,10 @@ class Licence(BaseModel):
     powered_by: str = ""
 
 
+UNKNOWN = Licence(name="unknown")
+"""Of a folder of one's own."""
+
+
 class LatentRGB(BaseModel):
     """Map from latents to preview colours: rgb (0 to 1) = latents (scaled) @ matrix (channels × 3) + bias (3)."""
 
@@ -172,7 +176,7 @@ class HubPreset(Preset):
     files: tuple[str, ...] = ()
     download_gb: float = 0.0
     gated: bool = False
-    licence: Licence = Licence(name="unknown")
+    licence: Licence = UNKNOWN
 
     @model_validator(mode="after")
     def _place(self) -> Self:

@@ -52,6 +52,7 @@ class TokenCost:
             of words.
         resident: Share of the transformer's weights on the device, by offload: two blocks and what is no block; two
             layers.
+        kept: Bytes of RAM for decoded frames that must wait for others.
         passes: Of the transformer in each step of a window, as shares of one that is guided; see `step_weights`.
     """
 
@@ -62,10 +63,11 @@ class TokenCost:
     decoder_channels: int
     decoder_operations: float
     together: Callable[[MemoryPlan], float]
-    computed: Callable[[MemoryPlan], int]
+    computed: Callable[[MemoryPlan], float]
     texts: int
     text_share: float
     resident: Mapping[Offload, float] = field(default_factory=dict)
+    kept: Callable[[MemoryPlan], int] = lambda now: 0
     passes: Callable[[MemoryPlan], Sequence[float]] = lambda now: [1.0] * now.work.steps
 
     def forecast(self, now: MemoryPlan) -> Forecast:
@@ -90,7 +92,8 @@ class TokenCost:
         """Estimate the bytes on the computing device at the stage's highest point."""
         highest = self._highest(now, stage)
         if stage is Stage.DECODING:
-            return highest + tile_bytes(now, self.tile_side(now)) + beside_decoder(now)
+            kept = self.kept(now) if now.device == "cpu" else 0
+            return highest + tile_bytes(now, self.tile_side(now)) + beside_decoder(now) + kept
         return highest + (PROCESS if now.device == "cpu" else CONTEXT)
 
     def tile_side(self, now: MemoryPlan) -> int:
@@ -99,7 +102,7 @@ class TokenCost:
 
     def ram(self, now: MemoryPlan) -> int:
         """Estimate the bytes of RAM that the job takes while a GPU computes: the text encoder and the rest in turn."""
-        parts, detail = self.weights(now), detail_bytes(now)
+        parts, detail = self.weights(now), detail_bytes(now) + self.kept(now)
         text = parts.pop("text_encoder")
         if now.offload is Offload.NONE:
             return PROCESS + max(text, max(parts.values()) + detail)

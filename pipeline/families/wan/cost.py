@@ -7,27 +7,32 @@ from ..flow.cost import TokenCost
 from .folder import SAMPLING, STRIDE
 from .levels import shifted
 from .model_size import DECODER
-from .tiles import tile_side
+from .tiles import computed_share, tile_side
 
-DECODER_BYTES = 2000
-OUTPUT_BYTES = 15
-"""Bytes per pixel and frame of a video that is put together on the device: in tiles, and blended, in 2-byte numbers."""
+DECODER_BYTES = 3100
+"""Bytes per pixel and frame, of four that are decoded together: what the convolutions keep of the frames before, and
+the last level's tensors. Counted over a pass of the real architecture without numbers, in 2-byte ones: 3,070, of which
+890 are kept."""
 
 
 def _together(now: MemoryPlan) -> float:
-    """A latent frame's at a time; in tiles a part of it, and beside it the whole video."""
+    """A latent frame's at a time, or a tile of them."""
     if now.decode_chunk >= STRIDE:
         return STRIDE
-    side, pixels = tile_side(now.decode_chunk), now.width * now.height
-    share = min(side, now.width) * min(side, now.height) / pixels
-    return STRIDE * share + now.work.frames * OUTPUT_BYTES / DECODER_BYTES
+    side = tile_side(now.decode_chunk)
+    return STRIDE * min(side, now.width) * min(side, now.height) / (now.width * now.height)
 
 
-def _computed(now: MemoryPlan) -> int:
-    """Tiles overlap by a quarter of their sides."""
+def _computed(now: MemoryPlan) -> float:
+    """Tiles overlap."""
     if now.decode_chunk >= STRIDE:
         return now.work.frames
-    return now.work.frames * 16 // 9
+    return now.work.frames * computed_share(now.width, now.height, tile_side(now.decode_chunk))
+
+
+def _kept(now: MemoryPlan) -> int:
+    """The whole video, of which each tile gives a part."""
+    return 0 if now.decode_chunk >= STRIDE else 3 * now.width * now.height * (now.work.frames + STRIDE)
 
 
 def _passes(now: MemoryPlan) -> Sequence[float]:
@@ -40,17 +45,18 @@ def _passes(now: MemoryPlan) -> Sequence[float]:
 
 COST = TokenCost(
     patch=2,
-    # Each token's own time embedding (24, of it 12 in passing), hidden states and attention (6), rotation (4), the
-    # feed-forward layer (10), rest.
-    widths=48,
+    # Each token's own time embedding (18), the feed-forward layer (10), hidden states. Counted like the decoder: 33;
+    # the time embedder's 4-byte numbers and the head come on top.
+    widths=40,
     decoder=DECODER_BYTES,
-    encoder=4000,
+    encoder=1200,
     decoder_channels=DECODER,
-    decoder_operations=5e6,
+    decoder_operations=18.5e6,  # counted likewise
     together=_together,
     computed=_computed,
+    kept=_kept,
     texts=1024,
-    text_share=0.3,
-    resident={Offload.GROUP: 0.1, Offload.SEQUENTIAL: 0.03},
+    text_share=0.3,  # two of its 24 blocks, and the table of words, which is a fifth of it
+    resident={Offload.GROUP: 0.1, Offload.SEQUENTIAL: 0.03},  # two of 30 blocks and what is no block; two layers
     passes=_passes,
 )

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from ..flow.pixels import frames_of, photo_pixels
-from .folder import STRIDE
-from .tiles import tile_side
+from .folder import SIDE, STRIDE
+from .tiles import spans, tile_side
 
 
 @torch.no_grad()
@@ -51,8 +51,10 @@ def decode(vae: Any, latents: torch.Tensor, device: torch.device, chunk: int) ->
         NotFinite: The VAE gave NaN or infinity.
     """
     z = unscaled(vae, latents.to(device)).transpose(1, 2).to(vae.dtype).contiguous()
-    pieces = _streamed(vae, z) if chunk >= STRIDE else _tiled(vae, z, tile_side(chunk))
-    for pixels in pieces:
+    if chunk < STRIDE:
+        yield from _tiled(vae, z, tile_side(chunk) // SIDE)
+        return
+    for pixels in _streamed(vae, z):
         yield frames_of(pixels)
 
 
@@ -73,14 +75,18 @@ def _streamed(vae: Any, z: torch.Tensor) -> Iterator[torch.Tensor]:
         yield found.float().clamp(-1.0, 1.0)[0]
 
 
-def _tiled(vae: Any, z: torch.Tensor, side: int) -> Iterator[torch.Tensor]:
-    """Decode tiles that overlap by a quarter, each through all frames, and blend them; a small picture is one tile."""
-    before = {name: getattr(vae, name) for name in vars(vae) if name.startswith("tile_sample_")}
-    vae.enable_tiling(side, side, side * 3 // 4, side * 3 // 4)
-    try:
-        with torch.no_grad():
-            found = vae.decode(z).sample[0]
-    finally:
-        vae.disable_tiling()
-        vars(vae).update(before)
-    yield from found.split(STRIDE, dim=1)
+def _tiled(vae: Any, z: torch.Tensor, most: int) -> Iterator[np.ndarray]:
+    """Decode tiles of `most` latent pixels a side, each through all frames, into a video in RAM, and blend edges."""
+    _, _, count, height, width = z.shape
+    video = np.zeros((1 + STRIDE * (count - 1), SIDE * height, SIDE * width, 3), np.uint8)
+    for down in spans(height, most):
+        for across in spans(width, most):
+            weights = (down.weights[:, None] * across.weights)[..., None]
+            begin = 0
+            for pixels in _streamed(vae, z[..., down.start : down.end, across.start : across.end].contiguous()):
+                new = frames_of(pixels)
+                there = video[begin : begin + len(new), down.pixels, across.pixels]
+                there[:] = np.rint(there + weights * (new.astype(np.float32) - there))
+                begin += len(new)
+    for begin in range(0, len(video), STRIDE):
+        yield video[begin : begin + STRIDE]
