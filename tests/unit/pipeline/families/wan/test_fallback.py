@@ -18,6 +18,7 @@ from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.flow import text_encoder
 from fanslymotion.pipeline.families.forecast import forecast, units
 from fanslymotion.pipeline.families.placement import Placement
+from fanslymotion.pipeline.families.wan import tiles
 from fanslymotion.pipeline.families.wan.cost import COST
 from fanslymotion.pipeline.families.wan.folder import folder_preset
 from fanslymotion.pipeline.families.wan.model import WanModel
@@ -117,18 +118,19 @@ def test_tiles_cover_a_side_and_overlap(length: int, most: int) -> None:
         assert other.weights[-1] == 1
 
 
-def test_a_picture_in_tiles_has_all_frames_and_hardly_differs(wan: WanModel) -> None:
-    latents = torch.randn((1, 3, 48, 20, 36), generator=torch.Generator().manual_seed(3))
+def test_a_picture_in_tiles_has_all_frames_and_hardly_differs(wan: WanModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "SIDES", {2: 128, 1: 64})
+    latents = torch.randn((1, 3, 48, 6, 12), generator=torch.Generator().manual_seed(3))
     whole = np.concatenate(list(wan.decode(latents, 4)))
-    assert whole.shape == (9, 320, 576, 3)
+    assert whole.shape == (9, 96, 192, 3)
     apart = {}
     for chunk in (2, 1):
         tiled = np.concatenate(list(wan.decode(latents, chunk)))
         assert tiled.shape == whole.shape
         apart[chunk] = np.abs(tiled.astype(int) - whole).mean()
-    assert 0 < apart[2] < apart[1] < 8, "grey levels, of noise in random weights: the worst case"
-    small = latents[..., :16, :16]
-    assert all(np.array_equal(a, b) for a, b in zip(wan.decode(small, 4), wan.decode(small, 1), strict=False))
+    assert 0 < apart[2] < apart[1] < 16, "grey levels, of noise in random weights and tiles of 4 latent pixels"
+    one, other = (np.concatenate(list(wan.decode(latents[..., :4], chunk))) for chunk in (4, 2))
+    assert np.array_equal(one, other), "it is one tile"
 
 
 @pytest.mark.parametrize("work", [SMALL, NATIVE, replace(SMALL, frames=288, shown_frames=576)])
@@ -159,7 +161,7 @@ def test_the_work_is_that_of_two_passes() -> None:
     assert COST.tokens(now) == 37 * 40 * 22
     assert COST.operations(now) * 40 == pytest.approx(57e15, rel=0.05)
     half = replace(now, work=replace(NATIVE, effort=Effort(guidance_above=0.8)))
-    assert units(half)[Stage.SAMPLING] == pytest.approx(sum(COST.step_weights(half))) < units(now)[Stage.SAMPLING]
+    assert 25 < units(half)[Stage.SAMPLING] == sum(COST.step_weights(half)) < units(now)[Stage.SAMPLING] == 50
     unguided = replace(now, guided=False)
     assert COST.operations(now) == 2 * COST.operations(unguided)
 
