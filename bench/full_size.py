@@ -1,24 +1,30 @@
-"""A folder with random weights of SVD-XT's full size: what memory and time need to be measured, without a download.
+"""A folder with random weights of a model's full size: what memory and time need to be measured, without a download.
 
-    python bench/full_size.py FOLDER        4.3 GB, in less than a minute
+    python bench/full_size.py FOLDER [--family svd|ltx]        4.3 or 16 GB, in less than a minute
 
-The sizes are those of stabilityai/stable-video-diffusion-img2vid-xt's configuration files. Its pictures are noise.
+The sizes are those of stabilityai/stable-video-diffusion-img2vid-xt's configuration files, and of Lightricks' 2B model
+with T5-XXL. Their pictures are noise.
 """
 
+import argparse
 import json
 import os
-import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import init_empty_weights
+from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
+from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
+from fanslymotion.pipeline.families.ltx.folder import BUNDLED, TRANSFORMER, VAE
+from fanslymotion.pipeline.families.ltx.random_model import tokenizer
 from fanslymotion.pipeline.families.svd.random_model import scheduler
 from torch import nn
-from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection, T5Config, T5EncoderModel
 
 FRAMES = 25
 RING, STRIDE = 4_194_301, 1_299_709
@@ -77,13 +83,11 @@ def build(folder: Path) -> Path:
         return folder
     index: dict[str, Any] = {"_class_name": "StableVideoDiffusionPipeline", "_diffusers_version": "0.42.1"}
     for name, make in (("unet", unet), ("vae", vae), ("image_encoder", image_encoder)):
-        with init_empty_weights():
-            module = make()
-        part: Any = fill(module.half().to_empty(device="cpu"))
+        part = empty(make, torch.float16)
         part.save_pretrained(folder / name, safe_serialization=True, variant="fp16")
         library = "transformers" if name == "image_encoder" else "diffusers"
         index[name] = [library, type(part).__name__]
-        del module, part
+        del part
     scheduler().save_pretrained(folder / "scheduler")
     CLIPImageProcessor().save_pretrained(folder / "feature_extractor")
     index |= {
@@ -96,6 +100,54 @@ def build(folder: Path) -> Path:
     return folder
 
 
+def t5_xxl() -> nn.Module:
+    """The text encoder of LTX-Video 2B (google/t5-v1_1-xxl)."""
+    return T5EncoderModel(
+        T5Config(
+            d_model=4096,
+            d_ff=10240,
+            d_kv=64,
+            num_heads=64,
+            num_layers=24,
+            vocab_size=32128,
+            feed_forward_proj="gated-gelu",
+            tie_word_embeddings=False,
+        )
+    )
+
+
+def build_ltx(folder: Path) -> Path:
+    """Write LTX-Video 2B in bf16, in diffusers' folder format, unless it is there."""
+    if (folder / "fanslymotion.json").is_file():
+        return folder
+    parts: dict[str, Callable[[], Any]] = {
+        TRANSFORMER: lambda: LTXVideoTransformer3DModel.from_config(read(BUNDLED[TRANSFORMER])),
+        VAE: lambda: AutoencoderKLLTXVideo.from_config(read(BUNDLED[VAE])),
+        "text_encoder": t5_xxl,
+    }
+    for name, make in parts.items():
+        empty(make, torch.bfloat16).save_pretrained(folder / name, safe_serialization=True)
+    tokenizer().save_pretrained(folder / "tokenizer")
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "LTXImageToVideoPipeline"}), encoding="utf-8")
+    (folder / "fanslymotion.json").write_text(json.dumps({"label": "random LTX-Video 2B"}), encoding="utf-8")
+    return folder
+
+
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def empty(make: Callable[[], Any], dtype: torch.dtype) -> Any:
+    """Make a module and fill it; its buffers keep what the architecture says."""
+    with init_empty_weights():
+        module = make()
+    buffers = {name: value.clone() for name, value in module.named_buffers()}
+    module = module.to(dtype).to_empty(device="cpu")
+    for name, value in module.named_buffers():
+        value.copy_(buffers[name])
+    return fill(module)
+
+
 @torch.no_grad()
 def fill(module: nn.Module) -> nn.Module:
     """Random weights that keep activations finite: norms pass through, the rest has unit gain."""
@@ -106,7 +158,7 @@ def fill(module: nn.Module) -> nn.Module:
     noise = torch.cat([ring, ring]).to(next(module.parameters()).dtype)
     work: list[tuple[torch.Tensor, torch.Tensor, float]] = []
     for part in module.modules():
-        is_norm = isinstance(part, nn.GroupNorm | nn.LayerNorm)
+        is_norm = "Norm" in type(part).__name__  # torch's, diffusers' and T5's own
         for name, value in part.named_parameters(recurse=False):
             if value.ndim < 2:
                 value.fill_(1.0 if is_norm and name == "weight" else 0.0)
@@ -114,13 +166,14 @@ def fill(module: nn.Module) -> nn.Module:
             start = len(work) * STRIDE % RING
             flat, gain = value.detach().view(-1), value[0].numel() ** -0.5  # threads have their own grad mode
             work += [(piece, noise[start : start + len(piece)], gain) for piece in flat.split(RING)]
-        for name, value in part.named_buffers(recurse=False):
-            if name == "position_ids":
-                value.copy_(torch.arange(value.shape[-1]).expand_as(value))
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as threads:
         list(threads.map(lambda item: torch.mul(item[1], item[2], out=item[0]), work))
     return module
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--family", choices=("svd", "ltx"), default="svd")
+    given = parser.parse_args()
+    (build_ltx if given.family == "ltx" else build)(given.folder)

@@ -23,8 +23,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out" / "gpu"
-WEIGHTS = 6 * 2**30
-"""Bytes that the full-size model takes, with room to spare."""
+WEIGHTS = 24 * 2**30
+"""Bytes that the full-size models take, with room to spare."""
 
 ROWS: dict[str, tuple[float, float]] = {
     "env": (60, 10),
@@ -36,6 +36,7 @@ ROWS: dict[str, tuple[float, float]] = {
     "mini": (60, 20),
     "detail": (40, 15),
     "limits": (220, 45),
+    "ltx": (150, 60),
     "compile": (230, 70),
     "compile_warm": (90, 30),
     "limits_fixed": (80, 30),
@@ -48,7 +49,7 @@ FIXED = {"PYTORCH_ALLOC_CONF": "expandable_segments:False"}
 
 def child(names: list[str], given: argparse.Namespace) -> None:
     """Measure rows in this process."""
-    from gpu_rows import basics, compiling, detail, jobs, ours, weights
+    from gpu_rows import basics, compiling, detail, jobs, ltx, ours, weights
     from gpu_rows.harness import Bench, Figures
 
     rows = {
@@ -58,6 +59,7 @@ def child(names: list[str], given: argparse.Namespace) -> None:
         "exact": ours.exact,
         "variants": ours.variants,
         "limits": jobs.limits,
+        "ltx": ltx.ltx,
         "compile": compiling.compile_cold,
         "fast": ours.fast,
         "mini": jobs.mini,
@@ -137,7 +139,7 @@ class Run:
 
     def _missing(self, name: str) -> str:
         """The row without which this one cannot be measured."""
-        needed = "weights" if name not in ("env", "weights", "mini", "detail") else ""
+        needed = "weights" if name not in ("env", "weights", "mini", "detail", "ltx") else ""
         return needed if needed and not (self.model / "model_index.json").is_file() else ""
 
     def _measure(self, names: list[str], seconds: float) -> None:
@@ -253,7 +255,8 @@ def main() -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         if not given.keep and not given.model:
-            shutil.rmtree(model, ignore_errors=True)
+            for folder in (model, model.with_name(f"{model.name}-ltx")):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

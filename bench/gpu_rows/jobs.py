@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from fanslymotion.errors import HandBack
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline import video_file
-from fanslymotion.pipeline.families.svd.cost import forecast
+from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.hardware import devices
 from fanslymotion.pipeline.hardware.units import CONTEXT
 from fanslymotion.pipeline.media.frame_checks import FrameGuard
@@ -92,8 +92,8 @@ class Stages:
         if self._stage is not None:
             now = self.found.setdefault(str(self._stage), {})
             now["seconds"] = round(now.get("seconds", 0.0) + time.perf_counter() - self._began, 3)
-            for name, value in peaks().items():
-                now[name] = max(now.get(name, 0.0), value)
+            # What was allocated the job itself reads and resets (hardware.vram); what was reserved stays.
+            now["reserved_gib"] = max(now.get("reserved_gib", 0.0), peaks()["reserved_gib"])
         reset_peak()
 
 
@@ -141,12 +141,29 @@ def card_of(bench: Bench, limit: int) -> Iterator[None]:
         free()
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for on each card. seconds and fps: one more length of clips that it needs, 0 = none."""
+
+    request: VideoRequest
+    seconds: int = 0
+    fps: int = 0
+
+
+def window_of_svd(bench: Bench) -> Asked:
+    """One window, three steps."""
+    request = VideoRequest(
+        resolution="720p", seconds=1, quality="sampled", model=str(bench.model), seed=SEED, steps=3, detail=False
+    )
+    return Asked(request, 1, bench.folder.preset.frames)
+
+
 def limits(bench: Bench, figures: Figures) -> None:
     figures.put(overhead_bytes=bench.overhead)
-    _each(bench, figures, (6, 4) if bench.tiny else LIMITS)
+    each(bench, figures, (6, 4) if bench.tiny else LIMITS, window_of_svd(bench))
 
 
-def _each(bench: Bench, figures: Figures, limits: tuple[int, ...]) -> None:
+def each(bench: Bench, figures: Figures, limits: tuple[int, ...], asked: Asked) -> None:
     """A job for each card, and how far its latents are from those of the first card with the same guidance passes."""
     first: dict[bool, torch.Tensor] = {}
     for limit in limits:
@@ -156,7 +173,7 @@ def _each(bench: Bench, figures: Figures, limits: tuple[int, ...]) -> None:
             break
         with figures.part(name) as part, card_of(bench, limit):
             part["held_before_gib"] = round(torch.cuda.memory_allocated() / GIB, 3) if bench.cuda else 0.0
-            found, latents = _limited(bench, limit)
+            found, latents = _limited(bench, limit, asked)
             part.update(found)
             if latents is not None:
                 other = first.setdefault(found["ended_with"]["two_pass"], latents)
@@ -166,25 +183,21 @@ def _each(bench: Bench, figures: Figures, limits: tuple[int, ...]) -> None:
 
 def limits_fixed(bench: Bench, figures: Figures) -> None:
     """As `limits`, where the allocator's segments keep their size (the parent sets the variable)."""
-    _each(bench, figures, (8,) if bench.tiny else (12, 8, 6, 4))
+    each(bench, figures, (8,) if bench.tiny else (12, 8, 6, 4), window_of_svd(bench))
 
 
-def _limited(bench: Bench, limit: int) -> tuple[dict[str, Any], torch.Tensor | None]:
-    """One window of a full-size job on a card of so many GiB: what was planned, what happened, and its latents."""
+def _limited(bench: Bench, limit: int, asked: Asked) -> tuple[dict[str, Any], torch.Tensor | None]:
+    """A full-size job on a card of so many GiB: what was planned, what happened, and its latents."""
     here = devices.machine(cuda=devices.Cuda.here())
     machine = replace(here, vram_total=limit * GIB, vram_free=limit * GIB) if bench.cuda else here
-    frames = bench.folder.preset.frames
-    stages, measures, fallbacks = Stages(), {}, []
-    with home(1, frames) as settings, without_encoder(), _noting(fallbacks):
+    wanted, stages, measures, fallbacks = asked.request, Stages(), {}, []
+    with home(asked.seconds, asked.fps) as settings, without_encoder(), _noting(fallbacks):
         presets = load_presets(settings)
-        wanted = VideoRequest(
-            resolution="720p", seconds=1, quality="sampled", model=str(bench.model), seed=SEED, steps=3
-        )
         model = find_model(wanted.model, presets, settings)
         plan = plan_request(wanted, (1600, 900), model, presets, settings, machine=machine)
         expected = forecast(plan)
         found: dict[str, Any] = {"plan": plan.settings, "placement": plan.placement, "fits": expected.fits}
-        planned = (Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
+        planned = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
         found["planned_gib"] = {str(stage): round(expected.peaks[stage] / GIB, 2) for stage in planned}
         found["planned_s"] = {str(stage): round(seconds, 1) for stage, seconds in expected.stage_seconds.items()}
         began = time.perf_counter()

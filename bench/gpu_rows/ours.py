@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from fanslymotion.errors import HandBack
 from fanslymotion.pipeline.checkpoint import Checkpoints
-from fanslymotion.pipeline.families.base import Offload
+from fanslymotion.pipeline.families.base import Offload, VideoModel
 from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.modes import sampled_steps
 from fanslymotion.pipeline.families.svd.cost import PIECES
@@ -49,7 +49,7 @@ def without_shortcuts(bench: Bench) -> LoadedModel:
 
 
 def sample(
-    renderer: LoadedModel, clip: SamplingParams, state: SamplingState, keeper: Any = None
+    renderer: VideoModel, clip: SamplingParams, state: SamplingState, keeper: Any = None
 ) -> tuple[torch.Tensor, Any]:
     """The clip's latents and what each step took."""
     clock = StepClock()
@@ -81,7 +81,7 @@ def exact(bench: Bench, figures: Figures) -> None:
     with figures.part("same again") as part:
         part.update(difference(sample(renderer, clip, state)[0], latents))
     with figures.part("resume") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
-        part.update(_resume(renderer, clip, state, latents, Path(kept)))
+        part.update(resumed(renderer, clip, state, latents, Path(kept)))
     with figures.part("profile") as part:
         part.update(_profile(bench, renderer, clip, state))
     free()
@@ -96,9 +96,7 @@ def exact(bench: Bench, figures: Figures) -> None:
         free()
 
 
-def _resume(
-    renderer: LoadedModel, clip: SamplingParams, state: SamplingState, wanted: torch.Tensor, kept: Path
-) -> dict:
+def resumed(renderer: VideoModel, clip: SamplingParams, state: SamplingState, wanted: torch.Tensor, kept: Path) -> dict:
     """Stop in mid-window, go on from the file."""
     stop = clip.steps // 2
 
@@ -264,7 +262,7 @@ def fast(bench: Bench, figures: Figures) -> None:
         part["against exact"] = difference(latents, sample(renderer, bench.clip(steps=8), state)[0])
     with figures.part("resume") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
         assert latents is not None
-        part.update(_resume(renderer, cached, state, latents, Path(kept)))
+        part.update(resumed(renderer, cached, state, latents, Path(kept)))
     totals: dict[str, float] = {}
     for mode, clip in _modes(bench).items():
         with figures.part(mode) as part:

@@ -132,8 +132,7 @@ def _limits(row: Row) -> list[str]:
         if "stages" in part:
             plan, planned, stages = part["plan"], part["planned_gib"], part["stages"]
             peaks = ", ".join(
-                f"{stage} {planned.get(stage, '-')}>{one.get('allocated_gib')}/{one.get('reserved_gib')}"
-                for stage, one in stages.items()
+                f"{stage} {planned.get(stage, '-')}>{one.get('reserved_gib')}" for stage, one in stages.items()
             )
             lines.append(
                 f"  {name}: {part['placement']}, {plan['width']}x{plan['height']}, two_pass {plan['two_pass']:d},"
@@ -141,9 +140,19 @@ def _limits(row: Row) -> list[str]:
                 f" steps {stages.get('sampling', {}).get('steps_s')} s;"
                 f" seconds {json.dumps(part.get('stage_seconds'))} planned {json.dumps(part.get('planned_s'))}"
             )
-            lines.append(f"    GiB planned>peak allocated/reserved: {peaks}; {_apart(part.get('against the first'))}")
+            lines.append(f"    GiB planned>reserved: {peaks}; {_apart(part.get('against the first'))}")
             lines += [f"    {_short(text, 200)}" for text in part.get("fallbacks", [])[:6]]
     return lines
+
+
+def _ltx(row: Row) -> list[str]:
+    lines = [f"  load {row.get('load_s')} s"]
+    for name, part in _parts(row):
+        if "stages" not in part:
+            kept = {key: part[key] for key in ("seconds", "gib", "step_s", "first_step_s", "finite") if key in part}
+            apart = _apart(part)
+            lines.append(f"  {name}: {json.dumps(kept)} {_memory(part)} {'' if apart == '-' else apart}".rstrip())
+    return lines + _limits(row)
 
 
 def _mini(row: Row) -> list[str]:
@@ -170,5 +179,6 @@ _WRITERS: dict[str, Callable[[Row], list[str]]] = {
     "fast": _fast,
     "limits": _limits,
     "limits_fixed": _limits,
+    "ltx": _ltx,
     "mini": _mini,
 }

@@ -13,7 +13,7 @@ def weights(bench: Bench, figures: Figures) -> None:
 
         seconds, _ = timed(lambda: build(bench.model, frames=6))
     else:
-        from full_size import build as build_full
+        from fanslymotion.bench.full_size import build as build_full
 
         seconds, _ = timed(lambda: build_full(bench.model))
     size = sum(path.stat().st_size for path in bench.model.rglob("*") if path.is_file())

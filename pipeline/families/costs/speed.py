@@ -17,9 +17,9 @@ LAUNCH = 0.02
 SMALL_SPEED = 0.2
 """What a small model reaches of a large one's operations a second: its narrow layers wait for memory. Measured with
 `mini` on two cores: 0.2 s a pass of 14 frames, 0.45 s a decoded frame."""
-SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.01, Offload.GROUP: 1.3, Offload.SEQUENTIAL: 1.8}
-"""Time of a step. Measured on an H100 (bench/RESULTS.md) with streams; of its 1.54 and 1.81 s the 1.22 are taken off
-that diffusers' chunks and two passes took alone, and the rest set beside a step of 0.72 s. Slower cards hide more."""
+SLOWER = {Offload.NONE: 1.0, Offload.MODEL: 1.01, Offload.GROUP: 1.35, Offload.SEQUENTIAL: 1.45}
+"""Time of a step: 0.836 and 0.890 s beside 0.622 s of the same two passes on an H200 (bench/RESULTS.md). Slower cards
+hide more of the copying."""
 PINNED = 1.3
 """RAM for weights in page-locked memory: CUDA rounds each up to a power of two (3.66 for 2.84 GiB)."""
 

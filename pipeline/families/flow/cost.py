@@ -1,7 +1,4 @@
-"""Estimate bytes and seconds of a transformer over tokens, with a text encoder before it. Without torch.
-
-All figures are computed from architectures, none is measured on a card yet: they are rounded up.
-"""
+"""Estimate bytes and seconds of a transformer over tokens, with a text encoder before it. Without torch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,7 @@
-"""Estimate bytes and seconds of each stage for the memory plan, computed from the architecture. Without torch."""
+"""Estimate bytes and seconds of each stage for the memory plan. Without torch.
+
+Bytes and operations were measured on an H200 with random weights of the 2B model's size (bench/RESULTS.md).
+"""
 
 from ..base import MemoryPlan, Offload
 from ..flow.cost import TokenCost
@@ -15,13 +18,12 @@ def _computed(now: MemoryPlan) -> int:
 
 COST = TokenCost(
     patch=1,
-    # Each token's own time embedding (12), hidden states and attention (8), rotation in 4-byte numbers (14), the
-    # feed-forward layer (8), rest.
-    widths=44,
-    # 128 channels at the last level: some eight tensors of 8 numbers alive, the pixels in 4-byte numbers, and the
-    # convolutions' work space.
-    decoder=300,
-    encoder=1500,
+    # Each token's own time embedding, hidden states and attention, rotation in 4-byte numbers, the feed-forward layer.
+    # Measured: 29 in use, 34 with what the allocator keeps.
+    widths=38,
+    # Measured for 33 and 161 frames: 106 and 100 in use, 144 and 147 with what the allocator keeps.
+    decoder=150,
+    encoder=500,  # measured: 340 with what the allocator keeps
     decoder_channels=128,
     decoder_operations=1.25e6,  # counted over its convolutions
     together=_together,

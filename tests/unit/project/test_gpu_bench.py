@@ -61,6 +61,14 @@ FIGURES = {
     "compile": ["denoiser.first_step_s", "denoiser.step_s", "decoder.seconds"],
     "compile_warm": ["denoiser.first_step_s", "denoiser.against the first process"],
     "limits_fixed": ["8 GB.plan"],
+    "ltx": [
+        "sampling.step_s",
+        "resume.at_step",
+        "stock.step_s",
+        "stock.max_abs",
+        "decode chunk 33.seconds",
+        "8 GB.plan",
+    ],
 }
 
 
@@ -102,6 +110,9 @@ def test_every_row_gives_its_figures(tmp_path: Path, names: list[str]) -> None:
     if "fast" in rows:
         assert rows["fast"]["resume"]["equal"]
         assert rows["fast"]["deep features, sequential offload"]["equal"]
+    if "ltx" in rows:
+        assert rows["ltx"]["resume"]["equal"]
+        assert rows["ltx"]["stock"]["equal"]
     assert rows["mini"]["resume"]["same_frames"]
     printed = rows["printed"]
     assert len(printed) < 11_000
