@@ -72,7 +72,7 @@ def _streamed(vae: Any, z: torch.Tensor) -> Iterator[torch.Tensor]:
             found = vae.decoder(one, feat_cache=kept, feat_idx=[0], first_chunk=i == 0)
             if vae.config.patch_size is not None:
                 found = unpatchify(found, patch_size=vae.config.patch_size)
-        yield found.float().clamp(-1.0, 1.0)[0]
+        yield found[0]
 
 
 def _tiled(vae: Any, z: torch.Tensor, most: int) -> Iterator[np.ndarray]:

@@ -14,6 +14,7 @@ from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.guidance import Guidance
+from fanslymotion.pipeline.families.nan_checks import NotFinite
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
 from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT, folder_preset
 from fanslymotion.pipeline.families.wan.model import WanModel, load
@@ -170,3 +171,11 @@ def test_guidance_may_end_where_little_noise_is_left(wan: WanModel, wan_photo: I
     assert not torch.equal(half, whole)
     assert not torch.equal(half, none)
     assert torch.equal(ours(wan, wan_photo, replace(CLIP, effort=Effort(guidance_above=1.0))), none)
+
+
+def test_infinity_in_the_decoder_fails_the_job(tiny_wan: Path) -> None:
+    """The stock decoder clamps it away."""
+    model = load(ModelFolder(folder_preset(tiny_wan), tiny_wan), choose_placement())
+    model.vae.decoder.conv_out.bias.data[0] = torch.inf
+    with pytest.raises(NotFinite, match="the decoder gave numbers that are not finite"):
+        list(model.decode(torch.zeros(1, 1, 48, 4, 8), 4))
