@@ -77,8 +77,8 @@ def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
         )
     transformer.save_pretrained(folder / "transformer")
     vae.save_pretrained(folder / "vae")
-    scheduler = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 5.0}
-    UniPCMultistepScheduler.from_config(scheduler).save_pretrained(folder / "scheduler")
+    scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0)
+    scheduler.save_pretrained(folder / "scheduler")
     text.save_pretrained(folder / "text_encoder")
     tokenizer().save_pretrained(folder / "tokenizer")
     index = {"_class_name": "WanImageToVideoPipeline", "expand_timesteps": True}
