@@ -13,6 +13,9 @@ from .messages import msg
 ROOT = Path(__file__).resolve().parent
 """The checkout: the package's own files (presets, bundled model, sample photo)."""
 
+COMPILE = ("auto", "always", "never")
+"""Values of `Settings.compile`."""
+
 SHOWN = 80
 """Characters of a path that an error quotes."""
 
@@ -28,6 +31,8 @@ class Settings:
         idle_seconds: time without a job after which the model is unloaded (`FANSLYMOTION_IDLE`, default 600; 0: never).
         gpus: which GPUs get a worker (`FANSLYMOTION_GPUS`, default `all`): `all`, `none`, or numbers and UUIDs as
             `nvidia-smi -L` lists them, with commas between them.
+        compile: whether models are compiled for their GPU (`FANSLYMOTION_COMPILE`, default `auto`): `auto` once that
+            pays, `always` from the first video on, `never`.
     """
 
     home: Path
@@ -35,6 +40,7 @@ class Settings:
     database: str
     idle_seconds: float = 600.0
     gpus: str = "all"
+    compile: str = "auto"
 
     @classmethod
     def local(cls, home: Path, models: Path) -> "Settings":
@@ -48,7 +54,9 @@ class Settings:
         models = own_path(environ.get("FANSLYMOTION_MODELS") or ROOT / "cache" / "models", "FANSLYMOTION_MODELS")
         database = environ.get("FANSLYMOTION_DATABASE") or _database_in(home)
         idle = _seconds("FANSLYMOTION_IDLE", environ.get("FANSLYMOTION_IDLE") or "600")
-        return cls(home, models, database, idle, _gpus("FANSLYMOTION_GPUS", environ.get("FANSLYMOTION_GPUS") or "all"))
+        gpus = _gpus("FANSLYMOTION_GPUS", environ.get("FANSLYMOTION_GPUS") or "all")
+        compiled = _one_of(COMPILE, "FANSLYMOTION_COMPILE", environ.get("FANSLYMOTION_COMPILE") or "auto")
+        return cls(home, models, database, idle, gpus, compiled)
 
     def environ(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return the environment for a child process with the same settings."""
@@ -59,6 +67,7 @@ class Settings:
             "FANSLYMOTION_DATABASE": self.database,
             "FANSLYMOTION_IDLE": f"{self.idle_seconds:g}",
             "FANSLYMOTION_GPUS": self.gpus,
+            "FANSLYMOTION_COMPILE": self.compile,
         }
 
     @property
@@ -80,6 +89,11 @@ class Settings:
     def words_dir(self) -> Path:
         """Return the folder of encoded prompts; what lies there can be made again."""
         return self.home / "words"
+
+    @property
+    def compiled_dir(self) -> Path:
+        """Return the folder of what compilers made for this machine's GPUs; it can be made again."""
+        return self.home / "compiled"
 
     def job_dir(self, job_id: str) -> Path:
         """Return a job's folder."""
@@ -133,6 +147,14 @@ def _seconds(name: str, text: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise BadInput(msg("{name} is {text!r}; it must be a number of seconds, 0 or more", name=name, text=text))
     return seconds
+
+
+def _one_of(values: tuple[str, ...], name: str, text: str) -> str:
+    if text not in values:
+        raise BadInput(
+            msg("{name} is {text!r}; it must be one of {values}", name=name, text=text, values=", ".join(values))
+        )
+    return text
 
 
 def _gpus(name: str, text: str) -> str:

@@ -96,6 +96,7 @@ class Run:
         except OSError:  # Windows without the right to make links: an installed package must do
             paths = paths[1:]
         sys.path[:0] = paths
+        from fanslymotion.pipeline.hardware.compiler import compiler_folders
         from fanslymotion.pipeline.hardware.malloc import grow_segments, keep_heap
 
         return {
@@ -106,7 +107,7 @@ class Run:
             "PYTHONUNBUFFERED": "1",
             "HF_HUB_OFFLINE": "1",
             "TOKENIZERS_PARALLELISM": "false",
-            "TORCHINDUCTOR_CACHE_DIR": str(self.work / "inductor"),
+            **compiler_folders(self.work, {}),
         }
 
     @property

@@ -2,11 +2,14 @@
 
 import contextlib
 import json
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -38,9 +41,18 @@ STYLES = {"done": "green", "failed": "red", "cancelled": "yellow", "running": "c
 LEVEL_STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "DEBUG": "dim"}
 
 
+PIPE_WIDTH = 1000
+"""Columns where no terminal is there: lines are not broken for another program."""
+
+
 def out() -> Console:
     """Return a console on stdout: for results."""
-    return Console(highlight=False)
+    unbroken = not _is_terminal() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=PIPE_WIDTH if unbroken else None)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()  # None: closed from the beginning
 
 
 def err() -> Console:
@@ -56,6 +68,16 @@ def show_error(error: Exception | str) -> None:
 def harmless(text: str) -> str:
     """Spell out the control characters of a text: some terminals obey them."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def titled(job: Job) -> str:
+    """Return a job's id and its photo's name, fit for a terminal."""
+    return f"{job.id}  {harmless(job.name)}"
+
+
+def print_path(path: Path) -> None:
+    """Print a file's path to stdout. Another program gets it exactly, letter by letter."""
+    print(harmless(str(path)) if _is_terminal() else path)
 
 
 def show_notice(notice: str) -> None:
@@ -142,7 +164,7 @@ def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
     took = time_text((job.finished or time.time()) - job.started) if job.started else ""
     rows = {
         "job": job.id,
-        "photo": job.name,
+        "photo": harmless(job.name),
         "status": Text(job.status, style=STYLES[job.status]),
         "stage": "" if job.status.final else f"{job.fraction:.0%} {stage_text(job)} {left_text(job)}",
         "settings": settings,
@@ -173,7 +195,7 @@ def jobs_table(jobs: Iterable[Job]) -> Table:
         place = f"place {job.place}" if job.place else ""
         table.add_row(
             job.id,
-            Text(job.name),
+            Text(harmless(job.name)),
             Text(f"{r.resolution} {r.seconds} s {r.quality} {r.model}" + (f" {r.mode}" if r.mode != BEST else "")),
             Text(job.status, style=STYLES[job.status]),
             Text(progress or place or job.error.partition("\n")[0]),
@@ -307,7 +329,7 @@ class Follower:
                 yield lambda job: progress.update(
                     task,
                     completed=job.fraction,
-                    description=f"{job.name}: {stage_text(job, self._paused(job))}",
+                    description=f"{harmless(job.name)}: {stage_text(job, self._paused(job))}",
                     left=left_text(job),
                 )
             return
@@ -319,7 +341,7 @@ class Follower:
             if now != shown:
                 shown = now
                 left = f", {left_text(job)}" if job.eta_seconds is not None else ""
-                text = f"{job.name}: {job.fraction:.0%} {stage_text(job, self._paused(job))}{left}"
+                text = f"{harmless(job.name)}: {job.fraction:.0%} {stage_text(job, self._paused(job))}{left}"
                 self.console.print(Text(text), soft_wrap=True)
 
         yield line

@@ -46,12 +46,13 @@ class NotDelivered(FanslymotionError):
     """The video is made and cannot be copied to its place. The message has where it is and a command."""
 
 
-def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[Target]:
+def choose_targets(photos: list[Path], out_path: str | Path | None, suffix: str) -> list[Target]:
     """Choose where each video goes, and try to write there: after an hour of work is too late.
 
     Args:
         photos: Their names become the videos'.
-        asked: --out: a file for one photo, or an existing folder; None = the current folder.
+        out_path: --out: a file for one photo, or a folder; None = the current folder. What ends in a separator is a
+            folder, which is made where it is missing.
         suffix: Added to the names, as `720p-6s`.
 
     Returns:
@@ -60,14 +61,19 @@ def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[
     Raises:
         BadInput: The place is not there, cannot be written, is full, or is one file for several videos.
     """
-    asked = None if asked is None else own_path(asked, "--out")
+    asked = None if out_path is None else own_path(out_path, "--out")
+    if asked is not None and str(out_path).endswith(("/", os.sep)) and not os.path.isdir(asked):
+        _make_folder(asked)
     if asked is not None and not os.path.isdir(asked):  # unlike Path.is_dir false for a name that is too long
         if len(photos) > 1:
-            raise BadInput(msg("--out is {path!r}; for several videos it must be an existing folder", path=str(asked)))
-        if asked.suffix.lower() != ".mp4":
             raise BadInput(
-                msg("--out is {path!r}; a video's name ends in .mp4 (or name an existing folder)", path=str(asked))
+                msg(
+                    "--out is {path!r}; for several videos it must be a folder; write {path}/ to make it",
+                    path=str(asked),
+                )
             )
+        if asked.suffix.lower() != ".mp4":
+            raise BadInput(msg("--out is {path!r}; a video's name ends in .mp4, a folder's in /", path=str(asked)))
         _check_folder(asked.parent)
         if error := _refused(asked):
             raise BadInput(
@@ -81,6 +87,20 @@ def choose_targets(photos: list[Path], asked: Path | None, suffix: str) -> list[
     folder = asked or own_path(".", "--out")
     _check_folder(folder)
     return [Target(_usable(folder, photo.stem, suffix), exact=False) for photo in photos]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        with users_files():
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise BadInput(
+            msg(
+                "the folder {folder!r} cannot be made: {error}; choose another place with --out",
+                folder=str(folder),
+                error=e.strerror,
+            )
+        ) from e
 
 
 def _usable(folder: Path, stem: str, suffix: str) -> Path:

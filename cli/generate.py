@@ -22,7 +22,7 @@ from ..queue.suitability import held, machine_for
 from ..queue.types import Job, Status
 from ..queue.worker.loaded_note import loaded
 from ..settings import Settings, own_path
-from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, show_error, time_text
+from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, print_path, show_error, time_text, titled
 from .deliver import NotDelivered, Target, deliver
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def submit(
         else:
             submitted += zip(made, targets[n * takes :], strict=False)
     if not submitted:
+        if len({str(one) for one in refused}) == 1:
+            raise refused[0]
         raise BadInput("\n".join(map(str, refused)))
     return submitted, refused
 
@@ -87,7 +89,7 @@ def report_waiting(submitted: list[tuple[Job, Target]], as_json: bool) -> int:
         if as_json:
             print_json(job_data(job))
         else:
-            out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}"))
+            out().print(Text(f"{titled(job)}: waiting, place {job.place}"))
             report_notes(job)
     if not as_json:
         err().print("A worker makes them: 'fanslymotion ui' and 'fanslymotion worker' start one.", style="dim")
@@ -179,10 +181,10 @@ def _report_end(job: Job, target: Target, as_json: bool) -> int:
         print_json(job_data(job) | {"video": video and str(video)})
         return code
     report_notes(job)
-    if code == DONE:
+    if video is not None:
         took = time_text((job.finished or 0) - (job.started or 0))
         facts = f"{job.width}×{job.height}, {job.frames} frames at {job.fps} fps, seed {job.request.seed}, in {took}"
-        out().print(Text(str(video)), soft_wrap=True)
+        print_path(video)
         err().print(Text(f"Done: {facts}"), soft_wrap=True)
     elif code == CANCELLED:
         err().print("Cancelled.")

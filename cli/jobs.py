@@ -11,7 +11,20 @@ from ..errors import BadInput
 from ..messages import msg
 from ..pipeline.request import MOST_TAKES
 from .arguments import AsJson, JobId, JobIds, find_job, open_jobs
-from .console import POLL_SECONDS, err, event_lines, job_details, jobs_table, out, print_json
+from .console import (
+    BAD_INPUT,
+    DONE,
+    POLL_SECONDS,
+    err,
+    event_lines,
+    job_details,
+    jobs_table,
+    out,
+    print_json,
+    print_path,
+    show_error,
+    titled,
+)
 
 MOST_LISTED = 1_000_000
 
@@ -95,12 +108,18 @@ def jobs_logs(
 
 @jobs_app.command("cancel")
 def jobs_cancel(job_ids: JobIds) -> None:
-    """Cancel waiting or running jobs."""
+    """Cancel waiting or running jobs. Exit code 2 where one has ended already."""
     jobs, _ = open_jobs()
+    ended = 0
     for found in [find_job(jobs, text) for text in job_ids]:
         job = jobs.cancel(found.id)
+        if found.status.final:
+            ended += 1
+            show_error(msg("job {job} has ended already: it is {status}", job=job.id, status=found.status.words))
+            continue
         how = "cancelling" if job.cancelling else str(job.status)
-        out().print(Text(f"{job.id}  {job.name}: {how}"))
+        out().print(Text(f"{titled(job)}: {how}"))
+    raise typer.Exit(BAD_INPUT if ended else DONE)
 
 
 @jobs_app.command("retry")
@@ -109,7 +128,7 @@ def jobs_retry(job_ids: JobIds) -> None:
     jobs, _ = open_jobs()
     for found in [find_job(jobs, text) for text in job_ids]:
         job = jobs.retry(found.id)
-        out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}"))
+        out().print(Text(f"{titled(job)}: waiting, place {job.place}"))
 
 
 @jobs_app.command("again")
@@ -120,15 +139,21 @@ def jobs_again(
     """Make other takes of a job's video: the same photo and settings, other seeds."""
     jobs, _ = open_jobs()
     for job in jobs.again(find_job(jobs, job_id).id, takes=count):
-        out().print(Text(f"{job.id}  {job.name}: waiting, place {job.place}, seed {job.request.seed}"))
+        out().print(Text(f"{titled(job)}: waiting, place {job.place}, seed {job.request.seed}"))
 
 
 @jobs_app.command("save")
 def jobs_save(
     job_id: JobId,
     out_path: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="The video's file, or a folder.", show_default="the current folder"),
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="The video's file, or a folder (FOLDER/).",
+            show_default="the current folder",
+        ),
     ] = None,
 ) -> None:
     """Copy a finished job's video to a place of your own."""
@@ -137,7 +162,7 @@ def jobs_save(
     jobs, _ = open_jobs()
     job = find_job(jobs, job_id)
     (target,) = choose_targets([Path(job.name)], out_path, f"{job.request.resolution}-{job.request.seconds}s")
-    out().print(Text(str(deliver(job, target))), soft_wrap=True)
+    print_path(deliver(job, target))
 
 
 @jobs_app.command("delete")
@@ -146,7 +171,7 @@ def jobs_delete(job_ids: JobIds) -> None:
     jobs, _ = open_jobs()
     for job in [find_job(jobs, text) for text in job_ids]:
         jobs.delete(job.id)
-        out().print(Text(f"{job.id}  {job.name}: deleted"))
+        out().print(Text(f"{titled(job)}: deleted"))
 
 
 @jobs_app.command("move")
@@ -155,7 +180,7 @@ def jobs_move(job_id: JobId, place: Annotated[int, typer.Argument(min=1, max=MOS
     jobs, _ = open_jobs()
     found = find_job(jobs, job_id)
     jobs.move(found.id, place)
-    out().print(Text(f"{found.id}  {found.name}: place {jobs.get(found.id).place}"))
+    out().print(Text(f"{titled(found)}: place {jobs.get(found.id).place}"))
 
 
 @jobs_app.command("seen")

@@ -21,7 +21,10 @@ from .arguments import AsJson, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
 from .exits import discard_output, fail, folder_is_here
 from .jobs import jobs_app
+from .photos import find_photos
+from .setup import setup
 from .text_streams import outliving_its_reader, reader_is_gone, utf8_streams
+from .typed import named_as_typed, number
 from .worker import restart_worker, worker
 
 app = typer.Typer(
@@ -78,7 +81,10 @@ def root(
 
 @app.command()
 def generate(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos; each becomes a video.")],
+    context: typer.Context,
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO", help="Photos, and folders of photos; each photo becomes a video.")
+    ],
     resolution: Annotated[
         str, typer.Option("--resolution", "-r", help=f"{OPTIONS['resolution'].help} 480p, 720p, 1080p")
     ] = "480p",
@@ -96,15 +102,36 @@ def generate(
             show_default="a real model if here, else mini",
         ),
     ] = "",
-    seed: Annotated[int | None, typer.Option(help=OPTIONS["seed"].help, show_default="random")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help=OPTIONS["seed"].help, show_default="random", parser=number("seed"), metavar="NUMBER"),
+    ] = None,
     motion_bucket_id: Annotated[
-        int | None, typer.Option("--motion-bucket-id", "--motion", help=NUMBERS["motion_bucket_id"].described)
+        int | None,
+        typer.Option(
+            "--motion-bucket-id",
+            "--motion",
+            help=NUMBERS["motion_bucket_id"].described,
+            parser=number("motion_bucket_id"),
+            metavar="NUMBER",
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help=NUMBERS["steps"].described)] = None,
+    steps: Annotated[
+        int | None, typer.Option(help=NUMBERS["steps"].described, parser=number("steps"), metavar="NUMBER")
+    ] = None,
     noise_aug_strength: Annotated[
-        float | None, typer.Option("--noise-aug-strength", "--noise", help=NUMBERS["noise_aug_strength"].described)
+        float | None,
+        typer.Option(
+            "--noise-aug-strength",
+            "--noise",
+            help=NUMBERS["noise_aug_strength"].described,
+            parser=number("noise_aug_strength"),
+            metavar="NUMBER",
+        ),
     ] = None,
-    fps: Annotated[int | None, typer.Option(help=NUMBERS["fps"].described)] = None,
+    fps: Annotated[
+        int | None, typer.Option(help=NUMBERS["fps"].described, parser=number("fps"), metavar="NUMBER")
+    ] = None,
     fit: Annotated[
         str,
         typer.Option(help=f"{OPTIONS['fit'].help} crop (fill the frame) or pad (keep the whole photo)"),
@@ -123,8 +150,14 @@ def generate(
     ] = None,
     prompt: Annotated[str, typer.Option("--prompt", "-p", help=OPTIONS["prompt"].help)] = "",
     out_path: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="The video's file, or a folder.", show_default="the current folder"),
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="The video's file, or a folder. A name that ends in / is a folder, which is made where it is missing.",
+            show_default="the current folder",
+        ),
     ] = None,
     count: Annotated[
         int, typer.Option("--count", "-n", min=1, max=MOST_TAKES, help="Videos of each photo, each with its own seed.")
@@ -147,15 +180,17 @@ def generate(
             seed=seed, motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
             fit=fit, detail=detail, upscaler=upscaler, prompt=prompt,
         )  # fmt: skip
+        photos = find_photos(photos)
         videos = [photo for photo in photos for _ in range(count)]
         targets = choose_targets(videos, out_path, f"{resolution}-{seconds}s")
         jobs = Jobs(settings)
         show_notice(jobs.notice)
         submitted, refused = submit(jobs, photos, targets, request, count)
     except (BadInput, ModelError) as e:  # a model that is not there is as much bad input as a wrong name
+        said = named_as_typed(e.message, context.command)
         if as_json:
-            print_json({"status": "rejected", "error": str(e)})
-        fail(BadInput(e.message))
+            print_json({"status": "rejected", "error": str(said)})
+        fail(BadInput(said))
     for reason in refused:
         show_error(reason)
     if wait:
@@ -199,3 +234,4 @@ def ui(
 
 app.command()(worker)
 app.command("restart-worker")(restart_worker)
+app.command()(setup)

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
 from rich.text import Text
 
 from ..errors import Cancelled, ModelError
@@ -43,18 +44,14 @@ def list_command(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([entry.to_json() for entry in entries], ensure_ascii=False, indent=1))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "here", "size", "draws", "about"):
-        table.add_column(column, no_wrap=column != "about")
-    for entry in entries:
-        preset = entry.preset
-        upscales = isinstance(preset, UpscalerPreset)
-        drawn = "(enlarges)" if upscales else f"{preset.width}×{preset.height}, {preset.frames} frames"
-        about = " ".join(
-            filter(None, (f"{preset.label}.", _summary(entry), _licence(entry), preset.licence.powered_by))
-        )
-        table.add_row(entry.name, Text(WORDS[entry.state], style=STYLES[entry.state]), _size(entry), drawn, about)
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    rows = [("name", "here", "size", "draws"), *map(_row, entries)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    console.print(_line(rows[0], widths), style="bold")
+    for entry, row in zip(entries, rows[1:], strict=True):
+        console.print(_line(row, widths, STYLES[entry.state]))
+        about = Padding(Text(_about(entry)), (0, 0, 0, 2), expand=False)
+        console.print(about if console.is_terminal else Text(f"  {_about(entry)}"), soft_wrap=not console.is_terminal)
     for entry in entries:
         if entry.problem:
             Console(stderr=True, highlight=False).print(f"{entry.name}: {entry.problem}", style="dim", soft_wrap=True)
@@ -152,6 +149,26 @@ def use_command(
     settings = Settings.from_env()
     preset = use_folder(path, settings, name)
     typer.echo(f"{preset.name} is ready: fanslymotion generate PHOTO --model {preset.name}")
+
+
+def _row(entry: ModelEntry) -> tuple[str, str, str, str]:
+    preset = entry.preset
+    upscales = isinstance(preset, UpscalerPreset)
+    drawn = "(enlarges)" if upscales else f"{preset.width}×{preset.height}, {preset.frames} frames"
+    return entry.name, WORDS[entry.state], _size(entry), drawn
+
+
+def _line(row: tuple[str, ...], widths: list[int], style: str = "") -> Text:
+    """Set the cells one below the other; the second is the state, in its colour."""
+    cells = [set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True)]
+    line = Text("  ").join([Text(cell, style=style if n == 1 else "") for n, cell in enumerate(cells)])
+    line.rstrip()
+    return line
+
+
+def _about(entry: ModelEntry) -> str:
+    preset = entry.preset
+    return " ".join(filter(None, (f"{preset.label}.", _summary(entry), _licence(entry), preset.licence.powered_by)))
 
 
 def _summary(entry: ModelEntry) -> str:

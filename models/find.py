@@ -33,7 +33,8 @@ def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
         known = ", ".join(presets.models)
         raise PresetError(
             msg(
-                "model is {name!r}; choose one of {known}, or give the path of a folder with a model",
+                "{what} is {name!r}; choose one of {known}, or give the path of a folder with a model",
+                what="model",
                 name=name,
                 known=known,
             )

@@ -132,6 +132,7 @@ class Checkpoints:
         note: Called at each write; returns what is stored with the latents (JSON).
         interval: Seconds between the checkpoints that `step` writes.
         clock: Monotonic seconds.
+        earlier: Key of another way of computing, in which the job has begun: its checkpoints are gone on with, too.
     """
 
     def __init__(
@@ -141,9 +142,11 @@ class Checkpoints:
         note: Callable[[], dict[str, Any]] = dict,
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.monotonic,
+        earlier: str = "",
     ) -> None:
         self.folder = folder
         self.key = key
+        self.earlier = earlier
         self.note = note
         self.interval = interval
         self.clock = clock
@@ -214,7 +217,7 @@ class Checkpoints:
                 _delete(old)
 
     def _saved(self, header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Saved:
-        if header["key"] != self.key:
+        if header["key"] not in (self.key, self.earlier or self.key):
             raise ValueError("it belongs to other settings, another photo or another model")
         state = SamplingState(
             conditioning=_named(tensors, CONDITIONING),

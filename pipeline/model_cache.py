@@ -9,6 +9,7 @@ from ..errors import Cancelled
 from .families import family
 from .families.base import ModelFolder, VideoModel, parts
 from .families.placement import Placement, choose_placement
+from .families.weights.compiling import Compiler
 from .hardware.free_memory import free_memory
 
 PartCallback = Callable[[str, int], None]
@@ -36,11 +37,12 @@ def run_beside(work: Callable[[], T], poll: Callable[[], None]) -> T:
 class ModelCache:
     """Keeps one renderer. For one worker thread at a time; a lock makes a second one wait, not break.
 
-    shortcuts: as for `load`.
+    shortcuts: as for `load`. compiler: of the models.
     """
 
-    def __init__(self, shortcuts: bool = True) -> None:
+    def __init__(self, shortcuts: bool = True, compiler: Compiler | None = None) -> None:
         self._shortcuts = shortcuts
+        self.compiler = compiler or Compiler()
         self._lock = threading.Lock()
         self._renderer: VideoModel | None = None
         self._loading: _Loading | None = None

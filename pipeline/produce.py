@@ -1,5 +1,6 @@
 """One job from photo to video file: load, encode, sample, decode; resumable at every moment."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,9 +10,11 @@ from typing import Any
 from ..presets import Presets
 from ..settings import Settings
 from .checkpoint import INTERVAL, Checkpoints
+from .compile_stage import compile_model
 from .families.base import ModelFolder
 from .families.forecast import forecast
 from .families.nan_checks import NotFinite
+from .families.weights.compiling import is_compilers, reason
 from .families.words import WordCache
 from .hardware.free_memory import free_memory
 from .hardware.machine import Machine
@@ -28,6 +31,8 @@ from .request import VideoRequest, VideoResult
 from .resolve import resolve, with_plan
 from .stages import Attempt, encode, load, read_words, sample
 from .video_file import VideoFile
+
+log = logging.getLogger(__name__)
 
 
 def produce(
@@ -63,7 +68,9 @@ def produce(
     photo = NormalisedPhoto(photo) if isinstance(photo, Path) else photo
     image = photo.open()
     resolved = resolve(request, image.size, model, presets, upscaler=upscaler)
-    fallback = MemoryFallback(request, image.size, model, presets, settings, work, machine, killed, upscaler)
+    fallback = MemoryFallback(
+        request, image.size, model, presets, settings, work, machine, killed, upscaler, not renderers.compiler.failed
+    )
     if killed in (Stage.DECODING, Stage.SAVING):
         take_smaller_tiles(work)
     while True:
@@ -73,12 +80,17 @@ def produce(
         job = Attempt(with_plan(resolved, plan), plan, image, work, progress)
         go_on: Callable[[], object] | None = None
         try:
-            result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds, WordCache(settings.words_dir))
+            words = WordCache(settings.words_dir)
+            result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds, words, fallback)
         except Exception as e:
             if is_oom(e):
                 go_on = partial(fallback.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
             elif isinstance(e, NotFinite) and fallback.can_widen:
                 go_on = partial(fallback.widen, job.stage)
+            elif plan.compiled and is_compilers(e):
+                renderers.compiler.failed = True
+                log.debug("Compiling failed", exc_info=True)
+                go_on = partial(fallback.stop_compiling, reason(e))
             else:
                 fallback.note(e)
                 raise
@@ -104,16 +116,21 @@ def _run(
     record: dict[str, Any],
     checkpoint_seconds: float,
     prompts: WordCache,
+    fallback: MemoryFallback,
 ) -> VideoResult:
     """All stages, one after the other."""
-    resolved = attempt.resolved
+    resolved, compiled = attempt.resolved, attempt.memory.compiled
     words = read_words(attempt, renderers, prompts)
     model = load(attempt, renderers)
-    key = resolved.key(photo, model.fingerprint, model.arithmetic)
-    keeper = Checkpoints(attempt.work, key, interval=checkpoint_seconds)
+    key = partial(resolved.key, photo, model.fingerprint, model.arithmetic)
+    earlier = key(compiled=True) if fallback.begun_compiled else ""
+    keeper = Checkpoints(attempt.work, key(compiled=compiled), interval=checkpoint_seconds, earlier=earlier)
     encoded = encode(attempt, model, keeper, words)
+    if seconds := compile_model(attempt, model, encoded.state):
+        fallback.note_compiled(seconds)
     latents = sample(attempt, model, keeper, encoded)
-    VideoFile(attempt, out, {**resolved.metadata(), "job": record}).write(model, latents, attempt.memory.decode_chunk)
+    metadata = {**resolved.metadata(compiled), "job": record}
+    VideoFile(attempt, out, metadata).write(model, latents, attempt.memory.decode_chunk)
     attempt.measures["checkpoint_seconds"] = keeper.seconds
     return VideoResult(
         path=out,

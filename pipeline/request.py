@@ -65,15 +65,24 @@ class VideoRequest:
         for number in NUMBERS.values():
             _check_range(number, getattr(self, number.name))
         if not isinstance(self.detail, bool):
-            raise BadInput(msg("detail is {value!r}; it must be true or false", value=self.detail))
+            raise BadInput(msg("{name} is {value!r}; it must be true or false", name="detail", value=self.detail))
         if not isinstance(self.upscaler, str | None):
-            raise BadInput(msg("upscaler is {value!r}; it must be an upscaler's name or nothing", value=self.upscaler))
+            raise BadInput(
+                msg(
+                    "{name} is {value!r}; it must be an upscaler's name or nothing",
+                    name="upscaler",
+                    value=self.upscaler,
+                )
+            )
         if self.mode not in MODES:
-            raise BadInput(msg("mode is {value!r}; choose one of {known}", value=self.mode, known=", ".join(MODES)))
+            raise BadInput(
+                msg("{what} is {name!r}; choose one of {known}", what="mode", name=self.mode, known=", ".join(MODES))
+            )
         if self.fit not in ("crop", "pad"):
             raise BadInput(
                 msg(
-                    "fit is {value!r}; it must be 'crop' (fill the frame) or 'pad' (keep the whole photo)",
+                    "{name} is {value!r}; it must be 'crop' (fill the frame) or 'pad' (keep the whole photo)",
+                    name="fit",
                     value=self.fit,
                 )
             )

@@ -44,11 +44,17 @@ class ResolvedRequest:
         """Frames of the finished video."""
         return self.frames * self.interpolation
 
-    def key(self, photo: NormalisedPhoto, fingerprint: str, arithmetic: int = 0) -> str:
+    @property
+    def decoded_latents(self) -> int:
+        """Latent frames that are decoded; between two shown frames one more is needed behind the last."""
+        wanted = self.frames + (self.interpolation > 1)
+        return min(family(self.model.preset.family).geometry.latents(wanted), self.clip.plan.sampled)
+
+    def key(self, photo: NormalisedPhoto, fingerprint: str, arithmetic: int = 0, compiled: bool = False) -> str:
         """Stands for everything that decides the latents: the same key, the same frames.
 
         But for how they are computed: a job that stepped down in memory goes on from its checkpoint without guidance.
-        fingerprint, arithmetic: of the loaded model (`LoadedModel`).
+        fingerprint, arithmetic: of the loaded model (`LoadedModel`). compiled: as `MemoryPlan` has it.
         """
         clip = asdict(replace(self.clip, guidance=self.wished))
         if self.clip.effort == EVERYTHING:
@@ -61,10 +67,15 @@ class ResolvedRequest:
         }
         if arithmetic:
             parts["arithmetic"] = arithmetic
+        if compiled:
+            parts["compiled"] = True
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def metadata(self) -> dict[str, Any]:
-        """What the video file says about how it was made. Of a model folder only the name: a path is private."""
+    def metadata(self, compiled: bool = False) -> dict[str, Any]:
+        """What the video file says about how it was made. Of a model folder only the name: a path is private.
+
+        compiled: as `MemoryPlan` has it.
+        """
         licence, clip = self.model.preset.licence, self.clip
         return {
             "version": __version__,
@@ -81,6 +92,7 @@ class ResolvedRequest:
                 **clip.motion.metadata(),
                 "windows": clip.plan.count,
                 "overlap": clip.plan.overlap,
+                "compiled": compiled,
             },
             "model": {
                 "name": self.model.name,

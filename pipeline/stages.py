@@ -48,6 +48,7 @@ class Attempt:
     """One try of a job under one memory plan: what its stages share.
 
     stage: the one in work. sampled_share: of the sampling, what this attempt has to do itself, 0..1.
+    compiled_here: the compiler was at work, which counts as loading.
     measures: resumed: (window, step) it was taken up at, or None; frames_sha256: of the decoded frames; latents:
     theirs; checkpoint_seconds: spent on writing checkpoints.
     """
@@ -69,6 +70,7 @@ class Attempt:
         self.work = work
         self.stage = Stage.LOADING
         self.sampled_share = 0.0
+        self.compiled_here = False
         self.warnings: list[Message] = []
         self.measures: dict[str, Any] = {}
         expected = forecast(memory)
@@ -89,7 +91,10 @@ class Attempt:
 
     def record(self, store: Measurements) -> None:
         """Keep what the stages took, for the next forecast."""
-        figures = measurements(self.memory, self.clock.figures())
+        taken = self.clock.figures()
+        if self.compiled_here:
+            taken.pop(Stage.LOADING, None)
+        figures = measurements(self.memory, taken)
 
         def act(known: Record) -> None:
             for key, figure in figures.items():
@@ -141,6 +146,7 @@ def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
     attempt.report(Progress(Stage.LOADING, steps=count))
     renderer = renderers.get(model, on_part, attempt.placement)
     renderer.prepare(attempt.memory)
+    renderers.compiler.suit(renderer, family(model.preset.family).blocks, attempt.memory.compiled)
     clock.leave()
     return renderer
 

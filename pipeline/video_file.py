@@ -12,7 +12,6 @@ import torch
 
 from ..errors import Cancelled
 from ..messages import Message, template
-from .families import family
 from .families.base import VideoModel
 from .families.forecast import tile_side
 from .hardware.free_memory import free_memory
@@ -122,7 +121,7 @@ class VideoFile:
         count = given = 0
         # The windows may give a frame or two more than wanted: the first is the last one's neighbour in between.
         wanted = resolved.frames + (resolved.interpolation > 1)
-        latents = latents[:, : family(resolved.model.preset.family).geometry.latents(wanted)]
+        latents = latents[:, : resolved.decoded_latents]
 
         def report() -> None:
             attempt.report(Progress(Stage.DECODING, step=count, steps=resolved.frames))

@@ -104,13 +104,16 @@ def _variants(row: Row) -> list[str]:
 def _compile(row: Row) -> list[str]:
     eager, one, decoder = row.get("eager", {}), row.get("denoiser", {}), row.get("decoder", {})
     return [
-        f"  eager {eager.get('step_s')} s; compiled {one.get('step_s')} s, first step {one.get('first_step_s')} s,"
-        f" {one.get('graphs')} graphs; {_memory(one)}; against eager {_apart(one.get('against eager'))};"
+        f"  eager {eager.get('step_s')} s; compiled {one.get('step_s')} s, compiling {one.get('rehearsal_s')} s,"
+        f" {one.get('graphs')} graphs, {one.get('graphs_after')} after sampling;"
+        f" {_memory(one)}; against eager {_apart(one.get('against eager'))};"
         f" against the first process {_apart(one.get('against the first process'))}"
-        + (f"; fullgraph: {_short(one['fullgraph_error'], 160)}" if "fullgraph_error" in one else ""),
+        + (f"; {_short(one['error'], 160)}" if "error" in one else ""),
         f"  decoder eager {row.get('decoder eager', {}).get('seconds')} s; compiled {decoder.get('seconds')} s,"
         f" first chunk {decoder.get('first_s')} s; {_memory(decoder)}"
-        + (f"; fullgraph: {_short(decoder['fullgraph_error'], 160)}" if "fullgraph_error" in decoder else ""),
+        + (f"; {_short(decoder['error'], 160)}" if "error" in decoder else ""),
+        f"  taken off {row.get('taken off', {}).get('step_s')} s, put on again after"
+        f" {row.get('put on again', {}).get('rehearsal_s')} s",
     ]
 
 

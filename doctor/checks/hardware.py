@@ -9,10 +9,12 @@ from ...errors import StoreError
 from ...fs import nearest_existing
 from ...messages import codes
 from ...pipeline.hardware import container
+from ...pipeline.hardware.compiler import Lack, lacking
 from ...pipeline.hardware.cpu import cpu_name
 from ...pipeline.hardware.devices import usable
 from ...pipeline.hardware.gpus import Gpus, GpuSample, GpuWatch, others
 from ...pipeline.hardware.torch_build import TorchBuild, torch_build
+from ...pipeline.memory.planner import OFFLOAD_BELOW
 from ...queue.submit import MIN_FREE_BYTES
 from ..diagnosis import file_size, size
 from ..examination import Examination
@@ -24,6 +26,7 @@ LOW_MEMORY = 2 << 30
 """Bytes. Less free RAM causes a warning."""
 LOW_VRAM = 0.6
 """Share of the video memory. Less free memory causes a warning, if other programs use the GPU."""
+NAMES = {Lack.TRITON: "Triton", Lack.C_COMPILER: "gcc", Lack.PYTHON_HEADERS: "Python.h"}
 HOT = 90.0
 """Degrees Celsius. A hotter GPU causes a warning."""
 
@@ -65,6 +68,8 @@ def check_gpu(examination: Examination) -> Iterator[Finding]:
     if sample is None:
         return
     yield _video_memory(examination, sample)
+    if sample.memory_total >= OFFLOAD_BELOW and examination.settings.compile != "never":
+        yield from _compiler(gpus)
     if sample.temperature is not None and sample.temperature >= HOT:
         yield fault("watch", WARN, "FM-GPU-007", temperature=sample.temperature)
 
@@ -81,6 +86,15 @@ def _driver(gpus: Gpus, build: TorchBuild) -> Finding | None:
     if gpus.kind == "amd" and not build.hip:
         return fault("gpu", WARN, "FM-GPU-006", name=name, torch=build.version, build=build.kind)
     return ok("gpu", name=name, driver=gpus.driver, build=build.kind) if works else None
+
+
+def _compiler(gpus: Gpus) -> Iterator[Finding]:
+    """Check that models can be compiled for the GPU. On one that is too old for it nothing is to be mended."""
+    lack = lacking(gpus)
+    if lack is None:
+        yield ok("compile")
+    elif lack is not Lack.CARD:
+        yield fault("compile", WARN, "FM-GPU-010", what=NAMES[lack])
 
 
 def _video_memory(examination: Examination, sample: GpuSample) -> Finding:

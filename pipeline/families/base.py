@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .forecast import Forecast
     from .guidance import Guidance
     from .placement import Placement
+    from .weights.compiling import CompiledBlocks
     from .words import Words
 
 
@@ -206,6 +207,9 @@ class VideoModel(Protocol):
         """Where and how it computes."""
         ...
 
+    compiled: CompiledBlocks | None
+    """Its blocks as they were compiled for the device; None while they are not."""
+
     @property
     def whole(self) -> bool:
         """No component lies half here, half there, or in other numbers than it should."""
@@ -275,6 +279,11 @@ class Family(Protocol):
     @property
     def modes(self) -> Mapping[str, Mode]:
         """Quicker ways to sample that its models offer where their presets name none, by name (`families.modes`)."""
+        ...
+
+    @property
+    def blocks(self) -> Mapping[str, tuple[str, ...]]:
+        """What can be compiled: for each network (path within `VideoModel`) the classes of its repeated blocks."""
         ...
 
     @property

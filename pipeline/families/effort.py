@@ -1,5 +1,6 @@
 """Say what a sampling run leaves out, step by step: the same for all families. Without torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 WHOLE_AT_THE_ENDS = 2
@@ -28,6 +29,26 @@ class Effort:
         """
         ends = step < WHOLE_AT_THE_ENDS or step >= steps - WHOLE_AT_THE_ENDS
         return ends or step % self.full_every == 0
+
+    def telling_steps(self, sigmas: Sequence[float]) -> list[int]:
+        """Return steps of a window which, computed in this order, compute everything that any of its steps does.
+
+        Before one that uses features again comes the whole one that gives them.
+
+        Args:
+            sigmas: noise level of each step.
+        """
+        found: list[int] = []
+        seen: set[tuple[bool, bool]] = set()
+        for step, sigma in enumerate(sigmas):
+            whole = self.whole(step, len(sigmas))
+            kind = (whole, sigma > self.guidance_above)
+            if kind in seen:
+                continue
+            seen.add(kind)
+            giver = step if whole else max(before for before in range(step) if self.whole(before, len(sigmas)))
+            found += [one for one in dict.fromkeys((giver, step)) if found[-1:] != [one]]
+        return found
 
     def resumable(self, done: int, steps: int) -> bool:
         """Return whether the steps after the first `done` ones need no features of those before."""

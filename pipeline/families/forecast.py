@@ -23,6 +23,9 @@ STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
 WORKER_START = 2.0
 """Seconds until a new worker takes its first job, torch's import among them. On two quiet cores of a server CPU."""
 
+COMPILED_STEP = 0.75
+"""What compiling leaves of a step's time, before that was measured: 0.434 of 0.590 s on an H100 (bench/RESULTS.md)."""
+
 HELD = 1.05
 """What torch's allocator holds of a GPU's memory, over what was measured as allocated."""
 
@@ -94,7 +97,18 @@ def put_together(
 
 
 def forecast(plan: MemoryPlan) -> Forecast:
-    """Return what the plan takes on its machine: the formulas, corrected by what was measured there."""
+    """Return what the plan takes on its machine: the formulas, corrected by what was measured there.
+
+    Compiling comes before the first step, and counts as loading.
+    """
+    found = _corrected(plan)
+    if not plan.compiled or not plan.compiling:
+        return found
+    seconds = found.stage_seconds
+    return replace(found, stage_seconds={**seconds, Stage.LOADING: seconds[Stage.LOADING] + plan.compiling})
+
+
+def _corrected(plan: MemoryPlan) -> Forecast:
     found, machine = estimate(plan), plan.machine
     if not (machine.figures or machine.reached or machine.loaded):
         return found
@@ -121,7 +135,11 @@ def with_worker_start(found: Forecast) -> Forecast:
 
 def estimate(plan: MemoryPlan) -> Forecast:
     """Return what the plan takes by its family's formulas alone."""
-    return family(plan.model.family).cost.forecast(plan)
+    found = family(plan.model.family).cost.forecast(plan)
+    if not plan.compiled:
+        return found
+    seconds = found.stage_seconds
+    return replace(found, stage_seconds={**seconds, Stage.SAMPLING: seconds[Stage.SAMPLING] * COMPILED_STEP})
 
 
 def measurements(plan: MemoryPlan, taken: Mapping[Stage, Figure]) -> dict[str, Figure]:
@@ -204,6 +222,8 @@ def figure_key(plan: MemoryPlan, stage: Stage) -> str:
 def _group_key(plan: MemoryPlan, stage: Stage) -> str:
     """Return the beginning of the keys whose measurements tell about each other."""
     numbers = f"{plan.dtype} {plan.offload}"
+    if plan.compiled and stage in (Stage.SAMPLING, Stage.DECODING, Stage.SAVING):
+        numbers += " compiled"
     if stage in (Stage.DECODING, Stage.SAVING) and plan.work.upscaler_name:
         numbers += f" {plan.work.upscaler_name}"
     if stage is Stage.SAMPLING:
@@ -253,6 +273,8 @@ def _points(plan: MemoryPlan, stage: Stage, expected: float) -> list[Point]:
         for key, figure in figures.items()
         if key == own or (figure.expected > 0 and key.startswith(group))
     ]
+    if not found and plan.compiled:
+        return _points(replace(plan, compiled=False), stage, expected)
     if not found and stage is Stage.SAMPLING:
         if plan.work.effort != EVERYTHING:  # a unit is a whole step's work, whatever is left out
             return _points(replace(plan, work=replace(plan.work, effort=EVERYTHING)), stage, expected)

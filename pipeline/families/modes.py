@@ -58,7 +58,8 @@ def sampled_steps(request: VideoRequest, preset: ModelPreset) -> SampledSteps:
     if mode is None:
         raise BadInput(
             msg(
-                "mode is {value!r}, which the model {model} does not have; choose one of {known}, or another model",
+                "{what} is {value!r}, which the model {model} does not have; choose one of {known}, or another model",
+                what="mode",
                 value=request.mode,
                 model=preset.name,
                 known=", ".join(offered),

@@ -15,8 +15,8 @@ LARGE = 500_000_000
 SIZE = ("width", "height", "window", "guided")
 """The fields of a plan that decide how the latents look; the others only how they are computed."""
 
-NAME_OF_DEVICE = "device_name"
-"""Key in a checkpoint's note; those of earlier versions have none."""
+NAME_OF_DEVICE, COMPILED = "device_name", "compiled"
+"""Keys in a checkpoint's note; those of earlier versions have none."""
 
 STORED = (
     "device",
@@ -141,6 +141,9 @@ class MemoryPlan:
         two_pass: The guidance branches one after the other.
         chunked: Forward chunking in the denoiser.
         decode_chunk: Frames decoded together.
+        compiled: The repeated blocks are compiled for the device: other numbers, within rounding, in less time. Settled
+            before a job's first step.
+        compiling: Seconds that the compiler takes before the first step.
     """
 
     machine: Machine = field(repr=False)
@@ -156,6 +159,8 @@ class MemoryPlan:
     two_pass: bool
     chunked: bool
     decode_chunk: int
+    compiled: bool = False
+    compiling: float = 0.0
 
     @property
     def placement(self) -> Message:
@@ -174,8 +179,8 @@ class MemoryPlan:
 
     @property
     def note(self) -> dict[str, Any]:
-        """The `settings` with the device's name, for a checkpoint."""
-        return self.settings | {NAME_OF_DEVICE: self.device_name}
+        """The `settings` with the device's name and whether it computes compiled, for a checkpoint."""
+        return self.settings | {NAME_OF_DEVICE: self.device_name, COMPILED: self.compiled}
 
     @property
     def device_name(self) -> str:

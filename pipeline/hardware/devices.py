@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 
 from . import container
+from .compiler import lacking
 from .cpu import cpu_bf16, cpu_flags
 from .gpus import Gpus, GpuWatch
 from .machine import Machine, with_speeds
@@ -113,6 +114,7 @@ def machine(
             "vram_total": sample.memory_total,
             "vram_free": min(sample.memory_total, free),
             "gpu_speed": gpu_speed(gpus),
+            "compiles": not lacking(gpus),
         }
     return with_speeds(replace(found, **values), speeds, large)
 

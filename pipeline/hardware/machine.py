@@ -29,6 +29,7 @@ class Machine:
         reached: as `gpu_speed`, measured with models of this class; by device, `cuda` or `cpu`.
         loaded: name of the model that a worker keeps loaded here, else "".
         host: network name of the machine, as `platform.node` gives it; "" for the one of this process.
+        compiles: models can be compiled for `device` (`hardware.compiler`).
     """
 
     device: str = "cpu"
@@ -47,6 +48,7 @@ class Machine:
     reached: Mapping[str, float] = field(default_factory=dict[str, float], compare=False, repr=False)
     loaded: str = ""
     host: str = ""
+    compiles: bool = False
 
 
 def speed_key(device: str, name: str, large: bool, host: str = "") -> str:

@@ -60,6 +60,24 @@ class Figure(BaseModel):
         return Figure(seconds=seconds, peak=max(later.peak, int(peak)), expected=later.expected)
 
 
+class Compiling(BaseModel):
+    """What compiling a model for one size takes on this machine, and what videos lost without it.
+
+    Attributes:
+        lost: seconds, since the last time it was compiled.
+        first: seconds that compiling took while nothing of it was kept on the disk; 0 = not measured.
+        later: seconds that it took in a later process; 0 = not measured.
+        failures: times that it failed.
+        processes: those that have compiled it (`memory.compiling.process_name`), the newest at the end.
+    """
+
+    lost: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    first: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    later: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    failures: int = Field(default=0, ge=0)
+    processes: list[str] = []
+
+
 class KnownPlan(BaseModel):
     """A plan that worked after a fallback.
 
@@ -81,6 +99,7 @@ class Record(BaseModel):
         speeds: 10¹² operations a second, by `hardware.machine.speed_key`.
         plans: by `memory.history.PlanHistory.key`.
         float32: devices and models for which 16-bit numbers give NaN.
+        compiling: by `memory.compiling.key`.
     """
 
     version: int = 1
@@ -88,6 +107,7 @@ class Record(BaseModel):
     speeds: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
     plans: dict[str, KnownPlan] = {}
     float32: list[str] = []
+    compiling: dict[str, Compiling] = {}
 
     def add_figure(self, key: str, figure: Figure) -> None:
         """Add a measurement to what is known."""
@@ -104,10 +124,17 @@ class Record(BaseModel):
         self.plans.pop(key, None)
         self.plans[key] = plan
 
+    def compiled(self, key: str) -> Compiling:
+        """Return the entry of what is compiled, to be read or changed; it counts as the newest."""
+        self.compiling[key] = self.compiling.pop(key, None) or Compiling()
+        return self.compiling[key]
+
     def trim(self) -> None:
         """Drop the oldest entries above the limits."""
-        for entries, most in ((self.figures, MOST_FIGURES), (self.plans, MOST_PLANS), (self.speeds, MOST_SPEEDS)):
-            _drop_oldest(entries, most)
+        _drop_oldest(self.figures, MOST_FIGURES)
+        for entries in (self.plans, self.compiling):
+            _drop_oldest(entries, MOST_PLANS)
+        _drop_oldest(self.speeds, MOST_SPEEDS)
 
 
 VERSION = Record().version

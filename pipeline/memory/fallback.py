@@ -14,24 +14,30 @@ from ...settings import Settings
 from ..checkpoint import keep_note, newest_note
 from ..families.base import SIZE, MemoryPlan, ModelFolder, Offload
 from ..families.forecast import forecast
-from ..families.plan import NAME_OF_DEVICE
+from ..families.plan import COMPILED, NAME_OF_DEVICE
 from ..hardware import devices
 from ..hardware.gpus import others
 from ..hardware.machine import Machine
+from ..hardware.measurements import Measurements
 from ..media.upscale.files import UpscalerFile
 from ..progress import Stage, log_change
 from ..request import VideoRequest
+from .compiling import record_compiled, record_failure, record_lost, suited
 from .forecast import plan_request, watch
 from .history import PlanHistory
 from .planner import LATENTS, after_oom_kill, describe_change, fit_to_checkpoint, next_fallback, plan, same_latents
 
 log = logging.getLogger(__name__)
 
+COMPILER_AT_WORK = "compiling"
+"""File in the work folder while the compiler works for the job: an attempt that finds it died of that."""
+
 
 class MemoryFallback:
     """The plan of one job, from the best one that fits down to the last fallback. The job's checkpoint records it.
 
-    `killed` is the stage in which the system ended the last attempt's process because memory ran out.
+    `killed` is the stage in which the system ended the last attempt's process because memory ran out. `can_compile`:
+    compiling has not failed in this process. begun_compiled: there may be latents that were sampled compiled.
     """
 
     def __init__(
@@ -45,16 +51,20 @@ class MemoryFallback:
         machine: Machine | None = None,
         killed: Stage | None = None,
         upscaler: UpscalerFile | None = None,
+        can_compile: bool = True,
     ) -> None:
         self.model = model.name
         self._machine = machine
         self.warnings: list[Message] = []
         self._memory = PlanHistory(settings)
+        self._measurements = Measurements(settings.home)
+        self._setting, self._can_compile = settings.compile, can_compile
+        self.begun_compiled = self._sampled = False
         self._work = work
         self._first = plan_request(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
         self._learned = self._inherited = self._widened = False
         self._short: dict[str, int] = {}
-        self.plan = self._start(killed)
+        self.plan = self._settle_compiling(self._start(killed))
         self._keep()
         self._say()
 
@@ -86,13 +96,14 @@ class MemoryFallback:
             self.note(end)
             raise end
         self._ran_out("ram_free" if ram or self.plan.device == "cpu" else "vram_free")
-        before, self.plan = self.plan, below
+        before, self.plan = self.plan, suited(below)
+        self.begun_compiled = self.begun_compiled or before.compiled
         self._learned = not self._inherited
         self._warn_of_step(
             msg(
                 "Out of memory while {doing}; going on with: {changes}.{holders}",
                 doing=DOING[stage],
-                changes=describe_change(before, below),
+                changes=describe_change(before, self.plan),
                 holders=holders,
             )
         )
@@ -111,7 +122,8 @@ class MemoryFallback:
         """
         before, first = self.plan, self._first
         self._first = plan(first.machine, first.model, first.work, "float32")
-        self.plan = fit_to_checkpoint(self._first, before.settings)
+        self.plan = suited(replace(fit_to_checkpoint(self._first, before.settings), compiled=before.compiled))
+        self.begun_compiled = self.begun_compiled or before.compiled
         self._widened = True
         self._warn_of_step(
             msg(
@@ -121,6 +133,27 @@ class MemoryFallback:
             )
         )
         self._keep()
+
+    def stop_compiling(self, error: str) -> None:
+        """Go on without compiling, after that has failed.
+
+        Args:
+            error: why.
+        """
+        record_failure(self._measurements, self.plan)
+        self.begun_compiled = True
+        self.plan = replace(self.plan, compiled=False)
+        self._warn_of_step(
+            msg(
+                "The model cannot be compiled for this card ({error}); going on without, which takes longer.",
+                error=error,
+            )
+        )
+        self._keep()
+
+    def note_compiled(self, seconds: float) -> None:
+        """Remember that this process has compiled, and the seconds that it took."""
+        record_compiled(self._measurements, self.plan, seconds)
 
     def note(self, error: Exception) -> None:
         """Add the plan changes to the error as notes."""
@@ -138,6 +171,8 @@ class MemoryFallback:
             self._memory.widen(self._first, self.model)
         if self._learned:
             self._memory.remember(self._first, self.plan, self.model, self._short)
+        if self._setting != "never":
+            record_lost(self._measurements, self.plan, sampling_seconds)
         if share > 0.5:
             self._memory.measured(self.plan, sampling_seconds, share)
 
@@ -145,6 +180,8 @@ class MemoryFallback:
         """Plan at the size of the job's checkpoint, below the plan that was killed."""
         kept = newest_note(self._work)
         before, today = kept.values.pop(NAME_OF_DEVICE, ""), self._first
+        self.begun_compiled = bool(kept.values.pop(COMPILED, False)) and kept.sampled
+        self._sampled = kept.sampled
         if kept.sampled:
             with suppress(KeyError):  # of another version
                 today = fit_to_checkpoint(today, kept.values)
@@ -186,6 +223,32 @@ class MemoryFallback:
         )
         return below
 
+    def _settle_compiling(self, today: MemoryPlan) -> MemoryPlan:
+        """Compile if the job has begun so, or begins now and that pays. An attempt that died of it is not repeated."""
+        wanted = self.begun_compiled if self._sampled else self._first.compiled
+        mark = self._work / COMPILER_AT_WORK
+        if died := mark.exists():
+            record_failure(self._measurements, today)
+            self._can_compile = False
+            with suppress(OSError):
+                mark.unlink()
+        able = self._can_compile and self._setting != "never"
+        found = suited(replace(today, compiled=wanted and able, compiling=self._first.compiling))
+        if died:
+            self._warn(
+                msg(
+                    "The worker ended while the model was compiled for this card; going on without, which takes longer."
+                )
+            )
+        elif self.begun_compiled and not found.compiled:
+            self._warn(
+                msg(
+                    "This job has begun with a compiled model and goes on without: the frames drawn from here on may "
+                    "differ slightly."
+                )
+            )
+        return found
+
     def _ran_out(self, name: str) -> None:
         """Note how much memory is free now. Another program may have taken some since the start."""
         own = frozenset([os.getpid()])
@@ -200,8 +263,11 @@ class MemoryFallback:
             return None
 
     def _keep(self) -> None:
+        kept = newest_note(self._work)
+        # What there is of latents stays what it is.
+        compiled = bool(kept.values.get(COMPILED, False)) if kept.sampled else self.plan.compiled
         try:
-            keep_note(self._work, self.plan.note, LATENTS)
+            keep_note(self._work, self.plan.note | {COMPILED: compiled}, LATENTS)
         except OSError as e:
             log.debug("The plan was not written to %s: %s", self._work, e)
 

@@ -17,6 +17,7 @@ from ..media.detail.size import enlarged, gives_detail
 from ..media.upscale.files import UpscalerFile
 from ..output import drawn_size, resolve_output
 from ..request import VideoRequest
+from .compiling import settle
 from .history import PlanHistory
 from .planner import plan
 
@@ -63,7 +64,7 @@ def plan_request(
         machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
     here = replace(here, figures=measured.figures, loaded=loaded)
-    return PlanHistory(settings).recall(plan(here, size, work), model.name)
+    return settle(PlanHistory(settings).recall(plan(here, size, work), model.name), settings.compile, measured, pids)
 
 
 def work_of(

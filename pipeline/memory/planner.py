@@ -122,6 +122,8 @@ def describe_change(before: MemoryPlan, after: MemoryPlan) -> Message:
         parts.append(msg("guidance in two passes"))
     if after.chunked and not before.chunked:
         parts.append(msg("forward chunking"))
+    if before.compiled and not after.compiled:
+        parts.append(msg("not compiled"))
     if before.decode_chunk != after.decode_chunk:
         chunks = {"now": after.decode_chunk, "before": before.decode_chunk}
         parts.append(msg("decoding {now} frames at once instead of {before}", **chunks))

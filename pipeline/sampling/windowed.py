@@ -147,6 +147,30 @@ def sample_clip(
     return state.done
 
 
+@torch.no_grad()
+def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState) -> None:
+    """Compute every kind of step that the clip has once, on noise, for a compiler that does its work then.
+
+    Args:
+        model: The loaded model.
+        clip: What decides the latents.
+        state: From `begin`, or from a checkpoint; it stays as it is.
+    """
+    state, schedule = _to(state, model), model.schedule(clip.steps, clip.schedule)
+    generator = torch.Generator("cpu").manual_seed(0)
+
+    def draw_noise(shape: Sequence[int]) -> torch.Tensor:
+        return draw(shape, generator, state.noise_dtype, model.device).to(model.latent_dtype)
+
+    known = model.beginning(state.conditioning)
+    pinned = 0 if known is None else known.shape[1]
+    window = Window(schedule, clip.guidance, None, None, draw_noise, effort=clip.effort, pinned=pinned)
+    denoiser = model.denoiser(state.conditioning, clip.motion, window)
+    x = model.noise(clip.plan.frames, clip.width, clip.height, draw_noise)
+    for step in clip.effort.telling_steps(schedule.sigmas[:-1].tolist()):
+        denoiser(x, schedule.sigmas[step])
+
+
 class _Window:
     """One window of a clip, from the state it is in to the next window's beginning."""
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from ...errors import StoreError
 from ...fs import private_files
+from ...pipeline.hardware.compiler import compiler_folders
 from ...pipeline.hardware.malloc import return_heap
 from ...pipeline.hardware.vram import gpu_is_lost
 from ...settings import Settings
@@ -344,6 +345,7 @@ def main() -> None:
     options = parser.parse_args()
     control = take_control_pipe() if options.supervised else None
     settings = Settings.from_env()
+    os.environ.update(compiler_folders(settings.compiled_dir))
     with private_files():
         set_up(settings.logs_dir)
         try:

@@ -31,6 +31,7 @@ class LtxVideo:
     )
     takes = ("prompt",)
     modes: Mapping[str, Mode] = {}  # distilled: eight steps without guidance are its best and its only way
+    blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("LTXVideoTransformerBlock",)}
     geometry = Geometry(multiple=32, stride=STRIDE, overlap=5)
     numbers = "bfloat16"
     cost: CostModel = COST

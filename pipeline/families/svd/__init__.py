@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ..words import Words
 
 
+BLOCKS = ("TransformerSpatioTemporalModel", "SpatioTemporalResBlock")
+"""The UNet's and the decoder's repeated blocks, diffusers' classes."""
+
 LOW_NOISE = 0.5
 """The noise level σ up to which guidance does little (arXiv 2404.07724): the last 6 of 25 steps."""
 
@@ -35,6 +38,7 @@ class StableVideoDiffusion:
         "balanced": Mode(guidance_above=LOW_NOISE, full_every=2),
         "fast": Mode(steps=10, schedule="ays", guidance_above=LOW_NOISE),
     }
+    blocks: Mapping[str, tuple[str, ...]] = {"unet": BLOCKS, "vae.decoder": BLOCKS}
     geometry = Geometry(multiple=8)
     numbers = "float16"
     cost: CostModel = cost

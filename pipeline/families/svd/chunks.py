@@ -27,6 +27,12 @@ def halo_of(total: int, chunk: int) -> int:
     return 1 if HALO_FROM <= chunk < total else 0
 
 
+def of_one_length(ranges: list[tuple[int, int]], total: int) -> list[tuple[int, int]]:
+    """Lengthen ranges of `total` frames to the longest one's length, for a decoder that is compiled for each length."""
+    length = max(high - low for low, high in ranges)
+    return [(min(low, total - length), min(low, total - length) + length) for low, _ in ranges]
+
+
 def decoded_frames(total: int, chunk: int) -> int:
     """Count the frames that the decoder computes for `total` ones, those that are thrown away included."""
     halo = halo_of(total, chunk)

@@ -68,15 +68,25 @@ class DeepCache:
     def _keeping(self, unet: Any, branch: str) -> Iterator[None]:
         skipped = unet.config.block_out_channels[0]
 
-        def keep(_: Any, given: tuple[Any, ...]) -> None:
-            # The layer is given what comes from below and, behind it, what was skipped.
-            self._kept[branch] = given[0][:, :-skipped].contiguous()
+        def keep(given: torch.Tensor) -> None:
+            # The layer is given what comes from below and, behind it, what was skipped. In its layout: a compiled layer
+            # would be compiled again for another.
+            last = given.is_contiguous(memory_format=torch.channels_last) and not given.is_contiguous()
+            layout = torch.channels_last if last else torch.contiguous_format
+            self._kept[branch] = given[:, :-skipped].contiguous(memory_format=layout)
 
-        hook = unet.up_blocks[-1].resnets[-DEPTH].register_forward_pre_hook(keep)
-        try:
+        up = unet.up_blocks[-1]
+        layers = list(up.resnets)
+        taker = layers[-DEPTH]
+
+        def call(*given: Any, **words: Any) -> Any:
+            keep(given[0])
+            return taker(*given, **words)
+
+        # In the layer's place, not as a hook on it: a compiled layer is compiled with its hooks.
+        layers[-DEPTH] = call
+        with _shown({up: {"resnets": layers}}):
             yield
-        finally:
-            hook.remove()
 
 
 @contextmanager
@@ -95,11 +105,18 @@ def _only_the_uppermost(unet: Any, features: torch.Tensor) -> Iterator[None]:
     for block, part in ((down, slice(DEPTH - 1)), (up, slice(-DEPTH, None))):
         if hasattr(block, "attentions"):
             shown[block]["attentions"] = block.attentions[part]
+    with _shown(shown):
+        yield
+
+
+@contextmanager
+def _shown(attributes: dict[Any, dict[str, Any]]) -> Iterator[None]:
+    """Give modules attributes that go before their submodules."""
     try:
-        for module, attributes in shown.items():
-            vars(module).update(attributes)
+        for module, values in attributes.items():
+            vars(module).update(values)
         yield
     finally:
-        for module, attributes in shown.items():
-            for name in attributes:
+        for module, values in attributes.items():
+            for name in values:
                 vars(module).pop(name, None)

@@ -77,11 +77,18 @@ def _is_plain(attention: Any) -> bool:
 
 
 def _lerp(mixer: Any) -> Callable[..., torch.Tensor]:
-    """One pass over the memory where diffusers blends with two products and a sum. No frame is a picture alone here."""
+    """One pass over the memory where diffusers blends with two products and a sum. No frame is a picture alone here.
+
+    A compiler would make each block's own number a constant, and so compile each block by itself: it gets a tensor.
+    """
     spatial = float(torch.sigmoid(mixer.mix_factor.detach().float())[0])
     temporal = spatial if mixer.switch_spatial_to_temporal_mix else 1.0 - spatial
 
     def forward(x_spatial: torch.Tensor, x_temporal: torch.Tensor, image_only_indicator: Any = None) -> torch.Tensor:
+        if torch.compiler.is_compiling():
+            share = torch.sigmoid(mixer.mix_factor.float())
+            share = share if mixer.switch_spatial_to_temporal_mix else 1.0 - share
+            return torch.lerp(x_spatial.float(), x_temporal.float(), share).to(x_spatial.dtype)
         return torch.lerp(x_spatial, x_temporal, temporal)
 
     return forward

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..nan_checks import check_decoded
-from .chunks import chunk_ranges, halo_of
+from .chunks import chunk_ranges, halo_of, of_one_length
 
 OUTERMOST = ("conv_norm_out", "conv_out", "time_conv_out")
 """The decoder's last layers. They stay in fp32: bf16 has steps of half a grey level there, which alone costs 4 dB."""
@@ -34,8 +34,11 @@ def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int | None = 
     total = latents.shape[1]
     if halo is None:
         halo = halo_of(total, chunk)
-    for first, end in chunk_ranges(total, chunk - 2 * halo):
-        low, high = max(0, first - halo), min(total, end + halo)
+    chunks = chunk_ranges(total, chunk - 2 * halo)
+    decoded = [(max(0, first - halo), min(total, end + halo)) for first, end in chunks]
+    if getattr(renderer, "compiled", None) is not None:
+        decoded = of_one_length(decoded, total)
+    for (first, end), (low, high) in zip(chunks, decoded, strict=True):
         frames = decode_frames(renderer, latents[:, low:high])
         yield frames[first - low : end - low]
 

@@ -31,6 +31,7 @@ class Wan:
     )
     takes = ("prompt",)
     modes: Mapping[str, Mode] = {}
+    blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("WanTransformerBlock",)}
     geometry = Geometry(multiple=2 * SIDE, stride=STRIDE, overlap=1, guidance_cap=None)
     numbers = "bfloat16"
     cost: CostModel = COST

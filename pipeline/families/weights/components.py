@@ -7,6 +7,7 @@ import torch
 
 from ..base import ModelFolder, Offload
 from ..placement import Placement
+from .compiling import CompiledBlocks
 from .offload import CPU, HOOKED, Masters, hook
 
 
@@ -20,6 +21,7 @@ class Components:
         model: The folder they were read from.
         fingerprint: Of the folder's files.
         placement: Where and how they compute.
+        compiled: Their blocks as they were compiled; None while they compute as they were loaded.
     """
 
     names: ClassVar[tuple[str, ...]]
@@ -28,6 +30,7 @@ class Components:
     model: ModelFolder
     fingerprint: str
     placement: Placement
+    compiled: CompiledBlocks | None = field(default=None, init=False, repr=False)
     _masters: Masters = field(default_factory=Masters, init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -59,22 +59,24 @@ def test_photo_that_cannot_be_used(fm, settings, here, tmp_path, photo, kind):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--resolution", "9000p"], ["'9000p'", "480p, 720p, 1080p"]),
+        (["--resolution", "9000p"], ["--resolution is '9000p'", "480p, 720p, 1080p"]),
+        (["-r", "9000p"], ["-r is '9000p'"]),
         (["--seconds", "7"], ["7", "6, 12"]),
         (["--quality", "best"], ["'best'", "standard, smooth"]),
-        (["--model", "gpt"], ["'gpt'", "mini"]),
+        (["--model=gpt"], ["--model is 'gpt'", "mini"]),
+        (["--mode", "slow"], ["--mode is 'slow'", "best, balanced, fast"]),
         (["--model", "svd-xt"], ["svd-xt", "no model folder"]),
         (["--model", "."], ["not a whole Stable Video Diffusion model"]),
-        (["--seed", "-1"], ["seed is -1"]),
-        (["--seed", str(2**32)], ["seed is 4294967296"]),
-        (["--seed", "abc"], ["--seed", "integer"]),
-        (["--motion-bucket-id", "0"], ["motion_bucket_id is 0", "1 to 255"]),
-        (["--motion", "0"], ["motion_bucket_id is 0"]),
-        (["--steps", "0"], ["steps is 0"]),
-        (["--noise-aug-strength", "2"], ["noise_aug_strength is 2.0", "0.0 to 1.0"]),
-        (["--noise", "2"], ["noise_aug_strength is 2.0"]),
-        (["--fps", "4"], ["fps is 4"]),
-        (["--fit", "stretch"], ["'stretch'", "'crop'", "'pad'"]),
+        (["--seed", "-1"], ["--seed", "'-1'; it must be a whole number from 0 to 4294967295"]),
+        (["--seed", str(2**32)], ["--seed", "'4294967296'"]),
+        (["--seed", "abc"], ["--seed", "'abc'; it must be a whole number"]),
+        (["--motion-bucket-id", "0"], ["--motion-bucket-id", "'0'", "1 to 255"]),
+        (["--motion", "0"], ["--motion", "'0'"]),
+        (["--steps", "2.5"], ["--steps", "'2.5'; it must be a whole number from 1 to 100"]),
+        (["--noise-aug-strength", "2"], ["--noise-aug-strength", "'2'; it must be a number from 0 to 1"]),
+        (["--noise", "nan"], ["--noise", "'nan'"]),
+        (["--fps", "4"], ["--fps", "'4'"]),
+        (["--fit", "stretch"], ["--fit is 'stretch'", "'crop'", "'pad'"]),
         (["--out", "clip.avi"], ["clip.avi", ".mp4"]),
         (["--out", "no such folder/clip.mp4"], ["no such folder", "--out"]),
         (["--colour", "blue"], ["--colour"]),
@@ -89,6 +91,18 @@ def test_setting_that_cannot_be_used(fm, settings, here, tmp_path, photo, words,
 def test_read_only_output_folder(fm, settings, here, tmp_path, photo):
     done = fm("generate", photo, "--out", "/proc/clip.mp4")
     check_refused(done, settings, here, "/proc", "--out")
+
+
+def test_a_folder_without_photos(fm, settings, here, tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "diary.txt").write_text("Dear diary", encoding="utf-8")
+    check_refused(fm("generate", tmp_path / "notes"), settings, here, "notes", "holds no photo")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder that even root cannot write to")
+def test_an_output_folder_that_cannot_be_made(fm, settings, here, tmp_path, photo):
+    done = fm("generate", photo, "--out", "/proc/new/clips/")
+    check_refused(done, settings, here, "/proc/new/clips", "cannot be made", "--out")
 
 
 def test_several_photos_into_one_file(fm, settings, here, tmp_path, photo):

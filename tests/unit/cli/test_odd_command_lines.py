@@ -96,6 +96,7 @@ ENVIRONMENTS = [
     {"FANSLYMOTION_MODELS": USER},
     {"FANSLYMOTION_IDLE": "soon"},
     {"FANSLYMOTION_IDLE": "nan"},
+    {"FANSLYMOTION_COMPILE": "often"},
     {"FANSLYMOTION_DATABASE": "nonsense"},
     {"FANSLYMOTION_DATABASE": "nonsense://host/jobs"},
     {"FANSLYMOTION_DATABASE": "postgresql://user:secret@[::1/jobs"},

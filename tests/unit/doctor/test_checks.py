@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from fanslymotion.doctor.checks import BROKEN, OK, WARN, Doctor, hardware, insta
 from fanslymotion.doctor.checks.installation import requirements, wrong_packages
 from fanslymotion.messages import codes
 from fanslymotion.pipeline.families.base import Offload
+from fanslymotion.pipeline.hardware.compiler import Lack
 from fanslymotion.pipeline.hardware.gpus import GpuProcess, Gpus, GpuSample, GpuWatch
 from fanslymotion.pipeline.hardware.torch_build import TorchBuild
 from fanslymotion.pipeline.hardware.units import GIB
@@ -184,6 +186,30 @@ def test_who_holds_the_video_memory(find: Find, monkeypatch: pytest.MonkeyPatch,
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
     held = next(check for check in Doctor(settings).find("gpu") if check.code == "FM-GPU-004")
     assert "game.exe (9.0 GB)" in held.say().cause
+
+
+@pytest.mark.parametrize(
+    ("lack", "setting", "expected"),
+    [
+        (Lack.TRITON, "auto", [(WARN, "FM-GPU-010")]),
+        (Lack.PYTHON_HEADERS, "always", [(WARN, "FM-GPU-010")]),
+        (Lack.TRITON, "never", []),
+        (Lack.CARD, "auto", []),
+        (None, "auto", [(OK, "")]),
+    ],
+)
+def test_what_is_missing_for_compiling(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, lack: Lack | None, setting: str, expected: list
+) -> None:
+    sample = GpuSample(0.0, 0, "RTX 4090", 3.0, 24 * GIB, 24 * GIB, 50.0, ())
+    monkeypatch.setattr(GpuWatch, "describe", lambda self: nvidia())
+    monkeypatch.setattr(GpuWatch, "sample", lambda self, card="": sample)
+    monkeypatch.setattr(hardware, "torch_build", lambda: TorchBuild("2.13.0+cu128", (12, 8)))
+    monkeypatch.setattr(hardware, "lacking", lambda gpus: lack)
+    found = Doctor(replace(settings, compile=setting)).find("gpu")
+    assert [(one.result, one.code) for one in found[2:]] == expected
+    for one in found[2:]:
+        assert one.say("ru").detail
 
 
 def test_a_damaged_model(settings: Settings, tiny_model: Path, tmp_path: Path) -> None:

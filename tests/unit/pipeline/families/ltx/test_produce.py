@@ -2,18 +2,23 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from fanslymotion.errors import Cancelled, HandBack
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.flow import text_encoder
 from fanslymotion.pipeline.families.ltx.folder import SIGMAS, folder_preset
+from fanslymotion.pipeline.families.weights.compiling import Compiler
+from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.settings import Settings
 from PIL import Image
 
 STEPS = len(SIGMAS)
@@ -57,6 +62,23 @@ def test_size_rate_and_length_are_exact(
     drawn = 12 if quality == "standard" else 24
     assert (told["frames"], told["fps"], told["schedule"]) == (seconds * drawn, drawn, "fixed")
     assert (told["windows"], told["overlap"]) == ((2, 5) if seconds * drawn > 161 else (1, 0))
+
+
+def test_a_compiled_transformer(make: Callable, settings: Settings, tmp_path: Path) -> None:
+    cache, found = ModelCache(compiler=Compiler("eager", channels_last=False)), []
+    for setting in ("always", "never"):
+        measures: dict[str, Any] = {}
+        make(
+            replace(REQUEST, seconds=6),
+            renderers=cache,
+            settings=replace(settings, compile=setting),
+            machine=Machine(compiles=True),
+            work=tmp_path / setting,
+            measures=measures,
+        )
+        found.append(measures)
+    assert [one["plan"].compiled for one in found] == [True, False]
+    assert torch.equal(found[0]["latents"], found[1]["latents"])
 
 
 def test_the_photos_detail(make: Callable) -> None:

@@ -34,9 +34,10 @@ def test_what_it_says(settings: Settings) -> None:
 def test_the_list_names_its_size_and_licence(settings: Settings) -> None:
     done = CliRunner().invoke(main.app, ["models", "list"], env={"COLUMNS": "300"})
     assert done.exit_code == 0, done.output
-    line = next(line for line in done.stdout.splitlines() if line.startswith("wan-5b"))
-    assert "(24.2 GB)" in line
-    assert "Licence: Apache-2.0." in line
+    lines = done.stdout.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("wan-5b"))
+    assert "(24.2 GB)" in lines[at]
+    assert "Licence: Apache-2.0." in lines[at + 1]
 
 
 @pytest.fixture

@@ -1,0 +1,132 @@
+"""Have a model compiled before a job's first step: compute every kind of step, and a chunk of frames, once for nothing.
+
+So a compiler that fails costs no step, one that takes a minute is shown as what it is, and steps are measured as such.
+"""
+
+import logging
+import time
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import torch
+
+from ..errors import Cancelled, FanslymotionError, HandBack
+from .families import family
+from .families.base import VideoModel
+from .families.nan_checks import NotFinite
+from .families.weights.compiling import CompilingFailed, end_workers
+from .hardware.free_memory import free_memory
+from .hardware.oom import is_oom
+from .hardware.vram import is_driver_failure
+from .memory.fallback import COMPILER_AT_WORK
+from .progress import Progress, Stage
+from .sampling.windowed import SamplingState, rehearse
+from .stages import Attempt
+
+log = logging.getLogger(__name__)
+
+PART = "compiler"
+"""Name of this part of loading."""
+PASS = (FanslymotionError, Cancelled, HandBack, NotFinite)
+"""What has nothing to do with compiling."""
+
+
+def compile_model(attempt: Attempt, model: VideoModel, state: SamplingState) -> float:
+    """Compile what the job needs and what was not compiled yet.
+
+    Args:
+        attempt: The job's.
+        model: Loaded, and told to compute compiled.
+        state: From which sampling goes on.
+
+    Returns:
+        Seconds that it took; 0 where nothing was left to do.
+
+    Raises:
+        CompilingFailed: The compiler cannot do it, or its result cannot be run.
+    """
+    compiled, clip, memory = model.compiled, attempt.resolved.clip, attempt.memory
+    if compiled is None:
+        return 0.0
+    wanted = attempt.resolved.decoded_latents
+    size = (clip.width, clip.height)
+    steps: Hashable = (*size, clip.plan.frames, clip.guidance, clip.steps, clip.schedule, clip.effort)
+    chunk: Hashable = (*size, wanted, memory.decode_chunk)
+    left = {
+        Stage.SAMPLING: steps not in compiled.ready and state.window < clip.plan.count,
+        Stage.DECODING: chunk not in compiled.ready and _decoder_too(attempt),
+    }
+    if not any(left.values()):
+        return 0.0
+    attempt.compiled_here = True
+    attempt.clock.enter(Stage.LOADING)
+    if memory.compiling:
+        log.info("Compiling the model for this card: once, about %.0f s", memory.compiling)
+    began = time.monotonic()
+    with _marked(attempt.work):
+        if left[Stage.SAMPLING]:
+            attempt.report(Progress(Stage.LOADING, step=0, steps=2, part=PART))
+            with _failing_as(attempt, Stage.SAMPLING):
+                rehearse(model, clip, state)
+                _wait(model.device)
+            compiled.ready.add(steps)
+        if left[Stage.DECODING]:
+            attempt.report(Progress(Stage.LOADING, step=1, steps=2, part=PART))
+            with _failing_as(attempt, Stage.DECODING):
+                next(iter(model.decode(_noise(model, state, attempt, wanted), memory.decode_chunk)))
+                _wait(model.device)
+            compiled.ready.add(chunk)
+    seconds = time.monotonic() - began
+    attempt.clock.leave()
+    end_workers()
+    free_memory()
+    log.info("The model is compiled, after %.0f s", seconds)
+    return seconds
+
+
+def _decoder_too(attempt: Attempt) -> bool:
+    return any(path.startswith("vae") for path in family(attempt.resolved.model.preset.family).blocks)
+
+
+def _noise(model: VideoModel, state: SamplingState, attempt: Attempt, frames: int) -> torch.Tensor:
+    clip, generator = attempt.resolved.clip, torch.Generator("cpu").manual_seed(0)
+
+    def draw(shape: object) -> torch.Tensor:
+        return torch.randn(shape, generator=generator).to(model.device, model.latent_dtype)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+    return model.noise(frames, clip.width, clip.height, draw)
+
+
+@contextmanager
+def _failing_as(attempt: Attempt, stage: Stage) -> Iterator[None]:
+    """Give errors the name of what has failed: memory that runs out does so in the stage that is tried out."""
+    try:
+        yield
+    except PASS:
+        raise
+    except Exception as e:
+        if is_oom(e):
+            attempt.stage = stage
+            raise
+        if is_driver_failure(e):
+            raise
+        raise CompilingFailed(str(e)) from e
+
+
+@contextmanager
+def _marked(work: Path) -> Iterator[None]:
+    """Leave a file while the compiler is at work: an attempt whose process died of it is not repeated."""
+    mark = work / COMPILER_AT_WORK
+    with suppress(OSError):
+        mark.touch()
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            mark.unlink(missing_ok=True)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()

@@ -1,0 +1,117 @@
+"""Decide whether a job's model is compiled for its GPU, by what that takes and what was lost without. No torch.
+
+Compiling pays after a while only, and nobody says how many videos will follow. So it is done once the videos without it
+have lost as much time as it takes: whatever follows, that is at most twice the least possible ("ski rental").
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import psutil
+
+from ..families import family
+from ..families.base import MemoryPlan, Offload
+from ..families.forecast import COMPILED_STEP, windows
+from ..hardware.machine import device_key
+from ..hardware.measurements import Compiling, Measurements, Record
+from ..hardware.torch_build import torch_build
+
+FIRST_SECONDS = 120.0
+"""Seconds that compiling takes before it was measured: denoiser and decoder of SVD-XT on an H100 (bench/RESULTS.md).
+Most of it is Python's work, so that it hardly depends on the card."""
+LATER_SHARE = 0.5
+"""What a later process takes of the first one's time, before that was measured: its kernels are on the disk."""
+PROCESSES = 8
+"""Process names kept of what they have compiled."""
+
+
+def settle(plan: MemoryPlan, setting: str, known: Record, pids: Iterable[int]) -> MemoryPlan:
+    """Return the plan with its decision on compiling, as a job that begins now would take it.
+
+    Args:
+        plan: the plan.
+        setting: `Settings.compile`.
+        known: what was measured.
+        pids: ids of the processes that may run the job: a worker's, or those of the living workers.
+    """
+    if not _able(plan):
+        return replace(plan, compiled=False, compiling=0.0)
+    entry = known.compiling.get(key(plan)) or Compiling()
+    there = bool(entry.processes) and not {process_name(pid) for pid in pids}.isdisjoint(entry.processes)
+    seconds = 0.0 if there else _seconds(entry)
+    pays = there or entry.lost > seconds * 2**entry.failures or (setting == "always" and not entry.failures)
+    return replace(plan, compiled=setting != "never" and pays, compiling=seconds)
+
+
+def suited(plan: MemoryPlan) -> MemoryPlan:
+    """Return the plan, without compiling where that cannot be."""
+    return plan if not plan.compiled or _able(plan) else replace(plan, compiled=False)
+
+
+def record_lost(store: Measurements, plan: MemoryPlan, sampling_seconds: float) -> None:
+    """Add what a video lost that was sampled without compiling, though it could have been compiled."""
+    if plan.compiled or not _able(plan):
+        return
+
+    def act(known: Record) -> None:
+        known.compiled(key(plan)).lost += sampling_seconds * (1 - COMPILED_STEP)
+
+    store.change(act)
+
+
+def record_compiled(store: Measurements, plan: MemoryPlan, seconds: float) -> None:
+    """Remember that this process has compiled, and what it took."""
+    own = process_name()
+
+    def act(known: Record) -> None:
+        entry = known.compiled(key(plan))
+        if own not in entry.processes:
+            if entry.first:
+                entry.later = seconds
+            else:
+                entry.first = seconds
+        entry.lost, entry.failures = 0.0, 0
+        entry.processes = [*(name for name in entry.processes if name != own), own][-PROCESSES:]
+
+    store.change(act)
+
+
+def record_failure(store: Measurements, plan: MemoryPlan) -> None:
+    """Remember that compiling failed: it is tried again after twice the loss."""
+
+    def act(known: Record) -> None:
+        entry = known.compiled(key(plan))
+        entry.lost, entry.failures = 0.0, min(entry.failures + 1, 16)
+
+    store.change(act)
+
+
+def key(plan: MemoryPlan) -> str:
+    """Return what is compiled together: kernels of one model for one size, by one torch."""
+    device = device_key(plan.device, plan.machine.name, plan.machine.host)
+    size = f"{plan.width}x{plan.height}x{windows(plan).frames}"
+    together = plan.guided and not plan.two_pass
+    branches = "2" if together else "1"
+    if together and plan.work.effort.guidance_above > 0:
+        branches = "2, 1"
+    return f"{device}|{plan.model.name}|{plan.dtype}|{size}|{branches}|torch {torch_build().version}"
+
+
+def process_name(pid: int | None = None) -> str:
+    """Return a name that no later process gets, "" for a process that is gone. Default: this one."""
+    try:
+        process = psutil.Process(pid)
+        return f"{process.pid} {process.create_time():.0f}"
+    except psutil.Error:
+        return ""
+
+
+def _able(plan: MemoryPlan) -> bool:
+    """Hooks that bring weights, and feed-forward layers in pieces, are left as they are."""
+    here = plan.machine.compiles and plan.device == plan.machine.device
+    whole = plan.offload is Offload.NONE and not plan.chunked
+    return here and whole and bool(family(plan.model.family).blocks)
+
+
+def _seconds(entry: Compiling) -> float:
+    return entry.later or entry.first * LATER_SHARE or FIRST_SECONDS
