@@ -11,6 +11,7 @@ from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from fanslymotion.bench.keepers import Nowhere
+from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.guidance import Guidance
@@ -20,6 +21,7 @@ from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT, folder_pr
 from fanslymotion.pipeline.families.wan.model import WanModel, load
 from fanslymotion.pipeline.families.wan.options import WanOptions
 from fanslymotion.pipeline.families.wan.words import AWAY, TOKENS, WORDS, encode, padded
+from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from PIL import Image
@@ -179,3 +181,10 @@ def test_infinity_in_the_decoder_fails_the_job(tiny_wan: Path) -> None:
     model.vae.decoder.conv_out.bias.data[0] = torch.inf
     with pytest.raises(NotFinite, match="the decoder gave numbers that are not finite"):
         list(model.decode(torch.zeros(1, 1, 48, 4, 8), 4))
+
+
+def test_compiled_blocks_give_the_same_latents(tiny_wan: Path, wan: WanModel, wan_photo: Image.Image) -> None:
+    """Each as one graph, on another compiler than inductor, which takes minutes: the numbers are the same."""
+    model = load(ModelFolder(folder_preset(tiny_wan), tiny_wan), choose_placement())
+    Compiler("eager").suit(model, family("wan").blocks, compiled=True)
+    assert torch.equal(ours(model, wan_photo), ours(wan, wan_photo))
