@@ -202,9 +202,18 @@ def _chunked(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 
 def _decode_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
-    least = _savings(now).least_chunk
-    able = now.decode_chunk > least and _savings(now).decode_chunks
-    return replace(now, decode_chunk=max(least, -(-now.decode_chunk // 2))) if able else None
+    least, found = _savings(now).least_chunk, now
+    while found.decode_chunk > least and _savings(now).decode_chunks:
+        found = replace(found, decode_chunk=max(least, -(-found.decode_chunk // 2)))
+        if _decoder(found) < _decoder(now):
+            return found
+    return None
+
+
+def _decoder(now: MemoryPlan) -> int:
+    """Estimate the decoder's bytes without an upscaler, whose tiles take what room there is."""
+    bare = replace(now, work=replace(now.work, upscaler=None))
+    return family(now.model.family).cost.peak(bare, Stage.DECODING)
 
 
 def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:

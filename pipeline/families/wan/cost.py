@@ -7,7 +7,7 @@ from ..flow.cost import TokenCost
 from .folder import SAMPLING, STRIDE
 from .levels import shifted
 from .model_size import DECODER
-from .tiles import computed_share, tile_side
+from .tiles import computed_share, tile_pixels, tile_side
 
 DECODER_BYTES = 4000
 """Bytes per pixel and frame, of four that are decoded together: what the convolutions keep of the frames before, and
@@ -15,24 +15,25 @@ the last level's tensors. Counted over a pass of the real architecture without n
 890 are kept. LTX-Video's decoder took 1.4 times what was in use, with what the allocator keeps (H200)."""
 
 
+def _side(now: MemoryPlan) -> int | None:
+    return tile_side(now.decode_chunk, now.width, now.height)
+
+
 def _together(now: MemoryPlan) -> float:
     """A latent frame's at a time, or a tile of them."""
-    if now.decode_chunk >= STRIDE:
-        return STRIDE
-    side = tile_side(now.decode_chunk)
-    return STRIDE * min(side, now.width) * min(side, now.height) / (now.width * now.height)
+    side = _side(now)
+    return STRIDE * (tile_pixels(side, now.width, now.height) / (now.width * now.height) if side else 1)
 
 
 def _computed(now: MemoryPlan) -> float:
     """Tiles overlap."""
-    if now.decode_chunk >= STRIDE:
-        return now.work.frames
-    return now.work.frames * computed_share(now.width, now.height, tile_side(now.decode_chunk))
+    side = _side(now)
+    return now.work.frames * (computed_share(now.width, now.height, side) if side else 1)
 
 
 def _kept(now: MemoryPlan) -> int:
     """The whole video, of which each tile gives a part."""
-    return 0 if now.decode_chunk >= STRIDE else 3 * now.width * now.height * (now.work.frames + STRIDE)
+    return 3 * now.width * now.height * (now.work.frames + STRIDE) if _side(now) else 0
 
 
 def _passes(now: MemoryPlan) -> Sequence[float]:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .folder import SIDE
+from .folder import SIDE, STRIDE
 
 SIDES = {2: 512, 1: 256}
 """Side of a tile in pixels, by the frames of which the decoder may hold the pixels at once."""
@@ -39,13 +39,26 @@ def spans(length: int, most: int) -> list[Span]:
     return [Span(a, a + most, starts[i - 1] + most - a if i else 0) for i, a in enumerate(starts)]
 
 
-def tile_side(chunk: int) -> int:
-    """Return the side of a tile for a decode chunk of fewer frames than a latent frame gives."""
-    return SIDES[2] if chunk >= 2 else SIDES[1]
+def tile_side(chunk: int, width: int, height: int) -> int | None:
+    """Return the side of a tile in pixels, or None to decode the picture as a whole.
+
+    A tile has half of the picture at most: it must spare more than the video takes that is put together of tiles.
+
+    Args:
+        chunk: Frames of which the decoder may hold the pixels at once.
+        width: Of the picture, pixels.
+        height: Of the picture, pixels.
+    """
+    side = next((side for least, side in SIDES.items() if chunk >= least), SIDES[1]) if chunk < STRIDE else 0
+    return side if 0 < 2 * tile_pixels(side, width, height) <= width * height else None
+
+
+def tile_pixels(side: int, width: int, height: int) -> int:
+    """Return the pixels of a tile of a picture."""
+    return min(side, width) * min(side, height)
 
 
 def computed_share(width: int, height: int, side: int) -> float:
     """Return how many times a picture of that size in pixels is decoded, in tiles."""
-    decoded = (sum(span.end - span.start for span in spans(n // SIDE, side // SIDE)) for n in (width, height))
-    across, down = decoded
+    across, down = (sum(span.end - span.start for span in spans(n // SIDE, side // SIDE)) for n in (width, height))
     return across * down * SIDE**2 / (width * height)

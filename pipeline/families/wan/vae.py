@@ -51,8 +51,9 @@ def decode(vae: Any, latents: torch.Tensor, device: torch.device, chunk: int) ->
         NotFinite: The VAE gave NaN or infinity.
     """
     z = unscaled(vae, latents.to(device)).transpose(1, 2).to(vae.dtype).contiguous()
-    if chunk < STRIDE:
-        yield from _tiled(vae, z, tile_side(chunk) // SIDE)
+    side = tile_side(chunk, SIDE * z.shape[-1], SIDE * z.shape[-2])
+    if side is not None:
+        yield from _tiled(vae, z, side // SIDE)
         return
     for pixels in _streamed(vae, z):
         yield frames_of(pixels)
