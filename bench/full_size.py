@@ -111,7 +111,6 @@ def t5_xxl() -> nn.Module:
             num_layers=24,
             vocab_size=32128,
             feed_forward_proj="gated-gelu",
-            tie_word_embeddings=False,
         )
     )
 

@@ -1,17 +1,23 @@
-"""What several commands take: a job's id, --json; and the jobs that they work on."""
+"""What commands take: a job's id, --json, numbers in their ranges; and the jobs that they work on."""
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import BadInput, NotFound
-from ..messages import msg
+from ..messages import Message, msg
+from ..presets.options import NUMBERS
 from ..settings import SHOWN, Settings
 from .console import show_notice
 
 if TYPE_CHECKING:
     from ..queue.jobs import Jobs
     from ..queue.types import Job
+
+SETTING = ("name", "what")
+"""Under one of these a message holds the setting that it refuses."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id, or its first characters.")]
@@ -48,3 +54,44 @@ def find_job(jobs: "Jobs", text: str) -> "Job":
             msg("{text!r} begins the ids of {count} jobs; give a few characters more", text=text, count=len(found))
         )
     return found[0]
+
+
+def number(name: str) -> Callable[[str], int | float]:
+    """Return a parser for an option that is a number, with the range of the setting `name`.
+
+    The parser raises `typer.BadParameter`, to which typer adds the option as it is called.
+    """
+    known = NUMBERS[name]
+
+    def parse(text: str) -> int | float:
+        try:
+            value = known.kind(text)
+        except ValueError:
+            value = None
+        if value is None or not known.low <= value <= known.high:
+            kind = "a whole number" if known.kind is int else "a number"
+            raise typer.BadParameter(f"{text!r}; it must be {kind} from {known.low:g} to {known.high:.10g}")
+        return value
+
+    return parse
+
+
+def named_as_typed(message: Message, command: Any) -> Message:
+    """Return a refusal that names the option as it was typed instead of the setting behind it.
+
+    Args:
+        message: Why a request was refused.
+        command: The command whose options were typed.
+    """
+    for key in SETTING:
+        setting = message.values.get(key)
+        options = next((one.opts for one in command.params if one.name == setting), None)
+        if options:
+            return message.but(**{key: _typed(options)})
+    return message
+
+
+def _typed(options: list[str]) -> str:
+    """The name by which it was typed; its long one where it was not."""
+    words = [word.partition("=")[0] for word in sys.argv[1:]]
+    return next((option for option in options if option in words), options[0])

@@ -17,14 +17,13 @@ from ..models.download.proxies import repair_proxies
 from ..pipeline.request import MOST_TAKES
 from ..presets.options import BEST, MODES, NUMBERS, OPTIONS
 from ..settings import Settings
-from .arguments import AsJson, open_jobs
+from .arguments import AsJson, named_as_typed, number, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
 from .exits import discard_output, fail, folder_is_here
 from .jobs import jobs_app
 from .photos import find_photos
 from .setup import setup
 from .text_streams import outliving_its_reader, reader_is_gone, utf8_streams
-from .typed import named_as_typed, number
 from .worker import restart_worker, worker
 
 app = typer.Typer(

@@ -85,8 +85,8 @@ def template(text: str, /) -> str:
 
 
 def joined(parts: list[Message]) -> Message:
-    """Join several messages with commas."""
-    return Message(PLAIN, {"text": parts})
+    """Join several messages with commas; of none, the empty text."""
+    return Message(PLAIN, {"text": parts or ""})
 
 
 def as_message(text: str, code: str = "") -> Message:

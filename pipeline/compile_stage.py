@@ -16,7 +16,7 @@ from .families import family
 from .families.base import VideoModel
 from .families.nan_checks import NotFinite
 from .families.weights.compiling import CompilingFailed, end_workers
-from .hardware.free_memory import free_memory
+from .hardware.malloc import free_memory
 from .hardware.oom import is_oom
 from .hardware.vram import is_driver_failure
 from .memory.fallback import COMPILER_AT_WORK

@@ -10,7 +10,7 @@ from .families import family
 from .families.base import ModelFolder, VideoModel, parts
 from .families.placement import Placement, choose_placement
 from .families.weights.compiling import Compiler
-from .hardware.free_memory import free_memory
+from .hardware.malloc import free_memory
 
 PartCallback = Callable[[str, int], None]
 """Called a few times a second while a model loads, with the part in work and the count of finished ones. May raise."""

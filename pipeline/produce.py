@@ -16,8 +16,8 @@ from .families.forecast import forecast
 from .families.nan_checks import NotFinite
 from .families.weights.compiling import is_compilers, reason
 from .families.words import WordCache
-from .hardware.free_memory import free_memory
 from .hardware.machine import Machine
+from .hardware.malloc import free_memory
 from .hardware.measurements import Measurements
 from .hardware.oom import is_oom, is_ram
 from .hardware.vram import forbid_spilling

@@ -19,14 +19,14 @@ from .families.forecast import forecast, measurements, pace, step_weights, units
 from .families.nan_checks import check_conditioning
 from .families.placement import Placement
 from .families.words import WordCache, Words
-from .hardware.free_memory import free_memory
+from .hardware.malloc import free_memory
 from .hardware.measurements import Measurements, Record
 from .hardware.vram import peak_since_last
 from .media.sizes import fit_photo
 from .model_cache import ModelCache, run_beside
-from .preview import Previewer, fit_previewer
 from .progress import Progress, ProgressCallback, Stage
 from .resolve import ResolvedRequest
+from .sampling.preview import Previewer, fit_previewer
 from .sampling.windowed import SamplingState, begin, sample_clip
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from ..errors import Cancelled
 from ..messages import Message, template
 from .families.base import VideoModel
 from .families.forecast import tile_side
-from .hardware.free_memory import free_memory
+from .hardware.malloc import free_memory
 from .media.detail.detail import with_detail
 from .media.detail.gpu_warps import GpuWarps
 from .media.detail.size import enlarged, photo_for_detail, too_small

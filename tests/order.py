@@ -26,7 +26,6 @@ APART = frozenset(
         "tests/faults/test_full_disk.py",
         "tests/faults/test_kills.py",
         "tests/faults/test_machines.py",
-        "tests/faults/test_storage.py",
         "tests/faults/test_troubles.py",
     }
 )

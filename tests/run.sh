@@ -10,6 +10,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 bash launch.sh setup --dev
+# Bytecode is kept: hundreds of processes would compile the program anew, and each of xdist's all tests.
+unset PYTHONDONTWRITEBYTECODE
 python=.venv/bin/python
 [ -x "$python" ] || python=.venv/Scripts/python.exe
 

@@ -25,7 +25,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads or os.cpu_count() or 1)
     if asked.smoke:
         photos, held_out = painted(6), painted(1, seed=9)
-        vae_config = vae_stage.VaeConfig(linear_steps=20, steps=2, minutes=5, tail_minutes=0.02, tail_clips=2)
+        vae_config = vae_stage.VaeConfig(linear_steps=2, steps=2, minutes=5, tail_minutes=0.02, tail_clips=2)
         unet_config = unet_stage.UnetConfig(steps=2, minutes=5, first_clips=2, pool=4)
     else:
         photos, held_out = load(RUNS / "photos" / "train"), load(RUNS / "photos" / "held_out")
@@ -86,7 +86,7 @@ def export(vae: torch.nn.Module, denoiser: unet_stage.Denoiser, folder: Path) ->
 def preview_map(patches: Patches, photos: list) -> str:
     """`[latent_rgb]` for the model's preset: the linear map of its previews, fitted on the training photos."""
     import cv2
-    from fanslymotion.pipeline.preview import fit_latent_rgb
+    from fanslymotion.pipeline.sampling.preview import fit_latent_rgb
 
     small = [cv2.resize(photo, (256, 144), interpolation=cv2.INTER_AREA) for photo in photos]
     pixels = torch.stack([torch.from_numpy(photo).permute(2, 0, 1).float() / 255 for photo in small])

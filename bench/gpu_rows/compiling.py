@@ -5,12 +5,13 @@ from typing import Any
 
 import torch
 from fanslymotion.pipeline.families import family
+from fanslymotion.pipeline.families.svd.model import LoadedModel
 from fanslymotion.pipeline.families.weights.compiling import INDUCTOR, Compiler
-from fanslymotion.pipeline.sampling.windowed import begin, rehearse
+from fanslymotion.pipeline.sampling.windowed import SamplingState, begin, rehearse
 from safetensors.torch import load_file, save_file
 
 from .harness import Bench, Figures, difference, free, peaks, reset_peak, timed
-from .ours import decoded, load, sample
+from .ours import decoded, load, modes, sample
 
 DECODE_CHUNK = 5
 
@@ -58,6 +59,8 @@ def _measure(bench: Bench, figures: Figures, layout: str) -> None:
         reset_peak()
         part["seconds"] = decoded(renderer, latents, DECODE_CHUNK)
         part.update(peaks(), graphs=_graphs())
+    if layout == "nhwc":
+        _modes(bench, figures, renderer, state)
     with figures.part("taken off") as part:
         compiler.suit(renderer, blocks, compiled=False)
         found, steps = sample(renderer, clip, state)
@@ -69,6 +72,16 @@ def _measure(bench: Bench, figures: Figures, layout: str) -> None:
         part["rehearsal_s"] = timed(lambda: rehearse(renderer, clip, state))[0]
         part["graphs_more"] = _graphs() - before
     free()
+
+
+def _modes(bench: Bench, figures: Figures, renderer: LoadedModel, state: SamplingState) -> None:
+    """A whole window in each mode. Balanced also computes without guidance, which needs other kernels: it is last."""
+    offered = modes(bench)
+    for mode in ("best", "fast", "balanced"):
+        clip = offered[mode]
+        with figures.part(mode) as part:
+            part["rehearsal_s"] = timed(lambda clip=clip: rehearse(renderer, clip, state))[0]
+            part["total_s"] = round(sum(sample(renderer, clip, state)[1]["steps_s"]), 2)
 
 
 def _graphs() -> int:

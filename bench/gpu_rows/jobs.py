@@ -143,11 +143,15 @@ def card_of(bench: Bench, limit: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for on each card. seconds and fps: one more length of clips that it needs, 0 = none."""
+    """What is asked for on each card.
+
+    seconds and fps: one more length of clips that it needs, 0 = none. compile: `Settings.compile`.
+    """
 
     request: VideoRequest
     seconds: int = 0
     fps: int = 0
+    compile: str = "never"
 
 
 def window_of_svd(bench: Bench) -> Asked:
@@ -186,12 +190,18 @@ def limits_fixed(bench: Bench, figures: Figures) -> None:
     each(bench, figures, (8,) if bench.tiny else (12, 8, 6, 4), window_of_svd(bench))
 
 
+def compile_job(bench: Bench, figures: Figures) -> None:
+    """A job compiled from the first video on, in a process that finds the kernels of row `compile`."""
+    each(bench, figures, (80,), replace(window_of_svd(bench), compile="always"))
+
+
 def _limited(bench: Bench, limit: int, asked: Asked) -> tuple[dict[str, Any], torch.Tensor | None]:
     """A full-size job on a card of so many GiB: what was planned, what happened, and its latents."""
     here = devices.machine(cuda=devices.Cuda.here())
     machine = replace(here, vram_total=limit * GIB, vram_free=limit * GIB) if bench.cuda else here
     wanted, stages, measures, fallbacks = asked.request, Stages(), {}, []
     with home(asked.seconds, asked.fps) as settings, without_encoder(), _noting(fallbacks):
+        settings = replace(settings, compile=asked.compile)
         presets = load_presets(settings)
         model = find_model(wanted.model, presets, settings)
         plan = plan_request(wanted, (1600, 900), model, presets, settings, machine=machine)

@@ -107,14 +107,14 @@ def _stock(
     from diffusers.pipelines.ltx.pipeline_ltx_image2video import LTXImageToVideoPipeline
     from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
-    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=False, shift=1.0, shift_terminal=None)
+    scheduler: Any = FlowMatchEulerDiscreteScheduler.from_config({"use_dynamic_shifting": False, "shift": 1.0})
     plain, clock = scheduler.set_timesteps, []
 
     def levels(*_: Any, sigmas: Any = None, device: Any = None, **__: Any) -> None:
         plain(sigmas=list(SIGMAS), device=device)
         clock.append(StepClock())
 
-    scheduler.set_timesteps = levels  # pyright: ignore[reportAttributeAccessIssue]
+    scheduler.set_timesteps = levels
     made: Any = LTXImageToVideoPipeline(
         scheduler=scheduler,
         vae=renderer.vae,

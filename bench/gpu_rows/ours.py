@@ -264,7 +264,7 @@ def fast(bench: Bench, figures: Figures) -> None:
         assert latents is not None
         part.update(resumed(renderer, cached, state, latents, Path(kept)))
     totals: dict[str, float] = {}
-    for mode, clip in _modes(bench).items():
+    for mode, clip in modes(bench).items():
         with figures.part(mode) as part:
             reset_peak()
             found, steps = sample(renderer, clip, state)
@@ -283,7 +283,7 @@ def fast(bench: Bench, figures: Figures) -> None:
             part.update(steps, **peaks(), **difference(found, latents))
 
 
-def _modes(bench: Bench) -> dict[str, SamplingParams]:
+def modes(bench: Bench) -> dict[str, SamplingParams]:
     """A window in each mode, in the steps of the best quality, with guidance."""
     sampling = bench.folder.preset.sampling.model_copy(update={"steps": bench.steps if bench.tiny else FULL_STEPS})
     preset = bench.folder.preset.model_copy(update={"sampling": sampling, "modes": None})

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 Row = dict[str, Any]
+MODES = ("best", "balanced", "fast")
 LIMIT = 10_000
 """Characters of the whole."""
 
@@ -112,6 +113,7 @@ def _compile(row: Row) -> list[str]:
         f"  decoder eager {row.get('decoder eager', {}).get('seconds')} s; compiled {decoder.get('seconds')} s,"
         f" first chunk {decoder.get('first_s')} s; {_memory(decoder)}"
         + (f"; {_short(decoder['error'], 160)}" if "error" in decoder else ""),
+        f"  modes {json.dumps({mode: row[mode].get('total_s') for mode in MODES if mode in row})}",
         f"  taken off {row.get('taken off', {}).get('step_s')} s, put on again after"
         f" {row.get('put on again', {}).get('rehearsal_s')} s",
     ]
@@ -182,6 +184,7 @@ _WRITERS: dict[str, Callable[[Row], list[str]]] = {
     "fast": _fast,
     "limits": _limits,
     "limits_fixed": _limits,
+    "compile_job": _limits,
     "ltx": _ltx,
     "mini": _mini,
 }

@@ -1,13 +1,15 @@
-"""Set up a computing process's heap: keep what one step gave back for the next one, and return it at the end.
+"""Set up a computing process's memory: keep what one step gave back for the next one, and return it at the end.
 
 Each step asks for the same few hundred buffers. glibc by default returns them to the system and takes them again, page
 by page: a third of a CPU's time (`bench/RESULTS.md`, "Memory kept between steps"). Other systems do not read this.
 """
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from .torch_build import torch_build
 
@@ -36,6 +38,18 @@ def grow_segments(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         return {}
     names = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")  # the second is the older one
     return {} if any(name in environ for name in names) else {names[0]: "expandable_segments:True"}
+
+
+def free_memory() -> None:
+    """Collect garbage, empty torch's caches (video memory, page-locked memory) and return free heap pages."""
+    gc.collect()
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        empty = getattr(torch.accelerator, "empty_host_cache", None)  # page-locked memory; not in torch 2.10
+        if empty is not None:
+            empty()
+    return_heap()
 
 
 def return_heap() -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,8 @@ def told(settings: Settings, jobs: Jobs) -> Told:
 Start = Callable[..., subprocess.Popen]
 
 
-@pytest.fixture
-def start(settings: Settings) -> Iterator[Start]:
+@contextmanager
+def starting(settings: Settings) -> Iterator[Start]:
     """Start a studio; keyword arguments are environment variables. At the end nothing of it may be left running."""
     studios: list[subprocess.Popen] = []
 
@@ -49,7 +50,13 @@ def start(settings: Settings) -> Iterator[Start]:
         kill(studio.pid)
         studio.wait()
     locks = settings.home / "workers"
-    wait_for(lambda: not any(is_locked(path) for path in locks.glob("*.lock")), 60)
+    wait_for(lambda: not any(is_locked(path) for path in locks.glob("*.lock")))
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Start]:
+    with starting(settings) as started:
+        yield started
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_page_and_worker_at_work(make_studio: Callable[..., Studio], photo: Path
             ids.append(answer.json()["jobs"][0]["id"])
         return bool(ids)
 
-    wait_for(submit, 30)
+    wait_for(submit)
     wait_for(lambda: jobs.get(ids[0]).status is Status.DONE, 120)
     assert jobs.store.check() == "ok"
     assert len(list(studio.home.glob("jobs.damaged-*"))) == 1

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -12,7 +11,7 @@ from fanslymotion.bench.faults.processes import frames_hash, kill
 from fanslymotion.queue import crash_diagnosis
 from fanslymotion.queue.liveness import supervisor
 from fanslymotion.queue.types import Status
-from fanslymotion.tests.studio import wait_for
+from fanslymotion.tests.studio import runs, wait_for
 from fanslymotion.ui.page_state import machine_json
 
 from .conftest import logs, until
@@ -38,18 +37,6 @@ def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, sub
     assert sorted(path.name for path in done.folder.iterdir()) == ["job.json", "photo.png", "video.mp4"]
 
 
-def test_restart_of_the_worker_costs_no_attempt(jobs, start, submit) -> None:
-    start()
-    job = submit(steps=12)
-    until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
-    old = next(w for w in jobs.workers() if w.alive)
-    assert jobs.restart_worker() == 1
-    done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
-    assert done.attempt == 1
-    assert "resumed at window" in logs(jobs, job.id)
-    assert next(w for w in jobs.workers() if w.alive).id != old.id
-
-
 def test_a_worker_without_its_parent_ends_after_handing_back(jobs, start, submit) -> None:
     studio = start()
     job = submit(steps=30)
@@ -57,9 +44,10 @@ def test_a_worker_without_its_parent_ends_after_handing_back(jobs, start, submit
     worker = next(w for w in jobs.workers() if w.alive)
     if sys.platform == "linux":  # libraries and child processes never see the supervisor's pipe
         assert os.readlink(f"/proc/{worker.pid}/fd/0") == os.devnull
+    process = psutil.Process(worker.pid)
     kill(studio.pid)
     studio.wait()
-    wait_for(lambda: not psutil.pid_exists(worker.pid) or psutil.Process(worker.pid).status() == "zombie", 60)
+    wait_for(lambda: not runs(process))
     left = jobs.get(job.id)
     assert (left.status, left.attempt) == (Status.QUEUED, 1)
 
@@ -107,7 +95,7 @@ def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, to
     )
     start(PYTHONPATH=str(tmp_path))
     job = submit(seconds=6, steps=1)
-    wait_for(lambda: any(w.state == "crashed" and "Traceback" in w.last_output for w in jobs.workers()), 60)
+    wait_for(lambda: any(w.state == "crashed" and "Traceback" in w.last_output for w in jobs.workers()))
     crashed = next(w for w in jobs.workers() if w.state == "crashed")
     assert "Likely cause: the system library libfancy is missing" in crashed.last_output
     assert jobs.get(job.id).status is Status.QUEUED, "the job waits"
@@ -130,7 +118,7 @@ def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit, 
         with monkeypatch.context() as patch:  # for this one alone: a healthy step may take longer
             patch.setattr(watching, "_stall", 1.0)
             patch.setattr(supervisor, "SLOW_STEPS", 0)
-            wait_for(lambda: not psutil.pid_exists(hanging), 60)
+            wait_for(lambda: not psutil.pid_exists(hanging))
         done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
     assert done.attempt == 2
     assert "No progress for " in logs(jobs, job.id)
@@ -150,15 +138,3 @@ def test_the_systems_out_of_memory_killer_leads_to_a_step_down(jobs, settings, s
     assert "[WARN] FM-WORKER-005: The worker died at stage sampling" in log
     assert "[WARN] The system ended the worker while drawing: memory ran out. Going on with: " in log
     assert any("Going on with" in warning for warning in done.warnings)
-
-
-def test_cancel_while_running_leaves_the_next_job_alone(jobs, start, submit) -> None:
-    start()
-    job, other = submit(steps=60), submit(seconds=6, steps=2)
-    until(lambda: jobs.get(job.id), lambda j: j.stage == "sampling")
-    jobs.cancel(job.id)
-    began = time.monotonic()
-    ended = until(lambda: jobs.get(job.id), lambda j: j.status is Status.CANCELLED)
-    assert time.monotonic() - began < 60
-    assert sorted(path.name for path in ended.folder.iterdir()) == ["job.json", "photo.png"]
-    assert until(lambda: jobs.get(other.id), lambda j: j.status is Status.DONE)

@@ -30,7 +30,7 @@ PARTS = {
     # TerminateProcess, which is all that Windows has
     "kills": [
         f"{KILLS}test_a_killed_worker_costs_little_and_says_where_it_went_on",
-        f"{KILLS}test_restart_of_the_worker_costs_no_attempt",
+        "tests/faults/test_one_studio.py::test_restart_of_the_worker_costs_no_attempt",
         f"{KILLS}test_a_worker_without_its_parent_ends_after_handing_back",
     ],
 }

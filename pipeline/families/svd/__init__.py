@@ -35,7 +35,7 @@ class StableVideoDiffusion:
     )
     takes = ("motion_bucket_id", "noise_aug_strength", "fps")
     modes: Mapping[str, Mode] = {
-        "balanced": Mode(guidance_above=LOW_NOISE, full_every=2),
+        "balanced": Mode(guidance_above=LOW_NOISE, full_every=3),
         "fast": Mode(steps=10, schedule="ays", guidance_above=LOW_NOISE),
     }
     blocks: Mapping[str, tuple[str, ...]] = {"unet": BLOCKS, "vae.decoder": BLOCKS}

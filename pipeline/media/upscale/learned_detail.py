@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ....messages import Message, msg
-from ...hardware.free_memory import free_memory
+from ...hardware.malloc import free_memory
 from ...hardware.oom import is_oom
 from ..interpolate import grid, sample
 from .tile_sizes import TileSizes

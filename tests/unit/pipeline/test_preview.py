@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from fanslymotion.pipeline.preview import MAX_WIDTH, Previewer, fit_latent_rgb, fit_previewer, preview_size
+from fanslymotion.pipeline.sampling.preview import MAX_WIDTH, Previewer, fit_latent_rgb, fit_previewer, preview_size
 from PIL import Image
 
 MATRIX = torch.tensor([[0.1, 0.0, 0.02], [0.0, 0.2, 0.0], [-0.1, 0.05, 0.1], [0.0, 0.0, 0.1]])

@@ -5,7 +5,7 @@ import math
 import pytest
 from fanslymotion.pipeline.families.base import Geometry
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan, plan_even_windows, plan_windows
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 
@@ -17,6 +17,7 @@ def test_plan(frames: int, total: int, count: int, overlap: int) -> None:
     assert plan_windows(total, frames) == WindowPlan(total, frames, count, overlap)
 
 
+@example(total=36, frames=14, share=0.36, loop=1)
 @given(total=st.integers(1, 600), frames=st.integers(2, 60), share=st.floats(0, 0.9), loop=st.integers(0, 60))
 def test_every_plan_reaches_its_end_with_the_fewest_windows(total: int, frames: int, share: float, loop: int) -> None:
     plan = plan_windows(total, frames, share, loop)
@@ -68,12 +69,14 @@ def test_a_family_with_eight_frames_to_a_latent(seconds: int, fps: int) -> None:
     assert plan == (WindowPlan(37, 21, 2, 5) if seconds * fps == 288 else WindowPlan(plan.total, plan.total, 1, 0))
 
 
+@example(total=25, frames=25, overlap=9)
 @given(total=st.integers(1, 400), frames=st.integers(2, 60), overlap=st.integers(1, 30))
 def test_even_windows_reach_the_end_with_no_window_too_many(total: int, frames: int, overlap: int) -> None:
     plan = plan_even_windows(total, frames, overlap)
     assert total <= plan.sampled < total + plan.count
     assert plan.frames <= frames
-    assert plan.count == 1 or plan.frames > plan.overlap == min(overlap, frames - 1)
+    assert plan.overlap == (min(overlap, frames - 1) if plan.count > 1 else 0)
+    assert plan.count == 1 or plan.frames > plan.overlap
     assert plan.count == 1 or plan.start(plan.count - 1) + plan.overlap < total
 
 

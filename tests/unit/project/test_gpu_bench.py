@@ -61,6 +61,7 @@ FIGURES = {
     "compile": ["denoiser.rehearsal_s", "denoiser.step_s", "decoder.seconds", "put on again.graphs_more"],
     "compile_warm": ["denoiser.rehearsal_s", "denoiser.against the first process"],
     "limits_fixed": ["8 GB.plan"],
+    "compile_job": ["80 GB.plan"],
     "ltx": [
         "sampling.step_s",
         "resume.at_step",

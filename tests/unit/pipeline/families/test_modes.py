@@ -31,7 +31,7 @@ from fanslymotion.settings import Settings
 
 PHOTO = (1600, 900)
 CARD = Machine("cuda", "card", 80 * GIB, 79 * GIB, 126 * GIB, 120 * GIB, cores=16, gpu_speed=300.0)
-BALANCED = SampledSteps(25, "karras", Effort(guidance_above=0.5, full_every=2))
+BALANCED = SampledSteps(25, "karras", Effort(guidance_above=0.5, full_every=3))
 FAST = SampledSteps(10, "ays", Effort(guidance_above=0.5))
 
 
@@ -108,7 +108,7 @@ def test_a_checkpoint_belongs_to_its_mode_and_those_of_earlier_versions_to_the_b
 def test_the_file_says_what_was_left_out(xt: ModelFolder, presets: Presets) -> None:
     said = resolve(VideoRequest(model="svd-xt", mode="balanced"), PHOTO, xt, presets).metadata()
     assert said["request"]["mode"] == "balanced"
-    assert (said["sampling"]["guidance_above"], said["sampling"]["full_every"]) == (0.5, 2)
+    assert (said["sampling"]["guidance_above"], said["sampling"]["full_every"]) == (0.5, 3)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 10, 25])
@@ -122,10 +122,10 @@ def test_a_step_counts_as_its_share(xt: ModelFolder, presets: Presets) -> None:
     best, balanced, fast = (planned(xt, presets, mode) for mode in MODES)
     assert list(forecasts.step_weights(best)) == [1.0] * 25
     half = cost.CACHED
-    assert list(forecasts.step_weights(balanced)) == [1, 1, 1, *[half, 1] * 8, half / 2, 0.5, half / 2, *[0.5] * 3]
+    unguided = [half / 2, half / 2, 0.5, half / 2, 0.5, 0.5]
+    assert list(forecasts.step_weights(balanced)) == [1, 1, half, *[1, half, half] * 5, 1, *unguided]
     assert list(forecasts.step_weights(fast)) == [1.0] * 7 + [0.5] * 3
-    unguided = replace(balanced, guided=False)
-    assert set(forecasts.step_weights(unguided)) == {1.0, half}
+    assert set(forecasts.step_weights(replace(balanced, guided=False))) == {1.0, half}
     seconds = [forecasts.forecast(one).stage_seconds[Stage.SAMPLING] for one in (best, balanced, fast)]
     assert seconds[1] / seconds[0] == pytest.approx(sum(forecasts.step_weights(balanced)) / 25)
     assert seconds[2] / seconds[0] == pytest.approx(8.5 / 25)

@@ -20,6 +20,11 @@ from fanslymotion.pipeline.progress import Stage
 from .exhausted import CPU, ERRORS, GPU, check, failing
 
 
+def noting(steps: list[int]) -> Callable:
+    """Return a progress callback that keeps each step that was computed."""
+    return lambda moment: steps.append(moment.step) if moment.x0 is not None else None
+
+
 def soak(*cases: tuple[str, int]) -> list[Any]:
     """Ways down that share each step with a case of the default run; `test_fallback_laws` has what holds of all."""
     return [pytest.param(*case, marks=pytest.mark.soak) for case in cases]
@@ -36,15 +41,17 @@ def soak(*cases: tuple[str, int]) -> list[Any]:
     ],
 )
 def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times: int) -> None:
-    cache = ModelCache()
+    cache, steps = ModelCache(), []
     with failing(monkeypatch, place, times, ERRORS) as left:
-        result = run(guided, renderers=cache, machine=CPU)
+        result = run(guided, renderers=cache, machine=CPU, progress=noting(steps))
     assert left == [0]
     check(result)
+    if place == "decode":
+        assert steps == list(range(1, 10)), "frames that are drawn stay drawn: decoding that fails costs no step"
     warned = [w for w in result.warnings if w.startswith("Out of memory")]
     assert len(warned) == times
     assert all(f"{w}" in caplog.text for w in warned)
-    again = run(replace(guided, seed=5), renderers=cache, machine=CPU)
+    again = run(replace(guided, seed=5, steps=1), renderers=cache, machine=CPU)
     check(again)
 
 
@@ -53,7 +60,7 @@ def test_after_a_cpus_last_rung(run: Callable, guided, monkeypatch, place: str, 
     cache = ModelCache()
     with failing(monkeypatch, place, times, ERRORS), pytest.raises(RenderError, match="the memory is too small"):
         run(guided, renderers=cache, machine=CPU)
-    check(run(replace(guided, seed=5), renderers=cache, machine=CPU))
+    check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=CPU))
 
 
 def test_half_the_numbers_where_the_cpu_can_bear_them() -> None:
@@ -68,14 +75,20 @@ def test_half_the_numbers_where_the_cpu_can_bear_them() -> None:
 
 @pytest.mark.parametrize(("place", "rungs"), [("step", 6), ("decode", 5), *soak(("load", 3), ("encode", 3))])
 def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, place: str, rungs: int) -> None:
-    """Down to the last rung that is still on the GPU, with the real offload hooks."""
+    """Down to the last rung that is still on the GPU, in their order, with the real offload hooks."""
     cache, measures = ModelCache(), {}
     with failing(monkeypatch, place, rungs) as left:
         result = run(guided, renderers=cache, machine=GPU, measures=measures)
     assert left == [0]
     check(result)
     assert len(result.warnings) == rungs
-    check(run(replace(guided, seed=5), renderers=cache, machine=GPU))
+    if place == "step":
+        changes = [warning.split("going on with: ")[1] for warning in result.warnings]
+        assert changes[0].startswith("guidance in two passes")
+        assert changes[1].startswith("forward chunking")
+        assert [change.split()[0] for change in changes[2:5]] == ["model", "group", "sequential"]
+        assert changes[5].startswith("sampling at")
+    check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
 
 
 @pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("step", 8), *soak(("encode", 4), ("decode", 6))])
@@ -97,7 +110,7 @@ def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, pl
     # Reading and decoding do not try hooks that only the denoiser has.
     last = "model" if place in ("encode", "decode") else "sequential"
     assert f"CPU instead of {last} offload" in result.warnings[-1]
-    check(run(replace(guided, seed=5), renderers=cache, machine=GPU))
+    check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
 
 
 def test_ram_that_runs_out_sends_the_weights_to_the_card(
@@ -128,35 +141,19 @@ def test_ram_that_runs_out_with_everything_on_the_card_is_said_to_be_too_small(
         run(guided, renderers=ModelCache(), machine=GPU)
 
 
-def test_the_rungs_come_in_their_order(run: Callable, guided, pretend_gpu, monkeypatch) -> None:
-    with failing(monkeypatch, "step", 6):
-        result = run(guided, renderers=ModelCache(), machine=GPU)
-    changes = [w.split("going on with: ")[1] for w in result.warnings]
-    assert changes[0].startswith("guidance in two passes")
-    assert changes[1].startswith("forward chunking")
-    assert [change.split()[0] for change in changes[2:5]] == ["model", "group", "sequential"]
-    assert changes[5].startswith("sampling at")
-
-
-def test_sampling_goes_on_from_its_checkpoint(run: Callable, guided, monkeypatch) -> None:
-    """Frames that are drawn stay drawn: memory that runs out while decoding costs no step."""
-    steps: list[int] = []
-    with failing(monkeypatch, "decode", 1):
-        run(
-            guided,
-            renderers=ModelCache(),
-            machine=CPU,
-            progress=lambda p: steps.append(p.step) if p.x0 is not None else None,
-        )
-    assert steps == list(range(1, 10))
+@pytest.fixture(scope="module")
+def plain() -> dict[str, Any]:
+    """Measures of a run without offload, filled by the first test that needs them."""
+    return {}
 
 
 @pytest.mark.parametrize("offload", [Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL])
 def test_offload_gives_the_same_frames(
-    run: Callable, guided, pretend_gpu, monkeypatch, tmp_path, offload: Offload
+    run: Callable, guided, pretend_gpu, plain, monkeypatch, tmp_path, offload: Offload
 ) -> None:
-    plain, offloaded = {}, {}
-    run(guided, renderers=ModelCache(), machine=CPU, measures=plain)
+    offloaded: dict[str, Any] = {}
+    if not plain:
+        run(guided, renderers=ModelCache(), machine=CPU, measures=plain)
     planned = fallback.plan_request
 
     def with_offload(*args: Any, **options: Any) -> Any:
@@ -188,7 +185,7 @@ def test_a_component_that_was_half_moved_harms_nobody(
         return real(self, name)
 
     monkeypatch.setattr(type(kept), "bring", half_way)
-    check(run(replace(guided, seed=5), renderers=cache, machine=GPU))
+    check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
     assert left == [0]
     assert cache._renderer is not None
     assert cache._renderer.whole
@@ -196,7 +193,7 @@ def test_a_component_that_was_half_moved_harms_nobody(
 
 @pytest.mark.parametrize("place", ["encode", "step", "decode"])
 def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
-    run: Callable, guided, monkeypatch, tmp_path, place: str
+    run: Callable, guided, monkeypatch, settings, tmp_path, place: str
 ) -> None:
     """As GTX 16xx cards do."""
     from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel as Unet
@@ -230,15 +227,17 @@ def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
         guided,
         renderers=ModelCache(),
         machine=GPU,
-        progress=lambda p: steps.append(p.step) if p.x0 is not None else None,
+        progress=noting(steps),
     )
     check(result)
     assert computed == ["float16", "float32"]
     assert steps == list(range(1, 10)), "what was drawn stays drawn"
     assert "not finite (NaN)" in result.warnings[-1]
     assert "float32 instead of float16" in result.warnings[-1]
-    check(run(guided, renderers=ModelCache(), machine=GPU, work=tmp_path / "later"))
-    assert computed == ["float16", "float32", "float32"], "it is remembered"
+    assert Measurements(settings.home).read().float32, "it is remembered"
+    if place == "step":
+        check(run(replace(guided, steps=1), renderers=ModelCache(), machine=GPU, work=tmp_path / "later"))
+        assert computed == ["float16", "float32", "float32"], "and the next job goes by it"
 
 
 def test_nan_in_32_bits_is_the_models_fault(run: Callable, guided, pretend_gpu, monkeypatch, settings) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,21 @@ def make(run: Callable, tiny_ltx: Path, warm: ModelCache) -> Callable:
     return call
 
 
-@pytest.mark.parametrize("seconds", [6, 12])
-@pytest.mark.parametrize(("quality", "fps"), [("standard", 24), ("smooth", 48), ("sampled", 24)])
-@pytest.mark.parametrize("upright", [False, True])
+EXACT = {(6, "standard", False), (12, "standard", True), (12, "smooth", False), (6, "sampled", True)}
+"""Each length, quality and way up in at least one case, with one window and with two; the soak tests have all."""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "quality", "upright"),
+    [
+        pytest.param(*case, marks=() if case in EXACT else pytest.mark.soak)
+        for case in product((6, 12), ("standard", "smooth", "sampled"), (False, True))
+    ],
+)
 def test_size_rate_and_length_are_exact(
-    seconds: int, quality: str, fps: int, upright: bool, make: Callable, photo: Path, tmp_path: Path
+    seconds: int, quality: str, upright: bool, make: Callable, photo: Path, tmp_path: Path
 ) -> None:
-    given, size = photo, (128, 72)
+    given, size, fps = photo, (128, 72), 48 if quality == "smooth" else 24
     if upright:
         given, size = tmp_path / "upright.png", (72, 128)
         with Image.open(photo) as image:

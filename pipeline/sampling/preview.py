@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..presets import LatentRGB
+from ...presets import LatentRGB
 
 WIDTH = 160
 """Pixels of the preview's long side at least; small latents are enlarged to about this."""

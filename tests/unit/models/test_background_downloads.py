@@ -1,0 +1,40 @@
+"""Downloads that run beside the page, each in a process of its own."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fanslymotion.models.download.background import Downloads
+from fanslymotion.models.download.hub import DownloadError
+from fanslymotion.settings import Settings
+
+from .conftest import quick
+
+
+def test_a_models_folder_that_cannot_be_is_told(hub, settings, tmp_path):
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    wrong = Settings(settings.home, tmp_path / "file" / "models", settings.database)
+    for act in (Downloads(wrong).start, Downloads(wrong).run):
+        with pytest.raises(DownloadError, match="FANSLYMOTION_MODELS") as caught:
+            act("tiny")
+        assert caught.value.code == "FM-DISK-002"
+
+
+def test_an_old_wish_to_stop_does_not_end_the_next_download(hub, settings):
+    downloads = Downloads(settings)
+    downloads.folder.mkdir(parents=True)
+    downloads.cancel_path("tiny").touch()
+    assert downloads.run("tiny", patience=quick()).status == "done"
+
+
+def test_ended_processes_are_collected_from_any_thread():
+    from fanslymotion.models.download import background as module
+
+    for _ in range(20):
+        module._started.append(subprocess.Popen([sys.executable, "-c", ""]))
+    wait = [process.wait() for process in list(module._started)]
+    assert wait
+    with ThreadPoolExecutor(8) as pool:
+        assert not any(pool.map(lambda _: module._alive(2**22, 0.0), range(100)))
+    assert module._started == []
