@@ -14,7 +14,7 @@ from rich.text import Text
 from ..errors import Cancelled, ModelError
 from ..fs import users_files
 from ..messages import msg
-from ..presets import UpscalerPreset, load_presets
+from ..presets import UNKNOWN, UpscalerPreset, load_presets
 from ..settings import Settings
 from .download.background import Downloads, DownloadState
 from .download.model import gigabytes
@@ -140,7 +140,8 @@ def remove_command(context: typer.Context, name: Name) -> None:
 @models_app.command("use")
 def use_command(
     path: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="A Stable Video Diffusion or LTX-Video folder (diffusers format).")
+        Path,
+        typer.Argument(metavar="FOLDER", help="A folder of one of the kinds in models list, in diffusers' format."),
     ],
     name: Annotated[str, typer.Option("--name", help="What to call it.", show_default="the folder's name")] = "",
 ) -> None:
@@ -167,13 +168,17 @@ def _line(row: tuple[str, ...], widths: list[int], style: str = "") -> Text:
 
 def _about(entry: ModelEntry) -> str:
     preset = entry.preset
-    return f"{preset.label}. {_summary(entry)} {preset.licence.powered_by}".rstrip()
+    return " ".join(filter(None, (f"{preset.label}.", _summary(entry), _licence(entry), preset.licence.powered_by)))
 
 
 def _summary(entry: ModelEntry) -> str:
     if entry.random:
         return "Untrained stand-in with random weights: shows noise."
     return entry.preset.summary
+
+
+def _licence(entry: ModelEntry) -> str:
+    return "" if entry.preset.licence == UNKNOWN else f"Licence: {entry.preset.licence.name}."
 
 
 def _size(entry: ModelEntry) -> str:

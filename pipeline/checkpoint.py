@@ -25,12 +25,13 @@ from .sampling.windowed import SamplingState
 log = logging.getLogger(__name__)
 
 VERSION = 3
-"""Of the files' layout. What the model sees of the photo is named by its family, behind CONDITIONING.
+"""Of the files' layout. What the model sees of the photo is named by its family, behind CONDITIONING; what the solver
+remembers of earlier steps, by itself, behind HISTORY.
 
 2 named Stable Video Diffusion's two tensors alone, and is gone on with. Others are ignored: a job from another version
 starts anew instead of breaking. (1 had no checksum.)"""
 
-CONDITIONING = "conditioning."
+CONDITIONING, HISTORY = "conditioning.", "history."
 VERSION_2: dict[str, str] = {"embedding": f"{CONDITIONING}embedding", "image": f"{CONDITIONING}image"}
 """Names of version 2, and what they are now."""
 
@@ -195,6 +196,7 @@ class Checkpoints:
     def _write(self, state: SamplingState) -> None:
         tensors = {
             **{f"{CONDITIONING}{name}": tensor for name, tensor in state.conditioning.items()},
+            **{f"{HISTORY}{name}": tensor for name, tensor in state.history.items()},
             "rng": state.rng,
             "x": state.x,
             "done": state.done,
@@ -218,23 +220,25 @@ class Checkpoints:
         if header["key"] not in (self.key, self.earlier or self.key):
             raise ValueError("it belongs to other settings, another photo or another model")
         state = SamplingState(
-            conditioning={
-                name.removeprefix(CONDITIONING): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(CONDITIONING)
-            },
+            conditioning=_named(tensors, CONDITIONING),
             rng=tensors["rng"],
             noise_dtype=getattr(torch, header["noise_dtype"]),
             window=int(header["window"]),
             step=int(header["step"]),
             x=tensors.get("x"),
             done=tensors.get("done"),
+            history=_named(tensors, HISTORY),
         )
         if (state.step > 0) != (state.x is not None) or (state.window > 0) != (state.done is not None):
             raise ValueError("its parts do not belong together")
         if not all(torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point()):
             raise ValueError("it holds numbers that are not finite")
         return Saved(state, dict(header["note"]))
+
+
+def _named(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """Return the tensors whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _write_file(folder: Path, number: int, header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:

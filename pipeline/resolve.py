@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .. import __version__
-from ..presets import Presets, UpscalerPreset
+from ..presets import ModelPreset, Presets, UpscalerPreset
 from .families import family
 from .families.base import MemoryPlan, ModelFolder
 from .families.effort import EVERYTHING
@@ -121,8 +121,8 @@ def resolve(
     upscaler: UpscalerFile | None = None,
 ) -> ResolvedRequest:
     """Raise PresetError for an unknown preset, BadInput for a mode that the model does not have."""
-    options = options or WindowOptions.of(model.preset.loop)
     preset = model.preset
+    options = options or window_options(preset)
     sampling, sampled = preset.sampling, sampled_steps(request, preset)
     output = resolve_output(request, photo_size, preset, presets)
     drawn, kind = drawn_size(output, preset), family(preset.family)
@@ -150,6 +150,11 @@ def resolve(
         wished=clip.guidance,
         upscaler=upscaler,
     )
+
+
+def window_options(preset: ModelPreset) -> WindowOptions:
+    """Return how a model's windows are joined."""
+    return replace(WindowOptions.of(preset.loop), guidance_cap=family(preset.family).geometry.guidance_cap)
 
 
 def with_plan(resolved: ResolvedRequest, plan: MemoryPlan) -> ResolvedRequest:

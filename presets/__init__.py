@@ -2,6 +2,7 @@
 
 from .loader import LivePresets, Presets, load_presets
 from .schema import (
+    UNKNOWN,
     Duration,
     HubPreset,
     LatentRGB,
@@ -16,6 +17,7 @@ from .schema import (
 )
 
 __all__ = [
+    "UNKNOWN",
     "Duration",
     "HubPreset",
     "LatentRGB",

@@ -21,6 +21,8 @@ MODES: tuple[ModeName, ...] = get_args(ModeName)
 ShapeName = Literal["photo", "16:9", "9:16", "1:1", "4:5"]
 AS_PHOTO: ShapeName = "photo"
 SHAPES: tuple[ShapeName, ...] = get_args(ShapeName)
+ScheduleName = Literal["karras", "ays", "flow", "fixed"]
+"""Spacings of the noise levels. Which of them a model can be sampled with, its family knows."""
 MAX_PROMPT = 10_000
 """Letters of a prompt. A model reads far less and says what it left out."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from .options import BEST, Fps, ModeName, MotionBucketId, NoiseAugStrength, Steps
+from .options import BEST, MAX_PROMPT, Fps, ModeName, MotionBucketId, NoiseAugStrength, ScheduleName, Steps
 
 
 class Preset(BaseModel):
@@ -74,15 +74,21 @@ class Sampling(BaseModel):
     """Defaults of a model's sampling; a request may override them one by one.
 
     Attributes:
-        schedule: spacing of the noise levels; `fixed` takes `sigmas`.
+        schedule: spacing of the noise levels; `flow` takes `shift`, `fixed` takes `sigmas`.
         sigmas: noise levels of a distilled model, falling, without the last, which is 0.
+        shift: how far evenly spaced levels of flow matching are moved up, σ = shift·s / (1 + (shift - 1)·s).
+        solver: the step from one level to the next; `unipc` remembers earlier steps, and goes with `flow`.
+        negative_prompt: what guidance leads away from, for a family with prompts.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: Steps = 25
-    schedule: Literal["karras", "ays", "fixed"] = "karras"
+    schedule: ScheduleName = "karras"
     sigmas: tuple[Annotated[float, Field(gt=0, le=1000)], ...] = Field(default=(), max_length=100)
+    shift: float = Field(default=1.0, ge=1, le=20)
+    solver: Literal["euler", "unipc"] = "euler"
+    negative_prompt: str = Field(default="", max_length=MAX_PROMPT)
     min_guidance: float = Field(default=1.0, ge=0, le=20)
     max_guidance: float = Field(default=3.0, ge=0, le=20)
     fps: Fps = 7
@@ -95,6 +101,8 @@ class Sampling(BaseModel):
             raise ValueError("schedule = 'fixed' goes together with sigmas, the noise levels")
         if list(self.sigmas) != sorted(set(self.sigmas), reverse=True):
             raise ValueError("sigmas must fall")
+        if self.solver == "unipc" and self.schedule != "flow":
+            raise ValueError("solver = 'unipc' goes together with schedule = 'flow'")
         return self
 
 
@@ -126,6 +134,10 @@ class Licence(BaseModel):
     url: str = ""
     notice: str = ""
     powered_by: str = ""
+
+
+UNKNOWN = Licence(name="unknown")
+"""Of a folder of one's own."""
 
 
 class LatentRGB(BaseModel):
@@ -164,7 +176,7 @@ class HubPreset(Preset):
     files: tuple[str, ...] = ()
     download_gb: float = 0.0
     gated: bool = False
-    licence: Licence = Licence(name="unknown")
+    licence: Licence = UNKNOWN
 
     @model_validator(mode="after")
     def _place(self) -> Self:

@@ -286,7 +286,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         "width": model.width,
         "height": model.height,
         "frames": model.frames,
-        "sampling": model.sampling.model_dump(exclude={"sigmas"}),
+        "sampling": model.sampling.model_dump(exclude={"sigmas", "shift", "solver", "negative_prompt"}),
         "modes": modes_json(model),
         "takes": list(taken_by(model)),
         "rates": {name: [rate.fps, rate.interpolation] for name, rate in model.rates.items()},

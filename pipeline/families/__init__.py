@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "svd"
 
-SHARED = ("costs", "weights")
+SHARED = ("costs", "flow", "weights")
 """Folders that are no families: what families share."""
 
 

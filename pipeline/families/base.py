@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...presets import Mode, ModelPreset
+    from ...presets.options import ScheduleName
     from ..progress import Stage
     from ..request import VideoRequest
     from .forecast import Forecast
@@ -104,11 +105,13 @@ class NoiseSchedule:
         sigmas: (steps + 1), float32 on the CPU, falling to 0.
         timesteps: (steps), what the network is told at each level.
         init_sigma: Unit noise times this is what sampling starts from.
+        solver: The step from one level to the next (`presets.schema.Sampling.solver`).
     """
 
     sigmas: Tensor
     timesteps: Tensor
     init_sigma: Tensor
+    solver: Literal["euler", "unipc"] = "euler"
 
     @property
     def steps(self) -> int:
@@ -161,7 +164,7 @@ class VideoModel(Protocol):
         """Return what the model sees of the photo (RGB, of the sampling size), as tensors that checkpoints keep."""
         ...
 
-    def schedule(self, steps: int, kind: Literal["karras", "ays", "fixed"]) -> NoiseSchedule:
+    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
         """Return the noise levels of a run."""
         ...
 

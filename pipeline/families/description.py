@@ -40,11 +40,13 @@ class Geometry:
         stride: Frames of the video to one latent frame. The first latent frame stands for one frame alone.
         overlap: Latent frames that two windows share, in a family that draws windows of any length up to the preset's;
             0 = windows always have the preset's length, and share what is left.
+        guidance_cap: Largest guidance in later windows, see `WindowOptions`; None = no cap.
     """
 
     multiple: int
     stride: int = 1
     overlap: int = 0
+    guidance_cap: float | None = WindowOptions.guidance_cap
 
     def latents(self, frames: int) -> int:
         """Return the latent frames that hold at least so many frames."""
@@ -74,11 +76,13 @@ class Savings:
     """Ways in which a family's models can compute with less memory; the planner uses no others.
 
     two_pass: the guidance's branches one after the other. chunked: wide layers in pieces. decode_chunks: fewer frames
-    decoded together, down to least_chunk. offloads: where weights may wait, in the order of `Offload`.
+    decoded together, from most_chunk (0 = a window's) down to least_chunk. offloads: where weights may wait, in the
+    order of `Offload`.
     """
 
     two_pass: bool = False
     chunked: bool = False
     decode_chunks: bool = False
+    most_chunk: int = 0
     least_chunk: int = 1
     offloads: tuple[Offload, ...] = ()

@@ -6,12 +6,11 @@ its family.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from ...errors import BadInput
 from ...messages import msg
 from ...presets import Mode, ModelPreset
-from ...presets.options import BEST, MODES
+from ...presets.options import BEST, MODES, ScheduleName
 from ..request import VideoRequest
 from . import family
 from .effort import Effort
@@ -28,7 +27,7 @@ class SampledSteps:
     """
 
     steps: int
-    schedule: Literal["karras", "ays", "fixed"]
+    schedule: ScheduleName
     effort: Effort
 
 

@@ -139,6 +139,7 @@ def same_latents(before: MemoryPlan, after: MemoryPlan) -> bool:
 
 
 def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> MemoryPlan:
+    can, together = family(model.family).savings, min(model.frames, work.frames)
     best = MemoryPlan(
         machine,
         model,
@@ -152,11 +153,10 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Me
         guided=work.guided,
         two_pass=False,
         chunked=False,
-        decode_chunk=min(model.frames, work.frames) if _geometry(model).overlap else model.frames,
+        decode_chunk=can.most_chunk or (together if _geometry(model).overlap else model.frames),
     )
     if machine.device == "cpu":
         return _on_cpu(best, Stage.LOADING)
-    can = _savings(best)
     if model.large and machine.vram_total < TWO_PASSES_BELOW:
         best = replace(best, two_pass=work.guided and can.two_pass)
     offloading = replace(best, offload=Offload.MODEL)
@@ -202,9 +202,18 @@ def _chunked(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 
 def _decode_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
-    least = _savings(now).least_chunk
-    able = now.decode_chunk > least and _savings(now).decode_chunks
-    return replace(now, decode_chunk=max(least, -(-now.decode_chunk // 2))) if able else None
+    least, found = _savings(now).least_chunk, now
+    while found.decode_chunk > least and _savings(now).decode_chunks:
+        found = replace(found, decode_chunk=max(least, -(-found.decode_chunk // 2)))
+        if _decoder(found) < _decoder(now):
+            return found
+    return None
+
+
+def _decoder(now: MemoryPlan) -> int:
+    """Estimate the decoder's bytes without an upscaler, whose tiles take what room there is."""
+    bare = replace(now, work=replace(now.work, upscaler=None))
+    return family(now.model.family).cost.peak(bare, Stage.DECODING)
 
 
 def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:

@@ -1,11 +1,12 @@
 """The denoising loop of one window, in the notation of Karras et al. 2022 (EDM, arXiv 2206.00364).
 
 σ is the noise level, x the noisy latents, D(x; σ) the denoised estimate. The loop knows no network: a family's
-`Denoiser` gives D, and says how clean latents get noise.
+`Denoiser` gives D, and says how clean latents get noise; a `Solver` goes from one level to the next.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -34,6 +35,43 @@ class Pin:
         return torch.cat([shared.to(x.dtype), x[:, self.known.shape[1] :]], dim=1)
 
 
+class Solver(Protocol):
+    """The step from one noise level to the next."""
+
+    @property
+    def history(self) -> Mapping[str, torch.Tensor]:
+        """Return what is remembered of earlier steps: with it and x, a window can be gone on from."""
+        ...
+
+    def step(self, i: int, x: torch.Tensor, denoised: torch.Tensor, denoiser: Denoiser) -> torch.Tensor:
+        """Return x at σ[i + 1].
+
+        Args:
+            i: The step, 0-based.
+            x: (1, frames, channels, h, w) at σ[i], float32.
+            denoised: D(x; σ[i]), float32.
+            denoiser: That gave it.
+        """
+        ...
+
+
+class Euler(Solver):
+    """Steps along the probability-flow ODE (EDM, arXiv 2206.00364, algorithm 1 without its second-order correction).
+
+    With v-prediction dx/dσ = (x - D)/σ; with flow matching v = ε - x₀ is the same figure, and so the same update.
+    """
+
+    history: Mapping[str, torch.Tensor] = {}
+
+    def __init__(self, sigmas: torch.Tensor) -> None:
+        self._sigmas = sigmas
+
+    def step(self, i: int, x: torch.Tensor, denoised: torch.Tensor, denoiser: Denoiser) -> torch.Tensor:
+        """Return x at σ[i + 1]; see `Solver`."""
+        sigma, sigma_next = self._sigmas[i], self._sigmas[i + 1]
+        return x + denoiser.slope(x, denoised, sigma) * (sigma_next - sigma)
+
+
 @torch.no_grad()
 def denoise(
     denoiser: Denoiser,
@@ -42,13 +80,10 @@ def denoise(
     *,
     first: int = 0,
     pin: Pin | None = None,
+    solver: Solver | None = None,
     on_step: StepCallback = lambda step, x, denoised: None,
 ) -> torch.Tensor:
     """Denoise x from noise level σ[first] to clean latents.
-
-    Euler steps along the probability-flow ODE (EDM, arXiv 2206.00364, algorithm 1 without its second-order correction).
-
-    With v-prediction dx/dσ = (x - D)/σ; with flow matching v = ε - x₀ is the same figure, and so the same update.
 
     Args:
         denoiser: D(x; σ) of this window.
@@ -56,19 +91,17 @@ def denoise(
         sigmas: (steps + 1), falling to 0.
         first: Steps already done (a resumed window).
         pin: Frames that stay what they are.
+        solver: Goes from level to level; `Euler` when None.
         on_step: Called after each step with (steps done, x, D).
 
     Returns:
         Latents of the shape and type of `x`.
     """
-    dtype = x.dtype
+    dtype, solver = x.dtype, solver or Euler(sigmas)
     for i in range(first, len(sigmas) - 1):
-        sigma, sigma_next = sigmas[i], sigmas[i + 1]
-        denoised = denoiser(x, sigma)
-        x = x.to(torch.float32)
-        slope = denoiser.slope(x, denoised, sigma)
-        x = (x + slope * (sigma_next - sigma)).to(dtype).contiguous()
+        denoised = denoiser(x, sigmas[i])
+        x = solver.step(i, x.to(torch.float32), denoised, denoiser).to(dtype).contiguous()
         if pin is not None:
-            x = pin.hold(x, sigma_next, denoiser)
+            x = pin.hold(x, sigmas[i + 1], denoiser)
         on_step(i + 1, x, denoised)
     return x

@@ -1,15 +1,16 @@
 """Sample a whole clip's latents, window after window. Every step's state can be stored and resumed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from PIL import Image
 
 from ...errors import Cancelled
+from ...presets.options import ScheduleName
 from ..families.base import Denoiser, FamilyOptions, NoiseSchedule, VideoModel, Window
 from ..families.effort import EVERYTHING, Effort
 from ..families.guidance import Guidance
@@ -17,6 +18,7 @@ from ..families.nan_checks import check_conditioning, check_latents
 from ..families.noise import draw, window_generator
 from ..windows import WindowOptions, WindowPlan
 from .euler import Pin, denoise
+from .solvers import solver
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class SamplingParams:
     height: int
     seed: int
     steps: int
-    schedule: Literal["karras", "ays", "fixed"]
+    schedule: ScheduleName
     guidance: Guidance
     motion: FamilyOptions
     plan: WindowPlan
@@ -60,6 +62,7 @@ class SamplingState:
         step: Steps done in it.
         x: (1, frames, channels, h, w) after `step` steps; None at step 0.
         done: (1, n, channels, h, w), the finished windows' latents, scaled; None in the first window.
+        history: What the solver remembers of the window's earlier steps, by its own names, float32.
     """
 
     conditioning: Mapping[str, torch.Tensor]
@@ -69,6 +72,7 @@ class SamplingState:
     step: int = 0
     x: torch.Tensor | None = None
     done: torch.Tensor | None = None
+    history: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 class CheckpointSink(Protocol):
@@ -185,6 +189,7 @@ class _Window:
         self.state = state
         self.keeper = keeper
         self.on_step = on_step
+        self.solver = solver(schedule, state.history)
 
     def run(self) -> SamplingState:
         clip, state = self.clip, self.state
@@ -209,6 +214,7 @@ class _Window:
                 self.schedule.sigmas,
                 first=state.step,
                 pin=pin,
+                solver=self.solver,
                 on_step=self._step,
             )
         except Cancelled:
@@ -221,7 +227,7 @@ class _Window:
     def _step(self, step: int, x: torch.Tensor, denoised: torch.Tensor) -> None:
         check_latents(x, step, self.schedule.steps)
         if self.clip.effort.resumable(step, self.schedule.steps):
-            self.state = replace(self.state, step=step, x=x)
+            self.state = replace(self.state, step=step, x=x, history=self.solver.history)
             self.keeper.step(self.state)
         self.on_step(self.state.window, step, denoised)
 
@@ -252,7 +258,8 @@ class _Window:
     def _next(self, x: torch.Tensor) -> SamplingState:
         window = self.state.window + 1
         rng = window_generator(self.clip.seed, window).get_state()
-        return replace(self.state, window=window, step=0, x=None, rng=rng, done=join(self.state.done, x, self.clip))
+        done = join(self.state.done, x, self.clip)
+        return replace(self.state, window=window, step=0, x=None, rng=rng, done=done, history={})
 
 
 def join(done: torch.Tensor | None, x: torch.Tensor, clip: SamplingParams) -> torch.Tensor:
@@ -305,4 +312,5 @@ def _to(state: SamplingState, model: VideoModel) -> SamplingState:
         conditioning={name: move(tensor, model.dtype) for name, tensor in state.conditioning.items()},
         x=None if state.x is None else move(state.x, model.latent_dtype),
         done=None if state.done is None else move(state.done, model.latent_dtype),
+        history={name: move(tensor, torch.float32) for name, tensor in state.history.items()},
     )

@@ -10,8 +10,9 @@ from ....presets import Mode, ModelPreset
 from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
-from . import cost, folder, model_size, random_model
+from . import folder, model_size, random_model
 from .chunks import LEAST, STRIDE, frames
+from .cost import COST
 from .options import LtxOptions
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class LtxVideo:
     blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("LTXVideoTransformerBlock",)}
     geometry = Geometry(multiple=32, stride=STRIDE, overlap=5)
     numbers = "bfloat16"
-    cost: CostModel = cost
+    cost: CostModel = COST
     savings = Savings(
         decode_chunks=True,
         least_chunk=frames(LEAST),

@@ -3,11 +3,11 @@
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +16,12 @@ from torch import nn
 
 from ....errors import ModelError
 from ....messages import msg
-from ..base import LIBRARIES, FamilyOptions, MemoryPlan, ModelFiles, ModelFolder, NoiseSchedule, Window
+from ....presets.options import ScheduleName
+from ..base import LIBRARIES, FamilyOptions, ModelFiles, ModelFolder, NoiseSchedule, Window
+from ..flow.model import FlowModel
 from ..placement import Placement
-from ..weights.components import Components, placed
-from ..weights.reading import pretrained, quiet, read_component
+from ..weights.components import placed
+from ..weights.reading import quiet, read_component, read_narrowest
 from . import vae as vae_module
 from .chunks import STRIDE
 from .chunks import latents as in_latents
@@ -37,13 +39,12 @@ IMAGE = "image"
 
 
 @dataclass
-class LtxModel(Components):
+class LtxModel(FlowModel):
     """A `VideoModel` in memory. The text encoder is no part of it (`words.py`).
 
     Attributes:
         transformer: LTXVideoTransformer3DModel.
         vae: AutoencoderKLLTXVideo.
-        arithmetic: 0: the numbers are diffusers' own.
     """
 
     names = (VAE, TRANSFORMER)
@@ -51,31 +52,19 @@ class LtxModel(Components):
 
     transformer: Any
     vae: Any
-    arithmetic: int = 0
 
     @property
-    def latent_dtype(self) -> torch.dtype:
-        """float32: two noise levels of the schedule are too near each other for 16-bit latents."""
-        return torch.float32
-
-    def prepare(self, plan: MemoryPlan) -> None:
-        """Do nothing: loading settles everything; see `VideoModel`."""
+    def latent_size(self) -> tuple[int, int]:
+        """Return the VAE's; see `FlowModel`."""
+        return self.vae.config.latent_channels, self.vae.spatial_compression_ratio
 
     def encode(self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Return the photo's latent; see `VideoModel`."""
         return {IMAGE: vae_module.encode(self.bring(VAE), photo, self.device, generator)}
 
-    def schedule(self, steps: int, kind: Literal["karras", "ays", "fixed"]) -> NoiseSchedule:
+    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
         """Return the preset's noise levels; see `VideoModel`."""
         return noise_schedule(self.model.preset.sampling.sigmas, steps)
-
-    def noise(
-        self, frames: int, width: int, height: int, draw: Callable[[Sequence[int]], torch.Tensor]
-    ) -> torch.Tensor:
-        """Draw a window's noise, channels before frames as the stock pipeline; see `VideoModel`."""
-        side = self.vae.spatial_compression_ratio
-        shape = (1, self.vae.config.latent_channels, frames, height // side, width // side)
-        return draw(shape).transpose(1, 2).contiguous()
 
     def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the photo's latent: the first frame is the photo; see `VideoModel`."""
@@ -84,14 +73,10 @@ class LtxModel(Components):
     def denoiser(self, conditioning: Mapping[str, torch.Tensor], options: FamilyOptions, window: Window) -> LtxDenoiser:
         """Return D(x; σ) of one window; see `VideoModel`."""
         assert isinstance(options, LtxOptions)
-        side = self.vae.spatial_compression_ratio
+        _, side = self.latent_size
         scale = (STRIDE / options.fps, side, side)
-        inputs = Inputs(conditioning[WORDS].to(self.dtype), conditioning[MASK], scale, window.pinned)
-        return LtxDenoiser(partial(self.bring, TRANSFORMER), window.schedule, inputs)
-
-    def preview_latents(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return the photo's latents, scaled; see `VideoModel`."""
-        return self.beginning(conditioning)[:, 0]
+        inputs = Inputs(conditioning[WORDS].to(self.dtype), conditioning[MASK], scale)
+        return LtxDenoiser(partial(self.bring, TRANSFORMER), window.schedule, inputs, window.pinned)
 
     def decode(self, latents: torch.Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
         """Yield frames chunk by chunk; see `VideoModel`."""
@@ -137,8 +122,7 @@ def load(
 def _part(kind: Any, part: str, folder: Path, files: ModelFiles, dtype: torch.dtype) -> Any:
     if single := single_file(folder):
         return read_component(single, lambda: (_from_single(kind, single, config(folder, part), part, dtype), []))
-    variant = next((one for one in ("bf16", "fp16", "") if one in files.variants[part]), "")
-    return read_component(folder / part, lambda: pretrained(kind, folder / part, variant, torch_dtype=dtype))
+    return read_narrowest(kind, folder / part, files.variants[part], dtype)
 
 
 def _from_single(kind: Any, file: Path, known: dict[str, Any], part: str, dtype: torch.dtype) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 from ....errors import ModelError
 from ....presets import ModelPreset
 from ..base import ModelSize
-from ..weights.folders import numbers_by_tensor
+from ..weights.folders import numbers_by_tensor, parameters
 from .folder import TEXT_ENCODER, TRANSFORMER, VAE, config, single_file
 
 LAYERS, WIDTH = 28, 2048
@@ -53,13 +53,6 @@ def _config(folder: Path, part: str) -> dict[str, Any]:
         return config(folder, part)
     except ModelError:
         return {}
-
-
-def parameters(folder: Path) -> int:
-    """Count the numbers of a component in one of its variants; 0 when there are none or they cannot be read."""
-    files = sorted(folder.glob("*.safetensors"))
-    half = [path for path in files if ".bf16" in path.name or ".fp16" in path.name]
-    return sum(sum(_counted(path).values()) for path in half or files)
 
 
 def _counted(path: Path) -> dict[str, int]:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..flow.random_tokenizer import WORDS, tokenizer
 from ..weights.folders import INDEX, OWN_FILE, build_once
 
 WIDTH, HEIGHT, FRAMES = 128, 64, 161
@@ -71,7 +72,7 @@ def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
         torch.manual_seed(seed)
         transformer, vae = LTXVideoTransformer3DModel(**TRANSFORMER), AutoencoderKLLTXVideo(**VAE)
         text = transformers.T5EncoderModel(
-            transformers.T5Config(vocab_size=256, d_model=TEXT_WIDTH, d_kv=8, d_ff=37, num_layers=2, num_heads=4)
+            transformers.T5Config(vocab_size=WORDS, d_model=TEXT_WIDTH, d_kv=8, d_ff=37, num_layers=2, num_heads=4)
         )
     transformer.save_pretrained(folder / "transformer")
     vae.save_pretrained(folder / "vae")
@@ -82,19 +83,3 @@ def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
     known = {"label": "random test model", "demo": True, "width": WIDTH, "height": HEIGHT, "frames": FRAMES}
     (folder / OWN_FILE).write_text(json.dumps({**known, **own}, indent=2), encoding="utf-8")
-
-
-def tokenizer() -> Any:
-    """Return a tokenizer of single bytes, with the special tokens of T5."""
-    import transformers
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())[: 256 - 3]
-    vocabulary = {token: i for i, token in enumerate(["<pad>", "</s>", "<unk>", *letters])}
-    made = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )

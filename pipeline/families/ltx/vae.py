@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..nan_checks import check_decoded
+from ..flow.pixels import frames_of, photo_pixels
 from ..noise import draw, purpose_generator
 from .chunks import chunks
 
@@ -19,11 +19,8 @@ Lightricks' configurations of the distilled 0.9.8 models."""
 @torch.no_grad()
 def encode(vae: Any, photo: Image.Image, device: torch.device, generator: torch.Generator) -> torch.Tensor:
     """Sample the photo's latent, (1, channels, h, w), not scaled. The draw is the generator's next, as in diffusers."""
-    pixels = np.asarray(photo)[None].astype(np.float32) / 255.0
-    # Channels last in memory, as the stock pipeline has them: another layout takes other kernels, and rounds otherwise.
-    given = 2.0 * torch.from_numpy(pixels.transpose(0, 3, 1, 2)) - 1.0
-    given = given.to(device=device, dtype=vae.dtype)
-    return vae.encode(given.unsqueeze(2)).latent_dist.sample(generator)[:, :, 0].contiguous()
+    given = photo_pixels(photo, device, vae.dtype)
+    return vae.encode(given).latent_dist.sample(generator)[:, :, 0].contiguous()
 
 
 def scaled(vae: Any, latents: torch.Tensor) -> torch.Tensor:
@@ -68,8 +65,5 @@ def decode(vae: Any, latents: torch.Tensor, device: torch.device, most: int, see
         share = torch.tensor(DECODE_NOISE, device=device, dtype=dtype)
         latents = (1 - share) * latents + share * noise
     for chunk in chunks(latents.shape[2], most):
-        pixels = vae.decode(latents[:, :, chunk.low : chunk.high].contiguous(), time).sample[0].float()
-        check_decoded(pixels)
-        pixels = (pixels * 0.5 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
-        begin, end = chunk.frames
-        yield np.ascontiguousarray(pixels[:, begin:end].permute(1, 2, 3, 0).cpu().numpy())
+        pixels = vae.decode(latents[:, :, chunk.low : chunk.high].contiguous(), time).sample[0]
+        yield frames_of(pixels, *chunk.frames)

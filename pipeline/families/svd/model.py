@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from PIL import Image
 
 from ....errors import ModelError
 from ....messages import msg
+from ....presets.options import ScheduleName
 from ..base import LIBRARIES, FamilyOptions, MemoryPlan, NoiseSchedule, Window
 from ..placement import Placement
 from ..placement import choose_placement as choose_placement  # tests and benches take all of loading from here
@@ -71,7 +72,7 @@ class LoadedModel(Components):
         assert isinstance(options, MicroConditioning)
         return condition(self, photo, options.noise_aug, generator)
 
-    def schedule(self, steps: int, kind: Literal["karras", "ays", "fixed"]) -> NoiseSchedule:
+    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
         """Return the noise levels of the model's own scheduler; see `VideoModel`."""
         return noise_schedule(self.scheduler, steps, kind, self.device)
 

@@ -136,6 +136,13 @@ def numbers_by_tensor(path: Path) -> dict[str, int]:
         return {}
 
 
+def parameters(folder: Path) -> int:
+    """Count the numbers of a component in one of its variants; 0 when there are none or they cannot be read."""
+    files = sorted(folder.glob("*.safetensors"))
+    half = [path for path in files if ".bf16" in path.name or ".fp16" in path.name]
+    return sum(sum(numbers_by_tensor(path).values()) for path in half or files)
+
+
 def build_once(folder: Path, write: Callable[[Path], None]) -> Path:
     """Make a model's folder in one move, unless it is there.
 

@@ -1,6 +1,6 @@
 """Read components from disk. Whatever the libraries raise becomes one sentence with the place and the remedy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,22 @@ def pretrained(kind: Any, folder: Path, variant: str = "", **dtype: torch.dtype)
         **dtype,
     )
     return loaded, sorted(info["missing_keys"])
+
+
+def read_narrowest(kind: Any, folder: Path, variants: Sequence[str], dtype: torch.dtype) -> Any:
+    """Read a component of diffusers from its smallest files.
+
+    Args:
+        kind: Its class.
+        folder: Its own.
+        variants: Of its weights' files that are there.
+        dtype: The numbers to compute in.
+
+    Raises:
+        ModelError: See `read_component`.
+    """
+    variant = next((one for one in ("bf16", "fp16") if one in variants), "")
+    return read_component(folder, lambda: pretrained(kind, folder, variant, torch_dtype=dtype))
 
 
 def damaged(place: Path, error: Exception) -> ModelError:

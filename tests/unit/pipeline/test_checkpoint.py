@@ -26,6 +26,7 @@ def state(window: int = 1, step: int = 2, value: float = 1.0) -> SamplingState:
         step=step,
         x=torch.full((1, 5, 4, 2, 3), value, dtype=torch.bfloat16) if step else None,
         done=torch.full((1, 7, 4, 2, 3), value) if window else None,
+        history={"denoised": torch.full((1, 5, 4, 2, 3), value)} if step else {},
     )
 
 
@@ -45,9 +46,12 @@ def test_comes_back_as_it_was(tmp_path: Path) -> None:
         assert found.dtype == expected.dtype
         assert torch.equal(found, expected)
     assert set(saved.state.conditioning) == {"words", "mask"}
-    for name, tensor in state().conditioning.items():
-        assert saved.state.conditioning[name].dtype == tensor.dtype
-        assert torch.equal(saved.state.conditioning[name], tensor)
+    assert set(saved.state.history) == {"denoised"}
+    for kind in ("conditioning", "history"):
+        for name, tensor in getattr(state(), kind).items():
+            found = getattr(saved.state, kind)[name]
+            assert found.dtype == tensor.dtype
+            assert torch.equal(found, tensor)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a process has mapped is read from /proc")

@@ -12,6 +12,9 @@ def settings(tmp_path):
     return Settings(home=tmp_path, models=tmp_path / "models", database="sqlite:///unused.db")
 
 
+FOLDER = 'label = "x"\nsource = "folder"\nfolder = "/x"\nwidth = 64\nheight = 64\nframes = 2\n'
+
+
 def write(settings, name, text):
     path = settings.presets_dir / name
     path.write_text(text, encoding="utf-8")
@@ -73,6 +76,7 @@ def test_file_saved_by_windows_notepad_is_read(settings):
         ("qualities.toml", "[smooth\n", ["correct the file or delete it"]),
         ("models/mine.toml", 'label = "x"\nsource = "hub"\nwidth = 64\nheight = 64\nframes = 2\n', ["repository"]),
         ("models/svd.toml", 'label = "x"\nsource = "hub"\n[sampling]\nsteps = 0\n', ["svd: "]),
+        ("models/mine.toml", FOLDER + '[sampling]\nsolver = "unipc"\n', ["mine: sampling", "schedule = 'flow'"]),
     ],
 )
 def test_mistake_is_named_with_file_key_and_value(settings, name, text, says):

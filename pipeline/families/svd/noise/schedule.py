@@ -1,16 +1,15 @@
 """Compute the noise levels of a run: Karras' spacing, or the ten levels of Align Your Steps stretched to any count."""
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
+from .....presets.options import ScheduleName
 from ...base import NoiseSchedule
 from .levels import ays_sigmas
 
 
-def noise_schedule(
-    scheduler: Any, steps: int, kind: Literal["karras", "ays", "fixed"], device: torch.device
-) -> NoiseSchedule:
+def noise_schedule(scheduler: Any, steps: int, kind: ScheduleName, device: torch.device) -> NoiseSchedule:
     """Ask the model's own scheduler for its noise levels, on a copy: the loaded one keeps no state.
 
     Args:

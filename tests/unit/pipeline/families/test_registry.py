@@ -21,17 +21,17 @@ def test_every_bundled_model_has_a_family(settings: Settings) -> None:
 
 
 def test_an_unknown_family_is_said_with_those_that_there_are(settings: Settings, presets: Presets) -> None:
-    with pytest.raises(ModelError, match="family is 'wan'; choose one of svd"):
-        family("wan")
+    with pytest.raises(ModelError, match="family is 'hunyuan'; choose one of svd"):
+        family("hunyuan")
     with pytest.raises(ModelError, match="family is 'os'"):
         family("os")
     (settings.presets_dir / "models").mkdir(exist_ok=True)
     (settings.presets_dir / "models" / "mine.toml").write_text(
-        'label = "mine"\nfamily = "wan"\nsource = "folder"\nfolder = "/x"\nwidth = 64\nheight = 64\nframes = 8\n',
+        'label = "mine"\nfamily = "hunyuan"\nsource = "folder"\nfolder = "/x"\nwidth = 64\nheight = 64\nframes = 8\n',
         encoding="utf-8",
     )
     listed = {entry.name: entry for entry in list_models(load_presets(settings), settings)}
-    assert "family is 'wan'" in str(listed["mine"].problem)
+    assert "family is 'hunyuan'" in str(listed["mine"].problem)
 
 
 def test_a_folder_is_known_by_what_lies_in_it(tiny_model: Path, tmp_path: Path) -> None:
@@ -42,7 +42,8 @@ def test_a_folder_is_known_by_what_lies_in_it(tiny_model: Path, tmp_path: Path) 
 
 def test_what_is_loaded_is_named_by_the_family() -> None:
     assert parts(family("svd")) == ("libraries", "image_encoder", "vae", "unet")
-    assert parts(family("ltx")) == ("libraries", "text_encoder", "vae", "transformer")
+    for name in ("ltx", "wan"):
+        assert parts(family(name)) == ("libraries", "text_encoder", "vae", "transformer")
 
 
 def test_a_random_model_lies_where_it_is_built(settings: Settings, presets: Presets) -> None:

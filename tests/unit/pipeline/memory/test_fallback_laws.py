@@ -6,6 +6,7 @@ from dataclasses import replace
 from fanslymotion.pipeline.families.base import SIZE, MemoryPlan, ModelSize, Offload, Work
 from fanslymotion.pipeline.families.forecast import estimate as forecast
 from fanslymotion.pipeline.families.ltx.model_size import FULL as LTX
+from fanslymotion.pipeline.families.wan.model_size import FULL as WAN
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.memory.planner import (
@@ -46,6 +47,7 @@ models = st.sampled_from(
         ModelSize(unet=9_000_000, vae=2_000_000, image_encoder=3_000_000, channels=64, vae_channels=32, width=256,
                   height=144, frames=14),
         replace(LTX, width=1216, height=704, frames=161),
+        WAN,
     ]
 )  # fmt: skip
 sides = st.integers(8, 240).map(lambda side: 8 * side)

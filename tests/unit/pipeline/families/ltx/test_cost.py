@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
-from fanslymotion.pipeline.families.ltx.cost import forecast
+from fanslymotion.pipeline.families.ltx.cost import COST
 from fanslymotion.pipeline.families.ltx.model_size import FULL
 from fanslymotion.pipeline.hardware.devices import gpu_speed
 from fanslymotion.pipeline.hardware.gpus import Gpus
@@ -31,7 +31,7 @@ def on(gb: int) -> MemoryPlan:
     ("gb", "offload", "reserved"), [(80, Offload.NONE, 8.12), (16, Offload.NONE, 8.12), (8, Offload.MODEL, 5.79)]
 )
 def test_sampling(gb: int, offload: Offload, reserved: float) -> None:
-    found = forecast(on(gb))
+    found = COST.forecast(on(gb))
     assert on(gb).offload is offload
     assert reserved + CONTEXT < found.peaks[Stage.SAMPLING] / GIB < 1.25 * (reserved + CONTEXT)
     assert found.stage_seconds[Stage.SAMPLING] == pytest.approx(8 * 0.335, rel=0.45)
@@ -41,17 +41,17 @@ def test_sampling(gb: int, offload: Offload, reserved: float) -> None:
 def test_decoding(chunk: int, reserved: float) -> None:
     """Bytes reserved for as many frames at 1216×704, the weights beside them."""
     whole = replace(on(80), width=1216, height=704, decode_chunk=chunk)
-    planned = forecast(whole).peaks[Stage.DECODING] / GIB
+    planned = COST.forecast(whole).peaks[Stage.DECODING] / GIB
     assert reserved + CONTEXT < planned < 1.35 * (reserved + CONTEXT)
 
 
 def test_the_text_encoder_sets_what_loading_takes() -> None:
-    assert 9.22 < forecast(on(80)).peaks[Stage.LOADING] / GIB < 11
+    assert 9.22 < COST.forecast(on(80)).peaks[Stage.LOADING] / GIB < 11
 
 
 @pytest.mark.parametrize("gb", [6, 8, 12, 16, 24])
 def test_usual_cards_sample_at_full_size(gb: int) -> None:
     """With 8 GB it was run; a card with 6 has room for the transformer block by block."""
     found = on(gb)
-    assert forecast(found).fits
+    assert COST.forecast(found).fits
     assert (found.width, found.height) == (1248, 704)

@@ -12,9 +12,9 @@ from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVid
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from fanslymotion.errors import RenderError
 from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder, Offload, Work
+from fanslymotion.pipeline.families.flow import text_encoder
 from fanslymotion.pipeline.families.forecast import forecast
-from fanslymotion.pipeline.families.ltx import words
-from fanslymotion.pipeline.families.ltx.cost import operations, weights
+from fanslymotion.pipeline.families.ltx.cost import COST
 from fanslymotion.pipeline.families.ltx.folder import folder_preset
 from fanslymotion.pipeline.families.ltx.model_size import FULL, model_size
 from fanslymotion.pipeline.families.placement import Placement
@@ -31,7 +31,7 @@ GPU = replace(CPU, device="cuda", name="a large GPU", vram_total=24 * GIB, vram_
 ERRORS = (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), MemoryError())
 LTX = replace(FULL, width=1216, height=704, frames=161)
 PLACES: dict[str, tuple[Any, str]] = {
-    "text": (words, "_encoder"),
+    "text": (text_encoder, "read_encoder"),
     "encode": (AutoencoderKLLTXVideo, "encode"),
     "step": (LTXVideoTransformer3DModel, "forward"),
     "decode": (AutoencoderKLLTXVideo, "decode"),
@@ -119,19 +119,19 @@ def test_ram_holds_the_text_encoder_before_the_rest() -> None:
     work = Work(832, 480, 145, 8, False)
     for offload in Offload:
         now = replace(plan(GPU, LTX, work), offload=offload)
-        parts = weights(now)
+        parts = COST.weights(now)
         assert forecast(now).ram >= parts["text_encoder"]
         assert forecast(now).ram < sum(parts.values())
     cpu = plan(CPU, LTX, work)
-    assert forecast(cpu).peaks[Stage.LOADING] > weights(cpu)["text_encoder"]
+    assert forecast(cpu).peaks[Stage.LOADING] > COST.weights(cpu)["text_encoder"]
 
 
 def test_attention_grows_with_the_square_of_the_tokens() -> None:
     small, large = (plan(GPU, LTX, Work(width, 512, 145, 8, False)) for width in (512, 1024))
     linear = 2 * LTX.unet * (16 * 16 * 19)
-    quadratic = [operations(small) - linear, operations(large) - 2 * linear]
+    quadratic = [COST.operations(small) - linear, COST.operations(large) - 2 * linear]
     assert quadratic[1] == pytest.approx(4 * quadratic[0])
-    assert operations(plan(GPU, LTX, Work(1216, 704, 145, 8, False))) * 8 == pytest.approx(0.95e15, rel=0.1)
+    assert COST.operations(plan(GPU, LTX, Work(1216, 704, 145, 8, False))) * 8 == pytest.approx(0.95e15, rel=0.1)
 
 
 def test_on_a_cpu_the_windows_keep_their_length() -> None:

@@ -13,6 +13,7 @@ from fanslymotion.models.find import find_model
 from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families import family, family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
+from fanslymotion.pipeline.families.flow.tokenizers import read_tokenizer, tokenize
 from fanslymotion.pipeline.families.ltx.folder import (
     BUNDLED,
     SIGMAS,
@@ -24,7 +25,7 @@ from fanslymotion.pipeline.families.ltx.folder import (
 )
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
 from fanslymotion.pipeline.families.ltx.model_size import FULL, model_size
-from fanslymotion.pipeline.families.ltx.words import TOKENS, _tokenizer, encode, tokenize
+from fanslymotion.pipeline.families.ltx.words import TOKENS, encode
 from fanslymotion.pipeline.families.placement import choose_placement
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
@@ -218,7 +219,7 @@ def spiece(tiny_ltx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("prompt", ["", "the cat", "кот 🚤 \u202eشمس\u202c", "a\tb\n c", "the sea " * 1250])
 def test_spiece_model_alone_is_enough(spiece: Path, prompt: str) -> None:
     check_folder(spiece)
-    ids, mask, cut = tokenize(_tokenizer(spiece), prompt)
+    ids, mask, cut = tokenize(read_tokenizer(spiece / "tokenizer"), prompt, TOKENS)
     assert ids.shape == mask.shape == (1, TOKENS)
     count = int(mask.sum())
     assert ids[0, count - 1] == 1, "the text's end"

@@ -12,12 +12,13 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
+from fanslymotion.pipeline.families.flow.text_encoder import compute_wide
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.ltx.folder import SIGMAS, folder_preset
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
 from fanslymotion.pipeline.families.ltx.vae import DECODE_NOISE, DECODE_TIMESTEP
-from fanslymotion.pipeline.families.ltx.words import MASK, TOKENS, WORDS, compute_wide, encode
+from fanslymotion.pipeline.families.ltx.words import MASK, TOKENS, WORDS, encode
 from fanslymotion.pipeline.families.noise import purpose_generator
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip

@@ -11,7 +11,7 @@ import pytest
 import torch
 from fanslymotion.errors import Cancelled, HandBack
 from fanslymotion.pipeline.families.base import ModelFolder
-from fanslymotion.pipeline.families.ltx import words as words_module
+from fanslymotion.pipeline.families.flow import text_encoder
 from fanslymotion.pipeline.families.ltx.folder import SIGMAS, folder_preset
 from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.hardware.machine import Machine
@@ -142,7 +142,7 @@ def test_a_prompt_is_encoded_once(make: Callable, tmp_path: Path, monkeypatch: p
     def refuse(*_: Any) -> None:
         raise AssertionError("the text encoder was loaded again")
 
-    monkeypatch.setattr(words_module, "_encoder", refuse)
+    monkeypatch.setattr(text_encoder, "read_encoder", refuse)
     again: dict[str, Any] = {}
     make(measures=again, work=tmp_path / "again")
     assert again["frames_sha256"] == first["frames_sha256"]

@@ -1,0 +1,1 @@
+"""What families of flow-matching video transformers share: prompts, folders, denoiser, model, cost."""

@@ -1,0 +1,160 @@
+"""Estimate bytes and seconds of a transformer over tokens, with a text encoder before it. Without torch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...hardware.units import CONTEXT, PROCESS
+from ...progress import Stage
+from ..base import MemoryPlan, Offload
+from ..costs.finishing import (
+    SLACK,
+    beside_decoder,
+    decoding_and_saving,
+    detail_bytes,
+    finish_seconds,
+    largest_tile,
+    tile_bytes,
+    upscale_seconds,
+)
+from ..costs.speed import (
+    DECODE_SPEED,
+    LAUNCH,
+    PINNED,
+    READING,
+    SLOWER,
+    STARTING,
+    number_bytes,
+    operations_a_second,
+)
+from ..forecast import Forecast, put_together, windows
+from ..plan import LARGE
+
+
+@dataclass(frozen=True)
+class TokenCost:
+    """The `CostModel` of a family.
+
+    Attributes:
+        patch: Latent pixels to a token, along each side.
+        widths: Activations of a transformer's block in 2-byte numbers, per token, in multiples of its width.
+        decoder: Activations of the VAE's decoder in 2-byte numbers, bytes per pixel and frame decoded together, with
+            `decoder_channels` at its last level; a narrower one takes its share, a fifth at least.
+        encoder: The same for encoding the photo, one frame.
+        decoder_channels: See `decoder`.
+        decoder_operations: Of the decoder per pixel and frame, with these channels.
+        together: Frames that the decoder holds at once.
+        computed: Frames that it computes in all, those that are thrown away included.
+        texts: Tokens that the text encoder reads, of all prompts together.
+        text_share: Of the text encoder on the device while it comes block by block: two of its blocks, and the table
+            of words.
+        resident: Share of the transformer's weights on the device, by offload: two blocks and what is no block; two
+            layers.
+        kept: Bytes of RAM for decoded frames that must wait for others.
+        passes: Of the transformer in each step of a window, as shares of one that is guided; see `step_weights`.
+    """
+
+    patch: int
+    widths: float
+    decoder: float
+    encoder: float
+    decoder_channels: int
+    decoder_operations: float
+    together: Callable[[MemoryPlan], float]
+    computed: Callable[[MemoryPlan], float]
+    texts: int
+    text_share: float
+    resident: Mapping[Offload, float] = field(default_factory=dict)
+    kept: Callable[[MemoryPlan], int] = lambda now: 0
+    passes: Callable[[MemoryPlan], Sequence[float]] = lambda now: [1.0] * now.work.steps
+
+    def forecast(self, now: MemoryPlan) -> Forecast:
+        """Estimate the memory and time of a plan; see `Forecast`."""
+        return put_together(now, self.peak, self.ram, self.seconds)
+
+    def weights(self, now: MemoryPlan) -> dict[str, int]:
+        """Return the bytes of each component's weights, by its name. A large text encoder stays in 16-bit numbers."""
+        size, model = number_bytes(now.dtype), now.model
+        return {
+            "text_encoder": model.text_encoder * (2 if model.text_encoder >= LARGE else size),
+            "vae": model.vae * size,
+            "transformer": model.unet * size,
+        }
+
+    def tokens(self, now: MemoryPlan) -> int:
+        """Return the tokens of a window."""
+        side = now.model.factor * self.patch
+        return windows(now).frames * (now.width // side) * (now.height // side)
+
+    def peak(self, now: MemoryPlan, stage: Stage) -> int:
+        """Estimate the bytes on the computing device at the stage's highest point."""
+        highest = self._highest(now, stage)
+        if stage is Stage.DECODING:
+            kept = self.kept(now) if now.device == "cpu" else 0
+            return highest + tile_bytes(now, self.tile_side(now)) + beside_decoder(now) + kept
+        return highest + (PROCESS if now.device == "cpu" else CONTEXT)
+
+    def tile_side(self, now: MemoryPlan) -> int:
+        """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room."""
+        return largest_tile(now, self._highest(now, Stage.DECODING))
+
+    def ram(self, now: MemoryPlan) -> int:
+        """Estimate the bytes of RAM that the job takes while a GPU computes: the text encoder and the rest in turn."""
+        parts, detail = self.weights(now), detail_bytes(now) + self.kept(now)
+        text = parts.pop("text_encoder")
+        if now.offload is Offload.NONE:
+            return PROCESS + max(text, max(parts.values()) + detail)
+        locked = int((PINNED - 1) * parts["transformer"]) if now.offload in self.resident else 0
+        return PROCESS + max(text, sum(parts.values()) + locked + detail)
+
+    def seconds(self, now: MemoryPlan) -> dict[Stage, float]:
+        """Estimate the seconds of each stage, with the model not loaded yet and the prompt not encoded."""
+        kind, speed = "cpu" if now.device == "cpu" else "cuda", operations_a_second(now)
+        one = self.operations(now) / speed * SLOWER[now.offload]
+        if kind == "cuda":
+            one = max(one, LAUNCH)
+        pixels = self.computed(now) * now.width * now.height
+        decode = self.decoder_operations * self._width(now) ** 2 * pixels / speed / DECODE_SPEED[kind]
+        beside, alone = finish_seconds(now)
+        text = 2 * now.model.text_encoder * self.texts / speed
+        return {
+            Stage.LOADING: STARTING[kind] + sum(self.weights(now).values()) / READING[kind] + text,
+            Stage.CONDITIONING: 1.0,
+            Stage.SAMPLING: one * windows(now).count * sum(self.step_weights(now)),
+            **decoding_and_saving(now, decode, beside, alone, upscale_seconds(now, self.tile_side(now))),
+        }
+
+    def step_weights(self, now: MemoryPlan) -> Sequence[float]:
+        """Return what each step takes, as a share of one in full."""
+        return self.passes(now)
+
+    def operations(self, now: MemoryPlan) -> float:
+        """Count the operations of a step: linear layers grow with the tokens, attention with their square."""
+        count = self.tokens(now)
+        return (2 * now.model.unet * count + 4 * now.model.attended * count**2) * (2 if now.guided else 1)
+
+    def _width(self, now: MemoryPlan) -> float:
+        return now.model.vae_channels / self.decoder_channels
+
+    def _activations(self, now: MemoryPlan, stage: Stage) -> float:
+        pixels, number = now.width * now.height, number_bytes(now.dtype) / 2
+        if stage is Stage.SAMPLING:
+            return self.tokens(now) * self.widths * now.model.channels * 2 * number
+        if stage is Stage.DECODING:
+            return self.decoder * max(self._width(now), 0.2) * pixels * self.together(now) * number
+        if stage is Stage.CONDITIONING:
+            return self.encoder * max(self._width(now), 0.2) * pixels * number
+        return 0.0
+
+    def _highest(self, now: MemoryPlan, stage: Stage) -> int:
+        """Weights on the device in this stage and the activations beside them."""
+        parts, working = self.weights(now), int(self._activations(now, stage) * SLACK)
+        text = parts.pop("text_encoder")
+        if stage is Stage.LOADING:
+            if now.offload is Offload.NONE:
+                return max(text, sum(parts.values()))
+            return int(text * self.text_share)
+        if now.offload is Offload.NONE:
+            return sum(parts.values()) + working
+        if stage is Stage.SAMPLING:
+            return int(parts["transformer"] * self.resident.get(now.offload, 1.0)) + working
+        return parts["vae"] + working

@@ -1,0 +1,63 @@
+"""Estimate bytes and seconds of each stage for the memory plan, computed from the architecture. Without torch."""
+
+from collections.abc import Sequence
+
+from ..base import MemoryPlan, Offload
+from ..flow.cost import TokenCost
+from .folder import SAMPLING, STRIDE
+from .levels import shifted
+from .model_size import DECODER
+from .tiles import computed_share, tile_pixels, tile_side
+
+DECODER_BYTES = 4000
+"""Bytes per pixel and frame, of four that are decoded together: what the convolutions keep of the frames before, and
+the last level's tensors. Counted over a pass of the real architecture without numbers, in 2-byte ones: 3,070, of which
+890 are kept. LTX-Video's decoder took 1.4 times what was in use, with what the allocator keeps (H200)."""
+
+
+def _side(now: MemoryPlan) -> int | None:
+    return tile_side(now.decode_chunk, now.width, now.height)
+
+
+def _together(now: MemoryPlan) -> float:
+    """A latent frame's at a time, or a tile of them."""
+    side = _side(now)
+    return STRIDE * (tile_pixels(side, now.width, now.height) / (now.width * now.height) if side else 1)
+
+
+def _computed(now: MemoryPlan) -> float:
+    """Tiles overlap."""
+    side = _side(now)
+    return now.work.frames * (computed_share(now.width, now.height, side) if side else 1)
+
+
+def _kept(now: MemoryPlan) -> int:
+    """The whole video, of which each tile gives a part."""
+    return 3 * now.width * now.height * (now.work.frames + STRIDE) if _side(now) else 0
+
+
+def _passes(now: MemoryPlan) -> Sequence[float]:
+    """A step without guidance takes one pass of two."""
+    above, steps = now.work.effort.guidance_above, now.work.steps
+    if not now.guided:
+        return [1.0] * steps
+    return [1.0 if level > above else 0.5 for level in shifted(steps, SAMPLING["shift"])]
+
+
+COST = TokenCost(
+    patch=2,
+    # Each token's own time embedding (18), the feed-forward layer (10), hidden states. Counted like the decoder: 33;
+    # the time embedder's 4-byte numbers and the head come on top.
+    widths=40,
+    decoder=DECODER_BYTES,
+    encoder=1200,
+    decoder_channels=DECODER,
+    decoder_operations=18.5e6,  # counted likewise
+    together=_together,
+    computed=_computed,
+    kept=_kept,
+    texts=1024,
+    text_share=0.3,  # two of its 24 blocks, and the table of words, which is a fifth of it
+    resident={Offload.GROUP: 0.1, Offload.SEQUENTIAL: 0.03},  # two of 30 blocks and what is no block; two layers
+    passes=_passes,
+)

@@ -1,0 +1,68 @@
+"""Ask Wan's transformer for v, as diffusers' WanImageToVideoPipeline does (…/families/wan/test_parity.py)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..base import Window
+from ..flow.denoiser import FlowDenoiser
+from ..guidance import Guidance
+
+PATCH = 2
+"""Latent pixels to a token, along each side."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the transformer gets beside the noisy latents.
+
+    Attributes:
+        words: (1, TOKENS, width), of the prompt.
+        away: The same, of the negative prompt.
+    """
+
+    words: torch.Tensor
+    away: torch.Tensor
+
+
+class WanDenoiser(FlowDenoiser):
+    """The `Denoiser` of one window."""
+
+    def __init__(self, transformer: Callable[[], Any], inputs: Inputs, window: Window) -> None:
+        """Prepare one window.
+
+        Args:
+            transformer: Gives the transformer where it computes; called at every pass.
+            inputs: What it gets beside the noisy latents.
+            window: That is sampled.
+        """
+        super().__init__(window.schedule, window.pinned)
+        self._transformer = transformer
+        self._inputs = inputs
+        self._guidance = window.guidance
+        self._above = window.effort.guidance_above
+
+    def velocity(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        """Return v with guidance, in the transformer's numbers as in the stock pipeline; see `FlowDenoiser`."""
+        _, frames, _, height, width = x.shape
+        # Channels outermost in memory, as the stock pipeline has them: another layout is rounded otherwise in bf16.
+        latents = x.transpose(1, 2).contiguous().to(self._inputs.words.dtype)
+        times = self.times(sigma, frames, (height // PATCH) * (width // PATCH), x.device)
+        found = self._pass(latents, times, self._inputs.words)
+        if self._guidance.on and float(sigma) > self._above:
+            away = self._pass(latents, times, self._inputs.away)
+            found = away + _scale(self._guidance, found) * (found - away)
+        return found
+
+    def _pass(self, latents: torch.Tensor, times: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        raw = self._transformer()(
+            hidden_states=latents, timestep=times, encoder_hidden_states=words, return_dict=False
+        )[0]
+        return raw.transpose(1, 2).contiguous()
+
+
+def _scale(guidance: Guidance, like: torch.Tensor) -> float | torch.Tensor:
+    """A number where it is the same for all frames: in a 16-bit tensor it would be rounded."""
+    return guidance.last if guidance.first == guidance.last else guidance.scale(like)

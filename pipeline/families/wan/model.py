@@ -1,0 +1,111 @@
+"""Load a Wan 2.2 TI2V folder into memory, and give sampling what it asks of a model."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ....presets.options import ScheduleName
+from ..base import LIBRARIES, FamilyOptions, ModelFolder, NoiseSchedule, Window
+from ..flow.model import FlowModel
+from ..placement import Placement
+from ..weights.components import placed
+from ..weights.reading import quiet, read_narrowest
+from . import vae as vae_module
+from .denoiser import Inputs, WanDenoiser
+from .folder import CHANNELS, SIDE, TEXT_ENCODER, TRANSFORMER, VAE, check_folder
+from .random_model import build
+from .schedule import noise_schedule
+from .words import AWAY, WORDS, padded
+
+IMAGE = "image"
+"""Name of the tensor that the VAE makes of the photo: (1, channels, h, w), not scaled."""
+
+
+@dataclass
+class WanModel(FlowModel):
+    """A `VideoModel` in memory. The text encoder is no part of it (`words.py`).
+
+    Attributes:
+        transformer: WanTransformer3DModel.
+        vae: AutoencoderKLWan.
+    """
+
+    names = (VAE, TRANSFORMER)
+    denoiser_name = TRANSFORMER
+
+    transformer: Any
+    vae: Any
+
+    @property
+    def latent_size(self) -> tuple[int, int]:
+        """Return those of the 5B model's VAE; see `FlowModel`."""
+        return CHANNELS, SIDE
+
+    def encode(self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Return the photo's latent; see `VideoModel`."""
+        return {IMAGE: vae_module.encode(self.bring(VAE), photo, self.device)}
+
+    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
+        """Return shifted levels; see `VideoModel`."""
+        sampling = self.model.preset.sampling
+        return noise_schedule(steps, sampling.shift, sampling.solver)
+
+    def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the photo's latent: the first frame is the photo; see `VideoModel`."""
+        return vae_module.scaled(self.vae, conditioning[IMAGE].unsqueeze(1))
+
+    def denoiser(self, conditioning: Mapping[str, torch.Tensor], options: FamilyOptions, window: Window) -> WanDenoiser:
+        """Return D(x; σ) of one window; see `VideoModel`."""
+        inputs = Inputs(padded(conditioning[WORDS], self.dtype), padded(conditioning[AWAY], self.dtype))
+        return WanDenoiser(partial(self.bring, TRANSFORMER), inputs, window)
+
+    def decode(self, latents: torch.Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
+        """Yield frames as they are decoded; see `VideoModel`."""
+        return vae_module.decode(self.bring(VAE), latents, self.device, chunk)
+
+
+def load(
+    model: ModelFolder,
+    placement: Placement,
+    finished: Callable[[str], None] = lambda part: None,
+    shortcuts: bool = True,
+) -> WanModel:
+    """Read VAE and transformer, on the calling thread.
+
+    Args:
+        model: The folder; a random one is built first where it is missing.
+        placement: Where and how to compute.
+        finished: Called with `LIBRARIES` and with each component's name; may raise, which ends the loading.
+        shortcuts: There are none yet: the numbers are diffusers' own.
+
+    Raises:
+        ModelError: A file is missing, damaged or of another architecture.
+    """
+    quiet()
+    # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
+    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+
+    if model.random:
+        build(model.folder)
+    files = check_folder(model.folder, model.preset)
+    finished(LIBRARIES)
+    finished(TEXT_ENCODER)  # its work is done by now
+    read = partial(_part, model, files.variants, placement)
+    vae = read(AutoencoderKLWan, VAE)
+    finished(VAE)
+    transformer = read(WanTransformer3DModel, TRANSFORMER)
+    finished(TRANSFORMER)
+    return WanModel(model, files.fingerprint, placement, transformer, vae)
+
+
+def _part(
+    model: ModelFolder, variants: Mapping[str, tuple[str, ...]], placement: Placement, kind: Any, part: str
+) -> Any:
+    read = read_narrowest(kind, model.folder / part, variants[part], placement.dtype)
+    return placed(read, placement, denoiser=part == TRANSFORMER)

@@ -1,0 +1,29 @@
+"""Hold a request's part that is Wan's own: the prompts, and how it is sampled. Without torch."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..base import FamilyOptions
+
+
+@dataclass(frozen=True)
+class WanOptions(FamilyOptions):
+    """What the transformer is told beside the photo, and the levels and steps that a checkpoint belongs to.
+
+    Attributes:
+        prompt: Text; may be empty.
+        negative_prompt: What guidance leads away from; "" without guidance.
+        shift: See `presets.schema.Sampling`.
+        solver: See `presets.schema.Sampling`.
+    """
+
+    prompt: str
+    negative_prompt: str
+    shift: float
+    solver: str
+
+    def metadata(self) -> dict[str, Any]:
+        """Return all but the prompt, which stands with the request."""
+        told = asdict(self)
+        del told["prompt"]
+        return told

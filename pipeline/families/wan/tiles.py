@@ -1,0 +1,64 @@
+"""Cut a picture into tiles that are decoded one after the other where there is little memory. Without torch."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .folder import SIDE, STRIDE
+
+SIDES = {2: 512, 1: 256}
+"""Side of a tile in pixels, by the frames of which the decoder may hold the pixels at once."""
+
+
+class Span(NamedTuple):
+    """Latent pixels start..end along one side; the first `shared` of them the tile before has, too."""
+
+    start: int
+    end: int
+    shared: int
+
+    @property
+    def pixels(self) -> slice:
+        """Return where it lies in the picture."""
+        return slice(SIDE * self.start, SIDE * self.end)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Return how much of each pixel is this tile's and not the one's before: a ramp, then 1."""
+        at = np.arange(SIDE * (self.end - self.start), dtype=np.float32)
+        return np.minimum(1.0, (at + 0.5) / (SIDE * self.shared)) if self.shared else np.ones_like(at)
+
+
+def spans(length: int, most: int) -> list[Span]:
+    """Cut latent pixels into equal spans of at most `most`, each of which shares a quarter or more with the next."""
+    if length <= most:
+        return [Span(0, length, 0)]
+    overlap = most // 4
+    count = -(-(length - overlap) // (most - overlap))
+    starts = [i * (length - most) // (count - 1) for i in range(count)]
+    return [Span(a, a + most, starts[i - 1] + most - a if i else 0) for i, a in enumerate(starts)]
+
+
+def tile_side(chunk: int, width: int, height: int) -> int | None:
+    """Return the side of a tile in pixels, or None to decode the picture as a whole.
+
+    A tile has half of the picture at most: it must spare more than the video takes that is put together of tiles.
+
+    Args:
+        chunk: Frames of which the decoder may hold the pixels at once.
+        width: Of the picture, pixels.
+        height: Of the picture, pixels.
+    """
+    side = next((side for least, side in SIDES.items() if chunk >= least), SIDES[1]) if chunk < STRIDE else 0
+    return side if 0 < 2 * tile_pixels(side, width, height) <= width * height else None
+
+
+def tile_pixels(side: int, width: int, height: int) -> int:
+    """Return the pixels of a tile of a picture."""
+    return min(side, width) * min(side, height)
+
+
+def computed_share(width: int, height: int, side: int) -> float:
+    """Return how many times a picture of that size in pixels is decoded, in tiles."""
+    across, down = (sum(span.end - span.start for span in spans(n // SIDE, side // SIDE)) for n in (width, height))
+    return across * down * SIDE**2 / (width * height)

@@ -1,0 +1,93 @@
+"""Encode the photo, and decode latents through the causal video VAE, a latent frame at a time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..flow.pixels import frames_of, photo_pixels
+from .folder import SIDE, STRIDE
+from .tiles import spans, tile_side
+
+
+@torch.no_grad()
+def encode(vae: Any, photo: Image.Image, device: torch.device) -> torch.Tensor:
+    """Return the photo's most likely latent, (1, channels, h, w), not scaled."""
+    return vae.encode(photo_pixels(photo, device, vae.dtype)).latent_dist.mode()[:, :, 0].contiguous()
+
+
+def scaled(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Scale latents (1, frames, channels, h, w) as the transformer works on them, float32."""
+    latents = latents.float()
+    return (latents - _row(vae.config.latents_mean, latents)) * (1.0 / _row(vae.config.latents_std, latents))
+
+
+def unscaled(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Scale latents (1, frames, channels, h, w) back to the VAE's own numbers, float32."""
+    latents = latents.float()
+    return latents / (1.0 / _row(vae.config.latents_std, latents)) + _row(vae.config.latents_mean, latents)
+
+
+def _row(values: list[float], like: torch.Tensor) -> torch.Tensor:
+    return torch.tensor(values).view(1, 1, -1, 1, 1).to(like.device)
+
+
+def decode(vae: Any, latents: torch.Tensor, device: torch.device, chunk: int) -> Iterator[np.ndarray]:
+    """Decode latents to frames.
+
+    Args:
+        vae: AutoencoderKLWan where it computes.
+        latents: (1, latent frames, channels, h, w), scaled, on any device.
+        device: Where the VAE computes.
+        chunk: Frames of which the decoder may hold the pixels at once: of four, as many as a latent frame gives, or of
+            fewer, which is a picture in tiles.
+
+    Yields:
+        (n, height, width, 3) uint8, in order.
+
+    Raises:
+        NotFinite: The VAE gave NaN or infinity.
+    """
+    z = unscaled(vae, latents.to(device)).transpose(1, 2).to(vae.dtype).contiguous()
+    side = tile_side(chunk, SIDE * z.shape[-1], SIDE * z.shape[-2])
+    if side is not None:
+        yield from _tiled(vae, z, side // SIDE)
+        return
+    for pixels in _streamed(vae, z):
+        yield frames_of(pixels)
+
+
+def _streamed(vae: Any, z: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Decode latent frame by latent frame. The decoder looks back only, into what its convolutions have kept.
+
+    These are the numbers of decoding everything at once, which does the same and joins the frames on the device.
+    """
+    from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, unpatchify
+
+    kept: list[Any] = [None] * sum(isinstance(module, WanCausalConv3d) for module in vae.decoder.modules())
+    for i in range(z.shape[2]):
+        with torch.no_grad():
+            one = vae.post_quant_conv(z[:, :, i : i + 1])
+            found = vae.decoder(one, feat_cache=kept, feat_idx=[0], first_chunk=i == 0)
+            if vae.config.patch_size is not None:
+                found = unpatchify(found, patch_size=vae.config.patch_size)
+        yield found[0]
+
+
+def _tiled(vae: Any, z: torch.Tensor, most: int) -> Iterator[np.ndarray]:
+    """Decode tiles of `most` latent pixels a side, each through all frames, into a video in RAM, and blend edges."""
+    _, _, count, height, width = z.shape
+    video = np.zeros((1 + STRIDE * (count - 1), SIDE * height, SIDE * width, 3), np.uint8)
+    for down in spans(height, most):
+        for across in spans(width, most):
+            weights = (down.weights[:, None] * across.weights)[..., None]
+            begin = 0
+            for pixels in _streamed(vae, z[..., down.start : down.end, across.start : across.end].contiguous()):
+                new = frames_of(pixels)
+                there = video[begin : begin + len(new), down.pixels, across.pixels]
+                there[:] = np.rint(there + weights * (new.astype(np.float32) - there))
+                begin += len(new)
+    for begin in range(0, len(video), STRIDE):
+        yield video[begin : begin + STRIDE]

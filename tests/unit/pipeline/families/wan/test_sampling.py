@@ -1,0 +1,83 @@
+"""Windows that share a known latent, and a state that is taken up after any step: the same latents, bit for bit."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from fanslymotion.bench.keepers import Everything
+from fanslymotion.pipeline.checkpoint import Checkpoints
+from fanslymotion.pipeline.families.guidance import Guidance
+from fanslymotion.pipeline.families.wan.model import WanModel
+from fanslymotion.pipeline.families.wan.options import WanOptions
+from fanslymotion.pipeline.families.wan.words import encode
+from fanslymotion.pipeline.sampling.unipc import BEFORE, CORRECTED, LAST
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
+from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
+from PIL import Image
+
+STEPS = 6
+CLIP = SamplingParams(
+    width=128,
+    height=64,
+    seed=5,
+    steps=STEPS,
+    schedule="flow",
+    guidance=Guidance(5.0, 5.0),
+    motion=WanOptions("waves", "still", 5.0, "unipc"),
+    plan=WindowPlan(total=9, frames=5, count=2, overlap=1),
+    options=WindowOptions(guidance_cap=None),
+)
+
+
+def start(model: WanModel, photo: Image.Image) -> SamplingState:
+    words = encode(model.model.folder, "waves", "still", model.placement)
+    return begin(model, CLIP, photo, words.tensors)
+
+
+def test_known_frames_stay_what_they_are(wan: WanModel, wan_photo: Image.Image) -> None:
+    keeper = Everything()
+    begun = start(wan, wan_photo)
+    latents = sample_clip(wan, CLIP, begun, keeper=keeper)
+    assert latents.shape == (1, 9, 48, 4, 8)
+    photo = wan.beginning(begun.conditioning)
+    for state in keeper.states:
+        if state.x is not None:
+            known = photo if state.done is None else state.done[:, -1:]
+            assert torch.equal(state.x[:, :1], known)
+    assert torch.equal(latents[:, :1], photo)
+
+
+def test_a_second_window_sees_the_first_ones_last_frame(wan: WanModel, wan_photo: Image.Image) -> None:
+    begun = start(wan, wan_photo)
+    keeper = Everything()
+    sample_clip(wan, CLIP, begun, keeper=keeper)
+    second = next(state for state in keeper.states if state.window == 1 and state.step == 0)
+    assert second.done is not None
+    assert second.history == {}
+    other = replace(second, done=second.done + 1.0)
+    found = [sample_clip(wan, CLIP, state, keeper=Everything())[:, 5:] for state in (second, other)]
+    assert not torch.allclose(found[0], found[1], atol=1e-3)
+
+
+def test_each_window_is_guided_as_far(wan: WanModel, wan_photo: Image.Image) -> None:
+    """What a model draws with guidance falls apart with half of it: no cap, unlike Stable Video Diffusion's ramp."""
+    begun = start(wan, wan_photo)
+    capped = replace(CLIP, options=WindowOptions(guidance_cap=2.5))
+    found = [sample_clip(wan, clip, begun, keeper=Everything()) for clip in (CLIP, capped)]
+    assert torch.equal(found[0][:, :5], found[1][:, :5])
+    assert not torch.equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
+def test_taken_up_after_any_step(wan: WanModel, wan_photo: Image.Image, step: int, tmp_path) -> None:
+    """From the file that a checkpoint is, with what the solver remembers."""
+    keeper = Everything()
+    expected = sample_clip(wan, CLIP, start(wan, wan_photo), keeper=keeper)
+    state = keeper.states[step - 1 + (step > STEPS)]
+    kept = Checkpoints(tmp_path, "key")
+    kept.now(state)
+    saved = Checkpoints(tmp_path, "key").load()
+    assert saved is not None
+    assert (saved.state.window, saved.state.step) == (state.window, state.step)
+    assert set(saved.state.history) == {CORRECTED, LAST} | ({BEFORE} if state.step > 1 else set())
+    assert torch.equal(sample_clip(wan, CLIP, saved.state, keeper=Everything()), expected)
