@@ -27,7 +27,7 @@ def find_photos(named: list[Path]) -> list[Path]:
 
 
 def _photos_in(folder: Path) -> list[Path]:
-    shown = str(folder)[:SHOWN]
+    shown = str(folder)[-SHOWN:]  # the end tells more
     try:
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     except OSError as e:

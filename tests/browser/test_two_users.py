@@ -138,5 +138,11 @@ def test_a_stream_that_is_refused_says_why(bare: Studio, page: Page, puppet: Pup
     page.goto(f"{bare.url}/?job={job}")
     expect(page.locator("#trouble")).to_have_text("the jobs' database is locked")
     page.unroute_all(behavior="wait")
+    # What a proxy answers by itself means that the program does not.
+    for path in ("events*", f"jobs/{job}"):
+        page.route(f"**/studio/{path}", lambda route: route.fulfill(status=502, body="<html>Bad Gateway</html>"))
+    page.reload()
+    expect(page.locator("#trouble")).to_contain_text("The program has ended or cannot be reached")
+    page.unroute_all(behavior="wait")
     expect(page.locator("#trouble")).to_be_hidden()
     expect(page.locator(".live h2")).to_be_visible()

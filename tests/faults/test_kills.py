@@ -102,8 +102,7 @@ def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, to
     assert told.by_doctor("FM-WORKER-002")["result"] == "broken"
     assert "Traceback" in machine_json(jobs, None)["workers"][0]["last_output"]
     assert "libfancy" in told.command("jobs", "show", job.id).stderr
-    (broken / "__init__.py").unlink()
-    broken.rmdir()
+    broken.rename(tmp_path / "mended")
     assert until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE).attempt == 1
     assert not [w for w in jobs.workers() if w.state == "crashed"]
 

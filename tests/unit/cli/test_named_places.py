@@ -73,13 +73,13 @@ def test_cancelling_what_has_ended_is_told(fm, photo):
 def test_setup_runs_the_launcher(fm, tmp_path, monkeypatch):
     (tmp_path / "launch.py").write_text(
         "import pathlib, sys\n"
-        "pathlib.Path(__file__).with_name('given').write_text(' '.join(sys.argv[1:]))\n"
+        "pathlib.Path(__file__).with_name('given').write_text(' '.join(sys.argv[1:]), encoding='utf-8')\n"
         "sys.exit(3)\n",
         encoding="utf-8",
     )
     monkeypatch.setattr(setup, "ROOT", tmp_path)
     assert fm("setup", "--dev").returncode == 3
-    assert (tmp_path / "given").read_text() == "setup --dev"
+    assert (tmp_path / "given").read_text(encoding="utf-8") == "setup --dev"
 
 
 def test_setup_of_an_installed_package(fm, tmp_path, monkeypatch):

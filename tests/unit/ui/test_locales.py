@@ -29,7 +29,7 @@ VALUES = {
     "log.": ("debug", "info", "warning", "error"),
     "notify.": ("done", "failed"),
     "now.": (*STAGES, *ENDS),
-    "part.": {part for name in families() for part in parts(family(name))},
+    "part.": {"compiler", *(part for name in families() for part in parts(family(name)))},
     "mode.": MODES,
     "quality.": ("standard", "smooth", "sampled"),
     "stage.": ("queued", *STAGES),

@@ -5,10 +5,15 @@ import { language, t } from "./catalogue.js";
 
 /** What the server, or the way to it, refuses. */
 export class Refusal extends Error {
-  /** @param {string} sentence for the user @param {number} status of the answer, 0: there was none */
-  constructor(sentence, status) {
+  /**
+   * @param {string} sentence for the user
+   * @param {number} status of the answer, 0: there was none
+   * @param {boolean} own the sentence is the program's; a proxy's answers have none
+   */
+  constructor(sentence, status, own = false) {
     super(sentence);
     this.status = status;
+    this.own = own;
   }
 }
 
@@ -75,6 +80,6 @@ function settle(status, text) {
   if (status === 401) {
     location.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
   }
-  if (status < 200 || status >= 300) throw new Refusal(data.error || t("net.failed", { status }), status);
+  if (status < 200 || status >= 300) throw new Refusal(data.error || t("net.failed", { status }), status, Boolean(data.error));
   return data;
 }

@@ -105,7 +105,7 @@ export class Stream {
         this.handlers.gone(refusal.message);
         this.follow(null);
       } else if (refusal.status !== 401) {
-        if (refusal.status === 0 || NOT_BEHIND_PROXY.includes(refusal.status)) this.unreached();
+        if (refusal.status === 0 || (!refusal.own && NOT_BEHIND_PROXY.includes(refusal.status))) this.unreached();
         else this.handlers.trouble(refusal.message);
         this.timer = setTimeout(() => this.open(), 2000);
       }
