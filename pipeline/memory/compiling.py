@@ -1,7 +1,7 @@
 """Decide whether a job's model is compiled for its GPU, by what that takes and what was lost without. No torch.
 
-Compiling pays after a while only, and how many videos will follow is not known. So it is done once the videos without it
-have lost as much time as it takes: whatever follows, that is at most twice the least possible ("ski rental").
+Compiling pays after a while only, and how many videos will follow is not known. So it is done once the videos without
+it have lost as much time as it takes: whatever follows, that is at most twice the least possible ("ski rental").
 """
 
 from collections.abc import Iterable
