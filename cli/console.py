@@ -352,7 +352,7 @@ class Follower:
             now = (job.status, job.stage, job.cancelling, int(job.fraction / PLAIN_LINE_EVERY))
             if now != shown:
                 shown = now
-                left = f", {left_text(job)}" if job.eta_seconds is not None else ""
+                left = f", {left_text(job)}" if job.eta_seconds is not None and not job.status.final else ""
                 text = f"{harmless(job.name)}: {job.fraction:.0%} {stage_text(job, self._paused(job))}{left}"
                 self.console.print(Text(text), soft_wrap=True)
 

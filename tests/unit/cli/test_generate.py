@@ -58,6 +58,7 @@ def test_video_has_the_asked_size_length_and_rate(fm, here, photo, resolution, s
     wanted = ["--resolution", resolution, "--seconds", seconds, "--quality", quality, "--steps", 1]
     done = fm("generate", photo, *wanted, "--out", "clip.mp4")
     assert done.returncode == 0, done.stderr
+    assert "100% done\n" in done.stderr, "and no time left"
     assert done.stdout == f"{here / 'clip.mp4'}\n"
     assert facts(here / "clip.mp4") == ("h264", "yuv420p", *size, frames, fps, float(seconds))
     assert [path.name for path in here.iterdir()] == ["clip.mp4"]
