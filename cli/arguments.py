@@ -76,6 +76,18 @@ def number(name: str) -> Callable[[str], int | float]:
     return parse
 
 
+def number_option(name: str, *flags: str, **words: Any) -> Any:
+    """Return an option that is a number, with the range and the help of the setting `name`.
+
+    Args:
+        name: Of the setting.
+        *flags: How the option is typed; by default as the parameter is called.
+        **words: For `typer.Option`, instead of the usual ones.
+    """
+    known = {"help": NUMBERS[name].described, "parser": number(name), "metavar": "NUMBER"}
+    return typer.Option(*flags, **{**known, **words})
+
+
 def named_as_typed(message: Message, command: Any) -> Message:
     """Return a refusal that names the option as it was typed instead of the setting behind it.
 

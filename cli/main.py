@@ -15,9 +15,9 @@ from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
 from ..pipeline.request import MOST_TAKES
-from ..presets.options import AS_PHOTO, BEST, MODES, NUMBERS, OPTIONS, SHAPES
+from ..presets.options import AS_PHOTO, BEST, MODES, OPTIONS, SHAPES
 from ..settings import Settings
-from .arguments import AsJson, named_as_typed, number, open_jobs
+from .arguments import AsJson, named_as_typed, number_option, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
 from .exits import discard_output, fail, folder_is_here
 from .jobs import jobs_app
@@ -101,43 +101,15 @@ def generate(
             show_default="a real model if here, else mini",
         ),
     ] = "",
-    seed: Annotated[
-        int | None,
-        typer.Option(help=OPTIONS["seed"].help, show_default="random", parser=number("seed"), metavar="NUMBER"),
-    ] = None,
-    motion_bucket_id: Annotated[
-        int | None,
-        typer.Option(
-            "--motion-bucket-id",
-            "--motion",
-            help=NUMBERS["motion_bucket_id"].described,
-            parser=number("motion_bucket_id"),
-            metavar="NUMBER",
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help=NUMBERS["steps"].described, parser=number("steps"), metavar="NUMBER")
-    ] = None,
+    seed: Annotated[int | None, number_option("seed", help=OPTIONS["seed"].help, show_default="random")] = None,
+    motion_bucket_id: Annotated[int | None, number_option("motion_bucket_id", "--motion-bucket-id", "--motion")] = None,
+    steps: Annotated[int | None, number_option("steps")] = None,
     noise_aug_strength: Annotated[
-        float | None,
-        typer.Option(
-            "--noise-aug-strength",
-            "--noise",
-            help=NUMBERS["noise_aug_strength"].described,
-            parser=number("noise_aug_strength"),
-            metavar="NUMBER",
-        ),
+        float | None, number_option("noise_aug_strength", "--noise-aug-strength", "--noise")
     ] = None,
-    fps: Annotated[
-        int | None, typer.Option(help=NUMBERS["fps"].described, parser=number("fps"), metavar="NUMBER")
-    ] = None,
+    fps: Annotated[int | None, number_option("fps")] = None,
     shape: Annotated[str, typer.Option(help=f"{OPTIONS['shape'].help} {', '.join(SHAPES)}")] = AS_PHOTO,
-    position: Annotated[
-        float | None,
-        typer.Option(
-            help=NUMBERS["position"].described, show_default="the middle", parser=number("position"), metavar="NUMBER"
-        ),
-    ] = None,
+    position: Annotated[float | None, number_option("position", show_default="the middle")] = None,
     fit: Annotated[
         str,
         typer.Option(help=f"{OPTIONS['fit'].help} crop (fill the frame) or pad (keep the whole photo)"),
