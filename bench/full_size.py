@@ -20,8 +20,8 @@ from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVid
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
+from fanslymotion.pipeline.families.flow.random_folder import tokenizer
 from fanslymotion.pipeline.families.ltx.folder import BUNDLED, TRANSFORMER, VAE
-from fanslymotion.pipeline.families.ltx.random_model import tokenizer
 from fanslymotion.pipeline.families.svd.random_model import scheduler
 from torch import nn
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection, T5Config, T5EncoderModel

@@ -2,11 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 
-from ..base import MemoryPlan
-from ..weights.components import Components
+from ..base import LIBRARIES, MemoryPlan
+from ..placement import Placement
+from ..weights.components import Components, placed
+from .folder import TEXT_ENCODER, TRANSFORMER
 
 
 class FlowModel(Components):
@@ -45,3 +48,26 @@ class FlowModel(Components):
     def preview_latents(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the photo's latents, scaled; see `VideoModel`."""
         return self.beginning(conditioning)[:, 0]
+
+
+def load_components(
+    kinds: Mapping[str, Any], read: Callable[[Any, str], Any], placement: Placement, finished: Callable[[str], None]
+) -> dict[str, Any]:
+    """Read what stays in memory, and put it where it computes or waits. The text encoder's work is done by now.
+
+    Args:
+        kinds: Class of each component, by its name, in the order of reading.
+        read: Reads a component, given its class and name.
+        placement: Where and how to compute.
+        finished: Called with `LIBRARIES` and with each component's name; may raise, which ends the loading.
+
+    Returns:
+        The components by their names.
+    """
+    finished(LIBRARIES)
+    finished(TEXT_ENCODER)
+    found: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        found[name] = placed(read(kind, name), placement, denoiser=name == TRANSFORMER)
+        finished(name)
+    return found

@@ -1,7 +1,6 @@
 """Load an LTX-Video folder into memory, and give sampling what it asks of a model."""
 
 import json
-import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,22 +16,19 @@ from torch import nn
 from ....errors import ModelError
 from ....messages import msg
 from ....presets.options import ScheduleName
-from ..base import LIBRARIES, FamilyOptions, ModelFiles, ModelFolder, NoiseSchedule, Window
-from ..flow.model import FlowModel
+from ..base import FamilyOptions, ModelFiles, ModelFolder, NoiseSchedule, Window
+from ..flow.model import FlowModel, load_components
 from ..placement import Placement
-from ..weights.components import placed
 from ..weights.reading import quiet, read_component, read_narrowest
 from . import vae as vae_module
 from .chunks import STRIDE
 from .chunks import latents as in_latents
 from .denoiser import Inputs, LtxDenoiser
-from .folder import TEXT_ENCODER, TRANSFORMER, VAE, check_folder, config, single_file
+from .folder import TRANSFORMER, VAE, check_folder, config, single_file
 from .options import LtxOptions
 from .random_model import build
 from .schedule import noise_schedule
 from .words import MASK, WORDS
-
-log = logging.getLogger(__name__)
 
 IMAGE = "image"
 """Name of the tensor that the VAE makes of the photo: (1, channels, h, w), sampled, not scaled."""
@@ -108,18 +104,12 @@ def load(
     if model.random:
         build(model.folder)
     files = check_folder(model.folder, model.preset)
-    finished(LIBRARIES)
-    finished(TEXT_ENCODER)  # its work is done by now
-    vae = _part(AutoencoderKLLTXVideo, VAE, model.folder, files, placement.dtype)
-    vae = placed(vae, placement)
-    finished(VAE)
-    transformer = _part(LTXVideoTransformer3DModel, TRANSFORMER, model.folder, files, placement.dtype)
-    transformer = placed(transformer, placement, denoiser=True)
-    finished(TRANSFORMER)
-    return LtxModel(model, files.fingerprint, placement, transformer, vae)
+    read = partial(_part, model.folder, files, placement.dtype)
+    kinds = {VAE: AutoencoderKLLTXVideo, TRANSFORMER: LTXVideoTransformer3DModel}
+    return LtxModel(model, files.fingerprint, placement, **load_components(kinds, read, placement, finished))
 
 
-def _part(kind: Any, part: str, folder: Path, files: ModelFiles, dtype: torch.dtype) -> Any:
+def _part(folder: Path, files: ModelFiles, dtype: torch.dtype, kind: Any, part: str) -> Any:
     if single := single_file(folder):
         return read_component(single, lambda: (_from_single(kind, single, config(folder, part), part, dtype), []))
     return read_narrowest(kind, folder / part, files.variants[part], dtype)

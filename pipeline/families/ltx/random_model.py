@@ -3,12 +3,11 @@
 Its pictures are noise; its sizes, strides, files and code path are those of the real thing, in a second on a CPU.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-from ..flow.random_tokenizer import WORDS, tokenizer
-from ..weights.folders import INDEX, OWN_FILE, build_once
+from ..flow.random_folder import WORDS, save
+from ..weights.folders import build_once
 
 WIDTH, HEIGHT, FRAMES = 128, 64, 161
 """Native size in pixels and most frames of a window."""
@@ -74,12 +73,7 @@ def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
         text = transformers.T5EncoderModel(
             transformers.T5Config(vocab_size=WORDS, d_model=TEXT_WIDTH, d_kv=8, d_ff=37, num_layers=2, num_heads=4)
         )
-    transformer.save_pretrained(folder / "transformer")
-    vae.save_pretrained(folder / "vae")
-    FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
-    text.save_pretrained(folder / "text_encoder")
-    tokenizer().save_pretrained(folder / "tokenizer")
+    scheduler = FlowMatchEulerDiscreteScheduler()
+    parts = {"transformer": transformer, "vae": vae, "scheduler": scheduler, "text_encoder": text}
     index = {"_class_name": "LTXImageToVideoPipeline"}
-    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
-    known = {"label": "random test model", "demo": True, "width": WIDTH, "height": HEIGHT, "frames": FRAMES}
-    (folder / OWN_FILE).write_text(json.dumps({**known, **own}, indent=2), encoding="utf-8")
+    save(folder, parts, index, {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, **own})

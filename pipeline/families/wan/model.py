@@ -10,14 +10,13 @@ import torch
 from PIL import Image
 
 from ....presets.options import ScheduleName
-from ..base import LIBRARIES, FamilyOptions, ModelFolder, NoiseSchedule, Window
-from ..flow.model import FlowModel
+from ..base import FamilyOptions, ModelFolder, NoiseSchedule, Window
+from ..flow.model import FlowModel, load_components
 from ..placement import Placement
-from ..weights.components import placed
 from ..weights.reading import quiet, read_narrowest
 from . import vae as vae_module
 from .denoiser import Inputs, WanDenoiser
-from .folder import CHANNELS, SIDE, TEXT_ENCODER, TRANSFORMER, VAE, check_folder
+from .folder import CHANNELS, SIDE, TRANSFORMER, VAE, check_folder
 from .random_model import build
 from .schedule import noise_schedule
 from .words import AWAY, WORDS, padded
@@ -94,18 +93,9 @@ def load(
     if model.random:
         build(model.folder)
     files = check_folder(model.folder, model.preset)
-    finished(LIBRARIES)
-    finished(TEXT_ENCODER)  # its work is done by now
-    read = partial(_part, model, files.variants, placement)
-    vae = read(AutoencoderKLWan, VAE)
-    finished(VAE)
-    transformer = read(WanTransformer3DModel, TRANSFORMER)
-    finished(TRANSFORMER)
-    return WanModel(model, files.fingerprint, placement, transformer, vae)
 
+    def read(kind: Any, part: str) -> Any:
+        return read_narrowest(kind, model.folder / part, files.variants[part], placement.dtype)
 
-def _part(
-    model: ModelFolder, variants: Mapping[str, tuple[str, ...]], placement: Placement, kind: Any, part: str
-) -> Any:
-    read = read_narrowest(kind, model.folder / part, variants[part], placement.dtype)
-    return placed(read, placement, denoiser=part == TRANSFORMER)
+    kinds = {VAE: AutoencoderKLWan, TRANSFORMER: WanTransformer3DModel}
+    return WanModel(model, files.fingerprint, placement, **load_components(kinds, read, placement, finished))

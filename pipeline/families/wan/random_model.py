@@ -3,12 +3,11 @@
 Its pictures are noise; its strides, channels, files and code path are those of the real thing, in a second on a CPU.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
-from ..flow.random_tokenizer import WORDS, tokenizer
-from ..weights.folders import INDEX, OWN_FILE, build_once
+from ..flow.random_folder import WORDS, save
+from ..weights.folders import build_once
 from .folder import CHANNELS, SIDE, STRIDE
 
 WIDTH, HEIGHT = 128, 64
@@ -75,13 +74,7 @@ def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
         text = transformers.UMT5EncoderModel(
             transformers.UMT5Config(vocab_size=WORDS, d_model=TEXT_WIDTH, d_kv=8, d_ff=37, num_layers=2, num_heads=4)
         )
-    transformer.save_pretrained(folder / "transformer")
-    vae.save_pretrained(folder / "vae")
     scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0)
-    scheduler.save_pretrained(folder / "scheduler")
-    text.save_pretrained(folder / "text_encoder")
-    tokenizer().save_pretrained(folder / "tokenizer")
+    parts = {"transformer": transformer, "vae": vae, "scheduler": scheduler, "text_encoder": text}
     index = {"_class_name": "WanImageToVideoPipeline", "expand_timesteps": True}
-    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
-    known = {"label": "random test model", "demo": True, "width": WIDTH, "height": HEIGHT}
-    (folder / OWN_FILE).write_text(json.dumps({**known, **own}, indent=2), encoding="utf-8")
+    save(folder, parts, index, {"width": WIDTH, "height": HEIGHT, **own})
