@@ -23,7 +23,7 @@ from ..pipeline.media.sizes import output_size
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
 from ..presets import HubPreset, ModelPreset, Presets, Resolution, UpscalerPreset
-from ..presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS, SHAPES
+from ..presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS, SHAPES, TEXTS
 from ..queue.crash_diagnosis import PREFIX
 from ..queue.types import Crash, Event, Job, WorkerInfo
 from ..settings import Settings
@@ -238,6 +238,7 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
         "settings": {option.name: option.words for option in OPTIONS.values()},
         "numbers": [number.to_json() for number in NUMBERS.values()],
+        "texts": [text.to_json() for text in TEXTS.values()],
     }
 
 
@@ -286,7 +287,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         "width": model.width,
         "height": model.height,
         "frames": model.frames,
-        "sampling": model.sampling.model_dump(exclude={"sigmas", "shift", "solver", "negative_prompt"}),
+        "sampling": model.sampling.model_dump(exclude={"sigmas", "shift", "solver"}),
         "modes": modes_json(model),
         "takes": list(taken_by(model)),
         "rates": {name: [rate.fps, rate.interpolation] for name, rate in model.rates.items()},

@@ -12,6 +12,7 @@ export interface Options {
   upscalers: Offered[];
   settings: Record<string, SettingWords>;
   numbers: NumberRange[];
+  texts: TextSetting[];
 }
 
 /** What a setting is called, and what it is for. */
@@ -27,6 +28,14 @@ export interface NumberRange {
   max: number;
   step: number;
   own: boolean;
+}
+
+/** What a setting may be that is free text. most: letters. folded: among the advanced settings. */
+export interface TextSetting {
+  key: string;
+  most: number;
+  own: boolean;
+  folded: boolean;
 }
 
 /** Pixels of a 16:9 video of this name. shapes: [width, height] of those that are not as the photo, by shape. */
@@ -86,6 +95,7 @@ export interface Sampling {
   fps: number;
   motion_bucket_id: number;
   noise_aug_strength: number;
+  negative_prompt: string;
 }
 
 export interface Licence {
@@ -125,6 +135,7 @@ export interface Settings extends ShortSettings {
   detail: boolean;
   upscaler: string | null;
   prompt: string;
+  negative_prompt: string | null;
   shape: string;
   position: number | null;
 }

@@ -26,6 +26,7 @@ class Wan(FlowFamily):
 
     name = "wan"
     folders = FOLDERS
+    takes = ("prompt", "negative_prompt")
     random_size: Mapping[str, int] = {"width": random_model.WIDTH, "height": random_model.HEIGHT, "frames": FRAMES}
     blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("WanTransformerBlock",)}
     geometry = Geometry(multiple=2 * SIDE, stride=STRIDE, overlap=1, guidance_cap=None)
@@ -38,9 +39,10 @@ class Wan(FlowFamily):
 
     def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> base.FamilyOptions:
         """Settle the prompt and what guidance leads away from; the model is told no frame rate."""
-        sampling = preset.sampling
-        away = sampling.negative_prompt if sampling.max_guidance > 1 else ""
-        return WanOptions(request.prompt.strip(), away, sampling.shift, sampling.solver)
+        sampling, wanted = preset.sampling, request.negative_prompt
+        away = sampling.negative_prompt if wanted is None else wanted.strip()
+        guided = sampling.max_guidance > 1
+        return WanOptions(request.prompt.strip(), away if guided else "", sampling.shift, sampling.solver)
 
     def texts(self, options: base.FamilyOptions) -> tuple[str, ...]:
         """Return the prompt and the negative one."""

@@ -1,12 +1,16 @@
 """Whole videos of a tiny Wan 2.2: sizes, rates, windows; interrupted anywhere, the frames stay the same."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fanslymotion.errors import HandBack
+from fanslymotion.pipeline.families.flow import text_encoder
 from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
+from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from PIL import Image
 
@@ -45,3 +49,34 @@ def test_an_upright_photo(make: Callable, photo: Path, tmp_path: Path) -> None:
         image.transpose(Image.Transpose.ROTATE_90).save(given)
     info = probe(make(VideoRequest(seconds=6, **SHORT), photo=given).path)
     assert (info.width, info.height, info.frames) == (72, 128, 6 * 24)
+
+
+def test_what_guidance_leads_away_from(make: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself the model's own text; an empty one is a choice; the same one again loads no text encoder."""
+    frames: dict[str | None, str] = {}
+    for n, text in enumerate((None, "", " mist ")):
+        measures: dict[str, Any] = {}
+        request = VideoRequest(seconds=6, prompt="A boat sways", negative_prompt=text, **SHORT)
+        told = read_metadata(make(request, measures=measures, work=tmp_path / str(n)).path)
+        assert told["request"]["negative_prompt"] == text
+        assert told["sampling"]["negative_prompt"] == (NEGATIVE_PROMPT if text is None else text.strip())
+        frames[text] = measures["frames_sha256"]
+    assert len(set(frames.values())) == 3
+    monkeypatch.setattr(text_encoder, "read_encoder", lambda *_: pytest.fail("the text encoder was loaded again"))
+    measures = {}
+    make(replace(request, negative_prompt="mist"), measures=measures, work=tmp_path / "again")
+    assert measures["frames_sha256"] == frames[" mist "]
+
+
+def test_a_checkpoint_of_another_negative_prompt_is_not_gone_on_with(make: Callable) -> None:
+    request = VideoRequest(seconds=6, prompt="A boat sways", **SHORT)
+
+    def hand_back(moment: Progress) -> None:
+        if moment.stage is Stage.SAMPLING and moment.step:
+            raise HandBack
+
+    with pytest.raises(HandBack):
+        make(request, progress=hand_back)
+    measures: dict[str, Any] = {}
+    make(replace(request, negative_prompt="mist"), measures=measures)
+    assert measures["resumed"] is None
