@@ -66,6 +66,13 @@ def taken_by(preset: ModelPreset) -> tuple[str, ...]:
     return tuple(name for name in taken if guided or not OPTIONS[name].guided)
 
 
+def ideas_of(preset: ModelPreset, presets: Presets) -> tuple[str, ...]:
+    """Return the names of the ready prompts that a model offers; none where it reads no prompt."""
+    if "prompt" not in taken_by(preset):
+        return ()
+    return tuple(name for name in presets.ideas if preset.ideas is None or name in preset.ideas)
+
+
 def default_model(presets: Presets, settings: Settings) -> str:
     """Choose the model if the user chose none: the first complete one, else the demo model."""
     for preset in presets.models.values():

@@ -13,6 +13,7 @@ export interface Options {
   settings: Record<string, SettingWords>;
   numbers: NumberRange[];
   texts: TextSetting[];
+  ideas: Idea[];
 }
 
 /** What a setting is called, and what it is for. */
@@ -28,6 +29,13 @@ export interface NumberRange {
   max: number;
   step: number;
   own: boolean;
+}
+
+/** A ready prompt. prompt: the English one goes to the model. */
+export interface Idea {
+  name: string;
+  label: Words;
+  prompt: Words;
 }
 
 /** What a setting may be that is free text. most: letters. folded: among the advanced settings. */
@@ -84,6 +92,7 @@ export interface ModelOption extends Offered {
   sampling: Sampling;
   modes: Record<string, number>;
   takes: string[];
+  ideas: string[];
   rates: Record<string, number[]>;
 }
 

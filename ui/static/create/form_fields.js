@@ -6,6 +6,7 @@ import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { recall } from "../lib/storage.js";
 import { changes, clipSize, frameCount, numberOf, shapes, shownRate, sliders, takes, textOf, usual } from "./form_values.js";
+import { Ideas } from "./ideas.js";
 import { Segments } from "./segments.js";
 
 /** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality, TextSetting } from "../types.d.ts" */
@@ -27,6 +28,7 @@ export class FormFields {
     const quality = (/** @type {FormValues} */ now) => options.qualities.find((one) => one.name === now.quality);
     const duration = (/** @type {FormValues} */ now) => options.durations.find((one) => one.seconds === now.seconds);
     const model = (/** @type {FormValues} */ now) => options.models.find((one) => one.name === now.model);
+    this.ideas = new Ideas(options.ideas, t("form.ideas"), (prompt) => acts.change({ prompt }));
     this.texts = options.texts.map((text) => this.textField(text));
     this.shape = new Segments("shape", this.label("shape"), shapes(options).map((shape) => ({
       value: shape, title: shape === "photo" ? t("form.shape_photo") : shape, note: () => "",
@@ -106,7 +108,7 @@ export class FormFields {
     const input = h("textarea", { id: `f-${key}`, rows: 3, maxLength: most, dir: "auto" });
     input.addEventListener("input", () => this.acts.change({ [key]: input.value }));
     const reset = h("button", { type: "button", class: "plain small", onclick: () => this.acts.change({ [key]: null }) }, t("form.reset"));
-    return { text, input, reset, element: this.row(key, input, ...(text.folded ? [reset] : [])) };
+    return { text, input, reset, element: this.row(key, input, ...(text.folded ? [reset] : [this.ideas.element])) };
   }
 
   /** @param {boolean} folded */
@@ -161,6 +163,7 @@ export class FormFields {
       reset.classList.toggle("invisible", chosen === null);
       show(element, takes(model, text));
     }
+    this.ideas.draw(values.prompt, model);
     this.detail.checked = values.detail;
     this.upscaler.value = values.upscaler ?? "";
     this.noteUpscaler(values);

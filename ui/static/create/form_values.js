@@ -1,7 +1,7 @@
 // @ts-check
 // The form's values without its elements: which of them this place can use, and what they come to.
 
-/** @import { Duration, FormValues, ModelOption, NumberRange, Offered, Options, Photo, Quality, Resolution, Sampling } from "../types.d.ts" */
+/** @import { Duration, FormValues, ModelOption, Offered, Options, Photo, Quality, Resolution, Sampling } from "../types.d.ts" */
 
 /** @type {FormValues} */
 export const EMPTY = {
