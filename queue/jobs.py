@@ -15,6 +15,7 @@ from ..messages import Message, msg
 from ..pipeline.request import MAX_SEED, VideoRequest
 from ..settings import Settings
 from .broker import make_huey, register
+from .continuation import last_frame, video_before
 from .job_folders import delete_job
 from .liveness.exit_codes import RELEASE, RESTART
 from .liveness.presence import Presence
@@ -86,6 +87,7 @@ class Jobs:
         limit: int | None = None,
         checkpoints: Path | None = None,
         takes: int = 1,
+        before: Path | None = None,
     ) -> "list[Job]":
         """Submit `takes` jobs for each (photo, name), or none at all.
 
@@ -96,12 +98,13 @@ class Jobs:
             limit: as in `submit`.
             checkpoints: the work folder of a failed job with the same photo and settings, to resume from.
             takes: jobs for each photo, 1 to `MOST_TAKES`. They differ in the seed alone (`VideoRequest.takes`).
+            before: a video that each of the jobs' videos is joined to; the jobs get links of their own to it.
 
         Raises:
             BadInput: as in `submit`.
             StoreError: as in `submit`.
         """
-        ids = self._submitter.submit(photos, request, owner, limit, checkpoints, takes)
+        ids = self._submitter.submit(photos, request, owner, limit, checkpoints, takes, before)
         for job_id in ids:
             self._send(job_id)
         return [self.get(job_id) for job_id in ids]
@@ -137,7 +140,8 @@ class Jobs:
             )
         wanted = request or old.request
         checkpoints = old.folder / WORK_NAME if wanted == old.request else None
-        return self.submit_all([own_photo(old)], wanted, owner=old.owner, limit=limit, checkpoints=checkpoints)[0]
+        photos, before = [own_photo(old)], video_before(old)
+        return self.submit_all(photos, wanted, owner=old.owner, limit=limit, checkpoints=checkpoints, before=before)[0]
 
     def again(self, job_id: str, owner: str | None = None, *, takes: int = 1, limit: int | None = None) -> "list[Job]":
         """Submit other takes of a job's video: the same photo and settings, other seeds.
@@ -153,7 +157,29 @@ class Jobs:
         """
         old = self.get(job_id, owner)
         other = replace(old.request, seed=secrets.randbelow(MAX_SEED + 1))
-        return self.submit_all([own_photo(old)], other, owner=old.owner, limit=limit, takes=takes)
+        before = video_before(old)
+        return self.submit_all([own_photo(old)], other, owner=old.owner, limit=limit, takes=takes, before=before)
+
+    def go_on_from(
+        self, job_id: str, owner: str | None = None, *, joined: bool = True, limit: int | None = None
+    ) -> Job:
+        """Submit a job that continues a finished video: its last frame as the photo, the same settings, another seed.
+
+        Args:
+            job_id: the finished job.
+            owner: whose job it must be.
+            joined: the new job's video is both in one file; else it is the new part alone.
+            limit: as in `submit`.
+
+        Raises:
+            BadInput: the job has no video, or its video cannot be read, or as in `submit`.
+        """
+        old = self.get(job_id, owner)
+        frame = last_frame(old)
+        assert old.video is not None
+        wanted = replace(old.request, seed=secrets.randbelow(MAX_SEED + 1))
+        photos, before = [(frame, old.name)], old.video if joined else None
+        return self.submit_all(photos, wanted, owner=old.owner, limit=limit, before=before)[0]
 
     # --- looking ------------------------------------------------------------------------------------------------
 

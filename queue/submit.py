@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import BadInput, ModelError, StoreError
-from ..fs import make_folder
+from ..fs import link_whole, make_folder
 from ..messages import Message, codes, msg
 from ..models.find import find_upscaler, require_model, taken_by
 from ..pipeline.families.modes import sampled_steps
@@ -23,7 +23,7 @@ from .store import listing, transitions
 from .store.damage import DamagedError
 from .store.positions import position_at
 from .store.records import Record, keep_record
-from .store.rows import WORK_NAME, photo_of, write_messages
+from .store.rows import BEFORE_NAME, WORK_NAME, photo_of, write_messages
 from .store.store import Store
 from .types import Job, Status
 
@@ -58,6 +58,7 @@ class Submitter:
         limit: int | None,
         checkpoints: Path | None,
         takes: int = 1,
+        before: Path | None = None,
     ) -> list[str]:
         """Submit `takes` jobs for each photo, or none at all. Arguments and errors as in `Jobs.submit_all`.
 
@@ -72,6 +73,8 @@ class Submitter:
         try:
             with FolderReservation(self._store, count) as filling:
                 rows = self._fill_all(filling, photos, requests, checkpoints)
+                for folder in filling.folders if before is not None else ():
+                    link_whole(before, folder / BEFORE_NAME)
                 self._accept(filling, lambda: self._insert_all(rows, owner, limit))
         except OSError as e:
             place = self._store.settings.jobs_dir

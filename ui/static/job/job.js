@@ -10,7 +10,7 @@ import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES } from
 import { Log } from "./log.js";
 import { Outcome } from "./outcome.js";
 import { Player } from "./player.js";
-import { anotherTake, retry } from "./recovery.js";
+import { anotherTake, goOnFrom, retry } from "./recovery.js";
 import { Welcome } from "./welcome.js";
 
 /** @import { Event as JobEvent, Hooks, Job, Machine, Options } from "../types.d.ts" */
@@ -46,6 +46,7 @@ export class JobView {
       download: h("a", { class: "action strong", data: { action: "download" } }, icon(ICONS.download), h("span")),
       again: this.button("again", ICONS.again, once(() => this.job && retry(this.job, this.hooks))),
       take: this.button("take", ICONS.plus, once(() => this.job && anotherTake(this.job, this.hooks))),
+      longer: this.button("longer", ICONS.forward, once(() => this.job && goOnFrom(this.job, this.hooks))),
       redo: this.button("redo", ICONS.sliders, () => this.job && this.hooks.redo(this.job)),
     };
     this.full = h("div", { class: "live", hidden: true },
@@ -165,7 +166,7 @@ export class JobView {
 
   /** @param {Job} job */
   drawActions(job) {
-    const { cancel, download, again, take, redo } = this.buttons;
+    const { cancel, download, again, take, longer, redo } = this.buttons;
     const final = ended(job);
     show(cancel, !final);
     cancel.disabled = job.cancelling;
@@ -174,6 +175,7 @@ export class JobView {
     const gone = Boolean(job.video) && this.player.refused === "job.video_gone";
     show(again, job.status === "cancelled" || gone); // a failure has its own buttons
     show(take, job.status === "done" && !gone);
+    show(longer, job.status === "done" && !gone);
     show(redo, final);
     for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
     this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
