@@ -9,7 +9,7 @@ from .. import __version__
 from ..presets import ModelPreset, Presets, UpscalerPreset
 from ..presets.options import TEXTS
 from .families import family
-from .families.base import MemoryPlan, ModelFolder
+from .families.base import Lora, MemoryPlan, ModelFolder
 from .families.effort import EVERYTHING
 from .families.guidance import Guidance
 from .families.modes import sampled_steps
@@ -69,6 +69,8 @@ class ResolvedRequest:
             "photo": photo.digest(),
             "model": fingerprint,
         }
+        if lora := self.model.lora:
+            parts["lora"] = [lora.fingerprint, lora.strength]
         if self.request.centre != 0.5:
             parts["position"] = self.request.centre
         if arithmetic:
@@ -108,8 +110,13 @@ class ResolvedRequest:
                 "notice": licence.notice,
                 "powered_by": licence.powered_by,
             },
+            "lora": None if self.model.lora is None else self._lora(self.model.lora),
             "upscaler": None if self.upscaler is None else self._upscaler(self.upscaler.preset),
         }
+
+    @staticmethod
+    def _lora(lora: Lora) -> dict[str, Any]:
+        return {"name": lora.path.stem, "strength": lora.strength, "fingerprint": lora.fingerprint}
 
     @staticmethod
     def _upscaler(preset: UpscalerPreset) -> dict[str, Any]:

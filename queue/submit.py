@@ -11,6 +11,7 @@ from ..errors import BadInput, ModelError, StoreError
 from ..fs import link_whole, make_folder
 from ..messages import Message, codes, msg
 from ..models.find import find_upscaler, require_model, taken_by
+from ..models.loras import with_lora
 from ..pipeline.families.modes import sampled_steps
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.photo.load import read_photo
@@ -186,6 +187,11 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
         raise BadInput(e.message) from e
     sampled_steps(request, model.preset)
     taken = taken_by(model.preset)
+    if "lora" in taken:
+        try:
+            with_lora(model, request, settings)
+        except ModelError as e:
+            raise BadInput(e.message) from e
     for option in OPTIONS.values():
         value = getattr(request, option.name)
         if option.own and value not in (None, "") and option.name not in taken:

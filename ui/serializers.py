@@ -15,6 +15,7 @@ from ..doctor.diagnosis import big_values, diagnose, say_fault
 from ..errors import BadInput, FanslymotionError, ModelError, PresetError
 from ..messages import LANGUAGES, msg, texts
 from ..models.find import ideas_of, preset_folder, require_model, taken_by
+from ..models.loras import list_loras
 from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
 from ..pipeline.families.modes import mode_steps, modes_of
@@ -248,6 +249,7 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         ],
         "models": [model_json(model, presets, settings, owns) for model in presets.models.values()],
         "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
+        "loras": [one.name for one in list_loras(settings) if not one.problem],
         "ideas": [idea_json(idea) for idea in presets.ideas.values()],
         "settings": {option.name: option.words for option in OPTIONS.values()},
         "numbers": [number.to_json() for number in NUMBERS.values()],

@@ -40,6 +40,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Lora:
+    """A file of small changes to a network's weights, which are added as it is loaded.
+
+    Attributes:
+        path: The file.
+        strength: 1 is as it was trained.
+        fingerprint: Of the file's content.
+    """
+
+    path: Path
+    strength: float
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class ModelFolder:
     """A model as it lies on the disk.
 
@@ -47,11 +62,13 @@ class ModelFolder:
         preset: How it is best sampled; for a plain folder made from its own configuration.
         folder: In diffusers' format.
         random: The untrained stand-in for `mini`, built by code on first use.
+        lora: What is added to its weights; None = nothing.
     """
 
     preset: ModelPreset
     folder: Path
     random: bool = False
+    lora: Lora | None = None
 
     @property
     def name(self) -> str:
@@ -327,6 +344,14 @@ class Family(Protocol):
 
         Raises:
             ModelError: Something is missing or wrong; the text says what, and what to do.
+        """
+        ...
+
+    def check_lora(self, model: ModelFolder) -> None:
+        """Check that a model's `lora` can be added to it. Asked only where the family takes one (`takes`).
+
+        Raises:
+            ModelError: The file is damaged, or made for another model.
         """
         ...
 

@@ -86,6 +86,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
         renderers: the cache of loaded models.
     """
     from ...models.find import find_model, find_upscaler
+    from ...models.loras import with_lora
     from ...pipeline.produce import produce
     from ...presets import load_presets
 
@@ -93,7 +94,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
         work, presets, before = begin_work(job), load_presets(store.settings), video_before(job)
         return produce(
             job.request,
-            model=find_model(job.request.model, presets, store.settings),
+            model=with_lora(find_model(job.request.model, presets, store.settings), job.request, store.settings),
             upscaler=find_upscaler(job.request.upscaler, presets, store.settings),
             photo=job.photo,
             out=work / f"{DRAFT}{uuid4().hex[:8]}.mp4",

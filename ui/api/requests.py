@@ -20,7 +20,7 @@ MOST_JSON_BYTES = 64 * 1024
 
 TOO_LARGE = msg("this request is too large")
 
-Word = Annotated[str, StringConstraints(max_length=64)]
+Word = Annotated[str, StringConstraints(max_length=200)]
 
 
 OWN_DEFAULTS = {"model": "", "seed": None}
@@ -116,7 +116,8 @@ def to_request(settings: BaseModel | dict[str, Any], presets: Presets, default: 
             raise BadInput(first_mistake(e)) from e
     values: dict[str, Any] = settings.model_dump()
     values["model"] = values["model"] or default
-    values["upscaler"] = values["upscaler"] or None
+    for name in ("upscaler", "lora"):
+        values[name] = values[name] or None
     presets.model(values["model"])
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(MAX_SEED + 1)

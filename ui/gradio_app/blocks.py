@@ -48,6 +48,8 @@ HEAD = "\n".join(
 FONTS = ("system-ui", "Segoe UI", "Roboto", "sans-serif")
 LONGEST_SHOWN = 80
 """Characters of a wrong value that its refusal shows."""
+NEWER = ("position", "lora_strength")
+"""Numbers that came later: callers by place know the order of the first ones."""
 THEME = Base(font=FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
 """Names of fonts, not Gradio's web fonts: the page asks no other server for anything."""
 
@@ -108,6 +110,8 @@ class Endpoints:
         shape: str = AS_PHOTO,
         position: float | None = None,
         negative_prompt: str | None = None,
+        lora: str | None = None,
+        lora_strength: float | None = None,
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
 
@@ -134,6 +138,8 @@ class Endpoints:
                 "shape": shape,
                 "position": position,
                 "negative_prompt": negative_prompt,
+                "lora": lora or None,
+                "lora_strength": lora_strength,
             },
             self.studio.presets,
             default_model(self.studio.presets, self.studio.settings),
@@ -175,7 +181,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox("standard", **words("quality")),
                 gr.Textbox("", **words("model")),
                 gr.Textbox("crop", **words("fit")),
-                *(gr.Number(None, **words(name)) for name in NUMBERS if name != "position"),
+                *(gr.Number(None, **words(name)) for name in NUMBERS if name not in NEWER),
                 gr.Checkbox(True, **words("detail")),
                 gr.Textbox("", **words("upscaler")),
                 *(gr.Number(None, label=former) for former in ("motion", "noise")),
@@ -184,6 +190,8 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox(AS_PHOTO, **words("shape")),
                 gr.Number(None, **words("position")),
                 gr.Textbox(None, **words("negative_prompt")),
+                gr.Textbox("", **words("lora")),
+                gr.Number(None, **words("lora_strength")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}

@@ -13,6 +13,7 @@ export interface Options {
   settings: Record<string, SettingWords>;
   numbers: NumberRange[];
   texts: TextSetting[];
+  loras: string[];
   ideas: Idea[];
 }
 
@@ -104,6 +105,7 @@ export interface Sampling {
   fps: number;
   motion_bucket_id: number;
   noise_aug_strength: number;
+  lora_strength: number;
   negative_prompt: string;
 }
 
@@ -145,6 +147,8 @@ export interface Settings extends ShortSettings {
   upscaler: string | null;
   prompt: string;
   negative_prompt: string | null;
+  lora: string | null;
+  lora_strength: number | null;
   shape: string;
   position: number | null;
 }

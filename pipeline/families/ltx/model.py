@@ -107,7 +107,9 @@ def load(
     files = FOLDERS.check(model.folder, model.preset)
     read = partial(_part, model.folder, files, placement.dtype)
     kinds = {VAE: AutoencoderKLLTXVideo, TRANSFORMER: LTXVideoTransformer3DModel}
-    return LtxModel(model, files.fingerprint, placement, **load_components(kinds, read, placement, finished))
+    return LtxModel(
+        model, files.fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished)
+    )
 
 
 def _part(folder: Path, files: ModelFiles, dtype: torch.dtype, kind: Any, part: str) -> Any:

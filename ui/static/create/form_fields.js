@@ -53,12 +53,14 @@ export class FormFields {
     this.sliders = sliders(options).map((range) => this.slider(range));
     this.detail = h("input", { id: "f-detail", type: "checkbox" });
     this.detail.addEventListener("change", () => acts.change({ detail: this.detail.checked }));
+    this.lora = this.loraSelect();
+    this.loraRow = this.row("lora", this.lora);
     this.upscaler = this.upscalerSelect();
     this.upscalerNote = h("p", { class: "model-note" });
     this.chosen = h("span", { class: "chosen" });
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
-      h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+      h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), this.loraRow, ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
     this.elements = [...this.textRows(false), this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.mode.element, this.advanced];
   }
 
@@ -91,6 +93,12 @@ export class FormFields {
     const select = h("select", { id: "f-upscaler" }, h("option", { value: "" }, t("form.upscaler_none")),
       ...this.options.upscalers.map((one) => h("option", { value: one.name, disabled: Boolean(one.missing) }, one.missing ? t("form.model_missing", { label: one.label }) : one.label)));
     select.addEventListener("change", () => this.acts.change({ upscaler: select.value || null }));
+    return select;
+  }
+
+  loraSelect() {
+    const select = h("select", { id: "f-lora" }, h("option", { value: "" }, t("form.lora_none")), ...this.options.loras.map((name) => h("option", { value: name }, name)));
+    select.addEventListener("change", () => this.acts.change({ lora: select.value || null, lora_strength: null }));
     return select;
   }
 
@@ -154,8 +162,10 @@ export class FormFields {
       if (Number(input.value) !== value) input.value = String(value);
       setText(output, number(value, range.step < 1 ? 2 : 0));
       reset.classList.toggle("invisible", chosen === null);
-      show(element, takes(model, range));
+      show(element, takes(model, range) && (range.key !== "lora_strength" || values.lora !== null));
     }
+    this.lora.value = values.lora ?? "";
+    show(this.loraRow, model.takes.includes("lora") && this.options.loras.length > 0);
     for (const { text, input, reset, element } of this.texts) {
       const chosen = textOf(values, text.key);
       const value = chosen ?? textOf(model.sampling, text.key) ?? "";
