@@ -199,6 +199,9 @@ def ui(
     auth_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Ask for the logins in this file, one user:password a line.")
     ] = None,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="The path at which a reverse proxy shows the page, such as /motion.")
+    ] = "",
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     worker: Annotated[bool, typer.Option(help="Keep a worker running beside the page.")] = True,
 ) -> None:
@@ -207,7 +210,9 @@ def ui(
     from ..ui.serve import serve
 
     logins = given_logins(auth or [], auth_file)
-    serve(Settings.from_env(), host, port, share, logins, open_browser=browser, with_worker=worker)
+    serve(
+        Settings.from_env(), host, port, share, logins, open_browser=browser, with_worker=worker, root_path=root_path
+    )
 
 
 app.command()(worker)

@@ -34,13 +34,13 @@ NOT_HERE = msg("This model is not on this machine; whoever owns the machine can 
 UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can download it.")
 
 
-def job_json(job: Job, presets: Presets) -> dict[str, Any]:
-    """Return the JSON of a job: all that a view needs.
+def job_json(job: Job, presets: Presets, root_path: str = "") -> dict[str, Any]:
+    """Return the JSON of a job: all that a view needs, with addresses under `root_path`.
 
     Times are Unix seconds, sizes pixels, `fraction` 0..1; `part` is the component that is being loaded. Opens the
     photo and asks the disk: call it in a thread.
     """
-    request = job.request
+    request, address = job.request, f"{root_path}{ROUTES}/jobs/{job.id}"
     return {
         "id": job.id,
         "name": job.name,
@@ -60,9 +60,9 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "fraction": round(job.fraction, 4),
         "eta_seconds": job.eta_seconds,
         "revision": job.revision,
-        "preview": preview_url(job),
-        "photo": f"{ROUTES}/jobs/{job.id}/photo",
-        "poster": f"{ROUTES}/jobs/{job.id}/poster",
+        "preview": f"{address}/preview?v={job.preview_version}" if job.preview_version else "",
+        "photo": f"{address}/photo",
+        "poster": f"{address}/poster",
         "settings": request.to_json(),
         "expected": expected_size(job, presets),
         "licence": licence_json(presets.models.get(request.model)),
@@ -70,7 +70,7 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "diagnosis": diagnosis_json(job, presets),
         "warnings": all_in_each_language(job.warnings),
         "favourite": job.favourite,
-        "video": video_json(job),
+        "video": video_json(job, address),
         "waits_for": in_each_language(job.waits_for) if job.waits_for else None,
     }
 
@@ -84,22 +84,14 @@ def diagnosis_json(job: Job, presets: Presets) -> dict[str, Any] | None:
     return {language: found.say(language) for language in LANGUAGES} if found else None
 
 
-def preview_url(job: Job) -> str:
-    """Return the address of the job's latest preview, "" when there is none.
-
-    The version makes each preview its own address, which the browser may keep.
-    """
-    return f"{ROUTES}/jobs/{job.id}/preview?v={job.preview_version}" if job.preview_version else ""
-
-
-def video_json(job: Job) -> dict[str, Any] | None:
-    """Return addresses, size in pixels, frames and frame rate of a finished job's video, else None."""
+def video_json(job: Job, address: str) -> dict[str, Any] | None:
+    """Return addresses (below the job's own), size in pixels, frames and frame rate of a finished job's video, else None."""
     if job.video is None:
         return None
     return {
-        "url": f"{ROUTES}/jobs/{job.id}/video",
-        "download": f"{ROUTES}/jobs/{job.id}/video?download=1",
-        "still": f"{ROUTES}/jobs/{job.id}/still",
+        "url": f"{address}/video",
+        "download": f"{address}/video?download=1",
+        "still": f"{address}/still",
         "width": job.width,
         "height": job.height,
         "frames": job.frames,

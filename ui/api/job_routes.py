@@ -29,7 +29,7 @@ from ...queue.worker.loaded_note import loaded
 from ...settings import ROOT
 from ..auth.identity import login_of, owner_of, user_of
 from ..error_response import all_in_each_language
-from ..serializers import plan_json
+from ..serializers import ROUTES, plan_json
 from ..stills import make_still
 from ..uploads.photos import PHOTO_AWAY, Photo, clean_name, make_poster
 from .conditional import fresh, own_file
@@ -349,7 +349,7 @@ def _photo_json(photo: Photo, studio: "Studio") -> dict[str, Any]:
         "name": photo.name,
         "width": photo.width,
         "height": photo.height,
-        "view": f"/studio/photos/{photo.id}/view",
+        "view": f"{studio.root_path}{ROUTES}/photos/{photo.id}/view",
         "notes": all_in_each_language(photo.notes),
     }
 

@@ -39,10 +39,10 @@ STYLES = ("base", "create", "job", "lists", "shell")
 HEAD = "\n".join(
     [
         '<meta name="color-scheme" content="light dark">',
-        '<link rel="icon" type="image/svg+xml" href="/studio/static/icon.svg">',
-        *(f'<link rel="stylesheet" href="/studio/static/styles/{name}.css">' for name in STYLES),
-        '<script src="/studio/static/theme.js"></script>',
-        '<script type="module" src="/studio/static/main.js"></script>',
+        '<link rel="icon" type="image/svg+xml" href="studio/static/icon.svg">',
+        *(f'<link rel="stylesheet" href="studio/static/styles/{name}.css">' for name in STYLES),
+        '<script src="studio/static/theme.js"></script>',
+        '<script type="module" src="studio/static/main.js"></script>',
     ]
 )
 FONTS = ("system-ui", "Segoe UI", "Roboto", "sans-serif")
@@ -69,6 +69,7 @@ def mount_blocks(app: FastAPI, studio: Studio) -> None:
         footer_links=[],
         theme=THEME,
         head=HEAD,
+        root_path=studio.root_path or None,
     )
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
@@ -271,4 +272,5 @@ def _base(request: Request | None) -> str:
     if request is None:
         return ""
     scheme = "https" if is_https(request.headers, request.url.scheme) else "http"
-    return str(request.base_url.replace(scheme=scheme)).rstrip("/").removesuffix("/gradio_api")
+    forwarded = request.headers.get("x-forwarded-host", "").split(",")[0].strip()
+    return f"{scheme}://{forwarded or request.url.netloc}"

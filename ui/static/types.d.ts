@@ -4,6 +4,7 @@ export interface Options {
   version: string;
   user: string;
   owns_machine: boolean;
+  root_path: string;
   photo_bytes: number;
   resolutions: Resolution[];
   durations: Duration[];

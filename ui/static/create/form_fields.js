@@ -156,7 +156,7 @@ export class FormFields {
     const { upscalers } = this.options;
     const chosen = upscalers.find((one) => one.name === values.upscaler);
     const parts = chosen ? [h("span", {}, chosen.summary[language]), " ", h("span", { class: "notice" }, chosen.licence.notice)] : [];
-    if (!upscalers.some((one) => !one.missing)) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("form.upscaler_get")));
+    if (!upscalers.some((one) => !one.missing)) parts.push(h("a", { href: "./?view=system", data: { go: "system" } }, t("form.upscaler_get")));
     this.upscalerNote.replaceChildren(...parts);
     show(this.upscalerNote, parts.length > 0);
   }

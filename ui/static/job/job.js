@@ -182,7 +182,7 @@ export class JobView {
   async cancel() {
     this.buttons.cancel.disabled = true;
     try {
-      this.update(await call(`/studio/jobs/${this.id}/cancel`, { method: "POST" }));
+      this.update(await call(`studio/jobs/${this.id}/cancel`, { method: "POST" }));
     } catch (refusal) {
       toast(refusal.message, "error");
       this.buttons.cancel.disabled = false;
