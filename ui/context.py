@@ -30,8 +30,8 @@ KEPT_SECONDS = 60.0
 class Studio:
     """Everything that a request needs; routes find it in `request.app.state.studio`.
 
-    `front` is what a server serves: it hands requests to `guard`, which stands before the routes `app`. Only the machine's owner is shown where things
-    lie: for other logins sentences hold no folders.
+    `front` is what a server serves: it hands requests to `guard`, which stands before the routes `app`. Only the
+    machine's owner is shown where things lie: for other logins sentences hold no folders.
 
     Args:
         app: The routes.

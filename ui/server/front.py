@@ -1,4 +1,4 @@
-"""Take requests as a reverse proxy or a monitor sends them: under a path of its own, or asking for the headers alone."""
+"""Take requests as a reverse proxy or a monitor sends them: under a path of its own, or HEAD."""
 
 import asyncio
 

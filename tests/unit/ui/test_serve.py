@@ -89,7 +89,7 @@ def test_who_can_be_reached_by_others_has_a_login(
 ) -> None:
     made: list[Logins] = []
 
-    def build(_: Settings, logins: Logins, __: str) -> NoReturn:
+    def build(_: Settings, logins: Logins, *__: str) -> NoReturn:
         made.append(logins)
         raise BadInput("enough")
 
