@@ -210,9 +210,7 @@ def ui(
     from ..ui.serve import serve
 
     logins = given_logins(auth or [], auth_file)
-    serve(
-        Settings.from_env(), host, port, share, logins, open_browser=browser, with_worker=worker, root_path=root_path
-    )
+    serve(Settings.from_env(), host, port, share, logins, open_browser=browser, with_worker=worker, root_path=root_path)
 
 
 app.command()(worker)

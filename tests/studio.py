@@ -1,7 +1,7 @@
 """A studio as users have it: `python app.py` as a process of its own, with the worker that it starts."""
 
 import os
-import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -43,7 +43,7 @@ def runs(process: psutil.Process) -> bool:
 def free_port() -> int:
     """Return a port that is free now, none of those that systems give to connections meanwhile."""
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("", port))
             return port
