@@ -85,7 +85,7 @@ def diagnosis_json(job: Job, presets: Presets) -> dict[str, Any] | None:
 
 
 def video_json(job: Job, address: str) -> dict[str, Any] | None:
-    """Return addresses (below the job's), size in pixels, frames and frame rate of a finished job's video, else None."""
+    """Return addresses (below the job's), pixels, frames and frame rate of a finished job's video, else None."""
     if job.video is None:
         return None
     return {
