@@ -37,11 +37,13 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
     Args:
         presets: All of them.
         settings: Where models are.
-        **wanted: The fields of `VideoRequest`.
+        **wanted: The fields of `VideoRequest`, and `idea`: the name of a ready prompt, "" for none.
 
     Raises:
         BadInput: A choice is out of its range, or not among the presets.
     """
+    if idea := wanted.pop("idea"):
+        wanted["prompt"] = " ".join(filter(None, (presets.idea(idea).prompt, wanted["prompt"].strip())))
     if wanted["seed"] is None:
         wanted["seed"] = secrets.randbelow(MAX_SEED + 1)
     wanted["model"] = wanted["model"] or default_model(presets, settings)

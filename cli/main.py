@@ -127,6 +127,16 @@ def generate(
         ),
     ] = None,
     prompt: Annotated[str, typer.Option("--prompt", "-p", help=OPTIONS["prompt"].help)] = "",
+    idea: Annotated[
+        str,
+        typer.Option(
+            help="A ready prompt, before the text of --prompt: gentle, push-in, orbit, wind, portrait.",
+            show_default="none",
+        ),
+    ] = "",
+    negative_prompt: Annotated[
+        str | None, typer.Option(help=OPTIONS["negative_prompt"].help, show_default="the model's")
+    ] = None,
     out_path: Annotated[
         str | None,
         typer.Option(
@@ -157,6 +167,7 @@ def generate(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, mode=mode, model=model,
             seed=seed, motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
             shape=shape, position=position, fit=fit, detail=detail, upscaler=upscaler, prompt=prompt,
+            negative_prompt=negative_prompt, idea=idea,
         )  # fmt: skip
         photos = find_photos(photos)
         videos = [photo for photo in photos for _ in range(count)]

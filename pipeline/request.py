@@ -14,6 +14,7 @@ from ..presets.options import (
     MODES,
     NUMBERS,
     SHAPES,
+    TEXTS,
     Fps,
     ModeName,
     MotionBucketId,
@@ -47,6 +48,7 @@ class VideoRequest:
     shape: of the video: `photo` keeps the photo's, others are width:height.
     position: of what is kept where the photo is cut: 0 left or top, 1 right or bottom; None is the middle.
     prompt: what is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.
+    negative_prompt: what guidance leads away from, for models that have it; "" leads nowhere. As long at most.
     detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
     upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
     """
@@ -67,9 +69,11 @@ class VideoRequest:
     prompt: str = ""
     shape: ShapeName = AS_PHOTO
     position: Position | None = None
+    negative_prompt: str | None = None
 
     def __post_init__(self) -> None:
-        _check_prompt(self.prompt)
+        for name in TEXTS:
+            _check_text(name, getattr(self, name))
         for number in NUMBERS.values():
             _check_range(number, getattr(self, number.name))
         if not isinstance(self.detail, bool):
@@ -148,13 +152,19 @@ class VideoResult:
     warnings: tuple[Message, ...] = ()
 
 
-def _check_prompt(prompt: Any) -> None:
-    if not isinstance(prompt, str):
-        raise BadInput(msg("prompt is {value!r}; it must be text", value=str(prompt)[:80]))
-    if len(prompt) > MAX_PROMPT:
-        raise BadInput(msg("the prompt has {count} letters; write at most {most}", count=len(prompt), most=MAX_PROMPT))
-    if any(ord(letter) == 0 or 0xD800 <= ord(letter) <= 0xDFFF for letter in prompt):
-        raise BadInput(msg("the prompt holds a character that is no text (a zero or half an emoji); type it again"))
+def _check_text(name: str, text: Any) -> None:
+    if text is None and name != "prompt":
+        return
+    if not isinstance(text, str):
+        raise BadInput(msg("{name} is {value!r}; it must be text", name=name, value=str(text)[:80]))
+    if len(text) > MAX_PROMPT:
+        raise BadInput(
+            msg("{name} has {count} letters; write at most {most}", name=name, count=len(text), most=MAX_PROMPT)
+        )
+    if any(ord(letter) == 0 or 0xD800 <= ord(letter) <= 0xDFFF for letter in text):
+        raise BadInput(
+            msg("{name} holds a character that is no text (a zero or half an emoji); type it again", name=name)
+        )
 
 
 def _check_range(number: Number, value: Any) -> None:

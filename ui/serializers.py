@@ -14,7 +14,7 @@ from PIL import Image
 from ..doctor.diagnosis import big_values, diagnose, say_fault
 from ..errors import FanslymotionError, ModelError, PresetError
 from ..messages import LANGUAGES, msg, texts
-from ..models.find import preset_folder, require_model, taken_by
+from ..models.find import ideas_of, preset_folder, require_model, taken_by
 from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
 from ..pipeline.families.modes import mode_steps, modes_of
@@ -22,8 +22,8 @@ from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.sizes import output_size
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
-from ..presets import HubPreset, ModelPreset, Presets, Resolution, UpscalerPreset
-from ..presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS, SHAPES
+from ..presets import HubPreset, Idea, ModelPreset, Presets, Resolution, UpscalerPreset
+from ..presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS, SHAPES, TEXTS
 from ..queue.crash_diagnosis import PREFIX
 from ..queue.types import Crash, Event, Job, WorkerInfo
 from ..settings import Settings
@@ -228,8 +228,10 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         ],
         "models": [model_json(model, presets, settings, owns) for model in presets.models.values()],
         "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
+        "ideas": [idea_json(idea) for idea in presets.ideas.values()],
         "settings": {option.name: option.words for option in OPTIONS.values()},
         "numbers": [number.to_json() for number in NUMBERS.values()],
+        "texts": [text.to_json() for text in TEXTS.values()],
     }
 
 
@@ -261,6 +263,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     Returns:
         `missing`: why the model cannot be used now and what to do, by language, None when it can. `random`: it is
         the untrained stand-in. `modes`: see `modes_json`. `takes`: the names of the settings that are its family's own.
+        `ideas`: the names of the ready prompts that it offers.
         `rates`: by quality, frames that are made a second and how many are shown for each, where they are not the
         length's and its own.
     """
@@ -278,10 +281,20 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         "width": model.width,
         "height": model.height,
         "frames": model.frames,
-        "sampling": model.sampling.model_dump(exclude={"sigmas", "shift", "solver", "negative_prompt"}),
+        "sampling": model.sampling.model_dump(exclude={"sigmas", "shift", "solver"}),
         "modes": modes_json(model),
         "takes": list(taken_by(model)),
+        "ideas": list(ideas_of(model, presets)),
         "rates": {name: [rate.fps, rate.interpolation] for name, rate in model.rates.items()},
+    }
+
+
+def idea_json(idea: Idea) -> dict[str, Any]:
+    """Return the JSON of a ready prompt: `label` and `prompt` by language; the English prompt goes to the model."""
+    return {
+        "name": idea.name,
+        "label": {"en": idea.label, "ru": idea.label_ru or idea.label},
+        "prompt": {"en": idea.prompt, "ru": idea.prompt_ru or idea.prompt},
     }
 
 

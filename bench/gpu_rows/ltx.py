@@ -10,7 +10,7 @@ from fanslymotion.pipeline.checkpoint import Checkpoints
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.ltx import random_model
-from fanslymotion.pipeline.families.ltx.folder import SIGMAS, folder_preset
+from fanslymotion.pipeline.families.ltx.folder import FOLDERS, SIGMAS
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
 from fanslymotion.pipeline.families.ltx.words import MASK, WORDS, encode
@@ -37,7 +37,7 @@ def ltx(bench: Bench, figures: Figures) -> None:
     with figures.part("weights") as part:
         part["seconds"], _ = timed(lambda: (random_model.build if bench.tiny else build_ltx)(folder))
         part["gib"] = round(sum(path.stat().st_size for path in folder.rglob("*.safetensors")) / 2**30, 2)
-    model = ModelFolder(folder_preset(folder), folder)
+    model = ModelFolder(FOLDERS.preset(folder), folder)
     placement = Placement(bench.device, torch.bfloat16 if bench.cuda else torch.float32, Offload.NONE)
     with figures.part("prompt") as part:
         part["seconds"], words = timed(lambda: encode(folder, PROMPT, placement))

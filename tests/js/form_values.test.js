@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, reads, replaced, sameOffer, shownRate, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
+import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, shownRate, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
 const MODES = { best: 25, balanced: 25, fast: 10 };
@@ -11,6 +11,7 @@ const options = {
   qualities: [{ name: "standard", interpolation: 2 }, { name: "smooth", interpolation: 4 }],
   models: [model("mini", { demo: true, modes: { best: 8, fast: 4 } }), model("svd", { missing: gone }), model("svd-xt")],
   upscalers: [{ name: "sharp", missing: null }, { name: "sharper", missing: gone }],
+  texts: [{ key: "prompt", own: true, folded: false }, { key: "negative_prompt", own: true, folded: true }],
   numbers: [{ key: "seed", own: false }, { key: "steps", own: false }, { key: "noise_aug_strength", own: true }, { key: "fps", own: true }],
 };
 
@@ -113,12 +114,20 @@ test("the cost is asked for with what changes it", () => {
 test("a prompt goes only to a model that reads one, and is kept for it", () => {
   const values = { ...EMPTY, prompt: "waves roll in" };
   const [reading, other] = [model("ltx", { takes: ["prompt"] }), model("svd")];
-  assert.equal(reads(reading), true);
-  assert.equal(reads(other), false);
-  assert.equal(reads(undefined), false);
-  assert.equal(asked(values, reading).prompt, "waves roll in");
-  assert.equal(asked(values, other).prompt, "");
+  assert.equal(asked(values, reading, options).prompt, "waves roll in");
+  assert.equal(asked(values, other, options).prompt, "");
+  assert.equal(asked(values, undefined, options).prompt, "");
   assert.equal(usable(values, options).prompt, "waves roll in");
+});
+
+test("a negative prompt is a folded setting: null is the model's own, and one of another model is dropped", () => {
+  const guided = { ...options, models: [model("wan", { takes: ["prompt", "negative_prompt"] }), model("ltx", { takes: ["prompt"] })] };
+  const values = { ...EMPTY, model: "wan", prompt: "waves", negative_prompt: "" };
+  assert.equal(usable(values, guided).negative_prompt, "");
+  assert.deepEqual([changes(values, guided), changes({ ...values, negative_prompt: null }, guided)], [1, 0]);
+  assert.equal(usable({ ...values, model: "ltx" }, guided).negative_prompt, null);
+  assert.equal(asked(values, guided.models[0], guided).negative_prompt, "");
+  assert.equal(asked(values, guided.models[1], guided).negative_prompt, null);
 });
 
 test("a model's own rates decide how many frames there are", () => {

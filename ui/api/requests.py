@@ -14,7 +14,7 @@ from ...errors import BadInput
 from ...messages import msg
 from ...pipeline.request import MAX_SEED, VideoRequest
 from ...presets import Presets
-from ...presets.options import NUMBERS, OPTIONS
+from ...presets.options import NUMBERS, OPTIONS, TEXTS
 
 MOST_JSON_BYTES = 64 * 1024
 
@@ -34,8 +34,8 @@ def _field(field: DataclassField) -> tuple[Any, Any]:
         return NUMBERS[field.name].kind | None, about
     if isinstance(field.default, bool | int):
         return type(field.default), about
-    if field.name == "prompt":
-        return str, about
+    if field.name in TEXTS:
+        return (str | None if field.default is None else str), about
     return (Optional[Word] if field.default is None else Word), about  # noqa: UP045 - an Annotated knows no |
 
 

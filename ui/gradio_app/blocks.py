@@ -108,6 +108,7 @@ class Endpoints:
         prompt: str = "",
         shape: str = AS_PHOTO,
         position: float | None = None,
+        negative_prompt: str | None = None,
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
 
@@ -133,6 +134,7 @@ class Endpoints:
                 "prompt": prompt or "",
                 "shape": shape,
                 "position": position,
+                "negative_prompt": negative_prompt,
             },
             self.studio.presets,
             default_model(self.studio.presets, self.studio.settings),
@@ -182,6 +184,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox("", **words("prompt")),
                 gr.Textbox(AS_PHOTO, **words("shape")),
                 gr.Number(None, **words("position")),
+                gr.Textbox(None, **words("negative_prompt")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}

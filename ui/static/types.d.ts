@@ -13,6 +13,8 @@ export interface Options {
   upscalers: Offered[];
   settings: Record<string, SettingWords>;
   numbers: NumberRange[];
+  texts: TextSetting[];
+  ideas: Idea[];
 }
 
 /** What a setting is called, and what it is for. */
@@ -28,6 +30,21 @@ export interface NumberRange {
   max: number;
   step: number;
   own: boolean;
+}
+
+/** A ready prompt. prompt: the English one goes to the model. */
+export interface Idea {
+  name: string;
+  label: Words;
+  prompt: Words;
+}
+
+/** What a setting may be that is free text. most: letters. folded: among the advanced settings. */
+export interface TextSetting {
+  key: string;
+  most: number;
+  own: boolean;
+  folded: boolean;
 }
 
 /** Pixels of a 16:9 video of this name. shapes: [width, height] of those that are not as the photo, by shape. */
@@ -76,6 +93,7 @@ export interface ModelOption extends Offered {
   sampling: Sampling;
   modes: Record<string, number>;
   takes: string[];
+  ideas: string[];
   rates: Record<string, number[]>;
 }
 
@@ -87,6 +105,7 @@ export interface Sampling {
   fps: number;
   motion_bucket_id: number;
   noise_aug_strength: number;
+  negative_prompt: string;
 }
 
 export interface Licence {
@@ -126,6 +145,7 @@ export interface Settings extends ShortSettings {
   detail: boolean;
   upscaler: string | null;
   prompt: string;
+  negative_prompt: string | null;
   shape: string;
   position: number | null;
 }

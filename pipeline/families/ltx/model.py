@@ -17,6 +17,7 @@ from ....errors import ModelError
 from ....messages import msg
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFiles, ModelFolder, NoiseSchedule, Window
+from ..flow.folder import TRANSFORMER, VAE
 from ..flow.model import FlowModel, load_components
 from ..placement import Placement
 from ..weights.reading import quiet, read_component, read_narrowest
@@ -24,7 +25,7 @@ from . import vae as vae_module
 from .chunks import STRIDE
 from .chunks import latents as in_latents
 from .denoiser import Inputs, LtxDenoiser
-from .folder import TRANSFORMER, VAE, check_folder, config, single_file
+from .folder import FOLDERS
 from .options import LtxOptions
 from .random_model import build
 from .schedule import noise_schedule
@@ -103,15 +104,17 @@ def load(
 
     if model.random:
         build(model.folder)
-    files = check_folder(model.folder, model.preset)
+    files = FOLDERS.check(model.folder, model.preset)
     read = partial(_part, model.folder, files, placement.dtype)
     kinds = {VAE: AutoencoderKLLTXVideo, TRANSFORMER: LTXVideoTransformer3DModel}
     return LtxModel(model, files.fingerprint, placement, **load_components(kinds, read, placement, finished))
 
 
 def _part(folder: Path, files: ModelFiles, dtype: torch.dtype, kind: Any, part: str) -> Any:
-    if single := single_file(folder):
-        return read_component(single, lambda: (_from_single(kind, single, config(folder, part), part, dtype), []))
+    if single := FOLDERS.single_file(folder):
+        return read_component(
+            single, lambda: (_from_single(kind, single, FOLDERS.config(folder, part), part, dtype), [])
+        )
     return read_narrowest(kind, folder / part, files.variants[part], dtype)
 
 

@@ -11,12 +11,13 @@ from PIL import Image
 
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFolder, NoiseSchedule, Window
+from ..flow.folder import TRANSFORMER, VAE
 from ..flow.model import FlowModel, load_components
 from ..placement import Placement
 from ..weights.reading import quiet, read_narrowest
 from . import vae as vae_module
 from .denoiser import Inputs, WanDenoiser
-from .folder import CHANNELS, SIDE, TRANSFORMER, VAE, check_folder
+from .folder import CHANNELS, FOLDERS, SIDE
 from .random_model import build
 from .schedule import noise_schedule
 from .words import AWAY, WORDS, padded
@@ -92,7 +93,7 @@ def load(
 
     if model.random:
         build(model.folder)
-    files = check_folder(model.folder, model.preset)
+    files = FOLDERS.check(model.folder, model.preset)
 
     def read(kind: Any, part: str) -> Any:
         return read_narrowest(kind, model.folder / part, files.variants[part], placement.dtype)

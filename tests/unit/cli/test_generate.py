@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 from fanslymotion.bench.tiny_home import random_mini
+from fanslymotion.pipeline.families.wan.random_model import build
 from fanslymotion.pipeline.media.mp4 import probe
+from fanslymotion.presets import load_presets
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.supervisor import Supervisor
 from fanslymotion.queue.types import Status
@@ -101,6 +103,21 @@ def test_detail_and_mode_go_with_the_job(fm, settings, photo):
         request = Jobs(settings).get(told["id"]).request
         assert [request.detail, request.mode] == wanted
         assert fm("jobs", "cancel", told["id"]).returncode == 0
+
+
+def test_a_ready_prompt_goes_before_the_own_words(fm, settings, photo, tmp_path):
+    folder = build(tmp_path / "tiny-wan")
+    wind = load_presets(settings).idea("wind").prompt
+    asked = ["generate", photo, "--model", folder, "--idea", "wind", "--no-wait", "--json"]
+    for words, prompt in (((), wind), (("--prompt", " At dusk. ", "--negative-prompt", ""), f"{wind} At dusk.")):
+        told = json.loads(fm(*asked, *words).stdout)
+        request = Jobs(settings).get(told["id"]).request
+        assert (request.prompt, request.negative_prompt) == (prompt, "" if words else None)
+        assert fm("jobs", "cancel", told["id"]).returncode == 0
+    refused = fm("generate", photo, "--idea", "wind", "--no-wait")
+    assert refused.returncode == 2
+    assert "but the model mini has no such setting" in refused.stderr
+    assert "--idea is 'rain'; choose one of gentle" in fm("generate", photo, "--idea", "rain", "--no-wait").stderr
 
 
 def test_default_name_never_overwrites_and_out_may_be_a_folder(fm, here, photo, tmp_path):

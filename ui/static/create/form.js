@@ -192,7 +192,7 @@ export class Form {
         return;
       }
       const photos = this.picker.photos.map((photo) => photo.id);
-      const { jobs } = await call("studio/jobs", { method: "POST", body: { photos, settings: asked(this.values, this.model), takes: this.takes.count } });
+      const { jobs } = await call("studio/jobs", { method: "POST", body: { photos, settings: asked(this.values, this.model, this.options), takes: this.takes.count } });
       this.started(jobs);
     } catch (refusal) {
       this.complain(refusal.message);

@@ -5,10 +5,11 @@ import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { recall } from "../lib/storage.js";
-import { changes, clipSize, frameCount, numberOf, reads, shapes, shownRate, sliders, takes, usual } from "./form_values.js";
+import { changes, clipSize, frameCount, numberOf, shapes, shownRate, sliders, takes, textOf, usual } from "./form_values.js";
+import { Ideas } from "./ideas.js";
 import { Segments } from "./segments.js";
 
-/** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality } from "../types.d.ts" */
+/** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality, TextSetting } from "../types.d.ts" */
 
 const MODES = ["best", "balanced", "fast"];
 
@@ -27,9 +28,8 @@ export class FormFields {
     const quality = (/** @type {FormValues} */ now) => options.qualities.find((one) => one.name === now.quality);
     const duration = (/** @type {FormValues} */ now) => options.durations.find((one) => one.seconds === now.seconds);
     const model = (/** @type {FormValues} */ now) => options.models.find((one) => one.name === now.model);
-    this.prompt = h("textarea", { id: "f-prompt", rows: 3, maxLength: 10000, dir: "auto", value: values.prompt });
-    this.prompt.addEventListener("input", () => acts.change({ prompt: this.prompt.value }));
-    this.promptRow = this.row("prompt", this.prompt);
+    this.ideas = new Ideas(options.ideas, t("form.ideas"), (prompt) => acts.change({ prompt }));
+    this.texts = options.texts.map((text) => this.textField(text));
     this.shape = new Segments("shape", this.label("shape"), shapes(options).map((shape) => ({
       value: shape, title: shape === "photo" ? t("form.shape_photo") : shape, note: () => "",
     })), (value) => acts.change({ shape: String(value), position: null }));
@@ -58,8 +58,8 @@ export class FormFields {
     this.chosen = h("span", { class: "chosen" });
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
-      h("div", { class: "advanced-body" }, this.row("model", this.model), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
-    this.elements = [this.promptRow, this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.mode.element, this.advanced];
+      h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+    this.elements = [...this.textRows(false), this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.mode.element, this.advanced];
   }
 
   /** @param {string} key */
@@ -102,6 +102,20 @@ export class FormFields {
     return this.row("seed", this.seed, h("button", { type: "button", class: "plain small", onclick: clear }, t("form.seed_clear")));
   }
 
+  /** @param {TextSetting} text */
+  textField(text) {
+    const { key, most } = text;
+    const input = h("textarea", { id: `f-${key}`, rows: 3, maxLength: most, dir: "auto" });
+    input.addEventListener("input", () => this.acts.change({ [key]: input.value }));
+    const reset = h("button", { type: "button", class: "plain small", onclick: () => this.acts.change({ [key]: null }) }, t("form.reset"));
+    return { text, input, reset, element: this.row(key, input, ...(text.folded ? [reset] : [this.ideas.element])) };
+  }
+
+  /** @param {boolean} folded */
+  textRows(folded) {
+    return this.texts.filter(({ text }) => text.folded === folded).map(({ element }) => element);
+  }
+
   /** @param {NumberRange} range */
   slider(range) {
     const { key, min, max, step } = range;
@@ -142,8 +156,14 @@ export class FormFields {
       reset.classList.toggle("invisible", chosen === null);
       show(element, takes(model, range));
     }
-    show(this.promptRow, reads(model));
-    if (this.prompt.value !== values.prompt) this.prompt.value = values.prompt;
+    for (const { text, input, reset, element } of this.texts) {
+      const chosen = textOf(values, text.key);
+      const value = chosen ?? textOf(model.sampling, text.key) ?? "";
+      if (input.value !== value) input.value = value;
+      reset.classList.toggle("invisible", chosen === null);
+      show(element, takes(model, text));
+    }
+    this.ideas.draw(values.prompt, model);
     this.detail.checked = values.detail;
     this.upscaler.value = values.upscaler ?? "";
     this.noteUpscaler(values);

@@ -16,9 +16,8 @@ from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families import family, family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.placement import choose_placement
-from fanslymotion.pipeline.families.wan.folder import SAMPLING, check_folder, fingerprint, folder_preset
+from fanslymotion.pipeline.families.wan.folder import FOLDERS, FULL, SAMPLING
 from fanslymotion.pipeline.families.wan.model import WanModel, load
-from fanslymotion.pipeline.families.wan.model_size import FULL, model_size
 from fanslymotion.pipeline.families.wan.random_model import TRANSFORMER, VAE
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
@@ -68,7 +67,7 @@ def test_what_is_missing_is_named(gone: str, said: str, tiny_wan: Path, tmp_path
     shutil.copytree(tiny_wan, folder)
     (folder / gone).unlink()
     with pytest.raises(ModelError, match=said):
-        check_folder(folder)
+        FOLDERS.check(folder)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +85,7 @@ def test_models_of_another_kind_are_refused(part: str, change: dict[str, Any], t
     place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | change), encoding="utf-8")
     assert family_of_folder(folder) is family("wan")
     with pytest.raises(ModelError, match=r"Wan.*choose"):
-        check_folder(folder)
+        FOLDERS.check(folder)
 
 
 def test_two_transformers_are_another_kind(tiny_wan: Path, tmp_path: Path) -> None:
@@ -95,7 +94,7 @@ def test_two_transformers_are_another_kind(tiny_wan: Path, tmp_path: Path) -> No
     shutil.copytree(tiny_wan, folder)
     shutil.copytree(folder / "transformer", folder / "transformer_2")
     with pytest.raises(ModelError, match="the 14B models are not supported"):
-        check_folder(folder)
+        FOLDERS.check(folder)
 
 
 def test_weights_in_several_files(tiny_wan: Path, wan: WanModel, tmp_path: Path) -> None:
@@ -106,27 +105,18 @@ def test_weights_in_several_files(tiny_wan: Path, wan: WanModel, tmp_path: Path)
         shutil.rmtree(folder / part)
         kind.from_pretrained(tiny_wan / part).save_pretrained(folder / part, max_shard_size="40kB")
         assert len(list((folder / part).glob("*-of-*.safetensors"))) > 1
-    found = load(ModelFolder(folder_preset(folder), folder), choose_placement())
+    found = load(ModelFolder(FOLDERS.preset(folder), folder), choose_placement())
     wanted = wan.transformer.state_dict()
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in found.transformer.state_dict().items())
-    sizes = [model_size(place, folder_preset(place)) for place in (folder, tiny_wan)]
+    sizes = [FOLDERS.size(place, FOLDERS.preset(place)) for place in (folder, tiny_wan)]
     assert sizes[0] == sizes[1]
 
 
 def test_the_tiny_model_is_measured(tiny_wan: Path, wan: WanModel) -> None:
-    found = model_size(tiny_wan, folder_preset(tiny_wan))
+    found = FOLDERS.size(tiny_wan, FOLDERS.preset(tiny_wan))
     assert not found.large
     assert found.unet == sum(p.numel() for p in wan.transformer.parameters())
     assert found.vae == sum(p.numel() for p in wan.vae.parameters())
     assert 0 < found.text_encoder < 100_000
     assert (found.attention, found.vae_channels) == (2 * 24, 4)
-    assert model_size(tiny_wan / "absent", folder_preset(tiny_wan)).unet == FULL.unet
-
-
-def test_the_fingerprints_change_with_their_own_files(tiny_wan: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "model"
-    shutil.copytree(tiny_wan, folder)
-    text, rest = ("text_encoder", "tokenizer"), ("vae", "transformer")
-    before = fingerprint(folder, text), fingerprint(folder, rest)
-    (folder / "text_encoder" / "config.json").write_text("{}", encoding="utf-8")
-    assert (fingerprint(folder, text) != before[0], fingerprint(folder, rest) == before[1]) == (True, True)
+    assert FOLDERS.size(tiny_wan / "absent", FOLDERS.preset(tiny_wan)).unet == FULL.unet
