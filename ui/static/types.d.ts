@@ -64,7 +64,7 @@ export interface Offered {
   licence: Licence;
 }
 
-/** modes: the steps of each. */
+/** modes: the steps of each. motions: the motion_bucket_id of each word, {}: it is not told how much. */
 export interface ModelOption extends Offered {
   demo: boolean;
   trial: boolean;
@@ -75,6 +75,7 @@ export interface ModelOption extends Offered {
   sampling: Sampling;
   modes: Record<string, number>;
   takes: string[];
+  motions: Record<string, number>;
   rates: Record<string, number[]>;
 }
 

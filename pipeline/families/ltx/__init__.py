@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....presets import Mode, ModelPreset
+from ....presets.options import MotionName
 from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
@@ -30,6 +31,7 @@ class LtxVideo:
         Component(folder.TRANSFORMER, Role.DENOISER, folder.WEIGHTS[folder.TRANSFORMER]),
     )
     takes = ("prompt",)
+    motions: Mapping[MotionName, int] = {}
     modes: Mapping[str, Mode] = {}  # distilled: eight steps without guidance are its best and its only way
     blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("LTXVideoTransformerBlock",)}
     geometry = Geometry(multiple=32, stride=STRIDE, overlap=5)

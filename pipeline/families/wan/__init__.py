@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....presets import Mode, ModelPreset
+from ....presets.options import MotionName
 from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
@@ -30,6 +31,7 @@ class Wan:
         Component(folder.TRANSFORMER, Role.DENOISER, folder.WEIGHTS[folder.TRANSFORMER]),
     )
     takes = ("prompt",)
+    motions: Mapping[MotionName, int] = {}
     modes: Mapping[str, Mode] = {}
     blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("WanTransformerBlock",)}
     geometry = Geometry(multiple=2 * SIDE, stride=STRIDE, overlap=1, guidance_cap=None)
