@@ -15,7 +15,7 @@ from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
 from ..pipeline.request import MOST_TAKES
-from ..presets.options import AS_PHOTO, BEST, MODES, OPTIONS, SHAPES
+from ..presets.options import AS_PHOTO, BEST, MODES, MOTIONS, NORMAL, OPTIONS, SHAPES
 from ..settings import Settings
 from .arguments import AsJson, named_as_typed, number_option, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
@@ -102,7 +102,13 @@ def generate(
         ),
     ] = "",
     seed: Annotated[int | None, number_option("seed", help=OPTIONS["seed"].help, show_default="random")] = None,
-    motion_bucket_id: Annotated[int | None, number_option("motion_bucket_id", "--motion-bucket-id", "--motion")] = None,
+    motion: Annotated[
+        str,
+        typer.Option(
+            help=f"How much moves: {', '.join(MOTIONS)}. Not every model has this setting.", show_default=NORMAL
+        ),
+    ] = "",
+    motion_bucket_id: Annotated[int | None, number_option("motion_bucket_id")] = None,
     steps: Annotated[int | None, number_option("steps")] = None,
     noise_aug_strength: Annotated[
         float | None, number_option("noise_aug_strength", "--noise-aug-strength", "--noise")
@@ -165,9 +171,9 @@ def generate(
         presets = load_presets(settings)
         request = make_request(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, mode=mode, model=model,
-            seed=seed, motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
-            shape=shape, position=position, fit=fit, detail=detail, upscaler=upscaler, prompt=prompt,
-            negative_prompt=negative_prompt, idea=idea,
+            seed=seed, motion=motion, motion_bucket_id=motion_bucket_id, steps=steps,
+            noise_aug_strength=noise_aug_strength, fps=fps, shape=shape, position=position, fit=fit, detail=detail,
+            upscaler=upscaler, prompt=prompt, negative_prompt=negative_prompt, idea=idea,
         )  # fmt: skip
         photos = find_photos(photos)
         videos = [photo for photo in photos for _ in range(count)]

@@ -18,6 +18,7 @@ from ..models.find import ideas_of, preset_folder, require_model, taken_by
 from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
 from ..pipeline.families.modes import mode_steps, modes_of
+from ..pipeline.families.motions import motions_of
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.sizes import output_size
 from ..pipeline.media.upscale.files import check_upscaler
@@ -263,7 +264,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     Returns:
         `missing`: why the model cannot be used now and what to do, by language, None when it can. `random`: it is
         the untrained stand-in. `modes`: see `modes_json`. `takes`: the names of the settings that are its family's own.
-        `ideas`: the names of the ready prompts that it offers.
+        `ideas`: the names of the ready prompts that it offers. `motions`: see `motions_of`.
         `rates`: by quality, frames that are made a second and how many are shown for each, where they are not the
         length's and its own.
     """
@@ -285,6 +286,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         "modes": modes_json(model),
         "takes": list(taken_by(model)),
         "ideas": list(ideas_of(model, presets)),
+        "motions": dict(motions_of(model)),
         "rates": {name: [rate.fps, rate.interpolation] for name, rate in model.rates.items()},
     }
 

@@ -82,7 +82,7 @@ export interface Offered {
   licence: Licence;
 }
 
-/** modes: the steps of each. */
+/** modes: the steps of each. motions: the motion_bucket_id of each word, {}: it is not told how much. */
 export interface ModelOption extends Offered {
   demo: boolean;
   trial: boolean;
@@ -94,6 +94,7 @@ export interface ModelOption extends Offered {
   modes: Record<string, number>;
   takes: string[];
   ideas: string[];
+  motions: Record<string, number>;
   rates: Record<string, number[]>;
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.pipeline.families import families, family
 from fanslymotion.pipeline.families.base import parts
-from fanslymotion.presets.options import MODES
+from fanslymotion.presets.options import MODES, MOTIONS
 from fanslymotion.settings import ROOT
 
 LOCALES = ROOT / "ui" / "locales"
@@ -31,6 +31,7 @@ VALUES = {
     "now.": (*STAGES, *ENDS),
     "part.": {"compiler", *(part for name in families() for part in parts(family(name)))},
     "mode.": MODES,
+    "motion.": MOTIONS,
     "quality.": ("standard", "smooth", "sampled"),
     "stage.": ("queued", *STAGES),
     "status.": ("queued", "paused", "running", *ENDS),

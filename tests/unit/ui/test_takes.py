@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fanslymotion.queue.types import Job
+from httpx import Response
 from starlette.testclient import TestClient
 
 from .conftest import ANNA, BEN
@@ -41,3 +42,19 @@ def test_several_takes_are_asked_for_at_once(browser: Browser, photo: Path) -> N
     made = client.post("/studio/jobs", json={"photos": [mine], "takes": 4, "settings": {"seed": 5}}).json()["jobs"]
     assert [job["settings"]["seed"] for job in made] == [5, 6, 7, 8]
     assert client.post("/studio/jobs", json={"photos": [mine], "takes": 0}).status_code == 400
+
+
+def test_motion_is_asked_for_by_a_word(browser: Browser, photo: Path) -> None:
+    client = browser(BEN)
+    mine = client.post("/studio/photos", content=photo.read_bytes()).json()["id"]
+
+    def ask(**settings: object) -> Response:
+        return client.post("/studio/jobs", json={"photos": [mine], "settings": settings})
+
+    assert ask(motion="strong").json()["jobs"][0]["settings"]["motion_bucket_id"] == 180
+    assert ask(motion="normal").json()["jobs"][0]["settings"]["motion_bucket_id"] is None
+    refused = ask(motion="wild")
+    assert (refused.status_code, refused.json()["error"]) == (
+        400,
+        "motion is 'wild'; choose one of gentle, normal, strong, or a number from 1 to 255",
+    )
