@@ -194,7 +194,7 @@ def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[...,
     from ..queue.store.import_orphans import examine_and_import
 
     threading.Thread(target=examine_and_import, args=(studio.jobs.store,), name="adopt", daemon=True).start()
-    return studio.guard, studio.live.close
+    return studio.guard, studio.close
 
 
 def keep_trace(folder: Path, error: BaseException) -> Path | None:
