@@ -14,6 +14,7 @@ from .auth.logins import Logins
 from .auth.middleware import Guard
 from .cached import CachedResult
 from .error_response import in_each_language
+from .exports.background import Exports
 from .live import Live
 from .model_checks import ModelChecks
 from .page_state import machine_json
@@ -50,6 +51,7 @@ class Studio:
         self.guard = Guard(app, logins, host)
         self.front = Front(self.guard, root_path)
         self.live = Live(self.jobs, self)
+        self.exports = Exports()
         self.model_checks = ModelChecks(settings)
         self.sizes = CachedResult(self._folder_sizes, KEPT_SECONDS)
         self.findings = CachedResult(lambda: Doctor(self.settings).run(), KEPT_SECONDS)
@@ -58,6 +60,11 @@ class Studio:
     def presets(self) -> Presets:
         """The presets as they are now: a model may be added by the command line meanwhile."""
         return self.live_presets.now()
+
+    def close(self) -> None:
+        """End open streams and exports, so that the server can stop."""
+        self.live.close()
+        self.exports.close()
 
     def job(self, job: Job) -> dict[str, Any]:
         """Return a job's JSON as its own login sees it."""

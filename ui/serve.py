@@ -199,7 +199,7 @@ def _build(
     from ..queue.store.import_orphans import examine_and_import
 
     threading.Thread(target=examine_and_import, args=(studio.jobs.store,), name="adopt", daemon=True).start()
-    return studio.front, studio.live.close
+    return studio.front, studio.close
 
 
 def keep_trace(folder: Path, error: BaseException) -> Path | None:

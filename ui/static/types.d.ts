@@ -208,6 +208,17 @@ export interface Video {
   fps: number;
 }
 
+/** A video in another form, on its way or done. fraction: 0..1. */
+export interface Export {
+  name: string;
+  state: string;
+  fraction: number;
+  error: Words | null;
+  url: string;
+  download: string;
+  bytes: number;
+}
+
 export interface Diagnosis {
   en: Said;
   ru: Said;
