@@ -118,8 +118,8 @@ export function replaced(wanted, values) {
 /** How many of the folded settings differ from the model's own; motion by a word is none of them. @param {FormValues} values @param {Options} options */
 export function changes(values, options) {
   const model = options.models.find(({ name }) => name === values.model);
-  const folded = sliders(options).filter(({ key }) => key !== "motion_bucket_id" || !motionOf(values, model));
-  const given = folded.filter(({ key }) => numberOf(values, key) !== null).length;
+  const numbers = sliders(options).filter(({ key }) => key !== "motion_bucket_id" || !motionOf(values, model));
+  const given = numbers.filter(({ key }) => numberOf(values, key) !== null).length;
   return given + options.texts.filter(({ key, folded }) => folded && textOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0);
 }
 
