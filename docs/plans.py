@@ -21,7 +21,7 @@ from fanslymotion.settings import ROOT, Settings
 PAGE = ROOT / "README.md"
 BEGIN, END = "<!-- plans: docs/plans.py writes this table -->", "<!-- /plans -->"
 
-MODELS = ("svd-xt", "ltx-2b", "wan-5b")
+MODELS = ("svd-xt", "ltx-2b", "ltx-13b", "wan-5b")
 CARDS, RAM = (6, 8, 12, 16, 24), (16, 32, 64)
 """GB of the card, and of the machine."""
 

@@ -18,6 +18,11 @@ ModeName = Literal["best", "balanced", "fast"]
 BEST: ModeName = "best"
 """Every model has it: each step is computed in full."""
 MODES: tuple[ModeName, ...] = get_args(ModeName)
+MotionName = Literal["gentle", "normal", "strong"]
+"""Words for `motion_bucket_id`; see `pipeline.families.motions`."""
+NORMAL: MotionName = "normal"
+"""The model's own number."""
+MOTIONS: tuple[MotionName, ...] = get_args(MotionName)
 ShapeName = Literal["photo", "16:9", "9:16", "1:1", "4:5"]
 AS_PHOTO: ShapeName = "photo"
 SHAPES: tuple[ShapeName, ...] = get_args(ShapeName)

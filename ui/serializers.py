@@ -19,6 +19,7 @@ from ..models.loras import list_loras
 from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
 from ..pipeline.families.modes import mode_steps, modes_of
+from ..pipeline.families.motions import motions_of
 from ..pipeline.media.mp4 import read_track
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.sizes import output_size
@@ -37,13 +38,13 @@ NOT_HERE = msg("This model is not on this machine; whoever owns the machine can 
 UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can download it.")
 
 
-def job_json(job: Job, presets: Presets) -> dict[str, Any]:
-    """Return the JSON of a job: all that a view needs.
+def job_json(job: Job, presets: Presets, root_path: str = "") -> dict[str, Any]:
+    """Return the JSON of a job: all that a view needs, with addresses under `root_path`.
 
     Times are Unix seconds, sizes pixels, `fraction` 0..1; `part` is the component that is being loaded. Opens the
     photo and asks the disk: call it in a thread.
     """
-    request = job.request
+    request, address = job.request, f"{root_path}{ROUTES}/jobs/{job.id}"
     return {
         "id": job.id,
         "name": job.name,
@@ -63,9 +64,9 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "fraction": round(job.fraction, 4),
         "eta_seconds": job.eta_seconds,
         "revision": job.revision,
-        "preview": preview_url(job),
-        "photo": f"{ROUTES}/jobs/{job.id}/photo",
-        "poster": f"{ROUTES}/jobs/{job.id}/poster",
+        "preview": f"{address}/preview?v={job.preview_version}" if job.preview_version else "",
+        "photo": f"{address}/photo",
+        "poster": f"{address}/poster",
         "settings": request.to_json(),
         "expected": expected_size(job, presets),
         "licence": licence_json(presets.models.get(request.model)),
@@ -73,7 +74,7 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "diagnosis": diagnosis_json(job, presets),
         "warnings": all_in_each_language(job.warnings),
         "favourite": job.favourite,
-        "video": video_json(job),
+        "video": video_json(job, address),
         "waits_for": in_each_language(job.waits_for) if job.waits_for else None,
     }
 
@@ -87,22 +88,14 @@ def diagnosis_json(job: Job, presets: Presets) -> dict[str, Any] | None:
     return {language: found.say(language) for language in LANGUAGES} if found else None
 
 
-def preview_url(job: Job) -> str:
-    """Return the address of the job's latest preview, "" when there is none.
-
-    The version makes each preview its own address, which the browser may keep.
-    """
-    return f"{ROUTES}/jobs/{job.id}/preview?v={job.preview_version}" if job.preview_version else ""
-
-
-def video_json(job: Job) -> dict[str, Any] | None:
-    """Return addresses, size in pixels, frames and frame rate of a finished job's video, else None."""
+def video_json(job: Job, address: str) -> dict[str, Any] | None:
+    """Return addresses (below the job's), pixels, frames and frame rate of a finished job's video, else None."""
     if job.video is None:
         return None
     return {
-        "url": f"{ROUTES}/jobs/{job.id}/video",
-        "download": f"{ROUTES}/jobs/{job.id}/video?download=1",
-        "still": f"{ROUTES}/jobs/{job.id}/still",
+        "url": f"{address}/video",
+        "download": f"{address}/video?download=1",
+        "still": f"{address}/still",
         "width": job.width,
         "height": job.height,
         "frames": job.frames,
@@ -285,7 +278,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     Returns:
         `missing`: why the model cannot be used now and what to do, by language, None when it can. `random`: it is
         the untrained stand-in. `modes`: see `modes_json`. `takes`: the names of the settings that are its family's own.
-        `ideas`: the names of the ready prompts that it offers.
+        `ideas`: the names of the ready prompts that it offers. `motions`: see `motions_of`.
         `rates`: by quality, frames that are made a second and how many are shown for each, where they are not the
         length's and its own.
     """
@@ -307,6 +300,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         "modes": modes_json(model),
         "takes": list(taken_by(model)),
         "ideas": list(ideas_of(model, presets)),
+        "motions": dict(motions_of(model)),
         "rates": {name: [rate.fps, rate.interpolation] for name, rate in model.rates.items()},
     }
 

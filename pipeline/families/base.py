@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...presets import Mode, ModelPreset
-    from ...presets.options import ScheduleName
+    from ...presets.options import MotionName, ScheduleName
     from ..progress import Stage
     from ..request import VideoRequest
     from .forecast import Forecast
@@ -291,6 +291,11 @@ class Family(Protocol):
     @property
     def takes(self) -> tuple[str, ...]:
         """Names of the settings that only some families take (`presets.options.Option.own`), and this one does."""
+        ...
+
+    @property
+    def motions(self) -> Mapping[MotionName, int]:
+        """`motion_bucket_id` of less and of more motion than the preset's own, by name; empty without that setting."""
         ...
 
     @property

@@ -48,9 +48,14 @@ def settings_comment(settings: dict[str, Any]) -> str:
     return text
 
 
+def xmp_packet() -> str:
+    """The XMP packet that says that a model made the picture."""
+    return XMP.format(version=__version__, source=TRAINED_MEDIA)
+
+
 def mark_ai_generated(path: Path) -> None:
     """Append the XMP packet to a finished mp4. At the end, because chunk offsets in `moov` stay right only so."""
-    packet = XMP.format(version=__version__, source=TRAINED_MEDIA).encode()
+    packet = xmp_packet().encode()
     with open(path, "ab") as file:
         file.write(struct.pack(">I4s16s", 24 + len(packet), b"uuid", XMP_UUID) + packet)
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, replaced, sameOffer, shownRate, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
+import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, motionNumber, motionOf, replaced, sameOffer, shownRate, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
 const MODES = { best: 25, balanced: 25, fast: 10 };
@@ -67,6 +67,18 @@ test("where nobody chose a number the steps are the mode's, the others the model
   const [mini, , xt] = options.models;
   assert.deepEqual(["best", "balanced", "fast"].map((mode) => usual(xt, "steps", mode)), [25, 25, 10]);
   assert.deepEqual([usual(mini, "steps", "fast"), usual(mini, "fps", "fast"), usual(mini, "seed", "fast")], [4, 7, null]);
+});
+
+test("motion is a word for a number; one of one's own is none of them", () => {
+  const motions = { gentle: 60, normal: 127, strong: 180 };
+  const told = model("svd-xt", { motions, sampling: { steps: 25, fps: 7, motion_bucket_id: 127 } });
+  const at = (motion_bucket_id) => motionOf({ ...EMPTY, motion_bucket_id }, told);
+  assert.deepEqual([null, 127, 60, 180, 90].map(at), ["normal", "normal", "gentle", "strong", ""]);
+  assert.deepEqual(["gentle", "normal", "strong"].map((motion) => motionNumber(motion, told)), [60, null, 180]);
+  assert.equal(motionOf(EMPTY, model("ltx", { motions: {} })), "");
+  assert.equal(motionOf(EMPTY, undefined), "");
+  const offered = { ...options, models: [told], numbers: [{ key: "motion_bucket_id", own: true }] };
+  assert.deepEqual([60, 90].map((number) => changes({ ...EMPTY, model: "svd-xt", motion_bucket_id: number }, offered)), [0, 1]);
 });
 
 test("a model that has been downloaded arrives, a demo does not", () => {

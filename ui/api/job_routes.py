@@ -29,11 +29,11 @@ from ...queue.worker.loaded_note import loaded
 from ...settings import ROOT
 from ..auth.identity import login_of, owner_of, user_of
 from ..error_response import all_in_each_language
-from ..serializers import plan_json
+from ..serializers import ROUTES, plan_json
 from ..stills import make_still
 from ..uploads.photos import PHOTO_AWAY, Photo, clean_name, make_poster
 from .conditional import fresh, own_file
-from .requests import EstimateIn, SettingsIn, first_mistake, read_file, read_json, read_query, to_request
+from .requests import EstimateIn, MotionIn, SettingsIn, first_mistake, read_file, read_json, read_query, to_request
 
 if TYPE_CHECKING:
     from ..context import Studio
@@ -60,13 +60,13 @@ class JobsIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     photos: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PHOTOS)
-    settings: Any = Field(default_factory=SettingsIn)
+    settings: Any = Field(default_factory=MotionIn)
     takes: Takes = 1
 
     @field_validator("settings", mode="plain")
     @classmethod
     def _settings(cls, value: Any) -> BaseModel:
-        return SettingsIn.model_validate(value)
+        return MotionIn.model_validate(value)
 
 
 class RetryIn(BaseModel):
@@ -366,7 +366,7 @@ def _photo_json(photo: Photo, studio: "Studio") -> dict[str, Any]:
         "name": photo.name,
         "width": photo.width,
         "height": photo.height,
-        "view": f"/studio/photos/{photo.id}/view",
+        "view": f"{studio.root_path}{ROUTES}/photos/{photo.id}/view",
         "notes": all_in_each_language(photo.notes),
     }
 

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from ...errors import BadInput
 from ...messages import msg
+from ...pipeline.families.motions import settle_motion
 from ...pipeline.request import MAX_SEED, VideoRequest
 from ...presets import Presets
-from ...presets.options import NUMBERS, OPTIONS, TEXTS
+from ...presets.options import MOTIONS, NUMBERS, OPTIONS, TEXTS
 
 MOST_JSON_BYTES = 64 * 1024
 
@@ -45,6 +46,13 @@ SettingsIn = create_model("SettingsIn", __config__=ConfigDict(extra="forbid", st
 
 Only models with a preset: a path that a browser names is never opened.
 """
+
+MotionIn = create_model(
+    "MotionIn",
+    __base__=SettingsIn,
+    motion=(Word, Field("", description=f"Instead of motion_bucket_id: {', '.join(MOTIONS)}.")),
+)
+"""A form's settings as a request may name them: words, too, that stand for numbers."""
 
 _ASKED: dict[str, Any] = {
     name: (kind, ...) if name in ("model", "seconds", "quality") else (kind, about)
@@ -111,14 +119,15 @@ def to_request(settings: BaseModel | dict[str, Any], presets: Presets, default: 
     """default: the model when none is named. Raise BadInput naming the setting that is wrong."""
     if isinstance(settings, dict):
         try:
-            settings = SettingsIn.model_validate(settings)
+            settings = MotionIn.model_validate(settings)
         except ValidationError as e:
             raise BadInput(first_mistake(e)) from e
     values: dict[str, Any] = settings.model_dump()
     values["model"] = values["model"] or default
     for name in ("upscaler", "lora"):
         values[name] = values[name] or None
-    presets.model(values["model"])
+    preset = presets.model(values["model"])
+    values["motion_bucket_id"] = settle_motion(values.pop("motion", ""), values["motion_bucket_id"], preset)
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(MAX_SEED + 1)
     return VideoRequest.from_json(values)

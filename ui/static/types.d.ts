@@ -4,6 +4,7 @@ export interface Options {
   version: string;
   user: string;
   owns_machine: boolean;
+  root_path: string;
   photo_bytes: number;
   resolutions: Resolution[];
   durations: Duration[];
@@ -82,7 +83,7 @@ export interface Offered {
   licence: Licence;
 }
 
-/** modes: the steps of each. */
+/** modes: the steps of each. motions: the motion_bucket_id of each word, {}: it is not told how much. */
 export interface ModelOption extends Offered {
   demo: boolean;
   trial: boolean;
@@ -94,6 +95,7 @@ export interface ModelOption extends Offered {
   modes: Record<string, number>;
   takes: string[];
   ideas: string[];
+  motions: Record<string, number>;
   rates: Record<string, number[]>;
 }
 
@@ -208,6 +210,17 @@ export interface Video {
   height: number;
   frames: number;
   fps: number;
+}
+
+/** A video in another form, on its way or done. fraction: 0..1. */
+export interface Export {
+  name: string;
+  state: string;
+  fraction: number;
+  error: Words | null;
+  url: string;
+  download: string;
+  bytes: number;
 }
 
 export interface Diagnosis {

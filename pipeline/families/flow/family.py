@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....presets import Mode, ModelPreset
+from ....presets.options import MotionName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
 from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, WEIGHTS, FlowFolders
@@ -33,6 +34,7 @@ class FlowFamily(ABC):
         for name, role in ((TEXT_ENCODER, Role.TEXT), (VAE, Role.VAE), (TRANSFORMER, Role.DENOISER))
     )
     takes: tuple[str, ...] = ("prompt", "lora", "lora_strength")
+    motions: Mapping[MotionName, int] = {}
     modes: Mapping[str, Mode] = {}
     numbers = "bfloat16"
 

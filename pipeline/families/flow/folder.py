@@ -39,6 +39,7 @@ class FlowFolders(ABC):
         text_encoder: The text encoder's name and size.
         usual: Keys of the preset of a folder that has none.
         full: The size of a model that is not here yet.
+        others: Of those that are of another size, by the hub's repository.
         complete: What to give instead of a folder that is not whole and not from the hub.
         single_files: Names of the files that have transformer and VAE together.
         bundled: Configurations for a single file without its own, by the component.
@@ -55,6 +56,7 @@ class FlowFolders(ABC):
     single_files: tuple[str, ...] = ()
     bundled: Mapping[str, Path] = field(default_factory=dict)
     renames: Renames = ()
+    others: Mapping[str, ModelSize] = field(default_factory=dict)
 
     @abstractmethod
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
@@ -125,7 +127,8 @@ class FlowFolders(ABC):
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """Count a folder's numbers from its files' headers, in milliseconds; what is not there counts as in `full`."""
-        full, transformer, vae = self.full, self._known(folder, TRANSFORMER), self._known(folder, VAE)
+        full = self.others.get(preset.repository, self.full)
+        transformer, vae = self._known(folder, TRANSFORMER), self._known(folder, VAE)
         counted = self._counted(folder)
         heads, head = transformer.get("num_attention_heads"), transformer.get("attention_head_dim")
         width = int(heads) * int(head) if heads and head else full.channels

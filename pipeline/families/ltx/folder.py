@@ -1,6 +1,7 @@
 """Describe the folders of LTX-Video from 0.9.5 on, in diffusers' format or with Lightricks' single file. No torch."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ FULL = ModelSize(
 )
 """LTX-Video 2B 0.9.8, computed from its configurations; the single file's 6.34 GB of 16-bit numbers agree."""
 
+OTHERS = {
+    "Lightricks/LTX-Video-0.9.8-13B-distilled": replace(
+        FULL, unet=13_042_569_344, channels=2 * WIDTH, attention=48 * 2 * WIDTH
+    )
+}
+"""The 13B model: 48 layers of twice the width; counted by diffusers' class."""
+
 
 class LtxFolders(FlowFolders):
     """See `FlowFolders`."""
@@ -77,4 +85,5 @@ FOLDERS = LtxFolders(
     single_files=SINGLE_FILES,
     bundled=BUNDLED,
     renames=((r"^patchify_proj\b", "proj_in"), (r"^adaln_single\b", "time_embed"), (r"\.([qk])_norm\b", r".norm_\1")),
+    others=OTHERS,
 )

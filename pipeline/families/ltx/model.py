@@ -20,6 +20,7 @@ from ..base import FamilyOptions, ModelFiles, ModelFolder, NoiseSchedule, Window
 from ..flow.folder import TRANSFORMER, VAE
 from ..flow.model import FlowModel, load_components
 from ..placement import Placement
+from ..weights.light_import import light_diffusers
 from ..weights.reading import quiet, read_component, read_narrowest
 from . import vae as vae_module
 from .chunks import STRIDE
@@ -97,10 +98,11 @@ def load(
     Raises:
         ModelError: A file is missing, damaged or of another architecture.
     """
+    # Not at the top of the file: importing diffusers takes a second, which belongs to the loading that is shown.
+    with light_diffusers():
+        from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
+        from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
     quiet()
-    # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
-    from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
-    from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 
     if model.random:
         build(model.folder)

@@ -14,6 +14,7 @@ from ..base import FamilyOptions, ModelFolder, NoiseSchedule, Window
 from ..flow.folder import TRANSFORMER, VAE
 from ..flow.model import FlowModel, load_components
 from ..placement import Placement
+from ..weights.light_import import light_diffusers
 from ..weights.reading import quiet, read_narrowest
 from . import vae as vae_module
 from .denoiser import Inputs, WanDenoiser
@@ -86,10 +87,11 @@ def load(
     Raises:
         ModelError: A file is missing, damaged or of another architecture.
     """
+    # Not at the top of the file: importing diffusers takes a second, which belongs to the loading that is shown.
+    with light_diffusers():
+        from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+        from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
     quiet()
-    # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
-    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
-    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
     if model.random:
         build(model.folder)

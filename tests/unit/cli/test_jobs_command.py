@@ -36,6 +36,12 @@ def test_help_shows_the_defaults_that_are_words(fm):
     assert "the system's" in fm("doctor", "--help").stdout
 
 
+@pytest.mark.parametrize(("words", "bucket"), [(["--motion", "gentle"], 60), (["--motion", "40"], 40), ([], None)])
+def test_motion_as_a_word_or_a_number(fm, photo, words, bucket):
+    made = json.loads(fm("generate", photo, "--no-wait", "--json", *words).stdout)
+    assert made["request"]["motion_bucket_id"] == bucket
+
+
 def test_list_shows_waiting_jobs_in_their_order(fm, waiting, photo):
     shown = json.loads(fm("jobs", "list", "--json").stdout)
     assert [(job["id"], job["place"], job["status"]) for job in shown] == [

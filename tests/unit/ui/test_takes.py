@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fanslymotion.queue.types import Job
 from fanslymotion.tests.moving_video import video
+from httpx import Response
 from starlette.testclient import TestClient
 
 from .conftest import ANNA, BEN
@@ -58,3 +59,19 @@ def test_a_finished_video_is_continued(browser: Browser, done: Callable[..., Job
         assert made["expected"] == {"width": 848, "height": 480, "frames": frames, "fps": 12}
     assert browser(ANNA).post(place, json={}).status_code == 404
     assert client.post(place, json={"joined": "no"}).status_code == 400
+
+
+def test_motion_is_asked_for_by_a_word(browser: Browser, photo: Path) -> None:
+    client = browser(BEN)
+    mine = client.post("/studio/photos", content=photo.read_bytes()).json()["id"]
+
+    def ask(**settings: object) -> Response:
+        return client.post("/studio/jobs", json={"photos": [mine], "settings": settings})
+
+    assert ask(motion="strong").json()["jobs"][0]["settings"]["motion_bucket_id"] == 180
+    assert ask(motion="normal").json()["jobs"][0]["settings"]["motion_bucket_id"] is None
+    refused = ask(motion="wild")
+    assert (refused.status_code, refused.json()["error"]) == (
+        400,
+        "motion is 'wild'; choose one of gentle, normal, strong, or a number from 1 to 255",
+    )

@@ -5,13 +5,14 @@ import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { recall } from "../lib/storage.js";
-import { changes, clipSize, frameCount, numberOf, shapes, shownRate, sliders, takes, textOf, usual } from "./form_values.js";
+import { changes, clipSize, frameCount, motionNumber, motionOf, numberOf, shapes, shownRate, sliders, takes, textOf, usual } from "./form_values.js";
 import { Ideas } from "./ideas.js";
 import { Segments } from "./segments.js";
 
 /** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality, TextSetting } from "../types.d.ts" */
 
 const MODES = ["best", "balanced", "fast"];
+const MOTIONS = ["gentle", "normal", "strong"];
 
 /**
  * @typedef {object} FieldActs
@@ -28,6 +29,8 @@ export class FormFields {
     const quality = (/** @type {FormValues} */ now) => options.qualities.find((one) => one.name === now.quality);
     const duration = (/** @type {FormValues} */ now) => options.durations.find((one) => one.seconds === now.seconds);
     const model = (/** @type {FormValues} */ now) => options.models.find((one) => one.name === now.model);
+    /** @type {ModelOption | undefined} */
+    this.shown = undefined; // the model that was drawn last
     this.ideas = new Ideas(options.ideas, t("form.ideas"), (prompt) => acts.change({ prompt }));
     this.texts = options.texts.map((text) => this.textField(text));
     this.shape = new Segments("shape", this.label("shape"), shapes(options).map((shape) => ({
@@ -42,6 +45,8 @@ export class FormFields {
     this.quality = new Segments("quality", this.label("quality"), options.qualities.map((one) => ({
       value: one.name, title: qualityLabel(one), advanced: one.advanced, note: (now) => t("form.per_second", { n: shownRate(duration(now), one, model(now)) }),
     })), (value) => acts.change({ quality: String(value) }));
+    this.motion = new Segments("motion", t("form.motion"), MOTIONS.map((motion) => ({ value: motion, title: t(`motion.${motion}`), note: () => "" })),
+      (value) => this.shown && acts.change({ motion_bucket_id: motionNumber(String(value), this.shown) }));
     this.mode = new Segments("mode", this.label("mode"), MODES.map((mode) => ({ value: mode, title: t(`mode.${mode}`), note: () => "" })), (value) => acts.change({ mode: String(value) }));
     this.fit = new Segments("fit", this.label("fit"), ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })), (value) => acts.change({ fit: String(value) }));
     this.model = this.modelSelect(values);
@@ -61,7 +66,7 @@ export class FormFields {
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
       h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), this.loraRow, ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
-    this.elements = [...this.textRows(false), this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.mode.element, this.advanced];
+    this.elements = [...this.textRows(false), this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.motion.element, this.mode.element, this.advanced];
   }
 
   /** @param {string} key */
@@ -153,6 +158,7 @@ export class FormFields {
   draw(values, model, photo) {
     for (const group of [this.shape, this.resolution, this.seconds, this.quality, this.mode, this.fit]) group.draw(values, photo);
     this.mode.offer(Object.keys(model.modes));
+    this.drawMotion(values, model);
     const advanced = this.options.qualities.find((one) => one.name === values.quality)?.advanced ?? false;
     this.quality.element.classList.toggle("with-advanced", this.advanced.open || advanced);
     this.model.value = values.model;
@@ -181,12 +187,21 @@ export class FormFields {
     setText(this.chosen, [model.label, values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed ? t("form.changed", { n: changed }) : ""].filter(Boolean).join(" · "));
   }
 
+  /** A number of one's own is none of the words, and is told beside them. @param {FormValues} values @param {ModelOption} model */
+  drawMotion(values, model) {
+    this.shown = model;
+    const motion = motionOf(values, model);
+    this.motion.offer(Object.keys(model.motions));
+    this.motion.draw(values, undefined, motion);
+    setText(this.motion.aside, motion || values.motion_bucket_id === null ? "" : t("form.motion_own", { n: values.motion_bucket_id }));
+  }
+
   /** What the chosen one does, and the place that gets them where there is none. @param {FormValues} values */
   noteUpscaler(values) {
     const { upscalers } = this.options;
     const chosen = upscalers.find((one) => one.name === values.upscaler);
     const parts = chosen ? [h("span", {}, chosen.summary[language]), " ", h("span", { class: "notice" }, chosen.licence.notice)] : [];
-    if (!upscalers.some((one) => !one.missing)) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("form.upscaler_get")));
+    if (!upscalers.some((one) => !one.missing)) parts.push(h("a", { href: "./?view=system", data: { go: "system" } }, t("form.upscaler_get")));
     this.upscalerNote.replaceChildren(...parts);
     show(this.upscalerNote, parts.length > 0);
   }

@@ -34,6 +34,18 @@ export function textOf(values, key) {
   return /** @type {Record<string, string | null>} */ (/** @type {unknown} */ (values))[key] ?? null;
 }
 
+/** The word for the motion that is chosen; "" where the number is none of the three, or the model has no words. @param {FormValues} values @param {ModelOption | undefined} model */
+export function motionOf(values, model) {
+  const number = values.motion_bucket_id ?? model?.sampling.motion_bucket_id;
+  return Object.entries(model?.motions ?? {}).find(([, own]) => own === number)?.[0] ?? "";
+}
+
+/** What the form keeps for a word: null is the model's own number. @param {string} motion @param {ModelOption} model */
+export function motionNumber(motion, model) {
+  const number = model.motions[motion];
+  return number === model.sampling.motion_bucket_id ? null : number;
+}
+
 /** What to send: texts that are kept for another model are not asked of this one. @param {FormValues} values @param {ModelOption | undefined} model @param {Options} options @returns {FormValues} */
 export function asked(values, model, options) {
   const without = options.texts.filter((text) => !takes(model, text)).map(({ key }) => [key, textOf(EMPTY, key)]);
@@ -104,9 +116,11 @@ export function replaced(wanted, values) {
   return keys.filter((key) => wanted[key] && wanted[key] !== values[key]);
 }
 
-/** How many of the folded settings differ from the model's own. @param {FormValues} values @param {Options} options */
+/** How many of the folded settings differ from the model's own; motion by a word is none of them. @param {FormValues} values @param {Options} options */
 export function changes(values, options) {
-  const given = sliders(options).filter(({ key }) => numberOf(values, key) !== null).length;
+  const model = options.models.find(({ name }) => name === values.model);
+  const numbers = sliders(options).filter(({ key }) => key !== "motion_bucket_id" || !motionOf(values, model));
+  const given = numbers.filter(({ key }) => numberOf(values, key) !== null).length;
   return given + options.texts.filter(({ key, folded }) => folded && textOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0) + (values.lora ? 1 : 0);
 }
 

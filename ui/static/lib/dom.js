@@ -63,6 +63,8 @@ export const ICONS = {
   forward: "M4 6l7 6-7 6zM13 6l7 6-7 6z",
   play: "M8 5v14l11-7z",
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
+  share: "M12 15V4m-4 4l4-4 4 4M6 11H5v9h14v-9h-1",
+  save: "M5 4h11l3 3v13H5zM8 4v5h7V4M8 20v-6h8v6",
   check: "M5 12.5l4.5 4.5L19 7.5",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   star: "M12 4l2.5 5.2 5.5.8-4 4 1 5.6-5-2.7-5 2.7 1-5.6-4-4 5.5-.8z",
