@@ -1,11 +1,14 @@
-"""Go on from a finished video: its last frame, and the video that a job's own is joined to."""
+"""Go on from an earlier job: its video's last frame, the video that its own is joined to, another seed."""
 
 import io
+import secrets
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import BadInput, RenderError
 from ..messages import msg
 from ..pipeline.media.frame import read_last_frame
+from ..pipeline.request import MAX_SEED, VideoRequest
 from .store.rows import BEFORE_NAME
 from .types import Job
 
@@ -37,3 +40,20 @@ def video_before(job: Job) -> Path | None:
     """Return the video that a job's own is joined to; None where it stands alone."""
     before = job.folder / BEFORE_NAME
     return before if before.is_file() else None
+
+
+def with_other_seed(request: VideoRequest) -> VideoRequest:
+    """Return the same settings with a seed that is drawn."""
+    return replace(request, seed=secrets.randbelow(MAX_SEED + 1))
+
+
+def check_ended(job: Job) -> None:
+    """Raise BadInput unless a job has ended."""
+    if not job.status.final:
+        raise BadInput(
+            msg(
+                "job {job} is {status}; only a job that has ended can be tried again",
+                job=job.id,
+                status=job.status.words,
+            )
+        )

@@ -1,22 +1,19 @@
 """Submit, list and change jobs: the queue's public functions. Thread-safe, cheap to create, without torch."""
 
 import json
-import secrets
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, NotFound
 from ..messages import Message, msg
-from ..pipeline.request import MAX_SEED, VideoRequest
+from ..pipeline.request import VideoRequest
 from ..settings import Settings
 from .broker import make_huey, register
-from .continuation import last_frame, video_before
-from .job_folders import delete_job
+from .continuation import check_ended, last_frame, video_before, with_other_seed
+from .job_folders import delete_job, remove_work
 from .liveness.exit_codes import RELEASE, RESTART
 from .liveness.presence import Presence
 from .liveness.recovery import Sweeper
@@ -110,11 +107,7 @@ class Jobs:
         return [self.get(job_id) for job_id in ids]
 
     def retry(
-        self,
-        job_id: str,
-        owner: str | None = None,
-        request: VideoRequest | None = None,
-        limit: int | None = None,
+        self, job_id: str, owner: str | None = None, request: VideoRequest | None = None, limit: int | None = None
     ) -> Job:
         """Submit an ended job's photo again, as a new job with the same seed.
 
@@ -130,14 +123,7 @@ class Jobs:
             BadInput: the job has not ended, its photo is gone, or as in `submit`.
         """
         old = self.get(job_id, owner)
-        if not old.status.final:
-            raise BadInput(
-                msg(
-                    "job {job} is {status}; only a job that has ended can be tried again",
-                    job=job_id,
-                    status=old.status.words,
-                )
-            )
+        check_ended(old)
         wanted = request or old.request
         checkpoints = old.folder / WORK_NAME if wanted == old.request else None
         photos, before = [own_photo(old)], video_before(old)
@@ -156,7 +142,7 @@ class Jobs:
             BadInput: the job's photo is gone, or as in `submit`.
         """
         old = self.get(job_id, owner)
-        other = replace(old.request, seed=secrets.randbelow(MAX_SEED + 1))
+        other = with_other_seed(old.request)
         before = video_before(old)
         return self.submit_all([own_photo(old)], other, owner=old.owner, limit=limit, takes=takes, before=before)
 
@@ -175,10 +161,8 @@ class Jobs:
             BadInput: the job has no video, or its video cannot be read, or as in `submit`.
         """
         old = self.get(job_id, owner)
-        frame = last_frame(old)
-        assert old.video is not None
-        wanted = replace(old.request, seed=secrets.randbelow(MAX_SEED + 1))
-        photos, before = [(frame, old.name)], old.video if joined else None
+        photos, before = [(last_frame(old), old.name)], old.video if joined else None
+        wanted = with_other_seed(old.request)
         return self.submit_all(photos, wanted, owner=old.owner, limit=limit, before=before)[0]
 
     # --- looking ------------------------------------------------------------------------------------------------
@@ -413,8 +397,3 @@ class Jobs:
         event = self._tables.Event
         rows = event.select().where((event.job == job_id) & (event.id > after)).order_by(event.id).limit(limit)
         return [to_event(row) for row in rows]
-
-
-def remove_work(folder: Path) -> None:
-    """Remove the files that only a running job needs: checkpoints and unfinished files."""
-    shutil.rmtree(folder / WORK_NAME, ignore_errors=True)

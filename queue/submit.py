@@ -74,8 +74,9 @@ class Submitter:
         try:
             with FolderReservation(self._store, count) as filling:
                 rows = self._fill_all(filling, photos, requests, checkpoints)
-                for folder in filling.folders if before is not None else ():
-                    link_whole(before, folder / BEFORE_NAME)
+                if before is not None:
+                    for folder in filling.folders:
+                        link_whole(before, folder / BEFORE_NAME)
                 self._accept(filling, lambda: self._insert_all(rows, owner, limit))
         except OSError as e:
             place = self._store.settings.jobs_dir

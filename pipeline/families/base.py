@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .description import Component as Component
 from .description import Geometry as Geometry
+from .description import Lora as Lora
 from .description import Role as Role
 from .description import Savings as Savings
 from .effort import EVERYTHING, Effort
@@ -37,21 +38,6 @@ if TYPE_CHECKING:
     from .placement import Placement
     from .weights.compiling import CompiledBlocks
     from .words import Words
-
-
-@dataclass(frozen=True)
-class Lora:
-    """A file of small changes to a network's weights, which are added as it is loaded.
-
-    Attributes:
-        path: The file.
-        strength: 1 is as it was trained.
-        fingerprint: Of the file's content.
-    """
-
-    path: Path
-    strength: float
-    fingerprint: str
 
 
 @dataclass(frozen=True)

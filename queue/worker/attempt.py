@@ -17,7 +17,7 @@ from ...pipeline.progress import ProgressCallback
 from ...pipeline.request import VideoResult
 from ..continuation import video_before
 from ..crash_diagnosis import Death
-from ..jobs import remove_work
+from ..job_folders import remove_work
 from ..log import tag
 from ..store import transitions
 from ..store.rows import VIDEO_NAME, WORK_NAME, photo_of, to_job

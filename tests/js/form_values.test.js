@@ -149,8 +149,8 @@ test("a LoRA is chosen for models that take one, where its file is here", () => 
   assert.deepEqual(usable(values, taking), values);
   assert.equal(changes(values, taking), 2);
   assert.deepEqual(usable({ ...values, model: "svd" }, taking), { ...values, model: "svd", lora: null, lora_strength: null });
-  const gone = { ...values, lora: "gone" };
-  assert.deepEqual(replaced(gone, usable(gone, taking)), ["lora"]);
+  const wanted = { ...values, lora: "elsewhere" };
+  assert.deepEqual(replaced(wanted, usable(wanted, taking)), ["lora"]);
 });
 
 test("a model's own rates decide how many frames there are", () => {
