@@ -50,6 +50,7 @@ class VideoRequest:
     position: of what is kept where the photo is cut: 0 left or top, 1 right or bottom; None is the middle.
     prompt: what is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.
     negative_prompt: what guidance leads away from, for models that have it; "" leads nowhere. As long at most.
+    loop: the frame behind the last one is the photo again, for models that can be told where a video ends.
     lora: name of a file whose changes are added to the model's weights (`models.loras`). None adds nothing.
     detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
     upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
@@ -74,14 +75,18 @@ class VideoRequest:
     negative_prompt: str | None = None
     lora: str | None = None
     lora_strength: LoraStrength | None = None
+    loop: bool = False
 
     def __post_init__(self) -> None:
         for name in TEXTS:
             _check_text(name, getattr(self, name))
         for number in NUMBERS.values():
             _check_range(number, getattr(self, number.name))
-        if not isinstance(self.detail, bool):
-            raise BadInput(msg("{name} is {value!r}; it must be true or false", name="detail", value=self.detail))
+        for name in ("detail", "loop"):
+            if not isinstance(getattr(self, name), bool):
+                raise BadInput(
+                    msg("{name} is {value!r}; it must be true or false", name=name, value=getattr(self, name))
+                )
         if not isinstance(self.upscaler, str | None):
             raise BadInput(
                 msg(

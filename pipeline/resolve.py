@@ -63,6 +63,8 @@ class ResolvedRequest:
         clip = asdict(replace(self.clip, guidance=self.wished))
         if self.clip.effort == EVERYTHING:
             del clip["effort"]  # as in the keys of versions that knew no other
+        if not clip["motion"].get("loop"):
+            clip["motion"].pop("loop", None)  # likewise
         parts: dict[str, Any] = {
             "clip": clip,
             "fit": self.request.fit,

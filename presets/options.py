@@ -172,6 +172,12 @@ _ALL: tuple[Option, ...] = (
         guided=True,
         folded=True,
     ),
+    Option(
+        "loop",
+        msg("Loop"),
+        msg("The video ends with the photo, as it began: played again and again, it has no seam."),
+        own=True,
+    ),
     Option("lora", msg("LoRA"), msg("A small file that changes the model's style or motion."), own=True),
     _number(
         "lora_strength",

@@ -195,7 +195,7 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
             raise BadInput(e.message) from e
     for option in OPTIONS.values():
         value = getattr(request, option.name)
-        if option.own and value not in (None, "") and option.name not in taken:
+        if option.own and value not in (None, "") and value is not False and option.name not in taken:
             raise BadInput(
                 msg(
                     "{name} is {value}, but the model {model} has no such setting; leave it out or choose "

@@ -143,6 +143,13 @@ test("a negative prompt is a folded setting: null is the model's own, and one of
   assert.equal(asked(values, guided.models[1], guided).negative_prompt, null);
 });
 
+test("a loop is asked of models that can be told where a video ends", () => {
+  const able = { ...options, models: [model("ltx", { takes: ["loop"] }), model("svd")] };
+  const values = { ...EMPTY, model: "ltx", loop: true };
+  assert.deepEqual([usable(values, able).loop, changes(values, able)], [true, 1]);
+  assert.equal(usable({ ...values, model: "svd" }, able).loop, false);
+});
+
 test("a LoRA is chosen for models that take one, where its file is here", () => {
   const taking = { ...options, models: [model("wan", { takes: ["lora", "lora_strength"] }), model("svd")], numbers: [...options.numbers, { key: "lora_strength", own: true }] };
   const values = { ...EMPTY, model: "wan", lora: "style", lora_strength: 0.5 };

@@ -113,6 +113,7 @@ class Endpoints:
         negative_prompt: str | None = None,
         lora: str | None = None,
         lora_strength: float | None = None,
+        loop: bool = False,
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
 
@@ -143,6 +144,7 @@ class Endpoints:
                 "negative_prompt": negative_prompt,
                 "lora": lora or None,
                 "lora_strength": lora_strength,
+                "loop": loop,
             },
             self.studio.presets,
             default_model(self.studio.presets, self.studio.settings),
@@ -196,6 +198,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox(None, **words("negative_prompt")),
                 gr.Textbox("", **words("lora")),
                 gr.Number(None, **words("lora_strength")),
+                gr.Checkbox(False, **words("loop")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}

@@ -151,6 +151,7 @@ export interface Settings extends ShortSettings {
   negative_prompt: string | null;
   lora: string | null;
   lora_strength: number | null;
+  loop: boolean;
   shape: string;
   position: number | null;
 }

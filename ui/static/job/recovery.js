@@ -55,7 +55,7 @@ export async function retry(job, hooks, body) {
 export async function goOnFrom(job, hooks) {
   try {
     /** @type {Job} */
-    const made = await call(`/studio/jobs/${job.id}/continue`, { method: "POST", body: { joined: true } });
+    const made = await call(`studio/jobs/${job.id}/continue`, { method: "POST", body: { joined: true } });
     hooks.open(made.id, made);
   } catch (refusal) {
     toast(refusal.message, "error");
