@@ -42,10 +42,22 @@ RING, STRIDE = 4_194_301, 1_299_709
 """Numbers of noise that all weights are cut from, and how far apart two tensors begin in them. Primes."""
 
 
-WAN_TRANSFORMER = {"num_attention_heads": 24, "attention_head_dim": 128, "text_dim": 4096, "freq_dim": 256}
+WAN_TRANSFORMER: dict[str, Any] = {
+    "num_attention_heads": 24,
+    "attention_head_dim": 128,
+    "text_dim": 4096,
+    "freq_dim": 256,
+}
 WAN_TRANSFORMER |= {"ffn_dim": 14336, "num_layers": 30, "rope_max_seq_len": 1024}
-WAN_VAE = {"base_dim": 160, "decoder_base_dim": 256, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2}
-UMT5_XXL = {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64}
+WAN_VAE: dict[str, Any] = {"base_dim": 160, "decoder_base_dim": 256, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2}
+UMT5_XXL: dict[str, Any] = {
+    "vocab_size": 256384,
+    "d_model": 4096,
+    "d_kv": 64,
+    "d_ff": 10240,
+    "num_layers": 24,
+    "num_heads": 64,
+}
 """What differs from the tiny random Wan in Wan-AI/Wan2.2-TI2V-5B-Diffusers' configuration files."""
 
 
