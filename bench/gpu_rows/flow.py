@@ -93,7 +93,7 @@ def measure(subject: Subject, bench: Bench, figures: Figures) -> None:
         seed=SEED,
         prompt=PROMPT,
         detail=False,
-        **({"steps": subject.steps} if subject.steps else {}),
+        steps=subject.steps or None,
     )
     each(bench, figures, (8,) if bench.tiny else subject.limits, Asked(request))
 
