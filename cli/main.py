@@ -140,6 +140,11 @@ def generate(
             show_default="none",
         ),
     ] = "",
+    lora: Annotated[
+        str | None, typer.Option(help=f"{OPTIONS['lora'].help} A name: models loras.", show_default="none")
+    ] = None,
+    lora_strength: Annotated[float | None, number_option("lora_strength", show_default="1")] = None,
+    loop: Annotated[bool, typer.Option("--loop/--no-loop", help=OPTIONS["loop"].help)] = False,
     negative_prompt: Annotated[
         str | None, typer.Option(help=OPTIONS["negative_prompt"].help, show_default="the model's")
     ] = None,
@@ -173,7 +178,8 @@ def generate(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, mode=mode, model=model,
             seed=seed, motion=motion, motion_bucket_id=motion_bucket_id, steps=steps,
             noise_aug_strength=noise_aug_strength, fps=fps, shape=shape, position=position, fit=fit, detail=detail,
-            upscaler=upscaler, prompt=prompt, negative_prompt=negative_prompt, idea=idea,
+            upscaler=upscaler, prompt=prompt, negative_prompt=negative_prompt, idea=idea, lora=lora,
+            lora_strength=lora_strength, loop=loop,
         )  # fmt: skip
         photos = find_photos(photos)
         videos = [photo for photo in photos for _ in range(count)]

@@ -16,6 +16,7 @@ from ..presets.options import (
     SHAPES,
     TEXTS,
     Fps,
+    LoraStrength,
     ModeName,
     MotionBucketId,
     NoiseAugStrength,
@@ -49,6 +50,8 @@ class VideoRequest:
     position: of what is kept where the photo is cut: 0 left or top, 1 right or bottom; None is the middle.
     prompt: what is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.
     negative_prompt: what guidance leads away from, for models that have it; "" leads nowhere. As long at most.
+    loop: the frame behind the last one is the photo again, for models that can be told where a video ends.
+    lora: name of a file whose changes are added to the model's weights (`models.loras`). None adds nothing.
     detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
     upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
     """
@@ -70,14 +73,20 @@ class VideoRequest:
     shape: ShapeName = AS_PHOTO
     position: Position | None = None
     negative_prompt: str | None = None
+    lora: str | None = None
+    lora_strength: LoraStrength | None = None
+    loop: bool = False
 
     def __post_init__(self) -> None:
         for name in TEXTS:
             _check_text(name, getattr(self, name))
         for number in NUMBERS.values():
             _check_range(number, getattr(self, number.name))
-        if not isinstance(self.detail, bool):
-            raise BadInput(msg("{name} is {value!r}; it must be true or false", name="detail", value=self.detail))
+        for name in ("detail", "loop"):
+            if not isinstance(getattr(self, name), bool):
+                raise BadInput(
+                    msg("{name} is {value!r}; it must be true or false", name=name, value=getattr(self, name))
+                )
         if not isinstance(self.upscaler, str | None):
             raise BadInput(
                 msg(
@@ -85,6 +94,10 @@ class VideoRequest:
                     name="upscaler",
                     value=self.upscaler,
                 )
+            )
+        if not isinstance(self.lora, str | None):
+            raise BadInput(
+                msg("{name} is {value!r}; it must be a LoRA's name or nothing", name="lora", value=self.lora)
             )
         if self.mode not in MODES:
             raise BadInput(

@@ -36,6 +36,7 @@ MotionBucketId = Annotated[int, Field(ge=1, le=255)]
 Steps = Annotated[int, Field(ge=1, le=100)]
 NoiseAugStrength = Annotated[float, Field(ge=0.0, le=1.0)]
 Fps = Annotated[int, Field(ge=5, le=30)]
+LoraStrength = Annotated[float, Field(ge=0.0, le=2.0)]
 Position = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -170,6 +171,21 @@ _ALL: tuple[Option, ...] = (
         own=True,
         guided=True,
         folded=True,
+    ),
+    Option(
+        "loop",
+        msg("Loop"),
+        msg("The video ends with the photo, as it began: played again and again, it has no seam."),
+        own=True,
+    ),
+    Option("lora", msg("LoRA"), msg("A small file that changes the model's style or motion."), own=True),
+    _number(
+        "lora_strength",
+        LoraStrength,
+        msg("Strength of the LoRA"),
+        msg("1 is as it was trained, less changes less."),
+        step=0.05,
+        own=True,
     ),
     Option(
         "fit",

@@ -4,7 +4,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from .options import BEST, MAX_PROMPT, Fps, ModeName, MotionBucketId, NoiseAugStrength, ScheduleName, Steps
+from .options import (
+    BEST,
+    MAX_PROMPT,
+    Fps,
+    LoraStrength,
+    ModeName,
+    MotionBucketId,
+    NoiseAugStrength,
+    ScheduleName,
+    Steps,
+)
 
 
 class Preset(BaseModel):
@@ -110,6 +120,7 @@ class Sampling(BaseModel):
     fps: Fps = 7
     motion_bucket_id: MotionBucketId = 127
     noise_aug_strength: NoiseAugStrength = 0.02
+    lora_strength: LoraStrength = 1.0
 
     @model_validator(mode="after")
     def _levels(self) -> Self:

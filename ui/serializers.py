@@ -12,13 +12,15 @@ from typing import Any
 from PIL import Image
 
 from ..doctor.diagnosis import big_values, diagnose, say_fault
-from ..errors import FanslymotionError, ModelError, PresetError
+from ..errors import BadInput, FanslymotionError, ModelError, PresetError
 from ..messages import LANGUAGES, msg, texts
 from ..models.find import ideas_of, preset_folder, require_model, taken_by
+from ..models.loras import list_loras
 from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
 from ..pipeline.families.modes import mode_steps, modes_of
 from ..pipeline.families.motions import motions_of
+from ..pipeline.media.mp4 import read_track
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.sizes import output_size
 from ..pipeline.media.upscale.files import check_upscaler
@@ -26,6 +28,7 @@ from ..pipeline.output import resolve_output
 from ..presets import HubPreset, Idea, ModelPreset, Presets, Resolution, UpscalerPreset
 from ..presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS, SHAPES, TEXTS
 from ..queue.crash_diagnosis import PREFIX
+from ..queue.store.rows import BEFORE_NAME
 from ..queue.types import Crash, Event, Job, WorkerInfo
 from ..settings import Settings
 from .error_response import all_in_each_language, in_each_language
@@ -110,7 +113,17 @@ def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
         output = resolve_output(job.request, _photo_size(job.photo), model, presets)
     except PresetError:
         return None
-    return {"width": output.width, "height": output.height, "frames": output.shown, "fps": output.fps}
+    frames = output.shown + _frames_before(job.folder / BEFORE_NAME)
+    return {"width": output.width, "height": output.height, "frames": frames, "fps": output.fps}
+
+
+@lru_cache(maxsize=4096)
+def _frames_before(video: Path) -> int:
+    """Frames of the video that a job's own is joined to, but for the one that both have; 0 where there is none."""
+    try:
+        return read_track(video).frames - 1
+    except BadInput:
+        return 0
 
 
 def _photo_size(photo: NormalisedPhoto) -> tuple[int, int]:
@@ -229,6 +242,7 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         ],
         "models": [model_json(model, presets, settings, owns) for model in presets.models.values()],
         "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
+        "loras": [one.name for one in list_loras(settings) if not one.problem],
         "ideas": [idea_json(idea) for idea in presets.ideas.values()],
         "settings": {option.name: option.words for option in OPTIONS.values()},
         "numbers": [number.to_json() for number in NUMBERS.values()],

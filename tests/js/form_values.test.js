@@ -11,6 +11,7 @@ const options = {
   qualities: [{ name: "standard", interpolation: 2 }, { name: "smooth", interpolation: 4 }],
   models: [model("mini", { demo: true, modes: { best: 8, fast: 4 } }), model("svd", { missing: gone }), model("svd-xt")],
   upscalers: [{ name: "sharp", missing: null }, { name: "sharper", missing: gone }],
+  loras: ["style"],
   texts: [{ key: "prompt", own: true, folded: false }, { key: "negative_prompt", own: true, folded: true }],
   numbers: [{ key: "seed", own: false }, { key: "steps", own: false }, { key: "noise_aug_strength", own: true }, { key: "fps", own: true }],
 };
@@ -140,6 +141,23 @@ test("a negative prompt is a folded setting: null is the model's own, and one of
   assert.equal(usable({ ...values, model: "ltx" }, guided).negative_prompt, null);
   assert.equal(asked(values, guided.models[0], guided).negative_prompt, "");
   assert.equal(asked(values, guided.models[1], guided).negative_prompt, null);
+});
+
+test("a loop is asked of models that can be told where a video ends", () => {
+  const able = { ...options, models: [model("ltx", { takes: ["loop"] }), model("svd")] };
+  const values = { ...EMPTY, model: "ltx", loop: true };
+  assert.deepEqual([usable(values, able).loop, changes(values, able)], [true, 1]);
+  assert.equal(usable({ ...values, model: "svd" }, able).loop, false);
+});
+
+test("a LoRA is chosen for models that take one, where its file is here", () => {
+  const taking = { ...options, models: [model("wan", { takes: ["lora", "lora_strength"] }), model("svd")], numbers: [...options.numbers, { key: "lora_strength", own: true }] };
+  const values = { ...EMPTY, model: "wan", lora: "style", lora_strength: 0.5 };
+  assert.deepEqual(usable(values, taking), values);
+  assert.equal(changes(values, taking), 2);
+  assert.deepEqual(usable({ ...values, model: "svd" }, taking), { ...values, model: "svd", lora: null, lora_strength: null });
+  const wanted = { ...values, lora: "elsewhere" };
+  assert.deepEqual(replaced(wanted, usable(wanted, taking)), ["lora"]);
 });
 
 test("a model's own rates decide how many frames there are", () => {

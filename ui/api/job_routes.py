@@ -85,6 +85,14 @@ class AgainIn(BaseModel):
     takes: Takes = 1
 
 
+class ContinueIn(BaseModel):
+    """Body of `POST /studio/jobs/{job_id}/continue`: whether the new video is to be in one file with the old one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    joined: Annotated[bool, Field(strict=True)] = True
+
+
 @router.post("/photos")
 async def add_photo(request: Request) -> dict[str, Any]:
     """Upload a photo. The body is the file, the header X-Photo-Name its percent-encoded name."""
@@ -250,6 +258,15 @@ async def again(job_id: str, request: Request) -> dict[str, Any]:
     submit = partial(studio.jobs.again, found.id, takes=wanted.takes, limit=most_waiting(request))
     jobs = await asyncio.to_thread(submit)
     return {"jobs": await asyncio.to_thread(lambda: [studio.job(job) for job in jobs])}
+
+
+@router.post("/jobs/{job_id}/continue")
+async def go_on_from(job_id: str, request: Request) -> dict[str, Any]:
+    """Queue a job that continues a finished video from its last frame, with the same settings and another seed."""
+    studio = request.app.state.studio
+    found, wanted = await own_job(job_id, request), await read_json(request, ContinueIn)
+    submit = partial(studio.jobs.go_on_from, found.id, joined=wanted.joined, limit=most_waiting(request))
+    return await shown(request, await asyncio.to_thread(submit))
 
 
 @router.get("/jobs/{job_id}/video")

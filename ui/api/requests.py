@@ -21,7 +21,7 @@ MOST_JSON_BYTES = 64 * 1024
 
 TOO_LARGE = msg("this request is too large")
 
-Word = Annotated[str, StringConstraints(max_length=64)]
+Word = Annotated[str, StringConstraints(max_length=200)]
 
 
 OWN_DEFAULTS = {"model": "", "seed": None}
@@ -124,7 +124,8 @@ def to_request(settings: BaseModel | dict[str, Any], presets: Presets, default: 
             raise BadInput(first_mistake(e)) from e
     values: dict[str, Any] = settings.model_dump()
     values["model"] = values["model"] or default
-    values["upscaler"] = values["upscaler"] or None
+    for name in ("upscaler", "lora"):
+        values[name] = values[name] or None
     preset = presets.model(values["model"])
     values["motion_bucket_id"] = settle_motion(values.pop("motion", ""), values["motion_bucket_id"], preset)
     if values["seed"] is None:

@@ -48,6 +48,8 @@ HEAD = "\n".join(
 FONTS = ("system-ui", "Segoe UI", "Roboto", "sans-serif")
 LONGEST_SHOWN = 80
 """Characters of a wrong value that its refusal shows."""
+NEWER = ("position", "lora_strength")
+"""Numbers that came later: callers by place know the order of the first ones."""
 THEME = Base(font=FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
 """Names of fonts, not Gradio's web fonts: the page asks no other server for anything."""
 
@@ -109,6 +111,9 @@ class Endpoints:
         shape: str = AS_PHOTO,
         position: float | None = None,
         negative_prompt: str | None = None,
+        lora: str | None = None,
+        lora_strength: float | None = None,
+        loop: bool = False,
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
 
@@ -137,6 +142,9 @@ class Endpoints:
                 "shape": shape,
                 "position": position,
                 "negative_prompt": negative_prompt,
+                "lora": lora or None,
+                "lora_strength": lora_strength,
+                "loop": loop,
             },
             self.studio.presets,
             default_model(self.studio.presets, self.studio.settings),
@@ -178,7 +186,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox("standard", **words("quality")),
                 gr.Textbox("", **words("model")),
                 gr.Textbox("crop", **words("fit")),
-                *(gr.Number(None, **words(name)) for name in NUMBERS if name != "position"),
+                *(gr.Number(None, **words(name)) for name in NUMBERS if name not in NEWER),
                 gr.Checkbox(True, **words("detail")),
                 gr.Textbox("", **words("upscaler")),
                 gr.Textbox("", label="motion", info=f"Instead of motion_bucket_id: {', '.join(MOTIONS)}."),
@@ -188,6 +196,9 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox(AS_PHOTO, **words("shape")),
                 gr.Number(None, **words("position")),
                 gr.Textbox(None, **words("negative_prompt")),
+                gr.Textbox("", **words("lora")),
+                gr.Number(None, **words("lora_strength")),
+                gr.Checkbox(False, **words("loop")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}

@@ -14,6 +14,7 @@ export interface Options {
   settings: Record<string, SettingWords>;
   numbers: NumberRange[];
   texts: TextSetting[];
+  loras: string[];
   ideas: Idea[];
 }
 
@@ -106,6 +107,7 @@ export interface Sampling {
   fps: number;
   motion_bucket_id: number;
   noise_aug_strength: number;
+  lora_strength: number;
   negative_prompt: string;
 }
 
@@ -147,6 +149,9 @@ export interface Settings extends ShortSettings {
   upscaler: string | null;
   prompt: string;
   negative_prompt: string | null;
+  lora: string | null;
+  lora_strength: number | null;
+  loop: boolean;
   shape: string;
   position: number | null;
 }

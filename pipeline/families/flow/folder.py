@@ -13,9 +13,11 @@ from typing import Any
 from ....errors import ModelError
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
+from ....safetensors_header import tensor_shapes
 from ..base import ModelFiles, ModelSize
 from ..weights import folders
 from ..weights.folders import numbers_by_tensor, parameters, plain_preset, read_json
+from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers
 
 TEXT_ENCODER, VAE, TRANSFORMER, TOKENIZER = "text_encoder", "vae", "transformer", "tokenizer"
 WEIGHTS = {TEXT_ENCODER: "model", VAE: "diffusion_pytorch_model", TRANSFORMER: "diffusion_pytorch_model"}
@@ -41,6 +43,7 @@ class FlowFolders(ABC):
         complete: What to give instead of a folder that is not whole and not from the hub.
         single_files: Names of the files that have transformer and VAE together.
         bundled: Configurations for a single file without its own, by the component.
+        renames: From the makers' names of the transformer's layers to diffusers'.
     """
 
     family: str
@@ -52,6 +55,7 @@ class FlowFolders(ABC):
     complete: Message
     single_files: tuple[str, ...] = ()
     bundled: Mapping[str, Path] = field(default_factory=dict)
+    renames: Renames = ()
     others: Mapping[str, ModelSize] = field(default_factory=dict)
 
     @abstractmethod
@@ -140,6 +144,36 @@ class FlowFolders(ABC):
             height=preset.height,
             frames=preset.frames,
         )
+
+    def lora_layers(self, folder: Path, lora: Path, model: str) -> LoraLayers:
+        """Return what a LoRA's file changes in a folder's transformer.
+
+        Args:
+            folder: The model's.
+            lora: The file.
+            model: The model's name, for the error.
+
+        Raises:
+            ModelError: The file is damaged, or made for another model.
+        """
+        found = read_layers(lora, self.renames)
+        check_fits(lora, found, self._transformer_shapes(folder), model)
+        return found
+
+    def _transformer_shapes(self, folder: Path) -> dict[str, list[int]]:
+        """Return the shapes of the transformer's weights, by diffusers' names."""
+        single = self.single_file(folder)
+        files = [single] if single else sorted((folder / TRANSFORMER).glob("*.safetensors"))
+        found: dict[str, list[int]] = {}
+        for file in files:
+            try:
+                shapes = tensor_shapes(file)
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+                raise ModelError(
+                    msg("{file} cannot be read: {error}; get that file of the model again", file=file, error=e)
+                ) from e
+            found |= {layer_name(name, self.renames): shape for name, shape in shapes.items()}
+        return found
 
     def _config(self, folder: Path, part: str, todo: Message) -> dict[str, Any]:
         own = folder / part / "config.json"

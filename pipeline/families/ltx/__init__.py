@@ -26,6 +26,7 @@ class LtxVideo(FlowFamily):
     """See `Family`. Distilled: eight steps without guidance are its best and its only way."""
 
     name = "ltx"
+    takes = (*FlowFamily.takes, "loop")
     folders = FOLDERS
     random_size: Mapping[str, int] = {
         "width": random_model.WIDTH,
@@ -43,7 +44,7 @@ class LtxVideo(FlowFamily):
 
     def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> base.FamilyOptions:
         """Settle the prompt; the frame rate is the sampled one."""
-        return LtxOptions(request.prompt.strip(), fps, preset.sampling.sigmas)
+        return LtxOptions(request.prompt.strip(), fps, preset.sampling.sigmas, request.loop)
 
     def texts(self, options: base.FamilyOptions) -> tuple[str, ...]:
         """Return the prompt."""

@@ -84,5 +84,6 @@ FOLDERS = LtxFolders(
     ),
     single_files=SINGLE_FILES,
     bundled=BUNDLED,
+    renames=((r"^patchify_proj\b", "proj_in"), (r"^adaln_single\b", "time_embed"), (r"\.([qk])_norm\b", r".norm_\1")),
     others=OTHERS,
 )

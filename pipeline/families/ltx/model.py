@@ -73,7 +73,8 @@ class LtxModel(FlowModel):
         assert isinstance(options, LtxOptions)
         _, side = self.latent_size
         scale = (STRIDE / options.fps, side, side)
-        inputs = Inputs(conditioning[WORDS].to(self.dtype), conditioning[MASK], scale)
+        end = self.beginning(conditioning)[:, 0] if options.loop and window.last else None
+        inputs = Inputs(conditioning[WORDS].to(self.dtype), conditioning[MASK], scale, end)
         return LtxDenoiser(partial(self.bring, TRANSFORMER), window.schedule, inputs, window.pinned)
 
     def decode(self, latents: torch.Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
@@ -109,7 +110,9 @@ def load(
     files = FOLDERS.check(model.folder, model.preset)
     read = partial(_part, model.folder, files, placement.dtype)
     kinds = {VAE: AutoencoderKLLTXVideo, TRANSFORMER: LTXVideoTransformer3DModel}
-    return LtxModel(model, files.fingerprint, placement, **load_components(kinds, read, placement, finished))
+    return LtxModel(
+        model, files.fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished)
+    )
 
 
 def _part(folder: Path, files: ModelFiles, dtype: torch.dtype, kind: Any, part: str) -> Any:

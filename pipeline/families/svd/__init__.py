@@ -63,6 +63,10 @@ class StableVideoDiffusion:
         """See `folder.check_folder`."""
         return folder.check_folder(path, preset)
 
+    def check_lora(self, model: ModelFolder) -> None:
+        """Refuse: it is not in `takes`."""
+        raise NotImplementedError
+
     def size(self, path: Path, preset: ModelPreset) -> ModelSize:
         """See `model_size.model_size`."""
         return model_size.model_size(path, preset.width, preset.height, preset.frames)

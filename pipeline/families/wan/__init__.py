@@ -26,7 +26,7 @@ class Wan(FlowFamily):
 
     name = "wan"
     folders = FOLDERS
-    takes = ("prompt", "negative_prompt")
+    takes = (*FlowFamily.takes, "negative_prompt")
     random_size: Mapping[str, int] = {"width": random_model.WIDTH, "height": random_model.HEIGHT, "frames": FRAMES}
     blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("WanTransformerBlock",)}
     geometry = Geometry(multiple=2 * SIDE, stride=STRIDE, overlap=1, guidance_cap=None)

@@ -59,6 +59,22 @@ FULL = ModelSize(
 """Wan 2.2 TI2V-5B, computed from its configurations (tests/unit/pipeline/families/wan/test_folder.py)."""
 
 
+RENAMES = (
+    (r"\.self_attn\.", ".attn1."),
+    (r"\.cross_attn\.", ".attn2."),
+    (r"(\.attn\d)\.([qkv])\b", r"\1.to_\2"),
+    (r"(\.attn\d)\.o\b", r"\1.to_out.0"),
+    (r"(\.attn\d)\.([kv])_img\b", r"\1.add_\2_proj"),
+    (r"\.ffn\.0\b", ".ffn.net.0.proj"),
+    (r"\.ffn\.2\b", ".ffn.net.2"),
+    (r"^time_projection\.1\b", "condition_embedder.time_proj"),
+    (r"^(time|text)_embedding\.0\b", r"condition_embedder.\1_embedder.linear_1"),
+    (r"^(time|text)_embedding\.2\b", r"condition_embedder.\1_embedder.linear_2"),
+    (r"^head\.head\b", "proj_out"),
+)
+"""From Wan's own names of layers to diffusers'."""
+
+
 class WanFolders(FlowFolders):
     """See `FlowFolders`."""
 
@@ -95,4 +111,5 @@ FOLDERS = WanFolders(
     usual={"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "sampling": SAMPLING, "rates": RATES},
     full=FULL,
     complete=msg("give the path of a complete folder in diffusers' format (transformer, vae, text_encoder, tokenizer)"),
+    renames=RENAMES,
 )

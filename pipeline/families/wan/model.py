@@ -101,4 +101,6 @@ def load(
         return read_narrowest(kind, model.folder / part, files.variants[part], placement.dtype)
 
     kinds = {VAE: AutoencoderKLWan, TRANSFORMER: WanTransformer3DModel}
-    return WanModel(model, files.fingerprint, placement, **load_components(kinds, read, placement, finished))
+    return WanModel(
+        model, files.fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished)
+    )

@@ -58,12 +58,17 @@ export class FormFields {
     this.sliders = sliders(options).map((range) => this.slider(range));
     this.detail = h("input", { id: "f-detail", type: "checkbox" });
     this.detail.addEventListener("change", () => acts.change({ detail: this.detail.checked }));
+    this.loop = h("input", { id: "f-loop", type: "checkbox" });
+    this.loop.addEventListener("change", () => acts.change({ loop: this.loop.checked }));
+    this.loopRow = this.switchRow("loop", this.loop);
+    this.lora = this.loraSelect();
+    this.loraRow = this.row("lora", this.lora);
     this.upscaler = this.upscalerSelect();
     this.upscalerNote = h("p", { class: "model-note" });
     this.chosen = h("span", { class: "chosen" });
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
-      h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+      h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), this.loopRow, this.loraRow, ...this.sliders.map(({ element }) => element), this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
     this.elements = [...this.textRows(false), this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.motion.element, this.mode.element, this.advanced];
   }
 
@@ -96,6 +101,12 @@ export class FormFields {
     const select = h("select", { id: "f-upscaler" }, h("option", { value: "" }, t("form.upscaler_none")),
       ...this.options.upscalers.map((one) => h("option", { value: one.name, disabled: Boolean(one.missing) }, one.missing ? t("form.model_missing", { label: one.label }) : one.label)));
     select.addEventListener("change", () => this.acts.change({ upscaler: select.value || null }));
+    return select;
+  }
+
+  loraSelect() {
+    const select = h("select", { id: "f-lora" }, h("option", { value: "" }, t("form.lora_none")), ...this.options.loras.map((name) => h("option", { value: name }, name)));
+    select.addEventListener("change", () => this.acts.change({ lora: select.value || null, lora_strength: null }));
     return select;
   }
 
@@ -135,8 +146,9 @@ export class FormFields {
     return h("div", { class: "field fit" }, this.fit.element, this.help("fit"));
   }
 
-  detailRow() {
-    return h("div", { class: "field detail" }, h("label", { class: "switch", htmlFor: "f-detail" }, this.detail, h("span", {}, this.label("detail"))), this.help("detail"));
+  /** @param {string} key @param {HTMLElement} box */
+  switchRow(key, box) {
+    return h("div", { class: `field ${key}` }, h("label", { class: "switch", htmlFor: `f-${key}` }, box, h("span", {}, this.label(key))), this.help(key));
   }
 
   /** Settings from one of our video files; it may be dropped on the page as well. */
@@ -160,8 +172,12 @@ export class FormFields {
       if (Number(input.value) !== value) input.value = String(value);
       setText(output, number(value, range.step < 1 ? 2 : 0));
       reset.classList.toggle("invisible", chosen === null);
-      show(element, takes(model, range));
+      show(element, takes(model, range) && (range.key !== "lora_strength" || values.lora !== null));
     }
+    this.loop.checked = values.loop;
+    show(this.loopRow, model.takes.includes("loop"));
+    this.lora.value = values.lora ?? "";
+    show(this.loraRow, model.takes.includes("lora") && this.options.loras.length > 0);
     for (const { text, input, reset, element } of this.texts) {
       const chosen = textOf(values, text.key);
       const value = chosen ?? textOf(model.sampling, text.key) ?? "";

@@ -10,7 +10,7 @@ import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES } from
 import { Log } from "./log.js";
 import { Outcome } from "./outcome.js";
 import { Player } from "./player.js";
-import { anotherTake, retry } from "./recovery.js";
+import { anotherTake, goOnFrom, retry } from "./recovery.js";
 import { SavePanel } from "../save/save_panel.js";
 import { Welcome } from "./welcome.js";
 
@@ -49,6 +49,7 @@ export class JobView {
       again: this.button("again", ICONS.again, once(() => this.job && retry(this.job, this.hooks))),
       save: this.button("save", ICONS.save, () => this.toggleSave()),
       take: this.button("take", ICONS.plus, once(() => this.job && anotherTake(this.job, this.hooks))),
+      longer: this.button("longer", ICONS.forward, once(() => this.job && goOnFrom(this.job, this.hooks))),
       redo: this.button("redo", ICONS.sliders, () => this.job && this.hooks.redo(this.job)),
     };
     this.full = h("div", { class: "live", hidden: true },
@@ -171,7 +172,7 @@ export class JobView {
 
   /** @param {Job} job */
   drawActions(job) {
-    const { cancel, download, save, again, take, redo } = this.buttons;
+    const { cancel, download, save, again, take, longer, redo } = this.buttons;
     const final = ended(job);
     show(cancel, !final);
     cancel.disabled = job.cancelling;
@@ -183,6 +184,7 @@ export class JobView {
     show(save, job.status === "done" && !gone);
     save.setAttribute("aria-expanded", String(this.saving.open));
     show(take, job.status === "done" && !gone);
+    show(longer, job.status === "done" && !gone);
     show(redo, final);
     for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
     this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";

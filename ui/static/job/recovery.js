@@ -51,6 +51,17 @@ export async function retry(job, hooks, body) {
   }
 }
 
+/** The next video, from this one's last frame, in one file with it. @param {{ id: string }} job @param {Hooks} hooks */
+export async function goOnFrom(job, hooks) {
+  try {
+    /** @type {Job} */
+    const made = await call(`studio/jobs/${job.id}/continue`, { method: "POST", body: { joined: true } });
+    hooks.open(made.id, made);
+  } catch (refusal) {
+    toast(refusal.message, "error");
+  }
+}
+
 /** The same photo and settings with another seed. @param {{ id: string }} job @param {Hooks} hooks */
 export async function anotherTake(job, hooks) {
   try {
