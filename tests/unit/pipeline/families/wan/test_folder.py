@@ -10,6 +10,7 @@ import torch
 import transformers
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+from fanslymotion.bench.full_size import UMT5_XXL, WAN_TRANSFORMER, WAN_VAE
 from fanslymotion.errors import ModelError
 from fanslymotion.models.find import find_model
 from fanslymotion.models.registry import use_folder
@@ -22,16 +23,11 @@ from fanslymotion.pipeline.families.wan.random_model import TRANSFORMER, VAE
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
 
-TRANSFORMER_5B = {"num_attention_heads": 24, "attention_head_dim": 128, "text_dim": 4096, "freq_dim": 256}
-TRANSFORMER_5B |= {"ffn_dim": 14336, "num_layers": 30, "rope_max_seq_len": 1024}
-VAE_5B = {"base_dim": 160, "decoder_base_dim": 256, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2}
-UMT5_XXL = {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64}
-
 
 def test_the_5b_models_size_is_that_of_its_architecture() -> None:
     with torch.device("meta"):
-        transformer = WanTransformer3DModel(**TRANSFORMER | TRANSFORMER_5B)
-        vae = AutoencoderKLWan(**VAE | VAE_5B)
+        transformer = WanTransformer3DModel(**TRANSFORMER | WAN_TRANSFORMER)
+        vae = AutoencoderKLWan(**VAE | WAN_VAE)
         text = transformers.UMT5EncoderModel(transformers.UMT5Config(**UMT5_XXL))
     sizes = [sum(p.numel() for p in part.parameters()) for part in (transformer, vae, text)]
     assert sizes == [FULL.unet, FULL.vae, FULL.text_encoder]
