@@ -39,22 +39,21 @@ def _fuse_layer(module: nn.Module, file: safe_open, layer: Layer, usual: float |
 
     weight, bias = module.weight, module.bias
     assert isinstance(weight, nn.Parameter)
-    change = torch.zeros(())
+    changed = weight.float()
     if layer.down:
         down, up = read(layer.down), read(layer.up)
         rank = down.shape[0]
         alpha = float(read(layer.alpha)) if layer.alpha else rank if usual is None else usual
-        change = (up @ down) * (alpha / rank)
+        changed = torch.addmm(changed, up * (strength * alpha / rank), down)
     if layer.whole:
-        change = change + read(layer.whole)
-    _add(weight, change * strength)
+        changed = changed.add(read(layer.whole), alpha=strength)
+    _store(weight, changed)
     if layer.bias:
         assert isinstance(bias, nn.Parameter)
-        _add(bias, read(layer.bias) * strength)
+        _store(bias, bias.float().add(read(layer.bias), alpha=strength))
 
 
-def _add(parameter: nn.Parameter, change: torch.Tensor) -> None:
-    changed = parameter.float() + change.to(parameter.device)
-    if not changed.isfinite().all():
+def _store(parameter: nn.Parameter, changed: torch.Tensor) -> None:
+    parameter.copy_(changed)
+    if not parameter.sum(dtype=torch.float32).isfinite():  # a tenth of the time of looking at each number
         raise SafetensorError("it holds NaN or infinity, or numbers that are too large")
-    parameter.copy_(changed.to(parameter.dtype))

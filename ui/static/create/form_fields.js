@@ -68,7 +68,7 @@ export class FormFields {
     this.chosen = h("span", { class: "chosen" });
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
-      h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), this.loopRow, this.loraRow, ...this.sliders.map(({ element }) => element), this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+      h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), this.loopRow, ...this.sliders.flatMap(({ range, element }) => (range.key === "lora_strength" ? [this.loraRow, element] : [element])), this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
     this.elements = [...this.textRows(false), this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.motion.element, this.mode.element, this.advanced];
   }
 
