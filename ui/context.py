@@ -8,6 +8,7 @@ from ..doctor.checks import Doctor
 from ..models.registry import folder_size
 from ..presets import LivePresets, Presets
 from ..queue.jobs import Jobs
+from ..queue.starts import StartTimes
 from ..queue.types import Event, Job
 from ..settings import Settings
 from .auth.logins import Logins
@@ -49,6 +50,7 @@ class Studio:
         self.guard = Guard(app, logins, host)
         self.live = Live(self.jobs, self)
         self.exports = Exports()
+        self.starts = StartTimes(settings, self.live_presets.now)
         self.model_checks = ModelChecks(settings)
         self.sizes = CachedResult(self._folder_sizes, KEPT_SECONDS)
         self.findings = CachedResult(lambda: Doctor(self.settings).run(), KEPT_SECONDS)
@@ -82,7 +84,7 @@ class Studio:
         Returns:
             `notice` is by language here.
         """
-        shown = machine_json(self.jobs, self.logins.sees(owner), self.logins.owns_machine(owner or ""))
+        shown = machine_json(self.jobs, self.logins.sees(owner), self.logins.owns_machine(owner or ""), self.starts)
         return shown | {"notice": self.plain(owner, in_each_language(shown["notice"]))}
 
     def _folder_sizes(self) -> dict[str, int]:

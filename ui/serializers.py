@@ -30,6 +30,8 @@ from ..settings import Settings
 from .error_response import all_in_each_language, in_each_language
 
 ROUTES = "/studio"
+HASH_LETTERS = 16
+"""Of a photo's hash, by which videos of one photo find together."""
 NOT_HERE = msg("This model is not on this machine; whoever owns the machine can download it.")
 UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can download it.")
 
@@ -37,8 +39,8 @@ UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can dow
 def job_json(job: Job, presets: Presets) -> dict[str, Any]:
     """Return the JSON of a job: all that a view needs.
 
-    Times are Unix seconds, sizes pixels, `fraction` 0..1; `part` is the component that is being loaded. Opens the
-    photo and asks the disk: call it in a thread.
+    Times are Unix seconds, sizes pixels, `fraction` 0..1; `part` is the component that is being loaded; jobs of one
+    photo have one `photo_hash`, "" in rows of earlier versions. Opens the photo and asks the disk: call it in a thread.
     """
     request = job.request
     return {
@@ -62,6 +64,7 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "revision": job.revision,
         "preview": preview_url(job),
         "photo": f"{ROUTES}/jobs/{job.id}/photo",
+        "photo_hash": job.photo.sha256[:HASH_LETTERS],
         "poster": f"{ROUTES}/jobs/{job.id}/poster",
         "settings": request.to_json(),
         "expected": expected_size(job, presets),

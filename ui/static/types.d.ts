@@ -151,6 +151,7 @@ export interface Job {
   revision: number;
   preview: string;
   photo: string;
+  photo_hash: string;
   poster: string;
   settings: Settings;
   expected: Clip | null;
@@ -219,6 +220,12 @@ export interface Page {
   next: string;
 }
 
+/** What was done with several jobs at once. refused: by id, why not. */
+export interface Many {
+  done: string[];
+  refused: Record<string, Words>;
+}
+
 /** What everybody's page shows all the time. active: one's own jobs that run or wait. */
 export interface Machine {
   workers: Worker[];
@@ -228,6 +235,7 @@ export interface Machine {
   notice: Words;
 }
 
+/** starts_in, takes: seconds, null: not known. */
 export interface ActiveJob {
   id: string;
   name: string;
@@ -238,6 +246,8 @@ export interface ActiveJob {
   fraction: number;
   eta_seconds: number | null;
   attempt: number;
+  starts_in: number | null;
+  takes: number | null;
   waits_for: Words | null;
   settings: ShortSettings;
 }

@@ -6,7 +6,7 @@ import { childrenOf, find, h, icon, ICONS, once, setText, show, toast } from "..
 import { when } from "../lib/format.js";
 import { call } from "../lib/net.js";
 import { Gauge } from "./gauge.js";
-import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES } from "./job_words.js";
+import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES, startsIn } from "./job_words.js";
 import { Log } from "./log.js";
 import { Outcome } from "./outcome.js";
 import { Player } from "./player.js";
@@ -23,6 +23,7 @@ export class JobView {
     this.options = options;
     this.hooks = hooks;
     this.paused = false;
+    this.starts = ""; // when the job begins, in words
     this.lost = false; // the program does not answer
     /** @type {string | null | undefined} */
     this.id = undefined; // whose state may not be known yet; undefined: before the first turn
@@ -97,9 +98,12 @@ export class JobView {
   }
 
   /** @param {Machine} state */
-  machine({ paused }) {
-    if (paused === this.paused) return;
+  machine({ paused, active }) {
+    const waits = active.find(({ id, status }) => id === this.id && status === "queued");
+    const starts = waits ? startsIn(waits) : "";
+    if (paused === this.paused && starts === this.starts) return;
     this.paused = paused;
+    this.starts = starts;
     if (this.job) this.drawProgress(this.job);
   }
 
@@ -166,7 +170,7 @@ export class JobView {
     setText(this.now, sentence(job, this.paused, this.lost));
     setText(this.resume, t("queue.resume"));
     show(this.resume, job.status === "queued" && this.paused && !this.lost && this.options.owns_machine);
-    setText(this.left, remaining(job, this.lost));
+    setText(this.left, job.status === "queued" && !this.lost ? this.starts : remaining(job, this.lost));
   }
 
   /** @param {Job} job */
