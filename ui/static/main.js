@@ -7,7 +7,7 @@ import { GalleryView } from "./gallery/gallery.js";
 import { JobView } from "./job/job.js";
 import { ended } from "./job/job_words.js";
 import { t } from "./lib/catalogue.js";
-import { byId, focusOn, mounted, setText, show, toast } from "./lib/dom.js";
+import { byId, focusOn, mounted, reveal, setText, show, toast } from "./lib/dom.js";
 import { insistOnLanguage } from "./lib/i18n.js";
 import { call } from "./lib/net.js";
 import { addressOf, knownView, readAddress, readPair, VIEWS } from "./page/address.js";
@@ -33,6 +33,10 @@ const hooks = {
     reveal("form");
   },
   compare: (pair, replace = false) => go({ view: "gallery", pair, replace }),
+  remove: (job) => {
+    go({ view: "gallery", job: null });
+    views.gallery.removeOne(job);
+  },
   redo: (job) => {
     hooks.use({ ...job.settings, seed: null });
     form.picker.takeOf(job.id);
@@ -121,11 +125,6 @@ function go({ job = here().job, view = "create", known, replace = false, pair = 
   history[replace || stays ? "replaceState" : "pushState"](null, "", next);
   route(known);
   if (left || !document.activeElement?.checkVisibility()) focusOn(null);
-}
-
-/** On a narrow screen form and job stand one below the other. @param {string} id */
-function reveal(id) {
-  if (matchMedia("(max-width: 999px)").matches) byId(id).scrollIntoView({ behavior: "smooth", block: "start" });
 }
 
 /** @param {Job} [known] the state of the job that the address names */

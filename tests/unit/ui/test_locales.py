@@ -22,7 +22,20 @@ NO_KEYS = re.compile(r"\.(js|css|svg|json|mp4|jpg|png)$")
 STAGES = ("loading", "conditioning", "sampling", "decoding", "saving")
 ENDS = ("done", "failed", "cancelled")
 VALUES = {
-    "action.": ("cancel", "download", "again", "save", "take", "redo", "compare", "top", "up", "down", "delete", "favourite"),
+    "action.": (
+        "cancel",
+        "download",
+        "again",
+        "save",
+        "take",
+        "redo",
+        "compare",
+        "top",
+        "up",
+        "down",
+        "delete",
+        "favourite",
+    ),
     "check.": ("ok", "warn", "broken", "unknown"),
     "form.fit_": ("crop", "pad"),
     "gallery.days_": ("all", "1", "7", "30"),

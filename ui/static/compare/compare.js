@@ -35,8 +35,9 @@ export class Compare {
     this.line = h("input", { type: "range", class: "divider", min: "0", max: "100", value: "50", step: "1", oninput: () => this.drawLine() });
     this.stage = h("div", { class: "pair" }, ...this.sides.map(({ element }) => element), this.line);
     this.scrub = h("input", { type: "range", class: "scrub", min: "0", step: "any", value: "0", oninput: () => {
+      const to = Number(this.scrub.value); // pausing draws the moment that was shown
       this.steps.pause();
-      this.steps.seek(Number(this.scrub.value));
+      this.steps.seek(to);
     } });
     this.time = h("output");
     const { play, swap, divide, close } = this.buttons;

@@ -56,6 +56,7 @@ export class GalleryView {
     this.element = h("div", {}, h("div", { class: "list-head" }, this.title, this.filters.element), this.empty, this.grid, this.more, this.bar.element);
     root.append(this.element);
     new IntersectionObserver((seen) => seen[0].isIntersecting && this.visible && !this.failed && this.load()).observe(this.more);
+    window.addEventListener("scroll", () => { if (this.visible) this.place = scrollY; });
     window.addEventListener("pagehide", () => this.deletions.flush());
     document.addEventListener("language", () => this.label());
     this.label();
@@ -70,7 +71,6 @@ export class GalleryView {
 
   /** @param {boolean} yes */
   shown(yes) {
-    if (this.visible && !yes) this.place = scrollY;
     const back = yes && !this.visible;
     this.visible = yes;
     if (yes) this.renew();
@@ -202,6 +202,11 @@ export class GalleryView {
     for (const [id, tile] of this.tiles) tile.select(this.selection.has(id));
     this.grid.classList.toggle("selecting", this.selection.size > 0);
     this.bar.draw();
+  }
+
+  /** One that is shown elsewhere. @param {{ id: string, name: string }} job */
+  removeOne({ id, name }) {
+    this.deletions.add([id], t("gallery.deleted", { name }));
   }
 
   /** @param {string[]} ids */

@@ -1,10 +1,11 @@
 // @ts-check
 // One job, live: stages, one bar for the whole, preview or video, log. Everything shown comes from the store.
 
-import { t } from "../lib/catalogue.js";
+import { language, t } from "../lib/catalogue.js";
 import { childrenOf, find, h, icon, ICONS, once, setText, show, toast } from "../lib/dom.js";
 import { when } from "../lib/format.js";
 import { call } from "../lib/net.js";
+import { favour } from "./favourite.js";
 import { Gauge } from "./gauge.js";
 import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES, startsIn } from "./job_words.js";
 import { Log } from "./log.js";
@@ -51,12 +52,16 @@ export class JobView {
       save: this.button("save", ICONS.save, () => this.toggleSave()),
       take: this.button("take", ICONS.plus, once(() => this.job && anotherTake(this.job, this.hooks))),
       redo: this.button("redo", ICONS.sliders, () => this.job && this.hooks.redo(this.job)),
+      delete: this.button("delete", ICONS.trash, () => this.job && this.hooks.remove(this.job)),
     };
+    this.star = h("span", { class: "star-place" });
+    this.ready = h("summary");
+    this.course = h("details", { class: "progress", open: true }, this.ready, h("div", { class: "course" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element));
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
-      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons))),
+      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons), this.star)),
       this.saving.element,
-      h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element),
+      this.course,
       this.player.unplayed, ...this.outcome.elements, this.log.element);
     this.root.append(this.empty, this.full);
     document.addEventListener("language", () => this.relabel());
@@ -129,6 +134,7 @@ export class JobView {
     }
     const before = this.job;
     this.job = job;
+    if (before?.status !== job.status) this.fold(job.status === "done");
     this.draw(job);
     this.hooks.changed(job, before);
   }
@@ -151,6 +157,12 @@ export class JobView {
     this.drawActions(job);
   }
 
+  /** How a video was made is of less interest than the video; it stays one click away. @param {boolean} yes */
+  fold(yes) {
+    this.course.open = !yes;
+    this.log.fold(yes);
+  }
+
   /** @param {Job} job */
   drawProgress(job) {
     const at = stageIndex(job);
@@ -167,7 +179,10 @@ export class JobView {
     this.bar.setAttribute("aria-label", t("job.progress"));
     const still = this.lost || (this.paused && job.status === "queued");
     this.bar.classList.toggle("waiting", !still && (job.status === "queued" || (job.status === "running" && job.fraction === 0)));
-    setText(this.now, sentence(job, this.paused, this.lost));
+    const said = sentence(job, this.paused, this.lost);
+    setText(this.now, said);
+    setText(this.ready, said);
+    show(this.ready, job.status === "done");
     setText(this.resume, t("queue.resume"));
     show(this.resume, job.status === "queued" && this.paused && !this.lost && this.options.owns_machine);
     setText(this.left, job.status === "queued" && !this.lost ? this.starts : remaining(job, this.lost));
@@ -175,7 +190,7 @@ export class JobView {
 
   /** @param {Job} job */
   drawActions(job) {
-    const { cancel, download, save, again, take, redo } = this.buttons;
+    const { cancel, download, save, again, take, redo, delete: remove } = this.buttons;
     const final = ended(job);
     show(cancel, !final);
     cancel.disabled = job.cancelling;
@@ -188,6 +203,11 @@ export class JobView {
     save.setAttribute("aria-expanded", String(this.saving.open));
     show(take, job.status === "done" && !gone);
     show(redo, final);
+    show(remove, job.status === "done");
+    show(this.star, job.status === "done");
+    const star = `${job.id} ${job.favourite} ${language}`;
+    if (this.star.dataset.shows !== star) this.star.replaceChildren(favour(job, "action star"));
+    this.star.dataset.shows = star;
     for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
     this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
   }

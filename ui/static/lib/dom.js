@@ -193,3 +193,8 @@ export function mounted() {
     look();
   });
 }
+
+/** On a narrow screen form and job stand one below the other. @param {string} id */
+export function reveal(id) {
+  if (matchMedia("(max-width: 999px)").matches) byId(id).scrollIntoView({ behavior: "smooth", block: "start" });
+}

@@ -23,7 +23,11 @@ function show() {
   const close = () => sheet.remove();
   sheet.addEventListener("close", close);
   sheet.addEventListener("click", (event) => event.target === sheet && close());
-  sheet.addEventListener("keydown", (event) => event.key === "?" && close());
+  sheet.addEventListener("keydown", (event) => {
+    if (event.key !== "?") return;
+    event.stopPropagation(); // the page would open it anew
+    close();
+  });
   const shut = h("button", { type: "button", class: "plain icon", title: t("compare.close"), "aria-label": t("compare.close"), onclick: close }, icon(ICONS.close));
   sheet.append(h("div", { class: "list-head" }, h("h2", {}, t("keys.title")), shut),
     h("div", { class: "key-groups" }, KEYS.map(([title, rows]) => h("section", {}, h("h3", {}, t(title)),
