@@ -55,6 +55,11 @@ def test_several_videos_are_saved_marked_and_deleted(bare: Studio, page: Page, p
     boxes(page).nth(2).focus()
     page.keyboard.press("Space")
     assert chosen(page) == [jobs[1], jobs[3]]
+    boxes(page).nth(4).focus()
+    page.keyboard.press("Shift+Space")
+    assert chosen(page) == jobs[1:]
+    for at in (4, 2):
+        boxes(page).nth(at).click()
     expect(bar.locator("[data-many=compare]")).to_be_visible()
     page.keyboard.press("Delete")
     expect(page.locator(".tile:visible")).to_have_count(3)
@@ -102,7 +107,7 @@ def test_arrows_lead_through_the_gallery_and_escape_back_to_its_place(bare: Stud
     expect(page.locator(".tile")).to_have_count(24)
     page.locator("#view-gallery .more").scroll_into_view_if_needed()
     expect(page.locator(".tile")).to_have_count(30)
-    page.locator(".tile .cover").nth(20).scroll_into_view_if_needed()
+    page.locator(".tile .cover").nth(20).hover()
     place = page.evaluate("scrollY")
     assert place > 300
     page.locator(".tile .cover").nth(20).click()
@@ -164,6 +169,7 @@ def test_the_sheet_of_keys(bare: Studio, page: Page) -> None:
     page.keyboard.press("?")
     expect(sheet).to_have_count(0)
     page.click("#language")
+    expect(page.locator("#language")).to_have_text("EN")
     page.keyboard.press("?")
     expect(sheet).to_contain_text("Играть или пауза")
     page.keyboard.press("Escape")

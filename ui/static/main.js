@@ -119,10 +119,10 @@ function here() {
  */
 function go({ job = here().job, view = "create", known, replace = false, pair = null }) {
   const left = view !== here().view;
-  if (left) window.scrollTo(0, 0);
   const next = addressOf(view, job, pair);
   const stays = next === location.pathname + location.search; // the way back leads elsewhere
   history[replace || stays ? "replaceState" : "pushState"](null, "", next);
+  if (left) window.scrollTo(0, 0); // only now: the browser keeps the place with the address that is left
   route(known);
   if (left || !document.activeElement?.checkVisibility()) focusOn(null);
 }

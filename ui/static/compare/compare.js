@@ -164,11 +164,11 @@ export class Compare {
     const keys = {
       " ": () => this.steps.toggle(),
       ...(onLine ? {} : { ArrowLeft: () => this.steps.step(-1), ArrowRight: () => this.steps.step(1) }),
-      s: () => this.swap(),
-      d: () => this.divide(),
+      KeyS: () => this.swap(), // by its place: on a Russian keyboard the same key has another letter
+      KeyD: () => this.divide(),
       Escape: () => this.hooks.view("gallery"),
     };
-    const act = keys[event.key];
+    const act = keys[event.key] ?? keys[event.code];
     if (!act) return false;
     event.preventDefault();
     act();

@@ -209,6 +209,7 @@ export class JobView {
     if (this.star.dataset.shows !== star) this.star.replaceChildren(favour(job, "action star"));
     this.star.dataset.shows = star;
     for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
+    remove.title = t("action.delete");
     this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
   }
 

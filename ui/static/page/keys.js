@@ -33,8 +33,9 @@ export function onKey(event, shown) {
 }
 
 /** From a finished video to its neighbours in the gallery, and back to the gallery. @param {KeyboardEvent} event @param {HTMLElement} target @param {Shown} shown */
-async function jobKey(event, target, { gallery, job: { job, saving }, hooks }) {
-  if (!job || !ended(job) || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+async function jobKey(event, target, { gallery, job: { id, job, saving }, hooks }) {
+  const finished = job ? ended(job) : gallery.tiles.has(id ?? ""); // its state may not be here yet
+  if (!id || !finished || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
   if (event.key === "Escape") {
     if (saving.open) saving.toggle();
     else hooks.view("gallery");
@@ -42,6 +43,6 @@ async function jobKey(event, target, { gallery, job: { job, saving }, hooks }) {
   }
   if (target.matches("video, input, summary, .lines") || !(event.key === "ArrowLeft" || event.key === "ArrowRight")) return; // those have arrows of their own
   event.preventDefault();
-  const next = await gallery.neighbour(job.id, event.key === "ArrowLeft" ? -1 : 1);
+  const next = await gallery.neighbour(id, event.key === "ArrowLeft" ? -1 : 1);
   if (next) hooks.open(next.id, next);
 }
