@@ -187,17 +187,6 @@ export interface Video {
   fps: number;
 }
 
-/** A video in another form, on its way or done. fraction: 0..1. */
-export interface Export {
-  name: string;
-  state: string;
-  fraction: number;
-  error: Words | null;
-  url: string;
-  download: string;
-  bytes: number;
-}
-
 export interface Diagnosis {
   en: Said;
   ru: Said;
@@ -218,12 +207,6 @@ export interface Page {
   jobs: Job[];
   total: number;
   next: string;
-}
-
-/** What was done with several jobs at once. refused: by id, why not. */
-export interface Many {
-  done: string[];
-  refused: Record<string, Words>;
 }
 
 /** What everybody's page shows all the time. active: one's own jobs that run or wait. */
@@ -403,4 +386,5 @@ export interface Cost {
 /** [id, time, kind, level, text]: text is a line of the log, a Sample without its time as JSON, or Faults. */
 export type Event = [number, number, "log" | "watch", string, string] | [number, number, "fault", string, Faults];
 
+export type * from "./export_types.d.ts";
 export type * from "./page_types.d.ts";
