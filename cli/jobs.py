@@ -145,6 +145,20 @@ def jobs_again(
         out().print(Text(f"{titled(job)}: waiting, place {job.place}, seed {job.request.seed}"))
 
 
+@jobs_app.command("continue")
+def jobs_continue(
+    job_ids: JobIds,
+    joined: Annotated[
+        bool, typer.Option("--join/--no-join", help="The new video holds the old one, too, or only what follows it.")
+    ] = True,
+) -> None:
+    """Continue finished videos: the last frame begins the next one, with the same settings and another seed."""
+    jobs, _ = open_jobs()
+    for found in [find_job(jobs, text) for text in job_ids]:
+        job = jobs.go_on_from(found.id, joined=joined)
+        out().print(Text(f"{titled(job)}: waiting, place {job.place}, seed {job.request.seed}"))
+
+
 @jobs_app.command("save")
 def jobs_save(
     job_id: JobId,

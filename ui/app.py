@@ -20,15 +20,15 @@ from .uploads import api_uploads
 log = logging.getLogger(__name__)
 
 
-def build_app(settings: Settings, logins: Logins, host: str) -> Studio:
-    """Build the whole page.
+def build_app(settings: Settings, logins: Logins, host: str, root_path: str = "") -> Studio:
+    """Build the whole page. Arguments as of `Studio`.
 
     Raises:
         PresetError: A preset file has a wrong value.
         StoreError: The database cannot be used.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.studio = studio = Studio(app, settings, logins, host)
+    app.state.studio = studio = Studio(app, settings, logins, host, root_path)
     for routes in (page_routes, job_routes, export_routes, queue_routes, many_routes, system_routes, api_uploads):
         app.include_router(routes.router)
     _answer_errors_in_words(app)

@@ -3,11 +3,11 @@
 from typing import Any
 
 from ..queue.jobs import Jobs
-from ..queue.starts import Expected, StartTimes
 from ..queue.store.listing import Owner
 from ..queue.types import Job, Status, representative_workers
 from .error_response import in_each_language
 from .serializers import worker_json
+from .starts import Expected, StartTimes
 
 MOST_ACTIVE = 200
 ACTIVE = (Status.RUNNING, Status.QUEUED)

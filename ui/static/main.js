@@ -10,7 +10,7 @@ import { t } from "./lib/catalogue.js";
 import { byId, focusOn, mounted, reveal, setText, show, toast } from "./lib/dom.js";
 import { insistOnLanguage } from "./lib/i18n.js";
 import { call } from "./lib/net.js";
-import { addressOf, knownView, readAddress, readPair, VIEWS } from "./page/address.js";
+import { addressOf, folderOf, isKnownPath, knownView, readAddress, readPair, VIEWS } from "./page/address.js";
 import { drawCrash, drawNotice, trouble } from "./page/banners.js";
 import { drawPill, drawTools, listenToTools, shownWorker, workerKind } from "./page/header.js";
 import { onKey } from "./page/keys.js";
@@ -79,12 +79,13 @@ async function start() {
   /** @type {Options} */
   let options;
   try {
-    options = await call("/studio/options");
+    options = await call("studio/options");
   } catch (refusal) {
     trouble(refusal.message);
     setTimeout(() => location.reload(), 3000);
     return;
   }
+  if (!isKnownPath(location.pathname, options.root_path)) return trouble(t("page.root_path", { path: folderOf(location.pathname).slice(0, -1) }));
   show(byId("logout"), options.user !== "");
   owns = options.owns_machine;
   form = new Form(byId("form"), options, started, () => here().view !== "create" && go({}));
@@ -120,7 +121,7 @@ function here() {
 function go({ job = here().job, view = "create", known, replace = false, pair = null }) {
   const left = view !== here().view;
   const next = addressOf(view, job, pair);
-  const stays = next === location.pathname + location.search; // the way back leads elsewhere
+  const stays = new URL(next, location.href).search === location.search; // the way back leads elsewhere
   history[replace || stays ? "replaceState" : "pushState"](null, "", next);
   if (left) window.scrollTo(0, 0); // only now: the browser keeps the place with the address that is left
   route(known);
@@ -157,7 +158,7 @@ function route(known) {
 async function askModels() {
   try {
     /** @type {Options} */
-    const { models, upscalers } = await call("/studio/options");
+    const { models, upscalers } = await call("studio/options");
     hooks.models(models);
     hooks.upscalers(upscalers);
   } catch {
@@ -227,7 +228,7 @@ function reached(yes) {
 
 async function resume() {
   try {
-    await call("/studio/queue/resume", { method: "POST" });
+    await call("studio/queue/resume", { method: "POST" });
   } catch (refusal) {
     toast(refusal.message, "error");
   }

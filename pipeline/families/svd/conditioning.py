@@ -9,9 +9,7 @@ from PIL import Image
 
 from ..base import FamilyOptions
 from ..noise import draw
-
-CLIP_SIZE = (224, 224)
-
+from .clip.pixels import resize
 
 EMBEDDING, IMAGE = "embedding", "image"
 """Names of the tensors that the model sees of the photo: (1, 1, width) of CLIP, and (1, channels, h, w), the VAE's
@@ -76,21 +74,9 @@ def to_tensor(photo: Image.Image) -> torch.Tensor:
 
 def embed(renderer: Any, photo: Image.Image) -> torch.Tensor:
     """Compute CLIP's embedding of the photo, (1, 1, width)."""
-    from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion as stock
-
-    # Resized between -1 and 1 with diffusers' own antialiased filter: any other resampling is another embedding.
-    pixels = (stock._resize_with_antialiasing(to_tensor(photo), CLIP_SIZE) + 1.0) / 2.0
-    pixels = renderer.feature_extractor(
-        images=pixels,
-        do_normalize=True,
-        do_center_crop=False,
-        do_resize=False,
-        do_rescale=False,
-        return_tensors="pt",
-    ).pixel_values
+    pixels = renderer.normalisation((resize(to_tensor(photo)) + 1.0) / 2.0)
     encoder = renderer.bring("image_encoder")
-    pixels = pixels.to(device=renderer.device, dtype=next(encoder.parameters()).dtype)
-    return encoder(pixels).image_embeds.unsqueeze(1)
+    return encoder(pixels.to(device=renderer.device, dtype=encoder.dtype)).unsqueeze(1)
 
 
 def encode(renderer: Any, pixels: torch.Tensor) -> torch.Tensor:

@@ -17,11 +17,14 @@ from ..base import LIBRARIES, FamilyOptions, MemoryPlan, NoiseSchedule, Window
 from ..placement import Placement
 from ..placement import choose_placement as choose_placement  # tests and benches take all of loading from here
 from ..weights.components import Components, placed
+from ..weights.light_import import light_diffusers
 from ..weights.reading import pretrained, quiet, read_component
+from .clip.network import ClipImageEncoder, read_clip
+from .clip.pixels import Normalisation, read_normalisation
 from .conditioning import EMBEDDING, IMAGE, MicroConditioning, condition
 from .cost import piece
 from .denoiser import Inputs, SvdDenoiser
-from .folder import IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
+from .folder import CONFIGS, IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .noise.schedule import noise_schedule
 from .random_model import build
 from .vae import decode, suit_cpu
@@ -36,8 +39,8 @@ class LoadedModel(Components):
     Attributes:
         unet: UNetSpatioTemporalConditionModel.
         vae: AutoencoderKLTemporalDecoder.
-        image_encoder: CLIPVisionModelWithProjection.
-        feature_extractor: CLIP's image processor.
+        image_encoder: CLIP's.
+        normalisation: Of the pixels that CLIP is given.
         scheduler: EulerDiscreteScheduler as its file says; `schedule` works on copies.
         arithmetic: Which numbers the UNet gives, as a part of checkpoints' keys (`shortcuts.ARITHMETIC`).
     """
@@ -47,8 +50,8 @@ class LoadedModel(Components):
 
     unet: Any
     vae: Any
-    image_encoder: Any
-    feature_extractor: Any
+    image_encoder: ClipImageEncoder
+    normalisation: Normalisation
     scheduler: Any
     arithmetic: int = 0
 
@@ -143,13 +146,12 @@ def load(
     Raises:
         ModelError: A file is missing, damaged or of another architecture.
     """
+    # Not at the top of the file: importing diffusers takes a second, which belongs to the loading that is shown.
+    with light_diffusers():
+        from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
+        from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
+        from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
     quiet()
-    # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
-    import transformers
-    from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
-    from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
-    from diffusers.pipelines.stable_video_diffusion import pipeline_stable_video_diffusion  # noqa: F401 (conditioning)
-    from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 
     from .shortcuts import put_on
 
@@ -158,35 +160,35 @@ def load(
     files = check_folder(model.folder, model.preset)
     finished(LIBRARIES)
     folder, dtype = model.folder, placement.dtype
-    image_encoder = placed(
-        _part(transformers.CLIPVisionModelWithProjection, IMAGE_ENCODER, model, files, dtype=dtype), placement
-    )
-    # The torchvision-free kind of the same processor: the plain name only warns that torchvision is absent.
-    named = "CLIPImageProcessorPil" if hasattr(transformers, "CLIPImageProcessorPil") else "CLIPImageProcessor"
-    processor = getattr(transformers, named)
-    feature_extractor = processor.from_pretrained(folder / "feature_extractor", local_files_only=True)
+    variant = _variant(files, IMAGE_ENCODER, dtype)
+    encoder = read_component(folder / IMAGE_ENCODER, lambda: read_clip(folder / IMAGE_ENCODER, variant, dtype))
+    image_encoder = placed(encoder, placement)
+    normalisation = read_normalisation(folder / CONFIGS["feature_extractor"])
     finished(IMAGE_ENCODER)
-    vae = _part(AutoencoderKLTemporalDecoder, VAE, model, files, torch_dtype=dtype)
+    vae = _part(AutoencoderKLTemporalDecoder, VAE, model, files, dtype)
     if shortcuts and placement.device.type == "cpu":
         suit_cpu(vae.decoder, placement.decoder or dtype)
     vae = placed(vae, placement)
     finished(VAE)
-    unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, torch_dtype=dtype)
+    unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, dtype)
     arithmetic = put_on(unet) if shortcuts else 0
     unet = placed(unet, placement, denoiser=True)
     scheduler: Any = EulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
     _check_scheduler(folder, scheduler.config)
     finished(UNET)
     return LoadedModel(
-        model, files.fingerprint, placement, unet, vae, image_encoder, feature_extractor, scheduler, arithmetic
+        model, files.fingerprint, placement, unet, vae, image_encoder, normalisation, scheduler, arithmetic
     )
 
 
-def _part(kind: Any, part: str, model: ModelFolder, files: ModelFiles, **dtype: torch.dtype) -> Any:
-    wanted = "fp16" if torch.float32 not in dtype.values() else ""
-    variant = wanted if wanted in files.variants[part] else files.variants[part][0]
-    folder = model.folder / part
-    return read_component(folder, lambda: pretrained(kind, folder, variant, **dtype))
+def _part(kind: Any, part: str, model: ModelFolder, files: ModelFiles, dtype: torch.dtype) -> Any:
+    folder, variant = model.folder / part, _variant(files, part, dtype)
+    return read_component(folder, lambda: pretrained(kind, folder, variant, torch_dtype=dtype))
+
+
+def _variant(files: ModelFiles, part: str, dtype: torch.dtype) -> str:
+    wanted = "fp16" if dtype != torch.float32 else ""
+    return wanted if wanted in files.variants[part] else files.variants[part][0]
 
 
 def _check_scheduler(folder: Any, config: Any) -> None:

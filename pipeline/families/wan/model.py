@@ -11,12 +11,14 @@ from PIL import Image
 
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFolder, NoiseSchedule, Window
+from ..flow.folder import TRANSFORMER, VAE
 from ..flow.model import FlowModel, load_components
 from ..placement import Placement
+from ..weights.light_import import light_diffusers
 from ..weights.reading import quiet, read_narrowest
 from . import vae as vae_module
 from .denoiser import Inputs, WanDenoiser
-from .folder import CHANNELS, SIDE, TRANSFORMER, VAE, check_folder
+from .folder import CHANNELS, FOLDERS, SIDE
 from .random_model import build
 from .schedule import noise_schedule
 from .words import AWAY, WORDS, padded
@@ -85,17 +87,20 @@ def load(
     Raises:
         ModelError: A file is missing, damaged or of another architecture.
     """
+    # Not at the top of the file: importing diffusers takes a second, which belongs to the loading that is shown.
+    with light_diffusers():
+        from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+        from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
     quiet()
-    # Not at the top of the file: importing diffusers takes seconds, which belong to the loading that is shown.
-    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
-    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
     if model.random:
         build(model.folder)
-    files = check_folder(model.folder, model.preset)
+    files = FOLDERS.check(model.folder, model.preset)
 
     def read(kind: Any, part: str) -> Any:
         return read_narrowest(kind, model.folder / part, files.variants[part], placement.dtype)
 
     kinds = {VAE: AutoencoderKLWan, TRANSFORMER: WanTransformer3DModel}
-    return WanModel(model, files.fingerprint, placement, **load_components(kinds, read, placement, finished))
+    return WanModel(
+        model, files.fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished)
+    )

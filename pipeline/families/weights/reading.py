@@ -1,5 +1,6 @@
 """Read components from disk. Whatever the libraries raise becomes one sentence with the place and the remedy."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,13 @@ def damaged(place: Path, error: Exception) -> ModelError:
 
 
 def quiet() -> None:
-    """Turn the libraries' own progress bars and hints off: they would fill the worker's log."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
+    """Turn progress bars and hints of the libraries that are imported off: they would fill the worker's log."""
+    if "diffusers" in sys.modules:
+        from diffusers.utils import logging as diffusers_logging
 
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+        diffusers_logging.disable_progress_bar()
+    if "transformers" in sys.modules:
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        transformers_logging.set_verbosity_error()

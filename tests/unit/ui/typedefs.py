@@ -1,4 +1,4 @@
-"""Read ui/static/types.d.ts and export_types.d.ts, and compare answers of the server with it."""
+"""Read ui/static/types.d.ts and those beside it, and compare answers of the server with it."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from fanslymotion.settings import ROOT
 
-TYPES = [ROOT / "ui" / "static" / name for name in ("types.d.ts", "export_types.d.ts")]
+TYPES = [ROOT / "ui" / "static" / name for name in ("types.d.ts", "export_types.d.ts", "machine_types.d.ts")]
 INTERFACE = re.compile(r"^export interface (\w+)(?: extends ([\w, ]+))? \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
 KEY = re.compile(r"^  (\w+)(\??): (.+);$", re.MULTILINE)
 PLAIN = {"string": str, "boolean": bool, "number": (int, float)}

@@ -75,7 +75,7 @@ export class Compare {
     this.steps.stop();
     if (!pair) return;
     try {
-      const found = /** @type {FinishedJob[]} */ (await Promise.all(pair.map((id) => call(`/studio/jobs/${encodeURIComponent(id)}`))));
+      const found = /** @type {FinishedJob[]} */ (await Promise.all(pair.map((id) => call(`studio/jobs/${encodeURIComponent(id)}`))));
       if (this.pair !== pair) return;
       if (found.some((job) => !job.video)) throw new Error(t("compare.no_video"));
       this.jobs = found;

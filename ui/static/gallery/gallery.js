@@ -93,7 +93,7 @@ export class GalleryView {
 
   /** @param {string} after @returns {Promise<FinishedPage>} */
   ask(after) {
-    return call(`/studio/jobs?${galleryQuery(this.filters.values, after, Date.now() / 1000)}`);
+    return call(`studio/jobs?${galleryQuery(this.filters.values, after, Date.now() / 1000)}`);
   }
 
   async load(anew = this.next === null) {

@@ -11,7 +11,7 @@ import { call } from "../lib/net.js";
 export async function deleteMany(ids) {
   if (ids.length > 1) return ask("delete", ids);
   try {
-    await call(`/studio/jobs/${ids[0]}`, { method: "DELETE", keepalive: true }); // it may outlive the page
+    await call(`studio/jobs/${ids[0]}`, { method: "DELETE", keepalive: true }); // it may outlive the page
     return true;
   } catch (refusal) {
     if (refusal.status === 404) return true; // another tab was quicker
@@ -32,14 +32,14 @@ export function cancelMany(ids) {
 
 /** One file with the videos of these jobs. @param {string[]} ids */
 export function zipAddress(ids) {
-  return `/studio/zip?jobs=${ids.join(",")}`;
+  return `studio/zip?jobs=${ids.join(",")}`;
 }
 
 /** @param {"delete" | "cancel" | "favourite" | "unfavourite"} act @param {string[]} jobs */
 async function ask(act, jobs) {
   try {
     /** @type {Many} */
-    const { refused } = await call("/studio/many", { method: "POST", body: { act, jobs }, keepalive: true });
+    const { refused } = await call("studio/many", { method: "POST", body: { act, jobs }, keepalive: true });
     const [first] = Object.values(refused);
     if (first) toast(first[language], "error");
     return !first;

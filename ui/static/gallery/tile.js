@@ -19,7 +19,7 @@ export class Tile {
     const { width, height, still, url, download } = job.video;
     const picture = h("img", { src: still, alt: "", loading: "lazy", width, height });
     const ground = h("img", { src: still, alt: "", class: "ground", loading: "lazy" });
-    this.cover = h("a", { class: "cover", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, "aria-label": job.name }, ground, picture);
+    this.cover = h("a", { class: "cover", href: `./?job=${job.id}`, data: { go: "create", job: job.id }, "aria-label": job.name }, ground, picture);
     const play = () => {
       if (this.cover.querySelector("video") || calm()) return;
       const video = h("video", { src: url, muted: true, loop: true, playsInline: true, autoplay: true });

@@ -9,7 +9,7 @@ import { call } from "../lib/net.js";
 export function favour(job, kind) {
   const button = h("button", { type: "button", class: kind, data: { action: "favourite" }, onclick: once(async () => {
     try {
-      Object.assign(job, await call(`/studio/jobs/${job.id}/favourite`, { method: "POST", body: { favourite: !job.favourite } }));
+      Object.assign(job, await call(`studio/jobs/${job.id}/favourite`, { method: "POST", body: { favourite: !job.favourite } }));
       label();
     } catch (refusal) {
       toast(refusal.message, "error");

@@ -11,7 +11,7 @@ import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES, start
 import { Log } from "./log.js";
 import { Outcome } from "./outcome.js";
 import { Player } from "./player.js";
-import { anotherTake, retry } from "./recovery.js";
+import { anotherTake, goOnFrom, retry } from "./recovery.js";
 import { SavePanel } from "../save/save_panel.js";
 import { Welcome } from "./welcome.js";
 
@@ -51,6 +51,7 @@ export class JobView {
       again: this.button("again", ICONS.again, once(() => this.job && retry(this.job, this.hooks))),
       save: this.button("save", ICONS.save, () => this.toggleSave()),
       take: this.button("take", ICONS.plus, once(() => this.job && anotherTake(this.job, this.hooks))),
+      longer: this.button("longer", ICONS.forward, once(() => this.job && goOnFrom(this.job, this.hooks))),
       redo: this.button("redo", ICONS.sliders, () => this.job && this.hooks.redo(this.job)),
       delete: this.button("delete", ICONS.trash, () => this.job && this.hooks.remove(this.job)),
     };
@@ -190,7 +191,7 @@ export class JobView {
 
   /** @param {Job} job */
   drawActions(job) {
-    const { cancel, download, save, again, take, redo, delete: remove } = this.buttons;
+    const { cancel, download, save, again, take, longer, redo, delete: remove } = this.buttons;
     const final = ended(job);
     show(cancel, !final);
     cancel.disabled = job.cancelling;
@@ -202,6 +203,7 @@ export class JobView {
     show(save, job.status === "done" && !gone);
     save.setAttribute("aria-expanded", String(this.saving.open));
     show(take, job.status === "done" && !gone);
+    show(longer, job.status === "done" && !gone);
     show(redo, final);
     show(remove, job.status === "done");
     show(this.star, job.status === "done");
@@ -222,7 +224,7 @@ export class JobView {
   async cancel() {
     this.buttons.cancel.disabled = true;
     try {
-      this.update(await call(`/studio/jobs/${this.id}/cancel`, { method: "POST" }));
+      this.update(await call(`studio/jobs/${this.id}/cancel`, { method: "POST" }));
     } catch (refusal) {
       toast(refusal.message, "error");
       this.buttons.cancel.disabled = false;

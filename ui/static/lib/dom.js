@@ -60,6 +60,7 @@ export const ICONS = {
   down: "M6 10l6 6 6-6",
   top: "M6 5h12M6 15l6-6 6 6M12 9v11",
   pause: "M9 5v14M15 5v14",
+  forward: "M4 6l7 6-7 6zM13 6l7 6-7 6z",
   play: "M8 5v14l11-7z",
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
   compare: "M4 5h7v14H4zM13 5h7v14h-7z",

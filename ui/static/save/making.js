@@ -20,7 +20,7 @@ const MOST_MS = 800;
  * @returns {Promise<Export | null>}
  */
 export async function make(job, wanted, told, signal) {
-  const place = `/studio/jobs/${job}/exports`;
+  const place = `studio/jobs/${job}/exports`;
   /** @type {Export} */
   let state = await call(place, { method: "POST", body: wanted });
   const end = () => call(`${place}/${state.name}`, { method: "DELETE" }).catch(() => {}); // it ends by itself, too

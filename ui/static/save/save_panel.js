@@ -73,7 +73,7 @@ export class SavePanel {
 
   /** Only what this machine's ffmpeg can write. */
   async offer() {
-    const { formats } = await call("/studio/exports").catch(() => ({ formats: FORMATS }));
+    const { formats } = await call("studio/exports").catch(() => ({ formats: FORMATS }));
     for (const { name, input } of this.choices) if (input.parentElement) show(input.parentElement, formats.includes(name));
     if (!formats.includes(this.format)) this.choose(formats[0]);
   }

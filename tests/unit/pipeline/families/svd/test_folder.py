@@ -10,6 +10,7 @@ from fanslymotion.errors import ModelError, PresetError
 from fanslymotion.models.find import find_model, require_model
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import parts
+from fanslymotion.pipeline.families.svd.clip import network
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, check_folder, folder_preset, native_size
 from fanslymotion.pipeline.families.svd.model import Placement, choose_placement, load
 from fanslymotion.pipeline.hardware.oom import is_oom
@@ -180,12 +181,10 @@ def test_the_cache_keeps_one_model_and_notices_new_files(folder: Path) -> None:
 
 
 def test_memory_that_runs_out_while_a_file_is_read_does_not_blame_the_file(folder: Path, monkeypatch) -> None:
-    from transformers import CLIPVisionModelWithProjection
-
     def full(*_: object, **__: object) -> None:
         raise OSError("Файл подкачки слишком мал для завершения операции. (os error 1455)")
 
-    monkeypatch.setattr(CLIPVisionModelWithProjection, "from_pretrained", full)
+    monkeypatch.setattr(network, "load_file", full)
     with pytest.raises(OSError, match="1455") as caught:
         load(ModelFolder(folder_preset(folder), folder), choose_placement())
     assert is_oom(caught.value)

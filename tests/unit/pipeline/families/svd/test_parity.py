@@ -23,6 +23,7 @@ from fanslymotion.pipeline.sampling.euler import Guidance
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, plan_windows
 from PIL import Image
+from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
 STEPS = 4
 
@@ -73,12 +74,14 @@ def stock(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams, **cha
 
 
 def stock_pipeline(renderer: LoadedModel) -> StableVideoDiffusionPipeline:
+    """Our UNet and VAE, which are diffusers' own, and transformers' CLIP, which ours must equal."""
+    folder, dtype = renderer.model.folder, renderer.dtype
     pipeline = StableVideoDiffusionPipeline(
         vae=renderer.vae,
-        image_encoder=renderer.image_encoder,
+        image_encoder=CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder", dtype=dtype).eval(),
         unet=renderer.unet,
         scheduler=renderer.scheduler,
-        feature_extractor=renderer.feature_extractor,
+        feature_extractor=CLIPImageProcessorPil.from_pretrained(folder / "feature_extractor"),
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

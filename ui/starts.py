@@ -10,9 +10,9 @@ from ..models.find import find_model, find_upscaler
 from ..pipeline.families.forecast import forecast
 from ..pipeline.memory.forecast import plan_request
 from ..presets import Presets
+from ..queue.suitability import ANY_SIZE, READY, held, machine_for
+from ..queue.types import Job, Status, WorkerInfo
 from ..settings import Settings
-from .suitability import ANY_SIZE, READY, held, machine_for
-from .types import Job, Status, WorkerInfo
 
 FRESH_SECONDS = 60.0
 """How long a forecast is kept: measurements come in with each job that ends."""
@@ -91,6 +91,7 @@ class StartTimes:
             upscaler=find_upscaler(request.upscaler, presets, settings),
             own=[worker.pid for worker in workers if worker.alive],
             held=held(workers),
+            loaded=request.model,  # a worker keeps it from one job to the next
             machine=machine_for(workers, request, size, settings, presets),
         )
         return forecast(plan).seconds

@@ -7,10 +7,10 @@ import pytest
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.queue.jobs import Jobs
-from fanslymotion.queue.starts import FRESH_SECONDS, StartTimes, shared_out
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Job, Status, WorkerInfo
 from fanslymotion.settings import Settings
+from fanslymotion.ui.starts import FRESH_SECONDS, StartTimes, shared_out
 
 WORKER = WorkerInfo("w", "h", 1, "idle", True, 0.0, 0.0, "cpu", "", "", "", 0)
 

@@ -1,0 +1,1 @@
+"""CLIP's image encoder: its network, and the pixels it is given."""
