@@ -11,7 +11,7 @@ import { Selection } from "../lib/selection.js";
 import { SelectionBar } from "../lib/selection_bar.js";
 import { Deletions } from "./deletions.js";
 import { GalleryFilters } from "./gallery_filters.js";
-import { galleryQuery, narrowed } from "./gallery_query.js";
+import { galleryQuery, merged, narrowed } from "./gallery_query.js";
 import { favourMany, zipAddress } from "./many.js";
 import { apart, differing, groupOf, together, withNext } from "./same_photo.js";
 import { Tile } from "./tile.js";
@@ -107,7 +107,8 @@ export class GalleryView {
       this.next = found.next;
       this.total = found.total;
       this.ended = !found.next;
-      this.jobs = anew ? found.jobs : [...this.jobs, ...newOnes(found.jobs, this.jobs)];
+      const newest = merged(found.jobs, this.jobs, (id) => this.tiles.delete(id));
+      this.jobs = anew ? newest : [...this.jobs, ...newOnes(newest, this.jobs)];
     } catch (refusal) {
       if (asked !== this.asked) return;
       this.failed = true;
@@ -125,12 +126,10 @@ export class GalleryView {
     const { asked } = this;
     const found = await this.ask("").catch(() => null); // the banner says what is wrong
     if (!found || asked !== this.asked) return;
-    const fresh = newOnes(found.jobs, this.jobs);
+    const fresh = newOnes(merged(found.jobs, this.jobs, (id) => this.tiles.delete(id)), this.jobs);
     const lost = this.jobs.length + fresh.length > found.total; // deleted elsewhere
     if (lost || (found.next && fresh.length === found.jobs.length)) return this.reload(); // or more than a page of new ones
     this.total = found.total;
-    const states = new Map(found.jobs.map((job) => [job.id, job]));
-    for (const job of this.jobs) Object.assign(job, states.get(job.id) ?? {});
     this.jobs.unshift(...fresh);
     this.draw();
   }
