@@ -29,7 +29,7 @@ def presets(presets: Presets, settings: Settings, tiny_model: Path) -> Presets:
 
 @pytest.fixture
 def guided(fast: VideoRequest) -> VideoRequest:
-    """One window of three steps, 12 frames: memory runs out at the first call of a place, so that others add nothing."""
+    """One window of three steps, 12 frames: memory runs out at the first calls of a place; others show nothing."""
     return replace(fast, model="guided", seconds=2)
 
 
