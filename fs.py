@@ -6,6 +6,7 @@ Each file is written under another name beside its place, synced, renamed, and t
 import errno
 import json
 import os
+import shutil
 import stat
 import sys
 import time
@@ -87,6 +88,31 @@ def commit(part: Path, path: Path, patience: float = PATIENCE) -> None:
     _patiently(lambda: _sync_file(part), patience)
     _patiently(lambda: os.replace(part, path), patience)
     sync_folder(path.parent)
+
+
+def link_whole(source: Path, path: Path) -> None:
+    """Give a file a second name, by a hard link where the disk has them, else by a copy; whole or absent, durable.
+
+    Raises:
+        OSError: it could not be done; nothing is left then.
+    """
+    part = part_path(path)
+    try:
+        link_or_copy(source, part)
+        commit(part, path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no links. Raise OSError."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or a file system without links; what else is wrong a copy meets, too
+        shutil.copyfile(source, target)
 
 
 def commit_new(part: Path, path: Path) -> None:

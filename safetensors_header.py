@@ -20,9 +20,30 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
         ValueError: It is no safetensors file; with a Message where it is not even JSON.
         KeyError, TypeError, AttributeError: Its JSON is of another kind.
     """
+    return read_header(path)[0]
+
+
+def read_header(path: Path) -> tuple[dict[str, list[int]], dict[str, Any]]:
+    """Return the shape of each tensor by its name, and the file's own metadata. Errors as in `tensor_shapes`."""
+    header, _ = _parsed(path)
+    metadata = header.pop("__metadata__", {})
+    return {name: list(tensor["shape"]) for name, tensor in header.items()}, metadata
+
+
+def is_whole(path: Path) -> bool:
+    """Compare a file's length with what its header says of its tensors."""
+    try:
+        header, length = _parsed(path)
+        ends = [tensor["data_offsets"][1] for key, tensor in header.items() if key != "__metadata__"]
+        return path.stat().st_size == 8 + length + max(ends, default=0)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _parsed(path: Path) -> tuple[dict[str, Any], int]:
+    """Return the header and its bytes."""
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 0 < length <= LIMIT:
             raise ValueError(msg("it is not a safetensors file"))
-        header: dict[str, Any] = json.loads(file.read(length))
-    return {name: list(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__"}
+        return json.loads(file.read(length)), length

@@ -1,15 +1,15 @@
 """A folder with random weights of a model's full size: what memory and time need to be measured, without a download.
 
-    python bench/full_size.py FOLDER [--family svd|ltx]        4.3 or 16 GB, in less than a minute
+    python bench/full_size.py FOLDER [--family svd|ltx|wan]    4.3, 16 or 24 GB, in less than a minute
 
-The sizes are those of stabilityai/stable-video-diffusion-img2vid-xt's configuration files, and of Lightricks' 2B model
-with T5-XXL. Their pictures are noise.
+The sizes are those of stabilityai/stable-video-diffusion-img2vid-xt's configuration files, of Lightricks' 2B model with
+T5-XXL, and of Wan 2.2 TI2V-5B with UMT5-XXL. Their pictures are noise.
 """
 
 import argparse
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,47 @@ import torch
 from accelerate import init_empty_weights
 from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
+from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
 from fanslymotion.pipeline.families.flow.random_folder import tokenizer
 from fanslymotion.pipeline.families.ltx.folder import BUNDLED, TRANSFORMER, VAE
 from fanslymotion.pipeline.families.svd.random_model import scheduler
+from fanslymotion.pipeline.families.wan import random_model as random_wan
 from torch import nn
-from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection, T5Config, T5EncoderModel
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    T5Config,
+    T5EncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
 FRAMES = 25
 RING, STRIDE = 4_194_301, 1_299_709
 """Numbers of noise that all weights are cut from, and how far apart two tensors begin in them. Primes."""
+
+
+WAN_TRANSFORMER: dict[str, Any] = {
+    "num_attention_heads": 24,
+    "attention_head_dim": 128,
+    "text_dim": 4096,
+    "freq_dim": 256,
+}
+WAN_TRANSFORMER |= {"ffn_dim": 14336, "num_layers": 30, "rope_max_seq_len": 1024}
+WAN_VAE: dict[str, Any] = {"base_dim": 160, "decoder_base_dim": 256, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2}
+UMT5_XXL: dict[str, Any] = {
+    "vocab_size": 256384,
+    "d_model": 4096,
+    "d_kv": 64,
+    "d_ff": 10240,
+    "num_layers": 24,
+    "num_heads": 64,
+}
+"""What differs from the tiny random Wan in Wan-AI/Wan2.2-TI2V-5B-Diffusers' configuration files."""
 
 
 def unet() -> nn.Module:
@@ -115,21 +145,44 @@ def t5_xxl() -> nn.Module:
     )
 
 
+def umt5_xxl() -> nn.Module:
+    """The text encoder of Wan 2.2 (google/umt5-xxl)."""
+    return UMT5EncoderModel(UMT5Config(**UMT5_XXL))
+
+
 def build_ltx(folder: Path) -> Path:
     """Write LTX-Video 2B in bf16, in diffusers' folder format, unless it is there."""
-    if (folder / "fanslymotion.json").is_file():
-        return folder
-    parts: dict[str, Callable[[], Any]] = {
+    parts = {
         TRANSFORMER: lambda: LTXVideoTransformer3DModel.from_config(read(BUNDLED[TRANSFORMER])),
         VAE: lambda: AutoencoderKLLTXVideo.from_config(read(BUNDLED[VAE])),
         "text_encoder": t5_xxl,
     }
+    return build_flow(folder, parts, "LTXImageToVideoPipeline", "random LTX-Video 2B")
+
+
+def build_wan(folder: Path) -> Path:
+    """Write Wan 2.2 TI2V-5B in bf16, in diffusers' folder format, unless it is there."""
+    parts = {
+        TRANSFORMER: lambda: WanTransformer3DModel(**random_wan.TRANSFORMER | WAN_TRANSFORMER),
+        VAE: lambda: AutoencoderKLWan(**random_wan.VAE | WAN_VAE),
+        "text_encoder": umt5_xxl,
+    }
+    return build_flow(folder, parts, "WanImageToVideoPipeline", "random Wan 2.2 TI2V-5B")
+
+
+def build_flow(folder: Path, parts: Mapping[str, Callable[[], Any]], pipeline: str, label: str) -> Path:
+    """Write a video transformer and what belongs to it."""
+    if (folder / "fanslymotion.json").is_file():
+        return folder
     for name, make in parts.items():
         empty(make, torch.bfloat16).save_pretrained(folder / name, safe_serialization=True)
     tokenizer().save_pretrained(folder / "tokenizer")
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": "LTXImageToVideoPipeline"}), encoding="utf-8")
-    (folder / "fanslymotion.json").write_text(json.dumps({"label": "random LTX-Video 2B"}), encoding="utf-8")
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": pipeline}), encoding="utf-8")
+    (folder / "fanslymotion.json").write_text(json.dumps({"label": label}), encoding="utf-8")
     return folder
+
+
+BUILDERS = {"svd": build, "ltx": build_ltx, "wan": build_wan}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -173,6 +226,6 @@ def fill(module: nn.Module) -> nn.Module:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--family", choices=("svd", "ltx"), default="svd")
+    parser.add_argument("--family", choices=tuple(BUILDERS), default="svd")
     given = parser.parse_args()
-    (build_ltx if given.family == "ltx" else build)(given.folder)
+    BUILDERS[given.family](given.folder)

@@ -2,7 +2,8 @@
 
     python bench/gpu.py [--out FOLDER] [--budget 540] [--rows env,weights,stock,…] [--model FOLDER] [--keep] [--tiny]
 
-Needs torch, diffusers, transformers, accelerate, pydantic, pillow-heif, opencv and psutil, not the installed package.
+Needs torch, diffusers, transformers, accelerate, pydantic, pillow-heif, opencv, psutil and, for row wan, ftfy; not the
+installed package.
 Each row is a process of its own with its own time limit; what a row has measured is kept when it is killed.
 Writes gpu.json (after each part of a row), gpu.log, profile.txt and table.txt to the folder; the table is also printed
 last. `--tiny` runs every row with the random tiny model on whatever device there is, to test this program itself.
@@ -37,6 +38,7 @@ ROWS: dict[str, tuple[float, float]] = {
     "detail": (40, 15),
     "limits": (220, 45),
     "ltx": (150, 60),
+    "wan": (200, 70),
     "compile": (230, 70),
     "compile_job": (90, 30),
     "compile_warm": (90, 30),
@@ -50,7 +52,7 @@ FIXED = {"PYTORCH_ALLOC_CONF": "expandable_segments:False"}
 
 def child(names: list[str], given: argparse.Namespace) -> None:
     """Measure rows in this process."""
-    from gpu_rows import basics, compiling, detail, jobs, ltx, ours, weights
+    from gpu_rows import basics, compiling, detail, jobs, ltx, ours, wan, weights
     from gpu_rows.harness import Bench, Figures
 
     rows = {
@@ -61,6 +63,7 @@ def child(names: list[str], given: argparse.Namespace) -> None:
         "variants": ours.variants,
         "limits": jobs.limits,
         "ltx": ltx.ltx,
+        "wan": wan.wan,
         "compile_job": jobs.compile_job,
         "compile": compiling.compile_cold,
         "fast": ours.fast,
@@ -142,7 +145,7 @@ class Run:
 
     def _missing(self, name: str) -> str:
         """The row without which this one cannot be measured."""
-        needed = "weights" if name not in ("env", "weights", "mini", "detail", "ltx") else ""
+        needed = "weights" if name not in ("env", "weights", "mini", "detail", "ltx", "wan") else ""
         return needed if needed and not (self.model / "model_index.json").is_file() else ""
 
     def _measure(self, names: list[str], seconds: float) -> None:
@@ -258,7 +261,7 @@ def main() -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         if not given.keep and not given.model:
-            for folder in (model, model.with_name(f"{model.name}-ltx")):
+            for folder in (model, *(model.with_name(f"{model.name}-{one}") for one in ("ltx", "wan"))):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -46,14 +46,15 @@ class NotDelivered(FanslymotionError):
     """The video is made and cannot be copied to its place. The message has where it is and a command."""
 
 
-def choose_targets(photos: list[Path], out_path: str | Path | None, suffix: str) -> list[Target]:
-    """Choose where each video goes, and try to write there: after an hour of work is too late.
+def choose_targets(photos: list[Path], out_path: str | Path | None, suffix: str, ending: str = ".mp4") -> list[Target]:
+    """Choose where each file goes, and try to write there: after an hour of work is too late.
 
     Args:
         photos: Their names become the videos'.
         out_path: --out: a file for one photo, or a folder; None = the current folder. What ends in a separator is a
             folder, which is made where it is missing.
         suffix: Added to the names, as `720p-6s`.
+        ending: Of the files, as `.gif`.
 
     Returns:
         A target for each photo, in their order.
@@ -72,8 +73,14 @@ def choose_targets(photos: list[Path], out_path: str | Path | None, suffix: str)
                     path=str(asked),
                 )
             )
-        if asked.suffix.lower() != ".mp4":
-            raise BadInput(msg("--out is {path!r}; a video's name ends in .mp4, a folder's in /", path=str(asked)))
+        if asked.suffix.lower() != ending:
+            raise BadInput(
+                msg(
+                    "--out is {path!r}; the file's name ends in {ending}, a folder's in /",
+                    path=str(asked),
+                    ending=ending,
+                )
+            )
         _check_folder(asked.parent)
         if error := _refused(asked):
             raise BadInput(
@@ -86,7 +93,7 @@ def choose_targets(photos: list[Path], out_path: str | Path | None, suffix: str)
         return [Target(asked, exact=True)]
     folder = asked or own_path(".", "--out")
     _check_folder(folder)
-    return [Target(_usable(folder, photo.stem, suffix), exact=False) for photo in photos]
+    return [Target(_usable(folder, photo.stem, suffix, ending), exact=False) for photo in photos]
 
 
 def _make_folder(folder: Path) -> None:
@@ -103,12 +110,12 @@ def _make_folder(folder: Path) -> None:
         ) from e
 
 
-def _usable(folder: Path, stem: str, suffix: str) -> Path:
+def _usable(folder: Path, stem: str, suffix: str, ending: str) -> Path:
     """The photo's name, or as much of it as the file system of `folder` takes, even with a number behind."""
     for name in (stem, *(stem[:length].strip() for length in SHORTER if length < len(stem)), PLAIN_NAME):
-        if _refused(folder / f"{name}-{suffix}{LONGEST_NUMBER}.mp4") is None:
+        if _refused(folder / f"{name}-{suffix}{LONGEST_NUMBER}{ending}") is None:
             break
-    return folder / f"{name}-{suffix}.mp4"
+    return folder / f"{name}-{suffix}{ending}"
 
 
 def _refused(path: Path) -> OSError | None:
@@ -178,6 +185,28 @@ def deliver(job: Job, target: Target) -> Path:
                 error=e.strerror or e,
                 video=job.video,
                 command=command(job, target),
+            )
+        ) from e
+
+
+def deliver_file(made: Path, target: Target) -> Path:
+    """Copy a file that was made of a job's video to its place, whole or not at all.
+
+    Returns:
+        The name it got.
+
+    Raises:
+        NotDelivered: It cannot be copied; it stays with the job.
+    """
+    try:
+        return copy(made, target)
+    except OSError as e:
+        raise NotDelivered(
+            msg(
+                "the file is made, but cannot be copied to {target!r}: {error}; it is at {made}",
+                target=str(target.path),
+                error=e.strerror or e,
+                made=made,
             )
         ) from e
 

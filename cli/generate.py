@@ -14,6 +14,7 @@ from ..errors import BadInput, NotFound
 from ..messages import texts
 from ..models.find import default_model, find_model, find_upscaler
 from ..pipeline.families.forecast import forecast, with_worker_start
+from ..pipeline.families.motions import settle_motion
 from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import MAX_SEED, VideoRequest
 from ..presets import Presets
@@ -37,16 +38,22 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
     Args:
         presets: All of them.
         settings: Where models are.
-        **wanted: The fields of `VideoRequest`.
+        **wanted: The fields of `VideoRequest`, `idea`: the name of a ready prompt, "" for none, and `motion`, see
+            `settle_motion`.
 
     Raises:
         BadInput: A choice is out of its range, or not among the presets.
     """
+    if idea := wanted.pop("idea"):
+        wanted["prompt"] = " ".join(filter(None, (presets.idea(idea).prompt, wanted["prompt"].strip())))
     if wanted["seed"] is None:
         wanted["seed"] = secrets.randbelow(MAX_SEED + 1)
     wanted["model"] = wanted["model"] or default_model(presets, settings)
     if wanted["model"] not in presets.models and (folder := own_path(wanted["model"], "--model")).is_dir():
         wanted["model"] = str(folder)
+    if motion := wanted.pop("motion"):
+        preset = find_model(wanted["model"], presets, settings).preset
+        wanted["motion_bucket_id"] = settle_motion(motion, wanted["motion_bucket_id"], preset)
     return VideoRequest(**wanted)
 
 

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 from rich.text import Text
 
 from ..errors import BadInput
 from ..messages import msg
+from ..pipeline.media.exports.formats import FORMATS, Export
 from ..pipeline.request import MOST_TAKES
 from .arguments import AsJson, JobId, JobIds, find_job, open_jobs
 from .console import (
     BAD_INPUT,
+    CANCELLED,
     DONE,
     POLL_SECONDS,
     err,
@@ -142,6 +145,20 @@ def jobs_again(
         out().print(Text(f"{titled(job)}: waiting, place {job.place}, seed {job.request.seed}"))
 
 
+@jobs_app.command("continue")
+def jobs_continue(
+    job_ids: JobIds,
+    joined: Annotated[
+        bool, typer.Option("--join/--no-join", help="The new video holds the old one, too, or only what follows it.")
+    ] = True,
+) -> None:
+    """Continue finished videos: the last frame begins the next one, with the same settings and another seed."""
+    jobs, _ = open_jobs()
+    for found in [find_job(jobs, text) for text in job_ids]:
+        job = jobs.go_on_from(found.id, joined=joined)
+        out().print(Text(f"{titled(job)}: waiting, place {job.place}, seed {job.request.seed}"))
+
+
 @jobs_app.command("save")
 def jobs_save(
     job_id: JobId,
@@ -163,6 +180,50 @@ def jobs_save(
     job = find_job(jobs, job_id)
     (target,) = choose_targets([Path(job.name)], out_path, f"{job.request.resolution}-{job.request.seconds}s")
     print_path(deliver(job, target))
+
+
+@jobs_app.command("export")
+def jobs_export(
+    job_id: JobId,
+    as_format: Annotated[
+        str, typer.Option("--as", metavar="FORMAT", help=f"{', '.join(FORMATS)}; web is a small mp4.")
+    ],
+    ping_pong: Annotated[bool, typer.Option("--ping-pong", help="Forwards and back: it loops evenly.")] = False,
+    start: Annotated[int, typer.Option("--from", metavar="FRAME", help="The first frame; 0 is the video's first.")] = 0,
+    end: Annotated[
+        int | None,
+        typer.Option("--to", metavar="FRAME", help="The frame after the last one.", show_default="the end"),
+    ] = None,
+    frame: Annotated[
+        int | None,
+        typer.Option(metavar="FRAME", help="The one that a png or jpg shows.", show_default="the middle one"),
+    ] = None,
+    out_path: Annotated[
+        str | None,
+        typer.Option(
+            "--out", "-o", metavar="PATH", help="The file, or a folder (FOLDER/).", show_default="the current folder"
+        ),
+    ] = None,
+) -> None:
+    """Save a finished video in another form: an animation, a still frame, a copy for the web, a loop, a part."""
+    from ..pipeline.media.exports.make import make_export
+    from ..ui.exports.background import clip_of
+    from .deliver import choose_targets, deliver_file
+
+    jobs, _ = open_jobs()
+    job = find_job(jobs, job_id)
+    clip = clip_of(job)
+    wanted = Export(as_format, start, end, ping_pong, frame).resolved(clip)
+    words = "-".join([f"{job.request.resolution}-{job.request.seconds}s", *filter(None, [wanted.words(clip)])])
+    (target,) = choose_targets([Path(job.name)], out_path, words, wanted.kind.suffix)
+    try:
+        with Progress(*Progress.get_default_columns(), console=err(), transient=True) as bar:
+            task = bar.add_task(as_format, total=1.0)
+            made = make_export(clip, wanted, lambda share: bar.update(task, completed=share))
+    except KeyboardInterrupt:
+        err().print("Stopped; nothing was written.")
+        raise typer.Exit(CANCELLED) from None
+    print_path(deliver_file(made, target))
 
 
 @jobs_app.command("delete")

@@ -15,7 +15,7 @@ from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
 from ..pipeline.request import MOST_TAKES
-from ..presets.options import AS_PHOTO, BEST, MODES, OPTIONS, SHAPES
+from ..presets.options import AS_PHOTO, BEST, MODES, MOTIONS, NORMAL, OPTIONS, SHAPES
 from ..settings import Settings
 from .arguments import AsJson, named_as_typed, number_option, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
@@ -102,7 +102,13 @@ def generate(
         ),
     ] = "",
     seed: Annotated[int | None, number_option("seed", help=OPTIONS["seed"].help, show_default="random")] = None,
-    motion_bucket_id: Annotated[int | None, number_option("motion_bucket_id", "--motion-bucket-id", "--motion")] = None,
+    motion: Annotated[
+        str,
+        typer.Option(
+            help=f"How much moves: {', '.join(MOTIONS)}. Not every model has this setting.", show_default=NORMAL
+        ),
+    ] = "",
+    motion_bucket_id: Annotated[int | None, number_option("motion_bucket_id")] = None,
     steps: Annotated[int | None, number_option("steps")] = None,
     noise_aug_strength: Annotated[
         float | None, number_option("noise_aug_strength", "--noise-aug-strength", "--noise")
@@ -127,6 +133,21 @@ def generate(
         ),
     ] = None,
     prompt: Annotated[str, typer.Option("--prompt", "-p", help=OPTIONS["prompt"].help)] = "",
+    idea: Annotated[
+        str,
+        typer.Option(
+            help="A ready prompt, before the text of --prompt: gentle, push-in, orbit, wind, portrait.",
+            show_default="none",
+        ),
+    ] = "",
+    lora: Annotated[
+        str | None, typer.Option(help=f"{OPTIONS['lora'].help} A name: models loras.", show_default="none")
+    ] = None,
+    lora_strength: Annotated[float | None, number_option("lora_strength", show_default="1")] = None,
+    loop: Annotated[bool, typer.Option("--loop/--no-loop", help=OPTIONS["loop"].help)] = False,
+    negative_prompt: Annotated[
+        str | None, typer.Option(help=OPTIONS["negative_prompt"].help, show_default="the model's")
+    ] = None,
     out_path: Annotated[
         str | None,
         typer.Option(
@@ -155,8 +176,10 @@ def generate(
         presets = load_presets(settings)
         request = make_request(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, mode=mode, model=model,
-            seed=seed, motion_bucket_id=motion_bucket_id, steps=steps, noise_aug_strength=noise_aug_strength, fps=fps,
-            shape=shape, position=position, fit=fit, detail=detail, upscaler=upscaler, prompt=prompt,
+            seed=seed, motion=motion, motion_bucket_id=motion_bucket_id, steps=steps,
+            noise_aug_strength=noise_aug_strength, fps=fps, shape=shape, position=position, fit=fit, detail=detail,
+            upscaler=upscaler, prompt=prompt, negative_prompt=negative_prompt, idea=idea, lora=lora,
+            lora_strength=lora_strength, loop=loop,
         )  # fmt: skip
         photos = find_photos(photos)
         videos = [photo for photo in photos for _ in range(count)]
@@ -199,6 +222,9 @@ def ui(
     auth_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Ask for the logins in this file, one user:password a line.")
     ] = None,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="The path at which a reverse proxy shows the page, such as /motion.")
+    ] = "",
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     worker: Annotated[bool, typer.Option(help="Keep a worker running beside the page.")] = True,
 ) -> None:
@@ -207,7 +233,7 @@ def ui(
     from ..ui.serve import serve
 
     logins = given_logins(auth or [], auth_file)
-    serve(Settings.from_env(), host, port, share, logins, open_browser=browser, with_worker=worker)
+    serve(Settings.from_env(), host, port, share, logins, open_browser=browser, with_worker=worker, root_path=root_path)
 
 
 app.command()(worker)

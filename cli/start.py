@@ -10,7 +10,7 @@ from ..models.download.proxies import repair_proxies
 from ..settings import Settings
 from ..ui.auth.given_logins import AUTH_HELP, FILE_HELP, given_logins
 from ..ui.serve import serve
-from ..ui.server.address import LOCALHOST
+from ..ui.server.address import LOCALHOST, ROOT_PATH_HELP
 from .text_streams import utf8_streams
 
 
@@ -35,6 +35,7 @@ def main(words: Sequence[str] | None = None) -> None:
             auth=given_logins(asked.auth, asked.auth_file),
             open_browser=asked.browser,
             with_worker=asked.worker,
+            root_path=asked.root_path,
         )
     except FanslymotionError as e:
         print(f"fanslymotion: {e}", file=sys.stderr)
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--share", action="store_true", help="also make a public link, for up to a week")
     parser.add_argument("--auth", action="append", default=[], metavar="USER[:PASSWORD]", help=AUTH_HELP)
     parser.add_argument("--auth-file", type=Path, metavar="FILE", help=FILE_HELP)
+    parser.add_argument("--root-path", default="", metavar="PATH", help=ROOT_PATH_HELP)
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="do not open the browser")
     parser.add_argument("--no-worker", dest="worker", action="store_false", help="do not start a worker here")
     return parser

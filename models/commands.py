@@ -18,6 +18,7 @@ from ..presets import UNKNOWN, UpscalerPreset, load_presets
 from ..settings import Settings
 from .download.background import Downloads, DownloadState
 from .download.model import gigabytes
+from .loras import list_loras, loras_folder
 from .registry import ModelEntry, check, list_models, list_upscalers, remove, use_folder
 
 models_app = typer.Typer(no_args_is_help=True, help="See, download, check and remove models and upscalers.")
@@ -55,6 +56,19 @@ def list_command(as_json: AsJson = False) -> None:
     for entry in entries:
         if entry.problem:
             Console(stderr=True, highlight=False).print(f"{entry.name}: {entry.problem}", style="dim", soft_wrap=True)
+
+
+@models_app.command("loras")
+def loras_command(as_json: AsJson = False) -> None:
+    """List the LoRA files of this machine, and where they go."""
+    settings = Settings.from_env()
+    found = list_loras(settings)
+    if as_json:
+        typer.echo(json.dumps([entry.to_json() for entry in found], indent=1))
+        return
+    for entry in found:
+        typer.echo(f"{entry.name}  {gigabytes(entry.size)}" + (f"  {entry.problem}" if entry.problem else ""))
+    typer.echo(f"Put .safetensors files into {loras_folder(settings)}; use one: --lora NAME", err=True)
 
 
 @models_app.command("download")

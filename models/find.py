@@ -8,6 +8,7 @@ from ..pipeline.families import family, family_of_folder
 from ..pipeline.families.base import ModelFolder
 from ..pipeline.media.upscale.files import UpscalerFile, check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets
+from ..presets.options import OPTIONS
 from ..settings import ROOT, Settings, own_path
 
 
@@ -56,11 +57,20 @@ def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolde
 
 
 def taken_by(preset: ModelPreset) -> tuple[str, ...]:
-    """Return the names of the settings that only some families take, and this model's does."""
+    """Return the names of the settings that only some models take, and this one does."""
     try:
-        return family(preset.family).takes
+        taken = family(preset.family).takes
     except ModelError:  # a user's preset with a family that is not here; `require_model` says so
         return ()
+    guided = preset.sampling.max_guidance > 1
+    return tuple(name for name in taken if guided or not OPTIONS[name].guided)
+
+
+def ideas_of(preset: ModelPreset, presets: Presets) -> tuple[str, ...]:
+    """Return the names of the ready prompts that a model offers; none where it reads no prompt."""
+    if "prompt" not in taken_by(preset):
+        return ()
+    return tuple(name for name in presets.ideas if preset.ideas is None or name in preset.ideas)
 
 
 def default_model(presets: Presets, settings: Settings) -> str:

@@ -15,6 +15,7 @@ from ..messages import Message, msg
 from ..pipeline.families import family, family_of_folder
 from ..pipeline.media.upscale.files import check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
+from ..safetensors_header import is_whole
 from ..settings import Settings, own_path
 from .download.background import Downloads, DownloadState, partial_bytes
 from .download.http import hash_matches, new_hash
@@ -123,7 +124,7 @@ def wrong_sizes(preset: HubPreset, folder: Path, settings: Settings) -> list[str
     manifest = Manifest(preset.name, settings).read() if preset.source == "hub" else None
     if manifest is not None:
         return [file.path for file in manifest.files if _size(folder / file.path) != file.size]
-    files = [path for path in sorted(folder.rglob("*.safetensors")) if not _is_whole(path)]
+    files = [path for path in sorted(folder.rglob("*.safetensors")) if not is_whole(path)]
     return [path.relative_to(folder).as_posix() for path in files]
 
 
@@ -276,20 +277,6 @@ def _damaged(preset: HubPreset, wrong: list[str]) -> Message:
     if len(wrong) == 1:
         return msg("{file} is not whole; {remedy}", file=wrong[0], remedy=remedy)
     return msg("{file} is not whole (and {more} more); {remedy}", file=wrong[0], more=len(wrong) - 1, remedy=remedy)
-
-
-def _is_whole(path: Path) -> bool:
-    """Compare a safetensors file's length with its header."""
-    try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= 100 * 2**20:
-                return False
-            header = json.loads(file.read(length))
-        ends = [tensor["data_offsets"][1] for key, tensor in header.items() if key != "__metadata__"]
-        return path.stat().st_size == 8 + length + max(ends, default=0)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
 
 
 def _matches(path: Path, file: RemoteFile, report: Callable[[int], None]) -> bool:

@@ -4,6 +4,7 @@ So a compiler that fails costs no step, one that takes a minute is shown as what
 """
 
 import logging
+import threading
 import time
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 PART = "compiler"
 """Name of this part of loading."""
+WATCH_SECONDS = 1.0
+"""How often it is asked, while the compiler is at work, whether the job is still wanted."""
 PASS = (FanslymotionError, Cancelled, HandBack, NotFinite)
 """What has nothing to do with compiling."""
 
@@ -64,7 +67,7 @@ def compile_model(attempt: Attempt, model: VideoModel, state: SamplingState) -> 
     if memory.compiling:
         log.info("Compiling the model for this card: once, about %.0f s", memory.compiling)
     began = time.monotonic()
-    with _marked(attempt.work):
+    with _marked(attempt):
         if left[Stage.SAMPLING]:
             attempt.report(Progress(Stage.LOADING, step=0, steps=2, part=PART))
             with _failing_as(attempt, Stage.SAMPLING):
@@ -115,16 +118,35 @@ def _failing_as(attempt: Attempt, stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def _marked(work: Path) -> Iterator[None]:
-    """Leave a file while the compiler is at work: an attempt whose process died of it is not repeated."""
-    mark = work / COMPILER_AT_WORK
+def _marked(attempt: Attempt) -> Iterator[None]:
+    """Leave a file while the compiler is at work: an attempt whose process died of it is not repeated.
+
+    The compiler cannot be interrupted, and a worker that is to stop is killed when it takes too long. That is no fault
+    of the compiler: the file goes as soon as the job is not wanted here any more.
+    """
+    mark, ended = attempt.work / COMPILER_AT_WORK, threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(WATCH_SECONDS):
+            if not attempt.is_wanted():
+                _remove(mark)
+                return
+
     with suppress(OSError):
         mark.touch()
+    watcher = threading.Thread(target=watch, name="compiling", daemon=True)
+    watcher.start()
     try:
         yield
     finally:
-        with suppress(OSError):
-            mark.unlink(missing_ok=True)
+        ended.set()
+        watcher.join()
+        _remove(mark)
+
+
+def _remove(mark: Path) -> None:
+    with suppress(OSError):
+        mark.unlink(missing_ok=True)
 
 
 def _wait(device: torch.device) -> None:

@@ -21,6 +21,7 @@ from .hardware.malloc import free_memory
 from .hardware.measurements import Measurements
 from .hardware.oom import is_oom, is_ram
 from .hardware.vram import forbid_spilling
+from .media.join import earlier_track
 from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
 from .media.upscale.tile_sizes import take_smaller_tiles
@@ -52,6 +53,7 @@ def produce(
     machine: Machine | None = None,
     killed: Stage | None = None,
     upscaler: UpscalerFile | None = None,
+    before: Path | None = None,
 ) -> VideoResult:
     """Make the video `out` from `photo`, normalised or not; go on from the checkpoint in `work` when there is one.
 
@@ -61,12 +63,13 @@ def produce(
     measures: filled with what tests and benches want to know (see `Attempt.measures`).
     checkpoint_seconds: time between two checkpoints within a window; each window's end gets one anyway.
     machine: to plan the memory for; by default this one as it is now.
+    before: a video that this one is joined to, of which `photo` is the last frame: `out` is both, that frame once.
     killed: the stage in which the system killed the process of the last attempt because memory ran out.
     Raise BadInput, ModelError or RenderError with a sentence for the user; its notes say what had been tried. Out of
     memory is no error: the job steps down and goes on (`fallback.py`).
     """
     photo = NormalisedPhoto(photo) if isinstance(photo, Path) else photo
-    image = photo.open()
+    image, joined = photo.open(), 0 if before is None else earlier_track(before).frames - 1
     resolved = resolve(request, image.size, model, presets, upscaler=upscaler)
     fallback = MemoryFallback(
         request, image.size, model, presets, settings, work, machine, killed, upscaler, not renderers.compiler.failed
@@ -81,7 +84,7 @@ def produce(
         go_on: Callable[[], object] | None = None
         try:
             words = WordCache(settings.words_dir)
-            result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds, words, fallback)
+            result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds, words, fallback, before)
         except Exception as e:
             if is_oom(e):
                 go_on = partial(fallback.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
@@ -105,7 +108,7 @@ def produce(
     fallback.done(job.clock.seconds.get(Stage.SAMPLING, 0.0), job.sampled_share)
     if measures is not None:
         measures.update(job.measures, plan=fallback.plan)
-    return replace(result, warnings=(*result.warnings, *fallback.warnings))
+    return replace(result, frames=result.frames + joined, warnings=(*result.warnings, *fallback.warnings))
 
 
 def _run(
@@ -117,6 +120,7 @@ def _run(
     checkpoint_seconds: float,
     prompts: WordCache,
     fallback: MemoryFallback,
+    before: Path | None,
 ) -> VideoResult:
     """All stages, one after the other."""
     resolved, compiled = attempt.resolved, attempt.memory.compiled
@@ -130,7 +134,7 @@ def _run(
         fallback.note_compiled(seconds)
     latents = sample(attempt, model, keeper, encoded)
     metadata = {**resolved.metadata(compiled), "job": record}
-    VideoFile(attempt, out, metadata).write(model, latents, attempt.memory.decode_chunk)
+    VideoFile(attempt, out, metadata, before).write(model, latents, attempt.memory.decode_chunk)
     attempt.measures["checkpoint_seconds"] = keeper.seconds
     return VideoResult(
         path=out,

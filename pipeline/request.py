@@ -14,7 +14,9 @@ from ..presets.options import (
     MODES,
     NUMBERS,
     SHAPES,
+    TEXTS,
     Fps,
+    LoraStrength,
     ModeName,
     MotionBucketId,
     NoiseAugStrength,
@@ -47,6 +49,9 @@ class VideoRequest:
     shape: of the video: `photo` keeps the photo's, others are width:height.
     position: of what is kept where the photo is cut: 0 left or top, 1 right or bottom; None is the middle.
     prompt: what is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.
+    negative_prompt: what guidance leads away from, for models that have it; "" leads nowhere. As long at most.
+    loop: the frame behind the last one is the photo again, for models that can be told where a video ends.
+    lora: name of a file whose changes are added to the model's weights (`models.loras`). None adds nothing.
     detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
     upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
     """
@@ -67,13 +72,21 @@ class VideoRequest:
     prompt: str = ""
     shape: ShapeName = AS_PHOTO
     position: Position | None = None
+    negative_prompt: str | None = None
+    lora: str | None = None
+    lora_strength: LoraStrength | None = None
+    loop: bool = False
 
     def __post_init__(self) -> None:
-        _check_prompt(self.prompt)
+        for name in TEXTS:
+            _check_text(name, getattr(self, name))
         for number in NUMBERS.values():
             _check_range(number, getattr(self, number.name))
-        if not isinstance(self.detail, bool):
-            raise BadInput(msg("{name} is {value!r}; it must be true or false", name="detail", value=self.detail))
+        for name in ("detail", "loop"):
+            if not isinstance(getattr(self, name), bool):
+                raise BadInput(
+                    msg("{name} is {value!r}; it must be true or false", name=name, value=getattr(self, name))
+                )
         if not isinstance(self.upscaler, str | None):
             raise BadInput(
                 msg(
@@ -81,6 +94,10 @@ class VideoRequest:
                     name="upscaler",
                     value=self.upscaler,
                 )
+            )
+        if not isinstance(self.lora, str | None):
+            raise BadInput(
+                msg("{name} is {value!r}; it must be a LoRA's name or nothing", name="lora", value=self.lora)
             )
         if self.mode not in MODES:
             raise BadInput(
@@ -148,13 +165,19 @@ class VideoResult:
     warnings: tuple[Message, ...] = ()
 
 
-def _check_prompt(prompt: Any) -> None:
-    if not isinstance(prompt, str):
-        raise BadInput(msg("prompt is {value!r}; it must be text", value=str(prompt)[:80]))
-    if len(prompt) > MAX_PROMPT:
-        raise BadInput(msg("the prompt has {count} letters; write at most {most}", count=len(prompt), most=MAX_PROMPT))
-    if any(ord(letter) == 0 or 0xD800 <= ord(letter) <= 0xDFFF for letter in prompt):
-        raise BadInput(msg("the prompt holds a character that is no text (a zero or half an emoji); type it again"))
+def _check_text(name: str, text: Any) -> None:
+    if text is None and name != "prompt":
+        return
+    if not isinstance(text, str):
+        raise BadInput(msg("{name} is {value!r}; it must be text", name=name, value=str(text)[:80]))
+    if len(text) > MAX_PROMPT:
+        raise BadInput(
+            msg("{name} has {count} letters; write at most {most}", name=name, count=len(text), most=MAX_PROMPT)
+        )
+    if any(ord(letter) == 0 or 0xD800 <= ord(letter) <= 0xDFFF for letter in text):
+        raise BadInput(
+            msg("{name} holds a character that is no text (a zero or half an emoji); type it again", name=name)
+        )
 
 
 def _check_range(number: Number, value: Any) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from .. import __version__
 from ..presets import ModelPreset, Presets, UpscalerPreset
+from ..presets.options import TEXTS
 from .families import family
-from .families.base import MemoryPlan, ModelFolder
+from .families.base import Lora, MemoryPlan, ModelFolder
 from .families.effort import EVERYTHING
 from .families.guidance import Guidance
 from .families.modes import sampled_steps
@@ -18,6 +19,9 @@ from .output import drawn_size, resolve_output
 from .request import VideoRequest
 from .sampling.windowed import SamplingParams
 from .windows import WindowOptions
+
+TEXT_BYTES = 4000
+"""Of a text in the video file, where all settings have 16 kB. It is more than any text encoder reads of a prompt."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,16 @@ class ResolvedRequest:
         clip = asdict(replace(self.clip, guidance=self.wished))
         if self.clip.effort == EVERYTHING:
             del clip["effort"]  # as in the keys of versions that knew no other
+        if not clip["motion"].get("loop"):
+            clip["motion"].pop("loop", None)  # likewise
         parts: dict[str, Any] = {
             "clip": clip,
             "fit": self.request.fit,
             "photo": photo.digest(),
             "model": fingerprint,
         }
+        if lora := self.model.lora:
+            parts["lora"] = [lora.fingerprint, lora.strength]
         if self.request.centre != 0.5:
             parts["position"] = self.request.centre
         if arithmetic:
@@ -81,7 +89,7 @@ class ResolvedRequest:
         licence, clip = self.model.preset.licence, self.clip
         return {
             "version": __version__,
-            "request": {**self.request.to_json(), "model": self.model.name},
+            "request": _fitting({**self.request.to_json(), "model": self.model.name}),
             "sampling": {
                 "width": clip.width,
                 "height": clip.height,
@@ -91,7 +99,7 @@ class ResolvedRequest:
                 "min_guidance": clip.guidance.first,
                 "max_guidance": clip.guidance.last,
                 **asdict(clip.effort),
-                **clip.motion.metadata(),
+                **_fitting(clip.motion.metadata()),
                 "windows": clip.plan.count,
                 "overlap": clip.plan.overlap,
                 "compiled": compiled,
@@ -104,12 +112,29 @@ class ResolvedRequest:
                 "notice": licence.notice,
                 "powered_by": licence.powered_by,
             },
+            "lora": None if self.model.lora is None else self._lora(self.model.lora),
             "upscaler": None if self.upscaler is None else self._upscaler(self.upscaler.preset),
         }
 
     @staticmethod
+    def _lora(lora: Lora) -> dict[str, Any]:
+        return {"name": lora.path.stem, "strength": lora.strength, "fingerprint": lora.fingerprint}
+
+    @staticmethod
     def _upscaler(preset: UpscalerPreset) -> dict[str, Any]:
         return {"name": preset.name, "licence": preset.licence.name, "notice": preset.licence.notice}
+
+
+def _fitting(told: dict[str, Any]) -> dict[str, Any]:
+    """Return settings whose texts fit into the video file: what is too long loses its end."""
+    found = dict(told)
+    for name in TEXTS:
+        text = found.get(name)
+        while text and (size := len(json.dumps(text))) > TEXT_BYTES:
+            text = text[: len(text) * TEXT_BYTES // (size + 1)]
+        if name in found:
+            found[name] = text
+    return found
 
 
 def resolve(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from ..errors import Cancelled, HandBack
 from ..messages import Message, msg, template
 from .checkpoint import Checkpoints
 from .eta import JobClock
@@ -81,13 +82,22 @@ class Attempt:
             measured=expected.measured,
             shared=memory.device == "cpu",
         )
-        self._progress = progress
+        self._progress, self._reported = progress, Progress(Stage.LOADING)
 
     def report(self, moment: Progress) -> None:
         """Tell where the job is, with its share and the time left."""
         self.stage = moment.stage
         clock = self.clock
-        self._progress(replace(moment, fraction=clock.share, eta_seconds=clock.eta, course=clock.course))
+        self._reported = replace(moment, fraction=clock.share, eta_seconds=clock.eta, course=clock.course)
+        self._progress(self._reported)
+
+    def is_wanted(self) -> bool:
+        """Tell whether the job is neither cancelled nor to be handed back. Any thread may ask."""
+        try:
+            self._progress(replace(self._reported, preview=None, message=""))
+        except (Cancelled, HandBack):
+            return False
+        return True
 
     def record(self, store: Measurements) -> None:
         """Keep what the stages took, for the next forecast."""

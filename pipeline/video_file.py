@@ -23,6 +23,7 @@ from .media.encode import VideoEncoder
 from .media.encoder_thread import EncoderThread
 from .media.frame_checks import FrameGuard
 from .media.interpolate import interpolate
+from .media.join import join
 from .media.upscale.learned_detail import GaveUp, LearnedDetail
 from .media.upscale.tile_sizes import TileSizes
 from .media.upscale.upscaler import Upscaler
@@ -43,11 +44,12 @@ GAVE_UP = template(
 
 
 class VideoFile:
-    """The file of one attempt. metadata: what it says about how it was made."""
+    """The file of one attempt. metadata: what it says about how it was made. before: as `produce` has it."""
 
-    def __init__(self, attempt: Attempt, out: Path, metadata: dict[str, Any]) -> None:
+    def __init__(self, attempt: Attempt, out: Path, metadata: dict[str, Any], before: Path | None = None) -> None:
         self._attempt = attempt
         self._out = out
+        self._before = before
         self._metadata = metadata
         self._trim = attempt.resolved.model.preset.trim
         self._written = 0
@@ -182,14 +184,22 @@ class VideoFile:
             size = resolved.width, resolved.height
         elif learned is not None:
             frames, size = learned.enlarge(frames), (resolved.width, resolved.height)
+        before = self._before
+        drawn = self._out if before is None else self._out.with_stem(f"{self._out.stem}-drawn")
         with VideoEncoder(
-            self._out,
+            drawn,
             resolved.width,
             resolved.height,
             resolved.fps,
             source_size=size,
             metadata=self._metadata,
         ) as encoder:
-            for frame in interpolate(frames, resolved.interpolation, resolved.shown):
-                encoder.write(frame)
+            for n, frame in enumerate(interpolate(frames, resolved.interpolation, resolved.shown)):
+                if n or before is None:  # the first frame is the last one of the video before
+                    encoder.write(frame)
                 self._written += 1
+        if before is not None:
+            try:
+                join(before, drawn, self._out, self._metadata)
+            finally:
+                drawn.unlink(missing_ok=True)

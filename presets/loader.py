@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ..errors import PresetError
 from ..messages import msg
 from ..settings import Settings
-from .schema import Duration, ModelPreset, Preset, Quality, Resolution, UpscalerPreset
+from .schema import Duration, Idea, ModelPreset, Preset, Quality, Resolution, UpscalerPreset
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class Presets:
     qualities: Mapping[str, Quality]
     models: Mapping[str, ModelPreset]
     upscalers: Mapping[str, UpscalerPreset]
+    ideas: Mapping[str, Idea]
 
     def resolution(self, name: str) -> Resolution:
         """Return a resolution. Raise PresetError if there is none, as the other methods do."""
@@ -53,6 +54,10 @@ class Presets:
     def upscaler(self, name: str) -> UpscalerPreset:
         """Return an upscaler."""
         return _pick(self.upscalers, name, "upscaler")
+
+    def idea(self, name: str) -> Idea:
+        """Return a ready prompt."""
+        return _pick(self.ideas, name, "idea")
 
     def downloadable(self, name: str) -> ModelPreset | UpscalerPreset:
         """Return a model or an upscaler: both are downloaded and listed in the same way."""
@@ -78,6 +83,7 @@ def load_presets(settings: Settings) -> Presets:
         qualities=_tables(folders, "qualities.toml", Quality),
         models=models,
         upscalers=upscalers,
+        ideas=_tables(folders, "ideas.toml", Idea),
     )
 
 

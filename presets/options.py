@@ -18,6 +18,11 @@ ModeName = Literal["best", "balanced", "fast"]
 BEST: ModeName = "best"
 """Every model has it: each step is computed in full."""
 MODES: tuple[ModeName, ...] = get_args(ModeName)
+MotionName = Literal["gentle", "normal", "strong"]
+"""Words for `motion_bucket_id`; see `pipeline.families.motions`."""
+NORMAL: MotionName = "normal"
+"""The model's own number."""
+MOTIONS: tuple[MotionName, ...] = get_args(MotionName)
 ShapeName = Literal["photo", "16:9", "9:16", "1:1", "4:5"]
 AS_PHOTO: ShapeName = "photo"
 SHAPES: tuple[ShapeName, ...] = get_args(ShapeName)
@@ -31,6 +36,7 @@ MotionBucketId = Annotated[int, Field(ge=1, le=255)]
 Steps = Annotated[int, Field(ge=1, le=100)]
 NoiseAugStrength = Annotated[float, Field(ge=0.0, le=1.0)]
 Fps = Annotated[int, Field(ge=5, le=30)]
+LoraStrength = Annotated[float, Field(ge=0.0, le=2.0)]
 Position = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -43,12 +49,14 @@ class Option:
         label: its name for people.
         help: what it is for.
         own: only some model families take it (`families.base.Family.takes`).
+        guided: and of their models only those that are sampled with guidance.
     """
 
     name: str
     label: Message
     help: Message
     own: bool = False
+    guided: bool = False
 
     @property
     def words(self) -> dict[str, dict[str, str]]:
@@ -85,10 +93,25 @@ class Number(Option):
         return {"key": self.name, "min": self.low, "max": self.high, "step": self.step, "own": self.own}
 
 
+@dataclass(frozen=True)
+class Text(Option):
+    """A setting that is free text, of at most MAX_PROMPT letters.
+
+    Attributes:
+        folded: a form has it among the settings that are folded away.
+    """
+
+    folded: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a form needs to draw it, beside the words."""
+        return {"key": self.name, "most": MAX_PROMPT, "own": self.own, "folded": self.folded}
+
+
 def _number(name: str, annotated: Any, label: Message, help: Message, step: float = 1, own: bool = False) -> Number:
     kind, info = get_args(annotated)
     low, high = (next(getattr(one, key) for one in info.metadata if hasattr(one, key)) for key in ("ge", "le"))
-    return Number(name, label, help, own, kind, low, high, step)
+    return Number(name, label, help, own, kind=kind, low=low, high=high, step=step)
 
 
 _ALL: tuple[Option, ...] = (
@@ -135,10 +158,33 @@ _ALL: tuple[Option, ...] = (
         own=True,
     ),
     _number("fps", Fps, msg("Pace"), msg("The frame rate the model imagines: lower moves faster."), own=True),
-    Option(
+    Text(
         "prompt",
         msg("Prompt"),
         msg("What is to happen in the video, in English and literally. May be empty."),
+        own=True,
+    ),
+    Text(
+        "negative_prompt",
+        msg("Negative prompt"),
+        msg("What the video is led away from. Without a text of yours, the model's own; an empty one leads nowhere."),
+        own=True,
+        guided=True,
+        folded=True,
+    ),
+    Option(
+        "loop",
+        msg("Loop"),
+        msg("The video ends with the photo, as it began: played again and again, it has no seam."),
+        own=True,
+    ),
+    Option("lora", msg("LoRA"), msg("A small file that changes the model's style or motion."), own=True),
+    _number(
+        "lora_strength",
+        LoraStrength,
+        msg("Strength of the LoRA"),
+        msg("1 is as it was trained, less changes less."),
+        step=0.05,
         own=True,
     ),
     Option(
@@ -166,3 +212,6 @@ OPTIONS: Mapping[str, Option] = {option.name: option for option in _ALL}
 
 NUMBERS: Mapping[str, Number] = {option.name: option for option in _ALL if isinstance(option, Number)}
 """Those that are numbers with a range."""
+
+TEXTS: Mapping[str, Text] = {option.name: option for option in _ALL if isinstance(option, Text)}
+"""Those that are free text."""

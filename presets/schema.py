@@ -4,7 +4,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from .options import BEST, MAX_PROMPT, Fps, ModeName, MotionBucketId, NoiseAugStrength, ScheduleName, Steps
+from .options import (
+    BEST,
+    MAX_PROMPT,
+    Fps,
+    LoraStrength,
+    ModeName,
+    MotionBucketId,
+    NoiseAugStrength,
+    ScheduleName,
+    Steps,
+)
 
 
 class Preset(BaseModel):
@@ -57,6 +67,22 @@ class Quality(Preset):
     advanced: bool = False
 
 
+class Idea(Preset):
+    """A ready prompt.
+
+    Attributes:
+        label: for users.
+        label_ru: the same in Russian.
+        prompt: the English text, which goes to the model.
+        prompt_ru: what it says, in Russian.
+    """
+
+    label: str
+    label_ru: str = ""
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT)
+    prompt_ru: str = ""
+
+
 class Rate(BaseModel):
     """fps: frames per second that the model samples. interpolation: frames shown for each of them."""
 
@@ -94,6 +120,7 @@ class Sampling(BaseModel):
     fps: Fps = 7
     motion_bucket_id: MotionBucketId = 127
     noise_aug_strength: NoiseAugStrength = 0.02
+    lora_strength: LoraStrength = 1.0
 
     @model_validator(mode="after")
     def _levels(self) -> Self:
@@ -202,6 +229,7 @@ class ModelPreset(HubPreset):
         sampling: defaults.
         rates: by quality (`[rates.smooth]`), for a model that samples at other frame rates than the lengths say.
         modes: quicker ways to sample that it offers beside the best one (`[modes.fast]`); None = its family's.
+        ideas: names of the ready prompts that it offers, where it reads a prompt; None = all of them.
         latent_rgb: colours of previews; None = estimated from the first frames.
     """
 
@@ -216,6 +244,7 @@ class ModelPreset(HubPreset):
     sampling: Sampling = Sampling()
     rates: dict[str, Rate] = {}
     modes: dict[ModeName, Mode] | None = None
+    ideas: tuple[str, ...] | None = None
     latent_rgb: LatentRGB | None = None
 
     @field_validator("modes")

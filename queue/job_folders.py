@@ -256,3 +256,8 @@ def collect_garbage(store: Store) -> None:
 
 def _children(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def remove_work(folder: Path) -> None:
+    """Remove the files that only a running job needs: checkpoints and unfinished files."""
+    shutil.rmtree(folder / WORK_NAME, ignore_errors=True)

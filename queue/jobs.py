@@ -1,21 +1,19 @@
 """Submit, list and change jobs: the queue's public functions. Thread-safe, cheap to create, without torch."""
 
 import json
-import secrets
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, NotFound
 from ..messages import Message, msg
-from ..pipeline.request import MAX_SEED, VideoRequest
+from ..pipeline.request import VideoRequest
 from ..settings import Settings
 from .broker import make_huey, register
-from .job_folders import delete_job
+from .continuation import check_ended, last_frame, video_before, with_other_seed
+from .job_folders import delete_job, remove_work
 from .liveness.exit_codes import RELEASE, RESTART
 from .liveness.presence import Presence
 from .liveness.recovery import Sweeper
@@ -86,6 +84,7 @@ class Jobs:
         limit: int | None = None,
         checkpoints: Path | None = None,
         takes: int = 1,
+        before: Path | None = None,
     ) -> "list[Job]":
         """Submit `takes` jobs for each (photo, name), or none at all.
 
@@ -96,22 +95,19 @@ class Jobs:
             limit: as in `submit`.
             checkpoints: the work folder of a failed job with the same photo and settings, to resume from.
             takes: jobs for each photo, 1 to `MOST_TAKES`. They differ in the seed alone (`VideoRequest.takes`).
+            before: a video that each of the jobs' videos is joined to; the jobs get links of their own to it.
 
         Raises:
             BadInput: as in `submit`.
             StoreError: as in `submit`.
         """
-        ids = self._submitter.submit(photos, request, owner, limit, checkpoints, takes)
+        ids = self._submitter.submit(photos, request, owner, limit, checkpoints, takes, before)
         for job_id in ids:
             self._send(job_id)
         return [self.get(job_id) for job_id in ids]
 
     def retry(
-        self,
-        job_id: str,
-        owner: str | None = None,
-        request: VideoRequest | None = None,
-        limit: int | None = None,
+        self, job_id: str, owner: str | None = None, request: VideoRequest | None = None, limit: int | None = None
     ) -> Job:
         """Submit an ended job's photo again, as a new job with the same seed.
 
@@ -127,17 +123,11 @@ class Jobs:
             BadInput: the job has not ended, its photo is gone, or as in `submit`.
         """
         old = self.get(job_id, owner)
-        if not old.status.final:
-            raise BadInput(
-                msg(
-                    "job {job} is {status}; only a job that has ended can be tried again",
-                    job=job_id,
-                    status=old.status.words,
-                )
-            )
+        check_ended(old)
         wanted = request or old.request
         checkpoints = old.folder / WORK_NAME if wanted == old.request else None
-        return self.submit_all([own_photo(old)], wanted, owner=old.owner, limit=limit, checkpoints=checkpoints)[0]
+        photos, before = [own_photo(old)], video_before(old)
+        return self.submit_all(photos, wanted, owner=old.owner, limit=limit, checkpoints=checkpoints, before=before)[0]
 
     def again(self, job_id: str, owner: str | None = None, *, takes: int = 1, limit: int | None = None) -> "list[Job]":
         """Submit other takes of a job's video: the same photo and settings, other seeds.
@@ -152,8 +142,28 @@ class Jobs:
             BadInput: the job's photo is gone, or as in `submit`.
         """
         old = self.get(job_id, owner)
-        other = replace(old.request, seed=secrets.randbelow(MAX_SEED + 1))
-        return self.submit_all([own_photo(old)], other, owner=old.owner, limit=limit, takes=takes)
+        other = with_other_seed(old.request)
+        before = video_before(old)
+        return self.submit_all([own_photo(old)], other, owner=old.owner, limit=limit, takes=takes, before=before)
+
+    def go_on_from(
+        self, job_id: str, owner: str | None = None, *, joined: bool = True, limit: int | None = None
+    ) -> Job:
+        """Submit a job that continues a finished video: its last frame as the photo, the same settings, another seed.
+
+        Args:
+            job_id: the finished job.
+            owner: whose job it must be.
+            joined: the new job's video is both in one file; else it is the new part alone.
+            limit: as in `submit`.
+
+        Raises:
+            BadInput: the job has no video, or its video cannot be read, or as in `submit`.
+        """
+        old = self.get(job_id, owner)
+        photos, before = [(last_frame(old), old.name)], old.video if joined else None
+        wanted = with_other_seed(old.request)
+        return self.submit_all(photos, wanted, owner=old.owner, limit=limit, before=before)[0]
 
     # --- looking ------------------------------------------------------------------------------------------------
 
@@ -387,8 +397,3 @@ class Jobs:
         event = self._tables.Event
         rows = event.select().where((event.job == job_id) & (event.id > after)).order_by(event.id).limit(limit)
         return [to_event(row) for row in rows]
-
-
-def remove_work(folder: Path) -> None:
-    """Remove the files that only a running job needs: checkpoints and unfinished files."""
-    shutil.rmtree(folder / WORK_NAME, ignore_errors=True)

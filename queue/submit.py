@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import BadInput, ModelError, StoreError
-from ..fs import make_folder
+from ..fs import link_whole, make_folder
 from ..messages import Message, codes, msg
 from ..models.find import find_upscaler, require_model, taken_by
+from ..models.loras import with_lora
 from ..pipeline.families.modes import sampled_steps
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.photo.load import read_photo
@@ -23,7 +24,7 @@ from .store import listing, transitions
 from .store.damage import DamagedError
 from .store.positions import position_at
 from .store.records import Record, keep_record
-from .store.rows import WORK_NAME, photo_of, write_messages
+from .store.rows import BEFORE_NAME, WORK_NAME, photo_of, write_messages
 from .store.store import Store
 from .types import Job, Status
 
@@ -58,6 +59,7 @@ class Submitter:
         limit: int | None,
         checkpoints: Path | None,
         takes: int = 1,
+        before: Path | None = None,
     ) -> list[str]:
         """Submit `takes` jobs for each photo, or none at all. Arguments and errors as in `Jobs.submit_all`.
 
@@ -72,6 +74,9 @@ class Submitter:
         try:
             with FolderReservation(self._store, count) as filling:
                 rows = self._fill_all(filling, photos, requests, checkpoints)
+                if before is not None:
+                    for folder in filling.folders:
+                        link_whole(before, folder / BEFORE_NAME)
                 self._accept(filling, lambda: self._insert_all(rows, owner, limit))
         except OSError as e:
             place = self._store.settings.jobs_dir
@@ -183,9 +188,14 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
         raise BadInput(e.message) from e
     sampled_steps(request, model.preset)
     taken = taken_by(model.preset)
+    if "lora" in taken:
+        try:
+            with_lora(model, request, settings)
+        except ModelError as e:
+            raise BadInput(e.message) from e
     for option in OPTIONS.values():
         value = getattr(request, option.name)
-        if option.own and value not in (None, "") and option.name not in taken:
+        if option.own and value not in (None, "") and value is not False and option.name not in taken:
             raise BadInput(
                 msg(
                     "{name} is {value}, but the model {model} has no such setting; leave it out or choose "

@@ -90,6 +90,12 @@ if ! command -v faketime >/dev/null && command -v apt-get >/dev/null && $root tr
         { $root apt-get update -qq && $root apt-get install -y -qq --no-install-recommends faketime >/dev/null; } || true
 fi
 
+# So do those of a reverse proxy. Unpacked, not installed: Debian's package would start a server on this machine.
+if [ ! -x /usr/sbin/nginx ] && [ ! -x build/nginx/usr/sbin/nginx ] && command -v apt-get >/dev/null; then
+    mkdir -p build/nginx
+    (cd build/nginx && { apt-get download -qq nginx >/dev/null 2>&1 && dpkg -x nginx_*.deb .; }) || true
+fi
+
 if [ "${1:-}" = --coverage ]; then
     shift
     rm -rf build/coverage

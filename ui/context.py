@@ -14,11 +14,13 @@ from .auth.logins import Logins
 from .auth.middleware import Guard
 from .cached import CachedResult
 from .error_response import in_each_language
+from .exports.background import Exports
 from .live import Live
 from .model_checks import ModelChecks
 from .page_state import machine_json
 from .redact import without_paths
 from .serializers import event_json, job_json
+from .server.front import Front
 from .uploads.api_uploads import ApiUploads
 from .uploads.photos import Photos
 
@@ -29,24 +31,27 @@ KEPT_SECONDS = 60.0
 class Studio:
     """Everything that a request needs; routes find it in `request.app.state.studio`.
 
-    `guard` stands before the routes `app` and is what a server serves. Only the machine's owner is shown where things
-    lie: for other logins sentences hold no folders.
+    `front` is what a server serves: it hands requests to `guard`, which stands before the routes `app`. Only the
+    machine's owner is shown where things lie: for other logins sentences hold no folders.
 
     Args:
         app: The routes.
         settings: Where the data is.
         logins: Who may enter; none, and everybody is the owner.
         host: The address that is served, for the refusal of other sites' requests.
+        root_path: The path under which a reverse proxy shows the page, as `parse_root_path` returns it.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, logins: Logins, host: str) -> None:
-        self.settings, self.logins = settings, logins
+    def __init__(self, app: ASGIApp, settings: Settings, logins: Logins, host: str, root_path: str = "") -> None:
+        self.settings, self.logins, self.root_path = settings, logins, root_path
         self.live_presets = LivePresets(settings)
         self.jobs = Jobs(settings)
         self.photos = Photos(settings)
         self.api_uploads = ApiUploads(settings)
         self.guard = Guard(app, logins, host)
+        self.front = Front(self.guard, root_path)
         self.live = Live(self.jobs, self)
+        self.exports = Exports()
         self.model_checks = ModelChecks(settings)
         self.sizes = CachedResult(self._folder_sizes, KEPT_SECONDS)
         self.findings = CachedResult(lambda: Doctor(self.settings).run(), KEPT_SECONDS)
@@ -56,9 +61,14 @@ class Studio:
         """The presets as they are now: a model may be added by the command line meanwhile."""
         return self.live_presets.now()
 
+    def close(self) -> None:
+        """End open streams and exports, so that the server can stop."""
+        self.live.close()
+        self.exports.close()
+
     def job(self, job: Job) -> dict[str, Any]:
         """Return a job's JSON as its own login sees it."""
-        shown = job_json(job, self.presets)
+        shown = job_json(job, self.presets, self.root_path)
         return shown | {key: self.plain(job.owner, shown[key]) for key in ("error", "diagnosis", "warnings")}
 
     def event(self, job: Job, event: Event) -> list[Any]:

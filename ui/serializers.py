@@ -12,19 +12,23 @@ from typing import Any
 from PIL import Image
 
 from ..doctor.diagnosis import big_values, diagnose, say_fault
-from ..errors import FanslymotionError, ModelError, PresetError
+from ..errors import BadInput, FanslymotionError, ModelError, PresetError
 from ..messages import LANGUAGES, msg, texts
-from ..models.find import preset_folder, require_model, taken_by
+from ..models.find import ideas_of, preset_folder, require_model, taken_by
+from ..models.loras import list_loras
 from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
 from ..pipeline.families.modes import mode_steps, modes_of
+from ..pipeline.families.motions import motions_of
+from ..pipeline.media.mp4 import read_track
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.sizes import output_size
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
-from ..presets import HubPreset, ModelPreset, Presets, Resolution, UpscalerPreset
-from ..presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS, SHAPES
+from ..presets import HubPreset, Idea, ModelPreset, Presets, Resolution, UpscalerPreset
+from ..presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS, SHAPES, TEXTS
 from ..queue.crash_diagnosis import PREFIX
+from ..queue.store.rows import BEFORE_NAME
 from ..queue.types import Crash, Event, Job, WorkerInfo
 from ..settings import Settings
 from .error_response import all_in_each_language, in_each_language
@@ -34,13 +38,13 @@ NOT_HERE = msg("This model is not on this machine; whoever owns the machine can 
 UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can download it.")
 
 
-def job_json(job: Job, presets: Presets) -> dict[str, Any]:
-    """Return the JSON of a job: all that a view needs.
+def job_json(job: Job, presets: Presets, root_path: str = "") -> dict[str, Any]:
+    """Return the JSON of a job: all that a view needs, with addresses under `root_path`.
 
     Times are Unix seconds, sizes pixels, `fraction` 0..1; `part` is the component that is being loaded. Opens the
     photo and asks the disk: call it in a thread.
     """
-    request = job.request
+    request, address = job.request, f"{root_path}{ROUTES}/jobs/{job.id}"
     return {
         "id": job.id,
         "name": job.name,
@@ -60,9 +64,9 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "fraction": round(job.fraction, 4),
         "eta_seconds": job.eta_seconds,
         "revision": job.revision,
-        "preview": preview_url(job),
-        "photo": f"{ROUTES}/jobs/{job.id}/photo",
-        "poster": f"{ROUTES}/jobs/{job.id}/poster",
+        "preview": f"{address}/preview?v={job.preview_version}" if job.preview_version else "",
+        "photo": f"{address}/photo",
+        "poster": f"{address}/poster",
         "settings": request.to_json(),
         "expected": expected_size(job, presets),
         "licence": licence_json(presets.models.get(request.model)),
@@ -70,7 +74,7 @@ def job_json(job: Job, presets: Presets) -> dict[str, Any]:
         "diagnosis": diagnosis_json(job, presets),
         "warnings": all_in_each_language(job.warnings),
         "favourite": job.favourite,
-        "video": video_json(job),
+        "video": video_json(job, address),
         "waits_for": in_each_language(job.waits_for) if job.waits_for else None,
     }
 
@@ -84,22 +88,14 @@ def diagnosis_json(job: Job, presets: Presets) -> dict[str, Any] | None:
     return {language: found.say(language) for language in LANGUAGES} if found else None
 
 
-def preview_url(job: Job) -> str:
-    """Return the address of the job's latest preview, "" when there is none.
-
-    The version makes each preview its own address, which the browser may keep.
-    """
-    return f"{ROUTES}/jobs/{job.id}/preview?v={job.preview_version}" if job.preview_version else ""
-
-
-def video_json(job: Job) -> dict[str, Any] | None:
-    """Return addresses, size in pixels, frames and frame rate of a finished job's video, else None."""
+def video_json(job: Job, address: str) -> dict[str, Any] | None:
+    """Return addresses (below the job's), pixels, frames and frame rate of a finished job's video, else None."""
     if job.video is None:
         return None
     return {
-        "url": f"{ROUTES}/jobs/{job.id}/video",
-        "download": f"{ROUTES}/jobs/{job.id}/video?download=1",
-        "still": f"{ROUTES}/jobs/{job.id}/still",
+        "url": f"{address}/video",
+        "download": f"{address}/video?download=1",
+        "still": f"{address}/still",
         "width": job.width,
         "height": job.height,
         "frames": job.frames,
@@ -117,7 +113,17 @@ def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
         output = resolve_output(job.request, _photo_size(job.photo), model, presets)
     except PresetError:
         return None
-    return {"width": output.width, "height": output.height, "frames": output.shown, "fps": output.fps}
+    frames = output.shown + _frames_before(job.folder / BEFORE_NAME)
+    return {"width": output.width, "height": output.height, "frames": frames, "fps": output.fps}
+
+
+@lru_cache(maxsize=4096)
+def _frames_before(video: Path) -> int:
+    """Frames of the video that a job's own is joined to, but for the one that both have; 0 where there is none."""
+    try:
+        return read_track(video).frames - 1
+    except BadInput:
+        return 0
 
 
 def _photo_size(photo: NormalisedPhoto) -> tuple[int, int]:
@@ -236,8 +242,11 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         ],
         "models": [model_json(model, presets, settings, owns) for model in presets.models.values()],
         "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
+        "loras": [one.name for one in list_loras(settings) if not one.problem],
+        "ideas": [idea_json(idea) for idea in presets.ideas.values()],
         "settings": {option.name: option.words for option in OPTIONS.values()},
         "numbers": [number.to_json() for number in NUMBERS.values()],
+        "texts": [text.to_json() for text in TEXTS.values()],
     }
 
 
@@ -269,6 +278,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     Returns:
         `missing`: why the model cannot be used now and what to do, by language, None when it can. `random`: it is
         the untrained stand-in. `modes`: see `modes_json`. `takes`: the names of the settings that are its family's own.
+        `ideas`: the names of the ready prompts that it offers. `motions`: see `motions_of`.
         `rates`: by quality, frames that are made a second and how many are shown for each, where they are not the
         length's and its own.
     """
@@ -286,10 +296,21 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         "width": model.width,
         "height": model.height,
         "frames": model.frames,
-        "sampling": model.sampling.model_dump(exclude={"sigmas", "shift", "solver", "negative_prompt"}),
+        "sampling": model.sampling.model_dump(exclude={"sigmas", "shift", "solver"}),
         "modes": modes_json(model),
         "takes": list(taken_by(model)),
+        "ideas": list(ideas_of(model, presets)),
+        "motions": dict(motions_of(model)),
         "rates": {name: [rate.fps, rate.interpolation] for name, rate in model.rates.items()},
+    }
+
+
+def idea_json(idea: Idea) -> dict[str, Any]:
+    """Return the JSON of a ready prompt: `label` and `prompt` by language; the English prompt goes to the model."""
+    return {
+        "name": idea.name,
+        "label": {"en": idea.label, "ru": idea.label_ru or idea.label},
+        "prompt": {"en": idea.prompt, "ru": idea.prompt_ru or idea.prompt},
     }
 
 

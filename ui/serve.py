@@ -23,7 +23,7 @@ from ..messages import msg
 from ..settings import Settings
 from .auth.ended_sessions import EndedSessions
 from .auth.logins import Logins, make_login, session_key
-from .server.address import LOCALHOST, MOST_KNOCKING, is_local, listen, local_address
+from .server.address import LOCALHOST, MOST_KNOCKING, is_local, listen, local_address, parse_root_path
 from .server.connections import Limits, raise_handle_limit, sweep, with_limits
 from .server.page_log import LOG_CONFIG
 
@@ -45,6 +45,7 @@ def serve(
     auth: Mapping[str, str] | None = None,
     open_browser: bool = True,
     with_worker: bool = True,
+    root_path: str = "",
     say: Callable[[str], None] = print,
 ) -> None:
     """Serve the page until Ctrl+C (SIGINT, SIGTERM, on Windows also Ctrl+Break).
@@ -58,12 +59,14 @@ def serve(
             login when none is given.
         open_browser: Open the page when it is ready.
         with_worker: Keep a worker alive beside the page.
+        root_path: The path under which a reverse proxy shows the page; "" = none.
         say: Shows a line to the person who started it.
 
     Raises:
-        BadInput: The address or port cannot be used.
+        BadInput: The address, port or root path cannot be used.
         StartError: The page cannot be built here.
     """
+    root = parse_root_path(root_path)
     listener = listen(host, port, say)
     number = listener.getsockname()[1]
     passwords = dict(auth or {})
@@ -77,7 +80,7 @@ def serve(
         ending.enter_context(_signals_as_interrupts())
         ending.enter_context(private_files())
         logins = Logins(passwords, session_key(settings.home), EndedSessions(settings.home / "ended-sessions"))
-        app, closing = _build(settings, logins, host)
+        app, closing = _build(settings, logins, host, root)
         if with_worker:
             from ..queue.liveness.supervisors import Supervisors
 
@@ -158,8 +161,8 @@ def event_loop(system: str = sys.platform) -> str:
     return "asyncio:SelectorEventLoop" if system == "win32" else "auto"
 
 
-def build(settings: Settings, logins: Logins, host: str) -> "Studio":
-    """Build the page.
+def build(settings: Settings, logins: Logins, host: str, root_path: str = "") -> "Studio":
+    """Build the page. Arguments as of `Studio`.
 
     Raises:
         StartError: A package does not fit, or a library refuses this machine; the traceback is in `start.log`.
@@ -172,7 +175,7 @@ def build(settings: Settings, logins: Logins, host: str) -> "Studio":
     try:
         from .app import build_app
 
-        return build_app(settings, logins, host)
+        return build_app(settings, logins, host, root_path)
     except FanslymotionError:
         raise
     except Exception as e:  # a package that does not fit, a library that refuses this machine: say it, keep the trace
@@ -189,12 +192,14 @@ def build(settings: Settings, logins: Logins, host: str) -> "Studio":
         ) from e
 
 
-def _build(settings: Settings, logins: Logins, host: str) -> tuple[Callable[..., object], Callable[[], None]]:
-    studio = build(settings, logins, host)
+def _build(
+    settings: Settings, logins: Logins, host: str, root_path: str
+) -> tuple[Callable[..., object], Callable[[], None]]:
+    studio = build(settings, logins, host, root_path)
     from ..queue.store.import_orphans import examine_and_import
 
     threading.Thread(target=examine_and_import, args=(studio.jobs.store,), name="adopt", daemon=True).start()
-    return studio.guard, studio.live.close
+    return studio.front, studio.close
 
 
 def keep_trace(folder: Path, error: BaseException) -> Path | None:

@@ -1,23 +1,17 @@
 """Read a finished video's middle frame, for lists: the photo it began with does not show what became of it."""
 
-import io
 import subprocess
 from pathlib import Path
 from threading import Lock
 
-from PIL import Image
-
 from ..errors import RenderError
 from ..fs import write_whole
 from ..messages import msg
-from ..pipeline.media.ffmpeg import CREATION_FLAGS, ffmpeg_path
+from ..pipeline.media.frame import read_frame
 from ..pipeline.media.photo.load import jpeg_view
 from ..queue.store.rows import photo_of
 from ..queue.types import Job
 from .uploads.photos import POSTER_SIDE, make_poster
-
-SECONDS = 60.0
-"""That ffmpeg may take for one frame, on a busy machine."""
 
 _one_at_a_time = Lock()
 """A gallery asks for two dozen at once, and each is an ffmpeg."""
@@ -42,31 +36,3 @@ def make_still(job: Job) -> Path:
         return still
     except (OSError, RenderError, subprocess.TimeoutExpired):
         return make_poster(photo_of(job.folder))
-
-
-def read_frame(video: Path, seconds: float) -> Image.Image:
-    """Read the frame that is shown at a time, RGB.
-
-    Raises:
-        RenderError: ffmpeg finds none.
-    """
-    # As RGB: ffmpeg's own JPEG keeps the video's colour matrix, and green comes out lighter.
-    command = [
-        ffmpeg_path(), "-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1", "-ss", f"{seconds:.6f}",
-        "-i", str(video), "-map", "0:v:0", "-frames:v", "1", "-pix_fmt", "rgb24", "-c:v", "ppm", "-f",
-        "image2pipe", "-",
-    ]  # fmt: skip
-    run = subprocess.run(
-        command,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        timeout=SECONDS,
-        start_new_session=True,
-        creationflags=CREATION_FLAGS,
-    )
-    if run.returncode or not run.stdout:
-        said = run.stderr.decode("utf-8", "replace")[-2000:]
-        raise RenderError(
-            msg("{video} has no frame at {seconds} s:\n{said}", video=video, seconds=f"{seconds:.2f}", said=said)
-        )
-    return Image.open(io.BytesIO(run.stdout), formats=("PPM",))

@@ -150,7 +150,7 @@ def _limits(row: Row) -> list[str]:
     return lines
 
 
-def _ltx(row: Row) -> list[str]:
+def _flow(row: Row) -> list[str]:
     lines = [f"  load {row.get('load_s')} s"]
     for name, part in _parts(row):
         if "stages" not in part:
@@ -185,6 +185,7 @@ _WRITERS: dict[str, Callable[[Row], list[str]]] = {
     "limits": _limits,
     "limits_fixed": _limits,
     "compile_job": _limits,
-    "ltx": _ltx,
+    "ltx": _flow,
+    "wan": _flow,
     "mini": _mini,
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .description import Component as Component
 from .description import Geometry as Geometry
+from .description import Lora as Lora
 from .description import Role as Role
 from .description import Savings as Savings
 from .effort import EVERYTHING, Effort
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...presets import Mode, ModelPreset
-    from ...presets.options import ScheduleName
+    from ...presets.options import MotionName, ScheduleName
     from ..progress import Stage
     from ..request import VideoRequest
     from .forecast import Forecast
@@ -47,11 +48,13 @@ class ModelFolder:
         preset: How it is best sampled; for a plain folder made from its own configuration.
         folder: In diffusers' format.
         random: The untrained stand-in for `mini`, built by code on first use.
+        lora: What is added to its weights; None = nothing.
     """
 
     preset: ModelPreset
     folder: Path
     random: bool = False
+    lora: Lora | None = None
 
     @property
     def name(self) -> str:
@@ -128,6 +131,7 @@ class Window:
         guidance: Over the window's frames.
         start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = the photo.
         pinned: Latent frames at the window's beginning that are known and stay as they are.
+        last: It ends the video.
         noise_aug: Noise added to `start`, 0..1; None = as much as the request's options say.
         draw: Returns unit noise of a shape, of the model's type and on its device: the next of the window's generator.
         effort: Which steps compute less than everything.
@@ -140,6 +144,7 @@ class Window:
     draw: Callable[[Sequence[int]], Tensor]
     effort: Effort = EVERYTHING
     pinned: int = 0
+    last: bool = True
 
 
 class VideoModel(Protocol):
@@ -277,6 +282,11 @@ class Family(Protocol):
         ...
 
     @property
+    def motions(self) -> Mapping[MotionName, int]:
+        """`motion_bucket_id` of less and of more motion than the preset's own, by name; empty without that setting."""
+        ...
+
+    @property
     def modes(self) -> Mapping[str, Mode]:
         """Quicker ways to sample that its models offer where their presets name none, by name (`families.modes`)."""
         ...
@@ -327,6 +337,14 @@ class Family(Protocol):
 
         Raises:
             ModelError: Something is missing or wrong; the text says what, and what to do.
+        """
+        ...
+
+    def check_lora(self, model: ModelFolder) -> None:
+        """Check that a model's `lora` can be added to it. Asked only where the family takes one (`takes`).
+
+        Raises:
+            ModelError: The file is damaged, or made for another model.
         """
         ...
 

@@ -1,7 +1,8 @@
-"""Describe a family: its components, its geometry, its ways to save memory. Without torch."""
+"""Describe a family: its components, its geometry, its ways to save memory; and a LoRA for it. Without torch."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from ..windows import WindowOptions, WindowPlan, plan_even_windows, plan_windows
 from .plan import Offload
@@ -86,3 +87,18 @@ class Savings:
     most_chunk: int = 0
     least_chunk: int = 1
     offloads: tuple[Offload, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A file of small changes to a network's weights, which are added as it is loaded.
+
+    Attributes:
+        path: The file.
+        strength: 1 is as it was trained.
+        fingerprint: Of the file's content.
+    """
+
+    path: Path
+    strength: float
+    fingerprint: str

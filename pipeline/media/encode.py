@@ -4,19 +4,17 @@ import errno
 import logging
 import subprocess
 import sys
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from ...errors import RenderError
 from ...fs import commit, part_path
-from ...messages import Message, codes, msg
-from .ffmpeg import CREATION_FLAGS, REINSTALL, ffmpeg_path
+from ...messages import codes, msg
+from .ffmpeg import FfmpegProcess, disk_full
 from .mp4 import mark_ai_generated, settings_comment
 
 log = logging.getLogger(__name__)
@@ -33,8 +31,6 @@ KEYFRAME_SECONDS = 2
 
 FINISH_TIMEOUT = 600.0
 """Seconds ffmpeg may take for the frames it still holds after the last one was handed over."""
-
-MAX_STDERR_LINES = 40
 
 
 class VideoEncoder:
@@ -67,15 +63,13 @@ class VideoEncoder:
         self.metadata = metadata or {}
         self.frames = 0
         self._part = part_path(self.path)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stderr: deque[str] = deque(maxlen=MAX_STDERR_LINES)
-        self._reader: Thread | None = None
+        self._ffmpeg: FfmpegProcess | None = None
 
     def __enter__(self) -> "VideoEncoder":
         try:
             self._part.touch(exist_ok=False)  # a folder that cannot be written is better told in our words
         except OSError as e:
-            raise _cannot_write(self.path, e) from e
+            raise cannot_write(self.path, e) from e
         try:
             self._start()
         except BaseException:
@@ -85,31 +79,7 @@ class VideoEncoder:
         return self
 
     def _start(self) -> None:
-        command = [ffmpeg_path(), *self._arguments()]
-        try:
-            self._process = subprocess.Popen(
-                command,
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                creationflags=CREATION_FLAGS,
-            )
-        except OSError as e:
-            raise RenderError(
-                msg(
-                    "ffmpeg cannot be started ({program}): {error}; {reinstall}",
-                    program=command[0],
-                    error=e.strerror or e,
-                    reinstall=REINSTALL,
-                ),
-                code=codes.NO_ENCODER,
-            ) from e
-        assert self._process.stderr
-        # A full stderr pipe would stop ffmpeg, and then us, for ever: somebody must always be reading it.
-        self._reader = Thread(target=_drain, args=(self._process.stderr, self._stderr), daemon=True)
-        self._reader.start()
+        self._ffmpeg = FfmpegProcess(self._arguments(), stdin=subprocess.PIPE)
 
     def _arguments(self) -> list[str]:
         width, height = self.size
@@ -132,12 +102,10 @@ class VideoEncoder:
         width, height = self.source_size
         if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
             raise ValueError(f"frame is {frame.dtype} {frame.shape}; it must be uint8 {(height, width, 3)}")
-        if self._process is None or self._process.stdin is None:
+        if self._ffmpeg is None:
             raise ValueError("write() outside of the encoder's with block")
-        left = np.ascontiguousarray(frame).data.cast("B")
         try:
-            while left:  # an unbuffered pipe may take less than it was given
-                left = left[self._process.stdin.write(left) :]
+            self._ffmpeg.write(np.ascontiguousarray(frame).data.cast("B"))
         except OSError as e:  # EPIPE, on Windows EINVAL: ffmpeg is gone, and its stderr knows why
             raise self._failure() from e
         self.frames += 1
@@ -152,15 +120,16 @@ class VideoEncoder:
             mark_ai_generated(self._part)
             commit(self._part, self.path)
         except OSError as e:
-            raise _cannot_write(self.path, e) from e
+            raise cannot_write(self.path, e) from e
         finally:
-            self._end_process()
+            if self._ffmpeg is not None:
+                self._ffmpeg.end()
             with suppress(OSError):  # Windows, held open: the cause of the end must not be hidden by it
                 self._part.unlink(missing_ok=True)
 
     def _finish(self) -> None:
-        process = self._process
-        assert process
+        assert self._ffmpeg
+        process = self._ffmpeg.process
         assert process.stdin
         try:
             process.stdin.close()
@@ -176,55 +145,18 @@ class VideoEncoder:
             raise self._failure()
 
     def _failure(self) -> RenderError:
-        """What ffmpeg said, with the cause in plain words where it is a known one."""
-        self._end_process(grace=5.0)
-        said = "\n".join(self._stderr).strip()
-        ended = self._process.returncode if self._process else None
-        folder, code = self.path.parent, codes.NO_ENCODER
-        if "No space left on device" in said or "disk full" in said.lower():
-            cause, code = _disk_full(folder), codes.DISK_FULL
-        elif "Unknown encoder" in said:
-            cause = msg(
-                "this ffmpeg ({program}) was built without the H.264 encoder libx264; {reinstall}",
-                program=ffmpeg_path(),
-                reinstall=REINSTALL,
-            )
-        elif "Permission denied" in said:
-            cause, code = (
-                msg("the folder {folder} cannot be written; choose another one", folder=folder),
-                codes.VIDEO_NOT_WRITTEN,
-            )
-        else:
-            cause = msg("the video could not be encoded (ffmpeg ended with code {code})", code=ended)
-        return RenderError(msg("{cause}\n{said}", cause=cause, said=said) if said else cause, code=code)
-
-    def _end_process(self, grace: float = 0.0) -> None:
-        """Leave no process, zombie, thread or open pipe behind, whatever happened before."""
-        process = self._process
-        if process is None:
-            return
-        if process.stdin:
-            with suppress(OSError):  # the pipe may be broken, which is why we are here
-                process.stdin.close()
-        try:
-            process.wait(grace)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if self._reader:
-            self._reader.join()
-        if process.stderr:
-            process.stderr.close()
+        assert self._ffmpeg
+        self._ffmpeg.end(grace=5.0)
+        ended = self._ffmpeg.process.returncode
+        return self._ffmpeg.failure(
+            self.path.parent, msg("the video could not be encoded (ffmpeg ended with code {code})", code=ended)
+        )
 
 
-def _drain(stream: IO[bytes], lines: deque[str]) -> None:
-    for line in stream:
-        lines.append(line.decode("utf-8", "replace").rstrip())
-
-
-def _cannot_write(path: Path, error: OSError) -> RenderError:
+def cannot_write(path: Path, error: OSError) -> RenderError:
+    """Return the error that says why a file could not be made at its place."""
     if error.errno == errno.ENOSPC:
-        return RenderError(_disk_full(path.parent), code=codes.DISK_FULL)
+        return RenderError(disk_full(path.parent), code=codes.DISK_FULL)
     if isinstance(error, FileNotFoundError):
         sentence = msg("there is no folder {folder}; make it or choose another one", folder=path.parent)
     elif isinstance(error, PermissionError) and path.exists() and sys.platform == "win32":
@@ -233,7 +165,3 @@ def _cannot_write(path: Path, error: OSError) -> RenderError:
         reason = error.strerror or error
         sentence = msg("{file} cannot be written: {error}; choose another folder", file=path, error=reason)
     return RenderError(sentence, code=codes.VIDEO_NOT_WRITTEN)
-
-
-def _disk_full(folder: Path) -> Message:
-    return msg("the disk with {folder} is full; free some space and retry", folder=folder)

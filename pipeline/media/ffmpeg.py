@@ -1,10 +1,15 @@
-"""Find ffmpeg, and define how its processes are started."""
+"""Find ffmpeg, start its processes and end them, and say in words why one has failed."""
 
 import subprocess
 import sys
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import IO
 
 from ...errors import RenderError
-from ...messages import codes, msg
+from ...messages import Message, codes, msg
 
 REINSTALL = msg("reinstall it: python -m pip install --force-reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE")
 
@@ -22,3 +27,113 @@ def ffmpeg_path() -> str:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except (RuntimeError, OSError) as e:
         raise RenderError(msg("ffmpeg was not found; {reinstall}", reinstall=REINSTALL), code=codes.NO_ENCODER) from e
+
+
+MAX_STDERR_LINES = 40
+
+
+class FfmpegProcess:
+    """A running ffmpeg whose stderr is read all the time: a full pipe would stop it, and then us, for ever.
+
+    Args:
+        arguments: without the program's name.
+        stdin: as `subprocess.Popen` has it; unbuffered where it is a pipe.
+        stdout: likewise.
+
+    Attributes:
+        process: the process.
+
+    Raises:
+        RenderError: it cannot be found or started.
+    """
+
+    def __init__(self, arguments: list[str], stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL) -> None:
+        self.program = ffmpeg_path()
+        try:
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(
+                [self.program, *arguments],
+                bufsize=0,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                creationflags=CREATION_FLAGS,
+            )
+        except OSError as e:
+            raise RenderError(
+                msg(
+                    "ffmpeg cannot be started ({program}): {error}; {reinstall}",
+                    program=self.program,
+                    error=e.strerror or e,
+                    reinstall=REINSTALL,
+                ),
+                code=codes.NO_ENCODER,
+            ) from e
+        assert self.process.stderr
+        self._stderr: deque[str] = deque(maxlen=MAX_STDERR_LINES)
+        self._reader = Thread(target=_drain, args=(self.process.stderr, self._stderr), daemon=True)
+        self._reader.start()
+
+    @property
+    def said(self) -> str:
+        """What it has written to stderr so far: its last lines."""
+        return "\n".join(self._stderr).strip()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Hand over bytes to its stdin; waits while it is busy. Raise OSError once it is gone."""
+        assert self.process.stdin
+        left = memoryview(data)
+        while left:  # an unbuffered pipe may take less than it was given
+            left = left[self.process.stdin.write(left) :]
+
+    def failure(self, folder: Path, otherwise: Message) -> RenderError:
+        """Wait for the end of a failed process, and return what it said, in plain words where the cause is known.
+
+        Args:
+            folder: where it writes.
+            otherwise: what to say where the cause is unknown.
+        """
+        self.end(grace=5.0)
+        said = self.said
+        cause, code = otherwise, codes.NO_ENCODER
+        if "No space left on device" in said or "disk full" in said.lower():
+            cause, code = disk_full(folder), codes.DISK_FULL
+        elif "Unknown encoder" in said:
+            cause = msg(
+                "this ffmpeg ({program}) was built without an encoder that is needed; {reinstall}",
+                program=self.program,
+                reinstall=REINSTALL,
+            )
+        elif "Permission denied" in said:
+            cause = msg("the folder {folder} cannot be written; choose another one", folder=folder)
+            code = codes.VIDEO_NOT_WRITTEN
+        return RenderError(msg("{cause}\n{said}", cause=cause, said=said) if said else cause, code=code)
+
+    def end(self, grace: float = 0.0) -> None:
+        """Leave no process, zombie, thread or open pipe behind, whatever happened before.
+
+        Args:
+            grace: seconds that it may go on before it is killed.
+        """
+        if self.process.stdin:
+            with suppress(OSError):  # the pipe may be broken, which is why we are here
+                self.process.stdin.close()
+        try:
+            self.process.wait(grace)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
+
+
+def _drain(stream: IO[bytes], lines: deque[str]) -> None:
+    for line in stream:
+        lines.append(line.decode("utf-8", "replace").rstrip())
+
+
+def disk_full(folder: Path) -> Message:
+    """Return the sentence for a full disk."""
+    return msg("the disk with {folder} is full; free some space and retry", folder=folder)

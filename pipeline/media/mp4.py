@@ -6,6 +6,7 @@ import os
 import re
 import struct
 import subprocess
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +48,14 @@ def settings_comment(settings: dict[str, Any]) -> str:
     return text
 
 
+def xmp_packet() -> str:
+    """The XMP packet that says that a model made the picture."""
+    return XMP.format(version=__version__, source=TRAINED_MEDIA)
+
+
 def mark_ai_generated(path: Path) -> None:
     """Append the XMP packet to a finished mp4. At the end, because chunk offsets in `moov` stay right only so."""
-    packet = XMP.format(version=__version__, source=TRAINED_MEDIA).encode()
+    packet = xmp_packet().encode()
     with open(path, "ab") as file:
         file.write(struct.pack(">I4s16s", 24 + len(packet), b"uuid", XMP_UUID) + packet)
 
@@ -81,12 +87,50 @@ def read_xmp(path: Path) -> str:
     return ""
 
 
+@dataclass(frozen=True)
+class Track:
+    """A video track as its index describes it. decoder: what a decoder is set up with (avcC). frames: their count."""
+
+    decoder: bytes
+    frames: int
+
+
+def read_track(path: Path) -> Track:
+    """Return the video track of an mp4 of ours, from its boxes alone. Raise BadInput when it is no whole mp4."""
+    with _opened(path) as file:
+        deque(_boxes(file, 0, _length(file), path), maxlen=0)  # the index comes first: the pictures may be cut short
+    moov, place = _index(path)
+    for kind in (b"trak", b"mdia", b"minf", b"stbl"):
+        place = _find(moov, kind, place, path)
+    sizes, entry = _find(moov, b"stsz", place, path), _find(moov, b"stsd", place, path)
+    if entry is not None:  # version, flags and count come before its entries
+        entry = _find(moov, b"avc1", (entry[0] + 8, entry[1]), path)
+    if entry is not None:  # 78 bytes of sizes and names come before its boxes
+        entry = _find(moov, b"avcC", (entry[0] + 78, entry[1]), path)
+    if sizes is None or entry is None or sizes[1] - sizes[0] < 12:
+        raise _not_whole(path)
+    return Track(_read(moov, *entry), struct.unpack(">I", _read(moov, sizes[0] + 8, sizes[0] + 12))[0])
+
+
 def _comment(path: Path) -> str:
     """moov/udta/meta/ilst/©cmt/data, iTunes' place for tags, where ffmpeg writes `comment`."""
+    moov, place = _index(path)
+    for kind in (b"udta", b"meta", b"ilst", b"\xa9cmt", b"data"):
+        place = _find(moov, kind, place, path)
+        if place is None:
+            return ""
+        if kind == b"meta":
+            place = (place[0] + 4, place[1])  # version and flags come before its boxes
+    assert place is not None
+    return _read(moov, place[0] + 8, min(place[1], place[0] + 8 + MAX_COMMENT)).decode("utf-8", "replace")
+
+
+def _index(path: Path) -> tuple[IO[bytes], tuple[int, int] | None]:
+    """Return the content of `moov`, and the place of all of it."""
     with _opened(path) as file:
         span = _find(file, b"moov", (0, _length(file)), path)
         if span is None:
-            raise BadInput(msg("{name} is not a whole mp4 video; choose another file or copy it again", name=path.name))
+            raise _not_whole(path)
         if span[1] - span[0] > MAX_MOOV:
             raise BadInput(
                 msg(
@@ -96,14 +140,7 @@ def _comment(path: Path) -> str:
                 )
             )
         moov = io.BytesIO(_read(file, *span))
-    place: tuple[int, int] | None = (0, len(moov.getbuffer()))
-    for kind in (b"udta", b"meta", b"ilst", b"\xa9cmt", b"data"):
-        place = _find(moov, kind, place, path)
-        if place is None:
-            return ""
-        if kind == b"meta":
-            place = (place[0] + 4, place[1])  # version and flags come before its boxes
-    return _read(moov, place[0] + 8, min(place[1], place[0] + 8 + MAX_COMMENT)).decode("utf-8", "replace")
+    return moov, (0, len(moov.getbuffer()))
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -128,7 +165,13 @@ def _read(file: IO[bytes], start: int, end: int) -> bytes:
     return file.read(max(0, end - start))
 
 
-def _find(file: IO[bytes], kind: bytes, place: tuple[int, int], path: Path) -> tuple[int, int] | None:
+def _not_whole(path: Path) -> BadInput:
+    return BadInput(msg("{name} is not a whole mp4 video; choose another file or copy it again", name=path.name))
+
+
+def _find(file: IO[bytes], kind: bytes, place: tuple[int, int] | None, path: Path) -> tuple[int, int] | None:
+    if place is None:
+        return None
     for found, start, end in _boxes(file, *place, path):
         if found == kind:
             return start, end
@@ -147,7 +190,7 @@ def _boxes(file: IO[bytes], start: int, end: int, path: Path) -> Iterator[tuple[
         elif size == 0:
             size = end - start
         if size < header or size > end - start:
-            raise BadInput(msg("{name} is not a whole mp4 video; choose another file or copy it again", name=path.name))
+            raise _not_whole(path)
         yield kind, start + header, start + size
         start += size
 

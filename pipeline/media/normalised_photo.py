@@ -1,8 +1,6 @@
 """The photo of a job: brought to a PNG of bounded size once, on entry, and only linked and opened from then on."""
 
 import hashlib
-import os
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ...errors import PhotoError
-from ...fs import commit, part_path
+from ...fs import commit, link_or_copy, part_path
 from ...messages import msg
 from .photo.load import damaged, load_photo, save_photo
 
@@ -50,7 +48,7 @@ class NormalisedPhoto:
         """
         part = part_path(path)
         try:
-            _link(self.path, part)
+            link_or_copy(self.path, part)
             if _hash(part) != self.sha256:
                 raise PhotoError(damaged(name))
             commit(part, path)
@@ -90,12 +88,3 @@ class NormalisedPhoto:
 def _hash(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:  # another disk, or a file system without links; what else is wrong a copy meets, too
-        shutil.copyfile(source, target)

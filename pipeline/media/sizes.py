@@ -27,10 +27,18 @@ TRIM = log(1.01)
 def output_size(photo_size: tuple[int, int], resolution: Resolution, shape: ShapeName = AS_PHOTO) -> tuple[int, int]:
     """The clip's (width, height): the preset's pixel area in the wished shape, sides divisible by 8.
 
-    A shape of about the preset's, upright or lying, gives exactly the preset's size.
+    A shape of about the preset's, upright or lying, gives exactly the preset's size. A clip's own frame gives the
+    clip's size again, so that a video made from it can be joined to the clip.
     """
-    aspect = _limited_aspect(photo_size) if shape == AS_PHOTO else _aspect(shape)
-    return _shaped(aspect, (resolution.width, resolution.height), SAME_SHAPE)
+    base = resolution.width, resolution.height
+    if shape != AS_PHOTO:
+        return _shaped(_aspect(shape), base, SAME_SHAPE)
+    # Rounding to the grid may move a shape over the edge of `SAME_SHAPE`, or into another rounding and back again.
+    seen: list[tuple[int, int]] = []
+    size = photo_size
+    while (size := _shaped(_limited_aspect(size), base, SAME_SHAPE)) not in seen:
+        seen.append(size)
+    return min(seen[seen.index(size) :], key=lambda one: one[0] * one[1])
 
 
 def sampling_size(output: tuple[int, int], model: ModelPreset, multiple: int = MULTIPLE) -> tuple[int, int]:

@@ -247,8 +247,9 @@ class _Window:
             if options.condition != "photo":
                 assert state.done is not None
                 start = state.done[:, -clip.plan.overlap if options.condition == "overlap" else -1]
+        last = state.window == clip.plan.count - 1
         window = Window(
-            self.schedule, guidance, start, options.noise_aug, draw_noise, effort=clip.effort, pinned=pinned
+            self.schedule, guidance, start, options.noise_aug, draw_noise, effort=clip.effort, pinned=pinned, last=last
         )
         return self.model.denoiser(state.conditioning, clip.motion, window)
 

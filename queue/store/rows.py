@@ -15,10 +15,12 @@ from ..types import NOTHING, Crash, Event, Job, Status
 VIDEO_NAME = "video.mp4"
 PHOTO_NAME = "photo.png"
 WORK_NAME = "work"
+BEFORE_NAME = "before.mp4"
 RECORD_NAME = "job.json"
 GONE_NAME = "deleted"
-"""Names in a job's folder: the finished video, the normalised photo, the worker's files, the record of the job as it
-was submitted (for the case that the list is lost), and the mark of a deleted job."""
+"""Names in a job's folder: the finished video, the normalised photo, the worker's files, the video that this one is to
+be joined to (if it continues one), the record of the job as it was submitted (for the case that the list is lost), and
+the mark of a deleted job."""
 
 
 FILLING, REMOVING = "filling", "removing"

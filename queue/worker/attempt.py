@@ -15,8 +15,9 @@ from ...messages import Message, as_message, codes, msg
 from ...pipeline.hardware.vram import gpu_is_lost, is_driver_failure
 from ...pipeline.progress import ProgressCallback
 from ...pipeline.request import VideoResult
+from ..continuation import video_before
 from ..crash_diagnosis import Death
-from ..jobs import remove_work
+from ..job_folders import remove_work
 from ..log import tag
 from ..store import transitions
 from ..store.rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
@@ -85,14 +86,15 @@ def make_produce(store: Store, renderers: Any) -> Produce:
         renderers: the cache of loaded models.
     """
     from ...models.find import find_model, find_upscaler
+    from ...models.loras import with_lora
     from ...pipeline.produce import produce
     from ...presets import load_presets
 
     def run(job: Job, progress: ProgressCallback) -> VideoResult:
-        work, presets = begin_work(job), load_presets(store.settings)
+        work, presets, before = begin_work(job), load_presets(store.settings), video_before(job)
         return produce(
             job.request,
-            model=find_model(job.request.model, presets, store.settings),
+            model=with_lora(find_model(job.request.model, presets, store.settings), job.request, store.settings),
             upscaler=find_upscaler(job.request.upscaler, presets, store.settings),
             photo=job.photo,
             out=work / f"{DRAFT}{uuid4().hex[:8]}.mp4",
@@ -101,7 +103,9 @@ def make_produce(store: Store, renderers: Any) -> Produce:
             presets=presets,
             renderers=renderers,
             progress=progress,
-            record={"job": job.id, "name": f"video-{job.id}"},  # videos are published, so the photo's name stays out
+            # Videos are published, so the photo's name stays out.
+            record={"job": job.id, "name": f"video-{job.id}", **({"joined": True} if before else {})},
+            before=before,
             killed=transitions.killed_for_memory(store, job.id, job.attempt),
         )
 

@@ -54,7 +54,7 @@ class Claims:
         self._models: dict[str, str] = {}
         self._looked = float("-inf")
         self._abilities = Abilities(Machine())
-        self._judge = Judge(store.settings, Presets({}, {}, {}, {}, {}))
+        self._judge = Judge(store.settings, Presets({}, {}, {}, {}, {}, {}))
         self._written: tuple[str, int] = ("", 0)
         self._workers: list[WorkerInfo] = []
         self._beats: dict[str, tuple[int, float]] = {}

@@ -71,6 +71,7 @@ def test_a_script_cancels(client: Client) -> None:
         ({"seed": 2**40}, "seed"),
         ({"steps": 0}, "steps"),
         ({"motion_bucket_id": 0, "motion": 40}, "motion_bucket_id is 0"),
+        ({"motion": "wild"}, "motion is 'wild'; choose one of gentle, normal, strong"),
         ({"noise_aug_strength": 2}, "noise_aug_strength is 2"),
         ({"model": "../../etc"}, "model"),
         ({"fit": "stretch"}, "fit"),

@@ -2,17 +2,24 @@
 
 import io
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fanslymotion.messages import Message
+from fanslymotion.pipeline.media.encode import VideoEncoder
+from fanslymotion.pipeline.media.exports.formats import Export
+from fanslymotion.pipeline.media.exports.make import make_export
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import ROOT, Settings
+from fanslymotion.ui.exports.background import clip_of
 from PIL import Image
+from playwright.sync_api import Page, Route
 
 SAMPLE = ROOT / "assets" / "sample.jpg"
 NAME = "puppet"
@@ -64,6 +71,23 @@ class Puppet:
         video = self.jobs.get(job).folder / "video.mp4"
         video.write_bytes(b"\0\0\0\x18ftypisom" + bytes(500))
         assert transitions.finish(self.store, job, NAME, VideoResult(video, 848, 480, 72, 12, {}), time.time())
+
+    def film(self, job: str, frames: int = 24, fps: int = 12, size: tuple[int, int] = (160, 96)) -> None:
+        """End it with a video that plays: a grey that grows lighter, 5 levels with each frame."""
+        video = self.jobs.get(job).folder / "video.mp4"
+        with VideoEncoder(video, *size, fps) as encoder:
+            for number in range(frames):
+                encoder.write(np.full((size[1], size[0], 3), 20 + 5 * number, np.uint8))
+        assert transitions.finish(self.store, job, NAME, VideoResult(video, *size, frames, fps, {}), time.time())
+
+    def let_play(self, page: Page) -> None:
+        """Not every Chromium has H.264: in this tab the videos of `film` come as WebM."""
+
+        def as_webm(route: Route) -> None:
+            video = make_export(clip_of(self.jobs.get(route.request.url.split("/")[-2])), Export("webm"))
+            route.continue_(url=route.request.url.replace("/video", f"/exports/{video.name}/file"))
+
+        page.route(re.compile(r"/studio/jobs/\w+/video$"), as_webm)
 
     def fail(self, job: str, error: str, *tried: str) -> None:
         assert transitions.fail(self.store, job, NAME, error, time.time(), tried)

@@ -4,9 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx.random_model import build
+from fanslymotion.pipeline.families.wan import random_model as wan
+from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT
+from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests import tiny_lora
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
 from fanslymotion.tests.browser.studio_page import choose_photo
 from fanslymotion.tests.studio import Studio
@@ -48,3 +53,65 @@ def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> N
     page.goto(bare.url)
     page.select_option("#f-model", "reads-words")
     expect(page.locator("#f-prompt")).to_have_value(WORDS)
+
+
+def test_ready_prompts_and_a_negative_one(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> None:
+    settings = Settings.local(bare.home, bare.models)
+    use_folder(wan.build(tmp_path / "guided"), settings, "guided")
+    use_folder(build(tmp_path / "unguided"), settings, "unguided")
+    wind = load_presets(settings).idea("wind")
+    page.goto(bare.url)
+    page.locator("details.advanced summary").click()
+    expect(page.locator(".ideas")).to_be_hidden()
+    page.select_option("#f-model", "guided")
+    button = page.locator(".ideas button", has_text="Wind")
+    button.click()
+    expect(page.locator("#f-prompt")).to_have_value(wind.prompt)
+    expect(button).to_have_attribute("aria-pressed", "true")
+    negative = page.locator("#f-negative_prompt")
+    expect(negative).to_have_value(NEGATIVE_PROMPT)
+    page.select_option("#f-model", "unguided")
+    expect(negative).to_be_hidden()
+    expect(button).to_be_visible()
+    page.select_option("#f-model", "guided")
+    negative.fill("")
+    choose_photo(page, SAMPLE)
+    asked = puppet.jobs.get(generate(page)).request
+    assert (asked.prompt, asked.negative_prompt) == (wind.prompt, "")
+
+    page.goto(bare.url)
+    expect(negative).to_have_value("")
+    page.locator(".field.negative_prompt button").click()
+    expect(negative).to_have_value(NEGATIVE_PROMPT)
+    button.click()
+    expect(page.locator("#f-prompt")).to_have_value("")
+    choose_photo(page, SAMPLE)
+    asked = puppet.jobs.get(generate(page)).request
+    assert (asked.prompt, asked.negative_prompt) == ("", None)
+
+
+def test_a_lora(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> None:
+    settings = Settings.local(bare.home, bare.models)
+    use_folder(wan.build(tmp_path / "styled"), settings, "styled")
+    pair = {"lora_A.weight": torch.ones(2, 24), "lora_B.weight": torch.ones(24, 2)}
+    tensors = {f"transformer.blocks.0.attn1.to_q.{name}": tensor for name, tensor in pair.items()}
+    file = tiny_lora.write(settings.models / "loras" / "style.safetensors", tensors)
+    try:
+        page.goto(bare.url)
+        page.locator("details.advanced summary").click()
+        expect(page.locator("#f-lora")).to_be_hidden()
+        page.select_option("#f-model", "styled")
+        expect(page.locator("#f-lora_strength")).to_be_hidden()
+        page.select_option("#f-lora", "style")
+        expect(page.locator("#f-lora_strength")).to_have_value("1")
+        page.locator("#f-lora_strength").fill("0.4")
+        choose_photo(page, SAMPLE)
+        asked = puppet.jobs.get(generate(page)).request
+        assert (asked.lora, asked.lora_strength) == ("style", 0.4)
+        page.goto(bare.url)
+        page.select_option("#f-lora", "")
+        choose_photo(page, SAMPLE)
+        asked = puppet.jobs.get(generate(page)).request
+        assert (asked.lora, asked.lora_strength) == (None, None)
+    finally:
+        file.unlink()

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, reads, replaced, sameOffer, shownRate, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
+import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, motionNumber, motionOf, replaced, sameOffer, shownRate, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
 const MODES = { best: 25, balanced: 25, fast: 10 };
@@ -11,6 +11,8 @@ const options = {
   qualities: [{ name: "standard", interpolation: 2 }, { name: "smooth", interpolation: 4 }],
   models: [model("mini", { demo: true, modes: { best: 8, fast: 4 } }), model("svd", { missing: gone }), model("svd-xt")],
   upscalers: [{ name: "sharp", missing: null }, { name: "sharper", missing: gone }],
+  loras: ["style"],
+  texts: [{ key: "prompt", own: true, folded: false }, { key: "negative_prompt", own: true, folded: true }],
   numbers: [{ key: "seed", own: false }, { key: "steps", own: false }, { key: "noise_aug_strength", own: true }, { key: "fps", own: true }],
 };
 
@@ -67,6 +69,18 @@ test("where nobody chose a number the steps are the mode's, the others the model
   assert.deepEqual([usual(mini, "steps", "fast"), usual(mini, "fps", "fast"), usual(mini, "seed", "fast")], [4, 7, null]);
 });
 
+test("motion is a word for a number; one of one's own is none of them", () => {
+  const motions = { gentle: 60, normal: 127, strong: 180 };
+  const told = model("svd-xt", { motions, sampling: { steps: 25, fps: 7, motion_bucket_id: 127 } });
+  const at = (motion_bucket_id) => motionOf({ ...EMPTY, motion_bucket_id }, told);
+  assert.deepEqual([null, 127, 60, 180, 90].map(at), ["normal", "normal", "gentle", "strong", ""]);
+  assert.deepEqual(["gentle", "normal", "strong"].map((motion) => motionNumber(motion, told)), [60, null, 180]);
+  assert.equal(motionOf(EMPTY, model("ltx", { motions: {} })), "");
+  assert.equal(motionOf(EMPTY, undefined), "");
+  const offered = { ...options, models: [told], numbers: [{ key: "motion_bucket_id", own: true }] };
+  assert.deepEqual([60, 90].map((number) => changes({ ...EMPTY, model: "svd-xt", motion_bucket_id: number }, offered)), [0, 1]);
+});
+
 test("a model that has been downloaded arrives, a demo does not", () => {
   const [mini, svd, xt] = options.models;
   const now = [mini, { ...svd, missing: null }, xt];
@@ -113,12 +127,37 @@ test("the cost is asked for with what changes it", () => {
 test("a prompt goes only to a model that reads one, and is kept for it", () => {
   const values = { ...EMPTY, prompt: "waves roll in" };
   const [reading, other] = [model("ltx", { takes: ["prompt"] }), model("svd")];
-  assert.equal(reads(reading), true);
-  assert.equal(reads(other), false);
-  assert.equal(reads(undefined), false);
-  assert.equal(asked(values, reading).prompt, "waves roll in");
-  assert.equal(asked(values, other).prompt, "");
+  assert.equal(asked(values, reading, options).prompt, "waves roll in");
+  assert.equal(asked(values, other, options).prompt, "");
+  assert.equal(asked(values, undefined, options).prompt, "");
   assert.equal(usable(values, options).prompt, "waves roll in");
+});
+
+test("a negative prompt is a folded setting: null is the model's own, and one of another model is dropped", () => {
+  const guided = { ...options, models: [model("wan", { takes: ["prompt", "negative_prompt"] }), model("ltx", { takes: ["prompt"] })] };
+  const values = { ...EMPTY, model: "wan", prompt: "waves", negative_prompt: "" };
+  assert.equal(usable(values, guided).negative_prompt, "");
+  assert.deepEqual([changes(values, guided), changes({ ...values, negative_prompt: null }, guided)], [1, 0]);
+  assert.equal(usable({ ...values, model: "ltx" }, guided).negative_prompt, null);
+  assert.equal(asked(values, guided.models[0], guided).negative_prompt, "");
+  assert.equal(asked(values, guided.models[1], guided).negative_prompt, null);
+});
+
+test("a loop is asked of models that can be told where a video ends", () => {
+  const able = { ...options, models: [model("ltx", { takes: ["loop"] }), model("svd")] };
+  const values = { ...EMPTY, model: "ltx", loop: true };
+  assert.deepEqual([usable(values, able).loop, changes(values, able)], [true, 1]);
+  assert.equal(usable({ ...values, model: "svd" }, able).loop, false);
+});
+
+test("a LoRA is chosen for models that take one, where its file is here", () => {
+  const taking = { ...options, models: [model("wan", { takes: ["lora", "lora_strength"] }), model("svd")], numbers: [...options.numbers, { key: "lora_strength", own: true }] };
+  const values = { ...EMPTY, model: "wan", lora: "style", lora_strength: 0.5 };
+  assert.deepEqual(usable(values, taking), values);
+  assert.equal(changes(values, taking), 2);
+  assert.deepEqual(usable({ ...values, model: "svd" }, taking), { ...values, model: "svd", lora: null, lora_strength: null });
+  const wanted = { ...values, lora: "elsewhere" };
+  assert.deepEqual(replaced(wanted, usable(wanted, taking)), ["lora"]);
 });
 
 test("a model's own rates decide how many frames there are", () => {

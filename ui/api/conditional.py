@@ -27,7 +27,9 @@ def fresh(request: Request, tag: str) -> dict[str, str] | Response:
     return Response(status_code=304, headers=headers) if quoted in known else headers
 
 
-def own_file(request: Request, path: Path, otherwise: str, filename: str | None = None) -> Response:
+def own_file(
+    request: Request, path: Path, otherwise: str, filename: str | None = None, media_type: str | None = None
+) -> Response:
     """Answer with a file of a job or an upload.
 
     A link is never followed: a user who could put one there must not read the rest of the disk through the page.
@@ -37,6 +39,7 @@ def own_file(request: Request, path: Path, otherwise: str, filename: str | None 
         path: The file.
         otherwise: What to say when it is gone.
         filename: Name to be saved under; None shows the file.
+        media_type: Of the file; None guesses it from its name, which not every system can for newer kinds.
 
     Raises:
         NotFound: It is gone, or no plain file.
@@ -50,4 +53,4 @@ def own_file(request: Request, path: Path, otherwise: str, filename: str | None 
     headers = fresh(request, f"{found.st_mtime_ns:x}-{found.st_size:x}")
     if isinstance(headers, Response):
         return headers
-    return FileResponse(path, headers=headers, filename=filename, stat_result=found)
+    return FileResponse(path, headers=headers, filename=filename, media_type=media_type, stat_result=found)

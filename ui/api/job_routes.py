@@ -29,11 +29,11 @@ from ...queue.worker.loaded_note import loaded
 from ...settings import ROOT
 from ..auth.identity import login_of, owner_of, user_of
 from ..error_response import all_in_each_language
-from ..serializers import plan_json
+from ..serializers import ROUTES, plan_json
 from ..stills import make_still
 from ..uploads.photos import PHOTO_AWAY, Photo, clean_name, make_poster
 from .conditional import fresh, own_file
-from .requests import EstimateIn, SettingsIn, first_mistake, read_file, read_json, read_query, to_request
+from .requests import EstimateIn, MotionIn, SettingsIn, first_mistake, read_file, read_json, read_query, to_request
 
 if TYPE_CHECKING:
     from ..context import Studio
@@ -60,13 +60,13 @@ class JobsIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     photos: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PHOTOS)
-    settings: Any = Field(default_factory=SettingsIn)
+    settings: Any = Field(default_factory=MotionIn)
     takes: Takes = 1
 
     @field_validator("settings", mode="plain")
     @classmethod
     def _settings(cls, value: Any) -> BaseModel:
-        return SettingsIn.model_validate(value)
+        return MotionIn.model_validate(value)
 
 
 class RetryIn(BaseModel):
@@ -83,6 +83,14 @@ class AgainIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     takes: Takes = 1
+
+
+class ContinueIn(BaseModel):
+    """Body of `POST /studio/jobs/{job_id}/continue`: whether the new video is to be in one file with the old one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    joined: Annotated[bool, Field(strict=True)] = True
 
 
 @router.post("/photos")
@@ -252,6 +260,15 @@ async def again(job_id: str, request: Request) -> dict[str, Any]:
     return {"jobs": await asyncio.to_thread(lambda: [studio.job(job) for job in jobs])}
 
 
+@router.post("/jobs/{job_id}/continue")
+async def go_on_from(job_id: str, request: Request) -> dict[str, Any]:
+    """Queue a job that continues a finished video from its last frame, with the same settings and another seed."""
+    studio = request.app.state.studio
+    found, wanted = await own_job(job_id, request), await read_json(request, ContinueIn)
+    submit = partial(studio.jobs.go_on_from, found.id, joined=wanted.joined, limit=most_waiting(request))
+    return await shown(request, await asyncio.to_thread(submit))
+
+
 @router.get("/jobs/{job_id}/video")
 async def video(job_id: str, request: Request, download: bool = False) -> Response:
     """Send a finished job's mp4, to be shown or (download) to be saved."""
@@ -349,7 +366,7 @@ def _photo_json(photo: Photo, studio: "Studio") -> dict[str, Any]:
         "name": photo.name,
         "width": photo.width,
         "height": photo.height,
-        "view": f"/studio/photos/{photo.id}/view",
+        "view": f"{studio.root_path}{ROUTES}/photos/{photo.id}/view",
         "notes": all_in_each_language(photo.notes),
     }
 

@@ -47,8 +47,9 @@ async def log_in(request: Request) -> Response:
     safe: dict[str, Any] = {
         "httponly": True, "samesite": "lax", "secure": is_https(request.headers, request.url.scheme)
     }  # fmt: skip
-    response.set_cookie(COOKIE, studio.logins.open_session(user), max_age=SESSION_SECONDS, **safe)
-    response.set_cookie(MARK, studio.logins.mark(user), max_age=MARK_SECONDS, path="/login", **safe)
+    # Without a path of their own cookies belong to the folder of this address, which a reverse proxy may have moved.
+    response.set_cookie(COOKIE, studio.logins.open_session(user), max_age=SESSION_SECONDS, path=None, **safe)
+    response.set_cookie(MARK, studio.logins.mark(user), max_age=MARK_SECONDS, path=None, **safe)
     return response
 
 
@@ -56,8 +57,8 @@ async def log_in(request: Request) -> Response:
 async def log_out(request: Request) -> Response:
     """Log out: the session ends here as well as in the browser, and with it what is open in other tabs."""
     request.app.state.studio.logins.end_session(request.cookies.get(COOKIE, ""))
-    response = RedirectResponse("/login", status_code=303)
-    response.delete_cookie(COOKIE)
+    response = RedirectResponse("login", status_code=303)
+    response.set_cookie(COOKIE, max_age=0, path=None)
     return response
 
 
@@ -102,6 +103,7 @@ async def options(request: Request) -> dict[str, Any]:
         "version": __version__,
         "user": user,
         "owns_machine": owns,
+        "root_path": studio.root_path,
         "photo_bytes": MAX_BYTES,
         **shown,
     }

@@ -12,15 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from ...errors import BadInput
 from ...messages import msg
+from ...pipeline.families.motions import settle_motion
 from ...pipeline.request import MAX_SEED, VideoRequest
 from ...presets import Presets
-from ...presets.options import NUMBERS, OPTIONS
+from ...presets.options import MOTIONS, NUMBERS, OPTIONS, TEXTS
 
 MOST_JSON_BYTES = 64 * 1024
 
 TOO_LARGE = msg("this request is too large")
 
-Word = Annotated[str, StringConstraints(max_length=64)]
+Word = Annotated[str, StringConstraints(max_length=200)]
 
 
 OWN_DEFAULTS = {"model": "", "seed": None}
@@ -34,8 +35,8 @@ def _field(field: DataclassField) -> tuple[Any, Any]:
         return NUMBERS[field.name].kind | None, about
     if isinstance(field.default, bool | int):
         return type(field.default), about
-    if field.name == "prompt":
-        return str, about
+    if field.name in TEXTS:
+        return (str | None if field.default is None else str), about
     return (Optional[Word] if field.default is None else Word), about  # noqa: UP045 - an Annotated knows no |
 
 
@@ -45,6 +46,13 @@ SettingsIn = create_model("SettingsIn", __config__=ConfigDict(extra="forbid", st
 
 Only models with a preset: a path that a browser names is never opened.
 """
+
+MotionIn = create_model(
+    "MotionIn",
+    __base__=SettingsIn,
+    motion=(Word, Field("", description=f"Instead of motion_bucket_id: {', '.join(MOTIONS)}.")),
+)
+"""A form's settings as a request may name them: words, too, that stand for numbers."""
 
 _ASKED: dict[str, Any] = {
     name: (kind, ...) if name in ("model", "seconds", "quality") else (kind, about)
@@ -111,13 +119,15 @@ def to_request(settings: BaseModel | dict[str, Any], presets: Presets, default: 
     """default: the model when none is named. Raise BadInput naming the setting that is wrong."""
     if isinstance(settings, dict):
         try:
-            settings = SettingsIn.model_validate(settings)
+            settings = MotionIn.model_validate(settings)
         except ValidationError as e:
             raise BadInput(first_mistake(e)) from e
     values: dict[str, Any] = settings.model_dump()
     values["model"] = values["model"] or default
-    values["upscaler"] = values["upscaler"] or None
-    presets.model(values["model"])
+    for name in ("upscaler", "lora"):
+        values[name] = values[name] or None
+    preset = presets.model(values["model"])
+    values["motion_bucket_id"] = settle_motion(values.pop("motion", ""), values["motion_bucket_id"], preset)
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(MAX_SEED + 1)
     return VideoRequest.from_json(values)

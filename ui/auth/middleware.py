@@ -232,9 +232,11 @@ def _hostname(host: str) -> str:
 
 def _ask_to_log_in(scope: Scope, headers: Headers) -> Response:
     if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+        # Relative, for a reverse proxy may show the page under a path that it takes off.
         query = scope.get("query_string", b"").decode("latin-1")
-        wanted = scope["path"] + (f"?{query}" if query else "")
-        return RedirectResponse(f"/login?next={quote(wanted)}", status_code=303)
+        wanted = f".{scope['path']}" + (f"?{query}" if query else "")
+        up = "../" * (scope["path"].count("/") - 1)
+        return RedirectResponse(f"{up}login?next={quote(wanted)}", status_code=303)
     return error_response(scope, 401, msg("Log in first."))
 
 

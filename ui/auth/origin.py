@@ -24,12 +24,15 @@ def refuse_host(host: str) -> Message:
 def refuse_origin(headers: Headers) -> Message | None:
     """Return why a changing request counts as another web page's, or None when it is this page's or a script's.
 
-    A reverse proxy that puts its own Host in place of the browser's makes this page's requests look foreign; only the
-    two names tell that from an attack, so both are in the sentence.
+    A reverse proxy that puts its own Host in place of the browser's makes this page's requests look foreign. Browsers
+    that came by HTTPS say themselves that they are not (Sec-Fetch-Site, which no page can set); of others only the two
+    names tell them from an attack, so both are in the sentence.
     """
+    if headers.get("sec-fetch-site") == "same-origin":
+        return None
     origin = headers.get("origin")
     if origin is None:  # scripts send none
-        return None if headers.get("sec-fetch-site", "none") in ("none", "same-origin") else ANOTHER_PAGE
+        return None if headers.get("sec-fetch-site", "none") == "none" else ANOTHER_PAGE
     try:
         netloc = urlsplit(origin).netloc.lower() if origin != "null" else ""
     except ValueError:

@@ -20,7 +20,7 @@ from ...errors import BadInput, FanslymotionError
 from ...messages import msg
 from ...models.find import default_model
 from ...pipeline.media.photo.load import MAX_BYTES
-from ...presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS
+from ...presets.options import AS_PHOTO, BEST, MOTIONS, NUMBERS, OPTIONS
 from ..api.job_routes import JOB_ID, MOST_WAITING
 from ..api.requests import to_request
 from ..auth.middleware import USER, is_https
@@ -35,19 +35,21 @@ from .uploads_only import take_plain_inputs
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
-STYLES = ("base", "create", "job", "lists", "shell")
+STYLES = ("base", "create", "job", "save", "lists", "shell")
 HEAD = "\n".join(
     [
         '<meta name="color-scheme" content="light dark">',
-        '<link rel="icon" type="image/svg+xml" href="/studio/static/icon.svg">',
-        *(f'<link rel="stylesheet" href="/studio/static/styles/{name}.css">' for name in STYLES),
-        '<script src="/studio/static/theme.js"></script>',
-        '<script type="module" src="/studio/static/main.js"></script>',
+        '<link rel="icon" type="image/svg+xml" href="studio/static/icon.svg">',
+        *(f'<link rel="stylesheet" href="studio/static/styles/{name}.css">' for name in STYLES),
+        '<script src="studio/static/theme.js"></script>',
+        '<script type="module" src="studio/static/main.js"></script>',
     ]
 )
 FONTS = ("system-ui", "Segoe UI", "Roboto", "sans-serif")
 LONGEST_SHOWN = 80
 """Characters of a wrong value that its refusal shows."""
+NEWER = ("position", "lora_strength")
+"""Numbers that came later: callers by place know the order of the first ones."""
 THEME = Base(font=FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
 """Names of fonts, not Gradio's web fonts: the page asks no other server for anything."""
 
@@ -69,6 +71,7 @@ def mount_blocks(app: FastAPI, studio: Studio) -> None:
         footer_links=[],
         theme=THEME,
         head=HEAD,
+        root_path=studio.root_path or None,
     )
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
@@ -101,16 +104,21 @@ class Endpoints:
         fps: float | None = None,
         detail: bool = True,
         upscaler: str | None = None,
-        motion: float | None = None,
+        motion: str = "",
         noise: float | None = None,
         mode: str = BEST,
         prompt: str = "",
         shape: str = AS_PHOTO,
         position: float | None = None,
+        negative_prompt: str | None = None,
+        lora: str | None = None,
+        lora_strength: float | None = None,
+        loop: bool = False,
     ) -> str:
         """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
 
-        motion, noise: former names of motion_bucket_id and noise_aug_strength, used where those are empty.
+        motion: gentle, normal or strong instead of motion_bucket_id; also that number, whose former name it is.
+        noise: the former name of noise_aug_strength. Both count where those are empty.
         """
         if photo is None:
             raise BadInput(msg("no photo was given; pass photo=handle_file('photo.jpg')"))
@@ -122,7 +130,8 @@ class Endpoints:
                 "mode": mode,
                 "model": model,
                 "seed": _whole("seed", seed),
-                "motion_bucket_id": _whole("motion_bucket_id", _first(motion_bucket_id, motion)),
+                "motion_bucket_id": _whole("motion_bucket_id", motion_bucket_id),
+                "motion": (motion or "") if motion_bucket_id is None else "",
                 "steps": _whole("steps", steps),
                 "noise_aug_strength": _first(noise_aug_strength, noise),
                 "fps": _whole("fps", fps),
@@ -132,6 +141,10 @@ class Endpoints:
                 "prompt": prompt or "",
                 "shape": shape,
                 "position": position,
+                "negative_prompt": negative_prompt,
+                "lora": lora or None,
+                "lora_strength": lora_strength,
+                "loop": loop,
             },
             self.studio.presets,
             default_model(self.studio.presets, self.studio.settings),
@@ -173,14 +186,19 @@ def build_blocks(studio: Studio) -> gr.Blocks:
                 gr.Textbox("standard", **words("quality")),
                 gr.Textbox("", **words("model")),
                 gr.Textbox("crop", **words("fit")),
-                *(gr.Number(None, **words(name)) for name in NUMBERS if name != "position"),
+                *(gr.Number(None, **words(name)) for name in NUMBERS if name not in NEWER),
                 gr.Checkbox(True, **words("detail")),
                 gr.Textbox("", **words("upscaler")),
-                *(gr.Number(None, label=former) for former in ("motion", "noise")),
+                gr.Textbox("", label="motion", info=f"Instead of motion_bucket_id: {', '.join(MOTIONS)}."),
+                gr.Number(None, label="noise"),
                 gr.Textbox(BEST, **words("mode")),
                 gr.Textbox("", **words("prompt")),
                 gr.Textbox(AS_PHOTO, **words("shape")),
                 gr.Number(None, **words("position")),
+                gr.Textbox(None, **words("negative_prompt")),
+                gr.Textbox("", **words("lora")),
+                gr.Number(None, **words("lora_strength")),
+                gr.Checkbox(False, **words("loop")),
             ]
             job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
             never = {"queue": True, "concurrency_limit": None}
@@ -271,4 +289,5 @@ def _base(request: Request | None) -> str:
     if request is None:
         return ""
     scheme = "https" if is_https(request.headers, request.url.scheme) else "http"
-    return str(request.base_url.replace(scheme=scheme)).rstrip("/").removesuffix("/gradio_api")
+    forwarded = request.headers.get("x-forwarded-host", "").split(",")[0].strip()
+    return f"{scheme}://{forwarded or request.url.netloc}"

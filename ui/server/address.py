@@ -2,6 +2,7 @@
 
 import errno
 import ipaddress
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -12,8 +13,31 @@ from ...messages import msg
 FIRST_PORT = 7860
 PORTS_TRIED = 100
 LOCALHOST = "127.0.0.1"
+ROOT_PATH_HELP = "the path at which a reverse proxy shows the page, such as /motion"
 MOST_KNOCKING = 2048
 """Connections that the system keeps for us until they are accepted."""
+
+
+ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+"""Characters that no proxy, browser or server writes in another way."""
+
+
+def parse_root_path(word: str) -> str:
+    """Return the path under which a reverse proxy shows the page, as "/motion"; "" for none.
+
+    Raises:
+        BadInput: It does not begin with a slash, or has characters that need quoting.
+    """
+    path = word.strip().rstrip("/")
+    if not ROOT_PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        raise BadInput(
+            msg(
+                "the root path is {word!r}; give the path alone, with a slash first and of plain letters, digits, "
+                "dots and dashes, such as /motion",
+                word=word[:80],
+            )
+        )
+    return path
 
 
 def listen(host: str, port: int | None, say: Callable[[str], None]) -> socket.socket:

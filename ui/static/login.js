@@ -17,9 +17,9 @@ form.addEventListener("submit", async (event) => {
   await words; // listen first: who is quicker than the words must not send the form by the browser's own way
   const fields = /** @type {[string, string][]} */ ([...new FormData(form)]); // no files are among them
   const sent = { method: "POST", headers: { "Accept-Language": language }, body: new URLSearchParams(fields) };
-  const answer = await fetch("/login", sent).catch(() => null);
+  const answer = await fetch("login", sent).catch(() => null);
   if (answer?.ok) {
-    location.href = afterLogin(location.search, location.origin);
+    location.href = afterLogin(location.href);
     return;
   }
   complain(answer ? await reason(answer) : t("net.unreachable"));

@@ -9,7 +9,7 @@ import { t } from "./lib/catalogue.js";
 import { byId, focusOn, setText, show, toast } from "./lib/dom.js";
 import { insistOnLanguage } from "./lib/i18n.js";
 import { call } from "./lib/net.js";
-import { addressOf, knownView, readAddress, VIEWS } from "./page/address.js";
+import { addressOf, folderOf, isKnownPath, knownView, readAddress, VIEWS } from "./page/address.js";
 import { drawCrash, drawNotice, trouble } from "./page/banners.js";
 import { drawPill, drawTools, listenToTools, shownWorker, workerKind } from "./page/header.js";
 import * as notify from "./page/notify.js";
@@ -80,12 +80,13 @@ async function start() {
   /** @type {Options} */
   let options;
   try {
-    options = await call("/studio/options");
+    options = await call("studio/options");
   } catch (refusal) {
     trouble(refusal.message);
     setTimeout(() => location.reload(), 3000);
     return;
   }
+  if (!isKnownPath(location.pathname, options.root_path)) return trouble(t("page.root_path", { path: folderOf(location.pathname).slice(0, -1) }));
   show(byId("logout"), options.user !== "");
   owns = options.owns_machine;
   form = new Form(byId("form"), options, started, () => here().view !== "create" && go({}));
@@ -121,7 +122,7 @@ function go({ job = here().job, view = "create", known, replace = false }) {
   const left = view !== here().view;
   if (left) window.scrollTo(0, 0);
   const next = addressOf(view, job);
-  const stays = next === location.pathname + location.search; // the way back leads elsewhere
+  const stays = new URL(next, location.href).search === location.search; // the way back leads elsewhere
   history[replace || stays ? "replaceState" : "pushState"](null, "", next);
   route(known);
   if (left || !document.activeElement?.checkVisibility()) focusOn(null);
@@ -159,7 +160,7 @@ function route(known) {
 async function askModels() {
   try {
     /** @type {Options} */
-    const { models, upscalers } = await call("/studio/options");
+    const { models, upscalers } = await call("studio/options");
     hooks.models(models);
     hooks.upscalers(upscalers);
   } catch {
@@ -228,7 +229,7 @@ function reached(yes) {
 
 async function resume() {
   try {
-    await call("/studio/queue/resume", { method: "POST" });
+    await call("studio/queue/resume", { method: "POST" });
   } catch (refusal) {
     toast(refusal.message, "error");
   }

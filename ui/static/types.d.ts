@@ -4,6 +4,7 @@ export interface Options {
   version: string;
   user: string;
   owns_machine: boolean;
+  root_path: string;
   photo_bytes: number;
   resolutions: Resolution[];
   durations: Duration[];
@@ -12,6 +13,9 @@ export interface Options {
   upscalers: Offered[];
   settings: Record<string, SettingWords>;
   numbers: NumberRange[];
+  texts: TextSetting[];
+  loras: string[];
+  ideas: Idea[];
 }
 
 /** What a setting is called, and what it is for. */
@@ -27,6 +31,21 @@ export interface NumberRange {
   max: number;
   step: number;
   own: boolean;
+}
+
+/** A ready prompt. prompt: the English one goes to the model. */
+export interface Idea {
+  name: string;
+  label: Words;
+  prompt: Words;
+}
+
+/** What a setting may be that is free text. most: letters. folded: among the advanced settings. */
+export interface TextSetting {
+  key: string;
+  most: number;
+  own: boolean;
+  folded: boolean;
 }
 
 /** Pixels of a 16:9 video of this name. shapes: [width, height] of those that are not as the photo, by shape. */
@@ -64,7 +83,7 @@ export interface Offered {
   licence: Licence;
 }
 
-/** modes: the steps of each. */
+/** modes: the steps of each. motions: the motion_bucket_id of each word, {}: it is not told how much. */
 export interface ModelOption extends Offered {
   demo: boolean;
   trial: boolean;
@@ -75,6 +94,8 @@ export interface ModelOption extends Offered {
   sampling: Sampling;
   modes: Record<string, number>;
   takes: string[];
+  ideas: string[];
+  motions: Record<string, number>;
   rates: Record<string, number[]>;
 }
 
@@ -86,6 +107,8 @@ export interface Sampling {
   fps: number;
   motion_bucket_id: number;
   noise_aug_strength: number;
+  lora_strength: number;
+  negative_prompt: string;
 }
 
 export interface Licence {
@@ -125,6 +148,10 @@ export interface Settings extends ShortSettings {
   detail: boolean;
   upscaler: string | null;
   prompt: string;
+  negative_prompt: string | null;
+  lora: string | null;
+  lora_strength: number | null;
+  loop: boolean;
   shape: string;
   position: number | null;
 }
@@ -184,6 +211,17 @@ export interface Video {
   height: number;
   frames: number;
   fps: number;
+}
+
+/** A video in another form, on its way or done. fraction: 0..1. */
+export interface Export {
+  name: string;
+  state: string;
+  fraction: number;
+  error: Words | null;
+  url: string;
+  download: string;
+  bytes: number;
 }
 
 export interface Diagnosis {

@@ -1,14 +1,23 @@
-"""Check what all folders of video transformers must have: classes, text encoder, tokenizer. Without torch."""
+"""Look into the folders of video transformers: what they are, whether they are whole, how large. Without torch.
 
+Two layouts are read: diffusers' (`transformer/`, `vae/`), and a single file with the transformer and the VAE. Text
+encoder and tokenizer lie in folders of their own in both.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ....errors import ModelError
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
+from ....safetensors_header import tensor_shapes
+from ..base import ModelFiles, ModelSize
 from ..weights import folders
+from ..weights.folders import numbers_by_tensor, parameters, plain_preset, read_json
+from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers
 
 TEXT_ENCODER, VAE, TRANSFORMER, TOKENIZER = "text_encoder", "vae", "transformer", "tokenizer"
 WEIGHTS = {TEXT_ENCODER: "model", VAE: "diffusion_pytorch_model", TRANSFORMER: "diffusion_pytorch_model"}
@@ -20,29 +29,177 @@ TOKENIZER_FILES = ("tokenizer.json", SPIECE)
 
 
 @dataclass(frozen=True)
-class FolderKind:
-    """A family's folders, as errors name them.
+class FlowFolders(ABC):
+    """A family's folders.
 
     Attributes:
-        name: Of the models: `LTX-Video`.
+        family: Its name.
+        name: Of the models, as errors have it: `LTX-Video`.
         classes: The class that a component's configuration must name, by the component.
         text_encoder: The text encoder's name and size.
+        usual: Keys of the preset of a folder that has none.
+        full: The size of a model that is not here yet.
+        others: Of those that are of another size, by the hub's repository.
+        complete: What to give instead of a folder that is not whole and not from the hub.
+        single_files: Names of the files that have transformer and VAE together.
+        bundled: Configurations for a single file without its own, by the component.
+        renames: From the makers' names of the transformer's layers to diffusers'.
     """
 
+    family: str
     name: str
     classes: Mapping[str, str]
     text_encoder: str
+    usual: Mapping[str, Any]
+    full: ModelSize
+    complete: Message
+    single_files: tuple[str, ...] = ()
+    bundled: Mapping[str, Path] = field(default_factory=dict)
+    renames: Renames = ()
+    others: Mapping[str, ModelSize] = field(default_factory=dict)
 
-    def check_there(self, folder: Path, remedy: Message) -> None:
-        """Raise ModelError unless the folder is there."""
+    @abstractmethod
+    def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
+        """Return why a model of these configurations cannot be computed, or None."""
+
+    @abstractmethod
+    def decoder_channels(self, vae: Mapping[str, Any]) -> int | None:
+        """Return the channels at the decoder's last level; None where the configuration does not say."""
+
+    def single_file(self, folder: Path) -> Path | None:
+        """Return the single file with transformer and VAE, or None in a folder of diffusers' format."""
+        return next((folder / name for name in self.single_files if (folder / name).is_file()), None)
+
+    def config(self, folder: Path, part: str) -> dict[str, Any]:
+        """Read a component's configuration.
+
+        Raises:
+            ModelError: It is missing or cannot be read.
+        """
+        return self._config(folder, part, self._remedy(None))
+
+    def recognises(self, folder: Path) -> bool:
+        """Tell whether a folder looks like a model of this family, whole or not."""
+        if self.single_file(folder):
+            return True
+        try:
+            return self.config(folder, TRANSFORMER).get("_class_name") == self.classes[TRANSFORMER]
+        except ModelError:
+            return False
+
+    def preset(self, folder: Path) -> ModelPreset:
+        """Make a preset for a plain folder, with its `fanslymotion.json` where present.
+
+        Raises:
+            ModelError: A file cannot be read, or `fanslymotion.json` has a wrong value.
+        """
+        return plain_preset(folder, {"trial": True, **self.usual}, family=self.family)
+
+    def check(self, folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
+        """Check that a folder holds a whole model.
+
+        Raises:
+            ModelError: Something is missing or wrong; the text says what, and what to do.
+        """
+        todo = self._remedy(preset)
         if not folder.is_dir():
             raise ModelError(
-                msg("there is no model folder {folder}; {remedy}", folder=folder, remedy=remedy),
+                msg("there is no model folder {folder}; {remedy}", folder=folder, remedy=todo),
                 code=codes.MODEL_ABSENT,
             )
+        configs = {part: self._config(folder, part, todo) for part in self.classes}
+        for part, config in configs.items():
+            self._check_class(folder, part, config)
+        if why := self.supports(folder, configs[TRANSFORMER], configs[VAE]):
+            raise ModelError(why, code=codes.WRONG_SETTING)
+        variants: dict[str, tuple[str, ...]] = {}
+        if not self.single_file(folder):
+            for part in (VAE, TRANSFORMER):
+                variants[part] = folders.weight_variants(folder / part, WEIGHTS[part], VARIANTS, todo)
+        self._check_words(folder, todo)
+        return ModelFiles({**variants, TEXT_ENCODER: ("",)}, self.fingerprint(folder, (VAE, TRANSFORMER)))
 
-    def check_class(self, folder: Path, part: str, config: Mapping[str, Any]) -> None:
-        """Raise ModelError unless a component's configuration is of the right class."""
+    def fingerprint(self, folder: Path, parts: tuple[str, ...]) -> str:
+        """Return the fingerprint of some components; the single file counts with the transformer."""
+        single = self.single_file(folder)
+        places = [*(folder / part for part in parts), *([single] if single and TRANSFORMER in parts else [])]
+        return folders.fingerprint(folder, places, (".json", ".model"))
+
+    def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
+        """Count a folder's numbers from its files' headers, in milliseconds; what is not there counts as in `full`."""
+        full = self.others.get(preset.repository, self.full)
+        transformer, vae = self._known(folder, TRANSFORMER), self._known(folder, VAE)
+        counted = self._counted(folder)
+        heads, head = transformer.get("num_attention_heads"), transformer.get("attention_head_dim")
+        width = int(heads) * int(head) if heads and head else full.channels
+        return replace(
+            full,
+            unet=counted[TRANSFORMER] or full.unet,
+            vae=counted[VAE] or full.vae,
+            text_encoder=parameters(folder / TEXT_ENCODER) or full.text_encoder,
+            channels=width,
+            vae_channels=self.decoder_channels(vae) or full.vae_channels,
+            attention=width * int(transformer.get("num_layers") or full.attention / full.channels),
+            width=preset.width,
+            height=preset.height,
+            frames=preset.frames,
+        )
+
+    def lora_layers(self, folder: Path, lora: Path, model: str) -> LoraLayers:
+        """Return what a LoRA's file changes in a folder's transformer.
+
+        Args:
+            folder: The model's.
+            lora: The file.
+            model: The model's name, for the error.
+
+        Raises:
+            ModelError: The file is damaged, or made for another model.
+        """
+        found = read_layers(lora, self.renames)
+        check_fits(lora, found, self._transformer_shapes(folder), model)
+        return found
+
+    def _transformer_shapes(self, folder: Path) -> dict[str, list[int]]:
+        """Return the shapes of the transformer's weights, by diffusers' names."""
+        single = self.single_file(folder)
+        files = [single] if single else sorted((folder / TRANSFORMER).glob("*.safetensors"))
+        found: dict[str, list[int]] = {}
+        for file in files:
+            try:
+                shapes = tensor_shapes(file)
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+                raise ModelError(
+                    msg("{file} cannot be read: {error}; get that file of the model again", file=file, error=e)
+                ) from e
+            found |= {layer_name(name, self.renames): shape for name, shape in shapes.items()}
+        return found
+
+    def _config(self, folder: Path, part: str, todo: Message) -> dict[str, Any]:
+        own = folder / part / "config.json"
+        if not own.is_file() and part in self.bundled and self.single_file(folder):
+            own = self.bundled[part]
+        if not own.is_file():
+            raise self._not_whole(folder, f"{part}/config.json", todo)
+        return read_json(own)
+
+    def _known(self, folder: Path, part: str) -> dict[str, Any]:
+        try:
+            return self.config(folder, part)
+        except ModelError:
+            return {}
+
+    def _counted(self, folder: Path) -> dict[str, int]:
+        """Count numbers: those of the VAE by their names in a single file, the others as the transformer's."""
+        single = self.single_file(folder)
+        if single is None:
+            return {part: parameters(folder / part) for part in (VAE, TRANSFORMER)}
+        found = {VAE: 0, TRANSFORMER: 0}
+        for name, numbers in numbers_by_tensor(single).items():
+            found[VAE if name.startswith("vae.") else TRANSFORMER] += numbers
+        return found
+
+    def _check_class(self, folder: Path, part: str, config: Mapping[str, Any]) -> None:
         found, wanted = config.get("_class_name"), self.classes[part]
         if found != wanted:
             raise ModelError(
@@ -58,8 +215,7 @@ class FolderKind:
                 code=codes.WRONG_SETTING,
             )
 
-    def check_words(self, folder: Path, remedy: Message) -> None:
-        """Raise ModelError unless text encoder and tokenizer are there."""
+    def _check_words(self, folder: Path, todo: Message) -> None:
         text = folder / TEXT_ENCODER
         if not (text / "config.json").is_file() or not folders.has_weights(text, WEIGHTS[TEXT_ENCODER]):
             raise ModelError(
@@ -69,40 +225,26 @@ class FolderKind:
                     folder=folder,
                     part=f"{TEXT_ENCODER}/",
                     size=self.text_encoder,
-                    remedy=remedy,
+                    remedy=todo,
                 ),
                 code=codes.MODEL_ABSENT,
             )
         if not any((folder / TOKENIZER / name).is_file() for name in TOKENIZER_FILES):
-            raise self.not_whole(folder, f"{TOKENIZER}/{TOKENIZER_FILES[0]}", remedy)
+            raise self._not_whole(folder, f"{TOKENIZER}/{TOKENIZER_FILES[0]}", todo)
 
-    def not_whole(self, folder: Path, part: str, remedy: Message) -> ModelError:
-        """Say that a file is missing."""
+    def _not_whole(self, folder: Path, part: str, todo: Message) -> ModelError:
         return ModelError(
             msg(
                 "{folder} is not a whole {kind} model: {part} is missing; {remedy}",
                 folder=folder,
                 kind=self.name,
                 part=part,
-                remedy=remedy,
+                remedy=todo,
             ),
             code=codes.MODEL_ABSENT,
         )
 
-
-def remedy(preset: ModelPreset | None, otherwise: Message) -> Message:
-    """Say what to do about a folder that is not whole. otherwise: what to do about one that is not from the hub."""
-    if preset is not None and preset.source == "hub":
-        return msg("download it: fanslymotion models download {name}", name=preset.name)
-    return otherwise
-
-
-def fingerprint(folder: Path, parts: tuple[str, ...], *files: Path) -> str:
-    """Return the fingerprint of some components; see `weights.folders.fingerprint`.
-
-    Args:
-        folder: The model's.
-        parts: Components that count.
-        *files: Files outside their folders that count, too.
-    """
-    return folders.fingerprint(folder, [*(folder / part for part in parts), *files], (".json", ".model"))
+    def _remedy(self, preset: ModelPreset | None) -> Message:
+        if preset is not None and preset.source == "hub":
+            return msg("download it: fanslymotion models download {name}", name=preset.name)
+        return self.complete

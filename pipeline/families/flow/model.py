@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 
-from ..base import LIBRARIES, MemoryPlan
+from ..base import LIBRARIES, MemoryPlan, ModelFolder
 from ..placement import Placement
 from ..weights.components import Components, placed
-from .folder import TEXT_ENCODER, TRANSFORMER
+from .folder import TEXT_ENCODER, TRANSFORMER, FlowFolders
+from .lora_fusing import fuse
 
 
 class FlowModel(Components):
@@ -51,23 +52,38 @@ class FlowModel(Components):
 
 
 def load_components(
-    kinds: Mapping[str, Any], read: Callable[[Any, str], Any], placement: Placement, finished: Callable[[str], None]
+    kinds: Mapping[str, Any],
+    read: Callable[[Any, str], Any],
+    model: ModelFolder,
+    folders: FlowFolders,
+    placement: Placement,
+    finished: Callable[[str], None],
 ) -> dict[str, Any]:
     """Read what stays in memory, and put it where it computes or waits. The text encoder's work is done by now.
 
     Args:
         kinds: Class of each component, by its name, in the order of reading.
         read: Reads a component, given its class and name.
+        model: Its LoRA is added to the transformer.
+        folders: The family's.
         placement: Where and how to compute.
         finished: Called with `LIBRARIES` and with each component's name; may raise, which ends the loading.
 
     Returns:
         The components by their names.
+
+    Raises:
+        ModelError: The LoRA's file is damaged, or made for another model.
     """
+    lora = model.lora
+    layers = None if lora is None else folders.lora_layers(model.folder, lora.path, model.name)
     finished(LIBRARIES)
     finished(TEXT_ENCODER)
     found: dict[str, Any] = {}
     for name, kind in kinds.items():
-        found[name] = placed(read(kind, name), placement, denoiser=name == TRANSFORMER)
+        component = read(kind, name)
+        if name == TRANSFORMER and lora is not None and layers is not None:
+            fuse(component, lora.path, layers, lora.strength)
+        found[name] = placed(component, placement, denoiser=name == TRANSFORMER)
         finished(name)
     return found

@@ -17,6 +17,7 @@ from ....errors import ModelError
 from ....messages import msg
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFiles, ModelFolder, NoiseSchedule, Window
+from ..flow.folder import TRANSFORMER, VAE
 from ..flow.model import FlowModel, load_components
 from ..placement import Placement
 from ..weights.light_import import light_diffusers
@@ -25,7 +26,7 @@ from . import vae as vae_module
 from .chunks import STRIDE
 from .chunks import latents as in_latents
 from .denoiser import Inputs, LtxDenoiser
-from .folder import TRANSFORMER, VAE, check_folder, config, single_file
+from .folder import FOLDERS
 from .options import LtxOptions
 from .random_model import build
 from .schedule import noise_schedule
@@ -72,7 +73,8 @@ class LtxModel(FlowModel):
         assert isinstance(options, LtxOptions)
         _, side = self.latent_size
         scale = (STRIDE / options.fps, side, side)
-        inputs = Inputs(conditioning[WORDS].to(self.dtype), conditioning[MASK], scale)
+        end = self.beginning(conditioning)[:, 0] if options.loop and window.last else None
+        inputs = Inputs(conditioning[WORDS].to(self.dtype), conditioning[MASK], scale, end)
         return LtxDenoiser(partial(self.bring, TRANSFORMER), window.schedule, inputs, window.pinned)
 
     def decode(self, latents: torch.Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
@@ -105,15 +107,19 @@ def load(
 
     if model.random:
         build(model.folder)
-    files = check_folder(model.folder, model.preset)
+    files = FOLDERS.check(model.folder, model.preset)
     read = partial(_part, model.folder, files, placement.dtype)
     kinds = {VAE: AutoencoderKLLTXVideo, TRANSFORMER: LTXVideoTransformer3DModel}
-    return LtxModel(model, files.fingerprint, placement, **load_components(kinds, read, placement, finished))
+    return LtxModel(
+        model, files.fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished)
+    )
 
 
 def _part(folder: Path, files: ModelFiles, dtype: torch.dtype, kind: Any, part: str) -> Any:
-    if single := single_file(folder):
-        return read_component(single, lambda: (_from_single(kind, single, config(folder, part), part, dtype), []))
+    if single := FOLDERS.single_file(folder):
+        return read_component(
+            single, lambda: (_from_single(kind, single, FOLDERS.config(folder, part), part, dtype), [])
+        )
     return read_narrowest(kind, folder / part, files.variants[part], dtype)
 
 

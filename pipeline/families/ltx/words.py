@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 
 from ..flow import text_encoder
+from ..flow.folder import TEXT_ENCODER, TOKENIZER
 from ..flow.tokenizers import read_tokenizer, tokenize
 from ..placement import Placement
 from ..words import Words
-from .folder import TEXT_ENCODER, TOKENIZER
 
 WORDS, MASK = "words", "mask"
 """Names of the tensors: (1, TOKENS, width) of T5, and (1, TOKENS), 1 for a token of the text, 0 for padding."""

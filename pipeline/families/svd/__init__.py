@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....presets import Mode, ModelPreset
+from ....presets.options import MotionName
 from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
@@ -34,6 +35,7 @@ class StableVideoDiffusion:
         Component(folder.UNET, Role.DENOISER, folder.WEIGHTS[folder.UNET]),
     )
     takes = ("motion_bucket_id", "noise_aug_strength", "fps")
+    motions: Mapping[MotionName, int] = {"gentle": 60, "strong": 180}
     modes: Mapping[str, Mode] = {
         "balanced": Mode(guidance_above=LOW_NOISE, full_every=3),
         "fast": Mode(steps=10, schedule="ays", guidance_above=LOW_NOISE),
@@ -60,6 +62,10 @@ class StableVideoDiffusion:
     def check(self, path: Path, preset: ModelPreset | None) -> ModelFiles:
         """See `folder.check_folder`."""
         return folder.check_folder(path, preset)
+
+    def check_lora(self, model: ModelFolder) -> None:
+        """Refuse: it is not in `takes`."""
+        raise NotImplementedError
 
     def size(self, path: Path, preset: ModelPreset) -> ModelSize:
         """See `model_size.model_size`."""

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from ..base import MemoryPlan, Offload
 from ..flow.cost import TokenCost
-from .folder import SAMPLING, STRIDE
+from .folder import DECODER, SAMPLING, STRIDE
 from .levels import shifted
-from .model_size import DECODER
 from .tiles import computed_share, tile_pixels, tile_side
 
 DECODER_BYTES = 4000

@@ -1,27 +1,17 @@
-"""Check that a folder holds a whole Wan 2.2 TI2V-5B model, and make its preset. Without torch."""
+"""Describe the folders of Wan 2.2 TI2V-5B, in diffusers' format. Without torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ....errors import ModelError
-from ....messages import Message, codes, msg
-from ....presets import ModelPreset
-from ..base import ModelFiles
-from ..flow import folder as flow
-from ..flow.folder import TEXT_ENCODER, TRANSFORMER, VAE, VARIANTS, WEIGHTS, FolderKind, fingerprint
-from ..flow.folder import TOKENIZER as TOKENIZER
-from ..weights import folders
-from ..weights.folders import plain_preset, read_json
+from ....messages import Message, msg
+from ..base import ModelSize
+from ..flow.folder import TRANSFORMER, VAE, FlowFolders
+
+NAME = "Wan 2.2 TI2V-5B"
 
 STRIDE, SIDE, CHANNELS = 4, 16, 48
 """Of the 5B model's VAE: frames of the video to a latent frame, pixels to a latent pixel along each side, channels."""
-
-KIND = FolderKind(
-    "Wan 2.2 TI2V-5B",
-    {TRANSFORMER: "WanTransformer3DModel", VAE: "AutoencoderKLWan"},
-    # 5.68 billion numbers, computed from its configuration.
-    "UMT5-XXL: 11.4 GB in 16-bit numbers",
-)
 
 NEGATIVE_PROMPT = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，丑陋的，"
@@ -51,81 +41,75 @@ RATES = {
 WIDTH, HEIGHT, FRAMES = 1280, 704, 145
 """Native size, and most frames of a window: 6 s. It was trained on 121."""
 
-
-def config(folder: Path, part: str) -> dict[str, Any]:
-    """Read a component's configuration.
-
-    Raises:
-        ModelError: It is missing or cannot be read.
-    """
-    own = folder / part / "config.json"
-    if not own.is_file():
-        raise KIND.not_whole(folder, f"{part}/config.json", _remedy(None))
-    return read_json(own)
-
-
-def recognises(folder: Path) -> bool:
-    """Tell whether a folder looks like a Wan model, whole or not, of whatever kind: `check_folder` says which."""
-    try:
-        return config(folder, TRANSFORMER).get("_class_name") == KIND.classes[TRANSFORMER]
-    except ModelError:
-        return False
+LAYERS, HEADS, HEAD, DECODER = 30, 24, 128, 256
+FULL = ModelSize(
+    unet=4_999_787_712,
+    vae=704_688_668,
+    image_encoder=0,
+    channels=HEADS * HEAD,
+    vae_channels=DECODER,
+    factor=SIDE,
+    width=WIDTH,
+    height=HEIGHT,
+    frames=FRAMES,
+    attention=LAYERS * HEADS * HEAD,
+    family="wan",
+    text_encoder=5_680_910_336,
+)
+"""Wan 2.2 TI2V-5B, computed from its configurations (tests/unit/pipeline/families/wan/test_folder.py)."""
 
 
-def folder_preset(folder: Path) -> ModelPreset:
-    """Make a preset for a plain folder, with its `fanslymotion.json` where present.
-
-    Raises:
-        ModelError: A file cannot be read, or `fanslymotion.json` has a wrong value.
-    """
-    usual = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "sampling": SAMPLING, "rates": RATES, "trial": True}
-    return plain_preset(folder, usual, family="wan")
-
-
-def check_folder(folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
-    """Check that a folder holds a whole Wan 2.2 TI2V-5B model.
-
-    Raises:
-        ModelError: Something is missing or wrong; the text says what, and what to do.
-    """
-    todo = _remedy(preset)
-    KIND.check_there(folder, todo)
-    for part in KIND.classes:
-        if not (folder / part / "config.json").is_file():
-            raise KIND.not_whole(folder, f"{part}/config.json", todo)
-        KIND.check_class(folder, part, config(folder, part))
-    _check_architecture(folder)
-    variants = {
-        part: folders.weight_variants(folder / part, WEIGHTS[part], VARIANTS, todo) for part in (VAE, TRANSFORMER)
-    }
-    KIND.check_words(folder, todo)
-    return ModelFiles({**variants, TEXT_ENCODER: ("",)}, fingerprint(folder, (VAE, TRANSFORMER)))
+RENAMES = (
+    (r"\.self_attn\.", ".attn1."),
+    (r"\.cross_attn\.", ".attn2."),
+    (r"(\.attn\d)\.([qkv])\b", r"\1.to_\2"),
+    (r"(\.attn\d)\.o\b", r"\1.to_out.0"),
+    (r"(\.attn\d)\.([kv])_img\b", r"\1.add_\2_proj"),
+    (r"\.ffn\.0\b", ".ffn.net.0.proj"),
+    (r"\.ffn\.2\b", ".ffn.net.2"),
+    (r"^time_projection\.1\b", "condition_embedder.time_proj"),
+    (r"^(time|text)_embedding\.0\b", r"condition_embedder.\1_embedder.linear_1"),
+    (r"^(time|text)_embedding\.2\b", r"condition_embedder.\1_embedder.linear_2"),
+    (r"^head\.head\b", "proj_out"),
+)
+"""From Wan's own names of layers to diffusers'."""
 
 
-def _check_architecture(folder: Path) -> None:
-    """Refuse Wan's other models: their photo goes through channels of its own, or a second transformer."""
-    transformer, vae = config(folder, TRANSFORMER), config(folder, VAE)
-    found = (
-        transformer.get("in_channels"),
-        tuple(transformer.get("patch_size", (1, 2, 2))),
-        vae.get("z_dim"),
-        vae.get("scale_factor_spatial"),
-        vae.get("scale_factor_temporal", STRIDE),
-    )
-    if found != (CHANNELS, (1, 2, 2), CHANNELS, SIDE, STRIDE) or (folder / "transformer_2" / "config.json").is_file():
-        raise ModelError(
-            msg(
-                "{folder} is a Wan model of another kind than {kind}: Wan 2.1 and the 14B models are not supported; "
-                "choose one of that kind",
-                folder=folder,
-                kind=KIND.name,
-            ),
-            code=codes.WRONG_SETTING,
+class WanFolders(FlowFolders):
+    """See `FlowFolders`."""
+
+    def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
+        """Refuse Wan's other models: their photo goes through channels of its own, or a second transformer."""
+        found = (
+            transformer.get("in_channels"),
+            tuple(transformer.get("patch_size", (1, 2, 2))),
+            vae.get("z_dim"),
+            vae.get("scale_factor_spatial"),
+            vae.get("scale_factor_temporal", STRIDE),
+        )
+        second = (folder / "transformer_2" / "config.json").is_file()
+        if found == (CHANNELS, (1, 2, 2), CHANNELS, SIDE, STRIDE) and not second:
+            return None
+        return msg(
+            "{folder} is a Wan model of another kind than {kind}: Wan 2.1 and the 14B models are not supported; "
+            "choose one of that kind",
+            folder=folder,
+            kind=self.name,
         )
 
+    def decoder_channels(self, vae: Mapping[str, Any]) -> int | None:
+        """See `FlowFolders`."""
+        return vae.get("decoder_base_dim") or vae.get("base_dim")
 
-def _remedy(preset: ModelPreset | None) -> Message:
-    return flow.remedy(
-        preset,
-        msg("give the path of a complete folder in diffusers' format (transformer, vae, text_encoder, tokenizer)"),
-    )
+
+FOLDERS = WanFolders(
+    family="wan",
+    name=NAME,
+    classes={TRANSFORMER: "WanTransformer3DModel", VAE: "AutoencoderKLWan"},
+    # 5.68 billion numbers, computed from its configuration.
+    text_encoder="UMT5-XXL: 11.4 GB in 16-bit numbers",
+    usual={"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "sampling": SAMPLING, "rates": RATES},
+    full=FULL,
+    complete=msg("give the path of a complete folder in diffusers' format (transformer, vae, text_encoder, tokenizer)"),
+    renames=RENAMES,
+)

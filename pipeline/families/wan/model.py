@@ -11,13 +11,14 @@ from PIL import Image
 
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFolder, NoiseSchedule, Window
+from ..flow.folder import TRANSFORMER, VAE
 from ..flow.model import FlowModel, load_components
 from ..placement import Placement
 from ..weights.light_import import light_diffusers
 from ..weights.reading import quiet, read_narrowest
 from . import vae as vae_module
 from .denoiser import Inputs, WanDenoiser
-from .folder import CHANNELS, SIDE, TRANSFORMER, VAE, check_folder
+from .folder import CHANNELS, FOLDERS, SIDE
 from .random_model import build
 from .schedule import noise_schedule
 from .words import AWAY, WORDS, padded
@@ -94,10 +95,12 @@ def load(
 
     if model.random:
         build(model.folder)
-    files = check_folder(model.folder, model.preset)
+    files = FOLDERS.check(model.folder, model.preset)
 
     def read(kind: Any, part: str) -> Any:
         return read_narrowest(kind, model.folder / part, files.variants[part], placement.dtype)
 
     kinds = {VAE: AutoencoderKLWan, TRANSFORMER: WanTransformer3DModel}
-    return WanModel(model, files.fingerprint, placement, **load_components(kinds, read, placement, finished))
+    return WanModel(
+        model, files.fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished)
+    )

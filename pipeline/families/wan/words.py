@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from ..flow import text_encoder
+from ..flow.folder import TEXT_ENCODER, TOKENIZER
 from ..flow.tokenizers import Tokenizer, read_tokenizer, tokenize
 from ..placement import Placement
 from ..words import Words
-from .folder import TEXT_ENCODER, TOKENIZER
 
 WORDS, AWAY = "words", "away"
 """Names of the tensors, of the prompt and of the negative one: (1, tokens of the text, width) of UMT5."""

@@ -33,7 +33,7 @@ def light_diffusers() -> Iterator[None]:
         stand_ins[NOT_NEEDED] = None  # how `import` is told that there is none
     if COMPILER not in sys.modules and not torch.cuda.is_available():
         stand_ins[COMPILER] = _NoCompiler(COMPILER)
-    sys.modules.update(stand_ins)  # pyright: ignore[reportArgumentType] - None is allowed there
+    sys.modules.update(stand_ins)  # pyright: ignore[reportArgumentType, reportCallIssue] - None may stand there
     try:
         yield
     finally:

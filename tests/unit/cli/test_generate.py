@@ -9,13 +9,18 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from fanslymotion.bench.tiny_home import random_mini
-from fanslymotion.pipeline.media.mp4 import probe
+from fanslymotion.pipeline.families.wan.random_model import build
+from fanslymotion.pipeline.media.mp4 import probe, read_metadata
+from fanslymotion.presets import load_presets
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.supervisor import Supervisor
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import ROOT, Settings
+from fanslymotion.tests import tiny_lora
 from PIL import Image
+from safetensors.torch import load_file
 
 
 def tiny_preset(home: Path) -> None:
@@ -101,6 +106,48 @@ def test_detail_and_mode_go_with_the_job(fm, settings, photo):
         request = Jobs(settings).get(told["id"]).request
         assert [request.detail, request.mode] == wanted
         assert fm("jobs", "cancel", told["id"]).returncode == 0
+
+
+def test_a_ready_prompt_goes_before_the_own_words(fm, settings, photo, tmp_path):
+    folder = build(tmp_path / "tiny-wan")
+    wind = load_presets(settings).idea("wind").prompt
+    asked = ["generate", photo, "--model", folder, "--idea", "wind", "--no-wait", "--json"]
+    for words, prompt in (((), wind), (("--prompt", " At dusk. ", "--negative-prompt", ""), f"{wind} At dusk.")):
+        told = json.loads(fm(*asked, *words).stdout)
+        request = Jobs(settings).get(told["id"]).request
+        assert (request.prompt, request.negative_prompt) == (prompt, "" if words else None)
+        assert fm("jobs", "cancel", told["id"]).returncode == 0
+    refused = fm("generate", photo, "--idea", "wind", "--no-wait")
+    assert refused.returncode == 2
+    assert "but the model mini has no such setting" in refused.stderr
+    assert "--idea is 'rain'; choose one of gentle" in fm("generate", photo, "--idea", "rain", "--no-wait").stderr
+
+
+def test_a_lora_goes_through_the_worker(fm, here, settings, photo, tmp_path):
+    folder = build(tmp_path / "tiny-wan")
+    weights = load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors")
+    out = weights["blocks.0.attn1.to_q.weight"].shape[0]
+    pair = {"lora_A.weight": torch.ones(2, out), "lora_B.weight": torch.ones(out, 2)}
+    file = settings.models / "loras" / "my style.safetensors"
+    tiny_lora.write(file, {f"transformer.blocks.0.attn1.to_q.{name}": tensor for name, tensor in pair.items()})
+    try:
+        asked = ["generate", photo, *TINY, "--model", folder, "--lora", "my style", "--lora-strength", 0.5]
+        done = fm(*asked, "--out", "clip.mp4")
+        assert done.returncode == 0, done.stderr
+        told = read_metadata(here / "clip.mp4")["lora"]
+        assert (told["name"], told["strength"]) == ("my style", 0.5)
+        assert "my style" in fm("models", "loras").stdout
+        assert json.loads(fm("models", "loras", "--json").stdout)[0]["name"] == "my style"
+        refused = fm("generate", photo, "--lora", "my style", "--no-wait")
+        assert "but the model mini has no such setting" in refused.stderr
+        file.write_bytes(file.read_bytes()[:-1])
+        refused = fm(*asked)
+        assert (refused.returncode, "it is cut short" in refused.stderr) == (2, True)
+        assert "is not whole; get it again" in fm("models", "loras").stdout
+    finally:
+        file.unlink()
+    refused = fm(*asked)
+    assert "--lora is 'my style', but there is none here; put its .safetensors file into" in refused.stderr
 
 
 def test_default_name_never_overwrites_and_out_may_be_a_folder(fm, here, photo, tmp_path):

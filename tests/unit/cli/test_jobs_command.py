@@ -4,7 +4,11 @@ import json
 
 import pytest
 from fanslymotion import __version__
+from fanslymotion.pipeline.request import VideoRequest, VideoResult
+from fanslymotion.queue.continuation import video_before
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import transitions
+from fanslymotion.tests.moving_video import video
 
 
 @pytest.fixture
@@ -30,6 +34,12 @@ def test_help_shows_the_defaults_that_are_words(fm):
     assert "{PHOTO...}" not in said
     assert "first free one from 7860" in fm("ui", "--help").stdout
     assert "the system's" in fm("doctor", "--help").stdout
+
+
+@pytest.mark.parametrize(("words", "bucket"), [(["--motion", "gentle"], 60), (["--motion", "40"], 40), ([], None)])
+def test_motion_as_a_word_or_a_number(fm, photo, words, bucket):
+    made = json.loads(fm("generate", photo, "--no-wait", "--json", *words).stdout)
+    assert made["request"]["motion_bucket_id"] == bucket
 
 
 def test_list_shows_waiting_jobs_in_their_order(fm, waiting, photo):
@@ -136,3 +146,16 @@ def test_takes_differ_in_their_seeds(fm, photo, here):
     refused = fm("generate", photo, "--no-wait", "--count", 2, "--out", "clip.mp4")
     assert refused.returncode == 2
     assert "for several videos" in refused.stderr
+
+
+def test_a_finished_video_is_continued(fm, settings, photo):
+    jobs = Jobs(settings)
+    old = jobs.submit(photo, VideoRequest(seed=5))
+    assert "only a finished video can be continued" in fm("jobs", "continue", old.id).stderr
+    assert transitions.claim(jobs.store, "w", 1.0) is not None
+    made = video(old.folder / "video.mp4", 72, size=(848, 480), fps=12)
+    assert transitions.finish(jobs.store, old.id, "w", VideoResult(made, 848, 480, 72, 12, {}), 2.0)
+    for words, joined in (((), True), (("--no-join",), False)):
+        done = fm("jobs", "continue", old.id, *words)
+        assert done.returncode == 0, done.stderr
+        assert (video_before(jobs.get(done.stdout.split()[0])) is not None) is joined

@@ -4,9 +4,11 @@ Compiled by dynamo alone, which needs no C compiler and gives the numbers of the
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.studio import wait_for
 
 HERE = Machine(device="cpu", compiles=True)
 """Without a GPU, as if a compiler could be used."""
@@ -78,7 +81,7 @@ def test_a_compiled_video_has_the_same_frames_and_is_resumed_compiled(make: Call
     assert [one["plan"].compiled for one in (compiled, eager)] == [True, False]
     assert [one["said"] for one in (compiled, eager)] == [True, False]
     assert torch.equal(compiled["latents"], eager["latents"])
-    assert [p.stage for p in told if p.part == "compiler"] == [Stage.LOADING, Stage.LOADING]
+    assert [step for step, _ in groupby(p.step for p in told if p.part == "compiler")] == [0, 1]
 
     with suppress(HandBack):
         make("stopped", progress=stop_at(5), checkpoint_seconds=0)
@@ -141,6 +144,26 @@ def test_a_worker_that_died_of_the_compiler_does_not_compile_the_job_again(make:
     assert not done["plan"].compiled
     assert any("ended while the model was compiled" in str(warning) for warning in done["warnings"])
     assert not mark.exists()
+
+
+def test_a_worker_that_is_stopped_meanwhile_has_not_died_of_the_compiler(make: Callable, tmp_path: Path) -> None:
+    mark = tmp_path / "work-stopped" / COMPILER_AT_WORK
+    asked = threading.Event()
+
+    def slow(graph: Any, inputs: Any) -> Any:
+        asked.set()
+        wait_for(lambda: not mark.exists())
+        return graph.forward
+
+    def stop(moment: Progress) -> None:
+        if asked.is_set():
+            raise HandBack
+
+    with pytest.raises(HandBack):
+        make("stopped", renderers=ModelCache(compiler=Compiler(slow, channels_last=False)), progress=stop)
+    asked.clear()
+    done = make("stopped")
+    assert (done["plan"].compiled, done["warnings"][1:]) == (True, ())
 
 
 def test_deep_features_are_used_again_between_compiled_steps(

@@ -11,7 +11,7 @@ from fanslymotion.cli.main import app, generate
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.families import families, family
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.presets.options import MAX_PROMPT, NUMBERS, OPTIONS
+from fanslymotion.presets.options import MAX_PROMPT, NUMBERS, OPTIONS, TEXTS
 from fanslymotion.presets.schema import Sampling
 from fanslymotion.ui.api.requests import EstimateIn, SettingsIn
 from pydantic import ValidationError
@@ -71,22 +71,29 @@ def test_what_only_some_models_take_is_named_by_their_families() -> None:
     assert own == taken
 
 
+@pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("prompt", ["", "waves roll in", "Кошка 🐈‍⬛ مرحبا \u202e\n\tend", "я" * MAX_PROMPT])
-def test_a_prompt_is_any_text(prompt: str) -> None:
-    request = VideoRequest(prompt=prompt)
+def test_a_prompt_is_any_text(name: str, prompt: str) -> None:
+    request = VideoRequest(**{name: prompt})
     assert VideoRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
 
 
+@pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize(
     ("prompt", "said"),
     [
-        ("x" * (MAX_PROMPT + 1), f"the prompt has {MAX_PROMPT + 1} letters; write at most {MAX_PROMPT}"),
+        ("x" * (MAX_PROMPT + 1), f"prompt has {MAX_PROMPT + 1} letters; write at most {MAX_PROMPT}"),
         ("a\0b", "a character that is no text"),
         ("a\ud83db", "a character that is no text"),
-        (None, "prompt is 'None'; it must be text"),
         (5, "prompt is '5'; it must be text"),
     ],
 )
-def test_what_is_no_prompt_is_refused_in_a_sentence(prompt: Any, said: str) -> None:
+def test_what_is_no_prompt_is_refused_in_a_sentence(name: str, prompt: Any, said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        VideoRequest(prompt=prompt)
+        VideoRequest(**{name: prompt})
+
+
+def test_no_negative_prompt_is_the_models_own_and_no_prompt_is_none() -> None:
+    assert VideoRequest(negative_prompt=None).negative_prompt is None
+    with pytest.raises(BadInput, match="prompt is 'None'; it must be text"):
+        VideoRequest(prompt=None)  # pyright: ignore[reportArgumentType]

@@ -2,6 +2,7 @@
 
 import pytest
 from fanslymotion.errors import BadInput, PresetError
+from fanslymotion.models.find import ideas_of
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
 
@@ -32,6 +33,28 @@ def test_bundled_presets_are_the_choices_of_the_form(settings):
     shown = {n: presets.duration(6).fps * q.interpolation for n, q in presets.qualities.items() if not q.advanced}
     assert shown == {"standard": 12, "smooth": 24}
     assert set(presets.models) >= {"mini", "svd", "svd-xt", "svd-xt-1.1"}
+
+
+def test_ready_prompts_are_said_in_both_languages_and_may_be_added(settings):
+    write(settings, "ideas.toml", '[rain]\nlabel = "Rain"\nprompt = "Rain falls."\n[wind]\nprompt = "A storm."\n')
+    presets = load_presets(settings)
+    bundled = [idea for idea in presets.ideas.values() if idea.name != "rain"]
+    assert [idea.name for idea in bundled] == ["gentle", "push-in", "orbit", "wind", "portrait"]
+    for idea in bundled:
+        assert idea.prompt.isascii(), "it goes to the model"
+        assert not idea.prompt_ru.isascii()
+        assert not idea.label_ru.isascii()
+    assert (presets.idea("rain").prompt, presets.idea("wind").prompt) == ("Rain falls.", "A storm.")
+    with pytest.raises(PresetError, match="idea is 'hail'; choose one of gentle, push-in, orbit, wind, portrait, rain"):
+        presets.idea("hail")
+
+
+def test_a_models_preset_says_which_ready_prompts_it_offers(settings):
+    presets = load_presets(settings)
+    wan = presets.model("wan-5b")
+    assert ideas_of(wan, presets) == tuple(presets.ideas)
+    assert ideas_of(wan.model_copy(update={"ideas": ("wind", "gone")}), presets) == ("wind",)
+    assert ideas_of(presets.model("svd"), presets) == (), "it reads no prompt"
 
 
 def test_models_that_ask_for_a_notice_have_it(settings):

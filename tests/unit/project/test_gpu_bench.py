@@ -70,6 +70,14 @@ FIGURES = {
         "decode chunk 33.seconds",
         "8 GB.plan",
     ],
+    "wan": [
+        "sampling.step_s",
+        "resume.at_step",
+        "stock.step_s",
+        "stock.max_abs",
+        "decode chunk 4.seconds",
+        "8 GB.plan",
+    ],
 }
 
 
@@ -111,9 +119,9 @@ def test_every_row_gives_its_figures(tmp_path: Path, names: list[str]) -> None:
     if "fast" in rows:
         assert rows["fast"]["resume"]["equal"]
         assert rows["fast"]["deep features, sequential offload"]["equal"]
-    if "ltx" in rows:
-        assert rows["ltx"]["resume"]["equal"]
-        assert rows["ltx"]["stock"]["equal"]
+    for flow in {"ltx", "wan"} & set(rows):
+        assert rows[flow]["resume"]["equal"]
+        assert rows[flow]["stock"]["equal"]
     assert rows["mini"]["resume"]["same_frames"]
     printed = rows["printed"]
     assert len(printed) < 11_000

@@ -1,6 +1,7 @@
 """The queue's public functions, without a worker."""
 
 import hashlib
+import shutil
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,6 @@ import pytest
 from fanslymotion.errors import BadInput, NotFound, StoreError
 from fanslymotion.messages import msg
 from fanslymotion.pipeline.families import family
-from fanslymotion.queue import jobs as jobs_module
 from fanslymotion.queue import submit
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions as state
@@ -98,8 +98,8 @@ def test_of_several_photos_all_or_none_are_taken(jobs: Jobs, photo: Path, settin
 def test_a_full_disk_is_said_before_anything_is_written(
     jobs: Jobs, photo: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = jobs_module.shutil.disk_usage(photo)
-    monkeypatch.setattr(jobs_module.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    usage = shutil.disk_usage(photo)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     with pytest.raises(StoreError, match="is full"):
         jobs.submit(photo, REQUEST)
     assert jobs.list() == []

@@ -22,7 +22,7 @@ def studio(settings: Settings) -> Iterator[Studio]:
     """With two logins; the machine is Anna's."""
     made = build_app(settings, Logins(dict((ANNA, BEN)), b"k" * 32), "127.0.0.1")
     yield made
-    made.live.close()
+    made.close()
     made.photos.close()
     made.jobs.close()
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from fanslymotion.pipeline.families import families, family
 from fanslymotion.pipeline.families.base import parts
-from fanslymotion.presets.options import MODES
+from fanslymotion.pipeline.media.exports.formats import FORMATS
+from fanslymotion.presets.options import MODES, MOTIONS
 from fanslymotion.settings import ROOT
 
 LOCALES = ROOT / "ui" / "locales"
@@ -21,7 +22,10 @@ NO_KEYS = re.compile(r"\.(js|css|svg|json|mp4|jpg|png)$")
 STAGES = ("loading", "conditioning", "sampling", "decoding", "saving")
 ENDS = ("done", "failed", "cancelled")
 VALUES = {
-    "action.": ("cancel", "download", "again", "take", "redo", "top", "up", "down", "delete", "favourite"),
+    "action.": {
+        *("cancel", "download", "again", "save", "take", "longer", "redo"),
+        *("top", "up", "down", "delete", "favourite"),
+    },
     "check.": ("ok", "warn", "broken", "unknown"),
     "form.fit_": ("crop", "pad"),
     "gallery.days_": ("all", "1", "7", "30"),
@@ -31,7 +35,10 @@ VALUES = {
     "now.": (*STAGES, *ENDS),
     "part.": {"compiler", *(part for name in families() for part in parts(family(name)))},
     "mode.": MODES,
+    "motion.": MOTIONS,
     "quality.": ("standard", "smooth", "sampled"),
+    "save.": (*FORMATS, "start", "end", "save", "copy", "stop", "share"),
+    "save.hint_": FORMATS,
     "stage.": ("queued", *STAGES),
     "status.": ("queued", "paused", "running", *ENDS),
     "system.": (

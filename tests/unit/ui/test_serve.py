@@ -89,7 +89,7 @@ def test_who_can_be_reached_by_others_has_a_login(
 ) -> None:
     made: list[Logins] = []
 
-    def build(_: Settings, logins: Logins, __: str) -> NoReturn:
+    def build(_: Settings, logins: Logins, *__: str) -> NoReturn:
         made.append(logins)
         raise BadInput("enough")
 
@@ -174,6 +174,6 @@ def test_the_first_login_owns_the_machine() -> None:
 def test_a_reset_connection_does_not_end_the_page_on_windows() -> None:
     """Windows' default event loop closes the listening socket then (python/cpython#93821)."""
     assert event_loop("win32") == "asyncio:SelectorEventLoop"
-    config = uvicorn.Config(lambda: None, loop=event_loop("win32"))
+    config = uvicorn.Config(lambda: None, log_config=None, loop=event_loop("win32"))
     assert config.get_loop_factory() is asyncio.SelectorEventLoop
     assert serve_module.Server(lambda: None, lambda: None, lambda: None).config.loop == event_loop()

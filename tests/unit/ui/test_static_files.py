@@ -12,7 +12,8 @@ from .conftest import ANNA
 
 Browser = Callable[..., TestClient]
 STATIC = ROOT / "ui" / "static"
-LINKED = re.compile(r'(?:src|href)="(/studio/static/[^"]+)"')
+LINKED = re.compile(r'(?:src|href)="(studio/static/[^"]+)"')
+ABSOLUTE = re.compile(r"""["'`(]/(?:studio|login|logout|\?)|(?:href|src|action)="/""")
 IMPORTED = re.compile(r'^import .*"(\.[^"]+)";\r?$', re.MULTILINE)
 TYPES = {".js": "javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
@@ -32,6 +33,14 @@ def test_every_file_that_a_page_loads_is_there(page: str, browser: Browser) -> N
         imported = IMPORTED.findall(answer.text) if url.endswith(".js") else []
         asked |= {posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) for path in imported} - loaded
     assert len({posixpath.dirname(url) for url in loaded}) > 2, "files of several folders"
+
+
+def test_the_pages_addresses_are_relative() -> None:
+    """A reverse proxy may show the page under a path of its own."""
+    files = [path for path in STATIC.rglob("*") if path.suffix in (".html", ".js", ".css")]
+    assert len(files) > 40
+    assert [(path.name, found) for path in files for found in ABSOLUTE.findall(path.read_text(encoding="utf-8"))] == []
+    assert ABSOLUTE.search('fetch("/studio/jobs")')
 
 
 def test_a_kept_file_of_a_folder_is_not_sent_again(browser: Browser) -> None:

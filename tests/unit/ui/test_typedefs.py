@@ -104,6 +104,17 @@ def test_the_system_view(studio: Studio, browser: Browser, running: Job, typedef
     assert {check["result"] for check in doctor["checks"]} != {"ok"}
 
 
+def test_what_a_video_is_saved_as(browser: Browser, done: Callable[..., Job], typedefs: Typedefs) -> None:
+    """One that is on its way, and one that has failed: `done`'s video has no frames."""
+    client, job = browser(BEN), done("ben")
+    told = client.post(f"/studio/jobs/{job.id}/exports", json={"format": "gif"}).json()
+    assert typedefs.mistakes(told, "Export") == []
+    while told["state"] != "failed":
+        told = client.get(f"/studio/jobs/{job.id}/exports/{told['name']}").json()
+    assert typedefs.mistakes(told, "Export") == []
+    assert typedefs.mistakes(client.get("/studio/exports").json()["formats"], "string[]") == []
+
+
 def test_photos_and_what_a_video_takes(browser: Browser, photo: Path, typedefs: Typedefs) -> None:
     client = browser(BEN)
     assert typedefs.mistakes(client.post("/studio/photos", content=photo.read_bytes()).json(), "Photo") == []

@@ -35,7 +35,7 @@ export class Costs {
     clearTimeout(this.asking);
     this.asking = setTimeout(async () => {
       try {
-        const found = await call(`/studio/estimate?${wanted}`);
+        const found = await call(`studio/estimate?${wanted}`);
         if (wanted !== this.asked) return;
         this.known = found;
         this.arrived();

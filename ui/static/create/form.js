@@ -162,7 +162,7 @@ export class Form {
     else if (model.demo) parts.push(h("span", {}, t("model.demo")));
     if (model.trial) parts.push(h("span", {}, t("model.trial")));
     if (model.missing) parts.push(h("span", { class: "warn" }, model.missing[language]));
-    if (model.demo || model.missing) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("model.real")));
+    if (model.demo || model.missing) parts.push(h("a", { href: "./?view=system", data: { go: "system" } }, t("model.real")));
     if (model.licence?.powered_by) parts.push(h("b", {}, model.licence.powered_by));
     if (model.licence?.notice) {
       parts.push(h("span", { class: "notice" }, model.licence.notice));
@@ -192,7 +192,7 @@ export class Form {
         return;
       }
       const photos = this.picker.photos.map((photo) => photo.id);
-      const { jobs } = await call("/studio/jobs", { method: "POST", body: { photos, settings: asked(this.values, this.model), takes: this.takes.count } });
+      const { jobs } = await call("studio/jobs", { method: "POST", body: { photos, settings: asked(this.values, this.model, this.options), takes: this.takes.count } });
       this.started(jobs);
     } catch (refusal) {
       this.complain(refusal.message);

@@ -5,12 +5,14 @@ import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { recall } from "../lib/storage.js";
-import { changes, clipSize, frameCount, numberOf, reads, shapes, shownRate, sliders, takes, usual } from "./form_values.js";
+import { changes, clipSize, frameCount, motionNumber, motionOf, numberOf, shapes, shownRate, sliders, takes, textOf, usual } from "./form_values.js";
+import { Ideas } from "./ideas.js";
 import { Segments } from "./segments.js";
 
-/** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality } from "../types.d.ts" */
+/** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality, TextSetting } from "../types.d.ts" */
 
 const MODES = ["best", "balanced", "fast"];
+const MOTIONS = ["gentle", "normal", "strong"];
 
 /**
  * @typedef {object} FieldActs
@@ -27,9 +29,10 @@ export class FormFields {
     const quality = (/** @type {FormValues} */ now) => options.qualities.find((one) => one.name === now.quality);
     const duration = (/** @type {FormValues} */ now) => options.durations.find((one) => one.seconds === now.seconds);
     const model = (/** @type {FormValues} */ now) => options.models.find((one) => one.name === now.model);
-    this.prompt = h("textarea", { id: "f-prompt", rows: 3, maxLength: 10000, dir: "auto", value: values.prompt });
-    this.prompt.addEventListener("input", () => acts.change({ prompt: this.prompt.value }));
-    this.promptRow = this.row("prompt", this.prompt);
+    /** @type {ModelOption | undefined} */
+    this.shown = undefined; // the model that was drawn last
+    this.ideas = new Ideas(options.ideas, t("form.ideas"), (prompt) => acts.change({ prompt }));
+    this.texts = options.texts.map((text) => this.textField(text));
     this.shape = new Segments("shape", this.label("shape"), shapes(options).map((shape) => ({
       value: shape, title: shape === "photo" ? t("form.shape_photo") : shape, note: () => "",
     })), (value) => acts.change({ shape: String(value), position: null }));
@@ -42,6 +45,8 @@ export class FormFields {
     this.quality = new Segments("quality", this.label("quality"), options.qualities.map((one) => ({
       value: one.name, title: qualityLabel(one), advanced: one.advanced, note: (now) => t("form.per_second", { n: shownRate(duration(now), one, model(now)) }),
     })), (value) => acts.change({ quality: String(value) }));
+    this.motion = new Segments("motion", t("form.motion"), MOTIONS.map((motion) => ({ value: motion, title: t(`motion.${motion}`), note: () => "" })),
+      (value) => this.shown && acts.change({ motion_bucket_id: motionNumber(String(value), this.shown) }));
     this.mode = new Segments("mode", this.label("mode"), MODES.map((mode) => ({ value: mode, title: t(`mode.${mode}`), note: () => "" })), (value) => acts.change({ mode: String(value) }));
     this.fit = new Segments("fit", this.label("fit"), ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })), (value) => acts.change({ fit: String(value) }));
     this.model = this.modelSelect(values);
@@ -53,13 +58,18 @@ export class FormFields {
     this.sliders = sliders(options).map((range) => this.slider(range));
     this.detail = h("input", { id: "f-detail", type: "checkbox" });
     this.detail.addEventListener("change", () => acts.change({ detail: this.detail.checked }));
+    this.loop = h("input", { id: "f-loop", type: "checkbox" });
+    this.loop.addEventListener("change", () => acts.change({ loop: this.loop.checked }));
+    this.loopRow = this.switchRow("loop", this.loop);
+    this.lora = this.loraSelect();
+    this.loraRow = this.row("lora", this.lora);
     this.upscaler = this.upscalerSelect();
     this.upscalerNote = h("p", { class: "model-note" });
     this.chosen = h("span", { class: "chosen" });
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
-      h("div", { class: "advanced-body" }, this.row("model", this.model), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
-    this.elements = [this.promptRow, this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.mode.element, this.advanced];
+      h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), this.loopRow, this.loraRow, ...this.sliders.map(({ element }) => element), this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+    this.elements = [...this.textRows(false), this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.motion.element, this.mode.element, this.advanced];
   }
 
   /** @param {string} key */
@@ -94,12 +104,32 @@ export class FormFields {
     return select;
   }
 
+  loraSelect() {
+    const select = h("select", { id: "f-lora" }, h("option", { value: "" }, t("form.lora_none")), ...this.options.loras.map((name) => h("option", { value: name }, name)));
+    select.addEventListener("change", () => this.acts.change({ lora: select.value || null, lora_strength: null }));
+    return select;
+  }
+
   seedRow() {
     const clear = () => {
       this.seed.value = "";
       this.acts.change({ seed: null });
     };
     return this.row("seed", this.seed, h("button", { type: "button", class: "plain small", onclick: clear }, t("form.seed_clear")));
+  }
+
+  /** @param {TextSetting} text */
+  textField(text) {
+    const { key, most } = text;
+    const input = h("textarea", { id: `f-${key}`, rows: 3, maxLength: most, dir: "auto" });
+    input.addEventListener("input", () => this.acts.change({ [key]: input.value }));
+    const reset = h("button", { type: "button", class: "plain small", onclick: () => this.acts.change({ [key]: null }) }, t("form.reset"));
+    return { text, input, reset, element: this.row(key, input, ...(text.folded ? [reset] : [this.ideas.element])) };
+  }
+
+  /** @param {boolean} folded */
+  textRows(folded) {
+    return this.texts.filter(({ text }) => text.folded === folded).map(({ element }) => element);
   }
 
   /** @param {NumberRange} range */
@@ -116,8 +146,9 @@ export class FormFields {
     return h("div", { class: "field fit" }, this.fit.element, this.help("fit"));
   }
 
-  detailRow() {
-    return h("div", { class: "field detail" }, h("label", { class: "switch", htmlFor: "f-detail" }, this.detail, h("span", {}, this.label("detail"))), this.help("detail"));
+  /** @param {string} key @param {HTMLElement} box */
+  switchRow(key, box) {
+    return h("div", { class: `field ${key}` }, h("label", { class: "switch", htmlFor: `f-${key}` }, box, h("span", {}, this.label(key))), this.help(key));
   }
 
   /** Settings from one of our video files; it may be dropped on the page as well. */
@@ -131,6 +162,7 @@ export class FormFields {
   draw(values, model, photo) {
     for (const group of [this.shape, this.resolution, this.seconds, this.quality, this.mode, this.fit]) group.draw(values, photo);
     this.mode.offer(Object.keys(model.modes));
+    this.drawMotion(values, model);
     const advanced = this.options.qualities.find((one) => one.name === values.quality)?.advanced ?? false;
     this.quality.element.classList.toggle("with-advanced", this.advanced.open || advanced);
     this.model.value = values.model;
@@ -140,10 +172,20 @@ export class FormFields {
       if (Number(input.value) !== value) input.value = String(value);
       setText(output, number(value, range.step < 1 ? 2 : 0));
       reset.classList.toggle("invisible", chosen === null);
-      show(element, takes(model, range));
+      show(element, takes(model, range) && (range.key !== "lora_strength" || values.lora !== null));
     }
-    show(this.promptRow, reads(model));
-    if (this.prompt.value !== values.prompt) this.prompt.value = values.prompt;
+    this.loop.checked = values.loop;
+    show(this.loopRow, model.takes.includes("loop"));
+    this.lora.value = values.lora ?? "";
+    show(this.loraRow, model.takes.includes("lora") && this.options.loras.length > 0);
+    for (const { text, input, reset, element } of this.texts) {
+      const chosen = textOf(values, text.key);
+      const value = chosen ?? textOf(model.sampling, text.key) ?? "";
+      if (input.value !== value) input.value = value;
+      reset.classList.toggle("invisible", chosen === null);
+      show(element, takes(model, text));
+    }
+    this.ideas.draw(values.prompt, model);
     this.detail.checked = values.detail;
     this.upscaler.value = values.upscaler ?? "";
     this.noteUpscaler(values);
@@ -151,12 +193,21 @@ export class FormFields {
     setText(this.chosen, [model.label, values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed ? t("form.changed", { n: changed }) : ""].filter(Boolean).join(" · "));
   }
 
+  /** A number of one's own is none of the words, and is told beside them. @param {FormValues} values @param {ModelOption} model */
+  drawMotion(values, model) {
+    this.shown = model;
+    const motion = motionOf(values, model);
+    this.motion.offer(Object.keys(model.motions));
+    this.motion.draw(values, undefined, motion);
+    setText(this.motion.aside, motion || values.motion_bucket_id === null ? "" : t("form.motion_own", { n: values.motion_bucket_id }));
+  }
+
   /** What the chosen one does, and the place that gets them where there is none. @param {FormValues} values */
   noteUpscaler(values) {
     const { upscalers } = this.options;
     const chosen = upscalers.find((one) => one.name === values.upscaler);
     const parts = chosen ? [h("span", {}, chosen.summary[language]), " ", h("span", { class: "notice" }, chosen.licence.notice)] : [];
-    if (!upscalers.some((one) => !one.missing)) parts.push(h("a", { href: "/?view=system", data: { go: "system" } }, t("form.upscaler_get")));
+    if (!upscalers.some((one) => !one.missing)) parts.push(h("a", { href: "./?view=system", data: { go: "system" } }, t("form.upscaler_get")));
     this.upscalerNote.replaceChildren(...parts);
     show(this.upscalerNote, parts.length > 0);
   }

@@ -1,12 +1,12 @@
 // @ts-check
 // The form's values without its elements: which of them this place can use, and what they come to.
 
-/** @import { Duration, FormValues, ModelOption, NumberRange, Offered, Options, Photo, Quality, Resolution, Sampling } from "../types.d.ts" */
+/** @import { Duration, FormValues, ModelOption, Offered, Options, Photo, Quality, Resolution, Sampling } from "../types.d.ts" */
 
 /** @type {FormValues} */
 export const EMPTY = {
   resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
-  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best", prompt: "", shape: "photo", position: null,
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best", prompt: "", negative_prompt: null, lora: null, lora_strength: null, loop: false, shape: "photo", position: null,
 };
 
 /** The numbers with a slider: a model has a value of its own for each. @param {Options} options */
@@ -24,19 +24,32 @@ export function usual(model, key, mode) {
   return key === "steps" ? (model.modes[mode] ?? null) : numberOf(model.sampling, key);
 }
 
-/** Whether a model takes a setting. @param {ModelOption | undefined} model @param {NumberRange} number */
+/** Whether a model takes a setting. @param {ModelOption | undefined} model @param {{ key: string, own: boolean }} setting */
 export function takes(model, { key, own }) {
   return !own || Boolean(model?.takes.includes(key));
 }
 
-/** Whether a model reads a prompt. @param {ModelOption | undefined} model */
-export function reads(model) {
-  return Boolean(model?.takes.includes("prompt"));
+/** A text by its name: null is the model's own. @param {FormValues | Sampling} values @param {string} key @returns {string | null} */
+export function textOf(values, key) {
+  return /** @type {Record<string, string | null>} */ (/** @type {unknown} */ (values))[key] ?? null;
 }
 
-/** What to send: a prompt that is kept for another model is not asked of this one. @param {FormValues} values @param {ModelOption | undefined} model @returns {FormValues} */
-export function asked(values, model) {
-  return { ...values, prompt: reads(model) ? values.prompt : "" };
+/** The word for the motion that is chosen; "" where the number is none of the three, or the model has no words. @param {FormValues} values @param {ModelOption | undefined} model */
+export function motionOf(values, model) {
+  const number = values.motion_bucket_id ?? model?.sampling.motion_bucket_id;
+  return Object.entries(model?.motions ?? {}).find(([, own]) => own === number)?.[0] ?? "";
+}
+
+/** What the form keeps for a word: null is the model's own number. @param {string} motion @param {ModelOption} model */
+export function motionNumber(motion, model) {
+  const number = model.motions[motion];
+  return number === model.sampling.motion_bucket_id ? null : number;
+}
+
+/** What to send: texts that are kept for another model are not asked of this one. @param {FormValues} values @param {ModelOption | undefined} model @param {Options} options @returns {FormValues} */
+export function asked(values, model, options) {
+  const without = options.texts.filter((text) => !takes(model, text)).map(({ key }) => [key, textOf(EMPTY, key)]);
+  return { ...values, ...Object.fromEntries(without) };
 }
 
 /** Frames shown a second: those that a model makes, times how many are shown for each. @param {Duration | undefined} duration @param {Quality | undefined} quality @param {ModelOption} [model] */
@@ -69,7 +82,8 @@ export function usable(values, options) {
   const duration = options.durations.find((one) => one.seconds === values.seconds) ?? options.durations[0];
   const model = offers(options, values.model) ? values.model : (bestModel(options.models) ?? options.models[0]).name;
   const chosen = options.models.find((one) => one.name === model);
-  const without = options.numbers.filter((number) => !takes(chosen, number)).map(({ key }) => [key, null]);
+  const folded = [...options.numbers, ...options.texts.filter((text) => text.folded)];
+  const without = folded.filter((setting) => !takes(chosen, setting)).map(({ key }) => [key, null]);
   return {
     ...values,
     ...Object.fromEntries(without),
@@ -79,6 +93,8 @@ export function usable(values, options) {
     quality: name(options.qualities, values.quality),
     model,
     mode: chosen && !(values.mode in chosen.modes) ? "best" : values.mode,
+    loop: values.loop && Boolean(chosen?.takes.includes("loop")),
+    lora: chosen?.takes.includes("lora") && options.loras.includes(values.lora ?? "") ? values.lora : null,
     upscaler: options.upscalers.some((one) => one.name === values.upscaler && !one.missing) ? values.upscaler : null,
   };
 }
@@ -97,13 +113,16 @@ export function arrival(before, now) {
 
 /** What was wished for and could not be had, by name. @param {FormValues} wanted @param {FormValues} values */
 export function replaced(wanted, values) {
-  const keys = /** @type {const} */ (["model", "resolution", "seconds", "quality", "mode", "upscaler"]);
+  const keys = /** @type {const} */ (["model", "resolution", "seconds", "quality", "mode", "upscaler", "lora"]);
   return keys.filter((key) => wanted[key] && wanted[key] !== values[key]);
 }
 
-/** How many of the folded settings differ from the model's own. @param {FormValues} values @param {Options} options */
+/** How many of the folded settings differ from the model's own; motion by a word is none of them. @param {FormValues} values @param {Options} options */
 export function changes(values, options) {
-  return sliders(options).filter(({ key }) => numberOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0);
+  const model = options.models.find(({ name }) => name === values.model);
+  const numbers = sliders(options).filter(({ key }) => key !== "motion_bucket_id" || !motionOf(values, model));
+  const given = numbers.filter(({ key }) => numberOf(values, key) !== null).length;
+  return given + options.texts.filter(({ key, folded }) => folded && textOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0) + (values.lora ? 1 : 0) + (values.loop ? 1 : 0);
 }
 
 /** Frames of a video. @param {Duration} duration @param {Quality | undefined} quality @param {ModelOption} [model] */

@@ -77,7 +77,7 @@ export class PhotoPicker {
   /** The photos of the last visit are shown at once; those that the server has let go since go from here, too. */
   async restore() {
     const known = this.photos;
-    const found = await Promise.all(known.map(({ id }) => call(`/studio/photos/${encodeURIComponent(id)}`).catch((refusal) => refusal.status === 404 && null)));
+    const found = await Promise.all(known.map(({ id }) => call(`studio/photos/${encodeURIComponent(id)}`).catch((refusal) => refusal.status === 404 && null)));
     const gone = known.filter((_, at) => found[at] === null);
     if (gone.length) this.set(this.photos.filter((photo) => !gone.includes(photo)));
   }
@@ -96,7 +96,7 @@ export class PhotoPicker {
         try {
           const progress = (/** @type {number} */ part) => this.progressed((at + part) / files.length);
           if (isVideo(file)) {
-            this.settings(await upload(file, progress, signal, "/studio/settings")); // that one of our videos was made with
+            this.settings(await upload(file, progress, signal, "studio/settings")); // that one of our videos was made with
             continue;
           }
           if (file.size > this.limit) throw new Error(t("photo.too_large", { name: file.name, mb: this.limit >> 20 }));
@@ -116,13 +116,13 @@ export class PhotoPicker {
   }
 
   async takeSample() {
-    await this.fetch("/studio/photos/sample");
+    await this.fetch("studio/photos/sample");
     this.moved(null);
   }
 
   /** The photo of a job, in place of those that are there. @param {string} job its id */
   takeOf(job) {
-    return this.fetch(`/studio/photos/of/${job}`);
+    return this.fetch(`studio/photos/of/${job}`);
   }
 
   /** @param {string} path of what the server takes as an upload */

@@ -13,7 +13,7 @@ import { h, setText, show } from "../lib/dom.js";
  * @property {boolean} [advanced] shown only with the folded settings
  */
 
-/** @typedef {"shape" | "resolution" | "seconds" | "quality" | "mode" | "fit"} SegmentsKey */
+/** @typedef {"shape" | "resolution" | "seconds" | "quality" | "motion" | "mode" | "fit"} SegmentsKey */
 
 /** Lines about what an item costs on this machine. @type {Partial<Record<SegmentsKey, number>>} */
 const COSTS = { resolution: 2, mode: 1 };
@@ -28,7 +28,8 @@ export class Segments {
       note: h("small"),
       costs: Array.from({ length: COSTS[key] ?? 0 }, () => h("small", { class: "cost" })),
     }));
-    this.element = h("fieldset", { class: `segments ${key}` }, h("legend", {}, label),
+    this.aside = h("span", { class: "aside" });
+    this.element = h("fieldset", { class: `segments ${key}` }, h("legend", {}, label, this.aside),
       h("div", { class: "row" }, this.choices.map(({ item, input, note, costs }) =>
         h("label", { class: item.advanced ? "advanced-only" : "" }, input, h("span", {}, h("b", {}, item.title), note, ...costs)))));
   }
@@ -39,10 +40,10 @@ export class Segments {
     show(this.element, values.length > 1);
   }
 
-  /** @param {FormValues} values @param {Photo} [photo] */
-  draw(values, photo) {
+  /** @param {FormValues} values @param {Photo} [photo] @param {string | number} [chosen] where that is not among the values */
+  draw(values, photo, chosen = this.key === "motion" ? "" : values[this.key]) {
     for (const { item, input, note } of this.choices) {
-      input.checked = values[this.key] === item.value;
+      input.checked = chosen === item.value;
       setText(note, item.note(values, photo));
     }
   }

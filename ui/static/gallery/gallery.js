@@ -73,7 +73,7 @@ export class GalleryView {
 
   /** @param {string} after @returns {Promise<FinishedPage>} */
   ask(after) {
-    return call(`/studio/jobs?${galleryQuery(this.filters.values, after, Date.now() / 1000)}`);
+    return call(`studio/jobs?${galleryQuery(this.filters.values, after, Date.now() / 1000)}`);
   }
 
   async load(anew = this.next === null) {
@@ -173,7 +173,7 @@ export class GalleryView {
       this.jobs.splice(at, 1);
       this.grid.children[at]?.remove();
     }
-    call(`/studio/jobs/${id}`, { method: "DELETE", keepalive: true }).catch((refusal) => {
+    call(`studio/jobs/${id}`, { method: "DELETE", keepalive: true }).catch((refusal) => {
       if (refusal.status === 404) return; // another tab was quicker
       toast(refusal.message, "error");
       if (this.visible) this.reload();

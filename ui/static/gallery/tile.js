@@ -12,7 +12,7 @@ import { call } from "../lib/net.js";
 /** @param {FinishedJob} job @param {{ take: (event: MouseEvent) => unknown, redo: () => unknown, remove: () => unknown }} acts */
 export function tile(job, acts) {
   const picture = h("img", { src: job.video.still, alt: "", loading: "lazy", width: job.video.width, height: job.video.height });
-  const open = h("a", { class: "cover", href: `/?job=${job.id}`, data: { go: "create", job: job.id }, "aria-label": job.name }, picture);
+  const open = h("a", { class: "cover", href: `./?job=${job.id}`, data: { go: "create", job: job.id }, "aria-label": job.name }, picture);
   const play = () => {
     if (open.querySelector("video") || calm()) return;
     const video = h("video", { src: job.video.url, muted: true, loop: true, playsInline: true, autoplay: true });
@@ -35,7 +35,7 @@ export function tile(job, acts) {
 function star(job) {
   const toggle = async () => {
     try {
-      Object.assign(job, await call(`/studio/jobs/${job.id}/favourite`, { method: "POST", body: { favourite: !job.favourite } }));
+      Object.assign(job, await call(`studio/jobs/${job.id}/favourite`, { method: "POST", body: { favourite: !job.favourite } }));
       label();
     } catch (refusal) {
       toast(refusal.message, "error");

@@ -10,7 +10,8 @@ import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES } from
 import { Log } from "./log.js";
 import { Outcome } from "./outcome.js";
 import { Player } from "./player.js";
-import { anotherTake, retry } from "./recovery.js";
+import { anotherTake, goOnFrom, retry } from "./recovery.js";
+import { SavePanel } from "../save/save_panel.js";
 import { Welcome } from "./welcome.js";
 
 /** @import { Event as JobEvent, Hooks, Job, Machine, Options } from "../types.d.ts" */
@@ -30,6 +31,7 @@ export class JobView {
     this.welcome = new Welcome(options);
     this.empty = this.welcome.element;
     this.player = new Player(() => this.job && this.drawActions(this.job));
+    this.saving = new SavePanel(this.player.video);
     this.outcome = new Outcome(hooks);
     this.log = new Log();
     this.gauge = new Gauge();
@@ -45,12 +47,15 @@ export class JobView {
       cancel: this.button("cancel", ICONS.close, () => this.cancel()),
       download: h("a", { class: "action strong", data: { action: "download" } }, icon(ICONS.download), h("span")),
       again: this.button("again", ICONS.again, once(() => this.job && retry(this.job, this.hooks))),
+      save: this.button("save", ICONS.save, () => this.toggleSave()),
       take: this.button("take", ICONS.plus, once(() => this.job && anotherTake(this.job, this.hooks))),
+      longer: this.button("longer", ICONS.forward, once(() => this.job && goOnFrom(this.job, this.hooks))),
       redo: this.button("redo", ICONS.sliders, () => this.job && this.hooks.redo(this.job)),
     };
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
       h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons))),
+      this.saving.element,
       h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element),
       this.player.unplayed, ...this.outcome.elements, this.log.element);
     this.root.append(this.empty, this.full);
@@ -66,6 +71,7 @@ export class JobView {
     this.welcome.label();
     this.log.label();
     this.gauge.label();
+    this.saving.forget();
     if (this.job) this.draw(this.job);
   }
 
@@ -82,6 +88,7 @@ export class JobView {
     this.log.clear(id);
     this.gauge.clear();
     this.player.clear();
+    this.saving.turn(null);
     this.outcome.clear();
     this.root.style.minHeight = id && this.root.offsetHeight ? `${this.root.offsetHeight}px` : "";
     delete this.root.dataset.status;
@@ -165,7 +172,7 @@ export class JobView {
 
   /** @param {Job} job */
   drawActions(job) {
-    const { cancel, download, again, take, redo } = this.buttons;
+    const { cancel, download, save, again, take, longer, redo } = this.buttons;
     const final = ended(job);
     show(cancel, !final);
     cancel.disabled = job.cancelling;
@@ -173,16 +180,26 @@ export class JobView {
     if (job.video) download.href = job.video.download;
     const gone = Boolean(job.video) && this.player.refused === "job.video_gone";
     show(again, job.status === "cancelled" || gone); // a failure has its own buttons
+    if (job.video && this.saving.job?.id !== job.id) this.saving.turn(job);
+    show(save, job.status === "done" && !gone);
+    save.setAttribute("aria-expanded", String(this.saving.open));
     show(take, job.status === "done" && !gone);
+    show(longer, job.status === "done" && !gone);
     show(redo, final);
     for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
     this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
   }
 
+  toggleSave() {
+    this.saving.toggle();
+    this.buttons.save.setAttribute("aria-expanded", String(this.saving.open));
+    if (this.saving.open) this.saving.element.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
+
   async cancel() {
     this.buttons.cancel.disabled = true;
     try {
-      this.update(await call(`/studio/jobs/${this.id}/cancel`, { method: "POST" }));
+      this.update(await call(`studio/jobs/${this.id}/cancel`, { method: "POST" }));
     } catch (refusal) {
       toast(refusal.message, "error");
       this.buttons.cancel.disabled = false;

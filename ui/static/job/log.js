@@ -54,7 +54,7 @@ export class Log {
     this.last = 0;
     this.lines.replaceChildren();
     this.followBox.checked = true;
-    if (job) this.download.href = `/studio/jobs/${job}/log`;
+    if (job) this.download.href = `studio/jobs/${job}/log`;
     setText(this.count, "");
   }
 

@@ -44,7 +44,18 @@ export function recoveryActions(job, hooks) {
 export async function retry(job, hooks, body) {
   try {
     /** @type {Job} */
-    const made = await call(`/studio/jobs/${job.id}/retry`, { method: "POST", body });
+    const made = await call(`studio/jobs/${job.id}/retry`, { method: "POST", body });
+    hooks.open(made.id, made);
+  } catch (refusal) {
+    toast(refusal.message, "error");
+  }
+}
+
+/** The next video, from this one's last frame, in one file with it. @param {{ id: string }} job @param {Hooks} hooks */
+export async function goOnFrom(job, hooks) {
+  try {
+    /** @type {Job} */
+    const made = await call(`studio/jobs/${job.id}/continue`, { method: "POST", body: { joined: true } });
     hooks.open(made.id, made);
   } catch (refusal) {
     toast(refusal.message, "error");
@@ -55,7 +66,7 @@ export async function retry(job, hooks, body) {
 export async function anotherTake(job, hooks) {
   try {
     /** @type {{ jobs: Job[] }} */
-    const { jobs } = await call(`/studio/jobs/${job.id}/again`, { method: "POST", body: { takes: 1 } });
+    const { jobs } = await call(`studio/jobs/${job.id}/again`, { method: "POST", body: { takes: 1 } });
     hooks.open(jobs[0].id, jobs[0]);
   } catch (refusal) {
     toast(refusal.message, "error");
@@ -64,7 +75,7 @@ export async function anotherTake(job, hooks) {
 
 export async function restartWorker() {
   try {
-    await call("/studio/workers/restart", { method: "POST" });
+    await call("studio/workers/restart", { method: "POST" });
     toast(t("system.restarting"));
   } catch (refusal) {
     toast(refusal.message, "error");

@@ -43,8 +43,8 @@ export class Welcome {
       }
     };
     const query = this.model && new URLSearchParams({ model: this.model.name, seconds: String(this.options.durations[0].seconds), quality: this.options.qualities[0].name });
-    if (query) await ask(`/studio/estimate?${query}`, (costs) => (this.costs = costs));
-    if (this.options.owns_machine) await ask(`/studio/doctor?language=${language}`, (found) => (this.found = found));
+    if (query) await ask(`studio/estimate?${query}`, (costs) => (this.costs = costs));
+    if (this.options.owns_machine) await ask(`studio/doctor?language=${language}`, (found) => (this.found = found));
   }
 
   /** Other models are here than before. */
@@ -71,7 +71,7 @@ export class Welcome {
       const wrong = this.found.checks.filter((check) => ["warn", "broken"].includes(check.result)).length;
       facts.push(wrong ? [ICONS.sliders, t("welcome.checks", { n: wrong }), t("welcome.see")] : [ICONS.check, t("welcome.well")]);
     }
-    const link = (/** @type {string} */ words) => h("a", { href: "/?view=system", data: { go: "system" } }, words);
+    const link = (/** @type {string} */ words) => h("a", { href: "./?view=system", data: { go: "system" } }, words);
     this.facts.replaceChildren(...facts.map(([path, words, action]) => h("li", {}, icon(path), h("span", {}, words, action ? " " : "", action ? link(action) : ""))));
   }
 }

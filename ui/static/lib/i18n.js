@@ -8,7 +8,7 @@ import { recall, remember } from "./storage.js";
 
 /** @param {Language} name */
 async function loadLanguage(name) {
-  const answer = await fetch(`/studio/locales/${name}.json`);
+  const answer = await fetch(`studio/locales/${name}.json`);
   if (!answer.ok) throw new Error(`${answer.status}`);
   useCatalogue(name, await answer.json());
   document.documentElement.lang = name;

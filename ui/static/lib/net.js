@@ -48,7 +48,7 @@ export async function call(path, { method = "GET", body, keepalive = false, sign
  * @param {AbortSignal} signal ends it
  * @returns {Promise<any>} the answer's JSON
  */
-export function upload(file, progress, signal, place = "/studio/photos") {
+export function upload(file, progress, signal, place = "studio/photos") {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", place);
@@ -78,8 +78,11 @@ function settle(status, text) {
     // a proxy's own error page; the status says enough
   }
   if (status === 401) {
-    location.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+    location.href = `login?next=${encodeURIComponent(location.pathname + location.search)}`;
   }
-  if (status < 200 || status >= 300) throw new Refusal(data.error || t("net.failed", { status }), status, Boolean(data.error));
+  if (status < 200 || status >= 300) {
+    const foreign = status === 413 ? t("net.too_large") : t("net.failed", { status });
+    throw new Refusal(data.error || foreign, status, Boolean(data.error));
+  }
   return data;
 }

@@ -26,17 +26,33 @@ export function addressOf(view, job) {
   const query = new URLSearchParams();
   if (view !== "create") query.set("view", view);
   if (job) query.set("job", job);
-  return query.size ? `/?${query}` : "/";
+  return query.size ? `./?${query}` : "./"; // relative: a reverse proxy may have put the page under a path
 }
 
 /**
  * Where to go after the login: only to a page of this place, for a link must not lead elsewhere.
  *
- * @param {string} search of the login page's address
- * @param {string} origin of this place
+ * @param {string} here the login page's address
  */
-export function afterLogin(search, origin) {
-  const next = new URLSearchParams(search).get("next") ?? "/";
-  const address = new URL(next, origin);
-  return address.origin === origin ? address.href : "/"; // not its path: "//elsewhere" would lead away
+export function afterLogin(here) {
+  const { origin, searchParams } = new URL(here);
+  const next = new URL(searchParams.get("next") ?? "./", here);
+  return next.origin === origin ? next.href : "./"; // not its path: "//elsewhere" would lead away
+}
+
+/**
+ * Whether the program knows under which path a reverse proxy shows the page; if not, the addresses that it gives lead
+ * astray. The page's own are relative, and right under any path.
+ *
+ * @param {string} pathname of the page's address
+ * @param {string} root the program's --root-path, "" when it has none
+ */
+export function isKnownPath(pathname, root) {
+  const folder = folderOf(pathname);
+  return folder === "/" || folder === `${root}/`;
+}
+
+/** The page's path up to its last slash. @param {string} pathname */
+export function folderOf(pathname) {
+  return pathname.slice(0, pathname.lastIndexOf("/") + 1);
 }

@@ -40,7 +40,7 @@ export function drawNotice(said, owns) {
   box.dataset.text = said[language];
   const dismiss = async () => {
     try {
-      if (owns) await call("/studio/notice", { method: "DELETE" });
+      if (owns) await call("studio/notice", { method: "DELETE" });
       else remember("dismissed", said.en);
       show(box, false);
     } catch (refusal) {

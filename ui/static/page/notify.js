@@ -64,7 +64,7 @@ export async function follow(active, open) {
   if (!wanted() && !sounds()) return;
   for (const id of gone) {
     /** @type {Job | null} */
-    const job = await call(`/studio/jobs/${id}`).catch(() => null); // null: deleted
+    const job = await call(`studio/jobs/${id}`).catch(() => null); // null: deleted
     if (!job || !TOLD.includes(job.status)) continue;
     try {
       tell(job, open);

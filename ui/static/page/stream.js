@@ -59,7 +59,7 @@ export class Stream {
       query.set("job", this.job);
       query.set("after", String(this.after));
     }
-    const source = new EventSource(`/studio/events?${query}`);
+    const source = new EventSource(`studio/events?${query}`);
     this.source = source;
     const on = (/** @type {string} */ name, /** @type {(data: any, event: MessageEvent) => void} */ act) =>
       source.addEventListener(name, (event) => {
@@ -97,7 +97,7 @@ export class Stream {
     this.close();
     const { turn } = this;
     try {
-      await call(this.job ? `/studio/jobs/${encodeURIComponent(this.job)}` : "/studio/machine");
+      await call(this.job ? `studio/jobs/${encodeURIComponent(this.job)}` : "studio/machine");
       if (turn === this.turn) this.timer = setTimeout(() => this.open(), 1000);
     } catch (refusal) {
       if (turn !== this.turn) return; // hidden, shown or turned to another job meanwhile
@@ -123,8 +123,8 @@ export class Stream {
         // the stream will say what is wrong when the tab is shown again
       }
     };
-    await ask("/studio/machine", this.handlers.machine);
-    if (job && turn === this.turn) await ask(`/studio/jobs/${encodeURIComponent(job)}`, this.handlers.job);
+    await ask("studio/machine", this.handlers.machine);
+    if (job && turn === this.turn) await ask(`studio/jobs/${encodeURIComponent(job)}`, this.handlers.job);
   }
 
   /** Every change of what this tab listens to begins here; an answer of an earlier turn is dropped. */

@@ -32,14 +32,14 @@ function favicon(job) {
   const link = /** @type {HTMLLinkElement | null} */ (document.querySelector("link[rel~=icon]"));
   if (!link || link.dataset.state === state) return;
   link.dataset.state = state;
-  link.href = job && state ? ring(job.status, share) : "/studio/static/icon.svg";
+  link.href = job && state ? ring(job.status, share) : "studio/static/icon.svg";
 }
 
 /** @param {string} status @param {number} share 0..1, -1: a dot */
 function ring(status, share) {
   const canvas = h("canvas", { width: 32, height: 32 });
   const pen = canvas.getContext("2d");
-  if (!pen) return "/studio/static/icon.svg";
+  if (!pen) return "studio/static/icon.svg";
   pen.lineWidth = 7;
   pen.strokeStyle = "#8b857a80";
   pen.beginPath();

@@ -129,7 +129,7 @@ export class QueueView {
     if (to === null) return;
     const way = { to, answered: false };
     this.moving.set(id, way);
-    this.asking = this.asking.then(() => this.ask(`/studio/jobs/${id}/move`, { place: waiting[to].place }));
+    this.asking = this.asking.then(() => this.ask(`studio/jobs/${id}/move`, { place: waiting[to].place }));
     await this.asking;
     way.answered = true;
   }
@@ -147,16 +147,16 @@ export class QueueView {
     const id = this.dragged;
     const other = this.active.find((job) => job.id === target);
     if (!id || id === target || !other) return;
-    await this.ask(`/studio/jobs/${id}/move`, { place: Math.max(1, other.place) });
+    await this.ask(`studio/jobs/${id}/move`, { place: Math.max(1, other.place) });
   }
 
   /** @param {string} id */
   cancel(id) {
-    return this.ask(`/studio/jobs/${id}/cancel`);
+    return this.ask(`studio/jobs/${id}/cancel`);
   }
 
   pause() {
-    return this.ask(`/studio/queue/${this.state?.paused ? "resume" : "pause"}`);
+    return this.ask(`studio/queue/${this.state?.paused ? "resume" : "pause"}`);
   }
 
   /** @param {string} path @param {unknown} [body] */

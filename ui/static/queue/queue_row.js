@@ -21,9 +21,9 @@ export class QueueRow {
     this.up = act("up", ICONS.up, () => acts.move(-1));
     this.down = act("down", ICONS.down, () => acts.move(1));
     this.cancel = act("cancel", ICONS.close, acts.cancel);
-    const link = { href: `/?job=${job.id}`, data: { go: "create", job: job.id } };
+    const link = { href: `./?job=${job.id}`, data: { go: "create", job: job.id } };
     this.element = h("li", { class: "job-row", data: { id: job.id } }, this.place,
-      h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...link }, h("img", { src: `/studio/jobs/${job.id}/poster`, alt: "", loading: "lazy" })),
+      h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...link }, h("img", { src: `studio/jobs/${job.id}/poster`, alt: "", loading: "lazy" })),
       h("div", { class: "row-words" }, h("a", { class: "name", ...link }, job.name), h("span", { class: "facts" }, describe(job.settings)), this.bar, this.now),
       h("div", { class: "row-acts" }, this.top, this.up, this.down, this.cancel));
   }

@@ -39,7 +39,7 @@ export class Unfinished {
       do {
         const query = new URLSearchParams({ kind: "unfinished", after: next, limit: String(Math.min(MOST_A_REQUEST, count - jobs.length)) });
         /** @type {Page} */
-        const found = await call(`/studio/jobs?${query}`);
+        const found = await call(`studio/jobs?${query}`);
         if (asked !== this.asked) return;
         jobs.push(...found.jobs);
         next = found.next;
@@ -70,13 +70,13 @@ export class Unfinished {
   row(job) {
     const remove = async () => {
       try {
-        await call(`/studio/jobs/${job.id}`, { method: "DELETE" });
+        await call(`studio/jobs/${job.id}`, { method: "DELETE" });
       } catch (refusal) {
         toast(refusal.message, "error");
       }
       this.load();
     };
-    const name = { data: { go: "create", job: job.id }, href: `/?job=${job.id}` };
+    const name = { data: { go: "create", job: job.id }, href: `./?job=${job.id}` };
     const said = job.diagnosis?.[language];
     return h("li", { class: `job-row ${job.status}`, data: { job: job.id } },
       h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...name }, h("img", { src: job.poster, alt: "", loading: "lazy" })),

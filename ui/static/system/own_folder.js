@@ -31,7 +31,7 @@ export class OwnFolder {
     event.preventDefault();
     show(this.problem, false);
     try {
-      const { name, models } = await call("/studio/models", { method: "POST", body: { folder: this.input.value.trim() } });
+      const { name, models } = await call("studio/models", { method: "POST", body: { folder: this.input.value.trim() } });
       this.input.value = "";
       this.tell(models);
       toast(t("system.folder_used", { name }));

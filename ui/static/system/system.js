@@ -76,7 +76,7 @@ export class SystemView {
 
   async load() {
     try {
-      this.state = /** @type {System} */ (await call("/studio/system"));
+      this.state = /** @type {System} */ (await call("studio/system"));
       this.draw(this.state);
     } catch {
       // the banner says that the connection is lost
@@ -111,7 +111,7 @@ export class SystemView {
     if (act === "remove" && !confirm(t("system.remove_sure", { name }))) return;
     const way = act === "forget" ? "remove" : act; // the files of a folder of one's own stay
     try {
-      this.tell(await call(`/studio/models/${encodeURIComponent(name)}/${way}`, { method: "POST" }));
+      this.tell(await call(`studio/models/${encodeURIComponent(name)}/${way}`, { method: "POST" }));
     } catch (refusal) {
       toast(refusal.message, "error");
     }
@@ -121,7 +121,7 @@ export class SystemView {
   async examine(fresh = false) {
     this.look.setAttribute("aria-busy", "true");
     try {
-      this.found = /** @type {Doctor} */ (await call(`/studio/doctor?${new URLSearchParams({ language, fresh: String(fresh) })}`));
+      this.found = /** @type {Doctor} */ (await call(`studio/doctor?${new URLSearchParams({ language, fresh: String(fresh) })}`));
     } catch (refusal) {
       if (fresh) toast(refusal.message, "error"); // otherwise the banner says what is wrong
       return;
@@ -135,7 +135,7 @@ export class SystemView {
   async clean() {
     if (!confirm(t("system.clean_sure"))) return;
     try {
-      const { deleted } = await call("/studio/jobs/clean", { method: "POST" });
+      const { deleted } = await call("studio/jobs/clean", { method: "POST" });
       toast(t("system.cleaned", { n: deleted }));
       await this.load();
     } catch (refusal) {

@@ -48,7 +48,7 @@ class Row {
     setText(this.name, workerName(worker));
     setText(this.now, worker.alive && has(`now.${worker.stage}`) ? t(`now.${worker.stage}`) : "");
     show(this.now, this.now.textContent !== "");
-    this.job.href = `/?job=${worker.job}`;
+    this.job.href = `./?job=${worker.job}`;
     this.job.dataset.job = worker.job;
     setText(this.job, t("system.worker_job", { job: worker.job }));
     show(this.job, worker.alive && worker.job !== "");

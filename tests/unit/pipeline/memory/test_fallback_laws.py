@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from fanslymotion.pipeline.families.base import SIZE, MemoryPlan, ModelSize, Offload, Work
 from fanslymotion.pipeline.families.forecast import estimate as forecast
-from fanslymotion.pipeline.families.ltx.model_size import FULL as LTX
-from fanslymotion.pipeline.families.wan.model_size import FULL as WAN
+from fanslymotion.pipeline.families.ltx.folder import FULL as LTX
+from fanslymotion.pipeline.families.wan.folder import FULL as WAN
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.memory.planner import (

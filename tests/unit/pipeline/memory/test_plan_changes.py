@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from fanslymotion.pipeline.families.base import SIZE, Offload, Work
 from fanslymotion.pipeline.families.forecast import forecast, peak
-from fanslymotion.pipeline.families.ltx.model_size import FULL
+from fanslymotion.pipeline.families.ltx.folder import FULL
 from fanslymotion.pipeline.memory.planner import (
     LIGHTER,
     _best,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
 from fanslymotion.pipeline.families.ltx.cost import COST
-from fanslymotion.pipeline.families.ltx.model_size import FULL
+from fanslymotion.pipeline.families.ltx.folder import FULL
 from fanslymotion.pipeline.hardware.devices import gpu_speed
 from fanslymotion.pipeline.hardware.gpus import Gpus
 from fanslymotion.pipeline.hardware.machine import Machine

@@ -1,7 +1,6 @@
 """Out of memory at every place: each step down ends in a finished video of the size and length that was asked for."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,11 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder, Offload, Work
+from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
 from fanslymotion.pipeline.families.flow import text_encoder
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.ltx.cost import COST
-from fanslymotion.pipeline.families.ltx.folder import folder_preset
-from fanslymotion.pipeline.families.ltx.model_size import FULL, model_size
+from fanslymotion.pipeline.families.ltx.folder import FOLDERS, FULL
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
@@ -28,7 +26,6 @@ from fanslymotion.pipeline.request import VideoRequest
 
 CPU = Machine(cores=2, ram_total=64 * GIB, ram_free=60 * GIB)
 GPU = replace(CPU, device="cuda", name="a large GPU", vram_total=24 * GIB, vram_free=23 * GIB, gpu_speed=20.0)
-ERRORS = (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), MemoryError())
 LTX = replace(FULL, width=1216, height=704, frames=161)
 PLACES: dict[str, tuple[Any, str]] = {
     "text": (text_encoder, "read_encoder"),
@@ -38,30 +35,11 @@ PLACES: dict[str, tuple[Any, str]] = {
 }
 
 
-@contextmanager
-def failing(monkeypatch: pytest.MonkeyPatch, place: str, times: int) -> Iterator[list[int]]:
-    """The first `times` calls at the place find no memory; the list's only number counts them down."""
-    left = [times]
-    where, name = PLACES[place]
-    real = getattr(where, name)
-
-    def call(*args: Any, **options: Any) -> Any:
-        if left[0] > 0:
-            left[0] -= 1
-            raise ERRORS[0]
-        return real(*args, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(where, name, call)
-        yield left
-
-
 @pytest.fixture
-def make(run: Callable, tiny_ltx: Path) -> Callable:
+def make(make_with: Callable, tiny_ltx: Path) -> Callable:
     def call(**changes: Any) -> Any:
-        model = ModelFolder(folder_preset(tiny_ltx), tiny_ltx)
         request = VideoRequest(resolution="small", seconds=6, quality="standard", seed=7, prompt="rain", detail=False)
-        return run(request, **{"model": model, "renderers": ModelCache(), **changes})
+        return make_with(tiny_ltx, request, **{"renderers": ModelCache(), **changes})
 
     return call
 
@@ -79,7 +57,7 @@ def make(run: Callable, tiny_ltx: Path) -> Callable:
     ],
 )
 def test_each_step_down_ends_in_a_finished_video(
-    make: Callable, monkeypatch: pytest.MonkeyPatch, place: str, times: int, machine: Machine
+    make: Callable, failing: Callable, monkeypatch: pytest.MonkeyPatch, place: str, times: int, machine: Machine
 ) -> None:
     """On a GPU with the offloads' real hooks, computed on the CPU."""
 
@@ -87,7 +65,7 @@ def test_each_step_down_ends_in_a_finished_video(
         return Placement(torch.device("cpu"), torch.float32, plan.offload)
 
     monkeypatch.setattr(Placement, "of", staticmethod(of))
-    with failing(monkeypatch, place, times) as left:
+    with failing(*PLACES[place], times) as left:
         result = make(machine=machine)
     assert left == [0]
     info = probe(result.path)
@@ -96,8 +74,8 @@ def test_each_step_down_ends_in_a_finished_video(
     assert len(warned) == times
 
 
-def test_the_last_step_is_said(make: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    with failing(monkeypatch, "step", 99), pytest.raises(RenderError, match="the memory is too small"):
+def test_the_last_step_is_said(make: Callable, failing: Callable) -> None:
+    with failing(*PLACES["step"], 99), pytest.raises(RenderError, match="the memory is too small"):
         make(machine=CPU)
 
 
@@ -143,10 +121,10 @@ def test_on_a_cpu_the_windows_keep_their_length() -> None:
 
 
 def test_the_tiny_model_is_measured(tiny_ltx: Path) -> None:
-    found = model_size(tiny_ltx, folder_preset(tiny_ltx))
+    found = FOLDERS.size(tiny_ltx, FOLDERS.preset(tiny_ltx))
     assert not found.large
     assert 0 < found.unet < 200_000
     assert 0 < found.vae < 400_000
     assert 0 < found.text_encoder < 100_000
     assert found.attention == 2 * 32
-    assert model_size(tiny_ltx / "absent", folder_preset(tiny_ltx)).unet == FULL.unet
+    assert FOLDERS.size(tiny_ltx / "absent", FOLDERS.preset(tiny_ltx)).unet == FULL.unet

@@ -14,17 +14,8 @@ from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families import family, family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.flow.tokenizers import read_tokenizer, tokenize
-from fanslymotion.pipeline.families.ltx.folder import (
-    BUNDLED,
-    SIGMAS,
-    SINGLE_FILES,
-    check_folder,
-    config,
-    fingerprint,
-    folder_preset,
-)
+from fanslymotion.pipeline.families.ltx.folder import BUNDLED, FOLDERS, FULL, SIGMAS, SINGLE_FILES
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
-from fanslymotion.pipeline.families.ltx.model_size import FULL, model_size
 from fanslymotion.pipeline.families.ltx.words import TOKENS, encode
 from fanslymotion.pipeline.families.placement import choose_placement
 from fanslymotion.presets import load_presets
@@ -89,7 +80,7 @@ def single(tiny_ltx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def loaded(folder: Path) -> LtxModel:
-    return load(ModelFolder(folder_preset(folder), folder), choose_placement())
+    return load(ModelFolder(FOLDERS.preset(folder), folder), choose_placement())
 
 
 def test_a_single_file_has_the_same_weights(single: Path, ltx: LtxModel) -> None:
@@ -98,7 +89,7 @@ def test_a_single_file_has_the_same_weights(single: Path, ltx: LtxModel) -> None
         wanted, own = getattr(ltx, part).state_dict(), getattr(found, part).state_dict()
         assert wanted.keys() == own.keys()
         assert all(torch.equal(own[name], tensor) for name, tensor in wanted.items())
-    size = model_size(single, folder_preset(single))
+    size = FOLDERS.size(single, FOLDERS.preset(single))
     assert size.unet == sum(p.numel() for p in ltx.transformer.parameters())
     assert size.vae >= sum(p.numel() for p in ltx.vae.parameters())
 
@@ -131,11 +122,11 @@ def test_the_2b_models_architecture_is_bundled() -> None:
 
 def test_the_bundled_configuration_serves_a_single_file_without_one(tmp_path: Path) -> None:
     (tmp_path / SINGLE_FILES[0]).touch()
-    assert config(tmp_path, "transformer")["num_layers"] == 28
-    assert config(tmp_path, "vae")["timestep_conditioning"] is True
+    assert FOLDERS.config(tmp_path, "transformer")["num_layers"] == 28
+    assert FOLDERS.config(tmp_path, "vae")["timestep_conditioning"] is True
     assert family_of_folder(tmp_path).name == "ltx"
     with pytest.raises(ModelError, match=r"lacks the text encoder \(text_encoder/, T5-XXL: 9.5 GB"):
-        check_folder(tmp_path)
+        FOLDERS.check(tmp_path)
 
 
 def test_a_folder_is_used_by_its_path_and_by_a_name(tiny_ltx: Path, settings: Settings) -> None:
@@ -163,7 +154,7 @@ def test_what_is_missing_is_named(gone: str, said: str, tiny_ltx: Path, tmp_path
     shutil.copytree(tiny_ltx, folder)
     (folder / gone).unlink()
     with pytest.raises(ModelError, match=said):
-        check_folder(folder)
+        FOLDERS.check(folder)
 
 
 @pytest.mark.parametrize(
@@ -181,17 +172,7 @@ def test_models_of_another_kind_are_refused(part: str, change: dict[str, Any], t
     place = folder / part / "config.json"
     place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | change), encoding="utf-8")
     with pytest.raises(ModelError, match="LTX-Video model"):
-        check_folder(folder)
-
-
-def test_the_fingerprints_change_with_their_own_files(tiny_ltx: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "model"
-    shutil.copytree(tiny_ltx, folder)
-    text, rest = ("text_encoder", "tokenizer"), ("vae", "transformer")
-    before = fingerprint(folder, text), fingerprint(folder, rest)
-    assert before == (fingerprint(tiny_ltx, text), fingerprint(tiny_ltx, rest))
-    (folder / "text_encoder" / "config.json").write_text("{}", encoding="utf-8")
-    assert (fingerprint(folder, text) != before[0], fingerprint(folder, rest) == before[1]) == (True, True)
+        FOLDERS.check(folder)
 
 
 @pytest.fixture(scope="session")
@@ -218,7 +199,7 @@ def spiece(tiny_ltx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("prompt", ["", "the cat", "кот 🚤 \u202eشمس\u202c", "a\tb\n c", "the sea " * 1250])
 def test_spiece_model_alone_is_enough(spiece: Path, prompt: str) -> None:
-    check_folder(spiece)
+    FOLDERS.check(spiece)
     ids, mask, cut = tokenize(read_tokenizer(spiece / "tokenizer"), prompt, TOKENS)
     assert ids.shape == mask.shape == (1, TOKENS)
     count = int(mask.sum())

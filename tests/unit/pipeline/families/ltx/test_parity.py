@@ -14,7 +14,7 @@ from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.flow.text_encoder import compute_wide
 from fanslymotion.pipeline.families.guidance import Guidance
-from fanslymotion.pipeline.families.ltx.folder import SIGMAS, folder_preset
+from fanslymotion.pipeline.families.ltx.folder import FOLDERS, SIGMAS
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
 from fanslymotion.pipeline.families.ltx.vae import DECODE_NOISE, DECODE_TIMESTEP
@@ -85,30 +85,30 @@ def stock(model: LtxModel, photo: Image.Image, clip: SamplingParams = CLIP) -> t
 
 
 @pytest.mark.parametrize("fps", [12, 24])
-def test_latents(ltx: LtxModel, ltx_photo: Image.Image, fps: int) -> None:
+def test_latents(ltx: LtxModel, flow_photo: Image.Image, fps: int) -> None:
     clip = replace(CLIP, motion=replace(CLIP.motion, fps=fps))
-    assert torch.equal(ours(ltx, ltx_photo, clip), stock(ltx, ltx_photo, clip))
+    assert torch.equal(ours(ltx, flow_photo, clip), stock(ltx, flow_photo, clip))
 
 
-def test_the_frame_rate_is_told_to_the_model(ltx: LtxModel, ltx_photo: Image.Image) -> None:
+def test_the_frame_rate_is_told_to_the_model(ltx: LtxModel, flow_photo: Image.Image) -> None:
     other = replace(CLIP, motion=replace(CLIP.motion, fps=24))
-    assert not torch.equal(ours(ltx, ltx_photo), ours(ltx, ltx_photo, other))
+    assert not torch.equal(ours(ltx, flow_photo), ours(ltx, flow_photo, other))
 
 
-def test_latents_in_bf16(tiny_ltx: Path, ltx_photo: Image.Image) -> None:
+def test_latents_in_bf16(tiny_ltx: Path, flow_photo: Image.Image) -> None:
     """As a graphics card computes; the latents stay float32 between the steps."""
     placement = Placement(torch.device("cpu"), torch.bfloat16)
-    model = load(ModelFolder(folder_preset(tiny_ltx), tiny_ltx), placement)
-    found = ours(model, ltx_photo)
+    model = load(ModelFolder(FOLDERS.preset(tiny_ltx), tiny_ltx), placement)
+    found = ours(model, flow_photo)
     assert found.dtype == torch.float32
-    assert torch.equal(found, stock(model, ltx_photo))
+    assert torch.equal(found, stock(model, flow_photo))
 
 
 @pytest.mark.parametrize("offload", [Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL])
-def test_offload_changes_no_number(tiny_ltx: Path, ltx: LtxModel, ltx_photo: Image.Image, offload: Offload) -> None:
+def test_offload_changes_no_number(tiny_ltx: Path, ltx: LtxModel, flow_photo: Image.Image, offload: Offload) -> None:
     placement = Placement(ltx.device, ltx.dtype, offload)
-    model = load(ModelFolder(folder_preset(tiny_ltx), tiny_ltx), placement)
-    assert torch.equal(ours(model, ltx_photo), ours(ltx, ltx_photo))
+    model = load(ModelFolder(FOLDERS.preset(tiny_ltx), tiny_ltx), placement)
+    assert torch.equal(ours(model, flow_photo), ours(ltx, flow_photo))
 
 
 @pytest.mark.parametrize("prompt", [PROMPT, ""])
@@ -136,9 +136,9 @@ def test_a_large_text_encoder_computes_wide_in_narrow_weights(ltx: LtxModel) -> 
     assert (found - wanted).abs().mean() < (plain - wanted).abs().mean() < 0.05
 
 
-def test_decoded_frames(ltx: LtxModel, ltx_photo: Image.Image) -> None:
+def test_decoded_frames(ltx: LtxModel, flow_photo: Image.Image) -> None:
     """As the stock pipeline decodes, with our noise."""
-    latents, made = ours(ltx, ltx_photo), pipeline(ltx)
+    latents, made = ours(ltx, flow_photo), pipeline(ltx)
     plain = made._denormalize_latents(latents.transpose(1, 2), ltx.vae.latents_mean, ltx.vae.latents_std, 1.0)
     noise = torch.randn(plain.shape, generator=purpose_generator(9, "decode"))
     with torch.no_grad():

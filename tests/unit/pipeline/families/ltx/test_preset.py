@@ -1,6 +1,7 @@
 """The preset: what it says, that it is never chosen by itself, and its download, as the hub's protocol has it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from fanslymotion.models.download.hub import DownloadError
 from fanslymotion.models.download.model import download
 from fanslymotion.models.find import default_model, find_model, require_model
 from fanslymotion.models.registry import check, look
+from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.ltx.folder import RATES, SIGMAS, SINGLE_FILES
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
@@ -26,21 +28,45 @@ def test_what_it_says(settings: Settings) -> None:
     assert {name: rate.model_dump() for name, rate in preset.rates.items()} == RATES
     assert "10 million" in preset.licence.notice
     names = list(presets.models)
-    assert all(presets.model(name).trial for name in names[names.index("ltx-2b") :]), "those to be tried come last"
+    assert all(presets.model(name).trial for name in names[names.index("ltx-13b") :]), "those to be tried come last"
     assert preset.files[0] in SINGLE_FILES
 
 
 @pytest.fixture
-def hub(single: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:  # noqa: F811
+def hub(single: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:  # noqa: F811
     """The hub's repository, with the tiny model's files in its layout, and much that is not wanted."""
+    more = {"ltxv-13b-0.9.8-dev.safetensors": b"x" * 2000, "README.md": b"about"}
+    with published("Lightricks/LTX-Video", single, more, monkeypatch) as running:
+        yield running
+
+
+@contextmanager
+def published(repository: str, folder: Path, more: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub with a folder's files and some more."""
     for key in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(key, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    files = {p.relative_to(single).as_posix(): p.read_bytes() for p in single.rglob("*") if p.is_file()}
-    files |= {"ltxv-13b-0.9.8-dev.safetensors": b"x" * 2000, "README.md": b"about"}
-    with serve(Hub("Lightricks/LTX-Video", files)) as running:
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    with serve(Hub(repository, files | more)) as running:
         monkeypatch.setenv("HF_ENDPOINT", running.url)
         yield running
+
+
+def test_the_large_model_comes_in_diffusers_layout(
+    tiny_ltx: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presets = load_presets(settings)
+    preset, small = presets.model("ltx-13b"), presets.model("ltx-2b")
+    assert (preset.sampling, preset.rates, preset.trial) == (small.sampling, small.rates, True)
+    sizes = [family("ltx").size(settings.models / "none", one) for one in (preset, small)]
+    assert sizes[0].unet > 6 * sizes[1].unet, "before it is here its own size is planned with"
+    assert sizes[0].vae == sizes[1].vae
+    with published(preset.repository, tiny_ltx, {"README.md": b"about"}, monkeypatch):
+        folder = download(preset, settings)
+    assert not (folder / "README.md").exists()
+    assert look("ltx-13b", presets, settings).ready
+    assert family("ltx").size(folder, preset).unet < 1e6, "then its files are counted"
+    assert default_model(presets, settings) == "mini", "it is never chosen by itself"
 
 
 def test_the_download_takes_what_is_needed_and_checks_it(hub: Hub, settings: Settings) -> None:

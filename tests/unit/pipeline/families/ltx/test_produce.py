@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from fanslymotion.errors import Cancelled, HandBack
-from fanslymotion.pipeline.families.base import ModelFolder
-from fanslymotion.pipeline.families.flow import text_encoder
-from fanslymotion.pipeline.families.ltx.folder import SIGMAS, folder_preset
+from fanslymotion.errors import Cancelled
+from fanslymotion.pipeline.families.ltx.folder import SIGMAS
 from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.model_cache import ModelCache
-from fanslymotion.pipeline.progress import Progress, Stage
+from fanslymotion.pipeline.progress import Progress
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.settings import Settings
 from PIL import Image
@@ -27,18 +25,12 @@ REQUEST = VideoRequest(resolution="small", seconds=12, quality="sampled", seed=7
 """12 s at 24 frames a second: two windows of 21 latent frames that share 5."""
 
 
-@pytest.fixture(scope="session")
-def warm() -> ModelCache:
-    return ModelCache()
-
-
 @pytest.fixture
-def make(run: Callable, tiny_ltx: Path, warm: ModelCache) -> Callable:
+def make(make_with: Callable, tiny_ltx: Path) -> Callable:
     """Produce with the tiny model; keywords go over the defaults."""
 
-    def call(request: VideoRequest = REQUEST, **changes: Any):
-        model = ModelFolder(folder_preset(tiny_ltx), tiny_ltx)
-        return run(request, **{"model": model, "renderers": warm, **changes})
+    def call(request: VideoRequest = REQUEST, **changes: Any) -> Any:
+        return make_with(tiny_ltx, request, **changes)
 
     return call
 
@@ -93,80 +85,6 @@ def test_a_compiled_transformer(make: Callable, settings: Settings, tmp_path: Pa
 def test_the_photos_detail(make: Callable) -> None:
     request = VideoRequest(resolution="small", seconds=6, quality="standard", detail=True)
     assert probe(make(request).path).frames == 6 * 24
-
-
-def test_what_is_told_on_the_way(make: Callable) -> None:
-    seen: list[Progress] = []
-    make(progress=seen.append)
-    stages = [moment.stage for moment in seen]
-    assert stages == sorted(stages, key=list(Stage).index)
-    fractions = [moment.fraction for moment in seen]
-    assert fractions == sorted(fractions)
-    steps = [moment for moment in seen if moment.x0 is not None]
-    assert [(m.step, m.steps, m.window, m.windows) for m in steps] == [
-        (i + 1, 2 * STEPS, i // STEPS + 1, 2) for i in range(2 * STEPS)
-    ]
-    assert steps[0].preview is not None
-    assert steps[0].preview()[8:12] == b"WEBP"
-
-
-@pytest.fixture(scope="session")
-def undisturbed() -> dict[str, Any]:
-    """Filled by the first test that needs it."""
-    return {}
-
-
-@pytest.mark.parametrize("step", [3, STEPS, STEPS + 1, 2 * STEPS])
-def test_taken_up_again(step: int, make: Callable, undisturbed: dict[str, Any], tmp_path: Path) -> None:
-    if not undisturbed:
-        make(work=tmp_path / "undisturbed", out=tmp_path / "undisturbed.mp4", measures=undisturbed)
-
-    def hand_back(moment: Progress) -> None:
-        if moment.stage is Stage.SAMPLING and moment.step >= step:
-            raise HandBack
-
-    with pytest.raises(HandBack):
-        make(progress=hand_back)
-    measures: dict[str, Any] = {}
-    make(measures=measures)
-    assert measures["resumed"] in (divmod(step, STEPS), (step // STEPS - 1, STEPS))
-    assert measures["latents"].equal(undisturbed["latents"])
-    assert measures["frames_sha256"] == undisturbed["frames_sha256"]
-
-
-def test_a_prompt_is_encoded_once(make: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second video with the same prompt reads it from the disk, in a program where no encoder can be loaded."""
-    first: dict[str, Any] = {}
-    make(measures=first)
-
-    def refuse(*_: Any) -> None:
-        raise AssertionError("the text encoder was loaded again")
-
-    monkeypatch.setattr(text_encoder, "read_encoder", refuse)
-    again: dict[str, Any] = {}
-    make(measures=again, work=tmp_path / "again")
-    assert again["frames_sha256"] == first["frames_sha256"]
-
-
-def test_other_words_give_another_video(make: Callable, tmp_path: Path) -> None:
-    found = set()
-    for i, prompt in enumerate(("", "A boat sways", "Лодка 🚤 качается", "قارب يتمايل")):
-        measures: dict[str, Any] = {}
-        result = make(
-            VideoRequest(resolution="small", seconds=6, quality="standard", prompt=prompt, detail=False),
-            measures=measures,
-            work=tmp_path / str(i),
-        )
-        assert read_metadata(result.path)["request"]["prompt"] == prompt
-        found.add(measures["frames_sha256"])
-    assert len(found) == 4
-
-
-def test_a_prompt_that_is_too_long_is_cut_and_said(make: Callable) -> None:
-    words = "sea " * 2500
-    result = make(VideoRequest(resolution="small", seconds=6, quality="standard", prompt=words, detail=False))
-    said = [str(warning) for warning in result.warnings]
-    assert any("its end was left out: «" in line and len(line) < 200 for line in said), said
 
 
 def test_cancelled_while_the_prompt_is_read(make: Callable, tmp_path: Path) -> None:

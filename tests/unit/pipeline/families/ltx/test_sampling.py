@@ -34,9 +34,9 @@ def start(model: LtxModel, photo: Image.Image) -> SamplingState:
     return begin(model, CLIP, photo, words.tensors)
 
 
-def test_known_frames_stay_what_they_are(ltx: LtxModel, ltx_photo: Image.Image) -> None:
+def test_known_frames_stay_what_they_are(ltx: LtxModel, flow_photo: Image.Image) -> None:
     keeper = Everything()
-    begun = start(ltx, ltx_photo)
+    begun = start(ltx, flow_photo)
     latents = sample_clip(ltx, CLIP, begun, keeper=keeper)
     assert latents.shape == (1, 11, 8, 2, 4)
     photo = ltx.beginning(begun.conditioning)
@@ -47,8 +47,8 @@ def test_known_frames_stay_what_they_are(ltx: LtxModel, ltx_photo: Image.Image) 
     assert torch.equal(latents[:, :1], photo)
 
 
-def test_a_second_window_sees_the_first_ones_frames(ltx: LtxModel, ltx_photo: Image.Image) -> None:
-    begun = start(ltx, ltx_photo)
+def test_a_second_window_sees_the_first_ones_frames(ltx: LtxModel, flow_photo: Image.Image) -> None:
+    begun = start(ltx, flow_photo)
     keeper = Everything()
     sample_clip(ltx, CLIP, begun, keeper=keeper)
     second = next(state for state in keeper.states if state.window == 1 and state.step == 0)
@@ -59,10 +59,10 @@ def test_a_second_window_sees_the_first_ones_frames(ltx: LtxModel, ltx_photo: Im
 
 
 @pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
-def test_taken_up_after_any_step(ltx: LtxModel, ltx_photo: Image.Image, step: int, tmp_path) -> None:
+def test_taken_up_after_any_step(ltx: LtxModel, flow_photo: Image.Image, step: int, tmp_path) -> None:
     """From the file that a checkpoint is."""
     keeper = Everything()
-    expected = sample_clip(ltx, CLIP, start(ltx, ltx_photo), keeper=keeper)
+    expected = sample_clip(ltx, CLIP, start(ltx, flow_photo), keeper=keeper)
     state = keeper.states[step - 1 + (step > STEPS)]
     kept = Checkpoints(tmp_path, "key")
     kept.now(state)

@@ -1,7 +1,6 @@
 """Out of memory at every place: each step down ends in a finished video of the size and length that was asked for."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,16 +12,15 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan, WanDecoder3d
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder, Offload, Work
+from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
 from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.flow import text_encoder
 from fanslymotion.pipeline.families.forecast import forecast, units
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.wan import tiles
 from fanslymotion.pipeline.families.wan.cost import COST
-from fanslymotion.pipeline.families.wan.folder import folder_preset
+from fanslymotion.pipeline.families.wan.folder import FULL
 from fanslymotion.pipeline.families.wan.model import WanModel
-from fanslymotion.pipeline.families.wan.model_size import FULL
 from fanslymotion.pipeline.families.wan.tiles import spans
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
@@ -44,30 +42,11 @@ PLACES: dict[str, tuple[Any, str]] = {
 }
 
 
-@contextmanager
-def failing(monkeypatch: pytest.MonkeyPatch, place: str, times: int) -> Iterator[list[int]]:
-    """The first `times` calls at the place find no memory; the list's only number counts them down."""
-    left = [times]
-    where, name = PLACES[place]
-    real = getattr(where, name)
-
-    def call(*args: Any, **options: Any) -> Any:
-        if left[0] > 0:
-            left[0] -= 1
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return real(*args, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(where, name, call)
-        yield left
-
-
 @pytest.fixture
-def make(run: Callable, tiny_wan: Path) -> Callable:
+def make(make_with: Callable, tiny_wan: Path) -> Callable:
     def call(**changes: Any) -> Any:
-        model = ModelFolder(folder_preset(tiny_wan), tiny_wan)
         request = VideoRequest(resolution="small", seconds=6, seed=7, prompt="rain", steps=2, detail=False)
-        return run(request, **{"model": model, "renderers": ModelCache(), **changes})
+        return make_with(tiny_wan, request, **{"renderers": ModelCache(), **changes})
 
     return call
 
@@ -83,7 +62,7 @@ def make(run: Callable, tiny_wan: Path) -> Callable:
     ],
 )
 def test_each_step_down_ends_in_a_finished_video(
-    make: Callable, monkeypatch: pytest.MonkeyPatch, place: str, times: int, machine: Machine
+    make: Callable, failing: Callable, monkeypatch: pytest.MonkeyPatch, place: str, times: int, machine: Machine
 ) -> None:
     """On a GPU with the offloads' real hooks, computed on the CPU. Tiles are small enough for the tiny picture."""
     monkeypatch.setattr(tiles, "SIDES", {2: 64, 1: 32})
@@ -92,7 +71,7 @@ def test_each_step_down_ends_in_a_finished_video(
         return Placement(torch.device("cpu"), torch.float32, plan.offload)
 
     monkeypatch.setattr(Placement, "of", staticmethod(of))
-    with failing(monkeypatch, place, times) as left:
+    with failing(*PLACES[place], times) as left:
         result = make(machine=machine)
     assert left == [0]
     info = probe(result.path)
@@ -101,8 +80,8 @@ def test_each_step_down_ends_in_a_finished_video(
     assert len(warned) == times
 
 
-def test_the_last_step_is_said(make: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    with failing(monkeypatch, "step", 99), pytest.raises(RenderError, match="the memory is too small"):
+def test_the_last_step_is_said(make: Callable, failing: Callable) -> None:
+    with failing(*PLACES["step"], 99), pytest.raises(RenderError, match="the memory is too small"):
         make(machine=CPU)
 
 

@@ -10,29 +10,24 @@ import torch
 import transformers
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+from fanslymotion.bench.full_size import UMT5_XXL, WAN_TRANSFORMER, WAN_VAE
 from fanslymotion.errors import ModelError
 from fanslymotion.models.find import find_model
 from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families import family, family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.placement import choose_placement
-from fanslymotion.pipeline.families.wan.folder import SAMPLING, check_folder, fingerprint, folder_preset
+from fanslymotion.pipeline.families.wan.folder import FOLDERS, FULL, SAMPLING
 from fanslymotion.pipeline.families.wan.model import WanModel, load
-from fanslymotion.pipeline.families.wan.model_size import FULL, model_size
 from fanslymotion.pipeline.families.wan.random_model import TRANSFORMER, VAE
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
 
-TRANSFORMER_5B = {"num_attention_heads": 24, "attention_head_dim": 128, "text_dim": 4096, "freq_dim": 256}
-TRANSFORMER_5B |= {"ffn_dim": 14336, "num_layers": 30, "rope_max_seq_len": 1024}
-VAE_5B = {"base_dim": 160, "decoder_base_dim": 256, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2}
-UMT5_XXL = {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64}
-
 
 def test_the_5b_models_size_is_that_of_its_architecture() -> None:
     with torch.device("meta"):
-        transformer = WanTransformer3DModel(**TRANSFORMER | TRANSFORMER_5B)
-        vae = AutoencoderKLWan(**VAE | VAE_5B)
+        transformer = WanTransformer3DModel(**TRANSFORMER | WAN_TRANSFORMER)
+        vae = AutoencoderKLWan(**VAE | WAN_VAE)
         text = transformers.UMT5EncoderModel(transformers.UMT5Config(**UMT5_XXL))
     sizes = [sum(p.numel() for p in part.parameters()) for part in (transformer, vae, text)]
     assert sizes == [FULL.unet, FULL.vae, FULL.text_encoder]
@@ -68,7 +63,7 @@ def test_what_is_missing_is_named(gone: str, said: str, tiny_wan: Path, tmp_path
     shutil.copytree(tiny_wan, folder)
     (folder / gone).unlink()
     with pytest.raises(ModelError, match=said):
-        check_folder(folder)
+        FOLDERS.check(folder)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +81,7 @@ def test_models_of_another_kind_are_refused(part: str, change: dict[str, Any], t
     place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | change), encoding="utf-8")
     assert family_of_folder(folder) is family("wan")
     with pytest.raises(ModelError, match=r"Wan.*choose"):
-        check_folder(folder)
+        FOLDERS.check(folder)
 
 
 def test_two_transformers_are_another_kind(tiny_wan: Path, tmp_path: Path) -> None:
@@ -95,7 +90,7 @@ def test_two_transformers_are_another_kind(tiny_wan: Path, tmp_path: Path) -> No
     shutil.copytree(tiny_wan, folder)
     shutil.copytree(folder / "transformer", folder / "transformer_2")
     with pytest.raises(ModelError, match="the 14B models are not supported"):
-        check_folder(folder)
+        FOLDERS.check(folder)
 
 
 def test_weights_in_several_files(tiny_wan: Path, wan: WanModel, tmp_path: Path) -> None:
@@ -106,27 +101,18 @@ def test_weights_in_several_files(tiny_wan: Path, wan: WanModel, tmp_path: Path)
         shutil.rmtree(folder / part)
         kind.from_pretrained(tiny_wan / part).save_pretrained(folder / part, max_shard_size="40kB")
         assert len(list((folder / part).glob("*-of-*.safetensors"))) > 1
-    found = load(ModelFolder(folder_preset(folder), folder), choose_placement())
+    found = load(ModelFolder(FOLDERS.preset(folder), folder), choose_placement())
     wanted = wan.transformer.state_dict()
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in found.transformer.state_dict().items())
-    sizes = [model_size(place, folder_preset(place)) for place in (folder, tiny_wan)]
+    sizes = [FOLDERS.size(place, FOLDERS.preset(place)) for place in (folder, tiny_wan)]
     assert sizes[0] == sizes[1]
 
 
 def test_the_tiny_model_is_measured(tiny_wan: Path, wan: WanModel) -> None:
-    found = model_size(tiny_wan, folder_preset(tiny_wan))
+    found = FOLDERS.size(tiny_wan, FOLDERS.preset(tiny_wan))
     assert not found.large
     assert found.unet == sum(p.numel() for p in wan.transformer.parameters())
     assert found.vae == sum(p.numel() for p in wan.vae.parameters())
     assert 0 < found.text_encoder < 100_000
     assert (found.attention, found.vae_channels) == (2 * 24, 4)
-    assert model_size(tiny_wan / "absent", folder_preset(tiny_wan)).unet == FULL.unet
-
-
-def test_the_fingerprints_change_with_their_own_files(tiny_wan: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "model"
-    shutil.copytree(tiny_wan, folder)
-    text, rest = ("text_encoder", "tokenizer"), ("vae", "transformer")
-    before = fingerprint(folder, text), fingerprint(folder, rest)
-    (folder / "text_encoder" / "config.json").write_text("{}", encoding="utf-8")
-    assert (fingerprint(folder, text) != before[0], fingerprint(folder, rest) == before[1]) == (True, True)
+    assert FOLDERS.size(tiny_wan / "absent", FOLDERS.preset(tiny_wan)).unet == FULL.unet

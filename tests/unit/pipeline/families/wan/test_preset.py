@@ -7,7 +7,7 @@ import pytest
 from fanslymotion.cli import main
 from fanslymotion.errors import BadInput, ModelError
 from fanslymotion.models.download.model import download
-from fanslymotion.models.find import default_model, find_model, require_model
+from fanslymotion.models.find import default_model, find_model, require_model, taken_by
 from fanslymotion.models.registry import check, look
 from fanslymotion.pipeline.families.modes import sampled_steps
 from fanslymotion.pipeline.families.wan.folder import FRAMES, HEIGHT, RATES, SAMPLING, WIDTH
@@ -75,3 +75,11 @@ def test_a_prompt_is_taken(hub: Hub, settings: Settings) -> None:
     check_request(VideoRequest(model="wan-5b", prompt="waves"), settings)
     with pytest.raises(BadInput, match="motion_bucket_id is 9, but the model wan-5b has no such setting"):
         check_request(VideoRequest(model="wan-5b", motion_bucket_id=9), settings)
+
+
+def test_without_guidance_there_is_no_negative_prompt(hub: Hub, settings: Settings) -> None:
+    """Distilled models of this family are sampled without (FastWan)."""
+    preset = load_presets(settings).model("wan-5b")
+    assert "negative_prompt" in taken_by(preset)
+    plain = preset.sampling.model_copy(update={"min_guidance": 1.0, "max_guidance": 1.0})
+    assert taken_by(preset.model_copy(update={"sampling": plain})) == ("prompt",)

@@ -1,16 +1,15 @@
 """Whole videos of a tiny Wan 2.2: sizes, rates, windows; interrupted anywhere, the frames stay the same."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fanslymotion.errors import HandBack
-from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.flow import text_encoder
-from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT, folder_preset
+from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
-from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from PIL import Image
@@ -21,18 +20,12 @@ REQUEST = VideoRequest(seconds=12, quality="sampled", prompt="A boat sways", **S
 """12 s at 24 frames a second: two windows of 37 latent frames that share one."""
 
 
-@pytest.fixture(scope="session")
-def warm() -> ModelCache:
-    return ModelCache()
-
-
 @pytest.fixture
-def make(run: Callable, tiny_wan: Path, warm: ModelCache) -> Callable:
+def make(make_with: Callable, tiny_wan: Path) -> Callable:
     """Produce with the tiny model; keywords go over the defaults."""
 
-    def call(request: VideoRequest = REQUEST, **changes: Any):
-        model = ModelFolder(folder_preset(tiny_wan), tiny_wan)
-        return run(request, **{"model": model, "renderers": warm, **changes})
+    def call(request: VideoRequest = REQUEST, **changes: Any) -> Any:
+        return make_with(tiny_wan, request, **changes)
 
     return call
 
@@ -58,62 +51,32 @@ def test_an_upright_photo(make: Callable, photo: Path, tmp_path: Path) -> None:
     assert (info.width, info.height, info.frames) == (72, 128, 6 * 24)
 
 
-def test_what_is_told_on_the_way(make: Callable) -> None:
-    seen: list[Progress] = []
-    make(progress=seen.append)
-    fractions = [moment.fraction for moment in seen]
-    assert fractions == sorted(fractions)
-    steps = [moment for moment in seen if moment.x0 is not None]
-    assert [(m.step, m.steps, m.window, m.windows) for m in steps] == [
-        (i + 1, 2 * STEPS, i // STEPS + 1, 2) for i in range(2 * STEPS)
-    ]
-    assert steps[0].preview is not None
-    assert steps[0].preview()[8:12] == b"WEBP"
+def test_what_guidance_leads_away_from(make: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself the model's own text; an empty one is a choice; the same one again loads no text encoder."""
+    frames: dict[str | None, str] = {}
+    for n, text in enumerate((None, "", " mist ")):
+        measures: dict[str, Any] = {}
+        request = VideoRequest(seconds=6, prompt="A boat sways", negative_prompt=text, **SHORT)
+        told = read_metadata(make(request, measures=measures, work=tmp_path / str(n)).path)
+        assert told["request"]["negative_prompt"] == text
+        assert told["sampling"]["negative_prompt"] == (NEGATIVE_PROMPT if text is None else text.strip())
+        frames[text] = measures["frames_sha256"]
+    assert len(set(frames.values())) == 3
+    monkeypatch.setattr(text_encoder, "read_encoder", lambda *_: pytest.fail("the text encoder was loaded again"))
+    measures = {}
+    make(replace(request, negative_prompt="mist"), measures=measures, work=tmp_path / "again")
+    assert measures["frames_sha256"] == frames[" mist "]
 
 
-@pytest.fixture(scope="session")
-def undisturbed() -> dict[str, Any]:
-    """Filled by the first test that needs it."""
-    return {}
-
-
-@pytest.mark.parametrize("step", [2, STEPS, STEPS + 3, 2 * STEPS])
-def test_taken_up_again(step: int, make: Callable, undisturbed: dict[str, Any], tmp_path: Path) -> None:
-    if not undisturbed:
-        make(work=tmp_path / "undisturbed", out=tmp_path / "undisturbed.mp4", measures=undisturbed)
+def test_a_checkpoint_of_another_negative_prompt_is_not_gone_on_with(make: Callable) -> None:
+    request = VideoRequest(seconds=6, prompt="A boat sways", **SHORT)
 
     def hand_back(moment: Progress) -> None:
-        if moment.stage is Stage.SAMPLING and moment.step >= step:
+        if moment.stage is Stage.SAMPLING and moment.step:
             raise HandBack
 
     with pytest.raises(HandBack):
-        make(progress=hand_back)
+        make(request, progress=hand_back)
     measures: dict[str, Any] = {}
-    make(measures=measures)
-    assert measures["resumed"] in (divmod(step, STEPS), (step // STEPS - 1, STEPS))
-    assert measures["latents"].equal(undisturbed["latents"])
-    assert measures["frames_sha256"] == undisturbed["frames_sha256"]
-
-
-def test_prompts_are_encoded_once(make: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second video with the same prompt reads it from the disk, in a program where no encoder can be loaded."""
-    request = VideoRequest(seconds=6, prompt="A boat sways", **SHORT)
-    first: dict[str, Any] = {}
-    make(request, measures=first)
-
-    def refuse(*_: Any) -> None:
-        raise AssertionError("the text encoder was loaded again")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(text_encoder, "read_encoder", refuse)
-        again: dict[str, Any] = {}
-        make(request, measures=again, work=tmp_path / "again")
-    other: dict[str, Any] = {}
-    make(VideoRequest(seconds=6, prompt="Лодка 🚤", **SHORT), measures=other, work=tmp_path / "other")
-    assert again["frames_sha256"] == first["frames_sha256"] != other["frames_sha256"]
-
-
-def test_a_prompt_that_is_too_long_is_cut_and_said(make: Callable) -> None:
-    result = make(VideoRequest(seconds=6, prompt="sea " * 2500, **SHORT))
-    said = [str(warning) for warning in result.warnings]
-    assert any("its end was left out: «" in line and len(line) < 200 for line in said), said
+    make(replace(request, negative_prompt="mist"), measures=measures)
+    assert measures["resumed"] is None

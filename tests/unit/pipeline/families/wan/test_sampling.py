@@ -34,9 +34,9 @@ def start(model: WanModel, photo: Image.Image) -> SamplingState:
     return begin(model, CLIP, photo, words.tensors)
 
 
-def test_known_frames_stay_what_they_are(wan: WanModel, wan_photo: Image.Image) -> None:
+def test_known_frames_stay_what_they_are(wan: WanModel, flow_photo: Image.Image) -> None:
     keeper = Everything()
-    begun = start(wan, wan_photo)
+    begun = start(wan, flow_photo)
     latents = sample_clip(wan, CLIP, begun, keeper=keeper)
     assert latents.shape == (1, 9, 48, 4, 8)
     photo = wan.beginning(begun.conditioning)
@@ -47,8 +47,8 @@ def test_known_frames_stay_what_they_are(wan: WanModel, wan_photo: Image.Image) 
     assert torch.equal(latents[:, :1], photo)
 
 
-def test_a_second_window_sees_the_first_ones_last_frame(wan: WanModel, wan_photo: Image.Image) -> None:
-    begun = start(wan, wan_photo)
+def test_a_second_window_sees_the_first_ones_last_frame(wan: WanModel, flow_photo: Image.Image) -> None:
+    begun = start(wan, flow_photo)
     keeper = Everything()
     sample_clip(wan, CLIP, begun, keeper=keeper)
     second = next(state for state in keeper.states if state.window == 1 and state.step == 0)
@@ -59,9 +59,9 @@ def test_a_second_window_sees_the_first_ones_last_frame(wan: WanModel, wan_photo
     assert not torch.allclose(found[0], found[1], atol=1e-3)
 
 
-def test_each_window_is_guided_as_far(wan: WanModel, wan_photo: Image.Image) -> None:
+def test_each_window_is_guided_as_far(wan: WanModel, flow_photo: Image.Image) -> None:
     """What a model draws with guidance falls apart with half of it: no cap, unlike Stable Video Diffusion's ramp."""
-    begun = start(wan, wan_photo)
+    begun = start(wan, flow_photo)
     capped = replace(CLIP, options=WindowOptions(guidance_cap=2.5))
     found = [sample_clip(wan, clip, begun, keeper=Everything()) for clip in (CLIP, capped)]
     assert torch.equal(found[0][:, :5], found[1][:, :5])
@@ -69,10 +69,10 @@ def test_each_window_is_guided_as_far(wan: WanModel, wan_photo: Image.Image) -> 
 
 
 @pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
-def test_taken_up_after_any_step(wan: WanModel, wan_photo: Image.Image, step: int, tmp_path) -> None:
+def test_taken_up_after_any_step(wan: WanModel, flow_photo: Image.Image, step: int, tmp_path) -> None:
     """From the file that a checkpoint is, with what the solver remembers."""
     keeper = Everything()
-    expected = sample_clip(wan, CLIP, start(wan, wan_photo), keeper=keeper)
+    expected = sample_clip(wan, CLIP, start(wan, flow_photo), keeper=keeper)
     state = keeper.states[step - 1 + (step > STEPS)]
     kept = Checkpoints(tmp_path, "key")
     kept.now(state)

@@ -1,0 +1,96 @@
+"""Write README.md's table of what the planner chooses anew, by card, RAM and model. Computed, not measured.
+
+.venv/bin/python docs/plans.py
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from fanslymotion.pipeline.families import family
+from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder, Offload
+from fanslymotion.pipeline.families.forecast import forecast
+from fanslymotion.pipeline.hardware.machine import Machine
+from fanslymotion.pipeline.hardware.units import GIB
+from fanslymotion.pipeline.memory.forecast import work_of
+from fanslymotion.pipeline.memory.planner import plan
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import Presets, load_presets
+from fanslymotion.settings import ROOT, Settings
+
+PAGE = ROOT / "README.md"
+BEGIN, END = "<!-- plans: docs/plans.py writes this table -->", "<!-- /plans -->"
+
+MODELS = ("svd-xt", "ltx-2b", "ltx-13b", "wan-5b")
+CARDS, RAM = (6, 8, 12, 16, 24), (16, 32, 64)
+"""GB of the card, and of the machine."""
+
+FREE = 0.92
+"""Share of a card's memory that a screen and a browser leave."""
+
+TAKEN = 4 * GIB
+"""Bytes of the machine's memory that the system and a browser take."""
+
+PHOTO = (1600, 900)
+
+WEIGHTS = {
+    Offload.NONE: "all on the card",
+    Offload.MODEL: "part by part",
+    Offload.GROUP: "block by block",
+    Offload.SEQUENTIAL: "layer by layer",
+}
+
+
+def table(presets: Presets) -> str:
+    """Return the table as Markdown."""
+    head = f"| model | card | {' | '.join(f'{ram} GB of RAM' for ram in RAM)} |"
+    rows = [
+        f"| `{name}` | {card} GB | {' | '.join(_cells(name, card, presets))} |" for name in MODELS for card in CARDS
+    ]
+    return "\n".join([BEGIN, head, "|---|---|" + "---|" * len(RAM), *rows, END])
+
+
+def with_table(page: str, presets: Presets) -> str:
+    """Return the page with today's table."""
+    before, rest = page.split(BEGIN)
+    return before + table(presets) + rest.split(END)[1]
+
+
+def _cells(name: str, card: int, presets: Presets) -> Iterator[str]:
+    for ram in RAM:
+        yield said(planned(name, card, ram, presets))
+
+
+def planned(name: str, card: int, ram: int, presets: Presets) -> MemoryPlan:
+    """Plan six seconds at 720p. card, ram: GB."""
+    preset = presets.model(name)
+    folder = Path("absent")  # full size
+    request = VideoRequest(resolution="720p", seconds=6, quality="standard", model=name)
+    machine = Machine(
+        device="cuda",
+        name=f"{card} GB",
+        vram_total=card * GIB,
+        vram_free=int(card * GIB * FREE),
+        ram_total=ram * GIB,
+        ram_free=ram * GIB - TAKEN,
+        gpu_speed=20.0,
+        cores=8,
+    )
+    size = replace(family(preset.family).size(folder, preset), name=name)
+    return plan(machine, size, work_of(request, PHOTO, ModelFolder(preset, folder), presets))
+
+
+def said(chosen: MemoryPlan) -> str:
+    """Say a plan in a few words."""
+    if not forecast(chosen).fits:
+        return "too little memory"
+    words = WEIGHTS[chosen.offload] if chosen.device != "cpu" else "on the processor"
+    asked = (chosen.work.width, chosen.work.height)
+    smaller = f", drawn at {chosen.width}×{chosen.height}" if (chosen.width, chosen.height) != asked else ""
+    unguided = ", without guidance" if chosen.work.guided and not chosen.guided else ""
+    return words + smaller + unguided
+
+
+if __name__ == "__main__":
+    found = load_presets(Settings.from_env())
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")

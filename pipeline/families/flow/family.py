@@ -1,0 +1,84 @@
+"""What the families of video transformers have in common. No torch at import."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ....presets import Mode, ModelPreset
+from ....presets.options import MotionName
+from .. import base
+from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
+from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, WEIGHTS, FlowFolders
+
+if TYPE_CHECKING:
+    from ..placement import Placement
+    from ..words import Words
+
+
+class FlowFamily(ABC):
+    """The `Family` of a transformer with a text encoder; a subclass adds name, geometry, cost, savings and `load`.
+
+    Attributes:
+        folders: Its folders.
+        random_size: Width, height and frames of the untrained stand-in.
+    """
+
+    folders: FlowFolders
+    random_size: Mapping[str, int]
+
+    components = tuple(
+        Component(name, role, WEIGHTS[name])
+        for name, role in ((TEXT_ENCODER, Role.TEXT), (VAE, Role.VAE), (TRANSFORMER, Role.DENOISER))
+    )
+    takes: tuple[str, ...] = ("prompt", "lora", "lora_strength")
+    motions: Mapping[MotionName, int] = {}
+    modes: Mapping[str, Mode] = {}
+    numbers = "bfloat16"
+
+    @abstractmethod
+    def texts(self, options: base.FamilyOptions) -> tuple[str, ...]:
+        """Return the prompts that the transformer reads."""
+
+    @abstractmethod
+    def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> Words:
+        """Encode what `texts` gave; see `Family.encode_words`."""
+
+    def recognises(self, folder: Path) -> bool:
+        """See `FlowFolders`."""
+        return self.folders.recognises(folder)
+
+    def folder_preset(self, folder: Path) -> ModelPreset:
+        """See `FlowFolders`."""
+        return self.folders.preset(folder)
+
+    def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
+        """See `FlowFolders`."""
+        return self.folders.check(folder, preset)
+
+    def check_lora(self, model: ModelFolder) -> None:
+        """See `FlowFolders.lora_layers`."""
+        assert model.lora is not None
+        self.folders.lora_layers(model.folder, model.lora.path, model.name)
+
+    def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
+        """See `FlowFolders`."""
+        return self.folders.size(folder, preset)
+
+    def random_model(self, preset: ModelPreset, folder: Path) -> ModelFolder:
+        """Return the stand-in's place; `load` fills it."""
+        return ModelFolder(preset.model_copy(update=dict(self.random_size)), folder, random=True)
+
+    def words_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
+        """Return the key of all prompts with this text encoder."""
+        from ..words import words_key
+
+        encoder = self.folders.fingerprint(model.folder, (TEXT_ENCODER, TOKENIZER))
+        return words_key(encoder, "\0".join(self.texts(options)))
+
+    def encode_words(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> Words:
+        """Check the folder, and encode the prompts; see `Family`."""
+        self.check(model.folder, model.preset)
+        return self.encode_texts(model.folder, self.texts(options), placement)

@@ -1,0 +1,58 @@
+"""Read one frame of a video."""
+
+import io
+import subprocess
+from pathlib import Path
+
+from PIL import Image
+
+from ...errors import RenderError
+from ...messages import msg
+from .ffmpeg import CREATION_FLAGS, ffmpeg_path
+from .mp4 import read_track
+
+SECONDS = 60.0
+"""That ffmpeg may take for one frame, on a busy machine."""
+
+
+def read_frame(video: Path, seconds: float) -> Image.Image:
+    """Read the frame that is shown at a time, RGB.
+
+    Raises:
+        RenderError: ffmpeg finds none.
+    """
+    # As RGB: ffmpeg's own JPEG keeps the video's colour matrix, and green comes out lighter.
+    command = [
+        ffmpeg_path(), "-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1", "-ss", f"{seconds:.6f}",
+        "-i", str(video), "-map", "0:v:0", "-frames:v", "1", "-pix_fmt", "rgb24", "-c:v", "ppm", "-f",
+        "image2pipe", "-",
+    ]  # fmt: skip
+    run = subprocess.run(
+        command,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=SECONDS,
+        start_new_session=True,
+        creationflags=CREATION_FLAGS,
+    )
+    if run.returncode or not run.stdout:
+        said = run.stderr.decode("utf-8", "replace")[-2000:]
+        raise RenderError(
+            msg("{video} has no frame at {seconds} s:\n{said}", video=video, seconds=f"{seconds:.2f}", said=said)
+        )
+    return Image.open(io.BytesIO(run.stdout), formats=("PPM",))
+
+
+def read_last_frame(video: Path, fps: float) -> Image.Image:
+    """Read a video's last frame, RGB.
+
+    Args:
+        video: An mp4 of ours.
+        fps: Its frames a second.
+
+    Raises:
+        BadInput: It is no whole mp4.
+        RenderError: ffmpeg finds no such frame.
+    """
+    # From the middle of the frame before on: the first one that begins later is the last.
+    return read_frame(video, max(0.0, (read_track(video).frames - 1.5) / fps))

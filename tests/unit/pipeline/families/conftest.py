@@ -1,0 +1,101 @@
+"""The tiny video transformers, as folders and loaded, and jobs on them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fanslymotion.pipeline.request import VideoRequest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from fanslymotion.pipeline.families.ltx.model import LtxModel
+    from fanslymotion.pipeline.families.wan.model import WanModel
+    from fanslymotion.pipeline.model_cache import ModelCache
+
+
+@pytest.fixture(scope="session")
+def tiny_ltx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in diffusers' format."""
+    return build("ltx", tmp_path_factory.mktemp("ltx"))
+
+
+@pytest.fixture(scope="session")
+def tiny_wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in diffusers' format."""
+    return build("wan", tmp_path_factory.mktemp("wan"))
+
+
+@pytest.fixture(scope="session")
+def ltx(tiny_ltx: Path) -> "LtxModel":
+    return load("ltx", tiny_ltx)
+
+
+@pytest.fixture(scope="session")
+def wan(tiny_wan: Path) -> "WanModel":
+    return load("wan", tiny_wan)
+
+
+def build(name: str, place: Path) -> Path:
+    return import_module(f"fanslymotion.pipeline.families.{name}.random_model").build(place / f"tiny-{name}")
+
+
+def load(name: str, folder: Path) -> Any:
+    from fanslymotion.pipeline.families import family
+    from fanslymotion.pipeline.families.base import ModelFolder
+    from fanslymotion.pipeline.families.placement import choose_placement
+
+    model = ModelFolder(family(name).folder_preset(folder), folder)
+    return family(name).load(model, choose_placement(), lambda part: None, True)
+
+
+@pytest.fixture(scope="session")
+def flow_photo(photo: Path) -> Image.Image:
+    """The photo at the tiny models' native size."""
+    with Image.open(photo) as image:
+        return image.convert("RGB").resize((128, 64))
+
+
+@pytest.fixture(scope="session")
+def warm() -> "ModelCache":
+    """Keeps the tiny model of the last job loaded."""
+    from fanslymotion.pipeline.model_cache import ModelCache
+
+    return ModelCache()
+
+
+@pytest.fixture
+def make_with(run: Callable, warm: "ModelCache") -> Callable:
+    """Produce with the model in a folder; keywords go over the defaults."""
+    from fanslymotion.pipeline.families import family_of_folder
+    from fanslymotion.pipeline.families.base import ModelFolder
+
+    def call(folder: Path, request: VideoRequest, **changes: Any) -> Any:
+        model = ModelFolder(family_of_folder(folder).folder_preset(folder), folder)
+        return run(request, **{"model": model, "renderers": warm, **changes})
+
+    return call
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractContextManager[list[int]]]:
+    """Let the first `times` calls of `where.name` find no memory; the list's only number counts them down."""
+    import torch
+
+    @contextmanager
+    def fail(where: Any, name: str, times: int) -> Iterator[list[int]]:
+        left, real = [times], getattr(where, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            if left[0] > 0:
+                left[0] -= 1
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return real(*args, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, call)
+            yield left
+
+    return fail

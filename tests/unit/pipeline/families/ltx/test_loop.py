@@ -1,0 +1,118 @@
+"""A video that ends with the photo: the latents of the stock LTXConditionPipeline with the photo at both ends."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from diffusers.pipelines.ltx import pipeline_ltx_condition
+from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXConditionPipeline, LTXVideoCondition
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from fanslymotion.bench.keepers import Everything, Nowhere
+from fanslymotion.errors import BadInput, HandBack
+from fanslymotion.pipeline.families.ltx.folder import SIGMAS
+from fanslymotion.pipeline.families.ltx.model import IMAGE, LtxModel
+from fanslymotion.pipeline.families.ltx.options import LtxOptions
+from fanslymotion.pipeline.families.ltx.words import MASK, WORDS, encode
+from fanslymotion.pipeline.progress import Progress, Stage
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
+from fanslymotion.pipeline.windows import WindowPlan
+from fanslymotion.queue.submit import check_request
+from fanslymotion.settings import Settings
+from PIL import Image
+
+from .test_parity import CLIP, FRAMES, PROMPT
+
+LOOP = replace(CLIP, motion=LtxOptions(PROMPT, 24, SIGMAS, loop=True))
+REQUEST = VideoRequest("small", 12, "sampled", seed=7, prompt="A boat sways", detail=False, loop=True)
+
+
+def start(model: LtxModel, photo: Image.Image, clip: SamplingParams = LOOP) -> SamplingState:
+    return begin(model, clip, photo, encode(model.model.folder, PROMPT, model.placement).tensors)
+
+
+def test_latents(ltx: LtxModel, flow_photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the photo's latent, which the stock pipeline samples later, and the words of the image-to-video one."""
+    begun = start(ltx, flow_photo)
+    image = begun.conditioning[IMAGE].unsqueeze(2)
+    monkeypatch.setattr(pipeline_ltx_condition, "retrieve_latents", lambda *_, **__: image)
+    generator = torch.Generator("cpu")
+    generator.set_state(begun.rng)
+    folder = ltx.model.folder
+    made = LTXConditionPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=False, shift=1.0, shift_terminal=None),
+        vae=ltx.vae,
+        text_encoder=transformers.T5EncoderModel.from_pretrained(folder / "text_encoder"),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(folder / "tokenizer"),
+        transformer=ltx.transformer,
+    )
+    made.set_progress_bar_config(disable=True)
+    plain = made.scheduler.set_timesteps
+
+    def our_levels(*_: Any, timesteps: Any = None, device: Any = None, **__: Any) -> None:
+        plain(sigmas=list(SIGMAS), device=device)
+
+    made.scheduler.set_timesteps = our_levels  # type: ignore[method-assign]
+    wanted = made(
+        conditions=[LTXVideoCondition(image=flow_photo, frame_index=index) for index in (0, FRAMES - 1)],
+        prompt_embeds=begun.conditioning[WORDS],
+        prompt_attention_mask=begun.conditioning[MASK].bool(),
+        height=64,
+        width=128,
+        num_frames=FRAMES,
+        frame_rate=24,
+        timesteps=[1000 * sigma for sigma in SIGMAS],
+        guidance_scale=1.0,
+        image_cond_noise_scale=0.0,
+        generator=generator,
+        output_type="latent",
+    ).frames
+    found = sample_clip(ltx, LOOP, begun, keeper=Nowhere())
+    assert torch.equal(found.transpose(1, 2), wanted)
+    free = sample_clip(ltx, replace(LOOP, motion=replace(LOOP.motion, loop=False)), begun, keeper=Nowhere())
+    assert not torch.allclose(found, free, atol=1e-2)
+
+
+def test_only_the_last_window_is_told(ltx: LtxModel, flow_photo: Image.Image) -> None:
+    clip = replace(LOOP, plan=WindowPlan(total=7, frames=5, count=2, overlap=3))
+    free = replace(clip, motion=replace(LOOP.motion, loop=False))
+    one, other = (sample_clip(ltx, each, start(ltx, flow_photo, each), keeper=Nowhere()) for each in (clip, free))
+    assert torch.equal(one[:, :5], other[:, :5])
+    assert not torch.allclose(one[:, 5:], other[:, 5:], atol=1e-3)
+
+
+@pytest.mark.parametrize("step", range(1, len(SIGMAS) + 1))
+def test_taken_up_after_any_step(ltx: LtxModel, flow_photo: Image.Image, step: int) -> None:
+    keeper = Everything()
+    whole = sample_clip(ltx, LOOP, start(ltx, flow_photo), keeper=keeper)
+    state = next(state for state in keeper.states if (state.window, state.step) in ((0, step), (1, 0)))
+    assert torch.equal(sample_clip(ltx, LOOP, state, keeper=Nowhere()), whole)
+
+
+def test_a_whole_video(make_with: Callable, tiny_ltx: Path, tmp_path: Path) -> None:
+    """Of its frames the one behind the last is the photo; a checkpoint without a loop is not gone on with."""
+    found: dict[str, dict[str, Any]] = {"loop": {}, "free": {}, "after": {}}
+    make_with(tiny_ltx, REQUEST, measures=found["loop"], work=tmp_path / "loop")
+    make_with(tiny_ltx, replace(REQUEST, loop=False), measures=found["free"], work=tmp_path / "free")
+    assert found["loop"]["frames_sha256"] != found["free"]["frames_sha256"]
+    assert (found["loop"]["latents"].shape[1] - 1) * 8 == 12 * 24
+
+    def hand_back(moment: Progress) -> None:
+        if moment.stage is Stage.SAMPLING and moment.step:
+            raise HandBack
+
+    with pytest.raises(HandBack):
+        make_with(tiny_ltx, replace(REQUEST, loop=False), progress=hand_back)
+    make_with(tiny_ltx, REQUEST, measures=found["after"])
+    assert found["after"]["resumed"] is None
+    assert found["after"]["frames_sha256"] == found["loop"]["frames_sha256"]
+
+
+def test_other_models_cannot_be_told(settings: Settings) -> None:
+    check_request(VideoRequest(model="mini", loop=False), settings)
+    with pytest.raises(BadInput, match="loop is True, but the model mini has no such setting"):
+        check_request(VideoRequest(model="mini", loop=True), settings)

@@ -1,0 +1,108 @@
+"""Going on from a finished video: its last frame, the same settings, and the video itself where both are joined."""
+
+import io
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fanslymotion.errors import BadInput
+from fanslymotion.pipeline.media.frame import read_last_frame
+from fanslymotion.pipeline.request import VideoRequest, VideoResult
+from fanslymotion.queue.continuation import last_frame, video_before
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.store import transitions
+from fanslymotion.queue.store.rows import VIDEO_NAME
+from fanslymotion.queue.types import Job, Status
+from fanslymotion.tests.moving_video import video
+from PIL import Image
+
+REQUEST = VideoRequest(resolution="480p", seconds=6, steps=3, seed=7, shape="1:1", position=0.2)
+
+
+@pytest.fixture
+def old(jobs: Jobs, photo: Path) -> Job:
+    """A finished job of Anna's."""
+    job = jobs.submit(photo, REQUEST, name="Sea", owner="anna")
+    assert transitions.claim(jobs.store, "w", time.time()) is not None
+    path = video(job.folder / VIDEO_NAME, 72, size=(640, 640), fps=12)
+    assert transitions.finish(jobs.store, job.id, "w", VideoResult(path, 640, 640, 72, 12, {}), time.time())
+    return jobs.get(job.id)
+
+
+def test_the_last_frame_begins_the_next_video(jobs: Jobs, old: Job) -> None:
+    made = jobs.go_on_from(old.id)
+    assert made.status is Status.QUEUED
+    assert made.photo.open().tobytes() == read_last_frame(old.folder / VIDEO_NAME, 12).tobytes()
+    assert replace(made.request, seed=7) == REQUEST
+    assert made.request.seed != 7
+    assert (made.name, made.owner) == ("Sea", "anna")
+
+
+def test_both_parts_may_be_deleted_in_any_order(jobs: Jobs, old: Job) -> None:
+    """The new job has the old video under a name of its own."""
+    made, content = jobs.go_on_from(old.id), (old.folder / VIDEO_NAME).read_bytes()
+    before = video_before(made)
+    assert before is not None
+    assert os.path.samefile(before, old.folder / VIDEO_NAME), "it takes no room on the disk"
+    jobs.delete(old.id)
+    assert before.read_bytes() == content
+    jobs.cancel(made.id)
+    again = jobs.retry(made.id)
+    jobs.delete(made.id)
+    kept = video_before(again)
+    assert kept is not None
+    assert kept.read_bytes() == content
+    for take in jobs.again(again.id, takes=2):
+        assert video_before(take) is not None
+        assert take.photo.sha256 == again.photo.sha256
+
+
+def test_deleting_the_new_part_leaves_the_old_video(jobs: Jobs, old: Job) -> None:
+    made, content = jobs.go_on_from(old.id), (old.folder / VIDEO_NAME).read_bytes()
+    jobs.cancel(made.id)
+    jobs.delete(made.id)
+    assert not made.folder.exists()
+    assert (old.folder / VIDEO_NAME).read_bytes() == content
+
+
+def test_the_new_part_alone(jobs: Jobs, old: Job) -> None:
+    assert video_before(jobs.go_on_from(old.id, joined=False)) is None
+
+
+def test_a_disk_without_links_gets_a_copy(jobs: Jobs, old: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    before = video_before(jobs.go_on_from(old.id))
+    assert before is not None
+    assert before.read_bytes() == (old.folder / VIDEO_NAME).read_bytes()
+    assert not os.path.samefile(before, old.folder / VIDEO_NAME)
+
+
+def test_only_a_whole_finished_video_can_be_continued(jobs: Jobs, old: Job, photo: Path) -> None:
+    waiting = jobs.submit(photo, REQUEST)
+    with pytest.raises(BadInput, match="is queued; only a finished video can be continued"):
+        jobs.go_on_from(waiting.id)
+    path = old.folder / VIDEO_NAME
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(BadInput, match=r"cannot be continued: video\.mp4 is not a whole mp4 video"):
+        jobs.go_on_from(old.id)
+    path.unlink()
+    with pytest.raises(BadInput, match="is gone; make it again first"):
+        jobs.go_on_from(old.id)
+    assert jobs.count() == 2
+
+
+def test_a_limit_of_waiting_jobs_holds(jobs: Jobs, old: Job) -> None:
+    jobs.go_on_from(old.id, limit=1)
+    with pytest.raises(BadInput, match="at most 1"):
+        jobs.go_on_from(old.id, limit=1)
+    assert jobs.count(statuses=[Status.QUEUED]) == 1
+
+
+def test_the_frame_is_a_png(old: Job) -> None:
+    with Image.open(io.BytesIO(last_frame(old))) as image:
+        assert (image.format, image.size) == ("PNG", (640, 640))

@@ -1,0 +1,148 @@
+"""A video in other forms over HTTP: started, followed, fetched, ended; nothing of anybody else's."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from fanslymotion.pipeline.media.encode import VideoEncoder
+from fanslymotion.pipeline.media.exports.make import LOCK
+from fanslymotion.queue.types import Job
+from fanslymotion.tests.studio import wait_for
+from fanslymotion.ui.context import Studio
+from fanslymotion.ui.exports.background import MOST_WAITING
+from filelock import FileLock
+from PIL import Image
+from starlette.testclient import TestClient
+
+from .conftest import ANNA, BEN
+
+Browser = Callable[..., TestClient]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """72 frames, as `done` says, of few pixels."""
+    path = tmp_path_factory.mktemp("film") / "video.mp4"
+    with VideoEncoder(path, 96, 54, 12) as encoder:
+        for number in range(72):
+            encoder.write(np.full((54, 96, 3), 3 * number, np.uint8))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def job(done: Callable[..., Job], film: bytes) -> Job:
+    made = done("ben", "her photo.jpg")
+    assert made.video is not None
+    made.video.write_bytes(film)
+    return made
+
+
+def ask(client: TestClient, job: Job, **wanted: Any) -> dict[str, Any]:
+    answer = client.post(f"/studio/jobs/{job.id}/exports", json=wanted)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def state(client: TestClient, job: Job, name: str) -> dict[str, Any]:
+    return client.get(f"/studio/jobs/{job.id}/exports/{name}").json()
+
+
+def test_a_video_is_saved_as_a_gif(browser: Browser, job: Job) -> None:
+    client = browser(BEN)
+    assert "gif" in client.get("/studio/exports").json()["formats"]
+    told = ask(client, job, format="gif", start=6, end=18, ping_pong=True)
+    assert told["state"] in ("waiting", "running", "done")
+    wait_for(lambda: state(client, job, told["name"])["state"] == "done", pause=0.02)
+    told = state(client, job, told["name"])
+    answer = client.get(told["download"])
+    assert answer.headers["content-type"] == "image/gif"
+    assert f"her%20photo-{job.id}-frames-6-18-ping-pong.gif" in answer.headers["content-disposition"]
+    assert told["bytes"] == len(answer.content)
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert (image.size, image.n_frames) == ((640, 362), 22)  # type: ignore[attr-defined]
+    assert client.get(told["url"], headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    assert ask(client, job, format="gif", start=6, end=18, ping_pong=True)["state"] == "done"
+    assert ask(client, job, format="mp4")["url"].endswith("/exports/video.mp4/file")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("png", "image/png"), ("webp", "image/webp"), ("web", "video/mp4")])
+def test_each_kind_says_what_it_is(browser: Browser, job: Job, name: str, kind: str) -> None:
+    client = browser(BEN)
+    wanted = {"frame": 3} if name == "png" else {"end": 4}
+    told = ask(client, job, format=name, **wanted)
+    wait_for(lambda: state(client, job, told["name"])["state"] == "done", pause=0.02)
+    assert client.get(told["url"]).headers["content-type"] == kind
+
+
+def test_nothing_of_somebody_elses(browser: Browser, job: Job) -> None:
+    told = ask(browser(BEN), job, format="jpg", frame=0)
+    wait_for(lambda: state(browser(BEN), job, told["name"])["state"] == "done", pause=0.02)
+    anna = browser(ANNA)
+    for method, path in [("POST", ""), ("GET", f"/{told['name']}"), ("GET", f"/{told['name']}/file")]:
+        answer = anna.request(method, f"/studio/jobs/{job.id}/exports{path}", json={"format": "gif"})
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["photo.png", "job.json", "..%2Fvideo.mp4", ".export.0.part", "video.mov", "frame-x.png"]
+)
+def test_only_what_is_an_export_is_served(browser: Browser, job: Job, name: str) -> None:
+    client = browser(BEN)
+    assert client.get(f"/studio/jobs/{job.id}/exports/{name}/file").status_code == 404
+    assert client.get(f"/studio/jobs/{job.id}/exports/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{}, {"format": "avi"}, {"format": "gif", "end": 73}, {"format": "gif", "frame": 1}, {"format": "png", "frame": -1},
+     {"format": "gif", "start": "1"}, {"format": "gif", "more": 1}],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(browser: Browser, job: Job, wanted: dict[str, Any]) -> None:
+    assert browser(BEN).post(f"/studio/jobs/{job.id}/exports", json=wanted).status_code == 400
+
+
+def test_a_failure_is_told_in_both_languages(browser: Browser, done: Callable[..., Job]) -> None:
+    client, broken = browser(BEN), done("ben")
+    told = ask(client, broken, format="webp")
+    wait_for(lambda: state(client, broken, told["name"])["state"] == "failed", pause=0.02)
+    error = state(client, broken, told["name"])["error"]
+    assert "has no frame 0" in error["en"]
+    assert "нет кадра 0" in error["ru"]
+    assert str(broken.folder.parent) not in error["en"], "where things are is for the machine's owner"
+    assert client.get(told["url"]).status_code == 404
+
+
+def test_it_is_ended_while_the_page_answers(browser: Browser, studio: Studio, job: Job) -> None:
+    """Another program makes one of the same video meanwhile, so that this one waits."""
+    client = browser(BEN)
+    with FileLock(job.folder / LOCK):
+        told = ask(client, job, format="gif")
+        wait_for(lambda: state(client, job, told["name"])["state"] == "running", pause=0.02)
+        assert client.get(told["url"]).status_code == 404
+        assert client.delete(f"/studio/jobs/{job.id}/exports/{told['name']}").status_code == 200
+        wait_for(lambda: state(client, job, told["name"])["state"] == "cancelled", pause=0.02)
+    again = ask(client, job, format="gif")
+    wait_for(lambda: state(client, job, again["name"])["state"] == "done", pause=0.02)
+
+
+def test_a_deleted_job_takes_its_files_along(browser: Browser, job: Job) -> None:
+    client = browser(BEN)
+    made = ask(client, job, format="png", frame=2)
+    wait_for(lambda: state(client, job, made["name"])["state"] == "done", pause=0.02)
+    ask(client, job, format="gif")
+    ask(client, job, format="web")
+    assert client.delete(f"/studio/jobs/{job.id}").status_code == 200
+    assert not job.folder.exists()
+    assert state(client, job, made["name"]).keys() == {"error"}
+
+
+def test_not_everything_at_once(browser: Browser, job: Job) -> None:
+    client = browser(BEN)
+    with FileLock(job.folder / LOCK):
+        for frame in range(MOST_WAITING):
+            ask(client, job, format="png", frame=frame)
+        assert client.post(f"/studio/jobs/{job.id}/exports", json={"format": "gif"}).status_code == 400
+        ask(client, job, format="png", frame=0)  # the one that waits already
+    wait_for(lambda: state(client, job, f"frame-{MOST_WAITING - 1}.png")["state"] == "done", pause=0.02)

@@ -1,0 +1,72 @@
+"""Serve videos in other forms over HTTP: start one, see how far it is, fetch it, end it."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
+
+from ...pipeline.media.exports.formats import FORMATS, Export
+from .conditional import own_file
+from .job_routes import VIDEO_GONE, file_stem, own_job
+from .requests import Word, read_json
+
+router = APIRouter(prefix="/studio")
+
+MEDIA_TYPES = {kind.suffix: kind.media_type for kind in FORMATS.values()}
+
+
+class ExportIn(BaseModel):
+    """Body of `POST /studio/jobs/{job_id}/exports`; see `Export`. Frames are counted from 0, `end` is not shown."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Word
+    start: int = 0
+    end: int | None = None
+    ping_pong: bool = False
+    frame: int | None = None
+
+
+@router.get("/exports")
+async def formats(request: Request) -> dict[str, Any]:
+    """Name the formats that a video can be saved in on this machine."""
+    return {"formats": await request.app.state.studio.exports.formats.get()}
+
+
+@router.post("/jobs/{job_id}/exports")
+async def start(job_id: str, request: Request) -> dict[str, Any]:
+    """Start saving a finished video in another form. Ask for the answer's `name` until it is `done`."""
+    found, wanted = await own_job(job_id, request), await read_json(request, ExportIn)
+    exports = request.app.state.studio.exports
+
+    def begin() -> dict[str, Any]:
+        return exports.look(found, exports.start(found, Export(**wanted.model_dump())))
+
+    return await asyncio.to_thread(begin)
+
+
+@router.get("/jobs/{job_id}/exports/{name}")
+async def state(job_id: str, name: str, request: Request) -> dict[str, Any]:
+    """Say how far an export is; see `Exports.look`."""
+    found = await own_job(job_id, request)
+    shown = await asyncio.to_thread(request.app.state.studio.exports.look, found, name)
+    return shown | {"error": request.app.state.studio.plain(found.owner, shown["error"])}
+
+
+@router.get("/jobs/{job_id}/exports/{name}/file")
+async def file(job_id: str, name: str, request: Request, download: bool = False) -> Response:
+    """Send an export that is done, to be shown or (download) to be saved."""
+    found = await own_job(job_id, request)
+    path = request.app.state.studio.exports.file(found, name)
+    own_name = f"{file_stem(found)}{name.removeprefix('video') if name.startswith('video') else f'-{name}'}"
+    return own_file(request, path, VIDEO_GONE, own_name if download else None, MEDIA_TYPES[path.suffix])
+
+
+@router.delete("/jobs/{job_id}/exports/{name}")
+async def cancel(job_id: str, name: str, request: Request) -> dict[str, Any]:
+    """End an export that is not done yet."""
+    found = await own_job(job_id, request)
+    request.app.state.studio.exports.cancel(found, name)
+    return {"cancelled": name}

@@ -1,0 +1,1 @@
+"""Videos on their way out: other forms of one video, and several in one file."""

@@ -1,0 +1,175 @@
+"""Save videos in other forms while the page is used: one after the other, in a thread of its own."""
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...errors import BadInput, Cancelled, FanslymotionError, NotFound
+from ...messages import Message, msg
+from ...pipeline.media.exports.formats import FILE_NAME, Clip, Export
+from ...pipeline.media.exports.make import make_export, usable_formats
+from ...queue.types import NOTHING, Job
+from ..cached import CachedResult
+from ..error_response import UNKNOWN, in_each_language
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING = 20
+"""Exports of one login that may wait at a time."""
+MOST_REMEMBERED = 500
+END_SECONDS = 5.0
+FORMATS_SECONDS = 600.0
+
+
+@dataclass
+class Making:
+    """One file on its way.
+
+    Attributes:
+        owner: The job's login.
+        state: `waiting`, `running`, `done`, `failed` or `cancelled`.
+        fraction: Share that is done, 0..1.
+        error: Why it failed.
+        stop: Set to end it.
+        ended: Set when nothing more happens to it.
+    """
+
+    owner: str
+    state: str = "waiting"
+    fraction: float = 0.0
+    error: Message = NOTHING
+    stop: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+class Exports:
+    """The exports since the page was started. What was made before is found by its file."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="export")
+        self._known: dict[tuple[str, str], Making] = {}
+        self.formats = CachedResult(usable_formats, FORMATS_SECONDS)
+
+    def start(self, job: Job, wanted: Export) -> str:
+        """Start an export, unless its file is there or on its way.
+
+        Returns:
+            The name of its file, for `look`, `file` and `cancel`.
+
+        Raises:
+            BadInput: The video has not what is wanted, or too many of the login's exports wait.
+            NotFound: The job has no video.
+        """
+        clip = clip_of(job)
+        wanted = wanted.resolved(clip)
+        name = clip.path.name if wanted.is_whole_video(clip) else wanted.file_name(clip)
+        with self._lock:
+            known = self._known.get((job.id, name))
+            if (known is not None and not known.ended.is_set()) or clip.path.with_name(name).is_file():
+                return name
+            waiting = [one for one in self._known.values() if one.owner == job.owner and not one.ended.is_set()]
+            if len(waiting) >= MOST_WAITING:
+                raise BadInput(msg("{count} files are being made already; wait for them", count=len(waiting)))
+            while len(self._known) >= MOST_REMEMBERED:
+                del self._known[next(iter(self._known))]
+            making = self._known[job.id, name] = Making(job.owner)
+            self._pool.submit(self._make, making, clip, wanted)
+        return name
+
+    def look(self, job: Job, name: str) -> dict[str, Any]:
+        """Return the JSON of an export.
+
+        Returns:
+            `state` as in `Making`; `fraction` 0..1; `error` by language, None where there is none; `bytes` and the
+            addresses once it is done.
+
+        Raises:
+            NotFound: It was never started, or its file has been removed since.
+        """
+        path, making = self._path(job, name), self._known.get((job.id, name))
+        try:
+            size: int | None = path.stat().st_size
+        except OSError:
+            size = None
+        if size is None and (making is None or making.state == "done"):
+            raise NotFound(msg("there is no such file"))
+        state = "done" if size is not None else making.state if making else "failed"
+        url = f"/studio/jobs/{job.id}/exports/{name}/file"
+        return {
+            "name": name,
+            "state": state,
+            "fraction": 1.0 if state == "done" else round(making.fraction, 3) if making else 0.0,
+            "error": in_each_language(making.error) if state == "failed" and making else None,
+            "url": url,
+            "download": f"{url}?download=1",
+            "bytes": size or 0,
+        }
+
+    def file(self, job: Job, name: str) -> Path:
+        """Return where an export's file is, or would be.
+
+        Raises:
+            NotFound: No export has such a name.
+        """
+        return self._path(job, name)
+
+    def cancel(self, job: Job, name: str) -> None:
+        """End an export that waits or runs; nothing happens to one that is made."""
+        if making := self._known.get((job.id, name)):
+            making.stop.set()
+
+    def end_all_of(self, job_id: str) -> None:
+        """End a job's exports, whose folder is about to be removed, and wait for it: some hundredths of a second."""
+        with self._lock:
+            mine = [making for (owner, _), making in self._known.items() if owner == job_id]
+        for making in mine:
+            making.stop.set()
+        for making in mine:
+            making.ended.wait(END_SECONDS)
+
+    def close(self) -> None:
+        """End all of them, so that the program can end."""
+        for making in list(self._known.values()):
+            making.stop.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _make(self, making: Making, clip: Clip, wanted: Export) -> None:
+        def progress(share: float) -> None:
+            making.fraction = share
+
+        try:
+            if making.stop.is_set():
+                raise Cancelled
+            making.state = "running"
+            make_export(clip, wanted, progress, making.stop.is_set)
+            making.state = "done"
+        except Cancelled:
+            making.state = "cancelled"
+        except FanslymotionError as e:
+            making.error, making.state = e.message, "failed"
+        except Exception:
+            log.exception("saving %s as %s failed", clip.path, wanted)
+            making.error, making.state = UNKNOWN, "failed"
+        finally:
+            making.ended.set()
+
+    @staticmethod
+    def _path(job: Job, name: str) -> Path:
+        if not FILE_NAME.fullmatch(name):
+            raise NotFound(msg("there is no such file"))
+        return clip_of(job).path.with_name(name)
+
+
+def clip_of(job: Job) -> Clip:
+    """Return a job's video.
+
+    Raises:
+        NotFound: It has none.
+    """
+    if job.video is None or not (job.frames and job.fps):
+        raise NotFound(msg("this job has no video"))
+    return Clip(job.video, job.width, job.height, job.frames, job.fps)

@@ -1,0 +1,57 @@
+"""Take requests as a reverse proxy or a monitor sends them: under a path of its own, or HEAD."""
+
+import asyncio
+
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..auth.ended_sessions import run_until
+
+
+class Front:
+    """ASGI middleware in front of all others.
+
+    A path under `root_path` is served as the path below it; other paths as they are, for many proxies take theirs off.
+    HEAD is answered as GET without the body (RFC 9110, 9.3.2): FastAPI's routes know only GET.
+
+    Args:
+        app: What is served.
+        root_path: As `parse_root_path` returns it; "" = none.
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str = "") -> None:
+        self._app, self._root = app, root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif self._root and scope["path"] == self._root:
+            await RedirectResponse(f"{self._root}/", status_code=308)(scope, receive, send)
+        elif scope["method"] == "HEAD":
+            await _headers_only(self._app, {**self._below(scope), "method": "GET"}, receive, send)
+        else:
+            await self._app(self._below(scope), receive, send)
+
+    def _below(self, scope: Scope) -> Scope:
+        root = self._root
+        if not root or not scope["path"].startswith(f"{root}/"):
+            return scope
+        raw = scope.get("raw_path") or b""
+        return {**scope, "path": scope["path"][len(root) :], "raw_path": raw.removeprefix(root.encode())}
+
+
+async def _headers_only(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a GET's headers, and end the answer at its first byte: a stream has no end of its own."""
+    headers_sent = asyncio.Event()
+
+    async def sending(message: Message) -> None:
+        if headers_sent.is_set():
+            return
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif message["type"] == "http.response.body":
+            headers_sent.set()
+            await send({"type": "http.response.body", "body": b""})
+
+    await run_until(headers_sent, app, scope, receive, sending)
