@@ -21,6 +21,7 @@ from .page_state import machine_json
 from .redact import without_paths
 from .serializers import event_json, job_json
 from .server.front import Front
+from .starts import StartTimes
 from .uploads.api_uploads import ApiUploads
 from .uploads.photos import Photos
 
@@ -51,7 +52,8 @@ class Studio:
         self.guard = Guard(app, logins, host)
         self.front = Front(self.guard, root_path)
         self.live = Live(self.jobs, self)
-        self.exports = Exports()
+        self.exports = Exports(root_path)
+        self.starts = StartTimes(settings, self.live_presets.now)
         self.model_checks = ModelChecks(settings)
         self.sizes = CachedResult(self._folder_sizes, KEPT_SECONDS)
         self.findings = CachedResult(lambda: Doctor(self.settings).run(), KEPT_SECONDS)
@@ -85,7 +87,7 @@ class Studio:
         Returns:
             `notice` is by language here.
         """
-        shown = machine_json(self.jobs, self.logins.sees(owner), self.logins.owns_machine(owner or ""))
+        shown = machine_json(self.jobs, self.logins.sees(owner), self.logins.owns_machine(owner or ""), self.starts)
         return shown | {"notice": self.plain(owner, in_each_language(shown["notice"]))}
 
     def _folder_sizes(self) -> dict[str, int]:

@@ -7,33 +7,41 @@ from ..queue.store.listing import Owner
 from ..queue.types import Job, Status, representative_workers
 from .error_response import in_each_language
 from .serializers import worker_json
+from .starts import Expected, StartTimes
 
 MOST_ACTIVE = 200
 ACTIVE = (Status.RUNNING, Status.QUEUED)
+UNKNOWN = Expected(None, None)
 
 
-def machine_json(jobs: Jobs, owner: Owner, owns: bool = True) -> dict[str, Any]:
+def machine_json(jobs: Jobs, owner: Owner, owns: bool = True, starts: StartTimes | None = None) -> dict[str, Any]:
     """Return the JSON of workers, waiting line and running jobs; times in Unix seconds.
 
     Args:
         jobs: The queue.
         owner: Whose jobs are listed, None = all; of other people's only the number is told.
         owns: Whether the machine is theirs, which shows what workers wrote before they crashed.
+        starts: Tells when waiting jobs begin; None: that is left out.
     """
     active = jobs.list(owner=owner, statuses=ACTIVE, limit=MOST_ACTIVE)
     mine = {job.id for job in active}
-    workers = [worker_json(worker, mine, owns) for worker in representative_workers(jobs.workers())]
+    known, paused = jobs.workers(), jobs.paused
+    everybodys = active if owner is None else jobs.list(statuses=ACTIVE, limit=MOST_ACTIVE)
+    expected = starts.expected(everybodys, known, paused) if starts else {}
     return {
-        "workers": workers,
-        "active": [active_json(job) for job in active],
+        "workers": [worker_json(worker, mine, owns) for worker in representative_workers(known)],
+        "active": [active_json(job, expected.get(job.id, UNKNOWN)) for job in active],
         "waiting": jobs.count(statuses=(Status.QUEUED,)),
-        "paused": jobs.paused,
+        "paused": paused,
         "notice": jobs.notice,
     }
 
 
-def active_json(job: Job) -> dict[str, Any]:
-    """Return the JSON of a job that runs or waits, short: every page gets it every half second."""
+def active_json(job: Job, expected: Expected) -> dict[str, Any]:
+    """Return the JSON of a job that runs or waits, short: every page gets it every half second.
+
+    `starts_in`: whole seconds until a waiting one begins; `takes`: what it takes, or still takes. None: not known.
+    """
     return {
         "id": job.id,
         "name": job.name,
@@ -44,6 +52,13 @@ def active_json(job: Job) -> dict[str, Any]:
         "fraction": round(job.fraction, 3),
         "eta_seconds": job.eta_seconds,
         "attempt": job.attempt,
+        "starts_in": whole(expected.starts_in),
+        "takes": whole(expected.seconds),
         "waits_for": in_each_language(job.waits_for) if job.waits_for else None,
         "settings": {key: getattr(job.request, key) for key in ("resolution", "seconds", "quality", "model", "mode")},
     }
+
+
+def whole(seconds: float | None) -> int | None:
+    """Return whole seconds, so that not every look finds something new."""
+    return None if seconds is None else round(seconds)

@@ -34,6 +34,8 @@ from ..settings import Settings
 from .error_response import all_in_each_language, in_each_language
 
 ROUTES = "/studio"
+HASH_LETTERS = 16
+"""Of a photo's hash, by which videos of one photo find together."""
 NOT_HERE = msg("This model is not on this machine; whoever owns the machine can download it.")
 UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can download it.")
 
@@ -41,8 +43,8 @@ UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can dow
 def job_json(job: Job, presets: Presets, root_path: str = "") -> dict[str, Any]:
     """Return the JSON of a job: all that a view needs, with addresses under `root_path`.
 
-    Times are Unix seconds, sizes pixels, `fraction` 0..1; `part` is the component that is being loaded. Opens the
-    photo and asks the disk: call it in a thread.
+    Times are Unix seconds, sizes pixels, `fraction` 0..1; `part` is the component that is being loaded; jobs of one
+    photo have one `photo_hash`, "" in rows of earlier versions. Opens the photo and asks the disk: call it in a thread.
     """
     request, address = job.request, f"{root_path}{ROUTES}/jobs/{job.id}"
     return {
@@ -66,6 +68,7 @@ def job_json(job: Job, presets: Presets, root_path: str = "") -> dict[str, Any]:
         "revision": job.revision,
         "preview": f"{address}/preview?v={job.preview_version}" if job.preview_version else "",
         "photo": f"{address}/photo",
+        "photo_hash": job.photo.sha256[:HASH_LETTERS],
         "poster": f"{address}/poster",
         "settings": request.to_json(),
         "expected": expected_size(job, presets),

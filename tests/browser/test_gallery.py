@@ -53,7 +53,7 @@ def test_a_video_that_ends_meanwhile_comes_by_itself(bare: Studio, page: Page, p
     page.locator(".tile").first.evaluate("tile => (tile.id = 'old')")
     puppet.finish(job)
     expect(page.locator(".tile")).to_have_count(2)
-    expect(page.locator(".tile .cover").first).to_have_attribute("href", f"/?job={job}")
+    expect(page.locator(".tile .cover").first).to_have_attribute("href", f"./?job={job}")
     expect(page.locator("#old")).to_have_count(1)  # what was there stays as it is
 
 

@@ -103,7 +103,7 @@ def test_it_is_stopped_and_made_after_all(opened: Page, puppet: Puppet, job: str
     choose(page, "web")
     with FileLock(puppet.jobs.get(job).folder / LOCK):
         page.click("[data-save=save]")
-        expect(page.locator(f"{PANEL} [role=progressbar]")).to_be_visible()
+        expect(page.locator(f"{PANEL} progress")).to_be_visible()
         expect(page.locator("[data-save=save]")).to_be_hidden()
         page.click("[data-save=stop]")
         expect(page.locator(".save-said")).to_have_text("Stopped.")

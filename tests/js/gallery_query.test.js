@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { galleryQuery, narrowed, NO_FILTERS } from "../../ui/static/gallery/gallery_query.js";
+import { galleryQuery, merged, narrowed, NO_FILTERS } from "../../ui/static/gallery/gallery_query.js";
 
 test("without filters all finished videos are asked for", () => {
   const query = Object.fromEntries(galleryQuery(NO_FILTERS, "", 1000));
@@ -21,4 +21,13 @@ test("each filter narrows", () => {
   for (const some of [{ text: "x" }, { model: "mini" }, { resolution: "480p" }, { days: "1" }, { favourite: true }]) {
     assert.equal(narrowed({ ...NO_FILTERS, ...some }), true);
   }
+});
+
+test("known videos stay the same objects, with their newest state", () => {
+  const known = [{ id: "a", favourite: false, place: 1 }, { id: "b", favourite: true, place: 1 }];
+  const starred = [];
+  const found = merged([{ id: "c", favourite: true }, { id: "a", favourite: true, place: 2 }, { id: "b", favourite: true, place: 3 }], known, (id) => starred.push(id));
+  assert.deepEqual(starred, ["a"]);
+  assert.equal(found[1], known[0]);
+  assert.deepEqual(found.map(({ id, place }) => [id, place]), [["c", undefined], ["a", 2], ["b", 3]]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { describe, ended, facts, progress, remaining, sentence, stageIndex, stageName, STAGES, waiting } from "../../ui/static/job/job_words.js";
-import { speak } from "./words.js";
+import { describe, ended, facts, progress, remaining, sentence, stageIndex, stageName, STAGES, waiting, startsIn } from "../../ui/static/job/job_words.js";
+import { plain, speak } from "./words.js";
 
 beforeEach(() => speak("en"));
 
@@ -108,12 +108,22 @@ test("while the program does not answer, nothing is said to go on", () => {
 });
 
 test("in a list, a waiting job tells what it waits for besides its turn", () => {
-  const one = { attempt: 1, place: 2, waits_for: null };
+  const one = { attempt: 1, place: 2, waits_for: null, starts_in: null };
   assert.equal(waiting(one, false), "");
   assert.equal(waiting(one, true), "Paused");
   assert.equal(waiting({ ...one, attempt: 2 }, true), "Paused");
   assert.match(waiting({ ...one, attempt: 2 }, false), /attempt 2/);
   assert.equal(waiting({ ...one, waits_for: { en: "no worker has it", ru: "" } }, true), "Paused · no worker has it");
+});
+
+test("a waiting job tells when it begins, where that is known", () => {
+  const one = { attempt: 1, place: 2, waits_for: null, starts_in: 125 };
+  assert.equal(plain(waiting(one, false)), "starts in about 2 min 5 s");
+  assert.equal(waiting({ ...one, starts_in: 2 }, false), "starts in a moment");
+  assert.match(plain(waiting({ ...one, attempt: 2 }, false)), /attempt 2 · starts in about 2 min 5 s/);
+  assert.equal(startsIn({ starts_in: null }), "");
+  speak("ru");
+  assert.equal(plain(startsIn(one)), "начнётся примерно через 2 мин 5 с");
 });
 
 test("a job that no living worker can run says so, in the page's language", () => {

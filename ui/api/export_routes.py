@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
 from ...pipeline.media.exports.formats import FORMATS, Export
+from ...queue.types import Job
 from .conditional import own_file
 from .job_routes import VIDEO_GONE, file_stem, own_job
 from .requests import Word, read_json
@@ -44,15 +45,14 @@ async def start(job_id: str, request: Request) -> dict[str, Any]:
     def begin() -> dict[str, Any]:
         return exports.look(found, exports.start(found, Export(**wanted.model_dump())))
 
-    return await asyncio.to_thread(begin)
+    return _shown(await asyncio.to_thread(begin), found, request)
 
 
 @router.get("/jobs/{job_id}/exports/{name}")
 async def state(job_id: str, name: str, request: Request) -> dict[str, Any]:
     """Say how far an export is; see `Exports.look`."""
     found = await own_job(job_id, request)
-    shown = await asyncio.to_thread(request.app.state.studio.exports.look, found, name)
-    return shown | {"error": request.app.state.studio.plain(found.owner, shown["error"])}
+    return _shown(await asyncio.to_thread(request.app.state.studio.exports.look, found, name), found, request)
 
 
 @router.get("/jobs/{job_id}/exports/{name}/file")
@@ -70,3 +70,8 @@ async def cancel(job_id: str, name: str, request: Request) -> dict[str, Any]:
     found = await own_job(job_id, request)
     request.app.state.studio.exports.cancel(found, name)
     return {"cancelled": name}
+
+
+def _shown(told: dict[str, Any], job: Job, request: Request) -> dict[str, Any]:
+    """As the job's login may read it: without folders, unless the machine is theirs."""
+    return told | {"error": request.app.state.studio.plain(job.owner, told["error"])}

@@ -46,9 +46,14 @@ class Making:
 
 
 class Exports:
-    """The exports since the page was started. What was made before is found by its file."""
+    """The exports since the page was started. What was made before is found by its file.
 
-    def __init__(self) -> None:
+    Args:
+        root_path: The path under which a reverse proxy shows the page.
+    """
+
+    def __init__(self, root_path: str = "") -> None:
+        self._root_path = root_path
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="export")
         self._known: dict[tuple[str, str], Making] = {}
@@ -98,7 +103,7 @@ class Exports:
         if size is None and (making is None or making.state == "done"):
             raise NotFound(msg("there is no such file"))
         state = "done" if size is not None else making.state if making else "failed"
-        url = f"/studio/jobs/{job.id}/exports/{name}/file"
+        url = f"{self._root_path}/studio/jobs/{job.id}/exports/{name}/file"
         return {
             "name": name,
             "state": state,

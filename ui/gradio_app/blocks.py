@@ -35,7 +35,7 @@ from .uploads_only import take_plain_inputs
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
-STYLES = ("base", "create", "job", "save", "lists", "shell")
+STYLES = ("base", "create", "job", "save", "lists", "compare", "shell")
 HEAD = "\n".join(
     [
         '<meta name="color-scheme" content="light dark">',

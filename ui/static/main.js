@@ -1,17 +1,19 @@
 // @ts-check
 // The page's start: language, options, views by address, and the one live stream.
 
+import { Compare } from "./compare/compare.js";
 import { Form } from "./create/form.js";
 import { GalleryView } from "./gallery/gallery.js";
 import { JobView } from "./job/job.js";
 import { ended } from "./job/job_words.js";
 import { t } from "./lib/catalogue.js";
-import { byId, focusOn, setText, show, toast } from "./lib/dom.js";
+import { byId, focusOn, mounted, reveal, setText, show, toast } from "./lib/dom.js";
 import { insistOnLanguage } from "./lib/i18n.js";
 import { call } from "./lib/net.js";
-import { addressOf, folderOf, isKnownPath, knownView, readAddress, VIEWS } from "./page/address.js";
+import { addressOf, folderOf, isKnownPath, knownView, readAddress, readPair, VIEWS } from "./page/address.js";
 import { drawCrash, drawNotice, trouble } from "./page/banners.js";
 import { drawPill, drawTools, listenToTools, shownWorker, workerKind } from "./page/header.js";
+import { onKey } from "./page/keys.js";
 import * as notify from "./page/notify.js";
 import { Stream } from "./page/stream.js";
 import { drawTab } from "./page/tab.js";
@@ -29,6 +31,11 @@ const hooks = {
     form.use(settings);
     go({});
     reveal("form");
+  },
+  compare: (pair, replace = false) => go({ view: "gallery", pair, replace }),
+  remove: (job) => {
+    go({ view: "gallery", job: null });
+    views.gallery.removeOne(job);
   },
   redo: (job) => {
     hooks.use({ ...job.settings, seed: null });
@@ -49,6 +56,8 @@ const hooks = {
 };
 /** @type {{ queue: QueueView, gallery: GalleryView, system: SystemView }} */
 let views;
+/** @type {Compare} */
+let compare;
 /** @type {Stream} */
 let stream;
 /** @type {JobView} */
@@ -61,16 +70,6 @@ let lost = false; // the program does not answer
 let machine = null;
 /** @type {View} */
 let before = "create"; // the view that is left
-
-/** Gradio puts the page's markup in place after this script has been loaded. */
-function mounted() {
-  return new Promise((resolve) => {
-    const look = () => document.getElementById("toasts") && resolve(watcher.disconnect());
-    const watcher = new MutationObserver(look);
-    watcher.observe(document.documentElement, { childList: true, subtree: true });
-    look();
-  });
-}
 
 async function start() {
   await mounted();
@@ -104,6 +103,7 @@ async function start() {
     gallery: new GalleryView(byId("view-gallery"), options, hooks),
     system: new SystemView(byId("view-system"), options, hooks),
   };
+  compare = new Compare(byId("view-gallery"), options, hooks);
   route();
 }
 
@@ -116,21 +116,16 @@ function here() {
 /**
  * The job stays, whatever view one goes to: title, favicon and the way back know it. known: its state, if at hand.
  *
- * @param {{ job?: string | null, view?: View, known?: Job, replace?: boolean }} where
+ * @param {{ job?: string | null, view?: View, known?: Job, replace?: boolean, pair?: [string, string] | null }} where pair: two that are compared
  */
-function go({ job = here().job, view = "create", known, replace = false }) {
+function go({ job = here().job, view = "create", known, replace = false, pair = null }) {
   const left = view !== here().view;
-  if (left) window.scrollTo(0, 0);
-  const next = addressOf(view, job);
+  const next = addressOf(view, job, pair);
   const stays = new URL(next, location.href).search === location.search; // the way back leads elsewhere
   history[replace || stays ? "replaceState" : "pushState"](null, "", next);
+  if (left) window.scrollTo(0, 0); // only now: the browser keeps the place with the address that is left
   route(known);
   if (left || !document.activeElement?.checkVisibility()) focusOn(null);
-}
-
-/** On a narrow screen form and job stand one below the other. @param {string} id */
-function reveal(id) {
-  if (matchMedia("(max-width: 999px)").matches) byId(id).scrollIntoView({ behavior: "smooth", block: "start" });
 }
 
 /** @param {Job} [known] the state of the job that the address names */
@@ -145,7 +140,10 @@ function route(known) {
   }
   setText(byId("heading"), t(`view.${view}`));
   views.queue.shown(view === "queue");
-  views.gallery.shown(view === "gallery");
+  const pair = view === "gallery" ? readPair(location.search) : null;
+  show(views.gallery.element, !pair);
+  views.gallery.shown(view === "gallery" && !pair);
+  compare.turn(pair);
   views.system.shown(view === "system");
   byId("view-create").toggleAttribute("data-job", Boolean(job)); // on a narrow screen it comes before the form
   jobView.turn(job, known);
@@ -177,6 +175,7 @@ function started(jobs) {
 
 function listen() {
   window.addEventListener("popstate", () => route());
+  document.addEventListener("keydown", (event) => views && onKey(event, { view: here().view, pair: readPair(location.search), compare, gallery: views.gallery, queue: views.queue, job: jobView, hooks }));
   document.addEventListener("visibilitychange", () => document.hidden || here().view !== "create" || askModels());
   document.querySelector(".skip")?.addEventListener("click", (event) => {
     event.preventDefault(); // Gradio's <base> would make another address of it, without the job

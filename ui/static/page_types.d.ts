@@ -16,6 +16,10 @@ export interface Hooks {
   view(name: string): void;
   /** Take settings into the form. */
   use(settings: FormValues): void;
+  /** Show two videos in step; replace: instead of the address that is shown. */
+  compare(pair: [string, string], replace?: boolean): void;
+  /** Delete a finished video, which can be called back for a while. */
+  remove(job: { id: string; name: string }): void;
   /** Take a job's settings and photo into the form, to be changed; the seed is drawn anew. */
   redo(job: { id: string; settings: Settings }): void;
   /** The same, and choose another photo for them. */

@@ -178,6 +178,7 @@ export interface Job {
   revision: number;
   preview: string;
   photo: string;
+  photo_hash: string;
   poster: string;
   settings: Settings;
   expected: Clip | null;
@@ -213,17 +214,6 @@ export interface Video {
   fps: number;
 }
 
-/** A video in another form, on its way or done. fraction: 0..1. */
-export interface Export {
-  name: string;
-  state: string;
-  fraction: number;
-  error: Words | null;
-  url: string;
-  download: string;
-  bytes: number;
-}
-
 export interface Diagnosis {
   en: Said;
   ru: Said;
@@ -244,29 +234,6 @@ export interface Page {
   jobs: Job[];
   total: number;
   next: string;
-}
-
-/** What everybody's page shows all the time. active: one's own jobs that run or wait. */
-export interface Machine {
-  workers: Worker[];
-  active: ActiveJob[];
-  waiting: number;
-  paused: boolean;
-  notice: Words;
-}
-
-export interface ActiveJob {
-  id: string;
-  name: string;
-  status: string;
-  cancelling: boolean;
-  place: number;
-  stage: string;
-  fraction: number;
-  eta_seconds: number | null;
-  attempt: number;
-  waits_for: Words | null;
-  settings: ShortSettings;
 }
 
 /** gpu: its UUID, "none": the processor, "": the one that it finds. heartbeat_age (s), samples: in the System view's answer only. */
@@ -420,4 +387,6 @@ export interface Cost {
 /** [id, time, kind, level, text]: text is a line of the log, a Sample without its time as JSON, or Faults. */
 export type Event = [number, number, "log" | "watch", string, string] | [number, number, "fault", string, Faults];
 
+export type * from "./export_types.d.ts";
+export type * from "./machine_types.d.ts";
 export type * from "./page_types.d.ts";

@@ -1,7 +1,7 @@
 """Read a part of a video as raw frames, forwards and backwards, with little memory."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from ....errors import RenderError
 from ....messages import msg
@@ -12,7 +12,7 @@ BACKWARD_BYTES = 64 << 20
 """Of frames that are held at a time to be turned round; ffmpeg's own `reverse` holds the whole video."""
 
 
-def read_frames(clip: Clip, wanted: Export) -> Iterator[bytes]:
+def read_frames(clip: Clip, wanted: Export) -> Generator[bytes]:
     """Yield the frames of a (resolved) export that is no still, each as raw pixels of its format and size."""
     assert wanted.end is not None
     yield from read_forwards(clip, wanted, wanted.start, wanted.end)
@@ -20,7 +20,7 @@ def read_frames(clip: Clip, wanted: Export) -> Iterator[bytes]:
         yield from _read_backwards(clip, wanted, wanted.start + 1, wanted.end - 1)
 
 
-def read_forwards(clip: Clip, wanted: Export, start: int, end: int) -> Iterator[bytes]:
+def read_forwards(clip: Clip, wanted: Export, start: int, end: int) -> Generator[bytes]:
     """Yield the frames from `start` up to, not including, `end`.
 
     Raises:
@@ -41,7 +41,7 @@ def read_forwards(clip: Clip, wanted: Export, start: int, end: int) -> Iterator[
         ffmpeg.end()
 
 
-def _read_backwards(clip: Clip, wanted: Export, start: int, end: int) -> Iterator[bytes]:
+def _read_backwards(clip: Clip, wanted: Export, start: int, end: int) -> Generator[bytes]:
     """Yield the frames from `end` - 1 down to `start`."""
     held = max(1, BACKWARD_BYTES // _frame_bytes(wanted, clip))
     for last in range(end, start, -held):

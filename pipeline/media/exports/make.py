@@ -3,8 +3,8 @@
 import math
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -145,14 +145,15 @@ def _encode(clip: Clip, wanted: Export, part: Path, progress: Progress, stop: St
     if wanted.format == "gif":
         total += (wanted.end or 0) - wanted.start
 
-    def counted(frames: Iterator[bytes]) -> Iterator[bytes]:
+    def counted(frames: Generator[bytes]) -> Generator[bytes]:
         nonlocal done
-        for frame in frames:
-            if stop():
-                raise Cancelled
-            yield frame
-            done += 1
-            progress(done / (total + 1))  # the rest is the encoder's tail
+        with closing(frames):  # an ended one's ffmpeg ends now, not when the error is forgotten
+            for frame in frames:
+                if stop():
+                    raise Cancelled
+                yield frame
+                done += 1
+                progress(done / (total + 1))  # the rest is the encoder's tail
 
     try:
         if wanted.format == "gif":
@@ -165,7 +166,7 @@ def _encode(clip: Clip, wanted: Export, part: Path, progress: Progress, stop: St
             palette.unlink(missing_ok=True)
 
 
-def _write(clip: Clip, wanted: Export, frames: Iterator[bytes], output: list[str], folder: Path, stop: Stop) -> None:
+def _write(clip: Clip, wanted: Export, frames: Generator[bytes], output: list[str], folder: Path, stop: Stop) -> None:
     """Hand the frames over to an ffmpeg with these arguments for its output, and wait until it has ended well."""
     width, height = wanted.size(clip)
     ffmpeg = FfmpegProcess(
@@ -177,11 +178,12 @@ def _write(clip: Clip, wanted: Export, frames: Iterator[bytes], output: list[str
         stdin=subprocess.PIPE,
     )
     try:
-        for frame in frames:
-            try:
-                ffmpeg.write(frame)
-            except OSError as e:  # EPIPE, on Windows EINVAL: ffmpeg is gone, and its stderr knows why
-                raise _failure(ffmpeg, folder) from e
+        with closing(frames):
+            for frame in frames:
+                try:
+                    ffmpeg.write(frame)
+                except OSError as e:  # EPIPE, on Windows EINVAL: ffmpeg is gone, and its stderr knows why
+                    raise _failure(ffmpeg, folder) from e
         if _finish(ffmpeg, stop):
             raise _failure(ffmpeg, folder)
     finally:

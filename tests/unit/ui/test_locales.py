@@ -23,13 +23,15 @@ STAGES = ("loading", "conditioning", "sampling", "decoding", "saving")
 ENDS = ("done", "failed", "cancelled")
 VALUES = {
     "action.": {
-        *("cancel", "download", "again", "save", "take", "longer", "redo"),
+        *("cancel", "download", "again", "save", "take", "longer", "redo", "compare"),
         *("top", "up", "down", "delete", "favourite"),
     },
     "check.": ("ok", "warn", "broken", "unknown"),
     "form.fit_": ("crop", "pad"),
     "gallery.days_": ("all", "1", "7", "30"),
     "gauge.": ("gpu", "cpu"),
+    "compare.": ("play", "pause", "swap", "divide", "close"),
+    "many.": ("compare", "favourite", "zip", "delete", "cancel"),
     "log.": ("debug", "info", "warning", "error"),
     "notify.": ("done", "failed"),
     "now.": (*STAGES, *ENDS),

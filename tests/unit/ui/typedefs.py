@@ -1,12 +1,13 @@
-"""Read ui/static/types.d.ts and compare answers of the server with it."""
+"""Read ui/static/types.d.ts and those beside it, and compare answers of the server with it."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fanslymotion.settings import ROOT
 
-TYPES = ROOT / "ui" / "static" / "types.d.ts"
+TYPES = [ROOT / "ui" / "static" / name for name in ("types.d.ts", "export_types.d.ts", "machine_types.d.ts")]
 INTERFACE = re.compile(r"^export interface (\w+)(?: extends ([\w, ]+))? \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
 KEY = re.compile(r"^  (\w+)(\??): (.+);$", re.MULTILINE)
 PLAIN = {"string": str, "boolean": bool, "number": (int, float)}
@@ -15,9 +16,9 @@ PLAIN = {"string": str, "boolean": bool, "number": (int, float)}
 class Typedefs:
     """Interfaces of one key a line; a type is plain, another interface, `X[]`, `Record<string, X>`, or some with |."""
 
-    def __init__(self, path: Path = TYPES) -> None:
+    def __init__(self, paths: Sequence[Path] = TYPES) -> None:
         self._keys: dict[str, dict[str, tuple[str, bool]]] = {}
-        for name, bases, body in INTERFACE.findall(path.read_text(encoding="utf-8")):
+        for name, bases, body in INTERFACE.findall("\n".join(path.read_text(encoding="utf-8") for path in paths)):
             own = {key: (kind, bool(optional)) for key, optional, kind in KEY.findall(body)}
             self._keys[name] = {}
             for inherited in (*(self._keys[base] for base in bases.split(", ") if base), own):

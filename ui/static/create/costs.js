@@ -46,8 +46,8 @@ export class Costs {
     return false;
   }
 
-  /** @param {Segments} resolutions @param {Segments} modes @param {FormValues} values */
-  draw(resolutions, modes, values) {
+  /** @param {Segments} resolutions @param {Segments} modes @param {FormValues} values @param {number} videos that Generate makes */
+  draw(resolutions, modes, values, videos) {
     if (!this.known) return;
     for (const { costs: [time, room], item } of resolutions.choices) {
       const found = this.known[item.value];
@@ -61,7 +61,8 @@ export class Costs {
     for (const { costs: [time], item } of modes.choices) {
       if (item.value in cost.modes) setText(time, t("form.takes", { time: duration(cost.modes[item.value]) }));
     }
-    setText(this.device, t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu", { total: memory(cost.total) }));
+    const together = videos > 1 ? t("form.together", { n: videos, time: duration(videos * cost.seconds) }) : "";
+    setText(this.device, [t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu", { total: memory(cost.total) }), together].filter(Boolean).join(" "));
     show(this.fault, Boolean(cost.fault));
     if (!cost.fault) return;
     const { code, cause, fix } = cost.fault[language];

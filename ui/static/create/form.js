@@ -142,7 +142,7 @@ export class Form {
     this.fields.draw(values, model, photos[0]);
     this.noteModel(model);
     if (this.costs.ask(values, photos[0])) this.drawCosts();
-    const videos = Math.max(1, photos.length) * this.takes.count;
+    const { videos } = this;
     this.button.classList.toggle("many", videos > 1); // its words leave no room for the keys
     setText(this.buttonText, videos > 1 ? t("form.generate_many", { n: videos }) : t("form.generate"));
     const resolution = this.options.resolutions.find((one) => one.name === values.resolution);
@@ -150,8 +150,13 @@ export class Form {
     if (photos.length) this.picker.complain("");
   }
 
+  /** How many Generate makes. */
+  get videos() {
+    return Math.max(1, this.picker.photos.length) * this.takes.count;
+  }
+
   drawCosts() {
-    if (this.fields) this.costs.draw(this.fields.resolution, this.fields.mode, this.values);
+    if (this.fields) this.costs.draw(this.fields.resolution, this.fields.mode, this.values, this.videos);
   }
 
   /** @param {ModelOption} model */

@@ -1,60 +1,80 @@
 // @ts-check
-// Finished videos, loaded page by page, with delete and undo.
+// Finished videos, loaded page by page, those of one photo together; several can be selected.
 
 import { anyLeft, newOnes } from "../job/job_words.js";
 import { anotherTake } from "../job/recovery.js";
-import { t } from "../lib/catalogue.js";
-import { childrenOf, find, focusOn, h, once, setText, show, toast } from "../lib/dom.js";
+import { language, t } from "../lib/catalogue.js";
+import { arrange, find, focusOn, h, ICONS, once, setText, show, shorten, toast } from "../lib/dom.js";
+import { number } from "../lib/format.js";
 import { call } from "../lib/net.js";
+import { Selection } from "../lib/selection.js";
+import { SelectionBar } from "../lib/selection_bar.js";
+import { Deletions } from "./deletions.js";
 import { GalleryFilters } from "./gallery_filters.js";
-import { galleryQuery, narrowed } from "./gallery_query.js";
-import { tile } from "./tile.js";
+import { galleryQuery, merged, narrowed } from "./gallery_query.js";
+import { favourMany, zipAddress } from "./many.js";
+import { apart, differing, groupOf, together, withNext } from "./same_photo.js";
+import { Tile } from "./tile.js";
 
 /** @import { ActiveJob, FinishedJob, Hooks, Machine, Options } from "../types.d.ts" */
 
-/** @typedef {{ jobs: FinishedJob[], next: string }} FinishedPage */
-
-const UNDO_MS = 7000;
+/** @typedef {{ jobs: FinishedJob[], next: string, total: number }} FinishedPage */
 
 export class GalleryView {
   /** @param {HTMLElement} root @param {Options} options @param {Hooks} hooks */
   constructor(root, options, hooks) {
     this.hooks = hooks;
+    this.options = options;
     this.visible = false;
+    this.place = 0; // how far it was scrolled when it was left
     /** @type {FinishedJob[]} */
-    this.jobs = [];
+    this.jobs = []; // as they stand
+    /** @type {Map<string, Tile>} */
+    this.tiles = new Map();
     /** @type {ActiveJob[]} */
     this.active = [];
     /** @type {string | null} */
     this.next = null; // what the last page named as its end; null: nothing is known yet
+    this.total = 0;
     this.ended = false;
     this.failed = false;
     this.loading = false;
     this.asked = 0;
-    /** @type {Map<string, { timer: number, box: HTMLElement }>} */
-    this.leaving = new Map(); // by job id: what is about to be deleted
+    this.deletions = new Deletions({ changed: () => this.sift(), gone: (ids) => this.drop(ids), back: (id) => this.focus(id), refused: () => this.visible && this.reload() });
     this.title = h("h2");
     this.filters = new GalleryFilters(options, () => this.reload());
     this.grid = h("ul", { class: "gallery" });
     this.empty = h("p", { class: "nothing", hidden: true });
     this.more = h("button", { type: "button", class: "action more", onclick: () => this.load() });
-    root.append(h("div", { class: "list-head" }, this.title, this.filters.element), this.empty, this.grid, this.more);
+    this.selection = new Selection(() => this.drawSelection());
+    this.bar = new SelectionBar(this.selection, () => this.order(), [
+      { name: "compare", path: ICONS.compare, act: ([a, b]) => hooks.compare([a, b]), fits: ({ length }) => length === 2 },
+      { name: "favourite", path: ICONS.star, act: (ids) => this.favour(ids) },
+      { name: "zip", path: ICONS.download, act: (ids) => h("a", { href: zipAddress(ids), download: "" }).click() },
+      { name: "delete", path: ICONS.trash, act: (ids) => this.remove(ids) },
+    ]);
+    this.element = h("div", {}, h("div", { class: "list-head" }, this.title, this.filters.element), this.empty, this.grid, this.more, this.bar.element);
+    root.append(this.element);
     new IntersectionObserver((seen) => seen[0].isIntersecting && this.visible && !this.failed && this.load()).observe(this.more);
-    window.addEventListener("pagehide", () => this.flush());
+    window.addEventListener("scroll", () => { if (this.visible) this.place = scrollY; });
+    window.addEventListener("pagehide", () => this.deletions.flush());
     document.addEventListener("language", () => this.label());
     this.label();
   }
 
   label() {
-    setText(this.title, t("gallery.title"));
     this.filters.label();
+    this.tiles.clear();
+    this.grid.replaceChildren();
     this.draw();
   }
 
   /** @param {boolean} yes */
   shown(yes) {
+    const back = yes && !this.visible;
     this.visible = yes;
-    if (yes) this.reload();
+    if (yes) this.renew();
+    if (back) scrollTo(0, this.place);
   }
 
   /** A job that is gone from the line may be a new video. @param {Machine} state */
@@ -83,15 +103,12 @@ export class GalleryView {
     try {
       const found = await this.ask(anew ? "" : this.next ?? "");
       if (asked !== this.asked) return; // another filter has been chosen meanwhile
-      if (anew) {
-        this.jobs = [];
-        this.grid.replaceChildren();
-      }
       this.failed = false;
       this.next = found.next;
+      this.total = found.total;
       this.ended = !found.next;
-      this.jobs.push(...found.jobs);
-      this.grid.append(...found.jobs.map((job) => this.tile(job)));
+      const newest = merged(found.jobs, this.jobs, (id) => this.tiles.delete(id));
+      this.jobs = anew ? newest : [...this.jobs, ...newOnes(newest, this.jobs)];
     } catch (refusal) {
       if (asked !== this.asked) return;
       this.failed = true;
@@ -99,88 +116,133 @@ export class GalleryView {
     } finally {
       if (asked === this.asked) this.loading = false;
     }
-    this.sift();
+    this.draw();
     if (!this.failed && !this.ended && this.visible && this.more.getBoundingClientRect().top < innerHeight) this.load();
   }
 
-  /** Videos that are newer than what is shown come before it; the place in the list is kept. */
+  /** What is new comes first, what is gone goes; the place in the list is kept. */
   async renew() {
     if (this.loading || this.next === null) return this.reload();
     const { asked } = this;
     const found = await this.ask("").catch(() => null); // the banner says what is wrong
     if (!found || asked !== this.asked) return;
-    const fresh = newOnes(found.jobs, this.jobs);
-    if (found.next && fresh.length === found.jobs.length) return this.reload(); // more than a page of them
+    const fresh = newOnes(merged(found.jobs, this.jobs, (id) => this.tiles.delete(id)), this.jobs);
+    const lost = this.jobs.length + fresh.length > found.total; // deleted elsewhere
+    if (lost || (found.next && fresh.length === found.jobs.length)) return this.reload(); // or more than a page of new ones
+    this.total = found.total;
     this.jobs.unshift(...fresh);
-    this.grid.prepend(...fresh.map((job) => this.tile(job)));
+    this.draw();
+  }
+
+  /** Each video keeps its tile; takes of one photo stand together. */
+  draw() {
+    this.jobs = together(this.jobs);
+    const label = (/** @type {string} */ key) => this.options.settings[key]?.label[language] ?? key;
+    arrange(this.grid, this.jobs.map((job) => this.tile(job).element));
+    shorten(this.grid, this.jobs.length);
+    for (const id of this.tiles.keys()) if (!this.jobs.some((job) => job.id === id)) this.tiles.delete(id);
+    for (const job of this.jobs) {
+      const takes = this.takesOf(job);
+      this.tile(job).draw(apart(job, differing(takes), label), takes.indexOf(job), takes.length);
+    }
+    this.selection.keep(this.order());
     this.sift();
   }
 
-  draw() {
-    this.grid.replaceChildren(...this.jobs.map((job) => this.tile(job)));
-    this.sift();
+  /** The videos of a video's photo that are shown, itself too. @param {FinishedJob} job */
+  takesOf(job) {
+    return this.jobs.filter((other) => groupOf(other) === groupOf(job) && !this.deletions.has(other.id));
   }
 
   /** @param {FinishedJob} job */
   tile(job) {
-    return tile(job, { take: once(() => anotherTake(job, this.hooks)), redo: () => this.hooks.redo(job), remove: () => this.remove(job) });
+    let tile = this.tiles.get(job.id);
+    if (!tile) {
+      tile = new Tile(job, {
+        take: once(() => anotherTake(job, this.hooks)),
+        redo: () => this.hooks.redo(job),
+        remove: () => this.remove([job.id]),
+        compare: () => this.hooks.compare(withNext(job, this.takesOf(job))),
+        select: (range) => this.selection.toggle(job.id, range, this.order()),
+      });
+      this.tiles.set(job.id, tile);
+    }
+    return tile;
+  }
+
+  /** The ids of what is shown. */
+  order() {
+    return this.jobs.map(({ id }) => id).filter((id) => !this.deletions.has(id));
+  }
+
+  /** The video before or after one, undefined at the end of the list. @param {string} id @param {1 | -1} by */
+  async neighbour(id, by) {
+    if (this.next === null) await this.reload();
+    if (by > 0 && !this.ended && this.order().at(-1) === id) await this.load();
+    const order = this.order();
+    const next = order[order.indexOf(id) + by];
+    return order.includes(id) ? this.jobs.find((job) => job.id === next) : this.jobs[0];
   }
 
   /** Hides what is about to be deleted, and says so when nothing is left. */
   sift() {
-    const tiles = childrenOf(this.grid);
-    for (const [at, one] of tiles.entries()) show(one, !this.leaving.has(this.jobs[at].id));
+    for (const { job, element } of this.tiles.values()) show(element, !this.deletions.has(job.id));
+    const count = Math.max(0, this.total - this.deletions.size);
+    this.title.replaceChildren(t("gallery.title"), ...(this.next === null ? [] : [" ", h("span", { class: "quiet total" }, number(count))]));
     setText(this.empty, t(narrowed(this.filters.values) ? "gallery.nothing" : "gallery.empty"));
-    show(this.empty, this.ended && tiles.every((one) => one.hidden));
+    show(this.empty, this.ended && !this.order().length);
     setText(this.more, t(this.failed ? "action.again" : "gallery.more"));
     show(this.more, this.failed || Boolean(this.next));
+    this.selection.keep(this.order());
+    this.drawSelection();
   }
 
-  /** Gone from sight at once, from the disk only when nobody has called it back, here or from another view. @param {FinishedJob} job */
-  remove(job) {
-    const box = toast(t("gallery.deleted", { name: job.name }), "info", UNDO_MS);
-    const timer = setTimeout(() => this.finish(job.id), UNDO_MS);
-    box.append(" ", h("button", { type: "button", class: "link", onclick: () => this.undo(job.id) }, t("gallery.undo")));
-    this.leaving.set(job.id, { timer, box });
-    const tiles = childrenOf(this.grid);
-    const at = this.jobs.indexOf(job);
-    this.sift();
-    const next = [...tiles.slice(at), ...tiles.slice(0, at).reverse()].find((one) => !one.hidden);
-    focusOn(next && find(next, ".over-tools .chip:last-child"));
+  drawSelection() {
+    for (const [id, tile] of this.tiles) tile.select(this.selection.has(id));
+    this.grid.classList.toggle("selecting", this.selection.size > 0);
+    this.bar.draw();
   }
 
-  /** @param {string} id */
-  undo(id) {
-    this.decided(id);
-    this.sift();
-    const back = childrenOf(this.grid).find((one) => one.dataset.id === id);
-    focusOn(this.visible && back && find(back, ".cover"));
+  /** One that is shown elsewhere. @param {{ id: string, name: string }} job */
+  removeOne({ id, name }) {
+    this.deletions.add([id], t("gallery.deleted", { name }));
   }
 
-  /** Whatever was decided: there is nothing to be called back any more. @param {string} id */
-  decided(id) {
-    const left = this.leaving.get(id);
-    clearTimeout(left?.timer);
-    left?.box.remove();
-    this.leaving.delete(id);
+  /** @param {string[]} ids */
+  remove(ids) {
+    const at = this.jobs.findIndex(({ id }) => id === ids[0]);
+    const jobs = this.jobs.filter(({ id }) => ids.includes(id));
+    this.deletions.add(ids, jobs.length === 1 ? t("gallery.deleted", { name: jobs[0].name }) : t("gallery.deleted_many", { n: jobs.length }));
+    const next = [...this.jobs.slice(at), ...this.jobs.slice(0, at).reverse()].find(({ id }) => !this.deletions.has(id));
+    focusOn(next && find(this.tile(next).element, ".over-tools .chip:last-child"));
   }
 
   /** @param {string} id */
-  finish(id) {
-    this.decided(id);
-    const at = this.jobs.findIndex((job) => job.id === id);
-    if (at >= 0) {
-      this.jobs.splice(at, 1);
-      this.grid.children[at]?.remove();
+  focus(id) {
+    if (this.visible) this.tiles.get(id)?.cover.focus();
+  }
+
+  /** They are deleted. @param {string[]} ids */
+  drop(ids) {
+    this.total -= this.jobs.filter(({ id }) => ids.includes(id)).length;
+    this.jobs = this.jobs.filter(({ id }) => !ids.includes(id));
+    this.draw();
+  }
+
+  /** A star for all of them, or for none where all have one. @param {string[]} ids */
+  async favour(ids) {
+    const chosen = this.jobs.filter(({ id }) => ids.includes(id));
+    const favourite = !chosen.every((job) => job.favourite);
+    if (!(await favourMany(ids, favourite))) return;
+    for (const job of chosen) {
+      job.favourite = favourite;
+      this.tiles.delete(job.id);
     }
-    call(`studio/jobs/${id}`, { method: "DELETE", keepalive: true }).catch((refusal) => {
-      if (refusal.status === 404) return; // another tab was quicker
-      toast(refusal.message, "error");
-      if (this.visible) this.reload();
-    });
+    this.draw();
   }
 
-  flush() {
-    for (const id of [...this.leaving.keys()]) this.finish(id);
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    return this.bar.key(event, "delete");
   }
 }

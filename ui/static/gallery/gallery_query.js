@@ -26,3 +26,20 @@ export function galleryQuery({ text, model, resolution, days, favourite }, after
   if (days) query.set("since", String(Math.floor(now - Number(days) * DAY)));
   return query;
 }
+
+/**
+ * What was found, where those that are known stay the same objects, with their newest state: tiles have them.
+ *
+ * @template {{ id: string, favourite: boolean }} T
+ * @param {T[]} found
+ * @param {T[]} known
+ * @param {(id: string) => void} starred called where a star has come or gone elsewhere
+ */
+export function merged(found, known, starred) {
+  const before = new Map(known.map((job) => [job.id, job]));
+  return found.map((job) => {
+    const old = before.get(job.id);
+    if (old && old.favourite !== job.favourite) starred(job.id);
+    return old ? Object.assign(old, job) : job;
+  });
+}

@@ -1,12 +1,13 @@
 // @ts-check
 // One job, live: stages, one bar for the whole, preview or video, log. Everything shown comes from the store.
 
-import { t } from "../lib/catalogue.js";
+import { language, t } from "../lib/catalogue.js";
 import { childrenOf, find, h, icon, ICONS, once, setText, show, toast } from "../lib/dom.js";
 import { when } from "../lib/format.js";
 import { call } from "../lib/net.js";
+import { favour } from "./favourite.js";
 import { Gauge } from "./gauge.js";
-import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES } from "./job_words.js";
+import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES, startsIn } from "./job_words.js";
 import { Log } from "./log.js";
 import { Outcome } from "./outcome.js";
 import { Player } from "./player.js";
@@ -23,6 +24,7 @@ export class JobView {
     this.options = options;
     this.hooks = hooks;
     this.paused = false;
+    this.starts = ""; // when the job begins, in words
     this.lost = false; // the program does not answer
     /** @type {string | null | undefined} */
     this.id = undefined; // whose state may not be known yet; undefined: before the first turn
@@ -51,12 +53,16 @@ export class JobView {
       take: this.button("take", ICONS.plus, once(() => this.job && anotherTake(this.job, this.hooks))),
       longer: this.button("longer", ICONS.forward, once(() => this.job && goOnFrom(this.job, this.hooks))),
       redo: this.button("redo", ICONS.sliders, () => this.job && this.hooks.redo(this.job)),
+      delete: this.button("delete", ICONS.trash, () => this.job && this.hooks.remove(this.job)),
     };
+    this.star = h("span", { class: "star-place" });
+    this.ready = h("summary");
+    this.course = h("details", { class: "progress", open: true }, this.ready, h("div", { class: "course" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element));
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
-      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons))),
+      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons), this.star)),
       this.saving.element,
-      h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element),
+      this.course,
       this.player.unplayed, ...this.outcome.elements, this.log.element);
     this.root.append(this.empty, this.full);
     document.addEventListener("language", () => this.relabel());
@@ -98,9 +104,12 @@ export class JobView {
   }
 
   /** @param {Machine} state */
-  machine({ paused }) {
-    if (paused === this.paused) return;
+  machine({ paused, active }) {
+    const waits = active.find(({ id, status }) => id === this.id && status === "queued");
+    const starts = waits ? startsIn(waits) : "";
+    if (paused === this.paused && starts === this.starts) return;
     this.paused = paused;
+    this.starts = starts;
     if (this.job) this.drawProgress(this.job);
   }
 
@@ -126,6 +135,7 @@ export class JobView {
     }
     const before = this.job;
     this.job = job;
+    if (before?.status !== job.status) this.fold(job.status === "done");
     this.draw(job);
     this.hooks.changed(job, before);
   }
@@ -148,6 +158,12 @@ export class JobView {
     this.drawActions(job);
   }
 
+  /** How a video was made is of less interest than the video; it stays one click away. @param {boolean} yes */
+  fold(yes) {
+    this.course.open = !yes;
+    this.log.fold(yes);
+  }
+
   /** @param {Job} job */
   drawProgress(job) {
     const at = stageIndex(job);
@@ -164,15 +180,18 @@ export class JobView {
     this.bar.setAttribute("aria-label", t("job.progress"));
     const still = this.lost || (this.paused && job.status === "queued");
     this.bar.classList.toggle("waiting", !still && (job.status === "queued" || (job.status === "running" && job.fraction === 0)));
-    setText(this.now, sentence(job, this.paused, this.lost));
+    const said = sentence(job, this.paused, this.lost);
+    setText(this.now, said);
+    setText(this.ready, said);
+    show(this.ready, job.status === "done");
     setText(this.resume, t("queue.resume"));
     show(this.resume, job.status === "queued" && this.paused && !this.lost && this.options.owns_machine);
-    setText(this.left, remaining(job, this.lost));
+    setText(this.left, job.status === "queued" && !this.lost ? this.starts : remaining(job, this.lost));
   }
 
   /** @param {Job} job */
   drawActions(job) {
-    const { cancel, download, save, again, take, longer, redo } = this.buttons;
+    const { cancel, download, save, again, take, longer, redo, delete: remove } = this.buttons;
     const final = ended(job);
     show(cancel, !final);
     cancel.disabled = job.cancelling;
@@ -186,7 +205,13 @@ export class JobView {
     show(take, job.status === "done" && !gone);
     show(longer, job.status === "done" && !gone);
     show(redo, final);
+    show(remove, job.status === "done");
+    show(this.star, job.status === "done");
+    const star = `${job.id} ${job.favourite} ${language}`;
+    if (this.star.dataset.shows !== star) this.star.replaceChildren(favour(job, "action star"));
+    this.star.dataset.shows = star;
     for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
+    remove.title = t("action.delete");
     this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
   }
 

@@ -73,7 +73,13 @@ export function progress(job) {
 /** What a waiting job waits for, for lists; "": for its turn. @param {ActiveJob} job @param {boolean} paused the whole queue */
 export function waiting(job, paused) {
   const why = job.waits_for?.[language] ?? (job.attempt > 1 && !paused ? t("now.queued_again", { place: job.place, attempt: job.attempt }) : "");
-  return [paused ? t("worker.paused") : "", why].filter(Boolean).join(" · ");
+  return [paused ? t("worker.paused") : "", why, startsIn(job)].filter(Boolean).join(" · ");
+}
+
+/** When a waiting job begins, "" where that is not known. @param {{ starts_in: number | null }} job */
+export function startsIn({ starts_in }) {
+  if (starts_in === null) return "";
+  return starts_in < LITTLE_SECONDS ? t("now.starts_soon") : t("now.starts_in", { time: duration(starts_in) });
 }
 
 /**

@@ -18,6 +18,7 @@ export class Log {
 
   constructor() {
     this.last = 0;
+    this.folded = false; // of a video that is done: whoever opens it does so for this one
     this.at = 0;
     this.lines = h("div", { class: "lines", role: "log", "aria-live": "off", tabIndex: 0, onscroll: () => this.scrolled() });
     this.level = h("select", { class: "small", onchange: () => this.filter() });
@@ -27,7 +28,7 @@ export class Log {
     this.copyButton = h("button", { type: "button", class: "plain small icon", onclick: () => this.copy() }, icon(ICONS.copy));
     this.download = h("a", { class: "plain small icon", role: "button" }, icon(ICONS.download));
     this.title = h("span");
-    this.element = h("details", { class: "log", open: recall("log", true), ontoggle: () => remember("log", this.element.open) },
+    this.element = h("details", { class: "log", open: recall("log", true), ontoggle: () => { if (!this.folded) remember("log", this.element.open); } },
       h("summary", {}, this.title, this.count = h("span", { class: "quiet" })),
       h("div", { class: "log-tools" }, this.level, this.search, h("label", { class: "check" }, this.followBox, this.followText), this.copyButton, this.download),
       this.lines);
@@ -47,6 +48,12 @@ export class Log {
       element.title = t(key);
       element.setAttribute("aria-label", t(key));
     }
+  }
+
+  /** @param {boolean} yes */
+  fold(yes) {
+    this.folded = yes;
+    this.element.open = !yes && recall("log", true);
   }
 
   /** @param {string | null} job the id of the one whose log comes next */

@@ -2,9 +2,11 @@
 // What is seen of a job: its photo, the preview while it runs, the video at the end; or why that cannot be played.
 
 import { t } from "../lib/catalogue.js";
-import { calm, h, setText, show } from "../lib/dom.js";
+import { calm, find, h, once, setText, show, toast } from "../lib/dom.js";
+import { number } from "../lib/format.js";
+import { make } from "../save/making.js";
 
-/** @import { Job } from "../types.d.ts" */
+/** @import { Export, Job } from "../types.d.ts" */
 
 /** Why a video cannot be played, as a key of the catalogue; "": it can. @typedef {"" | "job.video_unreached" | "job.video_unplayable" | "job.video_gone"} Refused */
 
@@ -22,7 +24,11 @@ export class Player {
     this.video.addEventListener("error", () => this.unplayable());
     this.badge = h("span", { class: "badge", hidden: true });
     this.element = h("div", { class: "frame" }, this.photo, this.preview, this.video, this.badge);
-    this.unplayed = h("p", { class: "unplayable", role: "alert", data: { said: "unplayable" }, hidden: true });
+    /** @type {string | null} */
+    this.copy = null; // the address of one that this browser can play
+    this.why = h("p");
+    this.convert = h("button", { type: "button", class: "action", onclick: once(() => this.makeCopy()) }, h("span"));
+    this.unplayed = h("div", { class: "unplayable", role: "alert", data: { said: "unplayable" }, hidden: true }, this.why, this.convert);
   }
 
   /** Nothing is left of the job before. */
@@ -51,16 +57,35 @@ export class Player {
   drawVideo(job) {
     if (!job.video) {
       this.clearVideo();
-    } else if (this.video.getAttribute("src") !== job.video.url) {
+    } else if (this.video.getAttribute("src") !== (this.copy ?? job.video.url)) {
       this.refused = "";
-      this.video.src = job.video.url;
+      this.video.src = this.copy ?? job.video.url;
       this.video.poster = job.settings.shape === "photo" ? job.poster : job.video.still;
       if (!calm()) this.video.play().catch(() => {});
     }
     const refused = job.video ? this.refused : "";
     show(this.video, Boolean(job.video) && !refused);
-    setText(this.unplayed, refused && t(refused));
+    setText(this.why, refused && t(refused));
+    show(this.convert, refused === "job.video_unplayable" && !this.copy);
+    setText(find(this.convert, "span"), t("job.make_copy"));
     show(this.unplayed, Boolean(refused));
+  }
+
+  /** The same video as a WebM, which browsers without H.264 play. */
+  async makeCopy() {
+    const { job } = this;
+    if (!job) return;
+    try {
+      const tell = (/** @type {Export} */ state) => job === this.job && setText(find(this.convert, "span"), `${t("save.making")}: ${number(100 * state.fraction)} %`);
+      const made = await make(job.id, { format: "webm" }, tell, new AbortController().signal);
+      if (!made || this.job?.id !== job.id) return;
+      this.copy = made.url;
+      this.drawVideo(this.job);
+      this.refusedNow();
+    } catch (refusal) {
+      toast(refusal.message, "error");
+      this.drawVideo(job);
+    }
   }
 
   /** @param {Job} job */
@@ -97,6 +122,7 @@ export class Player {
 
   clearVideo() {
     this.refused = "";
+    this.copy = null;
     if (!this.video.hasAttribute("src")) return;
     this.video.pause();
     this.video.removeAttribute("src");

@@ -63,6 +63,8 @@ export const ICONS = {
   forward: "M4 6l7 6-7 6zM13 6l7 6-7 6z",
   play: "M8 5v14l11-7z",
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
+  compare: "M4 5h7v14H4zM13 5h7v14h-7z",
+  swap: "M4 8h14l-4-4M20 16H6l4 4",
   share: "M12 15V4m-4 4l4-4 4 4M6 11H5v9h14v-9h-1",
   save: "M5 4h11l3 3v13H5zM8 4v5h7V4M8 20v-6h8v6",
   check: "M5 12.5l4.5 4.5L19 7.5",
@@ -181,4 +183,19 @@ export async function copyText(text) {
 /** Whether the system asks for less motion. */
 export function calm() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+/** Gradio puts the page's markup in place after this script has been loaded. */
+export function mounted() {
+  return new Promise((resolve) => {
+    const look = () => document.getElementById("toasts") && resolve(watcher.disconnect());
+    const watcher = new MutationObserver(look);
+    watcher.observe(document.documentElement, { childList: true, subtree: true });
+    look();
+  });
+}
+
+/** On a narrow screen form and job stand one below the other. @param {string} id */
+export function reveal(id) {
+  if (matchMedia("(max-width: 999px)").matches) byId(id).scrollIntoView({ behavior: "smooth", block: "start" });
 }

@@ -16,16 +16,23 @@ export function readAddress(search) {
   return { job: query.get("job"), view: knownView(query.get("view")) };
 }
 
+/** The two jobs that an address compares, null: it does not. @param {string} search the address from its "?" on @returns {[string, string] | null} */
+export function readPair(search) {
+  const [a, b, ...more] = (new URLSearchParams(search).get("compare") ?? "").split(".");
+  return a && b && !more.length ? [a, b] : null;
+}
+
 /** @param {string | null | undefined} name @returns {View} */
 export function knownView(name) {
   return VIEWS.find((view) => view === name) ?? "create";
 }
 
-/** @param {View} view @param {string | null} job its id */
-export function addressOf(view, job) {
+/** @param {View} view @param {string | null} job its id @param {[string, string] | null} pair two jobs that are compared */
+export function addressOf(view, job, pair = null) {
   const query = new URLSearchParams();
   if (view !== "create") query.set("view", view);
   if (job) query.set("job", job);
+  if (pair) query.set("compare", pair.join("."));
   return query.size ? `./?${query}` : "./"; // relative: a reverse proxy may have put the page under a path
 }
 

@@ -1,10 +1,14 @@
 // @ts-check
 // The line: what runs, what waits and in which order; below it what did not come to an end.
 
+import { cancelMany } from "../gallery/many.js";
 import { anyLeft } from "../job/job_words.js";
 import { t } from "../lib/catalogue.js";
 import { arrange, childrenOf, focusOn, h, icon, ICONS, setText, shorten, show, toast } from "../lib/dom.js";
+import { duration } from "../lib/format.js";
 import { call } from "../lib/net.js";
+import { Selection } from "../lib/selection.js";
+import { SelectionBar } from "../lib/selection_bar.js";
 import { landsBefore, moveTarget, waitingOf } from "./moves.js";
 import { QueueRow } from "./queue_row.js";
 import { Unfinished } from "./unfinished.js";
@@ -33,8 +37,15 @@ export class QueueView {
     this.pausedNote = h("span", { class: "paused-note" });
     this.list = h("ol", { class: "jobs" });
     this.empty = h("p", { class: "nothing", hidden: true });
-    this.unfinished = new Unfinished(hooks);
-    root.append(h("div", { class: "list-head" }, this.title, this.pausedNote, this.pauseButton), this.empty, this.list, ...this.unfinished.elements);
+    this.selection = new Selection(() => this.drawSelection());
+    this.unfinished = new Unfinished(hooks, (id, range) => this.selection.toggle(id, range, this.order()), () => this.drawSelection());
+    const waits = (/** @type {string} */ id) => this.rows.has(id);
+    this.bar = new SelectionBar(this.selection, () => this.order(), [
+      { name: "cancel", path: ICONS.close, act: (ids) => cancelMany(ids.filter(waits)), fits: (ids) => ids.some(waits) },
+      { name: "delete", path: ICONS.trash, act: (ids) => this.unfinished.removeMany(ids.filter((id) => !waits(id))), fits: (ids) => !ids.every(waits) },
+    ]);
+    this.total = h("p", { class: "facts queue-total" });
+    root.append(h("div", { class: "list-head" }, this.title, this.pausedNote, this.pauseButton), this.total, this.empty, this.list, ...this.unfinished.elements, this.bar.element);
     this.list.addEventListener("dragover", (event) => this.dragged && event.preventDefault());
     document.addEventListener("language", () => this.label());
     this.label();
@@ -78,7 +89,29 @@ export class QueueView {
     for (const [id, { to, answered }] of this.moving) if (answered || waiting[to]?.id === id) this.moving.delete(id);
     this.drawRows(state.active.map((job) => this.row(job, waiting, state.paused)));
     for (const id of this.rows.keys()) if (!state.active.some((job) => job.id === id)) this.rows.delete(id);
+    const ends = state.active.map(({ starts_in, takes, status }) => (takes === null || (starts_in === null && status === "queued") ? null : (starts_in ?? 0) + takes));
+    const known = /** @type {number[]} */ (ends.filter((end) => end !== null));
+    setText(this.total, ends.length > 1 && known.length === ends.length ? t("queue.total", { n: ends.length, time: duration(Math.max(...known)) }) : "");
     if (left && this.visible) this.unfinished.load();
+    this.drawSelection();
+  }
+
+  /** The ids of all rows, from above. */
+  order() {
+    return [...this.active.map(({ id }) => id), ...this.unfinished.ids];
+  }
+
+  drawSelection() {
+    const order = this.order();
+    this.selection.keep(order);
+    for (const [id, row] of this.rows) row.box.checked = this.selection.has(id);
+    this.unfinished.select(this.selection);
+    this.bar.draw();
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    return this.bar.key(event);
   }
 
   /** @param {QueueRow[]} wanted */
@@ -105,7 +138,7 @@ export class QueueView {
   row(job, waiting, paused) {
     let row = this.rows.get(job.id);
     if (!row) {
-      row = new QueueRow(job, { move: (by) => this.move(job.id, by), cancel: () => this.cancel(job.id) });
+      row = new QueueRow(job, { move: (by) => this.move(job.id, by), cancel: () => this.cancel(job.id), select: (range) => this.selection.toggle(job.id, range, this.order()) });
       this.letDrag(row.element, job.id);
       this.rows.set(job.id, row);
     }

@@ -4,10 +4,11 @@
 import { describe, progress, waiting as waitingWords } from "../job/job_words.js";
 import { t } from "../lib/catalogue.js";
 import { h, icon, ICONS, setText, show } from "../lib/dom.js";
+import { selectBox } from "../lib/selection_bar.js";
 
 /** @import { ActiveJob } from "../types.d.ts" */
 
-/** What the row's buttons do. @typedef {{ move: (by: number) => unknown, cancel: () => unknown }} RowActs */
+/** What the row's buttons do. @typedef {{ move: (by: number) => unknown, cancel: () => unknown, select: (range: boolean) => void }} RowActs */
 
 export class QueueRow {
   /** @param {ActiveJob} job @param {RowActs} acts */
@@ -22,7 +23,7 @@ export class QueueRow {
     this.down = act("down", ICONS.down, () => acts.move(1));
     this.cancel = act("cancel", ICONS.close, acts.cancel);
     const link = { href: `./?job=${job.id}`, data: { go: "create", job: job.id } };
-    this.element = h("li", { class: "job-row", data: { id: job.id } }, this.place,
+    this.element = h("li", { class: "job-row", data: { id: job.id } }, this.box = selectBox(acts.select, job.name), this.place,
       h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...link }, h("img", { src: `studio/jobs/${job.id}/poster`, alt: "", loading: "lazy" })),
       h("div", { class: "row-words" }, h("a", { class: "name", ...link }, job.name), h("span", { class: "facts" }, describe(job.settings)), this.bar, this.now),
       h("div", { class: "row-acts" }, this.top, this.up, this.down, this.cancel));

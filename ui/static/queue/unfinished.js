@@ -1,22 +1,27 @@
 // @ts-check
 // The jobs that failed or were cancelled: why, and what helps.
 
+import { deleteMany } from "../gallery/many.js";
 import { describe } from "../job/job_words.js";
 import { recoveryActions } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";
-import { childrenOf, focusOn, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
+import { childrenOf, focusOn, h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { when } from "../lib/format.js";
 import { call } from "../lib/net.js";
+import { selectBox } from "../lib/selection_bar.js";
 
+/** @import { Selection } from "../lib/selection.js" */
 /** @import { Hooks, Job, Page } from "../types.d.ts" */
 
 const PAGE = 20;
 const MOST_A_REQUEST = 60;
 
 export class Unfinished {
-  /** @param {Hooks} hooks */
-  constructor(hooks) {
+  /** @param {Hooks} hooks @param {(id: string, range: boolean) => void} select @param {() => void} loaded called when other rows are there */
+  constructor(hooks, select, loaded) {
     this.hooks = hooks;
+    this.toggle = select;
+    this.loaded = loaded;
     this.asked = 0;
     this.title = h("h2");
     this.list = h("ul", { class: "jobs unfinished" });
@@ -50,6 +55,26 @@ export class Unfinished {
     show(this.title, jobs.length > 0);
     this.keepFocus(() => this.list.replaceChildren(...jobs.map((job) => this.row(job))));
     show(this.more, Boolean(next));
+    this.loaded();
+  }
+
+  /** The ids of the rows, from above. */
+  get ids() {
+    return childrenOf(this.list).map((row) => row.dataset.job ?? "");
+  }
+
+  /** @param {Selection} selection */
+  select(selection) {
+    for (const row of childrenOf(this.list)) {
+      const box = row.querySelector("input");
+      if (box) box.checked = selection.has(row.dataset.job ?? "");
+    }
+  }
+
+  /** @param {string[]} ids */
+  async removeMany(ids) {
+    await deleteMany(ids);
+    await this.load();
   }
 
   /** While the rows are written anew: on the same control of the same job, or of the one that has taken its place. @param {() => void} write */
@@ -68,17 +93,10 @@ export class Unfinished {
 
   /** @param {Job} job */
   row(job) {
-    const remove = async () => {
-      try {
-        await call(`studio/jobs/${job.id}`, { method: "DELETE" });
-      } catch (refusal) {
-        toast(refusal.message, "error");
-      }
-      this.load();
-    };
+    const remove = () => this.removeMany([job.id]);
     const name = { data: { go: "create", job: job.id }, href: `./?job=${job.id}` };
     const said = job.diagnosis?.[language];
-    return h("li", { class: `job-row ${job.status}`, data: { job: job.id } },
+    return h("li", { class: `job-row ${job.status}`, data: { job: job.id } }, selectBox((range) => this.toggle(job.id, range), job.name),
       h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...name }, h("img", { src: job.poster, alt: "", loading: "lazy" })),
       h("div", { class: "row-words" }, h("a", { class: "name", ...name }, job.name),
         h("span", { class: "facts" }, [t(`now.${job.status}`), job.finished ? when(job.finished) : "", describe(job.settings)].filter(Boolean).join(" · ")),

@@ -37,8 +37,7 @@ export class SavePanel {
     this.copy = this.button("copy", ICONS.copy, "action", () => this.copyStill());
     this.stop = this.button("stop", ICONS.close, "action", () => this.making?.abort());
     this.share = this.button("share", ICONS.share, "action", () => this.pass());
-    this.fill = h("i");
-    this.bar = h("div", { class: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, this.fill);
+    this.bar = h("progress", { max: 1, value: 0, hidden: true });
     this.said = h("p", { class: "save-said", role: "status" });
     this.element = h("section", { class: "save-panel", hidden: true },
       h("fieldset", { class: "segments formats" }, this.legend, h("div", { class: "row" }, this.choices.map(({ input, words }) => h("label", {}, input, h("span", {}, words))))),
@@ -166,8 +165,7 @@ export class SavePanel {
   /** @param {Export} state @param {AbortController} making */
   progress({ state, fraction }, making) {
     if (this.making !== making) return;
-    this.fill.style.setProperty("transform", `scaleX(${fraction})`);
-    this.bar.setAttribute("aria-valuenow", String(Math.round(100 * fraction)));
+    this.bar.value = fraction;
     setText(this.said, state === "waiting" ? t("save.waiting") : `${number(100 * fraction)} %`);
   }
 

@@ -1,0 +1,122 @@
+"""Estimate when waiting jobs begin: forecasts of what is before them, shared out among the workers."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import FanslymotionError
+from ..models.find import find_model, find_upscaler
+from ..pipeline.families.forecast import forecast
+from ..pipeline.memory.forecast import plan_request
+from ..presets import Presets
+from ..queue.suitability import ANY_SIZE, READY, held, machine_for
+from ..queue.types import Job, Status, WorkerInfo
+from ..settings import Settings
+
+FRESH_SECONDS = 60.0
+"""How long a forecast is kept: measurements come in with each job that ends."""
+MOST_KEPT = 500
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is expected of a job.
+
+    Attributes:
+        starts_in: seconds until a waiting job begins; None if it runs, or that is not known.
+        seconds: what it takes, or what a running one still takes; None if that is not known.
+    """
+
+    starts_in: float | None
+    seconds: float | None
+
+
+class StartTimes:
+    """Forecasts of jobs on the workers of the moment, kept for a while.
+
+    Args:
+        settings: tell where models and measurements are.
+        presets: returns all presets as they are now.
+        now: monotonic seconds.
+    """
+
+    def __init__(
+        self, settings: Settings, presets: Callable[[], Presets], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings, self._presets, self._now = settings, presets, now
+        self._kept: dict[tuple[Any, ...], tuple[float, float | None]] = {}
+
+    def expected(self, active: Sequence[Job], workers: Sequence[WorkerInfo], paused: bool) -> dict[str, Expected]:
+        """Return what is expected of each running and waiting job, by id.
+
+        Args:
+            active: all of them, of everybody, in the queue's order.
+            workers: all known.
+            paused: whether the queue is: then no start is known.
+        """
+        seconds = {job.id: self._left(job, workers) for job in active}
+        able = sum(worker.alive and worker.state in READY for worker in workers)
+        return shared_out(active, seconds, 0 if paused else able)
+
+    def _left(self, job: Job, workers: Sequence[WorkerInfo]) -> float | None:
+        if job.status is Status.RUNNING and job.eta_seconds is not None:
+            return job.eta_seconds
+        whole = self._forecast(job, workers)
+        return None if whole is None else whole * (1.0 - job.fraction)
+
+    def _forecast(self, job: Job, workers: Sequence[WorkerInfo]) -> float | None:
+        size = job.photo.size if all(job.photo.size) else ANY_SIZE
+        key = (replace(job.request, seed=0), size)
+        at, seconds = self._kept.get(key, (-FRESH_SECONDS, None))
+        if self._now() - at < FRESH_SECONDS:
+            return seconds
+        try:
+            seconds = self._planned(job, size, workers)
+        except FanslymotionError:  # a preset or a model that is gone: the worker says so when it gets there
+            seconds = None
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        self._kept[key] = (self._now(), seconds)
+        return seconds
+
+    def _planned(self, job: Job, size: tuple[int, int], workers: Sequence[WorkerInfo]) -> float:
+        presets, settings, request = self._presets(), self._settings, job.request
+        plan = plan_request(
+            request,
+            size,
+            find_model(request.model, presets, settings),
+            presets,
+            settings,
+            upscaler=find_upscaler(request.upscaler, presets, settings),
+            own=[worker.pid for worker in workers if worker.alive],
+            held=held(workers),
+            loaded=request.model,  # a worker keeps it from one job to the next
+            machine=machine_for(workers, request, size, settings, presets),
+        )
+        return forecast(plan).seconds
+
+
+def shared_out(active: Sequence[Job], seconds: dict[str, float | None], workers: int) -> dict[str, Expected]:
+    """Let `workers` take the jobs in their order, each the next one as soon as it is free.
+
+    Args:
+        active: running jobs, then waiting ones in their order.
+        seconds: of each job, by id; None if unknown, and then no later start is known.
+        workers: that take jobs; 0: no start is known.
+    """
+    running = [seconds[job.id] for job in active if job.status is Status.RUNNING]
+    free = [one for one in running if one is not None]
+    known = workers > 0 and len(free) == len(running)
+    free += [0.0] * (workers - len(free))
+    found: dict[str, Expected] = {}
+    for job in active:
+        own = seconds[job.id]
+        if job.status is Status.RUNNING or job.waits_for or not known:
+            found[job.id] = Expected(None, own)
+            continue
+        first = min(range(len(free)), key=free.__getitem__)
+        found[job.id] = Expected(free[first], own)
+        known = own is not None
+        free[first] += own or 0.0
+    return found

@@ -1,0 +1,74 @@
+// @ts-check
+// Videos of one photo: brought together, and told apart by what differs between them.
+
+import { has, t } from "../lib/catalogue.js";
+
+/** @import { Settings } from "../types.d.ts" */
+
+const MOST_LETTERS = 40; // of a prompt
+
+/**
+ * The same videos, those of one photo next to each other where the first of them stands.
+ *
+ * @template {{ id: string, photo_hash: string }} T
+ * @param {T[]} jobs
+ * @returns {T[]}
+ */
+export function together(jobs) {
+  /** @type {Map<string, T[]>} */
+  const groups = new Map();
+  for (const job of jobs) {
+    const key = groupOf(job);
+    groups.set(key, [...(groups.get(key) ?? []), job]);
+  }
+  return [...groups.values()].flat();
+}
+
+/** What videos of one photo have in common; a photo of an earlier version has no hash. @param {{ id: string, photo_hash: string }} job */
+export function groupOf({ id, photo_hash }) {
+  return photo_hash || id;
+}
+
+/**
+ * A video and the one after it among its photo's, the one before it for the last.
+ *
+ * @template {{ id: string }} T
+ * @param {T} job
+ * @param {T[]} takes at least two, it among them
+ * @returns {[string, string]} their ids
+ */
+export function withNext(job, takes) {
+  const at = Math.min(takes.indexOf(job), takes.length - 2);
+  return [takes[at].id, takes[at + 1].id];
+}
+
+/**
+ * The settings in which videos differ, in the order of their names' appearance.
+ *
+ * @param {{ settings: Settings }[]} jobs
+ * @returns {(keyof Settings)[]}
+ */
+export function differing(jobs) {
+  const keys = /** @type {(keyof Settings)[]} */ (Object.keys(jobs[0]?.settings ?? {}));
+  return keys.filter((key) => new Set(jobs.map(({ settings }) => JSON.stringify(settings[key] ?? null))).size > 1);
+}
+
+/**
+ * What tells a video from the others: "Seed 6 · Steps 10".
+ *
+ * @param {{ settings: Settings }} job
+ * @param {(keyof Settings)[]} keys
+ * @param {(key: string) => string} label
+ */
+export function apart({ settings }, keys, label) {
+  return keys.map((key) => `${label(key)}: ${valueWords(key, settings[key])}`).join(" · ");
+}
+
+/** @param {string} key @param {unknown} value */
+function valueWords(key, value) {
+  if (value === null || value === undefined || value === "") return t("take.preset");
+  if (typeof value === "boolean") return t(value ? "take.yes" : "take.no");
+  if (has(`${key}.${value}`)) return t(`${key}.${value}`);
+  const text = String(value);
+  return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}…` : text;
+}

@@ -1,0 +1,29 @@
+// What the server tells about the machine and the waiting line, as types.d.ts has the rest.
+
+import type { ShortSettings, Worker, Words } from "./types.d.ts";
+
+/** What everybody's page shows all the time. active: one's own jobs that run or wait. */
+export interface Machine {
+  workers: Worker[];
+  active: ActiveJob[];
+  waiting: number;
+  paused: boolean;
+  notice: Words;
+}
+
+/** starts_in, takes: seconds, null: not known. */
+export interface ActiveJob {
+  id: string;
+  name: string;
+  status: string;
+  cancelling: boolean;
+  place: number;
+  stage: string;
+  fraction: number;
+  eta_seconds: number | null;
+  attempt: number;
+  starts_in: number | null;
+  takes: number | null;
+  waits_for: Words | null;
+  settings: ShortSettings;
+}
