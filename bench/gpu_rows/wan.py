@@ -53,13 +53,14 @@ class Wan(Subject):
         from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
         from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
+        scheduler: Any = UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=SHIFT
+        )
         made: Any = WanImageToVideoPipeline(
             tokenizer=None,  # pyright: ignore[reportArgumentType]
             text_encoder=None,  # pyright: ignore[reportArgumentType]
             vae=renderer.vae,
-            scheduler=UniPCMultistepScheduler(
-                prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=SHIFT
-            ),
+            scheduler=scheduler,
             transformer=renderer.transformer,
             expand_timesteps=True,
         )

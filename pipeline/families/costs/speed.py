@@ -7,8 +7,8 @@ DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
 """How much nearer to its peak the device gets in the decoder's convolutions: 2.5 s a frame beside 20 s a step on two
 cores, 0.098 s a frame beside 0.65 s a step on an H100; 9 s of 50.9 on an A800 (onediff #436) say the same. Measured
 with Stable Video Diffusion."""
-STARTING = {"cpu": 3.0, "cuda": 9.0}
-"""Seconds to import the libraries, CUDA's among them, before the weights are read. 3.2 CPU seconds with `mini`'s
+STARTING = {"cpu": 1.2, "cuda": 9.0}
+"""Seconds to import the libraries, CUDA's among them, before the weights are read. 1.4 CPU seconds with `mini`'s
 weights; torch itself comes with the worker's start (`forecast.WORKER_START`)."""
 READING = {"cpu": 400 * 2**20, "cuda": GIB}
 """Bytes of weights read a second. On an H100 2 GiB from RAM; a machine with a GPU is taken to have a fast disk."""

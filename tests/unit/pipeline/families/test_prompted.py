@@ -103,8 +103,14 @@ def test_prompts_are_encoded_once(case: Case, tmp_path: Path, monkeypatch: pytes
     assert len(found) == 4
 
 
-def test_a_prompt_that_is_too_long_is_cut_and_said(case: Case) -> None:
-    result = case.make(replace(case.request, seconds=6, quality="standard", prompt="sea " * 2500))
+@pytest.mark.parametrize("letter", ["sea ", "море", "🚤"])
+def test_a_prompt_that_is_too_long_is_cut_and_said(case: Case, letter: str) -> None:
+    """Whatever its letters take in the video file, which has no room for all of them."""
+    prompt = letter * (10_000 // len(letter))
+    result = case.make(replace(case.request, seconds=6, quality="standard", prompt=prompt))
+    told = read_metadata(result.path)["request"]["prompt"]
+    assert prompt.startswith(told)
+    assert len(told) > 300
     said = [str(warning) for warning in result.warnings]
     assert any("its end was left out: «" in line and len(line) < 200 for line in said), said
 

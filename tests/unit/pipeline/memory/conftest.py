@@ -21,12 +21,16 @@ def presets(presets: Presets, settings: Settings, tiny_model: Path) -> Presets:
         "width = 128\nheight = 72\nframes = 14\n[sampling]\nmin_guidance = 1.0\nmax_guidance = 3.0\n",
         encoding="utf-8",
     )
+    (settings.presets_dir / "durations.toml").write_text(
+        "[brief]\nseconds = 2\n[short]\nseconds = 4\n", encoding="utf-8"
+    )
     return load_presets(settings)
 
 
 @pytest.fixture
 def guided(fast: VideoRequest) -> VideoRequest:
-    return replace(fast, model="guided")
+    """One window of three steps, 12 frames: memory runs out at the first calls of a place; others show nothing."""
+    return replace(fast, model="guided", seconds=2)
 
 
 @pytest.fixture

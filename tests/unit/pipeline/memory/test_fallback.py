@@ -47,7 +47,7 @@ def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times:
     assert left == [0]
     check(result)
     if place == "decode":
-        assert steps == list(range(1, 10)), "frames that are drawn stay drawn: decoding that fails costs no step"
+        assert steps == [1, 2, 3], "frames that are drawn stay drawn: decoding that fails costs no step"
     warned = [w for w in result.warnings if w.startswith("Out of memory")]
     assert len(warned) == times
     assert all(f"{w}" in caplog.text for w in warned)
@@ -197,7 +197,7 @@ def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
 ) -> None:
     """As GTX 16xx cards do."""
     from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel as Unet
-    from transformers import CLIPVisionModelWithProjection as Encoder
+    from fanslymotion.pipeline.families.svd.clip.network import ClipImageEncoder as Encoder
 
     computed: list[str] = []
 
@@ -209,7 +209,9 @@ def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
         def call(*args: Any, **options: Any) -> Any:
             found = real(*args, **options)
             if computed[-1] == "float16":
-                for tensor in found.values() if hasattr(found, "values") else found:
+                for tensor in (
+                    found.values() if isinstance(found, dict) else [found[0] if isinstance(found, tuple) else found]
+                ):
                     tensor.fill_(torch.nan)
             return found
 
@@ -231,7 +233,7 @@ def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
     )
     check(result)
     assert computed == ["float16", "float32"]
-    assert steps == list(range(1, 10)), "what was drawn stays drawn"
+    assert steps == [1, 2, 3], "what was drawn stays drawn"
     assert "not finite (NaN)" in result.warnings[-1]
     assert "float32 instead of float16" in result.warnings[-1]
     assert Measurements(settings.home).read().float32, "it is remembered"

@@ -70,10 +70,11 @@ def stop_in_window(number: int) -> Callable[[Any], None]:
 
 def test_a_job_taken_up_again_keeps_its_size(run: Callable, guided, settings, monkeypatch) -> None:
     """Less memory was free when it began: its checkpoint must fit now that there is more."""
+    longer = replace(guided, seconds=4)  # three windows
     with failing(monkeypatch, "step", 4), pytest.raises(Stop):
-        run(guided, renderers=ModelCache(), machine=CPU, progress=stop_in_window(2))
+        run(longer, renderers=ModelCache(), machine=CPU, progress=stop_in_window(2))
     measures: dict[str, Any] = {}
-    run(guided, renderers=ModelCache(), machine=CPU, measures=measures)
+    run(longer, renderers=ModelCache(), machine=CPU, measures=measures)
     assert measures["resumed"] is not None
     plan = measures["plan"]
     assert plan.width < 128
