@@ -148,7 +148,13 @@ def test_the_panel_fits_a_phone_and_closes_with_its_job(opened: Page, puppet: Pu
     page = opened
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.locator("[data-action=save]").get_attribute("aria-expanded") == "true"
+    button = page.locator("[data-action=save]")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("Escape")
+    expect(page.locator(PANEL)).to_be_hidden()
+    expect(button).to_have_attribute("aria-expanded", "false")
+    button.click()
+    expect(page.locator(PANEL)).to_be_visible()
     other = puppet.take()
     page.evaluate("job => history.pushState(null, '', `/?job=${job}`)", other)
     page.go_back()

@@ -33,11 +33,12 @@ export function onKey(event, shown) {
 }
 
 /** From a finished video to its neighbours in the gallery, and back to the gallery. @param {KeyboardEvent} event @param {HTMLElement} target @param {Shown} shown */
-async function jobKey(event, target, { gallery, job: { id, job, saving }, hooks }) {
+async function jobKey(event, target, { gallery, job: view, hooks }) {
+  const { id, job } = view;
   const finished = job ? ended(job) : gallery.tiles.has(id ?? ""); // its state may not be here yet
   if (!id || !finished || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
   if (event.key === "Escape") {
-    if (saving.open) saving.toggle();
+    if (view.saving.open) view.toggleSave();
     else hooks.view("gallery");
     return;
   }
