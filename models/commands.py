@@ -45,7 +45,7 @@ def list_command(as_json: AsJson = False) -> None:
         typer.echo(json.dumps([entry.to_json() for entry in entries], ensure_ascii=False, indent=1))
         return
     console = Console(highlight=False)
-    rows = [("name", "here", "size", "draws"), *map(_row, entries)]
+    rows = [("name", "here", "size", "generates"), *map(_row, entries)]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     console.print(_line(rows[0], widths), style="bold")
     for entry, row in zip(entries, rows[1:], strict=True):
