@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...messages import msg
 from ...pipeline.media.photo.load import MAX_BYTES
+from ..api.conditional import FOR_GOOD
 from ..error_response import error_response
 from .ended_sessions import run_until
 from .logins import Logins
@@ -51,6 +52,9 @@ GRADIO_ROUTES = (
     "/gradio_api/reset",
 )
 """What the page and a `gradio_client` need. Gradio's other routes (proxy, vibe editor, …) do not exist here."""
+
+HASHED = "/assets/"
+"""Gradio's own scripts and styles, each named by a hash of its content: what is under one name never changes."""
 
 MOST_BODY_BYTES = 1 << 20
 BODY_BYTES = {
@@ -91,7 +95,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        answer = _with_headers(send)
+        answer = _with_headers(send, scope["path"])
         refusal = self._refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, answer)
@@ -238,14 +242,15 @@ def _ask_to_log_in(scope: Scope, headers: Headers) -> Response:
     return error_response(scope, 401, msg("Log in first."))
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, path: str) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers.setdefault("Content-Security-Policy", POLICY)
             headers.setdefault("X-Content-Type-Options", "nosniff")
             headers.setdefault("Referrer-Policy", "same-origin")
-            headers.setdefault("Cache-Control", "no-store")
+            for_good = path.startswith(HASHED) and message["status"] == 200
+            headers.setdefault("Cache-Control", FOR_GOOD if for_good else "no-store")
         await send(message)
 
     return sending

@@ -11,6 +11,7 @@ import { insistOnLanguage } from "./lib/i18n.js";
 import { call } from "./lib/net.js";
 import { addressOf, knownView, readAddress, VIEWS } from "./page/address.js";
 import { drawCrash, drawNotice, trouble } from "./page/banners.js";
+import { startGradio } from "./page/gradio.js";
 import { drawPill, drawTools, listenToTools, shownWorker, workerKind } from "./page/header.js";
 import * as notify from "./page/notify.js";
 import { Stream } from "./page/stream.js";
@@ -62,25 +63,16 @@ let machine = null;
 /** @type {View} */
 let before = "create"; // the view that is left
 
-/** Gradio puts the page's markup in place after this script has been loaded. */
-function mounted() {
-  return new Promise((resolve) => {
-    const look = () => document.getElementById("toasts") && resolve(watcher.disconnect());
-    const watcher = new MutationObserver(look);
-    watcher.observe(document.documentElement, { childList: true, subtree: true });
-    look();
-  });
-}
-
 async function start() {
-  await mounted();
+  const asked = call("/studio/options"); // travels beside the words
+  asked.catch(() => {}); // is said below
   await insistOnLanguage(trouble);
   drawTools();
   listen();
   /** @type {Options} */
   let options;
   try {
-    options = await call("/studio/options");
+    options = await asked;
   } catch (refusal) {
     trouble(refusal.message);
     setTimeout(() => location.reload(), 3000);
@@ -104,6 +96,7 @@ async function start() {
     system: new SystemView(byId("view-system"), options, hooks),
   };
   route();
+  startGradio();
 }
 
 // --- addresses ---------------------------------------------------------------------------------------------------
@@ -197,6 +190,7 @@ function followLink(event) {
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
   event.preventDefault();
   const again = link.dataset.go === here().view;
+  if (link.dataset.model) views?.system.point(link.dataset.model);
   go({ view: knownView(link.dataset.go), job: link.dataset.job ?? here().job });
   if (again && here().view === "create") reveal("form");
 }
