@@ -30,7 +30,7 @@ export class FormFields {
     const model = (/** @type {FormValues} */ now) => options.models.find((one) => one.name === now.model);
     /** @type {ModelOption | undefined} */
     this.shown = undefined; // the model that was drawn last
-    this.prompt = h("textarea", { id: "f-prompt", rows: 3, maxLength: 10000, dir: "auto", value: values.prompt });
+    this.prompt = h("textarea", { id: "f-prompt", rows: 2, maxLength: 10000, dir: "auto", value: values.prompt, placeholder: t("form.prompt_hint"), "aria-describedby": "f-prompt-help" });
     this.prompt.addEventListener("input", () => acts.change({ prompt: this.prompt.value }));
     this.promptRow = this.row("prompt", this.prompt);
     this.shape = new Segments("shape", this.label("shape"), shapes(options).map((shape) => ({
@@ -64,7 +64,7 @@ export class FormFields {
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
       h("div", { class: "advanced-body" }, this.row("model", this.model), this.seedRow(), ...this.sliders.map(({ element }) => element), this.fitRow(), this.detailRow(), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
-    this.elements = [this.promptRow, this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.motion.element, this.mode.element, this.advanced];
+    this.elements = [this.promptRow, this.shape.element, this.seconds.element, this.quality.element, this.resolution.element, this.motion.element, this.mode.element, this.advanced];
   }
 
   /** @param {string} key */
@@ -74,7 +74,7 @@ export class FormFields {
 
   /** @param {string} key */
   help(key) {
-    return h("p", { class: "help" }, this.options.settings[key].help[language]);
+    return h("p", { class: "help", id: `f-${key}-help` }, this.options.settings[key].help[language]);
   }
 
   /** @param {string} key @param {HTMLElement} control @param {HTMLElement[]} more */

@@ -5,6 +5,7 @@ import { t } from "../lib/catalogue.js";
 import { childrenOf, find, h, icon, ICONS, once, setText, show, toast } from "../lib/dom.js";
 import { when } from "../lib/format.js";
 import { call } from "../lib/net.js";
+import { DemoNote } from "./demo_note.js";
 import { Gauge } from "./gauge.js";
 import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES } from "./job_words.js";
 import { Log } from "./log.js";
@@ -31,6 +32,7 @@ export class JobView {
     this.empty = this.welcome.element;
     this.player = new Player(() => this.job && this.drawActions(this.job));
     this.outcome = new Outcome(hooks);
+    this.demo = new DemoNote(options);
     this.log = new Log();
     this.gauge = new Gauge();
     this.name = h("h2");
@@ -51,6 +53,7 @@ export class JobView {
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
       h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons))),
+      this.demo.element,
       h("div", { class: "progress" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element),
       this.player.unplayed, ...this.outcome.elements, this.log.element);
     this.root.append(this.empty, this.full);
@@ -138,6 +141,7 @@ export class JobView {
     this.drawProgress(job);
     this.player.draw(job);
     this.outcome.draw(job);
+    this.demo.draw(job);
     this.drawActions(job);
   }
 
