@@ -14,10 +14,11 @@ from rich.text import Text
 from ..errors import Cancelled, ModelError
 from ..fs import users_files
 from ..messages import msg
-from ..presets import UNKNOWN, UpscalerPreset, load_presets
+from ..presets import UNKNOWN, ModelPreset, UpscalerPreset, load_presets
 from ..settings import Settings
 from .download.background import Downloads, DownloadState
 from .download.model import gigabytes
+from .first_video import first_video
 from .registry import ModelEntry, check, list_models, list_upscalers, remove, use_folder
 
 models_app = typer.Typer(no_args_is_help=True, help="See, download, check and remove models and upscalers.")
@@ -64,9 +65,12 @@ def download_command(
 ) -> None:
     """Download a model or an upscaler; goes on where an earlier try ended. Ctrl+C stops, and what is here stays."""
     settings = Settings.from_env()
-    preset = load_presets(settings).downloadable(name)
+    presets = load_presets(settings)
+    preset = presets.downloadable(name)
     if preset.licence.notice:
         Console(stderr=True, highlight=False).print(preset.licence.notice, style="dim", soft_wrap=True)
+    if isinstance(preset, ModelPreset) and (time := first_video(preset, presets, settings)):
+        typer.echo(time, err=True)  # before gigabytes are fetched
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 STATIC, LOCALES = FOLDER / "static", FOLDER / "locales"
+FOR_GOOD = "private, max-age=31536000, immutable"
+"""Cache-Control of what never changes under its name."""
 IMPORTED = re.compile(r'^(?:import|export) .*?"(\.[^"]+)";\r?$', re.MULTILINE)
 
 

@@ -13,9 +13,6 @@ from fastapi.responses import FileResponse, Response
 
 from ...errors import NotFound
 
-FOR_GOOD = "private, max-age=31536000, immutable"
-"""Of what never changes under its name."""
-
 
 def fresh(request: Request, tag: str) -> dict[str, str] | Response:
     """Return the headers of an answer with this tag, or the whole answer (304) when the browser has that one.

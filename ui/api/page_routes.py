@@ -18,8 +18,8 @@ from ..auth.identity import login_of, user_of
 from ..auth.logins import SESSION_SECONDS
 from ..auth.middleware import COOKIE, MARK, is_https
 from ..serializers import options_json
-from ..static_files import LOCALES, STATIC, edition, known_files, read_static
-from .conditional import FOR_GOOD, fresh
+from ..static_files import FOR_GOOD, LOCALES, STATIC, edition, known_files, read_static
+from .conditional import fresh
 from .requests import TOO_LARGE, read_body
 
 router = APIRouter()
