@@ -70,7 +70,7 @@ LONGEST_NAME = 255
 """Bytes between two slashes of a path."""
 HOST = re.compile(r"([\w.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 
-# Inline and eval are Gradio's own ways of filling its page; ours writes text only as text.
+# Inline and eval are Gradio's own ways of filling its page; ours has its styles inline, and writes text only as text.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; "
