@@ -41,8 +41,8 @@ FAILED = (
     "Video memory is held by game.exe (3100 MB). Close other programs, or choose a smaller resolution or another model"
 )
 TRIED = (
-    "Out of memory while drawing; going on with: guidance in two passes.",
-    "Out of memory while drawing; going on with: model offload instead of all on the GPU.",
+    "Out of memory while generating; going on with: guidance in two passes.",
+    "Out of memory while generating; going on with: model offload instead of all on the GPU.",
 )
 
 

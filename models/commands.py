@@ -14,10 +14,11 @@ from rich.text import Text
 from ..errors import Cancelled, ModelError
 from ..fs import users_files
 from ..messages import msg
-from ..presets import UNKNOWN, UpscalerPreset, load_presets
+from ..presets import UNKNOWN, ModelPreset, UpscalerPreset, load_presets
 from ..settings import Settings
 from .download.background import Downloads, DownloadState
 from .download.model import gigabytes
+from .first_video import first_video
 from .loras import list_loras, loras_folder
 from .registry import ModelEntry, check, list_models, list_upscalers, remove, use_folder
 
@@ -46,7 +47,7 @@ def list_command(as_json: AsJson = False) -> None:
         typer.echo(json.dumps([entry.to_json() for entry in entries], ensure_ascii=False, indent=1))
         return
     console = Console(highlight=False)
-    rows = [("name", "here", "size", "draws"), *map(_row, entries)]
+    rows = [("name", "here", "size", "generates"), *map(_row, entries)]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     console.print(_line(rows[0], widths), style="bold")
     for entry, row in zip(entries, rows[1:], strict=True):
@@ -78,9 +79,12 @@ def download_command(
 ) -> None:
     """Download a model or an upscaler; goes on where an earlier try ended. Ctrl+C stops, and what is here stays."""
     settings = Settings.from_env()
-    preset = load_presets(settings).downloadable(name)
+    presets = load_presets(settings)
+    preset = presets.downloadable(name)
     if preset.licence.notice:
         Console(stderr=True, highlight=False).print(preset.licence.notice, style="dim", soft_wrap=True)
+    if isinstance(preset, ModelPreset) and (time := first_video(preset, presets, settings)):
+        typer.echo(time, err=True)  # before gigabytes are fetched
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -32,7 +32,9 @@ from .stages import Attempt
 
 log = logging.getLogger(__name__)
 
-SMALL_PHOTO = template("The photo is small ({size}): it has no more detail than the model draws, so none is added.")
+SMALL_PHOTO = template(
+    "The photo is small ({size}): it has no more detail than the generated frames, so none is added."
+)
 
 SAVED_TOGETHER = 0.1
 """Share of saving that the bar takes as one: until the first of its frames are written, and ffmpeg's own end."""

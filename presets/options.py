@@ -134,13 +134,13 @@ _ALL: tuple[Option, ...] = (
             "every model has them. A number of steps that you give counts before that of the speed."
         ),
     ),
-    Option("model", msg("Model"), msg("Which model draws the video.")),
+    Option("model", msg("Model"), msg("Which model generates the video.")),
     _number("seed", Seed, msg("Seed"), msg("The same photo, settings and seed give the same video.")),
     _number(
         "motion_bucket_id",
         MotionBucketId,
-        msg("Strength of motion"),
-        msg("More means more motion; much more may distort."),
+        msg("Motion bucket"),
+        msg("The number behind Motion: more moves more, much more may distort."),
         own=True,
     ),
     _number(
@@ -152,12 +152,12 @@ _ALL: tuple[Option, ...] = (
     _number(
         "noise_aug_strength",
         NoiseAugStrength,
-        msg("Freedom from the photo"),
-        msg("More lets the video depart further from the photo."),
+        msg("Noise augmentation"),
+        msg("Noise on the photo: more lets the video depart further from it."),
         step=0.01,
         own=True,
     ),
-    _number("fps", Fps, msg("Pace"), msg("The frame rate the model imagines: lower moves faster."), own=True),
+    _number("fps", Fps, msg("Model fps"), msg("The frame rate that the model is told: lower moves faster."), own=True),
     Text(
         "prompt",
         msg("Prompt"),
@@ -201,7 +201,7 @@ _ALL: tuple[Option, ...] = (
         "upscaler",
         msg("Upscaler"),
         msg(
-            "Draws detail where the photo gives none. Slow on a processor: seconds to minutes for each frame. "
+            "Adds detail where the photo gives none. Slow on a processor: seconds to minutes for each frame. "
             "The times that are shown include it."
         ),
     ),

@@ -12,6 +12,7 @@ from ..settings import Settings
 from .api import export_routes, job_routes, many_routes, page_routes, queue_routes, system_routes
 from .auth.identity import user_of
 from .auth.logins import Logins
+from .compressed import CompressedText
 from .context import Studio
 from .error_response import UNKNOWN, error_response, wanted
 from .gradio_app.blocks import mount_blocks
@@ -31,6 +32,7 @@ def build_app(settings: Settings, logins: Logins, host: str, root_path: str = ""
     app.state.studio = studio = Studio(app, settings, logins, host, root_path)
     for routes in (page_routes, job_routes, export_routes, queue_routes, many_routes, system_routes, api_uploads):
         app.include_router(routes.router)
+    app.add_middleware(CompressedText)
     _answer_errors_in_words(app)
     mount_blocks(app, studio)
     return studio

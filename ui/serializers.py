@@ -279,7 +279,8 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         owns: Whether the machine is the login's: only its owner is told where files are missing.
 
     Returns:
-        `missing`: why the model cannot be used now and what to do, by language, None when it can. `random`: it is
+        `missing`: why the model cannot be used now and what to do, by language, None when it can. `absent`: nothing of
+        it has been downloaded. `random`: it is
         the untrained stand-in. `modes`: see `modes_json`. `takes`: the names of the settings that are its family's own.
         `ideas`: the names of the ready prompts that it offers. `motions`: see `motions_of`.
         `rates`: by quality, frames that are made a second and how many are shown for each, where they are not the
@@ -293,6 +294,7 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
     return {
         **_about(model),
         "demo": model.demo,
+        "absent": model.source == "hub" and not preset_folder(model, settings).is_dir(),
         "trial": model.trial,
         "random": random,
         "missing": in_each_language(missing) if missing else None,

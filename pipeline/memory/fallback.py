@@ -191,8 +191,8 @@ class MemoryFallback:
         if kept.sampled and before not in ("", today.device_name):
             self._warn(
                 msg(
-                    "This job ran on {before} before and goes on with {now}: the frames drawn from here on may differ "
-                    "slightly from those that {before} would have drawn.",
+                    "This job ran on {before} before and goes on with {now}: the frames generated from here on may "
+                    "differ slightly from those that {before} would have generated.",
                     before=before,
                     now=today.device_name,
                 )
@@ -243,8 +243,8 @@ class MemoryFallback:
         elif self.begun_compiled and not found.compiled:
             self._warn(
                 msg(
-                    "This job has begun with a compiled model and goes on without: the frames drawn from here on may "
-                    "differ slightly."
+                    "This job has begun with a compiled model and goes on without: the frames generated from here on "
+                    "may differ slightly."
                 )
             )
         return found
@@ -284,11 +284,11 @@ class MemoryFallback:
         if plan.shrunk:
             work = plan.work
             unguided = template(
-                "To fit this machine the video is drawn without guidance and at {now} instead of {wanted}; "
+                "To fit this machine the video is generated without guidance and at {now} instead of {wanted}; "
                 "the finished size stays."
             )
             guided = template(
-                "To fit this machine the video is drawn at {now} instead of {wanted}; the finished size stays."
+                "To fit this machine the video is generated at {now} instead of {wanted}; the finished size stays."
             )
             sizes = {"now": f"{plan.width}×{plan.height}", "wanted": f"{work.width}×{work.height}"}
             self._warn(Message(unguided if work.guided and not plan.guided else guided, sizes))
@@ -313,7 +313,7 @@ class MemoryFallback:
 DOING = {
     Stage.LOADING: msg("loading the model"),
     Stage.CONDITIONING: msg("reading the photo"),
-    Stage.SAMPLING: msg("drawing"),
+    Stage.SAMPLING: msg("generating"),
     Stage.DECODING: msg("decoding"),
     Stage.SAVING: msg("saving"),
 }

@@ -113,7 +113,7 @@ def describe_change(before: MemoryPlan, after: MemoryPlan) -> Message:
         parts.append(msg("{now} instead of {before}", now=after.dtype, before=before.dtype))
     if (before.width, before.height) != (after.width, after.height):
         size, old = f"{after.width}×{after.height}", f"{before.width}×{before.height}"
-        parts.append(msg("sampling at {now} instead of {before}", now=size, before=old))
+        parts.append(msg("generating at {now} instead of {before}", now=size, before=old))
     if before.window != after.window:
         parts.append(msg("{now} frames at once instead of {before}", now=after.window, before=before.window))
     if before.guided and not after.guided:

@@ -47,7 +47,7 @@ def test_a_first_visit_without_a_photo(bare: Studio, page: Page, puppet: Puppet)
     expect(page.locator(".welcome-facts")).to_contain_text("a 6 s video at 480p")
     for cost in ("≈ ", re.compile("[GM]B")):
         expect(page.locator(".resolution .cost", has_text=cost)).to_have_count(3)
-    page.get_by_role("button", name="No photo at hand? Take the sample").click()
+    page.get_by_role("button", name="No photo at hand? Use the sample").click()
     expect(page.locator(".photos figure img")).to_be_visible()
     page.click("#generate")
     page.wait_for_url(re.compile("job="))

@@ -66,10 +66,15 @@ def test_a_model_that_arrives_is_taken(bare: Studio, page: Page) -> None:
     page.locator("nav [data-go=create]").click()
     expect(page.locator("#f-model")).to_have_value("mini")  # chosen by hand
     page.select_option("#f-model", WANTED)
-    facts["missing"] = {"en": "not here", "ru": "нет"}
+    facts["missing"], facts["absent"] = {"en": "not here", "ru": "нет"}, False
     page.locator("nav [data-go=system]").click()
     page.locator("nav [data-go=create]").click()
     expect(page.locator(".model-note .warn")).to_have_text("not here")
+    facts["missing"], facts["absent"] = {"en": "nothing here", "ru": "нет"}, True
+    page.locator("nav [data-go=system]").click()
+    page.locator("nav [data-go=create]").click()
+    page.reload()
+    expect(page.locator(".model-note .warn")).to_have_text("Not downloaded yet (4.5 GB).")
     page.unroute_all(behavior="wait")
 
 

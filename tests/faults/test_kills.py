@@ -135,5 +135,5 @@ def test_the_systems_out_of_memory_killer_leads_to_a_step_down(jobs, settings, s
     assert done.attempt == 2
     log = logs(jobs, job.id)
     assert "[WARN] FM-WORKER-005: The worker died at stage sampling" in log
-    assert "[WARN] The system ended the worker while drawing: memory ran out. Going on with: " in log
+    assert "[WARN] The system ended the worker while generating: memory ran out. Going on with: " in log
     assert any("Going on with" in warning for warning in done.warnings)

@@ -111,7 +111,7 @@ async def add_photo(request: Request) -> dict[str, Any]:
 
 @router.post("/photos/sample")
 async def add_sample(request: Request) -> dict[str, Any]:
-    """Take the sample photo of the checkout as if it had been uploaded."""
+    """Use the sample photo of the checkout as if it had been uploaded."""
     studio = request.app.state.studio
     photo = await studio.photos.add(SAMPLE, SAMPLE.name, user_of(request))
     return await asyncio.to_thread(_photo_json, photo, studio)

@@ -18,12 +18,12 @@ from ..auth.identity import login_of, user_of
 from ..auth.logins import SESSION_SECONDS
 from ..auth.middleware import COOKIE, MARK, is_https
 from ..serializers import options_json
+from ..static_files import FOR_GOOD, LOCALES, STATIC, edition, known_files, read_static
 from .conditional import fresh
 from .requests import TOO_LARGE, read_body
 
 router = APIRouter()
 
-FOLDER = Path(__file__).resolve().parent.parent
 MOST_LOGIN_BYTES = 4096
 MARK_SECONDS = 365 * 24 * 3600
 
@@ -64,26 +64,30 @@ async def log_out(request: Request) -> Response:
 
 @router.get("/studio/static/{name:path}")
 async def static(name: str, request: Request) -> Response:
-    """Send a script, style or picture of the page. name: its path in `ui/static`."""
-    path = _known(FOLDER / "static").get(name)
+    """Send a script, style or picture of the page.
+
+    name: its path in `ui/static`, perhaps below `@` and the files' edition: what is there never changes.
+    """
+    named, _, rest = name.partition("/")
+    path = known_files(STATIC).get(rest if named.startswith("@") else name)
     if path is None:
         raise NotFound(msg("there is no such file"))
-    return _versioned(path, request)
+    return _versioned(path, request, named.removeprefix("@"))
 
 
 @router.get("/studio/locales/{name}")
 async def locale(name: str, request: Request) -> Response:
-    """Send the page's words in one language. name: `en.json` or `ru.json`."""
-    path = _known(FOLDER / "locales").get(name)
+    """Send the page's words in one language. name: `en.json` or `ru.json`. `v`: the files' edition, may be left out."""
+    path = known_files(LOCALES).get(name)
     if path is None:
         raise NotFound(msg("there is no such language"))
-    return _versioned(path, request)
+    return _versioned(path, request, request.query_params.get("v", ""))
 
 
 @router.get("/favicon.ico")
 async def favicon(request: Request) -> Response:
     """Send the page's icon to browsers that ask for it by its old name."""
-    return _versioned(FOLDER / "static" / "icon.svg", request)
+    return _versioned(STATIC / "icon.svg", request)
 
 
 @router.get("/robots.txt")
@@ -117,21 +121,17 @@ async def machine(request: Request) -> dict[str, Any]:
 
 
 @cache
-def _known(folder: Path) -> dict[str, Path]:
-    """The files that may be served, listed once: a path from a browser is looked up, never joined to a folder."""
-    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-
-
-@cache
 def _fingerprint(path: Path, _modified: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _versioned(path: Path, request: Request) -> Response:
-    """Always fresh after an update, no bytes otherwise."""
+def _versioned(path: Path, request: Request, asked: str = "") -> Response:
+    """Under the name of its edition kept for good; else always fresh after an update, no bytes otherwise."""
+    if asked and asked == edition():
+        return FileResponse(path, headers={"Cache-Control": FOR_GOOD})
     headers = fresh(request, _fingerprint(path, path.stat().st_mtime_ns))
     return headers if isinstance(headers, Response) else FileResponse(path, headers=headers)
 
 
 def _html(name: str) -> Response:
-    return HTMLResponse((FOLDER / "static" / name).read_text(encoding="utf-8"))
+    return HTMLResponse(read_static(name))

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...messages import msg
 from ...pipeline.media.photo.load import MAX_BYTES
 from ..error_response import error_response
+from ..static_files import FOR_GOOD
 from .ended_sessions import run_until
 from .logins import Logins
 from .origin import refuse_host, refuse_origin
@@ -52,6 +53,9 @@ GRADIO_ROUTES = (
 )
 """What the page and a `gradio_client` need. Gradio's other routes (proxy, vibe editor, …) do not exist here."""
 
+HASHED = "/assets/"
+"""Gradio's own scripts and styles, each named by a hash of its content: what is under one name never changes."""
+
 MOST_BODY_BYTES = 1 << 20
 BODY_BYTES = {
     "/studio/photos": math.inf,
@@ -66,7 +70,7 @@ LONGEST_NAME = 255
 """Bytes between two slashes of a path."""
 HOST = re.compile(r"([\w.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 
-# Inline and eval are Gradio's own ways of filling its page; ours writes text only as text.
+# Inline and eval are Gradio's own ways of filling its page; ours has its styles inline, and writes text only as text.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; "
@@ -91,7 +95,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        answer = _with_headers(send)
+        answer = _with_headers(send, scope["path"])
         refusal = self._refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, answer)
@@ -240,14 +244,15 @@ def _ask_to_log_in(scope: Scope, headers: Headers) -> Response:
     return error_response(scope, 401, msg("Log in first."))
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, path: str) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers.setdefault("Content-Security-Policy", POLICY)
             headers.setdefault("X-Content-Type-Options", "nosniff")
             headers.setdefault("Referrer-Policy", "same-origin")
-            headers.setdefault("Cache-Control", "no-store")
+            for_good = path.startswith(HASHED) and message["status"] == 200
+            headers.setdefault("Cache-Control", FOR_GOOD if for_good else "no-store")
         await send(message)
 
     return sending

@@ -1,6 +1,6 @@
 """The Gradio Blocks app: the page, and named endpoints for `gradio_client`.
 
-The page's content is one `gr.HTML` component with markup, style and scripts of its own (static/). It follows jobs
+The page's content has markup, style and scripts of its own (static/, see own_document.py). It follows jobs
 through `/studio/events` instead of Gradio's generators: see `live.py` for why, docs/decisions.md for the figures.
 """
 
@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial, wraps
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -29,22 +28,12 @@ from ..error_response import UNKNOWN
 from ..uploads.photos import clean_name
 from .fast_import import Base
 from .fast_import import gradio as gr
+from .own_document import OwnDocument
 from .request_checks import Endpoint, RequestChecks
 from .uploads_only import take_plain_inputs
 
 log = logging.getLogger(__name__)
 
-STATIC = Path(__file__).resolve().parent.parent / "static"
-STYLES = ("base", "create", "job", "save", "lists", "compare", "shell")
-HEAD = "\n".join(
-    [
-        '<meta name="color-scheme" content="light dark">',
-        '<link rel="icon" type="image/svg+xml" href="studio/static/icon.svg">',
-        *(f'<link rel="stylesheet" href="studio/static/styles/{name}.css">' for name in STYLES),
-        '<script src="studio/static/theme.js"></script>',
-        '<script type="module" src="studio/static/main.js"></script>',
-    ]
-)
 FONTS = ("system-ui", "Segoe UI", "Roboto", "sans-serif")
 LONGEST_SHOWN = 80
 """Characters of a wrong value that its refusal shows."""
@@ -70,12 +59,11 @@ def mount_blocks(app: FastAPI, studio: Studio) -> None:
         enable_monitoring=False,
         footer_links=[],
         theme=THEME,
-        head=HEAD,
         root_path=studio.root_path or None,
     )
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
-    mounted.app = RequestChecks(mounted.app, blocks._queue, _endpoints(blocks))
+    mounted.app = OwnDocument(RequestChecks(mounted.app, blocks._queue, _endpoints(blocks)))
 
 
 class Endpoints:
@@ -115,7 +103,7 @@ class Endpoints:
         lora_strength: float | None = None,
         loop: bool = False,
     ) -> str:
-        """Queue a video and return the job's id. seed: empty draws one. Empty advanced settings: the model's own.
+        """Queue a video and return the job's id. Empty advanced settings: the model's own; empty seed: a random one.
 
         motion: gentle, normal or strong instead of motion_bucket_id; also that number, whose former name it is.
         noise: the former name of noise_aug_strength. Both count where those are empty.
@@ -176,37 +164,36 @@ def build_blocks(studio: Studio) -> gr.Blocks:
     endpoints = Endpoints(studio)
     in_words = partial(tell_errors, endpoints)
 
-    with gr.Blocks(title="fanslymotion", analytics_enabled=False) as blocks:
-        gr.HTML((STATIC / "page.html").read_text(encoding="utf-8"), padding=False, apply_default_css=False)
-        with gr.Column(visible=False):  # what the endpoints take and give; the page itself has its own routes
-            photo = gr.File(label="photo", type="filepath")
-            choices = [
-                gr.Textbox("480p", **words("resolution")),
-                gr.Number(6, **words("seconds")),
-                gr.Textbox("standard", **words("quality")),
-                gr.Textbox("", **words("model")),
-                gr.Textbox("crop", **words("fit")),
-                *(gr.Number(None, **words(name)) for name in NUMBERS if name not in NEWER),
-                gr.Checkbox(True, **words("detail")),
-                gr.Textbox("", **words("upscaler")),
-                gr.Textbox("", label="motion", info=f"Instead of motion_bucket_id: {', '.join(MOTIONS)}."),
-                gr.Number(None, label="noise"),
-                gr.Textbox(BEST, **words("mode")),
-                gr.Textbox("", **words("prompt")),
-                gr.Textbox(AS_PHOTO, **words("shape")),
-                gr.Number(None, **words("position")),
-                gr.Textbox(None, **words("negative_prompt")),
-                gr.Textbox("", **words("lora")),
-                gr.Number(None, **words("lora_strength")),
-                gr.Checkbox(False, **words("loop")),
-            ]
-            job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
-            never = {"queue": True, "concurrency_limit": None}
-            gr.Button("generate").click(
-                in_words(endpoints.generate), [photo, *choices], job_id, api_name="generate", **never
-            )
-            gr.Button("job").click(in_words(endpoints.job), job_id, state, api_name="job", **never)
-            gr.Button("cancel").click(in_words(endpoints.cancel), job_id, state, api_name="cancel", **never)
+    # What the endpoints take and give; the page itself has its own routes.
+    with gr.Blocks(title="fanslymotion", analytics_enabled=False) as blocks, gr.Column(visible=False):
+        photo = gr.File(label="photo", type="filepath")
+        choices = [
+            gr.Textbox("480p", **words("resolution")),
+            gr.Number(6, **words("seconds")),
+            gr.Textbox("standard", **words("quality")),
+            gr.Textbox("", **words("model")),
+            gr.Textbox("crop", **words("fit")),
+            *(gr.Number(None, **words(name)) for name in NUMBERS if name not in NEWER),
+            gr.Checkbox(True, **words("detail")),
+            gr.Textbox("", **words("upscaler")),
+            gr.Textbox("", label="motion", info=f"Instead of motion_bucket_id: {', '.join(MOTIONS)}."),
+            gr.Number(None, label="noise"),
+            gr.Textbox(BEST, **words("mode")),
+            gr.Textbox("", **words("prompt")),
+            gr.Textbox(AS_PHOTO, **words("shape")),
+            gr.Number(None, **words("position")),
+            gr.Textbox(None, **words("negative_prompt")),
+            gr.Textbox("", **words("lora")),
+            gr.Number(None, **words("lora_strength")),
+            gr.Checkbox(False, **words("loop")),
+        ]
+        job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
+        never = {"queue": True, "concurrency_limit": None}
+        gr.Button("generate").click(
+            in_words(endpoints.generate), [photo, *choices], job_id, api_name="generate", **never
+        )
+        gr.Button("job").click(in_words(endpoints.job), job_id, state, api_name="job", **never)
+        gr.Button("cancel").click(in_words(endpoints.cancel), job_id, state, api_name="cancel", **never)
     return blocks
 
 

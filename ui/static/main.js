@@ -12,6 +12,7 @@ import { insistOnLanguage } from "./lib/i18n.js";
 import { call } from "./lib/net.js";
 import { addressOf, folderOf, isKnownPath, knownView, readAddress, readPair, VIEWS } from "./page/address.js";
 import { drawCrash, drawNotice, trouble } from "./page/banners.js";
+import { startGradio } from "./page/gradio.js";
 import { drawPill, drawTools, listenToTools, shownWorker, workerKind } from "./page/header.js";
 import { onKey } from "./page/keys.js";
 import * as notify from "./page/notify.js";
@@ -72,14 +73,15 @@ let machine = null;
 let before = "create"; // the view that is left
 
 async function start() {
-  await mounted();
+  const asked = call("studio/options"); // travels beside the words
+  asked.catch(() => {}); // is said below
   await insistOnLanguage(trouble);
   drawTools();
   listen();
   /** @type {Options} */
   let options;
   try {
-    options = await call("studio/options");
+    options = await asked;
   } catch (refusal) {
     trouble(refusal.message);
     setTimeout(() => location.reload(), 3000);
@@ -105,6 +107,7 @@ async function start() {
   };
   compare = new Compare(byId("view-gallery"), options, hooks);
   route();
+  startGradio();
 }
 
 // --- addresses ---------------------------------------------------------------------------------------------------
@@ -197,6 +200,7 @@ function followLink(event) {
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
   event.preventDefault();
   const again = link.dataset.go === here().view;
+  if (link.dataset.model) views?.system.point(link.dataset.model);
   go({ view: knownView(link.dataset.go), job: link.dataset.job ?? here().job });
   if (again && here().view === "create") reveal("form");
 }

@@ -83,9 +83,10 @@ export interface Offered {
   licence: Licence;
 }
 
-/** modes: the steps of each. motions: the motion_bucket_id of each word, {}: it is not told how much. */
+/** modes: the steps of each. motions: the motion_bucket_id of each word, {}: it is not told how much. absent: it can be downloaded, and nothing of it is here. */
 export interface ModelOption extends Offered {
   demo: boolean;
+  absent: boolean;
   trial: boolean;
   random: boolean;
   width: number;

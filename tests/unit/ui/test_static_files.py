@@ -5,15 +5,17 @@ import re
 from collections.abc import Callable
 
 import pytest
+from fanslymotion.queue.types import Job
 from fanslymotion.settings import ROOT
 from starlette.testclient import TestClient
 
-from .conftest import ANNA
+from .conftest import ANNA, BEN
 
 Browser = Callable[..., TestClient]
 STATIC = ROOT / "ui" / "static"
 LINKED = re.compile(r'(?:src|href)="(studio/static/[^"]+)"')
 ABSOLUTE = re.compile(r"""["'`(]/(?:studio|login|logout|\?)|(?:href|src|action)="/""")
+FOR_GOOD = "private, max-age=31536000, immutable"
 IMPORTED = re.compile(r'^import .*"(\.[^"]+)";\r?$', re.MULTILINE)
 TYPES = {".js": "javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
@@ -23,7 +25,7 @@ def test_every_file_that_a_page_loads_is_there(page: str, browser: Browser) -> N
     """Followed as a browser does: what the markup links, and what each script imports."""
     client = browser(ANNA)
     asked = set(LINKED.findall(client.get(page).text.replace("\\/", "/").replace('\\"', '"')))
-    assert any(url.endswith(".css") for url in asked)
+    assert any(url.endswith(".js") for url in asked)
     loaded: set[str] = set()
     while asked:
         loaded.add(url := asked.pop())
@@ -48,6 +50,59 @@ def test_a_kept_file_of_a_folder_is_not_sent_again(browser: Browser) -> None:
     first = client.get("/studio/static/lib/dom.js")
     again = client.get("/studio/static/lib/dom.js", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_browser_keeps_what_is_named_by_its_content_and_nothing_else(browser: Browser) -> None:
+    client = browser(ANNA)
+    page = client.get("/")
+    assert page.headers["cache-control"] == "no-store"
+    gradios = re.search(r"/assets/[\w-]+-[\w-]{8}\.js", page.text)
+    ours = re.search(r"studio/static/@\w+/main\.js", page.text)
+    words = re.search(r"studio/locales/en\.json\?v=\w+", page.text)
+    assert gradios
+    assert ours
+    assert words
+    for found in (gradios, ours, words):
+        assert client.get(found[0]).headers["cache-control"] == FOR_GOOD, found[0]
+    for path in ("/studio/static/main.js", "/studio/static/@0123456789ab/main.js", "/studio/locales/en.json?v=0"):
+        assert client.get(path).headers["cache-control"] == "private, no-cache", "of another edition, or of any"
+    assert client.get("/assets/none-12345678.js").headers["cache-control"] == "no-store"
+    assert client.get("/theme.css").headers["cache-control"] == "no-store"
+
+
+def test_text_is_sent_compressed_and_videos_are_not(browser: Browser, done: Callable[..., Job]) -> None:
+    client, job = browser(BEN), done("ben")
+    page = client.get("/", headers={"Accept-Encoding": "gzip"})
+    for path in ("/", "/studio/static/main.js", "/studio/locales/ru.json", "/studio/options", "/login"):
+        answer = client.get(path, headers={"Accept-Encoding": "gzip"})
+        assert answer.headers["content-encoding"] == "gzip", path
+        assert "Accept-Encoding" in answer.headers["vary"]
+        plain = client.get(path, headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert plain.content == answer.content, path
+    assert len(page.content) > 20_000
+    video = client.get(f"/studio/jobs/{job.id}/video", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in video.headers
+    part = client.get("/studio/static/main.js", headers={"Accept-Encoding": "gzip", "Range": "bytes=0-9"})
+    assert (part.status_code, len(part.content)) == (206, 10)
+
+
+def test_every_script_is_named_before_it_is_asked_for(browser: Browser) -> None:
+    page = browser(ANNA).get("/").text
+    named = {url.partition("/@")[2].partition("/")[2] for url in re.findall(r'modulepreload" href="([^"]+)"', page)}
+    alone = {"login.js", "theme.js"}
+    assert named == {path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*.js")} - alone
+
+
+def test_the_document_is_in_the_language_that_the_browser_asks_for(browser: Browser) -> None:
+    page = browser(ANNA).get("/?view=queue&job=0123456789ab", headers={"Accept-Language": "ru"}).text
+    assert '<html lang="ru"' in page
+    assert ">Галерея<" in page
+    assert 'id="view-queue" class="view">' in page
+    assert 'id="view-create" class="view create" hidden>' in page
+    english = browser(ANNA).get("/?job=0123456789ab&view=none", headers={"Accept-Language": "de"}).text
+    assert ">Gallery<" in english
+    assert 'id="view-create" class="view create" data-job>' in english
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,10 @@ export class Costs {
     this.asking = undefined;
     this.why = h("p");
     this.warning = h("summary", { class: "warn" });
-    this.fault = h("details", { class: "cost-fault", hidden: true }, this.warning, this.why);
-    this.device = h("p", { class: "cost-device" });
+    this.fault = h("details", { class: "cost-line cost-fault", hidden: true }, this.warning, this.why);
+    this.device = h("p", { class: "cost-line" });
+    /** The device, or what is wrong with the choice: in one line. */
+    this.elements = [this.device, this.fault];
   }
 
   /** Ask a moment after the last change. Whether there is nothing new to ask. @param {FormValues} values @param {Photo} [photo] */
@@ -53,7 +55,7 @@ export class Costs {
       const found = this.known[item.value];
       if (!found) continue;
       setText(time, t("form.takes", { time: duration(found.seconds) }));
-      setText(room, t("form.memory", { size: memory(found.memory) }));
+      setText(room, t(found.device === "cpu" ? "form.memory" : "form.vram", { size: memory(found.memory) }));
       room.classList.toggle("warn", !found.fits);
     }
     const cost = this.known[values.resolution];
@@ -63,7 +65,8 @@ export class Costs {
     }
     const together = videos > 1 ? t("form.together", { n: videos, time: duration(videos * cost.seconds) }) : "";
     setText(this.device, [t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu", { total: memory(cost.total) }), together].filter(Boolean).join(" "));
-    show(this.fault, Boolean(cost.fault));
+    show(this.fault, Boolean(cost.fault)); // in the line of the device: nothing moves when it comes
+    show(this.device, !cost.fault);
     if (!cost.fault) return;
     const { code, cause, fix } = cost.fault[language];
     setText(this.warning, cost.fits ? t("form.shrunk", { size: `${cost.width} × ${cost.height}` }) : t("form.tight"));

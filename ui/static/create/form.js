@@ -3,11 +3,12 @@
 
 import { language, t } from "../lib/catalogue.js";
 import { h, setText, show, toast } from "../lib/dom.js";
+import { number } from "../lib/format.js";
 import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
-import { arrival, asked, EMPTY, knownSize, offers, replaced, sameOffer, usable } from "./form_values.js";
+import { arrival, asked, EMPTY, knownSize, offers, recommended, replaced, sameOffer, usable } from "./form_values.js";
 import { PhotoPicker } from "./photo.js";
 import { Takes } from "./takes.js";
 
@@ -38,7 +39,7 @@ export class Form {
     /** @type {FormFields | null} */
     this.fields = null; // while the picker is made
     const photoBox = h("div", { class: "photo-box" });
-    root.append(photoBox, this.rest);
+    root.append(h("div", { class: "fields" }, photoBox, this.rest));
     this.picker = new PhotoPicker(photoBox, options.photo_bytes, { changed: () => this.update(), settings: (values) => this.use(values), moved: (position) => this.change({ position }), reveal });
     this.fields = this.drawRest();
     this.update();
@@ -93,7 +94,8 @@ export class Form {
       video: (files) => this.picker.take(files),
     });
     this.takes.label();
-    this.rest.replaceChildren(...fields.elements, this.modelNote, this.costs.device, h("div", { class: "go" }, this.problem, this.costs.fault, h("div", { class: "go-row" }, this.button, this.takes.element)));
+    fields.resolution.element.append(...this.costs.elements);
+    this.rest.replaceChildren(...fields.elements, this.modelNote, h("div", { class: "go" }, this.problem, h("div", { class: "go-row" }, this.button, this.takes.element)));
     return fields;
   }
 
@@ -166,12 +168,14 @@ export class Form {
     if (model.random) parts.push(h("span", {}, t("model.random")));
     else if (model.demo) parts.push(h("span", {}, t("model.demo")));
     if (model.trial) parts.push(h("span", {}, t("model.trial")));
-    if (model.missing) parts.push(h("span", { class: "warn" }, model.missing[language]));
-    if (model.demo || model.missing) parts.push(h("a", { href: "./?view=system", data: { go: "system" } }, t("model.real")));
-    if (model.licence?.powered_by) parts.push(h("b", {}, model.licence.powered_by));
+    const { models, owns_machine: owns } = this.options;
+    if (model.absent && owns) parts.push(h("span", { class: "warn" }, t("model.absent", { size: number(model.download_gb, 1) })));
+    else if (model.missing) parts.push(h("span", { class: "warn" }, model.missing[language]));
+    const wanted = model.demo ? recommended(models) : model.missing ? model : undefined;
+    if (wanted && owns) parts.push(h("a", { href: "./?view=system", data: { go: "system", model: wanted.name } }, t(model.demo ? "model.real" : "welcome.get")));
     if (model.licence?.notice) {
-      parts.push(h("span", { class: "notice" }, model.licence.notice));
-      parts.push(h("a", { href: model.licence.url, target: "_blank", rel: "noopener" }, model.licence.name));
+      parts.push(h("details", { class: "notice" }, h("summary", {}, model.licence.powered_by ? h("b", {}, model.licence.powered_by) : model.licence.name),
+        model.licence.notice, " ", h("a", { href: model.licence.url, target: "_blank", rel: "noopener" }, model.licence.name)));
     }
     const spaced = parts.flatMap((part, at) => (at ? [" ", part] : [part]));
     this.modelNote.replaceChildren(...spaced);

@@ -69,7 +69,7 @@ export class FormFields {
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
       h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), this.loopRow, ...this.sliders.flatMap(({ range, element }) => (range.key === "lora_strength" ? [this.loraRow, element] : [element])), this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
-    this.elements = [...this.textRows(false), this.shape.element, this.resolution.element, this.seconds.element, this.quality.element, this.motion.element, this.mode.element, this.advanced];
+    this.elements = [...this.textRows(false), this.shape.element, this.seconds.element, this.quality.element, this.resolution.element, this.motion.element, this.mode.element, this.advanced];
   }
 
   /** @param {string} key */
@@ -79,7 +79,7 @@ export class FormFields {
 
   /** @param {string} key */
   help(key) {
-    return h("p", { class: "help" }, this.options.settings[key].help[language]);
+    return h("p", { class: "help", id: `f-${key}-help` }, this.options.settings[key].help[language]);
   }
 
   /** @param {string} key @param {HTMLElement} control @param {HTMLElement[]} more */
@@ -121,7 +121,7 @@ export class FormFields {
   /** @param {TextSetting} text */
   textField(text) {
     const { key, most } = text;
-    const input = h("textarea", { id: `f-${key}`, rows: 3, maxLength: most, dir: "auto" });
+    const input = h("textarea", { id: `f-${key}`, rows: 2, maxLength: most, dir: "auto", placeholder: text.folded ? "" : t("form.prompt_hint"), "aria-describedby": `f-${key}-help` });
     input.addEventListener("input", () => this.acts.change({ [key]: input.value }));
     const reset = h("button", { type: "button", class: "plain small", onclick: () => this.acts.change({ [key]: null }) }, t("form.reset"));
     return { text, input, reset, element: this.row(key, input, ...(text.folded ? [reset] : [this.ideas.element])) };

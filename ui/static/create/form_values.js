@@ -64,6 +64,12 @@ export function bestModel(models) {
   return ready.find((model) => !model.demo && !model.trial) ?? ready.find((model) => !model.trial) ?? ready[0];
 }
 
+/** The real model to download where none is here: the first that needs no account and has been tried. @param {ModelOption[]} models */
+export function recommended(models) {
+  if (models.some((model) => !model.missing && !model.demo && !model.trial)) return undefined;
+  return models.find((model) => model.source === "hub" && model.missing && !model.gated && !model.trial);
+}
+
 /** Whether a model of this name is offered. @param {Options} options @param {string} name */
 export function offers(options, name) {
   return options.models.some((model) => model.name === name);

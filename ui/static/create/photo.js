@@ -5,7 +5,7 @@ import { language, t } from "../lib/catalogue.js";
 import { find, focusOn, h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { call, upload } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
-import { listenForFiles } from "./dropped_files.js";
+import { DropOverlay, listenForFiles } from "./dropped_files.js";
 import { PhotoTiles } from "./photo_tiles.js";
 
 /** @import { Photo, Settings } from "../types.d.ts" */
@@ -59,7 +59,8 @@ export class PhotoPicker {
       reveal();
       this.take(files);
     };
-    listenForFiles(take, (yes) => this.box.classList.toggle("over", yes));
+    const overlay = new DropOverlay();
+    listenForFiles(take, (yes) => overlay.show(yes));
     this.label();
     this.restore();
   }

@@ -31,7 +31,7 @@ export class Segments {
     this.aside = h("span", { class: "aside" });
     this.element = h("fieldset", { class: `segments ${key}` }, h("legend", {}, label, this.aside),
       h("div", { class: "row" }, this.choices.map(({ item, input, note, costs }) =>
-        h("label", { class: item.advanced ? "advanced-only" : "" }, input, h("span", {}, h("b", {}, item.title), note, ...costs)))));
+        h("label", { class: item.advanced ? "advanced-only" : "" }, input, h("span", {}, h("b", {}, item.title), note, h("span", { class: "costs" }, costs))))));
   }
 
   /** Show only some of the items, and nothing where there is no choice. @param {(string | number)[]} values */

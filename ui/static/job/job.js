@@ -5,6 +5,7 @@ import { language, t } from "../lib/catalogue.js";
 import { childrenOf, find, h, icon, ICONS, once, setText, show, toast } from "../lib/dom.js";
 import { when } from "../lib/format.js";
 import { call } from "../lib/net.js";
+import { DemoNote } from "./demo_note.js";
 import { favour } from "./favourite.js";
 import { Gauge } from "./gauge.js";
 import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES, startsIn } from "./job_words.js";
@@ -35,6 +36,7 @@ export class JobView {
     this.player = new Player(() => this.job && this.drawActions(this.job));
     this.saving = new SavePanel(this.player.video);
     this.outcome = new Outcome(hooks);
+    this.demo = new DemoNote(options);
     this.log = new Log();
     this.gauge = new Gauge();
     this.name = h("h2");
@@ -61,6 +63,7 @@ export class JobView {
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
       h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons), this.star)),
+      this.demo.element,
       this.saving.element,
       this.course,
       this.player.unplayed, ...this.outcome.elements, this.log.element);
@@ -155,6 +158,7 @@ export class JobView {
     this.drawProgress(job);
     this.player.draw(job);
     this.outcome.draw(job);
+    this.demo.draw(job);
     this.drawActions(job);
   }
 

@@ -1,9 +1,10 @@
 // @ts-check
 // Where no job is shown yet: what will appear here, what this computer can do, and what else could be had.
 
-import { bestModel } from "../create/form_values.js";
+import { bestModel, recommended } from "../create/form_values.js";
 import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS } from "../lib/dom.js";
+import { costOf, firstVideo } from "../lib/expected.js";
 import { duration, number } from "../lib/format.js";
 import { call } from "../lib/net.js";
 
@@ -16,8 +17,10 @@ export class Welcome {
     this.looked = false;
     /** @type {ModelOption | undefined} */
     this.model = undefined;
-    /** @type {Record<string, Cost> | undefined} */
-    this.costs = undefined;
+    /** @type {ModelOption | undefined} */
+    this.better = undefined;
+    /** @type {Record<string, Cost | null>} */
+    this.costs = {}; // by model; null: not known
     /** @type {Doctor | undefined} */
     this.found = undefined;
     this.facts = h("ul", { class: "welcome-facts" });
@@ -34,17 +37,19 @@ export class Welcome {
   async look() {
     this.looked = true;
     this.model = bestModel(this.options.models);
-    const ask = async (/** @type {string} */ path, /** @type {(answer: any) => void} */ take) => {
-      try {
-        take(await call(path));
-        this.draw();
-      } catch {
-        // said elsewhere: the banner shows what is wrong with the connection
-      }
-    };
-    const query = this.model && new URLSearchParams({ model: this.model.name, seconds: String(this.options.durations[0].seconds), quality: this.options.qualities[0].name });
-    if (query) await ask(`studio/estimate?${query}`, (costs) => (this.costs = costs));
-    if (this.options.owns_machine) await ask(`studio/doctor?language=${language}`, (found) => (this.found = found));
+    this.better = recommended(this.options.models);
+    for (const model of [this.model, this.better]) {
+      if (!model) continue;
+      this.costs[model.name] = await costOf(model, firstVideo(this.options));
+      this.draw();
+    }
+    if (!this.options.owns_machine) return;
+    try {
+      this.found = await call(`studio/doctor?language=${language}`);
+      this.draw();
+    } catch {
+      // said elsewhere: the banner shows what is wrong with the connection
+    }
   }
 
   /** Other models are here than before. */
@@ -53,25 +58,30 @@ export class Welcome {
   }
 
   draw() {
-    const { resolutions, durations } = this.options;
-    /** @type {string[][]} */
-    const facts = []; // icon, words, and the link's words where there is one
-    const cost = this.costs?.[resolutions[0].name];
+    const { seconds, resolution: size } = firstVideo(this.options);
+    /** @type {HTMLElement[]} */
+    const facts = [];
+    const add = (/** @type {string} */ path, /** @type {string} */ words, /** @type {string} */ action = "", model = "") => {
+      const link = action && h("a", { href: "./?view=system", data: { go: "system", ...(model && { model }) } }, action);
+      facts.push(h("li", {}, icon(path), h("span", {}, words, action ? " " : "", link)));
+    };
+    const cost = this.model && this.costs[this.model.name];
     if (cost && this.model) {
-      facts.push([ICONS.play, t("welcome.machine", {
-        device: t(cost.device === "cpu" ? "welcome.cpu" : "welcome.gpu"), seconds: durations[0].seconds, size: resolutions[0].name,
-        model: this.model.label, time: duration(cost.seconds),
-      })]);
+      add(ICONS.play, t("welcome.machine", { device: t(cost.device === "cpu" ? "welcome.cpu" : "welcome.gpu"), seconds, size, model: this.model.label, time: duration(cost.seconds) }));
     }
-    const better = this.options.models.find((model) => model.source === "hub" && model.missing && !model.gated && !model.trial);
-    if (this.model?.demo && better && this.options.owns_machine) {
-      facts.push([ICONS.download, t("welcome.model", { label: better.label, size: number(better.download_gb, 1) }), t("welcome.get")]);
+    const { better } = this;
+    if (better) {
+      const real = this.costs[better.name];
+      const time = real && t(real.device === "cpu" ? "welcome.takes_cpu" : "welcome.takes", { seconds, size, time: duration(real.seconds) });
+      const words = [t("welcome.model", { label: better.label }), t("welcome.reason"), time].filter(Boolean).join(" ");
+      const get = real !== undefined && this.options.owns_machine; // never before the time is read
+      add(ICONS.download, words, get ? t("welcome.get_gb", { size: number(better.download_gb, 1) }) : "", better.name);
     }
     if (this.found) {
       const wrong = this.found.checks.filter((check) => ["warn", "broken"].includes(check.result)).length;
-      facts.push(wrong ? [ICONS.sliders, t("welcome.checks", { n: wrong }), t("welcome.see")] : [ICONS.check, t("welcome.well")]);
+      if (wrong) add(ICONS.sliders, t("welcome.checks", { n: wrong }), t("welcome.see"));
+      else add(ICONS.check, t("welcome.well"));
     }
-    const link = (/** @type {string} */ words) => h("a", { href: "./?view=system", data: { go: "system" } }, words);
-    this.facts.replaceChildren(...facts.map(([path, words, action]) => h("li", {}, icon(path), h("span", {}, words, action ? " " : "", action ? link(action) : ""))));
+    this.facts.replaceChildren(...facts);
   }
 }

@@ -6,9 +6,11 @@ import { recall, remember } from "./storage.js";
 
 /** @import { Language } from "../types.d.ts" */
 
+const EDITION = /\/@(\w+)\//.exec(import.meta.url)?.[1]; // of the files, where the page's document names it
+
 /** @param {Language} name */
 async function loadLanguage(name) {
-  const answer = await fetch(`studio/locales/${name}.json`);
+  const answer = await fetch(`studio/locales/${name}.json${EDITION ? `?v=${EDITION}` : ""}`);
   if (!answer.ok) throw new Error(`${answer.status}`);
   useCatalogue(name, await answer.json());
   document.documentElement.lang = name;

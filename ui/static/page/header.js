@@ -1,7 +1,7 @@
 // @ts-check
 // The header: the switches of language, notifications, sound and colours, and the pill that tells the worker's state.
 
-import { LANGUAGES, nextLanguage, t } from "../lib/catalogue.js";
+import { nextLanguage, t } from "../lib/catalogue.js";
 import { byId, find, setText, show, toast } from "../lib/dom.js";
 import { switchLanguage } from "../lib/i18n.js";
 import { remember } from "../lib/storage.js";
@@ -43,9 +43,7 @@ export function drawTools() {
   const next = nextLanguage();
   const languages = byId("language");
   setText(languages, next.toUpperCase());
-  languages.title = LANGUAGES[next];
-  languages.setAttribute("aria-label", LANGUAGES[next]);
-  languages.lang = next;
+  for (const attribute of ["title", "aria-label"]) languages.setAttribute(attribute, t("page.language"));
   byId("notify").setAttribute("aria-pressed", String(notify.wanted()));
   byId("sound").setAttribute("aria-pressed", String(notify.sounds()));
   const labels = { notify: t("notify.switch"), sound: t("notify.sound"), theme: t("theme.switch", { name: t(`theme.${theme()}`) }) };

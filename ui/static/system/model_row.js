@@ -5,7 +5,7 @@ import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS } from "../lib/dom.js";
 import { bytes, duration } from "../lib/format.js";
 
-/** @import { AnyModel, Download, ModelCheck } from "../types.d.ts" */
+/** @import { AnyModel, Cost, Download, ModelCheck } from "../types.d.ts" */
 
 /** @typedef {"download" | "stop" | "remove" | "check" | "forget"} Act */
 
@@ -34,16 +34,27 @@ export function speedWords(download) {
 const PATHS = { download: ICONS.download, stop: ICONS.close, remove: ICONS.trash, check: ICONS.check, forget: ICONS.close };
 
 /**
+ * @typedef {object} About
+ * @property {{ seconds: number, resolution: string }} video the one that `cost` is of
+ * @property {Cost | null} [cost]
+ * @property {boolean} recommended
+ *
  * @param {AnyModel} model
  * @param {boolean} owns whether the machine is one's own
+ * @param {About} about
  * @param {(act: Act) => unknown} change
  */
-export function modelRow(model, owns, change) {
+export function modelRow(model, owns, { video, cost, recommended }, change) {
   const { download } = model;
   const drawn = "frames" in model ? [`${model.width} × ${model.height}`, t("form.frames", { n: model.frames })] : [];
   const facts = [...drawn, model.bytes || model.download_gb ? bytes(model.bytes || model.download_gb * 1e9) : ""];
   const words = h("div", { class: "row-words" }, h("b", {}, model.label), h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")));
   words.append(h("span", { class: "quiet" }, "random" in model && model.random ? t("model.random") : model.summary[language]));
+  if (cost) {
+    const time = { seconds: video.seconds, size: video.resolution, time: duration(cost.seconds) };
+    words.append(h("span", { class: "time" }, t("system.time", time)));
+  }
+  if (recommended) words.append(h("span", { class: "here" }, `${t("system.recommended")} ${t("welcome.reason")}`));
   if (download && downloading(model)) {
     words.append(bar(download), h("span", { class: "facts" }, speedWords(download)));
   } else if (download?.status === "failed") {

@@ -1,17 +1,19 @@
 // @ts-check
 // The machine: workers, models with their downloads, disk, versions, and a report for whoever asks for help.
 
+import { recommended } from "../create/form_values.js";
 import { restartWorker } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";
-import { copyText, find, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
-import { bytes } from "../lib/format.js";
+import { copyText, find, focusOn, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
+import { costOf, firstVideo } from "../lib/expected.js";
+import { bytes, duration, number } from "../lib/format.js";
 import { call } from "../lib/net.js";
 import { modelRow } from "./model_row.js";
 import { OwnFolder } from "./own_folder.js";
 import { WorkerRows } from "./worker_rows.js";
 
 /** @import { Act } from "./model_row.js" */
-/** @import { AnyModel, Doctor, DoctorCheck, Hooks, Options, System } from "../types.d.ts" */
+/** @import { AnyModel, Cost, Doctor, DoctorCheck, Hooks, Model, Options, System } from "../types.d.ts" */
 
 const LOOK_MS = 2000;
 
@@ -19,6 +21,7 @@ export class SystemView {
   /** @param {HTMLElement} root @param {Options} options @param {Hooks} hooks */
   constructor(root, options, hooks) {
     this.hooks = hooks;
+    this.options = options;
     this.owns = options.owns_machine;
     /** @type {System | null} */
     this.state = null;
@@ -26,6 +29,9 @@ export class SystemView {
     this.found = null;
     /** @type {number | undefined} */
     this.timer = undefined;
+    /** @type {Record<string, Cost | null>} */
+    this.costs = {}; // of a first video with each model; null: not known
+    this.wanted = ""; // the model whose button is looked for
     this.workers = new WorkerRows();
     this.models = h("div", { class: "rows" });
     this.upscalers = h("div", { class: "rows" });
@@ -41,8 +47,9 @@ export class SystemView {
     this.titles = {};
     const card = (/** @type {string} */ key, /** @type {HTMLElement[]} */ ...body) => h("section", { class: "card box" }, this.titles[key] = h("h2"), ...body);
     root.append(h("div", { class: "boxes" },
-      card("workers", this.workers.element, this.restart), card("models", this.models, this.own.element), card("upscalers", this.upscalers),
-      card("doctor", this.checks, this.look), card("disk", this.disk, this.tidy), card("versions", this.versions, this.copy)));
+      h("div", {}, card("models", this.models, this.own.element), card("upscalers", this.upscalers)),
+      h("div", {}, card("workers", this.workers.element, this.restart), card("doctor", this.checks, this.look)),
+      h("div", {}, card("disk", this.disk, this.tidy), card("versions", this.versions, this.copy))));
     document.addEventListener("language", () => this.label());
     this.label();
   }
@@ -90,6 +97,8 @@ export class SystemView {
     setText(find(this.restart, "span"), t(living > 1 ? "system.restart_all" : "system.restart"));
     this.workers.draw(workers);
     this.drawModels(this.models, models);
+    this.askCosts(models);
+    this.goToWanted();
     this.drawModels(this.upscalers, upscalers);
     this.hooks.models(models);
     this.hooks.upscalers(upscalers);
@@ -97,18 +106,58 @@ export class SystemView {
     pairs(this.versions, [...Object.entries(versions), [t("system.system"), system]]);
   }
 
-  /** Written anew only when something has changed, so that focus and pointer keep what they are on. @param {HTMLElement} box @param {AnyModel[]} models */
+  /** Written anew only when something has changed, and the focus goes on where it was: on a model's button. @param {HTMLElement} box @param {AnyModel[]} models */
   drawModels(box, models) {
-    const text = JSON.stringify(models) + document.documentElement.lang;
+    const text = JSON.stringify([models, models.map(({ name }) => this.costs[name]?.seconds), document.documentElement.lang]);
     if (box.dataset.text === text) return;
     box.dataset.text = text;
     const change = (/** @type {AnyModel} */ model) => (/** @type {Act} */ act) => this.change(model.name, act);
-    box.replaceChildren(...models.map((model) => h("div", { class: "job-row" }, ...modelRow(model, this.owns, change(model)))));
+    const better = recommended(this.options.models)?.name;
+    const about = (/** @type {AnyModel} */ { name }) => ({ video: firstVideo(this.options), cost: this.costs[name], recommended: name === better });
+    const focused = box.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
+    const at = focused?.dataset.act && `[data-model="${CSS.escape(focused.closest("[data-model]")?.getAttribute("data-model") ?? "")}"] button`;
+    box.replaceChildren(...models.map((model) => h("div", { class: "job-row", data: { model: model.name } }, ...modelRow(model, this.owns, about(model), change(model)))));
+    if (at) focusOn(/** @type {HTMLElement | null} */ (box.querySelector(`${at}[data-act="${focused.dataset.act}"]`) ?? box.querySelector(at)));
+  }
+
+  /** Go to a model's button as soon as it is drawn. @param {string} name */
+  point(name) {
+    this.wanted = name;
+  }
+
+  goToWanted() {
+    const row = this.wanted && this.models.querySelector(`[data-model="${CSS.escape(this.wanted)}"]`);
+    if (!row || !row.checkVisibility()) return;
+    this.wanted = "";
+    row.scrollIntoView({ block: "center" });
+    row.classList.add("pointed");
+    setTimeout(() => row.classList.remove("pointed"), 4000);
+    /** @type {HTMLElement | null} */ (row.querySelector("button"))?.focus();
+  }
+
+  /** How long a first video takes with each: what a download of gigabytes is decided by. @param {Model[]} models */
+  async askCosts(models) {
+    const unknown = models.filter(({ name }) => !(name in this.costs));
+    if (!unknown.length) return;
+    for (const { name } of unknown) this.costs[name] = null;
+    await Promise.all(unknown.map(async (model) => (this.costs[model.name] = await costOf(model, firstVideo(this.options)))));
+    if (this.state) this.drawModels(this.models, this.state.models);
+  }
+
+  /** On a processor gigabytes are not fetched before the time of a video has been read. @param {string} name of a model */
+  async sure(name) {
+    const model = this.state?.models.find((one) => one.name === name);
+    if (!model || model.state !== "missing") return true;
+    const video = firstVideo(this.options);
+    const cost = await costOf(model, video);
+    if (cost?.device !== "cpu") return true;
+    return confirm(t("system.download_sure", { label: model.label, size: number(model.download_gb, 1), seconds: video.seconds, resolution: video.resolution, time: duration(cost.seconds) }));
   }
 
   /** @param {string} name of a model @param {Act} act */
   async change(name, act) {
     if (act === "remove" && !confirm(t("system.remove_sure", { name }))) return;
+    if (act === "download" && !(await this.sure(name))) return;
     const way = act === "forget" ? "remove" : act; // the files of a folder of one's own stay
     try {
       this.tell(await call(`studio/models/${encodeURIComponent(name)}/${way}`, { method: "POST" }));

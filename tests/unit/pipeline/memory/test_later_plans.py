@@ -112,7 +112,7 @@ def test_what_a_kill_ended_is_not_tried_again(run: Callable, guided, tmp_path, c
         drawn.append(newest_note(tmp_path / "work").values)
     assert drawn[1] != drawn[0]
     assert (drawn[1]["two_pass"], drawn[1]["chunked"]) == (True, True)
-    assert "The system ended the worker while drawing: memory ran out. Going on with:" in caplog.text
+    assert "The system ended the worker while generating: memory ran out. Going on with:" in caplog.text
     assert "it is tried as it was" in caplog.text, "at the last rung"
     after: dict[str, Any] = {}
     run(replace(guided, seed=5), renderers=ModelCache(), machine=CPU, measures=after, work=tmp_path / "later")

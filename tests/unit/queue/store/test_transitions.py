@@ -172,8 +172,8 @@ def test_kills_for_want_of_memory_are_answered_with_less_of_it(jobs: Jobs, runni
 
 
 def test_a_failure_keeps_what_was_tried(jobs: Jobs, running: str) -> None:
-    assert transitions.fail(jobs.store, running, "w", "why", 2.0, ("Out of memory while drawing",))
-    assert jobs.get(running).warnings == ("Out of memory while drawing",)
+    assert transitions.fail(jobs.store, running, "w", "why", 2.0, ("Out of memory while generating",))
+    assert jobs.get(running).warnings == ("Out of memory while generating",)
 
 
 def test_progress_between_losses_starts_the_count_anew(jobs: Jobs, running: str) -> None:
