@@ -86,7 +86,7 @@ def said(chosen: MemoryPlan) -> str:
         return "too little memory"
     words = WEIGHTS[chosen.offload] if chosen.device != "cpu" else "on the processor"
     asked = (chosen.work.width, chosen.work.height)
-    smaller = f", drawn at {chosen.width}×{chosen.height}" if (chosen.width, chosen.height) != asked else ""
+    smaller = f", generated at {chosen.width}×{chosen.height}" if (chosen.width, chosen.height) != asked else ""
     unguided = ", without guidance" if chosen.work.guided and not chosen.guided else ""
     return words + smaller + unguided
 

@@ -12,10 +12,10 @@ from ..settings import Settings
 from .api import export_routes, job_routes, many_routes, page_routes, queue_routes, system_routes
 from .auth.identity import user_of
 from .auth.logins import Logins
-from .compressed import CompressedText
 from .context import Studio
 from .error_response import UNKNOWN, error_response, wanted
 from .gradio_app.blocks import mount_blocks
+from .server.compressed import CompressedText
 from .uploads import api_uploads
 
 log = logging.getLogger(__name__)

@@ -29,8 +29,8 @@ from ...queue.worker.loaded_note import loaded
 from ...settings import ROOT
 from ..auth.identity import login_of, owner_of, user_of
 from ..error_response import all_in_each_language
+from ..exports.stills import make_still
 from ..serializers import ROUTES, plan_json
-from ..stills import make_still
 from ..uploads.photos import PHOTO_AWAY, Photo, clean_name, make_poster
 from .conditional import fresh, own_file
 from .requests import EstimateIn, MotionIn, SettingsIn, first_mistake, read_file, read_json, read_query, to_request

@@ -7,7 +7,7 @@ import { GalleryView } from "./gallery/gallery.js";
 import { JobView } from "./job/job.js";
 import { ended } from "./job/job_words.js";
 import { t } from "./lib/catalogue.js";
-import { byId, focusOn, mounted, reveal, setText, show, toast } from "./lib/dom.js";
+import { byId, focusOn, reveal, setText, show, toast } from "./lib/dom.js";
 import { insistOnLanguage } from "./lib/i18n.js";
 import { call } from "./lib/net.js";
 import { addressOf, folderOf, isKnownPath, knownView, readAddress, readPair, VIEWS } from "./page/address.js";

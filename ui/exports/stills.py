@@ -4,14 +4,14 @@ import subprocess
 from pathlib import Path
 from threading import Lock
 
-from ..errors import RenderError
-from ..fs import write_whole
-from ..messages import msg
-from ..pipeline.media.frame import read_frame
-from ..pipeline.media.photo.load import jpeg_view
-from ..queue.store.rows import photo_of
-from ..queue.types import Job
-from .uploads.photos import POSTER_SIDE, make_poster
+from ...errors import RenderError
+from ...fs import write_whole
+from ...messages import msg
+from ...pipeline.media.frame import read_frame
+from ...pipeline.media.photo.load import jpeg_view
+from ...queue.store.rows import photo_of
+from ...queue.types import Job
+from ..uploads.photos import POSTER_SIDE, make_poster
 
 _one_at_a_time = Lock()
 """A gallery asks for two dozen at once, and each is an ffmpeg."""
