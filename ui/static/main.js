@@ -13,7 +13,7 @@ import { call } from "./lib/net.js";
 import { addressOf, folderOf, isKnownPath, knownView, readAddress, readPair, VIEWS } from "./page/address.js";
 import { drawCrash, drawNotice, trouble } from "./page/banners.js";
 import { startGradio } from "./page/gradio.js";
-import { drawPill, drawTools, listenToTools, shownWorker, workerKind } from "./page/header.js";
+import { drawPill, drawTools, drawViews, listenToTools, shownWorker, workerKind } from "./page/header.js";
 import { onKey } from "./page/keys.js";
 import * as notify from "./page/notify.js";
 import { Stream } from "./page/stream.js";
@@ -136,11 +136,7 @@ function route(known) {
   if (!views) return; // a link was followed while the page starts, which goes to the new address by itself
   const { job, view } = here();
   for (const name of VIEWS) show(byId(`view-${name}`), name === view);
-  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll(".views a"))) {
-    link.href = addressOf(knownView(link.dataset.go), job);
-    if (link.dataset.go === view) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  drawViews(view, job);
   setText(byId("heading"), t(`view.${view}`));
   views.queue.shown(view === "queue");
   const pair = view === "gallery" ? readPair(location.search) : null;

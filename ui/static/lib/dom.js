@@ -185,16 +185,6 @@ export function calm() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
-/** Gradio puts the page's markup in place after this script has been loaded. */
-export function mounted() {
-  return new Promise((resolve) => {
-    const look = () => document.getElementById("toasts") && resolve(watcher.disconnect());
-    const watcher = new MutationObserver(look);
-    watcher.observe(document.documentElement, { childList: true, subtree: true });
-    look();
-  });
-}
-
 /** On a narrow screen form and job stand one below the other. @param {string} id */
 export function reveal(id) {
   if (matchMedia("(max-width: 999px)").matches) byId(id).scrollIntoView({ behavior: "smooth", block: "start" });

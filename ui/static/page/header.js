@@ -5,11 +5,22 @@ import { nextLanguage, t } from "../lib/catalogue.js";
 import { byId, find, setText, show, toast } from "../lib/dom.js";
 import { switchLanguage } from "../lib/i18n.js";
 import { remember } from "../lib/storage.js";
+import { addressOf, knownView } from "./address.js";
 import * as notify from "./notify.js";
 
+/** @import { View } from "./address.js" */
 /** @import { Machine, Worker } from "../types.d.ts" */
 
 const THEMES = ["auto", "light", "dark"];
+
+/** The links to the views keep the job, and the current one is marked. @param {View} current @param {string | null} job */
+export function drawViews(current, job) {
+  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll(".views a"))) {
+    link.href = addressOf(knownView(link.dataset.go), job);
+    if (link.dataset.go === current) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
 
 /** @param {() => unknown} resume lets the queue go on */
 export function listenToTools(resume) {
