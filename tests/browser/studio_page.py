@@ -52,7 +52,8 @@ def seen(page: Page) -> dict[str, list]:
 
 
 def log_lines(page: Page) -> list[str]:
-    return page.locator(".log .line > span").all_inner_texts()
+    """Also of a log that is folded, as a finished job's is."""
+    return page.locator(".log .line > span").all_text_contents()
 
 
 def percent(page: Page) -> int:

@@ -62,7 +62,7 @@ export class JobView {
     this.course = h("details", { class: "progress", open: true }, this.ready, h("div", { class: "course" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element));
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
-      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons), this.star)),
+      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons).filter((button) => button !== this.buttons.delete), h("span", { class: "ends" }, this.star, this.buttons.delete))),
       this.demo.element,
       this.saving.element,
       this.course,

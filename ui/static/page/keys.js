@@ -24,7 +24,7 @@ const FIELDS = "input:not([type=range]):not([type=checkbox]):not([type=radio]), 
 
 /** @param {KeyboardEvent} event @param {Shown} shown */
 export function onKey(event, shown) {
-  const target = /** @type {HTMLElement} */ (event.target);
+  const target = event.target instanceof HTMLElement ? event.target : document.body; // a script's own event may come from the document
   if (event.defaultPrevented || target.closest(FIELDS) || document.querySelector("dialog[open]")) return;
   if (event.key === "?") toggleSheet();
   else if (shown.view === "gallery") (shown.pair ? shown.compare : shown.gallery).key(event);
