@@ -89,7 +89,7 @@ class Endpoints:
         fps: float | None = None,
         detail: bool = True,
         upscaler: str | None = None,
-        motion: str = "",
+        motion: str | float | None = "",
         noise: float | None = None,
         mode: str = BEST,
         prompt: str = "",
@@ -112,7 +112,7 @@ class Endpoints:
                 "model": model,
                 "seed": _whole("seed", seed),
                 "motion_bucket_id": _whole("motion_bucket_id", motion_bucket_id),
-                "motion": (motion or "") if motion_bucket_id is None else "",
+                "motion": _word("motion", motion) if motion_bucket_id is None else "",
                 "steps": _whole("steps", steps),
                 "noise_aug_strength": _first(noise_aug_strength, noise),
                 "fps": _whole("fps", fps),
@@ -240,6 +240,13 @@ def _whole(name: str, value: float | None) -> int | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
         return int(value)
     raise BadInput(msg("{name} is {value!r}; it must be a whole number", name=name, value=str(value)[:LONGEST_SHOWN]))
+
+
+def _word(name: str, value: Any) -> Any:
+    """A word as it is, "" for none, a number in digits."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(_whole(name, value))
+    return value or ""
 
 
 def _job_id(value: Any) -> str:
