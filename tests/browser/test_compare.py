@@ -47,7 +47,7 @@ def test_takes_stand_together_and_are_told_apart(bare: Studio, page: Page, puppe
     expect(apart.nth(1)).to_have_text("Take 2 of 2 · Seed: 5 · Steps: as the model")
     expect(apart.nth(2)).to_be_hidden()
     page.click("#language")
-    expect(apart.nth(0)).to_have_text("Вариант 1 из 2 · Зерно: 6 · Шаги: 10")
+    expect(apart.nth(0)).to_have_text("Вариант 1 из 2 · Сид: 6 · Шаги: 10")
     page.click("#language")
     page.locator(".tile").nth(1).hover()
     page.locator(".tile").nth(1).get_by_label("Compare with another take").click()

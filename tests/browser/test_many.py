@@ -182,7 +182,7 @@ def test_the_sheet_of_keys(bare: Studio, page: Page) -> None:
 def test_how_long_a_batch_takes_is_said_before_it(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     choose_photo(page, SAMPLE)
-    device = page.locator(".cost-device")
+    device = page.locator(".cost-line").first
     expect(device).not_to_be_empty()
     expect(device).not_to_contain_text("together")
     page.locator(".takes label").last.click()

@@ -74,7 +74,8 @@ class Exports:
         name = clip.path.name if wanted.is_whole_video(clip) else wanted.file_name(clip)
         with self._lock:
             known = self._known.get((job.id, name))
-            if (known is not None and not known.ended.is_set()) or clip.path.with_name(name).is_file():
+            on_its_way = known is not None and not known.ended.is_set() and not known.stop.is_set()
+            if on_its_way or clip.path.with_name(name).is_file():
                 return name
             waiting = [one for one in self._known.values() if one.owner == job.owner and not one.ended.is_set()]
             if len(waiting) >= MOST_WAITING:
@@ -96,13 +97,15 @@ class Exports:
             NotFound: It was never started, or its file has been removed since.
         """
         path, making = self._path(job, name), self._known.get((job.id, name))
+        state = making.state if making else "done"  # before the file is looked for: it may be finished meanwhile
         try:
             size: int | None = path.stat().st_size
         except OSError:
             size = None
-        if size is None and (making is None or making.state == "done"):
+        if size is None and state == "done":
             raise NotFound(msg("there is no such file"))
-        state = "done" if size is not None else making.state if making else "failed"
+        if size is not None:
+            state = "done"
         url = f"{self._root_path}/studio/jobs/{job.id}/exports/{name}/file"
         return {
             "name": name,
@@ -124,15 +127,16 @@ class Exports:
 
     def cancel(self, job: Job, name: str) -> None:
         """End an export that waits or runs; nothing happens to one that is made."""
-        if making := self._known.get((job.id, name)):
-            making.stop.set()
+        with self._lock:
+            if making := self._known.get((job.id, name)):
+                self._end(making)
 
     def end_all_of(self, job_id: str) -> None:
         """End a job's exports, whose folder is about to be removed, and wait for it: some hundredths of a second."""
         with self._lock:
-            mine = [making for (owner, _), making in self._known.items() if owner == job_id]
-        for making in mine:
-            making.stop.set()
+            mine = [making for (of, _), making in self._known.items() if of == job_id]
+            for making in mine:
+                self._end(making)
         for making in mine:
             making.ended.wait(END_SECONDS)
 
@@ -142,14 +146,26 @@ class Exports:
             making.stop.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    @staticmethod
+    def _end(making: Making) -> None:
+        """End one, under the lock. One that waits has ended with that, however long the one before it takes."""
+        making.stop.set()
+        if making.state == "waiting":
+            making.state = "cancelled"
+            making.ended.set()
+
     def _make(self, making: Making, clip: Clip, wanted: Export) -> None:
+        with self._lock:
+            if making.stop.is_set():
+                making.state = "cancelled"
+                making.ended.set()
+                return
+            making.state = "running"
+
         def progress(share: float) -> None:
             making.fraction = share
 
         try:
-            if making.stop.is_set():
-                raise Cancelled
-            making.state = "running"
             make_export(clip, wanted, progress, making.stop.is_set)
             making.state = "done"
         except Cancelled:

@@ -266,8 +266,8 @@ def test_a_job_that_goes_on_with_another_device_says_so(
             run(machine=machine, progress=at(Stage.SAMPLING, step), checkpoint_seconds=0.0)
     done = run(machine=machines[-1])
     assert [w for w in done.warnings if "This job ran on" in w] == [
-        "This job ran on a card before and goes on with another card: the frames drawn from here on may differ "
-        "slightly from those that a card would have drawn."
+        "This job ran on a card before and goes on with another card: the frames generated from here on may differ "
+        "slightly from those that a card would have generated."
     ]
     (tmp_path / "again").mkdir()
     assert not [w for w in run(machine=gpu, work=tmp_path / "again").warnings if "This job ran on" in w]

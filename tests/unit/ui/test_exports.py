@@ -2,11 +2,13 @@
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fanslymotion.pipeline.media.encode import VideoEncoder
+from fanslymotion.pipeline.media.exports.formats import Export
 from fanslymotion.pipeline.media.exports.make import LOCK
 from fanslymotion.queue.types import Job
 from fanslymotion.tests.studio import wait_for
@@ -125,6 +127,52 @@ def test_it_is_ended_while_the_page_answers(browser: Browser, studio: Studio, jo
         wait_for(lambda: state(client, job, told["name"])["state"] == "cancelled", pause=0.02)
     again = ask(client, job, format="gif")
     wait_for(lambda: state(client, job, again["name"])["state"] == "done", pause=0.02)
+
+
+def test_one_that_waits_is_ended_at_once_and_can_be_started_again(
+    browser: Browser, studio: Studio, job: Job, done: Callable[..., Job], film: bytes
+) -> None:
+    """However long the one before it takes: that is another video's."""
+    client, other = browser(BEN), done("ben")
+    assert other.video is not None
+    other.video.write_bytes(film)
+    with FileLock(other.folder / LOCK):
+        first = ask(client, other, format="gif")
+        wait_for(lambda: state(client, other, first["name"])["state"] == "running", pause=0.02)
+        waiting = ask(client, job, format="gif")
+        assert client.delete(f"/studio/jobs/{job.id}/exports/{waiting['name']}").status_code == 200
+        assert state(client, job, waiting["name"])["state"] == "cancelled"
+        assert ask(client, job, format="gif")["state"] == "waiting"
+    wait_for(lambda: state(client, job, waiting["name"])["state"] == "done", pause=0.02)
+
+
+def test_one_that_is_being_ended_can_be_started_again(browser: Browser, studio: Studio, job: Job) -> None:
+    client = browser(BEN)
+    with FileLock(job.folder / LOCK):
+        told = ask(client, job, format="gif")
+        wait_for(lambda: state(client, job, told["name"])["state"] == "running", pause=0.02)
+        client.delete(f"/studio/jobs/{job.id}/exports/{told['name']}")
+        again = ask(client, job, format="gif")
+    wait_for(lambda: state(client, job, again["name"])["state"] == "done", pause=0.02)
+
+
+def test_one_that_is_finished_while_it_is_looked_for(studio: Studio, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is not there when it is looked for, and it is done when that is known."""
+    exports, plain = studio.exports, Path.stat
+    with FileLock(job.folder / LOCK):
+        name = exports.start(job, Export("png", frame=1))
+        wait_for(lambda: exports.look(job, name)["state"] == "running", pause=0.02)
+    seen: list[Path] = []
+
+    def late(path: Path, **options: Any) -> Any:
+        if path.name != name or seen:
+            return plain(path, **options)
+        seen.append(path)
+        wait_for(lambda: exports._known[job.id, name].ended.is_set(), pause=0.02)
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "stat", late)
+    assert exports.look(job, name)["state"] in ("running", "done")
 
 
 def test_a_deleted_job_takes_its_files_along(browser: Browser, job: Job) -> None:

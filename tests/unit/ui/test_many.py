@@ -94,7 +94,7 @@ def test_a_zip_of_several_videos(browser: Browser, done: Callable[..., Job]) -> 
 
 def test_a_link_is_not_followed(browser: Browser, done: Callable[..., Job], tmp_path: Path) -> None:
     job, secret = done("ben"), tmp_path / "secret"
-    secret.write_text("secret")
+    secret.write_text("secret", encoding="utf-8")
     assert job.video
     job.video.unlink()
     job.video.symlink_to(secret)

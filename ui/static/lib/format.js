@@ -18,11 +18,11 @@ export function duration(seconds) {
   return t("time.hm", { h: Math.floor(minutes / 60), m: minutes % 60 });
 }
 
-/** Of files and downloads: 1 GB is 10⁹ bytes, as the hub says it. @param {number} value @param {number} [thousand] */
+/** Of files and downloads: 1 GB is 10⁹ bytes, as the hub says it. Never more than three digits before the unit. @param {number} value @param {number} [thousand] */
 export function bytes(value, thousand = 1000) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let at = 0;
-  while (Math.round(value) >= thousand && at < units.length - 1) {
+  while (Math.round(value) >= 1000 && at < units.length - 1) {
     value /= thousand;
     at += 1;
   }

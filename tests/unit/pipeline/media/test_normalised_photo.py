@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fanslymotion import fs
 from fanslymotion.errors import PhotoError
 from fanslymotion.pipeline.media import normalised_photo
 from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
@@ -34,7 +35,7 @@ def test_a_second_name_outlives_the_first(
         raise OSError(refusal, os.strerror(refusal))
 
     if refusal:
-        monkeypatch.setattr(normalised_photo.os, "link", refuse)
+        monkeypatch.setattr(fs.os, "link", refuse)
     (tmp_path / "job").mkdir()
     placed = kept.place(tmp_path / "job" / "photo.png", "mine")
     assert placed.path.samefile(kept.path) is (not refusal)

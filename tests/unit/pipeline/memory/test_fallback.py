@@ -87,7 +87,7 @@ def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, pl
         assert changes[0].startswith("guidance in two passes")
         assert changes[1].startswith("forward chunking")
         assert [change.split()[0] for change in changes[2:5]] == ["model", "group", "sequential"]
-        assert changes[5].startswith("sampling at")
+        assert changes[5].startswith("generating at")
     check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
 
 

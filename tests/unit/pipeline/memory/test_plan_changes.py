@@ -27,12 +27,12 @@ def test_every_change_is_told_and_nothing_else() -> None:
     first = plan(gpu(80), XT, CLIP_720P)
     last = replace(plan(cpu(64), XT, CLIP_720P), chunked=True, decode_chunk=2)
     assert describe_change(first, last) == (
-        "CPU instead of all on the GPU, bfloat16 instead of float16, sampling at 448×256 instead of 1024×576, "
+        "CPU instead of all on the GPU, bfloat16 instead of float16, generating at 448×256 instead of 1024×576, "
         "14 frames at once instead of 25, without guidance, forward chunking, decoding 2 frames at once instead of 25"
     )
     assert describe_change(first, replace(first, two_pass=True)) == "guidance in two passes"
-    assert describe_change(first, replace(first, height=512)) == "sampling at 1024×512 instead of 1024×576"
-    assert describe_change(first, replace(first, width=960)) == "sampling at 960×576 instead of 1024×576"
+    assert describe_change(first, replace(first, height=512)) == "generating at 1024×512 instead of 1024×576"
+    assert describe_change(first, replace(first, width=960)) == "generating at 960×576 instead of 1024×576"
     for same in (first, last, replace(first, two_pass=True)):
         assert describe_change(same, same) == ""
     assert "guidance" not in describe_change(last, first), "what comes back is no step down"

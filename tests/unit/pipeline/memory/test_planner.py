@@ -152,7 +152,7 @@ def test_the_ladder_goes_down_in_the_documented_order():
     first = {
         word: next(i for i, text in enumerate(said) if word in text)
         for word in ("two passes", "forward chunking", "decoding", "model offload", "group offload",
-                     "sequential offload", "sampling at", "CPU instead")
+                     "sequential offload", "generating at", "CPU instead")
     }  # fmt: skip
     assert list(first.values()) == sorted(first.values())
     assert all(said), "every step says what it changes"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def test_what_it_says(settings: Settings) -> None:
     names = list(presets.models)
     assert all(presets.model(name).trial for name in names[names.index("ltx-13b") :]), "those to be tried come last"
     assert preset.files[0] in SINGLE_FILES
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    """With a models folder of its own: what is downloaded here is no other test's."""
+    own = tmp_path / "models"
+    own.mkdir()
+    return replace(settings, models=own)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The preset: what it says, that it is never chosen by itself, and its download, as the hub's protocol has it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def test_the_list_names_its_size_and_licence(settings: Settings) -> None:
     at = next(i for i, line in enumerate(lines) if line.startswith("wan-5b"))
     assert "(24.2 GB)" in lines[at]
     assert "Licence: Apache-2.0." in lines[at + 1]
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    """With a models folder of its own: what is downloaded here is no other test's."""
+    own = tmp_path / "models"
+    own.mkdir()
+    return replace(settings, models=own)
 
 
 @pytest.fixture
