@@ -174,6 +174,7 @@ def test_a_cancelled_dialog_leaves_nothing_behind(bare: Studio, page: Page) -> N
 
 def test_what_is_dropped_elsewhere_opens_the_form(bare: Studio, page: Page) -> None:
     page.goto(f"{bare.url}/?view=gallery")
+    expect(page.locator("#generate")).to_be_attached()  # the view is there before the scripts are
     expect(page.locator("#view-gallery")).to_be_visible()
     page.evaluate(DROP, [list(picture(160, 90)), "dropped.png"])
     expect(page.locator(".photos figcaption")).to_contain_text("dropped.png")
