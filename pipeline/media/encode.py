@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from ...errors import RenderError
 from ...fs import commit, part_path
 from ...messages import codes, msg
-from .ffmpeg import FfmpegProcess, disk_full
+from .ffmpeg import EncodingProcess, disk_full
 from .mp4 import mark_ai_generated, settings_comment
 
 log = logging.getLogger(__name__)
@@ -28,9 +27,6 @@ COLOUR_TAGS = "color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
 
 KEYFRAME_SECONDS = 2
 """So that dragging the player's slider lands where the finger is."""
-
-FINISH_TIMEOUT = 600.0
-"""Seconds ffmpeg may take for the frames it still holds after the last one was handed over."""
 
 
 class VideoEncoder:
@@ -63,7 +59,7 @@ class VideoEncoder:
         self.metadata = metadata or {}
         self.frames = 0
         self._part = part_path(self.path)
-        self._ffmpeg: FfmpegProcess | None = None
+        self._ffmpeg: EncodingProcess | None = None
 
     def __enter__(self) -> "VideoEncoder":
         try:
@@ -71,15 +67,12 @@ class VideoEncoder:
         except OSError as e:
             raise cannot_write(self.path, e) from e
         try:
-            self._start()
+            self._ffmpeg = EncodingProcess(self._arguments(), self.path.parent)
         except BaseException:
             with suppress(OSError):  # Windows, held open: the cause of the end must not be hidden by it
                 self._part.unlink(missing_ok=True)
             raise
         return self
-
-    def _start(self) -> None:
-        self._ffmpeg = FfmpegProcess(self._arguments(), stdin=subprocess.PIPE)
 
     def _arguments(self) -> list[str]:
         width, height = self.size
@@ -104,10 +97,7 @@ class VideoEncoder:
             raise ValueError(f"frame is {frame.dtype} {frame.shape}; it must be uint8 {(height, width, 3)}")
         if self._ffmpeg is None:
             raise ValueError("write() outside of the encoder's with block")
-        try:
-            self._ffmpeg.write(np.ascontiguousarray(frame).data.cast("B"))
-        except OSError as e:  # EPIPE, on Windows EINVAL: ffmpeg is gone, and its stderr knows why
-            raise self._failure() from e
+        self._ffmpeg.write(np.ascontiguousarray(frame).data.cast("B"))
         self.frames += 1
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -116,7 +106,8 @@ class VideoEncoder:
                 return
             if not self.frames:
                 raise RenderError(msg("no frame reached the encoder; nothing was written"), code=codes.NO_ENCODER)
-            self._finish()
+            assert self._ffmpeg
+            self._ffmpeg.finish()
             mark_ai_generated(self._part)
             commit(self._part, self.path)
         except OSError as e:
@@ -126,31 +117,6 @@ class VideoEncoder:
                 self._ffmpeg.end()
             with suppress(OSError):  # Windows, held open: the cause of the end must not be hidden by it
                 self._part.unlink(missing_ok=True)
-
-    def _finish(self) -> None:
-        assert self._ffmpeg
-        process = self._ffmpeg.process
-        assert process.stdin
-        try:
-            process.stdin.close()
-            code = process.wait(FINISH_TIMEOUT)
-        except subprocess.TimeoutExpired as e:
-            raise RenderError(
-                msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=FINISH_TIMEOUT),
-                code=codes.NO_ENCODER,
-            ) from e
-        except OSError as e:
-            raise self._failure() from e
-        if code:
-            raise self._failure()
-
-    def _failure(self) -> RenderError:
-        assert self._ffmpeg
-        self._ffmpeg.end(grace=5.0)
-        ended = self._ffmpeg.process.returncode
-        return self._ffmpeg.failure(
-            self.path.parent, msg("the video could not be encoded (ffmpeg ended with code {code})", code=ended)
-        )
 
 
 def cannot_write(path: Path, error: OSError) -> RenderError:

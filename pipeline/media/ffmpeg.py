@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from ...errors import RenderError
+from ...errors import Cancelled, RenderError
 from ...messages import Message, codes, msg
 
 REINSTALL = msg("reinstall it: python -m pip install --force-reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE")
@@ -30,6 +32,10 @@ def ffmpeg_path() -> str:
 
 
 MAX_STDERR_LINES = 40
+
+FINISH_TIMEOUT = 600.0
+"""Seconds ffmpeg may take for the frames it still holds after the last one was handed over."""
+POLL_SECONDS = 0.05
 
 
 class FfmpegProcess:
@@ -79,13 +85,6 @@ class FfmpegProcess:
         """What it has written to stderr so far: its last lines."""
         return "\n".join(self._stderr).strip()
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Hand over bytes to its stdin; waits while it is busy. Raise OSError once it is gone."""
-        assert self.process.stdin
-        left = memoryview(data)
-        while left:  # an unbuffered pipe may take less than it was given
-            left = left[self.process.stdin.write(left) :]
-
     def failure(self, folder: Path, otherwise: Message) -> RenderError:
         """Wait for the end of a failed process, and return what it said, in plain words where the cause is known.
 
@@ -127,6 +126,65 @@ class FfmpegProcess:
         for stream in (self.process.stdout, self.process.stderr):
             if stream:
                 stream.close()
+
+
+class EncodingProcess(FfmpegProcess):
+    """An ffmpeg that is given raw frames and writes a file.
+
+    Args:
+        arguments: without the program's name.
+        folder: where it writes.
+    """
+
+    def __init__(self, arguments: list[str], folder: Path) -> None:
+        super().__init__(arguments, stdin=subprocess.PIPE)
+        self._folder = folder
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Hand over bytes; waits while it is busy. Raise RenderError once it is gone."""
+        assert self.process.stdin
+        left = memoryview(data)
+        try:
+            while left:  # an unbuffered pipe may take less than it was given
+                left = left[self.process.stdin.write(left) :]
+        except OSError as e:  # EPIPE, on Windows EINVAL: ffmpeg is gone, and its stderr knows why
+            raise self._failed() from e
+
+    def finish(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """Wait until it has written the frames that it still holds.
+
+        Args:
+            stop: asked while it works; True ends the waiting.
+
+        Raises:
+            Cancelled: `stop` said so.
+            RenderError: it failed, or takes longer than FINISH_TIMEOUT.
+        """
+        assert self.process.stdin
+        try:
+            self.process.stdin.close()
+        except OSError as e:
+            raise self._failed() from e
+        end = time.monotonic() + FINISH_TIMEOUT
+        while (code := self.process.poll()) is None:
+            if stop():
+                raise Cancelled
+            if time.monotonic() > end:
+                raise RenderError(
+                    msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=FINISH_TIMEOUT),
+                    code=codes.NO_ENCODER,
+                )
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(POLL_SECONDS)
+        if code:
+            raise self._failed()
+
+    def _failed(self) -> RenderError:
+        self.end(grace=5.0)
+        ended = self.process.returncode
+        return self.failure(
+            self._folder, msg("the video could not be encoded (ffmpeg ended with code {code})", code=ended)
+        )
 
 
 def _drain(stream: IO[bytes], lines: deque[str]) -> None:

@@ -3,7 +3,6 @@
 import subprocess
 from collections.abc import Generator
 
-from ....errors import RenderError
 from ....messages import msg
 from ..ffmpeg import FfmpegProcess
 from .formats import Clip, Export
@@ -80,7 +79,5 @@ def _read_exactly(ffmpeg: FfmpegProcess, size: int) -> bytes:
 def read_frame(clip: Clip, wanted: Export) -> bytes:
     """Read the frame of a (resolved) still, as RGB."""
     assert wanted.frame is not None
-    found = list(read_forwards(clip, wanted, wanted.frame, wanted.frame + 1))
-    if not found:
-        raise RenderError(msg("{video} has no frame {frame}; is the file whole?", video=clip.path, frame=wanted.frame))
-    return found[0]
+    (found,) = read_forwards(clip, wanted, wanted.frame, wanted.frame + 1)
+    return found

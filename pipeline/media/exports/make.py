@@ -2,7 +2,6 @@
 
 import math
 import subprocess
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -12,9 +11,9 @@ from PIL import Image
 
 from ....errors import BadInput, Cancelled, NotFound, RenderError
 from ....fs import commit, part_path
-from ....messages import codes, msg
-from ..encode import COLOUR_TAGS, CRF, FINISH_TIMEOUT, KEYFRAME_SECONDS, cannot_write
-from ..ffmpeg import FfmpegProcess
+from ....messages import msg
+from ..encode import COLOUR_TAGS, CRF, KEYFRAME_SECONDS, cannot_write
+from ..ffmpeg import FINISH_TIMEOUT, POLL_SECONDS, EncodingProcess, FfmpegProcess
 from ..mp4 import TRAINED_MEDIA, read_metadata, settings_comment
 from .formats import FILE_NAME, FORMATS, Clip, Export
 from .frames import read_forwards, read_frame, read_frames
@@ -29,7 +28,6 @@ MOST_GIF_FPS = 50
 LOCK = ".export.lock"
 PART_OF = "export"
 """What half-made files are called after, whatever becomes of them."""
-POLL_SECONDS = 0.05
 
 Progress = Callable[[float], object]
 Stop = Callable[[], bool]
@@ -169,49 +167,21 @@ def _encode(clip: Clip, wanted: Export, part: Path, progress: Progress, stop: St
 def _write(clip: Clip, wanted: Export, frames: Generator[bytes], output: list[str], folder: Path, stop: Stop) -> None:
     """Hand the frames over to an ffmpeg with these arguments for its output, and wait until it has ended well."""
     width, height = wanted.size(clip)
-    ffmpeg = FfmpegProcess(
+    ffmpeg = EncodingProcess(
         [
             *("-hide_banner", "-nostats", "-loglevel", "error", "-y"),
             *("-f", "rawvideo", "-pixel_format", wanted.kind.pixels, "-video_size", f"{width}x{height}"),
             *("-framerate", f"{clip.fps:g}", "-i", "pipe:0", *output),
         ],
-        stdin=subprocess.PIPE,
+        folder,
     )
     try:
         with closing(frames):
             for frame in frames:
-                try:
-                    ffmpeg.write(frame)
-                except OSError as e:  # EPIPE, on Windows EINVAL: ffmpeg is gone, and its stderr knows why
-                    raise _failure(ffmpeg, folder) from e
-        if _finish(ffmpeg, stop):
-            raise _failure(ffmpeg, folder)
+                ffmpeg.write(frame)
+        ffmpeg.finish(stop)
     finally:
         ffmpeg.end()
-
-
-def _finish(ffmpeg: FfmpegProcess, stop: Stop) -> int:
-    """Wait for the frames that it still holds; its exit code."""
-    assert ffmpeg.process.stdin
-    with suppress(OSError):  # the exit code tells
-        ffmpeg.process.stdin.close()
-    end = time.monotonic() + FINISH_TIMEOUT
-    while (code := ffmpeg.process.poll()) is None:
-        if stop():
-            raise Cancelled
-        if time.monotonic() > end:
-            raise RenderError(
-                msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=FINISH_TIMEOUT),
-                code=codes.NO_ENCODER,
-            )
-        time.sleep(POLL_SECONDS)
-    return code
-
-
-def _failure(ffmpeg: FfmpegProcess, folder: Path) -> RenderError:
-    ffmpeg.end(grace=5.0)
-    ended = ffmpeg.process.returncode
-    return ffmpeg.failure(folder, msg("the video could not be encoded (ffmpeg ended with code {code})", code=ended))
 
 
 def _arguments(clip: Clip, wanted: Export, part: Path, palette: Path) -> list[str]:
