@@ -6,6 +6,7 @@ from typing import Any
 
 from .messages import msg
 
+METADATA = "__metadata__"
 LIMIT = 100 * 2**20
 """Bytes. The format's own limit for its header."""
 
@@ -20,21 +21,34 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
         ValueError: It is no safetensors file; with a Message where it is not even JSON.
         KeyError, TypeError, AttributeError: Its JSON is of another kind.
     """
-    return read_header(path)[0]
+    return _shapes(_parsed(path)[0])
 
 
-def read_header(path: Path) -> tuple[dict[str, list[int]], dict[str, Any]]:
-    """Return the shape of each tensor by its name, and the file's own metadata. Errors as in `tensor_shapes`."""
-    header, _ = _parsed(path)
-    metadata = header.pop("__metadata__", {})
-    return {name: list(tensor["shape"]) for name, tensor in header.items()}, metadata
+def read_header(path: Path) -> tuple[dict[str, list[int]], dict[str, Any], bool]:
+    """Read a header once for all that it tells. Errors as in `tensor_shapes`.
+
+    Returns:
+        The shape of each tensor by its name, the file's own metadata, and whether the file is whole.
+    """
+    header, length = _parsed(path)
+    return _shapes(header), header.get(METADATA, {}), _has_all(path, header, length)
 
 
 def is_whole(path: Path) -> bool:
     """Compare a file's length with what its header says of its tensors."""
     try:
-        header, length = _parsed(path)
-        ends = [tensor["data_offsets"][1] for key, tensor in header.items() if key != "__metadata__"]
+        return _has_all(path, *_parsed(path))
+    except (OSError, ValueError):
+        return False
+
+
+def _shapes(header: dict[str, Any]) -> dict[str, list[int]]:
+    return {name: list(tensor["shape"]) for name, tensor in header.items() if name != METADATA}
+
+
+def _has_all(path: Path, header: dict[str, Any], length: int) -> bool:
+    try:
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != METADATA]
         return path.stat().st_size == 8 + length + max(ends, default=0)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

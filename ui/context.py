@@ -63,6 +63,11 @@ class Studio:
         """The presets as they are now: a model may be added by the command line meanwhile."""
         return self.live_presets.now()
 
+    def delete(self, job_id: str) -> None:
+        """Delete a job with all that is being made of its video. Call it in a thread. Errors as in `Jobs.delete`."""
+        self.exports.end_all_of(job_id)
+        self.jobs.delete(job_id)
+
     def close(self) -> None:
         """End open streams and exports, so that the server can stop."""
         self.live.close()

@@ -43,14 +43,9 @@ async def many(request: Request) -> dict[str, Any]:
     """
     studio, owner, wanted = request.app.state.studio, owner_of(request), await read_json(request, ManyIn)
 
-    def delete(job_id: str) -> None:
-        studio.jobs.get(job_id, owner)
-        studio.exports.end_all_of(job_id)
-        studio.jobs.delete(job_id)
-
     acts: dict[str, Callable[[str], Any]] = {
         "cancel": lambda job_id: studio.jobs.cancel(job_id, owner),
-        "delete": delete,
+        "delete": lambda job_id: studio.delete(studio.jobs.get(job_id, owner).id),
         "favourite": lambda job_id: studio.jobs.set_favourite(studio.jobs.get(job_id, owner).id, True),
         "unfavourite": lambda job_id: studio.jobs.set_favourite(studio.jobs.get(job_id, owner).id, False),
     }

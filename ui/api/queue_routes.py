@@ -90,13 +90,7 @@ async def favourite(job_id: str, request: Request) -> dict[str, Any]:
 async def delete(job_id: str, request: Request) -> dict[str, Any]:
     """Delete an ended job with its files."""
     found = await own_job(job_id, request)
-    studio = request.app.state.studio
-
-    def remove() -> None:
-        studio.exports.end_all_of(found.id)
-        studio.jobs.delete(found.id)
-
-    await asyncio.to_thread(remove)
+    await asyncio.to_thread(request.app.state.studio.delete, found.id)
     return {"deleted": found.id}
 
 

@@ -96,7 +96,7 @@ class Exports:
         Raises:
             NotFound: It was never started, or its file has been removed since.
         """
-        path, making = self._path(job, name), self._known.get((job.id, name))
+        path, making = self.file(job, name), self._known.get((job.id, name))
         state = making.state if making else "done"  # before the file is looked for: it may be finished meanwhile
         try:
             size: int | None = path.stat().st_size
@@ -117,13 +117,16 @@ class Exports:
             "bytes": size or 0,
         }
 
-    def file(self, job: Job, name: str) -> Path:
+    @staticmethod
+    def file(job: Job, name: str) -> Path:
         """Return where an export's file is, or would be.
 
         Raises:
             NotFound: No export has such a name.
         """
-        return self._path(job, name)
+        if not FILE_NAME.fullmatch(name):
+            raise NotFound(msg("there is no such file"))
+        return clip_of(job).path.with_name(name)
 
     def cancel(self, job: Job, name: str) -> None:
         """End an export that waits or runs; nothing happens to one that is made."""
@@ -177,12 +180,6 @@ class Exports:
             making.error, making.state = UNKNOWN, "failed"
         finally:
             making.ended.set()
-
-    @staticmethod
-    def _path(job: Job, name: str) -> Path:
-        if not FILE_NAME.fullmatch(name):
-            raise NotFound(msg("there is no such file"))
-        return clip_of(job).path.with_name(name)
 
 
 def clip_of(job: Job) -> Clip:

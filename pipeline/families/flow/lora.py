@@ -7,13 +7,13 @@ names of diffusers, of the makers' own repositories (`diffusion_model.`), and of
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ....errors import ModelError
 from ....messages import Message, codes, msg
-from ....safetensors_header import is_whole, read_header
+from ....safetensors_header import read_header
 
 PREFIX = re.compile(r"^(model\.)?(diffusion_model|transformer|base_model\.model)\.")
 MUSUBI = "lora_unet_"
@@ -55,9 +55,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class LoraLayers:
-    """What a file changes: layers by their names in diffusers' transformer. alpha: of all of them, None = the rank."""
+    """What a file changes.
 
-    layers: Mapping[str, Layer] = field(default_factory=dict)
+    Attributes:
+        layers: By their names in diffusers' transformer.
+        shapes: Of the file's tensors, by their names there.
+        alpha: Of all layers; None = the rank.
+    """
+
+    layers: Mapping[str, Layer]
+    shapes: Mapping[str, list[int]]
     alpha: float | None = None
 
 
@@ -82,7 +89,7 @@ def read_layers(path: Path, renames: Renames) -> LoraLayers:
             raise damaged(path, msg("{layer} has only one of its two matrices", layer=layer))
     if not any(own.down or own.whole for own in found.values()):
         raise _unknown(path, next(iter(shapes), ""))
-    return LoraLayers(found, _alpha(path, metadata))
+    return LoraLayers(found, shapes, _alpha(path, metadata))
 
 
 def check_fits(path: Path, found: LoraLayers, model: Mapping[str, Sequence[int]], name: str) -> None:
@@ -97,7 +104,7 @@ def check_fits(path: Path, found: LoraLayers, model: Mapping[str, Sequence[int]]
     Raises:
         ModelError: One of them does not.
     """
-    shapes, _ = _header(path)
+    shapes = found.shapes
     for layer, own in found.layers.items():
         weight, bias = list(model.get(f"{layer}.weight", ())), list(model.get(f"{layer}.bias", ()))
         if not weight:
@@ -130,7 +137,7 @@ def damaged(path: Path, why: Any) -> ModelError:
 
 def _header(path: Path) -> tuple[dict[str, list[int]], dict[str, Any]]:
     try:
-        whole, (shapes, metadata) = is_whole(path), read_header(path)
+        shapes, metadata, whole = read_header(path)
     except FileNotFoundError as e:
         raise ModelError(msg("there is no file {name}; check the name", name=path), code=codes.MODEL_ABSENT) from e
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
