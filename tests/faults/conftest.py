@@ -63,9 +63,9 @@ def start(settings: Settings) -> Iterator[Start]:
 def submit(jobs: Jobs, photo: Path) -> Callable[..., Job]:
     """A 12 s job of the smallest size."""
 
-    def submitted(**changes) -> Job:
+    def submitted(last=None, **changes) -> Job:
         values = {"resolution": "tiny", "seconds": 12, "quality": "standard", "seed": 3, "steps": 6} | changes
-        return jobs.submit(photo, VideoRequest(**values))
+        return jobs.submit(photo, VideoRequest(**values), last=last)
 
     return submitted
 
