@@ -118,12 +118,18 @@ export class FormFields {
     return this.row("seed", this.seed, h("button", { type: "button", class: "plain small", onclick: clear }, t("form.seed_clear")));
   }
 
+  /** @param {string} key */
+  resetButton(key) {
+    const words = t("form.reset", { label: this.label(key) });
+    return h("button", { type: "button", class: "plain small icon", onclick: () => this.acts.change({ [key]: null }), title: words, "aria-label": words }, icon(ICONS.again));
+  }
+
   /** @param {TextSetting} text */
   textField(text) {
     const { key, most } = text;
     const input = h("textarea", { id: `f-${key}`, rows: 2, maxLength: most, dir: "auto", placeholder: text.folded ? "" : t("form.prompt_hint"), "aria-describedby": `f-${key}-help` });
     input.addEventListener("input", () => this.acts.change({ [key]: input.value }));
-    const reset = h("button", { type: "button", class: "plain small", onclick: () => this.acts.change({ [key]: null }) }, t("form.reset"));
+    const reset = this.resetButton(key);
     return { text, input, reset, element: this.row(key, input, ...(text.folded ? [reset] : [this.ideas.element])) };
   }
 
@@ -138,7 +144,7 @@ export class FormFields {
     const output = h("output", { htmlFor: `f-${key}` });
     const input = h("input", { id: `f-${key}`, type: "range", min, max, step });
     input.addEventListener("input", () => this.acts.change({ [key]: Number(input.value) }));
-    const reset = h("button", { type: "button", class: "plain small", onclick: () => this.acts.change({ [key]: null }) }, t("form.reset"));
+    const reset = this.resetButton(key);
     return { range, input, output, reset, element: this.row(key, input, output, reset) };
   }
 
