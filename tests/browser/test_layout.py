@@ -18,8 +18,10 @@ pytestmark = pytest.mark.browser
 
 SCREENS = [(1440, 900), (1024, 768), (1366, 768)]
 
-CROWDED = """[...form.querySelectorAll('.segments .row:not([hidden])')]
-  .filter((row) => row.checkVisibility({ contentVisibilityAuto: true }) && (row.scrollWidth > row.clientWidth || [...row.querySelectorAll('b')].some((words) => words.offsetHeight > 30)))
+CROWDED = """[...form.querySelectorAll('.segments .row')]
+  .filter((row) => row.checkVisibility({ contentVisibilityAuto: true }))
+  .filter((row) => row.scrollWidth > row.clientWidth
+    || [...row.querySelectorAll('b')].some((words) => words.offsetHeight > 30))
   .map((row) => row.innerText)"""
 """Choices that are wider than their row, or whose words are broken over two lines."""
 
