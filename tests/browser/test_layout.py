@@ -9,8 +9,7 @@ from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.settings import Settings
 from fanslymotion.tests.browser.puppet import SAMPLE
-from fanslymotion.tests.browser.studio_page import choose_photo, shifts, with_shifts
-from fanslymotion.tests.browser.test_access import findings
+from fanslymotion.tests.browser.studio_page import choose_photo, findings, shifts, with_shifts
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, Page, expect
 

@@ -72,6 +72,7 @@ export class Compare {
     show(this.element, Boolean(pair));
     if (same) return;
     this.pair = pair;
+    this.element.classList.add("filling");
     this.steps.stop();
     if (!pair) return;
     try {
@@ -95,6 +96,7 @@ export class Compare {
       video.poster = this.jobs[at].video.still;
     }
     this.draw();
+    this.element.classList.remove("filling");
     this.element.focus({ preventScroll: true });
     if (!calm()) this.steps.play();
   }
