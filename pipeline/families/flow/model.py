@@ -9,6 +9,7 @@ import torch
 from ..base import LIBRARIES, MemoryPlan, ModelFolder
 from ..placement import Placement
 from ..weights.components import Components, placed
+from ..weights.int8 import to_int8
 from .folder import TEXT_ENCODER, TRANSFORMER, FlowFolders
 from .lora_fusing import fuse
 
@@ -64,7 +65,7 @@ def load_components(
     Args:
         kinds: Class of each component, by its name, in the order of reading.
         read: Reads a component, given its class and name.
-        model: Its LoRA is added to the transformer.
+        model: Its LoRA is added to the transformer, whose weights are kept in 8-bit numbers where it says so.
         folders: The family's.
         placement: Where and how to compute.
         finished: Called with `LIBRARIES` and with each component's name; may raise, which ends the loading.
@@ -84,6 +85,8 @@ def load_components(
         component = read(kind, name)
         if name == TRANSFORMER and lora is not None and layers is not None:
             fuse(component, lora.path, layers, lora.strength)
+        if name == TRANSFORMER and model.int8:
+            to_int8(component, placement.device)
         found[name] = placed(component, placement, denoiser=name == TRANSFORMER)
         finished(name)
     return found
