@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ....errors import ModelError
+from ....errors import ModelError, words_of
 from ....messages import Message, codes, msg
 from ....safetensors_header import read_header
 
@@ -137,14 +137,14 @@ def damaged(path: Path, why: Any) -> ModelError:
 
 def _header(path: Path) -> tuple[dict[str, list[int]], dict[str, Any]]:
     try:
-        shapes, metadata, whole = read_header(path)
+        header = read_header(path)
     except FileNotFoundError as e:
         raise ModelError(msg("there is no file {name}; check the name", name=path), code=codes.MODEL_ABSENT) from e
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-        raise damaged(path, e) from e
-    if not whole:
-        raise damaged(path, msg("it is cut short"))
-    return shapes, metadata
+    except (OSError, ValueError) as e:
+        raise damaged(path, words_of(e)) from e
+    if header.problem:
+        raise damaged(path, header.problem)
+    return header.shapes, header.metadata
 
 
 def _product(shapes: Mapping[str, list[int]], own: Layer) -> list[int]:
