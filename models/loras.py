@@ -1,10 +1,8 @@
 """Find the LoRA files of this machine: `loras/` in the models' folder, one `.safetensors` file each. Without torch."""
 
-import hashlib
 import stat
 import unicodedata
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from ..errors import ModelError, words_of
 from ..messages import Message, codes, harmless, msg
 from ..pipeline.families import family
 from ..pipeline.families.base import Lora, ModelFolder
+from ..pipeline.families.flow.lora import changed, file_fingerprint
 from ..pipeline.request import VideoRequest
 from ..safetensors_header import read_header
 from ..settings import Settings
@@ -50,11 +49,17 @@ def list_loras(settings: Settings) -> list[LoraEntry]:
     return [entry for path in _files(settings) if (entry := _entry(path))]
 
 
-def with_lora(model: ModelFolder, request: VideoRequest, settings: Settings) -> ModelFolder:
+def with_lora(model: ModelFolder, request: VideoRequest, settings: Settings, expected: str = "") -> ModelFolder:
     """Return the model with the LoRA that a request names; the model itself where it names none.
 
+    Args:
+        model: the model.
+        request: the settings.
+        settings: tell the folder.
+        expected: the fingerprint that the file must have; "" for any.
+
     Raises:
-        ModelError: there is no such file, it is damaged, or it does not fit the model.
+        ModelError: there is no such file, it is damaged, it does not fit the model, or it is not the expected one.
     """
     if not request.lora:
         return model
@@ -64,11 +69,12 @@ def with_lora(model: ModelFolder, request: VideoRequest, settings: Settings) -> 
     wanted = request.lora_strength
     strength = model.preset.sampling.lora_strength if wanted is None else wanted
     try:
-        state = path.stat()
-        digest = _digest(path, state.st_size, state.st_mtime_ns)
+        fingerprint = file_fingerprint(path)
     except OSError as e:
         raise ModelError(_unreadable(path, e), code=codes.MODEL_ABSENT) from e
-    chosen = replace(model, lora=Lora(path, strength, digest))
+    if expected and fingerprint != expected:
+        raise changed(path)
+    chosen = replace(model, lora=Lora(path, strength, fingerprint))
     family(model.preset.family).check_lora(chosen)
     return chosen
 
@@ -125,10 +131,3 @@ def _unknown(name: str, settings: Settings) -> ModelError:
             folder=folder,
         )
     return ModelError(why, code=codes.MODEL_ABSENT)
-
-
-@lru_cache(maxsize=64)
-def _digest(path: Path, size: int, changed: int) -> str:
-    """Hash a file when it is another one: two trainings of the same layers differ in their numbers alone."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

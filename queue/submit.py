@@ -67,7 +67,7 @@ class Submitter:
             The new jobs' ids.
         """
         requests = request.takes(takes)
-        check_request(request, self._store.settings)
+        lora = check_request(request, self._store.settings)
         count = len(photos) * takes
         with self._store.errors():
             self._check_room(owner, count, limit)  # early, before photos are read; `_insert_all` decides
@@ -84,7 +84,7 @@ class Submitter:
                 msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e)
             ) from e
         for folder, row in zip(filling.folders, rows, strict=True):
-            keep_record(folder, Record(row.name, owner, row.request, time.time()))
+            keep_record(folder, Record(row.name, owner, row.request, time.time(), lora))
         return filling.ids
 
     def _fill_all(
@@ -175,8 +175,15 @@ def own_photo(job: Job) -> tuple[Source, str]:
     return (job.photo if job.photo.sha256 else job.photo.path), job.name
 
 
-def check_request(request: VideoRequest, settings: Settings) -> None:
-    """Check that presets, model and upscaler exist, and that the model takes the settings. Raise BadInput if not."""
+def check_request(request: VideoRequest, settings: Settings) -> str:
+    """Check that presets, model, upscaler and LoRA exist, and that the model takes the settings.
+
+    Returns:
+        The fingerprint of the LoRA's file, "" without one.
+
+    Raises:
+        BadInput: something is missing, or does not fit.
+    """
     presets = load_presets(settings)
     presets.resolution(request.resolution)
     presets.duration(request.seconds)
@@ -190,7 +197,7 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
     taken = taken_by(model.preset)
     if "lora" in taken:
         try:
-            with_lora(model, request, settings)
+            model = with_lora(model, request, settings)
         except ModelError as e:
             raise BadInput(e.message) from e
     for option in OPTIONS.values():
@@ -205,6 +212,7 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
                     model=model.name,
                 )
             )
+    return model.lora.fingerprint if model.lora else ""
 
 
 def _make_room(folder: Path) -> None:
