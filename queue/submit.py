@@ -76,7 +76,7 @@ class Submitter:
                 rows = self._fill_all(filling, photos, requests, checkpoints)
                 if before is not None:
                     for folder in filling.folders:
-                        link_whole(before, folder / BEFORE_NAME)
+                        _link_before(before, folder)
                 self._accept(filling, lambda: self._insert_all(rows, owner, limit))
         except OSError as e:
             place = self._store.settings.jobs_dir
@@ -213,6 +213,14 @@ def check_request(request: VideoRequest, settings: Settings) -> str:
                 )
             )
     return model.lora.fingerprint if model.lora else ""
+
+
+def _link_before(before: Path, folder: Path) -> None:
+    """Give a new job the video that it continues. Raise BadInput if that has been deleted meanwhile."""
+    try:
+        link_whole(before, folder / BEFORE_NAME)
+    except FileNotFoundError as e:
+        raise BadInput(msg("the video of job {job} is gone; make it again first", job=before.parent.name)) from e
 
 
 def _make_room(folder: Path) -> None:
