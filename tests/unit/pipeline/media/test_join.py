@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fanslymotion.bench.faults import disk
 from fanslymotion.errors import BadInput, RenderError
 from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.pipeline.media.frame import read_frame, read_last_frame
@@ -106,3 +107,21 @@ def test_a_video_that_is_cut_short_is_told(tmp_path: Path, kept: float) -> None:
         earlier_track(tmp_path / "cut.mp4")
     with pytest.raises(BadInput):
         read_track(tmp_path / "absent.mp4")
+
+
+@pytest.mark.parametrize("size", [(128, 72), (64, 64)], ids=["copied", "encoded"])
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, size: tuple[int, int]) -> None:
+    first, second = video(tmp_path / "first.mp4", 9, size=size), video(tmp_path / "second.mp4", 9)
+    place = tmp_path / "small"
+    if not disk.mount(place):
+        pytest.skip("only root on Linux may mount a small disk")
+    try:
+        disk.fill(place)
+        with pytest.raises(RenderError, match="is full; free some space and retry"):
+            join(first, second, place / "both.mp4", {})
+        assert [path.name for path in place.iterdir()] == ["ballast"]
+        disk.make_room(place)
+        join(first, second, place / "both.mp4", {})
+        assert read_track(place / "both.mp4").frames == 18
+    finally:
+        disk.unmount(place)
