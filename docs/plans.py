@@ -21,7 +21,7 @@ from fanslymotion.settings import ROOT, Settings
 PAGE = ROOT / "README.md"
 BEGIN, END = "<!-- plans: docs/plans.py writes this table -->", "<!-- /plans -->"
 
-MODELS = ("svd-xt", "ltx-2b", "ltx-13b", "wan-5b")
+MODELS = ("svd-xt", "ltx-2b", "ltx-13b", "wan-5b", "wan-14b-fast")
 CARDS, RAM = (6, 8, 12, 16, 24), (16, 32, 64)
 """GB of the card, and of the machine."""
 
@@ -88,7 +88,8 @@ def said(chosen: MemoryPlan) -> str:
     asked = (chosen.work.width, chosen.work.height)
     smaller = f", generated at {chosen.width}×{chosen.height}" if (chosen.width, chosen.height) != asked else ""
     unguided = ", without guidance" if chosen.work.guided and not chosen.guided else ""
-    return words + smaller + unguided
+    turned = ", halves read in turn" if chosen.in_turn else ""
+    return words + turned + smaller + unguided
 
 
 if __name__ == "__main__":
