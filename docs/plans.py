@@ -21,7 +21,15 @@ from fanslymotion.settings import ROOT, Settings
 PAGE = ROOT / "README.md"
 BEGIN, END = "<!-- plans: docs/plans.py writes this table -->", "<!-- /plans -->"
 
-MODELS = (("svd-xt", False), ("ltx-2b", False), ("ltx-13b", False), ("ltx-13b", True), ("wan-5b", False))
+MODELS = (
+    ("svd-xt", False),
+    ("ltx-2b", False),
+    ("ltx-13b", False),
+    ("ltx-13b", True),
+    ("wan-5b", False),
+    ("wan-14b-fast", False),
+    ("wan-14b-fast", True),
+)
 """Each with its weights as they are, or in 8 bits."""
 
 CARDS, RAM = (6, 8, 12, 16, 24), (16, 32, 64)
@@ -92,7 +100,8 @@ def said(chosen: MemoryPlan) -> str:
     asked = (chosen.work.width, chosen.work.height)
     smaller = f", generated at {chosen.width}×{chosen.height}" if (chosen.width, chosen.height) != asked else ""
     unguided = ", without guidance" if chosen.work.guided and not chosen.guided else ""
-    return words + smaller + unguided
+    turned = ", halves read in turn" if chosen.in_turn else ""
+    return words + turned + smaller + unguided
 
 
 if __name__ == "__main__":

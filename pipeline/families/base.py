@@ -134,6 +134,7 @@ class Window:
         start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = the photo.
         pinned: Latent frames at the window's beginning that are known and stay as they are.
         last: It ends the video.
+        before: (1, n, channels, h, w), the latents of all earlier windows; None in the first.
         noise_aug: Noise added to `start`, 0..1; None = as much as the request's options say.
         draw: Returns unit noise of a shape, of the model's type and on its device: the next of the window's generator.
         effort: Which steps compute less than everything.
@@ -147,6 +148,7 @@ class Window:
     effort: Effort = EVERYTHING
     pinned: int = 0
     last: bool = True
+    before: Tensor | None = None
 
 
 class VideoModel(Protocol):

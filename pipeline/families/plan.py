@@ -29,6 +29,7 @@ STORED = (
     "two_pass",
     "chunked",
     "decode_chunk",
+    "in_turn",
 )
 """The fields of a plan that are stored: those that a step down changes."""
 
@@ -148,6 +149,7 @@ class MemoryPlan:
         two_pass: The guidance branches one after the other.
         chunked: Forward chunking in the denoiser.
         decode_chunk: Frames decoded together.
+        in_turn: Of two denoisers only the one whose turn it is waits in RAM; the other one is read from the disk again.
         compiled: The repeated blocks are compiled for the device: other numbers, within rounding, in less time. Settled
             before a job's first step.
         compiling: Seconds that the compiler takes before the first step.
@@ -166,13 +168,17 @@ class MemoryPlan:
     two_pass: bool
     chunked: bool
     decode_chunk: int
+    in_turn: bool = False
     compiled: bool = False
     compiling: float = 0.0
 
     @property
     def placement(self) -> Message:
         """Name where the weights are, for people."""
-        return msg("CPU") if self.device == "cpu" else _PLACEMENTS[self.offload]
+        if self.device == "cpu":
+            return msg("CPU")
+        where = _PLACEMENTS[self.offload]
+        return msg("{placement}, each transformer read when its turn comes", placement=where) if self.in_turn else where
 
     @property
     def decoder_dtype(self) -> str:

@@ -31,8 +31,8 @@ class FlowModel(Components):
         """Channels of a latent, and pixels to one of its pixels along each side."""
 
     @abstractmethod
-    def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return the photo's latent: the first frame is the photo; see `VideoModel`."""
+    def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """Return the photo's latent where the first frame is the photo; see `VideoModel`."""
 
     @property
     def latent_dtype(self) -> torch.dtype:
@@ -51,7 +51,9 @@ class FlowModel(Components):
 
     def preview_latents(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the photo's latents, scaled; see `VideoModel`."""
-        return self.beginning(conditioning)[:, 0]
+        known = self.beginning(conditioning)
+        assert known is not None
+        return known[:, 0]
 
 
 def load_components(

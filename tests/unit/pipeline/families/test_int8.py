@@ -74,6 +74,15 @@ def test_the_blocks_are_rounded_and_nothing_else(model: Any) -> None:
     assert rounded == sum(isinstance(one, nn.Linear) and "blocks." in path for path, one in kept.items())
 
 
+def test_both_transformers_of_a_pair_are_rounded(wan_a14b: Any) -> None:
+    found = load(replace(wan_a14b.model, int8=True))
+    for part in ("transformer", "transformer_2"):
+        exact = [type(one) for one in wan_a14b.experts.bring(part).modules()]
+        rounded = [type(one) for one in found.experts.bring(part).modules()]
+        assert rounded.count(Int8Linear) > exact.count(nn.Linear) / 2
+    assert found.whole
+
+
 def test_eight_bit_floats_would_be_further_off(model: Any) -> None:
     """Why integers: diffusers' layerwise casting to `float8_e4m3fn` is what it had already."""
     layers = [one for one in model.transformer.modules() if isinstance(one, nn.Linear) and one.in_features >= 16]
