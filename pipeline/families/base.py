@@ -49,12 +49,14 @@ class ModelFolder:
         folder: In diffusers' format.
         random: The untrained stand-in for `mini`, built by code on first use.
         lora: What is added to its weights; None = nothing.
+        int8: Its denoiser's weights are kept in 8-bit numbers (`weights.int8`).
     """
 
     preset: ModelPreset
     folder: Path
     random: bool = False
     lora: Lora | None = None
+    int8: bool = False
 
     @property
     def name(self) -> str:
@@ -132,6 +134,7 @@ class Window:
         start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = the photo.
         pinned: Latent frames at the window's beginning that are known and stay as they are.
         last: It ends the video.
+        before: (1, n, channels, h, w), the latents of all earlier windows; None in the first.
         noise_aug: Noise added to `start`, 0..1; None = as much as the request's options say.
         draw: Returns unit noise of a shape, of the model's type and on its device: the next of the window's generator.
         effort: Which steps compute less than everything.
@@ -145,6 +148,7 @@ class Window:
     effort: Effort = EVERYTHING
     pinned: int = 0
     last: bool = True
+    before: Tensor | None = None
 
 
 class VideoModel(Protocol):

@@ -249,7 +249,15 @@ class _Window:
                 start = state.done[:, -clip.plan.overlap if options.condition == "overlap" else -1]
         last = state.window == clip.plan.count - 1
         window = Window(
-            self.schedule, guidance, start, options.noise_aug, draw_noise, effort=clip.effort, pinned=pinned, last=last
+            self.schedule,
+            guidance,
+            start,
+            options.noise_aug,
+            draw_noise,
+            effort=clip.effort,
+            pinned=pinned,
+            last=last,
+            before=state.done,
         )
         return self.model.denoiser(state.conditioning, clip.motion, window)
 

@@ -10,6 +10,7 @@ from ....errors import words_of
 from ..base import LIBRARIES, Lora, MemoryPlan, ModelFolder
 from ..placement import Placement
 from ..weights.components import Components, placed
+from ..weights.int8 import to_int8
 from .folder import TEXT_ENCODER, TRANSFORMER, FlowFolders
 from .lora import LoraLayers, changed, damaged, file_fingerprint
 from .lora_fusing import fuse
@@ -30,8 +31,8 @@ class FlowModel(Components):
         """Channels of a latent, and pixels to one of its pixels along each side."""
 
     @abstractmethod
-    def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return the photo's latent: the first frame is the photo; see `VideoModel`."""
+    def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """Return the photo's latent where the first frame is the photo; see `VideoModel`."""
 
     @property
     def latent_dtype(self) -> torch.dtype:
@@ -50,7 +51,9 @@ class FlowModel(Components):
 
     def preview_latents(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the photo's latents, scaled; see `VideoModel`."""
-        return self.beginning(conditioning)[:, 0]
+        known = self.beginning(conditioning)
+        assert known is not None
+        return known[:, 0]
 
 
 def load_components(
@@ -66,7 +69,7 @@ def load_components(
     Args:
         kinds: Class of each component, by its name, in the order of reading.
         read: Reads a component, given its class and name.
-        model: Its LoRA is added to the transformer.
+        model: Its LoRA is added to the transformer, whose weights are kept in 8-bit numbers where it says so.
         folders: The family's.
         placement: Where and how to compute.
         finished: Called with `LIBRARIES` and with each component's name; may raise, which ends the loading.
@@ -86,6 +89,8 @@ def load_components(
         component = read(kind, name)
         if name == TRANSFORMER and lora is not None and layers is not None:
             _fuse(component, lora, layers)
+        if name == TRANSFORMER and model.int8:
+            to_int8(component, placement.device)
         found[name] = placed(component, placement, denoiser=name == TRANSFORMER)
         finished(name)
     return found
