@@ -190,13 +190,14 @@ def _alpha(path: Path, metadata: Mapping[str, Any]) -> float | None:
     try:
         said: dict[str, Any] = json.loads(metadata.get(ADAPTER, "{}"))
         told = {key.removeprefix("transformer."): value for key, value in said.items()}
-    except (ValueError, AttributeError, TypeError) as e:
+        alpha = told.get("lora_alpha")
+        found = float(alpha) if isinstance(alpha, int | float) else None
+    except (ValueError, AttributeError, TypeError, RecursionError, OverflowError) as e:
         raise damaged(path, e) from e
     for name in ("alpha_pattern", "use_rslora", "use_dora"):
         if told.get(name):
             raise _unknown(path, name)
-    alpha = told.get("lora_alpha")
-    return float(alpha) if isinstance(alpha, int | float) else None
+    return found
 
 
 def _sides(shape: Sequence[int]) -> str:

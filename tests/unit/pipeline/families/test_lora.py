@@ -169,6 +169,14 @@ def test_pefts_alpha_counts_and_what_is_not_known_is_refused(wan: Any, tmp_path:
             read_layers(told(lora_alpha=8, **settings), ())
 
 
+@pytest.mark.parametrize("said", ["[" * 100_000, '{"lora_alpha": ' + "9" * 400 + "}", "17", '{"x": '])
+def test_settings_of_pefts_that_cannot_be_read_are_told(wan: Any, tmp_path: Path, said: str) -> None:
+    tensors = tiny_lora.diffusers_layout(made(wan, "wan"))
+    path = tiny_lora.write(tmp_path / "told.safetensors", tensors, {"lora_adapter_metadata": said})
+    with pytest.raises(ModelError, match=r"is damaged .*; get it again"):
+        read_layers(path, ())
+
+
 # --- choosing one ----------------------------------------------------------------------------------------------------
 
 

@@ -80,14 +80,17 @@ def last_of(path: Path) -> bytes:
     return read_frame(path, (count - 1) / FPS - 0.001).tobytes()
 
 
-def test_joined_again_and_again(tmp_path: Path) -> None:
-    """What was copied once is copied the next time, too."""
-    parts = [video(tmp_path / f"{n}.mp4", 9, seed=n) for n in range(4)]
+@pytest.mark.parametrize(("count", "fps"), [(9, 24), (71, 12), (7, 30)])
+def test_joined_again_and_again(tmp_path: Path, count: int, fps: int) -> None:
+    """What was copied once is copied the next time, too, also where its times are no whole microseconds."""
+    parts = [video(tmp_path / f"{n}.mp4", count, seed=n, fps=fps) for n in range(4)]
     both = parts[0]
     for n, part in enumerate(parts[1:]):
         both, before = tmp_path / f"both-{n}.mp4", both
         join(before, part, both, {})
-    assert pictures(both) == [picture for part in parts for picture in pictures(part)]
+    found = frames(both)
+    assert [picture for _, picture in found] == [picture for part in parts for picture in pictures(part)]
+    assert [time for time, _ in found] == pytest.approx([n / fps for n in range(4 * count)], abs=1e-3)
 
 
 def test_a_track_is_read_from_the_index(tmp_path: Path) -> None:
