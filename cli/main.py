@@ -145,6 +145,7 @@ def generate(
     ] = None,
     lora_strength: Annotated[float | None, number_option("lora_strength", show_default="1")] = None,
     loop: Annotated[bool, typer.Option("--loop/--no-loop", help=OPTIONS["loop"].help)] = False,
+    int8: Annotated[bool, typer.Option("--int8/--no-int8", help=OPTIONS["int8"].help)] = False,
     negative_prompt: Annotated[
         str | None, typer.Option(help=OPTIONS["negative_prompt"].help, show_default="the model's")
     ] = None,
@@ -179,7 +180,7 @@ def generate(
             seed=seed, motion=motion, motion_bucket_id=motion_bucket_id, steps=steps,
             noise_aug_strength=noise_aug_strength, fps=fps, shape=shape, position=position, fit=fit, detail=detail,
             upscaler=upscaler, prompt=prompt, negative_prompt=negative_prompt, idea=idea, lora=lora,
-            lora_strength=lora_strength, loop=loop,
+            lora_strength=lora_strength, loop=loop, int8=int8,
         )  # fmt: skip
         photos = find_photos(photos)
         videos = [photo for photo in photos for _ in range(count)]

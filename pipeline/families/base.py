@@ -49,12 +49,14 @@ class ModelFolder:
         folder: In diffusers' format.
         random: The untrained stand-in for `mini`, built by code on first use.
         lora: What is added to its weights; None = nothing.
+        int8: Its denoiser's weights are kept in 8-bit numbers (`weights.int8`).
     """
 
     preset: ModelPreset
     folder: Path
     random: bool = False
     lora: Lora | None = None
+    int8: bool = False
 
     @property
     def name(self) -> str:

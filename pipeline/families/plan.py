@@ -62,6 +62,7 @@ class ModelSize:
             of the picture's sides; 0 = as in the full-size model.
         family: Name of the family whose cost model counts.
         name: Of the model, as its measurements are kept by it.
+        int8: The denoiser's weights are kept in 8-bit numbers.
     """
 
     unet: int = 1_524_623_082
@@ -77,6 +78,7 @@ class ModelSize:
     family: str = "svd"
     name: str = ""
     text_encoder: int = 0
+    int8: bool = False
 
     @property
     def attended(self) -> float:
@@ -87,6 +89,11 @@ class ModelSize:
     def large(self) -> bool:
         """Whether the denoiser has the parameters of a full-size model, see `LARGE`."""
         return self.unet >= LARGE
+
+
+def known_as(model: str, int8: bool) -> str:
+    """Return the name by which a model's measurements are kept: 8-bit weights are another model's."""
+    return f"{model} int8" if int8 else model
 
 
 @dataclass(frozen=True)

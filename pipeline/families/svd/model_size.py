@@ -58,7 +58,7 @@ def parameters(folder: Path) -> int:
     half = [path for path in files if ".fp16" in path.name]
     try:
         return sum(math.prod(shape) for path in half or files for shape in tensor_shapes(path).values())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
         return 0
 
 

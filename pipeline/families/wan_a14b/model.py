@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from ..wan.model import IMAGE
 from ..wan.schedule import distilled_schedule, noise_schedule
 from ..wan.words import AWAY, WORDS, padded
 from ..weights.components import placed
+from ..weights.int8 import to_int8
 from ..weights.light_import import light_diffusers
 from ..weights.offload import CPU
 from ..weights.reading import quiet, read_narrowest
@@ -154,5 +154,12 @@ def load(
     finished(TEXT_ENCODER)
     vae = placed(read(AutoencoderKLWan, VAE), placement)
     finished(VAE)
-    experts = Experts(partial(read, WanTransformer3DModel), placement)
+
+    def read_expert(part: str) -> Any:
+        expert = read(WanTransformer3DModel, part)
+        if model.int8:
+            to_int8(expert, placement.device)
+        return expert
+
+    experts = Experts(read_expert, placement)
     return A14BModel(model, files.fingerprint, placement, vae, experts, FOLDERS.boundary(model.folder))
