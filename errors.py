@@ -63,3 +63,10 @@ class Cancelled(Exception):
 
 class HandBack(Exception):
     """Raised inside the pipeline at the next step when the worker must stop: the job returns to the queue."""
+
+
+def words_of(error: Exception) -> str:
+    """Return what an error says, for a sentence that quotes it: a Message stays one, a system's number is left out."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)

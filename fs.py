@@ -28,20 +28,22 @@ NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EN
 """What file systems without hard links answer to `os.link` (FAT, exFAT, many network folders)."""
 
 
-def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None:
+def write_whole(path: Path, data: bytes | str, *, private: bool = False, folders: bool = True) -> None:
     """Write a small file. After a power cut at any moment, `path` has its old content or all of the new.
 
-    Missing folders are made. When this returns, the content survives a power cut.
+    When this returns, the content survives a power cut.
 
     Args:
         path: the file.
         data: its content; text is written as UTF-8.
         private: only the user may read the file.
+        folders: missing folders are made.
 
     Raises:
         OSError: the file cannot be written.
     """
-    make_folder(path.parent)
+    if folders:
+        make_folder(path.parent)
     part = part_path(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:

@@ -1,63 +1,106 @@
-"""Read which tensors a safetensors file holds, from its header alone: milliseconds, and no torch."""
+"""Read which tensors a safetensors file holds, from its header alone: milliseconds, and no torch.
+
+The format: 8 bytes little-endian length, then JSON with each tensor's shape and place, then the tensors.
+"""
 
 import json
+import math
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .messages import msg
+from .messages import Message, msg
 
 METADATA = "__metadata__"
 LIMIT = 100 * 2**20
 """Bytes. The format's own limit for its header."""
+NUMBERS_IN_BYTE = 2
+"""At most, in the format's narrowest kind of number."""
+NOT_SAFETENSORS = msg("it is not a safetensors file")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file's header tells.
+
+    Attributes:
+        shapes: The shape of each tensor by its name.
+        metadata: The file's own.
+        problem: Why its tensors cannot be read although the header can; "" if they can.
+    """
+
+    shapes: dict[str, list[int]]
+    metadata: dict[str, str]
+    problem: Message | str = ""
 
 
 def tensor_shapes(path: Path) -> dict[str, list[int]]:
-    """Return the shape of each tensor by its name.
+    """Return the shape of each tensor by its name. Errors as in `read_header`."""
+    return read_header(path).shapes
 
-    The format: 8 bytes little-endian length, then JSON with each tensor's shape.
+
+def read_header(path: Path) -> Header:
+    """Read a header once for all that it tells.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is no safetensors file; with a Message where it is not even JSON.
-        KeyError, TypeError, AttributeError: Its JSON is of another kind.
+        ValueError: It is no safetensors file, or ends within the header; with a Message.
     """
-    return _shapes(_parsed(path)[0])
-
-
-def read_header(path: Path) -> tuple[dict[str, list[int]], dict[str, Any], bool]:
-    """Read a header once for all that it tells. Errors as in `tensor_shapes`.
-
-    Returns:
-        The shape of each tensor by its name, the file's own metadata, and whether the file is whole.
-    """
-    header, length = _parsed(path)
-    return _shapes(header), header.get(METADATA, {}), _has_all(path, header, length)
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        text = file.read(min(length, LIMIT, 1))
+        if text != b"{" or length > LIMIT:
+            raise ValueError(NOT_SAFETENSORS)
+        if 8 + length > size:
+            raise ValueError(msg("it is cut short"))
+        text += file.read(length - 1)
+    return _header(text, size - 8 - length)
 
 
 def is_whole(path: Path) -> bool:
-    """Compare a file's length with what its header says of its tensors."""
+    """Tell whether a file can be read to its end, by its header and its length."""
     try:
-        return _has_all(path, *_parsed(path))
+        return not read_header(path).problem
     except (OSError, ValueError):
         return False
 
 
-def _shapes(header: dict[str, Any]) -> dict[str, list[int]]:
-    return {name: list(tensor["shape"]) for name, tensor in header.items() if name != METADATA}
-
-
-def _has_all(path: Path, header: dict[str, Any], length: int) -> bool:
+def _header(text: bytes, room: int) -> Header:
+    """Check what the JSON says. room: bytes of the file behind it."""
     try:
-        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != METADATA]
-        return path.stat().st_size == 8 + length + max(ends, default=0)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        found: dict[str, Any] = json.loads(text.decode())
+        "".join(found).encode()  # JSON can spell halves of characters, which nothing can print
+    except (ValueError, RecursionError) as e:  # thousands of brackets
+        raise ValueError(NOT_SAFETENSORS) from e
+    metadata = found.pop(METADATA, None) or {}
+    if not isinstance(metadata, dict):
+        raise ValueError(NOT_SAFETENSORS)
+    shapes, places = dict[str, list[int]](), list[tuple[int, int]]()
+    for name, tensor in found.items():
+        match tensor:
+            case {"shape": list(shape), "data_offsets": [begin, end]} if _is_tensor(shape, begin, end):
+                shapes[name] = shape
+                places.append((begin, end))
+            case _:
+                raise ValueError(NOT_SAFETENSORS)
+    return Header(shapes, metadata, _problem(places, room))
+
+
+def _is_tensor(shape: list[Any], begin: Any, end: Any) -> bool:
+    if not all(type(number) is int and number >= 0 for number in (*shape, begin, end)):
         return False
+    return math.prod(shape) <= NUMBERS_IN_BYTE * (end - begin)
 
 
-def _parsed(path: Path) -> tuple[dict[str, Any], int]:
-    """Return the header and its bytes."""
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 0 < length <= LIMIT:
-            raise ValueError(msg("it is not a safetensors file"))
-        return json.loads(file.read(length)), length
+def _problem(places: list[tuple[int, int]], room: int) -> Message | str:
+    """Tell whether the tensors fill the file, one behind the other without a hole, as the format wants them."""
+    last = 0
+    for begin, end in sorted(places):
+        if begin != last:
+            return NOT_SAFETENSORS
+        last = end
+    if last != room:
+        return msg("it is cut short") if last > room else NOT_SAFETENSORS
+    return ""

@@ -185,8 +185,7 @@ def main() -> None:
             asyncio.run(page.ready())
             found = crowd(page.url, page.process.pid, *logins)
         finally:
-            page.process.terminate()
-            page.process.wait()
+            page.close()
     print(found)
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(

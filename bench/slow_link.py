@@ -64,9 +64,7 @@ async def measure(kbit: float, latency: float, rounds: int) -> dict[str, dict[st
                     await context.close()
                 await browser.close()
         finally:
-            page.process.terminate()
-            page.process.wait()
-            page.jobs.close()
+            page.close()
     return {name: {key: median(row[key] for row in rows) for key in rows[0]} for name, rows in found.items()}
 
 

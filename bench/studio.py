@@ -30,6 +30,12 @@ class Page:
         self.jobs = Jobs(self.settings)
         self.url = f"http://127.0.0.1:{self.port}"
 
+    def close(self) -> None:
+        """End the program."""
+        self.process.terminate()
+        self.process.wait()
+        self.jobs.close()
+
     async def ready(self) -> None:
         async with httpx.AsyncClient() as client:
             while True:

@@ -196,9 +196,7 @@ async def measure(videos: int, tabs: int, clients: int) -> dict[str, Any]:
                 rows[f"gallery of {videos}"] = await gallery(browser, page)
                 await browser.close()
         finally:
-            page.process.terminate()
-            page.process.wait()
-            page.jobs.close()
+            page.close()
     return rows
 
 

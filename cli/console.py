@@ -19,7 +19,7 @@ from rich.text import Text
 
 from ..doctor.command import system_language
 from ..errors import FanslymotionError
-from ..messages import as_message, msg
+from ..messages import as_message, harmless, msg
 from ..presets.options import BEST
 from ..queue.types import Event, Job, Status, WorkerInfo
 
@@ -64,11 +64,6 @@ def err() -> Console:
 def show_error(error: Exception | str) -> None:
     """Print an error as one sentence to stderr."""
     err().print(Text.assemble(("Error: ", "bold red"), harmless(str(error))), soft_wrap=True)
-
-
-def harmless(text: str) -> str:
-    """Spell out the control characters of a text: some terminals obey them."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def titled(job: Job) -> str:

@@ -149,6 +149,7 @@ def generate(
         Path | None,
         typer.Option(metavar="PHOTO", help=f"{LAST_PHOTO.help} Not every model has it.", show_default="none"),
     ] = None,
+    int8: Annotated[bool, typer.Option("--int8/--no-int8", help=OPTIONS["int8"].help)] = False,
     negative_prompt: Annotated[
         str | None, typer.Option(help=OPTIONS["negative_prompt"].help, show_default="the model's")
     ] = None,
@@ -183,7 +184,7 @@ def generate(
             seed=seed, motion=motion, motion_bucket_id=motion_bucket_id, steps=steps,
             noise_aug_strength=noise_aug_strength, fps=fps, shape=shape, position=position, fit=fit, detail=detail,
             upscaler=upscaler, prompt=prompt, negative_prompt=negative_prompt, idea=idea, lora=lora,
-            lora_strength=lora_strength, loop=loop,
+            lora_strength=lora_strength, loop=loop, int8=int8,
         )  # fmt: skip
         photos = find_photos(photos)
         videos = [photo for photo in photos for _ in range(count)]

@@ -21,7 +21,17 @@ from fanslymotion.settings import ROOT, Settings
 PAGE = ROOT / "README.md"
 BEGIN, END = "<!-- plans: docs/plans.py writes this table -->", "<!-- /plans -->"
 
-MODELS = ("svd-xt", "ltx-2b", "ltx-13b", "wan-5b")
+MODELS = (
+    ("svd-xt", False),
+    ("ltx-2b", False),
+    ("ltx-13b", False),
+    ("ltx-13b", True),
+    ("wan-5b", False),
+    ("wan-14b-fast", False),
+    ("wan-14b-fast", True),
+)
+"""Each with its weights as they are, or in 8 bits."""
+
 CARDS, RAM = (6, 8, 12, 16, 24), (16, 32, 64)
 """GB of the card, and of the machine."""
 
@@ -45,7 +55,9 @@ def table(presets: Presets) -> str:
     """Return the table as Markdown."""
     head = f"| model | card | {' | '.join(f'{ram} GB of RAM' for ram in RAM)} |"
     rows = [
-        f"| `{name}` | {card} GB | {' | '.join(_cells(name, card, presets))} |" for name in MODELS for card in CARDS
+        f"| `{name}`{', 8-bit weights' if int8 else ''} | {card} GB | {' | '.join(_cells(name, int8, card, presets))} |"
+        for name, int8 in MODELS
+        for card in CARDS
     ]
     return "\n".join([BEGIN, head, "|---|---|" + "---|" * len(RAM), *rows, END])
 
@@ -56,16 +68,16 @@ def with_table(page: str, presets: Presets) -> str:
     return before + table(presets) + rest.split(END)[1]
 
 
-def _cells(name: str, card: int, presets: Presets) -> Iterator[str]:
+def _cells(name: str, int8: bool, card: int, presets: Presets) -> Iterator[str]:
     for ram in RAM:
-        yield said(planned(name, card, ram, presets))
+        yield said(planned(name, int8, card, ram, presets))
 
 
-def planned(name: str, card: int, ram: int, presets: Presets) -> MemoryPlan:
+def planned(name: str, int8: bool, card: int, ram: int, presets: Presets) -> MemoryPlan:
     """Plan six seconds at 720p. card, ram: GB."""
     preset = presets.model(name)
     folder = Path("absent")  # full size
-    request = VideoRequest(resolution="720p", seconds=6, quality="standard", model=name)
+    request = VideoRequest(resolution="720p", seconds=6, quality="standard", model=name, int8=int8)
     machine = Machine(
         device="cuda",
         name=f"{card} GB",
@@ -76,7 +88,7 @@ def planned(name: str, card: int, ram: int, presets: Presets) -> MemoryPlan:
         gpu_speed=20.0,
         cores=8,
     )
-    size = replace(family(preset.family).size(folder, preset), name=name)
+    size = replace(family(preset.family).size(folder, preset), name=name, int8=int8)
     return plan(machine, size, work_of(request, PHOTO, ModelFolder(preset, folder), presets))
 
 
@@ -88,7 +100,8 @@ def said(chosen: MemoryPlan) -> str:
     asked = (chosen.work.width, chosen.work.height)
     smaller = f", generated at {chosen.width}×{chosen.height}" if (chosen.width, chosen.height) != asked else ""
     unguided = ", without guidance" if chosen.work.guided and not chosen.guided else ""
-    return words + smaller + unguided
+    turned = ", halves read in turn" if chosen.in_turn else ""
+    return words + turned + smaller + unguided
 
 
 if __name__ == "__main__":

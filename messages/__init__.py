@@ -5,7 +5,7 @@ translation is found by an exact lookup. Finished sentences are never parsed.
 """
 
 from . import codes
-from .message import Message, as_message, joined, msg, template
+from .message import Message, as_message, harmless, joined, msg, template
 from .texts import LANGUAGES
 
-__all__ = ["LANGUAGES", "Message", "as_message", "codes", "joined", "msg", "template"]
+__all__ = ["LANGUAGES", "Message", "as_message", "codes", "harmless", "joined", "msg", "template"]

@@ -89,6 +89,11 @@ def joined(parts: list[Message]) -> Message:
     return Message(PLAIN, {"text": parts or ""})
 
 
+def harmless(text: str) -> str:
+    """Spell out the control characters of a text, and bytes that are no text: some terminals obey them."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
 def as_message(text: str, code: str = "") -> Message:
     """Convert any string into a message. Plain text is shown unchanged in every language.
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..errors import Cancelled, ModelError
 from ..fs import users_files
-from ..messages import msg
+from ..messages import harmless, msg
 from ..presets import UNKNOWN, ModelPreset, UpscalerPreset, load_presets
 from ..settings import Settings
 from .download.background import Downloads, DownloadState
@@ -68,7 +68,8 @@ def loras_command(as_json: AsJson = False) -> None:
         typer.echo(json.dumps([entry.to_json() for entry in found], indent=1))
         return
     for entry in found:
-        typer.echo(f"{entry.name}  {gigabytes(entry.size)}" + (f"  {entry.problem}" if entry.problem else ""))
+        name = harmless(entry.name.replace("\n", " "))
+        typer.echo(f"{name}  {gigabytes(entry.size)}" + (f"  {entry.problem}" if entry.problem else ""))
     typer.echo(f"Put .safetensors files into {loras_folder(settings)}; use one: --lora NAME", err=True)
 
 

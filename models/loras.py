@@ -1,17 +1,18 @@
 """Find the LoRA files of this machine: `loras/` in the models' folder, one `.safetensors` file each. Without torch."""
 
-import hashlib
+import stat
+import unicodedata
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError
-from ..messages import Message, codes, msg
+from ..errors import ModelError, words_of
+from ..messages import Message, codes, harmless, msg
 from ..pipeline.families import family
 from ..pipeline.families.base import Lora, ModelFolder
+from ..pipeline.families.flow.lora import changed, file_fingerprint
 from ..pipeline.request import VideoRequest
-from ..safetensors_header import is_whole
+from ..safetensors_header import read_header
 from ..settings import Settings
 
 FOLDER, SUFFIX = "loras", ".safetensors"
@@ -44,44 +45,82 @@ def loras_folder(settings: Settings) -> Path:
 
 
 def list_loras(settings: Settings) -> list[LoraEntry]:
-    """List the files by name. Reads their headers; takes milliseconds."""
-    return [_entry(path) for path in _files(settings)]
+    """List the files by name, also those that cannot be used. Reads their headers; takes milliseconds."""
+    return [entry for path in _files(settings) if (entry := _entry(path))]
 
 
-def with_lora(model: ModelFolder, request: VideoRequest, settings: Settings) -> ModelFolder:
+def with_lora(model: ModelFolder, request: VideoRequest, settings: Settings, expected: str = "") -> ModelFolder:
     """Return the model with the LoRA that a request names; the model itself where it names none.
 
+    Args:
+        model: the model.
+        request: the settings.
+        settings: tell the folder.
+        expected: the fingerprint that the file must have; "" for any.
+
     Raises:
-        ModelError: there is no such file, it is damaged, or it does not fit the model.
+        ModelError: there is no such file, it is damaged, it does not fit the model, or it is not the expected one.
     """
     if not request.lora:
         return model
-    path = next((path for path in _files(settings) if path.stem == request.lora), None)
+    path = next((path for path in _files(settings) if path.stem == request.lora and _is_name(path.name)), None)
     if path is None:
         raise _unknown(request.lora, settings)
-    state = path.stat()
     wanted = request.lora_strength
     strength = model.preset.sampling.lora_strength if wanted is None else wanted
-    lora = Lora(path, strength, _digest(path, state.st_size, state.st_mtime_ns))
-    chosen = replace(model, lora=lora)
+    try:
+        fingerprint = file_fingerprint(path)
+    except OSError as e:
+        raise ModelError(_unreadable(path, e), code=codes.MODEL_ABSENT) from e
+    if expected and fingerprint != expected:
+        raise changed(path)
+    chosen = replace(model, lora=Lora(path, strength, fingerprint))
     family(model.preset.family).check_lora(chosen)
     return chosen
 
 
 def _files(settings: Settings) -> list[Path]:
     try:
-        return sorted(path for path in loras_folder(settings).iterdir() if path.suffix == SUFFIX and path.is_file())
+        return sorted(path for path in loras_folder(settings).iterdir() if path.suffix == SUFFIX)
     except OSError:
         return []
 
 
-def _entry(path: Path) -> LoraEntry:
-    problem = "" if is_whole(path) else msg("{file} is not whole; {remedy}", file=path.name, remedy=msg("get it again"))
-    return LoraEntry(path.stem, path, path.stat().st_size, problem)
+def _entry(path: Path) -> LoraEntry | None:
+    """Describe a file; None for a folder, and for a file that has gone since it was listed."""
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            return None
+        return LoraEntry(path.stem, path, state.st_size, _problem(path))
+    except OSError as e:
+        gone = isinstance(e, FileNotFoundError) and not path.is_symlink()
+        return None if gone else LoraEntry(path.stem, path, 0, _unreadable(path, e))
+
+
+def _problem(path: Path) -> Message | str:
+    """Raise OSError if the file cannot be read."""
+    if not _is_name(path.name):
+        shown = harmless(path.name.replace("\n", "\\n"))
+        return msg("{file} has a name that cannot be shown; rename it", file=shown)
+    try:
+        why = read_header(path).problem
+    except ValueError as e:
+        why = words_of(e)
+    return msg("{file} is not whole; {remedy}", file=path.name, remedy=msg("get it again")) if why else ""
+
+
+def _is_name(name: str) -> bool:
+    """Tell whether a name is text: no bytes that JSON cannot carry, and nothing that steers a terminal."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name)
+
+
+def _unreadable(path: Path, error: OSError) -> Message:
+    return msg("{file} cannot be read: {error}; get it again", file=path.name, error=words_of(error))
 
 
 def _unknown(name: str, settings: Settings) -> ModelError:
-    known, folder = [path.stem for path in _files(settings)], loras_folder(settings)
+    known, folder = [one.name for one in list_loras(settings) if not one.problem], loras_folder(settings)
     if known:
         why = msg("{what} is {name!r}; choose one of {known}", what="lora", name=name, known=", ".join(known))
     else:
@@ -92,10 +131,3 @@ def _unknown(name: str, settings: Settings) -> ModelError:
             folder=folder,
         )
     return ModelError(why, code=codes.MODEL_ABSENT)
-
-
-@lru_cache(maxsize=64)
-def _digest(path: Path, size: int, changed: int) -> str:
-    """Hash a file when it is another one: two trainings of the same layers differ in their numbers alone."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

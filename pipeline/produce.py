@@ -22,6 +22,7 @@ from .hardware.measurements import Measurements
 from .hardware.oom import is_oom, is_ram
 from .hardware.vram import forbid_spilling
 from .media.join import earlier_track
+from .media.mp4 import read_track
 from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
 from .media.upscale.tile_sizes import take_smaller_tiles
@@ -72,7 +73,8 @@ def produce(
     """
     photo = NormalisedPhoto(photo) if isinstance(photo, Path) else photo
     image, end = photo.open(), None if last is None else last.open()
-    joined = 0 if before is None else earlier_track(before).frames - 1
+    if before is not None:
+        earlier_track(before)
     resolved = resolve(request, image.size, model, presets, upscaler=upscaler)
     fallback = MemoryFallback(
         request, image.size, model, presets, settings, work, machine, killed, upscaler, not renderers.compiler.failed
@@ -111,7 +113,7 @@ def produce(
     fallback.done(job.clock.seconds.get(Stage.SAMPLING, 0.0), job.sampled_share)
     if measures is not None:
         measures.update(job.measures, plan=fallback.plan)
-    return replace(result, frames=result.frames + joined, warnings=(*result.warnings, *fallback.warnings))
+    return replace(result, warnings=(*result.warnings, *fallback.warnings))
 
 
 def _run(
@@ -144,7 +146,7 @@ def _run(
         path=out,
         width=resolved.width,
         height=resolved.height,
-        frames=resolved.shown,
+        frames=resolved.shown if before is None else read_track(out).frames,
         fps=resolved.fps,
         stage_seconds={stage.value: seconds for stage, seconds in attempt.clock.seconds.items()},
         warnings=tuple(attempt.warnings),

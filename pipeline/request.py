@@ -52,6 +52,7 @@ class VideoRequest:
     negative_prompt: what guidance leads away from, for models that have it; "" leads nowhere. As long at most.
     loop: the frame behind the last one is the photo again, for models that can be told where a video ends.
     lora: name of a file whose changes are added to the model's weights (`models.loras`). None adds nothing.
+    int8: the model's weights are kept in 8-bit numbers, for models that can.
     detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
     upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
     """
@@ -76,13 +77,14 @@ class VideoRequest:
     lora: str | None = None
     lora_strength: LoraStrength | None = None
     loop: bool = False
+    int8: bool = False
 
     def __post_init__(self) -> None:
         for name in TEXTS:
             _check_text(name, getattr(self, name))
         for number in NUMBERS.values():
             _check_range(number, getattr(self, number.name))
-        for name in ("detail", "loop"):
+        for name in ("detail", "loop", "int8"):
             if not isinstance(getattr(self, name), bool):
                 raise BadInput(
                     msg("{name} is {value!r}; it must be true or false", name=name, value=getattr(self, name))

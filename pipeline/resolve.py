@@ -79,6 +79,8 @@ class ResolvedRequest:
             "photo": photo.digest(),
             "model": fingerprint,
         }
+        if self.model.int8:
+            parts["int8"] = True
         if lora := self.model.lora:
             parts["lora"] = [lora.fingerprint, lora.strength]
         if last is not None:
@@ -176,7 +178,7 @@ def resolve(
     )
     return ResolvedRequest(
         request=request,
-        model=model,
+        model=replace(model, int8=request.int8),
         clip=clip,
         width=output.width,
         height=output.height,

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ class VideoFile:
         self._trim = attempt.resolved.model.preset.trim
         self._written = 0
         """Frames that ffmpeg has got."""
+        self._check: Callable[[], object] = lambda: None
+        """Ends the encoder's own long steps, by raising, where the work is abandoned."""
 
     def write(self, model: VideoModel, latents: torch.Tensor, chunk: int) -> None:
         """Make the file; a second time, from its beginning, when the upscaler has found no memory at all.
@@ -133,6 +135,7 @@ class VideoFile:
         report()
         # What waits for an upscaler waits long: the fewer frames, the truer the time that is still shown.
         encoder_thread = EncoderThread(partial(self._encode, detail, learned), depth=2 if learned else max(4, chunk))
+        self._check = encoder_thread.check
         if learned:
             learned.between = encoder_thread.check
         try:
@@ -202,6 +205,6 @@ class VideoFile:
                 self._written += 1
         if before is not None:
             try:
-                join(before, drawn, self._out, self._metadata)
+                join(before, drawn, self._out, self._metadata, self._check)
             finally:
                 drawn.unlink(missing_ok=True)

@@ -188,6 +188,12 @@ _ALL: tuple[Option, ...] = (
         own=True,
     ),
     Option(
+        "int8",
+        msg("8-bit weights"),
+        msg("The model takes half the memory, and the video is slightly another one: where the memory is too small."),
+        own=True,
+    ),
+    Option(
         "fit",
         msg("Where the shape differs"),
         msg("What does not fit the video's shape is cut off, or the whole photo is shown on a blurred ground."),

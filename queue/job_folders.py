@@ -227,11 +227,13 @@ def remove(store: Store, ids: Iterable[str]) -> None:
 
 
 def collect_garbage(store: Store) -> None:
-    """Remove files that no job needs: ended jobs' work folders, rests of deleted jobs, dead processes' lock files.
+    """Remove files that no job needs: ended jobs' work folders, rests of deleted jobs, dead processes' files.
 
     Also remove a cancelled job's video, whose worker died between its rename and the COMMIT of `done`. A folder
     without a row stays, because it may belong to a lost job list. Files that cannot be removed stay too.
     """
+    from ..pipeline.media.exports.make import remove_parts
+
     # Folders are listed before the rows are read, because a folder's row is written before the folder is made.
     folders = _children(store.settings.jobs_dir)
     tables = store.tables
@@ -243,6 +245,7 @@ def collect_garbage(store: Store) -> None:
         status = statuses.get(folder.name)
         if status in (Status.DONE, Status.CANCELLED):
             shutil.rmtree(folder / WORK_NAME, ignore_errors=True)
+            remove_parts(folder)
             if status == Status.CANCELLED:
                 with suppress(OSError):
                     (folder / VIDEO_NAME).unlink(missing_ok=True)

@@ -73,7 +73,7 @@ class Submitter:
             The new jobs' ids.
         """
         requests = request.takes(takes)
-        check_request(request, self._store.settings)
+        lora = check_request(request, self._store.settings)
         if last is not None:
             check_last_photo(request, self._store.settings)
         count = len(photos) * takes
@@ -84,7 +84,7 @@ class Submitter:
                 rows = self._fill_all(filling, photos, requests, checkpoints, last)
                 if before is not None:
                     for folder in filling.folders:
-                        link_whole(before, folder / BEFORE_NAME)
+                        _link_before(before, folder)
                 self._accept(filling, lambda: self._insert_all(rows, owner, limit))
         except OSError as e:
             place = self._store.settings.jobs_dir
@@ -92,7 +92,7 @@ class Submitter:
                 msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e)
             ) from e
         for folder, row in zip(filling.folders, rows, strict=True):
-            keep_record(folder, Record(row.name, owner, row.request, time.time()))
+            keep_record(folder, Record(row.name, owner, row.request, time.time(), lora))
         return filling.ids
 
     def _fill_all(
@@ -204,8 +204,15 @@ def given_to(job: Job) -> Given:
     }
 
 
-def check_request(request: VideoRequest, settings: Settings) -> None:
-    """Check that presets, model and upscaler exist, and that the model takes the settings. Raise BadInput if not."""
+def check_request(request: VideoRequest, settings: Settings) -> str:
+    """Check that presets, model, upscaler and LoRA exist, and that the model takes the settings.
+
+    Returns:
+        The fingerprint of the LoRA's file, "" without one.
+
+    Raises:
+        BadInput: something is missing, or does not fit.
+    """
     presets = load_presets(settings)
     presets.resolution(request.resolution)
     presets.duration(request.seconds)
@@ -219,7 +226,7 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
     taken = taken_by(model.preset)
     if "lora" in taken:
         try:
-            with_lora(model, request, settings)
+            model = with_lora(model, request, settings)
         except ModelError as e:
             raise BadInput(e.message) from e
     for option in OPTIONS.values():
@@ -234,6 +241,15 @@ def check_request(request: VideoRequest, settings: Settings) -> None:
                     model=model.name,
                 )
             )
+    return model.lora.fingerprint if model.lora else ""
+
+
+def _link_before(before: Path, folder: Path) -> None:
+    """Give a new job the video that it continues. Raise BadInput if that has been deleted meanwhile."""
+    try:
+        link_whole(before, folder / BEFORE_NAME)
+    except FileNotFoundError as e:
+        raise BadInput(msg("the video of job {job} is gone; make it again first", job=before.parent.name)) from e
 
 
 def check_last_photo(request: VideoRequest, settings: Settings) -> None:

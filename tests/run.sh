@@ -23,6 +23,9 @@ if [ "${1:-}" = --windows ]; then
     exec "$python" -m pytest tests/windows -rP "$@"
 fi
 
+# A test's pictures are too small for several threads, and the processes side by side leave no processor for them.
+export OMP_NUM_THREADS=1
+
 # Side by side, one file each. Much of a test's time is waiting for processes that start: two for each processor.
 processes=$("$python" -c "import os; print(max(1, min(4, 2 * (os.cpu_count() or 1))))")
 side_by_side="--numprocesses $processes --dist loadfile --no-loadscope-reorder"

@@ -65,8 +65,8 @@ class Studio:
 
     def delete(self, job_id: str) -> None:
         """Delete a job with all that is being made of its video. Call it in a thread. Errors as in `Jobs.delete`."""
-        self.exports.end_all_of(job_id)
-        self.jobs.delete(job_id)
+        with self.exports.none_of(job_id):
+            self.jobs.delete(job_id)
 
     def close(self) -> None:
         """End open streams and exports, so that the server can stop."""

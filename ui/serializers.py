@@ -20,6 +20,7 @@ from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
 from ..pipeline.families.modes import mode_steps, modes_of
 from ..pipeline.families.motions import motions_of
+from ..pipeline.media.join import frames_before
 from ..pipeline.media.mp4 import read_track
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.sizes import output_size
@@ -129,15 +130,15 @@ def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
         output = resolve_output(job.request, _photo_size(job.photo), model, presets)
     except PresetError:
         return None
-    frames = output.shown + _frames_before(job.folder / BEFORE_NAME)
+    frames = output.shown + _frames_before(job.folder / BEFORE_NAME, output.fps)
     return {"width": output.width, "height": output.height, "frames": frames, "fps": output.fps}
 
 
 @lru_cache(maxsize=4096)
-def _frames_before(video: Path) -> int:
-    """Frames of the video that a job's own is joined to, but for the one that both have; 0 where there is none."""
+def _frames_before(video: Path, fps: int) -> int:
+    """Frames of the video that a job's own is joined to, as `frames_before` counts; 0 where there is none."""
     try:
-        return read_track(video).frames - 1
+        return frames_before(read_track(video), fps)
     except BadInput:
         return 0
 

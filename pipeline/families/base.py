@@ -49,12 +49,14 @@ class ModelFolder:
         folder: In diffusers' format.
         random: The untrained stand-in for `mini`, built by code on first use.
         lora: What is added to its weights; None = nothing.
+        int8: Its denoiser's weights are kept in 8-bit numbers (`weights.int8`).
     """
 
     preset: ModelPreset
     folder: Path
     random: bool = False
     lora: Lora | None = None
+    int8: bool = False
 
     @property
     def name(self) -> str:
@@ -133,6 +135,7 @@ class Window:
         pinned: Latent frames at the window's beginning that are known and stay as they are.
         last: It ends the video.
         spare: Latent frames of the last window that lie behind the video's end and are not shown.
+        before: (1, n, channels, h, w), the latents of all earlier windows; None in the first.
         noise_aug: Noise added to `start`, 0..1; None = as much as the request's options say.
         draw: Returns unit noise of a shape, of the model's type and on its device: the next of the window's generator.
         effort: Which steps compute less than everything.
@@ -147,6 +150,7 @@ class Window:
     pinned: int = 0
     last: bool = True
     spare: int = 0
+    before: Tensor | None = None
 
 
 class VideoModel(Protocol):
@@ -170,13 +174,9 @@ class VideoModel(Protocol):
     def encode(
         self, photo: Image, options: FamilyOptions, generator: torch.Generator, last: Image | None = None
     ) -> Mapping[str, Tensor]:
-        """Return what the model sees of the pictures, as tensors that checkpoints keep.
+        """Return what the model sees of the pictures (RGB, of the sampling size), as tensors that checkpoints keep.
 
-        Args:
-            photo: RGB, of the sampling size.
-            options: See `Family.options`.
-            generator: Of the first window; what it draws here, the window's noise does not get.
-            last: The picture that the video ends with, as `photo`; only for a family that takes it (`Family.takes`).
+        generator: the window's own. last: the picture that the video ends with, for a family that takes it.
         """
         ...
 

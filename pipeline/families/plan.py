@@ -29,6 +29,7 @@ STORED = (
     "two_pass",
     "chunked",
     "decode_chunk",
+    "in_turn",
 )
 """The fields of a plan that are stored: those that a step down changes."""
 
@@ -61,6 +62,7 @@ class ModelSize:
             of the picture's sides; 0 = as in the full-size model.
         family: Name of the family whose cost model counts.
         name: Of the model, as its measurements are kept by it.
+        int8: The denoiser's weights are kept in 8-bit numbers.
     """
 
     unet: int = 1_524_623_082
@@ -76,6 +78,7 @@ class ModelSize:
     family: str = "svd"
     name: str = ""
     text_encoder: int = 0
+    int8: bool = False
 
     @property
     def attended(self) -> float:
@@ -86,6 +89,11 @@ class ModelSize:
     def large(self) -> bool:
         """Whether the denoiser has the parameters of a full-size model, see `LARGE`."""
         return self.unet >= LARGE
+
+
+def known_as(model: str, int8: bool) -> str:
+    """Return the name by which a model's measurements are kept: 8-bit weights are another model's."""
+    return f"{model} int8" if int8 else model
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,7 @@ class MemoryPlan:
         two_pass: The guidance branches one after the other.
         chunked: Forward chunking in the denoiser.
         decode_chunk: Frames decoded together.
+        in_turn: Of two denoisers only the one whose turn it is waits in RAM; the other one is read from the disk again.
         compiled: The repeated blocks are compiled for the device: other numbers, within rounding, in less time. Settled
             before a job's first step.
         compiling: Seconds that the compiler takes before the first step.
@@ -159,13 +168,17 @@ class MemoryPlan:
     two_pass: bool
     chunked: bool
     decode_chunk: int
+    in_turn: bool = False
     compiled: bool = False
     compiling: float = 0.0
 
     @property
     def placement(self) -> Message:
         """Name where the weights are, for people."""
-        return msg("CPU") if self.device == "cpu" else _PLACEMENTS[self.offload]
+        if self.device == "cpu":
+            return msg("CPU")
+        where = _PLACEMENTS[self.offload]
+        return msg("{placement}, each transformer read when its turn comes", placement=where) if self.in_turn else where
 
     @property
     def decoder_dtype(self) -> str:

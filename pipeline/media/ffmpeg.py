@@ -150,28 +150,29 @@ class EncodingProcess(FfmpegProcess):
         except OSError as e:  # EPIPE, on Windows EINVAL: ffmpeg is gone, and its stderr knows why
             raise self._failed() from e
 
-    def finish(self, stop: Callable[[], bool] = lambda: False) -> None:
+    def finish(self, stop: Callable[[], bool] = lambda: False, timeout: float = FINISH_TIMEOUT) -> None:
         """Wait until it has written the frames that it still holds.
 
         Args:
             stop: asked while it works; True ends the waiting.
+            timeout: seconds that it may take.
 
         Raises:
             Cancelled: `stop` said so.
-            RenderError: it failed, or takes longer than FINISH_TIMEOUT.
+            RenderError: it failed, or takes longer.
         """
         assert self.process.stdin
         try:
             self.process.stdin.close()
         except OSError as e:
             raise self._failed() from e
-        end = time.monotonic() + FINISH_TIMEOUT
+        end = time.monotonic() + timeout
         while (code := self.process.poll()) is None:
             if stop():
                 raise Cancelled
             if time.monotonic() > end:
                 raise RenderError(
-                    msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=FINISH_TIMEOUT),
+                    msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=timeout),
                     code=codes.NO_ENCODER,
                 )
             with suppress(subprocess.TimeoutExpired):

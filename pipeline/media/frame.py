@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 from PIL import Image
@@ -54,5 +55,6 @@ def read_last_frame(video: Path, fps: float) -> Image.Image:
         BadInput: It is no whole mp4.
         RenderError: ffmpeg finds no such frame.
     """
+    track = read_track(video)
     # From the middle of the frame before on: the first one that begins later is the last.
-    return read_frame(video, max(0.0, (read_track(video).frames - 1.5) / fps))
+    return read_frame(video, max(0.0, float(track.seconds or Fraction(track.frames) / Fraction(fps)) - 1.5 / fps))

@@ -1,7 +1,8 @@
 """Join two videos of ours into one file: what is in them stays as it was encoded, bit for bit."""
 
-import subprocess
+import math
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 from ...errors import BadInput, RenderError
 from ...fs import commit, part_path
 from ...messages import codes, msg
-from .encode import COLOUR_TAGS, CRF, PRESET
-from .ffmpeg import CREATION_FLAGS, ffmpeg_path
+from .encode import COLOUR_TAGS, CRF, KEYFRAME_SECONDS, PRESET, cannot_write
+from .ffmpeg import EncodingProcess
 from .mp4 import Track, mark_ai_generated, read_track, settings_comment
 
 
@@ -32,38 +33,50 @@ def earlier_track(path: Path) -> Track:
         ) from e
 
 
-def join(first: Path, second: Path, out: Path, metadata: dict[str, Any]) -> None:
+def join(
+    first: Path, second: Path, out: Path, metadata: dict[str, Any], check: Callable[[], object] = lambda: None
+) -> None:
     """Write `out`: `first` and behind it `second`, whole or not at all. Both files stay.
 
-    Where both were encoded alike they are copied; else (`first` is of an earlier version, or the resolution's preset
-    was changed) both are encoded anew, in the second one's size.
+    Where both were encoded alike they are copied. Else (`first` is of an earlier version, or a preset was changed in
+    between) both are encoded anew, at the second one's size and rate; what is too much of the first one's sides is cut.
 
     Args:
         first: An mp4 of ours.
         second: The same.
         out: The joined mp4.
         metadata: As for `VideoEncoder`.
+        check: Called while ffmpeg works; ends it by raising.
 
     Raises:
         RenderError: ffmpeg could not do it.
     """
     part = part_path(out)
-    alike = earlier_track(first).decoder == read_track(second).decoder
+    before, after = earlier_track(first), read_track(second)
+    # The times of joined videos are rounded: a tick more or less is no other rate.
+    alike = before.decoder == after.decoder and abs(before.fps - after.fps) < after.fps / 100
     try:
         with tempfile.TemporaryDirectory() as place:
-            how = _copied(first, second, Path(place)) if alike else _encoded(first, second)
+            how = _copied(first, second, Path(place)) if alike else _encoded(first, second, after)
             comment = f"comment={settings_comment(metadata)}"
-            _run([*how, "-movflags", "+faststart", "-metadata", comment, "-f", "mp4", str(part)])
+            _run([*how, "-movflags", "+faststart", "-metadata", comment, "-f", "mp4", str(part)], out.parent, check)
         mark_ai_generated(part)
         commit(part, out)
     except OSError as e:
-        raise RenderError(
-            msg("{file} cannot be written: {error}; choose another folder", file=out, error=e.strerror or e),
-            code=codes.VIDEO_NOT_WRITTEN,
-        ) from e
+        raise cannot_write(out, e) from e
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def frames_before(first: Track, fps: int) -> int:
+    """Return how many frames a video takes up in front of one of another rate, without the one that both have.
+
+    Args:
+        first: The video's.
+        fps: Frames a second of the joined video.
+    """
+    return (first.frames if not first.seconds else round(first.seconds * fps)) - 1
 
 
 def _copied(first: Path, second: Path, place: Path) -> list[str]:
@@ -73,22 +86,20 @@ def _copied(first: Path, second: Path, place: Path) -> list[str]:
     return ["-f", "concat", "-safe", "0", "-i", str(place / "list"), "-map", "0:v:0", "-c", "copy"]
 
 
-def _encoded(first: Path, second: Path) -> list[str]:
-    size = "scale=rw:rh:flags=lanczos"
-    graph = f"[0:v][1:v]{size}[a];[a][1:v]concat=n=2:v=1:a=0,format=yuv420p,setparams={COLOUR_TAGS}[v]"
-    options = ["-c:v", "libx264", "-threads", "1", "-preset", PRESET, "-crf", str(CRF)]
+def _encoded(first: Path, second: Path, after: Track) -> list[str]:
+    size, rate = f"{after.width}:{after.height}", f"{after.fps.numerator}/{after.fps.denominator}"
+    fill = f"scale={size}:force_original_aspect_ratio=increase:flags=lanczos,crop={size},setsar=1"
+    graph = f"[0:v]fps={rate},{fill}[a];[1:v]setsar=1[b];[a][b]concat=n=2:v=1:a=0,fps={rate},format=yuv420p"
+    group = str(max(1, round(after.fps * KEYFRAME_SECONDS)))
+    options = ["-c:v", "libx264", "-threads", "1", "-preset", PRESET, "-crf", str(CRF), "-g", group]
+    graph += f",setparams={COLOUR_TAGS}[v]"
     return ["-i", str(first), "-i", str(second), "-filter_complex", graph, "-map", "[v]", *options]
 
 
-def _run(arguments: list[str]) -> None:
-    command = [ffmpeg_path(), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y", *arguments]
-    run = subprocess.run(
-        command, capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True, creationflags=CREATION_FLAGS
-    )
-    if run.returncode:
-        said = run.stderr.decode("utf-8", "replace")[-2000:]
-        full = "No space left on device" in said
-        raise RenderError(
-            msg("the two videos could not be joined:\n{said}", said=said),
-            code=codes.DISK_FULL if full else codes.NO_ENCODER,
-        )
+def _run(arguments: list[str], folder: Path, check: Callable[[], object]) -> None:
+    """folder: where it writes."""
+    ffmpeg = EncodingProcess(["-hide_banner", "-nostats", "-loglevel", "error", "-y", *arguments], folder)
+    try:
+        ffmpeg.finish(lambda: bool(check()), math.inf)
+    finally:
+        ffmpeg.end()

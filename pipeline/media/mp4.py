@@ -9,6 +9,7 @@ import subprocess
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,10 +90,26 @@ def read_xmp(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Track:
-    """A video track as its index describes it. decoder: what a decoder is set up with (avcC). frames: their count."""
+    """A video track as its index describes it.
+
+    Attributes:
+        decoder: What a decoder is set up with (avcC).
+        frames: Their count.
+        width: Of a frame, in pixels.
+        height: Of a frame, in pixels.
+        seconds: How long it is shown; 0 where the index does not say.
+    """
 
     decoder: bytes
     frames: int
+    width: int
+    height: int
+    seconds: Fraction
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames a second, on the average; 0 where the index does not say."""
+        return self.frames / self.seconds if self.seconds else Fraction()
 
 
 def read_track(path: Path) -> Track:
@@ -100,16 +117,26 @@ def read_track(path: Path) -> Track:
     with _opened(path) as file:
         deque(_boxes(file, 0, _length(file), path), maxlen=0)  # the index comes first: the pictures may be cut short
     moov, place = _index(path)
-    for kind in (b"trak", b"mdia", b"minf", b"stbl"):
-        place = _find(moov, kind, place, path)
-    sizes, entry = _find(moov, b"stsz", place, path), _find(moov, b"stsd", place, path)
+    media = _find(moov, b"mdia", _find(moov, b"trak", place, path), path)
+    time, tables = _find(moov, b"mdhd", media, path), _find(moov, b"stbl", _find(moov, b"minf", media, path), path)
+    sizes, entry = _find(moov, b"stsz", tables, path), _find(moov, b"stsd", tables, path)
+    picture = decoder = None
     if entry is not None:  # version, flags and count come before its entries
-        entry = _find(moov, b"avc1", (entry[0] + 8, entry[1]), path)
-    if entry is not None:  # 78 bytes of sizes and names come before its boxes
-        entry = _find(moov, b"avcC", (entry[0] + 78, entry[1]), path)
-    if sizes is None or entry is None or sizes[1] - sizes[0] < 12:
+        picture = _find(moov, b"avc1", (entry[0] + 8, entry[1]), path)
+    if picture is not None:  # 78 bytes of sizes and names come before its boxes
+        decoder = _find(moov, b"avcC", (picture[0] + 78, picture[1]), path)
+    if not (time and sizes and picture and decoder):
         raise _not_whole(path)
-    return Track(_read(moov, *entry), struct.unpack(">I", _read(moov, sizes[0] + 8, sizes[0] + 12))[0])
+    try:
+        (frames,) = struct.unpack(">8xI", _read(moov, sizes[0], sizes[0] + 12))
+        width, height = struct.unpack(">24xHH", _read(moov, picture[0], picture[0] + 28))
+        long = _read(moov, time[0], time[0] + 1) == b"\1"  # the box's version: 64-bit times
+        ticks, length = struct.unpack(
+            ">20xIQ" if long else ">12xII", _read(moov, time[0], time[0] + (32 if long else 20))
+        )
+    except struct.error as e:
+        raise _not_whole(path) from e
+    return Track(_read(moov, *decoder), frames, width, height, Fraction(length, ticks) if ticks else Fraction())
 
 
 def _comment(path: Path) -> str:

@@ -53,7 +53,6 @@ class MemoryFallback:
         upscaler: UpscalerFile | None = None,
         can_compile: bool = True,
     ) -> None:
-        self.model = model.name
         self._machine = machine
         self.warnings: list[Message] = []
         self._memory = PlanHistory(settings)
@@ -62,6 +61,7 @@ class MemoryFallback:
         self.begun_compiled = self._sampled = False
         self._work = work
         self._first = plan_request(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
+        self.model = self._first.model.name
         self._learned = self._inherited = self._widened = False
         self._short: dict[str, int] = {}
         self.plan = self._settle_compiling(self._start(killed))

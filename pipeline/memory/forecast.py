@@ -9,6 +9,7 @@ from ...settings import Settings
 from ..families import family
 from ..families.base import MemoryPlan, ModelFolder, Work
 from ..families.modes import sampled_steps
+from ..families.plan import known_as
 from ..hardware import devices
 from ..hardware.gpus import GpuWatch
 from ..hardware.machine import Machine, with_speeds
@@ -56,7 +57,8 @@ def plan_request(
         BadInput: the model does not have the request's mode.
     """
     work = work_of(request, photo_size, model, presets, upscaler)
-    size = replace(family(model.preset.family).size(model.folder, model.preset), name=model.name)
+    name = known_as(model.name, request.int8)
+    size = replace(family(model.preset.family).size(model.folder, model.preset), name=name, int8=request.int8)
     measured = Measurements(settings.home).read()
     pids = frozenset([os.getpid()] if own is None else own)
     cuda = devices.Cuda.here() if own is None else None
@@ -64,7 +66,7 @@ def plan_request(
         machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
     here = replace(here, figures=measured.figures, loaded=loaded)
-    return settle(PlanHistory(settings).recall(plan(here, size, work), model.name), settings.compile, measured, pids)
+    return settle(PlanHistory(settings).recall(plan(here, size, work), size.name), settings.compile, measured, pids)
 
 
 def work_of(

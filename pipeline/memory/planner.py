@@ -44,6 +44,9 @@ def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Mem
     """
     best = _best(machine, model, work, dtype)
     while not (found := forecast(best)).fits:
+        if found.ram > found.ram_limit and (turned := _in_turn(best)):
+            best = turned
+            continue
         over = found.over or [Stage.LOADING]
         below = next((cheaper for stage in over if (cheaper := next_fallback(best, stage))), None)
         if below is None or (below.device == "cpu" and best.device != "cpu" and not forecast(_on_cpu(best, None)).fits):
@@ -221,7 +224,10 @@ def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     below = [one for one in order[order.index(now.offload) + 1 :] if one in _savings(now).offloads]
     if at in (Stage.CONDITIONING, Stage.DECODING):
         below = [one for one in below if one is Offload.MODEL]  # the others' hooks are the denoiser's alone
-    return replace(now, offload=below[0]) if below else None
+    if not below:
+        return None
+    found = replace(now, offload=below[0])  # page-locked weights take more RAM
+    return (_in_turn(found) or found) if _ram(found) > now.machine.ram_free else found
 
 
 def _ram(now: MemoryPlan) -> int:
@@ -229,15 +235,23 @@ def _ram(now: MemoryPlan) -> int:
 
 
 def _less_ram(now: MemoryPlan) -> MemoryPlan | None:
-    """Move weights that wait in RAM to the GPU, if it has room for all of them."""
+    """Read two denoisers in turn, or move weights that wait in RAM to the GPU, if it has room for all of them."""
     if now.device == "cpu":
         return None
+    if turned := _in_turn(now):
+        return turned
     found = replace(now, offload=Offload.NONE)
     while _ram(found) < _ram(now) and (over := forecast(found).over):
         below = next_fallback(found, over[0])
         if below is None:
             return None
         found = below
+    return found if _ram(found) < _ram(now) else None
+
+
+def _in_turn(now: MemoryPlan) -> MemoryPlan | None:
+    """Keep one of two denoisers in RAM, if the model has two."""
+    found = replace(now, in_turn=True)
     return found if _ram(found) < _ram(now) else None
 
 

@@ -260,6 +260,7 @@ class _Window:
             pinned=pinned,
             last=last,
             spare=clip.plan.spare if last else 0,
+            before=state.done,
         )
         return self.model.denoiser(state.conditioning, clip.motion, window)
 

@@ -30,12 +30,14 @@ class Record:
         owner: the login, "" without one.
         request: the settings.
         created: Unix seconds.
+        lora: fingerprint of the LoRA's file, "" without one or where it is not known.
     """
 
     name: str
     owner: str
     request: VideoRequest
     created: float
+    lora: str = ""
 
 
 def keep_record(folder: Path, record: Record) -> None:
@@ -56,7 +58,8 @@ def read_record(folder: Path) -> Record | None:
     try:
         found: dict[str, Any] = json.loads(read_patiently(folder / RECORD_NAME))
         request = VideoRequest.from_json(found["request"])
-        return Record(str(found["name"]), str(found["owner"]), request, float(found["created"]))
+        lora = str(found.get("lora", ""))
+        return Record(str(found["name"]), str(found["owner"]), request, float(found["created"]), lora)
     except (OSError, ValueError, TypeError, KeyError, RecursionError, BadInput):
         return None
 

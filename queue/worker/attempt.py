@@ -20,6 +20,7 @@ from ..crash_diagnosis import Death
 from ..job_folders import remove_work
 from ..log import tag
 from ..store import transitions
+from ..store.records import read_record
 from ..store.rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
 from ..store.store import Store
 from ..types import Job
@@ -92,9 +93,10 @@ def make_produce(store: Store, renderers: Any) -> Produce:
 
     def run(job: Job, progress: ProgressCallback) -> VideoResult:
         work, presets, before = begin_work(job), load_presets(store.settings), video_before(job)
+        model, sent = find_model(job.request.model, presets, store.settings), read_record(job.folder)
         return produce(
             job.request,
-            model=with_lora(find_model(job.request.model, presets, store.settings), job.request, store.settings),
+            model=with_lora(model, job.request, store.settings, sent.lora if sent else ""),
             upscaler=find_upscaler(job.request.upscaler, presets, store.settings),
             photo=job.photo,
             out=work / f"{DRAFT}{uuid4().hex[:8]}.mp4",

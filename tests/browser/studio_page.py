@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 
@@ -114,3 +115,11 @@ def shifts(page: Page) -> list:
     """[how much, what has jumped] each, after the frames that are due are drawn."""
     page.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
     return page.evaluate("window.shifts")
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core has to say against the page as it is shown now."""
+    return [
+        f"{rule['id']} ({rule['impact']}): {rule['help']}: {[node['html'][:160] for node in rule['nodes'][:3]]}"
+        for rule in Axe().run(page).response["violations"]
+    ]

@@ -1,53 +1,12 @@
-"""For everybody: axe-core finds nothing serious on any view, in light and dark, wide and narrow."""
+"""For everybody: by keyboard alone, and the login page (every other view: test_every_view.py)."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from fanslymotion.settings import ROOT
-from fanslymotion.tests.browser.studio_page import generate
+from fanslymotion.tests.browser.studio_page import findings
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-
-SERIOUS = ("serious", "critical")
-
-
-def findings(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{rule['id']}: {rule['help']}: {[node['html'][:120] for node in rule['nodes'][:3]]}"
-        for rule in found
-        if rule["impact"] in SERIOUS
-    ]
-
-
-@pytest.fixture(scope="module")
-def job(studio: Studio, browser) -> str:
-    """A finished one, so that result and gallery have something to show."""
-    page = browser.new_page()
-    made = generate(page, studio.url, ROOT / "assets" / "sample.jpg", steps=1)
-    expect(page.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
-    page.close()
-    return made
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_nothing_serious(studio: Studio, page: Page, job: str, scheme: str, width: int) -> None:
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    page.set_viewport_size({"width": width, "height": 900})
-    for address in ("/", f"/?job={job}", "/?view=queue", "/?view=gallery", "/?view=system"):
-        page.goto(studio.url + address)
-        expect(page.locator("#worker span")).not_to_be_empty()
-        if address == "/":
-            page.locator("details.advanced summary").click()
-        if "job=" in address:
-            expect(page.locator("#job")).to_have_attribute("data-status", "done")
-            expect(page.locator(".log .line").first).to_be_attached()
-        if "gallery" in address:
-            expect(page.locator(".tile").first).to_be_visible()
-        if "system" in address:
-            expect(page.locator(".check-row").first).to_be_visible()
-        assert findings(page) == [], address
 
 
 def test_the_login_page(make_studio, page: Page) -> None:

@@ -9,12 +9,20 @@ from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.settings import Settings
 from fanslymotion.tests.browser.puppet import SAMPLE
-from fanslymotion.tests.browser.studio_page import choose_photo, shifts, with_shifts
-from fanslymotion.tests.browser.test_access import findings
+from fanslymotion.tests.browser.studio_page import choose_photo, findings, shifts, with_shifts
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
+
+SCREENS = [(1440, 900), (1024, 768), (1366, 768)]
+
+CROWDED = """[...form.querySelectorAll('.segments .row')]
+  .filter((row) => row.checkVisibility({ contentVisibilityAuto: true }))
+  .filter((row) => row.scrollWidth > row.clientWidth
+    || [...row.querySelectorAll('b')].some((words) => words.offsetHeight > 30))
+  .map((row) => row.innerText)"""
+"""Choices that are wider than their row, or whose words are broken over two lines."""
 
 HELD = """([kind, ...types]) => {
   const data = new DataTransfer();
@@ -47,19 +55,23 @@ def check_fits(page: Page, what: str) -> None:
     )
     assert whole <= inside, f"{what}: {whole} px of form in {inside} px"
     assert wide <= 0, what
+    assert page.evaluate(CROWDED) == [], what
     expect(page.locator("#generate")).to_be_in_viewport(ratio=1)
 
 
+def check_fits_every_screen(page: Page, what: str) -> None:
+    for width, height in SCREENS:
+        page.set_viewport_size({"width": width, "height": height})
+        check_fits(page, f"{what}, {width} x {height}")
+
+
 @pytest.mark.parametrize("language", ["en-GB", "ru-RU"])
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1366, 768)])
-def test_the_form_needs_no_scrolling(
-    bare: Studio, browser: Browser, tmp_path: Path, width: int, height: int, language: str
-) -> None:
+def test_the_form_needs_no_scrolling(bare: Studio, browser: Browser, tmp_path: Path, language: str) -> None:
     use_folder(build(tmp_path / "prompted"), Settings.local(bare.home, bare.models), "prompted")
-    with screen(browser, width, height, language) as page:
+    with screen(browser, *SCREENS[0], language) as page:
         page.goto(bare.url)
         expect(page.locator(".resolution .cost").first).not_to_be_empty()
-        check_fits(page, "first visit")
+        check_fits_every_screen(page, "first visit")
         before = len(shifts(page))
         choose_photo(page, SAMPLE)
         page.locator(".shape label", has=page.locator("input[value='9:16']")).click()
@@ -67,7 +79,7 @@ def test_the_form_needs_no_scrolling(
         assert [shift for shift in shifts(page)[before:] if shift[0] > 0.001] == []
         for model in ("svd-xt", "svd-xt-1.1", "prompted"):
             choose_model(page, model)
-            check_fits(page, model)
+            check_fits_every_screen(page, model)
         expect(page.locator("#f-prompt")).to_be_in_viewport(ratio=1)
         assert findings(page) == []
         page.evaluate("localStorage.clear()")

@@ -187,6 +187,10 @@ def test_how_long_a_batch_takes_is_said_before_it(bare: Studio, page: Page) -> N
     expect(device).not_to_contain_text("together")
     page.locator(".takes label").last.click()
     expect(device).to_contain_text("All 4 videos together take about")
+    assert device.evaluate("line => line.scrollWidth <= line.clientWidth"), "all of it is seen"
+    page.click("#language")
+    expect(device).to_contain_text("Все 4 видео вместе займут")
+    assert device.evaluate("line => line.scrollWidth <= line.clientWidth"), "all of it is seen"
 
 
 def test_waiting_jobs_tell_when_they_begin(studio: Studio, page: Page) -> None:

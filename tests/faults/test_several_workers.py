@@ -22,8 +22,9 @@ def ready(jobs: Jobs) -> list[WorkerInfo]:
 
 
 def test_two_workers_share_the_jobs_and_a_kill_harms_one_of_them(
-    jobs: Jobs, start: Start, submit, tmp_path: Path
+    jobs: Jobs, start: Start, submit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     studio = start(**install_cards(tmp_path / "cards", 2))
     wait_for(lambda: len(ready(jobs)) == 2, 120)
     for one in ready(jobs):

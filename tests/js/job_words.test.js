@@ -36,6 +36,14 @@ test("settings in short; a quality of one's own has its own name", () => {
   assert.equal(describe({ ...settings, mode: "fast" }), "480p · 6 s · Standard · mini · Fast");
 });
 
+test("a video that continues another one is as long as both", () => {
+  const clip = { width: 848, height: 480, frames: 143, fps: 12 };
+  const long = { ...clip, frames: 20 * 72 - 19 };
+  assert.equal(describe(settings, clip), "480p · 12 s · Standard · mini");
+  assert.equal(facts(job({ expected: clip })), "480p · 848 × 480 · 12 s · 12 fps · mini · seed 7");
+  assert.equal(facts(job({ expected: clip, video: long })), "480p · 848 × 480 · 1 min 58 s · 12 fps · mini · seed 7");
+});
+
 test("the video's own size goes before the expected one", () => {
   const expected = { width: 848, height: 480, frames: 72, fps: 12 };
   assert.equal(facts(job({ expected })), "480p · 848 × 480 · 6 s · 12 fps · mini · seed 7");

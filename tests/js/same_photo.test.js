@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { apart, differing, together, withNext } from "../../ui/static/gallery/same_photo.js";
+import { apart, byPhoto, differing, withNext } from "../../ui/static/gallery/same_photo.js";
 import { speak } from "./words.js";
 
 const job = (id, photo_hash, settings = {}) => ({ id, photo_hash, settings: { seed: 1, steps: null, detail: true, mode: "best", prompt: "", ...settings } });
@@ -9,14 +9,13 @@ beforeEach(() => speak("en"));
 
 test("videos of one photo stand where the first of them stands", () => {
   const jobs = [job("1", "a"), job("2", "b"), job("3", "a"), job("4", ""), job("5", "b"), job("6", "")];
-  assert.deepEqual(together(jobs).map(({ id }) => id), ["1", "3", "2", "5", "4", "6"]);
-  assert.deepEqual(together(together(jobs)), together(jobs));
+  assert.deepEqual(byPhoto(jobs).map((takes) => takes.map(({ id }) => id)), [["1", "3"], ["2", "5"], ["4"], ["6"]]);
 });
 
 test("what differs is named, and nothing else", () => {
   const takes = [job("1", "a", { seed: 5 }), job("2", "a", { seed: 6, steps: 10 }), job("3", "a", { seed: 7, detail: false, mode: "fast" })];
   assert.deepEqual(differing(takes), ["seed", "steps", "detail", "mode"]);
-  const words = takes.map((take) => apart(take, differing(takes), (key) => key));
+  const words = takes.map((take) => apart(take, differing(takes), {}));
   assert.equal(words[0], "seed: 5 · steps: as the model · detail: on · mode: Best");
   assert.equal(words[1], "seed: 6 · steps: 10 · detail: on · mode: Best");
   assert.equal(words[2], "seed: 7 · steps: as the model · detail: off · mode: Fast");
@@ -31,11 +30,11 @@ test("other last pictures are told by their names", () => {
   assert.deepEqual(differing(takes.slice(0, 2)), []);
   assert.deepEqual(differing(takes.slice(2)), []);
   assert.deepEqual(differing(takes), ["last_photo"]);
-  assert.deepEqual(takes.map((take) => apart(take, ["last_photo"], () => "Last picture")), ["Last picture: sea.jpg", "Last picture: sea.jpg", "Last picture: off", "Last picture: off"]);
+  assert.deepEqual(takes.map((take) => apart(take, ["last_photo"], { last_photo: { label: { en: "Last picture", ru: "Последний кадр" }, help: { en: "", ru: "" } } })), ["Last picture: sea.jpg", "Last picture: sea.jpg", "Last picture: off", "Last picture: off"]);
 });
 
 test("a long prompt is cut", () => {
-  const text = apart(job("1", "a", { prompt: "x".repeat(100) }), ["prompt"], (key) => key);
+  const text = apart(job("1", "a", { prompt: "x".repeat(100) }), ["prompt"], {});
   assert.equal(text, `prompt: ${"x".repeat(40)}…`);
 });
 

@@ -1,9 +1,11 @@
-"""Save videos in other forms while the page is used: one after the other, in a thread of its own."""
+"""Save videos in other forms while the page is used: one after the other, in an order that is fair to logins."""
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ from ...pipeline.media.exports.make import make_export, usable_formats
 from ...queue.types import NOTHING, Job
 from ..cached import CachedResult
 from ..error_response import UNKNOWN, in_each_language
+from .fair_order import FairOrder
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 20
 """Exports of one login that may wait at a time."""
 MOST_REMEMBERED = 500
+"""Exports that have ended. What is forgotten is found by its file."""
 END_SECONDS = 5.0
 FORMATS_SECONDS = 600.0
 
@@ -55,8 +59,11 @@ class Exports:
     def __init__(self, root_path: str = "") -> None:
         self._root_path = root_path
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="export")
+        self._order = FairOrder("export")
         self._known: dict[tuple[str, str], Making] = {}
+        """The latest started last."""
+        self._none_of: set[str] = set()
+        """Jobs that are being deleted."""
         self.formats = CachedResult(usable_formats, FORMATS_SECONDS)
 
     def start(self, job: Job, wanted: Export) -> str:
@@ -73,6 +80,8 @@ class Exports:
         wanted = wanted.resolved(clip)
         name = clip.path.name if wanted.is_whole_video(clip) else wanted.file_name(clip)
         with self._lock:
+            if job.id in self._none_of:
+                raise NotFound(msg("this job has no video"))
             known = self._known.get((job.id, name))
             on_its_way = known is not None and not known.ended.is_set() and not known.stop.is_set()
             if on_its_way or clip.path.with_name(name).is_file():
@@ -80,10 +89,10 @@ class Exports:
             waiting = [one for one in self._known.values() if one.owner == job.owner and not one.ended.is_set()]
             if len(waiting) >= MOST_WAITING:
                 raise BadInput(msg("{count} files are being made already; wait for them", count=len(waiting)))
-            while len(self._known) >= MOST_REMEMBERED:
-                del self._known[next(iter(self._known))]
+            self._known.pop((job.id, name), None)
+            self._forget_oldest()
             making = self._known[job.id, name] = Making(job.owner)
-            self._pool.submit(self._make, making, clip, wanted)
+            self._order.add(job.owner, partial(self._make, making, clip, wanted))
         return name
 
     def look(self, job: Job, name: str) -> dict[str, Any]:
@@ -134,20 +143,36 @@ class Exports:
             if making := self._known.get((job.id, name)):
                 self._end(making)
 
-    def end_all_of(self, job_id: str) -> None:
-        """End a job's exports, whose folder is about to be removed, and wait for it: some hundredths of a second."""
+    @contextmanager
+    def none_of(self, job_id: str) -> Iterator[None]:
+        """End a job's exports, and let none begin in the block, in which its folder is removed.
+
+        Waits for the one that runs: some hundredths of a second.
+        """
         with self._lock:
+            self._none_of.add(job_id)
             mine = [making for (of, _), making in self._known.items() if of == job_id]
             for making in mine:
                 self._end(making)
-        for making in mine:
-            making.ended.wait(END_SECONDS)
+        try:
+            for making in mine:
+                making.ended.wait(END_SECONDS)
+            yield
+        finally:
+            with self._lock:
+                self._none_of.discard(job_id)
 
     def close(self) -> None:
         """End all of them, so that the program can end."""
         for making in list(self._known.values()):
             making.stop.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._order.close()
+
+    def _forget_oldest(self) -> None:
+        """Forget those that ended first, under the lock; never one that waits or runs."""
+        ended = [key for key, making in self._known.items() if making.ended.is_set()]
+        for key in ended[: max(0, len(ended) + 1 - MOST_REMEMBERED)]:
+            del self._known[key]
 
     @staticmethod
     def _end(making: Making) -> None:

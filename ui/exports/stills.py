@@ -32,7 +32,8 @@ def make_still(job: Job) -> Path:
         still = video.with_name("still.jpg")
         with _one_at_a_time:
             if not still.is_file():
-                write_whole(still, jpeg_view(read_frame(video, (job.frames // 2) / job.fps), POSTER_SIDE))
+                frame = read_frame(video, (job.frames // 2) / job.fps)
+                write_whole(still, jpeg_view(frame, POSTER_SIDE), folders=False)  # the job may be deleted meanwhile
         return still
     except (OSError, RenderError, subprocess.TimeoutExpired):
         return make_poster(photo_of(job.folder))

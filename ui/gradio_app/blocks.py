@@ -103,6 +103,7 @@ class Endpoints:
         lora: str | None = None,
         lora_strength: float | None = None,
         loop: bool = False,
+        int8: bool = False,
         last_photo: str | None = None,
     ) -> str:
         """Queue a video and return the job's id. Empty advanced settings: the model's own; empty seed: a random one.
@@ -136,6 +137,7 @@ class Endpoints:
                 "lora": lora or None,
                 "lora_strength": lora_strength,
                 "loop": loop,
+                "int8": int8,
             },
             self.studio.presets,
             default_model(self.studio.presets, self.studio.settings),
@@ -196,6 +198,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
             gr.Textbox("", **words("lora")),
             gr.Number(None, **words("lora_strength")),
             gr.Checkbox(False, **words("loop")),
+            gr.Checkbox(False, **words("int8")),
             gr.File(label=LAST_PHOTO.name, type="filepath"),
         ]
         job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")

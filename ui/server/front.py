@@ -27,7 +27,9 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif self._root and scope["path"] == self._root:
-            await RedirectResponse(f"{self._root}/", status_code=308)(scope, receive, send)
+            asked = scope.get("query_string", b"").decode("latin-1")
+            to = f"{self._root}/?{asked}" if asked else f"{self._root}/"
+            await RedirectResponse(to, status_code=308)(scope, receive, send)
         elif scope["method"] == "HEAD":
             await _headers_only(self._app, {**self._below(scope), "method": "GET"}, receive, send)
         else:

@@ -155,6 +155,7 @@ export interface Settings extends ShortSettings {
   lora: string | null;
   lora_strength: number | null;
   loop: boolean;
+  int8: boolean;
   shape: string;
   position: number | null;
 }

@@ -226,7 +226,7 @@ def make_poster(photo: Path, name: str = POSTER) -> Path:
     if not poster.is_file():
         try:
             with _posters, Image.open(photo, formats=("PNG",)) as image:
-                write_whole(poster, jpeg_view(image, POSTER_SIDE))
+                write_whole(poster, jpeg_view(image, POSTER_SIDE), folders=False)  # the job may be deleted meanwhile
         except OSError as e:
             raise NotFound(msg("there is no picture of this job")) from e
     return poster

@@ -33,7 +33,7 @@ class FlowFamily(ABC):
         Component(name, role, WEIGHTS[name])
         for name, role in ((TEXT_ENCODER, Role.TEXT), (VAE, Role.VAE), (TRANSFORMER, Role.DENOISER))
     )
-    takes: tuple[str, ...] = ("prompt", "lora", "lora_strength")
+    takes: tuple[str, ...] = ("prompt", "lora", "lora_strength", "int8")
     motions: Mapping[MotionName, int] = {}
     modes: Mapping[str, Mode] = {}
     numbers = "bfloat16"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ....errors import ModelError
+from ....errors import ModelError, words_of
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ....safetensors_header import tensor_shapes
@@ -168,9 +168,13 @@ class FlowFolders(ABC):
         for file in files:
             try:
                 shapes = tensor_shapes(file)
-            except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+            except (OSError, ValueError) as e:
                 raise ModelError(
-                    msg("{file} cannot be read: {error}; get that file of the model again", file=file, error=e)
+                    msg(
+                        "{file} cannot be read: {error}; get that file of the model again",
+                        file=file,
+                        error=words_of(e),
+                    )
                 ) from e
             found |= {layer_name(name, self.renames): shape for name, shape in shapes.items()}
         return found

@@ -4,14 +4,16 @@ A LoRA changes a layer's weight W (out, in) by strength · alpha / rank · up (o
 names of diffusers, of the makers' own repositories (`diffusion_model.`), and of musubi-tuner (`lora_unet_`).
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ....errors import ModelError
+from ....errors import ModelError, words_of
 from ....messages import Message, codes, msg
 from ....safetensors_header import read_header
 
@@ -135,16 +137,45 @@ def damaged(path: Path, why: Any) -> ModelError:
     return ModelError(msg("the LoRA {file} is damaged ({why}); get it again", file=path.name, why=why))
 
 
+def file_fingerprint(path: Path) -> str:
+    """Return a hash of a file's content; computed when it is another file, or was written to.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    state = path.stat()
+    return _hashed(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+def changed(path: Path) -> ModelError:
+    """Say that a file is no longer the one that a job was sent with."""
+    return ModelError(
+        msg(
+            "in the place of the LoRA {file} lies another file than when the job was sent; retry the job to use the "
+            "new one, or put the earlier one back first",
+            file=path.name,
+        ),
+        code=codes.WRONG_SETTING,
+    )
+
+
+@lru_cache(maxsize=64)
+def _hashed(path: Path, *_: int) -> str:
+    """Two trainings of the same layers differ in their numbers alone."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
 def _header(path: Path) -> tuple[dict[str, list[int]], dict[str, Any]]:
     try:
-        shapes, metadata, whole = read_header(path)
+        header = read_header(path)
     except FileNotFoundError as e:
         raise ModelError(msg("there is no file {name}; check the name", name=path), code=codes.MODEL_ABSENT) from e
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-        raise damaged(path, e) from e
-    if not whole:
-        raise damaged(path, msg("it is cut short"))
-    return shapes, metadata
+    except (OSError, ValueError) as e:
+        raise damaged(path, words_of(e)) from e
+    if header.problem:
+        raise damaged(path, header.problem)
+    return header.shapes, header.metadata
 
 
 def _product(shapes: Mapping[str, list[int]], own: Layer) -> list[int]:
@@ -159,13 +190,14 @@ def _alpha(path: Path, metadata: Mapping[str, Any]) -> float | None:
     try:
         said: dict[str, Any] = json.loads(metadata.get(ADAPTER, "{}"))
         told = {key.removeprefix("transformer."): value for key, value in said.items()}
-    except (ValueError, AttributeError, TypeError) as e:
+        alpha = told.get("lora_alpha")
+        found = float(alpha) if isinstance(alpha, int | float) else None
+    except (ValueError, AttributeError, TypeError, RecursionError, OverflowError) as e:
         raise damaged(path, e) from e
     for name in ("alpha_pattern", "use_rslora", "use_dora"):
         if told.get(name):
             raise _unknown(path, name)
-    alpha = told.get("lora_alpha")
-    return float(alpha) if isinstance(alpha, int | float) else None
+    return found
 
 
 def _sides(shape: Sequence[int]) -> str:

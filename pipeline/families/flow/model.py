@@ -6,10 +6,13 @@ from typing import Any
 
 import torch
 
-from ..base import LIBRARIES, MemoryPlan, ModelFolder
+from ....errors import words_of
+from ..base import LIBRARIES, Lora, MemoryPlan, ModelFolder
 from ..placement import Placement
 from ..weights.components import Components, placed
+from ..weights.int8 import to_int8
 from .folder import TEXT_ENCODER, TRANSFORMER, FlowFolders
+from .lora import LoraLayers, changed, damaged, file_fingerprint
 from .lora_fusing import fuse
 
 
@@ -28,8 +31,8 @@ class FlowModel(Components):
         """Channels of a latent, and pixels to one of its pixels along each side."""
 
     @abstractmethod
-    def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return the photo's latent: the first frame is the photo; see `VideoModel`."""
+    def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """Return the photo's latent where the first frame is the photo; see `VideoModel`."""
 
     @property
     def latent_dtype(self) -> torch.dtype:
@@ -48,7 +51,9 @@ class FlowModel(Components):
 
     def preview_latents(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the photo's latents, scaled; see `VideoModel`."""
-        return self.beginning(conditioning)[:, 0]
+        known = self.beginning(conditioning)
+        assert known is not None
+        return known[:, 0]
 
 
 def load_components(
@@ -64,7 +69,7 @@ def load_components(
     Args:
         kinds: Class of each component, by its name, in the order of reading.
         read: Reads a component, given its class and name.
-        model: Its LoRA is added to the transformer.
+        model: Its LoRA is added to the transformer, whose weights are kept in 8-bit numbers where it says so.
         folders: The family's.
         placement: Where and how to compute.
         finished: Called with `LIBRARIES` and with each component's name; may raise, which ends the loading.
@@ -73,7 +78,7 @@ def load_components(
         The components by their names.
 
     Raises:
-        ModelError: The LoRA's file is damaged, or made for another model.
+        ModelError: The LoRA's file is damaged, made for another model, or no longer the same.
     """
     lora = model.lora
     layers = None if lora is None else folders.lora_layers(model.folder, lora.path, model.name)
@@ -83,7 +88,19 @@ def load_components(
     for name, kind in kinds.items():
         component = read(kind, name)
         if name == TRANSFORMER and lora is not None and layers is not None:
-            fuse(component, lora.path, layers, lora.strength)
+            _fuse(component, lora, layers)
+        if name == TRANSFORMER and model.int8:
+            to_int8(component, placement.device)
         found[name] = placed(component, placement, denoiser=name == TRANSFORMER)
         finished(name)
     return found
+
+
+def _fuse(transformer: Any, lora: Lora, layers: LoraLayers) -> None:
+    fuse(transformer, lora.path, layers, lora.strength)
+    try:
+        same = file_fingerprint(lora.path) == lora.fingerprint
+    except OSError as e:
+        raise damaged(lora.path, words_of(e)) from e
+    if not same:  # replaced since it was hashed: under its fingerprint the model would be kept for later jobs
+        raise changed(lora.path)

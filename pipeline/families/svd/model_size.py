@@ -58,13 +58,13 @@ def parameters(folder: Path) -> int:
     half = [path for path in files if ".fp16" in path.name]
     try:
         return sum(math.prod(shape) for path in half or files for shape in tensor_shapes(path).values())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
         return 0
 
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
         data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

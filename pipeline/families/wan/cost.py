@@ -18,20 +18,20 @@ def _side(now: MemoryPlan) -> int | None:
     return tile_side(now.decode_chunk, now.width, now.height)
 
 
-def _together(now: MemoryPlan) -> float:
-    """A latent frame's at a time, or a tile of them."""
+def frames_together(now: MemoryPlan) -> float:
+    """Return the frames that the decoder holds at once: a latent frame's, or a tile of them."""
     side = _side(now)
     return STRIDE * (tile_pixels(side, now.width, now.height) / (now.width * now.height) if side else 1)
 
 
-def _computed(now: MemoryPlan) -> float:
-    """Tiles overlap."""
+def frames_computed(now: MemoryPlan) -> float:
+    """Return the frames that are decoded in all: tiles overlap."""
     side = _side(now)
-    return now.work.frames * (computed_share(now.width, now.height, side) if side else 1)
+    return now.work.frames * (computed_share(now.width, now.height, side, now.model.factor) if side else 1)
 
 
-def _kept(now: MemoryPlan) -> int:
-    """The whole video, of which each tile gives a part."""
+def bytes_kept(now: MemoryPlan) -> int:
+    """Return the bytes of the whole video, of which each tile gives a part; 0 without tiles."""
     return 3 * now.width * now.height * (now.work.frames + STRIDE) if _side(now) else 0
 
 
@@ -52,9 +52,9 @@ COST = TokenCost(
     encoder=1200,
     decoder_channels=DECODER,
     decoder_operations=18.5e6,  # counted likewise
-    together=_together,
-    computed=_computed,
-    kept=_kept,
+    together=frames_together,
+    computed=frames_computed,
+    kept=bytes_kept,
     texts=1024,
     text_share=0.3,  # two of its 24 blocks, and the table of words, which is a fifth of it
     resident={Offload.GROUP: 0.1, Offload.SEQUENTIAL: 0.03},  # two of 30 blocks and what is no block; two layers

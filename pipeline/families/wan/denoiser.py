@@ -50,17 +50,29 @@ class WanDenoiser(FlowDenoiser):
         # Channels outermost in memory, as the stock pipeline has them: another layout is rounded otherwise in bf16.
         latents = x.transpose(1, 2).contiguous().to(self._inputs.words.dtype)
         times = self.times(sigma, frames, (height // PATCH) * (width // PATCH), x.device)
-        found = self._pass(latents, times, self._inputs.words)
+        return self.guided(self._transformer, latents, times, sigma)
+
+    def guided(
+        self, transformer: Callable[[], Any], latents: torch.Tensor, times: torch.Tensor, sigma: torch.Tensor
+    ) -> torch.Tensor:
+        """Return v, (1, frames, channels, h, w), with guidance where it is on.
+
+        Args:
+            transformer: Gives the transformer where it computes; called at every pass.
+            latents: What it gets, (1, channels, frames, h, w), in its numbers.
+            times: What it is told of the noise level.
+            sigma: The noise level.
+        """
+        found = _pass(transformer(), latents, times, self._inputs.words)
         if self._guidance.on and float(sigma) > self._above:
-            away = self._pass(latents, times, self._inputs.away)
+            away = _pass(transformer(), latents, times, self._inputs.away)
             found = away + _scale(self._guidance, found) * (found - away)
         return found
 
-    def _pass(self, latents: torch.Tensor, times: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
-        raw = self._transformer()(
-            hidden_states=latents, timestep=times, encoder_hidden_states=words, return_dict=False
-        )[0]
-        return raw.transpose(1, 2).contiguous()
+
+def _pass(transformer: Any, latents: torch.Tensor, times: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+    found = transformer(hidden_states=latents, timestep=times, encoder_hidden_states=words, return_dict=False)[0]
+    return found.transpose(1, 2).contiguous()
 
 
 def _scale(guidance: Guidance, like: torch.Tensor) -> float | torch.Tensor:

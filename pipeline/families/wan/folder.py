@@ -20,6 +20,9 @@ NEGATIVE_PROMPT = (
 )
 """What Wan's makers have guidance lead away from: garish colours, stills, blur, subtitles, misshapen hands, faces."""
 
+IMAGE_CHANNELS = 36
+"""What a transformer gets whose photo goes through channels of its own: 16 noisy ones, a mask of 4, 16 of the photo."""
+
 SAMPLING: dict[str, Any] = {
     "steps": 50,
     "schedule": "flow",
@@ -75,11 +78,26 @@ RENAMES = (
 """From Wan's own names of layers to diffusers'."""
 
 
+def has_two_transformers(folder: Path, transformer: Mapping[str, Any]) -> bool:
+    """Tell whether a folder is of a model with two transformers, one of which may be missing.
+
+    Args:
+        folder: The model's.
+        transformer: Configuration of the first one.
+    """
+    alone = transformer.get("in_channels") == IMAGE_CHANNELS and not transformer.get("image_dim")
+    return alone or (folder / "transformer_2" / "config.json").is_file()
+
+
 class WanFolders(FlowFolders):
     """See `FlowFolders`."""
 
+    def recognises(self, folder: Path) -> bool:
+        """Tell a folder from those with two transformers (`wan_a14b`); see `FlowFolders`."""
+        return super().recognises(folder) and not has_two_transformers(folder, self.config(folder, TRANSFORMER))
+
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
-        """Refuse Wan's other models: their photo goes through channels of its own, or a second transformer."""
+        """Refuse Wan's other models: their photo goes through channels of its own."""
         found = (
             transformer.get("in_channels"),
             tuple(transformer.get("patch_size", (1, 2, 2))),
@@ -87,12 +105,11 @@ class WanFolders(FlowFolders):
             vae.get("scale_factor_spatial"),
             vae.get("scale_factor_temporal", STRIDE),
         )
-        second = (folder / "transformer_2" / "config.json").is_file()
-        if found == (CHANNELS, (1, 2, 2), CHANNELS, SIDE, STRIDE) and not second:
+        if found == (CHANNELS, (1, 2, 2), CHANNELS, SIDE, STRIDE):
             return None
         return msg(
-            "{folder} is a Wan model of another kind than {kind}: Wan 2.1 and the 14B models are not supported; "
-            "choose one of that kind",
+            "{folder} is a Wan model of another kind than {kind}: of the 14B models, that of Wan 2.2 with two "
+            "transformers alone is supported; choose one of these",
             folder=folder,
             kind=self.name,
         )

@@ -6,6 +6,21 @@ from ..base import NoiseSchedule
 from .levels import TRAIN_STEPS, shifted
 
 
+def distilled_schedule(steps: int, shift: float) -> NoiseSchedule:
+    """Return the levels that the models distilled to a few steps (Lightning) were trained on, for Euler's steps.
+
+    They begin at 1, where `noise_schedule` stays below it, and the model is told them as they are. Four steps with
+    shift 5 are 1, 0.9375, 0.8333 and 0.625.
+
+    Args:
+        steps: 1..100.
+        shift: See `presets.schema.Sampling`.
+    """
+    even = torch.tensor([1 - i / steps for i in range(steps)])
+    levels = shift * even / (1 + (shift - 1) * even)
+    return NoiseSchedule(torch.cat([levels, torch.zeros(1)]), levels * TRAIN_STEPS, torch.tensor(1.0))
+
+
 def noise_schedule(steps: int, shift: float, solver: str) -> NoiseSchedule:
     """Return the levels and times of diffusers' UniPCMultistepScheduler with flow sigmas, for either solver.
 

@@ -11,32 +11,39 @@ SIDES = {2: 512, 1: 256}
 
 
 class Span(NamedTuple):
-    """Latent pixels start..end along one side; the first `shared` of them the tile before has, too."""
+    """Latent pixels start..end along one side; the first `shared` of them the tile before has, too.
+
+    factor: pixels of the picture to one of them.
+    """
 
     start: int
     end: int
     shared: int
+    factor: int = SIDE
 
     @property
     def pixels(self) -> slice:
         """Return where it lies in the picture."""
-        return slice(SIDE * self.start, SIDE * self.end)
+        return slice(self.factor * self.start, self.factor * self.end)
 
     @property
     def weights(self) -> np.ndarray:
         """Return how much of each pixel is this tile's and not the one's before: a ramp, then 1."""
-        at = np.arange(SIDE * (self.end - self.start), dtype=np.float32)
-        return np.minimum(1.0, (at + 0.5) / (SIDE * self.shared)) if self.shared else np.ones_like(at)
+        at = np.arange(self.factor * (self.end - self.start), dtype=np.float32)
+        return np.minimum(1.0, (at + 0.5) / (self.factor * self.shared)) if self.shared else np.ones_like(at)
 
 
-def spans(length: int, most: int) -> list[Span]:
-    """Cut latent pixels into equal spans of at most `most`, each of which shares a quarter or more with the next."""
+def spans(length: int, most: int, factor: int = SIDE) -> list[Span]:
+    """Cut latent pixels into equal spans of at most `most`, each of which shares a quarter or more with the next.
+
+    factor: pixels of the picture to one of them.
+    """
     if length <= most:
-        return [Span(0, length, 0)]
+        return [Span(0, length, 0, factor)]
     overlap = most // 4
     count = -(-(length - overlap) // (most - overlap))
     starts = [i * (length - most) // (count - 1) for i in range(count)]
-    return [Span(a, a + most, starts[i - 1] + most - a if i else 0) for i, a in enumerate(starts)]
+    return [Span(a, a + most, starts[i - 1] + most - a if i else 0, factor) for i, a in enumerate(starts)]
 
 
 def tile_side(chunk: int, width: int, height: int) -> int | None:
@@ -58,7 +65,7 @@ def tile_pixels(side: int, width: int, height: int) -> int:
     return min(side, width) * min(side, height)
 
 
-def computed_share(width: int, height: int, side: int) -> float:
-    """Return how many times a picture of that size in pixels is decoded, in tiles."""
-    across, down = (sum(span.end - span.start for span in spans(n // SIDE, side // SIDE)) for n in (width, height))
-    return across * down * SIDE**2 / (width * height)
+def computed_share(width: int, height: int, side: int, factor: int = SIDE) -> float:
+    """Return how many times a picture of that size in pixels is decoded, in tiles. factor: see `Span`."""
+    across, down = (sum(one.end - one.start for one in spans(n // factor, side // factor)) for n in (width, height))
+    return across * down * factor**2 / (width * height)

@@ -1,6 +1,6 @@
-"""Encode the photo, and decode latents through the causal video VAE, a latent frame at a time."""
+"""Encode photos, and decode latents, through the causal video VAEs of Wan, a latent frame at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ..flow.pixels import frames_of, photo_pixels
-from .folder import SIDE, STRIDE
+from .folder import STRIDE
 from .tiles import spans, tile_side
 
 
@@ -16,6 +16,23 @@ from .tiles import spans, tile_side
 def encode(vae: Any, photo: Image.Image, device: torch.device) -> torch.Tensor:
     """Return the photo's most likely latent, (1, channels, h, w), not scaled."""
     return vae.encode(photo_pixels(photo, device, vae.dtype)).latent_dist.mode()[:, :, 0].contiguous()
+
+
+@torch.no_grad()
+def encode_video(vae: Any, frames: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Return the most likely latents of a video, (1, latent frames, channels, h, w), not scaled.
+
+    The encoder looks back only, into what its convolutions have kept: these are the numbers of encoding everything at
+    once, without the whole video in memory.
+
+    Args:
+        vae: AutoencoderKLWan of Wan 2.1, where it computes.
+        frames: (1, 3, 1, h, w), -1..1, then (1, 3, 4, h, w) for each further latent frame.
+    """
+    kept: list[Any] = [None] * _causal_layers(vae.encoder)
+    found = [vae.encoder(pixels.to(vae.dtype), feat_cache=kept, feat_idx=[0]) for pixels in frames]
+    mean, _ = vae.quant_conv(torch.cat(found, dim=2)).chunk(2, dim=1)
+    return mean.transpose(1, 2).contiguous()
 
 
 def scaled(vae: Any, latents: torch.Tensor) -> torch.Tensor:
@@ -51,9 +68,10 @@ def decode(vae: Any, latents: torch.Tensor, device: torch.device, chunk: int) ->
         NotFinite: The VAE gave NaN or infinity.
     """
     z = unscaled(vae, latents.to(device)).transpose(1, 2).to(vae.dtype).contiguous()
-    side = tile_side(chunk, SIDE * z.shape[-1], SIDE * z.shape[-2])
+    factor = vae.config.scale_factor_spatial
+    side = tile_side(chunk, factor * z.shape[-1], factor * z.shape[-2])
     if side is not None:
-        yield from _tiled(vae, z, side // SIDE)
+        yield from _tiled(vae, z, side // factor, factor)
         return
     for pixels in _streamed(vae, z):
         yield frames_of(pixels)
@@ -64,9 +82,9 @@ def _streamed(vae: Any, z: torch.Tensor) -> Iterator[torch.Tensor]:
 
     These are the numbers of decoding everything at once, which does the same and joins the frames on the device.
     """
-    from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, unpatchify
+    from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 
-    kept: list[Any] = [None] * sum(isinstance(module, WanCausalConv3d) for module in vae.decoder.modules())
+    kept: list[Any] = [None] * _causal_layers(vae.decoder)
     for i in range(z.shape[2]):
         with torch.no_grad():
             one = vae.post_quant_conv(z[:, :, i : i + 1])
@@ -76,12 +94,18 @@ def _streamed(vae: Any, z: torch.Tensor) -> Iterator[torch.Tensor]:
         yield found[0]
 
 
-def _tiled(vae: Any, z: torch.Tensor, most: int) -> Iterator[np.ndarray]:
+def _causal_layers(network: Any) -> int:
+    from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
+
+    return sum(isinstance(module, WanCausalConv3d) for module in network.modules())
+
+
+def _tiled(vae: Any, z: torch.Tensor, most: int, factor: int) -> Iterator[np.ndarray]:
     """Decode tiles of `most` latent pixels a side, each through all frames, into a video in RAM, and blend edges."""
     _, _, count, height, width = z.shape
-    video = np.zeros((1 + STRIDE * (count - 1), SIDE * height, SIDE * width, 3), np.uint8)
-    for down in spans(height, most):
-        for across in spans(width, most):
+    video = np.zeros((1 + STRIDE * (count - 1), factor * height, factor * width, 3), np.uint8)
+    for down in spans(height, most, factor):
+        for across in spans(width, most, factor):
             weights = (down.weights[:, None] * across.weights)[..., None]
             begin = 0
             for pixels in _streamed(vae, z[..., down.start : down.end, across.start : across.end].contiguous()):

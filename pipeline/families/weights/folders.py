@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ....errors import ModelError
+from ....errors import ModelError, words_of
 from ....fs import sync_tree
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
@@ -33,10 +33,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise ModelError(
-            msg("{file} cannot be read: {error}; get that file of the model again", file=path, error=e)
-        ) from e
+    except (OSError, ValueError, RecursionError) as e:
+        raise _unreadable(path, e) from e
     if not isinstance(data, dict):
         raise ModelError(
             msg("{file} does not hold what it should (a JSON object); get that file of the model again", file=path)
@@ -116,23 +114,34 @@ def fingerprint(folder: Path, places: Iterable[Path], read: tuple[str, ...] = ("
         folder: The model's.
         places: Folders and files in it that count.
         read: Suffixes of the files whose content counts.
+
+    Raises:
+        ModelError: One of them cannot be read: a link that leads nowhere, a want of rights, or it has just gone.
     """
     digest = hashlib.sha256()
-    for place in places:
-        for path in [place] if place.is_file() else sorted(place.rglob("*")):
-            name = path.relative_to(folder).as_posix()
+    for path in (path for place in places for path in ([place] if place.is_file() else sorted(place.rglob("*")))):
+        name = os.fsencode(path.relative_to(folder).as_posix())
+        try:
             if path.suffix in read and path.is_file():
-                digest.update(f"{name}\n".encode() + path.read_bytes())
+                digest.update(name + b"\n" + path.read_bytes())
             elif path.suffix == ".safetensors":
-                digest.update(f"{name} {path.stat().st_size}\n".encode())
+                digest.update(name + f" {path.stat().st_size}\n".encode())
+        except OSError as e:
+            raise _unreadable(path, e) from e
     return digest.hexdigest()[:16]
+
+
+def _unreadable(path: Path, error: Exception) -> ModelError:
+    return ModelError(
+        msg("{file} cannot be read: {error}; get that file of the model again", file=path, error=words_of(error))
+    )
 
 
 def numbers_by_tensor(path: Path) -> dict[str, int]:
     """Return how many numbers each tensor of a file has; nothing where it cannot be read."""
     try:
         return {name: math.prod(shape) for name, shape in tensor_shapes(path).items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError):
         return {}
 
 

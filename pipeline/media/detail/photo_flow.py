@@ -10,6 +10,9 @@ FLOW_SIDES = 512, 768
 """Pixels of the long side at which flow is found, at least and at most: twice what `mini` draws, three
 quarters of what SVD draws."""
 
+LARGEST = 2.0
+"""Times what is drawn: a search in pictures enlarged further finds nothing more."""
+
 FINER = 1.2
 """Between them: times what is drawn. At 512 pixels a zoom or a roll drawn 640 wide loses 2 dB."""
 
@@ -33,7 +36,7 @@ class PhotoFlow:
         the first frame serves as photo.
         """
         drawn = max(photo.shape[:2])
-        scale = min(max(FINER * drawn, FLOW_SIDES[0]), FLOW_SIDES[1]) / drawn
+        scale = min(max(FINER * drawn, FLOW_SIDES[0]), FLOW_SIDES[1], LARGEST * drawn) / drawn
         self.size = round(photo.shape[1] * scale), round(photo.shape[0] * scale)
         self._photo = self._grey(photo)
         self._soft = soft

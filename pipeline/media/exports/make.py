@@ -28,6 +28,7 @@ MOST_GIF_FPS = 50
 LOCK = ".export.lock"
 PART_OF = "export"
 """What half-made files are called after, whatever becomes of them."""
+PARTS = f".{PART_OF}*.part"
 
 Progress = Callable[[float], object]
 Stop = Callable[[], bool]
@@ -52,12 +53,12 @@ def make_export(
     """
     wanted = wanted.resolved(clip)
     if clip.path.is_symlink() or clip.path.parent.is_symlink() or not clip.path.is_file():
-        raise NotFound(msg("the video's file is gone from the data folder; make the video again"))
+        raise _gone()
     if wanted.is_whole_video(clip):
         return clip.path
     target = clip.path.with_name(wanted.file_name(clip))
     try:
-        with _alone(clip.path.parent, stop):
+        with _alone(clip, stop):
             if not target.is_file():
                 _make(clip, wanted, target, progress, stop)
     except OSError as e:
@@ -89,9 +90,24 @@ def _has_encoder(encoder: str) -> bool:
         ffmpeg.end()
 
 
+def remove_parts(folder: Path) -> None:
+    """Remove what a killed process left half-made in a video's folder, unless an export runs there."""
+    if any(folder.glob(PARTS)):
+        with suppress(OSError, Timeout), FileLock(folder / LOCK, timeout=0):
+            _remove_parts(folder)
+
+
+def _remove_parts(folder: Path) -> None:
+    """Call it with the folder's lock."""
+    for left in folder.glob(PARTS):
+        with suppress(OSError):
+            left.unlink()
+
+
 @contextmanager
-def _alone(folder: Path, stop: Stop) -> Iterator[None]:
+def _alone(clip: Clip, stop: Stop) -> Iterator[None]:
     """Hold the folder's lock: page and command line make one export of a video at a time, and each only once."""
+    folder = clip.path.parent
     lock = FileLock(folder / LOCK)
     while True:
         try:
@@ -101,15 +117,23 @@ def _alone(folder: Path, stop: Stop) -> Iterator[None]:
             if stop():
                 raise Cancelled from None
     try:
+        if not clip.path.is_file():
+            raise _gone()
         yield
     finally:
         lock.release()
+        if not clip.path.is_file():  # deleted meanwhile; the lock has made the folder again
+            with suppress(OSError):
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()
+
+
+def _gone() -> NotFound:
+    return NotFound(msg("the video's file is gone from the data folder; make the video again"))
 
 
 def _make(clip: Clip, wanted: Export, target: Path, progress: Progress, stop: Stop) -> None:
-    for left in target.parent.glob(f".{PART_OF}*.part"):  # of a process that was killed: we have the lock
-        with suppress(OSError):
-            left.unlink()
+    _remove_parts(target.parent)  # of a process that was killed
     part = part_path(target.with_name(PART_OF))
     try:
         part.touch(exist_ok=False)  # a folder that cannot be written is better told in our words

@@ -8,7 +8,7 @@ from pathlib import Path
 from ....errors import ModelError
 from ....messages import msg
 from ....presets import UpscalerPreset
-from .network import Network, read_network
+from .network import Network, read_network, unreadable
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,10 @@ def check_upscaler(preset: UpscalerPreset, folder: Path) -> UpscalerFile:
                 names=names,
             )
         )
-    state = found[0].stat()
+    try:
+        state = found[0].stat()
+    except OSError as e:  # a link that leads nowhere, or a file that has just gone
+        raise unreadable(found[0], e) from e
     return UpscalerFile(preset, found[0], *_known(found[0], state.st_size, state.st_mtime_ns))
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ....errors import ModelError
-from ....messages import Message, msg
+from ....errors import ModelError, words_of
+from ....messages import msg
 from ....safetensors_header import tensor_shapes
 
 WIDTHS_ALIVE = 3
@@ -93,9 +93,13 @@ def read_network(path: Path) -> Network:
 def _shapes(path: Path) -> dict[str, list[int]]:
     try:
         return tensor_shapes(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-        why = e.args[0] if e.args and isinstance(e.args[0], Message) else e
-        raise ModelError(msg("{file} cannot be read: {error}; get it again", file=path, error=why)) from e
+    except (OSError, ValueError) as e:
+        raise unreadable(path, e) from e
+
+
+def unreadable(path: Path, error: Exception) -> ModelError:
+    """Say that a file cannot be read."""
+    return ModelError(msg("{file} cannot be read: {error}; get it again", file=path, error=words_of(error)))
 
 
 def _doublings(scale: int) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -334,3 +335,19 @@ def test_a_name_is_a_models_or_an_upscalers_never_both(settings):
     (folder / "svd.toml").write_text('label = "x"\nsource = "folder"\nfolder = "."\n', encoding="utf-8")
     with pytest.raises(PresetError, match="svd is the name of a model and of an upscaler"):
         load_presets(settings)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_links_that_lead_nowhere_are_a_row_of_the_list(settings, tmp_path, tiny_model):
+    """As a folder of the hub's cache has them, whose blobs were removed."""
+    model, upscaler = tmp_path / "own", settings.models / "realesrgan-x4plus"
+    shutil.copytree(tiny_model, model)
+    use_folder(model, settings, "own")
+    weights = next((model / "unet").glob("*.safetensors"))
+    weights.unlink()
+    upscaler.mkdir(parents=True)
+    for link in (weights, model / "extra.safetensors", upscaler / "net.safetensors"):
+        link.symlink_to(tmp_path / "gone")
+    presets = load_presets(settings)
+    assert not next(one for one in list_models(presets, settings) if one.name == "own").ready
+    assert "cannot be read" in next(one for one in list_upscalers(presets, settings) if one.folder == upscaler).problem

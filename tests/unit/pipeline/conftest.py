@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from fanslymotion.pipeline.families.svd.model import LoadedModel
     from fanslymotion.pipeline.model_cache import ModelCache
 
-FAST = VideoRequest(resolution="small", seconds=4, quality="sampled", steps=3, seed=7)
-"""Three windows of three steps, 24 frames of 128×72, no interpolation: a second."""
+FAST = VideoRequest(resolution="small", seconds=4, quality="sampled", steps=3, seed=7, detail=False)
+"""Three windows of three steps, 24 frames of 128×72, no interpolation and no detail of the photo's: a second."""
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,15 @@ def test_both_are_in_one_file(run: Callable, fast: VideoRequest, photo: Path, tm
     assert not list(tmp_path.glob("*drawn*"))
 
 
+def test_one_of_another_rate_is_told_as_it_is(run: Callable, fast: VideoRequest, photo: Path, before: Path) -> None:
+    """The quality's preset was changed in between: 30 frames at 6 a second, and more at 12."""
+    both = run(replace(fast, quality="standard"), photo=photo, before=before)
+    told, found = probe(both.path), frames(both.path)
+    assert (both.frames, both.fps) == (told.frames, told.fps) == (len(found), 12)
+    assert [time for time, _ in found] == pytest.approx([n / 12 for n in range(both.frames)], abs=1e-3)
+    assert both.frames > 2 * COUNT
+
+
 @pytest.mark.parametrize("stage", [Stage.SAMPLING, Stage.DECODING, Stage.SAVING])
 def test_taken_up_again(stage: Stage, run: Callable, fast: VideoRequest, photo: Path, before: Path, tmp_path: Path):
     whole = run(fast, photo=photo, before=before, work=tmp_path / "whole", out=tmp_path / "whole.mp4")

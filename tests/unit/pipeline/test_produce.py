@@ -42,7 +42,7 @@ def ours() -> set[str]:
 
 def test_the_file_and_what_is_told_on_the_way(run: Callable, fast: VideoRequest) -> None:
     seen: list[Progress] = []
-    request = replace(fast, quality="standard", motion_bucket_id=40)
+    request = replace(fast, quality="standard", detail=True, motion_bucket_id=40)
     result = run(request, progress=seen.append, record={"job": "7", "name": "кот.jpg"})
     info = probe(result.path)
     assert (info.codec, info.pixel_format) == ("h264", "yuv420p")
@@ -92,15 +92,17 @@ def test_a_folder_as_model_and_an_upright_photo(
 
 @pytest.mark.parametrize(("fit", "size"), [("crop", (1080, 1920)), ("pad", (2232, 928))])
 def test_detail_at_1080p_in_every_shape(
-    fit: Any, size: tuple[int, int], run: Callable, fast: VideoRequest, tmp_path: Path
+    fit: Any, size: tuple[int, int], run: Callable, fast: VideoRequest, settings: Settings, tmp_path: Path
 ) -> None:
     """An upright photo, and a panorama that is padded."""
+    (settings.presets_dir / "durations.toml").write_text("[one]\nseconds = 1\n", encoding="utf-8")
     photo = tmp_path / "shape.png"
     with Image.open(ROOT / "assets" / "sample.jpg") as image:
         image.resize((900, 1600) if fit == "crop" else (1600, 400)).save(photo)
-    result = run(replace(fast, resolution="1080p", fit=fit), photo=photo)
+    request = replace(fast, resolution="1080p", seconds=1, detail=True, fit=fit)
+    result = run(request, photo=photo, presets=load_presets(settings))
     assert (result.width, result.height) == size
-    assert probe(result.path).frames == 24
+    assert probe(result.path).frames == 6
     assert read_metadata(result.path)["request"]["detail"] is True
     assert not any("small" in note for note in result.warnings)
 
@@ -159,12 +161,12 @@ def test_another_part_of_the_photo_is_another_video(presets: Presets, settings: 
 def test_a_photo_too_small_to_give_detail_is_said(run: Callable, fast: VideoRequest, tmp_path: Path) -> None:
     with Image.open(ROOT / "assets" / "sample.jpg") as image:
         image.resize((128, 72)).save(tmp_path / "small.png")
-    request, said = replace(fast, resolution="480p"), SMALL_PHOTO.format(size="128×72")
+    request, said = replace(fast, resolution="480p", detail=True), SMALL_PHOTO.format(size="128×72")
     assert said in run(request, photo=tmp_path / "small.png").warnings
     without = run(replace(request, detail=False), photo=tmp_path / "small.png")
     assert said not in without.warnings
     assert read_metadata(without.path)["request"]["detail"] is False
-    assert said not in run(fast, photo=tmp_path / "small.png").warnings, "nothing is enlarged"
+    assert said not in run(replace(fast, detail=True), photo=tmp_path / "small.png").warnings, "nothing is enlarged"
 
 
 def test_the_edges_that_a_model_draws_badly_are_not_shown(

@@ -169,7 +169,7 @@ def test_interrupted_at_every_second_step(run, undisturbed, tmp_path: Path) -> N
 
 def test_interrupted_twice_in_mid_decode_the_file_is_the_same(run, fast, tmp_path: Path) -> None:
     """Enlarged, with the photo's detail and frames in between: what the detail carries along is found again."""
-    request = replace(fast, resolution="480p", quality="standard")
+    request = replace(fast, resolution="480p", quality="standard", detail=True)
     files = []
     for name, stops in (("whole", ()), ("broken", (5, 20))):
         place = {"work": tmp_path / name, "out": tmp_path / f"{name}.mp4"}
@@ -187,7 +187,8 @@ def test_killed_in_mid_decode_the_file_is_the_same(
     run, fast, settings: Settings, tmp_path: Path, resolution: str, kills: tuple[int, ...]
 ) -> None:
     """A process that ends as by a power cut: nothing is closed, nothing is tidied up, an ffmpeg is left behind."""
-    request, photo = replace(fast, resolution=resolution, quality="standard"), ROOT / "assets" / "sample.jpg"
+    request = replace(fast, resolution=resolution, quality="standard", detail=True)
+    photo = ROOT / "assets" / "sample.jpg"
     whole = run(request, photo=photo, work=tmp_path / "whole", out=tmp_path / "whole.mp4")
     work, out = tmp_path / "broken", tmp_path / "broken.mp4"
     for step in kills:

@@ -19,8 +19,10 @@ def test_more_memory_never_means_less(tmp_path: Path) -> None:
     """Along a row and down a column a plan keeps as much of the model on the card, and draws as large, at least."""
     presets = load_presets(Settings.local(tmp_path, tmp_path / "models"))
     order = list(Offload)
-    for name in plans.MODELS:
-        found = {(card, ram): plans.planned(name, card, ram, presets) for card in plans.CARDS for ram in plans.RAM}
+    for name, int8 in plans.MODELS:
+        found = {
+            (card, ram): plans.planned(name, int8, card, ram, presets) for card in plans.CARDS for ram in plans.RAM
+        }
         for (card, ram), one in found.items():
             for (more, much), other in found.items():
                 if more >= card and much >= ram and forecast(one).fits:

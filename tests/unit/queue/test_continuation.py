@@ -5,11 +5,14 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.media.frame import read_last_frame
 from fanslymotion.pipeline.request import VideoRequest, VideoResult
+from fanslymotion.queue import jobs as jobs_module
+from fanslymotion.queue import submit
 from fanslymotion.queue.continuation import last_frame, video_before
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
@@ -57,6 +60,27 @@ def test_both_parts_may_be_deleted_in_any_order(jobs: Jobs, old: Job) -> None:
     for take in jobs.again(again.id, takes=2):
         assert video_before(take) is not None
         assert take.photo.sha256 == again.photo.sha256
+
+
+@pytest.mark.parametrize("at", ["take_photo", "take_video"])
+def test_one_that_is_deleted_meanwhile_is_told(jobs: Jobs, old: Job, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its last frame was read, or just before its video is linked."""
+    module, name = (jobs_module, "last_frame") if at == "take_photo" else (submit, "link_whole")
+    found = getattr(module, name)
+
+    def late(*arguments: Any) -> Any:
+        if at == "take_video":
+            jobs.delete(old.id)
+        taken = found(*arguments)
+        if at == "take_photo":
+            jobs.delete(old.id)
+        return taken
+
+    monkeypatch.setattr(module, name, late)
+    with pytest.raises(BadInput, match=f"the video of job {old.id} is gone; make it again first"):
+        jobs.go_on_from(old.id)
+    assert list(jobs.settings.jobs_dir.iterdir()) == []
+    assert jobs.count() == 0
 
 
 def test_deleting_the_new_part_leaves_the_old_video(jobs: Jobs, old: Job) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.errors import BadInput, StoreError
+from fanslymotion.pipeline.media.exports.make import LOCK
 from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue import job_folders
@@ -268,3 +269,17 @@ def test_a_lock_file_is_not_anothers_when_it_is_removed(tmp_path: Path, monkeypa
     lock = acquire_lock(path)
     assert is_locked(path)
     lock.release()
+
+
+def test_half_made_exports_of_a_killed_page_are_removed(jobs: Jobs, photo: Path) -> None:
+    job = jobs.submit(photo, REQUEST)
+    assert transitions.claim(jobs.store, "w", 1.0)
+    (job.folder / VIDEO_NAME).write_bytes(b"video")
+    assert transitions.finish(jobs.store, job.id, "w", VideoResult(job.folder / VIDEO_NAME, 8, 8, 1, 1, {}), 2.0)
+    (job.folder / ".export.0123abcd.part").write_bytes(b"half")
+    with FileLock(job.folder / LOCK):
+        clean_up(jobs)
+        assert (job.folder / ".export.0123abcd.part").is_file(), "one is being made"
+    clean_up(jobs)
+    assert not list(job.folder.glob("*.part"))
+    assert (job.folder / VIDEO_NAME).is_file()

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fanslymotion.errors import NotFound
 from fanslymotion.pipeline.media.encode import VideoEncoder
-from fanslymotion.pipeline.media.exports.formats import Export
+from fanslymotion.pipeline.media.exports.formats import Clip, Export
 from fanslymotion.pipeline.media.exports.make import LOCK
 from fanslymotion.queue.types import Job
 from fanslymotion.tests.studio import wait_for
 from fanslymotion.ui.context import Studio
+from fanslymotion.ui.exports import background, stills
 from fanslymotion.ui.exports.background import MOST_WAITING
 from filelock import FileLock
 from PIL import Image
@@ -194,3 +196,81 @@ def test_not_everything_at_once(browser: Browser, job: Job) -> None:
         assert client.post(f"/studio/jobs/{job.id}/exports", json={"format": "gif"}).status_code == 400
         ask(client, job, format="png", frame=0)  # the one that waits already
     wait_for(lambda: state(client, job, f"frame-{MOST_WAITING - 1}.png")["state"] == "done", pause=0.02)
+
+
+def test_what_waits_or_runs_is_never_forgotten(
+    browser: Browser, studio: Studio, job: Job, done: Callable[..., Job], film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "MOST_REMEMBERED", 2)
+    client, other = browser(BEN), done("ben")
+    assert other.video is not None
+    other.video.write_bytes(film)
+    for frame in range(2):  # the eldest, started again, is the newest
+        client.delete(f"/studio/jobs/{job.id}/exports/{ask(client, job, format='png', frame=frame)['name']}")
+    with FileLock(other.folder / LOCK):
+        told = ask(client, other, format="gif")
+        wait_for(lambda: state(client, other, told["name"])["state"] == "running", pause=0.02)
+        names = [ask(client, job, format="png", frame=frame)["name"] for frame in range(5)]
+        assert state(client, other, told["name"])["state"] == "running"
+        assert [state(client, job, name)["state"] for name in names] == ["waiting"] * 5
+    wait_for(lambda: state(client, job, names[-1])["state"] == "done", pause=0.02)
+    client.delete(f"/studio/jobs/{job.id}/exports/{names[0]}")
+    assert len(studio.exports._known) <= 6, "those that have ended are"
+    ask(client, job, format="png", frame=9)
+    assert len(studio.exports._known) == 2
+
+
+def test_none_begins_while_the_job_is_deleted(browser: Browser, studio: Studio, job: Job) -> None:
+    """Between the end of those that ran and the removal of the folder."""
+    client, delete, answers = browser(BEN), studio.jobs.delete, []
+
+    def deleting(job_id: str) -> None:
+        answers.append(client.post(f"/studio/jobs/{job_id}/exports", json={"format": "gif"}).status_code)
+        delete(job_id)
+        with pytest.raises(NotFound):  # its route had found the job before
+            studio.exports.start(job, Export("gif"))
+
+    studio.jobs.delete = deleting  # type: ignore[method-assign]
+    assert client.delete(f"/studio/jobs/{job.id}").status_code == 200
+    assert answers == [404]
+    assert not job.folder.exists()
+    assert studio.exports._none_of == set()
+
+
+def test_a_still_of_a_job_that_has_just_been_deleted_leaves_nothing(studio: Studio, job: Job) -> None:
+    found = stills.read_frame
+
+    def late(*arguments: Any) -> Image.Image:
+        picture = found(*arguments)
+        studio.delete(job.id)
+        return picture
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stills, "read_frame", late)
+        with pytest.raises(NotFound):
+            stills.make_still(job)
+    assert not job.folder.exists()
+
+
+def test_logins_take_turns(browser: Browser, studio: Studio, job: Job, done: Callable[..., Job], film: bytes) -> None:
+    """One file of Anna's does not wait for all of Ben's."""
+    hers = done("anna")
+    assert hers.video is not None
+    hers.video.write_bytes(film)
+    made, make = list[str](), background.make_export
+
+    def making(clip: Clip, *rest: Any) -> Path:
+        made.append(clip.path.parent.name)
+        return make(clip, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(background, "make_export", making)
+        with FileLock(job.folder / LOCK):
+            first = ask(browser(BEN), job, format="gif")
+            wait_for(lambda: state(browser(BEN), job, first["name"])["state"] == "running", pause=0.02)
+            for frame in range(4):
+                ask(browser(BEN), job, format="png", frame=frame)
+            for frame in range(2):
+                ask(browser(ANNA), hers, format="png", frame=frame)
+        wait_for(lambda: len(made) == 7, pause=0.02)
+    assert made == [job.id, job.id, hers.id, job.id, hers.id, job.id, job.id]

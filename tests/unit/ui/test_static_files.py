@@ -98,7 +98,7 @@ def test_the_document_is_in_the_language_that_the_browser_asks_for(browser: Brow
     page = browser(ANNA).get("/?view=queue&job=0123456789ab", headers={"Accept-Language": "ru"}).text
     assert '<html lang="ru"' in page
     assert ">Галерея<" in page
-    assert 'id="view-queue" class="view">' in page
+    assert 'id="view-queue" class="view filling">' in page
     assert 'id="view-create" class="view create" hidden>' in page
     english = browser(ANNA).get("/?job=0123456789ab&view=none", headers={"Accept-Language": "de"}).text
     assert ">Gallery<" in english

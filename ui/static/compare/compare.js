@@ -2,7 +2,7 @@
 // Two videos in step, side by side or under a dividing line, with what tells them apart.
 
 import { apart, differing } from "../gallery/same_photo.js";
-import { language, t } from "../lib/catalogue.js";
+import { t } from "../lib/catalogue.js";
 import { calm, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { call } from "../lib/net.js";
@@ -72,6 +72,7 @@ export class Compare {
     show(this.element, Boolean(pair));
     if (same) return;
     this.pair = pair;
+    this.element.classList.add("filling");
     this.steps.stop();
     if (!pair) return;
     try {
@@ -95,6 +96,7 @@ export class Compare {
       video.poster = this.jobs[at].video.still;
     }
     this.draw();
+    this.element.classList.remove("filling");
     this.element.focus({ preventScroll: true });
     if (!calm()) this.steps.play();
   }
@@ -118,10 +120,9 @@ export class Compare {
     if (!this.pair || !this.jobs.length) return;
     const [a, b] = this.jobs;
     setText(this.title, a.name === b.name ? t("compare.takes", { name: a.name }) : `${a.name} · ${b.name}`);
-    const label = (/** @type {string} */ key) => this.options.settings[key]?.label[language] ?? key;
     const keys = differing(this.jobs);
     for (const [at, { words, video }] of this.sides.entries()) {
-      const text = apart(this.jobs[at], keys, label) || t("compare.same");
+      const text = apart(this.jobs[at], keys, this.options.settings) || t("compare.same");
       setText(words, text);
       video.setAttribute("aria-label", text);
     }

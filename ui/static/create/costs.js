@@ -63,8 +63,9 @@ export class Costs {
     for (const { costs: [time], item } of modes.choices) {
       if (item.value in cost.modes) setText(time, t("form.takes", { time: duration(cost.modes[item.value]) }));
     }
-    const together = videos > 1 ? t("form.together", { n: videos, time: duration(videos * cost.seconds) }) : "";
-    setText(this.device, [t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu", { total: memory(cost.total) }), together].filter(Boolean).join(" "));
+    const device = t(cost.device === "cpu" ? "form.on_cpu" : "form.on_gpu", { total: memory(cost.total) });
+    // In its place, for the line has no room for both.
+    setText(this.device, videos > 1 ? t("form.together", { n: videos, time: duration(videos * cost.seconds) }) : device);
     show(this.fault, Boolean(cost.fault)); // in the line of the device: nothing moves when it comes
     show(this.device, !cost.fault);
     if (!cost.fault) return;

@@ -62,6 +62,9 @@ export class FormFields {
     this.loop.addEventListener("change", () => acts.change({ loop: this.loop.checked }));
     this.loopNote = h("p", { class: "model-note", hidden: true });
     this.loopRow = this.switchRow("loop", this.loop, this.loopNote);
+    this.int8 = h("input", { id: "f-int8", type: "checkbox" });
+    this.int8.addEventListener("change", () => acts.change({ int8: this.int8.checked }));
+    this.int8Row = this.switchRow("int8", this.int8);
     this.lora = this.loraSelect();
     this.loraRow = this.row("lora", this.lora);
     this.upscaler = this.upscalerSelect();
@@ -69,7 +72,7 @@ export class FormFields {
     this.chosen = h("span", { class: "chosen" });
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
-      h("div", { class: "advanced-body" }, this.row("model", this.model), ...this.textRows(true), this.seedRow(), this.loopRow, ...this.sliders.flatMap(({ range, element }) => (range.key === "lora_strength" ? [this.loraRow, element] : [element])), this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+      h("div", { class: "advanced-body" }, this.row("model", this.model), this.int8Row, ...this.textRows(true), this.seedRow(), this.loopRow, ...this.sliders.flatMap(({ range, element }) => (range.key === "lora_strength" ? [this.loraRow, element] : [element])), this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
     this.elements = [...this.textRows(false), this.shape.element, this.seconds.element, this.quality.element, this.resolution.element, this.motion.element, this.mode.element, this.advanced];
   }
 
@@ -119,12 +122,18 @@ export class FormFields {
     return this.row("seed", this.seed, h("button", { type: "button", class: "plain small", onclick: clear }, t("form.seed_clear")));
   }
 
+  /** @param {string} key */
+  resetButton(key) {
+    const words = t("form.reset", { label: this.label(key) });
+    return h("button", { type: "button", class: "plain small icon", onclick: () => this.acts.change({ [key]: null }), title: words, "aria-label": words }, icon(ICONS.again));
+  }
+
   /** @param {TextSetting} text */
   textField(text) {
     const { key, most } = text;
     const input = h("textarea", { id: `f-${key}`, rows: 2, maxLength: most, dir: "auto", placeholder: text.folded ? "" : t("form.prompt_hint"), "aria-describedby": `f-${key}-help` });
     input.addEventListener("input", () => this.acts.change({ [key]: input.value }));
-    const reset = h("button", { type: "button", class: "plain small", onclick: () => this.acts.change({ [key]: null }) }, t("form.reset"));
+    const reset = this.resetButton(key);
     return { text, input, reset, element: this.row(key, input, ...(text.folded ? [reset] : [this.ideas.element])) };
   }
 
@@ -139,7 +148,7 @@ export class FormFields {
     const output = h("output", { htmlFor: `f-${key}` });
     const input = h("input", { id: `f-${key}`, type: "range", min, max, step });
     input.addEventListener("input", () => this.acts.change({ [key]: Number(input.value) }));
-    const reset = h("button", { type: "button", class: "plain small", onclick: () => this.acts.change({ [key]: null }) }, t("form.reset"));
+    const reset = this.resetButton(key);
     return { range, input, output, reset, element: this.row(key, input, output, reset) };
   }
 
@@ -184,6 +193,8 @@ export class FormFields {
     }
     this.loop.checked = values.loop;
     show(this.loopRow, model.takes.includes("loop"));
+    this.int8.checked = values.int8;
+    show(this.int8Row, model.takes.includes("int8"));
     this.lora.value = values.lora ?? "";
     show(this.loraRow, model.takes.includes("lora") && this.options.loras.length > 0);
     for (const { text, input, reset, element } of this.texts) {

@@ -6,7 +6,7 @@
 /** @type {FormValues} */
 export const EMPTY = {
   resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
-  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best", prompt: "", negative_prompt: null, lora: null, lora_strength: null, loop: false, shape: "photo", position: null,
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best", prompt: "", negative_prompt: null, lora: null, lora_strength: null, loop: false, int8: false, shape: "photo", position: null,
 };
 
 /** The numbers with a slider: a model has a value of its own for each. @param {Options} options */
@@ -100,6 +100,7 @@ export function usable(values, options) {
     model,
     mode: chosen && !(values.mode in chosen.modes) ? "best" : values.mode,
     loop: values.loop && Boolean(chosen?.takes.includes("loop")),
+    int8: values.int8 && Boolean(chosen?.takes.includes("int8")),
     lora: chosen?.takes.includes("lora") && options.loras.includes(values.lora ?? "") ? values.lora : null,
     upscaler: options.upscalers.some((one) => one.name === values.upscaler && !one.missing) ? values.upscaler : null,
   };
@@ -128,7 +129,7 @@ export function changes(values, options) {
   const model = options.models.find(({ name }) => name === values.model);
   const numbers = sliders(options).filter(({ key }) => key !== "motion_bucket_id" || !motionOf(values, model));
   const given = numbers.filter(({ key }) => numberOf(values, key) !== null).length;
-  return given + options.texts.filter(({ key, folded }) => folded && textOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0) + (values.lora ? 1 : 0) + (values.loop ? 1 : 0);
+  return given + options.texts.filter(({ key, folded }) => folded && textOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0) + (values.lora ? 1 : 0) + (values.loop ? 1 : 0) + (values.int8 ? 1 : 0);
 }
 
 /** Frames of a video. @param {Duration} duration @param {Quality | undefined} quality @param {ModelOption} [model] */

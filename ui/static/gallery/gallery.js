@@ -3,7 +3,7 @@
 
 import { anyLeft, newOnes } from "../job/job_words.js";
 import { anotherTake } from "../job/recovery.js";
-import { language, t } from "../lib/catalogue.js";
+import { t } from "../lib/catalogue.js";
 import { arrange, find, focusOn, h, ICONS, once, setText, show, shorten, toast } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { call } from "../lib/net.js";
@@ -13,7 +13,7 @@ import { Deletions } from "./deletions.js";
 import { GalleryFilters } from "./gallery_filters.js";
 import { galleryQuery, merged, narrowed } from "./gallery_query.js";
 import { favourMany, zipAddress } from "./many.js";
-import { apart, differing, groupOf, together, withNext } from "./same_photo.js";
+import { apart, byPhoto, differing, withNext } from "./same_photo.js";
 import { Tile } from "./tile.js";
 
 /** @import { ActiveJob, FinishedJob, Hooks, Machine, Options } from "../types.d.ts" */
@@ -136,22 +136,23 @@ export class GalleryView {
 
   /** Each video keeps its tile; takes of one photo stand together. */
   draw() {
-    this.jobs = together(this.jobs);
-    const label = (/** @type {string} */ key) => this.options.settings[key]?.label[language] ?? key;
+    const groups = byPhoto(this.jobs);
+    this.jobs = groups.flat();
     arrange(this.grid, this.jobs.map((job) => this.tile(job).element));
     shorten(this.grid, this.jobs.length);
     for (const id of this.tiles.keys()) if (!this.jobs.some((job) => job.id === id)) this.tiles.delete(id);
-    for (const job of this.jobs) {
-      const takes = this.takesOf(job);
-      this.tile(job).draw(apart(job, differing(takes), label), takes.indexOf(job), takes.length);
+    for (const group of groups) {
+      const takes = this.present(group);
+      const keys = differing(takes);
+      for (const job of group) this.tile(job).draw(apart(job, keys, this.options.settings), takes.indexOf(job), takes.length);
     }
     this.selection.keep(this.order());
     this.sift();
   }
 
-  /** The videos of a video's photo that are shown, itself too. @param {FinishedJob} job */
-  takesOf(job) {
-    return this.jobs.filter((other) => groupOf(other) === groupOf(job) && !this.deletions.has(other.id));
+  /** Those that are not being deleted. @param {FinishedJob[]} jobs */
+  present(jobs) {
+    return jobs.filter(({ id }) => !this.deletions.has(id));
   }
 
   /** @param {FinishedJob} job */
@@ -162,7 +163,7 @@ export class GalleryView {
         take: once(() => anotherTake(job, this.hooks)),
         redo: () => this.hooks.redo(job),
         remove: () => this.remove([job.id]),
-        compare: () => this.hooks.compare(withNext(job, this.takesOf(job))),
+        compare: () => this.hooks.compare(withNext(job, byPhoto(this.present(this.jobs)).find((takes) => takes.includes(job)) ?? [])),
         select: (range) => this.selection.toggle(job.id, range, this.order()),
       });
       this.tiles.set(job.id, tile);
@@ -172,7 +173,7 @@ export class GalleryView {
 
   /** The ids of what is shown. */
   order() {
-    return this.jobs.map(({ id }) => id).filter((id) => !this.deletions.has(id));
+    return this.present(this.jobs).map(({ id }) => id);
   }
 
   /** The video before or after one, undefined at the end of the list. @param {string} id @param {1 | -1} by */

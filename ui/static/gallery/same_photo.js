@@ -1,34 +1,30 @@
 // @ts-check
 // Videos of one photo: brought together, and told apart by what differs between them.
 
-import { has, t } from "../lib/catalogue.js";
+import { has, language, t } from "../lib/catalogue.js";
 
-/** @import { LastPhoto, Settings } from "../types.d.ts" */
+/** @import { LastPhoto, Options, Settings } from "../types.d.ts" */
 
 /** @typedef {{ settings: Settings, last_photo?: LastPhoto | null }} Take */
 
 const MOST_LETTERS = 40; // of a prompt
 
 /**
- * The same videos, those of one photo next to each other where the first of them stands.
+ * The same videos, those of one photo together, where the first of them stands.
  *
  * @template {{ id: string, photo_hash: string }} T
  * @param {T[]} jobs
- * @returns {T[]}
+ * @returns {T[][]} one list for each photo; a photo of an earlier version has no hash
  */
-export function together(jobs) {
+export function byPhoto(jobs) {
   /** @type {Map<string, T[]>} */
   const groups = new Map();
   for (const job of jobs) {
-    const key = groupOf(job);
-    groups.set(key, [...(groups.get(key) ?? []), job]);
+    const takes = groups.get(job.photo_hash || job.id);
+    if (takes) takes.push(job);
+    else groups.set(job.photo_hash || job.id, [job]);
   }
-  return [...groups.values()].flat();
-}
-
-/** What videos of one photo have in common; a photo of an earlier version has no hash. @param {{ id: string, photo_hash: string }} job */
-export function groupOf({ id, photo_hash }) {
-  return photo_hash || id;
+  return [...groups.values()];
 }
 
 /**
@@ -66,10 +62,10 @@ function settingOf(job, key) {
  *
  * @param {Take} job
  * @param {string[]} keys
- * @param {(key: string) => string} label
+ * @param {Options["settings"]} about the settings' labels
  */
-export function apart(job, keys, label) {
-  return keys.map((key) => `${label(key)}: ${key === LAST ? (job.last_photo?.name ?? t("take.no")) : valueWords(key, settingOf(job, key))}`).join(" · ");
+export function apart(job, keys, about) {
+  return keys.map((key) => `${about[key]?.label[language] ?? key}: ${key === LAST ? (job.last_photo?.name ?? t("take.no")) : valueWords(key, settingOf(job, key))}`).join(" · ");
 }
 
 /** @param {string} key @param {unknown} value */

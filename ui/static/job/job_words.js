@@ -4,7 +4,7 @@
 import { has, language, t } from "../lib/catalogue.js";
 import { duration, number } from "../lib/format.js";
 
-/** @import { ActiveJob, Job, Quality, ShortSettings } from "../types.d.ts" */
+/** @import { ActiveJob, Clip, Job, Quality, ShortSettings } from "../types.d.ts" */
 
 export const STAGES = ["queued", "loading", "conditioning", "sampling", "decoding", "saving"];
 const LITTLE_SECONDS = 5; // fewer are not counted: the guess is no better than that
@@ -43,10 +43,16 @@ export function stageName(stage, job, qualities) {
   return t(stage === "decoding" && quality?.interpolation === 1 ? "stage.decoding_only" : `stage.${stage}`);
 }
 
-/** Short, for lists. @param {ShortSettings} settings */
-export function describe(settings) {
+/** Short, for lists. @param {ShortSettings} settings @param {Clip | null} [video] which is longer than they say where it continues another one */
+export function describe(settings, video = null) {
   const quality = has(`quality.${settings.quality}`) ? t(`quality.${settings.quality}`) : settings.quality;
-  return [settings.resolution, t("form.seconds_value", { n: settings.seconds }), quality, settings.model, ...quicker(settings.mode)].join(" · ");
+  const length = video ? lengthOf(video) : t("form.seconds_value", { n: settings.seconds });
+  return [settings.resolution, length, quality, settings.model, ...quicker(settings.mode)].join(" · ");
+}
+
+/** @param {Clip} video */
+function lengthOf({ frames, fps }) {
+  return duration(frames / fps);
 }
 
 /** The mode's name where it is not the best one, which most videos are made in. @param {string} mode */
@@ -58,7 +64,7 @@ function quicker(mode) {
 export function facts({ settings, expected, video }) {
   const made = video ?? expected;
   const parts = [settings.resolution];
-  if (made) parts.push(`${made.width} × ${made.height}`, t("form.seconds_value", { n: settings.seconds }), t("form.per_second", { n: made.fps }));
+  if (made) parts.push(`${made.width} × ${made.height}`, lengthOf(made), t("form.per_second", { n: made.fps }));
   parts.push(settings.model, ...quicker(settings.mode), t("form.seed_is", { seed: settings.seed }));
   return parts.join(" · ");
 }

@@ -18,8 +18,10 @@ import { Unfinished } from "./unfinished.js";
 export class QueueView {
   /** @param {HTMLElement} root @param {Options} options @param {Hooks} hooks */
   constructor(root, options, hooks) {
+    this.root = root;
     this.mayPause = options.owns_machine;
     this.visible = false;
+    this.listed = false; // what did not come to an end is known
     this.lost = false; // the program does not answer
     /** @type {Machine | null} */
     this.state = null;
@@ -33,7 +35,7 @@ export class QueueView {
     /** @type {string | null} */
     this.dragged = null; // the job's id
     this.title = h("h2");
-    this.pauseButton = h("button", { type: "button", class: "action", id: "pause", onclick: () => this.pause() });
+    this.pauseButton = h("button", { type: "button", class: "action", id: "pause", hidden: true, onclick: () => this.pause() });
     this.pausedNote = h("span", { class: "paused-note" });
     this.list = h("ol", { class: "jobs" });
     this.empty = h("p", { class: "nothing", hidden: true });
@@ -64,7 +66,16 @@ export class QueueView {
   /** @param {boolean} yes */
   shown(yes) {
     this.visible = yes;
-    if (yes) this.unfinished.load();
+    if (!yes) return;
+    this.unfinished.load().then(() => {
+      this.listed = true;
+      this.filled();
+    });
+  }
+
+  /** Show the lists, once both of them are known. */
+  filled() {
+    if (this.state && this.listed) this.root.classList.remove("filling");
   }
 
   /** Whether the program answers. @param {boolean} yes */
@@ -94,6 +105,7 @@ export class QueueView {
     setText(this.total, ends.length > 1 && known.length === ends.length ? t("queue.total", { n: ends.length, time: duration(Math.max(...known)) }) : "");
     if (left && this.visible) this.unfinished.load();
     this.drawSelection();
+    this.filled();
   }
 
   /** The ids of all rows, from above. */

@@ -20,6 +20,7 @@ const LOOK_MS = 2000;
 export class SystemView {
   /** @param {HTMLElement} root @param {Options} options @param {Hooks} hooks */
   constructor(root, options, hooks) {
+    this.root = root;
     this.hooks = hooks;
     this.options = options;
     this.owns = options.owns_machine;
@@ -48,8 +49,8 @@ export class SystemView {
     const card = (/** @type {string} */ key, /** @type {HTMLElement[]} */ ...body) => h("section", { class: "card box" }, this.titles[key] = h("h2"), ...body);
     root.append(h("div", { class: "boxes" },
       h("div", {}, card("models", this.models, this.own.element), card("upscalers", this.upscalers)),
-      h("div", {}, card("workers", this.workers.element, this.restart), card("doctor", this.checks, this.look)),
-      h("div", {}, card("disk", this.disk, this.tidy), card("versions", this.versions, this.copy))));
+      h("div", {}, card("workers", this.workers.element, this.restart), card("disk", this.disk, this.tidy), card("versions", this.versions, this.copy)),
+      h("div", {}, card("doctor", this.look, this.checks)))); // the last: its checks come after the rest, and move nothing
     document.addEventListener("language", () => this.label());
     this.label();
   }
@@ -65,10 +66,10 @@ export class SystemView {
   }
 
   /** The models and upscalers as the server has just told them. @param {Partial<System>} now */
-  tell(now) {
+  async tell(now) {
     if (!this.state) return;
     Object.assign(this.state, now);
-    this.draw(this.state);
+    await this.draw(this.state);
   }
 
   /** @param {boolean} yes */
@@ -84,26 +85,28 @@ export class SystemView {
   async load() {
     try {
       this.state = /** @type {System} */ (await call("studio/system"));
-      this.draw(this.state);
+      await this.draw(this.state);
+      this.root.classList.remove("filling");
+      this.goToWanted();
     } catch {
       // the banner says that the connection is lost
     }
   }
 
-  /** @param {System} state */
-  draw({ workers, models, upscalers, disk, versions, system }) {
+  /** Draw it; the times of the models come last. @param {System} state */
+  async draw({ workers, models, upscalers, disk, versions, system }) {
     const living = workers.filter((worker) => worker.alive).length;
     show(this.restart, this.owns && living > 0);
     setText(find(this.restart, "span"), t(living > 1 ? "system.restart_all" : "system.restart"));
     this.workers.draw(workers);
     this.drawModels(this.models, models);
-    this.askCosts(models);
-    this.goToWanted();
+    const costs = this.askCosts(models);
     this.drawModels(this.upscalers, upscalers);
     this.hooks.models(models);
     this.hooks.upscalers(upscalers);
     pairs(this.disk, [[t("system.disk_jobs"), bytes(disk.jobs)], [t("system.disk_models"), bytes(disk.models)], [t("system.disk_free"), bytes(disk.free)]]);
     pairs(this.versions, [...Object.entries(versions), [t("system.system"), system]]);
+    await costs;
   }
 
   /** Written anew only when something has changed, and the focus goes on where it was: on a model's button. @param {HTMLElement} box @param {AnyModel[]} models */
@@ -160,7 +163,7 @@ export class SystemView {
     if (act === "download" && !(await this.sure(name))) return;
     const way = act === "forget" ? "remove" : act; // the files of a folder of one's own stay
     try {
-      this.tell(await call(`studio/models/${encodeURIComponent(name)}/${way}`, { method: "POST" }));
+      await this.tell(await call(`studio/models/${encodeURIComponent(name)}/${way}`, { method: "POST" }));
     } catch (refusal) {
       toast(refusal.message, "error");
     }

@@ -13,6 +13,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from fanslymotion.pipeline.families.ltx.model import LtxModel
     from fanslymotion.pipeline.families.wan.model import WanModel
+    from fanslymotion.pipeline.families.wan_a14b.model import A14BModel
     from fanslymotion.pipeline.model_cache import ModelCache
 
 
@@ -38,6 +39,17 @@ def wan(tiny_wan: Path) -> "WanModel":
     return load("wan", tiny_wan)
 
 
+@pytest.fixture(scope="session")
+def tiny_wan_a14b(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in diffusers' format."""
+    return build("wan_a14b", tmp_path_factory.mktemp("wan_a14b"))
+
+
+@pytest.fixture(scope="session")
+def wan_a14b(tiny_wan_a14b: Path) -> "A14BModel":
+    return load("wan_a14b", tiny_wan_a14b)
+
+
 def build(name: str, place: Path) -> Path:
     return import_module(f"fanslymotion.pipeline.families.{name}.random_model").build(place / f"tiny-{name}")
 
@@ -56,6 +68,12 @@ def flow_photo(photo: Path) -> Image.Image:
     """The photo at the tiny models' native size."""
     with Image.open(photo) as image:
         return image.convert("RGB").resize((128, 64))
+
+
+@pytest.fixture(scope="session")
+def smaller_photo(flow_photo: Image.Image) -> Image.Image:
+    """The photo at half of that: without patches, a VAE works on four times as many pixels."""
+    return flow_photo.resize((64, 32))
 
 
 @pytest.fixture(scope="session")

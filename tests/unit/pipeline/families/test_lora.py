@@ -1,6 +1,7 @@
 """LoRA files: read as diffusers reads them, added to the weights by the formula, refused where they do not fit."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from fanslymotion.models.loras import list_loras, with_lora
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import Lora, Offload
 from fanslymotion.pipeline.families.flow.family import FlowFamily
-from fanslymotion.pipeline.families.flow.lora import read_layers
+from fanslymotion.pipeline.families.flow.lora import file_fingerprint, read_layers
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.media.mp4 import read_metadata
 from fanslymotion.pipeline.progress import Progress, Stage
@@ -52,7 +53,7 @@ def made(model: Any, name: str) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
 
 
 def loaded(model: Any, path: Path, strength: float = 1.0, placement: Placement = CPU) -> Any:
-    folder = replace(model.model, lora=Lora(path, strength, "fingerprint"))
+    folder = replace(model.model, lora=Lora(path, strength, file_fingerprint(path)))
     return family(folder.preset.family).load(folder, placement, lambda part: None, True)
 
 
@@ -168,6 +169,14 @@ def test_pefts_alpha_counts_and_what_is_not_known_is_refused(wan: Any, tmp_path:
             read_layers(told(lora_alpha=8, **settings), ())
 
 
+@pytest.mark.parametrize("said", ["[" * 100_000, '{"lora_alpha": ' + "9" * 400 + "}", "17", '{"x": '])
+def test_settings_of_pefts_that_cannot_be_read_are_told(wan: Any, tmp_path: Path, said: str) -> None:
+    tensors = tiny_lora.diffusers_layout(made(wan, "wan"))
+    path = tiny_lora.write(tmp_path / "told.safetensors", tensors, {"lora_adapter_metadata": said})
+    with pytest.raises(ModelError, match=r"is damaged .*; get it again"):
+        read_layers(path, ())
+
+
 # --- choosing one ----------------------------------------------------------------------------------------------------
 
 
@@ -228,11 +237,32 @@ def test_a_job_goes_on_with_the_same_lora_alone(make: Callable, model: Any, styl
     found = interrupted(asked(model, style))
     assert (found["resumed"], found["frames_sha256"]) == ((0, 1), whole["frames_sha256"])
     assert interrupted(asked(model, style, 0.5))["resumed"] is None
-    tensors = {key: tensor * 2 if tensor.ndim == 2 else tensor for key, tensor in load_file(style).items()}
-    change = lambda: (style.unlink(), save_file(tensors, style))  # noqa: E731 - another training of the same layers
+    change = lambda: swap(style)  # noqa: E731
     found = interrupted(asked(model, style))
     assert found["resumed"] is None
     assert found["frames_sha256"] != whole["frames_sha256"]
+
+
+def test_another_file_of_the_same_size_and_time_is_another_one(model: Any, style: Path, settings: Settings) -> None:
+    """As `cp -p` or an archive puts it there."""
+    before, state = with_lora(model.model, asked(model, style), settings), style.stat()
+    swap(style)
+    os.utime(style, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (style.stat().st_size, style.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
+    after = with_lora(model.model, asked(model, style), settings)
+    assert before.lora != after.lora
+    assert before.lora is not None
+    with pytest.raises(ModelError, match="lies another file than when the job was sent"):
+        with_lora(model.model, asked(model, style), settings, before.lora.fingerprint)
+    with pytest.raises(ModelError, match="lies another file than when the job was sent"):  # between hash and load
+        family(model.model.preset.family).load(before, CPU, lambda part: None, True)
+
+
+def swap(style: Path) -> None:
+    """Put another training of the same layers there."""
+    tensors = {key: tensor * 2 if tensor.ndim == 2 else tensor for key, tensor in load_file(style).items()}
+    style.unlink()
+    save_file(tensors, style)
 
 
 @pytest.mark.parametrize("kept", [0, 7, 100, -1])

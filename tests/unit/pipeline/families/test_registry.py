@@ -44,6 +44,7 @@ def test_what_is_loaded_is_named_by_the_family() -> None:
     assert parts(family("svd")) == ("libraries", "image_encoder", "vae", "unet")
     for name in ("ltx", "wan"):
         assert parts(family(name)) == ("libraries", "text_encoder", "vae", "transformer")
+    assert parts(family("wan_a14b"))[-2:] == ("transformer", "transformer_2")
 
 
 def test_a_random_model_lies_where_it_is_built(settings: Settings, presets: Presets) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,9 +15,10 @@ from fanslymotion.bench.faults import disk
 from fanslymotion.errors import BadInput, Cancelled, NotFound, RenderError
 from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.pipeline.media.exports.formats import FILE_NAME, FORMATS, Clip, Export
-from fanslymotion.pipeline.media.exports.make import MOST_KEPT, make_export, usable_formats
+from fanslymotion.pipeline.media.exports.make import LOCK, MOST_KEPT, make_export, usable_formats
 from fanslymotion.pipeline.media.ffmpeg import ffmpeg_path
 from fanslymotion.pipeline.media.mp4 import TRAINED_MEDIA, probe, read_metadata, read_xmp
+from filelock import FileLock
 from PIL import Image
 
 WIDTH, HEIGHT, FRAMES, FPS = 96, 64, 20, 12
@@ -196,7 +198,7 @@ def test_only_the_newest_are_kept(clip: Clip) -> None:
 
 
 @pytest.mark.parametrize("name", ["gif", "web", "webp"])
-@pytest.mark.parametrize("after", [0, 5, FRAMES + 1])
+@pytest.mark.parametrize("after", [0, 5, FRAMES])
 def test_what_is_ended_leaves_nothing(clip: Clip, name: str, after: int) -> None:
     calls = 0
 
@@ -329,3 +331,19 @@ def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path, wanted: Export
     assert {path.name for path in small_disk.iterdir()} == {"video.mp4", "ballast", ".export.lock"}
     disk.make_room(small_disk)
     assert make_export(clip, wanted).is_file()
+
+
+def test_a_folder_that_is_deleted_while_an_export_waits_stays_away(clip: Clip) -> None:
+    """A lock makes the folder that it is to lie in."""
+    folder = clip.path.parent
+
+    def stop() -> bool:
+        shutil.rmtree(folder)
+        lock.release(force=True)
+        return False
+
+    lock = FileLock(folder / LOCK)
+    lock.acquire()
+    with pytest.raises(NotFound, match="gone"):
+        make_export(clip, Export("gif"), stop=stop)
+    assert not folder.exists()

@@ -47,6 +47,11 @@ def test_the_root_path_may_be_taken_off_or_not(client: TestClient, place: str) -
     assert with_it.headers["content-type"] == without.headers["content-type"]
 
 
+def test_what_the_address_asks_for_is_kept(client: TestClient) -> None:
+    answer = client.get("/motion?job=0123456789ab&x=%D0%B9")
+    assert answer.headers["location"] == "/motion/?job=0123456789ab&x=%D0%B9"
+
+
 def test_the_root_path_alone_leads_to_the_page(client: TestClient) -> None:
     answer = client.get("/motion")
     assert (answer.status_code, answer.headers["location"]) == (308, "/motion/")

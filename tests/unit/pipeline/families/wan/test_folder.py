@@ -69,7 +69,7 @@ def test_what_is_missing_is_named(gone: str, said: str, tiny_wan: Path, tmp_path
 @pytest.mark.parametrize(
     ("part", "change"),
     [
-        ("transformer", {"in_channels": 36}),
+        ("transformer", {"in_channels": 36, "image_dim": 1280}),
         ("vae", {"z_dim": 16, "scale_factor_spatial": 8}),
         ("vae", {"_class_name": "AutoencoderKLLTXVideo"}),
     ],
@@ -81,15 +81,6 @@ def test_models_of_another_kind_are_refused(part: str, change: dict[str, Any], t
     place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | change), encoding="utf-8")
     assert family_of_folder(folder) is family("wan")
     with pytest.raises(ModelError, match=r"Wan.*choose"):
-        FOLDERS.check(folder)
-
-
-def test_two_transformers_are_another_kind(tiny_wan: Path, tmp_path: Path) -> None:
-    """The 14B models have one for much and one for little noise."""
-    folder = tmp_path / "model"
-    shutil.copytree(tiny_wan, folder)
-    shutil.copytree(folder / "transformer", folder / "transformer_2")
-    with pytest.raises(ModelError, match="the 14B models are not supported"):
         FOLDERS.check(folder)
 
 

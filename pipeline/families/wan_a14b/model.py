@@ -1,0 +1,167 @@
+"""Load a Wan 2.2 I2V-A14B folder into memory, and give sampling what it asks of a model."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ....presets.options import ScheduleName
+from ..base import LIBRARIES, FamilyOptions, MemoryPlan, ModelFolder, NoiseSchedule, Offload, Window
+from ..flow.folder import TEXT_ENCODER, TRANSFORMER, VAE
+from ..flow.model import FlowModel
+from ..placement import Placement
+from ..wan import vae as vae_module
+from ..wan.denoiser import Inputs
+from ..wan.folder import STRIDE
+from ..wan.model import IMAGE
+from ..wan.schedule import distilled_schedule, noise_schedule
+from ..wan.words import AWAY, WORDS, padded
+from ..weights.components import placed
+from ..weights.int8 import to_int8
+from ..weights.light_import import light_diffusers
+from ..weights.offload import CPU
+from ..weights.reading import quiet, read_narrowest
+from .condition import condition, encode_beginning
+from .cost import in_turn
+from .denoiser import A14BDenoiser
+from .experts import Experts
+from .folder import CHANNELS, EXPERTS, FOLDERS, SIDE
+from .random_model import build
+
+CONTEXT = 5
+"""Latent frames that are decoded to see a window's last frame: 17 frames, of which the last one counts."""
+
+
+@dataclass
+class A14BModel(FlowModel):
+    """A `VideoModel` in memory. The text encoder is no part of it (`wan/words.py`).
+
+    Attributes:
+        vae: AutoencoderKLWan.
+        experts: The two WanTransformer3DModel.
+        boundary: Noise levels from this on are the first transformer's, 0..1.
+    """
+
+    names = (VAE,)
+    denoiser_name = TRANSFORMER
+
+    vae: Any
+    experts: Experts
+    boundary: float
+    _chunk: int = field(default=STRIDE, init=False)
+
+    @property
+    def latent_size(self) -> tuple[int, int]:
+        """Return those of Wan 2.1's VAE; see `FlowModel`."""
+        return CHANNELS, SIDE
+
+    @property
+    def whole(self) -> bool:
+        """Whether no component lies half here, half there; see `VideoModel`."""
+        return super().whole and self.experts.whole
+
+    def bring(self, part: str) -> Any:
+        """Return a component, moved to where it computes; a transformer is read when its turn comes."""
+        offloaded = self.placement.offload is not Offload.NONE
+        if part in EXPERTS:
+            if offloaded:
+                self._move(VAE, CPU)
+            return self.experts.bring(part)
+        if offloaded:
+            self.experts.leave()
+        return super().bring(part)
+
+    def prepare(self, plan: MemoryPlan) -> None:
+        """Keep both transformers in RAM, or one at a time, as the plan says; see `VideoModel`."""
+        self.experts.both = not in_turn(plan)
+        self._chunk = plan.decode_chunk
+        if not self.experts.both and len(self.experts.here) > 1:
+            self.experts.release()
+
+    def encode(
+        self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator, last: Image.Image | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Return the latents of the photo and the empty frames behind it, of a whole window; see `VideoModel`."""
+        latents = 1 + (self.model.preset.frames - 1) // STRIDE
+        return {IMAGE: encode_beginning(self.bring(VAE), photo, latents, self.device)}
+
+    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
+        """Return shifted levels; see `VideoModel`."""
+        sampling = self.model.preset.sampling
+        if sampling.solver == "unipc":
+            return noise_schedule(steps, sampling.shift, sampling.solver)
+        return distilled_schedule(steps, sampling.shift)
+
+    def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> None:
+        """Return None: the photo's frame is sampled like the others, beside the photo; see `VideoModel`."""
+
+    def preview_latents(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the photo's latents, scaled; see `VideoModel`."""
+        return vae_module.scaled(self.vae, conditioning[IMAGE][:, :1])[:, 0]
+
+    def denoiser(
+        self, conditioning: Mapping[str, torch.Tensor], options: FamilyOptions, window: Window
+    ) -> A14BDenoiser:
+        """Return D(x; σ) of one window, which begins with the photo or the earlier one's last frame."""
+        known = conditioning[IMAGE]
+        if window.before is not None:
+            known = encode_beginning(self.bring(VAE), self._last_frame(window.before), known.shape[1], self.device)
+        inputs = Inputs(padded(conditioning[WORDS], self.dtype), padded(conditioning[AWAY], self.dtype))
+        return A14BDenoiser(self.bring, inputs, window, condition(self.vae, known), self.boundary)
+
+    def _last_frame(self, latents: torch.Tensor) -> Image.Image:
+        """Return the last frame of (1, n, channels, h, w), as it will be shown but for frames long before it."""
+        *_, frames = self.decode(latents[:, -CONTEXT:], self._chunk)
+        return Image.fromarray(frames[-1])
+
+    def decode(self, latents: torch.Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
+        """Yield frames as they are decoded; see `VideoModel`."""
+        return vae_module.decode(self.bring(VAE), latents, self.device, chunk)
+
+
+def load(
+    model: ModelFolder,
+    placement: Placement,
+    finished: Callable[[str], None] = lambda part: None,
+    shortcuts: bool = True,
+) -> A14BModel:
+    """Read the VAE, on the calling thread. The transformers are read when they are needed (`Experts`).
+
+    Args:
+        model: The folder; a random one is built first where it is missing.
+        placement: Where and how to compute.
+        finished: Called with `LIBRARIES` and with each component's name; may raise, which ends the loading.
+        shortcuts: There are none yet: the numbers are diffusers' own.
+
+    Raises:
+        ModelError: A file is missing, damaged or of another architecture.
+    """
+    # Not at the top of the file: importing diffusers takes a second, which belongs to the loading that is shown.
+    with light_diffusers():
+        from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+        from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+    quiet()
+
+    if model.random:
+        build(model.folder)
+    files = FOLDERS.check(model.folder, model.preset)
+
+    def read(kind: Any, part: str) -> Any:
+        return read_narrowest(kind, model.folder / part, files.variants[part], placement.dtype)
+
+    finished(LIBRARIES)
+    finished(TEXT_ENCODER)
+    vae = placed(read(AutoencoderKLWan, VAE), placement)
+    finished(VAE)
+
+    def read_expert(part: str) -> Any:
+        expert = read(WanTransformer3DModel, part)
+        if model.int8:
+            to_int8(expert, placement.device)
+        return expert
+
+    experts = Experts(read_expert, placement)
+    return A14BModel(model, files.fingerprint, placement, vae, experts, FOLDERS.boundary(model.folder))

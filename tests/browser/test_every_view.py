@@ -1,0 +1,118 @@
+"""Every view, wide and narrow, light and dark, in both languages: readable for all, of one width, and still."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
+from fanslymotion.tests.browser.studio_page import choose_photo, findings, shifts, with_shifts
+from fanslymotion.tests.studio import Studio
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.browser
+
+SCREENS: list[tuple[int, int, Literal["light", "dark"], str]] = [
+    (1440, 900, "light", "en-GB"),
+    (1366, 768, "dark", "ru-RU"),
+    (390, 844, "dark", "en-GB"),
+    (390, 844, "light", "ru-RU"),
+]
+
+
+@dataclass(frozen=True)
+class Ids:
+    """The jobs that the views show."""
+
+    waiting: str
+    live: str
+    failed: str
+    takes: tuple[str, str]
+
+
+@pytest.fixture
+def jobs(puppet: Puppet) -> Ids:
+    takes = []
+    for seed in (5, 6):
+        takes.append(puppet.take(name="cat.jpg", seed=seed))
+        puppet.film(takes[-1])
+    failed = puppet.take(name="mountains.jpg")
+    puppet.fail(failed, "the memory is too small for this video", "Out of memory; going on with: model offload.")
+    live = puppet.take(name="sea.jpg")
+    puppet.progress(live, stage="sampling", step=9, steps=24, fraction=0.3, eta=40.0)
+    puppet.preview(live, 1)
+    puppet.measure(live, 0.8)
+    waiting = puppet.queue(name="a very long name of a photo that somebody took by the sea.jpg")
+    return Ids(waiting, live, failed, (takes[0], takes[1]))
+
+
+@pytest.fixture(params=SCREENS, ids=lambda one: f"{one[0]}-{one[2]}-{one[3]}")
+def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """A tab that keeps each jump of its layout, each script's failure, and each address that it asks."""
+    width, height, scheme, language = request.param
+    context = browser.new_context(
+        locale=language,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        viewport={"width": width, "height": height},
+        is_mobile=width < 500,
+        has_touch=width < 500,
+    )
+    made = context.new_page()
+    with_shifts(made)
+    yield made
+    context.close()
+
+
+def form(page: Page) -> None:
+    choose_photo(page, SAMPLE)
+    page.locator("details.advanced summary").click()
+    expect(page.locator("#f-seed")).to_be_visible()
+
+
+def saving(page: Page) -> None:
+    page.click("[data-action=save]")
+    expect(page.locator(".save-panel")).to_be_visible()
+
+
+def keys(page: Page) -> None:
+    page.keyboard.press("?")
+    expect(page.locator("dialog.keys")).to_be_visible()
+
+
+def selecting(page: Page) -> None:
+    page.locator(".select-box:visible").first.check(force=True)
+    expect(page.locator(".selection-bar:visible")).to_be_visible()
+
+
+def test_every_view(bare: Studio, page: Page, jobs: Ids) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    views: list[tuple[str, str, Callable[[Page], None] | None]] = [
+        ("/", ".welcome-facts li", None),
+        ("/", ".resolution .cost", form),
+        (f"/?job={jobs.live}", ".frame .preview", None),
+        (f"/?job={jobs.waiting}", ".live", None),
+        (f"/?job={jobs.failed}", ".failure", None),
+        (f"/?job={jobs.takes[0]}", "[data-action=save]", saving),
+        ("/?view=queue", ".job-row", selecting),
+        ("/?view=gallery", ".tile img", selecting),
+        (f"/?view=gallery&compare={'.'.join(jobs.takes)}", ".pair video", None),
+        ("/?view=system", ".check-row", keys),
+    ]
+    found: list[str] = []
+    for address, ready, act in views:
+        page.goto(bare.url + address)
+        expect(page.locator(ready).first).to_be_visible()
+        expect(page.locator("#worker span")).not_to_be_empty()
+        jumps = [jump for jump in shifts(page) if jump[0] > 0.01]
+        if act:
+            act(page)
+        where = f"{address} {act.__name__ if act else ''}"
+        found += [f"{where}: jumps: {jump}" for jump in jumps]
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append(f"{where}: wider than the screen")
+        found += [f"{where}: {finding}" for finding in findings(page)]
+    if found:
+        pytest.fail("\n".join(found))
+    assert [url for url in asked if not url.startswith((bare.url, "data:", "blob:"))] == []

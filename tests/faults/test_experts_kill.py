@@ -1,0 +1,34 @@
+"""SIGKILL while either of two transformers computes: the job goes on, and the frames are those of a calm run."""
+
+import pytest
+from fanslymotion.bench.faults.processes import frames_hash, kill
+from fanslymotion.pipeline.families.wan_a14b import random_model
+from fanslymotion.queue.types import Status
+
+from .conftest import logs, until
+
+pytestmark = pytest.mark.faults
+
+DISTILLED = {"steps": 4, "schedule": "flow", "shift": 5.0, "solver": "euler", "min_guidance": 1.0, "max_guidance": 1.0}
+
+
+def test_a_worker_killed_in_either_transformer_goes_on_with_the_same_frames(jobs, start, submit, tmp_path) -> None:
+    """Twice in the second window, which begins with the first one's last frame."""
+    folder = random_model.build(tmp_path / "новая модель", sampling=DISTILLED)
+    start()
+    wanted = {"model": str(folder), "quality": "sampled", "prompt": "waves 🌊 roll in", "steps": 24, "detail": False}
+    calm, job = submit(**wanted), submit(**wanted)
+    until(lambda: jobs.get(calm.id), lambda j: j.status is Status.DONE)
+
+    def read() -> list[str]:
+        return [line.split()[-4] for line in logs(jobs, job.id).splitlines() if "from the disk" in line]
+
+    for before, name in ((2, "transformer"), (4, "transformer_2")):
+        until(lambda: jobs.get(job.id), lambda j: j.window >= 2 and len(read()) > before and read()[-1] == name)
+        worker = next(w for w in jobs.workers() if w.alive)
+        assert kill(worker.pid)
+    done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
+    assert done.attempt == 3
+    assert (done.frames, done.fps) == (12 * 16, 16)
+    assert logs(jobs, job.id).count("resumed at window 2") == 2
+    assert frames_hash(done.video) == frames_hash(jobs.get(calm.id).video)
