@@ -24,6 +24,15 @@ test("what differs is named, and nothing else", () => {
   assert.deepEqual(differing([]), []);
 });
 
+test("other last pictures are told by their names", () => {
+  const last = (name, hash) => ({ name, hash, url: "", poster: "" });
+  const takes = [{ ...job("1", "a"), last_photo: last("sea.jpg", "s") }, { ...job("2", "a"), last_photo: last("sea.jpg", "s") }, { ...job("3", "a"), last_photo: null }, job("4", "a")];
+  assert.deepEqual(differing(takes.slice(0, 2)), []);
+  assert.deepEqual(differing(takes.slice(2)), []);
+  assert.deepEqual(differing(takes), ["last_photo"]);
+  assert.deepEqual(takes.map((take) => apart(take, ["last_photo"], { last_photo: { label: { en: "Last picture" } } })), ["Last picture: sea.jpg", "Last picture: sea.jpg", "Last picture: off", "Last picture: off"]);
+});
+
 test("a long prompt is cut", () => {
   const text = apart(job("1", "a", { prompt: "x".repeat(100) }), ["prompt"], {});
   assert.equal(text, `prompt: ${"x".repeat(40)}…`);

@@ -42,7 +42,9 @@ def test_queue_has_no_init():
     "module", ["cli.main", "queue.jobs", "queue.liveness.supervisor", "models.registry", "doctor.checks", "ui.app"]
 )
 def test_light_modules_stay_light(module):
-    code = f"import sys, fanslymotion.{module}; print([m for m in ('torch', 'diffusers', 'pandas') if m in sys.modules])"
+    code = (
+        f"import sys, fanslymotion.{module}; print([m for m in ('torch', 'diffusers', 'pandas') if m in sys.modules])"
+    )
     assert python(code, Path(ROOT.anchor)) == "[]"
 
 
