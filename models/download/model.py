@@ -1,26 +1,25 @@
 """Download a whole model from the hub: ask, check the disk, fetch missing files, verify all. Resumable."""
 
-import json
 import logging
 import shutil
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from ...errors import BadInput
-from ...fs import read_patiently, retry_in_use, write_json
+from ...fs import retry_in_use
 from ...messages import msg
 from ...presets import HubPreset
 from ...settings import Settings
 from . import hub
 from .http import TIMEOUT, Broken, Patience, Source, fetch, hash_matches, new_hash, part_of
 from .hub import NO_SPACE, DownloadError, Remote, RemoteFile
+from .manifest import Manifest as Manifest
+from .manifest import SharedFiles
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +108,7 @@ class _Download:
         self.settings = settings
         self.report = report
         self.folder = folder_of(preset, settings)
+        self.shared = SharedFiles(preset.name, settings)
         self.meter = Meter()
         self.phase, self.file, self.message = "asking", "", ""
         self.patience = patience
@@ -147,7 +147,11 @@ class _Download:
         """Tell whether the complete file is on the disk. A damaged one is deleted, so that it is downloaded again."""
         path = self.folder / file.path
         if not path.is_file():
-            return False
+            if not self.shared.link(file, path):
+                return False
+            verified = False
+            log.info("%s is the same in another model here, and is not downloaded again", file.path)
+            part_of(path).unlink(missing_ok=True)
         if path.stat().st_size == file.size and (verified or self._hash_is_right(path, file)):
             self.meter.have(file.size if verified else 0)
             return True
@@ -269,66 +273,6 @@ class Meter:
         speed = self.speed
         left = (self.total - self.done) / speed if speed > 0 and phase == "downloading" else None
         return DownloadProgress(phase, file, max(0, self.done), self.total, speed, left, message)
-
-
-class Manifest:
-    """Record the verified files of a download in `.downloads/<name>.files.json`. Without it files are hashed again."""
-
-    def __init__(self, name: str, settings: Settings) -> None:
-        self.path = settings.models / ".downloads" / f"{name}.files.json"
-
-    def read(self) -> Remote | None:
-        """Return the repository's files at the download, or None."""
-        data = self._data()
-        try:
-            return Remote(data["repository"], data["commit"], tuple(RemoteFile(**file) for file in data["files"]))
-        except (KeyError, TypeError):
-            return None
-
-    def verified(self, remote: Remote) -> set[str]:
-        """Return the paths whose hash was verified, and is still the hub's."""
-        known = self.read()
-        if known is None:
-            return set()
-        same = {file.path for file in known.files} & {f.path for f in remote.files if f in known.files}
-        return same & set(self._data().get("verified", ()))
-
-    def write(self, remote: Remote, verified: set[str]) -> None:
-        """Replace the record."""
-        self._save(
-            {
-                "repository": remote.repository,
-                "commit": remote.commit,
-                "files": [asdict(file) for file in remote.files],
-                "verified": sorted(verified),
-            }
-        )
-
-    def add(self, file: RemoteFile) -> None:
-        """Record a verified file."""
-        data = self._data()
-        data["verified"] = sorted({*data.get("verified", ()), file.path})
-        self._save(data)
-
-    def doubt(self, paths: set[str]) -> None:
-        """Record damaged files, which the next download fetches again."""
-        data = self._data()
-        if data:
-            data["verified"] = sorted(set(data.get("verified", ())) - paths)
-            self._save(data)
-
-    def delete(self) -> None:
-        """Delete the record."""
-        self.path.unlink(missing_ok=True)
-
-    def _data(self) -> dict[str, Any]:
-        with suppress(OSError, ValueError):
-            data = json.loads(read_patiently(self.path))
-            return data if isinstance(data, dict) else {}
-        return {}
-
-    def _save(self, data: dict[str, Any]) -> None:
-        write_json(self.path, data)
 
 
 def gigabytes(count: float) -> str:

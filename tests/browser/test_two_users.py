@@ -62,9 +62,8 @@ def annas(make_studio: Callable[..., Studio]) -> Studio:
     return make_studio("--auth", "anna:secret-1", "--no-worker")
 
 
-def test_after_the_login_one_stays_here(annas: Studio, browser: Browser) -> None:
+def test_after_the_login_one_stays_here(annas: Studio, page: Page) -> None:
     """Links that pass for a path of this page: each once led elsewhere in some program."""
-    page = browser.new_context(locale="en-GB").new_page()
     for trap in (
         "/.//evil.example/x",
         "//evil.example/x",
@@ -86,12 +85,10 @@ def test_after_the_login_one_stays_here(annas: Studio, browser: Browser) -> None
     page.get_by_label("Password").fill("secret-1")
     page.keyboard.press("Enter")
     expect(page.locator("#pause")).to_be_visible()
-    page.context.close()
 
 
-def test_a_quick_enter_keeps_the_password_out_of_the_address(annas: Studio, browser: Browser) -> None:
+def test_a_quick_enter_keeps_the_password_out_of_the_address(annas: Studio, page: Page) -> None:
     """Pressed before the page's words are there."""
-    page = browser.new_context(locale="en-GB").new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     held, free = [], []
@@ -104,15 +101,13 @@ def test_a_quick_enter_keeps_the_password_out_of_the_address(annas: Studio, brow
     held.pop().continue_()
     expect(page.locator("#generate")).to_be_visible()
     assert not [url for url in asked if "secret" in url]
-    page.context.close()
 
 
 def answered(answer: dict[str, Any]) -> Callable[[Route], None]:
     return lambda route: route.fulfill(**answer)
 
 
-def test_a_refused_login_says_why(annas: Studio, browser: Browser) -> None:
-    page = browser.new_context(locale="en-GB").new_page()
+def test_a_refused_login_says_why(annas: Studio, page: Page) -> None:
     page.goto(f"{annas.url}/login")
     problem = page.locator("#problem")
     answers = {
@@ -127,7 +122,6 @@ def test_a_refused_login_says_why(annas: Studio, browser: Browser) -> None:
         page.get_by_label("Password").fill("secret-1")
         page.keyboard.press("Enter")
         expect(problem).to_have_text(sentence)
-    page.context.close()
 
 
 def test_a_stream_that_is_refused_says_why(bare: Studio, page: Page, puppet: Puppet) -> None:

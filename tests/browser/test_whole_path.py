@@ -32,7 +32,7 @@ PLAYS = """async () => {
 
 
 def test_photo_becomes_a_video_while_one_watches(studio: Studio, page: Page) -> None:
-    job = generate(page, studio.url, SAMPLE, steps=100)
+    job = generate(page, studio.url, SAMPLE, steps=40)
     record(page)
     expect(page.locator(".log .line > span", has_text="Getting renderer")).to_be_visible(timeout=120_000)
     assert status(page) == "running", "the lines are there while the job runs"

@@ -1,13 +1,19 @@
-"""Import Gradio in half of the time.
+"""Import Gradio in less than half of the time.
 
 At every import it parses each component's source and writes type stubs beside it (`gradio.component_meta`), which serve
 only its own developers. A class whose file cannot be found gets none, so none is found while Gradio is imported.
+And it imports pandas, 0.2 CPU seconds and 33 MB, to recognise tables in a cache that this page does not use.
 """
 
+import importlib
 import inspect
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
+
+TABLES = "pandas"
 
 
 @contextmanager
@@ -22,7 +28,32 @@ def _without_files() -> Iterator[None]:
         inspect.getfile = kept
 
 
-with _without_files():
+class _Later(ModuleType):
+    """Stands in for a library, which is imported when something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import system's questions
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextmanager
+def _without_tables() -> Iterator[None]:
+    """Within it no other thread may import pandas. Afterwards it can be imported as always."""
+    if TABLES in sys.modules:
+        yield
+        return
+    stand_in = sys.modules[TABLES] = _Later(TABLES)
+    try:
+        yield
+    finally:
+        if sys.modules.get(TABLES) is stand_in:
+            del sys.modules[TABLES]
+
+
+with _without_files(), _without_tables():
     import gradio
     from gradio.themes import Base
 

@@ -34,7 +34,7 @@ class Components:
     _masters: Masters = field(default_factory=Masters, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._loaded_as = self._numbers()
+        self._loaded_as = _numbers(self._tensors())
 
     @property
     def device(self) -> torch.device:
@@ -78,14 +78,16 @@ class Components:
 
         `.to()` moves and casts tensor by tensor: memory that runs out on the way leaves the rest where it was.
         """
-        places = [{tensor.device.type for tensor in tensors} for tensors in self._tensors()]
-        return all(len(found) == 1 for found in places) and self._numbers() == self._loaded_as
+        found = self._tensors()  # once: to walk through a model takes longer than all the rest
+        on_one_device = all(len({tensor.device.type for tensor in tensors}) == 1 for tensors in found)
+        return on_one_device and _numbers(found) == self._loaded_as
 
     def _tensors(self) -> list[list[torch.Tensor]]:
         return [list(getattr(self, name).parameters()) for name in self.names]
 
-    def _numbers(self) -> list[torch.dtype]:
-        return [tensor.dtype for tensors in self._tensors() for tensor in tensors]
+
+def _numbers(components: list[list[torch.Tensor]]) -> list[torch.dtype]:
+    return [tensor.dtype for tensors in components for tensor in tensors]
 
 
 def placed(component: Any, placement: Placement, denoiser: bool = False) -> Any:

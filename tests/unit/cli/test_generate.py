@@ -45,7 +45,7 @@ def facts(path: Path) -> tuple[object, ...]:
 
 
 NO_DETAIL_FAST = ("--no-detail", "--mode", "fast")
-TINY = ["--resolution", "tiny", "--steps", 1]
+TINY = ["--resolution", "tiny", "--steps", 1, "--no-detail"]
 """A video of 168×96, for what does not depend on its size: `test_order` has the sizes of all presets."""
 
 
@@ -60,7 +60,7 @@ TINY = ["--resolution", "tiny", "--steps", 1]
     ],
 )
 def test_video_has_the_asked_size_length_and_rate(fm, here, photo, resolution, seconds, quality, size, frames, fps):
-    wanted = ["--resolution", resolution, "--seconds", seconds, "--quality", quality, "--steps", 1]
+    wanted = ["--resolution", resolution, "--seconds", seconds, "--quality", quality, "--steps", 1, "--no-detail"]
     done = fm("generate", photo, *wanted, "--out", "clip.mp4")
     assert done.returncode == 0, done.stderr
     assert "100% done\n" in done.stderr, "and no time left"

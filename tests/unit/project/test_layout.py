@@ -42,8 +42,17 @@ def test_queue_has_no_init():
     "module", ["cli.main", "queue.jobs", "queue.liveness.supervisor", "models.registry", "doctor.checks", "ui.app"]
 )
 def test_light_modules_stay_light(module):
-    code = f"import sys, fanslymotion.{module}; print([m for m in ('torch', 'diffusers') if m in sys.modules])"
+    code = f"import sys, fanslymotion.{module}; print([m for m in ('torch', 'diffusers', 'pandas') if m in sys.modules])"
     assert python(code, Path(ROOT.anchor)) == "[]"
+
+
+def test_what_gradio_imports_late_comes_when_it_is_asked_for():
+    code = (
+        "from fanslymotion.ui.gradio_app import fast_import; from gradio import caching; import sys; "
+        "before = 'pandas' in sys.modules; table = caching.pd.DataFrame({'a': [1]}); import pandas; "
+        "print(before, isinstance(table, pandas.DataFrame), pandas is sys.modules['pandas'])"
+    )
+    assert python(code, Path(ROOT.anchor)) == "False True True"
 
 
 FOLDERS = ("cli", "doctor", "launcher", "messages", "models", "pipeline", "presets", "queue", "ui")
