@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { apart, byPhoto, differing, withNext } from "../../ui/static/gallery/same_photo.js";
+import { apart, byPhoto, differing, pairTitle, withNext } from "../../ui/static/gallery/same_photo.js";
 import { speak } from "./words.js";
 
 const job = (id, photo_hash, settings = {}) => ({ id, photo_hash, settings: { seed: 1, steps: null, detail: true, mode: "best", prompt: "", ...settings } });
@@ -10,6 +10,13 @@ beforeEach(() => speak("en"));
 test("videos of one photo stand where the first of them stands", () => {
   const jobs = [job("1", "a"), job("2", "b"), job("3", "a"), job("4", ""), job("5", "b"), job("6", "")];
   assert.deepEqual(byPhoto(jobs).map((takes) => takes.map(({ id }) => id)), [["1", "3"], ["2", "5"], ["4"], ["6"]]);
+});
+
+test("only videos of one photo are takes of it: a continued video begins with another", () => {
+  const named = (name, photo_hash) => ({ ...job("1", photo_hash), name });
+  assert.equal(pairTitle(named("sea.jpg", "a"), named("sea.jpg", "a")), "Two takes of sea.jpg");
+  assert.equal(pairTitle(named("sea.jpg", "a"), named("sea.jpg", "b")), "sea.jpg");
+  assert.equal(pairTitle(named("sea.jpg", "a"), named("hill.jpg", "b")), "sea.jpg · hill.jpg");
 });
 
 test("what differs is named, and nothing else", () => {
