@@ -172,6 +172,7 @@ def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
     rows = {
         "job": job.id,
         "photo": harmless(job.name),
+        "last picture": harmless(job.last_name),
         "status": Text(job.status, style=STYLES[job.status]),
         "stage": "" if job.status.final else f"{job.fraction:.0%} {stage_text(job)} {left_text(job)}",
         "settings": settings,

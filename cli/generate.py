@@ -19,6 +19,7 @@ from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import MAX_SEED, VideoRequest
 from ..presets import Presets
 from ..queue.store.rows import photo_of
+from ..queue.submit import Picture
 from ..queue.suitability import held, machine_for
 from ..queue.types import Job, Status
 from ..queue.worker.loaded_note import loaded
@@ -58,7 +59,12 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
 
 
 def submit(
-    jobs: "Jobs", photos: list[Path], targets: list[Target], request: VideoRequest, takes: int = 1
+    jobs: "Jobs",
+    photos: list[Path],
+    targets: list[Target],
+    request: VideoRequest,
+    takes: int = 1,
+    last: Path | None = None,
 ) -> tuple[list[tuple[Job, Target]], list[BadInput]]:
     """Queue `takes` jobs for each photo. One bad photo does not stop the others.
 
@@ -68,6 +74,7 @@ def submit(
         targets: Where each video goes: `takes` of the first photo, of the second, ….
         request: The settings for all of them.
         takes: Videos of each photo, each with a seed of its own.
+        last: The picture that each video ends with.
 
     Returns:
         The jobs with their videos' places, and why the other photos were refused.
@@ -76,13 +83,16 @@ def submit(
         BadInput: All photos were refused.
     """
     submitted, refused = [], []
+    end: Picture | None = None if last is None else (last, last.name)
     for n, photo in enumerate(photos):
         try:
-            made = jobs.submit_all([(photo, photo.name)], request, takes=takes)
+            made = jobs.submit_all([(photo, photo.name)], request, takes=takes, last=end)
         except BadInput as e:
             refused.append(e)
         else:
             submitted += zip(made, targets[n * takes :], strict=False)
+            if made[0].last_photo is not None:
+                end = made[0].last_photo, made[0].last_name  # read once
     if not submitted:
         if len({str(one) for one in refused}) == 1:
             raise refused[0]

@@ -15,7 +15,7 @@ from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
 from ..pipeline.request import MOST_TAKES
-from ..presets.options import AS_PHOTO, BEST, MODES, MOTIONS, NORMAL, OPTIONS, SHAPES
+from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, MODES, MOTIONS, NORMAL, OPTIONS, SHAPES
 from ..settings import Settings
 from .arguments import AsJson, named_as_typed, number_option, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
@@ -146,6 +146,10 @@ def generate(
     lora_strength: Annotated[float | None, number_option("lora_strength", show_default="1")] = None,
     loop: Annotated[bool, typer.Option("--loop/--no-loop", help=OPTIONS["loop"].help)] = False,
     int8: Annotated[bool, typer.Option("--int8/--no-int8", help=OPTIONS["int8"].help)] = False,
+    last: Annotated[
+        Path | None,
+        typer.Option(metavar="PHOTO", help=f"{LAST_PHOTO.help} Not every model has it.", show_default="none"),
+    ] = None,
     negative_prompt: Annotated[
         str | None, typer.Option(help=OPTIONS["negative_prompt"].help, show_default="the model's")
     ] = None,
@@ -187,7 +191,7 @@ def generate(
         targets = choose_targets(videos, out_path, f"{resolution}-{seconds}s")
         jobs = Jobs(settings)
         show_notice(jobs.notice)
-        submitted, refused = submit(jobs, photos, targets, request, count)
+        submitted, refused = submit(jobs, photos, targets, request, count, last)
     except (BadInput, ModelError) as e:  # a model that is not there is as much bad input as a wrong name
         said = named_as_typed(e.message, context.command)
         if as_json:

@@ -63,7 +63,7 @@ def taken_by(preset: ModelPreset) -> tuple[str, ...]:
     except ModelError:  # a user's preset with a family that is not here; `require_model` says so
         return ()
     guided = preset.sampling.max_guidance > 1
-    return tuple(name for name in taken if guided or not OPTIONS[name].guided)
+    return tuple(name for name in taken if guided or name not in OPTIONS or not OPTIONS[name].guided)
 
 
 def ideas_of(preset: ModelPreset, presets: Presets) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ def produce(
     killed: Stage | None = None,
     upscaler: UpscalerFile | None = None,
     before: Path | None = None,
+    last: NormalisedPhoto | None = None,
 ) -> VideoResult:
     """Make the video `out` from `photo`, normalised or not; go on from the checkpoint in `work` when there is one.
 
@@ -65,12 +66,13 @@ def produce(
     checkpoint_seconds: time between two checkpoints within a window; each window's end gets one anyway.
     machine: to plan the memory for; by default this one as it is now.
     before: a video that this one is joined to, of which `photo` is the last frame: `out` is both, that frame once.
+    last: the picture that the video ends with, for a model that takes it.
     killed: the stage in which the system killed the process of the last attempt because memory ran out.
     Raise BadInput, ModelError or RenderError with a sentence for the user; its notes say what had been tried. Out of
     memory is no error: the job steps down and goes on (`fallback.py`).
     """
     photo = NormalisedPhoto(photo) if isinstance(photo, Path) else photo
-    image = photo.open()
+    image, end = photo.open(), None if last is None else last.open()
     if before is not None:
         earlier_track(before)
     resolved = resolve(request, image.size, model, presets, upscaler=upscaler)
@@ -83,11 +85,11 @@ def produce(
         plan = fallback.plan
         if plan.device == "cuda":
             forbid_spilling(forecast(plan).limit, plan.machine.vram_total)
-        job = Attempt(with_plan(resolved, plan), plan, image, work, progress)
+        job = Attempt(with_plan(resolved, plan), plan, image, work, progress, end)
         go_on: Callable[[], object] | None = None
         try:
             words = WordCache(settings.words_dir)
-            result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds, words, fallback, before)
+            result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds, words, fallback, before, last)
         except Exception as e:
             if is_oom(e):
                 go_on = partial(fallback.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
@@ -124,19 +126,20 @@ def _run(
     prompts: WordCache,
     fallback: MemoryFallback,
     before: Path | None,
+    last: NormalisedPhoto | None,
 ) -> VideoResult:
     """All stages, one after the other."""
     resolved, compiled = attempt.resolved, attempt.memory.compiled
     words = read_words(attempt, renderers, prompts)
     model = load(attempt, renderers)
-    key = partial(resolved.key, photo, model.fingerprint, model.arithmetic)
+    key = partial(resolved.key, photo, model.fingerprint, model.arithmetic, last=last)
     earlier = key(compiled=True) if fallback.begun_compiled else ""
     keeper = Checkpoints(attempt.work, key(compiled=compiled), interval=checkpoint_seconds, earlier=earlier)
     encoded = encode(attempt, model, keeper, words)
     if seconds := compile_model(attempt, model, encoded.state):
         fallback.note_compiled(seconds)
     latents = sample(attempt, model, keeper, encoded)
-    metadata = {**resolved.metadata(compiled), "job": record}
+    metadata = {**resolved.metadata(compiled, last is not None), "job": record}
     VideoFile(attempt, out, metadata, before).write(model, latents, attempt.memory.decode_chunk)
     attempt.measures["checkpoint_seconds"] = keeper.seconds
     return VideoResult(

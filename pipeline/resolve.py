@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import __version__
 from ..presets import ModelPreset, Presets, UpscalerPreset
-from ..presets.options import TEXTS
+from ..presets.options import LAST_PHOTO, TEXTS
 from .families import family
 from .families.base import Lora, MemoryPlan, ModelFolder
 from .families.effort import EVERYTHING
@@ -54,11 +54,19 @@ class ResolvedRequest:
         wanted = self.frames + (self.interpolation > 1)
         return min(family(self.model.preset.family).geometry.latents(wanted), self.clip.plan.sampled)
 
-    def key(self, photo: NormalisedPhoto, fingerprint: str, arithmetic: int = 0, compiled: bool = False) -> str:
+    def key(
+        self,
+        photo: NormalisedPhoto,
+        fingerprint: str,
+        arithmetic: int = 0,
+        compiled: bool = False,
+        last: NormalisedPhoto | None = None,
+    ) -> str:
         """Stands for everything that decides the latents: the same key, the same frames.
 
         But for how they are computed: a job that stepped down in memory goes on from its checkpoint without guidance.
         fingerprint, arithmetic: of the loaded model (`LoadedModel`). compiled: as `MemoryPlan` has it.
+        last: the picture that the video ends with.
         """
         clip = asdict(replace(self.clip, guidance=self.wished))
         if self.clip.effort == EVERYTHING:
@@ -75,6 +83,8 @@ class ResolvedRequest:
             parts["int8"] = True
         if lora := self.model.lora:
             parts["lora"] = [lora.fingerprint, lora.strength]
+        if last is not None:
+            parts["last_photo"] = last.digest()
         if self.request.centre != 0.5:
             parts["position"] = self.request.centre
         if arithmetic:
@@ -83,10 +93,10 @@ class ResolvedRequest:
             parts["compiled"] = True
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def metadata(self, compiled: bool = False) -> dict[str, Any]:
+    def metadata(self, compiled: bool = False, last: bool = False) -> dict[str, Any]:
         """What the video file says about how it was made. Of a model folder only the name: a path is private.
 
-        compiled: as `MemoryPlan` has it.
+        compiled: as `MemoryPlan` has it. last: the video ends with a picture of its own.
         """
         licence, clip = self.model.preset.licence, self.clip
         return {
@@ -105,6 +115,7 @@ class ResolvedRequest:
                 "windows": clip.plan.count,
                 "overlap": clip.plan.overlap,
                 "compiled": compiled,
+                LAST_PHOTO.name: last,
             },
             "model": {
                 "name": self.model.name,

@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ CUT_SHOWN = 80
 class Attempt:
     """One try of a job under one memory plan: what its stages share.
 
+    photo, last: as the model sees them: the picture that the video begins with, and the one that it ends with or None.
     stage: the one in work. sampled_share: of the sampling, what this attempt has to do itself, 0..1.
     compiled_here: the compiler was at work, which counts as loading.
     measures: resumed: (window, step) it was taken up at, or None; frames_sha256: of the decoded frames; latents:
@@ -61,13 +63,16 @@ class Attempt:
         image: Image.Image,
         work: Path,
         progress: ProgressCallback,
+        last: Image.Image | None = None,
     ) -> None:
-        clip = resolved.clip
+        clip, request = resolved.clip, resolved.request
         self.resolved = resolved
         self.memory = memory
         self.placement = Placement.of(memory)
         self.image = image
-        self.photo = fit_photo(image, (clip.width, clip.height), resolved.request.fit, resolved.request.centre)
+        fit = partial(fit_photo, size=(clip.width, clip.height), fit=request.fit, position=request.centre)
+        self.photo = fit(image)
+        self.last = None if last is None else fit(last)
         self.work = work
         self.stage = Stage.LOADING
         self.sampled_share = 0.0
@@ -192,7 +197,7 @@ def read_words(attempt: Attempt, renderers: ModelCache, cache: WordCache) -> Wor
 
 
 def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints, words: Words) -> Encoded:
-    """Encode the photo as the model sees it, or read the state that a checkpoint holds."""
+    """Encode the pictures as the model sees them, or read the state that a checkpoint holds."""
     resolved, clock = attempt.resolved, attempt.clock
     attempt.report(Progress(Stage.CONDITIONING, steps=1))
     saved = keeper.load()
@@ -203,7 +208,7 @@ def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints, words: Word
         state = saved.state
     else:
         clock.enter(Stage.CONDITIONING)
-        state = begin(model, resolved.clip, attempt.photo, words.tensors)
+        state = begin(model, resolved.clip, attempt.photo, words.tensors, attempt.last)
         clock.leave()
         attempt.report(Progress(Stage.CONDITIONING, step=1, steps=1))
     keeper.note = lambda: attempt.memory.note

@@ -63,6 +63,11 @@ class WindowPlan:
         """Frames the windows give together: `total`, or a few more."""
         return self.start(self.count - 1) + self.frames
 
+    @property
+    def spare(self) -> int:
+        """Frames behind `total` that the last window gives."""
+        return self.sampled - self.total
+
 
 def plan_even_windows(total: int, frames: int, overlap: int) -> WindowPlan:
     """The fewest windows of at most `frames` that reach `total`, all of one length, for a model that draws any length.

@@ -216,6 +216,14 @@ _ALL: tuple[Option, ...] = (
 OPTIONS: Mapping[str, Option] = {option.name: option for option in _ALL}
 """By name, in the order of a form: every field of `pipeline.request.VideoRequest`."""
 
+LAST_PHOTO = Option(
+    "last_photo",
+    msg("Last picture"),
+    msg("The video ends with this picture; it is cut or fitted to the video's shape as the photo is."),
+    own=True,
+)
+"""The picture that a video ends with. It is given with the photo, not as a field of the request."""
+
 NUMBERS: Mapping[str, Number] = {option.name: option for option in _ALL if isinstance(option, Number)}
 """Those that are numbers with a range."""
 

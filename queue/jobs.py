@@ -12,7 +12,7 @@ from ..messages import Message, msg
 from ..pipeline.request import VideoRequest
 from ..settings import Settings
 from .broker import make_huey, register
-from .continuation import check_ended, last_frame, video_before, with_other_seed
+from .continuation import check_ended, last_frame, with_other_seed
 from .job_folders import delete_job, remove_work
 from .liveness.exit_codes import RELEASE, RESTART
 from .liveness.presence import Presence
@@ -22,7 +22,7 @@ from .store.listing import Owner
 from .store.positions import position_at, put, swap_among_own
 from .store.rows import WORK_NAME, read_message, to_event, to_job
 from .store.store import Store
-from .submit import Source, Submitter, own_photo
+from .submit import Picture, Source, Submitter, given_to
 from .types import Event, Job, JobFilter, Page, Status, WorkerInfo
 
 
@@ -54,7 +54,14 @@ class Jobs:
     # --- sending work -------------------------------------------------------------------------------------------
 
     def submit(
-        self, photo: Source, request: VideoRequest, *, name: str = "", owner: str = "", limit: int | None = None
+        self,
+        photo: Source,
+        request: VideoRequest,
+        *,
+        name: str = "",
+        owner: str = "",
+        limit: int | None = None,
+        last: Picture | None = None,
     ) -> Job:
         """Submit a job: check photo and settings, keep a normalised copy, write the row, wake a worker.
 
@@ -66,18 +73,19 @@ class Jobs:
             name: of the photo; by default the file's name.
             owner: the login, "" without one.
             limit: how many jobs of this owner may wait, this one included; None for no limit.
+            last: the picture that the video ends with, for models that take it.
 
         Raises:
-            BadInput: photo or settings are wrong, or the limit is reached. Nothing is kept.
+            BadInput: photos or settings are wrong, or the limit is reached. Nothing is kept.
             StoreError: the job cannot be stored.
         """
         name = name or (photo.stem if isinstance(photo, Path) else "photo")
-        (job,) = self.submit_all([(photo, name)], request, owner=owner, limit=limit)
+        (job,) = self.submit_all([(photo, name)], request, owner=owner, limit=limit, last=last)
         return job
 
     def submit_all(
         self,
-        photos: Sequence[tuple[Source, str]],
+        photos: Sequence[Picture],
         request: VideoRequest,
         *,
         owner: str = "",
@@ -85,23 +93,21 @@ class Jobs:
         checkpoints: Path | None = None,
         takes: int = 1,
         before: Path | None = None,
+        last: Picture | None = None,
     ) -> "list[Job]":
         """Submit `takes` jobs for each (photo, name), or none at all.
 
         Args:
             photos: (photo as in `submit`, name) of each.
-            request: as in `submit`.
-            owner: as in `submit`.
-            limit: as in `submit`.
+            request, owner, limit, last: as in `submit`, for all of them.
             checkpoints: the work folder of a failed job with the same photo and settings, to resume from.
             takes: jobs for each photo, 1 to `MOST_TAKES`. They differ in the seed alone (`VideoRequest.takes`).
             before: a video that each of the jobs' videos is joined to; the jobs get links of their own to it.
 
         Raises:
-            BadInput: as in `submit`.
-            StoreError: as in `submit`.
+            BadInput, StoreError: as in `submit`.
         """
-        ids = self._submitter.submit(photos, request, owner, limit, checkpoints, takes, before)
+        ids = self._submitter.submit(photos, request, owner, limit, checkpoints, takes, before, last)
         for job_id in ids:
             self._send(job_id)
         return [self.get(job_id) for job_id in ids]
@@ -109,7 +115,7 @@ class Jobs:
     def retry(
         self, job_id: str, owner: str | None = None, request: VideoRequest | None = None, limit: int | None = None
     ) -> Job:
-        """Submit an ended job's photo again, as a new job with the same seed.
+        """Submit an ended job's photos again, as a new job with the same seed.
 
         With the same settings the new job resumes from a failed job's checkpoints.
 
@@ -120,17 +126,16 @@ class Jobs:
             limit: as in `submit`.
 
         Raises:
-            BadInput: the job has not ended, its photo is gone, or as in `submit`.
+            BadInput: the job has not ended, a photo of it is gone, or as in `submit`.
         """
         old = self.get(job_id, owner)
         check_ended(old)
         wanted = request or old.request
         checkpoints = old.folder / WORK_NAME if wanted == old.request else None
-        photos, before = [own_photo(old)], video_before(old)
-        return self.submit_all(photos, wanted, owner=old.owner, limit=limit, checkpoints=checkpoints, before=before)[0]
+        return self.submit_all(request=wanted, limit=limit, checkpoints=checkpoints, **given_to(old))[0]
 
     def again(self, job_id: str, owner: str | None = None, *, takes: int = 1, limit: int | None = None) -> "list[Job]":
-        """Submit other takes of a job's video: the same photo and settings, other seeds.
+        """Submit other takes of a job's video: the same photos and settings, other seeds.
 
         Args:
             job_id: the job, whatever its status.
@@ -139,12 +144,10 @@ class Jobs:
             limit: as in `submit`.
 
         Raises:
-            BadInput: the job's photo is gone, or as in `submit`.
+            BadInput: a photo of the job is gone, or as in `submit`.
         """
         old = self.get(job_id, owner)
-        other = with_other_seed(old.request)
-        before = video_before(old)
-        return self.submit_all([own_photo(old)], other, owner=old.owner, limit=limit, takes=takes, before=before)
+        return self.submit_all(request=with_other_seed(old.request), limit=limit, takes=takes, **given_to(old))
 
     def go_on_from(
         self, job_id: str, owner: str | None = None, *, joined: bool = True, limit: int | None = None
@@ -188,9 +191,7 @@ class Jobs:
             owner: whose jobs.
             statuses: which ones; None for all.
             sought: further filters.
-            limit: at most so many.
-            offset: number of jobs to skip.
-            after: see `Page`.
+            limit, offset, after: see `Page`.
         """
         with self.store.read():
             rows = listing.rows(self.store, owner, statuses, sought, Page(limit, offset, after))

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from ..errors import BadInput, ModelError, StoreError
 from ..fs import link_whole, make_folder
@@ -17,14 +17,15 @@ from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.media.photo.load import read_photo
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
-from ..presets.options import OPTIONS
+from ..presets.options import LAST_PHOTO, OPTIONS
 from ..settings import SHOWN, Settings
+from .continuation import video_before
 from .job_folders import FolderReservation
 from .store import listing, transitions
 from .store.damage import DamagedError
 from .store.positions import position_at
 from .store.records import Record, keep_record
-from .store.rows import BEFORE_NAME, WORK_NAME, photo_of, write_messages
+from .store.rows import BEFORE_NAME, WORK_NAME, last_photo_of, photo_of, write_last_photo, write_messages
 from .store.store import Store
 from .types import Job, Status
 
@@ -34,14 +35,18 @@ MIN_FREE_BYTES = 64 << 20
 Source = Path | bytes | NormalisedPhoto
 """A photo to submit: a file of any kind or its bytes, or one that was normalised before."""
 
+Picture = tuple[Source, str]
+"""A photo to submit, and its name for people."""
+
 
 class NewJob(NamedTuple):
-    """A job to be inserted. notes: about what its photo's file lacks."""
+    """A job to be inserted. notes: about what its photos' files lack. last: the column `last_photo`."""
 
     id: str
     name: str
     request: VideoRequest
     photo: NormalisedPhoto
+    last: str
     notes: tuple[Message, ...]
 
 
@@ -53,13 +58,14 @@ class Submitter:
 
     def submit(
         self,
-        photos: Sequence[tuple[Source, str]],
+        photos: Sequence[Picture],
         request: VideoRequest,
         owner: str,
         limit: int | None,
         checkpoints: Path | None,
         takes: int = 1,
         before: Path | None = None,
+        last: Picture | None = None,
     ) -> list[str]:
         """Submit `takes` jobs for each photo, or none at all. Arguments and errors as in `Jobs.submit_all`.
 
@@ -68,12 +74,14 @@ class Submitter:
         """
         requests = request.takes(takes)
         lora = check_request(request, self._store.settings)
+        if last is not None:
+            check_last_photo(request, self._store.settings)
         count = len(photos) * takes
         with self._store.errors():
             self._check_room(owner, count, limit)  # early, before photos are read; `_insert_all` decides
         try:
             with FolderReservation(self._store, count) as filling:
-                rows = self._fill_all(filling, photos, requests, checkpoints)
+                rows = self._fill_all(filling, photos, requests, checkpoints, last)
                 if before is not None:
                     for folder in filling.folders:
                         _link_before(before, folder)
@@ -90,19 +98,26 @@ class Submitter:
     def _fill_all(
         self,
         filling: FolderReservation,
-        photos: Sequence[tuple[Source, str]],
+        photos: Sequence[Picture],
         requests: Sequence[VideoRequest],
         checkpoints: Path | None,
+        last: Picture | None,
     ) -> list[NewJob]:
         """Fill the jobs' folders: for each photo one job of each request. A photo is read once."""
         rows, places = [], zip(filling.ids, filling.folders, strict=True)
+        last_notes: tuple[Message, ...] = ()
         for photo, name in photos:
             notes: tuple[Message, ...] = ()
-            for n, request in enumerate(requests):
+            for request in requests:
                 job_id, folder = next(places)
-                photo, found = self._fill(folder, photo, name, checkpoints)  # the next take links this one's
-                notes = found if n == 0 else notes
-                rows.append(NewJob(job_id, name, request, photo, notes))
+                photo, found = _keep(photo, name, photo_of(folder))  # the next take links this one's
+                notes, column = notes or found, ""
+                if last is not None:
+                    end, found = _keep(*last, last_photo_of(folder))
+                    last, last_notes, column = (end, last[1]), last_notes or found, write_last_photo(end, last[1])
+                if checkpoints is not None and checkpoints.is_dir():
+                    shutil.copytree(checkpoints, folder / WORK_NAME)
+                rows.append(NewJob(job_id, name, request, photo, column, notes + last_notes))
         return rows
 
     def _check_room(self, owner: str, more: int, limit: int | None) -> None:
@@ -117,22 +132,6 @@ class Submitter:
                     limit=limit,
                 )
             )
-
-    def _fill(
-        self, folder: Path, photo: Source, name: str, checkpoints: Path | None
-    ) -> tuple[NormalisedPhoto, tuple[Message, ...]]:
-        """Fill a new job's folder. Return the job's own photo, and notes about what the given file lacks."""
-        own, notes = photo_of(folder), ()
-        if isinstance(photo, NormalisedPhoto):
-            _make_room(folder)
-            kept = photo.place(own, name)
-        else:
-            image, notes = read_photo(photo, name)
-            _make_room(folder)
-            kept = NormalisedPhoto.write(image, own)
-        if checkpoints is not None and checkpoints.is_dir():
-            shutil.copytree(checkpoints, folder / WORK_NAME)
-        return kept, notes
 
     def _accept(self, filling: FolderReservation, insert: Callable[[], None]) -> None:
         try:
@@ -162,17 +161,47 @@ class Submitter:
             created=now,
             warnings=write_messages(row.notes),
             photo=json.dumps(row.photo.to_json()),
+            last_photo=row.last,
         ).execute()
         transitions.add_event(self._store, job_id, now, "status", Status.QUEUED)
         for note in row.notes:
             transitions.add_event(self._store, job_id, now, "log", f"[WARN] {note}", level="WARNING")
 
 
-def own_photo(job: Job) -> tuple[Source, str]:
+def own_photo(job: Job) -> Picture:
     """Return a job's photo and its name, to be submitted again. Raise BadInput if the file is gone."""
     if not job.photo.path.is_file():
         raise BadInput(msg("the photo of job {job} is gone; choose the photo again", job=job.id))
     return (job.photo if job.photo.sha256 else job.photo.path), job.name
+
+
+def own_last_photo(job: Job) -> Picture | None:
+    """Return the picture that a job's video ends with, if it has one. Raise BadInput if the file is gone."""
+    last = job.last_photo
+    if last is None:
+        return None
+    if not last.path.is_file():
+        raise BadInput(msg("the last picture of job {job} is gone; choose it again", job=job.id))
+    return (last if last.sha256 else last.path), job.last_name
+
+
+class Given(TypedDict):
+    """What a job is made from beside its settings, as `Jobs.submit_all` takes it."""
+
+    photos: list[Picture]
+    owner: str
+    before: Path | None
+    last: Picture | None
+
+
+def given_to(job: Job) -> Given:
+    """Return what a job is made from, for another job. Raise BadInput if a photo is gone."""
+    return {
+        "photos": [own_photo(job)],
+        "owner": job.owner,
+        "before": video_before(job),
+        "last": own_last_photo(job),
+    }
 
 
 def check_request(request: VideoRequest, settings: Settings) -> str:
@@ -221,6 +250,43 @@ def _link_before(before: Path, folder: Path) -> None:
         link_whole(before, folder / BEFORE_NAME)
     except FileNotFoundError as e:
         raise BadInput(msg("the video of job {job} is gone; make it again first", job=before.parent.name)) from e
+
+
+def check_last_photo(request: VideoRequest, settings: Settings) -> None:
+    """Check that a video can be made that ends with a picture of its own. Raise BadInput if not."""
+    presets = load_presets(settings)
+    model = require_model(request.model, presets, settings)
+    if LAST_PHOTO.name not in taken_by(model.preset):
+        able = [name for name, preset in presets.models.items() if LAST_PHOTO.name in taken_by(preset)]
+        raise BadInput(
+            msg(
+                "the model {model} cannot be told which picture a video ends with; choose one of {known} or leave the "
+                "last picture out",
+                model=model.name,
+                known=", ".join(able),
+            )
+        )
+    if request.loop:
+        raise BadInput(msg("a loop ends with its first picture; turn the loop off, or leave the last picture out"))
+
+
+def _keep(photo: Source, name: str, path: Path) -> tuple[NormalisedPhoto, tuple[Message, ...]]:
+    """Keep a photo in a new job's folder, which is made if it is missing.
+
+    Args:
+        photo: to be kept.
+        name: for people.
+        path: where it is kept.
+
+    Returns:
+        The job's own photo, and notes about what the given file lacks.
+    """
+    if isinstance(photo, NormalisedPhoto):
+        _make_room(path.parent)
+        return photo.place(path, name), ()
+    image, notes = read_photo(photo, name)
+    _make_room(path.parent)
+    return NormalisedPhoto.write(image, path), notes
 
 
 def _make_room(folder: Path) -> None:

@@ -80,6 +80,8 @@ class Job:
         fps: frames a second of the finished file, else 0.
         favourite: marked by its owner.
         photo: the one that it is made from.
+        last_photo: the picture that its video ends with; None where the model decides.
+        last_name: of that picture, for people.
         waits_for: why no living worker can run it and what to do, if it waits for that, else "".
     """
 
@@ -115,6 +117,8 @@ class Job:
     favourite: bool = False
     part: str = ""
     photo: NormalisedPhoto = NO_PHOTO
+    last_photo: NormalisedPhoto | None = None
+    last_name: str = ""
     waits_for: Message = NOTHING
 
 

@@ -2,17 +2,18 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.pipeline.media.ffmpeg import ffmpeg_path
 
 
-def video(path: Path, count: int, seed: int = 0, size: tuple[int, int] = (128, 72), fps: int = 24) -> Path:
-    """Write frames that move, so that ffmpeg makes pictures of all three kinds of them."""
+def video(path: Path, count: int, seed: int = 0, size: tuple[int, int] = (128, 72), fps: int = 24, **told: Any) -> Path:
+    """Write frames that move, so that ffmpeg makes pictures of all three kinds of them. told: what the file says."""
     ground = np.random.default_rng(seed).integers(0, 255, (size[1] // 4, size[0] // 4, 3), dtype=np.uint8)
     ground = ground.repeat(4, axis=0).repeat(4, axis=1)
-    with VideoEncoder(path, *size, fps, metadata={"n": seed}) as encoder:
+    with VideoEncoder(path, *size, fps, metadata={"n": seed} | told) as encoder:
         for n in range(count):
             encoder.write(np.roll(ground, 3 * n, axis=1))
     return path

@@ -27,7 +27,7 @@ from ..pipeline.media.sizes import output_size
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
 from ..presets import HubPreset, Idea, ModelPreset, Presets, Resolution, UpscalerPreset
-from ..presets.options import AS_PHOTO, BEST, NUMBERS, OPTIONS, SHAPES, TEXTS
+from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, NUMBERS, OPTIONS, SHAPES, TEXTS
 from ..queue.crash_diagnosis import PREFIX
 from ..queue.store.rows import BEFORE_NAME
 from ..queue.types import Crash, Event, Job, WorkerInfo
@@ -71,6 +71,7 @@ def job_json(job: Job, presets: Presets, root_path: str = "") -> dict[str, Any]:
         "photo": f"{address}/photo",
         "photo_hash": job.photo.sha256[:HASH_LETTERS],
         "poster": f"{address}/poster",
+        "last_photo": last_photo_json(job, address),
         "settings": request.to_json(),
         "expected": expected_size(job, presets),
         "licence": licence_json(presets.models.get(request.model)),
@@ -80,6 +81,18 @@ def job_json(job: Job, presets: Presets, root_path: str = "") -> dict[str, Any]:
         "favourite": job.favourite,
         "video": video_json(job, address),
         "waits_for": in_each_language(job.waits_for) if job.waits_for else None,
+    }
+
+
+def last_photo_json(job: Job, address: str) -> dict[str, str] | None:
+    """Return name, hash (see `job_json`) and addresses (below the job's) of the picture that a video ends with."""
+    if job.last_photo is None:
+        return None
+    return {
+        "name": job.last_name,
+        "hash": job.last_photo.sha256[:HASH_LETTERS],
+        "url": f"{address}/last",
+        "poster": f"{address}/last-poster",
     }
 
 
@@ -248,7 +261,7 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
         "loras": [one.name for one in list_loras(settings) if not one.problem],
         "ideas": [idea_json(idea) for idea in presets.ideas.values()],
-        "settings": {option.name: option.words for option in OPTIONS.values()},
+        "settings": {option.name: option.words for option in (*OPTIONS.values(), LAST_PHOTO)},
         "numbers": [number.to_json() for number in NUMBERS.values()],
         "texts": [text.to_json() for text in TEXTS.values()],
     }

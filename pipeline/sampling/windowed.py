@@ -96,20 +96,22 @@ def begin(
     clip: SamplingParams,
     photo: Image.Image,
     words: Mapping[str, torch.Tensor] = MappingProxyType({}),
+    last: Image.Image | None = None,
 ) -> SamplingState:
-    """Encode the photo and return the state before the first step.
+    """Encode the pictures and return the state before the first step.
 
     Args:
         model: The loaded model.
         clip: What decides the latents.
         photo: RGB, of the sampling size.
         words: The encoded prompt, for a family that reads one (`families.words.Words`).
+        last: The picture that the video ends with, as `photo`, for a family that takes it.
 
     Raises:
-        NotFinite: The model gave NaN or infinity for the photo.
+        NotFinite: The model gave NaN or infinity for a picture.
     """
     generator = window_generator(clip.seed, 0)
-    conditioning = {**words, **model.encode(photo, clip.motion, generator)}
+    conditioning = {**words, **model.encode(photo, clip.motion, generator, last)}
     check_conditioning(*conditioning.values())
     return SamplingState(conditioning, generator.get_state(), model.latent_dtype)
 
@@ -258,6 +260,7 @@ class _Window:
             pinned=pinned,
             last=last,
             before=state.done,
+            spare=clip.plan.spare if last else 0,
         )
         return self.model.denoiser(state.conditioning, clip.motion, window)
 

@@ -96,6 +96,11 @@ def _add_abilities(database: Database, _: Tables) -> None:
     database.execute_sql("DELETE FROM meta WHERE key = 'vram'")
 
 
+def _add_last_photo(database: Database, _: Tables) -> None:
+    """Version 8. Older jobs have no picture that their video ends with."""
+    migrate(SchemaMigrator.from_database(database).add_column("jobs", "last_photo", CleanText(default="")))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_favourite,
     _add_folders,
@@ -103,6 +108,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_photo,
     _add_part,
     _add_abilities,
+    _add_last_photo,
 )
 """Step i migrates version i + 1 to i + 2. A new database is created with the current tables."""
 

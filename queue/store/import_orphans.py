@@ -14,7 +14,7 @@ from ...pipeline.request import VideoRequest
 from ..types import Status
 from . import transitions
 from .records import Record, is_deleted, job_folders, keep_record, read_record
-from .rows import RECORD_NAME, VIDEO_NAME
+from .rows import RECORD_NAME, VIDEO_NAME, found_last_photo
 from .store import Store
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ def _import_one(store: Store, folder: Path) -> bool:
         "fraction": 1.0,
         "eta": 0.0,
         "result": json.dumps({**size, "stage_seconds": {}}),
+        "last_photo": found_last_photo(folder),
     }
     with store.write():
         owned = store.tables.Folder  # a row here means a deleted job, whose folder is about to be removed

@@ -14,13 +14,14 @@ from ..types import NOTHING, Crash, Event, Job, Status
 
 VIDEO_NAME = "video.mp4"
 PHOTO_NAME = "photo.png"
+LAST_PHOTO_NAME = "last.png"
 WORK_NAME = "work"
 BEFORE_NAME = "before.mp4"
 RECORD_NAME = "job.json"
 GONE_NAME = "deleted"
-"""Names in a job's folder: the finished video, the normalised photo, the worker's files, the video that this one is to
-be joined to (if it continues one), the record of the job as it was submitted (for the case that the list is lost), and
-the mark of a deleted job."""
+"""Names in a job's folder: the finished video, the normalised photo, the picture that the video ends with (if one was
+given), the worker's files, the video that this one is to be joined to (if it continues one), the record of the job as
+it was submitted (for the case that the list is lost), and the mark of a deleted job."""
 
 
 FILLING, REMOVING = "filling", "removing"
@@ -52,6 +53,7 @@ def _to_job(row: Any, settings: Settings, place: int) -> Job:
     result: dict[str, Any] = json.loads(row.result) if row.result else {}
     folder = settings.job_dir(row.id)
     status = Status(row.status)
+    last: dict[str, Any] | None = json.loads(row.last_photo) if row.last_photo else None
     return Job(
         id=row.id,
         name=row.name,
@@ -85,6 +87,8 @@ def _to_job(row: Any, settings: Settings, place: int) -> Job:
         fps=result.get("fps", 0),
         favourite=bool(row.favourite),
         photo=NormalisedPhoto.from_json(photo_of(folder), json.loads(row.photo) if row.photo else {}),
+        last_photo=None if last is None else NormalisedPhoto.from_json(last_photo_of(folder), last),
+        last_name="" if last is None else str(last.get("name", "")),
         waits_for=read_message(row.waits_for) if status is Status.QUEUED else NOTHING,
     )
 
@@ -157,3 +161,18 @@ def to_event(row: Any) -> Event:
 def photo_of(folder: Path) -> Path:
     """Return the path of the normalised photo in a job's folder."""
     return folder / PHOTO_NAME
+
+
+def last_photo_of(folder: Path) -> Path:
+    """Return the path of the picture that a job's video ends with, in the job's folder; it may have none."""
+    return folder / LAST_PHOTO_NAME
+
+
+def write_last_photo(photo: NormalisedPhoto, name: str) -> str:
+    """Write the picture that a video ends with as JSON, for a column. name: for people."""
+    return json.dumps(photo.to_json() | {"name": name})
+
+
+def found_last_photo(folder: Path) -> str:
+    """Return the column of a job whose row is lost: what its folder tells of the picture that its video ends with."""
+    return json.dumps({"name": LAST_PHOTO_NAME}) if last_photo_of(folder).is_file() else ""

@@ -38,7 +38,8 @@ class Job(Model):
 
     `lease` grows while the job's worker lives. `lost_place` is the furthest progress at which a worker of it
     died (`transitions.place_of`). `photo` is the size and hash of the photo's file, as JSON, "" for a job of
-    an earlier version. `failure` is the message of `error`, as JSON. `warnings` and `tried` are lists of
+    an earlier version. `last_photo` is the same of the picture that its video ends with, and its name; "" without one.
+    `failure` is the message of `error`, as JSON. `warnings` and `tried` are lists of
     messages, as JSON; `tried` names the plan changes while it ran. `last_death` tells how its last worker
     ended, as JSON. `waits_for` tells why no living worker can run it, a message as JSON.
     """
@@ -78,6 +79,7 @@ class Job(Model):
     tried = CleanText(default="[]")
     last_death = CleanText(default="")
     photo = CleanText(default="")
+    last_photo = CleanText(default="")
     waits_for = CleanText(default="")
 
     class Meta:

@@ -108,6 +108,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
             # Videos are published, so the photo's name stays out.
             record={"job": job.id, "name": f"video-{job.id}", **({"joined": True} if before else {})},
             before=before,
+            last=job.last_photo,
             killed=transitions.killed_for_memory(store, job.id, job.attempt),
         )
 
@@ -118,7 +119,7 @@ def begin_work(job: Job) -> Path:
     """Prepare the job's work folder: remove a dead attempt's unfinished files, keep checkpoints.
 
     Raises:
-        RenderError: the folder cannot be used, or the job's photo is gone.
+        RenderError: the folder cannot be used, or a photo of the job is gone.
     """
     work = job.folder / WORK_NAME
     try:
@@ -138,6 +139,9 @@ def begin_work(job: Job) -> Path:
     if not photo_of(job.folder).is_file():
         gone = msg("the job's photo is gone from {folder}; submit the photo again", folder=job.folder)
         raise RenderError(gone, code=codes.BAD_PHOTO)
+    if job.last_photo is not None and not job.last_photo.path.is_file():
+        gone = msg("the job's last picture is gone from {folder}; submit the photos again", folder=job.folder)
+        raise RenderError(gone, code=codes.BAD_PHOTO)
     return work
 
 
@@ -149,7 +153,7 @@ def _attempt(job: Job, produce: Produce, reporter: Reporter, refuses: Callable[[
     try:
         log.info("Job %s: %s, attempt %d", job.id, job.name, job.attempt, extra=tag("START"))
         shown = ", ".join(f"{key} {value}" for key, value in job.request.to_json().items() if value is not None)
-        log.debug("Metadata loaded: %s", shown)
+        log.debug("Metadata loaded: %s%s", shown, "" if job.last_photo is None else ", a last picture")
         result = produce(job, reporter.progress)
         log.info("Finished: %d×%d, %d frames at %d fps", result.width, result.height, result.frames, result.fps)
         return lambda store, job, worker: _finish(store, job, worker, result)

@@ -87,6 +87,8 @@ OWN_ROUTES = (
     ("POST", "/studio/jobs/{job}/retry"),
     ("POST", "/studio/jobs/{job}/again"),
     ("POST", "/studio/photos/of/{job}"),
+    ("POST", "/studio/photos/of/{job}/last"),
+    ("GET", "/studio/jobs/{job}/last-poster"),
     ("POST", "/studio/jobs/{job}/move"),
     ("POST", "/studio/jobs/clean"),
     ("GET", "/"),

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fanslymotion.settings import ROOT
+from fanslymotion.models.registry import use_folder
+from fanslymotion.pipeline.families.ltx.random_model import build
+from fanslymotion.settings import ROOT, Settings
 from fanslymotion.tests.studio import Studio
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from PIL import Image
 
 SAMPLE = str(ROOT / "assets" / "sample.jpg")
 
@@ -59,6 +62,24 @@ def test_a_script_cancels(client: Client) -> None:
     assert (state["settings"]["motion_bucket_id"], state["settings"]["noise_aug_strength"]) == (40, 0.5)
     assert {key: state["settings"][key] for key in cut} == cut
     assert state["expected"]["width"] < state["expected"]["height"], "of a photo that lies"
+
+
+def test_a_script_says_with_which_picture_a_video_ends(client: Client, studio: Studio, tmp_path: Path) -> None:
+    use_folder(build(tmp_path / "able"), Settings.local(studio.home, studio.models), "able")
+    end = tmp_path / "end.png"
+    Image.new("RGB", (90, 160), "teal").save(end)
+    pictures = {"photo": handle_file(SAMPLE), "last_photo": handle_file(str(end))}
+    job_id = client.predict(**pictures, model="able", steps=100, api_name="/generate")
+    state = client.predict(job_id, api_name="/cancel")
+    assert (state["name"], state["last_photo"]["name"]) == ("sample.jpg", "end.png")
+    ended(client, job_id)
+    before = folders(studio)
+    with pytest.raises(AppError, match=r"mini cannot be told .* ends with; choose one of ltx-13b, ltx-2b, able or"):
+        client.predict(**pictures, model="mini", api_name="/generate")
+    with pytest.raises(AppError, match="was not uploaded by this login"):
+        client.predict(**pictures | {"last_photo": ADDRESS}, model="able", api_name="/generate")
+    assert folders(studio) == before
+    assert list((studio.home / "uploads").iterdir()) == [], "nothing of them stays"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 from fanslymotion.tests.studio import Studio
-from fanslymotion.ui.api import job_routes, page_routes, queue_routes, system_routes
+from fanslymotion.ui.api import job_routes, page_routes, photo_routes, queue_routes, system_routes
 from fanslymotion.ui.uploads import api_uploads
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +24,7 @@ def attacked(make_studio: Callable[..., Studio]) -> Studio:
 def described() -> dict[str, Any]:
     """What FastAPI says of the routes; the page itself does not publish it."""
     app = FastAPI()
-    for module in (page_routes, job_routes, queue_routes, system_routes, api_uploads):
+    for module in (page_routes, job_routes, photo_routes, queue_routes, system_routes, api_uploads):
         app.include_router(module.router)
     return app.openapi()
 

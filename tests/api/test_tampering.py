@@ -39,7 +39,7 @@ WORDS = ("resolution", "quality", "mode", "model", "fit", "shape")
 COUNTS = ("seconds", "seed", "motion_bucket_id", "steps", "fps", "noise_aug_strength", "position")
 JOB_ROUTES = (
     ("GET", ""), ("GET", "/photo"), ("GET", "/poster"), ("GET", "/still"), ("GET", "/video"), ("GET", "/preview"),
-    ("GET", "/log"),
+    ("GET", "/log"), ("GET", "/last"), ("GET", "/last-poster"),
     ("POST", "/cancel"), ("POST", "/retry"), ("POST", "/again"), ("POST", "/move"), ("POST", "/favourite"),
     ("DELETE", ""),
 )  # fmt: skip

@@ -63,9 +63,9 @@ def start(settings: Settings) -> Iterator[Start]:
 def submit(jobs: Jobs, photo: Path) -> Callable[..., Job]:
     """A 12 s job of the smallest size, without the photo's detail, which would take most of its time."""
 
-    def submitted(**changes) -> Job:
+    def submitted(last=None, **changes) -> Job:
         small = {"resolution": "tiny", "seconds": 12, "quality": "standard", "detail": False}
-        return jobs.submit(photo, VideoRequest(**(small | {"seed": 3, "steps": 6} | changes)))
+        return jobs.submit(photo, VideoRequest(**(small | {"seed": 3, "steps": 6} | changes)), last=last)
 
     return submitted
 

@@ -5,6 +5,7 @@ from fanslymotion.bench.faults.processes import frames_hash, kill
 from fanslymotion.pipeline.families.ltx import random_model as ltx
 from fanslymotion.pipeline.families.wan import random_model as wan
 from fanslymotion.queue.types import Status
+from PIL import Image
 
 from .conftest import logs, until
 
@@ -12,13 +13,23 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.mark.parametrize(
-    ("family", "steps"), [pytest.param(ltx, 60, id="ltx"), pytest.param(wan, 25, id="wan, with UniPC's history")]
+    ("family", "steps", "ends"),
+    [
+        pytest.param(ltx, 60, True, id="ltx, with a last picture"),
+        pytest.param(wan, 25, False, id="wan, with UniPC's history"),
+    ],
 )
-def test_a_killed_worker_goes_on_with_the_same_frames(jobs, start, submit, tmp_path, family, steps) -> None:
+def test_a_killed_worker_goes_on_with_the_same_frames(
+    jobs, start, submit, photo, tmp_path, family, steps, ends
+) -> None:
     folder = family.build(tmp_path / "новая модель")
     start()
     wanted = {"model": str(folder), "quality": "sampled", "prompt": "waves 🌊 roll in", "steps": steps, "detail": False}
-    calm, job = submit(**wanted), submit(**wanted)
+    last = None
+    if ends:
+        Image.open(photo).rotate(180).save(tmp_path / "end.png")
+        last = (tmp_path / "end.png", "end.png")
+    calm, job = submit(**wanted, last=last), submit(**wanted, last=last)
     until(lambda: jobs.get(calm.id), lambda j: j.status is Status.DONE)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
     worker = next(w for w in jobs.workers() if w.alive)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keyMove, within } from "../../ui/static/create/crop_frame.js";
-import { framing } from "../../ui/static/create/framing.js";
+import { keyMove, within } from "../../ui/static/create/photo/crop_frame.js";
+import { framing } from "../../ui/static/create/photo/framing.js";
 
 const wide = { width: 2000, height: 1000 };
 const tall = { width: 1000, height: 2000 };

@@ -1,4 +1,4 @@
-"""Serve photos and jobs over HTTP: upload, generate, follow, cancel, and the files of a login's jobs."""
+"""Serve jobs over HTTP: what they take, generate, follow, cancel, and the files of a login's jobs."""
 
 import asyncio
 import re
@@ -7,47 +7,40 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ...errors import BadInput, NotFound
+from ...errors import NotFound
 from ...messages import msg
 from ...models.find import default_model, find_model, find_upscaler
 from ...pipeline.families.modes import modes_of, sampled_steps
-from ...pipeline.media.mp4 import read_metadata
-from ...pipeline.media.photo.load import MAX_BYTES
-from ...pipeline.media.sizes import output_size
 from ...pipeline.memory.forecast import plan_request
 from ...pipeline.request import MOST_TAKES, VideoRequest
-from ...queue.store.rows import photo_of
+from ...queue.store.rows import last_photo_of, photo_of
 from ...queue.suitability import held, machine_for
 from ...queue.types import Job
 from ...queue.worker.loaded_note import loaded
-from ...settings import ROOT
 from ..auth.identity import login_of, owner_of, user_of
-from ..error_response import all_in_each_language
 from ..exports.stills import make_still
-from ..serializers import ROUTES, plan_json
-from ..uploads.photos import PHOTO_AWAY, Photo, clean_name, make_poster
+from ..serializers import plan_json
+from ..uploads.photos import LAST_POSTER, make_poster
 from .conditional import fresh, own_file
-from .requests import EstimateIn, MotionIn, SettingsIn, first_mistake, read_file, read_json, read_query, to_request
+from .requests import EstimateIn, MotionIn, read_json, read_query, to_request
 
 if TYPE_CHECKING:
-    from ..context import Studio
+    pass
 
 router = APIRouter(prefix="/studio")
 
-SAMPLE = ROOT / "assets" / "sample.jpg"
 JOB_ID = re.compile(r"[0-9a-f]{12}")
 MOST_PHOTOS = 50
-MOST_VIDEO_BYTES = 300 << 20
 MOST_WAITING = 200
 """Jobs of one login that may wait at a time."""
 MOST_LISTED = 200
 PHOTO_GONE = msg("the photo of this job is gone")
+NO_LAST_PHOTO = msg("this job has no last picture")
 VIDEO_GONE = msg("the video of this job is gone")
 
 
@@ -55,13 +48,17 @@ Takes = Annotated[int, Field(ge=1, le=MOST_TAKES)]
 
 
 class JobsIn(BaseModel):
-    """Body of `POST /studio/jobs`: ids of uploaded photos, the settings for all of them, and videos of each."""
+    """Body of `POST /studio/jobs`: ids of uploaded photos, the settings for all of them, and videos of each.
+
+    last_photo: id of the uploaded picture that the videos end with, "" for none.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     photos: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=MOST_PHOTOS)
     settings: Any = Field(default_factory=MotionIn)
     takes: Takes = 1
+    last_photo: Annotated[str, Field(max_length=64)] = ""
 
     @field_validator("settings", mode="plain")
     @classmethod
@@ -91,55 +88,6 @@ class ContinueIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     joined: Annotated[bool, Field(strict=True)] = True
-
-
-@router.post("/photos")
-async def add_photo(request: Request) -> dict[str, Any]:
-    """Upload a photo. The body is the file, the header X-Photo-Name its percent-encoded name."""
-    studio = request.app.state.studio
-    name = clean_name(unquote(request.headers.get("x-photo-name", "")))
-    with studio.photos.arrival() as path:
-        await read_file(
-            request,
-            path,
-            MAX_BYTES,
-            msg("{name} is larger than {mb} MB; save it smaller", name=name, mb=MAX_BYTES >> 20),
-        )
-        photo = await studio.photos.add(path, name, user_of(request))
-    return await asyncio.to_thread(_photo_json, photo, studio)
-
-
-@router.post("/photos/sample")
-async def add_sample(request: Request) -> dict[str, Any]:
-    """Use the sample photo of the checkout as if it had been uploaded."""
-    studio = request.app.state.studio
-    photo = await studio.photos.add(SAMPLE, SAMPLE.name, user_of(request))
-    return await asyncio.to_thread(_photo_json, photo, studio)
-
-
-@router.post("/photos/of/{job_id}")
-async def add_photo_of_job(job_id: str, request: Request) -> dict[str, Any]:
-    """Take a job's photo as if it had been uploaded, to make another video of it."""
-    studio, found = request.app.state.studio, await own_job(job_id, request)
-    if not await asyncio.to_thread(found.photo.path.is_file):
-        raise NotFound(PHOTO_GONE)
-    photo = await studio.photos.add(found.photo.path, found.name, user_of(request))
-    return await asyncio.to_thread(_photo_json, photo, studio)
-
-
-@router.get("/photos/{photo_id}")
-async def photo(photo_id: str, request: Request) -> dict[str, Any]:
-    """Describe a photo that this login has uploaded."""
-    studio = request.app.state.studio
-    found = await asyncio.to_thread(studio.photos.get, photo_id, user_of(request))
-    return await asyncio.to_thread(_photo_json, found, studio)
-
-
-@router.get("/photos/{photo_id}/view")
-async def photo_view(photo_id: str, request: Request) -> Response:
-    """Send an uploaded photo as a JPEG, small enough for the form."""
-    found = await asyncio.to_thread(request.app.state.studio.photos.get, photo_id, user_of(request))
-    return own_file(request, found.view, PHOTO_AWAY)
 
 
 @router.get("/estimate")
@@ -185,30 +133,6 @@ async def estimate(request: Request) -> dict[str, Any]:
     return await asyncio.to_thread(look)
 
 
-@router.post("/settings")
-async def settings_of_a_video(request: Request) -> dict[str, Any]:
-    """Read the settings that an mp4 file of ours was made with. The body is the file.
-
-    The presets that they name may not exist here.
-    """
-    name = clean_name(unquote(request.headers.get("x-photo-name", "")))
-    with request.app.state.studio.photos.arrival("video.mp4") as path:
-        await read_file(
-            request, path, MOST_VIDEO_BYTES, msg("{name} is larger than {mb} MB", name=name, mb=MOST_VIDEO_BYTES >> 20)
-        )
-        try:
-            found = await asyncio.to_thread(read_metadata, path)
-        except BadInput as e:
-            raise BadInput(e.message.but(name=name)) from e
-    asked = found.get("request")
-    known = {key: asked[key] for key in SettingsIn.model_fields if key in asked} if isinstance(asked, dict) else {}
-    try:
-        known = SettingsIn.model_validate(known).model_dump()
-    except ValidationError as e:
-        raise BadInput(msg("{name}: {why}", name=name, why=first_mistake(e))) from e
-    return VideoRequest.from_json(known | {"seed": known["seed"] or 0}).to_json()
-
-
 @router.post("/jobs")
 async def generate(request: Request) -> dict[str, Any]:
     """Queue a job for each photo, all with the same settings; none is queued when one of them is wrong."""
@@ -216,10 +140,14 @@ async def generate(request: Request) -> dict[str, Any]:
     wanted: JobsIn = await read_json(request, JobsIn)
     settings = to_request(wanted.settings, studio.presets, default_model(studio.presets, studio.settings))
     user = user_of(request)
-    photos = await asyncio.to_thread(lambda: [studio.photos.get(photo_id, user) for photo_id in wanted.photos])
 
-    submit = partial(studio.jobs.submit_all, owner=user, limit=most_waiting(request), takes=wanted.takes)
-    jobs = await asyncio.to_thread(submit, [(photo.source, photo.name) for photo in photos], settings)
+    def submit() -> list[Job]:
+        photos = [studio.photos.get(photo_id, user).named for photo_id in wanted.photos]
+        last = studio.photos.get(wanted.last_photo, user).named if wanted.last_photo else None
+        limit = most_waiting(request)
+        return studio.jobs.submit_all(photos, settings, owner=user, limit=limit, takes=wanted.takes, last=last)
+
+    jobs = await asyncio.to_thread(submit)
     return {"jobs": await asyncio.to_thread(lambda: [studio.job(job) for job in jobs])}
 
 
@@ -293,6 +221,21 @@ async def poster(job_id: str, request: Request) -> Response:
     return own_file(request, await asyncio.to_thread(make_poster, photo_of(found.folder)), PHOTO_GONE)
 
 
+@router.get("/jobs/{job_id}/last")
+async def job_last_photo(job_id: str, request: Request) -> Response:
+    """Send the picture that a job's video ends with, a PNG as it was normalised."""
+    found = await own_job(job_id, request)
+    return own_file(request, last_photo_of(found.folder), NO_LAST_PHOTO)
+
+
+@router.get("/jobs/{job_id}/last-poster")
+async def last_poster(job_id: str, request: Request) -> Response:
+    """Send the picture that a job's video ends with as a small JPEG."""
+    found = await own_job(job_id, request)
+    made = await asyncio.to_thread(make_poster, last_photo_of(found.folder), LAST_POSTER)
+    return own_file(request, made, NO_LAST_PHOTO)
+
+
 @router.get("/jobs/{job_id}/still")
 async def still(job_id: str, request: Request) -> Response:
     """Send the video's middle frame as a small JPEG, for lists."""
@@ -355,20 +298,6 @@ def file_stem(job: Job) -> str:
     """Return what a downloaded video is called, without its suffix: the photo's name and the job's id."""
     stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", Path(job.name).stem).strip(" .")
     return f"{stem or 'video'}-{job.id}"
-
-
-def _photo_json(photo: Photo, studio: "Studio") -> dict[str, Any]:
-    """sizes: the clip's size for each resolution. notes: what the file lacks, in each language."""
-    shape = (photo.width, photo.height)
-    return {
-        "sizes": {name: output_size(shape, resolution) for name, resolution in studio.presets.resolutions.items()},
-        "id": photo.id,
-        "name": photo.name,
-        "width": photo.width,
-        "height": photo.height,
-        "view": f"{studio.root_path}{ROUTES}/photos/{photo.id}/view",
-        "notes": all_in_each_language(photo.notes),
-    }
 
 
 async def shown(request: Request, job: Job) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial, wraps
 from typing import Any
 
@@ -19,13 +19,14 @@ from ...errors import BadInput, FanslymotionError
 from ...messages import msg
 from ...models.find import default_model
 from ...pipeline.media.photo.load import MAX_BYTES
-from ...presets.options import AS_PHOTO, BEST, MOTIONS, NUMBERS, OPTIONS
+from ...presets.options import AS_PHOTO, BEST, LAST_PHOTO, MOTIONS, NUMBERS, OPTIONS
+from ...queue.submit import check_last_photo
 from ..api.job_routes import JOB_ID, MOST_WAITING
 from ..api.requests import to_request
 from ..auth.middleware import USER, is_https
 from ..context import Studio
 from ..error_response import UNKNOWN
-from ..uploads.photos import clean_name
+from ..uploads.photos import Photo, clean_name
 from .fast_import import Base
 from .fast_import import gradio as gr
 from .own_document import OwnDocument
@@ -103,9 +104,11 @@ class Endpoints:
         lora_strength: float | None = None,
         loop: bool = False,
         int8: bool = False,
+        last_photo: str | None = None,
     ) -> str:
         """Queue a video and return the job's id. Empty advanced settings: the model's own; empty seed: a random one.
 
+        last_photo: the picture that the video ends with, for models that can be told; sent as `photo` is.
         motion: gentle, normal or strong instead of motion_bucket_id; also that number, whose former name it is.
         noise: the former name of noise_aug_strength. Both count where those are empty.
         """
@@ -139,16 +142,23 @@ class Endpoints:
             self.studio.presets,
             default_model(self.studio.presets, self.studio.settings),
         )
+        if last_photo is not None:
+            await asyncio.to_thread(check_last_photo, wanted, self.studio.settings)
         mine = self.owner(request)
-        upload_id, _, name = photo.partition("/")
-        path = self.studio.api_uploads.find(upload_id, mine or "")
         limit = MOST_WAITING if mine is not None else None
-        normal = await self.studio.photos.add(path, clean_name(name), mine or "")
-        try:
-            submit = partial(self.studio.jobs.submit, name=normal.name, owner=normal.owner, limit=limit)
-            return (await asyncio.to_thread(submit, normal.source, wanted)).id
-        finally:
-            self.studio.photos.remove(normal)
+        async with AsyncExitStack() as kept:
+            first = await self._picture(photo, mine or "", kept)
+            last = None if last_photo is None else (await self._picture(last_photo, mine or "", kept)).named
+            submit = partial(self.studio.jobs.submit, name=first.name, owner=first.owner, limit=limit, last=last)
+            return (await asyncio.to_thread(submit, first.source, wanted)).id
+
+    async def _picture(self, upload: str, owner: str, kept: AsyncExitStack) -> Photo:
+        """Read an upload of a login's. kept: removes the photo when it is closed."""
+        upload_id, _, name = upload.partition("/")
+        path = self.studio.api_uploads.find(upload_id, owner)
+        photo = await self.studio.photos.add(path, clean_name(name), owner)
+        kept.callback(self.studio.photos.remove, photo)
+        return photo
 
     def job(self, request: gr.Request, job_id: str) -> dict[str, Any]:
         """The state of a job: status, stage, step, fraction, eta_seconds, error, and the video's address when done."""
@@ -189,6 +199,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
             gr.Number(None, **words("lora_strength")),
             gr.Checkbox(False, **words("loop")),
             gr.Checkbox(False, **words("int8")),
+            gr.File(label=LAST_PHOTO.name, type="filepath"),
         ]
         job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
         never = {"queue": True, "concurrency_limit": None}

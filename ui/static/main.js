@@ -40,10 +40,11 @@ const hooks = {
   },
   redo: (job) => {
     hooks.use({ ...job.settings, seed: null });
-    form.picker.takeOf(job.id);
+    form.takePhotosOf(job);
   },
-  other: (settings) => {
-    hooks.use(settings);
+  other: (job) => {
+    hooks.use(job.settings);
+    form.last.takeOf(job);
     form.picker.choose();
   },
   models: (models) => form.offer(models) && jobView.welcome.renew(),

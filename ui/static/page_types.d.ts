@@ -20,10 +20,10 @@ export interface Hooks {
   compare(pair: [string, string], replace?: boolean): void;
   /** Delete a finished video, which can be called back for a while. */
   remove(job: { id: string; name: string }): void;
-  /** Take a job's settings and photo into the form, to be changed; the seed is drawn anew. */
-  redo(job: { id: string; settings: Settings }): void;
-  /** The same, and choose another photo for them. */
-  other(settings: Settings): void;
+  /** Take a job's settings and pictures into the form, to be changed; the seed is drawn anew. */
+  redo(job: Pick<Job, "id" | "settings" | "last_photo">): void;
+  /** Take a job's settings and last picture, and choose another photo for them. */
+  other(job: Pick<Job, "id" | "settings" | "last_photo">): void;
   models(models: ModelOption[]): void;
   upscalers(upscalers: Offered[]): void;
   /** Let the paused queue go on. */

@@ -1,5 +1,7 @@
 // What the server tells the page, as JSON. One key a line: tests/unit/ui/test_typedefs.py compares it with real answers.
 
+import type { LastPhoto } from "./photo_types.d.ts";
+
 export interface Options {
   version: string;
   user: string;
@@ -182,6 +184,7 @@ export interface Job {
   photo: string;
   photo_hash: string;
   poster: string;
+  last_photo: LastPhoto | null;
   settings: Settings;
   expected: Clip | null;
   licence: Licence | null;
@@ -361,17 +364,6 @@ export interface DoctorCheck {
   fix: string;
 }
 
-/** notes: what the file lacks. sizes: the clip's [width, height] by the name of the resolution. */
-export interface Photo {
-  sizes: Record<string, number[]>;
-  id: string;
-  name: string;
-  width: number;
-  height: number;
-  view: string;
-  notes: Lists;
-}
-
 /** What a video takes on this machine: seconds, and bytes of memory out of total. modes: the seconds of each. */
 export interface Cost {
   fault: Faults | null;
@@ -392,3 +384,4 @@ export type Event = [number, number, "log" | "watch", string, string] | [number,
 export type * from "./export_types.d.ts";
 export type * from "./machine_types.d.ts";
 export type * from "./page_types.d.ts";
+export type * from "./photo_types.d.ts";

@@ -37,6 +37,8 @@ MOST_KEPT = 200
 VIEW_SIDE = 1280
 """Pixels of the longer side of the picture that the page shows."""
 POSTER_SIDE = 480
+POSTER, LAST_POSTER = "poster.jpg", "last-poster.jpg"
+"""Names of the small JPEGs of a job's photo, and of the picture that its video ends with."""
 PHOTO_AWAY = msg("this photo is not here any more; choose it again")
 DECODING_BYTES = (200_000_000, 740_000_000)
 """Memory limits of the processes that decode ordinary photos (up to about 20 megapixels) and large ones. Together they
@@ -72,6 +74,11 @@ class Photo:
     def source(self) -> NormalisedPhoto | Path:
         """What a job is made from: the photo as it is, or one to normalise again where its hash is not known."""
         return NormalisedPhoto(self.path, (self.width, self.height), self.sha256) if self.sha256 else self.path
+
+    @property
+    def named(self) -> tuple[NormalisedPhoto | Path, str]:
+        """Return what a job is made from, and its name for people."""
+        return self.source, self.name
 
     @property
     def view(self) -> Path:
@@ -211,9 +218,9 @@ _posters = Lock()
 """One picture at a time: a gallery asks for two dozen at once, and each takes some 50 MB."""
 
 
-def make_poster(photo: Path) -> Path:
-    """Make a small JPEG beside a job's photo, once. It is deleted with the job's folder."""
-    poster = photo.with_name("poster.jpg")
+def make_poster(photo: Path, name: str = POSTER) -> Path:
+    """Make a small JPEG beside a job's photo, once. It is deleted with the job's folder. name: of the JPEG."""
+    poster = photo.with_name(name)
     if photo.is_symlink() or photo.parent.is_symlink():
         raise NotFound(msg("there is no picture of this job"))
     if not poster.is_file():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....presets import ModelPreset
+from ....presets.options import LAST_PHOTO
 from ...request import VideoRequest
 from .. import base
 from ..base import CostModel, Geometry, ModelFolder, Offload, Savings
@@ -26,7 +27,7 @@ class LtxVideo(FlowFamily):
     """See `Family`. Distilled: eight steps without guidance are its best and its only way."""
 
     name = "ltx"
-    takes = (*FlowFamily.takes, "loop")
+    takes = (*FlowFamily.takes, "loop", LAST_PHOTO.name)
     folders = FOLDERS
     random_size: Mapping[str, int] = {
         "width": random_model.WIDTH,

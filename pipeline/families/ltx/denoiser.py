@@ -20,12 +20,14 @@ class Inputs:
         mask: (1, tokens), 1 for a token of the text, 0 for padding.
         scale: Seconds to a latent frame, and pixels to a latent pixel along both sides.
         end: (1, channels, h, w), scaled latents of the picture that the window ends with; None = it is not known.
+        spare: Latent frames of the window behind that end.
     """
 
     words: torch.Tensor
     mask: torch.Tensor
     scale: tuple[float, float, float]
     end: torch.Tensor | None = None
+    spare: int = 0
 
 
 class LtxDenoiser(FlowDenoiser):
@@ -60,7 +62,7 @@ class LtxDenoiser(FlowDenoiser):
             # Known pictures within a video are tokens of their own, at their place in time, without noise.
             tokens = torch.cat([inputs.end.to(tokens).permute(0, 2, 3, 1).flatten(1, 2), tokens], dim=1)
             times = torch.cat([torch.zeros_like(times[:, : height * width]), times], dim=1)
-            places = {"video_coords": coordinates(frames, height, width, inputs.scale, x.device)}
+            places = {"video_coords": coordinates(frames, height, width, inputs.scale, x.device, inputs.spare)}
         raw = self._transformer()(
             hidden_states=tokens.to(inputs.words.dtype),
             encoder_hidden_states=inputs.words,
@@ -74,7 +76,7 @@ class LtxDenoiser(FlowDenoiser):
 
 
 def coordinates(
-    frames: int, height: int, width: int, scale: tuple[float, float, float], device: torch.device
+    frames: int, height: int, width: int, scale: tuple[float, float, float], device: torch.device, spare: int = 0
 ) -> torch.Tensor:
     """Return the place of each token in seconds and pixels, (1, 3, tokens): a picture at the end, then the window.
 
@@ -86,12 +88,13 @@ def coordinates(
         width: The same.
         scale: Seconds to a latent frame, and pixels to a latent pixel along both sides.
         device: Of the result.
+        spare: See `Inputs`.
     """
     seconds, down, across = scale
     stands = torch.arange(frames, device=device) * STRIDE
     shown = (stands + 1 - STRIDE).clamp(min=0)
     rows, columns = (torch.arange(count, device=device) * side for count, side in ((height, down), (width, across)))
-    end = stands[-1:]  # of N·8 + 1 frames the last
+    end = stands[frames - 1 - spare, None]  # of N·8 + 1 frames the last
     grids = [torch.stack(torch.meshgrid(times, rows, columns, indexing="ij")).flatten(1) for times in (end, shown)]
     found = torch.cat(grids, dim=1).unsqueeze(0).float()
     found[:, 0] *= seconds / STRIDE

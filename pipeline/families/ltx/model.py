@@ -34,6 +34,8 @@ from .words import MASK, WORDS
 
 IMAGE = "image"
 """Name of the tensor that the VAE makes of the photo: (1, channels, h, w), sampled, not scaled."""
+LAST = "last"
+"""The same of the picture that the video ends with, where one was given."""
 
 
 @dataclass
@@ -56,9 +58,13 @@ class LtxModel(FlowModel):
         """Return the VAE's; see `FlowModel`."""
         return self.vae.config.latent_channels, self.vae.spatial_compression_ratio
 
-    def encode(self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """Return the photo's latent; see `VideoModel`."""
-        return {IMAGE: vae_module.encode(self.bring(VAE), photo, self.device, generator)}
+    def encode(
+        self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator, last: Image.Image | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Return the pictures' latents; see `VideoModel`."""
+        pictures = {IMAGE: photo} if last is None else {IMAGE: photo, LAST: last}
+        vae = self.bring(VAE)
+        return {name: vae_module.encode(vae, one, self.device, generator) for name, one in pictures.items()}
 
     def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
         """Return the preset's noise levels; see `VideoModel`."""
@@ -73,9 +79,14 @@ class LtxModel(FlowModel):
         assert isinstance(options, LtxOptions)
         _, side = self.latent_size
         scale = (STRIDE / options.fps, side, side)
-        end = self.beginning(conditioning)[:, 0] if options.loop and window.last else None
-        inputs = Inputs(conditioning[WORDS].to(self.dtype), conditioning[MASK], scale, end)
+        end = self._end(conditioning, options) if window.last else None
+        inputs = Inputs(conditioning[WORDS].to(self.dtype), conditioning[MASK], scale, end, window.spare)
         return LtxDenoiser(partial(self.bring, TRANSFORMER), window.schedule, inputs, window.pinned)
+
+    def _end(self, conditioning: Mapping[str, torch.Tensor], options: LtxOptions) -> torch.Tensor | None:
+        """Return the latent of the picture that the video ends with: the photo in a loop. None = it is not known."""
+        image = conditioning.get(LAST, conditioning[IMAGE] if options.loop else None)
+        return None if image is None else vae_module.scaled(self.vae, image.unsqueeze(1))[:, 0]
 
     def decode(self, latents: torch.Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
         """Yield frames chunk by chunk; see `VideoModel`."""

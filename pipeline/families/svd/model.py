@@ -70,7 +70,9 @@ class LoadedModel(Components):
 
         set_pieces(self.unet, numbers)
 
-    def encode(self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def encode(
+        self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator, last: Image.Image | None = None
+    ) -> dict[str, torch.Tensor]:
         """Return the photo's CLIP embedding and its VAE latent; see `VideoModel`."""
         assert isinstance(options, MicroConditioning)
         return condition(self, photo, options.noise_aug, generator)

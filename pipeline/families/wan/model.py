@@ -47,7 +47,9 @@ class WanModel(FlowModel):
         """Return those of the 5B model's VAE; see `FlowModel`."""
         return CHANNELS, SIDE
 
-    def encode(self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def encode(
+        self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator, last: Image.Image | None = None
+    ) -> dict[str, torch.Tensor]:
         """Return the photo's latent; see `VideoModel`."""
         return {IMAGE: vae_module.encode(self.bring(VAE), photo, self.device)}
 

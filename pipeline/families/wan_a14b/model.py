@@ -81,7 +81,9 @@ class A14BModel(FlowModel):
         if not self.experts.both and len(self.experts.here) > 1:
             self.experts.release()
 
-    def encode(self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    def encode(
+        self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator, last: Image.Image | None = None
+    ) -> dict[str, torch.Tensor]:
         """Return the latents of the photo and the empty frames behind it, of a whole window; see `VideoModel`."""
         latents = 1 + (self.model.preset.frames - 1) // STRIDE
         return {IMAGE: encode_beginning(self.bring(VAE), photo, latents, self.device)}

@@ -17,7 +17,7 @@ from ...types import Status
 from ..damage import wrong_value
 from ..database import prepare
 from ..records import JOB_ID, is_deleted, read_record, records
-from ..rows import FILLING, REMOVING, VIDEO_NAME, photo_of
+from ..rows import FILLING, REMOVING, VIDEO_NAME, found_last_photo, photo_of
 from ..tables import Tables
 from . import pages
 
@@ -249,6 +249,7 @@ def _from_folders(found: Salvage, settings: Settings, now: float) -> None:
             "finished": now,
             "error": str(STATE_UNKNOWN),
             "failure": json.dumps(STATE_UNKNOWN.to_json()),
+            "last_photo": found_last_photo(folder),
         }
 
 

@@ -8,6 +8,8 @@ import zlib
 from pathlib import Path
 
 import pytest
+from fanslymotion.models.registry import use_folder
+from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.queue.jobs import Jobs
 from PIL import Image
 
@@ -93,6 +95,26 @@ def test_setting_that_cannot_be_used(fm, settings, here, tmp_path, photo, words,
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder that even root cannot write to")
+@pytest.mark.parametrize(
+    ("last", "more", "says"),
+    [
+        ("missing.png", [], ["there is no file", "missing.png"]),
+        ("text", [], ["is not a photo"]),
+        ("thin", [], ["1 × 5000"]),
+        ("good", ["--loop"], ["a loop ends with its first picture"]),
+        (
+            "good",
+            ["--model", "mini"],
+            ["the model mini cannot be told", "choose one of ltx-13b, ltx-2b, able or leave"],
+        ),
+    ],
+)
+def test_last_picture_that_cannot_be_had(fm, settings, here, tmp_path, photo, last, more, says):
+    use_folder(build(tmp_path / "able"), settings, "able")
+    path = photo if last == "good" else tmp_path / last if "." in last else bad_photo(tmp_path, last, photo)
+    check_refused(fm("generate", photo, "--last", path, "--model", "able", *more), settings, here, *says)
+
+
 def test_read_only_output_folder(fm, settings, here, tmp_path, photo):
     done = fm("generate", photo, "--out", "/proc/clip.mp4")
     check_refused(done, settings, here, "/proc", "--out")

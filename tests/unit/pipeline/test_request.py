@@ -11,7 +11,7 @@ from fanslymotion.cli.main import app, generate
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.families import families, family
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.presets.options import MAX_PROMPT, NUMBERS, OPTIONS, TEXTS
+from fanslymotion.presets.options import LAST_PHOTO, MAX_PROMPT, NUMBERS, OPTIONS, TEXTS
 from fanslymotion.presets.schema import Sampling
 from fanslymotion.ui.api.requests import EstimateIn, SettingsIn
 from pydantic import ValidationError
@@ -66,7 +66,7 @@ def test_what_a_setting_is_for_is_said_in_the_same_words_everywhere() -> None:
 
 
 def test_what_only_some_models_take_is_named_by_their_families() -> None:
-    own = {name for name, option in OPTIONS.items() if option.own}
+    own = {name for name, option in OPTIONS.items() if option.own} | {LAST_PHOTO.name}
     taken = {name for one in families() for name in family(one).takes}
     assert own == taken
 

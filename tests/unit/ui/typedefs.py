@@ -7,7 +7,8 @@ from typing import Any
 
 from fanslymotion.settings import ROOT
 
-TYPES = [ROOT / "ui" / "static" / name for name in ("types.d.ts", "export_types.d.ts", "machine_types.d.ts")]
+PARTS = ("types", "export_types", "machine_types", "photo_types")
+TYPES = [ROOT / "ui" / "static" / f"{part}.d.ts" for part in PARTS]
 INTERFACE = re.compile(r"^export interface (\w+)(?: extends ([\w, ]+))? \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
 KEY = re.compile(r"^  (\w+)(\??): (.+);$", re.MULTILINE)
 PLAIN = {"string": str, "boolean": bool, "number": (int, float)}

@@ -9,10 +9,12 @@ import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
 import { arrival, asked, EMPTY, knownSize, offers, recommended, replaced, sameOffer, usable } from "./form_values.js";
-import { PhotoPicker } from "./photo.js";
+import { DropOverlay, listenForFiles } from "./photo/dropped_files.js";
+import { LastPicture } from "./photo/last_picture.js";
+import { FIRST, PhotoPicker } from "./photo/picker.js";
 import { Takes } from "./takes.js";
 
-/** @import { FormValues, Job, ModelOption, Offered, Options } from "../types.d.ts" */
+/** @import { FormValues, Hooks, Job, ModelOption, Offered, Options } from "../types.d.ts" */
 
 export class Form {
   /**
@@ -38,9 +40,19 @@ export class Form {
     this.rest = h("div", { class: "rest" });
     /** @type {FormFields | null} */
     this.fields = null; // while the picker is made
-    const photoBox = h("div", { class: "photo-box" });
+    this.firstTitle = h("p", { class: "end-title" });
+    const first = h("div", { class: "first-box" }, this.firstTitle);
+    const photoBox = h("div", { class: "photo-box" }, first);
     root.append(h("div", { class: "fields" }, photoBox, this.rest));
-    this.picker = new PhotoPicker(photoBox, options.photo_bytes, { changed: () => this.update(), settings: (values) => this.use(values), moved: (position) => this.change({ position }), reveal });
+    const both = { changed: () => this.update(), settings: (/** @type {FormValues} */ values) => this.use(values) };
+    this.picker = new PhotoPicker(FIRST, first, first, options.photo_bytes, { ...both, moved: (position) => this.change({ position }) });
+    this.last = new LastPicture(photoBox, options.photo_bytes, { ...both, moved: (position) => position !== null && this.change({ position }) });
+    const overlay = new DropOverlay();
+    const take = (/** @type {File[]} */ files, /** @type {boolean} */ last) => {
+      reveal();
+      (last && this.last.offered ? this.last.picker : this.picker).take(files);
+    };
+    listenForFiles(take, (yes) => overlay.show(yes, this.last.offered));
     this.fields = this.drawRest();
     this.update();
     document.addEventListener("keydown", (event) => {
@@ -94,6 +106,7 @@ export class Form {
       video: (files) => this.picker.take(files),
     });
     this.takes.label();
+    setText(this.firstTitle, t("photo.first_title"));
     fields.resolution.element.append(...this.costs.elements);
     this.rest.replaceChildren(...fields.elements, this.modelNote, h("div", { class: "go" }, this.problem, h("div", { class: "go-row" }, this.button, this.takes.element)));
     return fields;
@@ -102,6 +115,7 @@ export class Form {
   rebuild() {
     const open = this.fields?.advanced.open ?? false;
     this.picker.label();
+    this.last.label();
     this.complain("");
     this.fields = this.drawRest();
     this.update();
@@ -137,6 +151,12 @@ export class Form {
     toast(t("form.replaced", { names }), "error");
   }
 
+  /** A job's pictures in place of those that are there. @param {Parameters<Hooks["redo"]>[0]} job */
+  takePhotosOf(job) {
+    this.picker.takeOf(job.id);
+    this.last.takeOf(job);
+  }
+
   update() {
     if (!this.fields) return;
     const { values, model } = this;
@@ -148,7 +168,11 @@ export class Form {
     this.button.classList.toggle("many", videos > 1); // its words leave no room for the keys
     setText(this.buttonText, videos > 1 ? t("form.generate_many", { n: videos }) : t("form.generate"));
     const resolution = this.options.resolutions.find((one) => one.name === values.resolution);
-    this.picker.frame((photo) => knownSize(resolution, photo, values.shape), values.fit, values.position ?? 0.5);
+    const [fit, position] = [values.fit, values.position ?? 0.5];
+    this.picker.frame((photo) => knownSize(resolution, photo, values.shape), fit, position);
+    const able = model.takes.includes("last_photo") && Boolean(photos[0] ?? this.last.chosen); // it comes second
+    this.last.draw({ able, loop: values.loop, clip: knownSize(resolution, photos[0], values.shape), fit, position });
+    this.fields.holdLoop(Boolean(this.last.asked));
     if (photos.length) this.picker.complain("");
   }
 
@@ -195,13 +219,14 @@ export class Form {
     this.sending = true;
     this.button.setAttribute("aria-busy", "true");
     try {
-      if (!(await this.picker.settled())) return;
+      if (!(await this.picker.settled()) || !(await this.last.settled())) return;
       if (!this.picker.photos.length) {
         this.picker.focus();
         return;
       }
       const photos = this.picker.photos.map((photo) => photo.id);
-      const { jobs } = await call("studio/jobs", { method: "POST", body: { photos, settings: asked(this.values, this.model, this.options), takes: this.takes.count } });
+      const body = { photos, last_photo: this.last.asked?.id ?? "", settings: asked(this.values, this.model, this.options), takes: this.takes.count };
+      const { jobs } = await call("studio/jobs", { method: "POST", body });
       this.started(jobs);
     } catch (refusal) {
       this.complain(refusal.message);

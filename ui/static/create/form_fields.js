@@ -60,7 +60,8 @@ export class FormFields {
     this.detail.addEventListener("change", () => acts.change({ detail: this.detail.checked }));
     this.loop = h("input", { id: "f-loop", type: "checkbox" });
     this.loop.addEventListener("change", () => acts.change({ loop: this.loop.checked }));
-    this.loopRow = this.switchRow("loop", this.loop);
+    this.loopNote = h("p", { class: "model-note", hidden: true });
+    this.loopRow = this.switchRow("loop", this.loop, this.loopNote);
     this.int8 = h("input", { id: "f-int8", type: "checkbox" });
     this.int8.addEventListener("change", () => acts.change({ int8: this.int8.checked }));
     this.int8Row = this.switchRow("int8", this.int8);
@@ -155,9 +156,16 @@ export class FormFields {
     return h("div", { class: "field fit" }, this.fit.element, this.help("fit"));
   }
 
-  /** @param {string} key @param {HTMLElement} box */
-  switchRow(key, box) {
-    return h("div", { class: `field ${key}` }, h("label", { class: "switch", htmlFor: `f-${key}` }, box, h("span", {}, this.label(key))), this.help(key));
+  /** @param {string} key @param {HTMLElement} box @param {HTMLElement[]} more */
+  switchRow(key, box, ...more) {
+    return h("div", { class: `field ${key}` }, h("label", { class: "switch", htmlFor: `f-${key}` }, box, h("span", {}, this.label(key))), ...more, this.help(key));
+  }
+
+  /** A loop has no other last picture. @param {boolean} held one is chosen */
+  holdLoop(held) {
+    this.loop.disabled = held;
+    setText(this.loopNote, held ? t("form.loop_held") : "");
+    show(this.loopNote, held);
   }
 
   /** Settings from one of our video files; it may be dropped on the page as well. */

@@ -3,7 +3,9 @@
 
 import { has, language, t } from "../lib/catalogue.js";
 
-/** @import { Options, Settings } from "../types.d.ts" */
+/** @import { LastPhoto, Options, Settings } from "../types.d.ts" */
+
+/** @typedef {{ settings: Settings, last_photo?: LastPhoto | null }} Take */
 
 const MOST_LETTERS = 40; // of a prompt
 
@@ -26,6 +28,18 @@ export function byPhoto(jobs) {
 }
 
 /**
+ * What two videos are called together: takes of one photo, or just by their names. A continued video's photo is the
+ * last frame of the one before, under the same name.
+ *
+ * @param {{ name: string, photo_hash: string }} a
+ * @param {{ name: string, photo_hash: string }} b
+ */
+export function pairTitle(a, b) {
+  if (a.name !== b.name) return `${a.name} · ${b.name}`;
+  return a.photo_hash === b.photo_hash ? t("compare.takes", { name: a.name }) : a.name;
+}
+
+/**
  * A video and the one after it among its photo's, the one before it for the last.
  *
  * @template {{ id: string }} T
@@ -38,26 +52,32 @@ export function withNext(job, takes) {
   return [takes[at].id, takes[at + 1].id];
 }
 
+const LAST = "last_photo"; // told with the settings, but none of them
+
 /**
- * The settings in which videos differ, in the order of their names' appearance.
+ * The settings in which videos differ, in the order of their names' appearance; and whether their last pictures do.
  *
- * @param {{ settings: Settings }[]} jobs
- * @returns {(keyof Settings)[]}
+ * @param {Take[]} jobs
  */
 export function differing(jobs) {
-  const keys = /** @type {(keyof Settings)[]} */ (Object.keys(jobs[0]?.settings ?? {}));
-  return keys.filter((key) => new Set(jobs.map(({ settings }) => JSON.stringify(settings[key] ?? null))).size > 1);
+  const keys = [...Object.keys(jobs[0]?.settings ?? {}), LAST];
+  return keys.filter((key) => new Set(jobs.map((job) => JSON.stringify((key === LAST ? job.last_photo?.hash : settingOf(job, key)) ?? null))).size > 1);
+}
+
+/** @param {Take} job @param {string} key */
+function settingOf(job, key) {
+  return /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (job.settings))[key];
 }
 
 /**
  * What tells a video from the others: "Seed 6 · Steps 10".
  *
- * @param {{ settings: Settings }} job
- * @param {(keyof Settings)[]} keys
+ * @param {Take} job
+ * @param {string[]} keys
  * @param {Options["settings"]} about the settings' labels
  */
-export function apart({ settings }, keys, about) {
-  return keys.map((key) => `${about[key]?.label[language] ?? key}: ${valueWords(key, settings[key])}`).join(" · ");
+export function apart(job, keys, about) {
+  return keys.map((key) => `${about[key]?.label[language] ?? key}: ${key === LAST ? (job.last_photo?.name ?? t("take.no")) : valueWords(key, settingOf(job, key))}`).join(" · ");
 }
 
 /** @param {string} key @param {unknown} value */

@@ -7,6 +7,7 @@ import { when } from "../lib/format.js";
 import { call } from "../lib/net.js";
 import { DemoNote } from "./demo_note.js";
 import { favour } from "./favourite.js";
+import { Ends } from "./ends.js";
 import { Gauge } from "./gauge.js";
 import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES, startsIn } from "./job_words.js";
 import { Log } from "./log.js";
@@ -41,6 +42,7 @@ export class JobView {
     this.gauge = new Gauge();
     this.name = h("h2");
     this.facts = h("p", { class: "facts" });
+    this.ends = new Ends();
     this.stages = h("ol", { class: "stages" }, STAGES.map((stage) => h("li", { data: { stage } })));
     this.fill = h("i");
     this.bar = h("div", { class: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
@@ -62,7 +64,7 @@ export class JobView {
     this.course = h("details", { class: "progress", open: true }, this.ready, h("div", { class: "course" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element));
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
-      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts), h("div", { class: "actions" }, Object.values(this.buttons).filter((button) => button !== this.buttons.delete), h("span", { class: "ends" }, this.star, this.buttons.delete))),
+      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts, this.ends.element), h("div", { class: "actions" }, Object.values(this.buttons).filter((button) => button !== this.buttons.delete), h("span", { class: "ends" }, this.star, this.buttons.delete))),
       this.demo.element,
       this.saving.element,
       this.course,
@@ -155,6 +157,7 @@ export class JobView {
     this.root.dataset.status = job.status;
     setText(this.name, job.name);
     setText(this.facts, facts(job));
+    this.ends.draw(job);
     this.drawProgress(job);
     this.player.draw(job);
     this.outcome.draw(job);

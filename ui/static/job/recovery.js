@@ -31,7 +31,7 @@ export function recoveryActions(job, hooks) {
   const ways = {
     retry: [ICONS.again, t("action.again"), () => retry(job, hooks)],
     retry_smaller: [ICONS.again, t("action.smaller", { resolution }), () => retry(job, hooks, { resolution })],
-    other_photo: [ICONS.photo, t("photo.replace"), () => hooks.other(job.settings)],
+    other_photo: [ICONS.photo, t("photo.replace"), () => hooks.other(job)],
     download: [ICONS.download, t("action.models"), () => hooks.view("system")],
   };
   return recoveryNames(said).map((name, at) => {

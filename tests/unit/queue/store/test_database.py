@@ -238,7 +238,8 @@ def without_abilities(jobs: Jobs) -> None:
     """Back to version 6: one worker for each machine, whose video memory is a note in `meta`."""
     for column in ("gpu", "abilities", "vram", "crashes", "last_crash"):
         jobs.store.db.execute_sql(f"ALTER TABLE workers DROP COLUMN {column}")
-    jobs.store.db.execute_sql("ALTER TABLE jobs DROP COLUMN waits_for")
+    for column in ("waits_for", "last_photo"):
+        jobs.store.db.execute_sql(f"ALTER TABLE jobs DROP COLUMN {column}")
     jobs.store.set_meta("vram", '{"pid": 5, "bytes": 7}')
     jobs.store.set_meta("schema", "6")
 

@@ -1,6 +1,6 @@
 """A video that ends with the photo: the latents of the stock LTXConditionPipeline with the photo at both ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXConditionPipeline,
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.errors import BadInput, HandBack
+from fanslymotion.pipeline.families.ltx.chunks import STRIDE
 from fanslymotion.pipeline.families.ltx.folder import SIGMAS
 from fanslymotion.pipeline.families.ltx.model import IMAGE, LtxModel
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
@@ -31,15 +32,27 @@ LOOP = replace(CLIP, motion=LtxOptions(PROMPT, 24, SIGMAS, loop=True))
 REQUEST = VideoRequest("small", 12, "sampled", seed=7, prompt="A boat sways", detail=False, loop=True)
 
 
-def start(model: LtxModel, photo: Image.Image, clip: SamplingParams = LOOP) -> SamplingState:
-    return begin(model, clip, photo, encode(model.model.folder, PROMPT, model.placement).tensors)
+def start(
+    model: LtxModel, photo: Image.Image, clip: SamplingParams = LOOP, last: Image.Image | None = None
+) -> SamplingState:
+    return begin(model, clip, photo, encode(model.model.folder, PROMPT, model.placement).tensors, last)
 
 
-def test_latents(ltx: LtxModel, flow_photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given the photo's latent, which the stock pipeline samples later, and the words of the image-to-video one."""
-    begun = start(ltx, flow_photo)
-    image = begun.conditioning[IMAGE].unsqueeze(2)
-    monkeypatch.setattr(pipeline_ltx_condition, "retrieve_latents", lambda *_, **__: image)
+def stock(
+    ltx: LtxModel, begun: SamplingState, pictures: Sequence[torch.Tensor], photo: Image.Image, at: int = FRAMES - 1
+) -> torch.Tensor:
+    """The stock pipeline's latents, (1, channels, frames, h, w).
+
+    Given the pictures' latents, which it samples later than we do, and the words of the image-to-video pipeline.
+
+    Args:
+        ltx: Its networks.
+        begun: With our noise and our words.
+        pictures: Latents of the first and of the last one.
+        photo: Any; the latents stand for it.
+        at: The frame at which the last one stands.
+    """
+    images = iter(pictures)
     generator = torch.Generator("cpu")
     generator.set_state(begun.rng)
     folder = ltx.model.folder
@@ -57,24 +70,39 @@ def test_latents(ltx: LtxModel, flow_photo: Image.Image, monkeypatch: pytest.Mon
         plain(sigmas=list(SIGMAS), device=device)
 
     made.scheduler.set_timesteps = our_levels  # type: ignore[method-assign]
-    wanted = made(
-        conditions=[LTXVideoCondition(image=flow_photo, frame_index=index) for index in (0, FRAMES - 1)],
-        prompt_embeds=begun.conditioning[WORDS],
-        prompt_attention_mask=begun.conditioning[MASK].bool(),
-        height=64,
-        width=128,
-        num_frames=FRAMES,
-        frame_rate=24,
-        timesteps=[1000 * sigma for sigma in SIGMAS],
-        guidance_scale=1.0,
-        image_cond_noise_scale=0.0,
-        generator=generator,
-        output_type="latent",
-    ).frames
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline_ltx_condition, "retrieve_latents", lambda *_, **__: next(images).unsqueeze(2))
+        return made(
+            conditions=[LTXVideoCondition(image=photo, frame_index=index) for index in (0, at)],
+            prompt_embeds=begun.conditioning[WORDS],
+            prompt_attention_mask=begun.conditioning[MASK].bool(),
+            height=64,
+            width=128,
+            num_frames=FRAMES,
+            frame_rate=24,
+            timesteps=[1000 * sigma for sigma in SIGMAS],
+            guidance_scale=1.0,
+            image_cond_noise_scale=0.0,
+            generator=generator,
+            output_type="latent",
+        ).frames
+
+
+def test_latents(ltx: LtxModel, flow_photo: Image.Image) -> None:
+    begun = start(ltx, flow_photo)
+    wanted = stock(ltx, begun, [begun.conditioning[IMAGE]] * 2, flow_photo)
     found = sample_clip(ltx, LOOP, begun, keeper=Nowhere())
     assert torch.equal(found.transpose(1, 2), wanted)
     free = sample_clip(ltx, replace(LOOP, motion=replace(LOOP.motion, loop=False)), begun, keeper=Nowhere())
     assert not torch.allclose(found, free, atol=1e-2)
+
+
+def test_it_closes_where_the_video_ends(ltx: LtxModel, flow_photo: Image.Image) -> None:
+    """Windows of even length may give frames behind the video's end, which nobody sees."""
+    begun = start(ltx, flow_photo)
+    found = sample_clip(ltx, replace(LOOP, plan=WindowPlan(4, 5, 1, 0)), begun, keeper=Nowhere())
+    wanted = stock(ltx, begun, [begun.conditioning[IMAGE]] * 2, flow_photo, at=3 * STRIDE)
+    assert torch.equal(found.transpose(1, 2), wanted)
 
 
 def test_only_the_last_window_is_told(ltx: LtxModel, flow_photo: Image.Image) -> None:

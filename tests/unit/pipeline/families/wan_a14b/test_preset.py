@@ -33,9 +33,7 @@ def test_what_it_says(settings: Settings) -> None:
     assert preset.download_gb == pytest.approx(computed / 1e9, abs=0.1)
 
 
-@pytest.mark.parametrize(
-    ("resolution", "drawn"), [("480p", (848, 480)), ("720p", (1280, 720)), ("1080p", (1280, 720))]
-)
+@pytest.mark.parametrize(("resolution", "drawn"), [("480p", (848, 480)), ("720p", (1280, 720)), ("1080p", (1280, 720))])
 def test_what_is_generated_at_full_size(resolution: str, drawn: tuple[int, int], settings: Settings) -> None:
     """1080p is enlarged from 720p, as with the other models."""
     presets = load_presets(settings)

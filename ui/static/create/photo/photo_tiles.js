@@ -1,16 +1,17 @@
 // @ts-check
 // The chosen photos as the form shows them, with what the clip makes of them.
 
-import { t } from "../lib/catalogue.js";
-import { find, h, icon, ICONS, show } from "../lib/dom.js";
+import { t } from "../../lib/catalogue.js";
+import { find, h, icon, ICONS, show } from "../../lib/dom.js";
 import { CropFrame } from "./crop_frame.js";
 import { framing } from "./framing.js";
 
-/** @import { Photo } from "../types.d.ts" */
+/** @import { Photo } from "../../types.d.ts" */
 
 export class PhotoTiles {
-  /** @param {{ choose: (add: boolean) => void, remove: (photo: Photo) => void, move: (position: number) => void }} acts */
-  constructor(acts) {
+  /** @param {boolean} several there may be more than one @param {{ choose: (add: boolean) => void, remove: (photo: Photo) => void, move: (position: number) => void }} acts */
+  constructor(several, acts) {
+    this.several = several;
     this.acts = acts;
     /** @type {{ photo: Photo, figure: HTMLElement, crop: CropFrame }[]} */
     this.tiles = [];
@@ -26,7 +27,7 @@ export class PhotoTiles {
       return { photo, crop, figure: this.tile(photo, crop) };
     });
     const add = h("button", { type: "button", class: "add", title: t("photo.add"), onclick: () => this.acts.choose(true) }, icon(ICONS.plus), h("span", {}, t("photo.add")));
-    this.element.replaceChildren(...this.tiles.map(({ figure }) => figure), add);
+    this.element.replaceChildren(...this.tiles.map(({ figure }) => figure), ...(this.several ? [add] : []));
   }
 
   /** @param {Photo} photo @param {CropFrame} crop */

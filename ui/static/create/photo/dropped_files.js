@@ -1,33 +1,44 @@
 // @ts-check
 // Files that are dropped on the page or pasted into it, whatever view is shown.
 
-import { t } from "../lib/catalogue.js";
-import { byId, h, icon, ICONS, setText, show } from "../lib/dom.js";
+import { t } from "../../lib/catalogue.js";
+import { byId, h, icon, ICONS, setText, show } from "../../lib/dom.js";
 
 /** What is shown over the whole page while files are held over it. */
 export class DropOverlay {
   constructor() {
     this.words = h("b");
     this.more = h("span");
-    this.element = h("div", { class: "let-go", "aria-hidden": "true", hidden: true }, h("div", {}, icon(ICONS.photo), this.words, this.more));
+    this.last = h("b");
+    this.toLast = h("div", { class: "to-last" }, icon(ICONS.photo), this.last);
+    this.element = h("div", { class: "let-go", "aria-hidden": "true", hidden: true }, h("div", {}, icon(ICONS.photo), this.words, this.more), this.toLast);
     byId("studio").append(this.element);
   }
 
-  /** @param {boolean} yes whether there are files over the page */
-  show(yes) {
+  /** @param {boolean} yes whether there are files over the page @param {boolean} last whether one can be the last picture */
+  show(yes, last) {
     setText(this.words, t("photo.let_go"));
     setText(this.more, t("photo.let_go_more"));
+    setText(this.last, t("photo.let_go_last"));
+    show(this.toLast, last);
     show(this.element, yes);
   }
 }
 
-/** @param {(files: File[]) => void} take @param {(yes: boolean) => void} over called while files are held over the page */
+const LAST = ".last-box, .to-last";
+
+/** Whether something stands where the last picture has its place. @param {EventTarget | null} target */
+function isLast(target) {
+  return target instanceof Element && target.closest(LAST) !== null;
+}
+
+/** @param {(files: File[], last: boolean) => void} take last: they were let go where the last picture has its place @param {(yes: boolean) => void} over called while files are held over the page */
 export function listenForFiles(take, over) {
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (!files.length) return;
     event.preventDefault();
-    take(files);
+    take(files, isLast(document.activeElement));
   });
   let inside = false; // a picture or a row of this page is dragged: browsers offer it as a file, too
   document.addEventListener("dragstart", () => (inside = true));
@@ -43,6 +54,6 @@ export function listenForFiles(take, over) {
     const files = [...(event.dataTransfer?.files ?? [])];
     if (inside || !files.length) return;
     event.preventDefault();
-    take(files);
+    take(files, isLast(event.target));
   });
 }

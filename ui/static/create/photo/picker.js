@@ -1,17 +1,29 @@
 // @ts-check
 // The photo picker: choose, drop or paste; the server normalises and shows it (browsers cannot show HEIC).
 
-import { language, t } from "../lib/catalogue.js";
-import { find, focusOn, h, icon, ICONS, setText, show } from "../lib/dom.js";
-import { call, upload } from "../lib/net.js";
-import { recall, remember } from "../lib/storage.js";
-import { DropOverlay, listenForFiles } from "./dropped_files.js";
+import { language, t } from "../../lib/catalogue.js";
+import { find, focusOn, h, icon, ICONS, setText, show } from "../../lib/dom.js";
+import { call, upload } from "../../lib/net.js";
+import { recall, remember } from "../../lib/storage.js";
 import { PhotoTiles } from "./photo_tiles.js";
 
-/** @import { Photo, Settings } from "../types.d.ts" */
+/** @import { Photo, Settings } from "../../types.d.ts" */
+
+/** key: under which they are remembered. drop, hint, choose, many: keys of what is said. @typedef {{ key: string, input: string, most: number, drop: string, choose: string, many: string, hint: string, sample: boolean }} Kind */
+
+/**
+ * @typedef {object} Listeners
+ * @property {() => void} changed called when other photos are ready, and when they are drawn anew
+ * @property {(values: Settings) => void} settings called with those of a video that somebody dropped
+ * @property {(position: number | null) => void} moved called with where the cut is on the photos, 0..1; null: in the middle, for other photos were chosen
+ */
+
+/** @type {Kind} The photos that videos are made from. */
+export const FIRST = { key: "photos", input: "photo-file", most: 50, drop: "photo.drop", choose: "photo.choose", many: "photo.too_many", hint: "photo.hint", sample: true };
+/** @type {Kind} The picture that they end with. */
+export const LAST = { key: "last_photo", input: "last-file", most: 1, drop: "photo.last", choose: "photo.last_choose", many: "photo.last_one", hint: "", sample: false };
 
 const ACCEPT = "image/*,.heic,.heif,.avif,.tif,.tiff,.bmp";
-const MOST = 50;
 
 /** @param {File} file */
 function isVideo(file) {
@@ -20,56 +32,48 @@ function isVideo(file) {
 
 export class PhotoPicker {
   /**
-   * @typedef {object} Listeners
-   * @property {() => void} changed called when other photos are ready, and when they are drawn anew
-   * @property {(values: Settings) => void} settings called with those of a video that somebody dropped
-   * @property {(position: number | null) => void} moved called with where the cut is on the photos, 0..1; null: in the middle, for other photos were chosen
-   * @property {() => void} reveal called when something comes from outside, by drop or paste, whatever view is shown
-   *
+   * @param {Kind} kind
    * @param {HTMLElement} root
+   * @param {HTMLElement} words where complaints and notes stand
    * @param {number} limit bytes of a photo
    * @param {Listeners} listeners
    */
-  constructor(root, limit, { changed, settings, moved, reveal }) {
+  constructor(kind, root, words, limit, { changed, settings, moved }) {
+    this.kind = kind;
     this.limit = limit;
     this.changed = changed;
     this.settings = settings;
     this.moved = moved;
-    this.photos = recall("photos", /** @type {Photo[]} */ ([])).filter((photo) => photo?.id);
+    this.photos = recall(kind.key, /** @type {Photo[]} */ ([])).filter((photo) => photo?.id);
     /** @type {Set<AbortController>} */
     this.travelling = new Set();
     /** @type {((taken: boolean) => void)[]} */
     this.waiting = [];
     this.adding = false;
-    this.input = h("input", { type: "file", accept: ACCEPT, multiple: true, class: "unseen", id: "photo-file", oncancel: () => (this.adding = false) });
+    this.input = h("input", { type: "file", accept: ACCEPT, multiple: kind.most > 1, class: "unseen", id: kind.input, oncancel: () => (this.adding = false) });
     this.input.addEventListener("change", () => this.take([...(this.input.files ?? [])], this.adding));
     this.words = h("span", { class: "drop-words" });
     this.hint = h("span", { class: "drop-hint" });
-    this.area = h("label", { class: "drop", htmlFor: "photo-file" }, icon(ICONS.photo), this.words, this.hint);
+    this.area = h("label", { class: "drop", htmlFor: kind.input }, icon(ICONS.photo), this.words, this.hint);
     this.sample = h("button", { type: "button", class: "link sample", onclick: () => this.takeSample() });
-    this.tiles = new PhotoTiles({ choose: (add) => this.choose(add), remove: (photo) => this.remove(photo), move: moved });
+    this.tiles = new PhotoTiles(kind.most > 1, { choose: (add) => this.choose(add), remove: (photo) => this.remove(photo), move: moved });
     this.bar = h("i");
     this.progress = h("div", { class: "upload", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, this.bar);
     this.cancel = h("button", { type: "button", class: "action cancel", hidden: true, onclick: () => this.giveUp() }, icon(ICONS.close), h("span"));
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.notes = h("ul", { class: "warnings", role: "status", hidden: true });
     this.box = h("div", { class: "picker" }, this.input, this.area, this.tiles.element, this.progress, this.cancel);
-    root.append(this.box, this.sample, this.problem, this.notes);
-    const take = (/** @type {File[]} */ files) => {
-      reveal();
-      this.take(files);
-    };
-    const overlay = new DropOverlay();
-    listenForFiles(take, (yes) => overlay.show(yes));
+    root.append(this.box);
+    words.append(this.sample, this.problem, this.notes);
     this.label();
     this.restore();
   }
 
   label() {
-    setText(this.words, t("photo.drop"));
-    setText(this.hint, t("photo.hint", { mb: this.limit >> 20 }));
+    setText(this.words, t(this.kind.drop));
+    setText(this.hint, this.kind.hint && t(this.kind.hint, { mb: this.limit >> 20 }));
     setText(this.sample, t("photo.sample"));
-    this.input.setAttribute("aria-label", t("photo.choose"));
+    this.input.setAttribute("aria-label", t(this.kind.choose));
     this.progress.setAttribute("aria-label", t("photo.upload"));
     setText(find(this.cancel, "span"), t("photo.cancel"));
     this.draw();
@@ -88,12 +92,13 @@ export class PhotoPicker {
     this.adding = false;
     this.input.value = "";
     const before = this.photos;
+    const { most, many } = this.kind;
     await this.travel(!add && !files.every(isVideo), async (signal) => {
       /** @type {Photo[]} */
       const ready = [];
       /** @type {string[]} */
       const problems = [];
-      for (const [at, file] of files.slice(0, MOST).entries()) {
+      for (const [at, file] of files.slice(0, most).entries()) {
         try {
           const progress = (/** @type {number} */ part) => this.progressed((at + part) / files.length);
           if (isVideo(file)) {
@@ -109,8 +114,8 @@ export class PhotoPicker {
       }
       const meanwhile = this.photos.filter((photo) => !before.includes(photo)); // added while these travelled
       const all = add ? [...this.photos, ...ready] : [...ready, ...meanwhile];
-      if (files.length > MOST || all.length > MOST) problems.push(t("photo.too_many", { most: MOST }));
-      if (ready.length) this.set(all.slice(0, MOST));
+      if (files.length > most || all.length > most) problems.push(t(many, { most }));
+      if (ready.length) this.set(all.slice(0, most));
       if (ready.length && !add && !files.some(isVideo)) this.moved(null);
       this.complain(problems.join("\n"));
     });
@@ -121,9 +126,9 @@ export class PhotoPicker {
     this.moved(null);
   }
 
-  /** The photo of a job, in place of those that are there. @param {string} job its id */
-  takeOf(job) {
-    return this.fetch(`studio/photos/of/${job}`);
+  /** The photo of a job, in place of those that are there. @param {string} job its id @param {string} [which] "/last": the one that its video ends with */
+  takeOf(job, which = "") {
+    return this.fetch(`studio/photos/of/${job}${which}`);
   }
 
   /** @param {string} path of what the server takes as an upload */
@@ -171,7 +176,7 @@ export class PhotoPicker {
   /** @param {Photo[]} photos */
   set(photos) {
     this.photos = photos;
-    remember("photos", photos);
+    remember(this.kind.key, photos);
     this.draw();
   }
 
@@ -205,7 +210,7 @@ export class PhotoPicker {
 
   draw() {
     show(this.area, this.photos.length === 0);
-    show(this.sample, this.photos.length === 0);
+    show(this.sample, this.kind.sample && this.photos.length === 0);
     this.tiles.draw(this.photos);
     const notes = this.photos.flatMap((photo) => photo.notes?.[language] ?? []);
     show(this.notes, notes.length > 0);

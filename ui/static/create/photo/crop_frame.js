@@ -1,8 +1,8 @@
 // @ts-check
 // The mark of the part of a photo that the clip keeps: moved by mouse, touch or arrow keys along the side that is cut.
 
-import { t } from "../lib/catalogue.js";
-import { h, show } from "../lib/dom.js";
+import { t } from "../../lib/catalogue.js";
+import { h, show } from "../../lib/dom.js";
 
 const STEP = 0.02; // of the way, for an arrow key
 const LEAP = 0.2; // with Page Up and Page Down
