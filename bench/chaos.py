@@ -90,7 +90,8 @@ class Campaign:
         self.jobs = Jobs(self.settings)
         self._harmed = self._machines(Proxy(database) if database else None)
         self._pages = [h.machine for h in self._harmed if isinstance(h.machine, Page)]
-        asked = {"resolution": "tiny", "seconds": self.plan.seconds, "quality": "standard", "steps": self.plan.steps}
+        size = {"resolution": "tiny", "seconds": self.plan.seconds, "quality": "standard", "detail": False}
+        asked = size | {"steps": self.plan.steps}
         self._users = Users(self._pages, self.plan.seed, self.plan.seeds, asked, self.plan.most)
         self._faults = Faults(self._harmed, self.jobs, self.plan.lease, self._room, self._dice)
         self._expected: dict[int, str] = {}

@@ -145,11 +145,11 @@ def generate(
     ] = None,
     lora_strength: Annotated[float | None, number_option("lora_strength", show_default="1")] = None,
     loop: Annotated[bool, typer.Option("--loop/--no-loop", help=OPTIONS["loop"].help)] = False,
+    int8: Annotated[bool, typer.Option("--int8/--no-int8", help=OPTIONS["int8"].help)] = False,
     last: Annotated[
         Path | None,
         typer.Option(metavar="PHOTO", help=f"{LAST_PHOTO.help} Not every model has it.", show_default="none"),
     ] = None,
-    int8: Annotated[bool, typer.Option("--int8/--no-int8", help=OPTIONS["int8"].help)] = False,
     negative_prompt: Annotated[
         str | None, typer.Option(help=OPTIONS["negative_prompt"].help, show_default="the model's")
     ] = None,

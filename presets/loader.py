@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,6 +158,16 @@ def _files(folders: list[Path], kind: str, schema: type[P]) -> dict[str, P]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    return _read_bundled(path) if BUNDLED in path.parents else _parse(path)
+
+
+@cache
+def _read_bundled(path: Path) -> dict[str, Any]:
+    """Read a file that is the program's own, which stays as it is while the program runs."""
+    return _parse(path)
+
+
+def _parse(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:

@@ -17,7 +17,7 @@ from fanslymotion.bench.tiny_home import random_mini
 from fanslymotion.pipeline.families.svd import random_model
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import ROOT, Settings
-from fanslymotion.tests import databases, order
+from fanslymotion.tests import certificates, databases, order
 from fanslymotion.tests.studio import Studio
 from fanslymotion.tests.wine import UNDER_WINE
 from hypothesis import HealthCheck
@@ -29,6 +29,8 @@ MODELS = "models"
 # No clock decides a test: not that of one example, nor that of making them up.
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("untimed")
+
+certificates.read_once()
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ if [ "${1:-}" = --windows ]; then
 fi
 
 # A test's pictures are too small for several threads, and the processes side by side leave no processor for them.
-export OMP_NUM_THREADS=1
+export OMP_NUM_THREADS=1 OPENCV_FOR_THREADS_NUM=1
 
 # Side by side, one file each. Much of a test's time is waiting for processes that start: two for each processor.
 processes=$("$python" -c "import os; print(max(1, min(4, 2 * (os.cpu_count() or 1))))")

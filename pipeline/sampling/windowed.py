@@ -259,8 +259,8 @@ class _Window:
             effort=clip.effort,
             pinned=pinned,
             last=last,
-            spare=clip.plan.spare if last else 0,
             before=state.done,
+            spare=clip.plan.spare if last else 0,
         )
         return self.model.denoiser(state.conditioning, clip.motion, window)
 

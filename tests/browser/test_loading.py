@@ -4,7 +4,7 @@ import re
 
 import pytest
 from fanslymotion.tests.browser.studio_page import shifts, with_shifts
-from fanslymotion.tests.studio import Studio
+from fanslymotion.tests.studio import Studio, wait_for
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -31,6 +31,24 @@ def test_nothing_changes_when_gradios_frontend_comes(bare: Studio, page: Page) -
     assert len(shifts(page)) == jumped
     assert page.title() == title
     expect(page.locator("gradio-app")).to_be_hidden()
+
+
+FRAMES = """
+  window.asked = 0;
+  const real = window.requestAnimationFrame;
+  window.requestAnimationFrame = (callback) => { window.asked += 1; return real(callback); };
+"""
+STILL = "() => new Promise((go) => { window.asked = 0; setTimeout(() => go(window.asked === 0), 1000); })"
+
+
+def test_a_page_on_which_nothing_moves_asks_for_no_frames(bare: Studio, page: Page) -> None:
+    """Gradio's status tracker would go on for ever."""
+    page.add_init_script(FRAMES)
+    page.goto(bare.url)
+    expect(page.locator("gradio-app .gradio-container")).to_be_attached()
+    wait_for(lambda: page.evaluate(STILL), 60)
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert page.evaluate("window.asked") == 1, "the browser's own frames are there again"
 
 
 def test_it_is_drawn_with_styles_and_in_the_browsers_language_before_any_script(bare: Studio, browser: Browser) -> None:

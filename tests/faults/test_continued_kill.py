@@ -30,3 +30,4 @@ def test_a_killed_worker_joins_what_was_deleted_meanwhile(jobs, start, submit) -
     longer = jobs.go_on_from(done.id)
     longest = until(lambda: jobs.get(longer.id), lambda j: j.status is Status.DONE)
     assert longest.frames == 3 * first.frames - 2
+    assert pictures(longest.video)[: len(found)] == [picture for _, picture in found], "copied, not encoded anew"

@@ -24,7 +24,10 @@ def test_a_worker_killed_in_either_transformer_goes_on_with_the_same_frames(jobs
         return [line.split()[-4] for line in logs(jobs, job.id).splitlines() if "from the disk" in line]
 
     for before, name in ((2, "transformer"), (4, "transformer_2")):
-        until(lambda: jobs.get(job.id), lambda j: j.window >= 2 and len(read()) > before and read()[-1] == name)
+        until(
+            lambda: jobs.get(job.id),
+            lambda j, n=before, of=name: j.window >= 2 and len(read()) > n and read()[-1] == of,
+        )
         worker = next(w for w in jobs.workers() if w.alive)
         assert kill(worker.pid)
     done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)

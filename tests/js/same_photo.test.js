@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { apart, byPhoto, differing, withNext } from "../../ui/static/gallery/same_photo.js";
+import { apart, byPhoto, differing, pairTitle, withNext } from "../../ui/static/gallery/same_photo.js";
 import { speak } from "./words.js";
 
 const job = (id, photo_hash, settings = {}) => ({ id, photo_hash, settings: { seed: 1, steps: null, detail: true, mode: "best", prompt: "", ...settings } });
@@ -10,6 +10,13 @@ beforeEach(() => speak("en"));
 test("videos of one photo stand where the first of them stands", () => {
   const jobs = [job("1", "a"), job("2", "b"), job("3", "a"), job("4", ""), job("5", "b"), job("6", "")];
   assert.deepEqual(byPhoto(jobs).map((takes) => takes.map(({ id }) => id)), [["1", "3"], ["2", "5"], ["4"], ["6"]]);
+});
+
+test("only videos of one photo are takes of it: a continued video begins with another", () => {
+  const named = (name, photo_hash) => ({ ...job("1", photo_hash), name });
+  assert.equal(pairTitle(named("sea.jpg", "a"), named("sea.jpg", "a")), "Two takes of sea.jpg");
+  assert.equal(pairTitle(named("sea.jpg", "a"), named("sea.jpg", "b")), "sea.jpg");
+  assert.equal(pairTitle(named("sea.jpg", "a"), named("hill.jpg", "b")), "sea.jpg · hill.jpg");
 });
 
 test("what differs is named, and nothing else", () => {
@@ -30,7 +37,7 @@ test("other last pictures are told by their names", () => {
   assert.deepEqual(differing(takes.slice(0, 2)), []);
   assert.deepEqual(differing(takes.slice(2)), []);
   assert.deepEqual(differing(takes), ["last_photo"]);
-  assert.deepEqual(takes.map((take) => apart(take, ["last_photo"], { last_photo: { label: { en: "Last picture", ru: "Последний кадр" }, help: { en: "", ru: "" } } })), ["Last picture: sea.jpg", "Last picture: sea.jpg", "Last picture: off", "Last picture: off"]);
+  assert.deepEqual(takes.map((take) => apart(take, ["last_photo"], { last_photo: { label: { en: "Last picture" } } })), ["Last picture: sea.jpg", "Last picture: sea.jpg", "Last picture: off", "Last picture: off"]);
 });
 
 test("a long prompt is cut", () => {

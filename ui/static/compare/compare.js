@@ -1,7 +1,7 @@
 // @ts-check
 // Two videos in step, side by side or under a dividing line, with what tells them apart.
 
-import { apart, differing } from "../gallery/same_photo.js";
+import { apart, differing, pairTitle } from "../gallery/same_photo.js";
 import { t } from "../lib/catalogue.js";
 import { calm, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
 import { number } from "../lib/format.js";
@@ -119,7 +119,7 @@ export class Compare {
   draw() {
     if (!this.pair || !this.jobs.length) return;
     const [a, b] = this.jobs;
-    setText(this.title, a.name === b.name ? t("compare.takes", { name: a.name }) : `${a.name} · ${b.name}`);
+    setText(this.title, pairTitle(a, b));
     const keys = differing(this.jobs);
     for (const [at, { words, video }] of this.sides.entries()) {
       const text = apart(this.jobs[at], keys, this.options.settings) || t("compare.same");

@@ -28,6 +28,18 @@ export function byPhoto(jobs) {
 }
 
 /**
+ * What two videos are called together: takes of one photo, or just by their names. A continued video's photo is the
+ * last frame of the one before, under the same name.
+ *
+ * @param {{ name: string, photo_hash: string }} a
+ * @param {{ name: string, photo_hash: string }} b
+ */
+export function pairTitle(a, b) {
+  if (a.name !== b.name) return `${a.name} · ${b.name}`;
+  return a.photo_hash === b.photo_hash ? t("compare.takes", { name: a.name }) : a.name;
+}
+
+/**
  * A video and the one after it among its photo's, the one before it for the last.
  *
  * @template {{ id: string }} T

@@ -59,9 +59,12 @@ def test_what_is_told_on_the_way(case: Case) -> None:
     assert steps[0].preview()[8:12] == b"WEBP"
 
 
-@pytest.mark.parametrize("share", [0.4, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize("share", [1.0, 1.5, *(pytest.param(share, marks=pytest.mark.soak) for share in (0.4, 2.0))])
 def test_taken_up_again(share: float, case: Case, tmp_path: Path) -> None:
-    """In both windows, and at their ends. share: of a window's steps."""
+    """Where the windows meet and in the second; `test_resume` has each place of the loop, which all families share.
+
+    share: of a window's steps.
+    """
     step, count = round(share * case.steps), case.steps
     if case.name not in WHOLE:
         WHOLE[case.name] = {}

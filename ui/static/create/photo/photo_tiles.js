@@ -26,7 +26,7 @@ export class PhotoTiles {
       const crop = new CropFrame(photo.name, this.acts.move);
       return { photo, crop, figure: this.tile(photo, crop) };
     });
-    const add = h("button", { type: "button", class: "add", title: t("photo.add"), "aria-label": t("photo.add"), onclick: () => this.acts.choose(true) }, icon(ICONS.plus), h("span", {}, t("photo.add")));
+    const add = h("button", { type: "button", class: "add", title: t("photo.add"), onclick: () => this.acts.choose(true) }, icon(ICONS.plus), h("span", {}, t("photo.add")));
     this.element.replaceChildren(...this.tiles.map(({ figure }) => figure), ...(this.several ? [add] : []));
   }
 
