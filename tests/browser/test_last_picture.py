@@ -97,6 +97,9 @@ def test_a_loop_and_a_last_picture_explain_each_other(page: Page, able: str, pup
     page.locator("details.advanced summary").click()
     expect(page.locator("#f-loop")).to_be_disabled()
     expect(page.get_by_text(LOOP)).to_be_visible()
+    row = page.locator(".field.loop .switch").bounding_box()
+    assert row is not None
+    assert row["height"] < 40, "its name stands in one line"
     page.locator(".last-box").get_by_role("button", name="Remove this photo").click()
     expect(page.get_by_text(LOOP)).to_be_hidden()
     page.locator("#f-loop").check()
