@@ -96,7 +96,7 @@ def test_generate_waits_for_the_photo_that_travels(bare: Studio, page: Page, pup
     wait_for(lambda: page.evaluate("1") and held)
     page.click("#generate")
     held.pop().continue_()
-    expect(page.locator(".photo-box .problem")).to_contain_text("bad.png is not a photo")
+    expect(page.locator(".picker ~ .problem")).to_contain_text("bad.png is not a photo")
     expect(page.locator("#generate")).not_to_have_attribute("aria-busy", "true")
     assert waiting(bare) == ["new.png"], "what was refused is not replaced in silence"
 
@@ -115,7 +115,7 @@ def test_the_photo_that_was_chosen_last_is_the_one(bare: Studio, page: Page, pup
     assert waiting(bare) == ["quick.png"], "it waits for nothing else"
     with suppress(Error):  # the browser has given it up
         held[0].continue_()
-    expect(page.locator(".picker [role=progressbar]")).to_be_hidden()
+    expect(page.locator(".picker:has(#photo-file) [role=progressbar]")).to_be_hidden()
     expect(page.locator(".photos figcaption")).to_contain_text(["quick.png"])
 
 
@@ -147,7 +147,7 @@ def test_an_upload_that_stalls_is_stopped_by_hand(bare: Studio, page: Page, pupp
     expect(page.locator("#generate")).to_have_attribute("aria-busy", "true")
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.locator("#generate")).not_to_have_attribute("aria-busy", "true")
-    expect(page.locator(".picker [role=progressbar]")).to_be_hidden()
+    expect(page.locator(".picker:has(#photo-file) [role=progressbar]")).to_be_hidden()
     expect(page.locator(".photos figcaption")).to_contain_text(["sample.jpg"])
     assert waiting(bare) == [], "nor is another photo sent in its place"
     page.click("#generate")
@@ -158,7 +158,7 @@ def test_an_upload_that_stalls_is_stopped_by_hand(bare: Studio, page: Page, pupp
 def test_more_than_fifty_are_said(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     page.set_input_files("#photo-file", photos(51, 64, 64))
-    expect(page.locator(".photo-box .problem")).to_have_text("At most 50 photos at a time; the others are left out.")
+    expect(page.locator(".picker ~ .problem")).to_have_text("At most 50 photos at a time; the others are left out.")
     expect(page.locator(".photos figure")).to_have_count(50)
 
 
@@ -252,7 +252,7 @@ def test_photos_that_the_server_let_go_go_here_too(bare: Studio, page: Page) -> 
     page.goto(bare.url)
     page.evaluate("text => localStorage.setItem('fanslymotion.photos', text)", json.dumps([gone]))
     page.reload()
-    expect(page.locator(".drop")).to_be_visible()
+    expect(page.locator(".drop[for=photo-file]")).to_be_visible()
     expect(page.locator(".photos figure")).to_have_count(0)
 
 
