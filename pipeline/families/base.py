@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from .description import Component as Component
 from .description import Geometry as Geometry
 from .description import Lora as Lora
+from .description import ModelFiles as ModelFiles
+from .description import ModelFolder as ModelFolder
 from .description import Role as Role
 from .description import Savings as Savings
 from .effort import EVERYTHING, Effort
@@ -38,43 +40,6 @@ if TYPE_CHECKING:
     from .placement import Placement
     from .weights.compiling import CompiledBlocks
     from .words import Words
-
-
-@dataclass(frozen=True)
-class ModelFolder:
-    """A model as it lies on the disk.
-
-    Attributes:
-        preset: How it is best sampled; for a plain folder made from its own configuration.
-        folder: In diffusers' format.
-        random: The untrained stand-in for `mini`, built by code on first use.
-        lora: What is added to its weights; None = nothing.
-        int8: Its denoiser's weights are kept in 8-bit numbers (`weights.int8`).
-    """
-
-    preset: ModelPreset
-    folder: Path
-    random: bool = False
-    lora: Lora | None = None
-    int8: bool = False
-
-    @property
-    def name(self) -> str:
-        """Name of the preset, or of the plain folder."""
-        return self.preset.name
-
-
-@dataclass(frozen=True)
-class ModelFiles:
-    """What `Family.check` found in a folder.
-
-    Attributes:
-        variants: For each component with weights, the file variants present (`""`, `"fp16"`).
-        fingerprint: Changes when other weights or another configuration lie in the folder.
-    """
-
-    variants: dict[str, tuple[str, ...]]
-    fingerprint: str
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""Describe a family: its components, its geometry, its ways to save memory; and a LoRA for it. Without torch."""
+"""Describe a family: its components, its geometry, its ways to save memory; a model of it on the disk. Without torch."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ...presets import ModelPreset
 from ..windows import WindowOptions, WindowPlan, plan_even_windows, plan_windows
 from .plan import Offload
 
@@ -101,4 +102,41 @@ class Lora:
 
     path: Path
     strength: float
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model as it lies on the disk.
+
+    Attributes:
+        preset: How it is best sampled; for a plain folder made from its own configuration.
+        folder: In diffusers' format.
+        random: The untrained stand-in for `mini`, built by code on first use.
+        lora: What is added to its weights; None = nothing.
+        int8: Its denoiser's weights are kept in 8-bit numbers (`weights.int8`).
+    """
+
+    preset: ModelPreset
+    folder: Path
+    random: bool = False
+    lora: Lora | None = None
+    int8: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the preset, or of the plain folder."""
+        return self.preset.name
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """What `Family.check` found in a folder.
+
+    Attributes:
+        variants: For each component with weights, the file variants present (`""`, `"fp16"`).
+        fingerprint: Changes when other weights or another configuration lie in the folder.
+    """
+
+    variants: dict[str, tuple[str, ...]]
     fingerprint: str
