@@ -1,4 +1,4 @@
-"""Describe a family: its components, its geometry, its ways to save memory; a model of it on the disk. Without torch."""
+"""Describe a family: its components, geometry, ways to save memory; and a model of it on the disk. Without torch."""
 
 from dataclasses import dataclass
 from enum import StrEnum
