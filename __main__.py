@@ -1,6 +1,9 @@
 """`python -m fanslymotion` is the `fanslymotion` command."""
 
-from fanslymotion.cli.main import main
+from fanslymotion.garbage import no_collections
+
+with no_collections(freeze=True):
+    from fanslymotion.cli.main import main
 
 if __name__ == "__main__":
     main()

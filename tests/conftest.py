@@ -1,6 +1,5 @@
 """Fixtures that all tests share. Light on purpose: torch is imported only by who builds the tiny model."""
 
-import gc
 import hashlib
 import inspect
 import shutil
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from fanslymotion.bench.tiny_home import random_mini
+from fanslymotion.garbage import no_collections
 from fanslymotion.pipeline.families.svd import random_model
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import ROOT, Settings
@@ -84,13 +84,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-def pytest_collection_finish() -> None:
-    """Leave what is imported out of later garbage collections: half a million objects, a third of a second each time.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Leave what the tests import out of garbage collections: half a million objects, a third of a second each time.
 
     The pipeline collects after each model that it lets go.
     """
-    gc.collect()
-    gc.freeze()
+    with no_collections(freeze=True):
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -42,6 +42,7 @@ class VaeConfig:
     edge_weight: float = 1.0
     border_weight: float = 1.0
     tail_border_weight: float = 12.0
+    judged: int = 6  # frames of each clip that the PSNR is taken of
     noise: float = 0.1  # on the latents, at most: the UNet's will not be perfect either
     seed: int = 1
 
@@ -112,7 +113,7 @@ def reconstruction_loss(made: torch.Tensor, true: torch.Tensor, config: VaeConfi
 
 
 @torch.no_grad()
-def psnr(vae: AutoencoderKLTemporalDecoder, photos: list[np.ndarray], frames: int = 6) -> float:
+def psnr(vae: AutoencoderKLTemporalDecoder, photos: list[np.ndarray], frames: int) -> float:
     """Mean PSNR in dB of round-tripped still-camera and moving clips at the native size."""
     rng, values = np.random.default_rng(7), []
     for photo in photos:
@@ -170,7 +171,7 @@ def train(
             decoder.load_state_dict(kept.decoder.state_dict())
         else:
             linear.install(linear.fit(patches, crops.draw, config.linear_steps), decoder)
-            print("vae: PSNR of the linear start, dB:", round(psnr(vae, held_out), 2), flush=True)
+            print("vae: PSNR of the linear start, dB:", round(psnr(vae, held_out, config.judged), 2), flush=True)
         average.begin(decoder)
 
     for step in range(first, config.steps):
@@ -199,5 +200,5 @@ def train(
     average.copy_to(decoder)
     train_tail(vae, patches, crops, config)
     if held_out:
-        print("vae: PSNR on photos never trained on, dB:", round(psnr(vae, held_out), 2), flush=True)
+        print("vae: PSNR on photos never trained on, dB:", round(psnr(vae, held_out, config.judged), 2), flush=True)
     return vae.eval()

@@ -19,6 +19,7 @@ import uvicorn
 
 from ..errors import BadInput, FanslymotionError, StartError
 from ..fs import private_files
+from ..garbage import no_collections
 from ..messages import msg
 from ..settings import Settings
 from .auth.ended_sessions import EndedSessions
@@ -173,7 +174,8 @@ def build(settings: Settings, logins: Logins, host: str, root_path: str = "") ->
     # Another program's variable of that name is not heeded either: its folder may be somebody else's.
     os.environ["GRADIO_TEMP_DIR"] = str(settings.home / "gradio")
     try:
-        from .app import build_app
+        with no_collections(freeze=True):
+            from .app import build_app
 
         return build_app(settings, logins, host, root_path)
     except FanslymotionError:

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from ...errors import StoreError
 from ...fs import private_files
+from ...garbage import no_collections
 from ...pipeline.families.plan import known_as
 from ...pipeline.hardware.compiler import compiler_folders
 from ...pipeline.hardware.malloc import return_heap
@@ -252,10 +253,11 @@ class Worker:
     # --- start --------------------------------------------------------------------------------------------------
 
     def _load_pipeline(self) -> None:
-        from ...pipeline.model_cache import ModelCache
+        with no_collections(freeze=True):
+            from ...pipeline.model_cache import ModelCache
 
-        self._renderers = ModelCache()
-        self._produce = make_produce(self.store, self._renderers)
+            self._renderers = ModelCache()
+            self._produce = make_produce(self.store, self._renderers)
 
     def _register(self, worker_state: str) -> None:
         table, now = self.store.tables.Worker, time.time()

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from ....garbage import no_collections
+
 COMPILER = "torch._dynamo"
 NOT_NEEDED = "transformers"
 
@@ -35,7 +37,8 @@ def light_diffusers() -> Iterator[None]:
         stand_ins[COMPILER] = _NoCompiler(COMPILER)
     sys.modules.update(stand_ins)  # pyright: ignore[reportArgumentType, reportCallIssue] - None may stand there
     try:
-        yield
+        with no_collections(freeze=True):  # once in a process: diffusers stays imported
+            yield
     finally:
         for name, stand_in in stand_ins.items():
             if sys.modules.get(name) is stand_in:

@@ -43,9 +43,9 @@ def small_photo(photo: Path) -> Image.Image:
 
 @pytest.fixture
 def presets(settings: Settings) -> Presets:
-    """The bundled ones, and a size and a length that keep tests short."""
+    """The bundled ones, and a size and two lengths that keep tests short."""
     (settings.presets_dir / "resolutions.toml").write_text("[small]\nwidth = 128\nheight = 72\n", encoding="utf-8")
-    (settings.presets_dir / "durations.toml").write_text("[short]\nseconds = 4\n", encoding="utf-8")
+    (settings.presets_dir / "durations.toml").write_text("[short]\nseconds = 4\n[one]\nseconds = 1\n", encoding="utf-8")
     return load_presets(settings)
 
 

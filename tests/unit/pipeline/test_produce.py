@@ -92,15 +92,13 @@ def test_a_folder_as_model_and_an_upright_photo(
 
 @pytest.mark.parametrize(("fit", "size"), [("crop", (1080, 1920)), ("pad", (2232, 928))])
 def test_detail_at_1080p_in_every_shape(
-    fit: Any, size: tuple[int, int], run: Callable, fast: VideoRequest, settings: Settings, tmp_path: Path
+    fit: Any, size: tuple[int, int], run: Callable, fast: VideoRequest, tmp_path: Path
 ) -> None:
     """An upright photo, and a panorama that is padded."""
-    (settings.presets_dir / "durations.toml").write_text("[one]\nseconds = 1\n", encoding="utf-8")
     photo = tmp_path / "shape.png"
     with Image.open(ROOT / "assets" / "sample.jpg") as image:
         image.resize((900, 1600) if fit == "crop" else (1600, 400)).save(photo)
-    request = replace(fast, resolution="1080p", seconds=1, detail=True, fit=fit)
-    result = run(request, photo=photo, presets=load_presets(settings))
+    result = run(replace(fast, resolution="1080p", seconds=1, detail=True, fit=fit), photo=photo)
     assert (result.width, result.height) == size
     assert probe(result.path).frames == 6
     assert read_metadata(result.path)["request"]["detail"] is True

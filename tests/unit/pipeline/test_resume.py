@@ -21,7 +21,10 @@ from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
+from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.settings import ROOT, Settings
+
+SAMPLE = ROOT / "assets" / "sample.jpg"
 
 STEPS = 3
 """Of each of FAST's three windows."""
@@ -70,6 +73,24 @@ def at(stage: Stage, step: int):
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Filled by the first test that needs it."""
     return {}
+
+
+@pytest.fixture(scope="module")
+def whole_files() -> dict[str, bytes]:
+    """Files of undisturbed runs by resolution, filled by the first test that needs one."""
+    return {}
+
+
+def enlarged(fast: VideoRequest, resolution: str) -> VideoRequest:
+    """With the photo's detail and frames in between: what the detail carries along must be found again."""
+    return replace(fast, resolution=resolution, quality="standard", detail=True)
+
+
+def whole_file(run: Any, whole_files: dict[str, bytes], request: VideoRequest, tmp_path: Path) -> bytes:
+    if request.resolution not in whole_files:
+        made = run(request, photo=SAMPLE, work=tmp_path / "whole", out=tmp_path / "whole.mp4")
+        whole_files[request.resolution] = made.path.read_bytes()
+    return whole_files[request.resolution]
 
 
 def frames_of(run: Any, undisturbed: dict[str, Any], tmp_path: Path) -> str:
@@ -167,40 +188,34 @@ def test_interrupted_at_every_second_step(run, undisturbed, tmp_path: Path) -> N
     assert measures["frames_sha256"] == expected
 
 
-def test_interrupted_twice_in_mid_decode_the_file_is_the_same(run, fast, tmp_path: Path) -> None:
-    """Enlarged, with the photo's detail and frames in between: what the detail carries along is found again."""
-    request = replace(fast, resolution="480p", quality="standard", detail=True)
-    files = []
-    for name, stops in (("whole", ()), ("broken", (5, 20))):
-        place = {"work": tmp_path / name, "out": tmp_path / f"{name}.mp4"}
-        for step in stops:
-            with pytest.raises(HandBack):
-                run(request, progress=at(Stage.DECODING, step), **place)
-        files.append(run(request, **place).path.read_bytes())
-    assert files[0] == files[1]
+def test_interrupted_twice_in_mid_decode_the_file_is_the_same(run, fast, whole_files, tmp_path: Path) -> None:
+    request = enlarged(fast, "480p")
+    for step in (5, 20):
+        with pytest.raises(HandBack):
+            run(request, photo=SAMPLE, progress=at(Stage.DECODING, step))
+    again = run(request, photo=SAMPLE)
+    assert again.path.read_bytes() == whole_file(run, whole_files, request, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("resolution", "kills"), [("480p", (20,)), pytest.param("720p", (5, 20), marks=pytest.mark.soak)]
 )
 def test_killed_in_mid_decode_the_file_is_the_same(
-    run, fast, settings: Settings, tmp_path: Path, resolution: str, kills: tuple[int, ...]
+    run, fast, whole_files, settings: Settings, tmp_path: Path, resolution: str, kills: tuple[int, ...]
 ) -> None:
     """A process that ends as by a power cut: nothing is closed, nothing is tidied up, an ffmpeg is left behind."""
-    request = replace(fast, resolution=resolution, quality="standard", detail=True)
-    photo = ROOT / "assets" / "sample.jpg"
-    whole = run(request, photo=photo, work=tmp_path / "whole", out=tmp_path / "whole.mp4")
+    request = enlarged(fast, resolution)
     work, out = tmp_path / "broken", tmp_path / "broken.mp4"
     for step in kills:
-        words = json.dumps(request.to_json()), settings.home, settings.models, photo, work, out, step
+        words = json.dumps(request.to_json()), settings.home, settings.models, SAMPLE, work, out, step
         killed = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], capture_output=True, encoding="utf-8")
         assert "in mid-decode" in killed.stdout, killed.stderr
         assert killed.returncode != 0
         assert not out.exists()
     measures: dict[str, Any] = {}
-    again = run(request, photo=photo, work=work, out=out, measures=measures)
+    again = run(request, photo=SAMPLE, work=work, out=out, measures=measures)
     assert measures["resumed"] == (3, 0), "what was drawn before the kill is not drawn again"
-    assert again.path.read_bytes() == whole.path.read_bytes()
+    assert again.path.read_bytes() == whole_file(run, whole_files, request, tmp_path)
 
 
 def test_a_copy_taken_in_mid_job_resumes_too(run, undisturbed, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def style(settings: Settings, model: Any, name: str) -> Iterator[Path]:
 
 
 def asked(model: Any, style: Path, strength: float | None = None) -> VideoRequest:
-    return VideoRequest("small", 6, "standard", seed=7, steps=2, detail=False, lora=style.stem, lora_strength=strength)
+    return VideoRequest("small", 1, "sampled", seed=7, steps=2, detail=False, lora=style.stem, lora_strength=strength)
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_taken_up_again(share: float, case: Case, tmp_path: Path) -> None:
 
 def test_prompts_are_encoded_once(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second video with the same prompt reads it from the disk, in a program where no encoder can be loaded."""
-    request = replace(case.request, seconds=6, quality="standard")
+    request = replace(case.request, seconds=1)
     first: dict[str, Any] = {}
     case.make(request, measures=first)
 
@@ -110,7 +110,7 @@ def test_prompts_are_encoded_once(case: Case, tmp_path: Path, monkeypatch: pytes
 def test_a_prompt_that_is_too_long_is_cut_and_said(case: Case, letter: str) -> None:
     """Whatever its letters take in the video file, which has no room for all of them."""
     prompt = letter * (10_000 // len(letter))
-    result = case.make(replace(case.request, seconds=6, quality="standard", prompt=prompt))
+    result = case.make(replace(case.request, seconds=1, prompt=prompt))
     told = read_metadata(result.path)["request"]["prompt"]
     assert prompt.startswith(told)
     assert len(told) > 300

@@ -70,7 +70,7 @@ def test_a_compiled_transformer(make: Callable, settings: Settings, tmp_path: Pa
     for setting in ("always", "never"):
         measures: dict[str, Any] = {}
         make(
-            replace(REQUEST, seconds=6),
+            replace(REQUEST, seconds=1),
             renderers=cache,
             settings=replace(settings, compile=setting),
             machine=Machine(compiles=True),
@@ -83,8 +83,8 @@ def test_a_compiled_transformer(make: Callable, settings: Settings, tmp_path: Pa
 
 
 def test_the_photos_detail(make: Callable) -> None:
-    request = VideoRequest(resolution="small", seconds=6, quality="standard", detail=True)
-    assert probe(make(request).path).frames == 6 * 24
+    request = VideoRequest(resolution="small", seconds=1, quality="standard", detail=True)
+    assert probe(make(request).path).frames == 24
 
 
 def test_cancelled_while_the_prompt_is_read(make: Callable, tmp_path: Path) -> None:
@@ -94,9 +94,9 @@ def test_cancelled_while_the_prompt_is_read(make: Callable, tmp_path: Path) -> N
         if moment.part == "text_encoder":
             raise Cancelled
 
-    request = VideoRequest(resolution="small", seconds=6, quality="standard", prompt="never read before", detail=False)
+    request = VideoRequest(resolution="small", seconds=1, quality="standard", prompt="never read before", detail=False)
     with pytest.raises(Cancelled):
         make(request, progress=cancel)
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("fanslymotion-beside")]
     assert not list(tmp_path.glob("*.mp4*"))
-    assert make(request).frames == 144
+    assert make(request).frames == 24

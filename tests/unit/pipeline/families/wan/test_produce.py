@@ -47,8 +47,8 @@ def test_an_upright_photo(make: Callable, photo: Path, tmp_path: Path) -> None:
     given = tmp_path / "upright.png"
     with Image.open(photo) as image:
         image.transpose(Image.Transpose.ROTATE_90).save(given)
-    info = probe(make(VideoRequest(seconds=6, **SHORT), photo=given).path)
-    assert (info.width, info.height, info.frames) == (72, 128, 6 * 24)
+    info = probe(make(VideoRequest(seconds=1, **SHORT), photo=given).path)
+    assert (info.width, info.height, info.frames) == (72, 128, 24)
 
 
 def test_what_guidance_leads_away_from(make: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_what_guidance_leads_away_from(make: Callable, tmp_path: Path, monkeypat
     frames: dict[str | None, str] = {}
     for n, text in enumerate((None, "", " mist ")):
         measures: dict[str, Any] = {}
-        request = VideoRequest(seconds=6, prompt="A boat sways", negative_prompt=text, **SHORT)
+        request = VideoRequest(seconds=1, prompt="A boat sways", negative_prompt=text, **SHORT)
         told = read_metadata(make(request, measures=measures, work=tmp_path / str(n)).path)
         assert told["request"]["negative_prompt"] == text
         assert told["sampling"]["negative_prompt"] == (NEGATIVE_PROMPT if text is None else text.strip())
@@ -69,7 +69,7 @@ def test_what_guidance_leads_away_from(make: Callable, tmp_path: Path, monkeypat
 
 
 def test_a_checkpoint_of_another_negative_prompt_is_not_gone_on_with(make: Callable) -> None:
-    request = VideoRequest(seconds=6, prompt="A boat sways", **SHORT)
+    request = VideoRequest(seconds=1, prompt="A boat sways", **SHORT)
 
     def hand_back(moment: Progress) -> None:
         if moment.stage is Stage.SAMPLING and moment.step:
