@@ -98,9 +98,8 @@ class Window:
         guidance: Over the window's frames.
         start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = the photo.
         pinned: Latent frames at the window's beginning that are known and stay as they are.
-        last: It ends the video.
+        last: It ends the video; `spare` of its `frames` latent frames lie behind that end, and are not shown.
         before: (1, n, channels, h, w), the latents of all earlier windows; None in the first.
-        spare: Latent frames of the last window that lie behind the video's end and are not shown.
         noise_aug: Noise added to `start`, 0..1; None = as much as the request's options say.
         draw: Returns unit noise of a shape, of the model's type and on its device: the next of the window's generator.
         effort: Which steps compute less than everything.
@@ -115,6 +114,7 @@ class Window:
     pinned: int = 0
     last: bool = True
     before: Tensor | None = None
+    frames: int = 0
     spare: int = 0
 
 
@@ -139,13 +139,9 @@ class VideoModel(Protocol):
     def encode(
         self, photo: Image, options: FamilyOptions, generator: torch.Generator, last: Image | None = None
     ) -> Mapping[str, Tensor]:
-        """Return what the model sees of the pictures, as tensors that checkpoints keep.
+        """Return what the model sees of the pictures (RGB, of the sampling size), as tensors that checkpoints keep.
 
-        Args:
-            photo: RGB, of the sampling size.
-            options: See `Family.options`.
-            generator: Of the first window; what it draws here, the window's noise does not get.
-            last: The picture that the video ends with, as `photo`; only for a family that takes it (`Family.takes`).
+        generator: the first window's. last: the picture that the video ends with, for a family that takes it.
         """
         ...
 

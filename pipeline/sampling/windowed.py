@@ -260,6 +260,7 @@ class _Window:
             pinned=pinned,
             last=last,
             before=state.done,
+            frames=clip.plan.frames,
             spare=clip.plan.spare if last else 0,
         )
         return self.model.denoiser(state.conditioning, clip.motion, window)

@@ -74,7 +74,7 @@ def test_a_script_says_with_which_picture_a_video_ends(client: Client, studio: S
     assert (state["name"], state["last_photo"]["name"]) == ("sample.jpg", "end.png")
     ended(client, job_id)
     before = folders(studio)
-    with pytest.raises(AppError, match=r"mini cannot be told .* ends with; choose one of ltx-13b, ltx-2b, able or"):
+    with pytest.raises(AppError, match=r"mini cannot be told .* ends with; choose one of .*wan-14b-fast, able or"):
         client.predict(**pictures, model="mini", api_name="/generate")
     with pytest.raises(AppError, match="was not uploaded by this login"):
         client.predict(**pictures | {"last_photo": ADDRESS}, model="able", api_name="/generate")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ....presets.options import LAST_PHOTO
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFolder, Role
 from ..flow.family import FlowFamily
@@ -25,7 +26,7 @@ class WanA14B(Wan):
     name = "wan_a14b"
     folders = FOLDERS
     components = (*FlowFamily.components, Component(TRANSFORMER_2, Role.DENOISER, WEIGHTS[TRANSFORMER]))
-    takes = ("prompt", "negative_prompt", "int8")
+    takes = ("prompt", "negative_prompt", "int8", LAST_PHOTO.name)
     random_size: Mapping[str, int] = {"width": random_model.WIDTH, "height": random_model.HEIGHT, "frames": FRAMES}
     blocks: Mapping[str, tuple[str, ...]] = {}
     geometry = Geometry(multiple=2 * SIDE, stride=STRIDE, overlap=1, guidance_cap=None)

@@ -12,6 +12,7 @@ from ....presets.options import ScheduleName
 from ..base import LIBRARIES, FamilyOptions, MemoryPlan, ModelFolder, NoiseSchedule, Offload, Window
 from ..flow.folder import TEXT_ENCODER, TRANSFORMER, VAE
 from ..flow.model import FlowModel
+from ..flow.pixels import photo_pixels
 from ..placement import Placement
 from ..wan import vae as vae_module
 from ..wan.denoiser import Inputs
@@ -24,12 +25,15 @@ from ..weights.int8 import to_int8
 from ..weights.light_import import light_diffusers
 from ..weights.offload import CPU
 from ..weights.reading import quiet, read_narrowest
-from .condition import condition, encode_beginning
+from .condition import condition, encode_beginning, encode_ends
 from .cost import in_turn
 from .denoiser import A14BDenoiser
 from .experts import Experts
 from .folder import CHANNELS, EXPERTS, FOLDERS, SIDE
 from .random_model import build
+
+ENDS = "ends"
+"""Name of the tensor with the pixels of the photo and of the picture that the video ends with, (1, 3, 2, h, w)."""
 
 CONTEXT = 5
 """Latent frames that are decoded to see a window's last frame: 17 frames, of which the last one counts."""
@@ -86,7 +90,10 @@ class A14BModel(FlowModel):
     ) -> dict[str, torch.Tensor]:
         """Return the latents of the photo and the empty frames behind it, of a whole window; see `VideoModel`."""
         latents = 1 + (self.model.preset.frames - 1) // STRIDE
-        return {IMAGE: encode_beginning(self.bring(VAE), photo, latents, self.device)}
+        found = {IMAGE: encode_beginning(self.bring(VAE), photo, latents, self.device)}
+        if last is not None:
+            found[ENDS] = torch.cat([self._pixels(one) for one in (photo, last)], dim=2).contiguous()
+        return found
 
     def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
         """Return shifted levels; see `VideoModel`."""
@@ -106,11 +113,20 @@ class A14BModel(FlowModel):
         self, conditioning: Mapping[str, torch.Tensor], options: FamilyOptions, window: Window
     ) -> A14BDenoiser:
         """Return D(x; σ) of one window, which begins with the photo or the earlier one's last frame."""
-        known = conditioning[IMAGE]
-        if window.before is not None:
-            known = encode_beginning(self.bring(VAE), self._last_frame(window.before), known.shape[1], self.device)
+        known, end = conditioning[IMAGE], None
+        first = None if window.before is None else self._last_frame(window.before)
+        if window.last and ENDS in conditioning:
+            begins, ends = conditioning[ENDS].split(1, dim=2)
+            begins = begins if first is None else self._pixels(first)
+            end = window.frames - 1 - window.spare
+            known = encode_ends(self.bring(VAE), begins, ends, end, window.frames)
+        elif first is not None:
+            known = encode_beginning(self.bring(VAE), first, known.shape[1], self.device)
         inputs = Inputs(padded(conditioning[WORDS], self.dtype), padded(conditioning[AWAY], self.dtype))
-        return A14BDenoiser(self.bring, inputs, window, condition(self.vae, known), self.boundary)
+        return A14BDenoiser(self.bring, inputs, window, condition(self.vae, known, end), self.boundary)
+
+    def _pixels(self, picture: Image.Image) -> torch.Tensor:
+        return photo_pixels(picture, self.device, self.vae.dtype).contiguous()
 
     def _last_frame(self, latents: torch.Tensor) -> Image.Image:
         """Return the last frame of (1, n, channels, h, w), as it will be shown but for frames long before it."""

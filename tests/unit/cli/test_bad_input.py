@@ -105,7 +105,7 @@ def test_setting_that_cannot_be_used(fm, settings, here, tmp_path, photo, words,
         (
             "good",
             ["--model", "mini"],
-            ["the model mini cannot be told", "choose one of ltx-13b, ltx-2b, able or leave"],
+            ["the model mini cannot be told", "choose one of ltx-13b, ltx-2b, wan-14b-fast, able or leave"],
         ),
     ],
 )

@@ -96,7 +96,11 @@ def test_what_cannot_be_had_is_said_and_leaves_nothing(
     Image.new("RGB", (40, 40)).save(small)
     broken.write_bytes(b"no picture")
     for request, picture, said in (
-        (VideoRequest(model="mini"), end, "the model mini cannot be told .*choose one of ltx-13b, ltx-2b or leave"),
+        (
+            VideoRequest(model="mini"),
+            end,
+            "the model mini cannot be told .*choose one of ltx-13b, ltx-2b, wan-14b-fast or leave",
+        ),
         (replace(able, loop=True), end, "a loop ends with its first picture; turn the loop off"),
         (able, small, r"small\.png is .*40"),
         (able, broken, r"broken\.png is not a photo"),

@@ -58,7 +58,11 @@ def test_a_video_ends_with_another_picture(able: str, studio: Studio, browser: C
     before = studio.jobs.count()
     for body, status, said in (
         ({"last_photo": "f" * 32}, 404, "choose it again"),
-        ({"last_photo": last, "settings": {"model": "mini"}}, 400, "choose one of ltx-13b, ltx-2b, able or leave"),
+        (
+            {"last_photo": last, "settings": {"model": "mini"}},
+            400,
+            "choose one of ltx-13b, ltx-2b, wan-14b-fast, able or leave",
+        ),
         ({"last_photo": last, "settings": {"model": able, "loop": True}}, 400, "a loop ends with its first picture"),
     ):
         refused = ask(**body)

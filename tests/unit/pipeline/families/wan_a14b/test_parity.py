@@ -12,7 +12,7 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
-from fanslymotion.bench.keepers import Nowhere
+from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.placement import Placement
@@ -56,9 +56,11 @@ def solved(model: A14BModel, solver: str) -> A14BModel:
     return replace(model, model=replace(model.model, preset=preset))
 
 
-def ours(model: A14BModel, photo: Image.Image, clip: SamplingParams = CLIP) -> torch.Tensor:
+def ours(
+    model: A14BModel, photo: Image.Image, clip: SamplingParams = CLIP, last: Image.Image | None = None
+) -> torch.Tensor:
     words = encode(model.model.folder, PROMPT, AGAINST, model.placement)
-    return sample_clip(model, clip, begin(model, clip, photo, words.tensors), keeper=Nowhere())
+    return sample_clip(model, clip, begin(model, clip, photo, words.tensors, last), keeper=Nowhere())
 
 
 def pipeline(model: A14BModel, solver: str) -> WanImageToVideoPipeline:
@@ -79,9 +81,12 @@ def pipeline(model: A14BModel, solver: str) -> WanImageToVideoPipeline:
     return made
 
 
-def stock(model: A14BModel, photo: Image.Image, clip: SamplingParams, solver: str) -> torch.Tensor:
+def stock(
+    model: A14BModel, photo: Image.Image, clip: SamplingParams, solver: str, last: Image.Image | None = None
+) -> torch.Tensor:
     found = pipeline(model, solver)(
         image=photo,
+        last_image=last,
         prompt=PROMPT,
         negative_prompt=AGAINST,
         height=clip.height,
@@ -103,6 +108,22 @@ def test_latents(wan_a14b: A14BModel, smaller_photo: Image.Image, guidance: floa
     model = solved(wan_a14b, solver)
     clip = replace(CLIP, guidance=Guidance(guidance, guidance), steps=4 if solver == "euler" else 6)
     assert torch.equal(ours(model, smaller_photo, clip), stock(model, smaller_photo, clip, solver))
+
+
+def test_latents_with_a_last_picture(wan_a14b: A14BModel, smaller_photo: Image.Image) -> None:
+    """As the stock pipeline with two pictures; only the last window is told, also when it is taken up again."""
+    model, last = solved(wan_a14b, "euler"), smaller_photo.rotate(180)
+    found = ours(model, smaller_photo, CLIP, last)
+    assert torch.equal(found, stock(model, smaller_photo, CLIP, "euler", last))
+    assert not torch.allclose(found, ours(model, smaller_photo), atol=1e-2)
+    clip = replace(CLIP, plan=WindowPlan(total=8, frames=5, count=2, overlap=1))
+    told, free = (ours(model, smaller_photo, clip, end) for end in (last, None))
+    assert torch.equal(told[:, :5], free[:, :5])
+    assert not torch.allclose(told[:, 5:], free[:, 5:], atol=1e-2)
+    words, keeper = encode(model.model.folder, PROMPT, AGAINST, model.placement), Everything()
+    sample_clip(model, clip, begin(model, clip, smaller_photo, words.tensors, last), keeper=keeper)
+    state = next(state for state in keeper.states if (state.window, state.step) == (1, 2))
+    assert torch.equal(sample_clip(model, clip, state, keeper=Nowhere()), told)
 
 
 def test_latents_in_bf16(tiny_wan_a14b: Path, smaller_photo: Image.Image) -> None:
