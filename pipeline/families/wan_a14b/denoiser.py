@@ -1,4 +1,4 @@
-"""Ask the transformer whose turn it is for v, as diffusers' WanImageToVideoPipeline does (…/wan_a14b/test_parity.py)."""
+"""Ask the transformer whose turn it is for v, as diffusers' WanImageToVideoPipeline does (…/test_parity.py)."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -9,7 +9,7 @@ from ....errors import ModelError
 from ....messages import Message, msg
 from ....presets import ModelPreset
 from ..base import ModelFiles
-from ..flow.folder import TRANSFORMER, VAE, VARIANTS, WEIGHTS, FlowFolders
+from ..flow.folder import TRANSFORMER, VARIANTS, WEIGHTS, FlowFolders
 from ..wan.folder import FOLDERS as WAN
 from ..wan.folder import FULL as WAN_FULL
 from ..wan.folder import IMAGE_CHANNELS, NEGATIVE_PROMPT, STRIDE, has_two_transformers

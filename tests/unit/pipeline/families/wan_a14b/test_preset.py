@@ -28,14 +28,12 @@ def test_what_it_says(settings: Settings) -> None:
     assert (preset.width, preset.height, preset.frames) == (WIDTH, HEIGHT, FRAMES)
     assert (sampling.steps, sampling.solver, sampling.shift, sampling.max_guidance) == (4, "euler", 5.0, 1.0)
     assert list(modes_of(preset)) == ["best"], "four steps leave nothing out"
-    assert taken_by(preset) == ("prompt",), "without guidance there is no negative prompt"
+    assert taken_by(preset) == ("prompt", "int8"), "without guidance there is no negative prompt"
     computed = 2 * (2 * FULL.unet + FULL.text_encoder) + 4 * FULL.vae
     assert preset.download_gb == pytest.approx(computed / 1e9, abs=0.1)
 
 
-@pytest.mark.parametrize(
-    ("resolution", "drawn"), [("480p", (848, 480)), ("720p", (1280, 720)), ("1080p", (1280, 720))]
-)
+@pytest.mark.parametrize(("resolution", "drawn"), [("480p", (848, 480)), ("720p", (1280, 720)), ("1080p", (1280, 720))])
 def test_what_is_generated_at_full_size(resolution: str, drawn: tuple[int, int], settings: Settings) -> None:
     """1080p is enlarged from 720p, as with the other models."""
     presets = load_presets(settings)

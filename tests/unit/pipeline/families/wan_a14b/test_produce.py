@@ -19,9 +19,7 @@ def test_size_rate_and_length_are_exact(
 ) -> None:
     """Six seconds are one window of 97 frames; twelve are two, of which the second begins with the first's last."""
     seen: list[Progress] = []
-    result = make_with(
-        tiny_wan_a14b, VideoRequest(seconds=seconds, quality=quality, **SHORT), progress=seen.append
-    )
+    result = make_with(tiny_wan_a14b, VideoRequest(seconds=seconds, quality=quality, **SHORT), progress=seen.append)
     info = probe(result.path)
     assert (info.width, info.height, info.fps, info.frames, info.duration) == (128, 72, fps, seconds * fps, seconds)
     told: dict[str, Any] = read_metadata(result.path)["sampling"]
