@@ -1,9 +1,11 @@
 """SIGKILL while either of two transformers computes: the job goes on, and the frames are those of a calm run."""
 
+from collections.abc import Callable
+
 import pytest
 from fanslymotion.bench.faults.processes import frames_hash, kill
 from fanslymotion.pipeline.families.wan_a14b import random_model
-from fanslymotion.queue.types import Status
+from fanslymotion.queue.types import Job, Status
 
 from .conftest import logs, until
 
@@ -23,11 +25,11 @@ def test_a_worker_killed_in_either_transformer_goes_on_with_the_same_frames(jobs
     def read() -> list[str]:
         return [line.split()[-4] for line in logs(jobs, job.id).splitlines() if "from the disk" in line]
 
-    for before, name in ((2, "transformer"), (4, "transformer_2")):
-        until(
-            lambda: jobs.get(job.id),
-            lambda j, n=before, of=name: j.window >= 2 and len(read()) > n and read()[-1] == of,
-        )
+    def computes(name: str, before: int) -> Callable[[Job], bool]:
+        return lambda j: j.window >= 2 and len(read()) > before and read()[-1] == name
+
+    for ready in (computes("transformer", 2), computes("transformer_2", 3)):
+        until(lambda: jobs.get(job.id), ready)
         worker = next(w for w in jobs.workers() if w.alive)
         assert kill(worker.pid)
     done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)

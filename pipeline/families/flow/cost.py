@@ -151,7 +151,7 @@ class TokenCost:
 
     def _highest(self, now: MemoryPlan, stage: Stage) -> int:
         """Weights on the device in this stage and the activations beside them."""
-        parts, working = self.weights(now), int(self._activations(now, stage) * SLACK)
+        parts, working = self.weights(now), round(self._activations(now, stage) * SLACK)
         text = parts.pop("text_encoder")
         if stage is Stage.LOADING:
             if now.offload is Offload.NONE:

@@ -9,6 +9,9 @@ from .folder import SIDE, STRIDE
 SIDES = {2: 512, 1: 256}
 """Side of a tile in pixels, by the frames of which the decoder may hold the pixels at once."""
 
+SMALLEST = 128
+"""Side of a tile in pixels, at least; its edges are blended over a quarter of that."""
+
 
 class Span(NamedTuple):
     """Latent pixels start..end along one side; the first `shared` of them the tile before has, too.
@@ -49,7 +52,8 @@ def spans(length: int, most: int, factor: int = SIDE) -> list[Span]:
 def tile_side(chunk: int, width: int, height: int) -> int | None:
     """Return the side of a tile in pixels, or None to decode the picture as a whole.
 
-    A tile has half of the picture at most: it must spare more than the video takes that is put together of tiles.
+    A tile has half of the picture at most: it must spare more than the video takes that is put together of tiles. The
+    smallest are smaller still for a small picture: decoded as a whole it would take more than a larger one in tiles.
 
     Args:
         chunk: Frames of which the decoder may hold the pixels at once.
@@ -57,6 +61,8 @@ def tile_side(chunk: int, width: int, height: int) -> int | None:
         height: Of the picture, pixels.
     """
     side = next((side for least, side in SIDES.items() if chunk >= least), SIDES[1]) if chunk < STRIDE else 0
+    while chunk <= 1 and side > SMALLEST and 2 * tile_pixels(side, width, height) > width * height:
+        side -= 2 * SIDE
     return side if 0 < 2 * tile_pixels(side, width, height) <= width * height else None
 
 

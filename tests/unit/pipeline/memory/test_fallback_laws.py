@@ -3,10 +3,12 @@
 import math
 from dataclasses import replace
 
+from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import SIZE, MemoryPlan, ModelSize, Offload, Work
 from fanslymotion.pipeline.families.forecast import estimate as forecast
 from fanslymotion.pipeline.families.ltx.folder import FULL as LTX
 from fanslymotion.pipeline.families.wan.folder import FULL as WAN
+from fanslymotion.pipeline.families.wan_a14b.folder import FULL as WAN_A14B
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.memory.planner import (
@@ -48,6 +50,7 @@ models = st.sampled_from(
                   height=144, frames=14),
         replace(LTX, width=1216, height=704, frames=161),
         WAN,
+        WAN_A14B,
     ]
 )  # fmt: skip
 sides = st.integers(8, 240).map(lambda side: 8 * side)
@@ -56,8 +59,11 @@ sides = st.integers(8, 240).map(lambda side: 8 * side)
 @st.composite
 def plans(draw: st.DrawFn) -> MemoryPlan:
     """The best plan of some machine, or any that lies below it: a job plans for one stage and runs out at another."""
-    work = Work(draw(sides), draw(sides), draw(st.integers(6, 72)), draw(st.integers(1, 50)), draw(st.booleans()))
-    best = _best(draw(machines), draw(models), work)
+    model = draw(models)
+    grid = family(model.family).geometry.multiple  # what is asked for lies on it (`output.drawn_size`)
+    width, height = (max(grid, draw(sides) // grid * grid) for _ in range(2))
+    work = Work(width, height, draw(st.integers(6, 72)), draw(st.integers(1, 50)), draw(st.booleans()))
+    best = _best(draw(machines), model, work)
     for at in draw(st.lists(st.sampled_from([None, *Stage]), max_size=12)):
         best = next_fallback(best, at) or best
     if best.device == "cuda" and draw(st.booleans()):
