@@ -222,7 +222,7 @@ class WorkerInfo:
     alive: bool
     heartbeat: float
     started: float
-    device: str
+    device: Message
     job_id: str
     stage: str
     last_output: str

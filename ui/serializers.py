@@ -189,7 +189,7 @@ def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[s
         "state": worker.state,
         "alive": worker.alive,
         "started": worker.started,
-        "device": worker.device,
+        "device": in_each_language(worker.device) if worker.device else None,
         "job": worker.job_id if owns or worker.job_id in mine else "",
         "stage": worker.stage,
         "last_output": last_output if crashed else "",

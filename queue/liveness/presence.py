@@ -57,7 +57,7 @@ class Presence:
             alive=alive,
             heartbeat=row.heartbeat,
             started=row.started,
-            device=row.device,
+            device=read_message(row.device),
             job_id=row.job,
             stage=stage,
             last_output=row.last_output,

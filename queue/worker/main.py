@@ -17,6 +17,7 @@ from uuid import uuid4
 from ...errors import StoreError
 from ...fs import private_files
 from ...garbage import no_collections
+from ...messages import Message, as_message, msg
 from ...pipeline.families.plan import known_as
 from ...pipeline.hardware.compiler import compiler_folders
 from ...pipeline.hardware.malloc import return_heap
@@ -106,7 +107,7 @@ class Worker:
             return CRASH_CODE
         log.info("Worker %s is ready (process %d)", self.id, os.getpid())
         self._claims.publish(time.monotonic())
-        self._set(state="idle", device=_device(), last_output="", cause="", restarts=0)
+        self._set(state="idle", device=write_message(_device()), last_output="", cause="", restarts=0)
         self._forget_dead_workers()
         collect_garbage(self.store)
         consumer = broker.consume(self._huey)
@@ -331,12 +332,12 @@ def watch_parent(worker: Worker, control: TextIO) -> None:
     threading.Thread(target=read, name="parent", daemon=True).start()
 
 
-def _device() -> str:
+def _device() -> Message:
     import torch
 
     if torch.cuda.is_available():
-        return torch.cuda.get_device_name(0)
-    return f"CPU ({torch.get_num_threads()} threads)"
+        return as_message(torch.cuda.get_device_name(0))
+    return msg("CPU ({threads} threads)", threads=torch.get_num_threads())
 
 
 def main() -> None:

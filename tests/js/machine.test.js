@@ -51,9 +51,9 @@ test("of workers that are gone only a crash is told", () => {
 });
 
 test("a worker's name and facts", () => {
-  const worker = { alive: true, state: "idle", device: "RTX", pid: 5, host: "h", started: 0, heartbeat_age: 2, gpu: "" };
+  const worker = { alive: true, state: "idle", device: { en: "RTX", ru: "RTX" }, pid: 5, host: "h", started: 0, heartbeat_age: 2, gpu: "" };
   assert.match(workerName(worker), / · RTX$/);
-  assert.equal(workerName({ ...worker, alive: false, device: "" }), workerName({ ...worker, alive: false, state: "stopped", device: "" }));
+  assert.equal(workerName({ ...worker, alive: false, device: null }), workerName({ ...worker, alive: false, state: "stopped", device: null }));
   assert.match(plain(workerFacts(worker)), /5.*h.*1970.*2 s/);
   assert.doesNotMatch(workerFacts({ ...worker, heartbeat_age: undefined }), /·.*·.*·.*·/);
   assert.match(workerFacts({ ...worker, gpu: "GPU-1a2b3c4d-5e6f" }), / · GPU-1a2b3c4d$/);
@@ -61,8 +61,8 @@ test("a worker's name and facts", () => {
 });
 
 test("one worker is told by its device, several by how many do the same", () => {
-  const [busy, idle] = [{ state: "running", alive: true, device: "RTX" }, { state: "idle", alive: true, device: "CPU" }];
-  const crashed = { state: "crashed", alive: false, device: "RTX" };
+  const [busy, idle] = [{ state: "running", alive: true, device: { en: "RTX", ru: "RTX" } }, { state: "idle", alive: true, device: { en: "CPU", ru: "CPU" } }];
+  const crashed = { state: "crashed", alive: false, device: { en: "RTX", ru: "RTX" } };
   assert.equal(workersWords([]), "No worker");
   assert.equal(workersWords([busy]), "Working · RTX");
   assert.equal(workersWords([crashed]), "Worker crashed");
@@ -72,7 +72,7 @@ test("one worker is told by its device, several by how many do the same", () => 
 });
 
 test("the pill tells a pause, and no worker's state while the program does not answer", () => {
-  const [idle, busy] = [{ state: "idle", alive: true, device: "CPU" }, { state: "running", alive: true, device: "RTX" }];
+  const [idle, busy] = [{ state: "idle", alive: true, device: { en: "CPU", ru: "CPU" } }, { state: "running", alive: true, device: { en: "RTX", ru: "RTX" } }];
   const said = (workers, paused, lost = false) => Object.values(pillWords({ workers, paused }, lost));
   assert.deepEqual(said([idle], false), ["idle", "Ready · CPU"]);
   assert.deepEqual(said([idle], true), ["paused", "Paused"]);

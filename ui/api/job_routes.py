@@ -138,7 +138,8 @@ async def generate(request: Request) -> dict[str, Any]:
     """Queue a job for each photo, all with the same settings; none is queued when one of them is wrong."""
     studio = request.app.state.studio
     wanted: JobsIn = await read_json(request, JobsIn)
-    settings = to_request(wanted.settings, studio.presets, default_model(studio.presets, studio.settings))
+    presets = studio.live_presets.now(fresh=True)  # a script may have added the model a moment ago
+    settings = to_request(wanted.settings, presets, default_model(presets, studio.settings))
     user = user_of(request)
 
     def submit() -> list[Job]:

@@ -114,6 +114,7 @@ class Endpoints:
         """
         if photo is None:
             raise BadInput(msg("no photo was given; pass photo=handle_file('photo.jpg')"))
+        presets = self.studio.live_presets.now(fresh=True)  # a script may have added the model a moment ago
         wanted = to_request(
             {
                 "resolution": resolution,
@@ -139,8 +140,8 @@ class Endpoints:
                 "loop": loop,
                 "int8": int8,
             },
-            self.studio.presets,
-            default_model(self.studio.presets, self.studio.settings),
+            presets,
+            default_model(presets, self.studio.settings),
         )
         if last_photo is not None:
             await asyncio.to_thread(check_last_photo, wanted, self.studio.settings)

@@ -249,7 +249,7 @@ export interface Worker {
   state: string;
   alive: boolean;
   started: number;
-  device: string;
+  device: Words | null;
   job: string;
   stage: string;
   last_output: string;

@@ -118,9 +118,9 @@ def test_a_shape_is_cut_from_the_photo_where_it_was_asked_for(
     seen: list[Image.Image] = []
     whole = stages.begin
 
-    def begin(model: Any, clip: Any, image: Image.Image, words: Any) -> Any:
+    def begin(model: Any, clip: Any, image: Image.Image, words: Any, last: Any) -> Any:
         seen.append(image)
-        return whole(model, clip, image, words)
+        return whole(model, clip, image, words, last)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "begin", begin)

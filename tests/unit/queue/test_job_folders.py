@@ -106,7 +106,7 @@ def test_a_batch_that_is_being_handed_in_is_left_alone_whatever_the_time(
             os.utime(folder, OLD)
         clean_up(jobs, 1e12)
         assert all(folder.is_dir() for folder in filling.folders)
-        rows = [NewJob(job_id, "a", REQUEST, NormalisedPhoto(photo), ()) for job_id in filling.ids]
+        rows = [NewJob(job_id, "a", REQUEST, NormalisedPhoto(photo), "", ()) for job_id in filling.ids]
         filling.accept(lambda: [jobs._submitter._insert(row, "") for row in rows])
     clean_up(jobs, 2e12)
     assert [jobs.get(job_id).folder.is_dir() for job_id in filling.ids] == [True, True]
@@ -156,7 +156,7 @@ def test_of_a_submit_and_a_cleaner_at_one_moment_exactly_one_gets_the_folders(jo
         jobs.store.tables.Folder.update(lock="/nowhere").execute()  # it seems abandoned
 
         def insert() -> None:
-            jobs._submitter._insert(NewJob(filling.ids[0], "a", REQUEST, NormalisedPhoto(Path()), ()), "")
+            jobs._submitter._insert(NewJob(filling.ids[0], "a", REQUEST, NormalisedPhoto(Path()), "", ()), "")
             cleaner.start()
             asked.wait(0.5)  # it cannot say that it waits: time to begin waiting changes nothing in the end
 

@@ -1,7 +1,7 @@
 // @ts-check
 // The header: the switches of language, notifications, sound and colours, and the pill that tells the worker's state.
 
-import { nextLanguage, t } from "../lib/catalogue.js";
+import { language, nextLanguage, t } from "../lib/catalogue.js";
 import { byId, find, setText, show, toast } from "../lib/dom.js";
 import { switchLanguage } from "../lib/i18n.js";
 import { remember } from "../lib/storage.js";
@@ -79,7 +79,7 @@ export function workersWords(workers) {
   const worker = shownWorker(workers);
   const kind = workerKind(worker);
   const words = t(`worker.${kind}`);
-  if (workers.length < 2) return worker?.device && worker.alive ? `${words} · ${worker.device}` : words;
+  if (workers.length < 2) return worker?.device && worker.alive ? `${words} · ${worker.device[language]}` : words;
   const n = workers.filter((one) => workerKind(one) === kind).length;
   return `${words} · ${t("worker.several", { n, total: workers.length })}`;
 }

@@ -14,7 +14,7 @@ const SHOWN_OF_UUID = 12;
 
 /** What a worker is and, where it has one, its device. @param {Worker} worker */
 export function workerName({ alive, state, device }) {
-  return `${t(`worker.${alive || state === "crashed" ? state : "stopped"}`)}${device ? ` · ${device}` : ""}`;
+  return `${t(`worker.${alive || state === "crashed" ? state : "stopped"}`)}${device ? ` · ${device[language]}` : ""}`;
 }
 
 /** @param {Worker} worker */
