@@ -4,15 +4,13 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder, Offload
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
-from fanslymotion.pipeline.memory.forecast import work_of
+from fanslymotion.pipeline.memory.forecast import size_of, work_of
 from fanslymotion.pipeline.memory.planner import plan
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
@@ -75,8 +73,7 @@ def _cells(name: str, int8: bool, card: int, presets: Presets) -> Iterator[str]:
 
 def planned(name: str, int8: bool, card: int, ram: int, presets: Presets) -> MemoryPlan:
     """Plan six seconds at 720p. card, ram: GB."""
-    preset = presets.model(name)
-    folder = Path("absent")  # full size
+    model = ModelFolder(presets.model(name), Path("absent"), int8=int8)  # full size
     request = VideoRequest(resolution="720p", seconds=6, quality="standard", model=name, int8=int8)
     machine = Machine(
         device="cuda",
@@ -88,8 +85,7 @@ def planned(name: str, int8: bool, card: int, ram: int, presets: Presets) -> Mem
         gpu_speed=20.0,
         cores=8,
     )
-    size = replace(family(preset.family).size(folder, preset), name=name, int8=int8)
-    return plan(machine, size, work_of(request, PHOTO, ModelFolder(preset, folder), presets))
+    return plan(machine, size_of(model), work_of(request, PHOTO, model, presets))
 
 
 def said(chosen: MemoryPlan) -> str:

@@ -128,6 +128,11 @@ class ModelFolder:
         """Name of the preset, or of the plain folder."""
         return self.preset.name
 
+    @property
+    def measured_as(self) -> str:
+        """Name by which its measurements are kept: with 8-bit weights it is another model."""
+        return f"{self.name} int8" if self.int8 else self.name
+
 
 @dataclass(frozen=True)
 class ModelFiles:

@@ -91,11 +91,6 @@ class ModelSize:
         return self.unet >= LARGE
 
 
-def known_as(model: str, int8: bool) -> str:
-    """Return the name by which a model's measurements are kept: 8-bit weights are another model's."""
-    return f"{model} int8" if int8 else model
-
-
 @dataclass(frozen=True)
 class Work:
     """What one job asks for, as far as it decides memory and time.

@@ -7,9 +7,8 @@ from dataclasses import replace
 from ...presets import Presets
 from ...settings import Settings
 from ..families import family
-from ..families.base import MemoryPlan, ModelFolder, Work
+from ..families.base import MemoryPlan, ModelFolder, ModelSize, Work
 from ..families.modes import sampled_steps
-from ..families.plan import known_as
 from ..hardware import devices
 from ..hardware.gpus import GpuWatch
 from ..hardware.machine import Machine, with_speeds
@@ -57,8 +56,7 @@ def plan_request(
         BadInput: the model does not have the request's mode.
     """
     work = work_of(request, photo_size, model, presets, upscaler)
-    name = known_as(model.name, request.int8)
-    size = replace(family(model.preset.family).size(model.folder, model.preset), name=name, int8=request.int8)
+    size = size_of(replace(model, int8=request.int8))
     measured = Measurements(settings.home).read()
     pids = frozenset([os.getpid()] if own is None else own)
     cuda = devices.Cuda.here() if own is None else None
@@ -67,6 +65,12 @@ def plan_request(
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
     here = replace(here, figures=measured.figures, loaded=loaded)
     return settle(PlanHistory(settings).recall(plan(here, size, work), size.name), settings.compile, measured, pids)
+
+
+def size_of(model: ModelFolder) -> ModelSize:
+    """Return a model's size as plans and measurements have it."""
+    found = family(model.preset.family).size(model.folder, model.preset)
+    return replace(found, name=model.measured_as, int8=model.int8)
 
 
 def work_of(

@@ -18,7 +18,6 @@ from ...errors import StoreError
 from ...fs import private_files
 from ...garbage import no_collections
 from ...messages import Message, as_message, msg
-from ...pipeline.families.plan import known_as
 from ...pipeline.hardware.compiler import compiler_folders
 from ...pipeline.hardware.malloc import return_heap
 from ...pipeline.hardware.vram import gpu_is_lost
@@ -208,7 +207,7 @@ class Worker:
         if not busy:
             self._claims.publish(time.monotonic())
         model = self._renderers.loaded
-        self._loaded_note.write(known_as(model.name, model.int8) if model else "")
+        self._loaded_note.write(model.measured_as if model else "")
         with self.store.errors():
             row = table.get_or_none(table.id == self.id)
         if row is None:  # the row was deleted, or the list was replaced

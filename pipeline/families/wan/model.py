@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFolder, NoiseSchedule, Window
-from ..flow.folder import TRANSFORMER, VAE
+from ..flow.folder import TRANSFORMER, VAE, FlowFolders
 from ..flow.model import FlowModel, load_components
 from ..placement import Placement
 from ..weights.light_import import light_diffusers
@@ -89,6 +90,28 @@ def load(
     Raises:
         ModelError: A file is missing, damaged or of another architecture.
     """
+    fingerprint, kinds, read = opened(model, FOLDERS, build, placement)
+    return WanModel(model, fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished))
+
+
+def opened(
+    model: ModelFolder, folders: FlowFolders, build: Callable[[Path], Path], placement: Placement
+) -> tuple[str, dict[str, Any], Callable[[Any, str], Any]]:
+    """Import diffusers' classes, and check the folder of one of Wan's models.
+
+    Args:
+        model: The folder.
+        folders: Its family's.
+        build: Builds a random one, which is done first where it is missing.
+        placement: Where and how to compute.
+
+    Returns:
+        The folder's fingerprint; the classes of VAE and transformer, by their names; and what reads a component, given
+        its class and name.
+
+    Raises:
+        ModelError: A file is missing, damaged or of another architecture.
+    """
     # Not at the top of the file: importing diffusers takes a second, which belongs to the loading that is shown.
     with light_diffusers():
         from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
@@ -97,12 +120,9 @@ def load(
 
     if model.random:
         build(model.folder)
-    files = FOLDERS.check(model.folder, model.preset)
+    files = folders.check(model.folder, model.preset)
 
     def read(kind: Any, part: str) -> Any:
         return read_narrowest(kind, model.folder / part, files.variants[part], placement.dtype)
 
-    kinds = {VAE: AutoencoderKLWan, TRANSFORMER: WanTransformer3DModel}
-    return WanModel(
-        model, files.fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished)
-    )
+    return files.fingerprint, {VAE: AutoencoderKLWan, TRANSFORMER: WanTransformer3DModel}, read

@@ -3,6 +3,7 @@
 Its pictures are noise; its strides, channels, files and code path are those of the real thing, in a second on a CPU.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,29 @@ def build(folder: Path, *, seed: int = 0, **own: Any) -> Path:
     Returns:
         `folder`.
     """
-    return build_once(folder, lambda half: _write(half, seed, own))
+    index = {"_class_name": "WanImageToVideoPipeline", "expand_timesteps": True}
+    own = {"width": WIDTH, "height": HEIGHT, **own}
+    return build_once(folder, lambda half: write(half, seed, {"transformer": TRANSFORMER}, VAE, index, own))
 
 
-def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
+def write(
+    folder: Path,
+    seed: int,
+    denoisers: Mapping[str, Mapping[str, Any]],
+    vae: Mapping[str, Any],
+    index: Mapping[str, Any],
+    own: Mapping[str, Any],
+) -> None:
+    """Write one of Wan's models.
+
+    Args:
+        folder: Is there, and empty.
+        seed: See `build`.
+        denoisers: Configurations, by the components' names.
+        vae: Configuration of the VAE.
+        index: Of `model_index.json`.
+        own: Keys of its preset.
+    """
     import torch
     import transformers
     from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
@@ -70,11 +90,12 @@ def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        transformer, vae = WanTransformer3DModel(**TRANSFORMER), AutoencoderKLWan(**VAE)
-        text = transformers.UMT5EncoderModel(
+        parts: dict[str, Any] = {name: WanTransformer3DModel(**config) for name, config in denoisers.items()}
+        parts["vae"] = AutoencoderKLWan(**vae)
+        parts["text_encoder"] = transformers.UMT5EncoderModel(
             transformers.UMT5Config(vocab_size=WORDS, d_model=TEXT_WIDTH, d_kv=8, d_ff=37, num_layers=2, num_heads=4)
         )
-    scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0)
-    parts = {"transformer": transformer, "vae": vae, "scheduler": scheduler, "text_encoder": text}
-    index = {"_class_name": "WanImageToVideoPipeline", "expand_timesteps": True}
-    save(folder, parts, index, {"width": WIDTH, "height": HEIGHT, **own})
+    parts["scheduler"] = UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0
+    )
+    save(folder, parts, index, own)

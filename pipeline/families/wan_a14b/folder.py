@@ -12,7 +12,9 @@ from ..base import ModelFiles
 from ..flow.folder import TRANSFORMER, VARIANTS, WEIGHTS, FlowFolders
 from ..wan.folder import FOLDERS as WAN
 from ..wan.folder import FULL as WAN_FULL
-from ..wan.folder import IMAGE_CHANNELS, NEGATIVE_PROMPT, STRIDE, has_two_transformers
+from ..wan.folder import IMAGE_CHANNELS, STRIDE, has_two_transformers
+from ..wan.folder import RATES as WAN_RATES
+from ..wan.folder import SAMPLING as WAN_SAMPLING
 from ..weights import folders
 from ..weights.folders import INDEX, read_json
 
@@ -27,22 +29,10 @@ BOUNDARY = 0.9
 
 SIDE, CHANNELS = 8, 16
 """Of Wan 2.1's VAE: pixels to a latent pixel along each side, channels."""
-SAMPLING: dict[str, Any] = {
-    "steps": 40,
-    "schedule": "flow",
-    "shift": 5.0,
-    "solver": "unipc",
-    "min_guidance": 3.5,
-    "max_guidance": 3.5,
-    "negative_prompt": NEGATIVE_PROMPT,
-}
+SAMPLING = WAN_SAMPLING | {"steps": 40, "min_guidance": 3.5, "max_guidance": 3.5}
 """Of a folder that has no preset: as in Wan's own configuration of this model (`i2v_A14B`), which is not distilled."""
 
-RATES = {
-    "standard": {"fps": 16, "interpolation": 1},
-    "smooth": {"fps": 16, "interpolation": 2},
-    "sampled": {"fps": 16, "interpolation": 1},
-}
+RATES = {name: rate | {"fps": 16} for name, rate in WAN_RATES.items()}
 """Frames a second: 16 is what it was trained on, and it cannot be told another number."""
 
 WIDTH, HEIGHT, FRAMES = 1280, 720, 97

@@ -9,22 +9,19 @@ import torch
 from PIL import Image
 
 from ....presets.options import ScheduleName
-from ..base import LIBRARIES, FamilyOptions, MemoryPlan, ModelFolder, NoiseSchedule, Offload, Window
-from ..flow.folder import TEXT_ENCODER, TRANSFORMER, VAE
-from ..flow.model import FlowModel
+from ..base import FamilyOptions, MemoryPlan, ModelFolder, NoiseSchedule, Offload, Window
+from ..flow.folder import TRANSFORMER, VAE
+from ..flow.model import FlowModel, load_components
 from ..flow.pixels import photo_pixels
 from ..placement import Placement
 from ..wan import vae as vae_module
 from ..wan.denoiser import Inputs
 from ..wan.folder import STRIDE
-from ..wan.model import IMAGE
+from ..wan.model import IMAGE, opened
 from ..wan.schedule import distilled_schedule, noise_schedule
 from ..wan.words import AWAY, WORDS, padded
-from ..weights.components import placed
 from ..weights.int8 import to_int8
-from ..weights.light_import import light_diffusers
 from ..weights.offload import CPU
-from ..weights.reading import quiet, read_narrowest
 from .condition import condition, encode_beginning, encode_ends
 from .cost import in_turn
 from .denoiser import A14BDenoiser
@@ -155,29 +152,15 @@ def load(
     Raises:
         ModelError: A file is missing, damaged or of another architecture.
     """
-    # Not at the top of the file: importing diffusers takes a second, which belongs to the loading that is shown.
-    with light_diffusers():
-        from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
-        from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
-    quiet()
-
-    if model.random:
-        build(model.folder)
-    files = FOLDERS.check(model.folder, model.preset)
-
-    def read(kind: Any, part: str) -> Any:
-        return read_narrowest(kind, model.folder / part, files.variants[part], placement.dtype)
-
-    finished(LIBRARIES)
-    finished(TEXT_ENCODER)
-    vae = placed(read(AutoencoderKLWan, VAE), placement)
-    finished(VAE)
+    fingerprint, kinds, read = opened(model, FOLDERS, build, placement)
+    vae = load_components({VAE: kinds[VAE]}, read, model, FOLDERS, placement, finished)[VAE]
 
     def read_expert(part: str) -> Any:
-        expert = read(WanTransformer3DModel, part)
+        expert = read(kinds[TRANSFORMER], part)
         if model.int8:
             to_int8(expert, placement.device)
         return expert
 
-    experts = Experts(read_expert, placement)
-    return A14BModel(model, files.fingerprint, placement, vae, experts, FOLDERS.boundary(model.folder))
+    return A14BModel(
+        model, fingerprint, placement, vae, Experts(read_expert, placement), FOLDERS.boundary(model.folder)
+    )

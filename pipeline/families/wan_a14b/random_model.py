@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from ..flow.random_folder import WORDS, save
 from ..wan.folder import IMAGE_CHANNELS, STRIDE
-from ..wan.random_model import TEXT_WIDTH
 from ..wan.random_model import TRANSFORMER as WAN_TRANSFORMER
+from ..wan.random_model import write
 from ..weights.folders import build_once
-from .folder import BOUNDARY, CHANNELS, SIDE
+from .folder import BOUNDARY, CHANNELS, EXPERTS, SIDE
 
 WIDTH, HEIGHT = 64, 64
 """Native size in pixels: small, for its VAE works on whole pixels."""
@@ -38,24 +37,7 @@ def build(folder: Path, *, seed: int = 0, **own: Any) -> Path:
     Returns:
         `folder`.
     """
-    return build_once(folder, lambda half: _write(half, seed, own))
-
-
-def _write(folder: Path, seed: int, own: dict[str, Any]) -> None:
-    import torch
-    import transformers
-    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
-    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
-    from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        first, second = (WanTransformer3DModel(**TRANSFORMER) for _ in range(2))
-        vae = AutoencoderKLWan(**VAE)
-        text = transformers.UMT5EncoderModel(
-            transformers.UMT5Config(vocab_size=WORDS, d_model=TEXT_WIDTH, d_kv=8, d_ff=37, num_layers=2, num_heads=4)
-        )
-    scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=5.0)
-    parts = {"transformer": first, "transformer_2": second, "vae": vae, "scheduler": scheduler, "text_encoder": text}
+    denoisers: dict[str, dict[str, Any]] = dict.fromkeys(EXPERTS, TRANSFORMER)
     index = {"_class_name": "WanImageToVideoPipeline", "boundary_ratio": BOUNDARY}
-    save(folder, parts, index, {"width": WIDTH, "height": HEIGHT, **own})
+    own = {"width": WIDTH, "height": HEIGHT, **own}
+    return build_once(folder, lambda half: write(half, seed, denoisers, VAE, index, own))

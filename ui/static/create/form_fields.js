@@ -56,14 +56,11 @@ export class FormFields {
     });
     this.seed.addEventListener("input", () => acts.change({ seed: this.seed.value === "" ? null : Number(this.seed.value) }));
     this.sliders = sliders(options).map((range) => this.slider(range));
-    this.detail = h("input", { id: "f-detail", type: "checkbox" });
-    this.detail.addEventListener("change", () => acts.change({ detail: this.detail.checked }));
-    this.loop = h("input", { id: "f-loop", type: "checkbox" });
-    this.loop.addEventListener("change", () => acts.change({ loop: this.loop.checked }));
+    this.detail = this.checkbox("detail");
+    this.loop = this.checkbox("loop");
     this.loopNote = h("p", { class: "model-note", hidden: true });
     this.loopRow = this.switchRow("loop", this.loop, this.loopNote);
-    this.int8 = h("input", { id: "f-int8", type: "checkbox" });
-    this.int8.addEventListener("change", () => acts.change({ int8: this.int8.checked }));
+    this.int8 = this.checkbox("int8");
     this.int8Row = this.switchRow("int8", this.int8);
     this.lora = this.loraSelect();
     this.loraRow = this.row("lora", this.lora);
@@ -154,6 +151,13 @@ export class FormFields {
 
   fitRow() {
     return h("div", { class: "field fit" }, this.fit.element, this.help("fit"));
+  }
+
+  /** @param {"detail" | "loop" | "int8"} key */
+  checkbox(key) {
+    const box = h("input", { id: `f-${key}`, type: "checkbox" });
+    box.addEventListener("change", () => this.acts.change({ [key]: box.checked }));
+    return box;
   }
 
   /** @param {string} key @param {HTMLElement} box @param {HTMLElement[]} more */

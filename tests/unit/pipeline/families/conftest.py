@@ -50,6 +50,18 @@ def wan_a14b(tiny_wan_a14b: Path) -> "A14BModel":
     return load("wan_a14b", tiny_wan_a14b)
 
 
+@pytest.fixture(params=["ltx", "wan"])
+def name(request: pytest.FixtureRequest) -> str:
+    """Of a family that takes a LoRA."""
+    return request.param
+
+
+@pytest.fixture
+def model(name: str, request: pytest.FixtureRequest) -> Any:
+    """Its tiny model, loaded as it is."""
+    return request.getfixturevalue(name)
+
+
 def build(name: str, place: Path) -> Path:
     return import_module(f"fanslymotion.pipeline.families.{name}.random_model").build(place / f"tiny-{name}")
 

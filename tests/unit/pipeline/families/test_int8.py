@@ -32,17 +32,6 @@ CPU = torch.device("cpu")
 LAYERS = {"ltx": tiny_lora.LTX, "wan": tiny_lora.WAN}
 
 
-@pytest.fixture(params=["ltx", "wan"])
-def name(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-def model(name: str, request: pytest.FixtureRequest) -> Any:
-    """The tiny model as it is."""
-    return request.getfixturevalue(name)
-
-
 def load(folder: ModelFolder, offload: Offload = Offload.NONE) -> Any:
     placement = Placement(CPU, torch.float32, offload)
     return family(folder.preset.family).load(folder, placement, lambda part: None, True)

@@ -37,17 +37,6 @@ LAYOUTS = {
 MIXINS: dict[str, Any] = {"ltx": LTXVideoLoraLoaderMixin, "wan": WanLoraLoaderMixin}
 
 
-@pytest.fixture(params=["ltx", "wan"])
-def name(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-def model(name: str, request: pytest.FixtureRequest) -> Any:
-    """The tiny model, loaded without a LoRA."""
-    return request.getfixturevalue(name)
-
-
 def made(model: Any, name: str) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     return tiny_lora.matrices(model.transformer, LAYERS[name])
 

@@ -35,7 +35,7 @@ def test_a_damaged_note_says_nothing(store: Store, text: str) -> None:
 def test_a_workers_heartbeat_tells_what_it_has_loaded(settings: Settings, jobs: Jobs) -> None:
     worker = Worker(settings, "w")
     worker._register("idle")
-    for model, told in ((SimpleNamespace(name="mini", int8=False), "mini"), (None, "")):
+    for model, told in ((SimpleNamespace(measured_as="mini"), "mini"), (None, "")):
         worker._renderers = SimpleNamespace(loaded=model)
         worker._heartbeat()
         assert loaded(jobs.store, jobs.workers()) == told
