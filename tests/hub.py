@@ -7,10 +7,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import pytest
+from fanslymotion.settings import Settings
 
 COMMIT = "c0ffee" * 6 + "c0ff"
 PIECE = 64 * 1024
@@ -162,3 +167,22 @@ def serve(hub: Hub) -> Iterator[Hub]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def published(repository: str, folder: Path, more: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub with a folder's files and some more."""
+    for key in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    with serve(Hub(repository, files | more)) as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+
+
+def own_models(settings: Settings, place: Path) -> Settings:
+    """The same settings with a models folder of their own: what is downloaded is no other test's."""
+    folder = place / "models"
+    folder.mkdir()
+    return replace(settings, models=folder)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from fanslymotion.models.download.manifest import SharedFiles
 from fanslymotion.models.download.model import Manifest, download
 from fanslymotion.presets import ModelPreset
 from fanslymotion.settings import Settings
-from fanslymotion.tests.hub import Hub, serve
+from fanslymotion.tests.hub import Hub, own_models, serve
 
 ENCODER = "text_encoder/model.safetensors"
 BYTES = os.urandom(50_000)
@@ -20,9 +19,7 @@ BYTES = os.urandom(50_000)
 
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
-    own = tmp_path / "models"
-    own.mkdir()
-    return replace(settings, models=own)
+    return own_models(settings, tmp_path)
 
 
 @pytest.fixture

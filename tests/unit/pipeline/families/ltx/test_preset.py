@@ -1,8 +1,6 @@
 """The preset: what it says, that it is never chosen by itself, and its download, as the hub's protocol has it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.queue.submit import check_request
 from fanslymotion.settings import Settings
-from fanslymotion.tests.hub import Hub, serve
+from fanslymotion.tests.hub import Hub, own_models, published
 
 from .test_folder import single  # noqa: F401 - the fixture
 
@@ -36,9 +34,7 @@ def test_what_it_says(settings: Settings) -> None:
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """With a models folder of its own: what is downloaded here is no other test's."""
-    own = tmp_path / "models"
-    own.mkdir()
-    return replace(settings, models=own)
+    return own_models(settings, tmp_path)
 
 
 @pytest.fixture
@@ -46,18 +42,6 @@ def hub(single: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:  # noqa
     """The hub's repository, with the tiny model's files in its layout, and much that is not wanted."""
     more = {"ltxv-13b-0.9.8-dev.safetensors": b"x" * 2000, "README.md": b"about"}
     with published("Lightricks/LTX-Video", single, more, monkeypatch) as running:
-        yield running
-
-
-@contextmanager
-def published(repository: str, folder: Path, more: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub with a folder's files and some more."""
-    for key in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(key, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    with serve(Hub(repository, files | more)) as running:
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
         yield running
 
 

@@ -1,7 +1,6 @@
 """The preset: what it says, that it is never chosen by itself, and its download, as the hub's protocol has it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Sampling, load_presets
 from fanslymotion.queue.submit import check_request
 from fanslymotion.settings import Settings
-from fanslymotion.tests.hub import Hub, serve
+from fanslymotion.tests.hub import Hub, own_models, published
 from typer.testing import CliRunner
 
 
@@ -44,21 +43,14 @@ def test_the_list_names_its_size_and_licence(settings: Settings) -> None:
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """With a models folder of its own: what is downloaded here is no other test's."""
-    own = tmp_path / "models"
-    own.mkdir()
-    return replace(settings, models=own)
+    return own_models(settings, tmp_path)
 
 
 @pytest.fixture
-def hub(tiny_wan: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(tiny_wan: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """The hub's repository, with the tiny model's files in its layout, and what is not wanted."""
-    for key in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(key, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    files = {p.relative_to(tiny_wan).as_posix(): p.read_bytes() for p in tiny_wan.rglob("*") if p.is_file()}
-    files |= {"examples/i2v_input.JPG": b"x" * 2000, "README.md": b"about"}
-    with serve(Hub("Wan-AI/Wan2.2-TI2V-5B-Diffusers", files)) as running:
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
+    more = {"examples/i2v_input.JPG": b"x" * 2000, "README.md": b"about"}
+    with published("Wan-AI/Wan2.2-TI2V-5B-Diffusers", tiny_wan, more, monkeypatch) as running:
         yield running
 
 

@@ -1,7 +1,6 @@
 """The preset: what it says, its sizes, and its download, as the hub's protocol has it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from fanslymotion.pipeline.output import drawn_size, resolve_output
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
-from fanslymotion.tests.hub import Hub, serve
+from fanslymotion.tests.hub import Hub, own_models, published
 
 NAME = "wan-14b-fast"
 
@@ -46,22 +45,14 @@ def test_what_is_generated_at_full_size(resolution: str, drawn: tuple[int, int],
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """With a models folder of its own: what is downloaded here is no other test's."""
-    own = tmp_path / "models"
-    own.mkdir()
-    return replace(settings, models=own)
+    return own_models(settings, tmp_path)
 
 
 @pytest.fixture
-def hub(tiny_wan_a14b: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(tiny_wan_a14b: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """The hub's repository, with the tiny model's files in its layout, and what is not wanted."""
-    for key in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(key, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    place = tiny_wan_a14b
-    files = {p.relative_to(place).as_posix(): p.read_bytes() for p in place.rglob("*") if p.is_file()}
-    files |= {"assets/comp.mp4": b"x" * 2000, "README.md": b"about"}
-    with serve(Hub("magespace/Wan2.2-I2V-A14B-Lightning-Diffusers", files)) as running:
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
+    more = {"assets/comp.mp4": b"x" * 2000, "README.md": b"about"}
+    with published("magespace/Wan2.2-I2V-A14B-Lightning-Diffusers", tiny_wan_a14b, more, monkeypatch) as running:
         yield running
 
 
