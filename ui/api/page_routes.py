@@ -102,7 +102,8 @@ async def options(request: Request) -> dict[str, Any]:
     studio = request.app.state.studio
     user = user_of(request)
     owns = studio.logins.owns_machine(user)
-    shown = await asyncio.to_thread(options_json, studio.presets, studio.settings, owns)
+    presets = await asyncio.to_thread(studio.live_presets.now, fresh=True)
+    shown = await asyncio.to_thread(options_json, presets, studio.settings, owns)
     return {
         "version": __version__,
         "user": user,

@@ -88,12 +88,7 @@ async def use_model(request: Request) -> dict[str, Any]:
     studio: Studio = owned(request)
     wanted: FolderIn = await read_json(request, FolderIn)
 
-    def use() -> str:
-        name = use_folder(Path(wanted.folder), studio.settings, wanted.name).name
-        studio.live_presets.now(fresh=True)
-        return name
-
-    name = await asyncio.to_thread(use)
+    name = (await asyncio.to_thread(use_folder, Path(wanted.folder), studio.settings, wanted.name)).name
     return {"name": name, "models": await asyncio.to_thread(models_json, studio, user_of(request))}
 
 
@@ -120,7 +115,6 @@ async def change_model(
         else:
             studio.model_checks.forget(name)
             remove(name, studio.presets, studio.settings, studio.jobs.release_models)
-            studio.live_presets.now(fresh=True)
 
     await asyncio.to_thread(change)
     user = user_of(request)
@@ -139,12 +133,13 @@ def models_json(studio: Studio, user: str) -> list[dict[str, Any]]:
         `ModelCheck`), else None.
     """
     owns = studio.logins.owns_machine(user)
+    presets = studio.live_presets.now(fresh=True)
     return [
         {
-            **model_json(studio.presets.model(entry.name), studio.presets, studio.settings, owns),
+            **model_json(presets.model(entry.name), presets, studio.settings, owns),
             **_files_json(studio, entry, user),
         }
-        for entry in list_models(studio.presets, studio.settings)
+        for entry in list_models(presets, studio.settings)
     ]
 
 

@@ -257,13 +257,15 @@ def test_a_folder_of_ones_own_is_used_by_the_owner_only(
 def test_a_model_added_by_the_command_line_is_known_to_the_open_page(
     studio: Studio, browser: Browser, settings: Settings, tiny_model: Path
 ) -> None:
-    names = {model["name"] for model in browser(ANNA).get("/studio/system").json()["models"]}
-    use_folder(tiny_model, settings, "added")
-    studio.live_presets.now(fresh=True)  # a second later it looks by itself
-    more = {model["name"] for model in browser(ANNA).get("/studio/system").json()["models"]}
-    assert more - names == {"added"}
-    (settings.presets_dir / "models" / "added.toml").write_text("label = 3", encoding="utf-8")
-    assert "added" in studio.live_presets.now(fresh=True).models, "a mistake takes nothing away"
+    def shown(view: str) -> set[str]:
+        return {model["name"] for model in browser(ANNA).get(f"/studio/{view}").json()["models"]}
+
+    for number, view in enumerate(("system", "options")):
+        names = shown(view)
+        use_folder(tiny_model, settings, f"added{number}")
+        assert shown(view) - names == {f"added{number}"}, "at once, not after a second"
+    (settings.presets_dir / "models" / "added0.toml").write_text("label = 3", encoding="utf-8")
+    assert "added0" in studio.live_presets.now(fresh=True).models, "a mistake takes nothing away"
 
 
 def test_a_failed_download_is_told_with_its_fault(studio: Studio, browser: Browser) -> None:
