@@ -8,7 +8,7 @@ import torch
 from fanslymotion.pipeline.families.svd.conditioning import encode, to_tensor
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, load
-from fanslymotion.pipeline.families.svd.vae import OUTERMOST, decode_frames
+from fanslymotion.pipeline.families.svd.vae import OUTERMOST, decode_frames, suit_cpu
 from fanslymotion.settings import ROOT
 from PIL import Image
 
@@ -60,3 +60,30 @@ def test_only_the_decoder_changes(photo: Path) -> None:
     with torch.no_grad():
         assert torch.equal(encode(plain, pixels), encode(suited, pixels)), "what is sampled does not depend on it"
     assert suited.whole
+
+
+@pytest.mark.parametrize("frames", [1, 2, 14])
+def test_a_convolution_over_time_is_the_same_as_products(frames: int) -> None:
+    layer, given = convolution(), torch.randn(1, 32, frames, 6, 10)
+    with torch.no_grad():
+        expected = layer(given)
+        suit_cpu(torch.nn.Sequential(layer), torch.float32)
+        found = layer(given)
+    assert "forward" in vars(layer), "it is not torch's own any more"
+    assert found.shape == expected.shape
+    assert torch.allclose(found, expected, atol=2e-6)
+
+
+def test_in_bf16_and_for_several_clips_it_stays_a_convolution() -> None:
+    layer = convolution()
+    suit_cpu(torch.nn.Sequential(layer), torch.float32)
+    several = torch.randn(2, 32, 3, 6, 10)
+    with torch.no_grad():
+        assert torch.equal(layer(several), torch.nn.Conv3d.forward(layer, several))
+        layer.bfloat16()
+        half = several[:1].bfloat16()
+        assert torch.equal(layer(half), torch.nn.Conv3d.forward(layer, half))
+
+
+def convolution() -> torch.nn.Conv3d:
+    return torch.nn.Conv3d(32, 64, (3, 1, 1), padding=(1, 0, 0))
