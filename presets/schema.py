@@ -187,7 +187,7 @@ class HubPreset(Preset):
         folder: path, unless the source is `hub`.
         repository: on the hub.
         revision: branch, tag or commit on the hub.
-        files: names of the files to download.
+        files: names of the files to download. `*` stands for no `/`: `vae/*.json` takes nothing of `vae/copy/`.
         download_gb: size of the download in 10⁹ bytes.
         gated: the hub asks for a login and the licence's acceptance.
         licence: of the weights.
