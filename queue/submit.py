@@ -14,7 +14,6 @@ from ..models.find import find_upscaler, require_model, taken_by
 from ..models.loras import with_lora
 from ..pipeline.families.modes import sampled_steps
 from ..pipeline.media.normalised_photo import NormalisedPhoto
-from ..pipeline.media.photo.load import read_photo
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..presets.options import LAST_PHOTO, OPTIONS
@@ -284,6 +283,8 @@ def _keep(photo: Source, name: str, path: Path) -> tuple[NormalisedPhoto, tuple[
     if isinstance(photo, NormalisedPhoto):
         _make_room(path.parent)
         return photo.place(path, name), ()
+    from ..pipeline.media.photo.load import read_photo  # with numpy, which most commands do not need
+
     image, notes = read_photo(photo, name)
     _make_room(path.parent)
     return NormalisedPhoto.write(image, path), notes
