@@ -18,9 +18,9 @@ def compute_on(page: Page, device: str) -> None:
 
     def estimate(route: Route) -> None:
         costs = route.fetch().json()
-        route.fulfill(json={size: cost | {"device": device} for size, cost in costs.items()})
+        route.fulfill(json={name: cost | {"device": device} for name, cost in costs.items()})
 
-    page.route("**/studio/estimate?*", estimate)
+    page.route("**/studio/estimate/models?*", estimate)
 
 
 def downloads(page: Page) -> list[str]:
