@@ -136,6 +136,20 @@ def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
 
 
 @lru_cache(maxsize=4096)
+def seconds_before(folder: Path) -> int:
+    """Return the whole seconds of the video that a job's own is joined to; 0 where there is none.
+
+    Args:
+        folder: The job's.
+    """
+    try:
+        track = read_track(folder / BEFORE_NAME)
+    except BadInput:
+        return 0
+    return round(track.seconds)
+
+
+@lru_cache(maxsize=4096)
 def _frames_before(video: Path, fps: int) -> int:
     """Frames of the video that a job's own is joined to, as `frames_before` counts; 0 where there is none."""
     try:

@@ -170,12 +170,12 @@ test("a model's own rates decide how many frames there are", () => {
 });
 
 test("the recommended model is offered to be fetched while it is not here", () => {
-  const [mini, gone] = options.models;
+  const [mini, away] = options.models;
   const why = { en: "It needs no account.", ru: "Запись не нужна." };
-  assert.equal(toGet([mini, gone]), undefined);
-  const wanted = { ...gone, recommended: why };
+  assert.equal(toGet([mini, away]), undefined);
+  const wanted = { ...away, recommended: why };
   assert.equal(toGet([mini, wanted]), wanted);
-  assert.equal(toGet([{ ...mini, recommended: why }, gone]), undefined);
+  assert.equal(toGet([{ ...mini, recommended: why }, away]), undefined);
 });
 
 test("the times of all models are asked for the same video as the form's", () => {
