@@ -18,7 +18,7 @@ from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..presets.options import LAST_PHOTO, OPTIONS
 from ..settings import SHOWN, Settings
-from .continuation import video_before
+from .continuation import is_joined, video_before
 from .job_folders import FolderReservation
 from .store import listing, transitions
 from .store.damage import DamagedError
@@ -64,6 +64,7 @@ class Submitter:
         checkpoints: Path | None,
         takes: int = 1,
         before: Path | None = None,
+        joined: bool = False,
         last: Picture | None = None,
     ) -> list[str]:
         """Submit `takes` jobs for each photo, or none at all. Arguments and errors as in `Jobs.submit_all`.
@@ -91,7 +92,8 @@ class Submitter:
                 msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e)
             ) from e
         for folder, row in zip(filling.folders, rows, strict=True):
-            keep_record(folder, Record(row.name, owner, row.request, time.time(), lora))
+            joined = joined or before is not None
+            keep_record(folder, Record(row.name, owner, row.request, time.time(), lora, joined))
         return filling.ids
 
     def _fill_all(
@@ -190,6 +192,7 @@ class Given(TypedDict):
     photos: list[Picture]
     owner: str
     before: Path | None
+    joined: bool
     last: Picture | None
 
 
@@ -199,6 +202,7 @@ def given_to(job: Job) -> Given:
         "photos": [own_photo(job)],
         "owner": job.owner,
         "before": video_before(job),
+        "joined": is_joined(job),
         "last": own_last_photo(job),
     }
 

@@ -31,6 +31,7 @@ class Record:
         request: the settings.
         created: Unix seconds.
         lora: fingerprint of the LoRA's file, "" without one or where it is not known.
+        joined: its video is to be joined to an earlier one (`BEFORE_NAME`).
     """
 
     name: str
@@ -38,6 +39,7 @@ class Record:
     request: VideoRequest
     created: float
     lora: str = ""
+    joined: bool = False
 
 
 def keep_record(folder: Path, record: Record) -> None:
@@ -59,7 +61,8 @@ def read_record(folder: Path) -> Record | None:
         found: dict[str, Any] = json.loads(read_patiently(folder / RECORD_NAME))
         request = VideoRequest.from_json(found["request"])
         lora = str(found.get("lora", ""))
-        return Record(str(found["name"]), str(found["owner"]), request, float(found["created"]), lora)
+        joined = found.get("joined") is True
+        return Record(str(found["name"]), str(found["owner"]), request, float(found["created"]), lora, joined)
     except (OSError, ValueError, TypeError, KeyError, RecursionError, BadInput):
         return None
 
