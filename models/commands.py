@@ -71,7 +71,7 @@ def list_command(as_json: AsJson = False) -> None:
 
 @models_app.command("loras")
 def loras_command(as_json: AsJson = False) -> None:
-    """List the LoRA files of this machine, and where they go."""
+    """List the LoRAs of this machine, and where their files go."""
     settings = Settings.from_env()
     found = list_loras(settings)
     if as_json:
@@ -79,8 +79,10 @@ def loras_command(as_json: AsJson = False) -> None:
         return
     for entry in found:
         name = harmless(entry.name.replace("\n", " "))
-        typer.echo(f"{name}  {gigabytes(entry.size)}" + (f"  {entry.problem}" if entry.problem else ""))
-    typer.echo(f"Put .safetensors files into {loras_folder(settings)}; use one: --lora NAME", err=True)
+        half = f"one half; {entry.missing} is missing for a model with two transformers" if entry.missing else ""
+        about = str(entry.problem) or half or ("2 files" if len(entry.paths) > 1 else "")
+        typer.echo(f"{name}  {gigabytes(entry.size)}" + (f"  {about}" if about else ""))
+    typer.echo(f"Put .safetensors files into {loras_folder(settings)}; use them: --lora NAME:STRENGTH", err=True)
 
 
 @models_app.command("download")

@@ -11,7 +11,7 @@ from ..errors import BadInput, ModelError, StoreError
 from ..fs import link_whole, make_folder
 from ..messages import Message, codes, msg
 from ..models.find import find_upscaler, require_model, taken_by
-from ..models.loras import with_lora
+from ..models.loras import with_loras
 from ..pipeline.families.modes import sampled_steps
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.request import VideoRequest
@@ -73,7 +73,7 @@ class Submitter:
             The new jobs' ids.
         """
         requests = request.takes(takes)
-        lora = check_request(request, self._store.settings)
+        loras = check_request(request, self._store.settings)
         if last is not None:
             check_last_photo(request, self._store.settings)
         count = len(photos) * takes
@@ -93,7 +93,7 @@ class Submitter:
             ) from e
         for folder, row in zip(filling.folders, rows, strict=True):
             joined = joined or before is not None
-            keep_record(folder, Record(row.name, owner, row.request, time.time(), lora, joined))
+            keep_record(folder, Record(row.name, owner, row.request, time.time(), loras, joined))
         return filling.ids
 
     def _fill_all(
@@ -207,11 +207,11 @@ def given_to(job: Job) -> Given:
     }
 
 
-def check_request(request: VideoRequest, settings: Settings) -> str:
-    """Check that presets, model, upscaler and LoRA exist, and that the model takes the settings.
+def check_request(request: VideoRequest, settings: Settings) -> tuple[str, ...]:
+    """Check that presets, model, upscaler and LoRAs exist, and that the model takes the settings.
 
     Returns:
-        The fingerprint of the LoRA's file, "" without one.
+        The LoRAs' fingerprints.
 
     Raises:
         BadInput: something is missing, or does not fit.
@@ -227,24 +227,25 @@ def check_request(request: VideoRequest, settings: Settings) -> str:
         raise BadInput(e.message) from e
     sampled_steps(request, model.preset)
     taken = taken_by(model.preset)
-    if "lora" in taken:
+    if "loras" in taken:
         try:
-            model = with_lora(model, request, settings)
+            model = with_loras(model, request, settings)
         except ModelError as e:
             raise BadInput(e.message) from e
     for option in OPTIONS.values():
         value = getattr(request, option.name)
-        if option.own and value not in (None, "") and value is not False and option.name not in taken:
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        if option.own and value not in (None, "", ()) and value is not False and option.name not in taken:
             raise BadInput(
                 msg(
                     "{name} is {value}, but the model {model} has no such setting; leave it out or choose "
                     "another model",
                     name=option.name,
-                    value=value if len(str(value)) <= SHOWN else f"{str(value)[:SHOWN]}…",
+                    value=shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…",
                     model=model.name,
                 )
             )
-    return model.lora.fingerprint if model.lora else ""
+    return tuple(lora.fingerprint for lora in model.loras)
 
 
 def _link_before(before: Path, folder: Path) -> None:

@@ -33,7 +33,7 @@ class FlowFamily(ABC):
         Component(name, role, WEIGHTS[name])
         for name, role in ((TEXT_ENCODER, Role.TEXT), (VAE, Role.VAE), (TRANSFORMER, Role.DENOISER))
     )
-    takes: tuple[str, ...] = ("prompt", "lora", "lora_strength", "int8")
+    takes: tuple[str, ...] = ("prompt", "loras", "int8")
     motions: Mapping[MotionName, int] = {}
     modes: Mapping[str, Mode] = {}
     numbers = "bfloat16"
@@ -58,10 +58,11 @@ class FlowFamily(ABC):
         """See `FlowFolders`."""
         return self.folders.check(folder, preset)
 
-    def check_lora(self, model: ModelFolder) -> None:
+    def check_loras(self, model: ModelFolder) -> None:
         """See `FlowFolders.lora_layers`."""
-        assert model.lora is not None
-        self.folders.lora_layers(model.folder, model.lora.path, model.name)
+        for lora in model.loras:
+            for file in lora.files:
+                self.folders.lora_layers(model.folder, file.path, model.name)
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """See `FlowFolders`."""

@@ -4,6 +4,7 @@ Two layouts are read: diffusers' (`transformer/`, `vae/`), and a single file wit
 encoder and tokenizer lie in folders of their own in both.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from ....safetensors_header import tensor_shapes
 from ..base import ModelFiles, ModelSize
 from ..weights import folders
 from ..weights.folders import numbers_by_tensor, parameters, plain_preset, read_json
-from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers
+from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers, without
 
 TEXT_ENCODER, VAE, TRANSFORMER, TOKENIZER = "text_encoder", "vae", "transformer", "tokenizer"
 WEIGHTS = {TEXT_ENCODER: "model", VAE: "diffusion_pytorch_model", TRANSFORMER: "diffusion_pytorch_model"}
@@ -44,6 +45,8 @@ class FlowFolders(ABC):
         single_files: Names of the files that have transformer and VAE together.
         bundled: Configurations for a single file without its own, by the component.
         renames: From the makers' names of the transformer's layers to diffusers'.
+        left_out: Layers (by diffusers' names) that an older model's LoRA may have and this transformer lacks: they are
+            not added, where any other unknown layer is an error.
     """
 
     family: str
@@ -56,6 +59,7 @@ class FlowFolders(ABC):
     single_files: tuple[str, ...] = ()
     bundled: Mapping[str, Path] = field(default_factory=dict)
     renames: Renames = ()
+    left_out: re.Pattern[str] | None = None
     others: Mapping[str, ModelSize] = field(default_factory=dict)
 
     @abstractmethod
@@ -156,8 +160,10 @@ class FlowFolders(ABC):
         Raises:
             ModelError: The file is damaged, or made for another model.
         """
-        found = read_layers(lora, self.renames)
-        check_fits(lora, found, self._transformer_shapes(folder), model)
+        found, shapes = read_layers(lora, self.renames), self._transformer_shapes(folder)
+        if self.left_out is not None:
+            found = without(found, self.left_out)
+        check_fits(lora, found, shapes, model)
         return found
 
     def _transformer_shapes(self, folder: Path) -> dict[str, list[int]]:

@@ -68,6 +68,7 @@ RENAMES = (
     (r"(\.attn\d)\.([qkv])\b", r"\1.to_\2"),
     (r"(\.attn\d)\.o\b", r"\1.to_out.0"),
     (r"(\.attn\d)\.([kv])_img\b", r"\1.add_\2_proj"),
+    (r"^(blocks\.\d+)\.norm3$", r"\1.norm2"),  # the one with weights, before the cross-attention
     (r"\.ffn\.0\b", ".ffn.net.0.proj"),
     (r"\.ffn\.2\b", ".ffn.net.2"),
     (r"^time_projection\.1\b", "condition_embedder.time_proj"),
