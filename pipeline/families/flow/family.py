@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ....errors import ModelError
+from ....messages import codes, msg
 from ....presets import Mode, ModelPreset
 from ....presets.options import MotionName
 from .. import base
@@ -59,8 +61,17 @@ class FlowFamily(ABC):
         return self.folders.check(folder, preset)
 
     def check_lora(self, model: ModelFolder) -> None:
-        """See `FlowFolders.lora_layers`."""
+        """See `FlowFolders.lora_layers`. Quantised weights stay as they are."""
         assert model.lora is not None
+        if model.preset.gguf:
+            raise ModelError(
+                msg(
+                    "the weights of {model} come from a GGUF file, to which no LoRA can be added; choose {base}",
+                    model=model.name,
+                    base=model.preset.base,
+                ),
+                code=codes.WRONG_SETTING,
+            )
         self.folders.lora_layers(model.folder, model.lora.path, model.name)
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:

@@ -10,8 +10,11 @@ from ....errors import words_of
 from ..base import LIBRARIES, Lora, MemoryPlan, ModelFolder
 from ..placement import Placement
 from ..weights.components import Components, placed
+from ..weights.gguf.reading import gguf_transformer
 from ..weights.int8 import to_int8
+from ..weights.reading import read_component
 from .folder import TEXT_ENCODER, TRANSFORMER, FlowFolders
+from .gguf import gguf_files
 from .lora import LoraLayers, changed, damaged, file_fingerprint
 from .lora_fusing import fuse
 
@@ -94,6 +97,29 @@ def load_components(
         found[name] = placed(component, placement, denoiser=name == TRANSFORMER)
         finished(name)
     return found
+
+
+def read_gguf(model: ModelFolder, folders: FlowFolders, kind: Any, part: str, dtype: torch.dtype) -> Any:
+    """Read a transformer from the GGUF file that takes its place.
+
+    Args:
+        model: Its preset names the files.
+        folders: Of its family.
+        kind: Class of the transformer.
+        part: Its name.
+        dtype: The numbers to compute in.
+
+    Returns:
+        The transformer; None for a component that is read from the folder.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    files = dict(zip(folders.denoisers, gguf_files(model.preset), strict=False))
+    if part not in files:
+        return None
+    config = folders.config(model.folder, part)
+    return read_component(files[part], lambda: gguf_transformer(kind, files[part], config, dtype))
 
 
 def _fuse(transformer: Any, lora: Lora, layers: LoraLayers) -> None:
