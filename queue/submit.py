@@ -5,17 +5,17 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from ..errors import BadInput, ModelError, StoreError
 from ..fs import link_whole, make_folder
 from ..messages import Message, codes, msg
-from ..models.find import find_upscaler, require_model, taken_by
+from ..models.find import OF_WEIGHTS, find_upscaler, require_model, taken_by
 from ..models.loras import with_loras
 from ..pipeline.families.modes import sampled_steps
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.request import VideoRequest
-from ..presets import load_presets
+from ..presets import ModelPreset, load_presets
 from ..presets.options import LAST_PHOTO, OPTIONS
 from ..settings import SHOWN, Settings
 from .continuation import is_joined, video_before
@@ -234,18 +234,24 @@ def check_request(request: VideoRequest, settings: Settings) -> tuple[str, ...]:
             raise BadInput(e.message) from e
     for option in OPTIONS.values():
         value = getattr(request, option.name)
-        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
         if option.own and value not in (None, "", ()) and value is not False and option.name not in taken:
-            raise BadInput(
-                msg(
-                    "{name} is {value}, but the model {model} has no such setting; leave it out or choose "
-                    "another model",
-                    name=option.name,
-                    value=shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…",
-                    model=model.name,
-                )
-            )
+            raise BadInput(_not_taken(option.name, value, model.preset))
     return tuple(lora.fingerprint for lora in model.loras)
+
+
+def _not_taken(name: str, value: Any, model: ModelPreset) -> Message:
+    shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    said = {"name": name, "value": shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…", "model": model.name}
+    if model.gguf and name in OF_WEIGHTS:
+        return msg(
+            "{name} is {value}, but the weights of {model} come from a GGUF file and stay as they are; leave it out, "
+            "or choose {base}",
+            **said,
+            base=model.base,
+        )
+    return msg(
+        "{name} is {value}, but the model {model} has no such setting; leave it out or choose another model", **said
+    )
 
 
 def _link_before(before: Path, folder: Path) -> None:
