@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from fanslymotion.pipeline.families.base import Lora, LoraFile
+from fanslymotion.pipeline.families.flow.lora import file_fingerprint
 from safetensors.torch import save_file
 
 RANK, ALPHA = 4, 2.0
@@ -30,6 +32,11 @@ def matrices(transformer: Any, layers: tuple[str, ...]) -> dict[str, tuple[torch
         out, into = transformer.get_submodule(layer).weight.shape
         found[layer] = tuple(0.1 * torch.randn(shape, generator=generator) for shape in ((RANK, into), (out, RANK)))
     return found
+
+
+def lora(*paths: Path, strength: float = 1.0) -> Lora:
+    """What a model is loaded with: one file, or one for each of its transformers."""
+    return Lora(paths[0].stem, tuple(LoraFile(path, file_fingerprint(path)) for path in paths), strength)
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> Path:

@@ -134,7 +134,7 @@ def test_a_lora_goes_through_the_worker(fm, here, settings, photo, tmp_path):
         asked = ["generate", photo, *TINY, "--model", folder, "--lora", "my style", "--lora-strength", 0.5]
         done = fm(*asked, "--out", "clip.mp4")
         assert done.returncode == 0, done.stderr
-        told = read_metadata(here / "clip.mp4")["lora"]
+        told = read_metadata(here / "clip.mp4")["loras"][0]
         assert (told["name"], told["strength"]) == ("my style", 0.5)
         assert "my style" in fm("models", "loras").stdout
         assert json.loads(fm("models", "loras", "--json").stdout)[0]["name"] == "my style"
@@ -147,7 +147,7 @@ def test_a_lora_goes_through_the_worker(fm, here, settings, photo, tmp_path):
     finally:
         file.unlink()
     refused = fm(*asked)
-    assert "--lora is 'my style', but there is none here; put its .safetensors file into" in refused.stderr
+    assert "there is no LoRA 'my style', and none at all here; put its .safetensors file into" in refused.stderr
 
 
 def test_default_name_never_overwrites_and_out_may_be_a_folder(fm, here, photo, tmp_path):

@@ -47,10 +47,10 @@ def test_every_way_in_has_the_requests_names() -> None:
     assert set(SettingsIn.model_fields) == names
     command = inspect.signature(generate).parameters
     assert names <= set(command)
-    assert {name: command[name].default for name in names - {"model", "seed"}} == {
-        name: getattr(VideoRequest(), name) for name in names - {"model", "seed"}
+    assert {name: command[name].default or None for name in names - {"model", "seed"}} == {
+        name: getattr(VideoRequest(), name) or None for name in names - {"model", "seed"}
     }
-    assert set(EstimateIn.model_fields) == names - {"resolution"} | {"width", "height"}
+    assert set(EstimateIn.model_fields) == names - {"resolution", "loras"} | {"width", "height"}
     assert set(OPTIONS) == names
 
 

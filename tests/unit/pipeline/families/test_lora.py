@@ -12,15 +12,16 @@ import pytest
 import torch
 from diffusers.loaders.lora_pipeline import LTXVideoLoraLoaderMixin, WanLoraLoaderMixin
 from fanslymotion.errors import HandBack, ModelError
-from fanslymotion.models.loras import list_loras, with_lora
+from fanslymotion.models.loras import list_loras, with_loras
 from fanslymotion.pipeline.families import family
-from fanslymotion.pipeline.families.base import Lora, Offload
+from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.flow.family import FlowFamily
-from fanslymotion.pipeline.families.flow.lora import file_fingerprint, read_layers
+from fanslymotion.pipeline.families.flow.lora import read_layers
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.media.mp4 import read_metadata
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_lora
 from safetensors.torch import load_file, save_file
@@ -42,7 +43,7 @@ def made(model: Any, name: str) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
 
 
 def loaded(model: Any, path: Path, strength: float = 1.0, placement: Placement = CPU) -> Any:
-    folder = replace(model.model, lora=Lora(path, strength, file_fingerprint(path)))
+    folder = replace(model.model, loras=(tiny_lora.lora(path, strength=strength),))
     return family(folder.preset.family).load(folder, placement, lambda part: None, True)
 
 
@@ -177,13 +178,13 @@ def style(settings: Settings, model: Any, name: str) -> Iterator[Path]:
 
 
 def asked(model: Any, style: Path, strength: float | None = None) -> VideoRequest:
-    return VideoRequest("small", 1, "sampled", seed=7, steps=2, detail=False, lora=style.stem, lora_strength=strength)
+    return VideoRequest("small", 1, "sampled", seed=7, steps=2, detail=False, loras=(LoraChoice(style.stem, strength),))
 
 
 @pytest.fixture
 def make(run: Callable, model: Any, settings: Settings, warm: Any) -> Callable:
     def call(request: VideoRequest, **changes: Any) -> Any:
-        return run(request, **{"model": with_lora(model.model, request, settings), "renderers": warm, **changes})
+        return run(request, **{"model": with_loras(model.model, request, settings), "renderers": warm, **changes})
 
     return call
 
@@ -195,11 +196,11 @@ def test_it_changes_the_video_by_its_strength(make: Callable, model: Any, style:
         result = make(asked(model, style, strength), measures=measures, work=tmp_path / str(strength))
         frames[strength] = measures["frames_sha256"]
         told = read_metadata(result.path)
-        assert told["lora"]["name"] == style.stem
-        assert told["lora"]["strength"] == (1.0 if strength is None else strength)
+        assert [one["name"] for one in told["loras"]] == [style.stem]
+        assert told["loras"][0]["strength"] == (1.0 if strength is None else strength)
     plain: dict[str, Any] = {}
-    result = make(replace(asked(model, style), lora=None), measures=plain, work=tmp_path / "plain")
-    assert read_metadata(result.path)["lora"] is None
+    result = make(replace(asked(model, style), loras=()), measures=plain, work=tmp_path / "plain")
+    assert read_metadata(result.path)["loras"] == []
     assert frames[None] == frames[1.0]
     assert frames[0.0] == plain["frames_sha256"]
     assert len(set(frames.values())) == 3
@@ -234,15 +235,14 @@ def test_a_job_goes_on_with_the_same_lora_alone(make: Callable, model: Any, styl
 
 def test_another_file_of_the_same_size_and_time_is_another_one(model: Any, style: Path, settings: Settings) -> None:
     """As `cp -p` or an archive puts it there."""
-    before, state = with_lora(model.model, asked(model, style), settings), style.stat()
+    before, state = with_loras(model.model, asked(model, style), settings), style.stat()
     swap(style)
     os.utime(style, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert (style.stat().st_size, style.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
-    after = with_lora(model.model, asked(model, style), settings)
-    assert before.lora != after.lora
-    assert before.lora is not None
+    after = with_loras(model.model, asked(model, style), settings)
+    assert before.loras != after.loras
     with pytest.raises(ModelError, match="lies another file than when the job was sent"):
-        with_lora(model.model, asked(model, style), settings, before.lora.fingerprint)
+        with_loras(model.model, asked(model, style), settings, [before.loras[0].fingerprint])
     with pytest.raises(ModelError, match="lies another file than when the job was sent"):  # between hash and load
         family(model.model.preset.family).load(before, CPU, lambda part: None, True)
 
@@ -258,7 +258,7 @@ def swap(style: Path) -> None:
 def test_one_that_is_cut_short_is_refused(model: Any, style: Path, settings: Settings, kept: int) -> None:
     style.write_bytes(style.read_bytes()[:kept])
     with pytest.raises(ModelError, match=r"is damaged .*; get it again"):
-        with_lora(model.model, asked(model, style), settings)
+        with_loras(model.model, asked(model, style), settings)
     assert list_loras(settings)[0].problem
 
 
@@ -279,7 +279,7 @@ def test_one_of_another_model_is_refused(
     style.unlink()
     save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, style)
     with pytest.raises(ModelError, match=said):
-        with_lora(model.model, asked(model, style), settings)
+        with_loras(model.model, asked(model, style), settings)
 
 
 def test_numbers_that_are_none_are_refused(model: Any, style: Path, name: str) -> None:
@@ -292,9 +292,9 @@ def test_numbers_that_are_none_are_refused(model: Any, style: Path, name: str) -
 
 
 def test_one_that_is_not_here_is_named(model: Any, style: Path, settings: Settings) -> None:
-    request = replace(asked(model, style), lora="../secret")
-    with pytest.raises(ModelError, match=rf"lora is '\.\./secret'; choose one of {style.stem}"):
-        with_lora(model.model, request, settings)
+    request = replace(asked(model, style), loras=(LoraChoice("../secret"),))
+    with pytest.raises(ModelError, match=rf"there is no LoRA '\.\./secret'; choose one of {style.stem}"):
+        with_loras(model.model, request, settings)
     style.unlink()
-    with pytest.raises(ModelError, match=r"but there is none here; put its \.safetensors file into"):
-        with_lora(model.model, request, settings)
+    with pytest.raises(ModelError, match=r"and none at all here; put its \.safetensors file into"):
+        with_loras(model.model, request, settings)
