@@ -257,11 +257,19 @@ class FlowFolders(ABC):
 
     def _config(self, folder: Path, part: str, todo: Message) -> dict[str, Any]:
         own = folder / part / "config.json"
-        if not own.is_file() and part in self.bundled and self.single_file(folder):
+        if part in self.bundled and self.single_file(folder) and not self._of_single_file(own, WEIGHTS[part]):
             own = self.bundled[part]
         if not own.is_file():
             raise self._not_whole(folder, f"{part}/config.json", todo)
         return read_json(own)
+
+    @staticmethod
+    def _of_single_file(config: Path, stem: str) -> bool:
+        """Tell whether a configuration is the single file's own. With weights beside it, it describes these.
+
+        Lightricks/LTX-Video has version 0.9.0 in folders, and newer ones in single files.
+        """
+        return config.is_file() and not folders.has_weights(config.parent, stem)
 
     def _known(self, folder: Path, part: str) -> dict[str, Any]:
         try:
