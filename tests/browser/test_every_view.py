@@ -21,7 +21,8 @@ SCREENS: list[tuple[int, int, Literal["light", "dark"], str]] = [
 
 
 OVERFLOWING = """[...document.querySelectorAll('#studio .card')]
-  .filter((card) => card.checkVisibility() && card.scrollWidth > card.clientWidth).map((card) => card.innerText.slice(0, 80))"""
+  .filter((card) => card.checkVisibility() && card.scrollWidth > card.clientWidth)
+  .map((card) => card.innerText.slice(0, 80))"""
 
 
 @dataclass(frozen=True)
