@@ -236,6 +236,7 @@ export interface Said {
   tried: string[];
   action: string;
   resolution: string;
+  error: string;
 }
 
 export interface Page {
