@@ -33,6 +33,7 @@ from ...messages import codes, msg
 from ...presets.loras import BEFORE, with_list_of_loras
 from ...settings import Settings
 from .damage import DamagedError, means_damage, sqlite_code, sqlite_error
+from .drivers import kept_out
 from .rows import BadRow
 from .tables import CleanText, Tables
 
@@ -162,6 +163,10 @@ def open_database(settings: Settings) -> Database:
         options["check_same_thread"] = False  # `Store` closes other threads' connections, under their locks
         database = connect(url, pragmas=(("journal_mode", "wal"), ("synchronous", "full")), **options)
     except ImproperlyConfigured as e:
+        if kept_out:
+            raise StoreError(
+                msg("FANSLYMOTION_DATABASE must name PostgreSQL when the program starts; set it, and start again")
+            ) from e
         raise StoreError(
             msg('PostgreSQL needs its driver: {python} -m pip install "psycopg[binary]"', python=sys.executable)
         ) from e

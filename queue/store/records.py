@@ -31,6 +31,7 @@ class Record:
         request: the settings.
         created: Unix seconds.
         loras: fingerprints of the LoRAs, in the request's order; none where they are not known.
+        joined: its video is to be joined to an earlier one (`BEFORE_NAME`).
     """
 
     name: str
@@ -38,6 +39,7 @@ class Record:
     request: VideoRequest
     created: float
     loras: tuple[str, ...] = ()
+    joined: bool = False
 
 
 def keep_record(folder: Path, record: Record) -> None:
@@ -60,7 +62,8 @@ def read_record(folder: Path) -> Record | None:
         request = VideoRequest.from_json(found["request"])
         before = [found["lora"]] if found.get("lora") else []  # of versions that knew one LoRA
         loras = tuple(map(str, found.get("loras", before)))
-        return Record(str(found["name"]), str(found["owner"]), request, float(found["created"]), loras)
+        joined = found.get("joined") is True
+        return Record(str(found["name"]), str(found["owner"]), request, float(found["created"]), loras, joined)
     except (OSError, ValueError, TypeError, KeyError, RecursionError, BadInput):
         return None
 

@@ -70,6 +70,11 @@ def form(page: Page) -> None:
     expect(page.locator("#f-seed")).to_be_visible()
 
 
+def models(page: Page) -> None:
+    page.click("#f-model")
+    expect(page.locator(".model-card .card-time").last).not_to_be_empty()
+
+
 def saving(page: Page) -> None:
     page.click("[data-action=save]")
     expect(page.locator(".save-panel")).to_be_visible()
@@ -91,6 +96,7 @@ def test_every_view(bare: Studio, page: Page, jobs: Ids) -> None:
     views: list[tuple[str, str, Callable[[Page], None] | None]] = [
         ("/", ".welcome-facts li", None),
         ("/", ".resolution .cost", form),
+        ("/", ".resolution .cost", models),
         (f"/?job={jobs.live}", ".frame .preview", None),
         (f"/?job={jobs.waiting}", ".live", None),
         (f"/?job={jobs.failed}", ".failure", None),

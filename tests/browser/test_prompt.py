@@ -14,7 +14,7 @@ from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_lora
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo
+from fanslymotion.tests.browser.studio_page import choose_model, choose_photo
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Page, expect
 
@@ -34,9 +34,10 @@ def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> N
     use_folder(build(tmp_path / "reads words"), settings, "reads-words")
     page.goto(bare.url)
     page.locator("details.advanced summary").click()
-    expect(page.locator("#f-model")).to_have_value("mini")  # one that is to be tried is not chosen by itself
+    # One that is to be tried is not chosen by itself.
+    expect(page.locator("#f-model")).to_have_attribute("value", "mini")
     expect(page.locator("#f-prompt")).to_be_hidden()
-    page.select_option("#f-model", "reads-words")
+    choose_model(page, "reads-words")
     expect(page.locator("#f-prompt")).to_be_visible()
     expect(page.locator("#f-motion_bucket_id")).to_be_hidden()
     expect(page.locator(".segments.quality label", has_text="Standard")).to_contain_text("24")
@@ -47,12 +48,12 @@ def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> N
 
     page.goto(bare.url)
     expect(page.locator("#f-prompt")).to_have_value(WORDS)
-    page.select_option("#f-model", "mini")
+    choose_model(page, "mini")
     expect(page.locator("#f-prompt")).to_be_hidden()
     choose_photo(page, SAMPLE)
     assert puppet.jobs.get(generate(page)).request.prompt == ""
     page.goto(bare.url)
-    page.select_option("#f-model", "reads-words")
+    choose_model(page, "reads-words")
     expect(page.locator("#f-prompt")).to_have_value(WORDS)
 
 
@@ -64,17 +65,17 @@ def test_ready_prompts_and_a_negative_one(bare: Studio, page: Page, puppet: Pupp
     page.goto(bare.url)
     page.locator("details.advanced summary").click()
     expect(page.locator(".ideas")).to_be_hidden()
-    page.select_option("#f-model", "guided")
+    choose_model(page, "guided")
     button = page.locator(".ideas button", has_text="Wind")
     button.click()
     expect(page.locator("#f-prompt")).to_have_value(wind.prompt)
     expect(button).to_have_attribute("aria-pressed", "true")
     negative = page.locator("#f-negative_prompt")
     expect(negative).to_have_value(NEGATIVE_PROMPT)
-    page.select_option("#f-model", "unguided")
+    choose_model(page, "unguided")
     expect(negative).to_be_hidden()
     expect(button).to_be_visible()
-    page.select_option("#f-model", "guided")
+    choose_model(page, "guided")
     negative.fill("")
     choose_photo(page, SAMPLE)
     asked = puppet.jobs.get(generate(page)).request
@@ -103,7 +104,7 @@ def test_loras(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> None
         page.goto(bare.url)
         page.locator("details.advanced summary").click()
         expect(add).to_be_hidden()
-        page.select_option("#f-model", "styled")
+        choose_model(page, "styled")
         expect(rows).to_have_count(0)
         add.focus()
         page.keyboard.press("Enter")

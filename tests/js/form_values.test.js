@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, motionNumber, motionOf, replaced, said, sameOffer, shownRate, sliders, takes, usable, usual, withListOfLoras } from "../../ui/static/create/form_values.js";
+import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, modelsQuery, motionNumber, motionOf, replaced, said, sameOffer, shownRate, sliders, takes, toGet, usable, usual, withListOfLoras } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
 const MODES = { best: 25, balanced: 25, fast: 10 };
@@ -178,6 +178,27 @@ test("a model's own rates decide how many frames there are", () => {
   assert.equal(frameCount(length, standard, model("svd")), 12 * 12);
   assert.equal(shownRate(length, standard, own), 24);
   assert.equal(shownRate(undefined, undefined, undefined), 0);
+});
+
+test("the recommended model is offered to be fetched while it is not here", () => {
+  const [mini, away] = options.models;
+  const why = { en: "It needs no account.", ru: "Запись не нужна." };
+  assert.equal(toGet([mini, away]), undefined);
+  const wanted = { ...away, recommended: why };
+  assert.equal(toGet([mini, wanted]), wanted);
+  assert.equal(toGet([{ ...mini, recommended: why }, away]), undefined);
+});
+
+test("the times of all models are asked for the same video as the form's", () => {
+  const values = { ...EMPTY, model: "svd", resolution: "720p", steps: 9, int8: true, shape: "1:1", fit: "pad" };
+  const photo = { width: 40, height: 30 };
+  const [one, all] = [costQuery(values, photo), modelsQuery(values, photo)].map((query) => new URLSearchParams(query));
+  assert.equal(one.get("model"), "svd");
+  assert.equal(all.get("resolution"), "720p");
+  one.delete("model");
+  all.delete("resolution");
+  assert.deepEqual([...all], [...one]);
+  assert.equal(all.get("int8"), "true");
 });
 
 test("a model to be tried is never chosen by itself", () => {

@@ -83,16 +83,19 @@ _ASKED: dict[str, Any] = {
     for name, (kind, about) in _FIELDS.items()
     if name not in ("resolution", "loras")
 }
-EstimateIn = create_model(
-    "EstimateIn",
-    **_ASKED,
-    width=(int, Field(1600, ge=1, le=10_000)),
-    height=(int, Field(900, ge=1, le=10_000)),
-)
+_PHOTO: dict[str, Any] = {
+    "width": (int, Field(1600, ge=1, le=10_000)),
+    "height": (int, Field(900, ge=1, le=10_000)),
+}
+EstimateIn = create_model("EstimateIn", **_ASKED, **_PHOTO)
 """What an estimate is asked for: a form's settings at every resolution, and the photo's size in pixels.
 
 Without the LoRAs, which change nothing of it.
 """
+
+_FOR_MODELS = {name: kind for name, kind in _ASKED.items() if name != "model"}
+ModelsEstimateIn = create_model("ModelsEstimateIn", resolution=(Word, ...), **_FOR_MODELS, **_PHOTO)
+"""The same at one resolution, with every model."""
 
 
 async def read_body(request: Request, limit: int, too_large: str) -> bytes:

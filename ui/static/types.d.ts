@@ -87,8 +87,11 @@ export interface Offered {
   licence: Licence;
 }
 
-/** modes: the steps of each. motions: the motion_bucket_id of each word, {}: it is not told how much. absent: it can be downloaded, and nothing of it is here. */
+/** modes: the steps of each. motions: the motion_bucket_id of each word, {}: it is not told how much. absent: it can be downloaded, and nothing of it is here. purpose: what it is for. can: what others cannot. recommended: why it is. */
 export interface ModelOption extends Offered {
+  purpose: Words | null;
+  can: Lists;
+  recommended: Words | null;
   demo: boolean;
   absent: boolean;
   trial: boolean;
@@ -372,7 +375,7 @@ export interface DoctorCheck {
 }
 
 /** What a video takes on this machine: seconds, and bytes of memory out of total. modes: the seconds of each. */
-export interface Cost {
+export interface ModelCost {
   fault: Faults | null;
   seconds: number;
   device: string;
@@ -382,6 +385,10 @@ export interface Cost {
   height: number;
   shrunk: boolean;
   fits: boolean;
+}
+
+/** modes: the seconds of each. */
+export interface Cost extends ModelCost {
   modes: Record<string, number>;
 }
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ....errors import ModelError
+from ....messages import codes, msg
 from ....presets import Mode, ModelPreset
 from ....presets.options import MotionName
 from .. import base
@@ -59,7 +61,16 @@ class FlowFamily(ABC):
         return self.folders.check(folder, preset)
 
     def check_loras(self, model: ModelFolder) -> None:
-        """See `FlowFolders.lora_layers`."""
+        """See `FlowFolders.lora_layers`. Quantised weights stay as they are."""
+        if model.loras and model.preset.gguf:
+            raise ModelError(
+                msg(
+                    "the weights of {model} come from a GGUF file, to which no LoRA can be added; choose {base}",
+                    model=model.name,
+                    base=model.preset.base,
+                ),
+                code=codes.WRONG_SETTING,
+            )
         for lora in model.loras:
             for file in lora.files:
                 self.folders.lora_layers(model.folder, file.path, model.name)

@@ -11,8 +11,11 @@ from ....errors import words_of
 from ..base import LIBRARIES, MemoryPlan, ModelFolder
 from ..placement import Placement
 from ..weights.components import Components, placed
+from ..weights.gguf.reading import gguf_transformer
 from ..weights.int8 import to_int8
+from ..weights.reading import read_component
 from .folder import TEXT_ENCODER, TRANSFORMER, FlowFolders
+from .gguf import gguf_files
 from .lora import LoraLayers, changed, damaged, file_fingerprint
 from .lora_fusing import fuse
 
@@ -139,3 +142,26 @@ def change_weights(
             log.warning("%d of its layers are for a part that this model lacks", found.left_out)
     if model.int8:
         to_int8(transformer, placement.device)
+
+
+def read_gguf(model: ModelFolder, folders: FlowFolders, kind: Any, part: str, dtype: torch.dtype) -> Any:
+    """Read a transformer from the GGUF file that takes its place.
+
+    Args:
+        model: Its preset names the files.
+        folders: Of its family.
+        kind: Class of the transformer.
+        part: Its name.
+        dtype: The numbers to compute in.
+
+    Returns:
+        The transformer; None for a component that is read from the folder.
+
+    Raises:
+        ModelError: The file is damaged.
+    """
+    files = dict(zip(folders.denoisers, gguf_files(model.preset), strict=False))
+    if part not in files:
+        return None
+    config = folders.config(model.folder, part)
+    return read_component(files[part], lambda: gguf_transformer(kind, files[part], config, dtype))

@@ -1,5 +1,6 @@
 """Describe the folders of Wan 2.2 TI2V-5B, in diffusers' format. Without torch."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from ....messages import Message, msg
 from ..base import ModelSize
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
+from ..flow.shapes import Shapes, attention, linear
 
 NAME = "Wan 2.2 TI2V-5B"
 
@@ -75,6 +77,9 @@ RENAMES = (
     (r"^(time|text)_embedding\.0\b", r"condition_embedder.\1_embedder.linear_1"),
     (r"^(time|text)_embedding\.2\b", r"condition_embedder.\1_embedder.linear_2"),
     (r"^head\.head\b", "proj_out"),
+    (r"^head\.modulation\b", "scale_shift_table"),
+    (r"\.modulation\b", ".scale_shift_table"),
+    (r"(\bblocks\.\d+)\.norm3\b", r"\1.norm2"),  # the one with weights, in their order of computing here
 )
 """From Wan's own names of layers to diffusers'."""
 
@@ -88,6 +93,31 @@ def has_two_transformers(folder: Path, transformer: Mapping[str, Any]) -> bool:
     """
     alone = transformer.get("in_channels") == IMAGE_CHANNELS and not transformer.get("image_dim")
     return alone or (folder / "transformer_2" / "config.json").is_file()
+
+
+def shapes(transformer: Mapping[str, Any]) -> Shapes:
+    """Return those of a Wan transformer without image encoder; see `FlowFolders.shapes`."""
+    width = transformer["num_attention_heads"] * transformer["attention_head_dim"]
+    patch, embedder = tuple(transformer["patch_size"]), "condition_embedder"
+    found: dict[str, tuple[int, ...]] = {
+        "scale_shift_table": (1, 2, width),
+        "patch_embedding.weight": (width, transformer["in_channels"], *patch),
+        "patch_embedding.bias": (width,),
+    }
+    found |= linear(f"{embedder}.time_embedder.linear_1", width, transformer["freq_dim"])
+    found |= linear(f"{embedder}.time_embedder.linear_2", width, width)
+    found |= linear(f"{embedder}.time_proj", 6 * width, width)
+    found |= linear(f"{embedder}.text_embedder.linear_1", width, transformer["text_dim"])
+    found |= linear(f"{embedder}.text_embedder.linear_2", width, width)
+    for number in range(transformer["num_layers"]):
+        block = f"blocks.{number}"
+        found |= attention(f"{block}.attn1", width, width)
+        found |= attention(f"{block}.attn2", width, width)
+        found |= linear(f"{block}.ffn.net.0.proj", transformer["ffn_dim"], width)
+        found |= linear(f"{block}.ffn.net.2", width, transformer["ffn_dim"])
+        found |= {f"{block}.norm2.weight": (width,), f"{block}.norm2.bias": (width,)}
+        found[f"{block}.scale_shift_table"] = (1, 6, width)
+    return found | dict(linear("proj_out", transformer["out_channels"] * math.prod(patch), width))
 
 
 class WanFolders(FlowFolders):
@@ -114,6 +144,10 @@ class WanFolders(FlowFolders):
             folder=folder,
             kind=self.name,
         )
+
+    def shapes(self, transformer: Mapping[str, Any]) -> Shapes:
+        """See `FlowFolders`."""
+        return shapes(transformer)
 
     def decoder_channels(self, vae: Mapping[str, Any]) -> int | None:
         """See `FlowFolders`."""

@@ -11,9 +11,11 @@ from ....messages import Message, msg
 from ....presets import ModelPreset
 from ..base import ModelFiles
 from ..flow.folder import TRANSFORMER, VARIANTS, WEIGHTS, FlowFolders
+from ..flow.gguf import gguf_files
+from ..flow.shapes import Shapes
 from ..wan.folder import FOLDERS as WAN
 from ..wan.folder import FULL as WAN_FULL
-from ..wan.folder import IMAGE_CHANNELS, STRIDE, has_two_transformers
+from ..wan.folder import IMAGE_CHANNELS, STRIDE, has_two_transformers, shapes
 from ..wan.folder import RATES as WAN_RATES
 from ..wan.folder import SAMPLING as WAN_SAMPLING
 from ..weights import folders
@@ -70,6 +72,8 @@ class A14BFolders(FlowFolders):
     def check(self, folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
         """Check the second transformer, too; see `FlowFolders`."""
         found = super().check(folder, preset)
+        if gguf_files(preset):
+            return found
         stem, remedy = WEIGHTS[TRANSFORMER], self._remedy(preset)
         second = folders.weight_variants(folder / TRANSFORMER_2, stem, VARIANTS, remedy)
         return replace(found, variants={**found.variants, TRANSFORMER_2: second})
@@ -78,8 +82,7 @@ class A14BFolders(FlowFolders):
         """Count the second transformer and the boundary with the first one; see `FlowFolders`."""
         if TRANSFORMER not in parts:
             return super().fingerprint(folder, parts)
-        places = [*(folder / part for part in (*parts, TRANSFORMER_2)), folder / INDEX]
-        return folders.fingerprint(folder, [place for place in places if place.exists()], (".json", ".model"))
+        return self.digest(folder, [*(folder / part for part in (*parts, TRANSFORMER_2)), folder / INDEX])
 
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
         """Refuse transformers that get something else, and other VAEs."""
@@ -99,6 +102,10 @@ class A14BFolders(FlowFolders):
             folder=folder,
             kind=self.name,
         )
+
+    def shapes(self, transformer: Mapping[str, Any]) -> Shapes:
+        """See `FlowFolders`."""
+        return shapes(transformer)
 
     def decoder_channels(self, vae: Mapping[str, Any]) -> int | None:
         """See `FlowFolders`."""
@@ -126,4 +133,5 @@ FOLDERS = A14BFolders(
     ),
     renames=WAN.renames,
     left_out=IMAGE_ENCODER,
+    denoisers=EXPERTS,
 )

@@ -8,7 +8,8 @@ import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
-import { arrival, asked, EMPTY, knownSize, offers, recommended, replaced, said, sameOffer, usable, withListOfLoras } from "./form_values.js";
+import { arrival, asked, EMPTY, knownSize, offers, replaced, said, sameOffer, usable, withListOfLoras } from "./form_values.js";
+import { openChooser } from "./models/chooser.js";
 import { DropOverlay, listenForFiles } from "./photo/dropped_files.js";
 import { LastPicture } from "./photo/last_picture.js";
 import { FIRST, PhotoPicker } from "./photo/picker.js";
@@ -103,6 +104,7 @@ export class Form {
     const fields = new FormFields(this.options, this.values, {
       change: (values) => this.change(values),
       toggled: () => this.toggled(),
+      models: () => openChooser(this.options, this.values, this.picker.photos[0], (name) => this.change({ model: name })),
       video: (files) => this.picker.take(files),
     });
     this.takes.label();
@@ -190,13 +192,11 @@ export class Form {
     /** @type {HTMLElement[]} */
     const parts = [];
     if (model.random) parts.push(h("span", {}, t("model.random")));
-    else if (model.demo) parts.push(h("span", {}, t("model.demo")));
     if (model.trial) parts.push(h("span", {}, t("model.trial")));
-    const { models, owns_machine: owns } = this.options;
+    const { owns_machine: owns } = this.options;
     if (model.absent && owns) parts.push(h("span", { class: "warn" }, t("model.absent", { size: number(model.download_gb, 1) })));
     else if (model.missing) parts.push(h("span", { class: "warn" }, model.missing[language]));
-    const wanted = model.demo ? recommended(models) : model.missing ? model : undefined;
-    if (wanted && owns) parts.push(h("a", { href: "./?view=system", data: { go: "system", model: wanted.name } }, t(model.demo ? "model.real" : "welcome.get")));
+    if (model.missing && owns) parts.push(h("a", { href: "./?view=system", data: { go: "system", model: model.name } }, t("welcome.get")));
     if (model.licence?.notice) {
       parts.push(h("details", { class: "notice" }, h("summary", {}, model.licence.powered_by ? h("b", {}, model.licence.powered_by) : model.licence.name),
         model.licence.notice, " ", h("a", { href: model.licence.url, target: "_blank", rel: "noopener" }, model.licence.name)));

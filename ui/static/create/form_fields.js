@@ -8,6 +8,7 @@ import { recall } from "../lib/storage.js";
 import { changes, clipSize, frameCount, motionNumber, motionOf, numberOf, shapes, shownRate, sliders, takes, textOf, usual } from "./form_values.js";
 import { Ideas } from "./ideas.js";
 import { Loras } from "./loras.js";
+import { ModelPick } from "./models/pick.js";
 import { Segments } from "./segments.js";
 
 /** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality, TextSetting } from "../types.d.ts" */
@@ -19,6 +20,7 @@ const MOTIONS = ["gentle", "normal", "strong"];
  * @typedef {object} FieldActs
  * @property {(values: Partial<FormValues>) => void} change
  * @property {() => void} toggled the folded settings are open now, or closed
+ * @property {() => void} models show them all
  * @property {(files: File[]) => Promise<void>} video take the settings of that file
  */
 
@@ -50,7 +52,7 @@ export class FormFields {
       (value) => this.shown && acts.change({ motion_bucket_id: motionNumber(String(value), this.shown) }));
     this.mode = new Segments("mode", this.label("mode"), MODES.map((mode) => ({ value: mode, title: t(`mode.${mode}`), note: () => "" })), (value) => acts.change({ mode: String(value) }));
     this.fit = new Segments("fit", this.label("fit"), ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })), (value) => acts.change({ fit: String(value) }));
-    this.model = this.modelSelect(values);
+    this.model = new ModelPick(this.label("model"), () => acts.models());
     const seed = options.numbers.find(({ key }) => key === "seed");
     this.seed = h("input", {
       id: "f-seed", type: "number", min: seed?.min, max: seed?.max, step: seed?.step, inputMode: "numeric", value: values.seed ?? "", placeholder: t("form.seed_random"),
@@ -69,8 +71,8 @@ export class FormFields {
     this.chosen = h("span", { class: "chosen" });
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
-      h("div", { class: "advanced-body" }, this.row("model", this.model), this.int8Row, ...this.textRows(true), this.seedRow(), this.loopRow, ...this.sliders.map(({ element }) => element), this.loras.element, this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
-    this.elements = [...this.textRows(false), this.shape.element, this.seconds.element, this.quality.element, this.resolution.element, this.motion.element, this.mode.element, this.advanced];
+      h("div", { class: "advanced-body" }, this.int8Row, ...this.textRows(true), this.seedRow(), this.loopRow, ...this.sliders.map(({ element }) => element), this.loras.element, this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+    this.elements = [...this.textRows(false), this.shape.element, this.seconds.element, this.quality.element, this.resolution.element, this.motion.element, this.mode.element, this.model.element, this.advanced];
   }
 
   /** @param {string} key */
@@ -86,15 +88,6 @@ export class FormFields {
   /** @param {string} key @param {HTMLElement} control @param {HTMLElement[]} more */
   row(key, control, ...more) {
     return h("div", { class: `field ${key}` }, h("label", { htmlFor: `f-${key}` }, this.label(key)), control, ...more, this.help(key));
-  }
-
-  /** @param {FormValues} values */
-  modelSelect(values) {
-    const select = h("select", { id: "f-model" },
-      ...this.options.models.map((model) => h("option", { value: model.name, selected: model.name === values.model },
-        model.missing ? t("form.model_missing", { label: model.label }) : model.label)));
-    select.addEventListener("change", () => this.acts.change({ model: select.value }));
-    return select;
   }
 
   /** Those that are downloaded can be chosen; the others are named. */
@@ -180,7 +173,7 @@ export class FormFields {
     this.drawMotion(values, model);
     const advanced = this.options.qualities.find((one) => one.name === values.quality)?.advanced ?? false;
     this.quality.element.classList.toggle("with-advanced", this.advanced.open || advanced);
-    this.model.value = values.model;
+    this.model.draw(model);
     for (const { range, input, output, reset, element } of this.sliders) {
       const chosen = numberOf(values, range.key);
       const value = chosen ?? usual(model, range.key, values.mode) ?? range.min;
@@ -206,7 +199,7 @@ export class FormFields {
     this.upscaler.value = values.upscaler ?? "";
     this.noteUpscaler(values);
     const changed = changes(values, this.options);
-    setText(this.chosen, [model.label, values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed ? t("form.changed", { n: changed }) : ""].filter(Boolean).join(" · "));
+    setText(this.chosen, [values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed ? t("form.changed", { n: changed }) : ""].filter(Boolean).join(" · "));
   }
 
   /** A number of one's own is none of the words, and is told beside them. @param {FormValues} values @param {ModelOption} model */

@@ -64,10 +64,9 @@ export function bestModel(models) {
   return ready.find((model) => !model.demo && !model.trial) ?? ready.find((model) => !model.trial) ?? ready[0];
 }
 
-/** The real model to download where none is here: the first that needs no account and has been tried. @param {ModelOption[]} models */
-export function recommended(models) {
-  if (models.some((model) => !model.missing && !model.demo && !model.trial)) return undefined;
-  return models.find((model) => model.source === "hub" && model.missing && !model.gated && !model.trial);
+/** The recommended model, where it is to be downloaded. @param {ModelOption[]} models */
+export function toGet(models) {
+  return models.find((model) => model.recommended && model.missing);
 }
 
 /** Whether a model of this name is offered. @param {Options} options @param {string} name */
@@ -164,14 +163,23 @@ export function clipSize(resolution, photo, shape = "photo") {
 
 /** What to ask for a job's cost with. @param {FormValues} values @param {Photo | undefined} photo */
 export function costQuery(values, photo) {
-  const query = new URLSearchParams({ model: values.model, seconds: String(values.seconds), quality: values.quality, mode: values.mode, detail: String(values.detail) });
-  if (values.upscaler) query.set("upscaler", values.upscaler);
-  if (values.shape !== "photo") query.set("shape", values.shape);
-  if (values.fit !== "crop") query.set("fit", values.fit);
-  if (values.steps !== null) query.set("steps", String(values.steps));
-  if (photo) {
-    query.set("width", String(photo.width));
-    query.set("height", String(photo.height));
-  }
-  return query.toString();
+  return new URLSearchParams({ model: values.model, ...costFacts(values, photo) }).toString();
+}
+
+/** What to ask for the cost of the same video with each model with. @param {FormValues} values @param {Photo | undefined} photo */
+export function modelsQuery(values, photo) {
+  return new URLSearchParams({ resolution: values.resolution, ...costFacts(values, photo) }).toString();
+}
+
+/** @param {FormValues} values @param {Photo | undefined} photo @returns {Record<string, string>} */
+function costFacts(values, photo) {
+  return {
+    seconds: String(values.seconds), quality: values.quality, mode: values.mode, detail: String(values.detail),
+    ...(values.upscaler && { upscaler: values.upscaler }),
+    ...(values.shape !== "photo" && { shape: values.shape }),
+    ...(values.fit !== "crop" && { fit: values.fit }),
+    ...(values.int8 && { int8: "true" }),
+    ...(values.steps !== null && { steps: String(values.steps) }),
+    ...(photo && { width: String(photo.width), height: String(photo.height) }),
+  };
 }

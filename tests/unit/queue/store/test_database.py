@@ -156,6 +156,26 @@ def test_postgresql_without_its_driver_names_the_command(settings: Settings) -> 
     assert "Traceback" not in done.stderr
 
 
+def test_postgresql_that_the_environment_did_not_name_is_not_said_to_lack_its_driver(settings: Settings) -> None:
+    """Where the environment names SQLite the driver is not imported, which a script may not know."""
+    code = (
+        "import pathlib, sys\n"
+        "from fanslymotion.queue.store.store import Store; from fanslymotion.settings import Settings\n"
+        "assert 'psycopg' not in sys.modules\n"
+        "import psycopg\n"
+        "Store(Settings(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[1]), 'postgresql://127.0.0.1:1/x'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, settings.home],
+        env=settings.environ(),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    assert done.returncode == 1
+    assert "StoreError: FANSLYMOTION_DATABASE must name PostgreSQL when the program starts" in done.stderr
+
+
 def test_the_data_folder_comes_back_after_it_was_removed(jobs: Jobs, photo: Path, settings: Settings) -> None:
     """Somebody tidied up while the program ran: a new start begins anew instead of failing."""
     jobs.submit(photo, REQUEST)
