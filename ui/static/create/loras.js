@@ -68,7 +68,7 @@ class Row {
     this.strength.addEventListener("input", () => owner.set(at, { strength: Number(this.strength.value) }));
     this.output = h("output", { htmlFor: this.strength.id });
     this.remover = h("button", { type: "button", class: "plain small icon", onclick: () => owner.remove(at) }, icon(ICONS.close));
-    this.element = h("div", { class: "lora-row" }, this.select, this.remover, this.strength, this.output);
+    this.element = h("div", { class: "lora-row" }, this.select, this.strength, this.output, this.remover);
   }
 
   /** @param {LoraChoice} one @param {string[]} free @param {number} usual strength of the model's preset */
@@ -77,6 +77,7 @@ class Row {
     const offered = [...this.select.options].map(({ value }) => value);
     if (names.join("\n") !== offered.join("\n")) this.select.replaceChildren(...names.map((name) => h("option", { value: name }, name)));
     this.select.value = one.name;
+    this.select.title = one.name; // it may be cut
     const value = one.strength ?? usual;
     if (Number(this.strength.value) !== value) this.strength.value = String(value);
     setText(this.output, number(value, 2));
