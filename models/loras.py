@@ -91,7 +91,7 @@ def with_loras(
         paths = _paths_of(one.name, model, files, settings)
         if any(paths[0] == file.path for lora in loras for file in lora.files):
             raise ModelError(
-                msg("the LoRA {name} is asked for twice; name it once, with one strength", name=one.name),
+                msg("the LoRA {name!r} is asked for twice; name it once, with one strength", name=one.name),
                 code=codes.WRONG_SETTING,
             )
         strength = model.preset.sampling.lora_strength if one.strength is None else one.strength

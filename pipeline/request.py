@@ -161,7 +161,8 @@ class VideoRequest:
                     known=", ".join(f.name for f in fields(cls)),
                 )
             )
-        return cls(**data | {"loras": read_loras(data.get("loras", ()))})
+        data["loras"] = read_loras(data.get("loras", ()))
+        return cls(**data)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ..errors import BadInput
 from ..messages import msg
@@ -24,54 +24,46 @@ class LoraChoice:
     name: str
     strength: LoraStrength | None = None
 
+    def __post_init__(self) -> None:
+        name: Any = self.name
+        if not isinstance(name, str) or not name:
+            raise _no_list(name)
+        if not LORA_STRENGTH.allows(self.strength):
+            raise BadInput(
+                msg(
+                    "the strength of the LoRA {name!r} is {value!r}; it must be a number from {low} to {high}",
+                    name=name,
+                    value=self.strength,
+                    low=LORA_STRENGTH.low,
+                    high=LORA_STRENGTH.high,
+                )
+            )
+
     def __str__(self) -> str:
         """Return it as `parse_lora` reads it."""
         return self.name if self.strength is None else f"{self.name}:{self.strength:g}"
 
 
-def check_loras(loras: Any) -> None:
+def check_loras(loras: Sequence[LoraChoice]) -> None:
     """Check a request's LoRAs.
 
     Raises:
-        BadInput: They are no `LoraChoice`s, too many, one is named twice, or a strength is out of its range.
+        BadInput: They are too many, or one is named twice.
     """
-    if not isinstance(loras, tuple):
-        raise _no_list(loras)
-    for one in loras:
-        if not isinstance(one, LoraChoice) or not isinstance(one.name, str) or not one.name:
-            raise _no_list(one.name if isinstance(one, LoraChoice) else one)
-        if not LORA_STRENGTH.allows(one.strength):
-            raise BadInput(
-                msg(
-                    "the strength of the LoRA {name} is {value!r}; it must be a number from {low} to {high}",
-                    name=one.name,
-                    value=one.strength,
-                    low=LORA_STRENGTH.low,
-                    high=LORA_STRENGTH.high,
-                )
-            )
     if len(loras) > MOST_LORAS:
         raise BadInput(
             msg("{count} LoRAs are asked for; at most {most} are added to a model", count=len(loras), most=MOST_LORAS)
         )
     names = [one.name for one in loras]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise BadInput(msg("the LoRA {name} is asked for twice; name it once, with one strength", name=twice))
+        raise BadInput(msg("the LoRA {name!r} is asked for twice; name it once, with one strength", name=twice))
 
 
 def read_loras(loras: Any) -> tuple[LoraChoice, ...]:
     """Read a list of {name, strength}. Raise BadInput if it is none."""
-    if not isinstance(loras, Sequence) or isinstance(loras, str):
+    if not isinstance(loras, list | tuple):
         raise _no_list(loras)
-    found: list[LoraChoice] = []
-    for one in loras:
-        if isinstance(one, LoraChoice):
-            found.append(one)
-        elif isinstance(one, Mapping) and "name" in one and set(one) <= {"name", "strength"}:
-            found.append(LoraChoice(one["name"], one.get("strength")))
-        else:
-            raise _no_list(one)
-    return tuple(found)
+    return tuple(_read_lora(one) for one in cast("Sequence[Any]", loras))
 
 
 def parse_lora(text: str) -> LoraChoice:
@@ -102,6 +94,15 @@ def with_list_of_loras(data: Mapping[str, Any]) -> dict[str, Any]:
             raise BadInput(msg("both lora and loras are given; name all LoRAs in loras"))
         found["loras"] = [{"name": name, "strength": data.get("lora_strength")}]
     return found
+
+
+def _read_lora(one: Any) -> LoraChoice:
+    if isinstance(one, LoraChoice):
+        return one
+    try:
+        return LoraChoice(**one)
+    except TypeError as e:  # no dictionary, or one with other keys
+        raise _no_list(one) from e
 
 
 def _no_list(value: Any) -> BadInput:

@@ -24,9 +24,9 @@ OWN_WAN = {
 """By Wan's own."""
 
 
-def matrices(transformer: Any, layers: tuple[str, ...]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+def matrices(transformer: Any, layers: tuple[str, ...], seed: int = 11) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Return (down, up) of each layer."""
-    generator = torch.Generator().manual_seed(11)
+    generator = torch.Generator().manual_seed(seed)
     found = {}
     for layer in layers:
         out, into = transformer.get_submodule(layer).weight.shape

@@ -124,7 +124,7 @@ class Lora:
 
     def file(self, denoiser: int) -> LoraFile:
         """Return what is added to a denoiser, counted from 0."""
-        return self.files[denoiser] if len(self.files) > 1 else self.files[0]
+        return self.files[denoiser if len(self.files) > 1 else 0]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -14,13 +14,17 @@ from diffusers.loaders.lora_pipeline import LTXVideoLoraLoaderMixin, WanLoraLoad
 from fanslymotion.errors import HandBack, ModelError
 from fanslymotion.models.loras import list_loras, with_loras
 from fanslymotion.pipeline.families import family
-from fanslymotion.pipeline.families.base import Offload
+from fanslymotion.pipeline.families.base import Lora, LoraFile, ModelFolder, Offload
 from fanslymotion.pipeline.families.flow.family import FlowFamily
 from fanslymotion.pipeline.families.flow.lora import read_layers
+from fanslymotion.pipeline.families.flow.lora_fusing import fuse
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.media.mp4 import read_metadata
+from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.resolve import resolve
+from fanslymotion.presets import Presets
 from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_lora
@@ -95,6 +99,28 @@ def own_wan(layer: str) -> str:
     for part in "qkv":
         layer = layer.replace(f".to_{part}", f".{part}")
     return layer.replace(".to_out.0", ".o").replace(".ffn.net.2", ".ffn.2")
+
+
+def test_two_are_added_one_after_the_other(name: str, model: Any, tmp_path: Path) -> None:
+    """As if a model that holds the first one were loaded with the second; in 16-bit numbers the order counts."""
+    made = [tiny_lora.matrices(model.transformer, LAYERS[name], seed) for seed in (1, 2)]
+    first, second = (
+        tiny_lora.lora(tiny_lora.write(tmp_path / f"{n}.safetensors", tiny_lora.own_layout(one)), strength=strength)
+        for n, (one, strength) in enumerate(zip(made, (0.7, 1.3), strict=True))
+    )
+    narrow = Placement(torch.device("cpu"), torch.bfloat16)
+
+    def fused(*loras: Lora) -> Any:
+        return family(name).load(replace(model.model, loras=loras), narrow, lambda part: None, True).transformer
+
+    kind = family(name)
+    assert isinstance(kind, FlowFamily)
+    found, by_hand = fused(first, second), fused(first)
+    layers = kind.folders.lora_layers(model.model.folder, second.files[0].path, "tiny")
+    fuse(by_hand, second.files[0].path, layers, second.strength)
+    wanted, turned = by_hand.state_dict(), fused(second, first).state_dict()
+    assert all(torch.equal(tensor, wanted[key]) for key, tensor in found.state_dict().items())
+    assert any(not torch.equal(tensor, wanted[key]) for key, tensor in turned.items())
 
 
 def test_peft_fuses_the_same_weights(name: str, model: Any, tmp_path: Path) -> None:
@@ -231,6 +257,28 @@ def test_a_job_goes_on_with_the_same_lora_alone(make: Callable, model: Any, styl
     found = interrupted(asked(model, style))
     assert found["resumed"] is None
     assert found["frames_sha256"] != whole["frames_sha256"]
+
+
+def test_order_and_strengths_are_in_the_key_and_one_lora_keeps_that_of_earlier_versions(
+    presets: Presets, tmp_path: Path
+) -> None:
+    class Photo:
+        def digest(self) -> str:
+            return "photo"
+
+    style, motion = LoraFile(Path("a"), "0123456789abcdef"), LoraFile(Path("b"), "fedcba9876543210")
+
+    def key(*loras: tuple[tuple[LoraFile, ...], float]) -> str:
+        added = tuple(Lora("any name", files, strength) for files, strength in loras)
+        model = ModelFolder(presets.model("wan-5b"), tmp_path, loras=added)
+        resolved = resolve(VideoRequest(model="wan-5b", seed=7), (1600, 900), model, presets)
+        return resolved.key(cast(NormalisedPhoto, Photo()), "weights")
+
+    one, other = ((style,), 0.5), ((motion,), 1.0)
+    before_there_were_several = "a94c64eccca375cb649c9fe98956267c818dc07ec9edaa29a0c15145d910565f"
+    keys = [key(), key(one), key(one, other), key(other, one), key(((style,), 0.6), other), key(((style, motion), 0.5))]
+    assert keys[1] == before_there_were_several
+    assert len(set(keys)) == len(keys)
 
 
 def test_another_file_of_the_same_size_and_time_is_another_one(model: Any, style: Path, settings: Settings) -> None:
