@@ -18,9 +18,9 @@ from ....safetensors_header import tensor_shapes
 from ..base import ModelFiles, ModelSize
 from ..weights import folders
 from ..weights.folders import numbers_by_tensor, parameters, plain_preset, read_json
+from ..weights.gguf.shapes import Shapes
 from .gguf import check_gguf, fingerprints, gguf_files, packed
 from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers
-from .shapes import Shapes
 
 TEXT_ENCODER, VAE, TRANSFORMER, TOKENIZER = "text_encoder", "vae", "transformer", "tokenizer"
 WEIGHTS = {TEXT_ENCODER: "model", VAE: "diffusion_pytorch_model", TRANSFORMER: "diffusion_pytorch_model"}

@@ -7,8 +7,8 @@ from ....errors import ModelError
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ..weights.gguf.header import PLAIN, READABLE, GgufHeader, gguf_fingerprint, read_gguf
+from ..weights.gguf.shapes import Shapes
 from .lora import Renames, layer_name
-from .shapes import Shapes
 
 
 def gguf_files(preset: ModelPreset | None) -> tuple[Path, ...]:
