@@ -12,8 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .....errors import ModelError, words_of
 from .....messages import Message, codes, harmless, msg
 
@@ -120,6 +118,7 @@ def _read(path: Path, *_: int) -> GgufHeader:
 
 def _header(path: Path) -> GgufHeader:
     import gguf  # a quarter of a second, for those alone that have such a file
+    import numpy as np
 
     class Reader(gguf.GGUFReader):
         def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
