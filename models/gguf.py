@@ -10,7 +10,7 @@ from ..messages import codes, msg
 from ..pipeline.families import family
 from ..pipeline.families.base import ModelFolder
 from ..pipeline.families.flow.family import FlowFamily
-from ..pipeline.families.flow.gguf import alike
+from ..pipeline.families.flow.gguf import likeness
 from ..pipeline.families.weights.folders import INDEX
 from ..pipeline.families.weights.gguf.header import SUFFIX, read_gguf
 from ..presets import ModelPreset, Presets
@@ -66,6 +66,8 @@ def use_gguf(
     distilled: bool | None = None,
 ) -> ModelPreset:
     """Make a preset of GGUF files. Arguments and errors as in `use_model`."""
+    for file in files:
+        read_gguf(file)
     model = _base(files, presets, settings, base)
     kind = _flow(model.preset)
     assert kind is not None
@@ -126,7 +128,7 @@ def _base(files: Sequence[Path], presets: Presets, settings: Settings, wanted: s
         model = find_model(wanted, presets, settings)
         _check(files, model)
         return model
-    refusals: list[ModelError] = []
+    refusals: dict[int, ModelError] = {}
     here: list[str] = []
     for model in (find_model(name, presets, settings) for name in able):
         if model.folder.is_dir():
@@ -134,18 +136,18 @@ def _base(files: Sequence[Path], presets: Presets, settings: Settings, wanted: s
             try:
                 _check(files, model)
             except ModelError as e:
-                if _alike(files[0], model):
-                    refusals.append(e)
+                refusals.setdefault(_likeness(files[0], model), e)
                 continue
             return model
-    architecture = read_gguf(files[0]).architecture or "—"
-    raise next(iter(refusals), None) or ModelError(
+    if nearest := max(refusals, default=0):
+        raise refusals[nearest]
+    raise ModelError(
         msg(
             "{file} fits none of the models that are here ({here}); it says: {architecture}. Get the model that it was "
             "made for first, if that is one of {known}",
             file=files[0],
             here=", ".join(here) or "—",
-            architecture=architecture,
+            architecture=read_gguf(files[0]).architecture or "—",
             known=", ".join(able),
         ),
         code=codes.WRONG_SETTING,
@@ -156,17 +158,17 @@ def _check(files: Sequence[Path], model: ModelFolder) -> None:
     kind = _flow(model.preset)
     assert kind is not None
     for file in files:
-        kind.folders.check_gguf(file, model.folder, kind.folders.denoisers[0], model.name)
+        kind.folders.check_gguf(file, model.folder, kind.folders.denoisers[0], model.preset)
 
 
-def _alike(file: Path, model: ModelFolder) -> bool:
+def _likeness(file: Path, model: ModelFolder) -> int:
     kind = _flow(model.preset)
     assert kind is not None
     folders = kind.folders
     try:
-        return alike(read_gguf(file), folders.gguf_shapes(model.folder, folders.denoisers[0]), folders.renames)
+        return likeness(read_gguf(file), folders.gguf_shapes(model.folder, folders.denoisers[0]), folders.renames)
     except ModelError:
-        return False
+        return 0
 
 
 def _in_order(files: Sequence[Path], kind: FlowFamily, model: str) -> list[Path]:

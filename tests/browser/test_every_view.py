@@ -20,6 +20,11 @@ SCREENS: list[tuple[int, int, Literal["light", "dark"], str]] = [
 ]
 
 
+OVERFLOWING = """[...document.querySelectorAll('#studio .card')]
+  .filter((card) => card.checkVisibility() && card.scrollWidth > card.clientWidth)
+  .map((card) => card.innerText.slice(0, 80))"""
+
+
 @dataclass(frozen=True)
 class Ids:
     """The jobs that the views show."""
@@ -118,6 +123,7 @@ def test_every_view(bare: Studio, page: Page, jobs: Ids) -> None:
         found += [f"{where}: jumps: {jump}" for jump in jumps]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{where}: wider than the screen")
+        found += [f"{where}: wider than its card: {words}" for words in page.evaluate(OVERFLOWING)]
         found += [f"{where}: {finding}" for finding in findings(page)]
     if found:
         pytest.fail("\n".join(found))

@@ -85,7 +85,7 @@ test("every state has a sentence of its own, in each language", () => {
 
 test("a stage that is one thing has no steps to count", () => {
   speak("en");
-  assert.equal(sentence(job({ stage: "conditioning", step: 0, steps: 1 }), false), "Reading the photo");
+  assert.equal(sentence(job({ stage: "conditioning", step: 0, steps: 1 }), false), "Encoding the photo");
 });
 
 test("a count is told only of what it counts", () => {

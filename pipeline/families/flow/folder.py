@@ -19,9 +19,9 @@ from ....safetensors_header import tensor_shapes
 from ..base import ModelFiles, ModelSize
 from ..weights import folders
 from ..weights.folders import numbers_by_tensor, parameters, plain_preset, read_json
+from ..weights.gguf.shapes import Shapes
 from .gguf import check_gguf, fingerprints, gguf_files, packed
 from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers, without
-from .shapes import Shapes
 
 TEXT_ENCODER, VAE, TRANSFORMER, TOKENIZER = "text_encoder", "vae", "transformer", "tokenizer"
 WEIGHTS = {TEXT_ENCODER: "model", VAE: "diffusion_pytorch_model", TRANSFORMER: "diffusion_pytorch_model"}
@@ -148,27 +148,33 @@ class FlowFolders(ABC):
         there = [place for place in places if place is not None and place.exists()]
         return folders.fingerprint(folder, there, (".json", ".model"))
 
-    def check_gguf(self, file: Path, folder: Path, part: str, model: str) -> None:
+    def check_gguf(self, file: Path, folder: Path, part: str, preset: ModelPreset) -> None:
         """Check that a GGUF file can take a transformer's place.
 
         Args:
             file: The file.
             folder: The model's, whose configuration it must fit.
             part: Name of the transformer.
-            model: The model's name, for the error.
+            preset: The model's, for the error.
 
         Raises:
             ModelError: It cannot.
         """
-        check_gguf(file, self.gguf_shapes(folder, part), self.renames, self.name, model)
+        shapes = self.gguf_shapes(folder, part, preset)
+        check_gguf(file, shapes, self.renames, self.name, preset.base or preset.name)
 
-    def gguf_shapes(self, folder: Path, part: str) -> Shapes:
+    def gguf_shapes(self, folder: Path, part: str, preset: ModelPreset | None = None) -> Shapes:
         """Return the shapes of the weights of a folder's transformer.
 
+        Args:
+            folder: The model's.
+            part: Name of the transformer.
+            preset: The model's, for the error.
+
         Raises:
-            ModelError: Its configuration cannot be read, or lacks what they follow from.
+            ModelError: Its configuration is missing, cannot be read, or lacks what they follow from.
         """
-        config = self.config(folder, part)
+        config = self._config(folder, part, self._remedy(preset))
         try:
             return self.shapes(config)
         except (KeyError, TypeError) as e:
@@ -188,7 +194,7 @@ class FlowFolders(ABC):
                 code=codes.WRONG_SETTING,
             )
         for part, file in zip(self.denoisers, files, strict=True):
-            self.check_gguf(file, folder, part, preset.base or preset.name)
+            self.check_gguf(file, folder, part, preset)
 
     def _gguf_fingerprint(self, folder: Path, preset: ModelPreset) -> str:
         """Return the fingerprint of the files, and of what is taken from the folder."""
@@ -257,11 +263,19 @@ class FlowFolders(ABC):
 
     def _config(self, folder: Path, part: str, todo: Message) -> dict[str, Any]:
         own = folder / part / "config.json"
-        if not own.is_file() and part in self.bundled and self.single_file(folder):
+        if part in self.bundled and self.single_file(folder) and not self._of_single_file(own, WEIGHTS[part]):
             own = self.bundled[part]
         if not own.is_file():
             raise self._not_whole(folder, f"{part}/config.json", todo)
         return read_json(own)
+
+    @staticmethod
+    def _of_single_file(config: Path, stem: str) -> bool:
+        """Tell whether a configuration is the single file's own. With weights beside it, it describes these.
+
+        Lightricks/LTX-Video has version 0.9.0 in folders, and newer ones in single files.
+        """
+        return config.is_file() and not folders.has_weights(config.parent, stem)
 
     def _known(self, folder: Path, part: str) -> dict[str, Any]:
         try:

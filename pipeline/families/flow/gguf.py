@@ -1,14 +1,14 @@
 """Take a transformer's weights from GGUF files: which file is which, whether it fits, what it takes. Without torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ....errors import ModelError
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ..weights.gguf.header import PLAIN, READABLE, GgufHeader, gguf_fingerprint, read_gguf
+from ..weights.gguf.shapes import Shapes
 from .lora import Renames, layer_name
-from .shapes import Shapes
 
 
 def gguf_files(preset: ModelPreset | None) -> tuple[Path, ...]:
@@ -74,10 +74,12 @@ def check_gguf(path: Path, wanted: Shapes, renames: Renames, kind: str, model: s
             )
 
 
-def alike(header: GgufHeader, wanted: Shapes, renames: Renames) -> bool:
-    """Tell whether most of a model's layers are there by their names, whatever their shapes."""
-    found = {layer_name(name, renames) for name in header.tensors}
-    return 2 * len(found & wanted.keys()) > len(wanted)
+def likeness(header: GgufHeader, wanted: Shapes, renames: Renames) -> int:
+    """Return how many of a model's weights a file has in the same shape; 0 if it has few of their names."""
+    found = {layer_name(name, renames): tensor.shape for name, tensor in header.tensors.items()}
+    if 2 * len(found.keys() & wanted.keys()) <= len(wanted):
+        return 0
+    return sum(_sides(found[name]) == _sides(shape) for name, shape in wanted.items() if name in found)
 
 
 def difference(
@@ -85,7 +87,7 @@ def difference(
 ) -> Message | None:
     """Return why a file's tensors are not a model's, or None if they are. Arguments as in `check_gguf`."""
     found = {layer_name(name, renames): tensor.shape for name, tensor in header.tensors.items()}
-    if not alike(header, wanted, renames) and not found.keys() & _first_blocks(wanted):
+    if not found.keys() & {name for name in wanted if "blocks.0." in name}:
         return msg(
             "{file} holds no transformer of a {kind} model (it says: {architecture}); choose a GGUF file of one",
             file=path,
@@ -115,10 +117,6 @@ def difference(
         model=model,
         layer=(odd or more or "")[:80],
     )
-
-
-def _first_blocks(wanted: Mapping[str, tuple[int, ...]]) -> set[str]:
-    return {name for name in wanted if "blocks.0." in name}
 
 
 def _sides(shape: Sequence[int]) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 from ....messages import Message, msg
 from ..base import ModelSize
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
-from ..flow.shapes import Shapes, attention, linear
+from ..weights.gguf.shapes import Shapes, attention, linear
 
 NAME = "Wan 2.2 TI2V-5B"
 
@@ -128,15 +128,16 @@ class WanFolders(FlowFolders):
         return super().recognises(folder) and not has_two_transformers(folder, self.config(folder, TRANSFORMER))
 
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
-        """Refuse Wan's other models: their photo goes through channels of its own."""
+        """Refuse Wan's other models: their photo goes through channels, or an encoder, of its own."""
         found = (
             transformer.get("in_channels"),
+            transformer.get("image_dim"),
             tuple(transformer.get("patch_size", (1, 2, 2))),
             vae.get("z_dim"),
             vae.get("scale_factor_spatial"),
             vae.get("scale_factor_temporal", STRIDE),
         )
-        if found == (CHANNELS, (1, 2, 2), CHANNELS, SIDE, STRIDE):
+        if found == (CHANNELS, None, (1, 2, 2), CHANNELS, SIDE, STRIDE):
             return None
         return msg(
             "{folder} is a Wan model of another kind than {kind}: of the 14B models, that of Wan 2.2 with two "

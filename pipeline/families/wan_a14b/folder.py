@@ -12,7 +12,6 @@ from ....presets import ModelPreset
 from ..base import ModelFiles
 from ..flow.folder import TRANSFORMER, VARIANTS, WEIGHTS, FlowFolders
 from ..flow.gguf import gguf_files
-from ..flow.shapes import Shapes
 from ..wan.folder import FOLDERS as WAN
 from ..wan.folder import FULL as WAN_FULL
 from ..wan.folder import IMAGE_CHANNELS, STRIDE, has_two_transformers, shapes
@@ -20,6 +19,7 @@ from ..wan.folder import RATES as WAN_RATES
 from ..wan.folder import SAMPLING as WAN_SAMPLING
 from ..weights import folders
 from ..weights.folders import INDEX, read_json
+from ..weights.gguf.shapes import Shapes
 
 NAME = "Wan 2.2 I2V-A14B"
 

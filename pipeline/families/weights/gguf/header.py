@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .....errors import ModelError, words_of
-from .....messages import codes, harmless, msg
+from .....messages import Message, codes, harmless, msg
 
 SUFFIX = ".gguf"
 
@@ -106,24 +106,25 @@ def _read(path: Path, *_: int) -> GgufHeader:
         return _header(path)
     # What the package raises for bytes that make no sense.
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError, OSError, MemoryError) as e:
+        why = words_of(e)
         raise ModelError(
             msg(
                 "{file} is cut short, damaged, or of a kind that is not read here ({why}); get it again, or another",
                 file=path,
-                why=harmless(words_of(e)),
+                why=why if isinstance(why, Message) else harmless(why.replace("\n", " ")),
             )
         ) from e
 
 
 def _header(path: Path) -> GgufHeader:
     import gguf  # a quarter of a second, for those alone that have such a file
+    import numpy as np
 
     class Reader(gguf.GGUFReader):
         def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
-            found = super()._get(offset, dtype, count, override_order)
-            if len(found) < int(count):  # the package takes what is there
-                raise ValueError(f"it ends after {len(self.data)} bytes")
-            return found
+            if offset + np.dtype(dtype).itemsize * int(count) > len(self.data):  # the package takes what is there
+                raise ValueError(msg("it is cut short"))
+            return super()._get(offset, dtype, count, override_order)
 
     reader = Reader(path)
     tensors = {
