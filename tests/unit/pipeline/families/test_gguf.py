@@ -201,8 +201,8 @@ def test_both_transformers_of_a_pair_are_read_in_turn(wan_a14b: Any, tmp_path: P
 
 def test_no_lora_is_added_to_them(model: Any, files: Files, tmp_path: Path) -> None:
     folder, _ = files(model)
+    style = Lora("style", (LoraFile(tmp_path / "style.safetensors", "0"),), 1.0)
     with pytest.raises(ModelError, match="to which no LoRA can be added"):
-        style = Lora("style", (LoraFile(tmp_path / "style.safetensors", "0"),), 1.0)
         family(folder.preset.family).check_loras(ModelFolder(folder.preset, folder.folder, loras=(style,)))
 
 
