@@ -21,8 +21,9 @@ from .choice import Recommendation, abilities, purpose_of, recommended
 from .download.background import Downloads, DownloadState
 from .download.model import gigabytes
 from .first_video import first_cost, first_size, first_video
+from .gguf import use_model
 from .loras import list_loras, loras_folder
-from .registry import ModelEntry, check, list_models, list_upscalers, remove, use_folder
+from .registry import ModelEntry, check, list_models, list_upscalers, remove
 
 models_app = typer.Typer(no_args_is_help=True, help="See, download, check and remove models and upscalers.")
 
@@ -71,7 +72,7 @@ def list_command(as_json: AsJson = False) -> None:
 
 @models_app.command("loras")
 def loras_command(as_json: AsJson = False) -> None:
-    """List the LoRA files of this machine, and where they go."""
+    """List the LoRAs of this machine, and where their files go."""
     settings = Settings.from_env()
     found = list_loras(settings)
     if as_json:
@@ -79,8 +80,10 @@ def loras_command(as_json: AsJson = False) -> None:
         return
     for entry in found:
         name = harmless(entry.name.replace("\n", " "))
-        typer.echo(f"{name}  {gigabytes(entry.size)}" + (f"  {entry.problem}" if entry.problem else ""))
-    typer.echo(f"Put .safetensors files into {loras_folder(settings)}; use one: --lora NAME", err=True)
+        half = f"one half; {entry.missing} is missing for a model with two transformers" if entry.missing else ""
+        about = str(entry.problem) or half or ("2 files" if len(entry.paths) > 1 else "")
+        typer.echo(f"{name}  {gigabytes(entry.size)}" + (f"  {about}" if about else ""))
+    typer.echo(f"Put .safetensors files into {loras_folder(settings)}; use them: --lora NAME:STRENGTH", err=True)
 
 
 @models_app.command("download")
@@ -168,16 +171,37 @@ def remove_command(context: typer.Context, name: Name) -> None:
 
 @models_app.command("use")
 def use_command(
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="FOLDER", help="A folder of one of the kinds in models list, in diffusers' format."),
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="A folder of one of the kinds in models list, in diffusers' format. Or a GGUF file, which takes the "
+            "place of a model's transformer; for a model of two, both files or their folder.",
+        ),
     ],
     name: Annotated[str, typer.Option("--name", help="What to call it.", show_default="the folder's name")] = "",
+    base: Annotated[
+        str,
+        typer.Option("--for", metavar="MODEL", help="The model that GGUF files belong to.", show_default="which fits"),
+    ] = "",
+    distilled: Annotated[
+        bool | None,
+        typer.Option(
+            "--distilled/--not-distilled",
+            help="GGUF files of a model that takes a few steps without guidance.",
+            show_default="as their names say",
+        ),
+    ] = None,
 ) -> None:
     """Use a model that you have already; nothing is copied."""
     settings = Settings.from_env()
-    preset = use_folder(path, settings, name)
+    preset = use_model(paths, load_presets(settings), settings, name, base, distilled)
     typer.echo(f"{preset.name} is ready: fanslymotion generate PHOTO --model {preset.name}")
+    if preset.gguf:
+        sampling = preset.sampling
+        guidance = f"with guidance {sampling.max_guidance:g}" if sampling.max_guidance > 1 else "without guidance"
+        how = "--distilled and --not-distilled choose otherwise"
+        typer.echo(f"It shares all else with {preset.base}. It takes {sampling.steps} steps {guidance}; {how}.")
 
 
 def _row(entry: ModelEntry, cost: Forecast | None) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ class ModelEntry:
         preset: its preset.
         folder: its folder.
         state: `ready`, `missing`, `partial` (incomplete) or `damaged`.
-        size: bytes on the disk.
+        size: bytes on the disk; of a model with GGUF files these, since all else is the other model's.
         problem: why it is not ready and what to do, "" if it is.
         random: the random `mini`, which is built when it is loaded.
         download: its running or last download.
@@ -109,7 +109,8 @@ def _entry(
 ) -> ModelEntry:
     """Make an entry. examine: raises ModelError if the files are incomplete."""
     download = Downloads(settings).state(preset.name) if preset.source == "hub" else None
-    size = folder_size(folder)
+    gguf = [] if isinstance(preset, UpscalerPreset) else preset.gguf
+    size = sum(max(0, _size(Path(file))) for file in gguf) if gguf else folder_size(folder)
     try:
         examine()
     except ModelError as e:
@@ -127,6 +128,8 @@ def wrong_sizes(preset: HubPreset, folder: Path, settings: Settings) -> list[str
     if manifest is not None:
         return [file.path for file in manifest.files if _size(folder / file.path) != file.size]
     files = [path for path in sorted(folder.rglob("*.safetensors")) if not is_whole(path)]
+    if isinstance(preset, ModelPreset) and preset.gguf:  # the transformers of the folder are not used
+        files = [path for path in files if not path.parent.name.startswith("transformer")]
     return [path.relative_to(folder).as_posix() for path in files]
 
 
@@ -194,6 +197,16 @@ def remove(
     preset = presets.downloadable(name)
     if preset.source == "bundled":
         raise BadInput(msg("{name} belongs to fanslymotion and stays", name=name))
+    if users := [one.name for one in presets.models.values() if one.base == name and preset.source == "hub"]:
+        raise BadInput(
+            msg(
+                "{name} stays: the model {user} uses its text encoder and VAE; remove that first: fanslymotion models "
+                "remove {same}",
+                name=name,
+                user=users[0],
+                same=users[0],
+            )
+        )
     if preset.source == "folder":
         kind = "upscalers" if isinstance(preset, UpscalerPreset) else "models"
         path = settings.presets_dir / kind / f"{name}.toml"
@@ -243,8 +256,12 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
     folder = own_path(path, "the folder")
     kind = family_of_folder(folder)
     kind.check(folder, None)
-    preset = kind.folder_preset(folder)
-    name = name or re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"
+    usual = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"
+    return save_preset(kind.folder_preset(folder), settings, name or usual)
+
+
+def save_preset(preset: ModelPreset, settings: Settings, name: str) -> ModelPreset:
+    """Write a preset of the user's under a name, and return it. Raise ModelError or BadInput."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
         raise BadInput(msg("the name is {name!r}; use letters, digits, '.', '_' and '-'", name=name))
     from ..presets.loader import BUNDLED

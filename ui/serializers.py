@@ -28,7 +28,7 @@ from ..pipeline.media.sizes import output_size
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
 from ..presets import HubPreset, Idea, ModelPreset, Presets, Resolution, UpscalerPreset
-from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, NUMBERS, OPTIONS, SHAPES, TEXTS
+from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, LORA_STRENGTH, MOST_LORAS, NUMBERS, OPTIONS, SHAPES, TEXTS
 from ..queue.crash_diagnosis import PREFIX
 from ..queue.store.rows import BEFORE_NAME
 from ..queue.types import Crash, Event, Job, WorkerInfo
@@ -276,7 +276,9 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
         "loras": [one.name for one in list_loras(settings) if not one.problem],
         "ideas": [idea_json(idea) for idea in presets.ideas.values()],
-        "settings": {option.name: option.words for option in (*OPTIONS.values(), LAST_PHOTO)},
+        "settings": {option.name: option.words for option in (*OPTIONS.values(), LORA_STRENGTH, LAST_PHOTO)},
+        "lora_strength": LORA_STRENGTH.to_json(),
+        "most_loras": MOST_LORAS,
         "numbers": [number.to_json() for number in NUMBERS.values()],
         "texts": [text.to_json() for text in TEXTS.values()],
     }

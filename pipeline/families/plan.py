@@ -63,6 +63,8 @@ class ModelSize:
         family: Name of the family whose cost model counts.
         name: Of the model, as its measurements are kept by it.
         int8: The denoiser's weights are kept in 8-bit numbers.
+        packed_numbers: Of the denoiser's parameters those that stay quantised as a GGUF file has them.
+        packed_bytes: What these take.
     """
 
     unet: int = 1_524_623_082
@@ -79,6 +81,8 @@ class ModelSize:
     name: str = ""
     text_encoder: int = 0
     int8: bool = False
+    packed_numbers: int = 0
+    packed_bytes: int = 0
 
     @property
     def attended(self) -> float:

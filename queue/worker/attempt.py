@@ -92,7 +92,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
         renderers: the cache of loaded models.
     """
     from ...models.find import find_model, find_upscaler
-    from ...models.loras import with_lora
+    from ...models.loras import with_loras
     from ...pipeline.produce import produce
     from ...presets import load_presets
 
@@ -104,7 +104,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
             log.warning("%s", EARLIER_GONE)
         result = produce(
             job.request,
-            model=with_lora(model, job.request, store.settings, sent.lora if sent else ""),
+            model=with_loras(model, job.request, store.settings, sent.loras if sent else ()),
             upscaler=find_upscaler(job.request.upscaler, presets, store.settings),
             photo=job.photo,
             out=work / f"{DRAFT}{uuid4().hex[:8]}.mp4",
@@ -161,7 +161,8 @@ def _attempt(job: Job, produce: Produce, reporter: Reporter, refuses: Callable[[
     """Run the pipeline. Return the function that writes the final status, to be called once the log is written."""
     try:
         log.info("Job %s: %s, attempt %d", job.id, job.name, job.attempt, extra=tag("START"))
-        shown = ", ".join(f"{key} {value}" for key, value in job.request.to_json().items() if value is not None)
+        told = job.request.to_json() | {"loras": ", ".join(map(str, job.request.loras)) or None}
+        shown = ", ".join(f"{key} {value}" for key, value in told.items() if value is not None)
         log.debug("Metadata loaded: %s%s", shown, "" if job.last_photo is None else ", a last picture")
         result = produce(job, reporter.progress)
         log.info("Finished: %d×%d, %d frames at %d fps", result.width, result.height, result.frames, result.fps)

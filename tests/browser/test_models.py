@@ -37,7 +37,7 @@ def told(page: Page, **facts: object) -> dict[str, object]:
 def test_a_folder_of_ones_own_is_used_and_forgotten(bare: Studio, page: Page, tmp_path: Path) -> None:
     folder = tmp_path / "my own model"
     page.goto(f"{bare.url}/?view=system")
-    page.get_by_text("Use a folder I have").click()
+    page.get_by_text("Use a model I have").click()
     path = page.get_by_label("its folder, with model_index.json in it")
     path.fill(str(folder))
     path.press("Enter")

@@ -17,6 +17,8 @@ export interface Options {
   numbers: NumberRange[];
   texts: TextSetting[];
   loras: string[];
+  lora_strength: NumberRange;
+  most_loras: number;
   ideas: Idea[];
 }
 
@@ -143,6 +145,12 @@ export interface ShortSettings {
   mode: string;
 }
 
+/** strength: null is the model's own. */
+export interface LoraChoice {
+  name: string;
+  strength: number | null;
+}
+
 /** Of one video. null: as the model's preset says. */
 export interface Settings extends ShortSettings {
   seed: number;
@@ -155,8 +163,7 @@ export interface Settings extends ShortSettings {
   upscaler: string | null;
   prompt: string;
   negative_prompt: string | null;
-  lora: string | null;
-  lora_strength: number | null;
+  loras: LoraChoice[];
   loop: boolean;
   int8: boolean;
   shape: string;

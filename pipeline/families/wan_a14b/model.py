@@ -11,7 +11,7 @@ from PIL import Image
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, MemoryPlan, ModelFolder, NoiseSchedule, Offload, Window
 from ..flow.folder import TRANSFORMER, VAE
-from ..flow.model import FlowModel, load_components
+from ..flow.model import FlowModel, change_weights, load_components, lora_layers
 from ..flow.pixels import photo_pixels
 from ..placement import Placement
 from ..wan import vae as vae_module
@@ -20,7 +20,6 @@ from ..wan.folder import STRIDE
 from ..wan.model import IMAGE, opened
 from ..wan.schedule import distilled_schedule, noise_schedule
 from ..wan.words import AWAY, WORDS, padded
-from ..weights.int8 import to_int8
 from ..weights.offload import CPU
 from .condition import condition, encode_beginning, encode_ends
 from .cost import in_turn
@@ -150,16 +149,16 @@ def load(
         shortcuts: There are none yet: the numbers are diffusers' own.
 
     Raises:
-        ModelError: A file is missing, damaged or of another architecture.
+        ModelError: A file is missing, damaged or of another architecture, or a LoRA's is.
     """
     fingerprint, kinds, read = opened(model, FOLDERS, build, placement)
+    layers = [lora_layers(model, FOLDERS, expert) for expert in range(len(EXPERTS))]
     vae = load_components({VAE: kinds[VAE]}, read, model, FOLDERS, placement, finished)[VAE]
 
     def read_expert(part: str) -> Any:
-        expert = read(kinds[TRANSFORMER], part)
-        if model.int8:
-            to_int8(expert, placement.device)
-        return expert
+        transformer, expert = read(kinds[TRANSFORMER], part), EXPERTS.index(part)
+        change_weights(transformer, model, layers[expert], placement, expert)
+        return transformer
 
     return A14BModel(
         model, fingerprint, placement, vae, Experts(read_expert, placement), FOLDERS.boundary(model.folder)

@@ -8,7 +8,7 @@ import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
-import { arrival, asked, EMPTY, knownSize, offers, replaced, sameOffer, usable } from "./form_values.js";
+import { arrival, asked, EMPTY, knownSize, offers, replaced, said, sameOffer, usable, withListOfLoras } from "./form_values.js";
 import { openChooser } from "./models/chooser.js";
 import { DropOverlay, listenForFiles } from "./photo/dropped_files.js";
 import { LastPicture } from "./photo/last_picture.js";
@@ -30,7 +30,7 @@ export class Form {
     this.started = started;
     this.sending = false;
     this.chose = false; // whether somebody chose the model
-    this.values = this.take({ ...EMPTY, ...recall("form", {}) });
+    this.values = this.take({ ...EMPTY, ...withListOfLoras(recall("form", {})) });
     this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() });
     this.buttonText = h("span");
     this.button.append(this.buttonText, h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
@@ -149,7 +149,7 @@ export class Form {
     toast(t("form.used"));
     const lacking = replaced(wanted, this.values);
     if (!lacking.length) return;
-    const names = lacking.map((key) => `${this.options.settings[key].label[language]}: ${wanted[key]} → ${this.values[key] ?? t("form.upscaler_none")}`).join(", ");
+    const names = lacking.map((key) => `${this.options.settings[key].label[language]}: ${said(wanted, key)} → ${said(this.values, key) || t(key === "loras" ? "form.lora_none" : "form.upscaler_none")}`).join(", ");
     toast(t("form.replaced", { names }), "error");
   }
 

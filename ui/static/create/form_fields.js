@@ -7,6 +7,7 @@ import { number } from "../lib/format.js";
 import { recall } from "../lib/storage.js";
 import { changes, clipSize, frameCount, motionNumber, motionOf, numberOf, shapes, shownRate, sliders, takes, textOf, usual } from "./form_values.js";
 import { Ideas } from "./ideas.js";
+import { Loras } from "./loras.js";
 import { ModelPick } from "./models/pick.js";
 import { Segments } from "./segments.js";
 
@@ -64,14 +65,13 @@ export class FormFields {
     this.loopRow = this.switchRow("loop", this.loop, this.loopNote);
     this.int8 = this.checkbox("int8");
     this.int8Row = this.switchRow("int8", this.int8);
-    this.lora = this.loraSelect();
-    this.loraRow = this.row("lora", this.lora);
+    this.loras = new Loras(options, (loras) => acts.change({ loras }));
     this.upscaler = this.upscalerSelect();
     this.upscalerNote = h("p", { class: "model-note" });
     this.chosen = h("span", { class: "chosen" });
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
-      h("div", { class: "advanced-body" }, this.int8Row, ...this.textRows(true), this.seedRow(), this.loopRow, ...this.sliders.flatMap(({ range, element }) => (range.key === "lora_strength" ? [this.loraRow, element] : [element])), this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+      h("div", { class: "advanced-body" }, this.int8Row, ...this.textRows(true), this.seedRow(), this.loopRow, ...this.sliders.map(({ element }) => element), this.loras.element, this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
     this.elements = [...this.textRows(false), this.shape.element, this.seconds.element, this.quality.element, this.resolution.element, this.motion.element, this.mode.element, this.model.element, this.advanced];
   }
 
@@ -95,12 +95,6 @@ export class FormFields {
     const select = h("select", { id: "f-upscaler" }, h("option", { value: "" }, t("form.upscaler_none")),
       ...this.options.upscalers.map((one) => h("option", { value: one.name, disabled: Boolean(one.missing) }, one.missing ? t("form.model_missing", { label: one.label }) : one.label)));
     select.addEventListener("change", () => this.acts.change({ upscaler: select.value || null }));
-    return select;
-  }
-
-  loraSelect() {
-    const select = h("select", { id: "f-lora" }, h("option", { value: "" }, t("form.lora_none")), ...this.options.loras.map((name) => h("option", { value: name }, name)));
-    select.addEventListener("change", () => this.acts.change({ lora: select.value || null, lora_strength: null }));
     return select;
   }
 
@@ -186,14 +180,13 @@ export class FormFields {
       if (Number(input.value) !== value) input.value = String(value);
       setText(output, number(value, range.step < 1 ? 2 : 0));
       reset.classList.toggle("invisible", chosen === null);
-      show(element, takes(model, range) && (range.key !== "lora_strength" || values.lora !== null));
+      show(element, takes(model, range));
     }
     this.loop.checked = values.loop;
     show(this.loopRow, model.takes.includes("loop"));
     this.int8.checked = values.int8;
     show(this.int8Row, model.takes.includes("int8"));
-    this.lora.value = values.lora ?? "";
-    show(this.loraRow, model.takes.includes("lora") && this.options.loras.length > 0);
+    this.loras.draw(values.loras, model);
     for (const { text, input, reset, element } of this.texts) {
       const chosen = textOf(values, text.key);
       const value = chosen ?? textOf(model.sampling, text.key) ?? "";
