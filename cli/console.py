@@ -195,12 +195,14 @@ def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
 def settings_text(request: VideoRequest) -> str:
     """Write a job's settings in one line: what is not set is left out, a switch is named, with "no" where it is off."""
     plain, parts = VideoRequest().to_json(), []
-    for key, value in request.to_json().items():
-        name = key.replace("_", " ")
+    for key in plain:
+        name, value = key.replace("_", " "), getattr(request, key)
         if value is True:
             parts.append(name)
         elif value is False:
             parts += [f"no {name}"] if plain[key] else []
+        elif isinstance(value, tuple):
+            parts += [f"LoRA {harmless(str(one))}" for one in value]
         elif value not in (None, ""):
             parts.append(f"{name} {harmless(str(value).replace(chr(10), ' '))}")
     return ", ".join(parts)

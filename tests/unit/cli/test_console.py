@@ -7,6 +7,7 @@ import pytest
 from fanslymotion.cli.console import left_text, settings_text, stage_text
 from fanslymotion.messages import Message
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets.loras import read_loras
 from fanslymotion.queue.types import Job, Status
 
 RUNNING = Job(
@@ -62,13 +63,16 @@ def test_no_time_is_left_that_cannot_be_known(eta: float, said: str) -> None:
     assert left_text(replace(RUNNING, eta_seconds=eta)) == said
 
 
+STYLE = [{"name": "style", "strength": 0.5}]
+
+
 def test_settings_are_told_without_those_that_are_not_set() -> None:
     assert settings_text(VideoRequest(seed=7)) == (
         "resolution 480p, seconds 6, quality standard, model mini, seed 7, fit crop, detail, mode best, shape photo"
     )
-    asked = VideoRequest(seed=7, detail=False, loop=True, prompt="wind\nand \x1b[31mwaves", lora_strength=0.5)
+    asked = VideoRequest(seed=7, detail=False, loop=True, prompt="wind\nand \x1b[31mwaves", loras=read_loras(STYLE))
     said = settings_text(asked)
     assert "no detail" in said
     assert ", loop" in said
     assert "prompt wind and \\x1b[31mwaves, " in said
-    assert "lora strength 0.5" in said
+    assert "LoRA style:0.5" in said
