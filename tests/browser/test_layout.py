@@ -69,7 +69,8 @@ def test_the_form_needs_no_scrolling(bare: Studio, browser: Browser, tmp_path: P
         expect(page.locator("#f-prompt")).to_be_visible()
         for width, height in SCREENS:
             page.set_viewport_size({"width": width, "height": height})
-            assert page.locator(".first-box .drop").evaluate("(one) => one.scrollHeight <= one.clientHeight"), (width, height)
+            drop = page.locator(".first-box .drop")
+            assert drop.evaluate("(one) => one.scrollHeight <= one.clientHeight"), (width, height)
         choose_model(page, "mini")
         before = len(shifts(page))
         choose_photo(page, SAMPLE)
