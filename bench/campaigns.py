@@ -5,9 +5,11 @@ import os
 import platform
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+with suppress(ImportError):  # before the queue, which leaves it out where the environment names no PostgreSQL
+    import psycopg  # noqa: F401
 from fanslymotion.pipeline.families.svd.random_model import build
 
 

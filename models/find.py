@@ -11,7 +11,7 @@ from ..presets import HubPreset, ModelPreset, Presets
 from ..presets.options import OPTIONS
 from ..settings import ROOT, Settings, own_path
 
-OF_WEIGHTS = ("lora", "lora_strength", "int8")
+OF_WEIGHTS = ("loras", "int8")
 """Settings that change the weights: those of a GGUF file stay as they are."""
 
 

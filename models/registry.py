@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,13 @@ from ..pipeline.media.upscale.files import check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..safetensors_header import is_whole
 from ..settings import Settings, own_path
+from .choice import in_order
 from .download.background import Downloads, DownloadState, partial_bytes
 from .download.http import hash_matches, new_hash
 from .download.hub import RemoteFile
 from .download.model import Manifest, folder_of
 from .find import find_model, preset_folder
+from .folder_size import folder_size, freed_bytes
 
 PATIENCE = 10.0
 """Seconds for a worker to unload a model: until its next heartbeat, and to free the memory."""
@@ -67,6 +68,7 @@ class ModelEntry:
             "kind": "upscaler" if isinstance(preset, UpscalerPreset) else "model",
             "label": preset.label,
             "summary": preset.summary,
+            "purpose": preset.purpose if isinstance(preset, ModelPreset) else None,
             "state": self.state,
             "problem": self.problem,
             "folder": str(self.folder),
@@ -80,8 +82,8 @@ class ModelEntry:
 
 
 def list_models(presets: Presets, settings: Settings) -> list[ModelEntry]:
-    """List all models in the presets' order. Reads names, sizes and headers without network; takes milliseconds."""
-    return [look(name, presets, settings) for name in presets.models]
+    """List all models, see `in_order`. Reads names, sizes and headers without network; takes milliseconds."""
+    return [look(preset.name, presets, settings) for preset in in_order(presets, settings)]
 
 
 def list_upscalers(presets: Presets, settings: Settings) -> list[ModelEntry]:
@@ -223,7 +225,7 @@ def remove(
     folder = folder_of(preset, settings)
     # Renamed first: a removal that breaks off in the middle never leaves half a model under the name.
     grave = folder.with_name(f".{folder.name}.removed")
-    size = folder_size(folder) + folder_size(grave)
+    size = freed_bytes(folder, grave)
     if not folder.is_dir() and not grave.is_dir():
         downloads.forget(name)
         raise BadInput(msg("{name} is not here: there is no {folder}", name=name, folder=folder))
@@ -274,15 +276,6 @@ def save_preset(preset: ModelPreset, settings: Settings, name: str) -> ModelPres
             msg("{file} cannot be written: {error}; make that folder writable", file=target, error=e.strerror or e)
         ) from e
     return preset.model_copy(update={"name": name})
-
-
-def folder_size(folder: Path) -> int:
-    """Return the bytes of a folder's files. Files that vanish meanwhile are ignored."""
-    total = 0
-    with suppress(OSError):  # a whole folder vanishes
-        for path in folder.rglob("*"):
-            total += max(0, _size(path)) if path.is_file() else 0
-    return total
 
 
 def _damaged(preset: HubPreset, wrong: list[str]) -> Message:

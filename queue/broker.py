@@ -12,14 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from huey import Huey, SqliteHuey
-from huey.registry import Message
-from huey.serializer import Serializer
-
 from ..errors import StoreError
 from ..messages import msg
 from ..settings import Settings
 from .store.database import postgres_limits
+
+# isort: split
+# After `store`, which imports it without PostgreSQL's driver.
+from huey import Huey, SqliteHuey
+from huey.registry import Message
+from huey.serializer import Serializer
 
 log = logging.getLogger(__name__)
 

@@ -93,6 +93,7 @@ class Jobs:
         checkpoints: Path | None = None,
         takes: int = 1,
         before: Path | None = None,
+        joined: bool = False,
         last: Picture | None = None,
     ) -> "list[Job]":
         """Submit `takes` jobs for each (photo, name), or none at all.
@@ -103,11 +104,12 @@ class Jobs:
             checkpoints: the work folder of a failed job with the same photo and settings, to resume from.
             takes: jobs for each photo, 1 to `MOST_TAKES`. They differ in the seed alone (`VideoRequest.takes`).
             before: a video that each of the jobs' videos is joined to; the jobs get links of their own to it.
+            joined: there was such a video, which may be gone (`before` is None): the finished videos say so.
 
         Raises:
             BadInput, StoreError: as in `submit`.
         """
-        ids = self._submitter.submit(photos, request, owner, limit, checkpoints, takes, before, last)
+        ids = self._submitter.submit(photos, request, owner, limit, checkpoints, takes, before, joined, last)
         for job_id in ids:
             self._send(job_id)
         return [self.get(job_id) for job_id in ids]

@@ -12,19 +12,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-import httpx
+from typing import IO, TYPE_CHECKING, Any
 
 from ...fs import commit, write_whole
 from ...messages import msg
 from .hub import DAMAGED, NETWORK, DownloadError, RemoteFile, disk_error, is_passing, unreachable
 
+if TYPE_CHECKING:  # only downloads need it, and it takes a tenth of a command's start
+    import httpx
+
 SYNC_EVERY = 64 * 2**20
 """Bytes between two fsyncs. A power cut costs at most the file's last bytes."""
 
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)
-"""Seconds without a byte (connect: without an answer) after which the connection counts as broken."""
+SILENCE = 30.0
+"""Seconds without a byte after which the connection counts as broken."""
+CONNECT = 10.0
+"""Seconds without an answer to a new connection after which it counts as broken."""
 
 FAILURES = 8
 """Breaks in a row without a new byte, after which the download fails."""
@@ -76,7 +79,7 @@ class Patience:
 class Source:
     """Where a file comes from. `refuse` makes the error of an HTTP status (with its headers)."""
 
-    client: httpx.Client
+    client: "httpx.Client"
     url: str
     headers: dict[str, str]
     refuse: Callable[[int, Any], DownloadError]
@@ -128,6 +131,8 @@ def fetch(source: Source, file: RemoteFile, target: Path, on_bytes: Callable[[in
 
 
 def _fill(source: Source, part: "_Part", patience: Patience) -> None:
+    import httpx
+
     while part.size < part.file.size:
         before = part.size
         try:

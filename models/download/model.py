@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from ...errors import BadInput
 from ...fs import retry_in_use
@@ -16,10 +15,13 @@ from ...messages import msg
 from ...presets import HubPreset
 from ...settings import Settings
 from . import hub
-from .http import TIMEOUT, Broken, Patience, Source, fetch, hash_matches, new_hash, part_of
+from .http import CONNECT, SILENCE, Broken, Patience, Source, fetch, hash_matches, new_hash, part_of
 from .hub import NO_SPACE, DownloadError, Remote, RemoteFile
 from .manifest import Manifest as Manifest
 from .manifest import SharedFiles
+
+if TYPE_CHECKING:
+    import httpx
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ def download(
     *,
     recheck: bool = False,
     patience: Patience | None = None,
-    transport: httpx.BaseTransport | None = None,
+    transport: "httpx.BaseTransport | None" = None,
 ) -> Path:
     """Download a model. Complete files are not downloaded again.
 
@@ -115,7 +117,9 @@ class _Download:
         self._pause, patience.pause = patience.pause, self._wait
         self._say, patience.say = patience.say, self._tell
 
-    def run(self, recheck: bool, transport: httpx.BaseTransport | None) -> Path:
+    def run(self, recheck: bool, transport: "httpx.BaseTransport | None") -> Path:
+        import httpx
+
         self._report()
         manifest = Manifest(self.preset.name, self.settings)
         remote = self._ask()
@@ -126,7 +130,8 @@ class _Download:
         self._check_space(missing)
         # The hub redirects to its storage, with its own signature in the URL: the token stays with the hub, since
         # httpx drops the Authorization header when the host changes.
-        with httpx.Client(follow_redirects=True, timeout=TIMEOUT, transport=transport) as client:
+        timeout = httpx.Timeout(SILENCE, connect=CONNECT)
+        with httpx.Client(follow_redirects=True, timeout=timeout, transport=transport) as client:
             for file in missing:
                 self.phase, self.file, self.message = "downloading", file.path, ""
                 self._fetch(client, remote, file)
@@ -190,7 +195,7 @@ class _Download:
                 ),
             )
 
-    def _fetch(self, client: httpx.Client, remote: Remote, file: RemoteFile) -> None:
+    def _fetch(self, client: "httpx.Client", remote: Remote, file: RemoteFile) -> None:
         url = remote.url(file)
         token = hub.token()
         headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -11,7 +11,8 @@ from PIL import Image
 from ...errors import PhotoError
 from ...fs import commit, link_or_copy, part_path
 from ...messages import msg
-from .photo.load import damaged, load_photo, save_photo
+
+# `photo.load` imports numpy, which most commands do not need.
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class NormalisedPhoto:
     @classmethod
     def write(cls, image: Image.Image, path: Path) -> "NormalisedPhoto":
         """Write what `read_photo` gave. Raise StoreError when the folder cannot be written."""
+        from .photo.load import save_photo
+
         return cls(path, image.size, save_photo(image, path))
 
     def place(self, path: Path, name: str) -> "NormalisedPhoto":
@@ -50,6 +53,8 @@ class NormalisedPhoto:
         try:
             link_or_copy(self.path, part)
             if _hash(part) != self.sha256:
+                from .photo.load import damaged
+
                 raise PhotoError(damaged(name))
             commit(part, path)
         except FileNotFoundError as e:
@@ -68,6 +73,8 @@ class NormalisedPhoto:
                     return image.copy()
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             pass  # the way for all photos says what is wrong
+        from .photo.load import load_photo
+
         return load_photo(self.path)
 
     def digest(self) -> str:

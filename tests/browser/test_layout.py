@@ -9,7 +9,7 @@ from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.settings import Settings
 from fanslymotion.tests.browser.puppet import SAMPLE
-from fanslymotion.tests.browser.studio_page import choose_photo, findings, shifts, with_shifts
+from fanslymotion.tests.browser.studio_page import choose_model, choose_photo, findings, shifts, with_shifts
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, Page, expect
 
@@ -39,13 +39,6 @@ def screen(browser: Browser, width: int, height: int, language: str) -> Iterator
     with_shifts(page)
     yield page
     context.close()
-
-
-def choose_model(page: Page, model: str) -> None:
-    advanced = page.locator("details.advanced summary")
-    advanced.click()
-    page.select_option("#f-model", model)
-    advanced.click()
 
 
 def check_fits(page: Page, what: str) -> None:

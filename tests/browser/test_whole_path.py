@@ -1,5 +1,7 @@
 """Photo to video in the browser, as a person does it."""
 
+import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -131,3 +133,13 @@ def test_the_page_process_holds_no_torch(studio: Studio) -> None:
     libraries = [entry.path for entry in psutil.Process(studio.process.pid).memory_maps()]
     assert libraries
     assert not [path for path in libraries if "torch" in path]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc counts how often a thread wakes")
+def test_an_idle_page_process_rests(studio: Studio) -> None:
+    """Gradio's queue would look for work a thousand times a second. Under load it wakes less often, not more."""
+    assert studio.process is not None
+    loop = psutil.Process(studio.process.pid)
+    before = loop.num_ctx_switches().voluntary
+    time.sleep(2)
+    assert loop.num_ctx_switches().voluntary - before < 500

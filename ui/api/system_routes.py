@@ -15,6 +15,7 @@ from ... import __version__
 from ...doctor.checks import worst
 from ...fs import nearest_existing
 from ...messages import texts
+from ...models.choice import recommended
 from ...models.download.background import Downloads
 from ...models.gguf import use_model as use_model_at
 from ...models.registry import ModelEntry, list_models, list_upscalers, look, remove
@@ -139,9 +140,10 @@ def models_json(studio: Studio, user: str) -> list[dict[str, Any]]:
     """
     owns = studio.logins.owns_machine(user)
     presets = studio.live_presets.now(fresh=True)
+    first = recommended(presets, studio.settings)
     return [
         {
-            **model_json(presets.model(entry.name), presets, studio.settings, owns),
+            **model_json(presets.model(entry.name), presets, studio.settings, owns, first),
             **_files_json(studio, entry, user),
         }
         for entry in list_models(presets, studio.settings)

@@ -35,7 +35,7 @@ class FlowFamily(ABC):
         Component(name, role, WEIGHTS[name])
         for name, role in ((TEXT_ENCODER, Role.TEXT), (VAE, Role.VAE), (TRANSFORMER, Role.DENOISER))
     )
-    takes: tuple[str, ...] = ("prompt", "lora", "lora_strength", "int8")
+    takes: tuple[str, ...] = ("prompt", "loras", "int8")
     motions: Mapping[MotionName, int] = {}
     modes: Mapping[str, Mode] = {}
     numbers = "bfloat16"
@@ -60,10 +60,9 @@ class FlowFamily(ABC):
         """See `FlowFolders`."""
         return self.folders.check(folder, preset)
 
-    def check_lora(self, model: ModelFolder) -> None:
+    def check_loras(self, model: ModelFolder) -> None:
         """See `FlowFolders.lora_layers`. Quantised weights stay as they are."""
-        assert model.lora is not None
-        if model.preset.gguf:
+        if model.loras and model.preset.gguf:
             raise ModelError(
                 msg(
                     "the weights of {model} come from a GGUF file, to which no LoRA can be added; choose {base}",
@@ -72,7 +71,9 @@ class FlowFamily(ABC):
                 ),
                 code=codes.WRONG_SETTING,
             )
-        self.folders.lora_layers(model.folder, model.lora.path, model.name)
+        for lora in model.loras:
+            for file in lora.files:
+                self.folders.lora_layers(model.folder, file.path, model.name)
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """See `FlowFolders`."""

@@ -5,6 +5,7 @@ encoder and tokenizer lie in folders of their own in both.
 """
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from ..weights import folders
 from ..weights.folders import numbers_by_tensor, parameters, plain_preset, read_json
 from ..weights.gguf.shapes import Shapes
 from .gguf import check_gguf, fingerprints, gguf_files, packed
-from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers
+from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers, without
 
 TEXT_ENCODER, VAE, TRANSFORMER, TOKENIZER = "text_encoder", "vae", "transformer", "tokenizer"
 WEIGHTS = {TEXT_ENCODER: "model", VAE: "diffusion_pytorch_model", TRANSFORMER: "diffusion_pytorch_model"}
@@ -48,6 +49,8 @@ class FlowFolders(ABC):
         single_files: Names of the files that have transformer and VAE together.
         bundled: Configurations for a single file without its own, by the component.
         renames: From the makers' names of the transformer's layers to diffusers'.
+        left_out: Layers (by diffusers' names) that an older model's LoRA may have and this transformer lacks: they are
+            not added, where any other unknown layer is an error.
     """
 
     family: str
@@ -60,6 +63,7 @@ class FlowFolders(ABC):
     single_files: tuple[str, ...] = ()
     bundled: Mapping[str, Path] = field(default_factory=dict)
     renames: Renames = ()
+    left_out: re.Pattern[str] | None = None
     others: Mapping[str, ModelSize] = field(default_factory=dict)
     denoisers: tuple[str, ...] = (TRANSFORMER,)
 
@@ -232,8 +236,10 @@ class FlowFolders(ABC):
         Raises:
             ModelError: The file is damaged, or made for another model.
         """
-        found = read_layers(lora, self.renames)
-        check_fits(lora, found, self._transformer_shapes(folder), model)
+        found, shapes = read_layers(lora, self.renames), self._transformer_shapes(folder)
+        if self.left_out is not None:
+            found = without(found, self.left_out)
+        check_fits(lora, found, shapes, model)
         return found
 
     def _transformer_shapes(self, folder: Path) -> dict[str, list[int]]:
@@ -257,11 +263,19 @@ class FlowFolders(ABC):
 
     def _config(self, folder: Path, part: str, todo: Message) -> dict[str, Any]:
         own = folder / part / "config.json"
-        if not own.is_file() and part in self.bundled and self.single_file(folder):
+        if part in self.bundled and self.single_file(folder) and not self._of_single_file(own, WEIGHTS[part]):
             own = self.bundled[part]
         if not own.is_file():
             raise self._not_whole(folder, f"{part}/config.json", todo)
         return read_json(own)
+
+    @staticmethod
+    def _of_single_file(config: Path, stem: str) -> bool:
+        """Tell whether a configuration is the single file's own. With weights beside it, it describes these.
+
+        Lightricks/LTX-Video has version 0.9.0 in folders, and newer ones in single files.
+        """
+        return config.is_file() and not folders.has_weights(config.parent, stem)
 
     def _known(self, folder: Path, part: str) -> dict[str, Any]:
         try:

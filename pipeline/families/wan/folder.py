@@ -70,6 +70,7 @@ RENAMES = (
     (r"(\.attn\d)\.([qkv])\b", r"\1.to_\2"),
     (r"(\.attn\d)\.o\b", r"\1.to_out.0"),
     (r"(\.attn\d)\.([kv])_img\b", r"\1.add_\2_proj"),
+    (r"^(blocks\.\d+)\.norm3$", r"\1.norm2"),  # the one with weights, before the cross-attention
     (r"\.ffn\.0\b", ".ffn.net.0.proj"),
     (r"\.ffn\.2\b", ".ffn.net.2"),
     (r"^time_projection\.1\b", "condition_embedder.time_proj"),
@@ -127,15 +128,16 @@ class WanFolders(FlowFolders):
         return super().recognises(folder) and not has_two_transformers(folder, self.config(folder, TRANSFORMER))
 
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
-        """Refuse Wan's other models: their photo goes through channels of its own."""
+        """Refuse Wan's other models: their photo goes through channels, or an encoder, of its own."""
         found = (
             transformer.get("in_channels"),
+            transformer.get("image_dim"),
             tuple(transformer.get("patch_size", (1, 2, 2))),
             vae.get("z_dim"),
             vae.get("scale_factor_spatial"),
             vae.get("scale_factor_temporal", STRIDE),
         )
-        if found == (CHANNELS, (1, 2, 2), CHANNELS, SIDE, STRIDE):
+        if found == (CHANNELS, None, (1, 2, 2), CHANNELS, SIDE, STRIDE):
             return None
         return msg(
             "{folder} is a Wan model of another kind than {kind}: of the 14B models, that of Wan 2.2 with two "

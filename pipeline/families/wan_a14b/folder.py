@@ -1,5 +1,6 @@
 """Describe the folders of Wan 2.2 I2V-A14B, in diffusers' format. Without torch."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,10 @@ FULL = replace(
     family="wan_a14b",
 )
 """Wan 2.2 I2V-A14B with one of its transformers, computed from its configurations (tests/…/wan_a14b/test_folder.py)."""
+
+
+IMAGE_ENCODER = re.compile(r"\.add_[kv]_proj$|\.norm_added_k$|\.norm_k_img$|^img_emb\b|^img_emb_|\.image_embedder\.")
+"""Layers by which Wan 2.1 I2V 14B reads the photo a second time. LoRAs for it have them; the others are the same."""
 
 
 class A14BFolders(FlowFolders):
@@ -127,5 +132,6 @@ FOLDERS = A14BFolders(
         "tokenizer)"
     ),
     renames=WAN.renames,
+    left_out=IMAGE_ENCODER,
     denoisers=EXPERTS,
 )

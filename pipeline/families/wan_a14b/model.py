@@ -12,7 +12,7 @@ from ....presets.options import ScheduleName
 from ..base import FamilyOptions, MemoryPlan, ModelFolder, NoiseSchedule, Offload, Window
 from ..flow.cost import in_pieces
 from ..flow.folder import TRANSFORMER, VAE
-from ..flow.model import FlowModel, load_components
+from ..flow.model import FlowModel, change_weights, load_components, lora_layers
 from ..flow.pixels import photo_pixels
 from ..placement import Placement
 from ..wan import vae as vae_module
@@ -21,7 +21,6 @@ from ..wan.folder import STRIDE
 from ..wan.model import IMAGE, compute_block, opened
 from ..wan.schedule import distilled_schedule, noise_schedule
 from ..wan.words import AWAY, WORDS, padded
-from ..weights.int8 import to_int8
 from ..weights.offload import CPU, HOOKED
 from ..weights.pieces import allow_pieces, set_pieces
 from .condition import condition, encode_beginning, encode_ends
@@ -156,18 +155,18 @@ def load(
         shortcuts: There are none yet: the numbers are diffusers' own.
 
     Raises:
-        ModelError: A file is missing, damaged or of another architecture.
+        ModelError: A file is missing, damaged or of another architecture, or a LoRA's is.
     """
     fingerprint, kinds, read = opened(model, FOLDERS, build, placement)
+    layers = [lora_layers(model, FOLDERS, expert) for expert in range(len(EXPERTS))]
     vae = load_components({VAE: kinds[VAE]}, read, model, FOLDERS, placement, finished, compute_block)[VAE]
 
     def read_expert(part: str) -> Any:
-        expert = read(kinds[TRANSFORMER], part)
-        if model.int8:
-            to_int8(expert, placement.device)
+        transformer, expert = read(kinds[TRANSFORMER], part), EXPERTS.index(part)
+        change_weights(transformer, model, layers[expert], placement, expert)
         if placement.offload in HOOKED:
-            allow_pieces(expert, compute_block)
-        return expert
+            allow_pieces(transformer, compute_block)
+        return transformer
 
     return A14BModel(
         model, fingerprint, placement, vae, Experts(read_expert, placement), FOLDERS.boundary(model.folder)

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:  # whoever hands in arrays has imported it; forecasts read SIDES only
+    import numpy as np
 
 SIDES = (512, 256, 128, 64)
 """Pixels of a tile before it is enlarged, the largest first."""
@@ -28,7 +30,7 @@ class Tile:
         return _times(self.rows, scale), _times(self.columns, scale)
 
 
-def cut(height: int, width: int, side: int, halo: int, wanted: np.ndarray | None = None) -> Iterator[Tile]:
+def cut(height: int, width: int, side: int, halo: int, wanted: "np.ndarray | None" = None) -> Iterator[Tile]:
     """Yield tiles of equal size, at most `side` pixels and `halo` more at each edge that is not the picture's.
 
     wanted: bool (height, width), where the result counts: a tile is cut down to that, or left out. None is everywhere.
@@ -50,8 +52,8 @@ def _spans(length: int, side: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def _bounds(line: np.ndarray, offset: int) -> slice:
-    places = np.flatnonzero(line)
+def _bounds(line: "np.ndarray", offset: int) -> slice:
+    (places,) = line.nonzero()
     return slice(offset + int(places[0]), offset + int(places[-1]) + 1)
 
 

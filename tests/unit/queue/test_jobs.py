@@ -10,7 +10,7 @@ import pytest
 from fanslymotion.errors import BadInput, NotFound, StoreError
 from fanslymotion.messages import msg
 from fanslymotion.pipeline.families import family
-from fanslymotion.queue import submit
+from fanslymotion.pipeline.media.photo import load
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions as state
 from fanslymotion.queue.store.rows import photo_of
@@ -41,7 +41,7 @@ def test_a_photo_is_normalised_once(jobs: Jobs, photo: Path, monkeypatch: pytest
     first = jobs.submit(photo, REQUEST)
     assert first.photo.size == (320, 180)
     assert first.photo.sha256 == hashlib.sha256(photo_of(first.folder).read_bytes()).hexdigest()
-    monkeypatch.delattr(submit, "read_photo")
+    monkeypatch.delattr(load, "read_photo")
     second = jobs.submit(first.photo, REQUEST)
     assert second.photo.path.samefile(first.photo.path)
     assert second.photo == replace(first.photo, path=photo_of(second.folder))
