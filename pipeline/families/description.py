@@ -77,9 +77,9 @@ class Geometry:
 class Savings:
     """Ways in which a family's models can compute with less memory; the planner uses no others.
 
-    two_pass: the guidance's branches one after the other. chunked: wide layers in pieces. decode_chunks: fewer frames
-    decoded together, from most_chunk (0 = a window's) down to least_chunk. offloads: where weights may wait, in the
-    order of `Offload`.
+    two_pass: the guidance's branches one after the other. chunked: wide layers or blocks in pieces. decode_chunks:
+    fewer frames decoded together, from most_chunk (0 = a window's) down to least_chunk. offloads: where weights may
+    wait, in the order of `Offload`.
     """
 
     two_pass: bool = False

@@ -12,6 +12,9 @@ from .effort import EVERYTHING, Effort
 LARGE = 500_000_000
 """UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
 
+PIECE = 2**25
+"""Numbers (tokens × width) of a transformer's block that are computed at once, where blocks are computed in pieces."""
+
 SIZE = ("width", "height", "window", "guided")
 """The fields of a plan that decide how the latents look; the others only how they are computed."""
 

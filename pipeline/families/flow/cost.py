@@ -27,7 +27,7 @@ from ..costs.speed import (
     operations_a_second,
 )
 from ..forecast import Forecast, put_together, windows
-from ..plan import LARGE
+from ..plan import LARGE, PIECE
 
 INT8 = 1.03
 """Bytes of a parameter of the transformer in 8-bit numbers: what is no block, and the scales, are little."""
@@ -41,6 +41,11 @@ EXPANDING = 20 * 2**23
 to 20 bytes each on the way."""
 
 
+def in_pieces(now: MemoryPlan) -> bool:
+    """Tell whether blocks are computed in pieces. Layer by layer each piece would bring every layer again."""
+    return now.chunked and now.offload is not Offload.SEQUENTIAL
+
+
 @dataclass(frozen=True)
 class TokenCost:
     """The `CostModel` of a family.
@@ -48,6 +53,7 @@ class TokenCost:
     Attributes:
         patch: Latent pixels to a token, along each side.
         widths: Activations of a transformer's block in 2-byte numbers, per token, in multiples of its width.
+        whole_widths: Those of them that are held for all tokens while blocks are computed in pieces.
         decoder: Activations of the VAE's decoder in 2-byte numbers, bytes per pixel and frame decoded together, with
             `decoder_channels` at its last level; a narrower one takes its share, a fifth at least.
         encoder: The same for encoding the photo, one frame.
@@ -66,6 +72,7 @@ class TokenCost:
 
     patch: int
     widths: float
+    whole_widths: float
     decoder: float
     encoder: float
     decoder_channels: int
@@ -142,10 +149,11 @@ class TokenCost:
     def operations(self, now: MemoryPlan) -> float:
         """Count the operations of a step: linear layers grow with the tokens, attention with their square.
 
-        Quantised weights are expanded in each pass.
+        Quantised weights are expanded in each pass, and for each piece of the tokens.
         """
         count, model = self.tokens(now), now.model
-        expansion = EXPANSION * model.packed_numbers
+        times = -(-count * model.channels // PIECE) if in_pieces(now) else 1
+        expansion = EXPANSION * model.packed_numbers * times
         return (2 * model.unet * count + 4 * model.attended * count**2 + expansion) * (2 if now.guided else 1)
 
     def _width(self, now: MemoryPlan) -> float:
@@ -158,7 +166,11 @@ class TokenCost:
             # One layer at a time in the numbers of its input.
             layer = 4 * model.channels**2 if model.int8 or model.packed_bytes else 0
             expanding = min(EXPANDING, 20 * layer) if model.packed_bytes else 0
-            return (self.tokens(now) * self.widths * model.channels + layer) * 2 * number + expanding
+            whole = self.tokens(now) * model.channels
+            held = whole * self.widths
+            if in_pieces(now):
+                held = min(held, whole * self.whole_widths + min(whole, PIECE) * self.widths)
+            return (held + layer) * 2 * number + expanding
         if stage is Stage.DECODING:
             return self.decoder * max(self._width(now), 0.2) * pixels * self.together(now) * number
         if stage is Stage.CONDITIONING:

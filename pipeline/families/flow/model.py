@@ -3,7 +3,7 @@
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -13,7 +13,10 @@ from ..placement import Placement
 from ..weights.components import Components, placed
 from ..weights.gguf.reading import gguf_transformer
 from ..weights.int8 import to_int8
+from ..weights.offload import HOOKED
+from ..weights.pieces import Compute, allow_pieces, set_pieces
 from ..weights.reading import read_component
+from .cost import in_pieces
 from .folder import TEXT_ENCODER, TRANSFORMER, FlowFolders
 from .gguf import gguf_files
 from .lora import LoraLayers, changed, damaged, file_fingerprint
@@ -27,9 +30,11 @@ class FlowModel(Components):
 
     Attributes:
         arithmetic: 0: the numbers are diffusers' own.
+        compute_block: Computes a block of the transformer in pieces.
     """
 
     arithmetic = 0
+    compute_block: ClassVar[Compute]
 
     @property
     @abstractmethod
@@ -46,7 +51,8 @@ class FlowModel(Components):
         return torch.float32
 
     def prepare(self, plan: MemoryPlan) -> None:
-        """Do nothing: loading settles everything; see `VideoModel`."""
+        """Have the transformer's blocks compute in pieces, or not; see `VideoModel`."""
+        set_pieces(getattr(self, TRANSFORMER), self.compute_block, in_pieces(plan))
 
     def noise(
         self, frames: int, width: int, height: int, draw: Callable[[Sequence[int]], torch.Tensor]
@@ -69,6 +75,7 @@ def load_components(
     folders: FlowFolders,
     placement: Placement,
     finished: Callable[[str], None],
+    compute_block: Compute,
 ) -> dict[str, Any]:
     """Read what stays in memory, and put it where it computes or waits. The text encoder's work is done by now.
 
@@ -79,6 +86,7 @@ def load_components(
         folders: The family's.
         placement: Where and how to compute.
         finished: Called with `LIBRARIES` and with each component's name; may raise, which ends the loading.
+        compute_block: See `FlowModel`.
 
     Returns:
         The components by their names.
@@ -94,6 +102,8 @@ def load_components(
         component = read(kind, name)
         if name == TRANSFORMER:
             change_weights(component, model, layers, placement)
+            if placement.offload in HOOKED:
+                allow_pieces(component, compute_block)
         found[name] = placed(component, placement, denoiser=name == TRANSFORMER)
         finished(name)
     return found

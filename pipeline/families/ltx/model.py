@@ -38,6 +38,13 @@ LAST = "last"
 """The same of the picture that the video ends with, where one was given."""
 
 
+def compute_block(*given: Any, **named: Any) -> torch.Tensor:
+    """See `pieces.compute`; it needs diffusers, which comes with the model."""
+    from .pieces import compute
+
+    return compute(*given, **named)
+
+
 @dataclass
 class LtxModel(FlowModel):
     """A `VideoModel` in memory. The text encoder is no part of it (`words.py`).
@@ -49,6 +56,7 @@ class LtxModel(FlowModel):
 
     names = (VAE, TRANSFORMER)
     denoiser_name = TRANSFORMER
+    compute_block = staticmethod(compute_block)
 
     transformer: Any
     vae: Any
@@ -121,9 +129,8 @@ def load(
     files = FOLDERS.check(model.folder, model.preset)
     read = partial(_part, model, files, placement.dtype)
     kinds = {VAE: AutoencoderKLLTXVideo, TRANSFORMER: LTXVideoTransformer3DModel}
-    return LtxModel(
-        model, files.fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished)
-    )
+    components = load_components(kinds, read, model, FOLDERS, placement, finished, compute_block)
+    return LtxModel(model, files.fingerprint, placement, **components)
 
 
 def _part(model: ModelFolder, files: ModelFiles, dtype: torch.dtype, kind: Any, part: str) -> Any:

@@ -243,7 +243,7 @@ BAD = {
     "noise": (lambda place: text(place, b"GGUF\3\0\0\0" + b"\xff" * 64), "cut short, damaged, or of a kind"),
     "of an LLM": (llama, "fits none of the models that are here .*; it says: llama"),
     "of a type that is not read": (of_a_type, "has weights of the type I32 .*, which is not read here"),
-    "of another size": (larger, "was made for another model than small-wan: .* is 192×24 there and 384×24 here"),
+    "of another size": (larger, "was made for another model than small-wan: .* is 24×32 there and 48×32 here"),
     "of another kind": (with_more, "another model than small-wan: img_emb.proj.0.weight is in only one of them"),
     "not there": (lambda place: place.files / "none.gguf", "there is no file .*none.gguf"),
 }
