@@ -8,13 +8,15 @@ import typer
 
 from ..errors import BadInput, NotFound
 from ..messages import Message, msg
-from ..presets.options import NUMBERS
+from ..presets.options import LORA_STRENGTH, NUMBERS
 from ..settings import SHOWN, Settings
 from .console import show_notice
 
 if TYPE_CHECKING:
     from ..queue.jobs import Jobs
     from ..queue.types import Job
+
+KNOWN = {**NUMBERS, LORA_STRENGTH.name: LORA_STRENGTH}
 
 SETTING = ("name", "what")
 """Under one of these a message holds the setting that it refuses."""
@@ -61,7 +63,7 @@ def number(name: str) -> Callable[[str], int | float]:
 
     The parser raises `typer.BadParameter`, to which typer adds the option as it is called.
     """
-    known = NUMBERS[name]
+    known = KNOWN[name]
 
     def parse(text: str) -> int | float:
         try:
@@ -84,7 +86,7 @@ def number_option(name: str, *flags: str, **words: Any) -> Any:
         *flags: How the option is typed; by default as the parameter is called.
         **words: For `typer.Option`, instead of the usual ones.
     """
-    known = {"help": NUMBERS[name].described, "parser": number(name), "metavar": "NUMBER"}
+    known = {"help": KNOWN[name].described, "parser": number(name), "metavar": "NUMBER"}
     return typer.Option(*flags, **{**known, **words})
 
 

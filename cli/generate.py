@@ -1,6 +1,7 @@
 """The command `fanslymotion generate`: hand photos in, watch the jobs, put the videos where they are wanted."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,14 @@ from rich.text import Text
 from ..doctor.command import system_language
 from ..doctor.diagnosis import big_values
 from ..errors import BadInput, NotFound
-from ..messages import texts
+from ..messages import msg, texts
 from ..models.find import default_model, find_model, find_upscaler
 from ..pipeline.families.forecast import forecast, with_worker_start
 from ..pipeline.families.motions import settle_motion
 from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import MAX_SEED, VideoRequest
 from ..presets import Presets
+from ..presets.loras import LoraChoice, parse_lora
 from ..queue.store.rows import photo_of
 from ..queue.submit import Picture
 from ..queue.suitability import held, machine_for
@@ -56,6 +58,26 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
         preset = find_model(wanted["model"], presets, settings).preset
         wanted["motion_bucket_id"] = settle_motion(motion, wanted["motion_bucket_id"], preset)
     return VideoRequest(**wanted)
+
+
+def chosen_loras(typed: Sequence[str], strength: float | None) -> tuple[LoraChoice, ...]:
+    """Read the LoRAs that were asked for.
+
+    Args:
+        typed: `NAME` or `NAME:STRENGTH`.
+        strength: That of the only one, where it has none of its own.
+
+    Raises:
+        BadInput: A strength is given, and it is not clear whose it is.
+    """
+    loras = tuple(map(parse_lora, typed))
+    if strength is None:
+        return loras
+    if len(loras) != 1 or loras[0].strength is not None:
+        raise BadInput(
+            msg("--lora-strength is for one --lora without a strength of its own; write --lora NAME:STRENGTH")
+        )
+    return (LoraChoice(loras[0].name, strength),)
 
 
 def submit(

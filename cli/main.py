@@ -15,7 +15,7 @@ from ..messages import msg
 from ..models.commands import models_app
 from ..models.download.proxies import repair_proxies
 from ..pipeline.request import MOST_TAKES
-from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, MODES, MOTIONS, NORMAL, OPTIONS, SHAPES
+from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, LORA_STRENGTH, MODES, MOTIONS, NORMAL, OPTIONS, SHAPES
 from ..settings import Settings
 from .arguments import AsJson, named_as_typed, number_option, open_jobs
 from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
@@ -140,10 +140,18 @@ def generate(
             show_default="none",
         ),
     ] = "",
-    lora: Annotated[
-        str | None, typer.Option(help=f"{OPTIONS['lora'].help} A name: models loras.", show_default="none")
+    loras: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lora",
+            metavar="NAME[:STRENGTH]",
+            help=f"{OPTIONS['loras'].help} Names: models loras. May be repeated.",
+            show_default="none",
+        ),
     ] = None,
-    lora_strength: Annotated[float | None, number_option("lora_strength", show_default="1")] = None,
+    lora_strength: Annotated[
+        float | None, number_option(LORA_STRENGTH.name, show_default="1", help="Of the only --lora.")
+    ] = None,
     loop: Annotated[bool, typer.Option("--loop/--no-loop", help=OPTIONS["loop"].help)] = False,
     int8: Annotated[bool, typer.Option("--int8/--no-int8", help=OPTIONS["int8"].help)] = False,
     last: Annotated[
@@ -174,7 +182,7 @@ def generate(
     from ..presets import load_presets
     from ..queue.jobs import Jobs
     from .deliver import choose_targets
-    from .generate import follow, make_request, report_forecast, report_licence, report_waiting, submit
+    from .generate import chosen_loras, follow, make_request, report_forecast, report_licence, report_waiting, submit
 
     try:
         settings = Settings.from_env()
@@ -183,8 +191,8 @@ def generate(
             presets, settings, resolution=resolution, seconds=seconds, quality=quality, mode=mode, model=model,
             seed=seed, motion=motion, motion_bucket_id=motion_bucket_id, steps=steps,
             noise_aug_strength=noise_aug_strength, fps=fps, shape=shape, position=position, fit=fit, detail=detail,
-            upscaler=upscaler, prompt=prompt, negative_prompt=negative_prompt, idea=idea, lora=lora,
-            lora_strength=lora_strength, loop=loop, int8=int8,
+            upscaler=upscaler, prompt=prompt, negative_prompt=negative_prompt, idea=idea,
+            loras=chosen_loras(loras or [], lora_strength), loop=loop, int8=int8,
         )  # fmt: skip
         photos = find_photos(photos)
         videos = [photo for photo in photos for _ in range(count)]

@@ -41,8 +41,10 @@ TAKEN = 4 * GIB
 
 PHOTO = (1600, 900)
 
+TOO_LITTLE = "–"
+
 WEIGHTS = {
-    Offload.NONE: "all on the card",
+    Offload.NONE: "**whole**",
     Offload.MODEL: "part by part",
     Offload.GROUP: "block by block",
     Offload.SEQUENTIAL: "layer by layer",
@@ -50,14 +52,10 @@ WEIGHTS = {
 
 
 def table(presets: Presets) -> str:
-    """Return the table as Markdown."""
-    head = f"| model | card | {' | '.join(f'{ram} GB of RAM' for ram in RAM)} |"
-    rows = [
-        f"| `{name}`{', 8-bit weights' if int8 else ''} | {card} GB | {' | '.join(_cells(name, int8, card, presets))} |"
-        for name, int8 in MODELS
-        for card in CARDS
-    ]
-    return "\n".join([BEGIN, head, "|---|---|" + "---|" * len(RAM), *rows, END])
+    """Return the table as Markdown: a row for each model and each amount of RAM that changes something."""
+    head = f"| model | RAM | {' | '.join(f'{card} GB card' for card in CARDS)} |"
+    rows = [row for name, int8 in MODELS for row in _rows(name, int8, presets)]
+    return "\n".join([BEGIN, head, "|---|---|" + "---|" * len(CARDS), *rows, END])
 
 
 def with_table(page: str, presets: Presets) -> str:
@@ -66,9 +64,14 @@ def with_table(page: str, presets: Presets) -> str:
     return before + table(presets) + rest.split(END)[1]
 
 
-def _cells(name: str, int8: bool, card: int, presets: Presets) -> Iterator[str]:
+def _rows(name: str, int8: bool, presets: Presets) -> Iterator[str]:
+    """Yield a model's rows. RAM that gives the same plans as less of it has none; nor has RAM that is too little."""
+    before = [TOO_LITTLE] * len(CARDS)
     for ram in RAM:
-        yield said(planned(name, int8, card, ram, presets))
+        cells = [said(planned(name, int8, card, ram, presets)) for card in CARDS]
+        if cells != before:
+            yield f"| `{name}`{', 8-bit' if int8 else ''} | {ram} GB | {' | '.join(cells)} |"
+        before = cells
 
 
 def planned(name: str, int8: bool, card: int, ram: int, presets: Presets) -> MemoryPlan:
@@ -91,12 +94,12 @@ def planned(name: str, int8: bool, card: int, ram: int, presets: Presets) -> Mem
 def said(chosen: MemoryPlan) -> str:
     """Say a plan in a few words."""
     if not forecast(chosen).fits:
-        return "too little memory"
+        return TOO_LITTLE
     words = WEIGHTS[chosen.offload] if chosen.device != "cpu" else "on the processor"
     asked = (chosen.work.width, chosen.work.height)
-    smaller = f", generated at {chosen.width}×{chosen.height}" if (chosen.width, chosen.height) != asked else ""
+    smaller = f", {chosen.width}×{chosen.height}" if (chosen.width, chosen.height) != asked else ""
     unguided = ", without guidance" if chosen.work.guided and not chosen.guided else ""
-    turned = ", halves read in turn" if chosen.in_turn else ""
+    turned = ", in turn" if chosen.in_turn else ""
     return words + turned + smaller + unguided
 
 

@@ -46,8 +46,8 @@ class Diagnosis:
 
     def say(self, language: str = "en") -> dict[str, Any]:
         """Convert it for JSON, with texts in a language."""
-        error = as_message(self.values.get("error", "")).say(language).split("\n", 1)[0]
-        text = texts.fault(self.code, {**self.values, "error": error}, language)
+        error = as_message(self.values.get("error", "")).say(language)
+        text = texts.fault(self.code, {**self.values, "error": error.split("\n", 1)[0]}, language)
         held = self.values.get("holders")
         more = held.say(language) if isinstance(held, Message) else ""
         return {
@@ -58,6 +58,7 @@ class Diagnosis:
             "tried": [change.say(language) for change in self.tried],
             "action": self.action,
             "resolution": self.resolution,
+            "error": error,
         }
 
 

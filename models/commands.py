@@ -14,13 +14,16 @@ from rich.text import Text
 from ..errors import Cancelled, ModelError
 from ..fs import users_files
 from ..messages import harmless, msg
-from ..presets import UNKNOWN, ModelPreset, UpscalerPreset, load_presets
+from ..pipeline.families.forecast import Forecast, duration_text
+from ..presets import UNKNOWN, ModelPreset, Presets, UpscalerPreset, load_presets
 from ..settings import Settings
+from .choice import Recommendation, abilities, purpose_of, recommended
 from .download.background import Downloads, DownloadState
 from .download.model import gigabytes
-from .first_video import first_video
+from .first_video import first_cost, first_size, first_video
+from .gguf import use_model
 from .loras import list_loras, loras_folder
-from .registry import ModelEntry, check, list_models, list_upscalers, remove, use_folder
+from .registry import ModelEntry, check, list_models, list_upscalers, remove
 
 models_app = typer.Typer(no_args_is_help=True, help="See, download, check and remove models and upscalers.")
 
@@ -47,13 +50,21 @@ def list_command(as_json: AsJson = False) -> None:
         typer.echo(json.dumps([entry.to_json() for entry in entries], ensure_ascii=False, indent=1))
         return
     console = Console(highlight=False)
-    rows = [("name", "here", "size", "generates"), *map(_row, entries)]
+    costs = {
+        entry.name: first_cost(entry.preset, presets, settings)
+        for entry in entries
+        if isinstance(entry.preset, ModelPreset)
+    }
+    first, (resolution, seconds) = recommended(presets, settings), first_size(presets)
+    heading = ("name", "here", "size", f"{seconds} s, {resolution}", "for")
+    rows = [heading, *(_row(entry, costs.get(entry.name)) for entry in entries)]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     console.print(_line(rows[0], widths), style="bold")
     for entry, row in zip(entries, rows[1:], strict=True):
         console.print(_line(row, widths, STYLES[entry.state]))
-        about = Padding(Text(_about(entry)), (0, 0, 0, 2), expand=False)
-        console.print(about if console.is_terminal else Text(f"  {_about(entry)}"), soft_wrap=not console.is_terminal)
+        said = _about(entry, presets, costs.get(entry.name), first)
+        about = Padding(Text(said), (0, 0, 0, 2), expand=False)
+        console.print(about if console.is_terminal else Text(f"  {said}"), soft_wrap=not console.is_terminal)
     for entry in entries:
         if entry.problem:
             Console(stderr=True, highlight=False).print(f"{entry.name}: {entry.problem}", style="dim", soft_wrap=True)
@@ -61,7 +72,7 @@ def list_command(as_json: AsJson = False) -> None:
 
 @models_app.command("loras")
 def loras_command(as_json: AsJson = False) -> None:
-    """List the LoRA files of this machine, and where they go."""
+    """List the LoRAs of this machine, and where their files go."""
     settings = Settings.from_env()
     found = list_loras(settings)
     if as_json:
@@ -69,8 +80,10 @@ def loras_command(as_json: AsJson = False) -> None:
         return
     for entry in found:
         name = harmless(entry.name.replace("\n", " "))
-        typer.echo(f"{name}  {gigabytes(entry.size)}" + (f"  {entry.problem}" if entry.problem else ""))
-    typer.echo(f"Put .safetensors files into {loras_folder(settings)}; use one: --lora NAME", err=True)
+        half = f"one half; {entry.missing} is missing for a model with two transformers" if entry.missing else ""
+        about = str(entry.problem) or half or ("2 files" if len(entry.paths) > 1 else "")
+        typer.echo(f"{name}  {gigabytes(entry.size)}" + (f"  {about}" if about else ""))
+    typer.echo(f"Put .safetensors files into {loras_folder(settings)}; use them: --lora NAME:STRENGTH", err=True)
 
 
 @models_app.command("download")
@@ -158,23 +171,44 @@ def remove_command(context: typer.Context, name: Name) -> None:
 
 @models_app.command("use")
 def use_command(
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="FOLDER", help="A folder of one of the kinds in models list, in diffusers' format."),
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="A folder of one of the kinds in models list, in diffusers' format. Or a GGUF file, which takes the "
+            "place of a model's transformer; for a model of two, both files or their folder.",
+        ),
     ],
     name: Annotated[str, typer.Option("--name", help="What to call it.", show_default="the folder's name")] = "",
+    base: Annotated[
+        str,
+        typer.Option("--for", metavar="MODEL", help="The model that GGUF files belong to.", show_default="which fits"),
+    ] = "",
+    distilled: Annotated[
+        bool | None,
+        typer.Option(
+            "--distilled/--not-distilled",
+            help="GGUF files of a model that takes a few steps without guidance.",
+            show_default="as their names say",
+        ),
+    ] = None,
 ) -> None:
     """Use a model that you have already; nothing is copied."""
     settings = Settings.from_env()
-    preset = use_folder(path, settings, name)
+    preset = use_model(paths, load_presets(settings), settings, name, base, distilled)
     typer.echo(f"{preset.name} is ready: fanslymotion generate PHOTO --model {preset.name}")
+    if preset.gguf:
+        sampling = preset.sampling
+        guidance = f"with guidance {sampling.max_guidance:g}" if sampling.max_guidance > 1 else "without guidance"
+        how = "--distilled and --not-distilled choose otherwise"
+        typer.echo(f"It shares all else with {preset.base}. It takes {sampling.steps} steps {guidance}; {how}.")
 
 
-def _row(entry: ModelEntry) -> tuple[str, str, str, str]:
+def _row(entry: ModelEntry, cost: Forecast | None) -> tuple[str, ...]:
     preset = entry.preset
-    upscales = isinstance(preset, UpscalerPreset)
-    drawn = "(enlarges)" if upscales else f"{preset.width}×{preset.height}, {preset.frames} frames"
-    return entry.name, WORDS[entry.state], _size(entry), drawn
+    purpose = purpose_of(preset) if isinstance(preset, ModelPreset) else "enlarging"
+    time = duration_text(cost.seconds) if cost else ""
+    return entry.name, WORDS[entry.state], _size(entry), time, purpose or ""
 
 
 def _line(row: tuple[str, ...], widths: list[int], style: str = "") -> Text:
@@ -185,9 +219,16 @@ def _line(row: tuple[str, ...], widths: list[int], style: str = "") -> Text:
     return line
 
 
-def _about(entry: ModelEntry) -> str:
+def _about(entry: ModelEntry, presets: Presets, cost: Forecast | None, first: Recommendation | None) -> str:
     preset = entry.preset
-    return " ".join(filter(None, (f"{preset.label}.", _summary(entry), _licence(entry), preset.licence.powered_by)))
+    parts = [f"{preset.label}.", _summary(entry)]
+    if first and first.name == entry.name:
+        parts.insert(0, f"Recommended: {first.reason}")
+    if isinstance(preset, ModelPreset):
+        parts.append(f"{'; '.join([f'{preset.width}×{preset.height}', *abilities(preset, presets)])}.")
+        parts.append("Too little memory here." if cost and not cost.fits else "")
+        parts.append("New here: only computed times." if preset.trial else "")
+    return " ".join(filter(None, (*parts, _licence(entry), preset.licence.powered_by)))
 
 
 def _summary(entry: ModelEntry) -> str:

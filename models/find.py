@@ -11,6 +11,9 @@ from ..presets import HubPreset, ModelPreset, Presets
 from ..presets.options import OPTIONS
 from ..settings import ROOT, Settings, own_path
 
+OF_WEIGHTS = ("loras", "int8")
+"""Settings that change the weights: those of a GGUF file stay as they are."""
+
 
 def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
     """Find a model's folder, which may still be missing.
@@ -25,7 +28,8 @@ def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
     """
     if name in presets.models:
         preset = presets.models[name]
-        folder = preset_folder(preset, settings)
+        # A model with GGUF files is in the folder of the one that they were added for, wherever that is now.
+        folder = preset_folder(presets.models.get(preset.base, preset), settings)
         if preset.name == "mini" and not folder.is_dir():
             return random_mini(preset, settings)
         return ModelFolder(preset, folder)
@@ -63,7 +67,11 @@ def taken_by(preset: ModelPreset) -> tuple[str, ...]:
     except ModelError:  # a user's preset with a family that is not here; `require_model` says so
         return ()
     guided = preset.sampling.max_guidance > 1
-    return tuple(name for name in taken if guided or name not in OPTIONS or not OPTIONS[name].guided)
+    return tuple(
+        name
+        for name in taken
+        if (guided or name not in OPTIONS or not OPTIONS[name].guided) and not (preset.gguf and name in OF_WEIGHTS)
+    )
 
 
 def ideas_of(preset: ModelPreset, presets: Presets) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,13 @@ from ..pipeline.media.upscale.files import check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..safetensors_header import is_whole
 from ..settings import Settings, own_path
+from .choice import in_order
 from .download.background import Downloads, DownloadState, partial_bytes
 from .download.http import hash_matches, new_hash
 from .download.hub import RemoteFile
 from .download.model import Manifest, folder_of
 from .find import find_model, preset_folder
+from .folder_size import folder_size, freed_bytes
 
 PATIENCE = 10.0
 """Seconds for a worker to unload a model: until its next heartbeat, and to free the memory."""
@@ -35,7 +36,7 @@ class ModelEntry:
         preset: its preset.
         folder: its folder.
         state: `ready`, `missing`, `partial` (incomplete) or `damaged`.
-        size: bytes on the disk.
+        size: bytes on the disk; of a model with GGUF files these, since all else is the other model's.
         problem: why it is not ready and what to do, "" if it is.
         random: the random `mini`, which is built when it is loaded.
         download: its running or last download.
@@ -67,6 +68,7 @@ class ModelEntry:
             "kind": "upscaler" if isinstance(preset, UpscalerPreset) else "model",
             "label": preset.label,
             "summary": preset.summary,
+            "purpose": preset.purpose if isinstance(preset, ModelPreset) else None,
             "state": self.state,
             "problem": self.problem,
             "folder": str(self.folder),
@@ -80,8 +82,8 @@ class ModelEntry:
 
 
 def list_models(presets: Presets, settings: Settings) -> list[ModelEntry]:
-    """List all models in the presets' order. Reads names, sizes and headers without network; takes milliseconds."""
-    return [look(name, presets, settings) for name in presets.models]
+    """List all models, see `in_order`. Reads names, sizes and headers without network; takes milliseconds."""
+    return [look(preset.name, presets, settings) for preset in in_order(presets, settings)]
 
 
 def list_upscalers(presets: Presets, settings: Settings) -> list[ModelEntry]:
@@ -107,7 +109,8 @@ def _entry(
 ) -> ModelEntry:
     """Make an entry. examine: raises ModelError if the files are incomplete."""
     download = Downloads(settings).state(preset.name) if preset.source == "hub" else None
-    size = folder_size(folder)
+    gguf = [] if isinstance(preset, UpscalerPreset) else preset.gguf
+    size = sum(max(0, _size(Path(file))) for file in gguf) if gguf else folder_size(folder)
     try:
         examine()
     except ModelError as e:
@@ -125,6 +128,8 @@ def wrong_sizes(preset: HubPreset, folder: Path, settings: Settings) -> list[str
     if manifest is not None:
         return [file.path for file in manifest.files if _size(folder / file.path) != file.size]
     files = [path for path in sorted(folder.rglob("*.safetensors")) if not is_whole(path)]
+    if isinstance(preset, ModelPreset) and preset.gguf:  # the transformers of the folder are not used
+        files = [path for path in files if not path.parent.name.startswith("transformer")]
     return [path.relative_to(folder).as_posix() for path in files]
 
 
@@ -190,14 +195,9 @@ def remove(
         ModelError: a program still uses it after `patience` seconds.
     """
     preset = presets.downloadable(name)
-    if preset.source == "bundled":
-        raise BadInput(msg("{name} belongs to fanslymotion and stays", name=name))
+    _check_removable(preset, presets)
     if preset.source == "folder":
-        kind = "upscalers" if isinstance(preset, UpscalerPreset) else "models"
-        path = settings.presets_dir / kind / f"{name}.toml"
-        if not path.is_file():
-            raise BadInput(msg("{name} is not one of your own presets: {file} does not exist", name=name, file=path))
-        path.unlink()
+        _unregister(preset, settings)
         return 0
     downloads = Downloads(settings)
     state = downloads.state(name)
@@ -210,7 +210,7 @@ def remove(
     folder = folder_of(preset, settings)
     # Renamed first: a removal that breaks off in the middle never leaves half a model under the name.
     grave = folder.with_name(f".{folder.name}.removed")
-    size = folder_size(folder) + folder_size(grave)
+    size = freed_bytes(folder, grave)
     if not folder.is_dir() and not grave.is_dir():
         downloads.forget(name)
         raise BadInput(msg("{name} is not here: there is no {folder}", name=name, folder=folder))
@@ -241,8 +241,12 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
     folder = own_path(path, "the folder")
     kind = family_of_folder(folder)
     kind.check(folder, None)
-    preset = kind.folder_preset(folder)
-    name = name or re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"
+    usual = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"
+    return save_preset(kind.folder_preset(folder), settings, name or usual)
+
+
+def save_preset(preset: ModelPreset, settings: Settings, name: str) -> ModelPreset:
+    """Write a preset of the user's under a name, and return it. Raise ModelError or BadInput."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
         raise BadInput(msg("the name is {name!r}; use letters, digits, '.', '_' and '-'", name=name))
     from ..presets.loader import BUNDLED
@@ -257,15 +261,6 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
             msg("{file} cannot be written: {error}; make that folder writable", file=target, error=e.strerror or e)
         ) from e
     return preset.model_copy(update={"name": name})
-
-
-def folder_size(folder: Path) -> int:
-    """Return the bytes of a folder's files. Files that vanish meanwhile are ignored."""
-    total = 0
-    with suppress(OSError):  # a whole folder vanishes
-        for path in folder.rglob("*"):
-            total += max(0, _size(path)) if path.is_file() else 0
-    return total
 
 
 def _damaged(preset: HubPreset, wrong: list[str]) -> Message:
@@ -318,3 +313,27 @@ def _table(name: str, table: dict[str, Any]) -> list[str]:
 
 def _line(key: str, value: Any) -> str:
     return f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+
+
+def _check_removable(preset: ModelPreset | UpscalerPreset, presets: Presets) -> None:
+    name = preset.name
+    if preset.source == "bundled":
+        raise BadInput(msg("{name} belongs to fanslymotion and stays", name=name))
+    if users := [one.name for one in presets.models.values() if one.base == name and preset.source == "hub"]:
+        raise BadInput(
+            msg(
+                "{name} stays: the model {user} uses its text encoder and VAE; remove that first: fanslymotion models "
+                "remove {same}",
+                name=name,
+                user=users[0],
+                same=users[0],
+            )
+        )
+
+
+def _unregister(preset: ModelPreset | UpscalerPreset, settings: Settings) -> None:
+    kind = "upscalers" if isinstance(preset, UpscalerPreset) else "models"
+    path = settings.presets_dir / kind / f"{preset.name}.toml"
+    if not path.is_file():
+        raise BadInput(msg("{name} is not one of your own presets: {file} does not exist", name=preset.name, file=path))
+    path.unlink()

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ..errors import BadInput
 from ..messages import Message, msg
+from ..presets.loras import LoraChoice, check_loras, read_loras, with_list_of_loras
 from ..presets.options import (
     AS_PHOTO,
     BEST,
@@ -16,11 +17,9 @@ from ..presets.options import (
     SHAPES,
     TEXTS,
     Fps,
-    LoraStrength,
     ModeName,
     MotionBucketId,
     NoiseAugStrength,
-    Number,
     Position,
     Seed,
     ShapeName,
@@ -51,7 +50,7 @@ class VideoRequest:
     prompt: what is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.
     negative_prompt: what guidance leads away from, for models that have it; "" leads nowhere. As long at most.
     loop: the frame behind the last one is the photo again, for models that can be told where a video ends.
-    lora: name of a file whose changes are added to the model's weights (`models.loras`). None adds nothing.
+    loras: files whose changes are added to the model's weights, in this order (`models.loras`); at most MOST_LORAS.
     int8: the model's weights are kept in 8-bit numbers, for models that can.
     detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
     upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
@@ -74,8 +73,7 @@ class VideoRequest:
     shape: ShapeName = AS_PHOTO
     position: Position | None = None
     negative_prompt: str | None = None
-    lora: str | None = None
-    lora_strength: LoraStrength | None = None
+    loras: tuple[LoraChoice, ...] = ()
     loop: bool = False
     int8: bool = False
 
@@ -83,7 +81,17 @@ class VideoRequest:
         for name in TEXTS:
             _check_text(name, getattr(self, name))
         for number in NUMBERS.values():
-            _check_range(number, getattr(self, number.name))
+            value = getattr(self, number.name)
+            if not number.allows(value):
+                raise BadInput(
+                    msg(
+                        "{name} is {value!r}; it must be a number from {low} to {high}",
+                        name=number.name,
+                        value=value,
+                        low=number.low,
+                        high=number.high,
+                    )
+                )
         for name in ("detail", "loop", "int8"):
             if not isinstance(getattr(self, name), bool):
                 raise BadInput(
@@ -97,10 +105,7 @@ class VideoRequest:
                     value=self.upscaler,
                 )
             )
-        if not isinstance(self.lora, str | None):
-            raise BadInput(
-                msg("{name} is {value!r}; it must be a LoRA's name or nothing", name="lora", value=self.lora)
-            )
+        check_loras(self.loras)
         if self.mode not in MODES:
             raise BadInput(
                 msg("{what} is {name!r}; choose one of {known}", what="mode", name=self.mode, known=", ".join(MODES))
@@ -125,7 +130,7 @@ class VideoRequest:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings by name, for `from_json`."""
-        return asdict(self)
+        return asdict(self) | {"loras": [asdict(one) for one in self.loras]}
 
     def takes(self, count: int) -> "list[VideoRequest]":
         """Return requests that differ in the seed alone: this one's, and those that follow it.
@@ -141,7 +146,12 @@ class VideoRequest:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "VideoRequest":
-        """Raise BadInput on an unknown key, so that a typo never passes as a default."""
+        """Read settings by name, also as earlier versions wrote them.
+
+        Raises:
+            BadInput: A key is unknown, so that a typo never passes as a default; or a value is wrong.
+        """
+        data = with_list_of_loras(data)
         unknown = set(data) - {f.name for f in fields(cls)}
         if unknown:
             raise BadInput(
@@ -151,6 +161,7 @@ class VideoRequest:
                     known=", ".join(f.name for f in fields(cls)),
                 )
             )
+        data["loras"] = read_loras(data.get("loras", ()))
         return cls(**data)
 
 
@@ -179,21 +190,4 @@ def _check_text(name: str, text: Any) -> None:
     if any(ord(letter) == 0 or 0xD800 <= ord(letter) <= 0xDFFF for letter in text):
         raise BadInput(
             msg("{name} holds a character that is no text (a zero or half an emoji); type it again", name=name)
-        )
-
-
-def _check_range(number: Number, value: Any) -> None:
-    if value is None:
-        return
-    name, low, high = number.name, number.low, number.high
-    kind = (int, float) if number.kind is float else int
-    if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-        raise BadInput(
-            msg(
-                "{name} is {value!r}; it must be a number from {low} to {high}",
-                name=name,
-                value=value,
-                low=low,
-                high=high,
-            )
         )

@@ -11,6 +11,7 @@ from ..presets.options import LAST_PHOTO, TEXTS
 from .families import family
 from .families.base import Lora, MemoryPlan, ModelFolder
 from .families.effort import EVERYTHING
+from .families.flow.gguf import fingerprints
 from .families.guidance import Guidance
 from .families.modes import sampled_steps
 from .media.normalised_photo import NormalisedPhoto
@@ -81,8 +82,8 @@ class ResolvedRequest:
         }
         if self.model.int8:
             parts["int8"] = True
-        if lora := self.model.lora:
-            parts["lora"] = [lora.fingerprint, lora.strength]
+        if loras := [[lora.fingerprint, lora.strength] for lora in self.model.loras]:
+            parts["lora"] = loras[0] if len(loras) == 1 else loras  # one as in the keys of versions that knew no more
         if last is not None:
             parts["last_photo"] = last.digest()
         if self.request.centre != 0.5:
@@ -99,9 +100,10 @@ class ResolvedRequest:
         compiled: as `MemoryPlan` has it. last: the video ends with a picture of its own.
         """
         licence, clip = self.model.preset.licence, self.clip
+        room = TEXT_BYTES - len(json.dumps([one.name for one in self.request.loras]))  # names are never cut
         return {
             "version": __version__,
-            "request": _fitting({**self.request.to_json(), "model": self.model.name}),
+            "request": _fitting({**self.request.to_json(), "model": self.model.name}, room),
             "sampling": {
                 "width": clip.width,
                 "height": clip.height,
@@ -111,7 +113,7 @@ class ResolvedRequest:
                 "min_guidance": clip.guidance.first,
                 "max_guidance": clip.guidance.last,
                 **asdict(clip.effort),
-                **_fitting(clip.motion.metadata()),
+                **_fitting(clip.motion.metadata(), room),
                 "windows": clip.plan.count,
                 "overlap": clip.plan.overlap,
                 "compiled": compiled,
@@ -121,30 +123,31 @@ class ResolvedRequest:
                 "name": self.model.name,
                 "label": self.model.preset.label,
                 "random": self.model.random,
+                "gguf": list(fingerprints(self.model.preset)),
                 "licence": licence.name,
                 "notice": licence.notice,
                 "powered_by": licence.powered_by,
             },
-            "lora": None if self.model.lora is None else self._lora(self.model.lora),
+            "loras": [self._lora(lora) for lora in self.model.loras],
             "upscaler": None if self.upscaler is None else self._upscaler(self.upscaler.preset),
         }
 
     @staticmethod
     def _lora(lora: Lora) -> dict[str, Any]:
-        return {"name": lora.path.stem, "strength": lora.strength, "fingerprint": lora.fingerprint}
+        return {"name": lora.name, "strength": lora.strength, "fingerprint": lora.fingerprint}
 
     @staticmethod
     def _upscaler(preset: UpscalerPreset) -> dict[str, Any]:
         return {"name": preset.name, "licence": preset.licence.name, "notice": preset.licence.notice}
 
 
-def _fitting(told: dict[str, Any]) -> dict[str, Any]:
-    """Return settings whose texts fit into the video file: what is too long loses its end."""
+def _fitting(told: dict[str, Any], room: int) -> dict[str, Any]:
+    """Return settings whose texts fit into the video file: what is longer than `room` bytes loses its end."""
     found = dict(told)
     for name in TEXTS:
         text = found.get(name)
-        while text and (size := len(json.dumps(text))) > TEXT_BYTES:
-            text = text[: len(text) * TEXT_BYTES // (size + 1)]
+        while text and (size := len(json.dumps(text))) > room:
+            text = text[: len(text) * room // (size + 1)]
         if name in found:
             found[name] = text
     return found

@@ -37,7 +37,7 @@ SMALL_PHOTO = template(
 )
 
 SAVED_TOGETHER = 0.1
-"""Share of saving that the bar takes as one: until the first of its frames are written, and ffmpeg's own end."""
+"""Share of saving that the bar takes as one: until the first of its frames are encoded, and the file's own end."""
 
 GAVE_UP = template(
     "The memory is too small for the upscaler {label}, even in the smallest tiles: what the photo does not give is "
@@ -54,8 +54,7 @@ class VideoFile:
         self._before = before
         self._metadata = metadata
         self._trim = attempt.resolved.model.preset.trim
-        self._written = 0
-        """Frames that ffmpeg has got."""
+        self._encoder: VideoEncoder | None = None
         self._check: Callable[[], object] = lambda: None
         """Ends the encoder's own long steps, by raising, where the work is abandoned."""
 
@@ -82,7 +81,7 @@ class VideoFile:
         frames = self._attempt.resolved.frames
         self._attempt.clock.enter(Stage.DECODING, together=min(chunk, frames))
         self._attempt.report(Progress(Stage.DECODING, steps=frames))
-        self._written = 0
+        self._encoder = None
 
     def _detail(self) -> np.ndarray | None:
         """The photo as the first frame shows it, at the output's size; None where no detail is to come from it."""
@@ -152,13 +151,14 @@ class VideoFile:
                     clock.done(count)
                     report()
                 clock.enter(Stage.SAVING, together=SAVED_TOGETHER)
-                before = self._written
+                before = self._encoded
+                new = resolved.shown - (self._before is not None)
 
                 def saving() -> None:
-                    """Tell how many of the waiting frames are finished; ffmpeg's own end comes last."""
-                    share = (self._written - before) / max(1, resolved.shown - before)
+                    """Tell how many of the waiting frames are encoded; the file's own end comes last."""
+                    share = (self._encoded - before) / max(1, new - before)
                     clock.done(min(share, 1 - SAVED_TOGETHER))
-                    attempt.report(Progress(Stage.SAVING, step=self._written, steps=resolved.shown))
+                    attempt.report(Progress(Stage.SAVING, step=self._encoded, steps=new))
 
                 saving()
                 encoder_thread.finish(saving)
@@ -170,6 +170,10 @@ class VideoFile:
         clock.leave()
         attempt.measures["frames_sha256"] = digest.hexdigest()
         attempt.measures["latents"] = latents
+
+    @property
+    def _encoded(self) -> int:
+        return 0 if self._encoder is None else self._encoder.encoded
 
     def _shown(self, frame: np.ndarray) -> np.ndarray:
         t = self._trim
@@ -198,11 +202,10 @@ class VideoFile:
             resolved.fps,
             source_size=size,
             metadata=self._metadata,
-        ) as encoder:
+        ) as self._encoder:
             for n, frame in enumerate(interpolate(frames, resolved.interpolation, resolved.shown)):
                 if n or before is None:  # the first frame is the last one of the video before
-                    encoder.write(frame)
-                self._written += 1
+                    self._encoder.write(frame)
         if before is not None:
             try:
                 join(before, drawn, self._out, self._metadata, self._check)

@@ -1,6 +1,7 @@
 """Presets as data: resolutions, durations, qualities, models, upscalers in TOML files, and their loader."""
 
 from .loader import LivePresets, Presets, load_presets
+from .purposes import PURPOSES, Purpose
 from .schema import (
     UNKNOWN,
     Duration,
@@ -18,6 +19,7 @@ from .schema import (
 )
 
 __all__ = [
+    "PURPOSES",
     "UNKNOWN",
     "Duration",
     "HubPreset",
@@ -27,6 +29,7 @@ __all__ = [
     "Mode",
     "ModelPreset",
     "Presets",
+    "Purpose",
     "Quality",
     "Rate",
     "Resolution",

@@ -28,6 +28,8 @@ AS_PHOTO: ShapeName = "photo"
 SHAPES: tuple[ShapeName, ...] = get_args(ShapeName)
 ScheduleName = Literal["karras", "ays", "flow", "fixed"]
 """Spacings of the noise levels. Which of them a model can be sampled with, its family knows."""
+MOST_LORAS = 4
+"""LoRAs that a video may be made with."""
 MAX_PROMPT = 10_000
 """Letters of a prompt. A model reads far less and says what it left out."""
 
@@ -87,6 +89,13 @@ class Number(Option):
     def described(self) -> str:
         """Return the English help with the range, for a command line."""
         return f"{self.help} {self.low:g} to {self.high:g}."
+
+    def allows(self, value: Any) -> bool:
+        """Tell whether a value is of its kind and within its range; None is left to the model's preset."""
+        kind = (int, float) if self.kind is float else int
+        return value is None or (
+            not isinstance(value, bool) and isinstance(value, kind) and self.low <= value <= self.high
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what a form needs to draw it, beside the words."""
@@ -178,15 +187,7 @@ _ALL: tuple[Option, ...] = (
         msg("The video ends with the photo, as it began: played again and again, it has no seam."),
         own=True,
     ),
-    Option("lora", msg("LoRA"), msg("A small file that changes the model's style or motion."), own=True),
-    _number(
-        "lora_strength",
-        LoraStrength,
-        msg("Strength of the LoRA"),
-        msg("1 is as it was trained, less changes less."),
-        step=0.05,
-        own=True,
-    ),
+    Option("loras", msg("LoRA"), msg("Small files that change the model's style or motion, at most four."), own=True),
     Option(
         "int8",
         msg("8-bit weights"),
@@ -215,6 +216,15 @@ _ALL: tuple[Option, ...] = (
 
 OPTIONS: Mapping[str, Option] = {option.name: option for option in _ALL}
 """By name, in the order of a form: every field of `pipeline.request.VideoRequest`."""
+
+LORA_STRENGTH = _number(
+    "lora_strength",
+    LoraStrength,
+    msg("Strength of the LoRA"),
+    msg("1 is as it was trained, less changes less."),
+    step=0.05,
+)
+"""Each of a request's LoRAs has one."""
 
 LAST_PHOTO = Option(
     "last_photo",

@@ -15,6 +15,7 @@ from .options import (
     ScheduleName,
     Steps,
 )
+from .purposes import Purpose
 
 
 class Preset(BaseModel):
@@ -187,7 +188,7 @@ class HubPreset(Preset):
         folder: path, unless the source is `hub`.
         repository: on the hub.
         revision: branch, tag or commit on the hub.
-        files: names of the files to download.
+        files: names of the files to download. `*` stands for no `/`: `vae/*.json` takes nothing of `vae/copy/`.
         download_gb: size of the download in 10⁹ bytes.
         gated: the hub asks for a login and the licence's acceptance.
         licence: of the weights.
@@ -219,6 +220,9 @@ class ModelPreset(HubPreset):
 
     Attributes:
         family: kind of model, a folder of `pipeline/families`.
+        purpose: what it is for; None = not said.
+        gguf: paths of the GGUF files that take the place of its transformers; everything else is in its folder.
+        base: name of the model whose folder that is; "" for a model without such files.
         demo: made for tests and demonstrations, not for real videos.
         trial: not run on a graphics card by fanslymotion's makers yet: offered, but never chosen by itself.
         width: of the training frames, in pixels.
@@ -234,6 +238,9 @@ class ModelPreset(HubPreset):
     """
 
     family: str = "svd"
+    purpose: Purpose | None = None
+    gguf: tuple[str, ...] = ()
+    base: str = ""
     demo: bool = False
     trial: bool = False
     width: int = Field(ge=64, le=4096, multiple_of=8)

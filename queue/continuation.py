@@ -9,6 +9,7 @@ from ..errors import BadInput, RenderError
 from ..messages import msg
 from ..pipeline.media.frame import read_last_frame
 from ..pipeline.request import MAX_SEED, VideoRequest
+from .store.records import read_record
 from .store.rows import BEFORE_NAME
 from .types import Job
 
@@ -40,6 +41,12 @@ def video_before(job: Job) -> Path | None:
     """Return the video that a job's own is joined to; None where it stands alone."""
     before = job.folder / BEFORE_NAME
     return before if before.is_file() else None
+
+
+def is_joined(job: Job) -> bool:
+    """Tell whether a job's video is to be joined to an earlier one, which may be gone meanwhile."""
+    record = read_record(job.folder)
+    return video_before(job) is not None or (record is not None and record.joined)
 
 
 def with_other_seed(request: VideoRequest) -> VideoRequest:

@@ -5,20 +5,20 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from ..errors import BadInput, ModelError, StoreError
 from ..fs import link_whole, make_folder
 from ..messages import Message, codes, msg
-from ..models.find import find_upscaler, require_model, taken_by
-from ..models.loras import with_lora
+from ..models.find import OF_WEIGHTS, find_upscaler, require_model, taken_by
+from ..models.loras import with_loras
 from ..pipeline.families.modes import sampled_steps
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.request import VideoRequest
-from ..presets import load_presets
+from ..presets import ModelPreset, load_presets
 from ..presets.options import LAST_PHOTO, OPTIONS
 from ..settings import SHOWN, Settings
-from .continuation import video_before
+from .continuation import is_joined, video_before
 from .job_folders import FolderReservation
 from .store import listing, transitions
 from .store.damage import DamagedError
@@ -64,6 +64,7 @@ class Submitter:
         checkpoints: Path | None,
         takes: int = 1,
         before: Path | None = None,
+        joined: bool = False,
         last: Picture | None = None,
     ) -> list[str]:
         """Submit `takes` jobs for each photo, or none at all. Arguments and errors as in `Jobs.submit_all`.
@@ -72,7 +73,7 @@ class Submitter:
             The new jobs' ids.
         """
         requests = request.takes(takes)
-        lora = check_request(request, self._store.settings)
+        loras = check_request(request, self._store.settings)
         if last is not None:
             check_last_photo(request, self._store.settings)
         count = len(photos) * takes
@@ -91,7 +92,8 @@ class Submitter:
                 msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e)
             ) from e
         for folder, row in zip(filling.folders, rows, strict=True):
-            keep_record(folder, Record(row.name, owner, row.request, time.time(), lora))
+            joined = joined or before is not None
+            keep_record(folder, Record(row.name, owner, row.request, time.time(), loras, joined))
         return filling.ids
 
     def _fill_all(
@@ -190,6 +192,7 @@ class Given(TypedDict):
     photos: list[Picture]
     owner: str
     before: Path | None
+    joined: bool
     last: Picture | None
 
 
@@ -199,15 +202,16 @@ def given_to(job: Job) -> Given:
         "photos": [own_photo(job)],
         "owner": job.owner,
         "before": video_before(job),
+        "joined": is_joined(job),
         "last": own_last_photo(job),
     }
 
 
-def check_request(request: VideoRequest, settings: Settings) -> str:
-    """Check that presets, model, upscaler and LoRA exist, and that the model takes the settings.
+def check_request(request: VideoRequest, settings: Settings) -> tuple[str, ...]:
+    """Check that presets, model, upscaler and LoRAs exist, and that the model takes the settings.
 
     Returns:
-        The fingerprint of the LoRA's file, "" without one.
+        The LoRAs' fingerprints.
 
     Raises:
         BadInput: something is missing, or does not fit.
@@ -223,24 +227,31 @@ def check_request(request: VideoRequest, settings: Settings) -> str:
         raise BadInput(e.message) from e
     sampled_steps(request, model.preset)
     taken = taken_by(model.preset)
-    if "lora" in taken:
+    if "loras" in taken:
         try:
-            model = with_lora(model, request, settings)
+            model = with_loras(model, request, settings)
         except ModelError as e:
             raise BadInput(e.message) from e
     for option in OPTIONS.values():
         value = getattr(request, option.name)
-        if option.own and value not in (None, "") and value is not False and option.name not in taken:
-            raise BadInput(
-                msg(
-                    "{name} is {value}, but the model {model} has no such setting; leave it out or choose "
-                    "another model",
-                    name=option.name,
-                    value=value if len(str(value)) <= SHOWN else f"{str(value)[:SHOWN]}…",
-                    model=model.name,
-                )
-            )
-    return model.lora.fingerprint if model.lora else ""
+        if option.own and value not in (None, "", ()) and value is not False and option.name not in taken:
+            raise BadInput(_not_taken(option.name, value, model.preset))
+    return tuple(lora.fingerprint for lora in model.loras)
+
+
+def _not_taken(name: str, value: Any, model: ModelPreset) -> Message:
+    shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    said = {"name": name, "value": shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…", "model": model.name}
+    if model.gguf and name in OF_WEIGHTS:
+        return msg(
+            "{name} is {value}, but the weights of {model} come from a GGUF file and stay as they are; leave it out, "
+            "or choose {base}",
+            **said,
+            base=model.base,
+        )
+    return msg(
+        "{name} is {value}, but the model {model} has no such setting; leave it out or choose another model", **said
+    )
 
 
 def _link_before(before: Path, folder: Path) -> None:

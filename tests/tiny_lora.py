@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from fanslymotion.pipeline.families.base import Lora, LoraFile
+from fanslymotion.pipeline.families.flow.lora import file_fingerprint
 from safetensors.torch import save_file
 
 RANK, ALPHA = 4, 2.0
@@ -22,14 +24,19 @@ OWN_WAN = {
 """By Wan's own."""
 
 
-def matrices(transformer: Any, layers: tuple[str, ...]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+def matrices(transformer: Any, layers: tuple[str, ...], seed: int = 11) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Return (down, up) of each layer."""
-    generator = torch.Generator().manual_seed(11)
+    generator = torch.Generator().manual_seed(seed)
     found = {}
     for layer in layers:
         out, into = transformer.get_submodule(layer).weight.shape
         found[layer] = tuple(0.1 * torch.randn(shape, generator=generator) for shape in ((RANK, into), (out, RANK)))
     return found
+
+
+def lora(*paths: Path, strength: float = 1.0) -> Lora:
+    """What a model is loaded with: one file, or one for each of its transformers."""
+    return Lora(paths[0].stem, tuple(LoraFile(path, file_fingerprint(path)) for path in paths), strength)
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> Path:

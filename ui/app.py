@@ -9,7 +9,16 @@ from starlette.requests import ClientDisconnect
 
 from ..errors import BadInput, FanslymotionError, ModelError, NotFound, StoreError
 from ..settings import Settings
-from .api import export_routes, job_routes, many_routes, page_routes, photo_routes, queue_routes, system_routes
+from .api import (
+    estimate_routes,
+    export_routes,
+    job_routes,
+    many_routes,
+    page_routes,
+    photo_routes,
+    queue_routes,
+    system_routes,
+)
 from .auth.identity import user_of
 from .auth.logins import Logins
 from .context import Studio
@@ -30,7 +39,7 @@ def build_app(settings: Settings, logins: Logins, host: str, root_path: str = ""
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.studio = studio = Studio(app, settings, logins, host, root_path)
-    of_jobs = (job_routes, photo_routes, export_routes, queue_routes, many_routes)
+    of_jobs = (estimate_routes, job_routes, photo_routes, export_routes, queue_routes, many_routes)
     for routes in (page_routes, *of_jobs, system_routes, api_uploads):
         app.include_router(routes.router)
     app.add_middleware(CompressedText)

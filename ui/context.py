@@ -5,7 +5,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from ..doctor.checks import Doctor
-from ..models.registry import folder_size
+from ..models.folder_size import folder_size
 from ..presets import LivePresets, Presets
 from ..queue.jobs import Jobs
 from ..queue.types import Event, Job

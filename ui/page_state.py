@@ -6,7 +6,7 @@ from ..queue.jobs import Jobs
 from ..queue.store.listing import Owner
 from ..queue.types import Job, Status, representative_workers
 from .error_response import in_each_language
-from .serializers import worker_json
+from .serializers import seconds_before, worker_json
 from .starts import Expected, StartTimes
 
 MOST_ACTIVE = 200
@@ -40,7 +40,8 @@ def machine_json(jobs: Jobs, owner: Owner, owns: bool = True, starts: StartTimes
 def active_json(job: Job, expected: Expected) -> dict[str, Any]:
     """Return the JSON of a job that runs or waits, short: every page gets it every half second.
 
-    `starts_in`: whole seconds until a waiting one begins; `takes`: what it takes, or still takes. None: not known.
+    `length`: seconds of the video, with the one that it continues. `starts_in`: whole seconds until a waiting one
+    begins; `takes`: what it takes, or still takes. None: not known.
     """
     return {
         "id": job.id,
@@ -52,6 +53,7 @@ def active_json(job: Job, expected: Expected) -> dict[str, Any]:
         "fraction": round(job.fraction, 3),
         "eta_seconds": job.eta_seconds,
         "attempt": job.attempt,
+        "length": job.request.seconds + seconds_before(job.folder),
         "starts_in": whole(expected.starts_in),
         "takes": whole(expected.seconds),
         "waits_for": in_each_language(job.waits_for) if job.waits_for else None,

@@ -14,6 +14,7 @@ from PIL import Image
 from ..doctor.diagnosis import big_values, diagnose, say_fault
 from ..errors import BadInput, FanslymotionError, ModelError, PresetError
 from ..messages import LANGUAGES, msg, texts
+from ..models.choice import Recommendation, abilities, in_order, purpose_of, recommended
 from ..models.find import ideas_of, preset_folder, require_model, taken_by
 from ..models.loras import list_loras
 from ..pipeline.families.base import MemoryPlan
@@ -27,7 +28,7 @@ from ..pipeline.media.sizes import output_size
 from ..pipeline.media.upscale.files import check_upscaler
 from ..pipeline.output import resolve_output
 from ..presets import HubPreset, Idea, ModelPreset, Presets, Resolution, UpscalerPreset
-from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, NUMBERS, OPTIONS, SHAPES, TEXTS
+from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, LORA_STRENGTH, MOST_LORAS, NUMBERS, OPTIONS, SHAPES, TEXTS
 from ..queue.crash_diagnosis import PREFIX
 from ..queue.store.rows import BEFORE_NAME
 from ..queue.types import Crash, Event, Job, WorkerInfo
@@ -132,6 +133,20 @@ def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
         return None
     frames = output.shown + _frames_before(job.folder / BEFORE_NAME, output.fps)
     return {"width": output.width, "height": output.height, "frames": frames, "fps": output.fps}
+
+
+@lru_cache(maxsize=4096)
+def seconds_before(folder: Path) -> int:
+    """Return the whole seconds of the video that a job's own is joined to; 0 where there is none.
+
+    Args:
+        folder: The job's.
+    """
+    try:
+        track = read_track(folder / BEFORE_NAME)
+    except BadInput:
+        return 0
+    return round(track.seconds)
 
 
 @lru_cache(maxsize=4096)
@@ -249,7 +264,7 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
         settings: Where models are.
         owns: Whether the machine is the login's: only its owner is told where files are missing.
     """
-    durations = presets.durations.values()
+    durations, first = presets.durations.values(), recommended(presets, settings)
     return {
         "resolutions": [resolution_json(resolution) for resolution in presets.resolutions.values()],
         "durations": [{"seconds": d.seconds, "fps": d.fps} for d in durations],
@@ -257,11 +272,13 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
             {"name": q.name, "label": q.label, "interpolation": q.interpolation, "advanced": q.advanced}
             for q in presets.qualities.values()
         ],
-        "models": [model_json(model, presets, settings, owns) for model in presets.models.values()],
+        "models": [model_json(model, presets, settings, owns, first) for model in in_order(presets, settings)],
         "upscalers": [upscaler_json(one, settings, owns) for one in presets.upscalers.values()],
         "loras": [one.name for one in list_loras(settings) if not one.problem],
         "ideas": [idea_json(idea) for idea in presets.ideas.values()],
-        "settings": {option.name: option.words for option in (*OPTIONS.values(), LAST_PHOTO)},
+        "settings": {option.name: option.words for option in (*OPTIONS.values(), LORA_STRENGTH, LAST_PHOTO)},
+        "lora_strength": LORA_STRENGTH.to_json(),
+        "most_loras": MOST_LORAS,
         "numbers": [number.to_json() for number in NUMBERS.values()],
         "texts": [text.to_json() for text in TEXTS.values()],
     }
@@ -283,7 +300,9 @@ def upscaler_json(upscaler: UpscalerPreset, settings: Settings, owns: bool) -> d
     return {**_about(upscaler), "missing": in_each_language(missing) if missing else None}
 
 
-def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
+def model_json(
+    model: ModelPreset, presets: Presets, settings: Settings, owns: bool, first: Recommendation | None
+) -> dict[str, Any]:
     """Return the JSON of a model for the form.
 
     Args:
@@ -291,14 +310,15 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         presets: All of them.
         settings: Where models are.
         owns: Whether the machine is the login's: only its owner is told where files are missing.
+        first: The model that is recommended.
 
     Returns:
         `missing`: why the model cannot be used now and what to do, by language, None when it can. `absent`: nothing of
-        it has been downloaded. `random`: it is
-        the untrained stand-in. `modes`: see `modes_json`. `takes`: the names of the settings that are its family's own.
-        `ideas`: the names of the ready prompts that it offers. `motions`: see `motions_of`.
-        `rates`: by quality, frames that are made a second and how many are shown for each, where they are not the
-        length's and its own.
+        it has been downloaded. `random`: it is the untrained stand-in. `purpose`: what it is for, `can`: what it can
+        that others cannot, `recommended`: why it is, each by language; None where it is not said, or is not so.
+        `modes`: see `modes_json`. `takes`: the names of the settings that are its family's own. `ideas`: the names of
+        the ready prompts that it offers. `motions`: see `motions_of`. `rates`: by quality, frames that are made a
+        second and how many are shown for each, where they are not the length's and its own.
     """
     missing, random = "", False
     try:
@@ -307,6 +327,9 @@ def model_json(model: ModelPreset, presets: Presets, settings: Settings, owns: b
         missing = e.message if owns else NOT_HERE
     return {
         **_about(model),
+        "purpose": in_each_language(purpose) if (purpose := purpose_of(model)) else None,
+        "can": all_in_each_language(abilities(model, presets)),
+        "recommended": in_each_language(first.reason) if first and first.name == model.name else None,
         "demo": model.demo,
         "absent": model.source == "hub" and not preset_folder(model, settings).is_dir(),
         "trial": model.trial,

@@ -115,7 +115,7 @@ def ask(preset: HubPreset) -> Remote:
     except Exception as e:  # the hub's own errors, and those of whichever HTTP client its version uses
         raise explain(preset, e) from e
     files = tuple(_file(sibling) for sibling in info.siblings or () if _wanted(sibling.rfilename, preset))
-    missing = [p for p in preset.files if not any(fnmatch.fnmatchcase(file.path, p) for file in files)]
+    missing = [pattern for pattern in preset.files if not any(_matches(file.path, pattern) for file in files)]
     if missing or not files:
         what = missing[0] if missing else msg("every file")
         raise DownloadError(
@@ -318,7 +318,16 @@ def _retry_after(headers: Any) -> float | None:
 
 
 def _wanted(path: str, preset: HubPreset) -> bool:
-    return not preset.files or any(fnmatch.fnmatchcase(path, pattern) for pattern in preset.files)
+    return not preset.files or any(_matches(path, pattern) for pattern in preset.files)
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """Compare folder by folder: "*" stands for no "/".
+
+    Lightricks/LTX-Video-0.9.8-13B-distilled has its transformer and its text encoder a second time, below vae/.
+    """
+    names, patterns = path.split("/"), pattern.split("/")
+    return len(names) == len(patterns) and all(map(fnmatch.fnmatchcase, names, patterns))
 
 
 def _file(sibling: Any) -> RemoteFile:

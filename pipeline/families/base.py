@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from .description import Component as Component
 from .description import Geometry as Geometry
 from .description import Lora as Lora
+from .description import LoraFile as LoraFile
 from .description import ModelFiles as ModelFiles
 from .description import ModelFolder as ModelFolder
 from .description import Role as Role
@@ -316,11 +317,11 @@ class Family(Protocol):
         """
         ...
 
-    def check_lora(self, model: ModelFolder) -> None:
-        """Check that a model's `lora` can be added to it. Asked only where the family takes one (`takes`).
+    def check_loras(self, model: ModelFolder) -> None:
+        """Check that a model's `loras` can be added to it. Asked only where the family takes some (`takes`).
 
         Raises:
-            ModelError: The file is damaged, or made for another model.
+            ModelError: A file is damaged, or made for another model.
         """
         ...
 

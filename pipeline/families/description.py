@@ -77,9 +77,9 @@ class Geometry:
 class Savings:
     """Ways in which a family's models can compute with less memory; the planner uses no others.
 
-    two_pass: the guidance's branches one after the other. chunked: wide layers in pieces. decode_chunks: fewer frames
-    decoded together, from most_chunk (0 = a window's) down to least_chunk. offloads: where weights may wait, in the
-    order of `Offload`.
+    two_pass: the guidance's branches one after the other. chunked: wide layers or blocks in pieces. decode_chunks:
+    fewer frames decoded together, from most_chunk (0 = a window's) down to least_chunk. offloads: where weights may
+    wait, in the order of `Offload`.
     """
 
     two_pass: bool = False
@@ -91,18 +91,40 @@ class Savings:
 
 
 @dataclass(frozen=True)
-class Lora:
-    """A file of small changes to a network's weights, which are added as it is loaded.
+class LoraFile:
+    """A file of small changes to a network's weights.
 
     Attributes:
         path: The file.
-        strength: 1 is as it was trained.
-        fingerprint: Of the file's content.
+        fingerprint: Of its content.
     """
 
     path: Path
-    strength: float
     fingerprint: str
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Small changes to a model's weights, which are added as it is loaded.
+
+    Attributes:
+        name: By which it was chosen.
+        files: One for all of the model's denoisers, or one for each of them, in the order of `Family.components`.
+        strength: 1 is as it was trained.
+    """
+
+    name: str
+    files: tuple[LoraFile, ...]
+    strength: float
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the files' content."""
+        return "+".join(file.fingerprint for file in self.files)
+
+    def file(self, denoiser: int) -> LoraFile:
+        """Return what is added to a denoiser, counted from 0."""
+        return self.files[denoiser if len(self.files) > 1 else 0]
 
 
 @dataclass(frozen=True)
@@ -113,14 +135,14 @@ class ModelFolder:
         preset: How it is best sampled; for a plain folder made from its own configuration.
         folder: In diffusers' format.
         random: The untrained stand-in for `mini`, built by code on first use.
-        lora: What is added to its weights; None = nothing.
+        loras: What is added to its weights, in this order.
         int8: Its denoiser's weights are kept in 8-bit numbers (`weights.int8`).
     """
 
     preset: ModelPreset
     folder: Path
     random: bool = False
-    lora: Lora | None = None
+    loras: tuple[Lora, ...] = ()
     int8: bool = False
 
     @property

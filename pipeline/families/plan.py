@@ -12,6 +12,9 @@ from .effort import EVERYTHING, Effort
 LARGE = 500_000_000
 """UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
 
+PIECE = 2**25
+"""Numbers (tokens × width) of a transformer's block that are computed at once, where blocks are computed in pieces."""
+
 SIZE = ("width", "height", "window", "guided")
 """The fields of a plan that decide how the latents look; the others only how they are computed."""
 
@@ -63,6 +66,8 @@ class ModelSize:
         family: Name of the family whose cost model counts.
         name: Of the model, as its measurements are kept by it.
         int8: The denoiser's weights are kept in 8-bit numbers.
+        packed_numbers: Of the denoiser's parameters those that stay quantised as a GGUF file has them.
+        packed_bytes: What these take.
     """
 
     unet: int = 1_524_623_082
@@ -79,6 +84,8 @@ class ModelSize:
     name: str = ""
     text_encoder: int = 0
     int8: bool = False
+    packed_numbers: int = 0
+    packed_bytes: int = 0
 
     @property
     def attended(self) -> float:

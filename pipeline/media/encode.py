@@ -36,6 +36,7 @@ class VideoEncoder:
     width, height: of the video, even pixels. fps: frames per second, whole or not.
     source_size: (width, height) of the frames given to `write`; the output's when left out. ffmpeg scales (Lanczos).
     metadata: JSON-able settings, stored in the file's comment and read back by `mp4.read_metadata`.
+    frames: handed over.
     Raise RenderError, with ffmpeg's own words, when the file cannot be made.
     """
 
@@ -99,6 +100,11 @@ class VideoEncoder:
             raise ValueError("write() outside of the encoder's with block")
         self._ffmpeg.write(np.ascontiguousarray(frame).data.cast("B"))
         self.frames += 1
+
+    @property
+    def encoded(self) -> int:
+        """Frames that are encoded, of those handed over."""
+        return 0 if self._ffmpeg is None else self._ffmpeg.encoded
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         try:

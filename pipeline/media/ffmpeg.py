@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from ...errors import Cancelled, RenderError
+from ...errors import RenderError
 from ...messages import Message, codes, msg
 
 REINSTALL = msg("reinstall it: python -m pip install --force-reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE")
@@ -36,6 +36,9 @@ MAX_STDERR_LINES = 40
 FINISH_TIMEOUT = 600.0
 """Seconds ffmpeg may take for the frames it still holds after the last one was handed over."""
 POLL_SECONDS = 0.05
+
+PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.2")
+"""Options with which ffmpeg writes how far it is to stdout, in lines of key=value, every so many seconds."""
 
 
 class FfmpegProcess:
@@ -77,8 +80,14 @@ class FfmpegProcess:
             ) from e
         assert self.process.stderr
         self._stderr: deque[str] = deque(maxlen=MAX_STDERR_LINES)
-        self._reader = Thread(target=_drain, args=(self.process.stderr, self._stderr), daemon=True)
-        self._reader.start()
+        self._readers: list[Thread] = []
+        self._read(self.process.stderr, self._stderr.append)
+
+    def _read(self, stream: IO[bytes], take: Callable[[str], None]) -> None:
+        """Hand each line of a stream to `take`, on a thread of its own."""
+        reader = Thread(target=_drain, args=(stream, take), daemon=True)
+        self._readers.append(reader)
+        reader.start()
 
     @property
     def said(self) -> str:
@@ -122,7 +131,8 @@ class FfmpegProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self._reader.join()
+        for reader in self._readers:
+            reader.join()
         for stream in (self.process.stdout, self.process.stderr):
             if stream:
                 stream.close()
@@ -134,11 +144,22 @@ class EncodingProcess(FfmpegProcess):
     Args:
         arguments: without the program's name.
         folder: where it writes.
+
+    Attributes:
+        encoded: frames that it has encoded. Its queues and x264's lookahead hold some thirty that were handed over.
     """
 
     def __init__(self, arguments: list[str], folder: Path) -> None:
-        super().__init__(arguments, stdin=subprocess.PIPE)
+        super().__init__([*PROGRESS, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._folder = folder
+        self.encoded = 0
+        assert self.process.stdout
+        self._read(self.process.stdout, self._count)
+
+    def _count(self, line: str) -> None:
+        key, _, value = line.partition("=")
+        if key == "frame":
+            self.encoded = int(value)
 
     def write(self, data: bytes | memoryview) -> None:
         """Hand over bytes; waits while it is busy. Raise RenderError once it is gone."""
@@ -150,15 +171,14 @@ class EncodingProcess(FfmpegProcess):
         except OSError as e:  # EPIPE, on Windows EINVAL: ffmpeg is gone, and its stderr knows why
             raise self._failed() from e
 
-    def finish(self, stop: Callable[[], bool] = lambda: False, timeout: float = FINISH_TIMEOUT) -> None:
+    def finish(self, poll: Callable[[], object] = lambda: None, timeout: float = FINISH_TIMEOUT) -> None:
         """Wait until it has written the frames that it still holds.
 
         Args:
-            stop: asked while it works; True ends the waiting.
+            poll: called while it works; may raise, which ends the waiting.
             timeout: seconds that it may take.
 
         Raises:
-            Cancelled: `stop` said so.
             RenderError: it failed, or takes longer.
         """
         assert self.process.stdin
@@ -168,8 +188,7 @@ class EncodingProcess(FfmpegProcess):
             raise self._failed() from e
         end = time.monotonic() + timeout
         while (code := self.process.poll()) is None:
-            if stop():
-                raise Cancelled
+            poll()
             if time.monotonic() > end:
                 raise RenderError(
                     msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=timeout),
@@ -188,9 +207,9 @@ class EncodingProcess(FfmpegProcess):
         )
 
 
-def _drain(stream: IO[bytes], lines: deque[str]) -> None:
+def _drain(stream: IO[bytes], take: Callable[[str], None]) -> None:
     for line in stream:
-        lines.append(line.decode("utf-8", "replace").rstrip())
+        take(line.decode("utf-8", "replace").rstrip())
 
 
 def disk_full(folder: Path) -> Message:

@@ -100,6 +100,6 @@ def _run(arguments: list[str], folder: Path, check: Callable[[], object]) -> Non
     """folder: where it writes."""
     ffmpeg = EncodingProcess(["-hide_banner", "-nostats", "-loglevel", "error", "-y", *arguments], folder)
     try:
-        ffmpeg.finish(lambda: bool(check()), math.inf)
+        ffmpeg.finish(check, math.inf)
     finally:
         ffmpeg.end()

@@ -312,7 +312,7 @@ class MemoryFallback:
 
 DOING = {
     Stage.LOADING: msg("loading the model"),
-    Stage.CONDITIONING: msg("reading the photo"),
+    Stage.CONDITIONING: msg("encoding the photo"),
     Stage.SAMPLING: msg("generating"),
     Stage.DECODING: msg("decoding"),
     Stage.SAVING: msg("saving"),

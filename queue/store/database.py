@@ -4,6 +4,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false
 
+import json
 import logging
 import re
 import sqlite3
@@ -29,6 +30,7 @@ from playhouse.migrate import SchemaMigrator, migrate
 
 from ...errors import StoreError
 from ...messages import codes, msg
+from ...presets.loras import BEFORE, with_list_of_loras
 from ...settings import Settings
 from .damage import DamagedError, means_damage, sqlite_code, sqlite_error
 from .drivers import kept_out
@@ -102,6 +104,20 @@ def _add_last_photo(database: Database, _: Tables) -> None:
     migrate(SchemaMigrator.from_database(database).add_column("jobs", "last_photo", CleanText(default="")))
 
 
+def _list_loras(database: Database, tables: Tables) -> None:
+    """Version 9. A request has a list of LoRAs in place of one and its strength."""
+    table = tables.Job
+    rows: list[tuple[str, str]] = list(table.select(table.id, table.request).tuples())
+    for job_id, text in rows:
+        try:
+            request: Any = json.loads(text)
+        except ValueError:  # such a row is read from its record
+            continue
+        if isinstance(request, dict) and any(name in request for name in BEFORE):
+            now = json.dumps(with_list_of_loras(request))
+            table.update(request=now).where(table.id == job_id).execute()
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _add_favourite,
     _add_folders,
@@ -110,6 +126,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _add_part,
     _add_abilities,
     _add_last_photo,
+    _list_loras,
 )
 """Step i migrates version i + 1 to i + 2. A new database is created with the current tables."""
 

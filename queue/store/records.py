@@ -30,14 +30,16 @@ class Record:
         owner: the login, "" without one.
         request: the settings.
         created: Unix seconds.
-        lora: fingerprint of the LoRA's file, "" without one or where it is not known.
+        loras: fingerprints of the LoRAs, in the request's order; none where they are not known.
+        joined: its video is to be joined to an earlier one (`BEFORE_NAME`).
     """
 
     name: str
     owner: str
     request: VideoRequest
     created: float
-    lora: str = ""
+    loras: tuple[str, ...] = ()
+    joined: bool = False
 
 
 def keep_record(folder: Path, record: Record) -> None:
@@ -58,8 +60,10 @@ def read_record(folder: Path) -> Record | None:
     try:
         found: dict[str, Any] = json.loads(read_patiently(folder / RECORD_NAME))
         request = VideoRequest.from_json(found["request"])
-        lora = str(found.get("lora", ""))
-        return Record(str(found["name"]), str(found["owner"]), request, float(found["created"]), lora)
+        before = [found["lora"]] if found.get("lora") else []  # of versions that knew one LoRA
+        loras = tuple(map(str, found.get("loras", before)))
+        joined = found.get("joined") is True
+        return Record(str(found["name"]), str(found["owner"]), request, float(found["created"]), loras, joined)
     except (OSError, ValueError, TypeError, KeyError, RecursionError, BadInput):
         return None
 

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,7 @@ from ...messages import Message, as_message, codes, msg
 from ...pipeline.hardware.vram import gpu_is_lost, is_driver_failure
 from ...pipeline.progress import ProgressCallback
 from ...pipeline.request import VideoResult
-from ..continuation import video_before
+from ..continuation import is_joined, video_before
 from ..crash_diagnosis import Death
 from ..job_folders import remove_work
 from ..log import tag
@@ -35,6 +36,10 @@ FUNCTION = "fanslymotion.queue.tasks.process_video_generation"
 Produce = Callable[[Job, ProgressCallback], VideoResult]
 """The pipeline, bound to this worker's settings and cached model."""
 
+EARLIER_GONE = msg(
+    "The earlier video that this one continues is gone from the job's folder: this is the new part alone. If you still "
+    "have the earlier one, continue it again."
+)
 DRAFT = "draft-"
 """Prefix of an unfinished video's name in the work folder; the rest is unique."""
 
@@ -87,16 +92,19 @@ def make_produce(store: Store, renderers: Any) -> Produce:
         renderers: the cache of loaded models.
     """
     from ...models.find import find_model, find_upscaler
-    from ...models.loras import with_lora
+    from ...models.loras import with_loras
     from ...pipeline.produce import produce
     from ...presets import load_presets
 
     def run(job: Job, progress: ProgressCallback) -> VideoResult:
         work, presets, before = begin_work(job), load_presets(store.settings), video_before(job)
         model, sent = find_model(job.request.model, presets, store.settings), read_record(job.folder)
-        return produce(
+        alone = before is None and is_joined(job)
+        if alone:
+            log.warning("%s", EARLIER_GONE)
+        result = produce(
             job.request,
-            model=with_lora(model, job.request, store.settings, sent.lora if sent else ""),
+            model=with_loras(model, job.request, store.settings, sent.loras if sent else ()),
             upscaler=find_upscaler(job.request.upscaler, presets, store.settings),
             photo=job.photo,
             out=work / f"{DRAFT}{uuid4().hex[:8]}.mp4",
@@ -111,6 +119,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
             last=job.last_photo,
             killed=transitions.killed_for_memory(store, job.id, job.attempt),
         )
+        return replace(result, warnings=(*result.warnings, EARLIER_GONE)) if alone else result
 
     return run
 
@@ -152,7 +161,8 @@ def _attempt(job: Job, produce: Produce, reporter: Reporter, refuses: Callable[[
     """Run the pipeline. Return the function that writes the final status, to be called once the log is written."""
     try:
         log.info("Job %s: %s, attempt %d", job.id, job.name, job.attempt, extra=tag("START"))
-        shown = ", ".join(f"{key} {value}" for key, value in job.request.to_json().items() if value is not None)
+        told = job.request.to_json() | {"loras": ", ".join(map(str, job.request.loras)) or None}
+        shown = ", ".join(f"{key} {value}" for key, value in told.items() if value is not None)
         log.debug("Metadata loaded: %s%s", shown, "" if job.last_photo is None else ", a last picture")
         result = produce(job, reporter.progress)
         log.info("Finished: %d×%d, %d frames at %d fps", result.width, result.height, result.frames, result.fps)

@@ -336,7 +336,7 @@ def _device() -> Message:
 
     if torch.cuda.is_available():
         return as_message(torch.cuda.get_device_name(0))
-    return msg("CPU ({threads} threads)", threads=torch.get_num_threads())
+    return msg("CPU ({threads} {threads:=thread|threads})", threads=torch.get_num_threads())
 
 
 def main() -> None:

@@ -101,6 +101,11 @@ def test_a_script_says_with_which_picture_a_video_ends(client: Client, studio: S
         ({"mode": "slow"}, "mode is 'slow'; choose one of best, balanced, fast"),
         ({"mode": "balanced", "model": "mini"}, "the model mini does not have"),
         ({"upscaler": "none-such"}, "upscaler"),
+        ({"loras": "a:0.5, b, a"}, "the LoRA 'a' is asked for twice"),
+        ({"loras": "a:9"}, "the strength of the LoRA 'a' is 9"),
+        ({"lora": "a", "loras": "b"}, "both lora and loras are given"),
+        ({"loras": "a:0.5, b", "model": "mini"}, "loras is a:0.5, b, but the model mini has no such setting"),
+        ({"lora": "a", "lora_strength": 0.5, "model": "mini"}, "loras is a:0.5, but the model mini has no such"),
     ],
 )
 def test_bad_settings_get_a_sentence_and_leave_nothing(

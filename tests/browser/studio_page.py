@@ -12,6 +12,14 @@ def choose_photo(page: Page, photo: Path) -> None:
     expect(page.locator(".photos figure img")).to_be_visible()
 
 
+def choose_model(page: Page, name: str) -> None:
+    """Open the choice of models and click the one of that name."""
+    page.click("#f-model")
+    page.locator(f"[id='model-{name}-name']").click()
+    expect(page.locator("#f-model")).to_have_attribute("value", name)
+    expect(page.locator("dialog.models")).to_have_count(0)
+
+
 def set_steps(page: Page, steps: int) -> None:
     advanced = page.locator("details.advanced")
     if not advanced.evaluate("element => element.open"):

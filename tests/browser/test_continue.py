@@ -27,3 +27,18 @@ def test_a_finished_video_is_continued(bare: Studio, page: Page, puppet: Puppet)
     made = puppet.jobs.get(page.url.split("job=")[1])
     assert made.request.seconds == 12
     assert video_before(made) is not None
+
+
+def test_the_queue_tells_the_length_of_the_whole(bare: Studio, page: Page, puppet: Puppet) -> None:
+    old = puppet.take(seconds=6)
+    puppet.finish(old)
+    video(puppet.jobs.get(old).folder / "video.mp4", 72, size=(848, 480), fps=12)
+    made = puppet.jobs.go_on_from(old)
+    alone = puppet.jobs.go_on_from(old, joined=False)
+    page.goto(f"{bare.url}/?view=queue")
+    facts = {job.id: page.locator(f".job-row[data-id='{job.id}'] .facts") for job in (made, alone)}
+    expect(facts[made.id]).to_contain_text("· 12 s ·")
+    expect(facts[alone.id]).to_contain_text("· 6 s ·")
+    puppet.jobs.cancel(made.id)
+    unfinished = page.locator(".unfinished .facts", has_text="Cancelled")
+    expect(unfinished).to_contain_text("· 12 s ·")

@@ -20,6 +20,11 @@ SCREENS: list[tuple[int, int, Literal["light", "dark"], str]] = [
 ]
 
 
+OVERFLOWING = """[...document.querySelectorAll('#studio .card')]
+  .filter((card) => card.checkVisibility() && card.scrollWidth > card.clientWidth)
+  .map((card) => card.innerText.slice(0, 80))"""
+
+
 @dataclass(frozen=True)
 class Ids:
     """The jobs that the views show."""
@@ -70,6 +75,11 @@ def form(page: Page) -> None:
     expect(page.locator("#f-seed")).to_be_visible()
 
 
+def models(page: Page) -> None:
+    page.click("#f-model")
+    expect(page.locator(".model-card .card-time").last).not_to_be_empty()
+
+
 def saving(page: Page) -> None:
     page.click("[data-action=save]")
     expect(page.locator(".save-panel")).to_be_visible()
@@ -91,6 +101,7 @@ def test_every_view(bare: Studio, page: Page, jobs: Ids) -> None:
     views: list[tuple[str, str, Callable[[Page], None] | None]] = [
         ("/", ".welcome-facts li", None),
         ("/", ".resolution .cost", form),
+        ("/", ".resolution .cost", models),
         (f"/?job={jobs.live}", ".frame .preview", None),
         (f"/?job={jobs.waiting}", ".live", None),
         (f"/?job={jobs.failed}", ".failure", None),
@@ -112,6 +123,7 @@ def test_every_view(bare: Studio, page: Page, jobs: Ids) -> None:
         found += [f"{where}: jumps: {jump}" for jump in jumps]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{where}: wider than the screen")
+        found += [f"{where}: wider than its card: {words}" for words in page.evaluate(OVERFLOWING)]
         found += [f"{where}: {finding}" for finding in findings(page)]
     if found:
         pytest.fail("\n".join(found))

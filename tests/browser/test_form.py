@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo
+from fanslymotion.tests.browser.studio_page import choose_model, choose_photo
 from fanslymotion.tests.studio import Studio, wait_for
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page, Route, expect
@@ -230,11 +230,11 @@ def test_the_speed_is_chosen_with_its_time_beside_it(bare: Studio, page: Page, p
     expect(offered.locator("b")).to_have_text(["Best", "Fast"])
     expect(offered.locator(".cost", has_text="≈ ")).to_have_count(2)
     expect(steps).to_have_text("8")
-    page.select_option("#f-model", "svd-xt")
+    choose_model(page, "svd-xt")
     expect(offered.locator("b")).to_have_text(["Best", "Balanced", "Fast"])
     expect(offered.locator(".cost", has_text="≈ ")).to_have_count(3)
     offered.nth(1).click()
-    page.select_option("#f-model", "mini")
+    choose_model(page, "mini")
     expect(page.locator(".mode input:checked")).to_have_value("best")
     offered.nth(1).click()
     expect(steps).to_have_text("4")

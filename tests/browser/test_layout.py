@@ -9,7 +9,7 @@ from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.settings import Settings
 from fanslymotion.tests.browser.puppet import SAMPLE
-from fanslymotion.tests.browser.studio_page import choose_photo, findings, shifts, with_shifts
+from fanslymotion.tests.browser.studio_page import choose_model, choose_photo, findings, shifts, with_shifts
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, Page, expect
 
@@ -41,13 +41,6 @@ def screen(browser: Browser, width: int, height: int, language: str) -> Iterator
     context.close()
 
 
-def choose_model(page: Page, model: str) -> None:
-    advanced = page.locator("details.advanced summary")
-    advanced.click()
-    page.select_option("#f-model", model)
-    advanced.click()
-
-
 def check_fits(page: Page, what: str) -> None:
     expect(page.locator(".resolution .cost").first).not_to_be_empty()
     inside, whole, wide = page.evaluate(
@@ -72,6 +65,13 @@ def test_the_form_needs_no_scrolling(bare: Studio, browser: Browser, tmp_path: P
         page.goto(bare.url)
         expect(page.locator(".resolution .cost").first).not_to_be_empty()
         check_fits_every_screen(page, "first visit")
+        choose_model(page, "prompted")
+        expect(page.locator("#f-prompt")).to_be_visible()
+        for width, height in SCREENS:
+            page.set_viewport_size({"width": width, "height": height})
+            drop = page.locator(".first-box .drop")
+            assert drop.evaluate("(one) => one.scrollHeight <= one.clientHeight"), (width, height)
+        choose_model(page, "mini")
         before = len(shifts(page))
         choose_photo(page, SAMPLE)
         page.locator(".shape label", has=page.locator("input[value='9:16']")).click()

@@ -79,7 +79,7 @@ def test_what_is_loaded_is_named(bare: Studio, page: Page, puppet: Puppet) -> No
         puppet.progress(job, stage="loading", step=step, steps=5, part=part)
         expect(page.locator(".live span.now")).to_have_text(f"Loading {name} · {step + 1} of 5")
     puppet.progress(job, stage="conditioning", step=0, steps=0, part="")
-    expect(page.locator(".live span.now")).to_have_text("Reading the photo")
+    expect(page.locator(".live span.now")).to_have_text("Encoding the photo")
 
 
 def test_a_phone_shows_the_job_before_the_form(bare: Studio, page: Page, puppet: Puppet) -> None:

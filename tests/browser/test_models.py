@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fanslymotion.settings import ROOT
+from fanslymotion.tests.browser.studio_page import choose_model
 from fanslymotion.tests.studio import Studio
 from fanslymotion.tests.tiny_upscaler import COMPACT, write
 from playwright.sync_api import Page, Route, expect
@@ -17,11 +18,15 @@ WANTED = "svd-xt-1.1"
 
 
 def told(page: Page, **facts: object) -> dict[str, object]:
-    """Put `facts` about the real model into what the server says of it: gigabytes are not fetched here."""
+    """Put `facts` about the real model into what the server says of it: gigabytes are not fetched here.
+
+    One that is here is the recommended one, and no other.
+    """
 
     def options(route: Route) -> None:
         found = route.fetch().json()
-        found["models"] = [one | facts if one["name"] == WANTED else one for one in found["models"]]
+        others = {"recommended": None} if facts.get("recommended") else {}
+        found["models"] = [one | (facts if one["name"] == WANTED else others) for one in found["models"]]
         route.fulfill(json=found)
 
     page.route("**/studio/system", options)
@@ -32,7 +37,7 @@ def told(page: Page, **facts: object) -> dict[str, object]:
 def test_a_folder_of_ones_own_is_used_and_forgotten(bare: Studio, page: Page, tmp_path: Path) -> None:
     folder = tmp_path / "my own model"
     page.goto(f"{bare.url}/?view=system")
-    page.get_by_text("Use a folder I have").click()
+    page.get_by_text("Use a model I have").click()
     path = page.get_by_label("its folder, with model_index.json in it")
     path.fill(str(folder))
     path.press("Enter")
@@ -42,30 +47,29 @@ def test_a_folder_of_ones_own_is_used_and_forgotten(bare: Studio, page: Page, tm
     expect(page.locator("#toasts")).to_contain_text("my-own-model can be chosen in the form now.")
     expect(page.locator(".own-folder .problem")).to_be_hidden()
     page.locator("nav [data-go=create]").click()
-    expect(page.locator("#f-model")).to_have_value("my-own-model")
+    expect(page.locator("#f-model")).to_have_attribute("value", "my-own-model")
     page.locator("nav [data-go=system]").click()
     page.locator("[data-act=forget]").click()
     expect(page.locator("[data-act=forget]")).to_have_count(0)
     page.locator("nav [data-go=create]").click()
-    expect(page.locator("#f-model")).to_have_value("mini")
+    expect(page.locator("#f-model")).to_have_attribute("value", "mini")
     assert (folder / "model_index.json").is_file()
 
 
 def test_a_model_that_arrives_is_taken(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
-    page.locator("details.advanced summary").click()
-    expect(page.locator("#f-model")).to_have_value("mini")
+    expect(page.locator("#f-model")).to_have_attribute("value", "mini")
     expect(page.locator(".welcome-facts")).to_contain_text("Get it")
-    facts = told(page, missing=None, state="ready")
+    facts = told(page, missing=None, state="ready", recommended={"en": "It is here.", "ru": "Она здесь."})
     page.locator("nav [data-go=system]").click()
     page.locator("nav [data-go=create]").click()
-    expect(page.locator("#f-model")).to_have_value(WANTED)
+    expect(page.locator("#f-model")).to_have_attribute("value", WANTED)
     expect(page.locator(".welcome-facts")).not_to_contain_text("Get it")
-    page.select_option("#f-model", "mini")
+    choose_model(page, "mini")
     page.locator("nav [data-go=queue]").click()
     page.locator("nav [data-go=create]").click()
-    expect(page.locator("#f-model")).to_have_value("mini")  # chosen by hand
-    page.select_option("#f-model", WANTED)
+    expect(page.locator("#f-model")).to_have_attribute("value", "mini")  # chosen by hand
+    choose_model(page, WANTED)
     facts["missing"], facts["absent"] = {"en": "not here", "ru": "нет"}, False
     page.locator("nav [data-go=system]").click()
     page.locator("nav [data-go=create]").click()

@@ -8,7 +8,7 @@ from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.settings import Settings
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo
+from fanslymotion.tests.browser.studio_page import choose_model, choose_photo
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Page, expect
 
@@ -48,7 +48,7 @@ def test_a_word_and_its_number_agree(bare: Studio, page: Page, puppet: Puppet, t
     assert asked(bare, page) == 60
 
     page.goto(bare.url)
-    page.select_option("#f-model", "no-motion")
+    choose_model(page, "no-motion")
     expect(page.locator(".motion")).to_be_hidden()
     expect(number).to_be_hidden()
     choose_photo(page, SAMPLE)

@@ -10,10 +10,11 @@ from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.pipeline.families.wan import random_model as wan
 from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT
 from fanslymotion.presets import load_presets
+from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_lora
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo
+from fanslymotion.tests.browser.studio_page import choose_model, choose_photo
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Page, expect
 
@@ -33,9 +34,10 @@ def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> N
     use_folder(build(tmp_path / "reads words"), settings, "reads-words")
     page.goto(bare.url)
     page.locator("details.advanced summary").click()
-    expect(page.locator("#f-model")).to_have_value("mini")  # one that is to be tried is not chosen by itself
+    # One that is to be tried is not chosen by itself.
+    expect(page.locator("#f-model")).to_have_attribute("value", "mini")
     expect(page.locator("#f-prompt")).to_be_hidden()
-    page.select_option("#f-model", "reads-words")
+    choose_model(page, "reads-words")
     expect(page.locator("#f-prompt")).to_be_visible()
     expect(page.locator("#f-motion_bucket_id")).to_be_hidden()
     expect(page.locator(".segments.quality label", has_text="Standard")).to_contain_text("24")
@@ -46,12 +48,12 @@ def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> N
 
     page.goto(bare.url)
     expect(page.locator("#f-prompt")).to_have_value(WORDS)
-    page.select_option("#f-model", "mini")
+    choose_model(page, "mini")
     expect(page.locator("#f-prompt")).to_be_hidden()
     choose_photo(page, SAMPLE)
     assert puppet.jobs.get(generate(page)).request.prompt == ""
     page.goto(bare.url)
-    page.select_option("#f-model", "reads-words")
+    choose_model(page, "reads-words")
     expect(page.locator("#f-prompt")).to_have_value(WORDS)
 
 
@@ -63,17 +65,17 @@ def test_ready_prompts_and_a_negative_one(bare: Studio, page: Page, puppet: Pupp
     page.goto(bare.url)
     page.locator("details.advanced summary").click()
     expect(page.locator(".ideas")).to_be_hidden()
-    page.select_option("#f-model", "guided")
+    choose_model(page, "guided")
     button = page.locator(".ideas button", has_text="Wind")
     button.click()
     expect(page.locator("#f-prompt")).to_have_value(wind.prompt)
     expect(button).to_have_attribute("aria-pressed", "true")
     negative = page.locator("#f-negative_prompt")
     expect(negative).to_have_value(NEGATIVE_PROMPT)
-    page.select_option("#f-model", "unguided")
+    choose_model(page, "unguided")
     expect(negative).to_be_hidden()
     expect(button).to_be_visible()
-    page.select_option("#f-model", "guided")
+    choose_model(page, "guided")
     negative.fill("")
     choose_photo(page, SAMPLE)
     asked = puppet.jobs.get(generate(page)).request
@@ -90,28 +92,56 @@ def test_ready_prompts_and_a_negative_one(bare: Studio, page: Page, puppet: Pupp
     assert (asked.prompt, asked.negative_prompt) == ("", None)
 
 
-def test_a_lora(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> None:
+def test_loras(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> None:
     settings = Settings.local(bare.home, bare.models)
     use_folder(wan.build(tmp_path / "styled"), settings, "styled")
     pair = {"lora_A.weight": torch.ones(2, 24), "lora_B.weight": torch.ones(24, 2)}
     tensors = {f"transformer.blocks.0.attn1.to_q.{name}": tensor for name, tensor in pair.items()}
-    file = tiny_lora.write(settings.models / "loras" / "style.safetensors", tensors)
+    folder = settings.models / "loras"
+    files = [tiny_lora.write(folder / f"{name}.safetensors", tensors) for name in ("light", "motion", "style")]
+    rows, add = page.locator(".lora-row"), page.locator("#f-loras")
     try:
         page.goto(bare.url)
         page.locator("details.advanced summary").click()
-        expect(page.locator("#f-lora")).to_be_hidden()
-        page.select_option("#f-model", "styled")
-        expect(page.locator("#f-lora_strength")).to_be_hidden()
-        page.select_option("#f-lora", "style")
-        expect(page.locator("#f-lora_strength")).to_have_value("1")
-        page.locator("#f-lora_strength").fill("0.4")
+        expect(add).to_be_hidden()
+        choose_model(page, "styled")
+        expect(rows).to_have_count(0)
+        add.focus()
+        page.keyboard.press("Enter")
+        first = page.get_by_label("LoRA 1", exact=True)
+        expect(first).to_be_focused()
+        expect(first).to_have_value("light")
+        first.select_option("style")
+        strength = page.get_by_label("Strength of style")
+        expect(strength).to_have_value("1")
+        strength.fill("0.4")
+        add.click()
+        add.click()
+        expect(rows).to_have_count(3)
+        expect(add).to_be_hidden()  # each of them has a row
+        expect(page.get_by_label("LoRA 2").locator("option")).to_have_text(["light"])
+        page.get_by_label("Remove light").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Remove motion")).to_be_focused()
+        expect(rows).to_have_count(2)
         choose_photo(page, SAMPLE)
-        asked = puppet.jobs.get(generate(page)).request
-        assert (asked.lora, asked.lora_strength) == ("style", 0.4)
-        page.goto(bare.url)
-        page.select_option("#f-lora", "")
+        job_id = generate(page)
+        wanted = (LoraChoice("style", 0.4), LoraChoice("motion"))
+        assert puppet.jobs.get(job_id).request.loras == wanted
+
+        page.goto(bare.url)  # they are remembered
+        expect(rows.locator("output")).to_have_text(["0.40", "1.00"])
+        for _ in range(2):
+            rows.first.locator("button").click()
+        expect(add).to_be_focused()
         choose_photo(page, SAMPLE)
-        asked = puppet.jobs.get(generate(page)).request
-        assert (asked.lora, asked.lora_strength) == (None, None)
+        assert puppet.jobs.get(generate(page)).request.loras == ()
+        puppet.jobs.cancel(job_id)
+        page.goto(f"{bare.url}/?job={job_id}")
+        page.get_by_role("button", name="Change and redo").click()
+        expect(rows.locator("select")).to_have_count(2)
+        expect(rows.locator("output")).to_have_text(["0.40", "1.00"])
+        expect(page.get_by_label("LoRA 1", exact=True)).to_have_value("style")
     finally:
-        file.unlink()
+        for file in files:
+            file.unlink()

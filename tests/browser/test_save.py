@@ -162,3 +162,24 @@ def test_the_panel_fits_a_phone_and_closes_with_its_job(opened: Page, puppet: Pu
     expect(page.locator("#job")).to_have_attribute("data-status", "running")
     expect(page.locator(PANEL)).to_be_hidden()
     expect(page.locator("[data-action=save]")).to_be_hidden()
+
+
+LINES = """(row) => {
+  const lines = new Map();
+  for (const label of row.children) {
+    if (label.hidden) continue;
+    const { top, right } = label.getBoundingClientRect();
+    lines.set(top, [...(lines.get(top) ?? []), right]);
+  }
+  return [...lines.values()].map((rights) => [rights.length, row.getBoundingClientRect().right - Math.max(...rights)]);
+}"""
+"""Of each line of the formats: how many, and how far its last one ends before the row does."""
+
+
+def test_no_format_stands_alone_on_a_line(opened: Page) -> None:
+    for width in (1920, 1440, 1366, 1024, 390):
+        opened.set_viewport_size({"width": width, "height": 768})
+        lines = opened.locator(".formats .row").evaluate(LINES)
+        assert sum(count for count, _ in lines) == 7
+        assert all(count > 1 and left < 5 for count, left in lines), (width, lines)
+        assert opened.locator(".formats .row").evaluate("(row) => row.scrollWidth <= row.clientWidth"), width

@@ -170,7 +170,7 @@ def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
     worker = page.locator(".worker-row").first
     expect(worker.locator(".facts").first).to_contain_text("last sign of life")
     expect(worker.locator(".quiet").first).to_have_text(
-        re.compile("Generating|Loading the model|Reading the photo|Making frames")
+        re.compile("Generating|Loading the model|Encoding the photo|Making frames")
     )
     expect(worker.locator(".gauge-words")).to_contain_text("%")
     page.locator("nav [data-go=create]").click()

@@ -1,11 +1,16 @@
 """SIGKILL while either of two transformers computes: the job goes on, and the frames are those of a calm run."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import torch
 from fanslymotion.bench.faults.processes import frames_hash, kill
 from fanslymotion.pipeline.families.wan_a14b import random_model
+from fanslymotion.pipeline.media.mp4 import read_metadata
+from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.queue.types import Job, Status
+from fanslymotion.tests import tiny_lora
 
 from .conftest import logs, until
 
@@ -14,11 +19,24 @@ pytestmark = pytest.mark.faults
 DISTILLED = {"steps": 4, "schedule": "flow", "shift": 5.0, "solver": "euler", "min_guidance": 1.0, "max_guidance": 1.0}
 
 
-def test_a_worker_killed_in_either_transformer_goes_on_with_the_same_frames(jobs, start, submit, tmp_path) -> None:
-    """Twice in the second window, which begins with the first one's last frame."""
+def pair_and_single(folder: Path) -> tuple[LoraChoice, ...]:
+    """Write LoRAs that change one transformer each, and one for both."""
+    for n, name in enumerate(("дождь_high_noise", "дождь_low_noise", "soft")):
+        pair = {"lora_A.weight": torch.full((2, 24), 0.02 * (n + 1)), "lora_B.weight": torch.ones(24, 2)}
+        tensors = {f"transformer.blocks.0.attn1.to_q.{key}": tensor for key, tensor in pair.items()}
+        tiny_lora.write(folder / f"{name}.safetensors", tensors)
+    return LoraChoice("дождь", 0.8), LoraChoice("soft", 0.5)
+
+
+def test_a_worker_killed_in_either_transformer_goes_on_with_the_same_frames(
+    jobs, start, submit, settings, tmp_path
+) -> None:
+    """Twice in the second window, which begins with the first one's last frame; LoRAs are added anew each time."""
     folder = random_model.build(tmp_path / "новая модель", sampling=DISTILLED)
+    loras = pair_and_single(settings.models / "loras")
     start()
     wanted = {"model": str(folder), "quality": "sampled", "prompt": "waves 🌊 roll in", "steps": 60, "detail": False}
+    wanted["loras"] = loras
     calm, job = submit(**wanted), submit(**wanted)
     until(lambda: jobs.get(calm.id), lambda j: j.status is Status.DONE)
 
@@ -37,3 +55,4 @@ def test_a_worker_killed_in_either_transformer_goes_on_with_the_same_frames(jobs
     assert (done.frames, done.fps) == (12 * 16, 16)
     assert logs(jobs, job.id).count("Checkpoint found: resumed") == 2
     assert frames_hash(done.video) == frames_hash(jobs.get(calm.id).video)
+    assert [one["name"] for one in read_metadata(done.video)["loras"]] == [one.name for one in loras]

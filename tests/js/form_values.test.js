@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, motionNumber, motionOf, replaced, sameOffer, shownRate, sliders, takes, usable, usual } from "../../ui/static/create/form_values.js";
+import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, modelsQuery, motionNumber, motionOf, replaced, said, sameOffer, shownRate, sliders, takes, toGet, usable, usual, withListOfLoras } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
 const MODES = { best: 25, balanced: 25, fast: 10 };
@@ -151,13 +151,24 @@ test("a loop is asked of models that can be told where a video ends", () => {
 });
 
 test("a LoRA is chosen for models that take one, where its file is here", () => {
-  const taking = { ...options, models: [model("wan", { takes: ["lora", "lora_strength"] }), model("svd")], numbers: [...options.numbers, { key: "lora_strength", own: true }] };
-  const values = { ...EMPTY, model: "wan", lora: "style", lora_strength: 0.5 };
+  const taking = { ...options, loras: ["style", "motion"], models: [model("wan", { takes: ["loras"] }), model("svd")] };
+  const two = [{ name: "motion", strength: 0.5 }, { name: "style", strength: null }];
+  const values = { ...EMPTY, model: "wan", loras: two };
   assert.deepEqual(usable(values, taking), values);
   assert.equal(changes(values, taking), 2);
-  assert.deepEqual(usable({ ...values, model: "svd" }, taking), { ...values, model: "svd", lora: null, lora_strength: null });
-  const wanted = { ...values, lora: "elsewhere" };
-  assert.deepEqual(replaced(wanted, usable(wanted, taking)), ["lora"]);
+  assert.deepEqual(usable({ ...values, model: "svd" }, taking), { ...values, model: "svd", loras: [] });
+  const wanted = { ...values, loras: [{ name: "elsewhere", strength: null }, two[0]] };
+  const used = usable(wanted, taking);
+  assert.deepEqual(used.loras, [two[0]]);
+  assert.deepEqual(replaced(wanted, used), ["loras"]);
+  for (const loras of ["style", null, [null, 3, {}]]) assert.deepEqual(usable({ ...values, loras }, taking).loras, []);
+  assert.deepEqual([said(wanted, "loras"), said(used, "loras")], ["elsewhere, motion", "motion"]);
+});
+
+test("a LoRA that an earlier version remembered is the first of the list", () => {
+  assert.deepEqual(withListOfLoras({ seed: 5, lora: "style", lora_strength: 0.5 }), { seed: 5, loras: [{ name: "style", strength: 0.5 }] });
+  assert.deepEqual(withListOfLoras({ seed: 5, lora: null, lora_strength: null }), { seed: 5 });
+  assert.deepEqual(withListOfLoras({ loras: [] }), { loras: [] });
 });
 
 test("a model's own rates decide how many frames there are", () => {
@@ -167,6 +178,27 @@ test("a model's own rates decide how many frames there are", () => {
   assert.equal(frameCount(length, standard, model("svd")), 12 * 12);
   assert.equal(shownRate(length, standard, own), 24);
   assert.equal(shownRate(undefined, undefined, undefined), 0);
+});
+
+test("the recommended model is offered to be fetched while it is not here", () => {
+  const [mini, away] = options.models;
+  const why = { en: "It needs no account.", ru: "Запись не нужна." };
+  assert.equal(toGet([mini, away]), undefined);
+  const wanted = { ...away, recommended: why };
+  assert.equal(toGet([mini, wanted]), wanted);
+  assert.equal(toGet([{ ...mini, recommended: why }, away]), undefined);
+});
+
+test("the times of all models are asked for the same video as the form's", () => {
+  const values = { ...EMPTY, model: "svd", resolution: "720p", steps: 9, int8: true, shape: "1:1", fit: "pad" };
+  const photo = { width: 40, height: 30 };
+  const [one, all] = [costQuery(values, photo), modelsQuery(values, photo)].map((query) => new URLSearchParams(query));
+  assert.equal(one.get("model"), "svd");
+  assert.equal(all.get("resolution"), "720p");
+  one.delete("model");
+  all.delete("resolution");
+  assert.deepEqual([...all], [...one]);
+  assert.equal(all.get("int8"), "true");
 });
 
 test("a model to be tried is never chosen by itself", () => {

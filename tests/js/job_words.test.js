@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { describe, ended, facts, progress, remaining, sentence, stageIndex, stageName, STAGES, waiting, startsIn } from "../../ui/static/job/job_words.js";
+import { clipSeconds, describe, ended, facts, progress, remaining, sentence, stageIndex, stageName, STAGES, waiting, startsIn } from "../../ui/static/job/job_words.js";
 import { plain, speak } from "./words.js";
 
 beforeEach(() => speak("en"));
@@ -39,7 +39,7 @@ test("settings in short; a quality of one's own has its own name", () => {
 test("a video that continues another one is as long as both", () => {
   const clip = { width: 848, height: 480, frames: 143, fps: 12 };
   const long = { ...clip, frames: 20 * 72 - 19 };
-  assert.equal(describe(settings, clip), "480p · 12 s · Standard · mini");
+  assert.equal(describe(settings, clipSeconds(clip)), "480p · 12 s · Standard · mini");
   assert.equal(facts(job({ expected: clip })), "480p · 848 × 480 · 12 s · 12 fps · mini · seed 7");
   assert.equal(facts(job({ expected: clip, video: long })), "480p · 848 × 480 · 1 min 58 s · 12 fps · mini · seed 7");
 });
@@ -85,7 +85,7 @@ test("every state has a sentence of its own, in each language", () => {
 
 test("a stage that is one thing has no steps to count", () => {
   speak("en");
-  assert.equal(sentence(job({ stage: "conditioning", step: 0, steps: 1 }), false), "Reading the photo");
+  assert.equal(sentence(job({ stage: "conditioning", step: 0, steps: 1 }), false), "Encoding the photo");
 });
 
 test("a count is told only of what it counts", () => {

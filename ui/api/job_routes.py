@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -14,23 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ...errors import NotFound
 from ...messages import msg
-from ...models.find import default_model, find_model, find_upscaler
-from ...pipeline.families.modes import modes_of, sampled_steps
-from ...pipeline.memory.forecast import plan_request
-from ...pipeline.request import MOST_TAKES, VideoRequest
+from ...models.find import default_model
+from ...pipeline.request import MOST_TAKES
 from ...queue.store.rows import last_photo_of, photo_of
-from ...queue.suitability import held, machine_for
 from ...queue.types import Job
-from ...queue.worker.loaded_note import loaded
 from ..auth.identity import login_of, owner_of, user_of
 from ..exports.stills import make_still
-from ..serializers import plan_json
 from ..uploads.photos import LAST_POSTER, make_poster
 from .conditional import fresh, own_file
-from .requests import EstimateIn, MotionIn, read_json, read_query, to_request
-
-if TYPE_CHECKING:
-    pass
+from .requests import MotionIn, read_json, to_request
 
 router = APIRouter(prefix="/studio")
 
@@ -88,49 +80,6 @@ class ContinueIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     joined: Annotated[bool, Field(strict=True)] = True
-
-
-@router.get("/estimate")
-async def estimate(request: Request) -> dict[str, Any]:
-    """Estimate for each resolution what a video takes on this machine now; see `plan_json` and `EstimateIn`.
-
-    `modes` has the seconds of each mode of the model, at that resolution.
-    """
-    studio, asked = request.app.state.studio, read_query(request, EstimateIn)
-    photo = asked.pop("width"), asked.pop("height")
-    studio.presets.model(asked["model"])
-    wanted = VideoRequest.from_json(asked | {"seed": asked["seed"] or 0, "upscaler": asked["upscaler"] or None})
-
-    def look() -> dict[str, Any]:
-        workers = studio.jobs.workers()
-        own, warm = [worker.pid for worker in workers if worker.alive], held(workers)
-        kept = loaded(studio.jobs.store, workers)
-        folder, found, here = find_model(wanted.model, studio.presets, studio.settings), {}, None
-        sampled_steps(wanted, folder.preset)
-        enlarges = find_upscaler(wanted.upscaler, studio.presets, studio.settings)
-        for name in studio.presets.resolutions:
-            modes: dict[str, dict[str, Any]] = {}
-            for mode in modes_of(folder.preset):
-                sized = replace(wanted, resolution=name, mode=mode)
-                elsewhere = machine_for(workers, sized, photo, studio.settings, studio.presets)
-                plan = plan_request(
-                    sized,
-                    photo,
-                    folder,
-                    studio.presets,
-                    studio.settings,
-                    upscaler=enlarges,
-                    own=own,
-                    held=warm,
-                    loaded=kept,
-                    machine=elsewhere or here,
-                )
-                here = here if elsewhere else plan.machine  # looked at once
-                modes[mode] = plan_json(plan)
-            found[name] = modes[wanted.mode] | {"modes": {mode: cost["seconds"] for mode, cost in modes.items()}}
-        return found
-
-    return await asyncio.to_thread(look)
 
 
 @router.post("/jobs")

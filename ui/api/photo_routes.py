@@ -14,6 +14,7 @@ from ...pipeline.media.mp4 import read_metadata
 from ...pipeline.media.photo.load import MAX_BYTES
 from ...pipeline.media.sizes import output_size
 from ...pipeline.request import VideoRequest
+from ...presets.loras import with_list_of_loras
 from ...settings import ROOT
 from ..auth.identity import user_of
 from ..error_response import all_in_each_language
@@ -108,7 +109,8 @@ async def settings_of_a_video(request: Request) -> dict[str, Any]:
         except BadInput as e:
             raise BadInput(e.message.but(name=name)) from e
     asked = found.get("request")
-    known = {key: asked[key] for key in SettingsIn.model_fields if key in asked} if isinstance(asked, dict) else {}
+    asked = with_list_of_loras(asked) if isinstance(asked, dict) else {}
+    known = {key: asked[key] for key in SettingsIn.model_fields if key in asked}
     try:
         known = SettingsIn.model_validate(known).model_dump()
     except ValidationError as e:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model, model_validator
 
 from ...errors import BadInput
 from ...messages import msg
 from ...pipeline.families.motions import settle_motion
 from ...pipeline.request import MAX_SEED, VideoRequest
 from ...presets import Presets
-from ...presets.options import MOTIONS, NUMBERS, OPTIONS, TEXTS
+from ...presets.loras import with_list_of_loras
+from ...presets.options import LORA_STRENGTH, MOTIONS, NUMBERS, OPTIONS, TEXTS
 
 MOST_JSON_BYTES = 64 * 1024
 
@@ -28,8 +29,19 @@ OWN_DEFAULTS = {"model": "", "seed": None}
 """Where a form's settings differ from a request's: no model is the best one that is here, no seed draws one."""
 
 
+class LoraIn(BaseModel):
+    """One LoRA of a form's settings. Its range is said in VideoRequest's own words."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Word
+    strength: float | None = Field(None, description=LORA_STRENGTH.help)
+
+
 def _field(field: DataclassField) -> tuple[Any, Any]:
     """As `VideoRequest` has it, without its range: what is out of range is said in VideoRequest's own words."""
+    if field.name == "loras":
+        return list[LoraIn], Field(default_factory=list, description=OPTIONS[field.name].help)
     about = Field(OWN_DEFAULTS.get(field.name, field.default), description=OPTIONS[field.name].help)
     if field.name in NUMBERS:
         return NUMBERS[field.name].kind | None, about
@@ -41,7 +53,19 @@ def _field(field: DataclassField) -> tuple[Any, Any]:
 
 
 _FIELDS: dict[str, Any] = {field.name: _field(field) for field in fields(VideoRequest)}
-SettingsIn = create_model("SettingsIn", __config__=ConfigDict(extra="forbid", strict=True), **_FIELDS)
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_now(cls, data: Any) -> Any:
+        """Read settings as earlier versions had them."""
+        return with_list_of_loras(data) if isinstance(data, dict) else data
+
+
+SettingsIn = create_model("SettingsIn", __base__=_Asked, **_FIELDS)
 """A form's settings, from VideoRequest's fields. Unknown keys are refused; ranges and presets are checked later.
 
 Only models with a preset: a path that a browser names is never opened.
@@ -57,15 +81,21 @@ MotionIn = create_model(
 _ASKED: dict[str, Any] = {
     name: (kind, ...) if name in ("model", "seconds", "quality") else (kind, about)
     for name, (kind, about) in _FIELDS.items()
-    if name != "resolution"
+    if name not in ("resolution", "loras")
 }
-EstimateIn = create_model(
-    "EstimateIn",
-    **_ASKED,
-    width=(int, Field(1600, ge=1, le=10_000)),
-    height=(int, Field(900, ge=1, le=10_000)),
-)
-"""What an estimate is asked for: a form's settings at every resolution, and the photo's size in pixels."""
+_PHOTO: dict[str, Any] = {
+    "width": (int, Field(1600, ge=1, le=10_000)),
+    "height": (int, Field(900, ge=1, le=10_000)),
+}
+EstimateIn = create_model("EstimateIn", **_ASKED, **_PHOTO)
+"""What an estimate is asked for: a form's settings at every resolution, and the photo's size in pixels.
+
+Without the LoRAs, which change nothing of it.
+"""
+
+_FOR_MODELS = {name: kind for name, kind in _ASKED.items() if name != "model"}
+ModelsEstimateIn = create_model("ModelsEstimateIn", resolution=(Word, ...), **_FOR_MODELS, **_PHOTO)
+"""The same at one resolution, with every model."""
 
 
 async def read_body(request: Request, limit: int, too_large: str) -> bytes:
@@ -124,8 +154,7 @@ def to_request(settings: BaseModel | dict[str, Any], presets: Presets, default: 
             raise BadInput(first_mistake(e)) from e
     values: dict[str, Any] = settings.model_dump()
     values["model"] = values["model"] or default
-    for name in ("upscaler", "lora"):
-        values[name] = values[name] or None
+    values["upscaler"] = values["upscaler"] or None
     preset = presets.model(values["model"])
     values["motion_bucket_id"] = settle_motion(values.pop("motion", ""), values["motion_bucket_id"], preset)
     if values["seed"] is None:

@@ -15,8 +15,10 @@ from ... import __version__
 from ...doctor.checks import worst
 from ...fs import nearest_existing
 from ...messages import texts
+from ...models.choice import recommended
 from ...models.download.background import Downloads
-from ...models.registry import ModelEntry, list_models, list_upscalers, look, remove, use_folder
+from ...models.gguf import use_model as use_model_at
+from ...models.registry import ModelEntry, list_models, list_upscalers, look, remove
 from ...queue.types import WorkerInfo, in_order
 from ..auth.identity import owner_of, user_of
 from ..context import Studio
@@ -74,7 +76,10 @@ async def doctor(request: Request, language: Literal["en", "ru"] = "en", fresh: 
 
 
 class FolderIn(BaseModel):
-    """Body of `POST /studio/models`: the folder of a model on this machine, and its name ("" = the folder's)."""
+    """Body of `POST /studio/models`: a model on this machine, and its name ("" = the folder's).
+
+    folder: the model's, or the path of a GGUF file or of a folder with two.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -84,11 +89,12 @@ class FolderIn(BaseModel):
 
 @router.post("/models")
 async def use_model(request: Request) -> dict[str, Any]:
-    """Add a model folder on this machine: for its owner, since it names a path. Nothing is copied."""
+    """Add a model that is on this machine: for its owner, since it names a path. Nothing is copied."""
     studio: Studio = owned(request)
     wanted: FolderIn = await read_json(request, FolderIn)
 
-    name = (await asyncio.to_thread(use_folder, Path(wanted.folder), studio.settings, wanted.name)).name
+    paths, presets = [Path(wanted.folder)], studio.presets
+    name = (await asyncio.to_thread(use_model_at, paths, presets, studio.settings, wanted.name)).name
     return {"name": name, "models": await asyncio.to_thread(models_json, studio, user_of(request))}
 
 
@@ -134,9 +140,10 @@ def models_json(studio: Studio, user: str) -> list[dict[str, Any]]:
     """
     owns = studio.logins.owns_machine(user)
     presets = studio.live_presets.now(fresh=True)
+    first = recommended(presets, studio.settings)
     return [
         {
-            **model_json(presets.model(entry.name), presets, studio.settings, owns),
+            **model_json(presets.model(entry.name), presets, studio.settings, owns, first),
             **_files_json(studio, entry, user),
         }
         for entry in list_models(presets, studio.settings)

@@ -9,6 +9,7 @@ import inspect
 import logging
 from collections.abc import Callable, Generator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict
 from functools import partial, wraps
 from typing import Any
 
@@ -19,7 +20,8 @@ from ...errors import BadInput, FanslymotionError
 from ...messages import msg
 from ...models.find import default_model
 from ...pipeline.media.photo.load import MAX_BYTES
-from ...presets.options import AS_PHOTO, BEST, LAST_PHOTO, MOTIONS, NUMBERS, OPTIONS
+from ...presets.loras import parse_loras
+from ...presets.options import AS_PHOTO, BEST, LAST_PHOTO, LORA_STRENGTH, MOTIONS, NUMBERS, OPTIONS
 from ...queue.submit import check_last_photo
 from ..api.job_routes import JOB_ID, MOST_WAITING
 from ..api.requests import to_request
@@ -38,7 +40,7 @@ log = logging.getLogger(__name__)
 FONTS = ("system-ui", "Segoe UI", "Roboto", "sans-serif")
 LONGEST_SHOWN = 80
 """Characters of a wrong value that its refusal shows."""
-NEWER = ("position", "lora_strength")
+NEWER = ("position",)
 """Numbers that came later: callers by place know the order of the first ones."""
 THEME = Base(font=FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
 """Names of fonts, not Gradio's web fonts: the page asks no other server for anything."""
@@ -111,12 +113,15 @@ class Endpoints:
         loop: bool = False,
         int8: bool = False,
         last_photo: str | None = None,
+        loras: str | None = "",
     ) -> str:
         """Queue a video and return the job's id. Empty advanced settings: the model's own; empty seed: a random one.
 
         last_photo: the picture that the video ends with, for models that can be told; sent as `photo` is.
         motion: gentle, normal or strong instead of motion_bucket_id; also that number, whose former name it is.
         noise: the former name of noise_aug_strength. Both count where those are empty.
+        loras: names with their strengths, in the order in which they are added: "style:0.8, motion". lora and
+        lora_strength are one of them, as earlier versions had it.
         """
         if photo is None:
             raise BadInput(msg("no photo was given; pass photo=handle_file('photo.jpg')"))
@@ -143,6 +148,7 @@ class Endpoints:
                 "negative_prompt": negative_prompt,
                 "lora": lora or None,
                 "lora_strength": lora_strength,
+                "loras": [asdict(one) for one in parse_loras(loras or "")],
                 "loop": loop,
                 "int8": int8,
             },
@@ -202,11 +208,12 @@ def build_blocks(studio: Studio) -> gr.Blocks:
             gr.Textbox(AS_PHOTO, **words("shape")),
             gr.Number(None, **words("position")),
             gr.Textbox(None, **words("negative_prompt")),
-            gr.Textbox("", **words("lora")),
-            gr.Number(None, **words("lora_strength")),
+            gr.Textbox("", label="lora", info="The only one of loras."),
+            gr.Number(None, label=LORA_STRENGTH.name, info=LORA_STRENGTH.help),
             gr.Checkbox(False, **words("loop")),
             gr.Checkbox(False, **words("int8")),
             gr.File(label=LAST_PHOTO.name, type="filepath"),
+            gr.Textbox("", **words("loras")),
         ]
         job_id, state = gr.Textbox(label="job_id"), gr.JSON(label="state")
         never = {"queue": True, "concurrency_limit": None}

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..error_response import wanted
 from ..static_files import LOCALES, edition, known_files, modules, read_static
 
-STYLES = ("base", "create", "job", "save", "lists", "compare", "shell")
+STYLES = ("base", "create", "models", "job", "save", "lists", "compare", "shell")
 VIEWS = ("create", "queue", "gallery", "system")
 MAIN = "main.js"
 LATER = re.compile(

@@ -22,6 +22,7 @@ export interface ActiveJob {
   fraction: number;
   eta_seconds: number | null;
   attempt: number;
+  length: number;
   starts_in: number | null;
   takes: number | null;
   waits_for: Words | null;

@@ -1,5 +1,6 @@
 // What the server tells the page, as JSON. One key a line: tests/unit/ui/test_typedefs.py compares it with real answers.
 
+import type { Diagnosis } from "./diagnosis_types.d.ts";
 import type { LastPhoto } from "./photo_types.d.ts";
 
 export interface Options {
@@ -17,6 +18,8 @@ export interface Options {
   numbers: NumberRange[];
   texts: TextSetting[];
   loras: string[];
+  lora_strength: NumberRange;
+  most_loras: number;
   ideas: Idea[];
 }
 
@@ -85,8 +88,11 @@ export interface Offered {
   licence: Licence;
 }
 
-/** modes: the steps of each. motions: the motion_bucket_id of each word, {}: it is not told how much. absent: it can be downloaded, and nothing of it is here. */
+/** modes: the steps of each. motions: the motion_bucket_id of each word, {}: it is not told how much. absent: it can be downloaded, and nothing of it is here. purpose: what it is for. can: what others cannot. recommended: why it is. */
 export interface ModelOption extends Offered {
+  purpose: Words | null;
+  can: Lists;
+  recommended: Words | null;
   demo: boolean;
   absent: boolean;
   trial: boolean;
@@ -140,6 +146,12 @@ export interface ShortSettings {
   mode: string;
 }
 
+/** strength: null is the model's own. */
+export interface LoraChoice {
+  name: string;
+  strength: number | null;
+}
+
 /** Of one video. null: as the model's preset says. */
 export interface Settings extends ShortSettings {
   seed: number;
@@ -152,8 +164,7 @@ export interface Settings extends ShortSettings {
   upscaler: string | null;
   prompt: string;
   negative_prompt: string | null;
-  lora: string | null;
-  lora_strength: number | null;
+  loras: LoraChoice[];
   loop: boolean;
   int8: boolean;
   shape: string;
@@ -217,22 +228,6 @@ export interface Video {
   height: number;
   frames: number;
   fps: number;
-}
-
-export interface Diagnosis {
-  en: Said;
-  ru: Said;
-}
-
-/** action: the name of what helps, see job/recovery.js. resolution: the next smaller one, "": there is none. */
-export interface Said {
-  code: string;
-  title: string;
-  cause: string;
-  fix: string;
-  tried: string[];
-  action: string;
-  resolution: string;
 }
 
 export interface Page {
@@ -365,7 +360,7 @@ export interface DoctorCheck {
 }
 
 /** What a video takes on this machine: seconds, and bytes of memory out of total. modes: the seconds of each. */
-export interface Cost {
+export interface ModelCost {
   fault: Faults | null;
   seconds: number;
   device: string;
@@ -375,6 +370,10 @@ export interface Cost {
   height: number;
   shrunk: boolean;
   fits: boolean;
+}
+
+/** modes: the seconds of each. */
+export interface Cost extends ModelCost {
   modes: Record<string, number>;
 }
 

@@ -27,10 +27,23 @@ from ..costs.speed import (
     operations_a_second,
 )
 from ..forecast import Forecast, put_together, windows
-from ..plan import LARGE
+from ..plan import LARGE, PIECE
 
 INT8 = 1.03
 """Bytes of a parameter of the transformer in 8-bit numbers: what is no block, and the scales, are little."""
+
+EXPANSION = 3000
+"""Operations in whose time a quantised number is expanded. Computed: 40 bytes are moved for it, and an RTX 4090 does 80
+operations in the time of a byte. On two cores 50 ns where a product of matrices reached 0.029 · 10¹² operations a
+second: 1,500."""
+EXPANDING = 20 * 2**23
+"""Bytes beside an expanded layer, at most: so many numbers are expanded at once (`weights/gguf/linear.py`), with up
+to 20 bytes each on the way."""
+
+
+def in_pieces(now: MemoryPlan) -> bool:
+    """Tell whether blocks are computed in pieces. Layer by layer each piece would bring every layer again."""
+    return now.chunked and now.offload is not Offload.SEQUENTIAL
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class TokenCost:
     Attributes:
         patch: Latent pixels to a token, along each side.
         widths: Activations of a transformer's block in 2-byte numbers, per token, in multiples of its width.
+        whole_widths: Those of them that are held for all tokens while blocks are computed in pieces.
         decoder: Activations of the VAE's decoder in 2-byte numbers, bytes per pixel and frame decoded together, with
             `decoder_channels` at its last level; a narrower one takes its share, a fifth at least.
         encoder: The same for encoding the photo, one frame.
@@ -58,6 +72,7 @@ class TokenCost:
 
     patch: int
     widths: float
+    whole_widths: float
     decoder: float
     encoder: float
     decoder_channels: int
@@ -77,10 +92,11 @@ class TokenCost:
     def weights(self, now: MemoryPlan) -> dict[str, int]:
         """Return the bytes of each component's weights, by its name. A large text encoder stays in 16-bit numbers."""
         size, model = number_bytes(now.dtype), now.model
+        plain = (model.unet - model.packed_numbers) * size
         return {
             "text_encoder": model.text_encoder * (2 if model.text_encoder >= LARGE else size),
             "vae": model.vae * size,
-            "transformer": int(model.unet * (INT8 if model.int8 else size)),
+            "transformer": int(model.unet * INT8) if model.int8 else model.packed_bytes + plain,
         }
 
     def tokens(self, now: MemoryPlan) -> int:
@@ -131,9 +147,14 @@ class TokenCost:
         return self.passes(now)
 
     def operations(self, now: MemoryPlan) -> float:
-        """Count the operations of a step: linear layers grow with the tokens, attention with their square."""
-        count = self.tokens(now)
-        return (2 * now.model.unet * count + 4 * now.model.attended * count**2) * (2 if now.guided else 1)
+        """Count the operations of a step: linear layers grow with the tokens, attention with their square.
+
+        Quantised weights are expanded in each pass, and for each piece of the tokens.
+        """
+        count, model = self.tokens(now), now.model
+        times = -(-count * model.channels // PIECE) if in_pieces(now) else 1
+        expansion = EXPANSION * model.packed_numbers * times
+        return (2 * model.unet * count + 4 * model.attended * count**2 + expansion) * (2 if now.guided else 1)
 
     def _width(self, now: MemoryPlan) -> float:
         return now.model.vae_channels / self.decoder_channels
@@ -141,8 +162,15 @@ class TokenCost:
     def _activations(self, now: MemoryPlan, stage: Stage) -> float:
         pixels, number = now.width * now.height, number_bytes(now.dtype) / 2
         if stage is Stage.SAMPLING:
-            layer = 4 * now.model.channels**2 if now.model.int8 else 0  # one at a time in the numbers of its input
-            return (self.tokens(now) * self.widths * now.model.channels + layer) * 2 * number
+            model = now.model
+            # One layer at a time in the numbers of its input.
+            layer = 4 * model.channels**2 if model.int8 or model.packed_bytes else 0
+            expanding = min(EXPANDING, 20 * layer) if model.packed_bytes else 0
+            whole = self.tokens(now) * model.channels
+            held = whole * self.widths
+            if in_pieces(now):
+                held = min(held, whole * self.whole_widths + min(whole, PIECE) * self.widths)
+            return (held + layer) * 2 * number + expanding
         if stage is Stage.DECODING:
             return self.decoder * max(self._width(now), 0.2) * pixels * self.together(now) * number
         if stage is Stage.CONDITIONING:
@@ -160,5 +188,7 @@ class TokenCost:
         if now.offload is Offload.NONE:
             return sum(parts.values()) + working
         if stage is Stage.SAMPLING:
-            return int(parts["transformer"] * self.resident.get(now.offload, 1.0)) + working
+            # What is no block is not quantised, so that it is a larger share: it counts by itself.
+            plain = parts["transformer"] - now.model.packed_bytes if now.model.packed_bytes else 0
+            return int((parts["transformer"] - plain) * self.resident.get(now.offload, 1.0)) + plain + working
         return parts["vae"] + working

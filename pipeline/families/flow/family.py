@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ....errors import ModelError
+from ....messages import codes, msg
 from ....presets import Mode, ModelPreset
 from ....presets.options import MotionName
 from .. import base
@@ -33,7 +35,7 @@ class FlowFamily(ABC):
         Component(name, role, WEIGHTS[name])
         for name, role in ((TEXT_ENCODER, Role.TEXT), (VAE, Role.VAE), (TRANSFORMER, Role.DENOISER))
     )
-    takes: tuple[str, ...] = ("prompt", "lora", "lora_strength", "int8")
+    takes: tuple[str, ...] = ("prompt", "loras", "int8")
     motions: Mapping[MotionName, int] = {}
     modes: Mapping[str, Mode] = {}
     numbers = "bfloat16"
@@ -58,10 +60,20 @@ class FlowFamily(ABC):
         """See `FlowFolders`."""
         return self.folders.check(folder, preset)
 
-    def check_lora(self, model: ModelFolder) -> None:
-        """See `FlowFolders.lora_layers`."""
-        assert model.lora is not None
-        self.folders.lora_layers(model.folder, model.lora.path, model.name)
+    def check_loras(self, model: ModelFolder) -> None:
+        """See `FlowFolders.lora_layers`. Quantised weights stay as they are."""
+        if model.loras and model.preset.gguf:
+            raise ModelError(
+                msg(
+                    "the weights of {model} come from a GGUF file, to which no LoRA can be added; choose {base}",
+                    model=model.name,
+                    base=model.preset.base,
+                ),
+                code=codes.WRONG_SETTING,
+            )
+        for lora in model.loras:
+            for file in lora.files:
+                self.folders.lora_layers(model.folder, file.path, model.name)
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """See `FlowFolders`."""

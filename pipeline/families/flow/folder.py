@@ -4,8 +4,10 @@ Two layouts are read: diffusers' (`transformer/`, `vae/`), and a single file wit
 encoder and tokenizer lie in folders of their own in both.
 """
 
+import hashlib
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ from ....safetensors_header import tensor_shapes
 from ..base import ModelFiles, ModelSize
 from ..weights import folders
 from ..weights.folders import numbers_by_tensor, parameters, plain_preset, read_json
-from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers
+from ..weights.gguf.shapes import Shapes
+from .gguf import check_gguf, fingerprints, gguf_files, packed
+from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers, without
 
 TEXT_ENCODER, VAE, TRANSFORMER, TOKENIZER = "text_encoder", "vae", "transformer", "tokenizer"
 WEIGHTS = {TEXT_ENCODER: "model", VAE: "diffusion_pytorch_model", TRANSFORMER: "diffusion_pytorch_model"}
@@ -40,10 +44,13 @@ class FlowFolders(ABC):
         usual: Keys of the preset of a folder that has none.
         full: The size of a model that is not here yet.
         others: Of those that are of another size, by the hub's repository.
+        denoisers: Names of the transformers.
         complete: What to give instead of a folder that is not whole and not from the hub.
         single_files: Names of the files that have transformer and VAE together.
         bundled: Configurations for a single file without its own, by the component.
         renames: From the makers' names of the transformer's layers to diffusers'.
+        left_out: Layers (by diffusers' names) that an older model's LoRA may have and this transformer lacks: they are
+            not added, where any other unknown layer is an error.
     """
 
     family: str
@@ -56,11 +63,17 @@ class FlowFolders(ABC):
     single_files: tuple[str, ...] = ()
     bundled: Mapping[str, Path] = field(default_factory=dict)
     renames: Renames = ()
+    left_out: re.Pattern[str] | None = None
     others: Mapping[str, ModelSize] = field(default_factory=dict)
+    denoisers: tuple[str, ...] = (TRANSFORMER,)
 
     @abstractmethod
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
         """Return why a model of these configurations cannot be computed, or None."""
+
+    @abstractmethod
+    def shapes(self, transformer: Mapping[str, Any]) -> Shapes:
+        """Return the shapes of a transformer's weights. transformer: its configuration."""
 
     @abstractmethod
     def decoder_channels(self, vae: Mapping[str, Any]) -> int | None:
@@ -113,28 +126,93 @@ class FlowFolders(ABC):
         if why := self.supports(folder, configs[TRANSFORMER], configs[VAE]):
             raise ModelError(why, code=codes.WRONG_SETTING)
         variants: dict[str, tuple[str, ...]] = {}
+        replaced = bool(gguf_files(preset))
         if not self.single_file(folder):
-            for part in (VAE, TRANSFORMER):
+            for part in (VAE,) if replaced else (VAE, TRANSFORMER):
                 variants[part] = folders.weight_variants(folder / part, WEIGHTS[part], VARIANTS, todo)
         self._check_words(folder, todo)
-        return ModelFiles({**variants, TEXT_ENCODER: ("",)}, self.fingerprint(folder, (VAE, TRANSFORMER)))
+        if preset is not None and replaced:
+            self._check_gguf(folder, preset)
+            fingerprint = self._gguf_fingerprint(folder, preset)
+        else:
+            fingerprint = self.fingerprint(folder, (VAE, TRANSFORMER))
+        return ModelFiles({**variants, TEXT_ENCODER: ("",)}, fingerprint)
 
     def fingerprint(self, folder: Path, parts: tuple[str, ...]) -> str:
         """Return the fingerprint of some components; the single file counts with the transformer."""
         single = self.single_file(folder)
-        places = [*(folder / part for part in parts), *([single] if single and TRANSFORMER in parts else [])]
-        return folders.fingerprint(folder, places, (".json", ".model"))
+        return self.digest(folder, [*(folder / part for part in parts), *([single] if TRANSFORMER in parts else [])])
+
+    def digest(self, folder: Path, places: Iterable[Path | None]) -> str:
+        """Return the fingerprint of those of these places that are there."""
+        there = [place for place in places if place is not None and place.exists()]
+        return folders.fingerprint(folder, there, (".json", ".model"))
+
+    def check_gguf(self, file: Path, folder: Path, part: str, preset: ModelPreset) -> None:
+        """Check that a GGUF file can take a transformer's place.
+
+        Args:
+            file: The file.
+            folder: The model's, whose configuration it must fit.
+            part: Name of the transformer.
+            preset: The model's, for the error.
+
+        Raises:
+            ModelError: It cannot.
+        """
+        shapes = self.gguf_shapes(folder, part, preset)
+        check_gguf(file, shapes, self.renames, self.name, preset.base or preset.name)
+
+    def gguf_shapes(self, folder: Path, part: str, preset: ModelPreset | None = None) -> Shapes:
+        """Return the shapes of the weights of a folder's transformer.
+
+        Args:
+            folder: The model's.
+            part: Name of the transformer.
+            preset: The model's, for the error.
+
+        Raises:
+            ModelError: Its configuration is missing, cannot be read, or lacks what they follow from.
+        """
+        config = self._config(folder, part, self._remedy(preset))
+        try:
+            return self.shapes(config)
+        except (KeyError, TypeError) as e:
+            raise folders.unreadable(folder / part / "config.json", e) from e
+
+    def _check_gguf(self, folder: Path, preset: ModelPreset) -> None:
+        files = gguf_files(preset)
+        if len(files) != len(self.denoisers):
+            raise ModelError(
+                msg(
+                    "{model} has {count} transformers, and {given} GGUF files are named for it; add it anew: "
+                    "fanslymotion models use",
+                    model=preset.name,
+                    count=len(self.denoisers),
+                    given=len(files),
+                ),
+                code=codes.WRONG_SETTING,
+            )
+        for part, file in zip(self.denoisers, files, strict=True):
+            self.check_gguf(file, folder, part, preset)
+
+    def _gguf_fingerprint(self, folder: Path, preset: ModelPreset) -> str:
+        """Return the fingerprint of the files, and of what is taken from the folder."""
+        configs = [folder / part / "config.json" for part in self.denoisers]
+        shared = self.digest(folder, [folder / VAE, *configs, folder / folders.INDEX, self.single_file(folder)])
+        return hashlib.sha256("\n".join((shared, *fingerprints(preset))).encode()).hexdigest()[:16]
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """Count a folder's numbers from its files' headers, in milliseconds; what is not there counts as in `full`."""
         full = self.others.get(preset.repository, self.full)
         transformer, vae = self._known(folder, TRANSFORMER), self._known(folder, VAE)
         counted = self._counted(folder)
+        numbers, packed_numbers, packed_bytes = packed(gguf_files(preset))
         heads, head = transformer.get("num_attention_heads"), transformer.get("attention_head_dim")
         width = int(heads) * int(head) if heads and head else full.channels
         return replace(
             full,
-            unet=counted[TRANSFORMER] or full.unet,
+            unet=numbers or counted[TRANSFORMER] or full.unet,
             vae=counted[VAE] or full.vae,
             text_encoder=parameters(folder / TEXT_ENCODER) or full.text_encoder,
             channels=width,
@@ -143,6 +221,8 @@ class FlowFolders(ABC):
             width=preset.width,
             height=preset.height,
             frames=preset.frames,
+            packed_numbers=packed_numbers,
+            packed_bytes=packed_bytes,
         )
 
     def lora_layers(self, folder: Path, lora: Path, model: str) -> LoraLayers:
@@ -156,8 +236,10 @@ class FlowFolders(ABC):
         Raises:
             ModelError: The file is damaged, or made for another model.
         """
-        found = read_layers(lora, self.renames)
-        check_fits(lora, found, self._transformer_shapes(folder), model)
+        found, shapes = read_layers(lora, self.renames), self._transformer_shapes(folder)
+        if self.left_out is not None:
+            found = without(found, self.left_out)
+        check_fits(lora, found, shapes, model)
         return found
 
     def _transformer_shapes(self, folder: Path) -> dict[str, list[int]]:
@@ -181,11 +263,19 @@ class FlowFolders(ABC):
 
     def _config(self, folder: Path, part: str, todo: Message) -> dict[str, Any]:
         own = folder / part / "config.json"
-        if not own.is_file() and part in self.bundled and self.single_file(folder):
+        if part in self.bundled and self.single_file(folder) and not self._of_single_file(own, WEIGHTS[part]):
             own = self.bundled[part]
         if not own.is_file():
             raise self._not_whole(folder, f"{part}/config.json", todo)
         return read_json(own)
+
+    @staticmethod
+    def _of_single_file(config: Path, stem: str) -> bool:
+        """Tell whether a configuration is the single file's own. With weights beside it, it describes these.
+
+        Lightricks/LTX-Video has version 0.9.0 in folders, and newer ones in single files.
+        """
+        return config.is_file() and not folders.has_weights(config.parent, stem)
 
     def _known(self, folder: Path, part: str) -> dict[str, Any]:
         try:
@@ -249,6 +339,6 @@ class FlowFolders(ABC):
         )
 
     def _remedy(self, preset: ModelPreset | None) -> Message:
-        if preset is not None and preset.source == "hub":
-            return msg("download it: fanslymotion models download {name}", name=preset.name)
+        if preset is not None and (preset.source == "hub" or (preset.base and preset.repository)):
+            return msg("download it: fanslymotion models download {name}", name=preset.base or preset.name)
         return self.complete

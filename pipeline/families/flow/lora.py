@@ -63,11 +63,13 @@ class LoraLayers:
         layers: By their names in diffusers' transformer.
         shapes: Of the file's tensors, by their names there.
         alpha: Of all layers; None = the rank.
+        left_out: Layers that are not among them; see `without`.
     """
 
     layers: Mapping[str, Layer]
     shapes: Mapping[str, list[int]]
     alpha: float | None = None
+    left_out: int = 0
 
 
 def read_layers(path: Path, renames: Renames) -> LoraLayers:
@@ -92,6 +94,12 @@ def read_layers(path: Path, renames: Renames) -> LoraLayers:
     if not any(own.down or own.whole for own in found.values()):
         raise _unknown(path, next(iter(shapes), ""))
     return LoraLayers(found, shapes, _alpha(path, metadata))
+
+
+def without(found: LoraLayers, pattern: re.Pattern[str]) -> LoraLayers:
+    """Return what a file holds but for some layers; all of it where nothing else would be left."""
+    kept = {name: layer for name, layer in found.layers.items() if not pattern.search(name)}
+    return replace(found, layers=kept, left_out=len(found.layers) - len(kept)) if kept else found
 
 
 def check_fits(path: Path, found: LoraLayers, model: Mapping[str, Sequence[int]], name: str) -> None:

@@ -37,7 +37,7 @@ def _fuse_layer(module: nn.Module, file: safe_open, layer: Layer, usual: float |
     def read(name: str) -> torch.Tensor:
         return file.get_tensor(name).float()
 
-    weight, bias = module.weight, module.bias
+    weight, bias = module.weight, getattr(module, "bias", None)  # a norm may know none
     assert isinstance(weight, nn.Parameter)
     changed = weight.float()
     if layer.down:

@@ -38,6 +38,7 @@ class LtxVideo(FlowFamily):
     geometry = Geometry(multiple=32, stride=STRIDE, overlap=5)
     cost: CostModel = COST
     savings = Savings(
+        chunked=True,
         decode_chunks=True,
         least_chunk=frames(LEAST),
         offloads=(Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL),

@@ -8,6 +8,7 @@ from typing import Any
 from ....messages import Message, msg
 from ..base import ModelSize
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
+from ..weights.gguf.shapes import Shapes, attention, linear
 
 SINGLE_FILES = ("ltxv-2b-0.9.8-distilled.safetensors", "ltxv-2b-0.9.6-distilled-04-25.safetensors")
 """Single files whose architecture is in `configs/`, as Lightricks names them."""
@@ -61,6 +62,25 @@ class LtxFolders(FlowFolders):
         return msg(
             "{folder} is an LTX-Video model of another kind than from 0.9.5 on; choose one of those", folder=folder
         )
+
+    def shapes(self, transformer: Mapping[str, Any]) -> Shapes:
+        """See `FlowFolders`."""
+        width = transformer["num_attention_heads"] * transformer["attention_head_dim"]
+        found: dict[str, tuple[int, ...]] = {"scale_shift_table": (2, width)}
+        found |= linear("proj_in", width, transformer["in_channels"])
+        found |= linear("time_embed.emb.timestep_embedder.linear_1", width, 256)
+        found |= linear("time_embed.emb.timestep_embedder.linear_2", width, width)
+        found |= linear("time_embed.linear", 6 * width, width)
+        found |= linear("caption_projection.linear_1", width, transformer["caption_channels"])
+        found |= linear("caption_projection.linear_2", width, width)
+        for number in range(transformer["num_layers"]):
+            block = f"transformer_blocks.{number}"
+            found |= attention(f"{block}.attn1", width, width)
+            found |= attention(f"{block}.attn2", width, transformer["cross_attention_dim"])
+            found |= linear(f"{block}.ff.net.0.proj", 4 * width, width)
+            found |= linear(f"{block}.ff.net.2", width, 4 * width)
+            found[f"{block}.scale_shift_table"] = (6, width)
+        return found | dict(linear("proj_out", transformer["out_channels"], width))
 
     def decoder_channels(self, vae: Mapping[str, Any]) -> int | None:
         """Divide by what the last level is enlarged by; see `FlowFolders`."""

@@ -18,7 +18,7 @@ from ....messages import msg
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFiles, ModelFolder, NoiseSchedule, Window
 from ..flow.folder import TRANSFORMER, VAE
-from ..flow.model import FlowModel, load_components
+from ..flow.model import FlowModel, load_components, read_gguf
 from ..placement import Placement
 from ..weights.light_import import light_diffusers
 from ..weights.reading import quiet, read_component, read_narrowest
@@ -38,6 +38,13 @@ LAST = "last"
 """The same of the picture that the video ends with, where one was given."""
 
 
+def compute_block(*given: Any, **named: Any) -> torch.Tensor:
+    """See `pieces.compute`; it needs diffusers, which comes with the model."""
+    from .pieces import compute
+
+    return compute(*given, **named)
+
+
 @dataclass
 class LtxModel(FlowModel):
     """A `VideoModel` in memory. The text encoder is no part of it (`words.py`).
@@ -49,6 +56,7 @@ class LtxModel(FlowModel):
 
     names = (VAE, TRANSFORMER)
     denoiser_name = TRANSFORMER
+    compute_block = staticmethod(compute_block)
 
     transformer: Any
     vae: Any
@@ -119,14 +127,16 @@ def load(
     if model.random:
         build(model.folder)
     files = FOLDERS.check(model.folder, model.preset)
-    read = partial(_part, model.folder, files, placement.dtype)
+    read = partial(_part, model, files, placement.dtype)
     kinds = {VAE: AutoencoderKLLTXVideo, TRANSFORMER: LTXVideoTransformer3DModel}
-    return LtxModel(
-        model, files.fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished)
-    )
+    components = load_components(kinds, read, model, FOLDERS, placement, finished, compute_block)
+    return LtxModel(model, files.fingerprint, placement, **components)
 
 
-def _part(folder: Path, files: ModelFiles, dtype: torch.dtype, kind: Any, part: str) -> Any:
+def _part(model: ModelFolder, files: ModelFiles, dtype: torch.dtype, kind: Any, part: str) -> Any:
+    folder = model.folder
+    if found := read_gguf(model, FOLDERS, kind, part, dtype):
+        return found
     if single := FOLDERS.single_file(folder):
         return read_component(
             single, lambda: (_from_single(kind, single, FOLDERS.config(folder, part), part, dtype), [])

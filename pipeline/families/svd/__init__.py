@@ -63,7 +63,7 @@ class StableVideoDiffusion:
         """See `folder.check_folder`."""
         return folder.check_folder(path, preset)
 
-    def check_lora(self, model: ModelFolder) -> None:
+    def check_loras(self, model: ModelFolder) -> None:
         """Refuse: it is not in `takes`."""
         raise NotImplementedError
 

@@ -32,6 +32,7 @@ class Wan(FlowFamily):
     geometry = Geometry(multiple=2 * SIDE, stride=STRIDE, overlap=1, guidance_cap=None)
     cost: CostModel = COST
     savings = Savings(
+        chunked=True,
         decode_chunks=True,
         most_chunk=STRIDE,
         offloads=(Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL),

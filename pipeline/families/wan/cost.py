@@ -48,6 +48,9 @@ COST = TokenCost(
     # Each token's own time embedding (18), the feed-forward layer (10), hidden states. Counted like the decoder: 33;
     # the time embedder's 4-byte numbers and the head come on top.
     widths=40,
+    # Hidden states, queries, keys, values and the result (5), each token's time embedding (7). Counted likewise, with
+    # the pieces of a window at 720p: 27.
+    whole_widths=17,
     decoder=DECODER_BYTES,
     encoder=1200,
     decoder_channels=DECODER,

@@ -1,5 +1,6 @@
 """Describe the folders of Wan 2.2 TI2V-5B, in diffusers' format. Without torch."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from ....messages import Message, msg
 from ..base import ModelSize
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
+from ..weights.gguf.shapes import Shapes, attention, linear
 
 NAME = "Wan 2.2 TI2V-5B"
 
@@ -68,12 +70,16 @@ RENAMES = (
     (r"(\.attn\d)\.([qkv])\b", r"\1.to_\2"),
     (r"(\.attn\d)\.o\b", r"\1.to_out.0"),
     (r"(\.attn\d)\.([kv])_img\b", r"\1.add_\2_proj"),
+    (r"^(blocks\.\d+)\.norm3$", r"\1.norm2"),  # the one with weights, before the cross-attention
     (r"\.ffn\.0\b", ".ffn.net.0.proj"),
     (r"\.ffn\.2\b", ".ffn.net.2"),
     (r"^time_projection\.1\b", "condition_embedder.time_proj"),
     (r"^(time|text)_embedding\.0\b", r"condition_embedder.\1_embedder.linear_1"),
     (r"^(time|text)_embedding\.2\b", r"condition_embedder.\1_embedder.linear_2"),
     (r"^head\.head\b", "proj_out"),
+    (r"^head\.modulation\b", "scale_shift_table"),
+    (r"\.modulation\b", ".scale_shift_table"),
+    (r"(\bblocks\.\d+)\.norm3\b", r"\1.norm2"),  # the one with weights, in their order of computing here
 )
 """From Wan's own names of layers to diffusers'."""
 
@@ -89,6 +95,31 @@ def has_two_transformers(folder: Path, transformer: Mapping[str, Any]) -> bool:
     return alone or (folder / "transformer_2" / "config.json").is_file()
 
 
+def shapes(transformer: Mapping[str, Any]) -> Shapes:
+    """Return those of a Wan transformer without image encoder; see `FlowFolders.shapes`."""
+    width = transformer["num_attention_heads"] * transformer["attention_head_dim"]
+    patch, embedder = tuple(transformer["patch_size"]), "condition_embedder"
+    found: dict[str, tuple[int, ...]] = {
+        "scale_shift_table": (1, 2, width),
+        "patch_embedding.weight": (width, transformer["in_channels"], *patch),
+        "patch_embedding.bias": (width,),
+    }
+    found |= linear(f"{embedder}.time_embedder.linear_1", width, transformer["freq_dim"])
+    found |= linear(f"{embedder}.time_embedder.linear_2", width, width)
+    found |= linear(f"{embedder}.time_proj", 6 * width, width)
+    found |= linear(f"{embedder}.text_embedder.linear_1", width, transformer["text_dim"])
+    found |= linear(f"{embedder}.text_embedder.linear_2", width, width)
+    for number in range(transformer["num_layers"]):
+        block = f"blocks.{number}"
+        found |= attention(f"{block}.attn1", width, width)
+        found |= attention(f"{block}.attn2", width, width)
+        found |= linear(f"{block}.ffn.net.0.proj", transformer["ffn_dim"], width)
+        found |= linear(f"{block}.ffn.net.2", width, transformer["ffn_dim"])
+        found |= {f"{block}.norm2.weight": (width,), f"{block}.norm2.bias": (width,)}
+        found[f"{block}.scale_shift_table"] = (1, 6, width)
+    return found | dict(linear("proj_out", transformer["out_channels"] * math.prod(patch), width))
+
+
 class WanFolders(FlowFolders):
     """See `FlowFolders`."""
 
@@ -97,15 +128,16 @@ class WanFolders(FlowFolders):
         return super().recognises(folder) and not has_two_transformers(folder, self.config(folder, TRANSFORMER))
 
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
-        """Refuse Wan's other models: their photo goes through channels of its own."""
+        """Refuse Wan's other models: their photo goes through channels, or an encoder, of its own."""
         found = (
             transformer.get("in_channels"),
+            transformer.get("image_dim"),
             tuple(transformer.get("patch_size", (1, 2, 2))),
             vae.get("z_dim"),
             vae.get("scale_factor_spatial"),
             vae.get("scale_factor_temporal", STRIDE),
         )
-        if found == (CHANNELS, (1, 2, 2), CHANNELS, SIDE, STRIDE):
+        if found == (CHANNELS, None, (1, 2, 2), CHANNELS, SIDE, STRIDE):
             return None
         return msg(
             "{folder} is a Wan model of another kind than {kind}: of the 14B models, that of Wan 2.2 with two "
@@ -113,6 +145,10 @@ class WanFolders(FlowFolders):
             folder=folder,
             kind=self.name,
         )
+
+    def shapes(self, transformer: Mapping[str, Any]) -> Shapes:
+        """See `FlowFolders`."""
+        return shapes(transformer)
 
     def decoder_channels(self, vae: Mapping[str, Any]) -> int | None:
         """See `FlowFolders`."""

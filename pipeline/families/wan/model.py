@@ -13,7 +13,7 @@ from PIL import Image
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFolder, NoiseSchedule, Window
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
-from ..flow.model import FlowModel, load_components
+from ..flow.model import FlowModel, load_components, read_gguf
 from ..placement import Placement
 from ..weights.light_import import light_diffusers
 from ..weights.reading import quiet, read_narrowest
@@ -28,6 +28,13 @@ IMAGE = "image"
 """Name of the tensor that the VAE makes of the photo: (1, channels, h, w), not scaled."""
 
 
+def compute_block(*given: Any, **named: Any) -> torch.Tensor:
+    """See `pieces.compute`; it needs diffusers, which comes with the model."""
+    from .pieces import compute
+
+    return compute(*given, **named)
+
+
 @dataclass
 class WanModel(FlowModel):
     """A `VideoModel` in memory. The text encoder is no part of it (`words.py`).
@@ -39,6 +46,7 @@ class WanModel(FlowModel):
 
     names = (VAE, TRANSFORMER)
     denoiser_name = TRANSFORMER
+    compute_block = staticmethod(compute_block)
 
     transformer: Any
     vae: Any
@@ -91,7 +99,8 @@ def load(
         ModelError: A file is missing, damaged or of another architecture.
     """
     fingerprint, kinds, read = opened(model, FOLDERS, build, placement)
-    return WanModel(model, fingerprint, placement, **load_components(kinds, read, model, FOLDERS, placement, finished))
+    components = load_components(kinds, read, model, FOLDERS, placement, finished, compute_block)
+    return WanModel(model, fingerprint, placement, **components)
 
 
 def opened(
@@ -123,6 +132,8 @@ def opened(
     files = folders.check(model.folder, model.preset)
 
     def read(kind: Any, part: str) -> Any:
+        if found := read_gguf(model, folders, kind, part, placement.dtype):
+            return found
         return read_narrowest(kind, model.folder / part, files.variants[part], placement.dtype)
 
     return files.fingerprint, {VAE: AutoencoderKLWan, TRANSFORMER: WanTransformer3DModel}, read

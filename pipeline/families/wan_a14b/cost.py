@@ -54,6 +54,7 @@ COST = A14BCost(
     patch=2,
     # Counted like the decoder: 13. All tokens have the same time, so that its embedding takes nothing.
     widths=16,
+    whole_widths=7.5,  # hidden states, queries, keys, values and the result; counted likewise, pieces included: 7.1
     decoder=DECODER_BYTES,
     encoder=ENCODER_BYTES,
     decoder_channels=DECODER,

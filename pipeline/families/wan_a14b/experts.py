@@ -19,6 +19,7 @@ class Experts:
 
     Attributes:
         both: The one whose turn is over stays in RAM. Otherwise it goes before the other one is read.
+        in_pieces: Their blocks are computed in pieces.
     """
 
     def __init__(self, read: Callable[[str], nn.Module], placement: Placement) -> None:
@@ -28,7 +29,7 @@ class Experts:
             read: Reads one, by its name.
             placement: Where and how they compute.
         """
-        self.both = True
+        self.both, self.in_pieces = True, False
         self._read, self._placement = read, placement
         self._here: dict[str, nn.Module] = {}
         self._numbers: dict[str, list[Any]] = {}

@@ -1,5 +1,6 @@
 """Describe the folders of Wan 2.2 I2V-A14B, in diffusers' format. Without torch."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,15 @@ from ....messages import Message, msg
 from ....presets import ModelPreset
 from ..base import ModelFiles
 from ..flow.folder import TRANSFORMER, VARIANTS, WEIGHTS, FlowFolders
+from ..flow.gguf import gguf_files
 from ..wan.folder import FOLDERS as WAN
 from ..wan.folder import FULL as WAN_FULL
-from ..wan.folder import IMAGE_CHANNELS, STRIDE, has_two_transformers
+from ..wan.folder import IMAGE_CHANNELS, STRIDE, has_two_transformers, shapes
 from ..wan.folder import RATES as WAN_RATES
 from ..wan.folder import SAMPLING as WAN_SAMPLING
 from ..weights import folders
 from ..weights.folders import INDEX, read_json
+from ..weights.gguf.shapes import Shapes
 
 NAME = "Wan 2.2 I2V-A14B"
 
@@ -55,6 +58,10 @@ FULL = replace(
 """Wan 2.2 I2V-A14B with one of its transformers, computed from its configurations (tests/…/wan_a14b/test_folder.py)."""
 
 
+IMAGE_ENCODER = re.compile(r"\.add_[kv]_proj$|\.norm_added_k$|\.norm_k_img$|^img_emb\b|^img_emb_|\.image_embedder\.")
+"""Layers by which Wan 2.1 I2V 14B reads the photo a second time. LoRAs for it have them; the others are the same."""
+
+
 class A14BFolders(FlowFolders):
     """See `FlowFolders`."""
 
@@ -65,6 +72,8 @@ class A14BFolders(FlowFolders):
     def check(self, folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
         """Check the second transformer, too; see `FlowFolders`."""
         found = super().check(folder, preset)
+        if gguf_files(preset):
+            return found
         stem, remedy = WEIGHTS[TRANSFORMER], self._remedy(preset)
         second = folders.weight_variants(folder / TRANSFORMER_2, stem, VARIANTS, remedy)
         return replace(found, variants={**found.variants, TRANSFORMER_2: second})
@@ -73,8 +82,7 @@ class A14BFolders(FlowFolders):
         """Count the second transformer and the boundary with the first one; see `FlowFolders`."""
         if TRANSFORMER not in parts:
             return super().fingerprint(folder, parts)
-        places = [*(folder / part for part in (*parts, TRANSFORMER_2)), folder / INDEX]
-        return folders.fingerprint(folder, [place for place in places if place.exists()], (".json", ".model"))
+        return self.digest(folder, [*(folder / part for part in (*parts, TRANSFORMER_2)), folder / INDEX])
 
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
         """Refuse transformers that get something else, and other VAEs."""
@@ -94,6 +102,10 @@ class A14BFolders(FlowFolders):
             folder=folder,
             kind=self.name,
         )
+
+    def shapes(self, transformer: Mapping[str, Any]) -> Shapes:
+        """See `FlowFolders`."""
+        return shapes(transformer)
 
     def decoder_channels(self, vae: Mapping[str, Any]) -> int | None:
         """See `FlowFolders`."""
@@ -120,4 +132,6 @@ FOLDERS = A14BFolders(
         "tokenizer)"
     ),
     renames=WAN.renames,
+    left_out=IMAGE_ENCODER,
+    denoisers=EXPERTS,
 )

@@ -10,18 +10,19 @@ from PIL import Image
 
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, MemoryPlan, ModelFolder, NoiseSchedule, Offload, Window
+from ..flow.cost import in_pieces
 from ..flow.folder import TRANSFORMER, VAE
-from ..flow.model import FlowModel, load_components
+from ..flow.model import FlowModel, change_weights, load_components, lora_layers
 from ..flow.pixels import photo_pixels
 from ..placement import Placement
 from ..wan import vae as vae_module
 from ..wan.denoiser import Inputs
 from ..wan.folder import STRIDE
-from ..wan.model import IMAGE, opened
+from ..wan.model import IMAGE, compute_block, opened
 from ..wan.schedule import distilled_schedule, noise_schedule
 from ..wan.words import AWAY, WORDS, padded
-from ..weights.int8 import to_int8
-from ..weights.offload import CPU
+from ..weights.offload import CPU, HOOKED
+from ..weights.pieces import allow_pieces, set_pieces
 from .condition import condition, encode_beginning, encode_ends
 from .cost import in_turn
 from .denoiser import A14BDenoiser
@@ -48,6 +49,7 @@ class A14BModel(FlowModel):
 
     names = (VAE,)
     denoiser_name = TRANSFORMER
+    compute_block = staticmethod(compute_block)
 
     vae: Any
     experts: Experts
@@ -70,7 +72,9 @@ class A14BModel(FlowModel):
         if part in EXPERTS:
             if offloaded:
                 self._move(VAE, CPU)
-            return self.experts.bring(part)
+            expert = self.experts.bring(part)
+            set_pieces(expert, compute_block, self.experts.in_pieces)
+            return expert
         if offloaded:
             self.experts.leave()
         return super().bring(part)
@@ -78,6 +82,7 @@ class A14BModel(FlowModel):
     def prepare(self, plan: MemoryPlan) -> None:
         """Keep both transformers in RAM, or one at a time, as the plan says; see `VideoModel`."""
         self.experts.both = not in_turn(plan)
+        self.experts.in_pieces = in_pieces(plan)
         self._chunk = plan.decode_chunk
         if not self.experts.both and len(self.experts.here) > 1:
             self.experts.release()
@@ -150,16 +155,18 @@ def load(
         shortcuts: There are none yet: the numbers are diffusers' own.
 
     Raises:
-        ModelError: A file is missing, damaged or of another architecture.
+        ModelError: A file is missing, damaged or of another architecture, or a LoRA's is.
     """
     fingerprint, kinds, read = opened(model, FOLDERS, build, placement)
-    vae = load_components({VAE: kinds[VAE]}, read, model, FOLDERS, placement, finished)[VAE]
+    layers = [lora_layers(model, FOLDERS, expert) for expert in range(len(EXPERTS))]
+    vae = load_components({VAE: kinds[VAE]}, read, model, FOLDERS, placement, finished, compute_block)[VAE]
 
     def read_expert(part: str) -> Any:
-        expert = read(kinds[TRANSFORMER], part)
-        if model.int8:
-            to_int8(expert, placement.device)
-        return expert
+        transformer, expert = read(kinds[TRANSFORMER], part), EXPERTS.index(part)
+        change_weights(transformer, model, layers[expert], placement, expert)
+        if placement.offload in HOOKED:
+            allow_pieces(transformer, compute_block)
+        return transformer
 
     return A14BModel(
         model, fingerprint, placement, vae, Experts(read_expert, placement), FOLDERS.boundary(model.folder)

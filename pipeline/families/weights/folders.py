@@ -34,7 +34,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as e:
-        raise _unreadable(path, e) from e
+        raise unreadable(path, e) from e
     if not isinstance(data, dict):
         raise ModelError(
             msg("{file} does not hold what it should (a JSON object); get that file of the model again", file=path)
@@ -127,11 +127,12 @@ def fingerprint(folder: Path, places: Iterable[Path], read: tuple[str, ...] = ("
             elif path.suffix == ".safetensors":
                 digest.update(name + f" {path.stat().st_size}\n".encode())
         except OSError as e:
-            raise _unreadable(path, e) from e
+            raise unreadable(path, e) from e
     return digest.hexdigest()[:16]
 
 
-def _unreadable(path: Path, error: Exception) -> ModelError:
+def unreadable(path: Path, error: Exception) -> ModelError:
+    """Say that a file of a model cannot be read."""
     return ModelError(
         msg("{file} cannot be read: {error}; get that file of the model again", file=path, error=words_of(error))
     )

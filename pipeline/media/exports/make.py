@@ -162,34 +162,53 @@ def _forget_oldest(newest: Path) -> None:
 
 
 def _encode(clip: Clip, wanted: Export, part: Path, progress: Progress, stop: Stop) -> None:
-    total, done = wanted.frame_count(), 0
+    shown = wanted.frame_count()
+    handed, total = 0, 2 * shown  # each is handed over, and some time later encoded
     palette = part.with_name(f"{part.name}.png.part")
     if wanted.format == "gif":
         total += (wanted.end or 0) - wanted.start
 
+    def poll(encoded: int) -> None:
+        if stop():
+            raise Cancelled
+        progress((handed + encoded) / (total + 1))  # the rest is the file's end
+
     def counted(frames: Generator[bytes]) -> Generator[bytes]:
-        nonlocal done
+        nonlocal handed
         with closing(frames):  # an ended one's ffmpeg ends now, not when the error is forgotten
             for frame in frames:
-                if stop():
-                    raise Cancelled
                 yield frame
-                done += 1
-                progress(done / (total + 1))  # the rest is the encoder's tail
+                handed += 1
 
     try:
         if wanted.format == "gif":
             forwards = counted(read_forwards(clip, wanted, wanted.start, wanted.end or 0))
-            _write(clip, wanted, forwards, _palette_arguments(palette), part.parent, stop)
+            _write(clip, wanted, forwards, _palette_arguments(palette), part.parent, lambda _: poll(0))
         frames, output = counted(read_frames(clip, wanted)), _arguments(clip, wanted, part, palette)
-        _write(clip, wanted, frames, output, part.parent, stop)
+        _write(clip, wanted, frames, output, part.parent, lambda encoded: poll(min(encoded, shown)))
     finally:
         with suppress(OSError):
             palette.unlink(missing_ok=True)
 
 
-def _write(clip: Clip, wanted: Export, frames: Generator[bytes], output: list[str], folder: Path, stop: Stop) -> None:
-    """Hand the frames over to an ffmpeg with these arguments for its output, and wait until it has ended well."""
+def _write(
+    clip: Clip,
+    wanted: Export,
+    frames: Generator[bytes],
+    output: list[str],
+    folder: Path,
+    poll: Callable[[int], None],
+) -> None:
+    """Hand the frames over to an ffmpeg with these arguments for its output, and wait until it has ended well.
+
+    Args:
+        clip: The video.
+        wanted: What is made of it.
+        frames: The pixels of each.
+        output: The arguments.
+        folder: Where it writes.
+        poll: Called with the number of frames that are encoded; may raise, which ends the work.
+    """
     width, height = wanted.size(clip)
     ffmpeg = EncodingProcess(
         [
@@ -202,8 +221,9 @@ def _write(clip: Clip, wanted: Export, frames: Generator[bytes], output: list[st
     try:
         with closing(frames):
             for frame in frames:
+                poll(ffmpeg.encoded)
                 ffmpeg.write(frame)
-        ffmpeg.finish(stop)
+        ffmpeg.finish(lambda: poll(ffmpeg.encoded))
     finally:
         ffmpeg.end()
 

@@ -11,9 +11,12 @@ import psutil
 import pytest
 import torch
 from fanslymotion.bench.tiny_home import random_mini
+from fanslymotion.cli.generate import chosen_loras
+from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.families.wan.random_model import build
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.presets import load_presets
+from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.supervisor import Supervisor
 from fanslymotion.queue.types import Status
@@ -129,15 +132,17 @@ def test_a_lora_goes_through_the_worker(fm, here, settings, photo, tmp_path):
     out = weights["blocks.0.attn1.to_q.weight"].shape[0]
     pair = {"lora_A.weight": torch.ones(2, out), "lora_B.weight": torch.ones(out, 2)}
     file = settings.models / "loras" / "my style.safetensors"
-    tiny_lora.write(file, {f"transformer.blocks.0.attn1.to_q.{name}": tensor for name, tensor in pair.items()})
+    light = file.with_name("light.safetensors")
+    for one in (file, light):
+        tiny_lora.write(one, {f"transformer.blocks.0.attn1.to_q.{name}": tensor for name, tensor in pair.items()})
     try:
         asked = ["generate", photo, *TINY, "--model", folder, "--lora", "my style", "--lora-strength", 0.5]
-        done = fm(*asked, "--out", "clip.mp4")
+        done = fm(*asked[:-4], "--lora", "my style:0.5", "--lora", "light", "--out", "clip.mp4")
         assert done.returncode == 0, done.stderr
-        told = read_metadata(here / "clip.mp4")["lora"]
-        assert (told["name"], told["strength"]) == ("my style", 0.5)
+        told = [(one["name"], one["strength"]) for one in read_metadata(here / "clip.mp4")["loras"]]
+        assert told == [("my style", 0.5), ("light", 1.0)]
         assert "my style" in fm("models", "loras").stdout
-        assert json.loads(fm("models", "loras", "--json").stdout)[0]["name"] == "my style"
+        assert [one["name"] for one in json.loads(fm("models", "loras", "--json").stdout)] == ["light", "my style"]
         refused = fm("generate", photo, "--lora", "my style", "--no-wait")
         assert "but the model mini has no such setting" in refused.stderr
         file.write_bytes(file.read_bytes()[:-1])
@@ -146,8 +151,17 @@ def test_a_lora_goes_through_the_worker(fm, here, settings, photo, tmp_path):
         assert "is not whole; get it again" in fm("models", "loras").stdout
     finally:
         file.unlink()
+        light.unlink()
     refused = fm(*asked)
-    assert "--lora is 'my style', but there is none here; put its .safetensors file into" in refused.stderr
+    assert "there is no LoRA 'my style', and none at all here; put its .safetensors file into" in refused.stderr
+
+
+def test_the_strength_of_the_only_lora_may_stand_apart():
+    assert chosen_loras(["style"], 0.5) == (LoraChoice("style", 0.5),)
+    assert chosen_loras(["style:0.8", "light"], None) == (LoraChoice("style", 0.8), LoraChoice("light"))
+    for typed in ([], ["style:0.8"], ["style", "light"]):
+        with pytest.raises(BadInput, match=r"--lora-strength is for one --lora .* write --lora NAME:STRENGTH"):
+            chosen_loras(typed, 0.5)
 
 
 def test_default_name_never_overwrites_and_out_may_be_a_folder(fm, here, photo, tmp_path):

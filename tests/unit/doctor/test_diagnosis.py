@@ -99,7 +99,9 @@ def test_what_the_diagnosis_says(failed: Job, presets: Presets) -> None:
     assert "(the worker ended with code 3)" in said(DIED)["en"]["cause"]
     assert "GB are free in" in said(as_message("x", "FM-DISK-001"))["en"]["cause"]
     encoder = msg("{cause}\n{said}", cause=msg("ffmpeg was not found; {reinstall}", reinstall="x"), said="[libx264] y")
-    assert said(encoder.coded("FM-VIDEO-001"))["ru"]["cause"] == "ffmpeg не найден; x"
+    said_of_it = said(encoder.coded("FM-VIDEO-001"))["ru"]
+    assert said_of_it["cause"] == "ffmpeg не найден; x"
+    assert said_of_it["error"] == "ffmpeg не найден; x\n[libx264] y", "all of it, for the details"
 
 
 def test_a_row_of_an_earlier_version_keeps_its_words(failed: Job, presets: Presets, settings: Settings) -> None:

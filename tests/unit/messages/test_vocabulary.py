@@ -13,8 +13,10 @@ SEEN = {
     "ru": (ROOT / "messages" / "ru.toml", ROOT / "ui" / "locales" / "ru.json"),
 }
 UNWANTED = {
-    "en": re.compile(r"\b(draws?|drawn|drawing|Take the sample|Freedom from)\b(?! \(SVG\))"),
-    "ru": re.compile(r"рисов|рису[еюя]|зерн|свобода от фото|возьмите пример|в описании", re.IGNORECASE),
+    "en": re.compile(r"\b(draws?|drawn|drawing|Reading the photo|Take the sample|Freedom from)\b(?! \(SVG\))"),
+    "ru": re.compile(
+        r"рисов|рису[еюя]|чтение фото|читаем фото|зерн|свобода от фото|возьмите пример|в описании", re.IGNORECASE
+    ),
 }
 ALLOWED = re.compile(r"рисунок|a drawing \(SVG\)")
 
@@ -43,3 +45,11 @@ def test_settings_have_the_trades_names_in_both_languages() -> None:
     for option in OPTIONS.values():
         for language, pattern in UNWANTED.items():
             assert not pattern.search(option.words["help"][language]), option.name
+
+
+def test_models_are_told_in_the_same_words() -> None:
+    for path in sorted((ROOT / "presets").glob("*/*.toml")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            key, _, words = line.partition(" = ")
+            language = {"summary": "en", "summary_ru": "ru"}.get(key)
+            assert language is None or not UNWANTED[language].search(words), path.name

@@ -26,6 +26,14 @@ def test_the_wanted_files_arrive_whole_and_nothing_else(hub, preset, settings):
     assert all(0 <= moment.done <= moment.total or moment.total == 0 for moment in moments)
 
 
+def test_a_star_in_a_pattern_stands_for_no_folder(hub, preset, settings):
+    """A repository may have a second copy of itself in one of its folders (LTX-Video 13B: 42 GiB below vae/)."""
+    hub.files |= {f"unet/copy/{name}": data for name, data in hub.files.items()}
+    folder = download(preset, settings)
+    assert not (folder / "unet" / "copy").exists()
+    assert set(here(settings)) == {"model_index.json", "unet/config.json", WEIGHTS}
+
+
 def test_a_second_download_fetches_nothing(hub, preset, settings):
     download(preset, settings)
     before = dict(hub.sent)

@@ -10,10 +10,11 @@ import pytest
 import torch
 from fanslymotion.errors import ModelError
 from fanslymotion.models.commands import models_app
-from fanslymotion.models.loras import list_loras, with_lora
+from fanslymotion.models.loras import list_loras, with_loras
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
+from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.settings import Settings
 from fanslymotion.ui.serializers import options_json
 from safetensors.torch import save_file
@@ -95,7 +96,7 @@ def test_one_that_cannot_be_used_is_refused_in_a_sentence(
     model = ModelFolder(presets.model("ltx-2b"), settings.models / "ltx-2b")
     for name in ("bad", "caf\udce9", "two\nlines\x1b[2J", "a folder", "never"):
         with pytest.raises(ModelError) as told:
-            with_lora(model, VideoRequest(model="ltx-2b", lora=name), settings)
+            with_loras(model, VideoRequest(model="ltx-2b", loras=(LoraChoice(name),)), settings)
         assert all(told.value.message.say(language).encode() for language in ("en", "ru"))
 
 

@@ -9,12 +9,20 @@ import pytest
 from fanslymotion.models.download import manifest
 from fanslymotion.models.download.manifest import SharedFiles
 from fanslymotion.models.download.model import Manifest, download
-from fanslymotion.presets import ModelPreset
+from fanslymotion.models.folder_size import folder_size, freed_bytes
+from fanslymotion.models.registry import remove
+from fanslymotion.presets import ModelPreset, Presets
 from fanslymotion.settings import Settings
 from fanslymotion.tests.hub import Hub, own_models, serve
 
 ENCODER = "text_encoder/model.safetensors"
 BYTES = os.urandom(50_000)
+
+
+def hub_preset(name: str) -> ModelPreset:
+    return ModelPreset(
+        name=name, label=name, source="hub", repository=f"maker/{name}", width=64, height=64, frames=8
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -34,10 +42,7 @@ def fetch(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
             files = {ENCODER: encoder, own: name.encode() * 5000, "text_encoder/config.json": b"{}" * 600}
             hub = hubs.enter_context(serve(Hub(f"maker/{name}", files)))
             monkeypatch.setenv("HF_ENDPOINT", hub.url)
-            preset = ModelPreset(
-                name=name, label=name, source="hub", repository=f"maker/{name}", width=64, height=64, frames=8
-            )
-            return hub, download(preset, settings)
+            return hub, download(hub_preset(name), settings)
 
         yield call
 
@@ -128,3 +133,21 @@ def test_other_records_are_read_once(fetch: Callable, settings: Settings) -> Non
     file = next(file for file in remote.files if file.path == ENCODER)
     assert SharedFiles("two", settings).link(file, settings.models / "two" / "again.safetensors")
     assert not SharedFiles("one", settings).link(file, settings.models / "two" / "third.safetensors")
+
+
+def test_what_another_model_shares_is_not_free_again(fetch: Callable, settings: Settings) -> None:
+    _, one = fetch("one")
+    fetch("two")
+    presets = Presets({}, {}, {}, {name: hub_preset(name) for name in ("one", "two")}, {}, {})
+    own = folder_size(one) - len(BYTES)
+    assert remove("one", presets, settings) == own
+    assert remove("two", presets, settings) == own + len(BYTES), "the last name of the file"
+
+
+def test_a_file_with_two_names_takes_its_room_once(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "model").write_bytes(b"x" * 1000)
+    os.link(tmp_path / "a" / "model", tmp_path / "same")
+    assert folder_size(tmp_path) == 1000
+    assert (freed_bytes(tmp_path / "a"), freed_bytes(tmp_path)) == (0, 1000)
+    assert folder_size(tmp_path / "none") == 0

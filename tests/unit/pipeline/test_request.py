@@ -11,6 +11,7 @@ from fanslymotion.cli.main import app, generate
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.families import families, family
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets.loras import LoraChoice, parse_loras
 from fanslymotion.presets.options import LAST_PHOTO, MAX_PROMPT, NUMBERS, OPTIONS, TEXTS
 from fanslymotion.presets.schema import Sampling
 from fanslymotion.ui.api.requests import EstimateIn, SettingsIn
@@ -26,6 +27,52 @@ def test_a_request_of_the_first_version_loads() -> None:
     assert (request.motion_bucket_id, request.noise_aug_strength, request.fit) == (40, 0.1, "pad")
     assert (request.detail, request.upscaler) == (True, None)
     assert VideoRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+def test_a_request_with_one_lora_loads_as_a_list_of_one() -> None:
+    """As version 8 stored it: rows, records, metadata of videos."""
+    request = VideoRequest.from_json({"seed": 3, "lora": "style", "lora_strength": 0.5})
+    assert request == VideoRequest(seed=3, loras=(LoraChoice("style", 0.5),))
+    assert VideoRequest.from_json({"lora": "style", "lora_strength": None}).loras == (LoraChoice("style"),)
+    for nothing in ({"lora": None, "lora_strength": None}, {"lora": "", "lora_strength": 0.5}, {"lora_strength": 1}):
+        assert VideoRequest.from_json(nothing) == VideoRequest()
+    assert VideoRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+    assert request.to_json()["loras"] == [{"name": "style", "strength": 0.5}]
+
+
+NAMED = [{"name": name} for name in ("a", "b", "c", "d", "e")]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"loras": NAMED}, "5 LoRAs are asked for; at most 4 are added to a model"),
+        ({"loras": [NAMED[0], NAMED[1], NAMED[0]]}, "the LoRA 'a' is asked for twice; name it once"),
+        *(
+            ({"loras": [{"name": "a", "strength": wrong}]}, "the strength of the LoRA 'a' is .* from 0.0 to 2.0")
+            for wrong in (2.1, -0.1, float("nan"), "1", True)
+        ),
+        ({"lora": "a", "lora_strength": 3}, "the strength of the LoRA 'a' is 3; it must be a number from"),
+        ({"lora": "a", "loras": NAMED[:1]}, "both lora and loras are given; name all LoRAs in loras"),
+        *(
+            ({"loras": wrong}, "it must be a list of LoRAs, each with name and strength")
+            for wrong in ("a", {"name": "a"}, 5, None, ["a"], [{}], [{"name": ""}], [{"name": 5}], [{"nam": "a"}])
+        ),
+    ],
+)
+def test_what_is_no_list_of_loras_is_refused_in_a_sentence(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=said) as told:
+        VideoRequest.from_json(given)
+    assert not told.value.message.say("ru").isascii()
+
+
+def test_loras_are_read_from_words() -> None:
+    text = "style:0.8, my: motion , x:y,last:2,"
+    wanted = (LoraChoice("style", 0.8), LoraChoice("my: motion"), LoraChoice("x:y"), LoraChoice("last", 2.0))
+    assert parse_loras(text) == wanted
+    assert parse_loras(", ".join(map(str, wanted))) == wanted
+    with pytest.raises(BadInput, match="the strength of the LoRA 'style' is 3"):
+        parse_loras("style:3")
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -47,10 +94,10 @@ def test_every_way_in_has_the_requests_names() -> None:
     assert set(SettingsIn.model_fields) == names
     command = inspect.signature(generate).parameters
     assert names <= set(command)
-    assert {name: command[name].default for name in names - {"model", "seed"}} == {
-        name: getattr(VideoRequest(), name) for name in names - {"model", "seed"}
+    assert {name: command[name].default or None for name in names - {"model", "seed"}} == {
+        name: getattr(VideoRequest(), name) or None for name in names - {"model", "seed"}
     }
-    assert set(EstimateIn.model_fields) == names - {"resolution"} | {"width", "height"}
+    assert set(EstimateIn.model_fields) == names - {"resolution", "loras"} | {"width", "height"}
     assert set(OPTIONS) == names
 
 

@@ -124,6 +124,15 @@ def test_package_imports_itself_relatively():
     assert [str(path) for path in modules() if absolute.search(path.read_text(encoding="utf-8"))] == []
 
 
+def test_every_package_is_named():
+    """A wheel holds no other folder."""
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    found = {
+        ".".join(("fanslymotion", *path.parent.relative_to(ROOT).parts)) for path in modules() if path.parent != ROOT
+    }
+    assert found - set(named) == set()
+
+
 def pins(path: Path) -> dict[str, Requirement]:
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] not in "#-"]
     requirements = [Requirement(line) for line in lines]

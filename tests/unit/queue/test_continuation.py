@@ -18,6 +18,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.rows import VIDEO_NAME
 from fanslymotion.queue.types import Job, Status
+from fanslymotion.queue.worker import attempt
 from fanslymotion.tests.moving_video import video
 from PIL import Image
 
@@ -130,3 +131,32 @@ def test_a_limit_of_waiting_jobs_holds(jobs: Jobs, old: Job) -> None:
 def test_the_frame_is_a_png(old: Job) -> None:
     with Image.open(io.BytesIO(last_frame(old))) as image:
         assert (image.format, image.size) == ("PNG", (640, 640))
+
+
+def test_one_whose_earlier_video_is_gone_says_that_it_is_the_new_part_alone(
+    jobs: Jobs, old: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The video is made all the same; a retry of the job says it, too."""
+
+    def produce(request: VideoRequest, *, out: Path, before: Path | None, **_: Any) -> VideoResult:
+        assert before is None
+        return VideoResult(video(out, 72, size=(640, 640), fps=12), 640, 640, 72, 12, {})
+
+    monkeypatch.setattr("fanslymotion.pipeline.produce.produce", produce)
+
+    def warnings(job: Job) -> tuple[str, ...]:
+        row = transitions.claim(jobs.store, "w", time.time())
+        assert row is not None
+        run = attempt.make_produce(jobs.store, None)
+        attempt.process_video_generation(jobs.store, row, "w", run, lambda _: None)
+        done = jobs.get(job.id)
+        assert done.status is Status.DONE
+        return done.warnings
+
+    made = jobs.go_on_from(old.id)
+    before = video_before(made)
+    assert before is not None
+    before.unlink()
+    jobs.cancel(made.id)
+    assert attempt.EARLIER_GONE in warnings(jobs.retry(made.id))
+    assert warnings(jobs.go_on_from(old.id, joined=False)) == ()

@@ -24,7 +24,7 @@ from fanslymotion.tests.studio import wait_for
 from fanslymotion.tests.tiny_upscaler import RRDB, write
 from fanslymotion.ui import context as studio_module
 from fanslymotion.ui import model_checks
-from fanslymotion.ui.api import job_routes
+from fanslymotion.ui.api import estimate_routes
 from fanslymotion.ui.cached import CachedResult
 from fanslymotion.ui.context import Studio
 from fanslymotion.ui.model_checks import ModelChecks
@@ -289,7 +289,7 @@ def test_the_estimate_says_time_and_memory_and_warns(browser: Browser, monkeypat
     def look(*args: Any, **options: Any) -> Any:
         return plan_request(*args, **{**options, "machine": small})
 
-    monkeypatch.setattr(job_routes, "plan_request", look)
+    monkeypatch.setattr(estimate_routes, "plan_request", look)
     told = browser(ANNA).get(address).json()["720p"]
     assert told["seconds"] > 60
     assert 0 < told["memory"] <= 12 << 30

@@ -121,6 +121,9 @@ def test_photos_and_what_a_video_takes(browser: Browser, photo: Path, typedefs: 
     costs = client.get("/studio/estimate?model=mini&seconds=6&quality=standard").json()
     assert typedefs.mistakes(costs, "Record<string, Cost>") == []
     assert "480p" in costs
+    costs = client.get("/studio/estimate/models?resolution=480p&seconds=6&quality=standard").json()
+    assert typedefs.mistakes(costs, "Record<string, ModelCost>") == []
+    assert "mini" in costs
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
-import { arrival, asked, EMPTY, knownSize, offers, recommended, replaced, sameOffer, usable } from "./form_values.js";
+import { arrival, asked, EMPTY, knownSize, offers, replaced, said, sameOffer, usable, withListOfLoras } from "./form_values.js";
+import { openChooser } from "./models/chooser.js";
 import { DropOverlay, listenForFiles } from "./photo/dropped_files.js";
 import { LastPicture } from "./photo/last_picture.js";
 import { FIRST, PhotoPicker } from "./photo/picker.js";
@@ -29,7 +30,7 @@ export class Form {
     this.started = started;
     this.sending = false;
     this.chose = false; // whether somebody chose the model
-    this.values = this.take({ ...EMPTY, ...recall("form", {}) });
+    this.values = this.take({ ...EMPTY, ...withListOfLoras(recall("form", {})) });
     this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() });
     this.buttonText = h("span");
     this.button.append(this.buttonText, h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
@@ -103,6 +104,7 @@ export class Form {
     const fields = new FormFields(this.options, this.values, {
       change: (values) => this.change(values),
       toggled: () => this.toggled(),
+      models: () => openChooser(this.options, this.values, this.picker.photos[0], (name) => this.change({ model: name })),
       video: (files) => this.picker.take(files),
     });
     this.takes.label();
@@ -147,7 +149,7 @@ export class Form {
     toast(t("form.used"));
     const lacking = replaced(wanted, this.values);
     if (!lacking.length) return;
-    const names = lacking.map((key) => `${this.options.settings[key].label[language]}: ${wanted[key]} → ${this.values[key] ?? t("form.upscaler_none")}`).join(", ");
+    const names = lacking.map((key) => `${this.options.settings[key].label[language]}: ${said(wanted, key)} → ${said(this.values, key) || t(key === "loras" ? "form.lora_none" : "form.upscaler_none")}`).join(", ");
     toast(t("form.replaced", { names }), "error");
   }
 
@@ -190,13 +192,11 @@ export class Form {
     /** @type {HTMLElement[]} */
     const parts = [];
     if (model.random) parts.push(h("span", {}, t("model.random")));
-    else if (model.demo) parts.push(h("span", {}, t("model.demo")));
     if (model.trial) parts.push(h("span", {}, t("model.trial")));
-    const { models, owns_machine: owns } = this.options;
+    const { owns_machine: owns } = this.options;
     if (model.absent && owns) parts.push(h("span", { class: "warn" }, t("model.absent", { size: number(model.download_gb, 1) })));
     else if (model.missing) parts.push(h("span", { class: "warn" }, model.missing[language]));
-    const wanted = model.demo ? recommended(models) : model.missing ? model : undefined;
-    if (wanted && owns) parts.push(h("a", { href: "./?view=system", data: { go: "system", model: wanted.name } }, t(model.demo ? "model.real" : "welcome.get")));
+    if (model.missing && owns) parts.push(h("a", { href: "./?view=system", data: { go: "system", model: model.name } }, t("welcome.get")));
     if (model.licence?.notice) {
       parts.push(h("details", { class: "notice" }, h("summary", {}, model.licence.powered_by ? h("b", {}, model.licence.powered_by) : model.licence.name),
         model.licence.notice, " ", h("a", { href: model.licence.url, target: "_blank", rel: "noopener" }, model.licence.name)));

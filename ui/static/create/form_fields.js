@@ -7,6 +7,8 @@ import { number } from "../lib/format.js";
 import { recall } from "../lib/storage.js";
 import { changes, clipSize, frameCount, motionNumber, motionOf, numberOf, shapes, shownRate, sliders, takes, textOf, usual } from "./form_values.js";
 import { Ideas } from "./ideas.js";
+import { Loras } from "./loras.js";
+import { ModelPick } from "./models/pick.js";
 import { Segments } from "./segments.js";
 
 /** @import { FormValues, ModelOption, NumberRange, Options, Photo, Quality, TextSetting } from "../types.d.ts" */
@@ -18,6 +20,7 @@ const MOTIONS = ["gentle", "normal", "strong"];
  * @typedef {object} FieldActs
  * @property {(values: Partial<FormValues>) => void} change
  * @property {() => void} toggled the folded settings are open now, or closed
+ * @property {() => void} models show them all
  * @property {(files: File[]) => Promise<void>} video take the settings of that file
  */
 
@@ -49,7 +52,7 @@ export class FormFields {
       (value) => this.shown && acts.change({ motion_bucket_id: motionNumber(String(value), this.shown) }));
     this.mode = new Segments("mode", this.label("mode"), MODES.map((mode) => ({ value: mode, title: t(`mode.${mode}`), note: () => "" })), (value) => acts.change({ mode: String(value) }));
     this.fit = new Segments("fit", this.label("fit"), ["crop", "pad"].map((fit) => ({ value: fit, title: t(`form.fit_${fit}`), note: () => "" })), (value) => acts.change({ fit: String(value) }));
-    this.model = this.modelSelect(values);
+    this.model = new ModelPick(this.label("model"), () => acts.models());
     const seed = options.numbers.find(({ key }) => key === "seed");
     this.seed = h("input", {
       id: "f-seed", type: "number", min: seed?.min, max: seed?.max, step: seed?.step, inputMode: "numeric", value: values.seed ?? "", placeholder: t("form.seed_random"),
@@ -62,15 +65,14 @@ export class FormFields {
     this.loopRow = this.switchRow("loop", this.loop, this.loopNote);
     this.int8 = this.checkbox("int8");
     this.int8Row = this.switchRow("int8", this.int8);
-    this.lora = this.loraSelect();
-    this.loraRow = this.row("lora", this.lora);
+    this.loras = new Loras(options, (loras) => acts.change({ loras }));
     this.upscaler = this.upscalerSelect();
     this.upscalerNote = h("p", { class: "model-note" });
     this.chosen = h("span", { class: "chosen" });
     this.advanced = h("details", { class: "advanced", open: recall("advanced", false), ontoggle: () => acts.toggled() },
       h("summary", {}, icon(ICONS.sliders), h("span", {}, t("form.advanced")), this.chosen),
-      h("div", { class: "advanced-body" }, this.row("model", this.model), this.int8Row, ...this.textRows(true), this.seedRow(), this.loopRow, ...this.sliders.flatMap(({ range, element }) => (range.key === "lora_strength" ? [this.loraRow, element] : [element])), this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
-    this.elements = [...this.textRows(false), this.shape.element, this.seconds.element, this.quality.element, this.resolution.element, this.motion.element, this.mode.element, this.advanced];
+      h("div", { class: "advanced-body" }, this.int8Row, ...this.textRows(true), this.seedRow(), this.loopRow, ...this.sliders.map(({ element }) => element), this.loras.element, this.fitRow(), this.switchRow("detail", this.detail), this.row("upscaler", this.upscaler, this.upscalerNote), this.videoRow()));
+    this.elements = [...this.textRows(false), this.shape.element, this.seconds.element, this.quality.element, this.resolution.element, this.motion.element, this.mode.element, this.model.element, this.advanced];
   }
 
   /** @param {string} key */
@@ -88,26 +90,11 @@ export class FormFields {
     return h("div", { class: `field ${key}` }, h("label", { htmlFor: `f-${key}` }, this.label(key)), control, ...more, this.help(key));
   }
 
-  /** @param {FormValues} values */
-  modelSelect(values) {
-    const select = h("select", { id: "f-model" },
-      ...this.options.models.map((model) => h("option", { value: model.name, selected: model.name === values.model },
-        model.missing ? t("form.model_missing", { label: model.label }) : model.label)));
-    select.addEventListener("change", () => this.acts.change({ model: select.value }));
-    return select;
-  }
-
   /** Those that are downloaded can be chosen; the others are named. */
   upscalerSelect() {
     const select = h("select", { id: "f-upscaler" }, h("option", { value: "" }, t("form.upscaler_none")),
       ...this.options.upscalers.map((one) => h("option", { value: one.name, disabled: Boolean(one.missing) }, one.missing ? t("form.model_missing", { label: one.label }) : one.label)));
     select.addEventListener("change", () => this.acts.change({ upscaler: select.value || null }));
-    return select;
-  }
-
-  loraSelect() {
-    const select = h("select", { id: "f-lora" }, h("option", { value: "" }, t("form.lora_none")), ...this.options.loras.map((name) => h("option", { value: name }, name)));
-    select.addEventListener("change", () => this.acts.change({ lora: select.value || null, lora_strength: null }));
     return select;
   }
 
@@ -186,21 +173,20 @@ export class FormFields {
     this.drawMotion(values, model);
     const advanced = this.options.qualities.find((one) => one.name === values.quality)?.advanced ?? false;
     this.quality.element.classList.toggle("with-advanced", this.advanced.open || advanced);
-    this.model.value = values.model;
+    this.model.draw(model);
     for (const { range, input, output, reset, element } of this.sliders) {
       const chosen = numberOf(values, range.key);
       const value = chosen ?? usual(model, range.key, values.mode) ?? range.min;
       if (Number(input.value) !== value) input.value = String(value);
       setText(output, number(value, range.step < 1 ? 2 : 0));
       reset.classList.toggle("invisible", chosen === null);
-      show(element, takes(model, range) && (range.key !== "lora_strength" || values.lora !== null));
+      show(element, takes(model, range));
     }
     this.loop.checked = values.loop;
     show(this.loopRow, model.takes.includes("loop"));
     this.int8.checked = values.int8;
     show(this.int8Row, model.takes.includes("int8"));
-    this.lora.value = values.lora ?? "";
-    show(this.loraRow, model.takes.includes("lora") && this.options.loras.length > 0);
+    this.loras.draw(values.loras, model);
     for (const { text, input, reset, element } of this.texts) {
       const chosen = textOf(values, text.key);
       const value = chosen ?? textOf(model.sampling, text.key) ?? "";
@@ -213,7 +199,7 @@ export class FormFields {
     this.upscaler.value = values.upscaler ?? "";
     this.noteUpscaler(values);
     const changed = changes(values, this.options);
-    setText(this.chosen, [model.label, values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed ? t("form.changed", { n: changed }) : ""].filter(Boolean).join(" · "));
+    setText(this.chosen, [values.seed === null ? "" : t("form.seed_is", { seed: values.seed }), changed ? t("form.changed", { n: changed }) : ""].filter(Boolean).join(" · "));
   }
 
   /** A number of one's own is none of the words, and is told beside them. @param {FormValues} values @param {ModelOption} model */

@@ -6,7 +6,7 @@
 /** @type {FormValues} */
 export const EMPTY = {
   resolution: "480p", seconds: 6, quality: "standard", model: "", seed: null,
-  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best", prompt: "", negative_prompt: null, lora: null, lora_strength: null, loop: false, int8: false, shape: "photo", position: null,
+  motion_bucket_id: null, steps: null, noise_aug_strength: null, fps: null, fit: "crop", detail: true, upscaler: null, mode: "best", prompt: "", negative_prompt: null, loras: [], loop: false, int8: false, shape: "photo", position: null,
 };
 
 /** The numbers with a slider: a model has a value of its own for each. @param {Options} options */
@@ -64,10 +64,9 @@ export function bestModel(models) {
   return ready.find((model) => !model.demo && !model.trial) ?? ready.find((model) => !model.trial) ?? ready[0];
 }
 
-/** The real model to download where none is here: the first that needs no account and has been tried. @param {ModelOption[]} models */
-export function recommended(models) {
-  if (models.some((model) => !model.missing && !model.demo && !model.trial)) return undefined;
-  return models.find((model) => model.source === "hub" && model.missing && !model.gated && !model.trial);
+/** The recommended model, where it is to be downloaded. @param {ModelOption[]} models */
+export function toGet(models) {
+  return models.find((model) => model.recommended && model.missing);
 }
 
 /** Whether a model of this name is offered. @param {Options} options @param {string} name */
@@ -101,7 +100,7 @@ export function usable(values, options) {
     mode: chosen && !(values.mode in chosen.modes) ? "best" : values.mode,
     loop: values.loop && Boolean(chosen?.takes.includes("loop")),
     int8: values.int8 && Boolean(chosen?.takes.includes("int8")),
-    lora: chosen?.takes.includes("lora") && options.loras.includes(values.lora ?? "") ? values.lora : null,
+    loras: chosen?.takes.includes("loras") && Array.isArray(values.loras) ? values.loras.filter((one) => options.loras.includes(one?.name)) : [],
     upscaler: options.upscalers.some((one) => one.name === values.upscaler && !one.missing) ? values.upscaler : null,
   };
 }
@@ -120,8 +119,18 @@ export function arrival(before, now) {
 
 /** What was wished for and could not be had, by name. @param {FormValues} wanted @param {FormValues} values */
 export function replaced(wanted, values) {
-  const keys = /** @type {const} */ (["model", "resolution", "seconds", "quality", "mode", "upscaler", "lora"]);
-  return keys.filter((key) => wanted[key] && wanted[key] !== values[key]);
+  const keys = /** @type {const} */ (["model", "resolution", "seconds", "quality", "mode", "upscaler", "loras"]);
+  return keys.filter((key) => said(wanted, key) && said(wanted, key) !== said(values, key));
+}
+
+/** A setting in words; "" for none. @param {FormValues} values @param {"model" | "resolution" | "seconds" | "quality" | "mode" | "upscaler" | "loras"} key */
+export function said(values, key) {
+  return key === "loras" ? values.loras.map(({ name }) => name).join(", ") : String(values[key] ?? "");
+}
+
+/** Settings as versions kept them that knew one LoRA. @param {Partial<FormValues> & { lora?: string | null, lora_strength?: number | null }} kept @returns {Partial<FormValues>} */
+export function withListOfLoras({ lora, lora_strength: strength = null, ...rest }) {
+  return lora ? { loras: [{ name: lora, strength }], ...rest } : rest;
 }
 
 /** How many of the folded settings differ from the model's own; motion by a word is none of them. @param {FormValues} values @param {Options} options */
@@ -129,7 +138,7 @@ export function changes(values, options) {
   const model = options.models.find(({ name }) => name === values.model);
   const numbers = sliders(options).filter(({ key }) => key !== "motion_bucket_id" || !motionOf(values, model));
   const given = numbers.filter(({ key }) => numberOf(values, key) !== null).length;
-  return given + options.texts.filter(({ key, folded }) => folded && textOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0) + (values.lora ? 1 : 0) + (values.loop ? 1 : 0) + (values.int8 ? 1 : 0);
+  return given + options.texts.filter(({ key, folded }) => folded && textOf(values, key) !== null).length + (values.detail ? 0 : 1) + (values.upscaler ? 1 : 0) + values.loras.length + (values.loop ? 1 : 0) + (values.int8 ? 1 : 0);
 }
 
 /** Frames of a video. @param {Duration} duration @param {Quality | undefined} quality @param {ModelOption} [model] */
@@ -154,14 +163,23 @@ export function clipSize(resolution, photo, shape = "photo") {
 
 /** What to ask for a job's cost with. @param {FormValues} values @param {Photo | undefined} photo */
 export function costQuery(values, photo) {
-  const query = new URLSearchParams({ model: values.model, seconds: String(values.seconds), quality: values.quality, mode: values.mode, detail: String(values.detail) });
-  if (values.upscaler) query.set("upscaler", values.upscaler);
-  if (values.shape !== "photo") query.set("shape", values.shape);
-  if (values.fit !== "crop") query.set("fit", values.fit);
-  if (values.steps !== null) query.set("steps", String(values.steps));
-  if (photo) {
-    query.set("width", String(photo.width));
-    query.set("height", String(photo.height));
-  }
-  return query.toString();
+  return new URLSearchParams({ model: values.model, ...costFacts(values, photo) }).toString();
+}
+
+/** What to ask for the cost of the same video with each model with. @param {FormValues} values @param {Photo | undefined} photo */
+export function modelsQuery(values, photo) {
+  return new URLSearchParams({ resolution: values.resolution, ...costFacts(values, photo) }).toString();
+}
+
+/** @param {FormValues} values @param {Photo | undefined} photo @returns {Record<string, string>} */
+function costFacts(values, photo) {
+  return {
+    seconds: String(values.seconds), quality: values.quality, mode: values.mode, detail: String(values.detail),
+    ...(values.upscaler && { upscaler: values.upscaler }),
+    ...(values.shape !== "photo" && { shape: values.shape }),
+    ...(values.fit !== "crop" && { fit: values.fit }),
+    ...(values.int8 && { int8: "true" }),
+    ...(values.steps !== null && { steps: String(values.steps) }),
+    ...(photo && { width: String(photo.width), height: String(photo.height) }),
+  };
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // One finished video in the gallery: a poster that plays under the pointer, its buttons, and what tells it from others.
 
-import { describe } from "../job/job_words.js";
+import { clipSeconds, describe } from "../job/job_words.js";
 import { favour } from "../job/favourite.js";
 import { t } from "../lib/catalogue.js";
 import { calm, h, icon, ICONS, setText, show } from "../lib/dom.js";
@@ -35,12 +35,12 @@ export class Tile {
       h("div", { class: "over-tools" },
         h("a", { class: "chip", href: download, title: t("action.download"), "aria-label": `${t("action.download")}: ${job.name}` }, icon(ICONS.download)),
         favour(job, "chip star"), act("take", ICONS.plus, acts.take), this.compare, act("redo", ICONS.sliders, acts.redo), act("delete", ICONS.trash, acts.remove)),
-      h("div", { class: "tile-words" }, h("b", {}, job.name), this.apart, h("span", { class: "facts" }, describe(job.settings, job.video)), h("span", { class: "facts" }, when(job.finished))));
+      h("div", { class: "tile-words" }, h("b", {}, job.name), this.apart, h("span", { class: "facts" }, describe(job.settings, job.video && clipSeconds(job.video))), h("span", { class: "facts" }, when(job.finished))));
   }
 
-  /** @param {string} apart what tells it from the other takes of its photo @param {number} at its place among them @param {number} of so many */
+  /** @param {string} apart what tells it from the other takes of its photo @param {number} at its place among them, the newest first; they are counted from the first that was made @param {number} of so many */
   draw(apart, at, of) {
-    setText(this.apart, of > 1 ? [t("take.place", { at: at + 1, of }), apart].filter(Boolean).join(" · ") : "");
+    setText(this.apart, of > 1 ? [t("take.place", { at: of - at, of }), apart].filter(Boolean).join(" · ") : "");
     show(this.apart, of > 1);
     show(this.compare, of > 1);
     this.element.dataset.takes = of < 2 ? "" : at === 0 ? "first" : at === of - 1 ? "last" : "middle";

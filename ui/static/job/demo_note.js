@@ -1,7 +1,7 @@
 // @ts-check
 // Under a video of the demo model: what it is, and what a real model would take for the same on this machine.
 
-import { bestModel, recommended } from "../create/form_values.js";
+import { bestModel, toGet } from "../create/form_values.js";
 import { t } from "../lib/catalogue.js";
 import { h, setText, show } from "../lib/dom.js";
 import { costOf } from "../lib/expected.js";
@@ -36,7 +36,7 @@ export class DemoNote {
   async tellReal(job) {
     const { models, owns_machine: owns } = this.options;
     const here = bestModel(models);
-    const real = here && !here.demo && !here.trial ? here : recommended(models);
+    const real = here && !here.demo && !here.trial ? here : toGet(models);
     if (!real) return;
     const cost = await costOf(real, job.settings);
     if (this.asked !== job.id) return;

@@ -43,16 +43,15 @@ export function stageName(stage, job, qualities) {
   return t(stage === "decoding" && quality?.interpolation === 1 ? "stage.decoding_only" : `stage.${stage}`);
 }
 
-/** Short, for lists. @param {ShortSettings} settings @param {Clip | null} [video] which is longer than they say where it continues another one */
-export function describe(settings, video = null) {
+/** Short, for lists. @param {ShortSettings} settings @param {number | null} [seconds] of the video, which is longer than they say where it continues another one */
+export function describe(settings, seconds = null) {
   const quality = has(`quality.${settings.quality}`) ? t(`quality.${settings.quality}`) : settings.quality;
-  const length = video ? lengthOf(video) : t("form.seconds_value", { n: settings.seconds });
-  return [settings.resolution, length, quality, settings.model, ...quicker(settings.mode)].join(" · ");
+  return [settings.resolution, duration(seconds ?? settings.seconds), quality, settings.model, ...quicker(settings.mode)].join(" · ");
 }
 
 /** @param {Clip} video */
-function lengthOf({ frames, fps }) {
-  return duration(frames / fps);
+export function clipSeconds({ frames, fps }) {
+  return frames / fps;
 }
 
 /** The mode's name where it is not the best one, which most videos are made in. @param {string} mode */
@@ -64,7 +63,7 @@ function quicker(mode) {
 export function facts({ settings, expected, video }) {
   const made = video ?? expected;
   const parts = [settings.resolution];
-  if (made) parts.push(`${made.width} × ${made.height}`, lengthOf(made), t("form.per_second", { n: made.fps }));
+  if (made) parts.push(`${made.width} × ${made.height}`, duration(clipSeconds(made)), t("form.per_second", { n: made.fps }));
   parts.push(settings.model, ...quicker(settings.mode), t("form.seed_is", { seed: settings.seed }));
   return parts.join(" · ");
 }

@@ -5,7 +5,8 @@ import { language, t } from "../lib/catalogue.js";
 import { h, show } from "../lib/dom.js";
 import { recoveryActions } from "./recovery.js";
 
-/** @import { Hooks, Job, Said } from "../types.d.ts" */
+/** @import { Said } from "../diagnosis_types.d.ts" */
+/** @import { Hooks, Job } from "../types.d.ts" */
 
 export class Outcome {
   /** @param {Hooks} hooks */
@@ -36,13 +37,13 @@ export class Outcome {
 
   /** What happened, why, what was tried, what to do; and the buttons that do it. @param {Job} job @param {Said} said */
   drawFailure(job, said) {
-    const text = `${language} ${job.id} ${job.error}`;
+    const text = `${language} ${job.id} ${said.error}`;
     if (this.problem.dataset.text === text) return;
     this.problem.dataset.text = text;
     const line = (/** @type {string} */ key, /** @type {string} */ words) => h("p", {}, h("b", {}, `${t(key)} `), words);
     this.problem.replaceChildren(
       h("h3", {}, said.title), line("why.cause", said.cause), said.tried.length ? line("why.tried", said.tried.join(" ")) : "", line("why.fix", said.fix),
       h("div", { class: "mend" }, recoveryActions(job, this.hooks), h("span", { class: "facts" }, said.code)),
-      h("details", {}, h("summary", {}, t("job.details")), h("pre", {}, job.error)));
+      h("details", {}, h("summary", {}, t("job.details")), h("pre", {}, said.error)));
   }
 }

@@ -1,14 +1,14 @@
 // @ts-check
 // Where no job is shown yet: what will appear here, what this computer can do, and what else could be had.
 
-import { bestModel, recommended } from "../create/form_values.js";
+import { bestModel, toGet } from "../create/form_values.js";
 import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS } from "../lib/dom.js";
 import { costOf, firstVideo } from "../lib/expected.js";
 import { duration, number } from "../lib/format.js";
 import { call } from "../lib/net.js";
 
-/** @import { Cost, Doctor, ModelOption, Options } from "../types.d.ts" */
+/** @import { ModelCost, Doctor, ModelOption, Options } from "../types.d.ts" */
 
 export class Welcome {
   /** @param {Options} options */
@@ -19,7 +19,7 @@ export class Welcome {
     this.model = undefined;
     /** @type {ModelOption | undefined} */
     this.better = undefined;
-    /** @type {Record<string, Cost | null>} */
+    /** @type {Record<string, ModelCost | null>} */
     this.costs = {}; // by model; null: not known
     /** @type {Doctor | undefined} */
     this.found = undefined;
@@ -37,7 +37,7 @@ export class Welcome {
   async look() {
     this.looked = true;
     this.model = bestModel(this.options.models);
-    this.better = recommended(this.options.models);
+    this.better = toGet(this.options.models);
     for (const model of [this.model, this.better]) {
       if (!model) continue;
       this.costs[model.name] = await costOf(model, firstVideo(this.options));
@@ -73,7 +73,7 @@ export class Welcome {
     if (better) {
       const real = this.costs[better.name];
       const time = real && t(real.device === "cpu" ? "welcome.takes_cpu" : "welcome.takes", { seconds, size, time: duration(real.seconds) });
-      const words = [t("welcome.model", { label: better.label }), t("welcome.reason"), time].filter(Boolean).join(" ");
+      const words = [t("welcome.model", { label: better.label }), better.recommended?.[language], time].filter(Boolean).join(" ");
       const get = real !== undefined && this.options.owns_machine; // never before the time is read
       add(ICONS.download, words, get ? t("welcome.get_gb", { size: number(better.download_gb, 1) }) : "", better.name);
     }

@@ -1,29 +1,36 @@
 // @ts-check
-// What a plain video would take with a model on this machine, also with one that is not downloaded: asked once a minute.
+// What a video would take with each model on this machine, also with those that are not downloaded: asked once a minute.
 
 import { call } from "./net.js";
 
-/** @import { Cost, Options } from "../types.d.ts" */
+/** @import { ModelCost, Options } from "../types.d.ts" */
 
 const KEPT_MS = 60_000;
-/** @type {Map<string, { at: number, costs: Promise<Record<string, Cost> | null> }>} */
+/** @type {Map<string, { at: number, costs: Promise<Record<string, ModelCost | null> | null> }>} */
 const known = new Map();
 
-/**
- * @param {{ name: string }} model
- * @param {{ seconds: number, quality: string, resolution: string }} video
- * @returns {Promise<Cost | null>} null: the program does not answer, or knows no such video
- */
-export async function costOf(model, { seconds, quality, resolution }) {
-  const query = new URLSearchParams({ model: model.name, seconds: String(seconds), quality }).toString();
+/** @param {string} query of one video @returns {Promise<Record<string, ModelCost | null> | null>} by model; null: the program does not answer, or knows no such video */
+export async function askModelCosts(query) {
   let asked = known.get(query);
   if (!asked || performance.now() - asked.at > KEPT_MS) {
-    asked = { at: performance.now(), costs: call(`studio/estimate?${query}`).catch(() => null) };
+    asked = { at: performance.now(), costs: call(`studio/estimate/models?${query}`).catch(() => null) };
     known.set(query, asked);
   }
   const costs = await asked.costs;
   if (!costs) known.delete(query);
-  return costs?.[resolution] ?? null;
+  return costs;
+}
+
+/**
+ * @param {{ name: string }} model
+ * @param {{ seconds: number, quality: string, resolution: string }} video
+ * @returns {Promise<ModelCost | null>} null: it cannot be told
+ */
+export async function costOf(model, { seconds, quality, resolution }) {
+  const query = new URLSearchParams({ resolution, seconds: String(seconds), quality }).toString();
+  const costs = await askModelCosts(query);
+  if (costs && !(model.name in costs)) known.delete(query); // it has come since
+  return costs?.[model.name] ?? null;
 }
 
 /** The first video that somebody makes: the first of each choice. @param {Options} options */

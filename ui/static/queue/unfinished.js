@@ -2,7 +2,7 @@
 // The jobs that failed or were cancelled: why, and what helps.
 
 import { deleteMany } from "../gallery/many.js";
-import { describe } from "../job/job_words.js";
+import { clipSeconds, describe } from "../job/job_words.js";
 import { recoveryActions } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";
 import { childrenOf, focusOn, h, icon, ICONS, setText, show } from "../lib/dom.js";
@@ -99,7 +99,7 @@ export class Unfinished {
     return h("li", { class: `job-row ${job.status}`, data: { job: job.id } }, selectBox((range) => this.toggle(job.id, range), job.name),
       h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...name }, h("img", { src: job.poster, alt: "", loading: "lazy" })),
       h("div", { class: "row-words" }, h("a", { class: "name", ...name }, job.name),
-        h("span", { class: "facts" }, [t(`now.${job.status}`), job.finished ? when(job.finished) : "", describe(job.settings)].filter(Boolean).join(" · ")),
+        h("span", { class: "facts" }, [t(`now.${job.status}`), job.finished ? when(job.finished) : "", describe(job.settings, job.expected && clipSeconds(job.expected))].filter(Boolean).join(" · ")),
         said ? h("span", { class: "why" }, said.title) : "", said ? h("span", { class: "fix" }, h("b", {}, t("why.fix")), " ", said.fix) : "",
         h("div", { class: "mend" }, recoveryActions(job, this.hooks))),
       h("div", { class: "row-acts" },

@@ -4,8 +4,9 @@
 import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS } from "../lib/dom.js";
 import { bytes, duration } from "../lib/format.js";
+import { abilities, tags } from "../lib/model_words.js";
 
-/** @import { AnyModel, Cost, Download, ModelCheck } from "../types.d.ts" */
+/** @import { AnyModel, Download, ModelCheck, ModelCost } from "../types.d.ts" */
 
 /** @typedef {"download" | "stop" | "remove" | "check" | "forget"} Act */
 
@@ -36,25 +37,26 @@ const PATHS = { download: ICONS.download, stop: ICONS.close, remove: ICONS.trash
 /**
  * @typedef {object} About
  * @property {{ seconds: number, resolution: string }} video the one that `cost` is of
- * @property {Cost | null} [cost]
- * @property {boolean} recommended
+ * @property {ModelCost | null} [cost]
  *
  * @param {AnyModel} model
  * @param {boolean} owns whether the machine is one's own
  * @param {About} about
  * @param {(act: Act) => unknown} change
  */
-export function modelRow(model, owns, { video, cost, recommended }, change) {
+export function modelRow(model, owns, { video, cost }, change) {
   const { download } = model;
-  const drawn = "frames" in model ? [`${model.width} × ${model.height}`, t("form.frames", { n: model.frames })] : [];
+  const own = "frames" in model ? model : null; // not so an upscaler
+  const drawn = own ? [`${own.width} × ${own.height}`, t("form.frames", { n: own.frames })] : [];
   const facts = [...drawn, model.bytes || model.download_gb ? bytes(model.bytes || model.download_gb * 1e9) : ""];
-  const words = h("div", { class: "row-words" }, h("b", {}, model.label), h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")));
-  words.append(h("span", { class: "quiet" }, "random" in model && model.random ? t("model.random") : model.summary[language]));
+  const words = h("div", { class: "row-words" }, h("b", {}, model.label, own && h("span", { class: "tags" }, tags(own))), h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")));
+  words.append(h("span", { class: "quiet" }, own?.random ? t("model.random") : model.summary[language]));
+  if (own && abilities(own)) words.append(h("span", { class: "facts" }, abilities(own)));
   if (cost) {
     const time = { seconds: video.seconds, size: video.resolution, time: duration(cost.seconds) };
     words.append(h("span", { class: "time" }, t("system.time", time)));
   }
-  if (recommended) words.append(h("span", { class: "here" }, `${t("system.recommended")} ${t("welcome.reason")}`));
+  if (own?.recommended) words.append(h("span", { class: "here" }, own.recommended[language]));
   if (download && downloading(model)) {
     words.append(bar(download), h("span", { class: "facts" }, speedWords(download)));
   } else if (download?.status === "failed") {

@@ -1,7 +1,6 @@
 // @ts-check
 // The machine: workers, models with their downloads, disk, versions, and a report for whoever asks for help.
 
-import { recommended } from "../create/form_values.js";
 import { restartWorker } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";
 import { copyText, find, focusOn, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
@@ -13,7 +12,7 @@ import { OwnFolder } from "./own_folder.js";
 import { WorkerRows } from "./worker_rows.js";
 
 /** @import { Act } from "./model_row.js" */
-/** @import { AnyModel, Cost, Doctor, DoctorCheck, Hooks, Model, Options, System } from "../types.d.ts" */
+/** @import { AnyModel, Doctor, DoctorCheck, Hooks, Model, ModelCost, Options, System } from "../types.d.ts" */
 
 const LOOK_MS = 2000;
 
@@ -30,7 +29,7 @@ export class SystemView {
     this.found = null;
     /** @type {number | undefined} */
     this.timer = undefined;
-    /** @type {Record<string, Cost | null>} */
+    /** @type {Record<string, ModelCost | null>} */
     this.costs = {}; // of a first video with each model; null: not known
     this.wanted = ""; // the model whose button is looked for
     this.workers = new WorkerRows();
@@ -115,8 +114,7 @@ export class SystemView {
     if (box.dataset.text === text) return;
     box.dataset.text = text;
     const change = (/** @type {AnyModel} */ model) => (/** @type {Act} */ act) => this.change(model.name, act);
-    const better = recommended(this.options.models)?.name;
-    const about = (/** @type {AnyModel} */ { name }) => ({ video: firstVideo(this.options), cost: this.costs[name], recommended: name === better });
+    const about = (/** @type {AnyModel} */ { name }) => ({ video: firstVideo(this.options), cost: this.costs[name] });
     const focused = box.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
     const at = focused?.dataset.act && `[data-model="${CSS.escape(focused.closest("[data-model]")?.getAttribute("data-model") ?? "")}"] button`;
     box.replaceChildren(...models.map((model) => h("div", { class: "job-row", data: { model: model.name } }, ...modelRow(model, this.owns, about(model), change(model)))));

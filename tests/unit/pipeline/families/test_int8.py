@@ -9,8 +9,7 @@ import pytest
 import torch
 from fanslymotion.errors import BadInput, HandBack
 from fanslymotion.pipeline.families import family
-from fanslymotion.pipeline.families.base import Lora, ModelFolder, Offload
-from fanslymotion.pipeline.families.flow.lora import file_fingerprint
+from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.weights.int8 import Int8Linear, to_int8
@@ -137,8 +136,8 @@ def test_offloaded_they_compute_the_same(model: Any, offload: Offload) -> None:
 def test_a_lora_is_added_before_they_are_rounded(model: Any, name: str, tmp_path: Path) -> None:
     layers = tiny_lora.matrices(model.transformer, LAYERS[name])
     path = tiny_lora.write(tmp_path / "style.safetensors", tiny_lora.own_layout(layers))
-    fused = load(replace(model.model, lora=Lora(path, 1.0, file_fingerprint(path)))).transformer
-    found = load(replace(model.model, lora=Lora(path, 1.0, file_fingerprint(path)), int8=True)).transformer
+    changed = replace(model.model, loras=(tiny_lora.lora(path),))
+    fused, found = load(changed).transformer, load(replace(changed, int8=True)).transformer
     to_int8(fused, CPU)
     theirs = fused.state_dict()
     assert found.state_dict().keys() == theirs.keys()

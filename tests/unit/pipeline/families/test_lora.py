@@ -5,22 +5,28 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 import torch
 from diffusers.loaders.lora_pipeline import LTXVideoLoraLoaderMixin, WanLoraLoaderMixin
 from fanslymotion.errors import HandBack, ModelError
-from fanslymotion.models.loras import list_loras, with_lora
+from fanslymotion.models.loras import list_loras, with_loras
 from fanslymotion.pipeline.families import family
-from fanslymotion.pipeline.families.base import Lora, Offload
+from fanslymotion.pipeline.families.base import Lora, LoraFile, ModelFolder, Offload
 from fanslymotion.pipeline.families.flow.family import FlowFamily
-from fanslymotion.pipeline.families.flow.lora import file_fingerprint, read_layers
+from fanslymotion.pipeline.families.flow.lora import read_layers
+from fanslymotion.pipeline.families.flow.lora_fusing import fuse
 from fanslymotion.pipeline.families.placement import Placement
-from fanslymotion.pipeline.media.mp4 import read_metadata
+from fanslymotion.pipeline.media.mp4 import MAX_COMMENT, read_metadata, settings_comment
+from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.pipeline.resolve import resolve
+from fanslymotion.presets import Presets
+from fanslymotion.presets.loras import LoraChoice
+from fanslymotion.presets.options import MAX_PROMPT
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_lora
 from safetensors.torch import load_file, save_file
@@ -42,7 +48,7 @@ def made(model: Any, name: str) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
 
 
 def loaded(model: Any, path: Path, strength: float = 1.0, placement: Placement = CPU) -> Any:
-    folder = replace(model.model, lora=Lora(path, strength, file_fingerprint(path)))
+    folder = replace(model.model, loras=(tiny_lora.lora(path, strength=strength),))
     return family(folder.preset.family).load(folder, placement, lambda part: None, True)
 
 
@@ -94,6 +100,28 @@ def own_wan(layer: str) -> str:
     for part in "qkv":
         layer = layer.replace(f".to_{part}", f".{part}")
     return layer.replace(".to_out.0", ".o").replace(".ffn.net.2", ".ffn.2")
+
+
+def test_two_are_added_one_after_the_other(name: str, model: Any, tmp_path: Path) -> None:
+    """As if a model that holds the first one were loaded with the second; in 16-bit numbers the order counts."""
+    made = [tiny_lora.matrices(model.transformer, LAYERS[name], seed) for seed in (1, 2)]
+    first, second = (
+        tiny_lora.lora(tiny_lora.write(tmp_path / f"{n}.safetensors", tiny_lora.own_layout(one)), strength=strength)
+        for n, (one, strength) in enumerate(zip(made, (0.7, 1.3), strict=True))
+    )
+    narrow = Placement(torch.device("cpu"), torch.bfloat16)
+
+    def fused(*loras: Lora) -> Any:
+        return family(name).load(replace(model.model, loras=loras), narrow, lambda part: None, True).transformer
+
+    kind = family(name)
+    assert isinstance(kind, FlowFamily)
+    found, by_hand = fused(first, second), fused(first)
+    layers = kind.folders.lora_layers(model.model.folder, second.files[0].path, "tiny")
+    fuse(by_hand, second.files[0].path, layers, second.strength)
+    wanted, turned = by_hand.state_dict(), fused(second, first).state_dict()
+    assert all(torch.equal(tensor, wanted[key]) for key, tensor in found.state_dict().items())
+    assert any(not torch.equal(tensor, wanted[key]) for key, tensor in turned.items())
 
 
 def test_peft_fuses_the_same_weights(name: str, model: Any, tmp_path: Path) -> None:
@@ -177,13 +205,13 @@ def style(settings: Settings, model: Any, name: str) -> Iterator[Path]:
 
 
 def asked(model: Any, style: Path, strength: float | None = None) -> VideoRequest:
-    return VideoRequest("small", 1, "sampled", seed=7, steps=2, detail=False, lora=style.stem, lora_strength=strength)
+    return VideoRequest("small", 1, "sampled", seed=7, steps=2, detail=False, loras=(LoraChoice(style.stem, strength),))
 
 
 @pytest.fixture
 def make(run: Callable, model: Any, settings: Settings, warm: Any) -> Callable:
     def call(request: VideoRequest, **changes: Any) -> Any:
-        return run(request, **{"model": with_lora(model.model, request, settings), "renderers": warm, **changes})
+        return run(request, **{"model": with_loras(model.model, request, settings), "renderers": warm, **changes})
 
     return call
 
@@ -195,11 +223,11 @@ def test_it_changes_the_video_by_its_strength(make: Callable, model: Any, style:
         result = make(asked(model, style, strength), measures=measures, work=tmp_path / str(strength))
         frames[strength] = measures["frames_sha256"]
         told = read_metadata(result.path)
-        assert told["lora"]["name"] == style.stem
-        assert told["lora"]["strength"] == (1.0 if strength is None else strength)
+        assert [one["name"] for one in told["loras"]] == [style.stem]
+        assert told["loras"][0]["strength"] == (1.0 if strength is None else strength)
     plain: dict[str, Any] = {}
-    result = make(replace(asked(model, style), lora=None), measures=plain, work=tmp_path / "plain")
-    assert read_metadata(result.path)["lora"] is None
+    result = make(replace(asked(model, style), loras=()), measures=plain, work=tmp_path / "plain")
+    assert read_metadata(result.path)["loras"] == []
     assert frames[None] == frames[1.0]
     assert frames[0.0] == plain["frames_sha256"]
     assert len(set(frames.values())) == 3
@@ -232,17 +260,50 @@ def test_a_job_goes_on_with_the_same_lora_alone(make: Callable, model: Any, styl
     assert found["frames_sha256"] != whole["frames_sha256"]
 
 
+def test_order_and_strengths_are_in_the_key_and_one_lora_keeps_that_of_earlier_versions(
+    presets: Presets, tmp_path: Path
+) -> None:
+    class Photo:
+        def digest(self) -> str:
+            return "photo"
+
+    style, motion = LoraFile(Path("a"), "0123456789abcdef"), LoraFile(Path("b"), "fedcba9876543210")
+
+    def key(*loras: tuple[tuple[LoraFile, ...], float]) -> str:
+        added = tuple(Lora("any name", files, strength) for files, strength in loras)
+        model = ModelFolder(presets.model("wan-5b"), tmp_path, loras=added)
+        resolved = resolve(VideoRequest(model="wan-5b", seed=7), (1600, 900), model, presets)
+        return resolved.key(cast(NormalisedPhoto, Photo()), "weights")
+
+    one, other = ((style,), 0.5), ((motion,), 1.0)
+    before_there_were_several = "a94c64eccca375cb649c9fe98956267c818dc07ec9edaa29a0c15145d910565f"
+    keys = [key(), key(one), key(one, other), key(other, one), key(((style,), 0.6), other), key(((style, motion), 0.5))]
+    assert keys[1] == before_there_were_several
+    assert len(set(keys)) == len(keys)
+
+
+def test_four_long_names_fit_into_the_file_beside_the_longest_texts(presets: Presets, tmp_path: Path) -> None:
+    names = [f"{n}{'ы' * 119}" for n in range(4)]
+    files = (LoraFile(tmp_path / "a", "0123456789abcdef"), LoraFile(tmp_path / "b", "fedcba9876543210"))
+    model = ModelFolder(presets.model("wan-5b"), tmp_path, loras=tuple(Lora(name, files, 0.75) for name in names))
+    texts = {"prompt": "я" * MAX_PROMPT, "negative_prompt": "ж" * MAX_PROMPT}
+    request = VideoRequest(model="wan-5b", **texts, loras=tuple(LoraChoice(name, 0.75) for name in names))
+    told = resolve(request, (1600, 900), model, presets).metadata()
+    assert len(settings_comment(told)) <= MAX_COMMENT
+    assert VideoRequest.from_json(told["request"]).loras == request.loras
+    assert len(told["request"]["prompt"]) > 100
+
+
 def test_another_file_of_the_same_size_and_time_is_another_one(model: Any, style: Path, settings: Settings) -> None:
     """As `cp -p` or an archive puts it there."""
-    before, state = with_lora(model.model, asked(model, style), settings), style.stat()
+    before, state = with_loras(model.model, asked(model, style), settings), style.stat()
     swap(style)
     os.utime(style, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert (style.stat().st_size, style.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
-    after = with_lora(model.model, asked(model, style), settings)
-    assert before.lora != after.lora
-    assert before.lora is not None
+    after = with_loras(model.model, asked(model, style), settings)
+    assert before.loras != after.loras
     with pytest.raises(ModelError, match="lies another file than when the job was sent"):
-        with_lora(model.model, asked(model, style), settings, before.lora.fingerprint)
+        with_loras(model.model, asked(model, style), settings, [before.loras[0].fingerprint])
     with pytest.raises(ModelError, match="lies another file than when the job was sent"):  # between hash and load
         family(model.model.preset.family).load(before, CPU, lambda part: None, True)
 
@@ -258,7 +319,7 @@ def swap(style: Path) -> None:
 def test_one_that_is_cut_short_is_refused(model: Any, style: Path, settings: Settings, kept: int) -> None:
     style.write_bytes(style.read_bytes()[:kept])
     with pytest.raises(ModelError, match=r"is damaged .*; get it again"):
-        with_lora(model.model, asked(model, style), settings)
+        with_loras(model.model, asked(model, style), settings)
     assert list_loras(settings)[0].problem
 
 
@@ -279,7 +340,7 @@ def test_one_of_another_model_is_refused(
     style.unlink()
     save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, style)
     with pytest.raises(ModelError, match=said):
-        with_lora(model.model, asked(model, style), settings)
+        with_loras(model.model, asked(model, style), settings)
 
 
 def test_numbers_that_are_none_are_refused(model: Any, style: Path, name: str) -> None:
@@ -292,9 +353,9 @@ def test_numbers_that_are_none_are_refused(model: Any, style: Path, name: str) -
 
 
 def test_one_that_is_not_here_is_named(model: Any, style: Path, settings: Settings) -> None:
-    request = replace(asked(model, style), lora="../secret")
-    with pytest.raises(ModelError, match=rf"lora is '\.\./secret'; choose one of {style.stem}"):
-        with_lora(model.model, request, settings)
+    request = replace(asked(model, style), loras=(LoraChoice("../secret"),))
+    with pytest.raises(ModelError, match=rf"there is no LoRA '\.\./secret'; choose one of {style.stem}"):
+        with_loras(model.model, request, settings)
     style.unlink()
-    with pytest.raises(ModelError, match=r"but there is none here; put its \.safetensors file into"):
-        with_lora(model.model, request, settings)
+    with pytest.raises(ModelError, match=r"and none at all here; put its \.safetensors file into"):
+        with_loras(model.model, request, settings)

@@ -181,6 +181,14 @@ def test_the_same_frames_give_the_same_file(tmp_path: Path, picture: np.ndarray)
     assert files[0] == files[1] == files[2]
 
 
+def test_frames_that_x264_still_holds_are_not_called_encoded(tmp_path: Path, picture: np.ndarray) -> None:
+    with VideoEncoder(tmp_path / "a.mp4", 320, 180, 12) as encoder:
+        for _ in range(40):
+            encoder.write(picture)
+        assert encoder.encoded <= 30, "its lookahead alone is ten frames"
+    assert (encoder.frames, encoder.encoded) == (40, 40)
+
+
 def test_ffmpeg_says_nothing_while_all_is_well(tmp_path: Path, picture: np.ndarray) -> None:
     """Its few lines are kept for the message of a failure."""
     with VideoEncoder(tmp_path / "a.mp4", 320, 180, 12) as encoder:

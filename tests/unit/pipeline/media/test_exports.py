@@ -89,7 +89,10 @@ def colours(frame: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("name", MOTION)
 def test_the_frames_their_time_and_their_colours(clip: Clip, name: str) -> None:
-    path = make_export(clip, Export(name, start=3, end=9))
+    shares: list[float] = []
+    path = make_export(clip, Export(name, start=3, end=9), shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1 > shares[-2]
     frames, seconds = pictures(path)
     assert numbers(frames) == list(range(3, 9))
     assert seconds == pytest.approx(6 / FPS, abs=0.011)  # ffmpeg tells hundredths

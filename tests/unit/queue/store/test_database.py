@@ -1,5 +1,6 @@
 """Storage faults: locked, full, damaged, newer, older, moved."""
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -11,13 +12,15 @@ from pathlib import Path
 import pytest
 from fanslymotion.errors import StoreError
 from fanslymotion.pipeline.request import VideoResult
+from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.queue.crash_diagnosis import Death
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import database as database_module
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.damage import find_damage
 from fanslymotion.queue.store.database import MIGRATIONS, prepare
-from fanslymotion.queue.store.rows import to_job
+from fanslymotion.queue.store.records import read_record
+from fanslymotion.queue.store.rows import RECORD_NAME, to_job
 from fanslymotion.queue.store.store import Store
 from fanslymotion.queue.types import Status
 from fanslymotion.queue.worker.attempt import _finish
@@ -242,6 +245,34 @@ def test_a_job_list_of_the_first_version_is_brought_up_to_date(jobs: Jobs, photo
     assert again.set_favourite(job.id, True).favourite
     assert [found.id for found in again.list()] == [job.id]
     assert again.submit(photo, REQUEST).place == 2
+
+
+@pytest.mark.both_databases
+def test_a_job_list_with_one_lora_a_job_goes_on(settings: Settings, photo: Path) -> None:
+    """Back to version 8: a LoRA and its strength, in rows and records."""
+    jobs = Jobs(settings)
+    job, plain = jobs.submit(photo, REQUEST), jobs.submit(photo, REQUEST)
+    table = jobs.store.tables.Job
+    for one, lora in ((job, "style"), (plain, None)):
+        asked = {key: value for key, value in REQUEST.to_json().items() if key != "loras"}
+        old = asked | {"lora": lora, "lora_strength": 0.5 if lora else None}
+        table.update(request=json.dumps(old)).where(table.id == one.id).execute()
+        record = json.loads((one.folder / RECORD_NAME).read_text(encoding="utf-8"))
+        del record["loras"]
+        record |= {"request": old, "lora": "0123456789abcdef" if lora else ""}
+        (one.folder / RECORD_NAME).write_text(json.dumps(record), encoding="utf-8")
+    jobs.store.set_meta("schema", "8")
+    jobs.close()
+    again = Jobs(settings)
+    assert again.store.meta("schema") == "9"
+    assert again.get(job.id).request == replace(REQUEST, loras=(LoraChoice("style", 0.5),))
+    assert again.get(plain.id).request == REQUEST
+    rows = [json.loads(row.request) for row in again.store.tables.Job.select()]
+    assert not any("lora" in row or "lora_strength" in row for row in rows)
+    records = [read_record(one.folder) for one in (job, plain)]
+    assert [one.loras for one in records if one] == [("0123456789abcdef",), ()]
+    assert [one.request for one in records if one] == [again.get(one.id).request for one in (job, plain)]
+    again.close()
 
 
 def without_messages(jobs: Jobs) -> None:

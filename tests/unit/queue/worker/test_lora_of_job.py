@@ -7,6 +7,7 @@ import torch
 from fanslymotion.pipeline.families.wan.random_model import build
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Job, Status
@@ -28,7 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 def job(jobs: Jobs, settings: Settings, photo: Path, tmp_path: Path) -> Job:
     folder = build(tmp_path / "tiny-wan")
     write(settings, load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors"), 1.0)
-    return jobs.submit(photo, VideoRequest("480p", 6, "standard", model=str(folder), lora="style"))
+    return jobs.submit(photo, VideoRequest("480p", 6, "standard", model=str(folder), loras=(LoraChoice("style"),)))
 
 
 def write(settings: Settings, weights: dict[str, torch.Tensor], value: float) -> Path:
@@ -54,7 +55,7 @@ def test_the_job_says_so(gone: bool, again: bool, job: Job, jobs: Jobs, settings
     tasks.process_video_generation(jobs.store, row, "w", tasks.make_produce(jobs.store, ModelCache()), lambda _: None)
     found = jobs.get(job.id)
     assert found.status is Status.FAILED
-    said = "lora is 'style', but there is none here" if gone else "lies another file than when the job was sent"
+    said = "there is no LoRA 'style', and none at all here" if gone else "lies another file than when the job was sent"
     assert said in found.error
     if not gone:
         assert jobs.retry(job.id).request == job.request, "with the new file"

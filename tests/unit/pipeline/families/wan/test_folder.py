@@ -70,6 +70,7 @@ def test_what_is_missing_is_named(gone: str, said: str, tiny_wan: Path, tmp_path
     ("part", "change"),
     [
         ("transformer", {"in_channels": 36, "image_dim": 1280}),
+        ("transformer", {"image_dim": 1280, "added_kv_proj_dim": 5120}),
         ("vae", {"z_dim": 16, "scale_factor_spatial": 8}),
         ("vae", {"_class_name": "AutoencoderKLLTXVideo"}),
     ],

@@ -27,7 +27,7 @@ def test_what_it_says(settings: Settings) -> None:
     assert {name: rate.model_dump() for name, rate in preset.rates.items()} == RATES
     assert (preset.width, preset.height, preset.frames) == (WIDTH, HEIGHT, FRAMES)
     assert (preset.licence.name, preset.trial) == ("Apache-2.0", True)
-    assert preset.download_gb == 24.2
+    assert preset.download_gb == 34.2
     assert sampled_steps(VideoRequest(mode="fast"), preset).steps == 20
 
 
@@ -36,7 +36,7 @@ def test_the_list_names_its_size_and_licence(settings: Settings) -> None:
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("wan-5b"))
-    assert "(24.2 GB)" in lines[at]
+    assert "(34.2 GB)" in lines[at]
     assert "Licence: Apache-2.0." in lines[at + 1]
 
 

@@ -1,0 +1,104 @@
+"""Say what each model is for and what it can, which one is recommended and why, and in which order they are listed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import ModelError
+from ..messages import Message, msg
+from ..pipeline.families import family
+from ..pipeline.families.motions import motions_of
+from ..presets import PURPOSES, ModelPreset, Presets
+from ..presets.options import LAST_PHOTO, OPTIONS
+from ..presets.purposes import PURPOSE_WORDS
+from ..settings import Settings
+from .find import default_model, require_model, taken_by
+
+NAMED = ("prompt", LAST_PHOTO.name, "loop", "loras")
+"""Settings that only some models take, and that are named where models are compared."""
+
+LABELS: Mapping[str, Message] = {name: option.label for name, option in OPTIONS.items()} | {
+    LAST_PHOTO.name: LAST_PHOTO.label
+}
+
+HERE = msg("It is on this computer, and has been run on graphics cards.")
+OWN = msg("It is a model of your own, on this computer.")
+TO_GET = msg("It needs no account, and has been run on graphics cards.")
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """name: of the model. reason: why this one."""
+
+    name: str
+    reason: Message
+
+
+def purpose_of(preset: ModelPreset) -> Message | None:
+    """Return what a model is for; None where its preset does not say."""
+    return PURPOSE_WORDS[preset.purpose] if preset.purpose else None
+
+
+def abilities(preset: ModelPreset, presets: Presets) -> tuple[Message, ...]:
+    """Return what a model can that others cannot: the settings of its own, and how long a video is without a seam."""
+    taken = taken_by(preset)
+    found = [LABELS[name] for name in NAMED if name in taken]
+    if motions_of(preset):
+        found.append(msg("Motion from gentle to strong"))
+    if seconds := seamless(preset, presets):
+        found.append(msg("{seconds} s without a seam", seconds=seconds))
+    return tuple(found)
+
+
+def seamless(preset: ModelPreset, presets: Presets) -> int:
+    """Return the longest length, in seconds, that is generated in one window; 0 where each of them takes several.
+
+    At the first smoothness, and with memory for the whole window.
+    """
+    try:
+        geometry = family(preset.family).geometry
+    except ModelError:  # a user's preset with a family that is not here; `require_model` says so
+        return 0
+    quality = next(iter(presets.qualities.values()))
+    lengths = [
+        duration.seconds
+        for duration in presets.durations.values()
+        if geometry.windows(
+            preset.rate(duration, quality).frames(duration.seconds), preset.frames, loop=preset.loop
+        ).count
+        == 1
+    ]
+    return max(lengths, default=0)
+
+
+def recommended(presets: Presets, settings: Settings) -> Recommendation | None:
+    """Recommend one model: a real one that is here, else one to download that needs no account and has been tried."""
+    here = default_model(presets, settings)
+    if not presets.models[here].demo:
+        return Recommendation(here, OWN if presets.models[here].source == "folder" else HERE)
+    for preset in presets.models.values():
+        if preset.source == "hub" and not preset.gated and not preset.trial:
+            return Recommendation(preset.name, TO_GET)
+    return None
+
+
+def in_order(presets: Presets, settings: Settings) -> list[ModelPreset]:
+    """Return all models as they are listed everywhere.
+
+    The recommended one comes first, then those that are here, then the others by what they are for; of each kind those
+    that fanslymotion's makers have not run yet come last.
+    """
+    first = recommended(presets, settings)
+
+    def place(preset: ModelPreset) -> tuple[bool, bool, bool, int]:
+        rank = PURPOSES.index(preset.purpose) if preset.purpose else len(PURPOSES)
+        return first is None or preset.name != first.name, not _here(preset, presets, settings), preset.trial, rank
+
+    return sorted(presets.models.values(), key=place)
+
+
+def _here(preset: ModelPreset, presets: Presets, settings: Settings) -> bool:
+    try:
+        require_model(preset.name, presets, settings)
+    except ModelError:
+        return False
+    return True

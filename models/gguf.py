@@ -1,0 +1,225 @@
+"""Make a model of its own from GGUF files, which take the place of another model's transformers. Without torch."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput, ModelError
+from ..messages import codes, msg
+from ..pipeline.families import family
+from ..pipeline.families.base import ModelFolder
+from ..pipeline.families.flow.family import FlowFamily
+from ..pipeline.families.flow.gguf import likeness
+from ..pipeline.families.weights.folders import INDEX
+from ..pipeline.families.weights.gguf.header import SUFFIX, read_gguf
+from ..presets import ModelPreset, Presets
+from ..presets.schema import Sampling
+from ..settings import Settings, own_path
+from .find import find_model
+from .registry import save_preset, use_folder
+
+HIGH, LOW = re.compile(r"high", re.IGNORECASE), re.compile(r"low", re.IGNORECASE)
+"""In the name of a file, or of its folder: which of two transformers it is, the one for much noise or the other."""
+DISTILLED = re.compile(r"lightning|lightx2v|distill|turbo|rapid|\d+[-_ ]?steps?\b", re.IGNORECASE)
+"""In the name of a file whose model samples in a few steps without guidance."""
+
+
+def use_model(
+    paths: Sequence[Path],
+    presets: Presets,
+    settings: Settings,
+    name: str = "",
+    base: str = "",
+    distilled: bool | None = None,
+) -> ModelPreset:
+    """Make a preset for a model of the user's, without copying it.
+
+    Args:
+        paths: one folder of a model, GGUF files, or a folder with them.
+        presets: all presets.
+        settings: tell the folders.
+        name: of the new model; "" = from what it is.
+        base: name of the model whose transformers GGUF files replace; "" = the first one here that they fit.
+        distilled: GGUF files are of a model that takes a few steps without guidance; None = as their names say.
+
+    Raises:
+        BadInput, ModelError, PresetError: something is missing, damaged, or does not fit.
+    """
+    given = [own_path(path, "the folder") for path in paths]
+    files = [file for path in given for file in _files(path)]
+    if files:
+        return use_gguf(files, presets, settings, name, base, distilled)
+    if base or len(given) != 1:
+        raise BadInput(
+            msg("there is no {suffix} file in {paths}; check the name", suffix=SUFFIX, paths=", ".join(map(str, given)))
+        )
+    return use_folder(given[0], settings, name)
+
+
+def use_gguf(
+    files: Sequence[Path],
+    presets: Presets,
+    settings: Settings,
+    name: str = "",
+    base: str = "",
+    distilled: bool | None = None,
+) -> ModelPreset:
+    """Make a preset of GGUF files. Arguments and errors as in `use_model`."""
+    for file in files:
+        read_gguf(file)
+    model = _base(files, presets, settings, base)
+    kind = _flow(model.preset)
+    assert kind is not None
+    ordered = _in_order(files, kind, model.name)
+    kinds = dict.fromkeys(read_gguf(file).quantisation for file in ordered)
+    few = any(DISTILLED.search(file.name) for file in ordered) if distilled is None else distilled
+    preset = model.preset.model_copy(
+        update={
+            **_sampling(model.preset, kind, few),
+            "label": f"{model.preset.label}, {' / '.join(kinds)}",
+            "purpose": "small_card",
+            "source": "folder",
+            "folder": str(model.folder),
+            "gguf": tuple(map(str, ordered)),
+            "base": model.name,
+            "files": (),
+            "download_gb": 0.0,
+            "gated": False,
+        }
+    )
+    kind.check(model.folder, preset)
+    return save_preset(preset, settings, name or f"{model.name}-{'-'.join(kinds)}".lower())
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        if (path / INDEX).is_file():  # a model's own folder
+            return []
+        return sorted(file for pattern in ("*", "*/*") for file in path.glob(f"{pattern}{SUFFIX}"))
+    return [path] if path.suffix.lower() == SUFFIX else []
+
+
+def _flow(preset: ModelPreset) -> FlowFamily | None:
+    try:
+        kind: Any = family(preset.family)
+    except ModelError:  # a user's preset with a family that is not here
+        return None
+    return kind if isinstance(kind, FlowFamily) else None
+
+
+def _base(files: Sequence[Path], presets: Presets, settings: Settings, wanted: str) -> ModelFolder:
+    """Find the model whose transformers have the files' shapes.
+
+    Raises:
+        ModelError: There is none.
+        PresetError: `wanted` is unknown.
+    """
+    able = [name for name, preset in presets.models.items() if _flow(preset) and not preset.gguf]
+    if wanted:
+        wanted = presets.model(wanted).base or wanted
+        if wanted not in able:
+            raise BadInput(
+                msg(
+                    "{model} has no transformer whose place a GGUF file could take; choose one of {known}",
+                    model=wanted,
+                    known=", ".join(able),
+                )
+            )
+        model = find_model(wanted, presets, settings)
+        _check(files, model)
+        return model
+    refusals: dict[int, ModelError] = {}
+    here: list[str] = []
+    for model in (find_model(name, presets, settings) for name in able):
+        if model.folder.is_dir():
+            here.append(model.name)
+            try:
+                _check(files, model)
+            except ModelError as e:
+                refusals.setdefault(_likeness(files[0], model), e)
+                continue
+            return model
+    if nearest := max(refusals, default=0):
+        raise refusals[nearest]
+    raise ModelError(
+        msg(
+            "{file} fits none of the models that are here ({here}); it says: {architecture}. Get the model that it was "
+            "made for first, if that is one of {known}",
+            file=files[0],
+            here=", ".join(here) or "—",
+            architecture=read_gguf(files[0]).architecture or "—",
+            known=", ".join(able),
+        ),
+        code=codes.WRONG_SETTING,
+    )
+
+
+def _check(files: Sequence[Path], model: ModelFolder) -> None:
+    kind = _flow(model.preset)
+    assert kind is not None
+    for file in files:
+        kind.folders.check_gguf(file, model.folder, kind.folders.denoisers[0], model.preset)
+
+
+def _likeness(file: Path, model: ModelFolder) -> int:
+    kind = _flow(model.preset)
+    assert kind is not None
+    folders = kind.folders
+    try:
+        return likeness(read_gguf(file), folders.gguf_shapes(model.folder, folders.denoisers[0]), folders.renames)
+    except ModelError:
+        return 0
+
+
+def _in_order(files: Sequence[Path], kind: FlowFamily, model: str) -> list[Path]:
+    """Return the files in the order of the transformers. Raise BadInput if there are too few, or too many."""
+    if len(kind.folders.denoisers) == 1:
+        if len(files) == 1:
+            return list(files)
+        raise BadInput(
+            msg("{model} has one transformer; choose one of {files}", model=model, files=", ".join(_names(files)))
+        )
+    high = [file for file in files if _is(HIGH, file) and not _is(LOW, file)]
+    low = [file for file in files if _is(LOW, file) and not _is(HIGH, file)]
+    if len(files) == 1:
+        raise BadInput(
+            msg(
+                "{file} is one of two transformers of {model}; give the other one, too, or the folder with both",
+                file=files[0].name,
+                model=model,
+            )
+        )
+    if (len(high), len(low), len(files)) != (1, 1, 2):
+        raise BadInput(
+            msg(
+                "{model} has two transformers, for much noise and for little: give one file with HighNoise and one "
+                "with LowNoise in its name; found: {files}",
+                model=model,
+                files=", ".join(_names(files)),
+            )
+        )
+    return [*high, *low]
+
+
+def _is(mark: re.Pattern[str], file: Path) -> bool:
+    return bool(mark.search(file.stem)) or (not _marked(file.stem) and bool(mark.search(file.parent.name)))
+
+
+def _marked(name: str) -> bool:
+    return bool(HIGH.search(name) or LOW.search(name))
+
+
+def _names(files: Sequence[Path]) -> Iterator[str]:
+    return (file.name for file in files[:6])
+
+
+def _sampling(base: ModelPreset, kind: FlowFamily, distilled: bool) -> dict[str, Any]:
+    """Return how the files' model is sampled, where that is not as the base.
+
+    The base may be distilled and the files not, as Wan's makers have them: then the family's usual way is theirs.
+    """
+    usual = Sampling.model_validate(kind.folders.usual["sampling"])
+    if distilled or base.sampling.max_guidance > 1 or usual.max_guidance <= 1:
+        return {}
+    return {"sampling": usual, "modes": None}

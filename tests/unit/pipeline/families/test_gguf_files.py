@@ -1,0 +1,309 @@
+"""A GGUF file becomes a model of its own beside the one whose parts it shares, or one sentence says why not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from fanslymotion.doctor.checks.models import check_models
+from fanslymotion.doctor.examination import Examination
+from fanslymotion.errors import BadInput, FanslymotionError, PresetError
+from fanslymotion.models.commands import models_app
+from fanslymotion.models.find import find_model, taken_by
+from fanslymotion.models.gguf import use_model
+from fanslymotion.models.registry import check, look, remove, use_folder
+from fanslymotion.pipeline.families.weights.gguf.header import gguf_fingerprint
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import ModelPreset, Presets, load_presets
+from fanslymotion.presets.loras import LoraChoice
+from fanslymotion.queue.submit import check_request
+from fanslymotion.settings import Settings
+from fanslymotion.tests import tiny_gguf
+from gguf import GGMLQuantizationType as Kind
+from typer.testing import CliRunner
+
+BLOCKS = tiny_gguf.in_blocks(Kind.Q4_0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine with the tiny models `ltx`, `wan` and `pair`, and a folder for GGUF files."""
+
+    settings: Settings
+    files: Path
+    tensors: Any
+
+    def write(self, name: str, family: str = "wan", choose: Any = BLOCKS, **how: Any) -> Path:
+        tiny_gguf.write(self.files / name, self.tensors(family), family, choose, **how)
+        return self.files / name
+
+    def use(self, *paths: Path, base: str = "", name: str = "", distilled: bool | None = None) -> ModelPreset:
+        return use_model(paths, self.presets, self.settings, name, base, distilled)
+
+    @property
+    def presets(self) -> Presets:
+        return load_presets(self.settings)
+
+
+@pytest.fixture
+def place(
+    settings: Settings, tmp_path: Path, ltx: Any, wan: Any, wan_a14b: Any, monkeypatch: pytest.MonkeyPatch
+) -> Place:
+    monkeypatch.setenv("FANSLYMOTION_HOME", str(settings.home))
+    monkeypatch.setenv("FANSLYMOTION_MODELS", str(settings.models))
+    for name, model in {"small-ltx": ltx, "small-wan": wan, "pair": wan_a14b}.items():
+        use_folder(model.model.folder, settings, name)
+
+    def tensors(family: str) -> dict[str, torch.Tensor]:
+        if family == "wan_a14b":
+            return wan_a14b.experts.bring("transformer").state_dict()
+        return {"ltx": ltx, "wan": wan}[family].transformer.state_dict()
+
+    return Place(settings, tmp_path / "downloads", tensors)
+
+
+def test_it_finds_the_model_that_it_fits_and_shares_its_parts(place: Place, wan: Any) -> None:
+    file = place.write("Wan-Q4_K_M.gguf")
+    made = place.use(file)
+    assert (made.name, made.base, made.label) == ("small-wan-q4_k_m", "small-wan", "random test model, Q4_K_M")
+    model = find_model(made.name, place.presets, place.settings)
+    assert model.folder == wan.model.folder
+    assert model.preset == made
+    entry = look(made.name, place.presets, place.settings)
+    assert (entry.state, entry.size) == ("ready", file.stat().st_size)
+    assert check(made.name, place.presets, place.settings) == []
+    found = list(check_models(Examination(place.settings, place.presets)))
+    assert [made.name in one.values["names"] for one in found] == [True]
+
+
+def test_the_command_line_makes_lists_and_forgets_it(place: Place) -> None:
+    file = place.write("ltx.gguf", "ltx")
+    runner = CliRunner()
+    done = runner.invoke(models_app, ["use", str(file), "--for", "small-ltx", "--name", "mine"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "mine is ready: fanslymotion generate PHOTO --model mine" in done.output
+    assert "It shares all else with small-ltx. It takes 8 steps without guidance" in done.output
+    assert "mine" in runner.invoke(models_app, ["list"], catch_exceptions=False).output
+    done = runner.invoke(models_app, ["remove", "mine"], catch_exceptions=False)
+    assert "its files stay" in done.output
+    assert file.is_file()
+    assert "mine" not in place.presets.models
+
+
+def test_settings_that_change_weights_are_refused(place: Place) -> None:
+    name = place.use(place.write("wan.gguf")).name
+    assert {"loras", "int8"}.isdisjoint(taken_by(place.presets.model(name)))
+    assert "int8" in taken_by(place.presets.model("small-wan"))
+    request = VideoRequest(model=name)
+    check_request(request, place.settings)
+    for changes in ({"int8": True}, {"loras": (LoraChoice("style"),)}):
+        with pytest.raises(BadInput, match=r"come from a GGUF file and stay as they are; .* choose small-wan"):
+            check_request(replace(request, **changes), place.settings)
+
+
+def test_the_shared_model_stays_as_long_as_it_is_used(place: Place) -> None:
+    name = place.use(place.write("wan.gguf")).name
+    presets = place.presets
+    hub = presets.model("small-wan").model_copy(update={"source": "hub", "repository": "acme/wan"})
+    presets = replace(presets, models={**presets.models, "small-wan": hub})
+    with pytest.raises(BadInput, match=f"small-wan stays: the model {name} uses its text encoder"):
+        remove("small-wan", presets, place.settings)
+
+
+def test_a_model_whose_own_transformer_is_gone_still_gives_the_rest(place: Place, tmp_path: Path, wan: Any) -> None:
+    import shutil
+
+    folder = tmp_path / "bare"
+    shutil.copytree(wan.model.folder, folder)
+    (folder / "transformer" / "diffusion_pytorch_model.safetensors").unlink()
+    hub = place.presets.model("small-wan").model_copy(update={"name": "bare", "folder": str(folder)})
+    presets = replace(place.presets, models={"bare": hub})
+    made = use_model([place.write("wan.gguf")], presets, place.settings, "mine")
+    assert look("mine", replace(presets, models={"bare": hub, "mine": made}), place.settings).ready
+
+
+def test_a_changed_file_is_another_model(place: Place, tmp_path: Path) -> None:
+    """Of the same size and header, as two trainings of one model are."""
+    file = place.write("wan.gguf")
+    before = gguf_fingerprint(file)
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    assert gguf_fingerprint(file) != before
+
+
+# --------------------------------------------------------------------------------------------------- two transformers
+
+
+def test_two_files_or_their_folder_make_a_pair(place: Place) -> None:
+    low = place.write("Wan2.2-I2V-A14B-GGUF/LowNoise/Wan2.2-I2V-A14B-LowNoise-Q4_K_M.gguf", "wan_a14b")
+    high = place.write("Wan2.2-I2V-A14B-GGUF/HighNoise/Wan2.2-I2V-A14B-HighNoise-Q4_K_M.gguf", "wan_a14b")
+    assert place.use(low, high).gguf == (str(high), str(low))
+    made = place.use(high.parents[1])
+    assert (made.base, made.gguf) == ("pair", (str(high), str(low)))
+    assert look(made.name, place.presets, place.settings).size == 2 * high.stat().st_size
+    low.unlink()
+    entry = look(made.name, place.presets, place.settings)
+    assert not entry.ready
+    assert f"there is no file {low}" in str(entry.problem)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["x-HighNoise.gguf"], "x-HighNoise.gguf is one of two transformers of pair; give the other one, too"),
+        (["a.gguf", "b.gguf"], "pair has two transformers, .* found: a.gguf, b.gguf"),
+        (["a-high.gguf", "b-high.gguf"], "one file with HighNoise and one with LowNoise"),
+        (["a-high.gguf", "b-low.gguf", "c-low.gguf"], "one file with HighNoise and one with LowNoise"),
+    ],
+)
+def test_not_just_two_files_are_refused(place: Place, names: list[str], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        place.use(*(place.write(name, "wan_a14b") for name in names))
+
+
+def test_files_that_are_not_distilled_are_sampled_as_their_makers_do(place: Place) -> None:
+    """The model here is distilled (Lightning), the files are not, but for those that say so."""
+    base = place.presets.model("wan-14b-fast")
+    pair = place.presets.model("pair").model_copy(update={"sampling": base.sampling, "name": "wan-14b-fast"})
+    presets = replace(place.presets, models={"wan-14b-fast": pair})
+
+    def steps(name: str, distilled: bool | None = None) -> tuple[int, float]:
+        files = [place.write(f"{name}-{noise}.gguf", "wan_a14b") for noise in ("high", "low")]
+        found = use_model(files, presets, place.settings, "mine", distilled=distilled).sampling
+        return found.steps, found.max_guidance
+
+    assert steps("A14B-Q4_K_M") == (40, 3.5)
+    assert steps("A14B-Lightning-Q4_K_M") == (4, 1.0)
+    assert steps("A14B-Q4_K_M", distilled=True) == (4, 1.0)
+    assert steps("A14B-4steps-Q4_K_M", distilled=False) == (40, 3.5)
+
+
+# ---------------------------------------------------------------------------------------------------------- bad input
+
+
+def llama(place: Place) -> Path:
+    path = place.files / "llama.gguf"
+    path.parent.mkdir(parents=True)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_array("tokenizer.ggml.tokens", ["a", "b"])
+    writer.add_tensor("token_embd.weight", np.zeros((4, 32), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def cut(place: Place, share: float) -> Path:
+    path = place.write("cut.gguf")
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    return path
+
+
+def text(place: Place, words: bytes) -> Path:
+    place.files.mkdir()
+    (place.files / "text.gguf").write_bytes(words)
+    return place.files / "text.gguf"
+
+
+def of_a_type(place: Place) -> Path:
+    path = place.write("odd.gguf", "ltx", lambda name, tensor: Kind.F32)
+    data = path.read_bytes()
+    at = data.index(b"attn1.to_q.weight") + len(b"attn1.to_q.weight") + 4 + 2 * 8
+    assert data[at] == Kind.F32
+    path.write_bytes(data[:at] + bytes([Kind.I32]) + data[at + 1 :])
+    return path
+
+
+def larger(place: Place) -> Path:
+    tensors = {name: torch.cat([one, one]) if one.ndim == 2 else one for name, one in place.tensors("wan").items()}
+    path = place.files / "larger.gguf"
+    tiny_gguf.write(path, tensors, "wan", lambda name, tensor: Kind.F16)
+    return path
+
+
+def with_more(place: Place) -> Path:
+    """As Wan 2.1's, whose photo goes through an image encoder."""
+    tensors = {**place.tensors("wan"), "img_emb.proj.0.weight": torch.ones(3)}
+    path = place.files / "more.gguf"
+    tiny_gguf.write(path, tensors, "wan", lambda name, tensor: Kind.F16)
+    return path
+
+
+BAD = {
+    "cut in its weights": (lambda place: cut(place, 0.9), "cut short, damaged, or of a kind .*it is cut short"),
+    "cut in its header": (lambda place: cut(place, 0.01), "cut short, damaged, or of a kind"),
+    "text": (lambda place: text(place, b"Not Found"), "is no GGUF file"),
+    "empty": (lambda place: text(place, b""), "is no GGUF file"),
+    "noise": (lambda place: text(place, b"GGUF\3\0\0\0" + b"\xff" * 64), "cut short, damaged, or of a kind"),
+    "of an LLM": (llama, "fits none of the models that are here .*; it says: llama"),
+    "of a type that is not read": (of_a_type, "has weights of the type I32 .*, which is not read here"),
+    "of another size": (larger, "was made for another model than small-wan: .* is 24×32 there and 48×32 here"),
+    "of another kind": (with_more, "another model than small-wan: img_emb.proj.0.weight is in only one of them"),
+    "not there": (lambda place: place.files / "none.gguf", "there is no file .*none.gguf"),
+}
+
+
+@pytest.mark.parametrize("make", BAD)
+def test_a_bad_file_is_one_sentence(place: Place, make: str) -> None:
+    write, words = BAD[make]
+    with pytest.raises(FanslymotionError, match=words) as found:
+        place.use(write(place))
+    russian = found.value.message.say("ru")
+    assert any("а" <= letter <= "я" for letter in russian)
+    assert "\n" not in russian
+    assert not list(place.settings.presets_dir.rglob("*cut*"))
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        ("small-ltx", "holds no transformer of a LTX-Video model .it says: wan."),
+        ("mini", "mini has no transformer whose place a GGUF file could take"),
+        ("nothing", "model is 'nothing'; choose one of"),
+        ("wan-5b", "fanslymotion models download wan-5b"),
+    ],
+)
+def test_a_model_that_it_cannot_belong_to_is_one_sentence(place: Place, base: str, words: str) -> None:
+    with pytest.raises((FanslymotionError, PresetError), match=words):
+        place.use(place.write("wan.gguf"), base=base)
+
+
+def test_a_folder_without_such_files_is_a_models_own(place: Place, wan: Any, tmp_path: Path) -> None:
+    assert place.use(wan.model.folder, name="again").gguf == ()
+    with pytest.raises(BadInput, match=r"there is no \.gguf file in"):
+        place.use(tmp_path, base="small-wan")
+
+
+def test_a_file_that_is_damaged_later_is_said_before_the_job(place: Place) -> None:
+    file = place.write("wan.gguf")
+    name = place.use(file).name
+    file.write_bytes(file.read_bytes()[:-40])
+    entry = look(name, place.presets, place.settings)
+    assert not entry.ready
+    assert "cut short" in str(entry.problem)
+    with pytest.raises(BadInput, match="cut short"):
+        check_request(VideoRequest(model=name), place.settings)
+
+
+Damage = Callable[[bytearray, np.random.Generator], None]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_bytes_a_header_has_one_sentence_comes_of_it(place: Place, seed: int) -> None:
+    file, random = place.write("wan.gguf"), np.random.default_rng(seed)
+    data = bytearray(file.read_bytes())
+    for at in random.integers(8, 3000, 1 + seed % 4):
+        data[at] = random.integers(0, 256)
+    file.write_bytes(data)
+    told = ""
+    try:
+        place.use(file)
+    except FanslymotionError as e:
+        told = str(e)
+    assert "\n" not in told

@@ -1,0 +1,59 @@
+"""What a video takes with each model: the form's own estimate, for all of them at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fanslymotion.ui.api import estimate_routes
+from fanslymotion.ui.context import Studio
+from starlette.testclient import TestClient
+
+from .conftest import ANNA
+
+Browser = Callable[..., TestClient]
+VIDEO = {"seconds": "12", "quality": "smooth", "mode": "fast", "width": "900", "height": "1600"}
+
+
+def test_it_is_the_forms_estimate_for_every_model(browser: Browser) -> None:
+    client = browser(ANNA)
+    told = client.get("/studio/estimate/models", params=VIDEO | {"resolution": "720p"}).json()
+    assert [model["name"] for model in client.get("/studio/options").json()["models"]] == list(told)
+    for name, mode in (("mini", "fast"), ("svd-xt", "fast"), ("ltx-2b", "best")):
+        own = client.get("/studio/estimate", params=VIDEO | {"model": name, "mode": mode}).json()["720p"]
+        for key in ("device", "width", "height", "shrunk", "fits"):
+            assert told[name][key] == own[key], (name, key)
+        assert told[name]["seconds"] == pytest.approx(own["seconds"], rel=0.01)
+
+
+def test_a_model_that_cannot_be_told_has_no_time_and_the_others_have(browser: Browser, studio: Studio) -> None:
+    preset = 'label = "Odd"\nsource = "folder"\nfolder = "/nowhere"\nfamily = "unheard-of"\n'
+    file = studio.settings.presets_dir / "models" / "odd.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(preset + "width = 256\nheight = 144\nframes = 14\n", encoding="utf-8")
+    client = browser(ANNA)
+    assert "odd" in [model["name"] for model in client.get("/studio/options").json()["models"]]
+    told = client.get("/studio/estimate/models", params=VIDEO | {"resolution": "480p"}).json()
+    assert told["odd"] is None
+    assert told["svd-xt"]["seconds"] > 0
+
+
+def test_what_is_wrong_is_said(browser: Browser) -> None:
+    client = browser(ANNA)
+    for wrong in ({"resolution": "4K"}, {"resolution": ""}, {"seconds": "99"}, {"quality": "x"}, {"model": "mini"}):
+        answer = client.get("/studio/estimate/models", params={"resolution": "480p"} | VIDEO | wrong)
+        assert (answer.status_code == 200) == ("model" in wrong), wrong
+
+
+def test_the_machine_is_looked_at_once(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    machines: list[Any] = []
+    plan_request = estimate_routes.plan_request
+
+    def look(*args: Any, **options: Any) -> Any:
+        machines.append(options["machine"])
+        return plan_request(*args, **options)
+
+    monkeypatch.setattr(estimate_routes, "plan_request", look)
+    told = browser(ANNA).get("/studio/estimate/models", params=VIDEO | {"resolution": "480p"}).json()
+    assert len(machines) == len(told)
+    assert machines[0] is None
+    assert None not in machines[1:]
