@@ -20,11 +20,11 @@ from rich.text import Text
 from ..doctor.command import system_language
 from ..errors import FanslymotionError
 from ..messages import as_message, harmless, msg
-from ..pipeline.request import VideoRequest
 from ..presets.options import BEST
 from ..queue.types import Event, Job, Status, WorkerInfo
 
 if TYPE_CHECKING:
+    from ..pipeline.request import VideoRequest
     from ..queue.jobs import Jobs
     from ..queue.liveness.supervisors import Supervisors
     from ..settings import Settings
@@ -192,9 +192,9 @@ def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
     return table
 
 
-def settings_text(request: VideoRequest) -> str:
+def settings_text(request: "VideoRequest") -> str:
     """Write a job's settings in one line: what is not set is left out, a switch is named, with "no" where it is off."""
-    plain, parts = VideoRequest().to_json(), []
+    plain, parts = type(request)().to_json(), []
     for key in plain:
         name, value = key.replace("_", " "), getattr(request, key)
         if value is True:

@@ -11,7 +11,7 @@ export interface Machine {
   notice: Words;
 }
 
-/** starts_in, takes: seconds, null: not known. */
+/** length: seconds of the video, with the one that it continues. starts_in, takes: seconds, null: not known. */
 export interface ActiveJob {
   id: string;
   name: string;
