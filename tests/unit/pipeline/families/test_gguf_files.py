@@ -19,6 +19,7 @@ from fanslymotion.models.registry import check, look, remove, use_folder
 from fanslymotion.pipeline.families.weights.gguf.header import gguf_fingerprint
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import ModelPreset, Presets, load_presets
+from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.queue.submit import check_request
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_gguf
@@ -95,11 +96,11 @@ def test_the_command_line_makes_lists_and_forgets_it(place: Place) -> None:
 
 def test_settings_that_change_weights_are_refused(place: Place) -> None:
     name = place.use(place.write("wan.gguf")).name
-    assert {"lora", "lora_strength", "int8"}.isdisjoint(taken_by(place.presets.model(name)))
+    assert {"loras", "int8"}.isdisjoint(taken_by(place.presets.model(name)))
     assert "int8" in taken_by(place.presets.model("small-wan"))
     request = VideoRequest(model=name)
     check_request(request, place.settings)
-    for changes in ({"int8": True}, {"lora": "style"}, {"lora_strength": 0.5}):
+    for changes in ({"int8": True}, {"loras": (LoraChoice("style", 1.0),)}):
         with pytest.raises(BadInput, match=r"come from a GGUF file and stay as they are; .* choose small-wan"):
             check_request(replace(request, **changes), place.settings)
 
