@@ -20,6 +20,7 @@ from rich.text import Text
 from ..doctor.command import system_language
 from ..errors import FanslymotionError
 from ..messages import as_message, harmless, msg
+from ..pipeline.request import VideoRequest
 from ..presets.options import BEST
 from ..queue.types import Event, Job, Status, WorkerInfo
 
@@ -166,7 +167,6 @@ def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    settings = ", ".join(f"{key} {value}" for key, value in job.request.to_json().items() if value is not None)
     size = f"{job.width}×{job.height}, {job.frames} frames at {job.fps} fps" if job.video else ""
     took = time_text((job.finished or time.time()) - job.started) if job.started else ""
     rows = {
@@ -175,7 +175,7 @@ def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
         "last picture": harmless(job.last_name),
         "status": Text(job.status, style=STYLES[job.status]),
         "stage": "" if job.status.final else f"{job.fraction:.0%} {stage_text(job)} {left_text(job)}",
-        "settings": settings,
+        "settings": settings_text(job.request),
         "attempt": str(job.attempt) if job.attempt > 1 else "",
         "made": datetime.fromtimestamp(job.created).strftime("%Y-%m-%d %H:%M:%S"),
         "took": took,
@@ -190,6 +190,22 @@ def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
         if value:
             table.add_row(name, value if isinstance(value, Text) else Text(value))
     return table
+
+
+def settings_text(request: VideoRequest) -> str:
+    """Write a job's settings in one line: what is not set is left out, a switch is named, with "no" where it is off."""
+    plain, parts = VideoRequest().to_json(), []
+    for key in plain:
+        name, value = key.replace("_", " "), getattr(request, key)
+        if value is True:
+            parts.append(name)
+        elif value is False:
+            parts += [f"no {name}"] if plain[key] else []
+        elif isinstance(value, tuple):
+            parts += [f"LoRA {harmless(str(one))}" for one in value]
+        elif value not in (None, ""):
+            parts.append(f"{name} {harmless(str(value).replace(chr(10), ' '))}")
+    return ", ".join(parts)
 
 
 def jobs_table(jobs: Iterable[Job]) -> Table:

@@ -13,7 +13,7 @@ from ..presets.purposes import PURPOSE_WORDS
 from ..settings import Settings
 from .find import default_model, require_model, taken_by
 
-NAMED = ("prompt", LAST_PHOTO.name, "loop", "lora")
+NAMED = ("prompt", LAST_PHOTO.name, "loop", "loras")
 """Settings that only some models take, and that are named where models are compared."""
 
 LABELS: Mapping[str, Message] = {name: option.label for name, option in OPTIONS.items()} | {

@@ -78,6 +78,7 @@ def use_gguf(
         update={
             **_sampling(model.preset, kind, few),
             "label": f"{model.preset.label}, {' / '.join(kinds)}",
+            "purpose": "small_card",
             "source": "folder",
             "folder": str(model.folder),
             "gguf": tuple(map(str, ordered)),

@@ -195,24 +195,9 @@ def remove(
         ModelError: a program still uses it after `patience` seconds.
     """
     preset = presets.downloadable(name)
-    if preset.source == "bundled":
-        raise BadInput(msg("{name} belongs to fanslymotion and stays", name=name))
-    if users := [one.name for one in presets.models.values() if one.base == name and preset.source == "hub"]:
-        raise BadInput(
-            msg(
-                "{name} stays: the model {user} uses its text encoder and VAE; remove that first: fanslymotion models "
-                "remove {same}",
-                name=name,
-                user=users[0],
-                same=users[0],
-            )
-        )
+    _check_removable(preset, presets)
     if preset.source == "folder":
-        kind = "upscalers" if isinstance(preset, UpscalerPreset) else "models"
-        path = settings.presets_dir / kind / f"{name}.toml"
-        if not path.is_file():
-            raise BadInput(msg("{name} is not one of your own presets: {file} does not exist", name=name, file=path))
-        path.unlink()
+        _unregister(preset, settings)
         return 0
     downloads = Downloads(settings)
     state = downloads.state(name)
@@ -328,3 +313,27 @@ def _table(name: str, table: dict[str, Any]) -> list[str]:
 
 def _line(key: str, value: Any) -> str:
     return f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+
+
+def _check_removable(preset: ModelPreset | UpscalerPreset, presets: Presets) -> None:
+    name = preset.name
+    if preset.source == "bundled":
+        raise BadInput(msg("{name} belongs to fanslymotion and stays", name=name))
+    if users := [one.name for one in presets.models.values() if one.base == name and preset.source == "hub"]:
+        raise BadInput(
+            msg(
+                "{name} stays: the model {user} uses its text encoder and VAE; remove that first: fanslymotion models "
+                "remove {same}",
+                name=name,
+                user=users[0],
+                same=users[0],
+            )
+        )
+
+
+def _unregister(preset: ModelPreset | UpscalerPreset, settings: Settings) -> None:
+    kind = "upscalers" if isinstance(preset, UpscalerPreset) else "models"
+    path = settings.presets_dir / kind / f"{preset.name}.toml"
+    if not path.is_file():
+        raise BadInput(msg("{name} is not one of your own presets: {file} does not exist", name=preset.name, file=path))
+    path.unlink()

@@ -63,9 +63,7 @@ class Jobs:
         limit: int | None = None,
         last: Picture | None = None,
     ) -> Job:
-        """Submit a job: check photo and settings, keep a normalised copy, write the row, wake a worker.
-
-        When this returns, the job survives a power cut.
+        """Submit a job, which then survives a power cut: keep a normalised photo, write the row, wake a worker.
 
         Args:
             photo: a file or its bytes, or a photo that was normalised before, which is linked.
@@ -80,8 +78,7 @@ class Jobs:
             StoreError: the job cannot be stored.
         """
         name = name or (photo.stem if isinstance(photo, Path) else "photo")
-        (job,) = self.submit_all([(photo, name)], request, owner=owner, limit=limit, last=last)
-        return job
+        return self.submit_all([(photo, name)], request, owner=owner, limit=limit, last=last)[0]
 
     def submit_all(
         self,
@@ -104,7 +101,7 @@ class Jobs:
             checkpoints: the work folder of a failed job with the same photo and settings, to resume from.
             takes: jobs for each photo, 1 to `MOST_TAKES`. They differ in the seed alone (`VideoRequest.takes`).
             before: a video that each of the jobs' videos is joined to; the jobs get links of their own to it.
-            joined: there was such a video, which may be gone (`before` is None): the finished videos say so.
+            joined: there was one, which may be gone (`before` is None): the finished videos say so.
 
         Raises:
             BadInput, StoreError: as in `submit`.

@@ -6,15 +6,16 @@ Both import the driver wherever it is installed: a quarter of the CPU seconds in
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import import_module
 from types import ModuleType
 
 DRIVER = "psycopg"
 
 
 @contextmanager
-def _without_driver() -> Iterator[bool]:
+def _without_driver() -> Generator[bool]:
     """Keep the driver out of imports in the body, and yield True, unless this process uses it.
 
     It uses it where FANSLYMOTION_DATABASE names PostgreSQL, or where the driver is imported already.
@@ -32,7 +33,5 @@ def _without_driver() -> Iterator[bool]:
 
 
 with _without_driver() as kept_out:
-    import huey
-    from playhouse import db_url  # and peewee
-
-__all__ = ["db_url", "huey", "kept_out"]
+    import_module("huey")
+    import_module("playhouse.db_url")  # and peewee

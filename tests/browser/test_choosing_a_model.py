@@ -97,7 +97,7 @@ def test_every_list_has_the_same_order_and_words(bare: Studio, page: Page) -> No
     assert [name for name, _ in offered][:3] == ["svd-xt", "mini", "ltx-2b"]
     expect(page.locator("dialog.models")).to_contain_text("Рекомендуем")
     assert findings(page) == []
-    page.get_by_role("button", name="Готово").click()
+    page.get_by_role("button", name="Готово", exact=True).click()
     page.locator("nav [data-go=system]").click()
     rows = page.locator("#view-system .job-row[data-model]:not([data-model^=realesrgan])")
     expect(rows.first).to_contain_text("Учётная запись не нужна")

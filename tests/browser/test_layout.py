@@ -65,6 +65,13 @@ def test_the_form_needs_no_scrolling(bare: Studio, browser: Browser, tmp_path: P
         page.goto(bare.url)
         expect(page.locator(".resolution .cost").first).not_to_be_empty()
         check_fits_every_screen(page, "first visit")
+        choose_model(page, "prompted")
+        expect(page.locator("#f-prompt")).to_be_visible()
+        for width, height in SCREENS:
+            page.set_viewport_size({"width": width, "height": height})
+            drop = page.locator(".first-box .drop")
+            assert drop.evaluate("(one) => one.scrollHeight <= one.clientHeight"), (width, height)
+        choose_model(page, "mini")
         before = len(shifts(page))
         choose_photo(page, SAMPLE)
         page.locator(".shape label", has=page.locator("input[value='9:16']")).click()

@@ -40,11 +40,11 @@ class LoraIn(BaseModel):
 
 def _field(field: DataclassField) -> tuple[Any, Any]:
     """As `VideoRequest` has it, without its range: what is out of range is said in VideoRequest's own words."""
+    if field.name == "loras":
+        return list[LoraIn], Field(default_factory=list, description=OPTIONS[field.name].help)
     about = Field(OWN_DEFAULTS.get(field.name, field.default), description=OPTIONS[field.name].help)
     if field.name in NUMBERS:
         return NUMBERS[field.name].kind | None, about
-    if field.name == "loras":
-        return list[LoraIn], about
     if isinstance(field.default, bool | int):
         return type(field.default), about
     if field.name in TEXTS:

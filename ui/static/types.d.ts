@@ -1,5 +1,6 @@
 // What the server tells the page, as JSON. One key a line: tests/unit/ui/test_typedefs.py compares it with real answers.
 
+import type { Diagnosis } from "./diagnosis_types.d.ts";
 import type { LastPhoto } from "./photo_types.d.ts";
 
 export interface Options {
@@ -227,23 +228,6 @@ export interface Video {
   height: number;
   frames: number;
   fps: number;
-}
-
-export interface Diagnosis {
-  en: Said;
-  ru: Said;
-}
-
-/** action: the name of what helps, see job/recovery.js. resolution: the next smaller one, "": there is none. */
-export interface Said {
-  code: string;
-  title: string;
-  cause: string;
-  fix: string;
-  tried: string[];
-  action: string;
-  resolution: string;
-  error: string;
 }
 
 export interface Page {

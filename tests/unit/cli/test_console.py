@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fanslymotion.cli.console import left_text, stage_text
+from fanslymotion.cli.console import left_text, settings_text, stage_text
 from fanslymotion.messages import Message
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets.loras import read_loras
 from fanslymotion.queue.types import Job, Status
 
 RUNNING = Job(
@@ -60,3 +61,18 @@ def test_a_paused_job_is_paused() -> None:
 @pytest.mark.parametrize(("eta", "said"), [(0.0, "a few seconds left"), (4.9, "a few seconds left"), (20, "20 s left")])
 def test_no_time_is_left_that_cannot_be_known(eta: float, said: str) -> None:
     assert left_text(replace(RUNNING, eta_seconds=eta)) == said
+
+
+STYLE = [{"name": "style", "strength": 0.5}]
+
+
+def test_settings_are_told_without_those_that_are_not_set() -> None:
+    assert settings_text(VideoRequest(seed=7)) == (
+        "resolution 480p, seconds 6, quality standard, model mini, seed 7, fit crop, detail, mode best, shape photo"
+    )
+    asked = VideoRequest(seed=7, detail=False, loop=True, prompt="wind\nand \x1b[31mwaves", loras=read_loras(STYLE))
+    said = settings_text(asked)
+    assert "no detail" in said
+    assert ", loop" in said
+    assert "prompt wind and \\x1b[31mwaves, " in said
+    assert "LoRA style:0.5" in said

@@ -7,7 +7,7 @@ from typing import Any
 
 from fanslymotion.settings import ROOT
 
-PARTS = ("types", "export_types", "machine_types", "photo_types")
+PARTS = ("types", "diagnosis_types", "export_types", "machine_types", "photo_types")
 TYPES = [ROOT / "ui" / "static" / f"{part}.d.ts" for part in PARTS]
 INTERFACE = re.compile(r"^export interface (\w+)(?: extends ([\w, ]+))? \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
 KEY = re.compile(r"^  (\w+)(\??): (.+);$", re.MULTILINE)

@@ -12,8 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .....errors import ModelError, words_of
 from .....messages import Message, codes, harmless, msg
 
@@ -119,6 +117,8 @@ def _read(path: Path, *_: int) -> GgufHeader:
 
 
 def _header(path: Path) -> GgufHeader:
+    import numpy as np
+
     import gguf  # a quarter of a second, for those alone that have such a file
 
     class Reader(gguf.GGUFReader):

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ import torch
 from diffusers.quantizers.gguf.utils import GGUFParameter, dequantize_functions
 from fanslymotion.errors import HandBack, ModelError
 from fanslymotion.pipeline.families import family
-from fanslymotion.pipeline.families.base import Lora, ModelFolder, Offload
-from fanslymotion.pipeline.families.description import LoraFile
+from fanslymotion.pipeline.families.base import Lora, LoraFile, ModelFolder, Offload
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.ltx.folder import FOLDERS as LTX_FOLDERS
 from fanslymotion.pipeline.families.ltx.folder import FULL as LTX_FULL
@@ -203,9 +201,9 @@ def test_both_transformers_of_a_pair_are_read_in_turn(wan_a14b: Any, tmp_path: P
 
 def test_no_lora_is_added_to_them(model: Any, files: Files, tmp_path: Path) -> None:
     folder, _ = files(model)
-    lora = Lora("style", (LoraFile(tmp_path / "style.safetensors", "0"),), 1.0)
+    style = Lora("style", (LoraFile(tmp_path / "style.safetensors", "0"),), 1.0)
     with pytest.raises(ModelError, match="to which no LoRA can be added"):
-        family(folder.preset.family).check_loras(replace(folder, loras=(lora,)))
+        family(folder.preset.family).check_loras(ModelFolder(folder.preset, folder.folder, loras=(style,)))
 
 
 # ------------------------------------------------------------------------------------------------------------ plans

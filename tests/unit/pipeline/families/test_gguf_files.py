@@ -100,7 +100,7 @@ def test_settings_that_change_weights_are_refused(place: Place) -> None:
     assert "int8" in taken_by(place.presets.model("small-wan"))
     request = VideoRequest(model=name)
     check_request(request, place.settings)
-    for changes in ({"int8": True}, {"loras": (LoraChoice("style", 1.0),)}):
+    for changes in ({"int8": True}, {"loras": (LoraChoice("style"),)}):
         with pytest.raises(BadInput, match=r"come from a GGUF file and stay as they are; .* choose small-wan"):
             check_request(replace(request, **changes), place.settings)
 

@@ -19,13 +19,14 @@ from fanslymotion.pipeline.families.flow.family import FlowFamily
 from fanslymotion.pipeline.families.flow.lora import read_layers
 from fanslymotion.pipeline.families.flow.lora_fusing import fuse
 from fanslymotion.pipeline.families.placement import Placement
-from fanslymotion.pipeline.media.mp4 import read_metadata
+from fanslymotion.pipeline.media.mp4 import MAX_COMMENT, read_metadata, settings_comment
 from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.resolve import resolve
 from fanslymotion.presets import Presets
 from fanslymotion.presets.loras import LoraChoice
+from fanslymotion.presets.options import MAX_PROMPT
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_lora
 from safetensors.torch import load_file, save_file
@@ -279,6 +280,18 @@ def test_order_and_strengths_are_in_the_key_and_one_lora_keeps_that_of_earlier_v
     keys = [key(), key(one), key(one, other), key(other, one), key(((style,), 0.6), other), key(((style, motion), 0.5))]
     assert keys[1] == before_there_were_several
     assert len(set(keys)) == len(keys)
+
+
+def test_four_long_names_fit_into_the_file_beside_the_longest_texts(presets: Presets, tmp_path: Path) -> None:
+    names = [f"{n}{'ы' * 119}" for n in range(4)]
+    files = (LoraFile(tmp_path / "a", "0123456789abcdef"), LoraFile(tmp_path / "b", "fedcba9876543210"))
+    model = ModelFolder(presets.model("wan-5b"), tmp_path, loras=tuple(Lora(name, files, 0.75) for name in names))
+    texts = {"prompt": "я" * MAX_PROMPT, "negative_prompt": "ж" * MAX_PROMPT}
+    request = VideoRequest(model="wan-5b", **texts, loras=tuple(LoraChoice(name, 0.75) for name in names))
+    told = resolve(request, (1600, 900), model, presets).metadata()
+    assert len(settings_comment(told)) <= MAX_COMMENT
+    assert VideoRequest.from_json(told["request"]).loras == request.loras
+    assert len(told["request"]["prompt"]) > 100
 
 
 def test_another_file_of_the_same_size_and_time_is_another_one(model: Any, style: Path, settings: Settings) -> None:
