@@ -117,9 +117,8 @@ def _read(path: Path, *_: int) -> GgufHeader:
 
 
 def _header(path: Path) -> GgufHeader:
-    import numpy as np
-
     import gguf  # a quarter of a second, for those alone that have such a file
+    import numpy as np
 
     class Reader(gguf.GGUFReader):
         def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
