@@ -42,7 +42,7 @@ class Sink:
     last = 0
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        Sink.last = 0
+        Sink.last = self.encoded = 0
 
     def __enter__(self) -> "Sink":
         return self
@@ -50,7 +50,8 @@ class Sink:
     def __exit__(self, *_: object) -> None: ...
 
     def write(self, frame: np.ndarray) -> None:
-        Sink.last += 1
+        self.encoded += 1
+        Sink.last = self.encoded
 
 
 class Lenient(FrameGuard):
