@@ -76,7 +76,7 @@ def suit_cpu(decoder: Any, dtype: torch.dtype) -> None:
         elif isinstance(layer, nn.Conv3d):
             layer.to(memory_format=torch.channels_last_3d)  # pyright: ignore[reportCallIssue]
             if _is_over_time(layer):
-                layer.forward = _as_products(layer)
+                layer.forward = _as_products(layer)  # pyright: ignore[reportAttributeAccessIssue] - torch names it `input`
 
 
 def _is_over_time(layer: nn.Conv3d) -> bool:
