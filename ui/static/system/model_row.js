@@ -49,7 +49,8 @@ export function modelRow(model, owns, { video, cost }, change) {
   const own = "frames" in model ? model : null; // not so an upscaler
   const drawn = own ? [`${own.width} × ${own.height}`, t("form.frames", { n: own.frames })] : [];
   const facts = [...drawn, model.bytes || model.download_gb ? bytes(model.bytes || model.download_gb * 1e9) : ""];
-  const words = h("div", { class: "row-words" }, h("b", {}, model.label, own && h("span", { class: "tags" }, tags(own))), h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")));
+  const named = [h("b", {}, model.label), own && h("span", { class: "tags" }, tags(own))];
+  const words = h("div", { class: "row-words" }, named, h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")));
   words.append(h("span", { class: "quiet" }, own?.random ? t("model.random") : model.summary[language]));
   if (own && abilities(own)) words.append(h("span", { class: "facts" }, abilities(own)));
   if (cost) {
