@@ -24,6 +24,23 @@ OVERFLOWING = """[...document.querySelectorAll('#studio .card')]
   .filter((card) => card.checkVisibility() && card.scrollWidth > card.clientWidth)
   .map((card) => card.innerText.slice(0, 80))"""
 
+BROKEN_WORDS = """() => {
+  const found = [], texts = document.createTreeWalker(document.querySelector('#studio'), NodeFilter.SHOW_TEXT);
+  for (let text; (text = texts.nextNode()); ) {
+    const parent = text.parentElement;
+    const hidden = parent.getBoundingClientRect().width < 4 || getComputedStyle(parent).clipPath !== 'none';
+    if (!parent.checkVisibility() || hidden || parent.closest('pre, code')) continue;
+    for (const word of text.data.matchAll(/\\p{L}{2,}/gu)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) found.push(word[0]);
+    }
+  }
+  return found;
+}"""
+"""The words that are cut by the end of a line."""
+
 
 @dataclass(frozen=True)
 class Ids:
@@ -124,6 +141,7 @@ def test_every_view(bare: Studio, page: Page, jobs: Ids) -> None:
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{where}: wider than the screen")
         found += [f"{where}: wider than its card: {words}" for words in page.evaluate(OVERFLOWING)]
+        found += [f"{where}: a broken word: {word}" for word in page.evaluate(BROKEN_WORDS)]
         found += [f"{where}: {finding}" for finding in findings(page)]
     if found:
         pytest.fail("\n".join(found))
