@@ -201,7 +201,13 @@ def _two_pass(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 
 def _chunked(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
-    return replace(now, chunked=True) if not now.chunked and _savings(now).chunked else None
+    found = replace(now, chunked=True)
+    helps = _savings(now).chunked and _sampling(found) < _sampling(now)
+    return found if helps else None  # a small frame is one piece
+
+
+def _sampling(now: MemoryPlan) -> int:
+    return family(now.model.family).cost.peak(now, Stage.SAMPLING)
 
 
 def _decode_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
@@ -224,6 +230,8 @@ def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
     below = [one for one in order[order.index(now.offload) + 1 :] if one in _savings(now).offloads]
     if at in (Stage.CONDITIONING, Stage.DECODING):
         below = [one for one in below if one is Offload.MODEL]  # the others' hooks are the denoiser's alone
+    # Layer by layer blocks are not computed in pieces (`flow/cost.py`): for a large frame that takes more.
+    below = [one for one in below if _sampling(replace(now, offload=one)) <= _sampling(now)]
     if not below:
         return None
     found = replace(now, offload=below[0])  # page-locked weights take more RAM

@@ -15,12 +15,14 @@ class WanOptions(FamilyOptions):
         negative_prompt: What guidance leads away from; "" without guidance.
         shift: See `presets.schema.Sampling`.
         solver: See `presets.schema.Sampling`.
+        loop: The video ends with the photo, too.
     """
 
     prompt: str
     negative_prompt: str
     shift: float
     solver: str
+    loop: bool = False
 
     def metadata(self) -> dict[str, Any]:
         """Return all but the prompt, which stands with the request."""

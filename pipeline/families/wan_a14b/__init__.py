@@ -26,7 +26,7 @@ class WanA14B(Wan):
     name = "wan_a14b"
     folders = FOLDERS
     components = (*FlowFamily.components, Component(TRANSFORMER_2, Role.DENOISER, WEIGHTS[TRANSFORMER]))
-    takes = ("prompt", "negative_prompt", "loras", "int8", LAST_PHOTO.name)
+    takes = ("prompt", "negative_prompt", "loras", "int8", "loop", LAST_PHOTO.name)
     random_size: Mapping[str, int] = {"width": random_model.WIDTH, "height": random_model.HEIGHT, "frames": FRAMES}
     blocks: Mapping[str, tuple[str, ...]] = {}
     geometry = Geometry(multiple=2 * SIDE, stride=STRIDE, overlap=1, guidance_cap=None)

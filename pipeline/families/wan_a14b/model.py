@@ -19,6 +19,7 @@ from ..wan import vae as vae_module
 from ..wan.denoiser import Inputs
 from ..wan.folder import STRIDE
 from ..wan.model import IMAGE, compute_block, opened
+from ..wan.options import WanOptions
 from ..wan.schedule import distilled_schedule, noise_schedule
 from ..wan.words import AWAY, WORDS, padded
 from ..weights.offload import CPU, HOOKED
@@ -91,6 +92,8 @@ class A14BModel(FlowModel):
         self, photo: Image.Image, options: FamilyOptions, generator: torch.Generator, last: Image.Image | None = None
     ) -> dict[str, torch.Tensor]:
         """Return the latents of the photo and the empty frames behind it, of a whole window; see `VideoModel`."""
+        assert isinstance(options, WanOptions)
+        last = photo if options.loop else last
         latents = 1 + (self.model.preset.frames - 1) // STRIDE
         found = {IMAGE: encode_beginning(self.bring(VAE), photo, latents, self.device)}
         if last is not None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fanslymotion import fs
 from fanslymotion.errors import PhotoError
-from fanslymotion.pipeline.media import normalised_photo
 from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
+from fanslymotion.pipeline.media.photo import load
 from fanslymotion.pipeline.media.photo.load import load_photo
 
 
@@ -58,7 +58,7 @@ def test_opened_it_has_the_pixels_that_were_normalised(
 ) -> None:
     expected = np.asarray(load_photo(photo))
     assert np.array_equal(np.asarray(NormalisedPhoto(photo).open()), expected), "any photo, as from an earlier version"
-    monkeypatch.delattr(normalised_photo, "load_photo")
+    monkeypatch.delattr(load, "load_photo")
     opened = kept.open()
     assert (opened.mode, opened.info) == ("RGB", {})
     assert np.array_equal(np.asarray(opened), expected)

@@ -131,8 +131,9 @@ def test_shortcuts_leave_out_what_one_token_does_not_need(tiny_model: Path) -> N
 def test_guidance_in_two_passes(renderer: LoadedModel, small_photo: Image.Image) -> None:
     clip = settings(renderer, guidance=Guidance(1.5, 3.0))
     two = replace(clip, guidance=replace(clip.guidance, two_passes=True))
-    difference = ours(renderer, small_photo, two) - stock(renderer, small_photo, clip)
-    assert difference.abs().max() <= 1e-5
+    expected = stock(renderer, small_photo, clip)
+    difference = ours(renderer, small_photo, two) - expected
+    assert difference.abs().max() <= 1e-5 * expected.abs().max()  # processors round otherwise in batches of one and two
 
 
 def test_align_your_steps(renderer: LoadedModel, small_photo: Image.Image) -> None:

@@ -126,6 +126,13 @@ def test_latents_with_a_last_picture(wan_a14b: A14BModel, smaller_photo: Image.I
     assert torch.equal(sample_clip(model, clip, state, keeper=Nowhere()), told)
 
 
+def test_a_loop_ends_with_the_photo(wan_a14b: A14BModel, smaller_photo: Image.Image) -> None:
+    model, loop = solved(wan_a14b, "euler"), replace(CLIP, motion=replace(CLIP.motion, loop=True))
+    found = ours(model, smaller_photo, loop)
+    assert torch.equal(found, ours(model, smaller_photo, CLIP, smaller_photo))
+    assert not torch.allclose(found, ours(model, smaller_photo), atol=1e-2)
+
+
 def test_latents_in_bf16(tiny_wan_a14b: Path, smaller_photo: Image.Image) -> None:
     """As a graphics card computes; the latents stay float32 between the steps, which the stock Euler steps round."""
     placement = Placement(torch.device("cpu"), torch.bfloat16)

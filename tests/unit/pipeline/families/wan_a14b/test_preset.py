@@ -27,7 +27,7 @@ def test_what_it_says(settings: Settings) -> None:
     assert (preset.width, preset.height, preset.frames) == (WIDTH, HEIGHT, FRAMES)
     assert (sampling.steps, sampling.solver, sampling.shift, sampling.max_guidance) == (4, "euler", 5.0, 1.0)
     assert list(modes_of(preset)) == ["best"], "four steps leave nothing out"
-    assert taken_by(preset) == ("prompt", "loras", "int8", "last_photo"), "without guidance there is no negative prompt"
+    assert taken_by(preset) == ("prompt", "loras", "int8", "loop", "last_photo"), "nor a negative prompt"
     computed = 2 * (2 * FULL.unet + FULL.text_encoder + FULL.vae)
     assert preset.download_gb == pytest.approx(computed / 1e9, abs=0.1)
 
