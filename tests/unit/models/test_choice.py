@@ -44,7 +44,7 @@ def test_what_a_model_can(presets: Presets) -> None:
         return list(abilities(presets.models[name], presets))
 
     assert can("ltx-2b") == ["Prompt", "Last picture", "Loop", "LoRA", "12 s without a seam"]
-    assert can("wan-14b-fast") == ["Prompt", "Last picture", "LoRA", "6 s without a seam"]
+    assert can("wan-14b-fast") == ["Prompt", "Last picture", "Loop", "LoRA", "6 s without a seam"]
     assert can("svd-xt") == ["Motion from gentle to strong"]
     assert [one.say("ru") for one in abilities(presets.models["wan-5b"], presets)][-1] == "6 с без шва"
 
