@@ -49,7 +49,7 @@ def use_model(
     given = [own_path(path, "the folder") for path in paths]
     files = [file for path in given for file in _files(path)]
     if files:
-        return use_gguf(files, presets, settings, name, base, distilled)
+        return _use_gguf(files, presets, settings, name, base, distilled)
     if base or len(given) != 1:
         raise BadInput(
             msg("there is no {suffix} file in {paths}; check the name", suffix=SUFFIX, paths=", ".join(map(str, given)))
@@ -57,15 +57,9 @@ def use_model(
     return use_folder(given[0], settings, name)
 
 
-def use_gguf(
-    files: Sequence[Path],
-    presets: Presets,
-    settings: Settings,
-    name: str = "",
-    base: str = "",
-    distilled: bool | None = None,
+def _use_gguf(
+    files: Sequence[Path], presets: Presets, settings: Settings, name: str, base: str, distilled: bool | None
 ) -> ModelPreset:
-    """Make a preset of GGUF files. Arguments and errors as in `use_model`."""
     for file in files:
         read_gguf(file)
     model = _base(files, presets, settings, base)

@@ -207,6 +207,7 @@ def _chunked(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 
 def _sampling(now: MemoryPlan) -> int:
+    """Estimate the sampling's bytes: two plans are compared, of which only one may have been measured."""
     return family(now.model.family).cost.peak(now, Stage.SAMPLING)
 
 
