@@ -83,3 +83,8 @@ def until(look: Callable[[], Job], ready: Callable[[Job], bool], seconds: float 
 def logs(jobs: Jobs, job_id: str) -> str:
     """The job's whole log."""
     return "\n".join(event.text for event in jobs.events_since(job_id, 0, 100_000))
+
+
+def files_of(job: Job) -> list[str]:
+    """Return the names in the job's folder. The worker removes its work folder just after the job's row has ended."""
+    return sorted(path.name for path in job.folder.iterdir())

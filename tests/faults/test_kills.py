@@ -14,7 +14,7 @@ from fanslymotion.queue.types import Status
 from fanslymotion.tests.studio import runs, wait_for
 from fanslymotion.ui.page_state import machine_json
 
-from .conftest import logs, until
+from .conftest import files_of, logs, until
 
 pytestmark = pytest.mark.faults
 
@@ -34,7 +34,7 @@ def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, sub
     assert done.attempt == 2
     assert "resumed at window" in logs(jobs, job.id)
     assert frames_hash(done.video) == frames_hash(jobs.get(calm.id).video), logs(jobs, job.id)
-    assert sorted(path.name for path in done.folder.iterdir()) == ["job.json", "photo.png", "video.mp4"]
+    wait_for(lambda: files_of(done) == ["job.json", "photo.png", "video.mp4"])
 
 
 def test_a_worker_without_its_parent_ends_after_handing_back(jobs, start, submit) -> None:

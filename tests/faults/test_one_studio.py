@@ -14,8 +14,9 @@ import pytest
 from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
+from fanslymotion.tests.studio import wait_for
 
-from .conftest import logs, starting, until
+from .conftest import files_of, logs, starting, until
 
 pytestmark = pytest.mark.faults
 
@@ -77,5 +78,5 @@ def test_cancel_while_running_leaves_the_next_job_alone(jobs, submit) -> None:
     began = time.monotonic()
     ended = until(lambda: jobs.get(job.id), lambda j: j.status is Status.CANCELLED)
     assert time.monotonic() - began < 60
-    assert sorted(path.name for path in ended.folder.iterdir()) == ["job.json", "photo.png"]
+    wait_for(lambda: files_of(ended) == ["job.json", "photo.png"])
     assert until(lambda: jobs.get(other.id), lambda j: j.status is Status.DONE)
