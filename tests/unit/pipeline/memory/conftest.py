@@ -22,15 +22,15 @@ def presets(presets: Presets, settings: Settings, tiny_model: Path) -> Presets:
         encoding="utf-8",
     )
     (settings.presets_dir / "durations.toml").write_text(
-        "[brief]\nseconds = 2\n[short]\nseconds = 4\n", encoding="utf-8"
+        "[brief]\nseconds = 1\n[short]\nseconds = 4\n", encoding="utf-8"
     )
     return load_presets(settings)
 
 
 @pytest.fixture
 def guided(fast: VideoRequest) -> VideoRequest:
-    """One window of three steps, 12 frames: memory runs out at the first calls of a place; others show nothing."""
-    return replace(fast, model="guided", seconds=2)
+    """One window of three steps, 6 frames: memory runs out at the first calls of a place; others show nothing."""
+    return replace(fast, model="guided", seconds=1)
 
 
 @pytest.fixture
