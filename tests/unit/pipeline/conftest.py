@@ -1,5 +1,6 @@
 """The loaded tiny model, and jobs on it. torch is imported only by the tests that ask for them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from fanslymotion.pipeline.model_cache import ModelCache
 
 FAST = VideoRequest(resolution="small", seconds=4, quality="sampled", steps=3, seed=7, detail=False)
-"""Three windows of three steps, 24 frames: a second. Drawn at 88×48, shown at 128×72; nothing is interpolated, and
+"""Three windows of three steps, 24 frames: a second. Drawn at 56×32, shown at 128×72; nothing is interpolated, and
 the photo gives no detail."""
 
 
@@ -44,11 +45,23 @@ def small_photo(photo: Path) -> Image.Image:
 
 @pytest.fixture
 def presets(settings: Settings) -> Presets:
-    """The bundled ones, and two sizes and two lengths that keep tests short."""
-    sizes = "[small]\nwidth = 128\nheight = 72\n[native]\nwidth = 64\nheight = 64\n"
-    (settings.presets_dir / "resolutions.toml").write_text(sizes, encoding="utf-8")
+    """The bundled ones, and a size and two lengths that keep tests short."""
+    (settings.presets_dir / "resolutions.toml").write_text("[small]\nwidth = 128\nheight = 72\n", encoding="utf-8")
     (settings.presets_dir / "durations.toml").write_text("[short]\nseconds = 4\n[one]\nseconds = 1\n", encoding="utf-8")
     return load_presets(settings)
+
+
+@pytest.fixture
+def add_model(settings: Settings, tiny_model: Path) -> Callable[..., Presets]:
+    """Add the tiny model under a name of its own, to be drawn at another size. Return all presets."""
+
+    def call(name: str, width: int, height: int, **keys: Any) -> Presets:
+        keys |= {"label": name, "source": "folder", "folder": str(tiny_model), "width": width, "height": height}
+        lines = [f"{key} = {json.dumps(value)}\n" for key, value in {"frames": 14, **keys}.items()]
+        (settings.presets_dir / "models" / f"{name}.toml").write_text("".join(lines), encoding="utf-8")
+        return load_presets(settings)
+
+    return call
 
 
 @pytest.fixture

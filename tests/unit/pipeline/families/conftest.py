@@ -90,7 +90,7 @@ def load(name: str, folder: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def flow_photo(photo: Path) -> Image.Image:
-    """The photo at the tiny models' native size."""
+    """The photo at 128×64 pixels."""
     with Image.open(photo) as image:
         return image.convert("RGB").resize((128, 64))
 

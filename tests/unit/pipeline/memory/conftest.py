@@ -18,7 +18,7 @@ def presets(presets: Presets, settings: Settings, tiny_model: Path) -> Presets:
     """With the tiny model once more, as one that is drawn with guidance: then every rung exists."""
     (settings.presets_dir / "models" / "guided.toml").write_text(
         f"label = 'guided'\nsource = 'folder'\nfolder = {json.dumps(str(tiny_model))}\n"
-        "width = 64\nheight = 64\nframes = 14\n[sampling]\nmin_guidance = 1.0\nmax_guidance = 3.0\n",
+        "width = 56\nheight = 32\nframes = 14\n[sampling]\nmin_guidance = 1.0\nmax_guidance = 3.0\n",
         encoding="utf-8",
     )
     (settings.presets_dir / "durations.toml").write_text(
