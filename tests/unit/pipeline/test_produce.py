@@ -167,8 +167,8 @@ def test_a_photo_too_small_to_give_detail_is_said(
     without = run(replace(request, detail=False), photo=tmp_path / "small.png", presets=presets)
     assert said not in without.warnings
     assert read_metadata(without.path)["request"]["detail"] is False
-    presets = add_model("as-shown", 128, 72)
-    as_drawn = run(replace(request, model="as-shown"), photo=tmp_path / "small.png", presets=presets)
+    place = {"presets": add_model("as-shown", 128, 72), "work": tmp_path / "as shown"}
+    as_drawn = run(replace(request, model="as-shown"), photo=tmp_path / "small.png", **place)
     assert said not in as_drawn.warnings, "nothing is enlarged"
 
 
