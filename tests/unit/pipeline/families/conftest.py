@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from fanslymotion.pipeline.model_cache import ModelCache
 
 
+SIZES = {
+    "ltx": {"width": 64, "height": 32},
+    "wan": {"width": 64, "height": 32},
+    "wan_a14b": {"width": 48, "height": 32},
+}
+"""Native sizes in pixels, a fraction of what the random models have by themselves."""
+
+
 @pytest.fixture(scope="session")
 def tiny_ltx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in diffusers' format."""
@@ -76,7 +84,8 @@ def model(name: str, request: pytest.FixtureRequest) -> Any:
 
 def build(name: str, place: Path, **own: Any) -> Path:
     """own: keys of its preset."""
-    return import_module(f"fanslymotion.pipeline.families.{name}.random_model").build(place / f"tiny-{name}", **own)
+    made = import_module(f"fanslymotion.pipeline.families.{name}.random_model")
+    return made.build(place / f"tiny-{name}", **(SIZES[name] | own))
 
 
 def load(name: str, folder: Path) -> Any:
