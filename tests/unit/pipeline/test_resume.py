@@ -15,7 +15,7 @@ import torch
 from fanslymotion.errors import HandBack, RenderError
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.families.placement import Placement
-from fanslymotion.pipeline.families.svd import vae as decode_module
+from fanslymotion.pipeline.families.svd.decoding import vae as decode_module
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata

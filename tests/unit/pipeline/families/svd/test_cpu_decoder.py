@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from fanslymotion.pipeline.families.svd.conditioning import encode, to_tensor
+from fanslymotion.pipeline.families.svd.decoding.vae import OUTERMOST, decode_frames, suit_cpu
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, load
-from fanslymotion.pipeline.families.svd.vae import OUTERMOST, decode_frames, suit_cpu
 from fanslymotion.settings import ROOT
 from PIL import Image
 

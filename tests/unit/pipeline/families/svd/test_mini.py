@@ -8,9 +8,9 @@ from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion 
 from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.bench.metrics import motion, psnr
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
+from fanslymotion.pipeline.families.svd.decoding.vae import decode
 from fanslymotion.pipeline.families.svd.folder import ModelFolder
 from fanslymotion.pipeline.families.svd.model import LoadedModel, choose_placement, load
-from fanslymotion.pipeline.families.svd.vae import decode
 from fanslymotion.pipeline.media.detail.detail import plain, with_detail
 from fanslymotion.pipeline.media.detail.size import photo_for_detail
 from fanslymotion.pipeline.media.sizes import fit_photo

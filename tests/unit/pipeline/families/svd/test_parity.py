@@ -13,12 +13,12 @@ from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion 
 from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
+from fanslymotion.pipeline.families.svd.decoding.vae import decode
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, choose_placement, load
 from fanslymotion.pipeline.families.svd.noise.levels import AYS_SIGMAS, ays_sigmas
 from fanslymotion.pipeline.families.svd.random_model import build
 from fanslymotion.pipeline.families.svd.shortcuts import ARITHMETIC, OneToken, PlainAttention
-from fanslymotion.pipeline.families.svd.vae import decode
 from fanslymotion.pipeline.sampling.euler import Guidance
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, plan_windows
