@@ -53,7 +53,7 @@ def gpu(vram: int, ram: int) -> Machine:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model that draws 80×48 pixels: more than a tile."""
-    return build(tmp_path_factory.mktemp("wan_a14b") / "wider", width=64, height=64)
+    return build(tmp_path_factory.mktemp("wan_a14b") / "wider", width=64, height=64, frames=33)
 
 
 @pytest.mark.parametrize(
