@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
-from fanslymotion.pipeline.families.svd import model, vae
+from fanslymotion.pipeline.families.svd import model
+from fanslymotion.pipeline.families.svd.decoding import vae
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.hardware.units import GIB
