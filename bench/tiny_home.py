@@ -21,7 +21,7 @@ def few_frames(home: Path) -> None:
 
 
 def random_mini(home: Path) -> None:
-    """`mini` as it is without its trained weights: random ones, 128×72 pixels, a tenth of the time."""
+    """`mini` as it is without its trained weights: random ones, 56×32 pixels, a small part of the time."""
     bundled = (ROOT / "presets" / "models" / "mini.toml").read_text(encoding="utf-8")
     own = home / "presets" / "models" / "mini.toml"
     own.parent.mkdir(parents=True, exist_ok=True)

@@ -64,7 +64,7 @@ def built_model() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(models_dir: Path) -> Path:
-    """A folder in diffusers' format with a random model of the real architecture: 128×72 pixels, 14 frames."""
+    """A folder in diffusers' format with a random model of the real architecture: 56×32 pixels, 14 frames."""
     return models_dir / "mini-random"
 
 

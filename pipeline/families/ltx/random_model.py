@@ -9,7 +9,7 @@ from typing import Any
 from ..flow.random_folder import WORDS, save
 from ..weights.folders import build_once
 
-WIDTH, HEIGHT, FRAMES = 128, 64, 161
+WIDTH, HEIGHT, FRAMES = 64, 32, 161
 """Native size in pixels and most frames of a window."""
 
 CHANNELS, TEXT_WIDTH = 8, 32

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..weights.folders import INDEX, OWN_FILE, build_once
 
-WIDTH, HEIGHT, FRAMES = 128, 72, 14
+WIDTH, HEIGHT, FRAMES = 56, 32, 14
 """Native size in pixels and frames a window."""
 
 LEVELS = 4

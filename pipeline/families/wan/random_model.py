@@ -11,7 +11,7 @@ from ..flow.random_folder import WORDS, save
 from ..weights.folders import build_once
 from .folder import CHANNELS, SIDE, STRIDE
 
-WIDTH, HEIGHT = 128, 64
+WIDTH, HEIGHT = 64, 32
 """Native size in pixels."""
 
 TEXT_WIDTH = 32

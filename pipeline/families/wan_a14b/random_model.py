@@ -9,7 +9,7 @@ from ..wan.random_model import write
 from ..weights.folders import build_once
 from .folder import BOUNDARY, CHANNELS, EXPERTS, SIDE
 
-WIDTH, HEIGHT = 64, 64
+WIDTH, HEIGHT = 48, 32
 """Native size in pixels: small, for its VAE works on whole pixels."""
 
 TRANSFORMER: dict[str, Any] = WAN_TRANSFORMER | {"in_channels": IMAGE_CHANNELS, "out_channels": CHANNELS}

@@ -51,7 +51,7 @@ def test_a_random_model_lies_where_it_is_built(settings: Settings, presets: Pres
     model = find_model("mini", presets, settings)
     stand_in = family("svd").random_model(model.preset, settings.models / "mini-random")
     assert stand_in.random
-    assert (stand_in.preset.width, stand_in.preset.height, stand_in.preset.latent_rgb) == (128, 72, None)
+    assert (stand_in.preset.width, stand_in.preset.height, stand_in.preset.latent_rgb) == (56, 32, None)
 
 
 def test_all_families_are_known_without_torch() -> None:

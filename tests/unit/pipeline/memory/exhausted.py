@@ -65,4 +65,4 @@ def learned(settings: Settings) -> Any:
 
 def check(result: Any) -> None:
     info = probe(result.path)
-    assert (info.width, info.height, info.frames) == (128, 72, 12)
+    assert (info.width, info.height, info.frames) == (128, 72, 6)
