@@ -37,9 +37,9 @@ class DrawnClips:
     def _drawn(
         self, model: LoadedModel, patches: Patches, photos: list[np.ndarray]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(T, L, h, w) latents and (T, 3, 8h, 8w) pixels of one clip."""
+        """(T, L, h, w) latents and (T, 3, 8h, 8w) uint8 pixels of one clip."""
         video, bucket, fps = swaying_clip(photos, self.rng)
-        pixels = torch.from_numpy(video).permute(0, 3, 1, 2).float() / 127.5 - 1
+        pixels = torch.from_numpy(video).permute(0, 3, 1, 2)
         generator = torch.Generator().manual_seed(int(self.rng.integers(2**31)))
         options = MicroConditioning(fps=round(fps), bucket=round(bucket), noise_aug=0.02)
         conditioning = model.encode(Image.fromarray(video[0]), options, generator)
@@ -47,7 +47,7 @@ class DrawnClips:
         low = int((schedule.sigmas > MOST_NOISE).sum())
         first = int(self.rng.integers(low, STEPS - 1))
         window = Window(schedule, Guidance(1.0, 1.0), None, None, lambda shape: torch.randn(shape, generator=generator))
-        clean = patches.encode(pixels)[None]
+        clean = patches.encode(pixels.float() / 127.5 - 1)[None]
         noisy = clean + schedule.sigmas[first] * torch.randn(clean.shape, generator=generator)
         made = denoise(model.denoiser(conditioning, options, window), noisy, schedule.sigmas, first=first)
         return made[0], pixels
@@ -62,4 +62,4 @@ class DrawnClips:
             given.append(latents[start : start + frames, :, y : y + size // PATCH, x : x + size // PATCH])
             y, x = y * PATCH, x * PATCH
             wanted.append(pixels[start : start + frames, :, y : y + size, x : x + size])
-        return torch.cat(given), torch.cat(wanted)
+        return torch.cat(given), torch.cat(wanted).float() / 127.5 - 1
