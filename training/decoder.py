@@ -15,11 +15,15 @@ import torch
 import torch.nn.functional as F
 from camera import clip
 from common import Average, Checkpoint, Log, autocast, learning_rate, take_step
-from fanslymotion.pipeline.families.svd.decoding.patch_decoder import PatchDecoder
+from drawn import DrawnClips
+from fanslymotion.pipeline.families.svd.decoding.patch_decoder import PatchDecoder, Residual
 from muon import Muon
 from patches import Patches
 from torch import nn
 from vae import Crops, VaeConfig, noisy_latents, reconstruction_loss
+
+FRAMES = 4
+"""Of each crop: as many as it takes to see frames on both sides."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,10 @@ class DecoderConfig:
     steps: int = 20_000
     minutes: float = 60.0  # the run ends here at the latest, its schedule scaled to it
     peak_rate: float = 1e-3
-    images: int = 16  # frames a step, over all its clips
+    crops: int = 4  # a step; half of them of clips that the UNet has drawn
     crop: int = 64  # pixels
+    drawn: int = 120  # clips that the UNet draws before the first step
+    noise: float = 0.2  # on the latents of the other crops, at most
     judged: int = 6  # frames of each clip that the PSNR is taken of
     seed: int = 1
 
@@ -45,17 +51,17 @@ def build(patches: Patches) -> PatchDecoder:
         last.weight.zero_()
         last.bias.zero_()
         for layer in decoder.rest:
-            if hasattr(layer, "second"):
+            if isinstance(layer, Residual):
                 layer.second.weight.mul_(0.3)
     return decoder.to(memory_format=torch.channels_last)
 
 
 def split(decoder: PatchDecoder) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """(weights for Muon, the rest for Adam): the first and the last layers and all biases are Adam's."""
-    ends = {id(decoder.base[0].weight), id(decoder.rest[0].weight), id(decoder.rest[-2].weight)}
-    hidden = [p for p in decoder.parameters() if p.ndim > 1 and id(p) not in ends]
-    taken = {id(p) for p in hidden}
-    return hidden, [p for p in decoder.parameters() if id(p) not in taken]
+    ends = {id(layer.weight) for layer in (decoder.base[0], decoder.rest[0], decoder.rest[-2])}
+    hidden = [weight for weight in decoder.parameters() if weight.ndim > 1 and id(weight) not in ends]
+    taken = {id(weight) for weight in hidden}
+    return hidden, [weight for weight in decoder.parameters() if id(weight) not in taken]
 
 
 @torch.no_grad()
@@ -75,13 +81,17 @@ def train(
     photos: list[np.ndarray],
     held_out: list[np.ndarray],
     run: Path,
+    model: Path,
     config: DecoderConfig = DecoderConfig(),
 ) -> PatchDecoder:
-    """Train the decoder, or go on from the last checkpoint; return it with the averaged weights."""
-    run.mkdir(parents=True, exist_ok=True)
+    """Train the decoder, or go on from the last checkpoint; return it with the averaged weights.
+
+    model: the finished folder, whose UNet draws clips: a decoder that has seen the latents of photos only shows the
+    UNet's errors as a grid of patches.
+    """
     torch.manual_seed(config.seed)
-    loss_config = VaeConfig(crop=config.crop)
-    decoder, crops, log = build(patches), Crops(photos, config.seed), Log(run, "decoder", every=100)
+    noise, decoder = VaeConfig(crop=config.crop, noise=config.noise), build(patches)
+    crops, log = Crops(photos, config.seed), Log(run, "decoder", every=100)
     average = Average(decoder, 0.998)
     hidden, rest = split(decoder)
     optimisers = [
@@ -90,9 +100,11 @@ def train(
     ]
     checkpoint = Checkpoint(run / "decoder.pt", decoder, average, optimisers)
     first, spent = checkpoint.load()
-    if not first and held_out:
-        start = psnr(decoder, patches, held_out, config.judged)
-        print("decoder: PSNR of the components' inverse, dB:", round(start, 2), flush=True)
+    if not first:
+        print(
+            "decoder: PSNR of the inverse, dB:", round(psnr(decoder, patches, held_out, config.judged), 2), flush=True
+        )
+    drawn = DrawnClips(model, patches, photos, config.drawn, config.seed)
     for step in range(first, config.steps):
         begun = time.perf_counter()
         done = max(step / config.steps, spent / (60 * config.minutes))
@@ -101,11 +113,12 @@ def train(
         rate = learning_rate(step, done, config.peak_rate)
         for group in (group for optimiser in optimisers for group in optimiser.param_groups):
             group["lr"] = rate
-        pixels = crops.draw(config.images // 4, 4, config.crop)
-        latents = noisy_latents(patches, pixels, loss_config)
+        pixels = crops.draw(config.crops // 2, FRAMES, config.crop)
+        given, wanted = drawn.draw(config.crops - config.crops // 2, FRAMES, config.crop)
+        latents, pixels = torch.cat([noisy_latents(patches, pixels, noise), given]), torch.cat([pixels, wanted])
         with autocast():
-            made = torch.cat([decoder(one) for one in latents.split(4)]).float()
-        loss = reconstruction_loss(made, pixels, loss_config)
+            made = torch.cat([decoder(one) for one in latents.split(FRAMES)]).float()
+        loss = reconstruction_loss(made, pixels, noise)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
         take_step(optimisers, norm)
@@ -116,7 +129,6 @@ def train(
             checkpoint.save(step + 1, spent)
             log.draw()
     average.copy_to(decoder)
-    if held_out:
-        made = psnr(decoder, patches, held_out, config.judged)
-        print("decoder: PSNR on photos never trained on, dB:", round(made, 2), flush=True)
+    made = psnr(decoder, patches, held_out, config.judged)
+    print("decoder: PSNR on photos never trained on, dB:", round(made, 2), flush=True)
     return decoder.eval()

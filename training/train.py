@@ -30,8 +30,8 @@ def main() -> None:
         vae_config = vae_stage.VaeConfig(
             linear_steps=2, steps=2, minutes=5, tail_minutes=0.002, tail_clips=2, images=4, crop=32, judged=2
         )
-        decoder_config = decoder_stage.DecoderConfig(steps=2, minutes=5, judged=2)
         unet_config = unet_stage.UnetConfig(steps=2, minutes=5, clips=1, strip_clips=1, first_clips=1, pool=2)
+        decoder_config = decoder_stage.DecoderConfig(steps=2, minutes=5, drawn=1, judged=2)
     else:
         photos, held_out = load(RUNS / "photos" / "train"), load(RUNS / "photos" / "held_out")
         vae_config = vae_stage.VaeConfig(minutes=asked.vae_minutes, peak_rate=asked.vae_rate)
@@ -40,9 +40,9 @@ def main() -> None:
     run = asked.run
     patches = components(photos, run)
     vae = vae_stage.train(patches, photos, held_out, run, vae_config, asked.start)
-    decoder = decoder_stage.train(patches, photos, held_out, run, decoder_config)
     denoiser = unet_stage.train(patches, photos, run, unet_config, asked.start, held_out)
     export(vae, denoiser, run / "model")
+    decoder = decoder_stage.train(patches, photos, held_out, run, run / "model", decoder_config)
     decoder.half().save_pretrained(run / "model" / PATCH_DECODER)
     print(preview_map(patches, photos), flush=True)
     print("the model lies in", run / "model", flush=True)
