@@ -1,4 +1,4 @@
-"""Loading and running a model imports neither transformers nor torch's compiler, and both can be imported later."""
+"""Loading and running a model imports no transformers, no compiler and no other model; all can be imported later."""
 
 import json
 import os
@@ -9,12 +9,14 @@ from pathlib import Path
 from fanslymotion.pipeline.families.ltx import random_model as ltx
 from fanslymotion.pipeline.families.wan import random_model as wan
 
-HEAVY = ("transformers", "torch._dynamo", "sympy")
+OTHERS = ("transformers.transformer_flux", "autoencoders.autoencoder_kl", "unets.unet_kandinsky3")
+HEAVY = ("transformers", "torch._dynamo", "sympy", *(f"diffusers.models.{name}" for name in OTHERS))
 
 LOAD = """
-import json, sys
+import importlib.metadata, json, sys
 from pathlib import Path
 import torch
+list_packages = importlib.metadata.packages_distributions
 from fanslymotion.pipeline.families import family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.placement import Placement
@@ -24,7 +26,11 @@ for place in map(Path, sys.argv[2:]):
     kind = family_of_folder(place)
     model = kind.load(ModelFolder(kind.folder_preset(place), place), here, print, True)
     assert not [name for name in heavy if name in sys.modules], kind.name
-import torch._dynamo, transformers
+assert importlib.metadata.packages_distributions is list_packages
+import diffusers.models, torch._dynamo, transformers
+assert diffusers.models.AutoencoderKL.__module__ == "diffusers.models.autoencoders.autoencoder_kl"
+used = sys.modules["diffusers.models.autoencoders.autoencoder_kl_wan"]
+assert diffusers.models.AutoencoderKLWan is used.AutoencoderKLWan
 assert torch._dynamo.allow_in_graph.__module__ == "torch._dynamo.decorators"
 assert transformers.T5Config().d_model
 """
