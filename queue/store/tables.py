@@ -4,7 +4,7 @@ peewee has no type information, so the models are `Any` for the type checker; `r
 """
 
 # peewee is only partly typed, and each of its models has a class `Meta` of its own.
-# pyright: reportMissingTypeStubs=false, reportIncompatibleVariableOverride=false
+# pyright: reportMissingTypeStubs=false, reportIncompatibleVariableOverride=false, reportUnknownMemberType=false
 
 from typing import Any, ClassVar
 
@@ -20,7 +20,6 @@ from peewee import (
     Field,
     IntegerField,
     Model,
-    ModelSelect,
     SqliteDatabase,
     TextField,
 )
@@ -42,7 +41,7 @@ class Table(Model):
     """As SQL, written once: peewee would write them again for each query, which took half of a query's time."""
 
     @classmethod
-    def select(cls, *fields: Any) -> ModelSelect:
+    def select(cls, *fields: Any) -> Any:
         """Begin a query of these fields, or of all columns. Joins are not supported: the table is `t1`."""
         return super().select(*fields or (cls.all_columns,))
 

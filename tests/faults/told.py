@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from fanslymotion.doctor.checks import Doctor
+from fanslymotion.doctor.checks import BROKEN, Doctor
 from fanslymotion.presets import load_presets
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Job
@@ -38,7 +38,9 @@ class Told:
             return [finding.say("en").to_json() for finding in Doctor(self.settings).run()]
         done = self.command("doctor", "--json", *words, **environ)
         assert "Traceback" not in done.stderr
-        return json.loads(done.stdout)["checks"]
+        told = json.loads(done.stdout)
+        assert done.returncode == (told["result"] == BROKEN)
+        return told["checks"]
 
     def by_doctor(self, code: str, *words: str, **environ: str) -> dict[str, Any]:
         found = [check for check in self.doctor(*words, **environ) if check["code"] == code]

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -22,14 +23,16 @@ from fanslymotion.queue.liveness.supervisor import Supervisor
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import ROOT, Settings
 from fanslymotion.tests import tiny_lora
+from fanslymotion.tests.permissions import open_to_all, opened  # noqa: F401 - the fixture
 from PIL import Image
 from safetensors.torch import load_file
 
 
 def tiny_preset(home: Path) -> None:
-    """In the test photo's own shape, so that its size is the video's."""
+    """The smallest size, 88×48 in the test photo's shape, and a length that the model draws in one window."""
     random_mini(home)
-    (home / "presets" / "resolutions.toml").write_text("[tiny]\nwidth = 168\nheight = 96\n", encoding="utf-8")
+    (home / "presets" / "resolutions.toml").write_text("[tiny]\nwidth = 64\nheight = 64\n", encoding="utf-8")
+    (home / "presets" / "durations.toml").write_text("[2s]\nseconds = 2\nfps = 6\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +51,18 @@ def facts(path: Path) -> tuple[object, ...]:
 
 
 NO_DETAIL_FAST = ("--no-detail", "--mode", "fast")
-TINY = ["--resolution", "tiny", "--steps", 1, "--no-detail"]
-"""A video of 168×96, for what does not depend on its size: `test_order` has the sizes of all presets."""
+TINY = ["--resolution", "tiny", "--seconds", 2, "--steps", 1, "--no-detail"]
+"""For what does not depend on size and length: `test_order` has the sizes of all presets."""
+TINY_FACTS = (88, 48, 24)
+"""Width, height and frames."""
 
 
 @pytest.mark.parametrize(
     ("resolution", "seconds", "quality", "size", "frames", "fps"),
     [
         ("480p", 6, "sampled", (848, 480), 36, 6),
-        ("tiny", 6, "smooth", (168, 96), 144, 24),
-        ("tiny", 12, "standard", (168, 96), 144, 12),
+        ("tiny", 6, "smooth", (88, 48), 144, 24),
+        ("tiny", 12, "standard", (88, 48), 144, 12),
         pytest.param("720p", 6, "standard", (1280, 720), 72, 12, marks=pytest.mark.soak),
         pytest.param("1080p", 12, "smooth", (1920, 1080), 288, 24, marks=pytest.mark.soak),
     ],
@@ -94,9 +99,9 @@ def test_portrait_photo_turned_by_exif_with_a_name_of_any_letters(fm, here, phot
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     video = Path(told["video"])
-    assert video == here / "Мария на море 🌊-tiny-6s.mp4"
-    assert facts(video) == ("h264", "yuv420p", 96, 168, 72, 12, 6.0)
-    assert (told["status"], told["request"]["seed"], told["width"], told["height"]) == ("done", 7, 96, 168)
+    assert video == here / "Мария на море 🌊-tiny-2s.mp4"
+    assert facts(video) == ("h264", "yuv420p", 48, 88, 24, 12, 2.0)
+    assert (told["status"], told["request"]["seed"], told["width"], told["height"]) == ("done", 7, 48, 88)
 
 
 def test_detail_and_mode_go_with_the_job(fm, settings, photo):
@@ -167,7 +172,7 @@ def test_the_strength_of_the_only_lora_may_stand_apart():
 def test_default_name_never_overwrites_and_out_may_be_a_folder(fm, here, photo, tmp_path):
     folder = tmp_path / "videos"
     folder.mkdir()
-    taken = folder / f"{photo.stem}-tiny-6s.mp4"
+    taken = folder / f"{photo.stem}-tiny-2s.mp4"
     taken.write_bytes(b"somebody's")
     done = fm("generate", photo, *TINY, "--out", folder)
     assert done.stdout == f"{taken.with_stem(taken.stem + '-2')}\n", done.stderr
@@ -182,7 +187,7 @@ def test_model_by_a_path_from_where_one_stands(fm, here, photo, tiny_model):
         target.mkdir(exist_ok=True) if source.is_dir() else target.write_bytes(source.read_bytes())
     done = fm("generate", photo, *TINY, "--model", own.name, "--out", "clip.mp4", "--verbose")
     assert done.returncode == 0, done.stderr
-    assert facts(here / "clip.mp4")[2:5] == (168, 96, 72)
+    assert facts(here / "clip.mp4")[2:5] == TINY_FACTS
     assert str(own) in done.stderr
 
 
@@ -239,8 +244,12 @@ def test_ctrl_c_cancels_and_waits_for_the_end(start, here, photo, settings):
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.usefixtures("open_to_all")
 def test_without_a_worker_it_starts_one_and_takes_it_along(start, tmp_path, models_dir, photo):
-    """From another folder, with a data folder of its own; nothing runs on afterwards."""
+    """From another folder, with a data folder of its own; nothing runs on afterwards.
+
+    With a umask of 000 every file of the data folder is the user's alone, those of the worker too.
+    """
     home = tmp_path / "lonely"
     alone = Settings.local(home, models_dir)
     tiny_preset(home)
@@ -250,10 +259,15 @@ def test_without_a_worker_it_starts_one_and_takes_it_along(start, tmp_path, mode
     for _ in running.stderr:
         seen |= {child.pid for child in psutil.Process(running.pid).children()}
     assert running.wait(timeout=240) == 0
-    assert facts(clip)[2:5] == (168, 96, 72)
+    assert facts(clip)[2:5] == TINY_FACTS
     assert seen
     assert [pid for pid in seen if psutil.pid_exists(pid)] == []
     assert [worker for worker in Jobs(alone).workers() if worker.alive] == []
+    if sys.platform != "win32":
+        assert list(home.rglob("video.mp4"))
+        assert list(home.rglob("*.log"))
+        assert opened(home) == []
+        assert stat.S_IMODE(clip.stat().st_mode) == 0o666, "as any program's file"
 
 
 def test_it_goes_on_when_its_readers_have_gone(start, here, photo):
@@ -264,4 +278,4 @@ def test_it_goes_on_when_its_readers_have_gone(start, here, photo):
     assert running.stdout.readline()
     running.stdout.close()
     assert running.wait(timeout=240) == 0
-    assert [facts(video)[2:5] for video in here.iterdir()] == [(168, 96, 72)] * 2
+    assert [facts(video)[2:5] for video in here.iterdir()] == [TINY_FACTS] * 2

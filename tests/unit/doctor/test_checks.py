@@ -1,6 +1,5 @@
 """Each trouble gets its code, its cause and its fix; a well machine gets none."""
 
-import json
 import sqlite3
 import subprocess
 import sys
@@ -312,26 +311,14 @@ def test_a_worker_that_was_killed_under_a_job_is_told(find: Find, settings: Sett
     assert (WARN, "FM-WORKER-005") in find("watch")
 
 
-def test_the_command(settings: Settings) -> None:
-    words = [sys.executable, "-m", "fanslymotion", "doctor"]
-    done = subprocess.run(
-        [*words, "--json"], env=settings.environ(), capture_output=True, encoding="utf-8", errors="replace"
-    )
-    told = json.loads(done.stdout)
-    assert done.returncode == (told["result"] == BROKEN)
+def test_the_command_in_russian(settings: Settings) -> None:
+    """tests/faults asks it for JSON, and to load the model."""
     Jobs(settings).store.set_meta("schema", "99")
-    broken = subprocess.run(
-        [*words, "--language", "ru"], env=settings.environ(), capture_output=True, encoding="utf-8", errors="replace"
-    )
+    words = [sys.executable, "-m", "fanslymotion", "doctor", "--language", "ru"]
+    broken = subprocess.run(words, env=settings.environ(), capture_output=True, encoding="utf-8", errors="replace")
     assert broken.returncode == 1
     assert "FM-QUEUE-004" in broken.stdout
     assert "Traceback" not in broken.stdout + broken.stderr
-
-
-def test_loading_a_model(settings: Settings) -> None:
-    [check] = Doctor(settings, load=True).find("load")
-    assert check.result == OK, check
-    assert "loaded in" in check.say().detail
 
 
 def test_a_model_that_waits_in_ram_is_brought_to_the_card(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

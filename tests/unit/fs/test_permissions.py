@@ -1,48 +1,19 @@
-"""The data folder is its user's own, whatever the umask; what goes elsewhere has the rights of any new file."""
+"""The data folder is its user's own, whatever the umask; what goes elsewhere has the rights of any new file.
+
+All files of a video are looked at in `tests/unit/cli/test_generate.py`.
+"""
 
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.fs import make_private, private_files, users_files, users_umask
 from fanslymotion.queue.store.store import Store
 from fanslymotion.settings import Settings
+from fanslymotion.tests.permissions import POSIX, open_to_all, opened  # noqa: F401 - the fixture
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX; there folders inherit the user's")
-
-
-@pytest.fixture(autouse=True)
-def open_to_all():
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
-def opened(folder: Path) -> list[str]:
-    """What in it somebody else may read, write or enter, the folder itself among it."""
-    return [str(path) for path in (folder, *folder.rglob("*")) if path.lstat().st_mode & 0o077]
-
-
-def test_every_file_of_a_video_is_the_users_alone(models_dir: Path, photo: Path, tmp_path: Path) -> None:
-    """From the command to the worker's files, by processes whose umask is 000."""
-    home, here = tmp_path / "data", tmp_path / "here"
-    here.mkdir()
-    settings = Settings.local(home, models_dir)
-    tiny_preset(home)
-    command = [sys.executable, "-P", "-m", "fanslymotion", "generate", str(photo)]
-    command += ["--resolution", "tiny", "--steps", "1", "--out", "clip.mp4"]
-    done = subprocess.run(
-        command, cwd=here, env=settings.environ(), capture_output=True, encoding="utf-8", errors="replace"
-    )
-    assert done.returncode == 0, done.stderr
-    assert list(home.rglob("video.mp4"))
-    assert list(home.rglob("*.log"))
-    assert opened(home) == []
-    assert stat.S_IMODE((here / "clip.mp4").stat().st_mode) == 0o666, "as any program's file"
+pytestmark = [POSIX, pytest.mark.usefixtures("open_to_all")]
 
 
 def test_a_folder_that_was_open_is_closed_with_all_that_is_in_it(tmp_path: Path) -> None:

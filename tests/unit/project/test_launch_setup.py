@@ -251,13 +251,21 @@ def test_a_python_that_does_not_answer_once_costs_nothing(tmp_path, script):
     assert setup.python.exists()
 
 
-def test_environment_without_its_python_is_made_anew(checkout):
-    for link in (checkout / ".venv" / "bin").glob("python*"):
+def test_an_environment_without_its_python_does_not_fit(checkout):
+    """Made anew is another one that does not fit: that of a moved checkout."""
+    setup = Setup(checkout, Machine.this())
+    assert setup._fits()
+    links = {link: os.readlink(link) for link in (checkout / ".venv" / "bin").glob("python*")}
+    for link in links:
         link.unlink()
         link.symlink_to("/nowhere/python3")
-    done = run(checkout, "x")
-    assert done.stdout == "1.0 ['x']\n", done.stderr
-    assert "anew" in done.stderr
+    try:
+        assert not setup.ready(dev=False)
+        assert not setup._fits()
+    finally:
+        for link, target in links.items():
+            link.unlink()
+            link.symlink_to(target)
 
 
 def test_unknown_setup_word_is_bad_input(checkout):
@@ -270,10 +278,13 @@ def test_moved_checkout_gets_an_environment_of_its_own(checkout):
     """The last one: moved back, the environment would have to be made once more."""
     moved = checkout.with_name("moved")
     checkout.rename(moved)
+    left = site(moved) / "left.py"
+    left.write_text("", encoding="utf-8")
     try:
         done = run(moved, "x")
         assert done.stdout == "1.0 ['x']\n", done.stderr
-        assert "moved" in done.stderr
+        assert "anew: the checkout was moved" in done.stderr
+        assert not left.exists()
         assert json.loads((moved / ".venv" / "fanslymotion.json").read_text(encoding="utf-8"))["root"] == str(moved)
     finally:
         moved.rename(checkout)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +26,18 @@ from PIL import Image
 REQUEST = VideoRequest(resolution="480p", seconds=6, steps=3, seed=7, shape="1:1", position=0.2)
 
 
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """72 frames of the size that the request asks for."""
+    return video(tmp_path_factory.mktemp("film") / VIDEO_NAME, 72, size=(640, 640), fps=12)
+
+
 @pytest.fixture
-def old(jobs: Jobs, photo: Path) -> Job:
+def old(jobs: Jobs, photo: Path, film: Path) -> Job:
     """A finished job of Anna's."""
     job = jobs.submit(photo, REQUEST, name="Sea", owner="anna")
     assert transitions.claim(jobs.store, "w", time.time()) is not None
-    path = video(job.folder / VIDEO_NAME, 72, size=(640, 640), fps=12)
+    path = Path(shutil.copy(film, job.folder))
     assert transitions.finish(jobs.store, job.id, "w", VideoResult(path, 640, 640, 72, 12, {}), time.time())
     return jobs.get(job.id)
 
@@ -134,13 +141,13 @@ def test_the_frame_is_a_png(old: Job) -> None:
 
 
 def test_one_whose_earlier_video_is_gone_says_that_it_is_the_new_part_alone(
-    jobs: Jobs, old: Job, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, old: Job, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The video is made all the same; a retry of the job says it, too."""
 
     def produce(request: VideoRequest, *, out: Path, before: Path | None, **_: Any) -> VideoResult:
         assert before is None
-        return VideoResult(video(out, 72, size=(640, 640), fps=12), 640, 640, 72, 12, {})
+        return VideoResult(Path(shutil.copy(film, out)), 640, 640, 72, 12, {})
 
     monkeypatch.setattr("fanslymotion.pipeline.produce.produce", produce)
 

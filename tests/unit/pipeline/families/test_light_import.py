@@ -1,4 +1,4 @@
-"""Loading and running a model imports neither transformers nor torch's compiler, and both can be imported later."""
+"""Loading and running a model imports no transformers, no compiler and no other model; all can be imported later."""
 
 import json
 import os
@@ -9,12 +9,14 @@ from pathlib import Path
 from fanslymotion.pipeline.families.ltx import random_model as ltx
 from fanslymotion.pipeline.families.wan import random_model as wan
 
-HEAVY = ("transformers", "torch._dynamo", "sympy")
+OTHERS = ("transformers.transformer_flux", "autoencoders.autoencoder_kl", "unets.unet_kandinsky3")
+HEAVY = ("transformers", "torch._dynamo", "sympy", *(f"diffusers.models.{name}" for name in OTHERS))
 
 LOAD = """
-import json, sys
+import importlib.metadata, json, sys
 from pathlib import Path
 import torch
+list_packages = importlib.metadata.packages_distributions
 from fanslymotion.pipeline.families import family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.placement import Placement
@@ -47,10 +49,20 @@ import transformers
 assert transformers.T5Config().d_model
 """
 
+ALL_IS_THERE = """
+assert importlib.metadata.packages_distributions is list_packages
+import diffusers.models, torch._dynamo, transformers
+assert diffusers.models.AutoencoderKL.__module__ == "diffusers.models.autoencoders.autoencoder_kl"
+used = sys.modules["diffusers.models.autoencoders.autoencoder_kl_wan"]
+assert diffusers.models.AutoencoderKLWan is used.AutoencoderKLWan
+assert torch._dynamo.allow_in_graph.__module__ == "torch._dynamo.decorators"
+assert transformers.T5Config().d_model
+"""
+
 
 def test_no_family_needs_transformers_or_a_compiler_to_load(tiny_model: Path, tmp_path: Path) -> None:
     """With a GPU the compiler stays, and without one it answers what else is asked of it: in the same process."""
     others = [made.build(tmp_path / name) for name, made in (("ltx", ltx), ("wan", wan))]
     words = json.dumps(HEAVY), str(tiny_model), *map(str, others)
     without_gpu = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
-    subprocess.run([sys.executable, "-c", LOAD + ASK_MORE, *words], env=without_gpu, check=True)
+    subprocess.run([sys.executable, "-c", LOAD + ASK_MORE + ALL_IS_THERE, *words], env=without_gpu, check=True)

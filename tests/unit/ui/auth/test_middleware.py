@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-import pytest
 from fanslymotion.ui.auth.logins import FREE_ATTEMPTS
 from fanslymotion.ui.auth.middleware import MOST_BODY_BYTES
 from starlette.testclient import TestClient
@@ -56,20 +55,23 @@ def test_other_programs_cookies_do_no_harm(studio, browser: Browser) -> None:
 
 # --- paths ---------------------------------------------------------------------------------------------------------
 
-
-@pytest.mark.parametrize("path", ["/login/x", "/login/", "/loginx", "/logout/x", "/favicon.ico/x", "/robots.txtx"])
-def test_only_the_login_itself_is_public(browser: Browser, path: str) -> None:
-    assert browser().post(path, data={"username": "x"}).status_code == 404
-    assert browser(ANNA).post(path, data={"username": "x"}).status_code == 404
-
-
-@pytest.mark.parametrize(
-    "path", ["/gradio_api/proxy=http://x", "/gradio_api/file=/etc/passwd", "/gradio_api/vibe-code/", "/docs", "/token",
-             "/configx", "/gradio_api/uploads", "/gradio_api/upload_progress", "/gradio_api/run/generate"]
+GRADIOS = (
+    "/gradio_api/proxy=http://x", "/gradio_api/file=/etc/passwd", "/gradio_api/vibe-code/", "/docs", "/token",
+    "/configx", "/gradio_api/uploads", "/gradio_api/upload_progress", "/gradio_api/run/generate",
 )  # fmt: skip
-def test_gradios_other_routes_do_not_exist(browser: Browser, path: str) -> None:
-    for method in ("GET", "POST", "PUT"):
-        assert browser(ANNA).request(method, path).status_code == 404
+
+
+def test_only_the_login_itself_is_public(browser: Browser) -> None:
+    for path in ("/login/x", "/login/", "/loginx", "/logout/x", "/favicon.ico/x", "/robots.txtx"):
+        for client in (browser(), browser(ANNA)):
+            assert client.post(path, data={"username": "x"}).status_code == 404, path
+
+
+def test_gradios_other_routes_do_not_exist(browser: Browser) -> None:
+    client = browser(ANNA)
+    for path in GRADIOS:
+        codes = {method: client.request(method, path).status_code for method in ("GET", "POST", "PUT")}
+        assert codes == {"GET": 404, "POST": 404, "PUT": 404}, path
 
 
 # --- bodies --------------------------------------------------------------------------------------------------------
@@ -83,14 +85,14 @@ def pieces() -> Iterator[bytes]:
         yield b" " * 65536
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_a_body_has_a_limit_whether_it_says_its_length_or_not(browser: Browser, place: str) -> None:
+def test_a_body_has_a_limit_whether_it_says_its_length_or_not(browser: Browser) -> None:
     client = browser(BEN)
-    for content in (b" " * (MOST_BODY_BYTES + 1), pieces()):
-        answer = client.post(place, content=content, headers={"Content-Type": "application/json"})
-        assert answer.status_code in (400, 413)
-        assert "too large" in answer.json()["error"]
-    assert client.get("/studio/options").status_code == 200
+    for place in PLACES:
+        for content in (b" " * (MOST_BODY_BYTES + 1), pieces()):
+            answer = client.post(place, content=content, headers={"Content-Type": "application/json"})
+            assert answer.status_code in (400, 413), place
+            assert "too large" in answer.json()["error"], place
+        assert client.get("/studio/options").status_code == 200
 
 
 def test_an_upload_through_gradio_has_a_limit_in_all(browser: Browser) -> None:
