@@ -46,7 +46,7 @@ class Plan:
     """How hard a campaign is.
 
     lease: seconds after which workers give each other up. steps: of each job, in `seconds` of video. pause: the
-    longest between two faults. most: jobs of one user that wait or run.
+    longest between two faults. most: jobs of one user that wait or run. workers: beside the pages, which have one.
     """
 
     seed: int = 0
@@ -56,6 +56,7 @@ class Plan:
     seeds: tuple[int, ...] = (0, 1, 2)
     pause: float = 6.0
     most: int = 5
+    workers: int = 2
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Report:
 
 
 class Campaign:
-    """Two pages and three workers on one data folder below `folder`, and people at the pages.
+    """Two pages, their worker and others on one data folder below `folder`, and people at the pages.
 
     database: a PostgreSQL URL; "" for SQLite in the data folder.
     """
@@ -103,7 +104,7 @@ class Campaign:
         """Workers beside the pages are on other machines where the database can be."""
         library = shim.build(self._folder)
         made = []
-        for name in ("page-a", "page-b", "worker-c", "worker-d"):
+        for name in ("page-a", "page-b", *("worker-c", "worker-d")[: self.plan.workers]):
             own = shim.Shim(library, self._folder / f"{name}.control")
             link = proxy.link() if proxy else None
             environ = environment(self.settings, link.address if link else self.settings.database, own.environ())
@@ -182,7 +183,10 @@ class Campaign:
                 kill(pid)
         self._wait_for_an_empty_queue()
         self._pages_answer()
-        wait(lambda: sum(worker.state == "idle" and worker.alive for worker in self.jobs.workers()) >= 3, START_SECONDS)
+        wait(
+            lambda: sum(worker.state == "idle" and worker.alive for worker in self.jobs.workers()) > self.plan.workers,
+            START_SECONDS,
+        )
 
     def _again(self, job_id: str) -> None:
         self._pages_answer()
