@@ -6,10 +6,10 @@ from fanslymotion.settings import ROOT
 
 
 def tiny_preset(home: Path) -> None:
-    """A resolution that costs next to nothing to encode, and the random model."""
+    """The smallest resolution, which is below the random model's own size, and that model."""
     folder = home / "presets"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "resolutions.toml").write_text("[tiny]\nwidth = 160\nheight = 96\n", encoding="utf-8")
+    (folder / "resolutions.toml").write_text("[tiny]\nwidth = 64\nheight = 64\n", encoding="utf-8")
     few_frames(home)
     random_mini(home)
 

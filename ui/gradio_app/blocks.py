@@ -31,6 +31,7 @@ from ..error_response import UNKNOWN
 from ..uploads.photos import Photo, clean_name
 from .fast_import import Base
 from .fast_import import gradio as gr
+from .one_app import without_apps
 from .own_document import OwnDocument
 from .request_checks import Endpoint, RequestChecks
 from .uploads_only import take_plain_inputs
@@ -190,7 +191,7 @@ def build_blocks(studio: Studio) -> gr.Blocks:
     in_words = partial(tell_errors, endpoints)
 
     # What the endpoints take and give; the page itself has its own routes.
-    with gr.Blocks(title="fanslymotion", analytics_enabled=False) as blocks, gr.Column(visible=False):
+    with without_apps(), gr.Blocks(title="fanslymotion", analytics_enabled=False) as blocks, gr.Column(visible=False):
         photo = gr.File(label="photo", type="filepath")
         choices = [
             gr.Textbox("480p", **words("resolution")),
@@ -257,9 +258,9 @@ def tell_errors(endpoints: Endpoints, function: Callable[..., Any]) -> Callable[
 
 def _endpoints(blocks: gr.Blocks) -> dict[str, Endpoint]:
     """Of the functions above, by name."""
-    found = {}
+    found, described = {}, blocks.get_api_info()["named_endpoints"]
     for number, fn in blocks.fns.items():
-        parameters = blocks.get_api_info()["named_endpoints"][f"/{fn.api_name}"]["parameters"]
+        parameters = described[f"/{fn.api_name}"]["parameters"]
         names = [one["parameter_name"] for one in parameters]
         required = [one["parameter_name"] for one in parameters if not one.get("parameter_has_default")]
         found[str(fn.api_name)] = (number, names, required)
