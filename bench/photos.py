@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,11 @@ PHOTO = ROOT / "assets" / "sample.jpg"
 OUT = Path(__file__).resolve().parent / "out" / "photos.json"
 SIDES = (5600, 3600)
 """Pixels of the pictures whose peak is measured."""
-LOOK_SECONDS = 0.01
+LOOK_SECONDS = 0.02
+CHILDREN_SECONDS = 0.25
+"""Between two looks for new processes, for which all of the machine are read. A hostile picture takes longer."""
+PAUSE_SECONDS = 0.5
+"""Between two rounds of the other login, which is to wait and not to be the load itself."""
 
 ONE = """
 import resource, sys
@@ -119,6 +123,8 @@ class Memory:
 
     def __init__(self, pid: int) -> None:
         self._page = psutil.Process(pid)
+        self._family: list[psutil.Process] = []
+        self._looked = float("-inf")
         self._stop = threading.Event()
         self.rest = self.peak = self._now()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -133,8 +139,10 @@ class Memory:
             self.peak = max(self.peak, self._now())
 
     def _now(self) -> int:
-        total = 0
-        for process in [self._page, *self._page.children(recursive=True)]:
+        total, now = 0, time.monotonic()
+        if now - self._looked > CHILDREN_SECONDS:
+            self._family, self._looked = [self._page, *self._page.children(recursive=True)], now
+        for process in self._family:
             try:
                 total += process.memory_info().rss
             except psutil.Error:
@@ -162,6 +170,7 @@ def crowd(url: str, pid: int, attacker: tuple[str, str], other: tuple[str, str])
             began = time.monotonic()
             assert send(url, other, ordinary).status_code == 200
             waits["photo"].append(time.monotonic() - began)
+            wait(sent, PAUSE_SECONDS)
         answers = [one.result().status_code for one in sent]
     memory.stop()
     return {

@@ -31,6 +31,9 @@ APART = frozenset(
 )
 """Long files whose tests share nothing that takes long to make: each test may run in another process."""
 
+TOGETHER = ("tests/browser/", "tests/api/")
+"""Folders whose tests share a studio, and a browser, in each process."""
+
 
 def file_of(nodeid: str) -> str:
     """Return a test's file, relative to the checkout."""
@@ -38,8 +41,16 @@ def file_of(nodeid: str) -> str:
 
 
 def longest_first(items: list[pytest.Item]) -> None:
-    """Sort by the seconds of the test's file, so that no long one is begun when the others are at their end."""
-    items.sort(key=lambda item: -SECONDS.get(file_of(item.nodeid), 0))
+    """Sort by the seconds of the test's file, so that no long one is begun when the others are at their end.
+
+    Files of TOGETHER come before all others, folder by folder: what they share is kept while one follows the other.
+    """
+
+    def place(item: pytest.Item) -> tuple[list[bool], int]:
+        file = file_of(item.nodeid)
+        return [not file.startswith(folder) for folder in TOGETHER], -SECONDS.get(file, 0)
+
+    items.sort(key=place)
 
 
 def is_fast(path: Path) -> bool:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-ANNA, BEN = ("anna", "secret-1"), ("ben", "secret-2")
+from .logins import ANNA, BEN
 
 GRADIO_POSTS = (
     "/gradio_api/call/generate",

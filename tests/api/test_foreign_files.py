@@ -10,27 +10,14 @@ from typing import Any
 import httpx
 import pytest
 from fanslymotion.settings import ROOT
+from fanslymotion.tests.api.logins import ANNA, BEN
 from fanslymotion.tests.studio import Studio
 from PIL import Image
 
 SAMPLE = ROOT / "assets" / "sample.jpg"
-ANNA, BEN = ("anna", "secret-1"), ("ben", "secret-2")
-GRADIO = "gradio"
 FORM = ["480p", 6, "standard", "", "crop", 7, None, 2, None, None, True, ""]
 """What `generate` takes after the photo, as callers of an earlier version send it: values added since are left out."""
 FORM_BY_NAME = {"resolution": "480p", "seconds": 6, "quality": "standard", "model": "", "fit": "crop", "seed": 7}
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where Gradio would keep files of its own."""
-    return tmp_path_factory.mktemp("cache") / GRADIO
-
-
-@pytest.fixture(scope="module")
-def guarded(make_studio: Callable[..., Studio], cache: Path) -> Studio:
-    words = ("--auth", ":".join(ANNA), "--auth", ":".join(BEN), "--no-worker")
-    return make_studio(*words, GRADIO_TEMP_DIR=str(cache))
 
 
 def file_of(path: Any, **more: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a script with `gradio_client` can do, against a real page with a real worker."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -9,6 +9,7 @@ import pytest
 from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.settings import ROOT, Settings
+from fanslymotion.tests.api.logins import ANNA, BEN
 from fanslymotion.tests.studio import Studio
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -130,24 +131,24 @@ def test_nothing_is_fetched_from_elsewhere(client: Client, more: dict) -> None:
         client.predict([{"deep": file}], api_name="/job")
 
 
-def test_a_login_is_asked_for_and_holds_for_every_route(make_studio: Callable[..., Studio]) -> None:
-    guarded = make_studio("--auth", "anna:secret-1", "--auth", "ben:secret-2", "--no-worker")
+def test_a_login_is_asked_for_and_holds_for_every_route(guarded: Studio) -> None:
     assert httpx.get(guarded.url, headers={"Accept": "text/html"}).status_code == 303
     for path in ("/config", "/gradio_api/info", "/studio/options", "/studio/machine", "/studio/events"):
         assert httpx.get(guarded.url + path).status_code == 401, path
     with pytest.raises(Exception, match=r"40[13]|[Ll]og ?in"):
         Client(guarded.url, verbose=False)
-    anna = Client(guarded.url, auth=("anna", "secret-1"), verbose=False)
+    anna = Client(guarded.url, auth=ANNA, verbose=False)
     job_id = anna.predict(photo=handle_file(SAMPLE), api_name="/generate")
     assert anna.predict(job_id, api_name="/job")["status"] == "queued"
-    ben = Client(guarded.url, auth=("ben", "secret-2"), verbose=False)
+    ben = Client(guarded.url, auth=BEN, verbose=False)
     for call in ("/job", "/cancel"):
         with pytest.raises(AppError, match="no job"):
             ben.predict(job_id, api_name=call)
-    own, foreign = (httpx.BasicAuth(*login) for login in (("anna", "secret-1"), ("ben", "secret-2")))
+    own, foreign = (httpx.BasicAuth(*login) for login in (ANNA, BEN))
     for file in ("photo", "poster", "log", ""):
         address = f"{guarded.url}/studio/jobs/{job_id}/{file}".rstrip("/")
         assert httpx.get(address, auth=own).status_code == 200, file
         assert httpx.get(address, auth=foreign).status_code == 404, file
     assert httpx.get(f"{guarded.url}/studio/events?job={job_id}", auth=foreign).status_code == 404
-    assert guarded.stop() == 0
+    for client in (anna, ben):
+        client.close()

@@ -11,20 +11,20 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from fanslymotion.tests.api.logins import ANNA, BEN
 from fanslymotion.tests.studio import Studio, wait_for
-
-ANNA, BEN = ("anna", "secret-1"), ("ben", "secret-2")
 
 
 @pytest.fixture(scope="module")
-def guarded(make_studio: Callable[..., Studio]) -> Studio:
+def own(make_studio: Callable[..., Studio]) -> Studio:
+    """For what changes the process itself."""
     return make_studio("--auth", ":".join(ANNA), "--auth", ":".join(BEN), "--no-worker")
 
 
 def test_no_header_makes_another_address_of_a_guesser(guarded: Studio) -> None:
     codes = []
     for number in range(8):
-        form = {"username": "anna", "password": f"guess-{number}"}
+        form = {"username": "carl", "password": f"guess-{number}"}
         forwarded = {"X-Forwarded-For": f"10.0.0.{number}", "X-Real-IP": f"10.0.1.{number}"}
         codes.append(httpx.post(f"{guarded.url}/login", data=form, headers=forwarded).status_code)
     assert codes == [401] * 5 + [429] * 3
@@ -88,14 +88,13 @@ def test_logging_out_ends_the_session_and_its_streams(guarded: Studio, stream: s
     assert "Traceback" not in guarded.said
 
 
-def test_a_session_that_was_logged_out_does_not_come_back_with_a_restart(make_studio: Callable[..., Studio]) -> None:
-    page = make_studio("--auth", ":".join(BEN), "--no-worker")
-    with logged_in(page) as browser, logged_in(page) as other:
+def test_a_session_that_was_logged_out_does_not_come_back_with_a_restart(own: Studio) -> None:
+    with logged_in(own) as browser, logged_in(own) as other:
         cookies = dict(browser.cookies)
         browser.post("/logout")
-        page.stop()
-        page.start()
-        assert httpx.get(f"{page.url}/studio/options", cookies=cookies).status_code == 401
+        assert own.stop() == 0
+        own.start()
+        assert httpx.get(f"{own.url}/studio/options", cookies=cookies).status_code == 401
         assert other.get("/studio/options").status_code == 200, "and a restart logs nobody out"
 
 
@@ -131,9 +130,9 @@ def test_no_password_shows_in_the_list_of_processes(make_studio: Callable[..., S
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a connection is no file handle there")
-def test_half_sent_logins_lock_nobody_out(make_studio: Callable[..., Studio]) -> None:
+def test_half_sent_logins_lock_nobody_out(own: Studio) -> None:
     """With 96 file handles; a photo still finds its files."""
-    page = make_studio("--auth", ":".join(ANNA), "--no-worker")
+    page = own
     assert page.process is not None
     psutil.Process(page.process.pid).rlimit(psutil.RLIMIT_NOFILE, (96, 96))
     half = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\nusername=anna&pass"

@@ -2,21 +2,16 @@
 
 import json
 import socket
-from collections.abc import Callable
 
 import httpx
 import pytest
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.studio import Studio
 
-from .odd_requests import ANNA, BEN, Odd, odd_requests
+from .logins import ANNA, BEN
+from .odd_requests import Odd, odd_requests
 
 SAMPLE = ROOT / "assets" / "sample.jpg"
-
-
-@pytest.fixture(scope="module")
-def guarded(make_studio: Callable[..., Studio]) -> Studio:
-    return make_studio("--auth", ":".join(ANNA), "--auth", ":".join(BEN), "--no-worker")
 
 
 def answer_to(studio: Studio, sent: bytes) -> bytes:

@@ -4,18 +4,17 @@ import base64
 import itertools
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import httpx
-import pytest
 from fanslymotion.settings import ROOT
+from fanslymotion.tests.api.logins import ANNA, BEN
 from fanslymotion.tests.studio import Studio
 
 SAMPLE = ROOT / "assets" / "sample.jpg"
-ANNA, BEN = ("anna", "secret-1"), ("ben", "secret-2")
 
 PATHS = (
     "../../../etc/passwd",
@@ -124,11 +123,6 @@ def encoded(path: str) -> str:
 
 def words_of(request: Tampered) -> str:
     return f"{request.method} {request.path} {str(request.body)[:60]} {(request.raw or b'')[:12]!r}"
-
-
-@pytest.fixture(scope="module")
-def guarded(make_studio: Callable[..., Studio]) -> Studio:
-    return make_studio("--auth", ":".join(ANNA), "--auth", ":".join(BEN), "--no-worker")
 
 
 def upload(studio: Studio, login: tuple[str, str]) -> str:

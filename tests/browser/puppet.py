@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import time
 from pathlib import Path
@@ -21,8 +22,22 @@ from fanslymotion.ui.exports.background import clip_of
 from PIL import Image
 from playwright.sync_api import Page, Route
 
-SAMPLE = ROOT / "assets" / "sample.jpg"
 NAME = "puppet"
+
+
+def small_sample() -> Path:
+    """The sample in 640 × 360 pixels, made once: all 1600 × 900 cost page and browser a second at each choice."""
+    path = ROOT / "build" / "tests" / "small" / "sample.jpg"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(f".{os.getpid()}")
+        with Image.open(ROOT / "assets" / "sample.jpg") as sample:
+            sample.resize((640, 360)).save(half, "JPEG")
+        half.replace(path)
+    return path
+
+
+SAMPLE = small_sample()
 
 
 class Puppet:

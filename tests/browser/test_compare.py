@@ -59,7 +59,8 @@ def test_takes_stand_together_and_are_told_apart(bare: Studio, page: Page, puppe
     expect(page.locator(".compare")).to_be_hidden()
 
 
-def test_both_play_pause_and_move_together(bare: Studio, page: Page, puppet: Puppet, takes: list[str]) -> None:
+def test_both_play_pause_and_move_together(bare: Studio, moving: Page, puppet: Puppet, takes: list[str]) -> None:
+    page = moving
     open_pair(page, puppet, bare.url, takes)
     wait_for(lambda: page.evaluate(PLAYING) == 2)
     expect(page.locator(".compare-controls output")).to_contain_text("/ 2.0 s")  # the shorter one's

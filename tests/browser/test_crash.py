@@ -5,10 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fanslymotion.settings import ROOT
-from fanslymotion.tests.browser.puppet import Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo
-from fanslymotion.tests.browser.test_access import findings
+from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
+from fanslymotion.tests.browser.studio_page import choose_photo, findings
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, Page, expect
 
@@ -30,7 +28,7 @@ def test_a_crash_on_import(make_studio: Callable[..., Studio], page: Page, tmp_p
     expect(banner.locator("pre")).to_contain_text("Likely cause: the package 'fancy_kernels' is not installed")
     expect(banner.locator("pre")).to_contain_text("Traceback")
 
-    choose_photo(page, ROOT / "assets" / "sample.jpg")
+    choose_photo(page, SAMPLE)
     page.locator("details.advanced summary").click()
     page.locator("#f-steps").fill("1")
     page.click("#generate")
@@ -46,7 +44,7 @@ def test_a_program_that_has_ended_is_not_called_running(make_studio: Callable[..
     puppet = Puppet(studio.home, studio.models)
     running, waiting = puppet.take(), puppet.queue(name="later.jpg")
     puppet.progress(running, stage="sampling", step=9, steps=24, fraction=0.4, eta=20.0)
-    contexts = [browser.new_context(locale=locale) for locale in ("en-GB", "ru-RU")]
+    contexts = [browser.new_context(locale=locale, reduced_motion="reduce") for locale in ("en-GB", "ru-RU")]
     english, russian = (context.new_page() for context in contexts)
     english.goto(f"{studio.url}/?job={running}")
     russian.goto(f"{studio.url}/?job={waiting}")

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_model, choose_photo
+from fanslymotion.tests.browser.studio_page import choose_model, choose_photo, of_language
 from fanslymotion.tests.studio import Studio, wait_for
 from PIL import Image
-from playwright.sync_api import Browser, Error, Page, Route, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -267,14 +267,12 @@ def test_settings_of_a_model_that_is_not_here(bare: Studio, page: Page, tmp_path
     expect(page.locator(".resolution input:checked")).to_have_value("720p")
 
 
-def test_the_browsers_language(bare: Studio, browser: Browser) -> None:
-    context = browser.new_context(locale="ru-RU")
-    page = context.new_page()
+def test_the_browsers_language(bare: Studio, page: Page) -> None:
+    of_language(page, "ru-RU")
     page.goto(bare.url)
     expect(page.locator("#generate")).to_contain_text("Создать видео")
     assert page.evaluate("document.documentElement.lang") == "ru"
     expect(page.locator("h1")).to_have_text("Создать")
-    context.close()
 
 
 def test_blocked_storage_and_late_words(bare: Studio, page: Page) -> None:
@@ -342,3 +340,14 @@ def test_a_refusal_comes_in_the_pages_language(bare: Studio, page: Page) -> None
     expect(page.locator("#generate")).to_contain_text("Generate")
     page.set_input_files("#photo-file", {"name": "scan.pdf", "mimeType": "image/png", "buffer": b"%PDF-1.7 and more"})
     expect(page.locator(".picker ~ .problem")).to_have_text("scan.pdf is a PDF document; save the page as a picture")
+
+
+def test_a_bad_photo_gets_a_sentence(bare: Studio, page: Page, tmp_path: Path) -> None:
+    text = tmp_path / "заметки 😀.jpg"
+    text.write_text("no photo", encoding="utf-8")
+    page.goto(bare.url)
+    page.set_input_files("#photo-file", text)
+    problem = page.locator(".picker ~ .problem")
+    expect(problem).to_contain_text("заметки 😀.jpg is not a photo")
+    page.click("#generate")
+    expect(problem).to_have_text("Choose a photo first.")

@@ -4,16 +4,12 @@ import io
 from pathlib import Path
 
 import pytest
-from fanslymotion.models.registry import use_folder
-from fanslymotion.pipeline.families.ltx.random_model import build
-from fanslymotion.settings import Settings
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo
-from fanslymotion.tests.browser.test_access import findings
-from fanslymotion.tests.browser.test_layout import check_fits, choose_model, screen
+from fanslymotion.tests.browser.studio_page import AddModel, choose_photo, findings
+from fanslymotion.tests.browser.test_layout import check_fits, choose_model, set_screen
 from fanslymotion.tests.studio import Studio
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -34,9 +30,9 @@ def picture(name: str = "end.jpg", size: tuple[int, int] = (300, 200), kind: str
 
 
 @pytest.fixture
-def able(bare: Studio, puppet: Puppet, page: Page, tmp_path: Path) -> str:
+def able(bare: Studio, puppet: Puppet, page: Page, add_model: AddModel, ltx_folder: Path) -> str:
     """The form with a model that can be told."""
-    use_folder(build(tmp_path / "able"), Settings.local(bare.home, bare.models), "able")
+    add_model(ltx_folder, "able")
     page.goto(bare.url)
     expect(page.locator(".resolution .cost").first).not_to_be_empty()
     choose_model(page, "able")
@@ -129,18 +125,17 @@ def test_what_is_let_go_over_its_place_is_the_last_picture(page: Page, able: str
 
 @pytest.mark.parametrize(("width", "height", "language"), [(1366, 768, "ru-RU"), (390, 844, "en-GB")])
 def test_the_form_fits_with_both(
-    bare: Studio, browser: Browser, puppet: Puppet, tmp_path: Path, width: int, height: int, language: str
+    bare: Studio, page: Page, add_model: AddModel, ltx_folder: Path, width: int, height: int, language: str
 ) -> None:
-    use_folder(build(tmp_path / "able"), Settings.local(bare.home, bare.models), "able")
-    with screen(browser, width, height, language) as page:
-        page.goto(bare.url)
-        expect(page.locator(".resolution .cost").first).not_to_be_empty()
-        choose_model(page, "able")
-        choose_photo(page, SAMPLE)
-        check_fits(page, "a first picture")
-        page.set_input_files("#last-file", [picture()])
-        expect(page.locator(".last-box figure img")).to_be_visible()
-        check_fits(page, "both")
-        inside, whole = page.locator(".photo-box").evaluate("one => [one.clientHeight, one.scrollHeight]")
-        assert whole <= inside
-        page.evaluate("localStorage.clear()")
+    add_model(ltx_folder, "able")
+    set_screen(page, width, height, language)
+    page.goto(bare.url)
+    expect(page.locator(".resolution .cost").first).not_to_be_empty()
+    choose_model(page, "able")
+    choose_photo(page, SAMPLE)
+    check_fits(page, "a first picture")
+    page.set_input_files("#last-file", [picture()])
+    expect(page.locator(".last-box figure img")).to_be_visible()
+    check_fits(page, "both")
+    inside, whole = page.locator(".photo-box").evaluate("one => [one.clientHeight, one.scrollHeight]")
+    assert whole <= inside

@@ -1,17 +1,20 @@
 """The form fits its screen, whatever it holds; nothing jumps; nothing is wider than the screen."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fanslymotion.models.registry import use_folder
-from fanslymotion.pipeline.families.ltx.random_model import build
-from fanslymotion.settings import Settings
 from fanslymotion.tests.browser.puppet import SAMPLE
-from fanslymotion.tests.browser.studio_page import choose_model, choose_photo, findings, shifts, with_shifts
+from fanslymotion.tests.browser.studio_page import (
+    AddModel,
+    choose_model,
+    choose_photo,
+    findings,
+    of_language,
+    shifts,
+    with_shifts,
+)
 from fanslymotion.tests.studio import Studio
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -32,13 +35,10 @@ HELD = """([kind, ...types]) => {
 }"""
 
 
-@contextmanager
-def screen(browser: Browser, width: int, height: int, language: str) -> Iterator[Page]:
-    context = browser.new_context(locale=language, viewport={"width": width, "height": height})
-    page = context.new_page()
+def set_screen(page: Page, width: int, height: int, language: str) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    of_language(page, language)
     with_shifts(page)
-    yield page
-    context.close()
 
 
 def check_fits(page: Page, what: str) -> None:
@@ -59,41 +59,42 @@ def check_fits_every_screen(page: Page, what: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["en-GB", "ru-RU"])
-def test_the_form_needs_no_scrolling(bare: Studio, browser: Browser, tmp_path: Path, language: str) -> None:
-    use_folder(build(tmp_path / "prompted"), Settings.local(bare.home, bare.models), "prompted")
-    with screen(browser, *SCREENS[0], language) as page:
-        page.goto(bare.url)
-        expect(page.locator(".resolution .cost").first).not_to_be_empty()
-        check_fits_every_screen(page, "first visit")
-        choose_model(page, "prompted")
-        expect(page.locator("#f-prompt")).to_be_visible()
-        for width, height in SCREENS:
-            page.set_viewport_size({"width": width, "height": height})
-            drop = page.locator(".first-box .drop")
-            assert drop.evaluate("(one) => one.scrollHeight <= one.clientHeight"), (width, height)
-        choose_model(page, "mini")
-        before = len(shifts(page))
-        choose_photo(page, SAMPLE)
-        page.locator(".shape label", has=page.locator("input[value='9:16']")).click()
-        check_fits(page, "a photo and a shape")
-        assert [shift for shift in shifts(page)[before:] if shift[0] > 0.001] == []
-        for model in ("svd-xt", "svd-xt-1.1", "prompted"):
-            choose_model(page, model)
-            check_fits_every_screen(page, model)
-        expect(page.locator("#f-prompt")).to_be_in_viewport(ratio=1)
-        assert findings(page) == []
-        page.evaluate("localStorage.clear()")
+def test_the_form_needs_no_scrolling(
+    bare: Studio, page: Page, add_model: AddModel, ltx_folder: Path, language: str
+) -> None:
+    add_model(ltx_folder, "prompted")
+    set_screen(page, *SCREENS[0], language)
+    page.goto(bare.url)
+    expect(page.locator(".resolution .cost").first).not_to_be_empty()
+    check_fits_every_screen(page, "first visit")
+    choose_model(page, "prompted")
+    expect(page.locator("#f-prompt")).to_be_visible()
+    for width, height in SCREENS:
+        page.set_viewport_size({"width": width, "height": height})
+        drop = page.locator(".first-box .drop")
+        assert drop.evaluate("(one) => one.scrollHeight <= one.clientHeight"), (width, height)
+    choose_model(page, "mini")
+    before = len(shifts(page))
+    choose_photo(page, SAMPLE)
+    page.locator(".shape label", has=page.locator("input[value='9:16']")).click()
+    check_fits(page, "a photo and a shape")
+    assert [shift for shift in shifts(page)[before:] if shift[0] > 0.001] == []
+    for model in ("svd-xt", "svd-xt-1.1", "prompted"):
+        choose_model(page, model)
+        check_fits_every_screen(page, model)
+    expect(page.locator("#f-prompt")).to_be_in_viewport(ratio=1)
+    assert findings(page) == []
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(bare: Studio, browser: Browser) -> None:
-    with screen(browser, 390, 844, "ru-RU") as page:
-        page.goto(bare.url)
-        choose_photo(page, SAMPLE)
-        expect(page.locator(".resolution .cost").first).not_to_be_empty()
-        page.locator("details.advanced summary").click()
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        expect(page.locator("#generate")).to_be_in_viewport(ratio=1)
-        assert findings(page) == []
+def test_on_a_phone_nothing_is_wider_than_the_screen(bare: Studio, page: Page) -> None:
+    set_screen(page, 390, 844, "ru-RU")
+    page.goto(bare.url)
+    choose_photo(page, SAMPLE)
+    expect(page.locator(".resolution .cost").first).not_to_be_empty()
+    page.locator("details.advanced summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    expect(page.locator("#generate")).to_be_in_viewport(ratio=1)
+    assert findings(page) == []
 
 
 def test_many_photos_scroll_in_their_own_place(bare: Studio, page: Page) -> None:

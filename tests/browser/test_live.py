@@ -7,10 +7,9 @@ import pytest
 from fanslymotion.messages import Message, codes
 from fanslymotion.queue.types import Status
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import shifts, with_shifts
-from fanslymotion.tests.browser.test_access import findings
+from fanslymotion.tests.browser.studio_page import findings, of_language, shifts, with_shifts
 from fanslymotion.tests.studio import Studio, wait_for
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -150,7 +149,6 @@ def test_what_was_mended_is_not_called_broken_any_more(bare: Studio, page: Page)
 def test_a_still_preview_for_who_wants_no_motion(bare: Studio, page: Page, puppet: Puppet) -> None:
     job = puppet.take()
     puppet.preview(job, 1, frames=3)
-    page.emulate_media(reduced_motion="reduce")
     page.goto(f"{bare.url}/?job={job}")
     expect(page.locator(".frame .preview")).to_have_attribute("src", re.compile("^data:image/png"))
 
@@ -191,10 +189,9 @@ def test_tried_again_twice_is_once(bare: Studio, page: Page, puppet: Puppet) -> 
     assert puppet.jobs.count(statuses=(Status.QUEUED,)) == 1
 
 
-def test_failures_in_the_queue(bare: Studio, browser: Browser, puppet: Puppet) -> None:
+def test_failures_in_the_queue(bare: Studio, page: Page, puppet: Puppet) -> None:
     puppet.fail(puppet.take(resolution="1080p"), KILLED)
-    context = browser.new_context(locale="ru-RU")
-    page = context.new_page()
+    of_language(page, "ru-RU")
     page.goto(f"{bare.url}/?view=queue")
     row = page.locator(".unfinished .job-row")
     expect(row.locator(".why")).to_have_text("Система завершила исполнителя: кончилась память")
@@ -203,7 +200,6 @@ def test_failures_in_the_queue(bare: Studio, browser: Browser, puppet: Puppet) -
     row.locator("[data-mend=retry]").click()
     expect(page.locator("#job")).to_have_attribute("data-status", "queued")
     expect(page.locator(".live .facts").first).to_contain_text("1080p")
-    context.close()
 
 
 def test_all_unfinished_jobs_can_be_reached(bare: Studio, page: Page, puppet: Puppet) -> None:
@@ -345,11 +341,12 @@ def test_the_tools_of_the_log(bare: Studio, page: Page, puppet: Puppet) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (2560, 1440)])
-def test_fits_the_screen_in_russian(bare: Studio, browser: Browser, puppet: Puppet, width: int, height: int) -> None:
+def test_fits_the_screen_in_russian(bare: Studio, page: Page, puppet: Puppet, width: int, height: int) -> None:
     job = puppet.take(resolution="1080p")
     work(puppet, job)
-    context = browser.new_context(locale="ru-RU", viewport={"width": width, "height": height}, color_scheme="dark")
-    page = context.new_page()
+    of_language(page, "ru-RU")
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme="dark")
     page.goto(f"{bare.url}/?job={job}")
     expect(page.locator("#generate")).to_contain_text("Создать видео")
     expect(page.locator(".gauge-words")).to_contain_text("50 %")
@@ -360,4 +357,3 @@ def test_fits_the_screen_in_russian(bare: Studio, browser: Browser, puppet: Pupp
     expect(page.locator(".failure h3")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert findings(page) == []
-    context.close()

@@ -1,14 +1,13 @@
 """Fifty a day: several selected at once, the next video by a key, the place kept, when waiting jobs begin."""
 
 import io
-import re
 import zipfile
 from pathlib import Path
 
 import pytest
 from fanslymotion.queue.types import Status
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo, generate
+from fanslymotion.tests.browser.studio_page import choose_photo
 from fanslymotion.tests.studio import Studio, wait_for
 from playwright.sync_api import Locator, Page, expect
 
@@ -191,23 +190,3 @@ def test_how_long_a_batch_takes_is_said_before_it(bare: Studio, page: Page) -> N
     page.click("#language")
     expect(device).to_contain_text("Все 4 видео вместе займут")
     assert device.evaluate("line => line.scrollWidth <= line.clientWidth"), "all of it is seen"
-
-
-def test_waiting_jobs_tell_when_they_begin(studio: Studio, page: Page) -> None:
-    """By a real worker, which has one job in work."""
-    generate(page, studio.url, SAMPLE, steps=80)
-    expect(page.locator("#job")).to_have_attribute("data-status", "running", timeout=60_000)
-    page.locator("details.advanced summary").click()
-    page.click("#generate")
-    expect(page.locator("#job")).to_have_attribute("data-status", "queued")
-    expect(page.locator("#job .left")).to_have_text(re.compile("^starts in"))
-    page.click("[data-go=queue]")
-    expect(page.locator(".job-row").nth(1).locator(".quiet")).to_have_text(re.compile("^starts in"))
-    expect(page.locator(".queue-total")).to_have_text(re.compile("^2 jobs, all done in about"))
-    page.click("#pause")
-    expect(page.locator(".job-row").nth(1).locator(".quiet")).to_have_text("Paused")
-    boxes(page).nth(0).click()
-    boxes(page).nth(1).click()
-    page.locator("#view-queue [data-many=cancel]").click()
-    expect(page.locator(".job-row[data-id]")).to_have_count(0, timeout=60_000)
-    page.click("#pause")

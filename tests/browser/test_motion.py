@@ -4,11 +4,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fanslymotion.models.registry import use_folder
-from fanslymotion.pipeline.families.ltx.random_model import build
-from fanslymotion.settings import Settings
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_model, choose_photo
+from fanslymotion.tests.browser.studio_page import AddModel, choose_model, choose_photo
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Page, expect
 
@@ -22,8 +19,10 @@ def asked(studio: Studio, page: Page) -> int | None:
     return job["settings"]["motion_bucket_id"]
 
 
-def test_a_word_and_its_number_agree(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> None:
-    use_folder(build(tmp_path / "no motion"), Settings.local(bare.home, bare.models), "no-motion")
+def test_a_word_and_its_number_agree(
+    bare: Studio, page: Page, puppet: Puppet, add_model: AddModel, ltx_folder: Path
+) -> None:
+    add_model(ltx_folder, "no-motion")
     page.goto(bare.url)
     choose_photo(page, SAMPLE)
     page.locator("details.advanced summary").click()
@@ -53,4 +52,3 @@ def test_a_word_and_its_number_agree(bare: Studio, page: Page, puppet: Puppet, t
     expect(number).to_be_hidden()
     choose_photo(page, SAMPLE)
     assert asked(bare, page) is None
-    page.evaluate("localStorage.clear()")

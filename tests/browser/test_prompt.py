@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from fanslymotion.models.registry import use_folder
-from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.pipeline.families.wan import random_model as wan
 from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT
 from fanslymotion.presets import load_presets
@@ -15,11 +13,18 @@ from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_lora
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_model, choose_photo
+from fanslymotion.tests.browser.studio_page import AddModel, choose_model, choose_photo
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def wan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that is told what not to show, too, and takes LoRAs."""
+    return wan.build(tmp_path_factory.mktemp("wan") / "model")
+
 
 WORDS = "Waves roll in 🌊 والريح تهب"
 
@@ -30,9 +35,8 @@ def generate(page: Page) -> str:
     return page.url.split("job=")[1]
 
 
-def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> None:
-    settings = Settings.local(bare.home, bare.models)
-    use_folder(build(tmp_path / "reads words"), settings, "reads-words")
+def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, add_model: AddModel, ltx_folder: Path) -> None:
+    add_model(ltx_folder, "reads-words")
     page.goto(bare.url)
     page.locator("details.advanced summary").click()
     # One that is to be tried is not chosen by itself.
@@ -58,11 +62,12 @@ def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> N
     expect(page.locator("#f-prompt")).to_have_value(WORDS)
 
 
-def test_ready_prompts_and_a_negative_one(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> None:
-    settings = Settings.local(bare.home, bare.models)
-    use_folder(wan.build(tmp_path / "guided"), settings, "guided")
-    use_folder(build(tmp_path / "unguided"), settings, "unguided")
-    wind = load_presets(settings).idea("wind")
+def test_ready_prompts_and_a_negative_one(
+    bare: Studio, page: Page, puppet: Puppet, add_model: AddModel, ltx_folder: Path, wan_folder: Path
+) -> None:
+    add_model(wan_folder, "guided")
+    add_model(ltx_folder, "unguided")
+    wind = load_presets(Settings.local(bare.home, bare.models)).idea("wind")
     page.goto(bare.url)
     page.locator("details.advanced summary").click()
     expect(page.locator(".ideas")).to_be_hidden()
@@ -93,12 +98,11 @@ def test_ready_prompts_and_a_negative_one(bare: Studio, page: Page, puppet: Pupp
     assert (asked.prompt, asked.negative_prompt) == ("", None)
 
 
-def test_loras(bare: Studio, page: Page, puppet: Puppet, tmp_path: Path) -> None:
-    settings = Settings.local(bare.home, bare.models)
-    use_folder(wan.build(tmp_path / "styled"), settings, "styled")
+def test_loras(bare: Studio, page: Page, puppet: Puppet, add_model: AddModel, wan_folder: Path) -> None:
+    add_model(wan_folder, "styled")
     pair = {"lora_A.weight": torch.ones(2, 24), "lora_B.weight": torch.ones(24, 2)}
     tensors = {f"transformer.blocks.0.attn1.to_q.{name}": tensor for name, tensor in pair.items()}
-    folder = settings.models / "loras"
+    folder = bare.models / "loras"
     shutil.rmtree(folder, ignore_errors=True)  # of other tests
     files = [tiny_lora.write(folder / f"{name}.safetensors", tensors) for name in ("light", "motion", "style")]
     rows, add = page.locator(".lora-row"), page.locator("#f-loras")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fanslymotion.settings import ROOT
+from fanslymotion.tests.browser.puppet import SAMPLE
 from fanslymotion.tests.browser.studio_page import choose_photo
 from fanslymotion.tests.nginx import PROGRAM, nginx
 from fanslymotion.tests.studio import Studio
@@ -16,7 +16,6 @@ from playwright.sync_api import Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(PROGRAM is None, reason="there is no nginx on this machine")]
 
-SAMPLE = ROOT / "assets" / "sample.jpg"
 LOGIN = ("anna", "secret-1")
 
 WAYS = {

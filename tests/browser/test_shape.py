@@ -5,8 +5,7 @@ import io
 import httpx
 import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo, shifts, with_shifts
-from fanslymotion.tests.browser.test_access import findings
+from fanslymotion.tests.browser.studio_page import choose_photo, findings, shifts, with_shifts
 from fanslymotion.tests.studio import Studio
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect

@@ -13,10 +13,9 @@ pytestmark = pytest.mark.browser
 
 def test_hidden_tabs_hold_no_stream_and_catch_up(bare: Studio, context: BrowserContext, puppet: Puppet) -> None:
     job = puppet.take()
-    tabs = [context.new_page() for _ in range(8)]
+    tabs = [context.new_page() for _ in range(3)]
     for tab in tabs:
         with_curtain(tab)
-        tab.emulate_media(reduced_motion="reduce")  # eight bars that move would take a processor for themselves
         tab.goto(f"{bare.url}/?job={job}")
         expect(tab.locator(".live h2")).to_have_text("sample.jpg")
         if tab is not tabs[-1]:
@@ -69,8 +68,9 @@ def test_the_job_comes_along(bare: Studio, page: Page, puppet: Puppet) -> None:
     assert page.url == f"{bare.url}/"
 
 
-def test_the_preview_is_the_jobs_own(bare: Studio, page: Page, puppet: Puppet) -> None:
+def test_the_preview_is_the_jobs_own(bare: Studio, moving: Page, puppet: Puppet) -> None:
     """One goes away and comes back at the same preview; what loads late for one job is not shown for the other."""
+    page = moving
     first, second = puppet.take(), puppet.take()
     puppet.preview(first, 1)
     held: list[Route] = []
@@ -96,6 +96,16 @@ def test_the_preview_is_the_jobs_own(bare: Studio, page: Page, puppet: Puppet) -
     page.locator(f"[data-id='{first}'] .name").click()
     expect(shown).to_have_attribute("src", re.compile(f"{first}/preview"))
     expect(shown).to_be_visible()
+
+
+def test_each_preview_takes_the_last_ones_place(bare: Studio, moving: Page, puppet: Puppet) -> None:
+    job = puppet.take()
+    moving.goto(f"{bare.url}/?job={job}")
+    shown = moving.locator(".frame .preview")
+    for version in (1, 2, 3):
+        puppet.preview(job, version)
+        expect(shown).to_have_attribute("src", re.compile(rf"{job}/preview\?v={version}$"))
+        expect(shown).to_be_visible()
 
 
 NOTES = """

@@ -5,9 +5,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from fanslymotion.settings import ROOT
-from fanslymotion.tests.browser.puppet import Puppet
-from fanslymotion.tests.browser.studio_page import generate
+from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
+from fanslymotion.tests.browser.studio_page import findings, generate
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, Page, Route, expect
 
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 
 def log_in(browser: Browser, studio: Studio, user: str, password: str) -> Page:
-    page = browser.new_context(locale="en-GB").new_page()
+    page = browser.new_context(locale="en-GB", reduced_motion="reduce").new_page()
     page.set_default_timeout(60_000)
     page.goto(studio.url)
     page.wait_for_url("**/login**")
@@ -25,16 +24,23 @@ def log_in(browser: Browser, studio: Studio, user: str, password: str) -> Page:
     return page
 
 
-def test_each_sees_only_their_own(make_studio: Callable[..., Studio], browser: Browser) -> None:
-    studio = make_studio("--auth", "anna:secret-1", "--auth", "ben:secret-2")
+@pytest.fixture(scope="module")
+def studio(make_studio: Callable[..., Studio]) -> Studio:
+    return make_studio("--auth", "anna:secret-1", "--auth", "ben:secret-2", "--no-worker")
+
+
+def test_each_sees_only_their_own(studio: Studio, browser: Browser) -> None:
     wrong = log_in(browser, studio, "anna", "secret-2")
     expect(wrong.get_by_text("Login or password is wrong.")).to_be_visible()
     wrong.context.close()
 
     anna = log_in(browser, studio, "anna", "secret-1")
     expect(anna.locator("#generate")).to_be_visible()
-    job = generate(anna, studio.url, ROOT / "assets" / "sample.jpg", steps=1)
-    expect(anna.locator("#job")).to_have_attribute("data-status", "done", timeout=120_000)
+    job = generate(anna, studio.url, SAMPLE, steps=1)
+    worker = Puppet(studio.home, studio.models)
+    assert worker.take() == job
+    worker.film(job)
+    expect(anna.locator("#job")).to_have_attribute("data-status", "done")
 
     ben = log_in(browser, studio, "ben", "secret-2")
     expect(ben.locator("#generate")).to_be_visible()
@@ -56,13 +62,13 @@ def test_each_sees_only_their_own(make_studio: Callable[..., Studio], browser: B
         page.context.close()
 
 
-@pytest.fixture(scope="module")
-def annas(make_studio: Callable[..., Studio]) -> Studio:
-    """With one login."""
-    return make_studio("--auth", "anna:secret-1", "--no-worker")
+def test_the_login_page_is_for_everybody(studio: Studio, page: Page) -> None:
+    page.goto(studio.url)
+    expect(page.locator("form")).to_be_visible()
+    assert findings(page) == []
 
 
-def test_after_the_login_one_stays_here(annas: Studio, page: Page) -> None:
+def test_after_the_login_one_stays_here(studio: Studio, page: Page) -> None:
     """Links that pass for a path of this page: each once led elsewhere in some program."""
     for trap in (
         "/.//evil.example/x",
@@ -72,28 +78,28 @@ def test_after_the_login_one_stays_here(annas: Studio, page: Page) -> None:
         "javascript:alert(1)",
     ):
         page.context.clear_cookies()
-        page.goto(f"{annas.url}/login?{urlencode({'next': trap})}")
+        page.goto(f"{studio.url}/login?{urlencode({'next': trap})}")
         page.get_by_label("Login").fill("anna")
         page.get_by_label("Password").fill("secret-1")
         with page.expect_navigation(wait_until="commit"):
             page.keyboard.press("Enter")
-        assert page.url.startswith(f"{annas.url}/"), trap
+        assert page.url.startswith(f"{studio.url}/"), trap
         assert "login" not in page.url
     page.context.clear_cookies()
-    page.goto(f"{annas.url}/?view=queue")
+    page.goto(f"{studio.url}/?view=queue")
     page.get_by_label("Login").fill("anna")
     page.get_by_label("Password").fill("secret-1")
     page.keyboard.press("Enter")
     expect(page.locator("#pause")).to_be_visible()
 
 
-def test_a_quick_enter_keeps_the_password_out_of_the_address(annas: Studio, page: Page) -> None:
+def test_a_quick_enter_keeps_the_password_out_of_the_address(studio: Studio, page: Page) -> None:
     """Pressed before the page's words are there."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     held, free = [], []
     page.route("**/studio/locales/*", lambda route: route.continue_() if free else held.append(route))
-    page.goto(f"{annas.url}/login")
+    page.goto(f"{studio.url}/login")
     page.get_by_label("Login").fill("anna")
     page.get_by_label("Password").fill("secret-1")
     page.keyboard.press("Enter")
@@ -107,8 +113,8 @@ def answered(answer: dict[str, Any]) -> Callable[[Route], None]:
     return lambda route: route.fulfill(**answer)
 
 
-def test_a_refused_login_says_why(annas: Studio, page: Page) -> None:
-    page.goto(f"{annas.url}/login")
+def test_a_refused_login_says_why(studio: Studio, page: Page) -> None:
+    page.goto(f"{studio.url}/login")
     problem = page.locator("#problem")
     answers = {
         "The page is being updated.": {"status": 503, "json": {"error": "The page is being updated."}},

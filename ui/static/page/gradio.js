@@ -1,7 +1,7 @@
 // @ts-check
 // Gradio's own frontend: nothing that the page shows waits for it, so it is fetched when there is nothing else to do.
 
-const PAUSE_MS = 3000;
+const PAUSE_MS = 10_000; // a short visit does without: it costs as much processor time as all of the page
 const FRAME_MS = 1000;
 
 export function startGradio() {

@@ -60,6 +60,17 @@ def test_a_preview_that_fails_costs_nothing_else(jobs: Jobs, running: str) -> No
     assert jobs.get(running).step == 5
 
 
+def test_each_preview_takes_the_last_ones_place(jobs: Jobs, running: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporter, "PREVIEW_SECONDS", 0.0)
+    monkeypatch.setattr(reporter, "PREVIEW_SHARE", 1.0)
+    kept = jobs.store.tables.Preview
+    with Reporter(jobs.store, running, "w") as line:
+        for version, image in ((1, b"first"), (2, b"second")):
+            line.progress(at(version, lambda image=image: image))
+            wait_for(lambda version=version: jobs.get(running).preview_version == version)
+            assert [(row.version, bytes(row.image)) for row in kept.select()] == [(version, image)]
+
+
 def test_a_log_line_of_any_letters_is_kept(jobs: Jobs, running: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(product_logger(), "propagate", False)  # as in a worker; pytest cannot pass such letters on
     with Reporter(jobs.store, running, "w") as line:
