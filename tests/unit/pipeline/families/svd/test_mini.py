@@ -1,13 +1,14 @@
-"""The bundled model: the stock pipeline loads it and draws the same frames; it moves, and comes back."""
+"""The bundled model: the stock pipeline loads it and samples the same; it is near its photo, moves, and comes back."""
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import StableVideoDiffusionPipeline
 from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.bench.metrics import motion, psnr
-from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
+from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning, to_tensor
 from fanslymotion.pipeline.families.svd.decoding.vae import decode
 from fanslymotion.pipeline.families.svd.folder import ModelFolder
 from fanslymotion.pipeline.families.svd.model import LoadedModel, choose_placement, load
@@ -22,6 +23,9 @@ from fanslymotion.settings import ROOT, Settings
 from PIL import Image
 
 FOLDER = ROOT / "assets" / "mini"
+
+MOST_GRID = 1.3
+"""Without the decoder's training on what the UNet draws it is 1.6 to 1.7; in a photo 1.0."""
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +74,13 @@ def usual(mini: LoadedModel, preset, sample) -> np.ndarray:
     return frames_of(mini, sample(preset.sampling.motion_bucket_id))
 
 
-def test_the_stock_pipeline_draws_the_same_frames(mini: LoadedModel, preset, photo: Image.Image, sample) -> None:
-    """In two steps, of whose 14 frames 2 are decoded: a step takes 0.8 CPU seconds, and a decoded frame 0.7."""
+def test_the_stock_pipeline_samples_the_same_latents(mini: LoadedModel, preset, photo: Image.Image, sample) -> None:
+    """In two steps, a step takes 0.8 CPU seconds. What it shows of them is its own decoder's, which is softer."""
     pipeline = StableVideoDiffusionPipeline.from_pretrained(FOLDER)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(torch.float32)  # transformers opens the image encoder in its file's own numbers
     sampling = preset.sampling
-    made = pipeline(
+    theirs = pipeline(
         photo,
         height=preset.height,
         width=preset.width,
@@ -90,17 +94,30 @@ def test_the_stock_pipeline_draws_the_same_frames(mini: LoadedModel, preset, pho
         generator=torch.manual_seed(5),
         output_type="latent",
     ).frames
+    ours = sample(sampling.motion_bucket_id, steps=2)
+    assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max()
+
+
+def test_its_own_decoder_is_nearer_the_photo_than_the_temporal_one(mini: LoadedModel, photo: Image.Image) -> None:
+    temporal = AutoencoderKLTemporalDecoder.from_pretrained(FOLDER, subfolder="vae", torch_dtype=torch.float32)
     with torch.no_grad():
-        decoded = pipeline.decode_latents(made[:, :2], 2, decode_chunk_size=2)
-    theirs = pipeline.video_processor.postprocess_video(decoded, output_type="pil")[0]
-    ours = frames_of(mini, sample(sampling.motion_bucket_id, steps=2)[:, :2])
-    difference = np.abs(ours.astype(int) - np.stack([np.asarray(frame) for frame in theirs]))
-    assert difference.max() <= 1, "one grey level where two roundings differ"
-    assert difference.mean() < 2e-3
+        latents = mini.vae.encode(to_tensor(photo)).latent_dist.mode()
+        soft = temporal.decode(latents, num_frames=1).sample[0]
+    soft = (127.5 * (soft.permute(1, 2, 0) + 1)).clamp(0, 255).round().to(torch.uint8).numpy()
+    sharp = frames_of(mini, latents[None])[0]
+    assert psnr(sharp, np.asarray(photo)) > psnr(soft, np.asarray(photo)) + 3
+
+
+def test_no_grid_of_patches_is_seen(usual: np.ndarray) -> None:
+    """Neighbouring pixels of two patches differ little more than those of one."""
+    for axis in (1, 2):
+        steps = np.abs(np.diff(usual.astype(np.float32), axis=axis)).mean(axis=(0, 3 - axis, 3))
+        border = np.arange(len(steps)) % 8 == 7
+        assert steps[border].mean() < MOST_GRID * steps[~border].mean()
 
 
 def test_the_first_frame_is_the_photo(photo: Image.Image, usual: np.ndarray) -> None:
-    assert psnr(usual[0], np.asarray(photo)) >= 22
+    assert psnr(usual[0], np.asarray(photo)) >= 28
 
 
 def test_the_photos_detail_makes_it_as_sharp_as_the_photo(preset, usual: np.ndarray) -> None:

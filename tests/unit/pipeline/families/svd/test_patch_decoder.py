@@ -13,6 +13,7 @@ from fanslymotion.pipeline.families.svd.folder import PATCH_DECODER, ModelFolder
 from fanslymotion.pipeline.families.svd.model import LoadedModel, choose_placement, load
 from fanslymotion.pipeline.families.svd.model_size import model_size
 from fanslymotion.pipeline.families.svd.random_model import build
+from fanslymotion.settings import ROOT
 
 FRAMES, PLACE = 20, (0, 7)
 """Frames of the clip, and the one whose latents are changed."""
@@ -89,3 +90,7 @@ def test_half_of_one_is_refused(folder: Path) -> None:
             load(ModelFolder(folder_preset(folder), folder), choose_placement())
     finally:
         weights.write_bytes(kept)
+
+
+def test_the_bundled_model_has_one() -> None:
+    assert model_size(ROOT / "assets" / "mini", 256, 144, 14).patch_decoder > 100_000
