@@ -7,7 +7,7 @@ import torch
 from detail_cases import HardCase
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.families.svd.conditioning import encode, to_tensor
-from fanslymotion.pipeline.families.svd.vae import decode
+from fanslymotion.pipeline.families.svd.decoding.vae import decode
 from fanslymotion.pipeline.media.sizes import fit_photo
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.presets import load_presets

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from as_worker import as_worker
 from fanslymotion.models.find import find_model
-from fanslymotion.pipeline.families.svd.vae import decode
+from fanslymotion.pipeline.families.svd.decoding.vae import decode
 from fanslymotion.pipeline.media.photo.load import load_photo
 from fanslymotion.pipeline.media.sizes import fit_photo
 from fanslymotion.pipeline.model_cache import ModelCache

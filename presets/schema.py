@@ -243,8 +243,8 @@ class ModelPreset(HubPreset):
     base: str = ""
     demo: bool = False
     trial: bool = False
-    width: int = Field(ge=64, le=4096, multiple_of=8)
-    height: int = Field(ge=64, le=4096, multiple_of=8)
+    width: int = Field(ge=32, le=4096, multiple_of=8)
+    height: int = Field(ge=32, le=4096, multiple_of=8)
     frames: int = Field(ge=2, le=512)
     loop: int = Field(default=0, ge=0, le=127)
     trim: int = Field(default=0, ge=0, le=8)

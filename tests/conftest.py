@@ -1,23 +1,18 @@
 """Fixtures that all tests share. Light on purpose: torch is imported only by who builds the tiny model."""
 
-import hashlib
-import inspect
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fanslymotion.bench.tiny_home import random_mini
 from fanslymotion.garbage import no_collections
-from fanslymotion.pipeline.families.svd import random_model
 from fanslymotion.presets import Presets, load_presets
-from fanslymotion.settings import ROOT, Settings
-from fanslymotion.tests import certificates, databases, order
+from fanslymotion.settings import Settings
+from fanslymotion.tests import certificates, databases, order, tiny_svd
 from fanslymotion.tests.studio import Studio
 from fanslymotion.tests.wine import UNDER_WINE
 from hypothesis import HealthCheck
@@ -44,22 +39,8 @@ def seeded() -> None:
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder, shared by the whole session, that holds the random tiny model as the stand-in for `mini`."""
     folder = tmp_path_factory.mktemp(MODELS)
-    shutil.copytree(built_model(), folder / "mini-random")
+    shutil.copytree(tiny_svd.built(), folder / "mini-random")
     return folder
-
-
-def built_model() -> Path:
-    """The random tiny model, built anew only when its source or a library that writes it has changed.
-
-    By a process of its own, so that torch does not come into this one. `build` is whole or absent, and gives way to
-    another process that was quicker: xdist's ask for it at the same moment.
-    """
-    made_of = [inspect.getsource(random_model), *map(version, ("torch", "diffusers", "transformers"))]
-    built = ROOT / "build" / "tests" / f"mini-random-{hashlib.sha256(''.join(made_of).encode()).hexdigest()[:12]}"
-    if not (built / "model_index.json").is_file():
-        code = f"import sys, pathlib; from {random_model.__name__} import build; build(pathlib.Path(sys.argv[1]))"
-        subprocess.run([sys.executable, "-c", code, str(built)], check=True)
-    return built
 
 
 @pytest.fixture(scope="session")

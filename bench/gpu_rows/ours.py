@@ -16,8 +16,8 @@ from fanslymotion.pipeline.families.base import Offload, VideoModel
 from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.modes import sampled_steps
 from fanslymotion.pipeline.families.svd.cost import PIECES
+from fanslymotion.pipeline.families.svd.decoding.vae import decode
 from fanslymotion.pipeline.families.svd.model import LoadedModel
-from fanslymotion.pipeline.families.svd.vae import decode
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.sampling.euler import Guidance

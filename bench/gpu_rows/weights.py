@@ -11,7 +11,7 @@ def weights(bench: Bench, figures: Figures) -> None:
     if bench.tiny:
         from fanslymotion.pipeline.families.svd.random_model import build
 
-        seconds, _ = timed(lambda: build(bench.model, frames=6))
+        seconds, _ = timed(lambda: build(bench.model, width=64, height=40, frames=6))
     else:
         from fanslymotion.bench.full_size import build as build_full
 

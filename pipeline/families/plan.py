@@ -57,6 +57,8 @@ class ModelSize:
         text_encoder: Parameters of the text encoder, which is in memory before the others only; 0 = there is none.
         channels: Of the denoiser's first level, which has the largest picture.
         vae_channels: Of the VAE's first level.
+        patch_decoder: Parameters of a decoder that takes the place of the VAE's (svd/decoding/patch_decoder.py), which
+            `vae` counts too; 0 = there is none.
         factor: Pixels to one latent pixel, along each side.
         width: Native size, pixels.
         height: Native size, pixels.
@@ -75,6 +77,7 @@ class ModelSize:
     image_encoder: int = 632_076_800
     channels: int = 320
     vae_channels: int = 128
+    patch_decoder: int = 0
     factor: int = 8
     width: int = 1024
     height: int = 576
@@ -184,8 +187,12 @@ class MemoryPlan:
 
     @property
     def decoder_dtype(self) -> str:
-        """The VAE decoder's numbers: bf16 on a CPU that multiplies it, where they take a third of the time."""
-        return "bfloat16" if self.device == "cpu" and self.machine.cpu_bf16 else self.dtype
+        """The VAE decoder's numbers: bf16 on a CPU that multiplies it, where they take a third of the time.
+
+        Not so a patch decoder's: its linear part needs finer steps, and it is quick as it is.
+        """
+        narrow = self.device == "cpu" and self.machine.cpu_bf16 and not self.model.patch_decoder
+        return "bfloat16" if narrow else self.dtype
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ....errors import ModelError
 from ....presets import Mode, ModelPreset
 from ....presets.options import MotionName
 from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
+from ..weights.folders import OWN_FILE
 from . import cost, folder, model_size, random_model
 
 if TYPE_CHECKING:
@@ -72,8 +75,11 @@ class StableVideoDiffusion:
         return model_size.model_size(path, preset.width, preset.height, preset.frames)
 
     def random_model(self, preset: ModelPreset, path: Path) -> ModelFolder:
-        """Return the stand-in's place; `load` fills it."""
+        """Return the stand-in's place; `load` fills it, unless one lies there: its own size counts."""
         native = {"width": random_model.WIDTH, "height": random_model.HEIGHT, "frames": random_model.FRAMES}
+        if (path / OWN_FILE).is_file():
+            with suppress(ModelError):
+                native = folder.folder_preset(path).model_dump(include=set(native))
         changes = {**native, "loop": 0, "trim": 0, "latent_rgb": None}
         return ModelFolder(preset.model_copy(update=changes), path, random=True)
 

@@ -28,7 +28,7 @@ from ..costs.speed import (
     operations_a_second,
 )
 from ..forecast import Forecast, put_together, windows
-from .chunks import decoded_frames
+from .decoding.chunks import decoded_frames
 from .noise.levels import ays_sigmas, karras_sigmas
 
 UNET_BYTES = 280
@@ -50,7 +50,11 @@ UNET_FLOP = 0.184
 DECODE_FLOP = 0.118
 """Operations of a decode per pixel and frame, as a multiple of the VAE's parameters."""
 SMALL_DECODER = {"bfloat16": 0.4, "float32": 0.75}
-"""What `vae.suit_cpu` leaves of a small model's decoding time on a CPU, by the decoder's numbers (`mini`)."""
+"""What `vae.suit_cpu` leaves of a small temporal decoder's time on a CPU, by its numbers (that of `mini`)."""
+PATCH_FLOP = 0.06
+"""Operations of the patch decoder per pixel and frame, as a multiple of its parameters: counted on `mini`'s."""
+PATCH_BYTES = 120
+"""Its activations in 4-byte numbers: bytes per pixel and frame decoded together, measured on a CPU at 1024×576."""
 CACHED, CACHED_SMALL = 0.31, 0.33
 """What a cached step (deep_cache.py) takes of a whole one: 0.185 of 0.590 s on an H100; `mini` on two cores."""
 WARM_UP = 0.6
@@ -127,6 +131,8 @@ def _activations(now: MemoryPlan, stage: Stage) -> float:
         return per_pixel * pixels * now.window * _branches(now) * number_bytes(now.dtype) / 2 + feature_bytes(now)
     vae = now.model.vae_channels / 128
     if stage is Stage.DECODING:
+        if now.model.patch_decoder:
+            return PATCH_BYTES * pixels * now.decode_chunk * number_bytes(now.decoder_dtype) / 4
         return DECODE_BYTES * vae * pixels * now.decode_chunk * number_bytes(now.decoder_dtype) / 2
     if stage is Stage.CONDITIONING:
         return ENCODE_BYTES * vae * pixels
@@ -173,8 +179,9 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
     if kind == "cuda":
         one = max(one * (TWO_PASSES if now.guided and now.two_pass else 1.0), LAUNCH)
     frames = decoded_frames(sampled.sampled, now.decode_chunk)
-    decode = DECODE_FLOP * model.vae * now.width * now.height * frames / speed / DECODE_SPEED[kind]
-    if kind == "cpu" and not model.large:
+    of_pixel = PATCH_FLOP * model.patch_decoder or DECODE_FLOP * model.vae
+    decode = of_pixel * now.width * now.height * frames / speed / DECODE_SPEED[kind]
+    if kind == "cpu" and not model.large and not model.patch_decoder:
         decode *= SMALL_DECODER[now.decoder_dtype]
     if kind == "cuda" and model.large:
         decode += WARM_UP

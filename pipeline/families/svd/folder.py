@@ -17,6 +17,10 @@ UNET, VAE, IMAGE_ENCODER = "unet", "vae", "image_encoder"
 WEIGHTS = {UNET: "diffusion_pytorch_model", VAE: "diffusion_pytorch_model", IMAGE_ENCODER: "model"}
 """The components that have weights, and the stem of their files in diffusers' folder format."""
 
+PATCH_DECODER = "decoder"
+"""A component that a model may have beside diffusers': the decoder that takes the place of the VAE's
+(decoding/patch_decoder.py)."""
+
 VARIANTS = ("", "fp16")
 
 CONFIGS = {
@@ -26,6 +30,7 @@ CONFIGS = {
     "scheduler": "scheduler/scheduler_config.json",
     "feature_extractor": "feature_extractor/preprocessor_config.json",
 }
+PATCH_CONFIG = f"{PATCH_DECODER}/config.json"
 CLASSES = {UNET: "UNetSpatioTemporalConditionModel", VAE: "AutoencoderKLTemporalDecoder"}
 
 
@@ -93,7 +98,8 @@ def check_folder(folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
                 ),
                 code=codes.WRONG_SETTING,
             )
-    variants = {part: weight_variants(folder / part, stem, VARIANTS, remedy) for part, stem in WEIGHTS.items()}
+    weights = WEIGHTS | ({PATCH_DECODER: WEIGHTS[VAE]} if (folder / PATCH_CONFIG).is_file() else {})
+    variants = {part: weight_variants(folder / part, stem, VARIANTS, remedy) for part, stem in weights.items()}
     return ModelFiles(variants, fingerprint(folder, [folder]))
 
 

@@ -23,11 +23,11 @@ from .clip.network import ClipImageEncoder, read_clip
 from .clip.pixels import Normalisation, read_normalisation
 from .conditioning import EMBEDDING, IMAGE, MicroConditioning, condition
 from .cost import piece
+from .decoding.vae import decode, suit_cpu
 from .denoiser import Inputs, SvdDenoiser
-from .folder import CONFIGS, IMAGE_ENCODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
+from .folder import CONFIGS, IMAGE_ENCODER, PATCH_DECODER, UNET, VAE, ModelFiles, ModelFolder, check_folder
 from .noise.schedule import noise_schedule
 from .random_model import build
-from .vae import decode, suit_cpu
 
 log = logging.getLogger(__name__)
 
@@ -168,8 +168,14 @@ def load(
     normalisation = read_normalisation(folder / CONFIGS["feature_extractor"])
     finished(IMAGE_ENCODER)
     vae = _part(AutoencoderKLTemporalDecoder, VAE, model, files, dtype)
+    decoder_dtype = placement.decoder or dtype
+    if PATCH_DECODER in files.variants:
+        from .decoding.patch_decoder import PatchDecoder
+
+        vae.decoder = _part(PatchDecoder, PATCH_DECODER, model, files, dtype)
+        decoder_dtype = dtype
     if shortcuts and placement.device.type == "cpu":
-        suit_cpu(vae.decoder, placement.decoder or dtype)
+        suit_cpu(vae.decoder, decoder_dtype)
     vae = placed(vae, placement)
     finished(VAE)
     unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, dtype)

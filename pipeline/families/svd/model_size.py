@@ -7,6 +7,7 @@ from typing import Any
 
 from ....safetensors_header import tensor_shapes
 from ..base import ModelSize
+from .folder import PATCH_DECODER
 
 
 def model_size(folder: Path, width: int, height: int, frames: int) -> ModelSize:
@@ -18,16 +19,17 @@ def model_size(folder: Path, width: int, height: int, frames: int) -> ModelSize:
         height: The preset's native size, pixels.
         frames: The preset's frames of a window.
     """
-    full = ModelSize()
+    full, patch_decoder = ModelSize(), parameters(folder / PATCH_DECODER)
     unet, vae = _config(folder / "unet"), _config(folder / "vae")
     channels: list[int] = unet.get("block_out_channels") or [full.channels]
     vae_channels: list[int] = vae.get("block_out_channels") or [full.vae_channels] * 4
     return ModelSize(
         unet=parameters(folder / "unet") or full.unet,
-        vae=parameters(folder / "vae") or full.vae,
+        vae=(parameters(folder / "vae") or full.vae) + patch_decoder,
         image_encoder=parameters(folder / "image_encoder") or full.image_encoder,
         channels=channels[0],
         vae_channels=vae_channels[0],
+        patch_decoder=patch_decoder,
         factor=2 ** (len(vae_channels) - 1),
         width=width,
         height=height,

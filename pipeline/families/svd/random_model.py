@@ -27,43 +27,47 @@ LIBRARIES = {
 whole (`light_import`)."""
 
 
-def build(folder: Path, *, levels: int = LEVELS, frames: int = FRAMES, seed: int = 0) -> Path:
+def build(
+    folder: Path, *, levels: int = LEVELS, width: int = WIDTH, height: int = HEIGHT, frames: int = FRAMES, seed: int = 0
+) -> Path:
     """Write the model to `folder` in one move, unless it is there. 1.1 M parameters, 4.6 MB.
 
     Args:
         folder: Where it goes; its parents are made.
         levels: 2..4; the VAE's factor is 2 ** (levels - 1).
+        width: Native size in pixels.
+        height: Likewise.
         frames: Of one window.
         seed: Of the weights; the caller's random state stays as it is.
 
     Returns:
         `folder`.
     """
-    return build_once(folder, lambda half: _write(half, levels, frames, seed))
+    return build_once(folder, lambda half: _write(half, levels, (width, height), frames, seed))
 
 
-def _write(folder: Path, levels: int, frames: int, seed: int) -> None:
+def _write(folder: Path, levels: int, size: tuple[int, int], frames: int, seed: int) -> None:
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        components = _components(levels, frames)
+        components = _components(levels, size, frames)
     for name, component in components.items():
         component.save_pretrained(folder / name)
     (folder / INDEX).write_text(json.dumps({"_class_name": PIPELINE, **LIBRARIES}, indent=2), encoding="utf-8")
-    own = {"label": "random test model", "demo": True, "width": WIDTH, "height": HEIGHT, "frames": frames}
+    own = {"label": "random test model", "demo": True, "width": size[0], "height": size[1], "frames": frames}
     own["sampling"] = {"steps": 15, "max_guidance": 1.0}
     own["licence"] = {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
     (folder / OWN_FILE).write_text(json.dumps(own, indent=2), encoding="utf-8")
 
 
-def _components(levels: int, frames: int) -> dict:
+def _components(levels: int, native: tuple[int, int], frames: int) -> dict:
     import transformers
     from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
     from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
 
     factor = 2 ** (levels - 1)
-    size: Any = (HEIGHT // factor, WIDTH // factor)
+    size: Any = (native[1] // factor, native[0] // factor)
     # Tuples of any length are meant by the library too; its annotations say one element.
     widths: Any = (32,) * levels
     blocks: Any = ("DownEncoderBlock2D",) * levels

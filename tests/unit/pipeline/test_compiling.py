@@ -67,6 +67,12 @@ def make(run: Callable, settings: Settings, cache: ModelCache, fast: VideoReques
     return call
 
 
+@pytest.fixture
+def brief(fast: VideoRequest) -> VideoRequest:
+    """One window: for what shows before its second step."""
+    return replace(fast, seconds=1)
+
+
 def stop_at(step: int) -> Callable[[Progress], None]:
     def progress(p: Progress) -> None:
         if p.stage is Stage.SAMPLING and p.step >= step:
@@ -109,9 +115,9 @@ def test_a_resume_that_cannot_compile_goes_on_without_and_says_so(make: Callable
     assert any("begun with a compiled model" in str(warning) for warning in done["warnings"])
 
 
-def test_the_first_video_is_never_compiled_by_itself(make: Callable, settings: Settings) -> None:
+def test_the_first_video_is_never_compiled_by_itself(make: Callable, brief: VideoRequest, settings: Settings) -> None:
     cache = ModelCache(compiler=Compiler("eager", channels_last=False))
-    done = make("first", "auto", renderers=cache)
+    done = make("first", "auto", brief, renderers=cache)
     assert not done["plan"].compiled
     (entry,) = Measurements(settings.home).read().compiling.values()
     assert entry.lost > 0
@@ -122,25 +128,29 @@ def fail(graph: Any, inputs: Any) -> Any:
     raise RuntimeError("no kernel for this card")
 
 
-def test_a_compiler_that_fails_ends_no_job_and_is_not_tried_again(make: Callable, settings: Settings) -> None:
+def test_a_compiler_that_fails_ends_no_job_and_is_not_tried_again(
+    make: Callable, brief: VideoRequest, settings: Settings
+) -> None:
     cache = ModelCache(compiler=Compiler(fail, channels_last=False))
-    done = make("failing", renderers=cache)
+    done = make("failing", request=brief, renderers=cache)
     assert (done["plan"].compiled, done["said"]) == (False, False)
     assert any("no kernel for this card" in str(warning) for warning in done["warnings"])
     assert cache.compiler.failed
     (entry,) = Measurements(settings.home).read().compiling.values()
     assert entry.failures == 1
-    again = make("after it", renderers=cache)
+    again = make("after it", request=brief, renderers=cache)
     assert not again["plan"].compiled
     assert not any("compiled" in str(warning) for warning in again["warnings"])
     assert torch.equal(done["latents"], again["latents"])
 
 
-def test_a_worker_that_died_of_the_compiler_does_not_compile_the_job_again(make: Callable, tmp_path: Path) -> None:
+def test_a_worker_that_died_of_the_compiler_does_not_compile_the_job_again(
+    make: Callable, brief: VideoRequest, tmp_path: Path
+) -> None:
     mark = tmp_path / "work-died" / COMPILER_AT_WORK
     mark.parent.mkdir()
     mark.touch()
-    done = make("died")
+    done = make("died", request=brief)
     assert not done["plan"].compiled
     assert any("ended while the model was compiled" in str(warning) for warning in done["warnings"])
     assert not mark.exists()

@@ -29,7 +29,7 @@ from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.resolve import resolve
 from fanslymotion.pipeline.video_file import SMALL_PHOTO
-from fanslymotion.presets import Presets, load_presets
+from fanslymotion.presets import Presets
 from fanslymotion.settings import ROOT, Settings
 from PIL import Image, ImageColor
 
@@ -65,7 +65,7 @@ def test_the_file_and_what_is_told_on_the_way(run: Callable, fast: VideoRequest)
     assert [(moment.step, moment.steps, moment.window, moment.windows) for moment in steps] == [
         (i + 1, 9, i // 3 + 1, 3) for i in range(9)
     ]
-    assert steps[0].x0.shape == (14, 4, 9, 16)
+    assert steps[0].x0.shape == (14, 4, 4, 7)
     assert all(moment.eta_seconds is None for moment in steps), "decoding was never measured on this machine"
     assert steps[0].preview is not None
     assert steps[0].preview()[8:12] == b"WEBP"
@@ -83,7 +83,7 @@ def test_a_folder_as_model_and_an_upright_photo(
     upright = tmp_path / "upright.png"
     with Image.open(photo) as image:
         image.transpose(Image.Transpose.ROTATE_90).save(upright)
-    result = run(replace(fast, model=str(tiny_model), fit="pad"), photo=upright, renderers=ModelCache())
+    result = run(replace(fast, model=str(tiny_model), fit="pad", seconds=1), photo=upright, renderers=ModelCache())
     info = probe(result.path)
     assert (info.width, info.height) == (72, 128)
     assert not result.warnings
@@ -124,7 +124,7 @@ def test_a_shape_is_cut_from_the_photo_where_it_was_asked_for(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stages, "begin", begin)
-        result = run(replace(fast, shape="1:1", position=position), photo=tmp_path / "three.png")
+        result = run(replace(fast, shape="1:1", position=position, seconds=1), photo=tmp_path / "three.png")
     assert seen[0].width == seen[0].height
     strayed = np.abs(np.asarray(seen[0]).astype(int) - ImageColor.getrgb(colours[kept]))
     assert strayed.mean() < 1, "but for the edge, over which the scaling reaches"
@@ -156,29 +156,29 @@ def test_another_part_of_the_photo_is_another_video(presets: Presets, settings: 
     assert key(shape="1:1", position=0.5) == key(shape="1:1")
 
 
-def test_a_photo_too_small_to_give_detail_is_said(run: Callable, fast: VideoRequest, tmp_path: Path) -> None:
+def test_a_photo_too_small_to_give_detail_is_said(
+    run: Callable, fast: VideoRequest, add_model: Callable, tmp_path: Path
+) -> None:
     with Image.open(ROOT / "assets" / "sample.jpg") as image:
-        image.resize((128, 72)).save(tmp_path / "small.png")
-    request, said = replace(fast, resolution="480p", detail=True), SMALL_PHOTO.format(size="128×72")
-    assert said in run(request, photo=tmp_path / "small.png").warnings
-    without = run(replace(request, detail=False), photo=tmp_path / "small.png")
+        image.resize((64, 64)).save(tmp_path / "small.png")
+    request, said = replace(fast, seconds=1, detail=True), SMALL_PHOTO.format(size="64×64")
+    request, presets = replace(request, model="finer"), add_model("finer", 104, 56)
+    assert said in run(request, photo=tmp_path / "small.png", presets=presets).warnings
+    without = run(replace(request, detail=False), photo=tmp_path / "small.png", presets=presets)
     assert said not in without.warnings
     assert read_metadata(without.path)["request"]["detail"] is False
-    assert said not in run(replace(fast, detail=True), photo=tmp_path / "small.png").warnings, "nothing is enlarged"
+    place = {"presets": add_model("as-shown", 128, 72), "work": tmp_path / "as shown"}
+    as_drawn = run(replace(request, model="as-shown"), photo=tmp_path / "small.png", **place)
+    assert said not in as_drawn.warnings, "nothing is enlarged"
 
 
 def test_the_edges_that_a_model_draws_badly_are_not_shown(
-    run: Callable, fast: VideoRequest, tiny_model: Path, settings: Settings, tmp_path: Path
+    run: Callable, fast: VideoRequest, add_model: Callable, tmp_path: Path
 ) -> None:
-    preset = (
-        f"""label = "x"\nsource = "folder"\nfolder = {str(tiny_model)!r}\nwidth = 128\nheight = 72\nframes = 14\n"""
-    )
-    folder = settings.presets_dir / "models"
-    folder.mkdir(exist_ok=True)
     clips = {}
     for name, trim in (("whole", 0), ("trimmed", 8)):
-        (folder / f"{name}.toml").write_text(f"{preset}trim = {trim}\n", encoding="utf-8")
-        made = run(replace(fast, model=name), presets=load_presets(settings), out=tmp_path / f"{name}.mp4")
+        presets = add_model(name, 128, 72, trim=trim)
+        made = run(replace(fast, model=name, seconds=1), presets=presets, out=tmp_path / f"{name}.mp4")
         raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-")
         read = subprocess.run([ffmpeg_path(), "-v", "error", "-i", made.path, *raw], capture_output=True, check=True)
         clips[name] = np.frombuffer(read.stdout, np.uint8).reshape(-1, 72, 128, 3)

@@ -15,7 +15,7 @@ import torch
 from fanslymotion.errors import HandBack, RenderError
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.families.placement import Placement
-from fanslymotion.pipeline.families.svd import vae as decode_module
+from fanslymotion.pipeline.families.svd.decoding import vae as decode_module
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
@@ -189,7 +189,7 @@ def test_interrupted_at_every_second_step(run, undisturbed, tmp_path: Path) -> N
 
 
 def test_interrupted_twice_in_mid_decode_the_file_is_the_same(run, fast, whole_files, tmp_path: Path) -> None:
-    request = enlarged(fast, "480p")
+    request = enlarged(fast, "small")
     for step in (5, 20):
         with pytest.raises(HandBack):
             run(request, photo=SAMPLE, progress=at(Stage.DECODING, step))
@@ -198,7 +198,7 @@ def test_interrupted_twice_in_mid_decode_the_file_is_the_same(run, fast, whole_f
 
 
 @pytest.mark.parametrize(
-    ("resolution", "kills"), [("480p", (20,)), pytest.param("720p", (5, 20), marks=pytest.mark.soak)]
+    ("resolution", "kills"), [("small", (20,)), pytest.param("720p", (5, 20), marks=pytest.mark.soak)]
 )
 def test_killed_in_mid_decode_the_file_is_the_same(
     run, fast, whole_files, settings: Settings, tmp_path: Path, resolution: str, kills: tuple[int, ...]

@@ -31,7 +31,7 @@ def fast(fast: VideoRequest, settings: Settings, tmp_path: Path) -> VideoRequest
     (folder / "own.toml").write_text(
         f"label = 'Own'\nsource = 'folder'\nfolder = '{path.parent.as_posix()}'\n", encoding="utf-8"
     )
-    (settings.presets_dir / "resolutions.toml").write_text("[double]\nwidth = 256\nheight = 144\n", encoding="utf-8")
+    (settings.presets_dir / "resolutions.toml").write_text("[double]\nwidth = 112\nheight = 64\n", encoding="utf-8")
     (settings.presets_dir / "durations.toml").write_text("[short]\nseconds = 2\n", encoding="utf-8")
     return replace(fast, resolution="double", seconds=2, upscaler="own")
 
@@ -59,7 +59,7 @@ def test_interrupted_in_mid_decode_the_file_is_the_same(detail: bool, run, fast:
                 run(request, progress=decoded(step), **place)
         files.append(run(request, **place).path)
     assert files[0].read_bytes() == files[1].read_bytes()
-    assert (probe(files[0]).width, probe(files[0]).height) == (256, 144)
+    assert (probe(files[0]).width, probe(files[0]).height) == (112, 64)
     plain = run(replace(request, upscaler=None), work=tmp_path / "w", out=tmp_path / "plain.mp4").path
     assert plain.read_bytes() != files[0].read_bytes()
     told = read_metadata(files[0])
@@ -87,11 +87,10 @@ def test_without_memory_the_video_is_plain_and_says_so(
 
 
 def test_where_nothing_is_enlarged_it_has_nothing_to_do(
-    run, fast: VideoRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    run, fast: VideoRequest, add_model: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (settings.presets_dir / "resolutions.toml").write_text("[double]\nwidth = 128\nheight = 72\n", encoding="utf-8")
     monkeypatch.delattr(upscale.upscaler.Upscaler, "_run")
-    assert run(fast, presets=load_presets(settings)).width == 128
+    assert run(replace(fast, model="as-shown"), presets=add_model("as-shown", 112, 64)).width == 112
 
 
 def test_the_forecast_knows_its_cost(fast: VideoRequest, presets: Presets, settings: Settings) -> None:

@@ -115,6 +115,7 @@ def statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 def test_no_function_needs_a_scroll(folders, most):
     """At most as many lines as a screen shows, nested functions included."""
     files = [path for folder in folders for path in (ROOT / folder).glob("*.py" if folder == "." else "**/*.py")]
+    files = [path for path in files if ROOT / "training" / "runs" not in path.parents]  # what the recipe downloads
     found = {
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": statements(node)
         for path in files

@@ -17,7 +17,7 @@ TRAINING = ROOT / "training"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("run")
-    words = [sys.executable, str(TRAINING / "train.py"), "--smoke", "--run", str(run)]
+    words = [sys.executable, str(TRAINING / "train.py"), "--smoke", "--threads", "1", "--run", str(run)]
     done = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace", cwd=run, timeout=250)
     assert done.returncode == 0, done.stderr
     return run / "model"

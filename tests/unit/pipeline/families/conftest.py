@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from fanslymotion.pipeline.model_cache import ModelCache
 
 
+SIZES = {
+    "ltx": {"width": 64, "height": 32},
+    "wan": {"width": 64, "height": 32},
+    "wan_a14b": {"width": 48, "height": 32},
+}
+"""Native sizes in pixels, a fraction of what the random models have by themselves."""
+
+
 @pytest.fixture(scope="session")
 def tiny_ltx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in diffusers' format."""
@@ -27,6 +35,18 @@ def tiny_ltx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in diffusers' format."""
     return build("wan", tmp_path_factory.mktemp("wan"))
+
+
+@pytest.fixture(scope="session")
+def brief_ltx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draws 65 frames at once, not 161: 4 s at 24 frames a second are two windows of 9 latent frames that share 5."""
+    return build("ltx", tmp_path_factory.mktemp("brief_ltx"), frames=65)
+
+
+@pytest.fixture(scope="session")
+def brief_wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draws 49 frames at once, not 145: 4 s at 24 frames a second are two windows of 13 latent frames that share 1."""
+    return build("wan", tmp_path_factory.mktemp("brief_wan"), frames=49)
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +82,10 @@ def model(name: str, request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(name)
 
 
-def build(name: str, place: Path) -> Path:
-    return import_module(f"fanslymotion.pipeline.families.{name}.random_model").build(place / f"tiny-{name}")
+def build(name: str, place: Path, **own: Any) -> Path:
+    """own: keys of its preset."""
+    made = import_module(f"fanslymotion.pipeline.families.{name}.random_model")
+    return made.build(place / f"tiny-{name}", **(SIZES[name] | own))
 
 
 def load(name: str, folder: Path) -> Any:
@@ -77,7 +99,7 @@ def load(name: str, folder: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def flow_photo(photo: Path) -> Image.Image:
-    """The photo at the tiny models' native size."""
+    """The photo at 128×64 pixels."""
     with Image.open(photo) as image:
         return image.convert("RGB").resize((128, 64))
 

@@ -140,7 +140,7 @@ def test_a_layer_can_be_compiled_whole() -> None:
 
 
 def asked() -> VideoRequest:
-    return VideoRequest("small", 6, "standard", seed=7, steps=2, detail=False)
+    return VideoRequest("small", 1, "standard", seed=7, steps=2, detail=False)
 
 
 def test_a_job_goes_on_with_the_same_file_alone(

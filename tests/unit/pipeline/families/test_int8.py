@@ -88,7 +88,7 @@ def test_eight_bit_floats_would_be_further_off(model: Any) -> None:
 
 
 def asked(**changes: Any) -> VideoRequest:
-    return VideoRequest("small", 6, "standard", seed=7, steps=2, detail=False, int8=True, **changes)
+    return VideoRequest("small", 1, "standard", seed=7, steps=2, detail=False, int8=True, **changes)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ list_packages = importlib.metadata.packages_distributions
 from fanslymotion.pipeline.families import family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.placement import Placement
+from fanslymotion.pipeline.families.weights.light_import import light_diffusers
 heavy = json.loads(sys.argv[1])
 here = Placement(torch.device("cpu"), torch.float32)
 for place in map(Path, sys.argv[2:]):
@@ -27,17 +28,10 @@ for place in map(Path, sys.argv[2:]):
     model = kind.load(ModelFolder(kind.folder_preset(place), place), here, print, True)
     assert not [name for name in heavy if name in sys.modules], kind.name
 assert importlib.metadata.packages_distributions is list_packages
-import diffusers.models, torch._dynamo, transformers
-assert diffusers.models.AutoencoderKL.__module__ == "diffusers.models.autoencoders.autoencoder_kl"
-used = sys.modules["diffusers.models.autoencoders.autoencoder_kl_wan"]
-assert diffusers.models.AutoencoderKLWan is used.AutoencoderKLWan
-assert torch._dynamo.allow_in_graph.__module__ == "torch._dynamo.decorators"
-assert transformers.T5Config().d_model
 """
 
 ASK_MORE = """
-import sys, torch
-from fanslymotion.pipeline.families.weights.light_import import light_diffusers
+whole = sys.modules.pop("diffusers")  # it is to be imported again: nothing is kept out once it is there
 torch.cuda.is_available = lambda: True
 with light_diffusers():
     assert sys.modules["transformers"] is None
@@ -52,18 +46,19 @@ with light_diffusers():
     assert stand_in.assume_constant_result.__module__ == "torch._dynamo.decorators"
     assert sys.modules["torch._dynamo"] is not stand_in
 assert sys.modules["torch._dynamo"].allow_in_graph.__module__ == "torch._dynamo.decorators"
+import transformers
+assert transformers.T5Config().d_model
+sys.modules["diffusers"] = whole
+import diffusers.models
+assert diffusers.models.AutoencoderKL.__module__ == "diffusers.models.autoencoders.autoencoder_kl"
+used = sys.modules["diffusers.models.autoencoders.autoencoder_kl_wan"]
+assert diffusers.models.AutoencoderKLWan is used.AutoencoderKLWan
 """
 
 
-def python(code: str, *words: str) -> None:
-    without_gpu = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
-    subprocess.run([sys.executable, "-c", code, *words], env=without_gpu, check=True)
-
-
 def test_no_family_needs_transformers_or_a_compiler_to_load(tiny_model: Path, tmp_path: Path) -> None:
+    """With a GPU the compiler stays, and without one it answers what else is asked of it: in the same process."""
     others = [made.build(tmp_path / name) for name, made in (("ltx", ltx), ("wan", wan))]
-    python(LOAD, json.dumps(HEAVY), str(tiny_model), *map(str, others))
-
-
-def test_the_compiler_stays_with_a_gpu_and_answers_what_else_is_asked_of_it() -> None:
-    python(ASK_MORE)
+    words = json.dumps(HEAVY), str(tiny_model), *map(str, others)
+    without_gpu = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+    subprocess.run([sys.executable, "-c", LOAD + ASK_MORE, *words], env=without_gpu, check=True)

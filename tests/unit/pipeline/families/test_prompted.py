@@ -30,16 +30,16 @@ class Case:
 
     @property
     def request(self) -> VideoRequest:
-        """12 s at 24 frames a second: two windows that share a few latent frames."""
+        """4 s at 24 frames a second: two windows that share a few latent frames."""
         return VideoRequest(
-            "small", 12, "sampled", seed=7, steps=self.steps, prompt="A boat sways", detail=False, model=self.name
+            "small", 4, "sampled", seed=7, steps=self.steps, prompt="A boat sways", detail=False, model=self.name
         )
 
 
 @pytest.fixture(params=[("ltx", 8), ("wan", 4)], ids=lambda param: param[0])
 def case(request: pytest.FixtureRequest, make_with: Callable) -> Case:
     name, steps = request.param
-    folder = request.getfixturevalue(f"tiny_{name}")
+    folder = request.getfixturevalue(f"brief_{name}")
     return Case(name, folder, lambda asked, **changes: make_with(folder, asked, **changes), steps)
 
 

@@ -1,5 +1,6 @@
 """Families are found by their folders; importing one imports no torch."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from fanslymotion.models.find import find_model
 from fanslymotion.models.registry import list_models
 from fanslymotion.pipeline.families import families, family, family_of_folder
 from fanslymotion.pipeline.families.base import parts
+from fanslymotion.pipeline.families.weights.folders import OWN_FILE
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
 
@@ -51,7 +53,22 @@ def test_a_random_model_lies_where_it_is_built(settings: Settings, presets: Pres
     model = find_model("mini", presets, settings)
     stand_in = family("svd").random_model(model.preset, settings.models / "mini-random")
     assert stand_in.random
-    assert (stand_in.preset.width, stand_in.preset.height, stand_in.preset.latent_rgb) == (128, 72, None)
+    assert (stand_in.preset.width, stand_in.preset.height, stand_in.preset.latent_rgb) == (56, 32, None)
+
+
+def test_the_size_of_a_random_model_is_its_folders_own(presets: Presets, tiny_model: Path, tmp_path: Path) -> None:
+    """Where none is built yet, or its own file is damaged, it is the size with which one would be built."""
+
+    def size() -> tuple[int, int]:
+        preset = family("svd").random_model(presets.model("mini"), folder).preset
+        return preset.width, preset.height
+
+    folder = tmp_path / "mini-random"
+    assert size() == (128, 72)
+    shutil.copytree(tiny_model, folder)
+    assert size() == (56, 32)
+    (folder / OWN_FILE).write_text("{", encoding="utf-8")
+    assert size() == (128, 72)
 
 
 def test_all_families_are_known_without_torch() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
-from fanslymotion.pipeline.families.svd import model, vae
+from fanslymotion.pipeline.families.svd import model
+from fanslymotion.pipeline.families.svd.decoding import vae
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.hardware.units import GIB
@@ -65,4 +66,4 @@ def learned(settings: Settings) -> Any:
 
 def check(result: Any) -> None:
     info = probe(result.path)
-    assert (info.width, info.height, info.frames) == (128, 72, 12)
+    assert (info.width, info.height, info.frames) == (128, 72, 6)

@@ -77,7 +77,7 @@ def test_a_job_taken_up_again_keeps_its_size(run: Callable, guided, settings, mo
     run(longer, renderers=ModelCache(), machine=CPU, measures=measures)
     assert measures["resumed"] is not None
     plan = measures["plan"]
-    assert plan.width < 128
+    assert plan.width < 56
     assert (plan.dtype, plan.chunked) == ("float32", False), "only the size is the checkpoint's"
     assert not learned(settings), "nothing ran out in this attempt"
 
@@ -90,7 +90,7 @@ def test_a_failed_jobs_plan_is_not_taken_without_a_checkpoint(run: Callable, gui
     measures: dict[str, Any] = {}
     check(run(guided, renderers=ModelCache(), machine=CPU, measures=measures))
     plan = measures["plan"]
-    assert (plan.device, plan.width, plan.guided, plan.decode_chunk) == ("cpu", 128, True, 14)
+    assert (plan.device, plan.width, plan.guided, plan.decode_chunk) == ("cpu", 56, True, 14)
     assert not learned(settings)
 
 

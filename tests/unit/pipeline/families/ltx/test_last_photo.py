@@ -58,11 +58,11 @@ def test_taken_up_after_any_step(ltx: LtxModel, flow_photo: Image.Image, step: i
     assert torch.equal(sample_clip(ltx, CLIP, state, keeper=Nowhere()), whole)
 
 
-def test_a_whole_video(make_with: Callable, tiny_ltx: Path, tmp_path: Path) -> None:
+def test_a_whole_video(make_with: Callable, brief_ltx: Path, tmp_path: Path) -> None:
     """Another last picture, or none, is another video: its checkpoint is not gone on with. The same one is."""
     one, other = (NormalisedPhoto.write(picture(seed, (90, 120)), tmp_path / f"{seed}.png") for seed in (1, 2))
     found: dict[str, dict[str, Any]] = {name: {} for name in ("whole", "resumed", "swapped")}
-    made = make_with(tiny_ltx, REQUEST, last=one, measures=found["whole"], work=tmp_path / "whole")
+    made = make_with(brief_ltx, REQUEST, last=one, measures=found["whole"], work=tmp_path / "whole")
     assert read_metadata(made.path)["sampling"]["last_photo"] is True
 
     def hand_back(moment: Progress) -> None:
@@ -71,22 +71,22 @@ def test_a_whole_video(make_with: Callable, tiny_ltx: Path, tmp_path: Path) -> N
 
     for name, last in (("swapped", other), ("resumed", one)):
         with pytest.raises(HandBack):
-            make_with(tiny_ltx, REQUEST, last=one, work=tmp_path / name, progress=hand_back)
-        made = make_with(tiny_ltx, REQUEST, last=last, measures=found[name], work=tmp_path / name)
+            make_with(brief_ltx, REQUEST, last=one, work=tmp_path / name, progress=hand_back)
+        made = make_with(brief_ltx, REQUEST, last=last, measures=found[name], work=tmp_path / name)
     assert found["resumed"]["resumed"] == (0, 2)
     assert found["resumed"]["frames_sha256"] == found["whole"]["frames_sha256"]
     assert found["swapped"]["resumed"] is None
     assert found["swapped"]["frames_sha256"] != found["whole"]["frames_sha256"]
     with pytest.raises(HandBack):
-        make_with(tiny_ltx, REQUEST, last=one, work=tmp_path / "none", progress=hand_back)
+        make_with(brief_ltx, REQUEST, last=one, work=tmp_path / "none", progress=hand_back)
     plain: dict[str, Any] = {}
-    made = make_with(tiny_ltx, REQUEST, measures=plain, work=tmp_path / "none")
+    made = make_with(brief_ltx, REQUEST, measures=plain, work=tmp_path / "none")
     assert plain["resumed"] is None
     assert read_metadata(made.path)["sampling"]["last_photo"] is False
 
 
-def test_a_damaged_picture_is_named(make_with: Callable, tiny_ltx: Path, tmp_path: Path) -> None:
+def test_a_damaged_picture_is_named(make_with: Callable, brief_ltx: Path, tmp_path: Path) -> None:
     last = NormalisedPhoto.write(picture(1), tmp_path / "end.png")
     last.path.write_bytes(last.path.read_bytes()[:200])
     with pytest.raises(PhotoError, match=r"end\.png"):
-        make_with(tiny_ltx, REQUEST, last=last)
+        make_with(brief_ltx, REQUEST, last=last)

@@ -29,7 +29,7 @@ from PIL import Image
 from .test_parity import CLIP, FRAMES, PROMPT
 
 LOOP = replace(CLIP, motion=LtxOptions(PROMPT, 24, SIGMAS, loop=True))
-REQUEST = VideoRequest("small", 12, "sampled", seed=7, prompt="A boat sways", detail=False, loop=True)
+REQUEST = VideoRequest("small", 4, "sampled", seed=7, prompt="A boat sways", detail=False, loop=True)
 
 
 def start(
@@ -121,21 +121,21 @@ def test_taken_up_after_any_step(ltx: LtxModel, flow_photo: Image.Image, step: i
     assert torch.equal(sample_clip(ltx, LOOP, state, keeper=Nowhere()), whole)
 
 
-def test_a_whole_video(make_with: Callable, tiny_ltx: Path, tmp_path: Path) -> None:
+def test_a_whole_video(make_with: Callable, brief_ltx: Path, tmp_path: Path) -> None:
     """Of its frames the one behind the last is the photo; a checkpoint without a loop is not gone on with."""
     found: dict[str, dict[str, Any]] = {"loop": {}, "free": {}, "after": {}}
-    make_with(tiny_ltx, REQUEST, measures=found["loop"], work=tmp_path / "loop")
-    make_with(tiny_ltx, replace(REQUEST, loop=False), measures=found["free"], work=tmp_path / "free")
+    make_with(brief_ltx, REQUEST, measures=found["loop"], work=tmp_path / "loop")
+    make_with(brief_ltx, replace(REQUEST, loop=False), measures=found["free"], work=tmp_path / "free")
     assert found["loop"]["frames_sha256"] != found["free"]["frames_sha256"]
-    assert (found["loop"]["latents"].shape[1] - 1) * 8 == 12 * 24
+    assert (found["loop"]["latents"].shape[1] - 1) * 8 == 4 * 24
 
     def hand_back(moment: Progress) -> None:
         if moment.stage is Stage.SAMPLING and moment.step:
             raise HandBack
 
     with pytest.raises(HandBack):
-        make_with(tiny_ltx, replace(REQUEST, loop=False), progress=hand_back)
-    make_with(tiny_ltx, REQUEST, measures=found["after"])
+        make_with(brief_ltx, replace(REQUEST, loop=False), progress=hand_back)
+    make_with(brief_ltx, REQUEST, measures=found["after"])
     assert found["after"]["resumed"] is None
     assert found["after"]["frames_sha256"] == found["loop"]["frames_sha256"]
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, Work
-from fanslymotion.pipeline.families.svd.chunks import chunk_ranges, decoded_frames
 from fanslymotion.pipeline.families.svd.cost import SHORTCUTS, forecast, unet_operations
+from fanslymotion.pipeline.families.svd.decoding.chunks import chunk_ranges, decoded_frames
 from fanslymotion.pipeline.families.svd.model_size import model_size
 from fanslymotion.pipeline.hardware.devices import gpu_speed
 from fanslymotion.pipeline.hardware.gpus import Gpus

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from fanslymotion.pipeline.families.svd.conditioning import encode, to_tensor
+from fanslymotion.pipeline.families.svd.decoding.vae import OUTERMOST, decode_frames, suit_cpu
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, load
-from fanslymotion.pipeline.families.svd.vae import OUTERMOST, decode_frames, suit_cpu
 from fanslymotion.settings import ROOT
 from PIL import Image
 
@@ -25,8 +25,8 @@ def mini(decoder: torch.dtype | None = None, shortcuts: bool = True) -> LoadedMo
 def latents(photo: Path) -> torch.Tensor:
     """(1, 4, channels, h, w) of a photo that moves."""
     with Image.open(photo) as image:
-        whole = image.convert("RGB").resize((136, 72))
-    pixels = torch.cat([to_tensor(whole.crop((at, 0, at + 128, 72))) for at in (0, 2, 4, 6)])
+        whole = image.convert("RGB").resize((72, 40))
+    pixels = torch.cat([to_tensor(whole.crop((at, 0, at + 64, 40))) for at in (0, 2, 4, 6)])
     model = mini(shortcuts=False)
     with torch.no_grad():
         return encode(model, pixels)[None] * model.scaling
@@ -55,7 +55,7 @@ def test_bf16_stays_near(latents: torch.Tensor, stock: np.ndarray) -> None:
 
 def test_only_the_decoder_changes(photo: Path) -> None:
     with Image.open(photo) as image:
-        pixels = to_tensor(image.convert("RGB").resize((128, 72)))
+        pixels = to_tensor(image.convert("RGB").resize((64, 40)))
     plain, suited = mini(shortcuts=False), mini(torch.bfloat16)
     with torch.no_grad():
         assert torch.equal(encode(plain, pixels), encode(suited, pixels)), "what is sampled does not depend on it"

@@ -37,10 +37,13 @@ def edit(path: Path, **changes) -> None:
 
 def test_a_folder_tells_its_size(folder: Path) -> None:
     preset = folder_preset(folder)
-    assert (preset.width, preset.height, preset.frames) == (128, 72, 14)
+    assert (preset.width, preset.height, preset.frames) == (56, 32, 14)
     (folder / "fanslymotion.json").unlink()
     preset = folder_preset(folder)
-    assert (preset.width, preset.height, preset.frames, preset.name) == (128, 72, 14, "модель one")
+    assert (preset.width, preset.height, preset.frames, preset.name) == (64, 64, 14, "модель one")
+    edit(folder / "unet" / "config.json", sample_size=[9, 16])
+    preset = folder_preset(folder)
+    assert (preset.width, preset.height, preset.frames) == (128, 72, 14)
     edit(folder / "unet" / "config.json", num_frames=25, sample_size=96)
     preset = folder_preset(folder)
     assert (preset.width, preset.height, preset.frames) == (1024, 576, 25)
@@ -69,7 +72,7 @@ def test_wrong_keys_in_the_folders_own_file(folder: Path) -> None:
 def test_mini_without_its_files_is_the_random_one(settings: Settings, presets: Presets) -> None:
     model = find_model("mini", presets, settings)
     if model.random:
-        assert (model.preset.width, model.preset.height) == (128, 72)
+        assert (model.preset.width, model.preset.height) == (56, 32)
         assert require_model("mini", presets, settings) == model
     else:
         assert require_model("mini", presets, settings).folder.is_dir()

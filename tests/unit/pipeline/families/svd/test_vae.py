@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from fanslymotion.pipeline.families.svd import vae as module
+from fanslymotion.pipeline.families.svd.decoding import vae as module
+from fanslymotion.pipeline.families.svd.decoding.vae import decode, decode_frames
 from fanslymotion.pipeline.families.svd.model import LoadedModel
-from fanslymotion.pipeline.families.svd.vae import decode, decode_frames
 
 
 @pytest.fixture

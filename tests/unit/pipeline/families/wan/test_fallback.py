@@ -21,6 +21,7 @@ from fanslymotion.pipeline.families.wan import tiles
 from fanslymotion.pipeline.families.wan.cost import COST
 from fanslymotion.pipeline.families.wan.folder import FULL
 from fanslymotion.pipeline.families.wan.model import WanModel
+from fanslymotion.pipeline.families.wan.random_model import build
 from fanslymotion.pipeline.families.wan.tiles import spans
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
@@ -42,11 +43,17 @@ PLACES: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that draws 128×64 pixels: more than a tile."""
+    return build(tmp_path_factory.mktemp("wan") / "wider", width=128, height=64)
+
+
 @pytest.fixture
-def make(make_with: Callable, tiny_wan: Path) -> Callable:
+def make(make_with: Callable, folder: Path) -> Callable:
     def call(**changes: Any) -> Any:
         request = VideoRequest(resolution="small", seconds=1, seed=7, prompt="rain", steps=2, detail=False)
-        return make_with(tiny_wan, request, **{"renderers": ModelCache(), **changes})
+        return make_with(folder, request, **{"renderers": ModelCache(), **changes})
 
     return call
 

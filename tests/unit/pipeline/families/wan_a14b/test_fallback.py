@@ -17,6 +17,7 @@ from fanslymotion.pipeline.families.wan import tiles
 from fanslymotion.pipeline.families.wan_a14b.cost import COST, in_turn
 from fanslymotion.pipeline.families.wan_a14b.experts import Experts
 from fanslymotion.pipeline.families.wan_a14b.folder import FULL
+from fanslymotion.pipeline.families.wan_a14b.random_model import build
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.mp4 import probe
@@ -49,6 +50,12 @@ def gpu(vram: int, ram: int) -> Machine:
     )
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that draws 80×48 pixels: more than a tile."""
+    return build(tmp_path_factory.mktemp("wan_a14b") / "wider", width=64, height=64, frames=33)
+
+
 @pytest.mark.parametrize(
     ("place", "times", "machine"),
     [("text", 1, GPU), ("encode", 2, GPU), ("read", 2, GPU), ("step", 3, GPU), ("decode", 4, GPU), ("decode", 2, CPU)],
@@ -56,7 +63,7 @@ def gpu(vram: int, ram: int) -> Machine:
 def test_each_step_down_ends_in_a_finished_video(
     make_with: Callable,
     failing: Callable,
-    tiny_wan_a14b: Path,
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     place: str,
     times: int,
@@ -69,12 +76,12 @@ def test_each_step_down_ends_in_a_finished_video(
         return Placement(torch.device("cpu"), torch.float32, plan.offload)
 
     monkeypatch.setattr(Placement, "of", staticmethod(of))
-    request = VideoRequest(resolution="small", seconds=4, seed=7, prompt="rain", steps=2, detail=False)
+    request = VideoRequest(resolution="small", seconds=1, seed=7, prompt="rain", steps=2, detail=False)
     with failing(*PLACES[place], times) as left:
-        result = make_with(tiny_wan_a14b, request, machine=machine, renderers=ModelCache())
+        result = make_with(folder, request, machine=machine, renderers=ModelCache())
     assert left == [0]
     info = probe(result.path)
-    assert (info.width, info.height, info.fps, info.frames) == (128, 72, 16, 64)
+    assert (info.width, info.height, info.fps, info.frames) == (128, 72, 16, 16)
     warned = [str(warning) for warning in result.warnings if str(warning).startswith("Out of memory")]
     assert len(warned) == times
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..nan_checks import check_decoded
+from ...nan_checks import check_decoded
 from .chunks import chunk_ranges, halo_of, of_one_length
 
 OUTERMOST = ("conv_norm_out", "conv_out", "time_conv_out")
