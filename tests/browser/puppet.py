@@ -112,7 +112,8 @@ class Puppet:
             self.store.set_meta("notice", json.dumps(notice.to_json()))
 
     def clear(self) -> None:
-        """Every job ends and goes."""
+        """Every job ends and goes, and a queue that was paused goes on: the studio is another test's next."""
+        self.jobs.resume()
         for job in self.jobs.list(statuses=(Status.RUNNING, Status.QUEUED)):
             if job.status is Status.QUEUED:
                 self.jobs.cancel(job.id)
