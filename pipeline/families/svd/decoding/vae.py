@@ -62,10 +62,11 @@ def suit_cpu(decoder: Any, dtype: torch.dtype) -> None:
     in bf16 (46 dB; bench/RESULTS.md, "A decoder for processors"). In fp32 convolutions over time become products.
 
     Args:
-        decoder: diffusers' `TemporalDecoder`, on the CPU.
+        decoder: diffusers' `TemporalDecoder` or a `PatchDecoder`, on the CPU.
         dtype: of its layers; with bf16 the outermost ones stay in fp32.
     """
-    decoder.to(dtype)
+    if next(decoder.parameters()).dtype != dtype:
+        decoder.to(dtype)
     if dtype == torch.bfloat16:
         for name in OUTERMOST:
             decoder.get_submodule(name).float()

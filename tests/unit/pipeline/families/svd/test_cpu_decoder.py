@@ -1,5 +1,6 @@
 """A decoder suited to the CPU gives diffusers' frames: within rounding in fp32, about a grey level away in bf16."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from fanslymotion.pipeline.families.svd.conditioning import encode, to_tensor
 from fanslymotion.pipeline.families.svd.decoding.vae import OUTERMOST, decode_frames, suit_cpu
-from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
+from fanslymotion.pipeline.families.svd.folder import PATCH_DECODER, ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, load
 from fanslymotion.settings import ROOT
 from PIL import Image
@@ -15,36 +16,42 @@ from PIL import Image
 CPU = torch.device("cpu")
 
 
-def mini(decoder: torch.dtype | None = None, shortcuts: bool = True) -> LoadedModel:
-    folder = ROOT / "assets" / "mini"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`mini` with its VAE's temporal decoder: without the one that takes the place of that."""
+    made = tmp_path_factory.mktemp("temporal") / "mini"
+    return shutil.copytree(ROOT / "assets" / "mini", made, ignore=shutil.ignore_patterns(PATCH_DECODER))
+
+
+def mini(folder: Path, decoder: torch.dtype | None = None, shortcuts: bool = True) -> LoadedModel:
     placement = Placement(CPU, torch.float32, decoder=decoder)
     return load(ModelFolder(folder_preset(folder), folder), placement, shortcuts=shortcuts)
 
 
 @pytest.fixture(scope="module")
-def latents(photo: Path) -> torch.Tensor:
+def latents(folder: Path, photo: Path) -> torch.Tensor:
     """(1, 4, channels, h, w) of a photo that moves."""
     with Image.open(photo) as image:
         whole = image.convert("RGB").resize((72, 40))
     pixels = torch.cat([to_tensor(whole.crop((at, 0, at + 64, 40))) for at in (0, 2, 4, 6)])
-    model = mini(shortcuts=False)
+    model = mini(folder, shortcuts=False)
     with torch.no_grad():
         return encode(model, pixels)[None] * model.scaling
 
 
 @pytest.fixture(scope="module")
-def stock(latents: torch.Tensor) -> np.ndarray:
-    return decode_frames(mini(shortcuts=False), latents).astype(int)
+def stock(folder: Path, latents: torch.Tensor) -> np.ndarray:
+    return decode_frames(mini(folder, shortcuts=False), latents).astype(int)
 
 
-def test_channels_last_changes_nothing_that_is_seen(latents: torch.Tensor, stock: np.ndarray) -> None:
-    frames = decode_frames(mini(), latents)
+def test_channels_last_changes_nothing_that_is_seen(folder: Path, latents: torch.Tensor, stock: np.ndarray) -> None:
+    frames = decode_frames(mini(folder), latents)
     assert np.abs(frames - stock).max() <= 1
     assert (frames != stock).mean() < 0.001
 
 
-def test_bf16_stays_near(latents: torch.Tensor, stock: np.ndarray) -> None:
-    model = mini(torch.bfloat16)
+def test_bf16_stays_near(folder: Path, latents: torch.Tensor, stock: np.ndarray) -> None:
+    model = mini(folder, torch.bfloat16)
     frames = decode_frames(model, latents)
     assert np.abs(frames - stock).mean() < 1.3
     assert np.abs(frames - stock).max() < 16
@@ -53,10 +60,10 @@ def test_bf16_stays_near(latents: torch.Tensor, stock: np.ndarray) -> None:
     assert np.array_equal(frames, decode_frames(model, latents)), "the same frames each time"
 
 
-def test_only_the_decoder_changes(photo: Path) -> None:
+def test_only_the_decoder_changes(folder: Path, photo: Path) -> None:
     with Image.open(photo) as image:
         pixels = to_tensor(image.convert("RGB").resize((64, 40)))
-    plain, suited = mini(shortcuts=False), mini(torch.bfloat16)
+    plain, suited = mini(folder, shortcuts=False), mini(folder, torch.bfloat16)
     with torch.no_grad():
         assert torch.equal(encode(plain, pixels), encode(suited, pixels)), "what is sampled does not depend on it"
     assert suited.whole
