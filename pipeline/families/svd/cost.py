@@ -53,6 +53,9 @@ SMALL_DECODER = {"bfloat16": 0.4, "float32": 0.75}
 """What `vae.suit_cpu` leaves of a small temporal decoder's time on a CPU, by its numbers (that of `mini`)."""
 PATCH_FLOP = 0.06
 """Operations of the patch decoder per pixel and frame, as a multiple of its parameters: counted on `mini`'s."""
+PATCH_SPEED = 4.0
+"""How much nearer to a device's peak it comes than a small temporal decoder: 0.02 s a frame on two cores that take
+0.30 s for a pass of `mini`."""
 PATCH_BYTES = 120
 """Its activations in 4-byte numbers: bytes per pixel and frame decoded together, measured on a CPU at 1024×576."""
 CACHED, CACHED_SMALL = 0.31, 0.33
@@ -179,7 +182,7 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
     if kind == "cuda":
         one = max(one * (TWO_PASSES if now.guided and now.two_pass else 1.0), LAUNCH)
     frames = decoded_frames(sampled.sampled, now.decode_chunk)
-    of_pixel = PATCH_FLOP * model.patch_decoder or DECODE_FLOP * model.vae
+    of_pixel = PATCH_FLOP * model.patch_decoder / PATCH_SPEED or DECODE_FLOP * model.vae
     decode = of_pixel * now.width * now.height * frames / speed / DECODE_SPEED[kind]
     if kind == "cpu" and not model.large and not model.patch_decoder:
         decode *= SMALL_DECODER[now.decoder_dtype]
