@@ -59,8 +59,8 @@ def test_the_file_and_what_is_told_on_the_way(run: Callable, fast: VideoRequest)
     assert fractions == sorted(fractions)
     assert fractions[0] >= 0
     assert fractions[-1] <= 1
-    whole = [0.0, *fractions, 1.0]
-    assert max(later - earlier for earlier, later in pairwise(whole)) < 0.5, "no stage is taken at one leap"
+    # The file of so few pixels is saved before a step of that is told: see test_encode.py for those.
+    assert max(later - earlier for earlier, later in pairwise([0.0, *fractions])) < 0.5, "no stage is taken at one leap"
     steps = [moment for moment in seen if moment.x0 is not None]
     assert [(moment.step, moment.steps, moment.window, moment.windows) for moment in steps] == [
         (i + 1, 9, i // 3 + 1, 3) for i in range(9)

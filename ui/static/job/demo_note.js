@@ -17,7 +17,7 @@ export class DemoNote {
     this.asked = ""; // the job that is shown
     this.words = h("span");
     this.link = h("a", { href: "./?view=system", data: { go: "system" } });
-    this.element = h("p", { class: "demo-note", hidden: true }, this.words, " ", this.link);
+    this.element = h("p", { class: "demo-note", hidden: true }, this.words, this.link);
   }
 
   /** @param {Job} job */
@@ -41,7 +41,8 @@ export class DemoNote {
     const cost = await costOf(real, job.settings);
     if (this.asked !== job.id) return;
     const time = cost && duration(cost.seconds);
-    setText(this.words, [t("demo.what"), t("demo.real", { label: real.label }), time && t("demo.time", { time })].filter(Boolean).join(" "));
+    const sentences = [t("demo.what"), t("demo.real", { label: real.label }), time && t("demo.time", { time })];
+    setText(this.words, `${sentences.filter(Boolean).join(" ")} `); // a space of its own would jump to the next line
     show(this.link, Boolean(real.missing) && owns);
     setText(this.link, t("welcome.get"));
     this.link.dataset.model = real.name;
