@@ -61,7 +61,7 @@ def test_a_folder_removed_under_a_running_job_loses_nothing(jobs, submit) -> Non
 
 
 def test_restart_of_the_worker_costs_no_attempt(jobs, submit) -> None:
-    job = submit(steps=12)
+    job = submit(steps=40)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
     old = next(w for w in jobs.workers() if w.alive)
     assert jobs.restart_worker() == 1

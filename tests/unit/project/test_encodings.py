@@ -7,7 +7,7 @@ import pytest
 from fanslymotion.settings import ROOT
 
 FOLDERS = (".", "bench", "doctor", "docs", "models", "pipeline", "presets", "queue", "tests", "training", "ui")
-HERE_ONLY = (".", "docs")
+HERE_ONLY = (".", "docs", "training")
 """Of these only the files themselves: others' folders, or none, are in them."""
 
 
