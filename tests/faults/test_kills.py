@@ -111,7 +111,7 @@ def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, to
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no process can be stopped there")
 def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit, monkeypatch) -> None:
-    job = submit()
+    job = submit(steps=12)
     with supervisor.Supervisor(settings) as watching:
         until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
         hanging = next(w.pid for w in jobs.workers() if w.alive)
@@ -129,7 +129,7 @@ def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit, 
 def test_the_systems_out_of_memory_killer_leads_to_a_step_down(jobs, settings, submit, monkeypatch) -> None:
     """T3 on a CPU: SIGKILL, on a machine that counts as full (nothing here is to be filled up for real)."""
     monkeypatch.setattr(crash_diagnosis, "LOW_MEMORY", 2.0)
-    job = submit()
+    job = submit(steps=12)
     with supervisor.Supervisor(settings):
         until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
         assert kill(next(w for w in jobs.workers() if w.alive).pid)
