@@ -29,6 +29,10 @@ from .uploads import api_uploads
 
 log = logging.getLogger(__name__)
 
+_OF_JOBS = (estimate_routes, job_routes, photo_routes, export_routes, queue_routes, many_routes)
+ROUTES = (page_routes, *_OF_JOBS, system_routes, api_uploads)
+"""Modules whose `router` holds routes of ours; Gradio's own are not among them."""
+
 
 def build_app(settings: Settings, logins: Logins, host: str, root_path: str = "") -> Studio:
     """Build the whole page. Arguments as of `Studio`.
@@ -39,8 +43,7 @@ def build_app(settings: Settings, logins: Logins, host: str, root_path: str = ""
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.studio = studio = Studio(app, settings, logins, host, root_path)
-    of_jobs = (estimate_routes, job_routes, photo_routes, export_routes, queue_routes, many_routes)
-    for routes in (page_routes, *of_jobs, system_routes, api_uploads):
+    for routes in ROUTES:
         app.include_router(routes.router)
     app.add_middleware(CompressedText)
     _answer_errors_in_words(app)

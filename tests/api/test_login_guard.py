@@ -132,24 +132,23 @@ def test_no_password_shows_in_the_list_of_processes(make_studio: Callable[..., S
 @pytest.mark.skipif(sys.platform == "win32", reason="a connection is no file handle there")
 def test_half_sent_logins_lock_nobody_out(own: Studio) -> None:
     """With 96 file handles; a photo still finds its files."""
-    page = own
-    assert page.process is not None
-    psutil.Process(page.process.pid).rlimit(psutil.RLIMIT_NOFILE, (96, 96))
+    assert own.process is not None
+    psutil.Process(own.process.pid).rlimit(psutil.RLIMIT_NOFILE, (96, 96))
     half = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\nusername=anna&pass"
     with ExitStack() as crowd:
         for _ in range(200):
-            line = crowd.enter_context(socket.create_connection(("127.0.0.1", page.port), timeout=60))
+            line = crowd.enter_context(socket.create_connection(("127.0.0.1", own.port), timeout=60))
             with suppress(OSError):  # it has made room already
                 line.sendall(half)
         for _ in range(3):
             form = {"username": "anna", "password": "secret-1"}
-            with httpx.Client(base_url=page.url, timeout=60) as browser:
+            with httpx.Client(base_url=own.url, timeout=60) as browser:
                 assert browser.post("/login", data=form).status_code == 200
                 sent = browser.post("/studio/photos/sample")
                 assert sent.status_code == 200, sent.text
                 assert browser.get("/studio/options").json()["user"] == "anna"
-    assert "Too many open files" not in page.said
-    assert "out of system resource" not in page.said
+    assert "Too many open files" not in own.said
+    assert "out of system resource" not in own.said
 
 
 def test_requests_make_no_long_lines_and_not_many(guarded: Studio) -> None:

@@ -6,26 +6,12 @@ from typing import Any
 import pytest
 import requests
 from fanslymotion.tests.studio import Studio
-from fanslymotion.ui.api import (
-    estimate_routes,
-    export_routes,
-    job_routes,
-    many_routes,
-    page_routes,
-    photo_routes,
-    queue_routes,
-    system_routes,
-)
-from fanslymotion.ui.uploads import api_uploads
+from fanslymotion.ui.app import ROUTES
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 PATIENCE = 20.0
-ROUTERS = (
-    *(page_routes, job_routes, many_routes, export_routes, photo_routes, queue_routes, system_routes, estimate_routes),
-    api_uploads,
-)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +23,7 @@ def attacked(make_studio: Callable[..., Studio]) -> Studio:
 def described() -> dict[str, Any]:
     """What FastAPI says of the routes; the page itself does not publish it."""
     app = FastAPI()
-    for module in ROUTERS:
+    for module in ROUTES:
         app.include_router(module.router)
     return app.openapi()
 
