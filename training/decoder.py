@@ -6,28 +6,26 @@ the picture: the temporal one has no layer that could hold the linear inverse ex
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from camera import clip
-from common import Average, Checkpoint, Log, autocast, learning_rate, take_step
+from common import autocast
 from drawn import DrawnClips
 from fanslymotion.pipeline.families.svd.decoding.patch_decoder import PatchDecoder, Residual
-from muon import Muon
 from patches import PATCH, Patches
+from steps import Limits, Steps
 from torch import nn
-from vae import Crops, VaeConfig, noisy_latents, reconstruction_loss
+from vae import Crops, VaeConfig, noisy_latents, psnr, reconstruction_loss
 
 FRAMES = 4
 """Of each crop: as many as it takes to see frames on both sides."""
 
 
 @dataclass(frozen=True)
-class DecoderConfig:
+class DecoderConfig(Limits):
     """Training of the patch decoder."""
 
     steps: int = 20_000
@@ -75,18 +73,6 @@ def seams(made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
     return losses[0] + losses[1]
 
 
-@torch.no_grad()
-def psnr(decoder: PatchDecoder, patches: Patches, photos: list[np.ndarray], frames: int) -> float:
-    """Mean PSNR in dB of round-tripped moving clips at the native size, the ones that `vae.psnr` takes."""
-    rng, values = np.random.default_rng(7), []
-    for photo in photos:
-        video = torch.from_numpy(clip(photo, rng, 127, 6, frames=frames, shapes=False)).permute(0, 3, 1, 2)
-        pixels = video.float() / 127.5 - 1
-        made = decoder(patches.encode(pixels)).clamp(-1, 1)
-        values.append(10 * np.log10(4 / float(F.mse_loss(made, pixels))))
-    return float(np.mean(values))
-
-
 def train(
     patches: Patches,
     photos: list[np.ndarray],
@@ -101,45 +87,25 @@ def train(
     UNet's errors as a grid of patches.
     """
     torch.manual_seed(config.seed)
-    noise, decoder = VaeConfig(crop=config.crop, noise=config.noise), build(patches)
-    crops, log = Crops(photos, config.seed), Log(run, "decoder", every=100)
-    average = Average(decoder, 0.998)
-    hidden, rest = split(decoder)
-    optimisers = [
-        torch.optim.AdamW(rest, lr=config.peak_rate, betas=(0.9, 0.98), weight_decay=1e-3),
-        Muon(hidden, lr=config.peak_rate),
-    ]
-    checkpoint = Checkpoint(run / "decoder.pt", decoder, average, optimisers)
-    first, spent = checkpoint.load()
-    if not first:
-        print(
-            "decoder: PSNR of the inverse, dB:", round(psnr(decoder, patches, held_out, config.judged), 2), flush=True
-        )
+    of_vae, decoder = VaeConfig(noise=config.noise), build(patches)
+    crops = Crops(photos, config.seed)
+    steps = Steps("decoder", run, decoder, split(decoder), config, log_every=100)
+
+    def round_trip(pixels: torch.Tensor) -> torch.Tensor:
+        return decoder(patches.encode(pixels))
+
+    if not steps.first:
+        print("decoder: PSNR of the inverse, dB:", round(psnr(round_trip, held_out, config.judged), 2), flush=True)
     drawn = DrawnClips(model, patches, photos, config.drawn, config.seed)
-    for step in range(first, config.steps):
-        begun = time.perf_counter()
-        done = max(step / config.steps, spent / (60 * config.minutes))
-        if done >= 1:
-            break
-        rate = learning_rate(step, done, config.peak_rate)
-        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
-            group["lr"] = rate
+    for step, _ in steps:
         pixels = crops.draw(config.crops // 2, FRAMES, config.crop)
         given, wanted = drawn.draw(config.crops - config.crops // 2, FRAMES, config.crop)
-        latents, pixels = torch.cat([noisy_latents(patches, pixels, noise), given]), torch.cat([pixels, wanted])
+        latents, pixels = torch.cat([noisy_latents(patches, pixels, of_vae), given]), torch.cat([pixels, wanted])
         with autocast():
             made = torch.cat([decoder(one) for one in latents.split(FRAMES)]).float()
-        loss = reconstruction_loss(made, pixels, noise) + config.seam_weight * seams(made, pixels)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        take_step(optimisers, norm)
-        average.update(decoder)
-        spent += time.perf_counter() - begun
-        log.add(step + 1, loss=loss.item(), error=F.mse_loss(made, pixels).item())
-        if (step + 1) % 200 == 0:
-            checkpoint.save(step + 1, spent)
-            log.draw()
-    average.copy_to(decoder)
-    made = psnr(decoder, patches, held_out, config.judged)
-    print("decoder: PSNR on photos never trained on, dB:", round(made, 2), flush=True)
+        loss = reconstruction_loss(made, pixels, of_vae) + config.seam_weight * seams(made, pixels)
+        steps.learn(loss)
+        steps.note(step, loss=loss.item(), error=F.mse_loss(made, pixels).item())
+    reached = psnr(round_trip, held_out, config.judged)
+    print("decoder: PSNR on photos never trained on, dB:", round(reached, 2), flush=True)
     return decoder.eval()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from common import Average, Checkpoint, Log, autocast, learning_rate, take_step
+from common import Average, autocast
 from diffusers import UNetSpatioTemporalConditionModel
 from edm import NoiseConfig, denoised, draw_sigmas, target, unet_input
 from latents import Batch, Pool
-from muon import Muon, split
+from muon import split
 from patches import PATCH, Patches
+from steps import Limits, Steps
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 
 @dataclass(frozen=True)
-class UnetConfig:
+class UnetConfig(Limits):
     """Size and training of the UNet."""
 
     channels: tuple[int, ...] = (64, 96)  # 64: two for each of GroupNorm's 32 groups, see `start_still`
@@ -132,52 +132,28 @@ def train(
 
     start: a model folder whose weights a new run begins with.
     """
-    run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     model = Denoiser(config)
     if start:
         load_weights(model, start)
-    average, log = Average(model, 0.998), Log(run, "unet", every=25)
-    hidden, rest = split(model)
-    optimisers = [
-        torch.optim.AdamW(rest, lr=config.peak_rate, betas=(0.9, 0.98), weight_decay=1e-3),
-        Muon(hidden, lr=3 * config.peak_rate),
-    ]
-    peaks = [group["lr"] for optimiser in optimisers for group in optimiser.param_groups]
-    checkpoint = Checkpoint(run / "unet.pt", model, average, optimisers)
-    first, spent = checkpoint.load()
-    if first:
-        torch.manual_seed(config.seed + first)
+    steps = Steps("unet", run, model, split(model), config, muon=3.0, log_every=25, save_every=250)
+    if steps.first:
+        torch.manual_seed(config.seed + steps.first)
 
     pool: Pool | None = None
-    for step in range(first, config.steps):
-        begun = time.perf_counter()
-        done = max(step / config.steps, spent / (60 * config.minutes))
-        if done >= 1:
-            break
+    for step, done in steps:
         strips = done < config.strip_share
         width = config.strip if strips else config.size[1]
         if pool is None or pool.shape["width"] != width:
             pool = filled_pool(patches, photos, config, config.seed + step, width)
         pool.renew()
         batch = pool.draw(config.strip_clips if strips else config.clips)
-        rate = learning_rate(step, done, 1.0)
-        groups = [group for optimiser in optimisers for group in optimiser.param_groups]
-        for group, peak in zip(groups, peaks, strict=True):
-            group["lr"] = rate * peak
         loss = loss_of(model, batch, config)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        take_step(optimisers, norm)
-        average.update(model)
-        spent += time.perf_counter() - begun
-        log.add(step + 1, loss=loss.item(), norm=norm.item())
-        if (step + 1) % 250 == 0:
-            checkpoint.save(step + 1, spent)
-            log.draw()
-            if held_out:
-                print("unet: error against a still video's,", still_ratio(average, model, patches, held_out, config))
-    average.copy_to(model)
+        norm = steps.learn(loss)
+        saved = steps.note(step, loss=loss.item(), norm=norm)
+        if saved and held_out:
+            ratio = still_ratio(steps.average, model, patches, held_out, config)
+            print("unet: error against a still video's,", ratio)
     return model.eval()
 
 

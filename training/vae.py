@@ -7,7 +7,7 @@ It is trained on CLIPS: trained on single frames, it shifts the colours of every
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,16 +18,17 @@ import tail
 import torch
 import torch.nn.functional as F
 from camera import clip, random_clip
-from common import Average, Checkpoint, Log, autocast, learning_rate, take_step
+from common import autocast
 from diffusers import AutoencoderKLTemporalDecoder
-from muon import Muon, split
+from muon import split
 from patches import Patches, install
+from steps import Limits, Steps
 
 BORDER = 3  # pixels
 
 
 @dataclass(frozen=True)
-class VaeConfig:
+class VaeConfig(Limits):
     """Training of the VAE's decoder."""
 
     linear_steps: int = 1500
@@ -113,13 +114,13 @@ def reconstruction_loss(made: torch.Tensor, true: torch.Tensor, config: VaeConfi
 
 
 @torch.no_grad()
-def psnr(vae: AutoencoderKLTemporalDecoder, photos: list[np.ndarray], frames: int) -> float:
-    """Mean PSNR in dB of round-tripped still-camera and moving clips at the native size."""
+def psnr(round_trip: Callable[[torch.Tensor], torch.Tensor], photos: list[np.ndarray], frames: int) -> float:
+    """Mean PSNR in dB of still-camera and moving clips at the native size, encoded and decoded by `round_trip`."""
     rng, values = np.random.default_rng(7), []
     for photo in photos:
         video = torch.from_numpy(clip(photo, rng, 127, 6, frames=frames, shapes=False)).permute(0, 3, 1, 2)
         pixels = video.float() / 127.5 - 1
-        made = vae.decode(vae.encode(pixels).latent_dist.mode(), num_frames=frames).sample.clamp(-1, 1)
+        made = round_trip(pixels).clamp(-1, 1)
         values.append(10 * np.log10(4 / float(F.mse_loss(made, pixels))))
     return float(np.mean(values))
 
@@ -153,52 +154,34 @@ def train(
 
     start: a model folder whose decoder a new run begins with.
     """
-    run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     vae = build(patches)
-    decoder, crops, log = vae.decoder, Crops(photos, config.seed), Log(run, "vae", every=50)
-    average = Average(decoder, 0.998)
-    hidden, rest = split(decoder)
-    optimisers = [
-        torch.optim.AdamW(rest, lr=config.peak_rate, betas=(0.9, 0.98), weight_decay=1e-3),
-        Muon(hidden, lr=config.peak_rate),
-    ]
-    checkpoint = Checkpoint(run / "vae.pt", decoder, average, optimisers)
-    first, spent = checkpoint.load()
-    if not first:
+    decoder, crops = vae.decoder, Crops(photos, config.seed)
+    steps = Steps("vae", run, decoder, split(decoder), config, log_every=50)
+
+    def round_trip(pixels: torch.Tensor) -> torch.Tensor:
+        return vae.decode(vae.encode(pixels).latent_dist.mode(), num_frames=len(pixels)).sample
+
+    if not steps.first:
         if start:
             kept = AutoencoderKLTemporalDecoder.from_pretrained(start, subfolder="vae")
             decoder.load_state_dict(kept.decoder.state_dict())
         else:
             linear.install(linear.fit(patches, crops.draw, config.linear_steps), decoder)
-            print("vae: PSNR of the linear start, dB:", round(psnr(vae, held_out, config.judged), 2), flush=True)
-        average.begin(decoder)
+            print("vae: PSNR of the linear start, dB:", round(psnr(round_trip, held_out, config.judged), 2), flush=True)
+        steps.average.begin(decoder)
 
-    for step in range(first, config.steps):
-        begun = time.perf_counter()
-        done = max(step / config.steps, spent / (60 * config.minutes))
-        if done >= 1:
-            break
-        rate = learning_rate(step, done, config.peak_rate)
-        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
-            group["lr"] = rate
+    for step, done in steps:
         frames = int(crops.rng.choice([2, 4, 8] if done < 0.7 else [4, 8, 14]))
         pixels = crops.draw(max(1, config.images // frames), frames, config.crop)
         latents = noisy_latents(patches, pixels, config)
         with autocast():
             made = vae.decode(latents, num_frames=frames).sample.float()
         loss = reconstruction_loss(made, pixels, config)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        take_step(optimisers, norm)
-        average.update(decoder)
-        spent += time.perf_counter() - begun
-        log.add(step + 1, loss=loss.item(), error=F.mse_loss(made, pixels).item())
-        if (step + 1) % 200 == 0:
-            checkpoint.save(step + 1, spent)
-            log.draw()
-    average.copy_to(decoder)
+        steps.learn(loss)
+        steps.note(step, loss=loss.item(), error=F.mse_loss(made, pixels).item())
     train_tail(vae, patches, crops, config)
     if held_out:
-        print("vae: PSNR on photos never trained on, dB:", round(psnr(vae, held_out, config.judged), 2), flush=True)
+        reached = psnr(round_trip, held_out, config.judged)
+        print("vae: PSNR on photos never trained on, dB:", round(reached, 2), flush=True)
     return vae.eval()
