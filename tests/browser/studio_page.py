@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 AddModel = Callable[[Path, str], object]
 """The fixture `add_model`."""
@@ -16,6 +16,14 @@ def of_language(page: Page, language: str) -> None:
     agent = page.evaluate("navigator.userAgent")
     link = page.context.new_cdp_session(page)
     link.send("Emulation.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": language})
+
+
+def focused(control: Locator) -> Locator:
+    """Give `control` the keyboard, once it is drawn: what is invisible takes no focus, and the key goes elsewhere."""
+    expect(control).to_be_visible()
+    control.focus()
+    expect(control).to_be_focused()
+    return control
 
 
 def choose_photo(page: Page, photo: Path) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
+from fanslymotion.tests.browser.studio_page import focused
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Page, expect
 
@@ -18,11 +19,11 @@ def test_by_keyboard_alone(bare: Studio, page: Page, puppet: Puppet) -> None:
     page.keyboard.press("Control+Enter")
     page.wait_for_url("**job=**")
     expect(page.locator("[data-action=cancel]")).to_be_visible()
-    page.locator(".skip").focus()
+    focused(page.locator(".skip"))
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
     assert "job=" in page.url, "the way past the header does not lose the job"
-    page.locator("[data-action=cancel]").focus()
+    focused(page.locator("[data-action=cancel]"))
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid", "focus is seen"
     page.keyboard.press("Enter")

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.tests.browser.puppet import SAMPLE
-from fanslymotion.tests.browser.studio_page import choose_model, choose_photo, findings
+from fanslymotion.tests.browser.studio_page import choose_model, choose_photo, findings, focused
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Page, expect
 
@@ -61,7 +61,7 @@ def test_the_time_is_that_of_the_form(bare: Studio, page: Page) -> None:
 
 def test_the_keyboard_chooses(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
-    page.locator("#f-model").press("Enter")
+    focused(page.locator("#f-model")).press("Enter")
     mini = page.get_by_role("radio", name="mini (demo)")
     expect(mini).to_be_checked()
     expect(mini).to_be_focused()

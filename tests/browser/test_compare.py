@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.tests.browser.puppet import Puppet
+from fanslymotion.tests.browser.studio_page import focused
 from fanslymotion.tests.studio import Studio, wait_for
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -69,7 +70,7 @@ def test_both_play_pause_and_move_together(bare: Studio, moving: Page, puppet: P
     wait_for(lambda: page.evaluate(PLAYING) == 0)
     page.locator(".scrub").fill("1.25")
     wait_for(lambda: page.evaluate(TIMES) == [1.25, 1.25])
-    page.locator(".compare").focus()
+    focused(page.locator(".compare"))
     page.keyboard.press("ArrowRight")
     at = (15 + 1.5) / 12
     wait_for(lambda: page.evaluate(TIMES) == pytest.approx([at, at]))
@@ -107,7 +108,7 @@ def test_swapped_and_under_a_dividing_line(bare: Studio, page: Page, puppet: Pup
     assert box
     assert boxes[0]
     assert box["height"] == pytest.approx(boxes[0]["height"], abs=2)
-    line.focus()
+    focused(line)
     for _ in range(5):
         page.keyboard.press("ArrowRight")
     clip = "getComputedStyle(document.querySelector('.pair .b video')).clipPath"

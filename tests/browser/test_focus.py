@@ -2,6 +2,7 @@
 
 import pytest
 from fanslymotion.tests.browser.puppet import Puppet
+from fanslymotion.tests.browser.studio_page import focused
 from fanslymotion.tests.browser.test_form import photos
 from fanslymotion.tests.studio import Studio, wait_for
 from playwright.sync_api import Page, expect
@@ -15,11 +16,11 @@ def test_another_view_is_gone_on_from(bare: Studio, page: Page, puppet: Puppet) 
     puppet.queue(name="a.jpg")
     page.goto(bare.url)
     expect(page.locator("#queue-count")).to_have_text("1")
-    page.locator("nav [data-go=queue]").press("Enter")
+    focused(page.locator("nav [data-go=queue]")).press("Enter")
     wait_for(lambda: page.evaluate(FOCUSED) == "main")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "pause"
-    page.locator("#view-queue .name").press("Enter")
+    focused(page.locator("#view-queue .name")).press("Enter")
     expect(page.locator(".live h2")).to_be_visible()
     assert page.evaluate(FOCUSED) == "main"
 
@@ -27,13 +28,13 @@ def test_another_view_is_gone_on_from(bare: Studio, page: Page, puppet: Puppet) 
 def test_after_a_removal_its_neighbour_is_next(bare: Studio, page: Page, puppet: Puppet) -> None:
     queued = [puppet.queue(name=f"{name}.jpg") for name in "abc"]
     page.goto(f"{bare.url}/?view=queue")
-    for focused, expected in (("b", "Cancel: c.jpg"), ("c", "Cancel: a.jpg"), ("a", "main")):
-        page.locator(f"[aria-label='Cancel: {focused}.jpg']").press("Enter")
+    for name, expected in (("b", "Cancel: c.jpg"), ("c", "Cancel: a.jpg"), ("a", "main")):
+        focused(page.locator(f"[aria-label='Cancel: {name}.jpg']")).press("Enter")
         wait_for(lambda expected=expected: page.evaluate(FOCUSED) == expected)
     rows = page.locator(".unfinished .job-row")
     expect(rows).to_have_count(len(queued))
-    for focused, expected in (("c", "Delete: b.jpg"), ("a", "Delete: b.jpg"), ("b", "main")):
-        page.locator(f"[aria-label='Delete: {focused}.jpg']").press("Enter")
+    for name, expected in (("c", "Delete: b.jpg"), ("a", "Delete: b.jpg"), ("b", "main")):
+        focused(page.locator(f"[aria-label='Delete: {name}.jpg']")).press("Enter")
         wait_for(lambda expected=expected: page.evaluate(FOCUSED) == expected)
 
 
@@ -42,10 +43,10 @@ def test_in_the_gallery(bare: Studio, page: Page, puppet: Puppet) -> None:
         puppet.finish(puppet.take(name=f"{name}.jpg"))
     page.goto(f"{bare.url}/?view=gallery")
     expect(page.locator(".tile")).to_have_count(3)
-    for focused, expected in (("b", "Delete: a.jpg"), ("a", "Delete: c.jpg"), ("c", "main")):
-        page.locator(f"[aria-label='Delete: {focused}.jpg']").press("Enter")
+    for name, expected in (("b", "Delete: a.jpg"), ("a", "Delete: c.jpg"), ("c", "main")):
+        focused(page.locator(f"[aria-label='Delete: {name}.jpg']")).press("Enter")
         assert page.evaluate(FOCUSED) == expected
-    page.locator("#toasts .link").last.press("Enter")
+    focused(page.locator("#toasts .link").last).press("Enter")
     assert page.evaluate(FOCUSED) == "c.jpg"
 
 
@@ -53,7 +54,7 @@ def test_photos_that_are_removed(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     page.set_input_files("#photo-file", photos(2))
     expect(page.locator(".photos figure")).to_have_count(2)
-    page.get_by_label("Remove this photo").last.press("Enter")
+    focused(page.get_by_label("Remove this photo").last).press("Enter")
     assert page.evaluate(FOCUSED) == "Remove this photo"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "photo-file"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import AddModel, choose_photo, findings
+from fanslymotion.tests.browser.studio_page import AddModel, choose_photo, findings, focused
 from fanslymotion.tests.browser.test_layout import check_fits, choose_model, set_screen
 from fanslymotion.tests.studio import Studio
 from PIL import Image
@@ -58,7 +58,7 @@ def test_a_last_picture_is_asked_for_shown_and_taken_again(page: Page, able: str
     expect(page.get_by_text("Last picture: cut to the video's shape.")).to_be_visible()
     frame = box.get_by_role("slider", name="Position of the frame on the photo")
     expect(frame).to_have_attribute("aria-orientation", "vertical")
-    frame.press("Home")
+    focused(frame).press("Home")
     assert findings(page) == []
     page.reload()
     expect(box.locator("figure img")).to_be_visible()

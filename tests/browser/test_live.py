@@ -7,7 +7,7 @@ import pytest
 from fanslymotion.messages import Message, codes
 from fanslymotion.queue.types import Status
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import findings, of_language, shifts, with_shifts
+from fanslymotion.tests.browser.studio_page import findings, focused, of_language, shifts, with_shifts
 from fanslymotion.tests.studio import Studio, wait_for
 from playwright.sync_api import Page, Route, expect
 
@@ -219,12 +219,12 @@ def test_all_unfinished_jobs_can_be_reached(bare: Studio, page: Page, puppet: Pu
 def test_moving_keeps_the_focus(bare: Studio, page: Page, puppet: Puppet) -> None:
     jobs = [puppet.queue(name=f"{name}.jpg") for name in "abc"]
     page.goto(f"{bare.url}/?view=queue")
-    page.locator(f"[data-id='{jobs[2]}'] [data-act=up]").focus()
-    focused = "document.activeElement.ariaLabel"
+    focused(page.locator(f"[data-id='{jobs[2]}'] [data-act=up]"))
+    named = "document.activeElement.ariaLabel"
     for place, expected in (("2", "Move up: c.jpg"), ("1", "Move down: c.jpg")):
         page.keyboard.press("Enter")
         expect(page.locator(f"[data-id='{jobs[2]}'] .place")).to_have_text(place)
-        wait_for(lambda expected=expected: page.evaluate(focused) == expected)
+        wait_for(lambda expected=expected: page.evaluate(named) == expected)
 
 
 def test_quick_moves_add_up(bare: Studio, page: Page, puppet: Puppet) -> None:
@@ -290,10 +290,10 @@ def test_a_notice_is_shown_until_it_is_put_away(bare: Studio, page: Page, puppet
     expect(notice).to_contain_text("список заданий был повреждён; он отложен как old.db")
     page.click("#language")
     away = notice.get_by_label("Put away")
-    away.focus()
+    focused(away)
     away.evaluate("button => (button.id = 'same')")
     page.click("nav [data-go=queue]")
-    away.focus()
+    focused(away)
     puppet.progress(job, stage="sampling", fraction=0.5)
     expect(page.locator("#view-queue .jobs .quiet")).to_contain_text("50 %")
     assert page.evaluate("document.activeElement.id") == "same", "it is not written anew with every state"

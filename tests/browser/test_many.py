@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.queue.types import Status
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo
+from fanslymotion.tests.browser.studio_page import choose_photo, focused
 from fanslymotion.tests.studio import Studio, wait_for
 from playwright.sync_api import Locator, Page, expect
 
@@ -51,10 +51,10 @@ def test_several_videos_are_saved_marked_and_deleted(bare: Studio, page: Page, p
     bar.locator("[data-many=favourite]").click()
     wait_for(lambda: [puppet.jobs.get(job).favourite for job in jobs] == [False, True, True, True, False])
     expect(page.locator(".tile .star[aria-pressed=true]")).to_have_count(3)
-    boxes(page).nth(2).focus()
+    focused(boxes(page).nth(2))
     page.keyboard.press("Space")
     assert chosen(page) == [jobs[1], jobs[3]]
-    boxes(page).nth(4).focus()
+    focused(boxes(page).nth(4))
     page.keyboard.press("Shift+Space")
     assert chosen(page) == jobs[1:]
     for at in (4, 2):
@@ -135,7 +135,7 @@ def test_a_video_that_was_opened_by_its_address_has_neighbours_too(bare: Studio,
     page.keyboard.press("ArrowRight")
     expect(page).to_have_url(f"{bare.url}/?job={jobs[2]}")
     page.keyboard.press("ArrowRight")  # there is none
-    page.locator("[data-action=download]").focus()
+    focused(page.locator("[data-action=download]"))
     page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(f"{bare.url}/?job={jobs[1]}")
     page.locator("details.advanced summary").click()
@@ -174,7 +174,7 @@ def test_the_sheet_of_keys(bare: Studio, page: Page) -> None:
     page.keyboard.press("Escape")
     expect(sheet).to_have_count(0)
     page.locator("details.advanced summary").click()
-    page.locator("#f-seed").press("?")
+    focused(page.locator("#f-seed")).press("?")
     expect(sheet).to_have_count(0)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fanslymotion.settings import ROOT
-from fanslymotion.tests.browser.studio_page import choose_model
+from fanslymotion.tests.browser.studio_page import choose_model, focused
 from fanslymotion.tests.studio import Studio
 from fanslymotion.tests.tiny_upscaler import COMPACT, write
 from playwright.sync_api import Page, Route, expect
@@ -40,7 +40,7 @@ def test_a_folder_of_ones_own_is_used_and_forgotten(bare: Studio, page: Page, tm
     page.get_by_text("Use a model I have").click()
     path = page.get_by_label("its folder, with model_index.json in it")
     path.fill(str(folder))
-    path.press("Enter")
+    focused(path).press("Enter")
     expect(page.locator(".own-folder .problem")).to_contain_text("my own model")
     shutil.copytree(ROOT / "assets" / "mini", folder)
     page.locator(".own-folder button").click()

@@ -13,7 +13,7 @@ from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_lora
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import AddModel, choose_model, choose_photo
+from fanslymotion.tests.browser.studio_page import AddModel, choose_model, choose_photo, focused
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Page, expect
 
@@ -112,7 +112,7 @@ def test_loras(bare: Studio, page: Page, puppet: Puppet, add_model: AddModel, wa
         expect(add).to_be_hidden()
         choose_model(page, "styled")
         expect(rows).to_have_count(0)
-        add.focus()
+        focused(add)
         page.keyboard.press("Enter")
         first = page.get_by_label("LoRA 1", exact=True)
         expect(first).to_be_focused()
@@ -126,7 +126,7 @@ def test_loras(bare: Studio, page: Page, puppet: Puppet, add_model: AddModel, wa
         expect(rows).to_have_count(3)
         expect(add).to_be_hidden()  # each of them has a row
         expect(page.get_by_label("LoRA 2").locator("option")).to_have_text(["light"])
-        page.get_by_label("Remove light").focus()
+        focused(page.get_by_label("Remove light"))
         page.keyboard.press("Enter")
         expect(page.get_by_label("Remove motion")).to_be_focused()
         expect(rows).to_have_count(2)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.pipeline.media.exports.make import LOCK
 from fanslymotion.tests.browser.puppet import Puppet
+from fanslymotion.tests.browser.studio_page import focused
 from fanslymotion.tests.studio import Studio
 from filelock import FileLock
 from PIL import Image
@@ -54,10 +55,10 @@ def test_a_loop_of_a_part_is_saved_as_a_gif(opened: Page, job: str) -> None:
     page = opened
     choose(page, "gif")
     start, end = page.locator(".trim .start"), page.locator(".trim .end")
-    start.focus()
+    focused(start)
     for _ in range(4):
         page.keyboard.press("ArrowRight")
-    end.focus()
+    focused(end)
     for _ in range(10):
         page.keyboard.press("ArrowLeft")
     expect(page.locator(".trim output")).to_have_text("0.33 s – 1.17 s · 10 frames")

@@ -5,7 +5,7 @@ import io
 import httpx
 import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo, findings, shifts, with_shifts
+from fanslymotion.tests.browser.studio_page import choose_photo, findings, focused, shifts, with_shifts
 from fanslymotion.tests.studio import Studio
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -66,7 +66,7 @@ def test_keys_move_it_and_both_languages_name_it(bare: Studio, page: Page, puppe
     page.goto(bare.url)
     choose_photo(page, SAMPLE)
     frame = choose_shape(page, "1:1")
-    frame.focus()
+    focused(frame)
     for key, value in (
         ("ArrowRight", "52"),
         ("ArrowDown", "54"),
