@@ -19,7 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "build" / "mutation"
 
 TESTS = {
-    "queue/store/transitions.py": ["queue/store/test_transitions.py", "queue/test_laws.py"],
+    "queue/store/transitions.py": [
+        "queue/store/test_written_columns.py",
+        "queue/store/test_transitions.py",
+        "queue/test_laws.py",
+    ],
     "pipeline/windows.py": ["pipeline/test_window_plans.py"],
     "pipeline/memory/planner.py": [
         f"pipeline/memory/test_{name}.py" for name in ("plan_changes", "planner", "fallback_laws")

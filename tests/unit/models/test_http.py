@@ -34,7 +34,7 @@ class Body(httpx.SyncByteStream):
             raise httpx.ReadError("cut")
 
 
-Answer = tuple[int, Body, dict[str, str]]
+Answer = tuple[int, Body, dict[str, str] | dict[bytes, bytes]]
 """Status, body and headers."""
 
 
@@ -137,6 +137,36 @@ def test_a_part_without_hash_or_tag_is_not_trusted(target: Path) -> None:
     assert "Range" not in server.asked[0]
 
 
+def test_a_break_without_hash_or_tag_begins_again(target: Path) -> None:
+    """Nothing would tell whether the rest is of the same file."""
+    server = Server(target, begun(), whole())
+    assert server.fetch(UNHASHED) == DATA
+    assert "Range" not in server.asked[1]
+    assert "If-Range" not in server.asked[1]
+    assert sum(server.counted) == len(DATA)
+
+
+def test_a_tag_of_other_letters_is_no_error(target: Path) -> None:
+    status, body, _ = whole()
+    server = Server(target, (status, body, {b"ETag": '"é1"'.encode()}))
+    assert server.fetch(UNHASHED) == DATA
+
+
+def test_a_large_part_is_read_back_in_pieces(target: Path) -> None:
+    data = bytes(9 * 2**20)
+    left_of(target, data)
+    server = Server(target, AssertionError("nothing is to be asked for"))
+    assert server.fetch(RemoteFile("model.bin", len(data), sha256=hashlib.sha256(data).hexdigest())) == data
+    assert server.counted == [4 * 2**20, 4 * 2**20, 2**20]
+
+
+def test_a_rest_without_its_range_is_not_taken_after_one_byte(target: Path) -> None:
+    left_of(target, DATA[:1])
+    server = Server(target, (206, Body(DATA[1:]), {}), whole())
+    assert server.fetch() == DATA
+    assert len(server.asked) == 2
+
+
 def test_a_part_longer_than_the_file_is_begun_again(target: Path) -> None:
     left_of(target, DATA + b"x")
     server = Server(target, whole())
@@ -168,6 +198,7 @@ def test_a_server_that_does_not_give_the_rest_sends_all(target: Path, answers: l
     server = Server(target, *answers)
     assert server.fetch() == DATA
     assert len(server.asked) == len(answers)
+    assert server.said == [], "nothing arrived damaged"
     assert "Range" in server.asked[0]
     assert all("Range" not in asked for asked in server.asked[1:])
     assert sum(server.counted) == len(DATA)
@@ -224,6 +255,7 @@ def test_a_server_that_stays_in_trouble_ends_it_after_some_tries(target: Path, a
         server.fetch()
     assert (str(caught.value), caught.value.code, caught.value.again) == (reason, "FM-MODEL-005", True)
     assert isinstance(caught.value.__cause__, Broken)
+    assert str(caught.value.__cause__) == reason
     assert len(server.asked) == FAILURES
     assert len(server.said) == len(server.pauses) == FAILURES - 1
 
