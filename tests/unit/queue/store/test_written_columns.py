@@ -15,6 +15,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.rows import read_messages, write_message
 from fanslymotion.queue.store.store import Store
+from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 
 from ..conftest import REQUEST
@@ -123,6 +124,33 @@ def test_a_claim_asks_for_a_job_that_came_to_the_front_meanwhile(jobs: Jobs, pho
 
     assert transitions.claim(jobs.store, "w", 1.0, suits).id == late[0]
     assert asked == [first, late[0]]
+
+
+def test_a_claim_that_finds_nothing_begins_no_write(jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle worker asks several times a second; writes of others need not wait for it."""
+    jobs.submit(photo, REQUEST)
+    monkeypatch.setattr(jobs.store, "write", lambda: pytest.fail("a write began"))
+    assert transitions.claim(jobs.store, "w", 1.0, lambda row: False) is None
+
+
+@pytest.mark.parametrize("choosy", [False, True])
+def test_jobs_of_one_position_are_taken_as_the_list_shows_them(jobs: Jobs, photo: Path, choosy: bool) -> None:
+    for _ in range(6):
+        jobs.submit(photo, REQUEST)
+    with jobs.store.write():
+        jobs.store.tables.Job.update(position=1.0).execute()
+    shown = [job.id for job in jobs.list(statuses=[Status.QUEUED])]
+    asked: list[str] = []
+
+    def suits(row: Any) -> bool:
+        asked.append(row.id)
+        return row.id == shown[-1]
+
+    if choosy:
+        assert transitions.claim(jobs.store, "w", 1.0, suits).id == shown[-1]
+        assert asked == shown
+    else:
+        assert [transitions.claim(jobs.store, f"w{n}", 1.0).id for n in range(6)] == shown
 
 
 def test_a_paused_queue_gives_nothing(jobs: Jobs, photo: Path) -> None:
