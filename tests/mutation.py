@@ -45,7 +45,7 @@ LEAST = {
 
 PYTEST = [
     *("-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-k", "not postgresql", "-m", "not soak"),
-    # No run tidies up the folders of another that goes on beside it: a test of it would fail, as if it noticed a change.
+    # No run tidies up the folders of another beside it: a test of that one would fail, as if it noticed a change.
     *("-o", "tmp_path_retention_policy=failed", "-o", "tmp_path_retention_count=1000000"),
 ]
 
