@@ -45,8 +45,8 @@ LEAST = {
 
 PYTEST = [
     *("-q", "-x", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-k", "not postgresql", "-m", "not soak"),
-    # No run tidies up the folders of another that goes on beside it: that fails, and would count as a change noticed.
-    *("-o", "tmp_path_retention_policy=none", "-o", "tmp_path_retention_count=1000000"),
+    # No run tidies up the folders of another beside it: a test of that one would fail, as if it noticed a change.
+    *("-o", "tmp_path_retention_policy=failed", "-o", "tmp_path_retention_count=1000000"),
 ]
 
 
@@ -67,7 +67,9 @@ def copy(name: str) -> Path:
         shutil.copytree(ROOT / "build" / "tests", place / "fanslymotion" / "build" / "tests")
     settings = {
         "source_paths": ["fanslymotion"],
-        "timeout_multiplier": 2.0,  # a loop that a change makes endless ends at four times its tests' seconds
+        # A loop that a change makes endless ends after (seconds of its tests + constant) * multiplier.
+        "timeout_multiplier": 3.0,
+        "timeout_constant": 30.0,
         "only_mutate": [f"fanslymotion/{name}"],
         "pytest_add_cli_args": [*PYTEST, "--import-mode=importlib", "--timeout=600"],
         "pytest_add_cli_args_test_selection": [f"fanslymotion/tests/unit/{tests}" for tests in TESTS[name]],
