@@ -107,11 +107,14 @@ if [ "${1:-}" = --coverage ]; then
     mkdir -p build/coverage
     COVERAGE_FILE=$PWD/build/coverage/data
     export COVERAGE_FILE
+    # The report comes even when a test fails. Tests take about twice as long: what is measured costs time at each line.
+    failed=0
     # shellcheck disable=SC2086
-    "$python" -m coverage run -m pytest $side_by_side "$@"
+    "$python" -m coverage run -m pytest $side_by_side --timeout 1200 "$@" || failed=$?
     "$python" -m coverage combine --quiet
     "$python" -m coverage report --sort=cover --skip-covered
-    exec "$python" -m coverage report --include='*/pipeline/*,*/queue/*' --format=total --fail-under=90
+    "$python" -m coverage report --include='*/pipeline/*,*/queue/*' --format=total --fail-under=90 || failed=$?
+    exit $failed
 fi
 
 # shellcheck disable=SC2086

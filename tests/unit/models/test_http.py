@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fanslymotion.messages import msg
 from fanslymotion.models.download import http
-from fanslymotion.models.download.http import FAILURES, Broken, Patience, Source, fetch, part_of
+from fanslymotion.models.download.http import FAILURES, Broken, Patience, Source, fetch, new_hash, part_of
 from fanslymotion.models.download.hub import DownloadError, RemoteFile
 
 DATA = bytes(range(256)) * 40
@@ -70,7 +70,8 @@ class Server:
     @staticmethod
     def refuse(status: int, headers: httpx.Headers) -> DownloadError:
         """Refuse as the hub does: a server in trouble may be asked again."""
-        return DownloadError("FM-MODEL-005", msg("it answered {status}", status=status), again=status >= 500)
+        told = msg("it answered {status}", status=status)
+        return DownloadError("FM-MODEL-005", told, again=status >= 500, after=float(headers.get("Retry-After", 0)))
 
 
 def part(start: int, end: int = len(DATA)) -> Answer:
@@ -172,6 +173,7 @@ def test_a_part_longer_than_the_file_is_begun_again(target: Path) -> None:
     server = Server(target, whole())
     assert server.fetch() == DATA
     assert "Range" not in server.asked[0]
+    assert server.said == [], "nothing arrived damaged"
     assert sum(server.counted) == len(DATA)
 
 
@@ -233,10 +235,24 @@ def test_a_hash_needs_no_tag(target: Path) -> None:
     assert not tag_of(target).exists()
 
 
-def test_more_than_the_file_is_cut(target: Path) -> None:
-    server = Server(target, whole(data=DATA + b"and more"))
+@pytest.mark.parametrize("here", [0, 1000])
+def test_more_than_the_file_is_cut(target: Path, here: int) -> None:
+    left_of(target, DATA[:here])
+    status, _, headers = part(here) if here else whole()
+    server = Server(target, (status, Body(DATA[here:] + b"and more"), headers))
     assert server.fetch() == DATA
     assert sum(server.counted) == len(DATA)
+    assert server.said == [], "nothing arrived damaged"
+
+
+def test_a_server_in_trouble_names_the_pause(target: Path) -> None:
+    server = Server(target, (503, Body(), {"Retry-After": "30"}), whole())
+    assert server.fetch() == DATA
+    assert server.pauses == [30.0]
+
+
+def test_the_stronger_hash_counts() -> None:
+    assert new_hash(RemoteFile("model.bin", 1, sha256="a", blob="b")).name == "sha256"
 
 
 @pytest.mark.parametrize(
@@ -269,9 +285,10 @@ def test_a_refusal_is_not_tried_again(target: Path) -> None:
 
 def test_a_wrong_setting_is_not_tried_again_and_no_secret_is_said(target: Path) -> None:
     server = Server(target, httpx.UnsupportedProtocol("no such protocol"))
-    with pytest.raises(DownloadError, match=r"^https://hub.test/acme/tiny/model.bin cannot be asked") as caught:
+    with pytest.raises(DownloadError, match="UnsupportedProtocol: no such protocol") as caught:
         server.fetch()
     assert (caught.value.again, len(server.asked), server.said) == (False, 1, [])
+    assert str(caught.value).startswith("https://hub.test/acme/tiny/model.bin cannot be asked")
     assert "secret" not in str(caught.value)
 
 

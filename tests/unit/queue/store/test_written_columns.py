@@ -28,11 +28,13 @@ FRESH = {"stage": "", "step": 0, "steps": 0, "part": "", "window": 0, "windows":
 
 @pytest.fixture
 def running(jobs: Jobs, photo: Path) -> str:
-    """A job that worker `w` claimed at second 1, and a preview of it."""
-    job = jobs.submit(photo, REQUEST)
-    assert transitions.claim(jobs.store, "w", 1.0).id == job.id
-    with jobs.store.write():
-        jobs.store.tables.Preview.insert(job=job.id, version=1, image=b"jpeg").execute()
+    """A job that worker `w` claimed at second 1, after another one of another worker's; both have a preview."""
+    for worker in ("another", "w"):
+        job = jobs.submit(photo, REQUEST)
+        assert transitions.claim(jobs.store, worker, 1.0).id == job.id
+        transitions.note_changes(jobs.store, job.id, "another", [msg("another's")])
+        with jobs.store.write():
+            jobs.store.tables.Preview.insert(job=job.id, version=1, image=b"jpeg").execute()
     return job.id
 
 
@@ -41,19 +43,27 @@ def row(store: Store, job_id: str) -> dict[str, Any]:
 
 
 def written(store: Store, job_id: str, change: Callable[[], Any]) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
-    """Return the columns that a change gave other values, and the events that it added, without their ids."""
-    event = store.tables.Event
+    """Return the columns that a change gave other values, and the events that it added, without their ids.
+
+    No other job may change.
+    """
+    job, event = store.tables.Job, store.tables.Event
+    others = list(job.select().where(job.id != job_id).order_by(job.id).dicts())
     before, last = row(store, job_id), event.select(event.id).order_by(event.id.desc()).limit(1).scalar() or 0
     change()
     after = row(store, job_id)
+    assert list(job.select().where(job.id != job_id).order_by(job.id).dicts()) == others
     added = event.select().where(event.id > last).order_by(event.id)
     assert all(one.job == job_id for one in added)
     events = [(one.time, one.kind, one.level, one.text, json.loads(one.data or "{}")) for one in added]
     return {name: value for name, value in after.items() if value != before[name]}, events
 
 
-def previews(store: Store) -> int:
-    return store.tables.Preview.select().count()
+def has_preview(store: Store, job_id: str) -> bool:
+    preview = store.tables.Preview
+    found = {row.job for row in preview.select(preview.job)}
+    assert found - {job_id}, "another job's stays"
+    return job_id in found
 
 
 def test_a_claim_begins_an_attempt_and_keeps_the_first_start(store: Store, running: str) -> None:
@@ -214,7 +224,7 @@ def test_a_finished_job(store: Store, running: str, result: VideoResult) -> None
     assert read_messages(columns.pop("warnings")) == (as_message("smaller"),)
     assert columns == {"status": "done", "finished": 4.0, "fraction": 1.0, "eta": 0.0, "revision": revision + 1}
     assert events == [(4.0, "status", "", "done", {})]
-    assert previews(store) == 0
+    assert not has_preview(store, running)
 
 
 @pytest.mark.parametrize(("error", "code"), [("why", codes.UNFORESEEN), (msg("why").coded("FM-GPU-001"), "FM-GPU-001")])
@@ -227,7 +237,7 @@ def test_a_failed_job(store: Store, running: str, error: str, code: str) -> None
     assert read_messages(columns.pop("warnings")) == (as_message("less"),)
     assert columns == {"status": "failed", "finished": 4.0, "eta": None, "error": "why", "revision": revision + 1}
     assert events == [(4.0, "status", "", "failed", {})]
-    assert previews(store) == 0
+    assert not has_preview(store, running)
 
 
 def test_a_cancelled_job(store: Store, running: str) -> None:
@@ -236,11 +246,11 @@ def test_a_cancelled_job(store: Store, running: str) -> None:
     columns, events = written(store, running, lambda: transitions.ask_cancel(store, running, 2.0))
     assert columns == {"cancel": True, "revision": revision + 1}
     assert events == []
-    assert previews(store) == 1
+    assert has_preview(store, running)
     columns, events = written(store, running, lambda: transitions.end_cancelled(store, running, "w", 4.0))
     assert columns == {"status": "cancelled", "finished": 4.0, "eta": None, "revision": revision + 2}
     assert events == [(4.0, "status", "", "cancelled", {})]
-    assert previews(store) == 0
+    assert not has_preview(store, running)
 
 
 def test_a_waiting_job_is_cancelled_at_once_and_alone(jobs: Jobs, photo: Path) -> None:
@@ -279,7 +289,7 @@ def test_a_lost_job_waits_again(store: Store, running: str) -> None:
     text = "[WARN] FM-WORKER-005: The worker died at stage sampling, step 3 of 25; attempt 1 is lost"
     data = {"code": "FM-WORKER-005", "stage": "sampling", "attempt": 1, "free": "0.1 GB"}
     assert events == [(4.0, "log", "WARNING", text, data), (4.0, "status", "", "queued", {})]
-    assert previews(store) == 0
+    assert not has_preview(store, running)
 
 
 def test_a_job_lost_too_often_fails_with_the_last_lines_and_what_was_tried(store: Store, running: str) -> None:
@@ -304,7 +314,7 @@ def test_a_job_lost_too_often_fails_with_the_last_lines_and_what_was_tried(store
     died = "The worker died at stage starting, step 0 of 0; attempt 1 is lost"
     assert events[0][3] == f"[WARN] {codes.WORKER_ENDED}: {died}"
     assert events[1] == (4.0, "status", "", "failed", {})
-    assert previews(store) == 0
+    assert not has_preview(store, running)
 
 
 def test_a_lost_job_whose_cancellation_was_wished_for_ends_cancelled(store: Store, running: str) -> None:
