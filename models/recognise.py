@@ -16,7 +16,9 @@ SVD_MODEL = "svd-xt"
 
 TEXT = re.compile(r"^(.*\.)?(shared|token_embedding|embed_tokens)\.weight$|^(.*\.)?text_model\.")
 IMAGE = re.compile(r"^(.*\.)?(vision_model|visual)\.")
-VAE = re.compile(r"^(first_stage_model\.|vae\.)?(encoder|decoder|conv[12]|(post_)?quant_conv|per_channel_statistics)\.")
+VAE = re.compile(
+    r"^(first_stage_model\.|vae\.)?(encoder|decoder|conv[12]|(post_)?quant_conv|per_channel_statistics|latents_(mean|std)$)"
+)
 VAE_PART = re.compile(r"^(first_stage_model\.|vae\.)?decoder\.")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ....errors import ModelError
-from ....messages import Message, codes, msg
+from ....messages import Message, codes, harmless, msg
 from ....presets import ModelPreset
 from ..weights.files.contents import PLAIN, FileHeader
 from ..weights.files.header import file_fingerprint, read_weights_file
@@ -77,7 +77,7 @@ def check_weights_file(path: Path, wanted: Shapes, renames: Renames, kind: str, 
                     "of {known}",
                     file=path,
                     kind=tensor.kind,
-                    layer=tensor.name[:80],
+                    layer=_shown_name(tensor.name),
                     known=", ".join(sorted(header.readable)),
                 ),
                 code=codes.WRONG_SETTING,
@@ -129,7 +129,7 @@ def _difference(path: Path, header: FileHeader, wanted: Shapes, renames: Renames
         "or the model that it was made for",
         file=path,
         model=model,
-        layer=(odd or more or "")[:80],
+        layer=_shown_name(odd or more or ""),
     )
 
 
@@ -142,6 +142,10 @@ def _sides(shape: Sequence[int]) -> list[int]:
     while len(found) > 1 and found[0] == 1:
         del found[0]
     return found
+
+
+def _shown_name(name: str) -> str:
+    return harmless(name.replace("\n", " "))[:80]
 
 
 def _shown(shape: Sequence[int]) -> str:

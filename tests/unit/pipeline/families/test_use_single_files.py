@@ -151,6 +151,10 @@ def with_image_encoder(tensors: dict[str, torch.Tensor]) -> None:
     tensors["img_emb.proj.0.weight"] = torch.ones(3)
 
 
+def of_two_lines(tensors: dict[str, torch.Tensor]) -> None:
+    tensors["odd\n\x1b[31m"] = torch.ones(3)
+
+
 def in_integers(tensors: dict[str, torch.Tensor]) -> None:
     tensors["blocks.0.attn1.to_q.weight"] = tensors["blocks.0.attn1.to_q.weight"].to(torch.int8)
 
@@ -195,11 +199,13 @@ BAD = {
     ),
     "LoRA": (lora, r"style.safetensors is a LoRA, which is added to a model: put it into .*loras"),
     "VAE": (of(decoder__conv1__weight=(2,), encoder__conv1__weight=(2,), conv1__weight=(2,)), "is only a VAE;"),
+    "VAE of diffusers": (of(decoder__conv_in__conv__weight=(2,), latents_mean=(2,)), "is only a VAE;"),
     "UMT5": (of(shared__weight=(2, 2), encoder__block__0__layer__0__SelfAttention__q__weight=(2,)), "a text encoder;"),
     "Wan's UMT5": (of(token_embedding__weight=(2, 2), blocks__0__attn__q__weight=(2, 2)), "is only a text encoder;"),
     "CLIP": (of(vision_model__embeddings__class_embedding=(2,)), "is only an image encoder;"),
     "something else": (of(layer__weight=(2,)), "fits none of the models that are here"),
     "of another kind": (with_weights(with_image_encoder), "img_emb.proj.0.weight is in only one of them"),
+    "of a name with control characters": (with_weights(of_two_lines), r"odd .x1b.31m is in only one of them"),
     "of another size": (with_weights(larger), r"made for another model than small-wan: patch_embedding.weight is"),
     "int8": (with_weights(in_integers), r"has weights of the type I8 \(blocks.0.self_attn.q.weight\)"),
     "NVFP4": (with_weights(in_pairs), r"has weights of the type NVFP4 \(.*choose a file with one of BF16, F16, F32"),
