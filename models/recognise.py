@@ -9,6 +9,8 @@ from ..pipeline.families.weights.files.header import read_weights_file
 from ..settings import Settings
 from .loras import loras_folder
 
+PART = re.compile(r"-\d{5}-of-\d{5}$")
+"""At the end of the name of a file that is cut into several, as Hugging Face's libraries write them."""
 LORA = re.compile(r"\.(lora_[AB]|lora_down|lora_up|lokr_w\d|hada_w\d)\b|^lora_(unet|te)")
 SVD = re.compile(r"\b(input_blocks|output_blocks)\..*\.time_stack\.|\.temporal_transformer_blocks\.")
 """Layers between frames: in its makers' names, and in diffusers'."""
@@ -34,6 +36,15 @@ def refuse_others(file: Path, settings: Settings) -> None:
         ModelError: It is missing or damaged.
     """
     names = read_weights_file(file).names
+    if PART.search(file.stem):
+        raise BadInput(
+            msg(
+                "{file} is one part of several, which are read only in a model's whole folder in diffusers' format; "
+                "give that folder, or a file in one piece",
+                file=file,
+            ),
+            code=codes.WRONG_SETTING,
+        )
     if any(map(LORA.search, names)):
         folder = loras_folder(settings)
         raise BadInput(

@@ -203,6 +203,10 @@ BAD = {
     "UMT5": (of(shared__weight=(2, 2), encoder__block__0__layer__0__SelfAttention__q__weight=(2,)), "a text encoder;"),
     "Wan's UMT5": (of(token_embedding__weight=(2, 2), blocks__0__attn__q__weight=(2, 2)), "is only a text encoder;"),
     "CLIP": (of(vision_model__embeddings__class_embedding=(2,)), "is only an image encoder;"),
+    "one of several": (
+        lambda place: place.write("diffusion_pytorch_model-00001-of-00003.safetensors"),
+        "model-00001-of-00003.safetensors is one part of several",
+    ),
     "something else": (of(layer__weight=(2,)), "fits none of the models that are here"),
     "of another kind": (with_weights(with_image_encoder), "img_emb.proj.0.weight is in only one of them"),
     "of a name with control characters": (with_weights(of_two_lines), r"odd .x1b.31m is in only one of them"),
