@@ -6,7 +6,7 @@ The format: 8 bytes little-endian length, then JSON with each tensor's shape and
 import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,15 @@ class Header:
         shapes: The shape of each tensor by its name.
         metadata: The file's own.
         problem: Why its tensors cannot be read although the header can; "" if they can.
+        kinds: The type of each tensor's numbers, as `BF16`; "" where the file does not say it.
+        places: Where each tensor's bytes begin and end in the file.
     """
 
     shapes: dict[str, list[int]]
     metadata: dict[str, str]
     problem: Message | str = ""
+    kinds: dict[str, str] = field(default_factory=dict)
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def tensor_shapes(path: Path) -> dict[str, list[int]]:
@@ -56,7 +60,7 @@ def read_header(path: Path) -> Header:
         if 8 + length > size:
             raise ValueError(msg("it is cut short"))
         text += file.read(length - 1)
-    return _header(text, size - 8 - length)
+    return _header(text, 8 + length, size - 8 - length)
 
 
 def is_whole(path: Path) -> bool:
@@ -67,8 +71,8 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def _header(text: bytes, room: int) -> Header:
-    """Check what the JSON says. room: bytes of the file behind it."""
+def _header(text: bytes, start: int, room: int) -> Header:
+    """Check what the JSON says. start: where it ends in the file. room: bytes of the file behind it."""
     try:
         found: dict[str, Any] = json.loads(text.decode())
         "".join(found).encode()  # JSON can spell halves of characters, which nothing can print
@@ -77,15 +81,15 @@ def _header(text: bytes, room: int) -> Header:
     metadata = found.pop(METADATA, None) or {}
     if not isinstance(metadata, dict):
         raise ValueError(NOT_SAFETENSORS)
-    shapes, places = dict[str, list[int]](), list[tuple[int, int]]()
+    shapes, kinds, places = dict[str, list[int]](), dict[str, str](), dict[str, tuple[int, int]]()
     for name, tensor in found.items():
         match tensor:
             case {"shape": list(shape), "data_offsets": [begin, end]} if _is_tensor(shape, begin, end):
-                shapes[name] = shape
-                places.append((begin, end))
+                shapes[name], places[name] = shape, (start + begin, start + end)
+                kinds[name] = kind if isinstance(kind := tensor.get("dtype"), str) else ""
             case _:
                 raise ValueError(NOT_SAFETENSORS)
-    return Header(shapes, metadata, _problem(places, room))
+    return Header(shapes, metadata, _problem(list(places.values()), start, start + room), kinds, places)
 
 
 def _is_tensor(shape: list[Any], begin: Any, end: Any) -> bool:
@@ -94,13 +98,18 @@ def _is_tensor(shape: list[Any], begin: Any, end: Any) -> bool:
     return math.prod(shape) <= NUMBERS_IN_BYTE * (end - begin)
 
 
-def _problem(places: list[tuple[int, int]], room: int) -> Message | str:
-    """Tell whether the tensors fill the file, one behind the other without a hole, as the format wants them."""
-    last = 0
+def _problem(places: list[tuple[int, int]], last: int, size: int) -> Message | str:
+    """Tell whether the tensors fill the file, one behind the other without a hole, as the format wants them.
+
+    Args:
+        places: See `Header`.
+        last: Where the header ends.
+        size: Of the file.
+    """
     for begin, end in sorted(places):
         if begin != last:
             return NOT_SAFETENSORS
         last = end
-    if last != room:
-        return msg("it is cut short") if last > room else NOT_SAFETENSORS
+    if last != size:
+        return msg("it is cut short") if last > size else NOT_SAFETENSORS
     return ""

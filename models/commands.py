@@ -22,9 +22,9 @@ from .choice import Recommendation, abilities, purpose_of, recommended
 from .download.background import Downloads, DownloadState
 from .download.model import gigabytes
 from .first_video import first_cost, first_size, first_video
-from .gguf import use_model
 from .loras import list_loras, loras_folder
 from .registry import ModelEntry, check, list_models, list_upscalers, remove
+from .use import use_model
 
 models_app = typer.Typer(no_args_is_help=True, help="See, download, check and remove models and upscalers.")
 
@@ -176,20 +176,20 @@ def use_command(
         list[Path],
         typer.Argument(
             metavar="PATH...",
-            help="A folder of one of the kinds in models list, in diffusers' format. Or a GGUF file, which takes the "
-            "place of a model's transformer; for a model of two, both files or their folder.",
+            help="A folder of one of the kinds in models list, in diffusers' format. Or a GGUF or safetensors file, "
+            "which takes the place of a model's transformer; for a model of two, both files or their folder.",
         ),
     ],
     name: Annotated[str, typer.Option("--name", help="What to call it.", show_default="the folder's name")] = "",
     base: Annotated[
         str,
-        typer.Option("--for", metavar="MODEL", help="The model that GGUF files belong to.", show_default="which fits"),
+        typer.Option("--for", metavar="MODEL", help="The model that the files belong to.", show_default="which fits"),
     ] = "",
     distilled: Annotated[
         bool | None,
         typer.Option(
             "--distilled/--not-distilled",
-            help="GGUF files of a model that takes a few steps without guidance.",
+            help="Files of a model that takes a few steps without guidance.",
             show_default="as their names say",
         ),
     ] = None,
@@ -198,7 +198,7 @@ def use_command(
     settings = Settings.from_env()
     preset = use_model(paths, load_presets(settings), settings, name, base, distilled)
     typer.echo(f"{preset.name} is ready: fanslymotion generate PHOTO --model {preset.name}")
-    if preset.gguf:
+    if preset.weights:
         sampling = preset.sampling
         guidance = f"with guidance {sampling.max_guidance:g}" if sampling.max_guidance > 1 else "without guidance"
         how = "--distilled and --not-distilled choose otherwise"

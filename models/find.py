@@ -6,13 +6,14 @@ from ..errors import BadInput, ModelError, PresetError
 from ..messages import msg
 from ..pipeline.families import family, family_of_folder
 from ..pipeline.families.base import ModelFolder
+from ..pipeline.families.flow.weights_files import stays_packed
 from ..pipeline.media.upscale.files import UpscalerFile, check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets
 from ..presets.options import OPTIONS
 from ..settings import ROOT, Settings, own_path
 
 OF_WEIGHTS = ("loras", "int8")
-"""Settings that change the weights: those of a GGUF file stay as they are."""
+"""Settings that change the weights: those of a quantised file stay as they are."""
 
 
 def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
@@ -28,7 +29,7 @@ def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
     """
     if name in presets.models:
         preset = presets.models[name]
-        # A model with GGUF files is in the folder of the one that they were added for, wherever that is now.
+        # A model with files of weights is in the folder of the one that they were added for, wherever that is now.
         folder = preset_folder(presets.models.get(preset.base, preset), settings)
         if preset.name == "mini" and not folder.is_dir():
             return random_mini(preset, settings)
@@ -66,11 +67,11 @@ def taken_by(preset: ModelPreset) -> tuple[str, ...]:
         taken = family(preset.family).takes
     except ModelError:  # a user's preset with a family that is not here; `require_model` says so
         return ()
-    guided = preset.sampling.max_guidance > 1
+    guided, fixed = preset.sampling.max_guidance > 1, stays_packed(preset)
     return tuple(
         name
         for name in taken
-        if (guided or name not in OPTIONS or not OPTIONS[name].guided) and not (preset.gguf and name in OF_WEIGHTS)
+        if (guided or name not in OPTIONS or not OPTIONS[name].guided) and not (fixed and name in OF_WEIGHTS)
     )
 
 

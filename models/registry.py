@@ -36,7 +36,7 @@ class ModelEntry:
         preset: its preset.
         folder: its folder.
         state: `ready`, `missing`, `partial` (incomplete) or `damaged`.
-        size: bytes on the disk; of a model with GGUF files these, since all else is the other model's.
+        size: bytes on the disk; of a model with files of weights these, since all else is the other model's.
         problem: why it is not ready and what to do, "" if it is.
         random: the random `mini`, which is built when it is loaded.
         download: its running or last download.
@@ -109,8 +109,8 @@ def _entry(
 ) -> ModelEntry:
     """Make an entry. examine: raises ModelError if the files are incomplete."""
     download = Downloads(settings).state(preset.name) if preset.source == "hub" else None
-    gguf = [] if isinstance(preset, UpscalerPreset) else preset.gguf
-    size = sum(max(0, _size(Path(file))) for file in gguf) if gguf else folder_size(folder)
+    files = [] if isinstance(preset, UpscalerPreset) else preset.weights
+    size = sum(max(0, _size(Path(file))) for file in files) if files else folder_size(folder)
     try:
         examine()
     except ModelError as e:
@@ -128,7 +128,7 @@ def wrong_sizes(preset: HubPreset, folder: Path, settings: Settings) -> list[str
     if manifest is not None:
         return [file.path for file in manifest.files if _size(folder / file.path) != file.size]
     files = [path for path in sorted(folder.rglob("*.safetensors")) if not is_whole(path)]
-    if isinstance(preset, ModelPreset) and preset.gguf:  # the transformers of the folder are not used
+    if isinstance(preset, ModelPreset) and preset.weights:  # the transformers of the folder are not used
         files = [path for path in files if not path.parent.name.startswith("transformer")]
     return [path.relative_to(folder).as_posix() for path in files]
 

@@ -11,7 +11,7 @@ from ..presets.options import LAST_PHOTO, TEXTS
 from .families import family
 from .families.base import Lora, MemoryPlan, ModelFolder
 from .families.effort import EVERYTHING
-from .families.flow.gguf import fingerprints
+from .families.flow.weights_files import fingerprints
 from .families.guidance import Guidance
 from .families.modes import sampled_steps
 from .media.normalised_photo import NormalisedPhoto
@@ -123,7 +123,7 @@ class ResolvedRequest:
                 "name": self.model.name,
                 "label": self.model.preset.label,
                 "random": self.model.random,
-                "gguf": list(fingerprints(self.model.preset)),
+                "weights": list(fingerprints(self.model.preset)),
                 "licence": licence.name,
                 "notice": licence.notice,
                 "powered_by": licence.powered_by,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .options import (
     BEST,
@@ -221,7 +221,8 @@ class ModelPreset(HubPreset):
     Attributes:
         family: kind of model, a folder of `pipeline/families`.
         purpose: what it is for; None = not said.
-        gguf: paths of the GGUF files that take the place of its transformers; everything else is in its folder.
+        weights: paths of the files that take the place of its transformers (GGUF, safetensors); everything else is in
+            its folder. Presets of earlier versions call them `gguf`.
         base: name of the model whose folder that is; "" for a model without such files.
         demo: made for tests and demonstrations, not for real videos.
         trial: not run on a graphics card by fanslymotion's makers yet: offered, but never chosen by itself.
@@ -239,7 +240,7 @@ class ModelPreset(HubPreset):
 
     family: str = "svd"
     purpose: Purpose | None = None
-    gguf: tuple[str, ...] = ()
+    weights: tuple[str, ...] = Field(default=(), validation_alias=AliasChoices("weights", "gguf"))
     base: str = ""
     demo: bool = False
     trial: bool = False

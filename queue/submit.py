@@ -12,6 +12,7 @@ from ..fs import link_whole, make_folder
 from ..messages import Message, codes, msg
 from ..models.find import OF_WEIGHTS, find_upscaler, require_model, taken_by
 from ..models.loras import with_loras
+from ..pipeline.families.flow.weights_files import stays_packed
 from ..pipeline.families.modes import sampled_steps
 from ..pipeline.media.normalised_photo import NormalisedPhoto
 from ..pipeline.request import VideoRequest
@@ -242,10 +243,10 @@ def check_request(request: VideoRequest, settings: Settings) -> tuple[str, ...]:
 def _not_taken(name: str, value: Any, model: ModelPreset) -> Message:
     shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
     said = {"name": name, "value": shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…", "model": model.name}
-    if model.gguf and name in OF_WEIGHTS:
+    if name in OF_WEIGHTS and stays_packed(model):
         return msg(
-            "{name} is {value}, but the weights of {model} come from a GGUF file and stay as they are; leave it out, "
-            "or choose {base}",
+            "{name} is {value}, but the weights of {model} come from a quantised file and stay as they are; leave it "
+            "out, or choose {base}",
             **said,
             base=model.base,
         )

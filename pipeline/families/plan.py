@@ -70,7 +70,7 @@ class ModelSize:
         family: Name of the family whose cost model counts.
         name: Of the model, as its measurements are kept by it.
         int8: The denoiser's weights are kept in 8-bit numbers.
-        packed_numbers: Of the denoiser's parameters those that stay quantised as a GGUF file has them.
+        packed_numbers: Of the denoiser's parameters those that stay quantised as a file of weights has them.
         packed_bytes: What these take.
     """
 

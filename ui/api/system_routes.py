@@ -17,8 +17,8 @@ from ...fs import nearest_existing
 from ...messages import texts
 from ...models.choice import recommended
 from ...models.download.background import Downloads
-from ...models.gguf import use_model as use_model_at
 from ...models.registry import ModelEntry, list_models, list_upscalers, look, remove
+from ...models.use import use_model as use_model_at
 from ...queue.types import WorkerInfo, in_order
 from ..auth.identity import owner_of, user_of
 from ..auth.redact import report
@@ -78,7 +78,7 @@ async def doctor(request: Request, language: Literal["en", "ru"] = "en", fresh: 
 class FolderIn(BaseModel):
     """Body of `POST /studio/models`: a model on this machine, and its name ("" = the folder's).
 
-    folder: the model's, or the path of a GGUF file or of a folder with two.
+    folder: the model's, or the path of a file of weights or of a folder with two.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)

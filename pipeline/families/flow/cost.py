@@ -37,7 +37,7 @@ EXPANSION = 3000
 operations in the time of a byte. On two cores 50 ns where a product of matrices reached 0.029 · 10¹² operations a
 second: 1,500."""
 EXPANDING = 20 * 2**23
-"""Bytes beside an expanded layer, at most: so many numbers are expanded at once (`weights/gguf/linear.py`), with up
+"""Bytes beside an expanded layer, at most: so many numbers are expanded at once (`weights/files/packed.py`), with up
 to 20 bytes each on the way."""
 
 

@@ -14,6 +14,7 @@ from ....presets.options import MotionName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
 from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, WEIGHTS, FlowFolders
+from .weights_files import stays_packed
 
 if TYPE_CHECKING:
     from ..placement import Placement
@@ -62,10 +63,10 @@ class FlowFamily(ABC):
 
     def check_loras(self, model: ModelFolder) -> None:
         """See `FlowFolders.lora_layers`. Quantised weights stay as they are."""
-        if model.loras and model.preset.gguf:
+        if model.loras and stays_packed(model.preset):
             raise ModelError(
                 msg(
-                    "the weights of {model} come from a GGUF file, to which no LoRA can be added; choose {base}",
+                    "the weights of {model} come from a quantised file, to which no LoRA can be added; choose {base}",
                     model=model.name,
                     base=model.preset.base,
                 ),
@@ -73,7 +74,7 @@ class FlowFamily(ABC):
             )
         for lora in model.loras:
             for file in lora.files:
-                self.folders.lora_layers(model.folder, file.path, model.name)
+                self.folders.lora_layers(model, file.path)
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """See `FlowFolders`."""

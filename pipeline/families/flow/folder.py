@@ -7,7 +7,7 @@ encoder and tokenizer lie in folders of their own in both.
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from ....errors import ModelError, words_of
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ....safetensors_header import tensor_shapes
-from ..base import ModelFiles, ModelSize
+from ..base import ModelFiles, ModelFolder, ModelSize
 from ..weights import folders
+from ..weights.files.shapes import Shapes
 from ..weights.folders import numbers_by_tensor, parameters, plain_preset, read_json
-from ..weights.gguf.shapes import Shapes
-from .gguf import check_gguf, fingerprints, gguf_files, packed
 from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers, without
+from .weights_files import check_weights_file, fingerprints, packed, weights_files
 
 TEXT_ENCODER, VAE, TRANSFORMER, TOKENIZER = "text_encoder", "vae", "transformer", "tokenizer"
 WEIGHTS = {TEXT_ENCODER: "model", VAE: "diffusion_pytorch_model", TRANSFORMER: "diffusion_pytorch_model"}
@@ -126,14 +126,14 @@ class FlowFolders(ABC):
         if why := self.supports(folder, configs[TRANSFORMER], configs[VAE]):
             raise ModelError(why, code=codes.WRONG_SETTING)
         variants: dict[str, tuple[str, ...]] = {}
-        replaced = bool(gguf_files(preset))
+        replaced = bool(weights_files(preset))
         if not self.single_file(folder):
             for part in (VAE,) if replaced else (VAE, TRANSFORMER):
                 variants[part] = folders.weight_variants(folder / part, WEIGHTS[part], VARIANTS, todo)
         self._check_words(folder, todo)
         if preset is not None and replaced:
-            self._check_gguf(folder, preset)
-            fingerprint = self._gguf_fingerprint(folder, preset)
+            self._check_files(folder, preset)
+            fingerprint = self._files_fingerprint(folder, preset)
         else:
             fingerprint = self.fingerprint(folder, (VAE, TRANSFORMER))
         return ModelFiles({**variants, TEXT_ENCODER: ("",)}, fingerprint)
@@ -148,8 +148,8 @@ class FlowFolders(ABC):
         there = [place for place in places if place is not None and place.exists()]
         return folders.fingerprint(folder, there, (".json", ".model"))
 
-    def check_gguf(self, file: Path, folder: Path, part: str, preset: ModelPreset) -> None:
-        """Check that a GGUF file can take a transformer's place.
+    def check_file(self, file: Path, folder: Path, part: str, preset: ModelPreset) -> None:
+        """Check that a file of weights can take a transformer's place.
 
         Args:
             file: The file.
@@ -160,11 +160,11 @@ class FlowFolders(ABC):
         Raises:
             ModelError: It cannot.
         """
-        shapes = self.gguf_shapes(folder, part, preset)
-        check_gguf(file, shapes, self.renames, self.name, preset.base or preset.name)
+        shapes = self.file_shapes(folder, part, preset)
+        check_weights_file(file, shapes, self.renames, self.name, preset.base or preset.name)
 
-    def gguf_shapes(self, folder: Path, part: str, preset: ModelPreset | None = None) -> Shapes:
-        """Return the shapes of the weights of a folder's transformer.
+    def file_shapes(self, folder: Path, part: str, preset: ModelPreset | None = None) -> Shapes:
+        """Return the shapes of a transformer's weights, by the folder's configuration.
 
         Args:
             folder: The model's.
@@ -180,12 +180,12 @@ class FlowFolders(ABC):
         except (KeyError, TypeError) as e:
             raise folders.unreadable(folder / part / "config.json", e) from e
 
-    def _check_gguf(self, folder: Path, preset: ModelPreset) -> None:
-        files = gguf_files(preset)
+    def _check_files(self, folder: Path, preset: ModelPreset) -> None:
+        files = weights_files(preset)
         if len(files) != len(self.denoisers):
             raise ModelError(
                 msg(
-                    "{model} has {count} transformers, and {given} GGUF files are named for it; add it anew: "
+                    "{model} has {count} transformers, and {given} files of weights are named for it; add it anew: "
                     "fanslymotion models use",
                     model=preset.name,
                     count=len(self.denoisers),
@@ -194,9 +194,9 @@ class FlowFolders(ABC):
                 code=codes.WRONG_SETTING,
             )
         for part, file in zip(self.denoisers, files, strict=True):
-            self.check_gguf(file, folder, part, preset)
+            self.check_file(file, folder, part, preset)
 
-    def _gguf_fingerprint(self, folder: Path, preset: ModelPreset) -> str:
+    def _files_fingerprint(self, folder: Path, preset: ModelPreset) -> str:
         """Return the fingerprint of the files, and of what is taken from the folder."""
         configs = [folder / part / "config.json" for part in self.denoisers]
         shared = self.digest(folder, [folder / VAE, *configs, folder / folders.INDEX, self.single_file(folder)])
@@ -207,7 +207,7 @@ class FlowFolders(ABC):
         full = self.others.get(preset.repository, self.full)
         transformer, vae = self._known(folder, TRANSFORMER), self._known(folder, VAE)
         counted = self._counted(folder)
-        numbers, packed_numbers, packed_bytes = packed(gguf_files(preset))
+        numbers, packed_numbers, packed_bytes = packed(weights_files(preset))
         heads, head = transformer.get("num_attention_heads"), transformer.get("attention_head_dim")
         width = int(heads) * int(head) if heads and head else full.channels
         return replace(
@@ -225,24 +225,27 @@ class FlowFolders(ABC):
             packed_bytes=packed_bytes,
         )
 
-    def lora_layers(self, folder: Path, lora: Path, model: str) -> LoraLayers:
-        """Return what a LoRA's file changes in a folder's transformer.
+    def lora_layers(self, model: ModelFolder, lora: Path) -> LoraLayers:
+        """Return what a LoRA's file changes in a model's transformer.
 
         Args:
-            folder: The model's.
+            model: The model.
             lora: The file.
-            model: The model's name, for the error.
 
         Raises:
             ModelError: The file is damaged, or made for another model.
         """
-        found, shapes = read_layers(lora, self.renames), self._transformer_shapes(folder)
+        found = read_layers(lora, self.renames)
+        if weights_files(model.preset):  # the folder's own weights may be gone
+            shapes = self.file_shapes(model.folder, self.denoisers[0], model.preset)
+        else:
+            shapes = self._transformer_shapes(model.folder)
         if self.left_out is not None:
             found = without(found, self.left_out)
-        check_fits(lora, found, shapes, model)
+        check_fits(lora, found, shapes, model.name)
         return found
 
-    def _transformer_shapes(self, folder: Path) -> dict[str, list[int]]:
+    def _transformer_shapes(self, folder: Path) -> Mapping[str, Sequence[int]]:
         """Return the shapes of the transformer's weights, by diffusers' names."""
         single = self.single_file(folder)
         files = [single] if single else sorted((folder / TRANSFORMER).glob("*.safetensors"))

@@ -11,16 +11,16 @@ from ....errors import words_of
 from ..base import LIBRARIES, MemoryPlan, ModelFolder
 from ..placement import Placement
 from ..weights.components import Components, placed
-from ..weights.gguf.reading import gguf_transformer
+from ..weights.files.reading import transformer_of_file
 from ..weights.int8 import to_int8
 from ..weights.offload import HOOKED
 from ..weights.pieces import Compute, allow_pieces, set_pieces
 from ..weights.reading import read_component
 from .cost import in_pieces
 from .folder import TEXT_ENCODER, TRANSFORMER, FlowFolders
-from .gguf import gguf_files
 from .lora import LoraLayers, changed, damaged, file_fingerprint
 from .lora_fusing import fuse
+from .weights_files import weights_files
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def lora_layers(model: ModelFolder, folders: FlowFolders, denoiser: int = 0) -> 
     Raises:
         ModelError: A file is damaged, or made for another model.
     """
-    return [folders.lora_layers(model.folder, lora.file(denoiser).path, model.name) for lora in model.loras]
+    return [folders.lora_layers(model, lora.file(denoiser).path) for lora in model.loras]
 
 
 def change_weights(
@@ -154,8 +154,8 @@ def change_weights(
         to_int8(transformer, placement.device)
 
 
-def read_gguf(model: ModelFolder, folders: FlowFolders, kind: Any, part: str, dtype: torch.dtype) -> Any:
-    """Read a transformer from the GGUF file that takes its place.
+def read_replaced(model: ModelFolder, folders: FlowFolders, kind: Any, part: str, dtype: torch.dtype) -> Any:
+    """Read a transformer from the file of weights that takes its place.
 
     Args:
         model: Its preset names the files.
@@ -170,8 +170,8 @@ def read_gguf(model: ModelFolder, folders: FlowFolders, kind: Any, part: str, dt
     Raises:
         ModelError: The file is damaged.
     """
-    files = dict(zip(folders.denoisers, gguf_files(model.preset), strict=False))
+    files = dict(zip(folders.denoisers, weights_files(model.preset), strict=False))
     if part not in files:
         return None
     config = folders.config(model.folder, part)
-    return read_component(files[part], lambda: gguf_transformer(kind, files[part], config, dtype))
+    return read_component(files[part], lambda: transformer_of_file(kind, files[part], config, dtype))

@@ -8,7 +8,7 @@ from typing import Any
 from ....messages import Message, msg
 from ..base import ModelSize
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
-from ..weights.gguf.shapes import Shapes, attention, linear
+from ..weights.files.shapes import Shapes, attention, linear
 
 SINGLE_FILES = ("ltxv-2b-0.9.8-distilled.safetensors", "ltxv-2b-0.9.6-distilled-04-25.safetensors")
 """Single files whose architecture is in `configs/`, as Lightricks names them."""

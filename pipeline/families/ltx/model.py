@@ -18,7 +18,7 @@ from ....messages import msg
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFiles, ModelFolder, NoiseSchedule, Window
 from ..flow.folder import TRANSFORMER, VAE
-from ..flow.model import FlowModel, load_components, read_gguf
+from ..flow.model import FlowModel, load_components, read_replaced
 from ..placement import Placement
 from ..weights.light_import import light_diffusers
 from ..weights.reading import quiet, read_component, read_narrowest
@@ -135,7 +135,7 @@ def load(
 
 def _part(model: ModelFolder, files: ModelFiles, dtype: torch.dtype, kind: Any, part: str) -> Any:
     folder = model.folder
-    if found := read_gguf(model, FOLDERS, kind, part, dtype):
+    if found := read_replaced(model, FOLDERS, kind, part, dtype):
         return found
     if single := FOLDERS.single_file(folder):
         return read_component(

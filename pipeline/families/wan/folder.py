@@ -8,7 +8,7 @@ from typing import Any
 from ....messages import Message, msg
 from ..base import ModelSize
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
-from ..weights.gguf.shapes import Shapes, attention, linear
+from ..weights.files.shapes import Shapes, attention, linear
 
 NAME = "Wan 2.2 TI2V-5B"
 

@@ -13,7 +13,7 @@ from PIL import Image
 from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFolder, NoiseSchedule, Window
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
-from ..flow.model import FlowModel, load_components, read_gguf
+from ..flow.model import FlowModel, load_components, read_replaced
 from ..placement import Placement
 from ..weights.light_import import light_diffusers
 from ..weights.reading import quiet, read_narrowest
@@ -132,7 +132,7 @@ def opened(
     files = folders.check(model.folder, model.preset)
 
     def read(kind: Any, part: str) -> Any:
-        if found := read_gguf(model, folders, kind, part, placement.dtype):
+        if found := read_replaced(model, folders, kind, part, placement.dtype):
             return found
         return read_narrowest(kind, model.folder / part, files.variants[part], placement.dtype)
 

@@ -11,15 +11,15 @@ from ....messages import Message, msg
 from ....presets import ModelPreset
 from ..base import ModelFiles
 from ..flow.folder import TRANSFORMER, VARIANTS, WEIGHTS, FlowFolders
-from ..flow.gguf import gguf_files
+from ..flow.weights_files import weights_files
 from ..wan.folder import FOLDERS as WAN
 from ..wan.folder import FULL as WAN_FULL
 from ..wan.folder import IMAGE_CHANNELS, STRIDE, has_two_transformers, shapes
 from ..wan.folder import RATES as WAN_RATES
 from ..wan.folder import SAMPLING as WAN_SAMPLING
 from ..weights import folders
+from ..weights.files.shapes import Shapes
 from ..weights.folders import INDEX, read_json
-from ..weights.gguf.shapes import Shapes
 
 NAME = "Wan 2.2 I2V-A14B"
 
@@ -72,7 +72,7 @@ class A14BFolders(FlowFolders):
     def check(self, folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
         """Check the second transformer, too; see `FlowFolders`."""
         found = super().check(folder, preset)
-        if gguf_files(preset):
+        if weights_files(preset):
             return found
         stem, remedy = WEIGHTS[TRANSFORMER], self._remedy(preset)
         second = folders.weight_variants(folder / TRANSFORMER_2, stem, VARIANTS, remedy)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fanslymotion.pipeline.families.wan.model import WanModel
     from fanslymotion.pipeline.families.wan_a14b.model import A14BModel
     from fanslymotion.pipeline.model_cache import ModelCache
+    from fanslymotion.settings import Settings
+    from fanslymotion.tests.weights_place import Place
 
 
 SIZES = {
@@ -151,3 +153,24 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractContextMan
             yield left
 
     return fail
+
+
+@pytest.fixture
+def place(
+    settings: "Settings", tmp_path: Path, ltx: Any, wan: Any, wan_a14b: Any, monkeypatch: pytest.MonkeyPatch
+) -> "Place":
+    """A machine with the tiny models."""
+    from fanslymotion.models.registry import use_folder
+    from fanslymotion.tests.weights_place import Place
+
+    monkeypatch.setenv("FANSLYMOTION_HOME", str(settings.home))
+    monkeypatch.setenv("FANSLYMOTION_MODELS", str(settings.models))
+    for name, model in {"small-ltx": ltx, "small-wan": wan, "pair": wan_a14b}.items():
+        use_folder(model.model.folder, settings, name)
+
+    def tensors(family: str) -> Any:
+        if family == "wan_a14b":
+            return wan_a14b.experts.bring("transformer").state_dict()
+        return {"ltx": ltx, "wan": wan}[family].transformer.state_dict()
+
+    return Place(settings, tmp_path / "downloads", tensors)

@@ -18,9 +18,11 @@ from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.ltx.folder import FOLDERS as LTX_FOLDERS
 from fanslymotion.pipeline.families.ltx.folder import FULL as LTX_FULL
 from fanslymotion.pipeline.families.placement import Placement
-from fanslymotion.pipeline.families.weights.gguf import linear
-from fanslymotion.pipeline.families.weights.gguf.header import PLAIN, READABLE, gguf_fingerprint
-from fanslymotion.pipeline.families.weights.gguf.linear import GgufLinear, values
+from fanslymotion.pipeline.families.weights.files import packed as packed_module
+from fanslymotion.pipeline.families.weights.files.contents import PLAIN
+from fanslymotion.pipeline.families.weights.files.gguf_header import READABLE
+from fanslymotion.pipeline.families.weights.files.gguf_linear import GgufLinear, values
+from fanslymotion.pipeline.families.weights.files.header import file_fingerprint
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.mp4 import read_metadata
@@ -48,7 +50,7 @@ def files(tmp_path: Path) -> Files:
     def call(model: Any, choose: Any = BLOCKS, **how: Any) -> tuple[ModelFolder, dict[str, np.ndarray]]:
         place = tmp_path / "weights.gguf"
         meant = tiny_gguf.write(place, model.transformer.state_dict(), model.model.preset.family, choose, **how)
-        preset = model.model.preset.model_copy(update={"gguf": (str(place),), "base": model.model.name})
+        preset = model.model.preset.model_copy(update={"weights": (str(place),), "base": model.model.name})
         return ModelFolder(preset, model.model.folder), meant
 
     return call
@@ -72,7 +74,7 @@ def test_values_are_those_of_the_package(name: str, monkeypatch: pytest.MonkeyPa
     layer, x = GgufLinear(torch.from_numpy(data), kind, torch.ones(5)), torch.randn(3, 512)
     assert torch.equal(layer(x), torch.nn.functional.linear(x, meant, torch.ones(5)))
     assert torch.equal(layer.expanded(torch.bfloat16), meant.bfloat16())
-    monkeypatch.setattr(linear, "TOGETHER", 1024)  # two rows at once, and one
+    monkeypatch.setattr(packed_module, "TOGETHER", 1024)  # two rows at once, and one
     assert torch.equal(layer.expanded(torch.float32), meant)
     assert torch.equal(layer.expanded(torch.bfloat16), meant.bfloat16())
 
@@ -106,7 +108,7 @@ def test_a_file_that_is_not_quantised_gives_the_very_model(
 def test_shapes_follow_from_the_configuration(model: Any) -> None:
     folders = family(model.model.preset.family).folders  # type: ignore[attr-defined]
     meant = {name: tuple(tensor.shape) for name, tensor in model.transformer.state_dict().items()}
-    assert folders.gguf_shapes(model.model.folder, "transformer") == meant
+    assert folders.file_shapes(model.model.folder, "transformer") == meant
 
 
 def test_shapes_of_the_full_size_have_its_numbers() -> None:
@@ -150,7 +152,7 @@ def test_a_job_goes_on_with_the_same_file_alone(
     whole: dict[str, Any] = {}
     result = run(asked(), model=folder, renderers=warm, measures=whole, work=tmp_path / "whole")
     told = read_metadata(result.path)["model"]
-    assert told["gguf"] == [gguf_fingerprint(Path(folder.preset.gguf[0]))]
+    assert told["weights"] == [file_fingerprint(Path(folder.preset.weights[0]))]
 
     def hand_back(moment: Progress) -> None:
         if moment.stage is Stage.SAMPLING and moment.step:
@@ -187,7 +189,7 @@ def test_both_transformers_of_a_pair_are_read_in_turn(wan_a14b: Any, tmp_path: P
         places.append(str(tmp_path / f"{part}.gguf"))
         tensors = wan_a14b.experts.bring(part).state_dict()
         meant.append(tiny_gguf.write(Path(places[-1]), tensors, "wan_a14b", BLOCKS))
-    preset = wan_a14b.model.preset.model_copy(update={"gguf": tuple(places), "base": "two"})
+    preset = wan_a14b.model.preset.model_copy(update={"weights": tuple(places), "base": "two"})
     found = load(ModelFolder(preset, wan_a14b.model.folder))
     found.experts.both = False
     for part, expected in zip(("transformer", "transformer_2"), meant, strict=True):
@@ -235,7 +237,7 @@ def test_a_large_model_fits_a_small_card_with_them(settings: Settings, monkeypat
     request = VideoRequest(resolution="720p", model="ltx-13b")
     exact, found = (
         plan_request(request, (1600, 900), ModelFolder(preset, Path("absent")), presets, settings, machine=machine)
-        for preset in (base, base.model_copy(update={"name": "q4", "gguf": ("q4.gguf",), "base": "ltx-13b"}))
+        for preset in (base, base.model_copy(update={"name": "q4", "weights": ("q4.gguf",), "base": "ltx-13b"}))
     )
     assert not forecast(exact).fits
     assert forecast(found).fits

@@ -90,7 +90,7 @@ def test_layers_are_called_as_diffusers_calls_them(name: str, layout: str, model
     wanted = {key.removeprefix("transformer.").rpartition(".lora_")[0] for key in theirs}
     kind = family(name)
     assert isinstance(kind, FlowFamily)
-    found = kind.folders.lora_layers(model.model.folder, path, "tiny")
+    found = kind.folders.lora_layers(model.model, path)
     assert set(found.layers) == wanted == set(every)
 
 
@@ -117,7 +117,7 @@ def test_two_are_added_one_after_the_other(name: str, model: Any, tmp_path: Path
     kind = family(name)
     assert isinstance(kind, FlowFamily)
     found, by_hand = fused(first, second), fused(first)
-    layers = kind.folders.lora_layers(model.model.folder, second.files[0].path, "tiny")
+    layers = kind.folders.lora_layers(model.model, second.files[0].path)
     fuse(by_hand, second.files[0].path, layers, second.strength)
     wanted, turned = by_hand.state_dict(), fused(second, first).state_dict()
     assert all(torch.equal(tensor, wanted[key]) for key, tensor in found.state_dict().items())

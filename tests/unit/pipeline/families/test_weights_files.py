@@ -1,7 +1,7 @@
-"""A GGUF file becomes a model of its own beside the one whose parts it shares, or one sentence says why not."""
+"""A file of weights becomes a model of its own beside the one whose parts it shares, or one sentence says why not."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,56 +14,18 @@ from fanslymotion.doctor.examination import Examination
 from fanslymotion.errors import BadInput, FanslymotionError, PresetError
 from fanslymotion.models.commands import models_app
 from fanslymotion.models.find import find_model, taken_by
-from fanslymotion.models.gguf import use_model
-from fanslymotion.models.registry import check, look, remove, use_folder
-from fanslymotion.pipeline.families.weights.gguf.header import gguf_fingerprint
+from fanslymotion.models.registry import check, look, remove
+from fanslymotion.models.use import use_model
+from fanslymotion.pipeline.families.weights.files.header import file_fingerprint
 from fanslymotion.pipeline.request import VideoRequest
-from fanslymotion.presets import ModelPreset, Presets, load_presets
 from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.queue.submit import check_request
-from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_gguf
+from fanslymotion.tests.weights_place import Place
 from gguf import GGMLQuantizationType as Kind
 from typer.testing import CliRunner
 
 BLOCKS = tiny_gguf.in_blocks(Kind.Q4_0)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A machine with the tiny models `ltx`, `wan` and `pair`, and a folder for GGUF files."""
-
-    settings: Settings
-    files: Path
-    tensors: Any
-
-    def write(self, name: str, family: str = "wan", choose: Any = BLOCKS, **how: Any) -> Path:
-        tiny_gguf.write(self.files / name, self.tensors(family), family, choose, **how)
-        return self.files / name
-
-    def use(self, *paths: Path, base: str = "", name: str = "", distilled: bool | None = None) -> ModelPreset:
-        return use_model(paths, self.presets, self.settings, name, base, distilled)
-
-    @property
-    def presets(self) -> Presets:
-        return load_presets(self.settings)
-
-
-@pytest.fixture
-def place(
-    settings: Settings, tmp_path: Path, ltx: Any, wan: Any, wan_a14b: Any, monkeypatch: pytest.MonkeyPatch
-) -> Place:
-    monkeypatch.setenv("FANSLYMOTION_HOME", str(settings.home))
-    monkeypatch.setenv("FANSLYMOTION_MODELS", str(settings.models))
-    for name, model in {"small-ltx": ltx, "small-wan": wan, "pair": wan_a14b}.items():
-        use_folder(model.model.folder, settings, name)
-
-    def tensors(family: str) -> dict[str, torch.Tensor]:
-        if family == "wan_a14b":
-            return wan_a14b.experts.bring("transformer").state_dict()
-        return {"ltx": ltx, "wan": wan}[family].transformer.state_dict()
-
-    return Place(settings, tmp_path / "downloads", tensors)
 
 
 def test_it_finds_the_model_that_it_fits_and_shares_its_parts(place: Place, wan: Any) -> None:
@@ -101,7 +63,7 @@ def test_settings_that_change_weights_are_refused(place: Place) -> None:
     request = VideoRequest(model=name)
     check_request(request, place.settings)
     for changes in ({"int8": True}, {"loras": (LoraChoice("style"),)}):
-        with pytest.raises(BadInput, match=r"come from a GGUF file and stay as they are; .* choose small-wan"):
+        with pytest.raises(BadInput, match=r"come from a quantised file and stay as they are; .* choose small-wan"):
             check_request(replace(request, **changes), place.settings)
 
 
@@ -129,11 +91,11 @@ def test_a_model_whose_own_transformer_is_gone_still_gives_the_rest(place: Place
 def test_a_changed_file_is_another_model(place: Place, tmp_path: Path) -> None:
     """Of the same size and header, as two trainings of one model are."""
     file = place.write("wan.gguf")
-    before = gguf_fingerprint(file)
+    before = file_fingerprint(file)
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
-    assert gguf_fingerprint(file) != before
+    assert file_fingerprint(file) != before
 
 
 # --------------------------------------------------------------------------------------------------- two transformers
@@ -142,9 +104,9 @@ def test_a_changed_file_is_another_model(place: Place, tmp_path: Path) -> None:
 def test_two_files_or_their_folder_make_a_pair(place: Place) -> None:
     low = place.write("Wan2.2-I2V-A14B-GGUF/LowNoise/Wan2.2-I2V-A14B-LowNoise-Q4_K_M.gguf", "wan_a14b")
     high = place.write("Wan2.2-I2V-A14B-GGUF/HighNoise/Wan2.2-I2V-A14B-HighNoise-Q4_K_M.gguf", "wan_a14b")
-    assert place.use(low, high).gguf == (str(high), str(low))
+    assert place.use(low, high).weights == (str(high), str(low))
     made = place.use(high.parents[1])
-    assert (made.base, made.gguf) == ("pair", (str(high), str(low)))
+    assert (made.base, made.weights) == ("pair", (str(high), str(low)))
     assert look(made.name, place.presets, place.settings).size == 2 * high.stat().st_size
     low.unlink()
     entry = look(made.name, place.presets, place.settings)
@@ -264,7 +226,7 @@ def test_a_bad_file_is_one_sentence(place: Place, make: str) -> None:
     ("base", "words"),
     [
         ("small-ltx", "holds no transformer of a LTX-Video model .it says: wan."),
-        ("mini", "mini has no transformer whose place a GGUF file could take"),
+        ("mini", "mini has no transformer whose place a file of weights could take"),
         ("nothing", "model is 'nothing'; choose one of"),
         ("wan-5b", "fanslymotion models download wan-5b"),
     ],
@@ -275,8 +237,8 @@ def test_a_model_that_it_cannot_belong_to_is_one_sentence(place: Place, base: st
 
 
 def test_a_folder_without_such_files_is_a_models_own(place: Place, wan: Any, tmp_path: Path) -> None:
-    assert place.use(wan.model.folder, name="again").gguf == ()
-    with pytest.raises(BadInput, match=r"there is no \.gguf file in"):
+    assert place.use(wan.model.folder, name="again").weights == ()
+    with pytest.raises(BadInput, match=r"there is no \.gguf / \.safetensors file in"):
         place.use(tmp_path, base="small-wan")
 
 

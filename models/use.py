@@ -1,4 +1,4 @@
-"""Make a model of its own from GGUF files, which take the place of another model's transformers. Without torch."""
+"""Make a model of its own from files of weights, which take the place of another model's transformers. No torch."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,22 +7,25 @@ from typing import Any
 
 from ..errors import BadInput, ModelError
 from ..messages import codes, msg
-from ..pipeline.families import family
+from ..pipeline.families import family, family_of_folder
 from ..pipeline.families.base import ModelFolder
 from ..pipeline.families.flow.family import FlowFamily
-from ..pipeline.families.flow.gguf import likeness
+from ..pipeline.families.flow.weights_files import likeness
+from ..pipeline.families.weights.files.header import FORMATS, is_weights_file, read_weights_file
 from ..pipeline.families.weights.folders import INDEX
-from ..pipeline.families.weights.gguf.header import SUFFIX, read_gguf
 from ..presets import ModelPreset, Presets
 from ..presets.schema import Sampling
 from ..settings import Settings, own_path
 from .find import find_model
+from .recognise import refuse_others
 from .registry import save_preset, use_folder
 
 HIGH, LOW = re.compile(r"high", re.IGNORECASE), re.compile(r"low", re.IGNORECASE)
 """In the name of a file, or of its folder: which of two transformers it is, the one for much noise or the other."""
 DISTILLED = re.compile(r"lightning|lightx2v|distill|turbo|rapid|\d+[-_ ]?steps?\b", re.IGNORECASE)
 """In the name of a file whose model samples in a few steps without guidance."""
+CONFIG = "config.json"
+"""Beside the weights of a component in diffusers' format."""
 
 
 def use_model(
@@ -36,12 +39,12 @@ def use_model(
     """Make a preset for a model of the user's, without copying it.
 
     Args:
-        paths: one folder of a model, GGUF files, or a folder with them.
+        paths: one folder of a model, files of weights, or a folder with them.
         presets: all presets.
         settings: tell the folders.
         name: of the new model; "" = from what it is.
-        base: name of the model whose transformers GGUF files replace; "" = the first one here that they fit.
-        distilled: GGUF files are of a model that takes a few steps without guidance; None = as their names say.
+        base: name of the model whose transformers the files replace; "" = the first one here that they fit.
+        distilled: the files are of a model that takes a few steps without guidance; None = as their names say.
 
     Raises:
         BadInput, ModelError, PresetError: something is missing, damaged, or does not fit.
@@ -49,24 +52,28 @@ def use_model(
     given = [own_path(path, "the folder") for path in paths]
     files = [file for path in given for file in _files(path)]
     if files:
-        return _use_gguf(files, presets, settings, name, base, distilled)
+        return _use_files(files, presets, settings, name, base, distilled)
     if base or len(given) != 1:
         raise BadInput(
-            msg("there is no {suffix} file in {paths}; check the name", suffix=SUFFIX, paths=", ".join(map(str, given)))
+            msg(
+                "there is no {suffix} file in {paths}; check the name",
+                suffix=" / ".join(FORMATS),
+                paths=", ".join(map(str, given)),
+            )
         )
     return use_folder(given[0], settings, name)
 
 
-def _use_gguf(
+def _use_files(
     files: Sequence[Path], presets: Presets, settings: Settings, name: str, base: str, distilled: bool | None
 ) -> ModelPreset:
     for file in files:
-        read_gguf(file)
+        refuse_others(file, settings)
     model = _base(files, presets, settings, base)
     kind = _flow(model.preset)
     assert kind is not None
     ordered = _in_order(files, kind, model.name)
-    kinds = dict.fromkeys(read_gguf(file).quantisation for file in ordered)
+    kinds = dict.fromkeys(read_weights_file(file).quantisation for file in ordered)
     few = any(DISTILLED.search(file.name) for file in ordered) if distilled is None else distilled
     preset = model.preset.model_copy(
         update={
@@ -75,7 +82,7 @@ def _use_gguf(
             "purpose": "small_card",
             "source": "folder",
             "folder": str(model.folder),
-            "gguf": tuple(map(str, ordered)),
+            "weights": tuple(map(str, ordered)),
             "base": model.name,
             "files": (),
             "download_gb": 0.0,
@@ -87,11 +94,13 @@ def _use_gguf(
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        if (path / INDEX).is_file():  # a model's own folder
-            return []
-        return sorted(file for pattern in ("*", "*/*") for file in path.glob(f"{pattern}{SUFFIX}"))
-    return [path] if path.suffix.lower() == SUFFIX else []
+    """Return the files of weights at a path; none for a model's own folder, whole or not."""
+    if not path.is_dir():
+        return [path] if is_weights_file(path) else []
+    if (path / INDEX).is_file() or family_of_folder(path).recognises(path):
+        return []
+    found = (file for pattern in ("*", "*/*") for file in path.glob(pattern) if is_weights_file(file))
+    return sorted(file for file in found if not (file.parent / CONFIG).is_file())
 
 
 def _flow(preset: ModelPreset) -> FlowFamily | None:
@@ -109,13 +118,13 @@ def _base(files: Sequence[Path], presets: Presets, settings: Settings, wanted: s
         ModelError: There is none.
         PresetError: `wanted` is unknown.
     """
-    able = [name for name, preset in presets.models.items() if _flow(preset) and not preset.gguf]
+    able = [name for name, preset in presets.models.items() if _flow(preset) and not preset.weights]
     if wanted:
         wanted = presets.model(wanted).base or wanted
         if wanted not in able:
             raise BadInput(
                 msg(
-                    "{model} has no transformer whose place a GGUF file could take; choose one of {known}",
+                    "{model} has no transformer whose place a file of weights could take; choose one of {known}",
                     model=wanted,
                     known=", ".join(able),
                 )
@@ -142,7 +151,7 @@ def _base(files: Sequence[Path], presets: Presets, settings: Settings, wanted: s
             "made for first, if that is one of {known}",
             file=files[0],
             here=", ".join(here) or "—",
-            architecture=read_gguf(files[0]).architecture or "—",
+            architecture=read_weights_file(files[0]).architecture or "—",
             known=", ".join(able),
         ),
         code=codes.WRONG_SETTING,
@@ -153,7 +162,7 @@ def _check(files: Sequence[Path], model: ModelFolder) -> None:
     kind = _flow(model.preset)
     assert kind is not None
     for file in files:
-        kind.folders.check_gguf(file, model.folder, kind.folders.denoisers[0], model.preset)
+        kind.folders.check_file(file, model.folder, kind.folders.denoisers[0], model.preset)
 
 
 def _likeness(file: Path, model: ModelFolder) -> int:
@@ -161,7 +170,9 @@ def _likeness(file: Path, model: ModelFolder) -> int:
     assert kind is not None
     folders = kind.folders
     try:
-        return likeness(read_gguf(file), folders.gguf_shapes(model.folder, folders.denoisers[0]), folders.renames)
+        return likeness(
+            read_weights_file(file), folders.file_shapes(model.folder, folders.denoisers[0]), folders.renames
+        )
     except ModelError:
         return 0
 

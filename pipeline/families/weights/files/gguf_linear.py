@@ -1,4 +1,4 @@
-"""Compute with the quantised weights of a GGUF file: each layer is expanded when its turn comes.
+"""Expand the quantised weights of a GGUF file.
 
 How blocks of each type are expanded is diffusers' (`quantizers.gguf.utils`), but in 32-bit numbers, so that the values
 are those that the format defines; its `GGUFLinear` expands in 16-bit ones, and whole layers at once.
@@ -8,41 +8,26 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
-from torch.nn import functional
 
-TOGETHER = 2**23
-"""Numbers that are expanded at once: in 32-bit numbers on the way, which would take several times the layer's size."""
+from .packed import PackedLinear
 
 
-class GgufLinear(nn.Module):
+class GgufLinear(PackedLinear):
     """A linear layer whose weights are blocks of quantised numbers.
 
     Args:
         weight: (outputs, bytes of a row), uint8.
         kind: Their type, of `gguf.GGMLQuantizationType`.
-        bias: (outputs,) in the numbers to compute in, or None.
+        bias: See `PackedLinear`.
     """
 
     def __init__(self, weight: torch.Tensor, kind: Any, bias: torch.Tensor | None) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(weight, requires_grad=False)
-        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+        super().__init__(weight, bias)
         self._expand, self.inputs = _expander(kind, weight.shape[-1])
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Compute as `nn.Linear`. x: (…, inputs)."""
-        return functional.linear(x, self.expanded(x.dtype), self.bias)
-
-    def expanded(self, dtype: torch.dtype) -> torch.Tensor:
-        """Return the weights, (outputs, inputs)."""
-        rows = max(1, TOGETHER // self.inputs)
-        if rows >= len(self.weight):
-            return self._expand(self.weight).to(dtype)
-        found = torch.empty(len(self.weight), self.inputs, dtype=dtype, device=self.weight.device)
-        for first in range(0, len(found), rows):
-            found[first : first + rows] = self._expand(self.weight[first : first + rows])
-        return found
+    def rows(self, first: int, last: int) -> torch.Tensor:
+        """See `PackedLinear`."""
+        return self._expand(self.weight[first:last])
 
 
 def values(tensor: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,31 @@
+"""Expand weights of 8-bit floats, with or without a scale."""
+
+import torch
+from torch import nn
+
+from .packed import PackedLinear
+
+
+class Fp8Linear(PackedLinear):
+    """A linear layer whose weights are 8-bit floats.
+
+    They are kept as bytes, which everything that moves tensors knows.
+
+    Args:
+        weight: (outputs, inputs), float8.
+        scale: float32, (1, 1) for all or (outputs, 1) for each row; None = 1.
+        bias: See `PackedLinear`.
+    """
+
+    def __init__(self, weight: torch.Tensor, scale: torch.Tensor | None, bias: torch.Tensor | None) -> None:
+        super().__init__(weight.view(torch.uint8), bias)
+        self._kind = weight.dtype
+        self.scale = None if scale is None else nn.Parameter(scale, requires_grad=False)
+        self.inputs = weight.shape[1]
+
+    def rows(self, first: int, last: int) -> torch.Tensor:
+        """See `PackedLinear`."""
+        found = self.weight[first:last].view(self._kind).float()
+        if self.scale is None:
+            return found
+        return found.mul_(self.scale if len(self.scale) == 1 else self.scale[first:last])

@@ -1,1 +1,0 @@
-"""GGUF files of transformers: read their headers, and compute with their quantised weights."""
