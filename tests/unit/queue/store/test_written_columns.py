@@ -375,3 +375,9 @@ def test_an_event_keeps_its_values(jobs: Jobs, running: str, settings: Settings)
     told, plain = jobs.events_since(running)[-2:]
     assert (told.time, told.kind, told.level, told.text, told.data) == (3.0, "watch", "WARNING", "idle", data)
     assert (plain.level, plain.data) == ("", {})
+
+
+def test_a_job_that_is_gone_has_no_end(store: Store, running: str, result: VideoResult) -> None:
+    """Its row may be lost with a damaged database while it runs."""
+    assert not transitions.finish(store, "no such job", "w", result, 2.0)
+    assert not transitions.fail(store, "no such job", "w", "why", 2.0)
