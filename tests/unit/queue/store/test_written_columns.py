@@ -13,7 +13,7 @@ from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue.crash_diagnosis import Death
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
-from fanslymotion.queue.store.rows import read_messages, write_message
+from fanslymotion.queue.store.rows import read_messages, write_message, write_messages
 from fanslymotion.queue.store.store import Store
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
@@ -29,12 +29,14 @@ FRESH = {"stage": "", "step": 0, "steps": 0, "part": "", "window": 0, "windows":
 @pytest.fixture
 def running(jobs: Jobs, photo: Path) -> str:
     """A job that worker `w` claimed at second 1, after another one of another worker's; both have a preview."""
+    table = jobs.store.tables.Job
     for worker in ("another", "w"):
         job = jobs.submit(photo, REQUEST)
         assert transitions.claim(jobs.store, worker, 1.0).id == job.id
         transitions.note_changes(jobs.store, job.id, "another", [msg("another's")])
         with jobs.store.write():
             jobs.store.tables.Preview.insert(job=job.id, version=1, image=b"jpeg").execute()
+            table.update(warnings=write_messages(["another's"])).where(table.worker == "another").execute()
     return job.id
 
 
@@ -373,3 +375,9 @@ def test_an_event_keeps_its_values(jobs: Jobs, running: str, settings: Settings)
     told, plain = jobs.events_since(running)[-2:]
     assert (told.time, told.kind, told.level, told.text, told.data) == (3.0, "watch", "WARNING", "idle", data)
     assert (plain.level, plain.data) == ("", {})
+
+
+def test_a_job_that_is_gone_has_no_end(store: Store, running: str, result: VideoResult) -> None:
+    """Its row may be lost with a damaged database while it runs."""
+    assert not transitions.finish(store, "no such job", "w", result, 2.0)
+    assert not transitions.fail(store, "no such job", "w", "why", 2.0)
