@@ -33,7 +33,7 @@ SIDES = (5600, 3600)
 LOOK_SECONDS = 0.02
 CHILDREN_SECONDS = 0.25
 """Between two looks for new processes, for which all of the machine are read. A hostile picture takes longer."""
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 1.5
 """Between two rounds of the other login, which is to wait and not to be the load itself."""
 
 ONE = """

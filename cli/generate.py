@@ -14,7 +14,7 @@ from ..doctor.diagnosis import big_values
 from ..errors import BadInput, NotFound
 from ..messages import msg, texts
 from ..models.find import default_model, find_model, find_upscaler
-from ..pipeline.families.forecast import forecast, with_worker_start
+from ..pipeline.families.forecast import forecast, forecast_text, with_worker_start
 from ..pipeline.families.motions import settle_motion
 from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import MAX_SEED, VideoRequest
@@ -168,7 +168,7 @@ def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
             machine=machine_for(workers, job.request, size, jobs.settings, presets),
         )
     expected = forecast(plan) if own else with_worker_start(forecast(plan))
-    err().print(f"Expected: {expected.summary}", style="dim")
+    err().print(f"Expected: {forecast_text(expected)}", style="dim")
     if plan.shrunk or not expected.fits:
         said = texts.fault("FM-MEM-004", big_values(plan), system_language())
         err().print(Text(f"Note: {said.cause} {said.fix} (FM-MEM-004)", style="yellow"), soft_wrap=True)

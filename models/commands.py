@@ -14,7 +14,8 @@ from rich.text import Text
 from ..errors import Cancelled, ModelError
 from ..fs import users_files
 from ..messages import harmless, msg
-from ..pipeline.families.forecast import Forecast, duration_text
+from ..pipeline.families.base import Forecast
+from ..pipeline.families.forecast import duration_text
 from ..presets import UNKNOWN, ModelPreset, Presets, UpscalerPreset, load_presets
 from ..settings import Settings
 from .choice import Recommendation, abilities, purpose_of, recommended

@@ -1,7 +1,8 @@
 """Tell how long a plain video takes with a model here, also before the model is downloaded. Without torch."""
 
 from ..errors import FanslymotionError
-from ..pipeline.families.forecast import Forecast, duration_text, forecast, with_worker_start
+from ..pipeline.families.base import Forecast
+from ..pipeline.families.forecast import duration_text, forecast, with_worker_start
 from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import VideoRequest
 from ..presets import ModelPreset, Presets

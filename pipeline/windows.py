@@ -1,7 +1,7 @@
 """Plan a long clip as overlapping windows: their number, their first frames, how they are joined. Without torch.
 
 A video diffusion model draws a fixed number of frames at once. Longer clips are sampled window after window; the
-frames two windows share are pinned to the earlier one's (see `euler.Pin`), so that motion goes on across the seam.
+frames two windows share are pinned to the earlier one's (`sampling/pins.py`), so that motion goes on across the seam.
 """
 
 import math

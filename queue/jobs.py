@@ -18,10 +18,10 @@ from .liveness.exit_codes import RELEASE, RESTART
 from .liveness.presence import Presence
 from .liveness.recovery import Sweeper
 from .store import listing, transitions
+from .store.import_orphans import open_store
 from .store.listing import Owner
 from .store.positions import position_at, put, swap_among_own
 from .store.rows import WORK_NAME, read_message, to_event, to_job
-from .store.store import Store
 from .submit import Picture, Source, Submitter, given_to
 from .types import Event, Job, JobFilter, Page, Status, WorkerInfo
 
@@ -39,7 +39,7 @@ class Jobs:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.store = Store(settings)
+        self.store = open_store(settings)
         self._tables = self.store.tables
         self._huey = make_huey(settings)
         self._wake = register(self._huey, _not_here)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,7 +27,8 @@ class Hub:
     """files: by path. Faults, each used up in order: statuses[path], drops[path] (bytes after which the line is cut),
     corrupt[path] (times a byte is wrong). `api` is the path of the question about the repository.
 
-    sent: bytes of each file that went out. requests: (path, headers) in order. delay: seconds between pieces.
+    sent: bytes of each file that went out, of which a few MB may wait in the system's buffers. starts: the byte of the
+    file with which each answer began. requests: (path, headers) in order. delay: seconds between pieces.
     """
 
     def __init__(self, repository: str, files: dict[str, bytes]) -> None:
@@ -42,6 +43,7 @@ class Hub:
         self.hashes = True
         self.delay = 0.0
         self.sent: Counter[str] = Counter()
+        self.starts: defaultdict[str, list[int]] = defaultdict(list)
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.grown = threading.Condition()
         self.url = ""
@@ -123,6 +125,7 @@ class Handler(BaseHTTPRequestHandler):
         same = self.headers.get("If-Range", tag) == tag
         if wanted and self.hub.ranges and same:
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
+        self.hub.starts[name].append(start)
         self.send_response(206 if start else 200)
         self.send_header("ETag", tag)
         self.send_header("Content-Length", str(len(data) - start))

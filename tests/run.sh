@@ -26,8 +26,10 @@ fi
 # A test's pictures are too small for several threads, and the processes side by side leave no processor for them.
 export OMP_NUM_THREADS=1 OPENCV_FOR_THREADS_NUM=1
 
-# Side by side, one file each. Much of a test's time is waiting for processes that start: two for each processor.
-processes=$("$python" -c "import os; print(max(1, min(4, 2 * (os.cpu_count() or 1))))")
+# Side by side, one file each. Half of a test's time is waiting: five for two processors. Each takes 1.5 GB of memory,
+# with the studio, the worker and the browser of its tests.
+processes=$("$python" -c "import os, psutil
+print(max(1, min(8, 5 * (os.cpu_count() or 1) // 2, psutil.virtual_memory().total // 1_500_000_000)))")
 side_by_side="--numprocesses $processes --dist loadfile --no-loadscope-reorder"
 
 case "${1:-}" in

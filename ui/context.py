@@ -12,13 +12,13 @@ from ..queue.types import Event, Job
 from ..settings import Settings
 from .auth.logins import Logins
 from .auth.middleware import Guard
+from .auth.redact import without_paths
 from .cached import CachedResult
 from .error_response import in_each_language
 from .exports.background import Exports
 from .live import Live
 from .model_checks import ModelChecks
 from .page_state import machine_json
-from .redact import without_paths
 from .serializers import event_json, job_json
 from .server.front import Front
 from .starts import StartTimes

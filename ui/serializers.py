@@ -1,6 +1,6 @@
 """Make the JSON that the page and the API see of jobs, workers and presets: no paths, nothing of other people.
 
-`ui/static/types.d.ts` has the same keys, and a test compares them.
+`ui/static/types/` has the same keys, and a test compares them.
 """
 
 from collections.abc import Collection, Mapping

@@ -80,5 +80,5 @@ def wrong_packages(packages: list[Requirement]) -> list[str]:
 
 def page_error(settings: Settings) -> str:
     """Build the page in its own process, as at a start. Return why that failed, or ""."""
-    done = run_python(settings, "-P", "-m", "fanslymotion.ui.server.trial")
+    done = run_python(settings, "-P", "-m", "fanslymotion.ui.trial")
     return last_error(done) if done.returncode else ""

@@ -162,6 +162,8 @@ def _fill(source: Source, part: "_Part", patience: Patience) -> None:
 def _stream(source: Source, part: "_Part", patience: Patience) -> None:
     """Make one request, from the first missing byte on."""
     headers = source.headers | {"Accept-Encoding": "identity"}
+    if part.size and not part.trusted:
+        part.restart()
     if part.size:
         headers["Range"] = f"bytes={part.size}-"
         if not part.verifiable:
@@ -223,6 +225,11 @@ class _Part:
         return bool(self.file.sha256 or self.file.blob)
 
     @property
+    def trusted(self) -> bool:
+        """Tell whether a change of the server's file would be noticed: by its hash, or by a validator."""
+        return self.verifiable or bool(self.tag)
+
+    @property
     def whole(self) -> bool:
         return self.size == self.file.size and hash_matches(self.file, self._digest)
 
@@ -245,7 +252,7 @@ class _Part:
         self._stream = open(self.path, "ab+", buffering=0)
         try:
             found = os.fstat(self._stream.fileno()).st_size
-            if found > self.file.size or (found and not self.verifiable and not self.tag):
+            if found > self.file.size or not self.trusted:
                 self._stream.truncate(0)
             self._stream.seek(0)
             while piece := self._stream.read(4 * 2**20):
@@ -276,7 +283,6 @@ class _Part:
         """Discard the content, because it is not the server's."""
         assert self._stream is not None
         self._stream.truncate(0)
-        self._stream.seek(0)
         self._on_bytes(-self.size)
         self.size, self._digest = 0, new_hash(self.file)
 

@@ -19,6 +19,7 @@ from .description import Role as Role
 from .description import Savings as Savings
 from .effort import EVERYTHING, Effort
 from .plan import SIZE as SIZE
+from .plan import Forecast as Forecast
 from .plan import MemoryPlan as MemoryPlan
 from .plan import ModelSize as ModelSize
 from .plan import Offload as Offload
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from ...presets.options import MotionName, ScheduleName
     from ..progress import Stage
     from ..request import VideoRequest
-    from .forecast import Forecast
     from .guidance import Guidance
     from .placement import Placement
     from .weights.compiling import CompiledBlocks

@@ -4,7 +4,7 @@ The form's estimate, the time left and the planner all ask here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..hardware.machine import device_key
 from ..hardware.measurements import Figure, former_key
@@ -12,10 +12,10 @@ from ..hardware.units import CONTEXT, GIB
 from ..progress import Stage
 from ..windows import WindowPlan
 from . import family
-from .base import MemoryPlan, Offload
 from .costs.calibration import Point, corrected, weighted
 from .costs.finishing import limit
 from .effort import EVERYTHING
+from .plan import Forecast, MemoryPlan, Offload
 
 STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
 """The stages that have a peak of their own."""
@@ -28,57 +28,6 @@ COMPILED_STEP = 0.75
 
 HELD = 1.05
 """What torch's allocator holds of a GPU's memory, over what was measured as allocated."""
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """The memory and time of a plan, measured or estimated.
-
-    Attributes:
-        device: `cuda` or `cpu`.
-        peaks: Bytes on the computing device (VRAM, or RAM on a CPU) at each stage's highest point.
-        ram: Bytes of the machine's memory.
-        limit: Bytes that may be taken on the computing device.
-        ram_limit: Bytes that may be taken of the machine's memory.
-        total: Bytes that the computing device has.
-        stage_seconds: Seconds of each stage. Loading takes none where a worker keeps the model loaded.
-        measured: The stages whose seconds come from measurements on this machine, of this kind of job or of others.
-    """
-
-    device: str
-    peaks: Mapping[Stage, int]
-    ram: int
-    limit: int
-    ram_limit: int
-    total: int
-    stage_seconds: Mapping[Stage, float]
-    measured: frozenset[Stage] = frozenset()
-
-    @property
-    def need(self) -> int:
-        """Bytes on the computing device at the highest point of all stages."""
-        return max(self.peaks.values())
-
-    @property
-    def fits(self) -> bool:
-        """Whether the plan stays within both limits."""
-        return self.need <= self.limit and self.ram <= self.ram_limit
-
-    @property
-    def over(self) -> list[Stage]:
-        """The stages whose peak is above the limit, in their order."""
-        return [stage for stage, peak in self.peaks.items() if peak > self.limit]
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of computing for the whole job."""
-        return sum(self.stage_seconds.values())
-
-    @property
-    def summary(self) -> str:
-        """`about 3 min, 9.8 GB of 12 GB`, for the form."""
-        memory = f"{self.need / GIB:.1f} GB of {round(self.total / GIB)} GB"
-        return f"about {duration_text(self.seconds)}, {memory}" + (" on the CPU" if self.device == "cpu" else "")
 
 
 def put_together(
@@ -322,6 +271,12 @@ def _measured_peak(plan: MemoryPlan, stage: Stage) -> int:
 def tile_side(plan: MemoryPlan) -> int:
     """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room."""
     return family(plan.model.family).cost.tile_side(plan)
+
+
+def forecast_text(found: Forecast) -> str:
+    """`about 3 min, 9.8 GB of 12 GB`, for the log and the command line."""
+    memory = f"{found.need / GIB:.1f} GB of {round(found.total / GIB)} GB"
+    return f"about {duration_text(found.seconds)}, {memory}" + (" on the CPU" if found.device == "cpu" else "")
 
 
 def duration_text(seconds: float) -> str:

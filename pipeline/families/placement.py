@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .base import MemoryPlan, Offload
+from .plan import MemoryPlan, Offload
 
 
 @dataclass(frozen=True)

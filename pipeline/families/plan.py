@@ -1,5 +1,6 @@
-"""Define the records of planning: a model's size, a job's work, the plan by which it is computed. Without torch."""
+"""Define the records of planning: a model's size, a job's work, the plan for it and its forecast. Without torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from ...messages import Message, msg
 from ..hardware.machine import Machine
 from ..media.upscale.network import Network
+from ..progress import Stage
 from .effort import EVERYTHING, Effort
 
 LARGE = 500_000_000
@@ -222,3 +224,48 @@ _PLACEMENTS = {
     Offload.GROUP: msg("group offload"),
     Offload.SEQUENTIAL: msg("sequential offload"),
 }
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The memory and time of a plan, measured or estimated.
+
+    Attributes:
+        device: `cuda` or `cpu`.
+        peaks: Bytes on the computing device (VRAM, or RAM on a CPU) at each stage's highest point.
+        ram: Bytes of the machine's memory.
+        limit: Bytes that may be taken on the computing device.
+        ram_limit: Bytes that may be taken of the machine's memory.
+        total: Bytes that the computing device has.
+        stage_seconds: Seconds of each stage. Loading takes none where a worker keeps the model loaded.
+        measured: The stages whose seconds come from measurements on this machine, of this kind of job or of others.
+    """
+
+    device: str
+    peaks: Mapping[Stage, int]
+    ram: int
+    limit: int
+    ram_limit: int
+    total: int
+    stage_seconds: Mapping[Stage, float]
+    measured: frozenset[Stage] = frozenset()
+
+    @property
+    def need(self) -> int:
+        """Bytes on the computing device at the highest point of all stages."""
+        return max(self.peaks.values())
+
+    @property
+    def fits(self) -> bool:
+        """Whether the plan stays within both limits."""
+        return self.need <= self.limit and self.ram <= self.ram_limit
+
+    @property
+    def over(self) -> list[Stage]:
+        """The stages whose peak is above the limit, in their order."""
+        return [stage for stage, peak in self.peaks.items() if peak > self.limit]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of computing for the whole job."""
+        return sum(self.stage_seconds.values())

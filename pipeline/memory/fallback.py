@@ -13,7 +13,7 @@ from ...presets import Presets
 from ...settings import Settings
 from ..checkpoint import keep_note, newest_note
 from ..families.base import SIZE, MemoryPlan, ModelFolder, Offload
-from ..families.forecast import forecast
+from ..families.forecast import forecast, forecast_text
 from ..families.plan import COMPILED, NAME_OF_DEVICE
 from ..hardware import devices
 from ..hardware.gpus import others
@@ -279,7 +279,7 @@ class MemoryFallback:
             plan.dtype,
             plan.width,
             plan.height,
-            forecast(plan).summary,
+            forecast_text(forecast(plan)),
         )
         if plan.shrunk:
             work = plan.work

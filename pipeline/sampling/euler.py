@@ -5,34 +5,16 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
 from ..families.base import Denoiser
 from ..families.guidance import Guidance as Guidance  # tests and benches take it from the loop it is for
+from .pins import Pin
 
 StepCallback = Callable[[int, torch.Tensor, torch.Tensor], None]
 """Called after each step with (steps done, x, D). What it raises ends the loop and passes through."""
-
-
-@dataclass(frozen=True)
-class Pin:
-    """The window's first frames as the earlier window left them, and the noise they carry on the way there.
-
-    Attributes:
-        known: (1, overlap, channels, h, w). After the last step (σ = 0) the frames are these, exactly.
-        noise: Unit noise of the same shape.
-    """
-
-    known: torch.Tensor
-    noise: torch.Tensor
-
-    def hold(self, x: torch.Tensor, sigma: torch.Tensor, denoiser: Denoiser) -> torch.Tensor:
-        """Return x with its first frames as a window holds them at noise level σ."""
-        shared = denoiser.noised(self.known, self.noise, sigma) if sigma > 0 else self.known
-        return torch.cat([shared.to(x.dtype), x[:, self.known.shape[1] :]], dim=1)
 
 
 class Solver(Protocol):

@@ -17,7 +17,8 @@ from ..families.guidance import Guidance
 from ..families.nan_checks import check_conditioning, check_latents
 from ..families.noise import draw, window_generator
 from ..windows import WindowOptions, WindowPlan
-from .euler import Pin, denoise
+from .euler import denoise
+from .pins import Pin
 from .solvers import solver
 
 

@@ -22,8 +22,8 @@ from ..crash_diagnosis import EXIT, PREFIX, CrashObserver, find_cause
 from ..error_throttle import ErrorThrottle
 from ..log import JOB_MARK
 from ..store import transitions
+from ..store.import_orphans import open_store
 from ..store.rows import write_crash, write_message
-from ..store.store import Store
 from ..types import NOTHING, Crash, Status
 from .echo import EchoThread
 from .exit_codes import CRASH_CODE, RESTART_CODE
@@ -82,7 +82,7 @@ class Supervisor:
         """The job whose lines `_job_lines` holds."""
         self._child: subprocess.Popen[str] | None = None
         self._crash_observer = CrashObserver()
-        self._store = Store(settings)
+        self._store = open_store(settings)
 
     def __enter__(self) -> "Supervisor":
         self.start()

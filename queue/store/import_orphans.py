@@ -11,6 +11,7 @@ from pathlib import Path
 from ...errors import BadInput, RenderError, StoreError
 from ...pipeline.media.mp4 import probe, read_metadata
 from ...pipeline.request import VideoRequest
+from ...settings import Settings
 from ..types import Status
 from . import transitions
 from .records import Record, is_deleted, job_folders, keep_record, read_record
@@ -21,6 +22,15 @@ log = logging.getLogger(__name__)
 
 NO_LOGIN = ""
 """Owner of a video without a record. The machine's owner sees jobs that were made without a login."""
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the job list. If a damaged one is replaced, the finished videos that it lost are listed again.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    return Store(settings, import_orphans_quietly)
 
 
 def import_orphans(store: Store) -> int:

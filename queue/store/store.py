@@ -10,7 +10,7 @@ because every access passes through `_use`.
 import logging
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,10 @@ _opening = threading.RLock()
 class Store:
     """The jobs' database, ready for use. A damaged SQLite file is set aside and a new one is created.
 
+    Args:
+        settings: the data folder and the database's URL.
+        on_replaced: called in a thread of its own after a damaged file was replaced (`import_orphans.open_store`).
+
     Attributes:
         settings: the data folder and the database's URL.
         db: peewee's database.
@@ -48,8 +52,9 @@ class Store:
         StoreError: the database cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_replaced: Callable[["Store"], None] | None = None) -> None:
         self.settings = settings
+        self._on_replaced = on_replaced
         try:
             make_private(settings.home)
             self.db = open_database(settings)
@@ -251,10 +256,8 @@ class Store:
             except StoreError as e:
                 self._stuck, self._again_at = e.message, time.monotonic() + AGAIN_SECONDS
                 raise
-        if kept is not None:
-            from .import_orphans import import_orphans_quietly
-
-            threading.Thread(target=import_orphans_quietly, args=(self,), name="adopt", daemon=True).start()
+        if kept is not None and self._on_replaced is not None:
+            threading.Thread(target=self._on_replaced, args=(self,), name="adopt", daemon=True).start()
         return kept is not None or file_identity(str(self.path)) != before
 
     def _judge(self, otherwise: str) -> str:

@@ -32,8 +32,8 @@ from ..liveness.recovery import Sweeper, acquire_lock, is_locked, lives_here, lo
 from ..liveness.suspend_aware_clock import SuspendAwareClock
 from ..log import JOB_MARK, set_up
 from ..store import transitions
+from ..store.import_orphans import open_store
 from ..store.rows import write_message
-from ..store.store import Store
 from ..types import Status
 from .attempt import Produce, make_produce, process_video_generation
 from .claims import Claims
@@ -70,7 +70,7 @@ class Worker:
         self._gpu = gpu
         self.id = worker_id or f"{HOST}-{uuid4().hex[:8]}"[-64:]
         self._supervised = supervised
-        self.store = Store(settings)
+        self.store = open_store(settings)
         self._stop = threading.Event()
         self._code = 0
         self._job_lock = threading.Lock()

@@ -78,7 +78,7 @@ def test_order_pause_and_cancel(studio: Studio, page: Page, paused: None) -> Non
 
 
 def test_photo_becomes_a_video_while_one_watches(studio: Studio, page: Page) -> None:
-    job = generate(page, studio.url, SAMPLE, steps=24)
+    job = generate(page, studio.url, SAMPLE, steps=60)
     record(page)
     expect(page.locator(".log .line > span", has_text="Getting renderer")).to_be_visible(timeout=120_000)
     assert status(page) == "running", "the lines are there while the job runs"
@@ -117,7 +117,7 @@ def test_photo_becomes_a_video_while_one_watches(studio: Studio, page: Page) -> 
 
 def test_preview_is_an_animation(studio: Studio, moving: Page) -> None:
     page = moving
-    job = generate(page, studio.url, SAMPLE, steps=20)
+    job = generate(page, studio.url, SAMPLE, steps=50)
     address = page.locator(".frame .preview[src]")
     expect(address).to_be_visible(timeout=120_000)
     answer = httpx.get(studio.url + str(address.get_attribute("src")))
@@ -169,7 +169,7 @@ def test_settings_come_back_from_a_video_file(studio: Studio, page: Page, tmp_pa
 
 
 def test_waiting_jobs_tell_when_they_begin(studio: Studio, page: Page) -> None:
-    generate(page, studio.url, SAMPLE, steps=80)
+    generate(page, studio.url, SAMPLE, steps=100)
     expect(page.locator("#job")).to_have_attribute("data-status", "running", timeout=60_000)
     page.locator("details.advanced summary").click()
     page.click("#generate")
@@ -188,7 +188,7 @@ def test_waiting_jobs_tell_when_they_begin(studio: Studio, page: Page) -> None:
 
 
 def test_a_job_shows_what_its_device_does(studio: Studio, page: Page) -> None:
-    generate(page, studio.url, SAMPLE, steps=40)
+    generate(page, studio.url, SAMPLE, steps=100)
     expect(page.locator(".gauge-words")).to_contain_text("%", timeout=60_000)
     expect(page.locator(".graph .load-line")).to_have_attribute("d", re.compile("L"))
     href = "document.querySelector('link[rel~=icon]')?.href"
@@ -217,7 +217,7 @@ def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
 
 
 def test_restart_of_the_page_comes_back_to_the_same_live_job(studio: Studio, page: Page) -> None:
-    generate(page, studio.url, SAMPLE, steps=40)
+    generate(page, studio.url, SAMPLE, steps=80)
     now = page.locator(".live span.now")
     wait_for(lambda: "step" in now.inner_text(), 120)  # loading may move the bar a long way before that
     assert studio.stop() == 0

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.faults
 
 def test_a_killed_worker_joins_what_was_deleted_meanwhile(jobs, start, submit) -> None:
     start()
-    old = submit(shape="1:1")  # a frame of the smallest size in the photo's own shape is too low for a photo
+    old = submit(shape="1:1", steps=12)  # a frame of the smallest size in the photo's own shape is too low for a photo
     first = until(lambda: jobs.get(old.id), lambda j: j.status is Status.DONE)
     seen = pictures(first.video)
     job = jobs.go_on_from(first.id)

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from fanslymotion.models.download.background import Downloads
+from fanslymotion.models.download.http import part_of
 from fanslymotion.settings import Settings
 from fanslymotion.tests.hub import Hub, serve
 
@@ -72,10 +73,12 @@ def test_killed_at_40_percent_of_200_mb_at_most_5_percent_come_twice(settings, m
         hub.wait_sent(WEIGHTS, int(size * 0.4))
         kill(downloads)
         assert wait_for(downloads, "interrupted")
+        held = part_of(settings.models / "tiny" / WEIGHTS).stat().st_size
         hub.delay = 0
         assert downloads.resume() == ["tiny"]
         assert wait_for(downloads, "done", "failed") == "done"
         assert (settings.models / "tiny" / WEIGHTS).read_bytes() == hub.files[WEIGHTS]
+        assert hub.starts[WEIGHTS] == [0, held]
         assert hub.sent[WEIGHTS] <= size * 1.05
         state = downloads.state("tiny")
         assert state is not None

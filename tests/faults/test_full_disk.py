@@ -54,7 +54,7 @@ def fill(disk: Path) -> Path:
 
 def test_it_ends_in_words_and_goes_on_after(jobs: Jobs, start, submit, disk: Path) -> None:
     start()
-    job = submit(steps=20)
+    job = submit(steps=40)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
     ballast = fill(disk)
     time.sleep(10)  # nothing can be written meanwhile, not even how far the job is

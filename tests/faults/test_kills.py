@@ -23,7 +23,7 @@ pytestmark = pytest.mark.faults
 def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, submit, tiny_model: Path) -> None:
     """In the mode in which a step uses what an earlier one has computed: no checkpoint holds that."""
     start()
-    balanced = {"mode": "balanced", "model": str(tiny_model)}  # `mini` has no such mode
+    balanced = {"mode": "balanced", "model": str(tiny_model), "steps": 15}  # `mini` has no such mode
     calm, job = submit(**balanced), submit(**balanced)
     until(lambda: jobs.get(calm.id), lambda j: j.status is Status.DONE)
     # one window done: its checkpoint is there, and three are left for the kill to come in time
@@ -111,7 +111,7 @@ def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, to
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no process can be stopped there")
 def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit, monkeypatch) -> None:
-    job = submit(steps=12)
+    job = submit(steps=24)
     with supervisor.Supervisor(settings) as watching:
         until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
         hanging = next(w.pid for w in jobs.workers() if w.alive)
@@ -129,7 +129,7 @@ def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit, 
 def test_the_systems_out_of_memory_killer_leads_to_a_step_down(jobs, settings, submit, monkeypatch) -> None:
     """T3 on a CPU: SIGKILL, on a machine that counts as full (nothing here is to be filled up for real)."""
     monkeypatch.setattr(crash_diagnosis, "LOW_MEMORY", 2.0)
-    job = submit(steps=12)
+    job = submit(steps=24)
     with supervisor.Supervisor(settings):
         until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
         assert kill(next(w for w in jobs.workers() if w.alive).pid)

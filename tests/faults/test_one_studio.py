@@ -36,7 +36,7 @@ def studio(settings: Settings) -> Iterator[None]:
 
 
 def test_a_database_locked_while_a_job_runs_costs_nothing(jobs, submit, settings) -> None:
-    job = submit(steps=8)
+    job = submit(steps=20)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
     other = sqlite3.connect(settings.home / "jobs.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -61,7 +61,7 @@ def test_a_folder_removed_under_a_running_job_loses_nothing(jobs, submit) -> Non
 
 
 def test_restart_of_the_worker_costs_no_attempt(jobs, submit) -> None:
-    job = submit(steps=40)
+    job = submit(steps=80)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
     old = next(w for w in jobs.workers() if w.alive)
     assert jobs.restart_worker() == 1

@@ -34,7 +34,7 @@ def test_two_workers_share_the_jobs_and_a_kill_harms_one_of_them(
         assert one.abilities is not None
         assert "mini" in one.abilities.models
     assert {one.gpu for one in ready(jobs)} == {"GPU-0", "GPU-1"}
-    made = [submit(seconds=6, steps=12) for _ in range(3)]
+    made = [submit(seconds=6, steps=30) for _ in range(3)]
     until(lambda: jobs.get(made[1].id), lambda job: job.stage == "sampling" and job.step > 2)
     first, second, third = (jobs.get(job.id) for job in made)
     assert {first.status, second.status} == {Status.RUNNING}, "both work at the same time"

@@ -135,7 +135,7 @@ def test_t9_a_queue_that_does_not_answer(told: Told, settings: Settings) -> None
 
 def test_t10_a_card_that_does_not_rise(told: Told, jobs: Jobs, start, submit, tmp_path: Path) -> None:
     start(**install(tmp_path / "driver", load=3, idle_seconds=1))
-    job = submit(steps=60)
+    job = submit(steps=100)
     wait_for(lambda: any(event.kind == "fault" for event in jobs.events_since(job.id, 0, 10_000)), 120)
     fault = next(event for event in jobs.events_since(job.id, 0, 10_000) if event.kind == "fault")
     page = event_json(fault)[-1]

@@ -21,8 +21,8 @@ from ...models.gguf import use_model as use_model_at
 from ...models.registry import ModelEntry, list_models, list_upscalers, look, remove
 from ...queue.types import WorkerInfo, in_order
 from ..auth.identity import owner_of, user_of
+from ..auth.redact import report
 from ..context import Studio
-from ..redact import report
 from ..serializers import fault_json, model_json, upscaler_json, worker_json
 from .queue_routes import owned
 from .requests import read_json

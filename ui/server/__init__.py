@@ -1,1 +1,1 @@
-"""Limit the server's connections and log lines, and start the page on trial for the doctor."""
+"""Limit the server's connections and log lines, and choose its address."""

@@ -7,7 +7,7 @@ from ...hardware.units import CONTEXT, PROCESS
 from ...media.upscale.network import HALO
 from ...media.upscale.tiles import SIDES
 from ...progress import Stage
-from ..base import MemoryPlan
+from ..plan import MemoryPlan
 
 DETAIL_BYTES = 400
 """RAM that the photo's detail takes, bytes per pixel of the finished video: the enlarged photo, and interpolation at

@@ -1,7 +1,7 @@
 """Say how quick a device is with a model, and what placement costs: the same for all families. Without torch."""
 
 from ...hardware.units import GIB
-from ..base import MemoryPlan, Offload
+from ..plan import MemoryPlan, Offload
 
 DECODE_SPEED = {"cpu": 1.5, "cuda": 0.26}
 """How much nearer to its peak the device gets in the decoder's convolutions: 2.5 s a frame beside 20 s a step on two

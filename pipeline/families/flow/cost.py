@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ...hardware.units import CONTEXT, PROCESS
 from ...progress import Stage
-from ..base import MemoryPlan, Offload
+from ..base import Forecast, MemoryPlan, Offload
 from ..costs.finishing import (
     SLACK,
     beside_decoder,
@@ -26,7 +26,7 @@ from ..costs.speed import (
     number_bytes,
     operations_a_second,
 )
-from ..forecast import Forecast, put_together, windows
+from ..forecast import put_together, windows
 from ..plan import LARGE, PIECE
 
 INT8 = 1.03

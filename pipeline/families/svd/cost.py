@@ -6,7 +6,7 @@ parameters and channels for smaller models.
 
 from ...hardware.units import CONTEXT, PROCESS
 from ...progress import Stage
-from ..base import MemoryPlan, Offload
+from ..base import Forecast, MemoryPlan, Offload
 from ..costs.finishing import (
     SLACK,
     beside_decoder,
@@ -27,7 +27,7 @@ from ..costs.speed import (
     number_bytes,
     operations_a_second,
 )
-from ..forecast import Forecast, put_together, windows
+from ..forecast import put_together, windows
 from .decoding.chunks import decoded_frames
 from .noise.levels import ays_sigmas, karras_sigmas
 

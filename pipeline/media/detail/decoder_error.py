@@ -11,30 +11,40 @@ import cv2
 import numpy as np
 
 from ..interpolate import grid
-from .trust import BAND, Trust, blur, known_in, usual_in
+from .trust import BAND, Trust, agreement, blur, known_in, usual_in
 
-SOFT = 0.9
-"""Drawn pixels, standard deviation, above which a decoder counts as soft: its finest pixels show nothing to compare."""
+SOFT, SOFTEST = 0.6, 0.9
+"""Drawn pixels, standard deviation. Up to the first a decoder counts as sharp. Above the second it counts as soft: its
+finest pixels show nothing to compare. Between them it depends on what they show."""
 
-SCALE = 1.5
-"""Times the blur: the scale of the comparison. The first frames of `mini` agree with the photo to 0.7 in the finest
-band, to 0.96 here."""
+ALIKE = 0.95
+"""How alike to the blurred photo's the finest texture of a sharp decoder's first frame is, at least. `mini`'s agrees to
+0.78 to 0.90, a plain blur's to 0.99."""
 
-SPREAD = 3.0
+SCALE, LEAST_SCALE = 1.5, 1.8
+"""The scale of the comparison: times the blur, and drawn pixels at least. `mini`'s first frames agree with the photo to
+0.96 there."""
+
+SPREAD = 2.0
 """Times the blur: what is finer than this is the photo's where it is trusted, for there the decoder's marks are."""
 
 HOLD, LOSS = 0.6, 0.15
 """How much of the last frame's trust stays, so that nothing flickers. Where trust is lost, less of it stays: a third of
 HOLD at a loss of LOSS, nothing at twice that, so that the photo does not shine through what comes in front."""
 
-FAINT = 0.7
-"""How strong a soft decoder's finest texture is at most, of the photo's: `mini`'s 0.25 to 0.49. A first frame that is
+FAINT = 0.85
+"""How strong a soft decoder's finest texture is at most, of the photo's: `mini`'s 0.43 to 0.74. A first frame that is
 not the photo any more is most like a blurred one, too, but it is as sharp (1.0)."""
 
 
 def is_soft(first: np.ndarray, photo: np.ndarray, softness: float) -> bool:
-    """Tell whether a decoder blurs its frames. first, photo: float32 RGB of the drawn size; softness: pixels."""
-    return softness > SOFT and _fine(first) < FAINT * _fine(photo)
+    """Tell whether a decoder blurs its frames and puts marks of its own where the photo's finest texture was.
+
+    first, photo: float32 RGB of the drawn size. softness: the blur that makes the photo most like the first frame.
+    """
+    if softness <= SOFT or _fine(first) >= FAINT * _fine(photo):
+        return False
+    return softness > SOFTEST or agreement(first, blur(photo, softness)) < ALIKE
 
 
 def _fine(image: np.ndarray) -> float:
@@ -50,7 +60,7 @@ class SoftDecoder:
 
         softness: that blur, drawn pixels (standard deviation).
         """
-        self.usual = usual_in(first, seen, SCALE * softness)
+        self.usual = usual_in(first, seen, max(SCALE * softness, LEAST_SCALE))
         self._spread = SPREAD * softness
         self._last: np.ndarray | None = None
         # Four planes that move together: the error in three colours, and where the first frame is the photo at all.

@@ -30,8 +30,8 @@ SOFT_TONE = 18.0
 """The same for the frames of a soft decoder, which makes more of the colours up."""
 
 SURE_TONE = 6.0
-"""A soft decoder errs most in strong colours (`mini` by 15 grey levels in oranges). Where its frame has the photo's
-texture, the surface is the photo's: each grey level of common texture allows this many more of colour."""
+"""A soft decoder errs most in strong colours. Where its frame has the photo's texture, the surface is the photo's: each
+grey level of common texture allows this many more of colour."""
 
 LIGHT = 4
 """The light is compared on a picture this many times smaller: it changes smoothly, an object's edge does not."""
@@ -93,9 +93,18 @@ class Usual(NamedTuple):
 def usual_in(first: np.ndarray, seen: np.ndarray, scale: float = 0.0) -> Usual:
     """Measure the first frame against the photo. Both float32 RGB (height, width, 3), 0..255; scale: as in Usual."""
     found = _textures(_grey(first, scale), _grey(seen, scale), 1.0, scale)
-    textured = found.strength >= np.median(found.strength)
-    attained = (float(np.percentile(one[textured], SURE)) for one in (found.likeness, found.sharpness, found.focus))
+    attained = (_attained(found, one) for one in (found.likeness, found.sharpness, found.focus))
     return Usual(*(max(LEAST_USUAL, one) for one in attained))._replace(scale=scale)
+
+
+def agreement(first: np.ndarray, seen: np.ndarray) -> float:
+    """Return how alike the finest textures of the first frame and the photo are, 0..1. Arguments as in usual_in."""
+    found = _textures(_grey(first, 0.0), _grey(seen, 0.0), 1.0, 0.0)
+    return _attained(found, found.likeness)
+
+
+def _attained(found: Textures, one: np.ndarray) -> float:
+    return float(np.percentile(one[found.strength >= np.median(found.strength)], SURE))
 
 
 def known_in(first: np.ndarray, seen: np.ndarray, usual: Usual) -> np.ndarray:

@@ -197,7 +197,7 @@ def test_a_folder_of_ones_own(settings, tiny_model, tmp_path):
     preset = use_folder(mine, settings, "mine")
     presets = load_presets(settings)
     assert presets.model("mine") == preset
-    assert (preset.width, preset.height, preset.frames) == (128, 72, 14)
+    assert (preset.width, preset.height, preset.frames) == (56, 32, 14)
     assert look("mine", presets, settings).ready
     assert remove("mine", presets, settings) == 0
     assert (mine / "model_index.json").is_file(), "the user's files are never deleted"

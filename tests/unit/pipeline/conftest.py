@@ -1,7 +1,6 @@
 """The loaded tiny model, and jobs on it. torch is imported only by the tests that ask for them."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ import pytest
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
-from fanslymotion.tests import tiny_svd
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -20,20 +18,6 @@ if TYPE_CHECKING:
 FAST = VideoRequest(resolution="small", seconds=4, quality="sampled", steps=3, seed=7, detail=False)
 """Three windows of three steps, 24 frames: a second. Drawn at 56×32, shown at 128×72; nothing is interpolated, and
 the photo gives no detail."""
-
-
-@pytest.fixture(scope="session")
-def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a stand-in for `mini` that draws 56×32 pixels: a job takes a third of the time."""
-    folder = tmp_path_factory.mktemp("models")
-    shutil.copytree(tiny_svd.built(56, 32), folder / "mini-random")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_model(models_dir: Path) -> Path:
-    """That model's folder."""
-    return models_dir / "mini-random"
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from fanslymotion.pipeline.families.noise import window_generator
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
 from fanslymotion.pipeline.families.svd.denoiser import Inputs, SvdDenoiser
 from fanslymotion.pipeline.families.svd.model import LoadedModel
-from fanslymotion.pipeline.sampling.euler import Guidance, Pin
+from fanslymotion.pipeline.sampling.euler import Guidance
+from fanslymotion.pipeline.sampling.pins import Pin
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, join, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from PIL import Image

@@ -1,4 +1,4 @@
-"""What the page's scripts are told about the server's JSON (ui/static/types.d.ts) is what the server sends."""
+"""What the page's scripts are told about the server's JSON (ui/static/types) is what the server sends."""
 
 import json
 import time
@@ -130,7 +130,7 @@ def test_photos_and_what_a_video_takes(browser: Browser, photo: Path, typedefs: 
     ("value", "mistake"),
     [
         ({"en": "x"}, "Words.ru is missing"),
-        ({"en": "x", "ru": "x", "de": "x"}, "Words.de is not in types.d.ts"),
+        ({"en": "x", "ru": "x", "de": "x"}, "Words.de is not in ui/static/types"),
         ({"en": 1, "ru": "x"}, "Words.en is 1, not a string"),
         ({"en": None, "ru": "x"}, "Words.en is None, not a string"),
         ([], "Words is [], not Words"),

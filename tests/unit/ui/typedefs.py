@@ -1,4 +1,4 @@
-"""Read ui/static/types.d.ts and those beside it, and compare answers of the server with it."""
+"""Read what ui/static/types/ says of the server's JSON, and compare answers of the server with it."""
 
 import re
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import Any
 
 from fanslymotion.settings import ROOT
 
-PARTS = ("types", "diagnosis_types", "export_types", "machine_types", "photo_types")
-TYPES = [ROOT / "ui" / "static" / f"{part}.d.ts" for part in PARTS]
+TYPES = sorted({*(ROOT / "ui" / "static" / "types").glob("*.d.ts")} - {ROOT / "ui" / "static" / "types" / "page.d.ts"})
+"""All but what the page's own modules share."""
 INTERFACE = re.compile(r"^export interface (\w+)(?: extends ([\w, ]+))? \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
 KEY = re.compile(r"^  (\w+)(\??): (.+);$", re.MULTILINE)
 PLAIN = {"string": str, "boolean": bool, "number": (int, float)}
@@ -51,7 +51,7 @@ class Typedefs:
         keys = self._keys[kind]
         needed = {key for key, (_, optional) in keys.items() if not optional}
         found = [f"{place}.{key} is missing" for key in sorted(needed - value.keys())]
-        found += [f"{place}.{key} is not in types.d.ts" for key in sorted(value.keys() - keys.keys())]
+        found += [f"{place}.{key} is not in ui/static/types" for key in sorted(value.keys() - keys.keys())]
         for key in value.keys() & keys.keys():
             found += self.mistakes(value[key], keys[key][0], f"{place}.{key}")
         return found

@@ -5,8 +5,7 @@ import { language, t } from "../lib/catalogue.js";
 import { h, show } from "../lib/dom.js";
 import { recoveryActions } from "./recovery.js";
 
-/** @import { Said } from "../diagnosis_types.d.ts" */
-/** @import { Hooks, Job } from "../types.d.ts" */
+/** @import { Hooks, Job, Said } from "../types.d.ts" */
 
 export class Outcome {
   /** @param {Hooks} hooks */

@@ -5,8 +5,7 @@ import { language, t } from "../lib/catalogue.js";
 import { h, icon, ICONS, once, toast } from "../lib/dom.js";
 import { call } from "../lib/net.js";
 
-/** @import { Said } from "../diagnosis_types.d.ts" */
-/** @import { Hooks, Job, Worker } from "../types.d.ts" */
+/** @import { Hooks, Job, Said, Worker } from "../types.d.ts" */
 
 /**
  * The names of what helps, the one that the diagnosis names first. Without a smaller resolution "retry_smaller" is none.

@@ -1,6 +1,8 @@
-// What the server tells about the machine and the waiting line, as types.d.ts has the rest.
+// What the server tells about the machine and the waiting line, as JSON.
 
-import type { ShortSettings, Worker, Words } from "./types.d.ts";
+import type { ShortSettings } from "./jobs.d.ts";
+import type { Words } from "./words.d.ts";
+import type { Worker } from "./workers.d.ts";
 
 /** What everybody's page shows all the time. active: one's own jobs that run or wait. */
 export interface Machine {

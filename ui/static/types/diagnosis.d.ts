@@ -1,4 +1,4 @@
-// What the server tells of a failed job. One key a line: tests/unit/ui/test_typedefs.py compares it with real answers.
+// What the server tells about a failed job, as JSON.
 
 export interface Diagnosis {
   en: Said;

@@ -1,15 +1,15 @@
-"""Build the page and end, for the doctor: `python -m fanslymotion.ui.server.trial`.
+"""Build the page and end, for the doctor: `python -m fanslymotion.ui.trial`.
 
 Exit code 1 with the error on stderr.
 """
 
 import sys
 
-from ...errors import FanslymotionError
-from ...settings import Settings
-from ..auth.logins import Logins
-from ..serve import build
-from .address import LOCALHOST
+from ..errors import FanslymotionError
+from ..settings import Settings
+from .auth.logins import Logins
+from .serve import build
+from .server.address import LOCALHOST
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
-// What the server tells about pictures, as types.d.ts has the rest.
+// What the server tells about pictures, as JSON.
 
-import type { Lists } from "./types.d.ts";
+import type { Lists } from "./words.d.ts";
 
 /** notes: what the file lacks. sizes: the clip's [width, height] by the name of the resolution. */
 export interface Photo {

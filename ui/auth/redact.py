@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..settings import ROOT, Settings
+from ...settings import ROOT, Settings
 
 JOB_ID = re.compile(r"\b[0-9a-f]{12}\b")
 TAGGED = re.compile(r"\[[A-Z]+\] ")

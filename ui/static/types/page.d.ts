@@ -1,6 +1,8 @@
-// What the page's own modules share. Import it from types.d.ts, which has what the server tells as well.
+// What the page's own modules share.
 
-import type { Job, ModelOption, Offered, Settings, Words } from "./types.d.ts";
+import type { Job, Settings } from "./jobs.d.ts";
+import type { ModelOption, Offered } from "./models.d.ts";
+import type { Words } from "./words.d.ts";
 
 export type Language = keyof Words;
 

@@ -1,6 +1,6 @@
-// What the server tells about videos on their way out and about several jobs at once, as types.d.ts has the rest.
+// What the server tells about videos on their way out and about several jobs at once, as JSON.
 
-import type { Words } from "./types.d.ts";
+import type { Words } from "./words.d.ts";
 
 /** A video in another form, on its way or done. fraction: 0..1. */
 export interface Export {

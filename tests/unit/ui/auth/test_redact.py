@@ -14,14 +14,14 @@ from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.rows import write_message
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import ROOT, Settings
+from fanslymotion.ui.auth.redact import without_paths
 from fanslymotion.ui.context import Studio
-from fanslymotion.ui.redact import without_paths
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from .conftest import ANNA, BEN
+from ..conftest import ANNA, BEN
 
 Browser = Callable[..., TestClient]
 
