@@ -1,7 +1,7 @@
 """Compute the UNet as a CPU does it quickest, equal within rounding: channels last in memory, as tokens are anyway.
 
 Convolutions take less time so, one over time is one over the rows of a picture, and no layer has to turn tensors round
-for the next one. A pass of `mini` takes 0.88 of its CPU seconds (bench/RESULTS.md, "The UNet on a processor").
+for the next one. A pass of `mini` takes 0.9 of its CPU seconds (bench/RESULTS.md, "The UNet on a processor").
 """
 
 from collections.abc import Callable
