@@ -155,6 +155,7 @@ def load(
         from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
     quiet()
 
+    from . import cpu_unet
     from .shortcuts import put_on
 
     if model.random:
@@ -180,6 +181,8 @@ def load(
     finished(VAE)
     unet = _part(UNetSpatioTemporalConditionModel, UNET, model, files, dtype)
     arithmetic = put_on(unet) if shortcuts else 0
+    if shortcuts and placement.device.type == "cpu" and dtype == torch.float32:
+        cpu_unet.suit_cpu(unet)
     unet = placed(unet, placement, denoiser=True)
     scheduler: Any = EulerDiscreteScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
     _check_scheduler(folder, scheduler.config)

@@ -13,8 +13,9 @@ from diffusers.models.resnet import AlphaBlender
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-ARITHMETIC = 1
-"""Part of a checkpoint's key: raise it with every change here that gives other numbers. 0 is diffusers' own way."""
+ARITHMETIC = 2
+"""Part of a checkpoint's key: raise it with every change here or in `cpu_unet.py` that gives other numbers. 0 is
+diffusers' own way."""
 
 
 class OneToken(nn.Module):
