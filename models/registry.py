@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,18 +243,51 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
     kind = family_of_folder(folder)
     kind.check(folder, None)
     usual = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"
-    return save_preset(kind.folder_preset(folder), settings, name or usual)
+    return save_preset(kind.folder_preset(folder), settings, name, usual)
 
 
-def save_preset(preset: ModelPreset, settings: Settings, name: str) -> ModelPreset:
-    """Write a preset of the user's under a name, and return it. Raise ModelError or BadInput."""
+def save_preset(preset: ModelPreset, settings: Settings, name: str, usual: str = "") -> ModelPreset:
+    """Write a preset of the user's, and return it with its name.
+
+    Args:
+        preset: names the folder, or the files of weights.
+        settings: tell the folder of presets.
+        name: as wished; "" = `usual`, with a number behind it where that is another model of the user's.
+        usual: the name of a model without a wish.
+
+    Raises:
+        BadInput: the name cannot be used, or is another model's.
+        ModelError: the file cannot be written.
+    """
+
+    def place(name: str) -> Path:
+        return settings.presets_dir / "models" / f"{name}.toml"
+
+    def taken(name: str) -> tuple[str, ...]:
+        """Return what another model of that name is read from; () where there is none, or all of that is gone."""
+        other = _sources(place(name))
+        here = any(Path(one).exists() for one in other)
+        return other if here and other != (preset.weights or (preset.folder,)) else ()
+
+    if not name:
+        free = (one for one in (usual, *(f"{usual}-{number}" for number in range(2, 100))) if not taken(one))
+        name = next(free, usual)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
         raise BadInput(msg("the name is {name!r}; use letters, digits, '.', '_' and '-'", name=name))
     from ..presets.loader import BUNDLED
 
     if any((BUNDLED / kind / f"{name}.toml").is_file() for kind in ("models", "upscalers")):
         raise BadInput(msg("{name!r} is the name of a bundled model; choose another: --name", name=name))
-    target = settings.presets_dir / "models" / f"{name}.toml"
+    if other := taken(name):
+        raise BadInput(
+            msg(
+                "{name!r} is the name of another model of yours, from {source}; choose another: --name, or remove that "
+                "one first: fanslymotion models remove {name}",
+                name=name,
+                source=", ".join(other),
+            )
+        )
+    target = place(name)
     try:
         write_whole(target, _toml(preset))
     except OSError as e:
@@ -261,6 +295,15 @@ def save_preset(preset: ModelPreset, settings: Settings, name: str) -> ModelPres
             msg("{file} cannot be written: {error}; make that folder writable", file=target, error=e.strerror or e)
         ) from e
     return preset.model_copy(update={"name": name})
+
+
+def _sources(path: Path) -> tuple[str, ...]:
+    """Return the files or the folder that a user's preset names, or itself; () where there is none that can be read."""
+    try:
+        known = ModelPreset.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")) | {"name": path.stem})
+    except (OSError, ValueError):
+        return ()
+    return known.weights or (known.folder or str(path),)
 
 
 def _damaged(preset: HubPreset, wrong: list[str]) -> Message:

@@ -90,7 +90,7 @@ def _use_files(
         }
     )
     kind.check(model.folder, preset)
-    return save_preset(preset, settings, name or f"{model.name}-{'-'.join(kinds)}".lower())
+    return save_preset(preset, settings, name, f"{model.name}-{'-'.join(kinds)}".lower())
 
 
 def _files(path: Path) -> list[Path]:

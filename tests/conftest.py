@@ -1,5 +1,6 @@
 """Fixtures that all tests share. Light on purpose: torch is imported only by who builds the tiny model."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -21,8 +22,14 @@ from PIL import Image
 
 MODELS = "models"
 
-# No clock decides a test: not that of one example, nor that of making them up.
-hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Neither a clock decides a test (of one example, of making them up) nor chance: the examples are the same in each run.
+# FANSLYMOTION_EXPLORE makes up other ones (`tests/run.sh explore`).
+hypothesis_settings.register_profile(
+    "untimed",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="FANSLYMOTION_EXPLORE" not in os.environ,
+)
 hypothesis_settings.load_profile("untimed")
 
 certificates.read_once()

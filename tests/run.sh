@@ -2,6 +2,7 @@
 # Run all tests, on a fresh machine too: it installs what they need first.
 #   bash tests/run.sh [WORDS FOR PYTEST]    all but the soak tests
 #   bash tests/run.sh fast [WORDS]          unit tests that load no torch and take few seconds: before each push
+#   bash tests/run.sh explore [WORDS]       all; properties are tried with new examples, not the same as ever
 #   bash tests/run.sh --record              all, and how long each file takes: what order and `fast` go by (tests/order.py)
 #   bash tests/run.sh --coverage [WORDS]    all of them, and which branches of the program they reach
 #   bash tests/run.sh --windows [WORDS]     the portable part with Windows' Python under wine (Linux; docs/windows.md)
@@ -36,6 +37,10 @@ case "${1:-}" in
     mutation)
         shift
         exec "$python" tests/mutation.py "$@"
+        ;;
+    explore)
+        shift
+        export FANSLYMOTION_EXPLORE=1
         ;;
     fast)
         shift

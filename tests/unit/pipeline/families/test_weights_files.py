@@ -88,6 +88,20 @@ def test_a_model_whose_own_transformer_is_gone_still_gives_the_rest(place: Place
     assert look("mine", replace(presets, models={"bare": hub, "mine": made}), place.settings).ready
 
 
+def test_a_second_file_of_the_same_kind_takes_no_models_name(place: Place) -> None:
+    first = place.use(place.write("first-Q4_K_M.gguf"))
+    second = place.write("second-Q4_K_M.gguf")
+    with pytest.raises(BadInput, match=r"another model of yours.*first-Q4_K_M"):
+        place.use(second, name=first.name)
+    for _ in range(2):
+        assert place.use(second).name == f"{first.name}-2"
+    assert place.presets.model(first.name) == first
+    assert place.use(Path(first.weights[0])).name == first.name, "the same file again"
+    Path(first.weights[0]).unlink()
+    assert place.use(second).weights == (str(second),)
+    assert place.presets.model(first.name).weights == (str(second),), "the name of what is gone is free"
+
+
 def test_a_changed_file_is_another_model(place: Place, tmp_path: Path) -> None:
     """Of the same size and header, as two trainings of one model are."""
     file = place.write("wan.gguf")
@@ -136,7 +150,7 @@ def test_files_that_are_not_distilled_are_sampled_as_their_makers_do(place: Plac
 
     def steps(name: str, distilled: bool | None = None) -> tuple[int, float]:
         files = [place.write(f"{name}-{noise}.gguf", "wan_a14b") for noise in ("high", "low")]
-        found = use_model(files, presets, place.settings, "mine", distilled=distilled).sampling
+        found = use_model(files, presets, place.settings, f"mine-{name}-{distilled}", distilled=distilled).sampling
         return found.steps, found.max_guidance
 
     assert steps("A14B-Q4_K_M") == (40, 3.5)
