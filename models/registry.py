@@ -3,18 +3,18 @@
 import json
 import re
 import shutil
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, ModelError
+from ..errors import BadInput, ModelError, PresetError
 from ..fs import retry_in_use, write_whole
 from ..messages import Message, msg
 from ..pipeline.families import family, family_of_folder
 from ..pipeline.media.upscale.files import check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
+from ..presets.loader import BUNDLED, read_model
 from ..safetensors_header import is_whole
 from ..settings import Settings, own_path
 from .choice import in_order
@@ -246,7 +246,7 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
     return save_preset(kind.folder_preset(folder), settings, name, usual)
 
 
-def save_preset(preset: ModelPreset, settings: Settings, name: str, usual: str = "") -> ModelPreset:
+def save_preset(preset: ModelPreset, settings: Settings, name: str, usual: str) -> ModelPreset:
     """Write a preset of the user's, and return it with its name.
 
     Args:
@@ -274,8 +274,6 @@ def save_preset(preset: ModelPreset, settings: Settings, name: str, usual: str =
         name = next(free, usual)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
         raise BadInput(msg("the name is {name!r}; use letters, digits, '.', '_' and '-'", name=name))
-    from ..presets.loader import BUNDLED
-
     if any((BUNDLED / kind / f"{name}.toml").is_file() for kind in ("models", "upscalers")):
         raise BadInput(msg("{name!r} is the name of a bundled model; choose another: --name", name=name))
     if other := taken(name):
@@ -300,8 +298,8 @@ def save_preset(preset: ModelPreset, settings: Settings, name: str, usual: str =
 def _sources(path: Path) -> tuple[str, ...]:
     """Return the files or the folder that a user's preset names, or itself; () where there is none that can be read."""
     try:
-        known = ModelPreset.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")) | {"name": path.stem})
-    except (OSError, ValueError):
+        known = read_model(path)
+    except PresetError:
         return ()
     return known.weights or (known.folder or str(path),)
 

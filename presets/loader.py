@@ -88,6 +88,15 @@ def load_presets(settings: Settings) -> Presets:
     )
 
 
+def read_model(path: Path) -> ModelPreset:
+    """Read one model's preset, whose name is the file's.
+
+    Raises:
+        PresetError: there is no such file, or it is wrong.
+    """
+    return _check(ModelPreset, path.stem, _read(path), path)
+
+
 class LivePresets:
     """The presets of a long-running program, read again when a file was added or changed.
 

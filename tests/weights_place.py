@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from fanslymotion.errors import FanslymotionError
 from fanslymotion.models.use import use_model
 from fanslymotion.presets import ModelPreset, Presets, load_presets
 from fanslymotion.settings import Settings
@@ -45,3 +47,21 @@ class Place:
     def presets(self) -> Presets:
         """Return all presets."""
         return load_presets(self.settings)
+
+    def said_of_scrambled(self, file: Path, seed: int, first: int = 0) -> str:
+        """Change some bytes of a file's header, try to use it, and return the error's words; "" if there is none.
+
+        Args:
+            file: That was written here.
+            seed: Which bytes, how many and to what.
+            first: The bytes before this one stay.
+        """
+        random, data = np.random.default_rng(seed), bytearray(file.read_bytes())
+        for at in random.integers(first, 3000, 1 + seed % 4):
+            data[at] = random.integers(0, 256)
+        file.write_bytes(data)
+        try:
+            self.use(file)
+        except FanslymotionError as e:
+            return str(e)
+        return ""

@@ -14,6 +14,8 @@ from diffusers.models.upsampling import Upsample2D
 from torch import nn
 from torch.nn.functional import conv2d, gelu, pad
 
+from .decoding.vae import is_over_time
+
 Forward = Callable[..., Any]
 
 
@@ -27,7 +29,7 @@ def suit_cpu(unet: nn.Module) -> None:
         changed: Any = module  # torch's stubs know neither the memory formats nor other forward methods
         if isinstance(module, nn.Conv2d):
             changed.to(memory_format=torch.channels_last)
-        elif isinstance(module, nn.Conv3d) and _is_over_time(module):
+        elif isinstance(module, nn.Conv3d) and is_over_time(module):
             changed.to(memory_format=torch.channels_last_3d)
             changed.forward = _over_rows(module)
         elif isinstance(module, nn.GroupNorm) and module.affine:
@@ -38,11 +40,6 @@ def suit_cpu(unet: nn.Module) -> None:
             changed.forward = _transformer(module)
         elif isinstance(module, GEGLU):
             changed.forward = _geglu(module)
-
-
-def _is_over_time(layer: nn.Conv3d) -> bool:
-    plain = layer.stride == layer.dilation == (1, 1, 1) and layer.groups == 1
-    return plain and layer.kernel_size == (3, 1, 1) and layer.padding == (1, 0, 0)
 
 
 def _over_rows(layer: nn.Conv3d) -> Forward:

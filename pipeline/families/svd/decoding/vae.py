@@ -76,14 +76,14 @@ def suit_cpu(decoder: Any, dtype: torch.dtype) -> None:
             layer.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - torch's stubs lack it
         elif isinstance(layer, nn.Conv3d):
             layer.to(memory_format=torch.channels_last_3d)  # pyright: ignore[reportCallIssue]
-            if _is_over_time(layer):
+            if is_over_time(layer) and layer.bias is not None and layer.in_channels >= 32:  # enough for a product
                 layer.forward = _as_products(layer)  # pyright: ignore[reportAttributeAccessIssue] - torch names it `input`
 
 
-def _is_over_time(layer: nn.Conv3d) -> bool:
-    """Three frames, one pixel, and channels enough for a product of matrices."""
-    plain = layer.stride == layer.dilation == (1, 1, 1) and layer.groups == 1 and layer.bias is not None
-    return plain and layer.kernel_size == (3, 1, 1) and layer.padding == (1, 0, 0) and layer.in_channels >= 32
+def is_over_time(layer: nn.Conv3d) -> bool:
+    """Tell whether a convolution sees three frames and one pixel, and gives as many frames as it gets."""
+    plain = layer.stride == layer.dilation == (1, 1, 1) and layer.groups == 1
+    return plain and layer.kernel_size == (3, 1, 1) and layer.padding == (1, 0, 0)
 
 
 def _as_products(layer: nn.Conv3d) -> Callable[[torch.Tensor], torch.Tensor]:

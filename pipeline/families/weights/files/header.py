@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .....errors import ModelError, words_of
 from .....messages import Message, codes, harmless, msg
+from ..folders import unreadable
 from . import gguf_header, safetensors_layout
 from .contents import FileHeader, OtherFormat
 
@@ -54,7 +55,7 @@ def _state(path: Path) -> tuple[int, ...]:
     except FileNotFoundError as e:
         raise ModelError(msg("there is no file {name}; check the name", name=path), code=codes.MODEL_ABSENT) from e
     except OSError as e:
-        raise _unreadable(path, e) from e
+        raise unreadable(path, e) from e
     return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
@@ -65,7 +66,7 @@ def _read(path: Path, *_: int) -> FileHeader:
         with open(path, "rb") as file:
             file.read(1)
     except OSError as e:
-        raise _unreadable(path, e) from e
+        raise unreadable(path, e) from e
     try:
         return FORMATS[suffix](path)
     except OtherFormat as e:
@@ -95,11 +96,5 @@ def _hash(path: Path, *_: int) -> str:
                 file.seek(max(0, size - PIECE) * number // (PIECES - 1))
                 digest.update(file.read(PIECE))
     except OSError as e:
-        raise _unreadable(path, e) from e
+        raise unreadable(path, e) from e
     return digest.hexdigest()[:16]
-
-
-def _unreadable(path: Path, error: OSError) -> ModelError:
-    return ModelError(
-        msg("{file} cannot be read: {error}; get that file of the model again", file=path, error=words_of(error))
-    )
