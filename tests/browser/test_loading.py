@@ -24,6 +24,7 @@ def test_nothing_changes_when_gradios_frontend_comes(bare: Studio, page: Page) -
     expect(page.locator(".welcome-facts li")).to_have_count(3)
     expect(page.locator(".resolution .cost").first).not_to_be_empty()
     page.locator("details.advanced summary").click()
+    expect(page.locator(".with-advanced .advanced-only").first).to_be_visible()  # it comes after the click
     before, jumped, title = page.evaluate(DRAWN), len(shifts(page)), page.title()
     expect(page.locator("gradio-app .gradio-container")).to_be_attached()
     page.wait_for_load_state("networkidle")
