@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Status
@@ -52,12 +53,24 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
+def wait_until_idle(process: psutil.Process, most: float) -> None:
+    """Wait until a process computes no more: it has drawn what it could, and tries to write that. most: seconds."""
+    end = time.monotonic() + most
+    while time.monotonic() < end:
+        before = process.cpu_times()
+        time.sleep(1)
+        after = process.cpu_times()
+        if after.user + after.system - before.user - before.system < 0.1:
+            return
+
+
 def test_it_ends_in_words_and_goes_on_after(jobs: Jobs, start, submit, disk: Path) -> None:
     start()
     job = submit(steps=40)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
+    worker = psutil.Process(next(w for w in jobs.workers() if w.alive).pid)
     ballast = fill(disk)
-    time.sleep(10)  # nothing can be written meanwhile, not even how far the job is
+    wait_until_idle(worker, 10)  # nothing can be written meanwhile, not even how far the job is
     ballast.unlink()
     ended = until(lambda: jobs.get(job.id), lambda j: j.status.final)
     if ended.status is not Status.DONE:

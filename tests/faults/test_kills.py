@@ -1,40 +1,33 @@
-"""SIGKILL at random moments: every job ends once, with the frames of an undisturbed run."""
+"""A studio killed, doubled or with a broken library, and a worker killed on PostgreSQL: every job ends once.
+
+What else ends a worker is in test_killed_worker, with one supervisor for all.
+"""
 
 import os
-import signal
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
-from fanslymotion.bench.faults.processes import frames_hash, kill
-from fanslymotion.queue import crash_diagnosis
-from fanslymotion.queue.liveness import supervisor
+from fanslymotion.bench.faults.processes import kill
 from fanslymotion.queue.types import Status
 from fanslymotion.tests.studio import runs, wait_for
 from fanslymotion.ui.page_state import machine_json
 
-from .conftest import files_of, logs, until
+from .conftest import until
+from .test_killed_worker import check_balanced
 
 pytestmark = pytest.mark.faults
 
 
-@pytest.mark.both_databases
-def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, start, submit, tiny_model: Path) -> None:
-    """In the mode in which a step uses what an earlier one has computed: no checkpoint holds that."""
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_a_killed_worker_costs_little_on_postgresql_too(jobs, start, submit, tiny_model: Path) -> None:
     start()
-    balanced = {"mode": "balanced", "model": str(tiny_model), "steps": 15}  # `mini` has no such mode
-    calm, job = submit(**balanced), submit(**balanced)
-    until(lambda: jobs.get(calm.id), lambda j: j.status is Status.DONE)
-    # one window done: its checkpoint is there, and three are left for the kill to come in time
-    until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
-    worker = next(w for w in jobs.workers() if w.alive)
-    assert kill(worker.pid)
-    done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
-    assert done.attempt == 2
-    assert "resumed at window" in logs(jobs, job.id)
-    assert frames_hash(done.video) == frames_hash(jobs.get(calm.id).video), logs(jobs, job.id)
-    wait_for(lambda: files_of(done) == ["job.json", "photo.png", "video.mp4"])
+
+    def kill_worker() -> None:
+        assert kill(next(w for w in jobs.workers() if w.alive).pid)
+
+    check_balanced(jobs, submit, kill_worker, tiny_model)
 
 
 def test_a_worker_without_its_parent_ends_after_handing_back(jobs, start, submit) -> None:
@@ -107,35 +100,3 @@ def test_a_crash_on_import_is_shown_and_mended_by_itself(jobs, start, submit, to
     broken.rename(tmp_path / "mended")
     assert until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE).attempt == 1
     assert not [w for w in jobs.workers() if w.state == "crashed"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no process can be stopped there")
-def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, settings, submit, monkeypatch) -> None:
-    job = submit(steps=24)
-    with supervisor.Supervisor(settings) as watching:
-        until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
-        hanging = next(w.pid for w in jobs.workers() if w.alive)
-        os.kill(hanging, signal.SIGSTOP)
-        with monkeypatch.context() as patch:  # for this one alone: a healthy step may take longer
-            patch.setattr(watching, "_stall", 1.0)
-            patch.setattr(supervisor, "SLOW_STEPS", 0)
-            wait_for(lambda: not psutil.pid_exists(hanging))
-        done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
-    assert done.attempt == 2
-    assert "No progress for " in logs(jobs, job.id)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there memory that runs out is an error, no kill")
-def test_the_systems_out_of_memory_killer_leads_to_a_step_down(jobs, settings, submit, monkeypatch) -> None:
-    """T3 on a CPU: SIGKILL, on a machine that counts as full (nothing here is to be filled up for real)."""
-    monkeypatch.setattr(crash_diagnosis, "LOW_MEMORY", 2.0)
-    job = submit(steps=24)
-    with supervisor.Supervisor(settings):
-        until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
-        assert kill(next(w for w in jobs.workers() if w.alive).pid)
-        done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
-    assert done.attempt == 2
-    log = logs(jobs, job.id)
-    assert "[WARN] FM-WORKER-005: The worker died at stage sampling" in log
-    assert "[WARN] The system ended the worker while generating: memory ran out. Going on with: " in log
-    assert any("Going on with" in warning for warning in done.warnings)

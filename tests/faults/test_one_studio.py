@@ -1,10 +1,11 @@
 """What a running job survives while its studio stays: its database locked, its folder removed, a restart, a cancel.
 
-All beside one studio, whose worker is started only once: its start takes longer than what is tested.
+And how its model is removed when it has ended. All beside one studio: a worker's start takes longer than what is done.
 """
 
 import shutil
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.bench.tiny_home import tiny_preset
+from fanslymotion.models.registry import look, remove
+from fanslymotion.presets import load_presets
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
@@ -19,6 +22,16 @@ from fanslymotion.tests.studio import wait_for
 from .conftest import files_of, logs, starting, until
 
 pytestmark = pytest.mark.faults
+
+PRESET = """
+label = "Tiny"
+source = "hub"
+repository = "acme/tiny"
+download_gb = 0.1
+width = 128
+height = 72
+frames = 14
+"""
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +73,18 @@ def test_a_folder_removed_under_a_running_job_loses_nothing(jobs, submit) -> Non
     assert until(lambda: jobs.get(other.id), lambda j: j.status is Status.DONE)
 
 
-def test_restart_of_the_worker_costs_no_attempt(jobs, submit) -> None:
+def test_restart_of_the_worker_costs_no_attempt(jobs, submit, told) -> None:
+    """T8."""
     job = submit(steps=80)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
     old = next(w for w in jobs.workers() if w.alive)
-    assert jobs.restart_worker() == 1
+    asked = told.command("restart-worker")
+    assert asked.returncode == 0, asked.stderr
     done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
     assert done.attempt == 1
     assert "resumed at window" in logs(jobs, job.id)
     assert next(w for w in jobs.workers() if w.alive).id != old.id
+    assert not [check for check in told.doctor() if check["key"] == "worker" and check["code"]]
 
 
 def test_cancel_while_running_leaves_the_next_job_alone(jobs, submit) -> None:
@@ -80,3 +96,41 @@ def test_cancel_while_running_leaves_the_next_job_alone(jobs, submit) -> None:
     assert time.monotonic() - began < 60
     wait_for(lambda: files_of(ended) == ["job.json", "photo.png"])
     assert until(lambda: jobs.get(other.id), lambda j: j.status is Status.DONE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has mapped is read from /proc")
+def test_a_warm_workers_model_is_removed(settings, jobs, submit, models_dir, tiny_model, monkeypatch) -> None:
+    """Windows removes no file that a warm worker has mapped, so that the worker is asked to let it go.
+
+    The refusal is made here, for as long as the living worker really has the files mapped.
+    """
+    own = settings.home / "presets" / "models" / "mapped.toml"
+    own.write_text(PRESET, encoding="utf-8")
+    folder = models_dir / "mapped"
+    shutil.copytree(tiny_model, folder)
+    job = submit(model="mapped", seconds=6, steps=1)
+    done = until(lambda: jobs.get(job.id), lambda j: j.status.final)
+    assert done.status is Status.DONE, done.error
+    worker = next(w for w in jobs.workers() if w.alive)
+    maps, rename, refusals = Path(f"/proc/{worker.pid}/maps"), Path.rename, []
+
+    def mapped() -> bool:
+        return str(folder) in maps.read_text(encoding="utf-8")
+
+    def refusing(path: Path, target: Path) -> Path:
+        if path == folder and mapped():
+            refusals.append(path)
+            error = PermissionError(13, "Access is denied")
+            error.winerror = 5
+            raise error
+        return rename(path, target)
+
+    assert mapped(), "the warm model lies in its files"
+    monkeypatch.setattr(Path, "rename", refusing)
+    presets = load_presets(settings)
+    assert remove("mapped", presets, settings, jobs.release_models, patience=60) > 100_000
+    assert refusals
+    assert not folder.exists()
+    assert look("mapped", presets, settings).state == "missing"
+    alive = [w for w in jobs.workers() if w.alive]
+    assert [w.id for w in alive] == [worker.id], "it went on without a restart"

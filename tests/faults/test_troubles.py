@@ -1,6 +1,6 @@
 """Every row of docs/troubleshooting.md, injected: the right code, cause and fix stand in doctor, command and page.
 
-T1 and T2 are in test_kills.
+T1 and T2 are in test_kills, T8 in test_one_studio.
 """
 
 import json
@@ -83,7 +83,7 @@ def test_t4_no_memory_while_generating(told: Told, run_here, submit, jobs: Jobs,
 
 
 def test_t5_a_worker_that_hangs(told: Told, jobs: Jobs, settings: Settings) -> None:
-    """Its lock is held and its heartbeat old; that the watchdog ends it is shown by test_kills."""
+    """Its lock is held and its heartbeat old; that the watchdog ends it is shown by test_killed_worker."""
     lock = acquire_lock(lock_path(settings.home, "w"))
     long_ago = time.time() - 300
     row = {"host": "h", "pid": 1, "state": "running", "heartbeat": long_ago, "started": long_ago}
@@ -113,16 +113,6 @@ def test_t7_no_worker_is_running(told: Told, jobs: Jobs, submit) -> None:
     assert told.by_doctor("FM-WORKER-001")["result"] == "warn"
     assert machine_json(jobs, None)["workers"] == []
     assert "No worker is running" in told.command("jobs", "show", job.id).stderr
-
-
-def test_t8_restarting_the_worker(told: Told, jobs: Jobs, start, submit) -> None:
-    start()
-    wait_for(lambda: any(w.alive and w.state == "idle" for w in jobs.workers()), 120)
-    old = jobs.workers()[0].id
-    done = told.command("restart-worker")
-    assert done.returncode == 0, done.stderr
-    wait_for(lambda: any(w.alive and w.state == "idle" and w.id != old for w in jobs.workers()), 120)
-    assert not [check for check in told.doctor() if check["key"] == "worker" and check["code"]]
 
 
 def test_t9_a_queue_that_does_not_answer(told: Told, settings: Settings) -> None:

@@ -7,7 +7,6 @@ from fanslymotion.tests.damages import KINDS
 
 from .prefix import Prefix
 
-KILLS = "tests/faults/test_kills.py::"
 DAMAGES = "tests/unit/ui/test_damaged_list.py::test_a_page_goes_on"
 DAMAGES_TRIED = ("emptied", "header", "leaf_garbage")
 """Each takes up to a minute under wine, since the doctor starts programs; the part `queue` tries all kinds."""
@@ -29,9 +28,9 @@ PARTS = {
     "checkpoints": ["tests/unit/pipeline/test_checkpoint.py"],
     # TerminateProcess, which is all that Windows has
     "kills": [
-        f"{KILLS}test_a_killed_worker_costs_little_and_says_where_it_went_on",
+        "tests/faults/test_killed_worker.py::test_a_killed_worker_costs_little_and_says_where_it_went_on",
         "tests/faults/test_one_studio.py::test_restart_of_the_worker_costs_no_attempt",
-        f"{KILLS}test_a_worker_without_its_parent_ends_after_handing_back",
+        "tests/faults/test_kills.py::test_a_worker_without_its_parent_ends_after_handing_back",
     ],
 }
 

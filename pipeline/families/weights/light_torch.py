@@ -45,12 +45,22 @@ def light_torch() -> Iterator[None]:
         left_out = sys.modules.get(DEFERRED) is stand_in
         if left_out:
             del sys.modules[DEFERRED]
-        torch = sys.modules.get("torch")
-        if left_out and torch is not None:
-            for name in PARTS:
-                if not hasattr(torch, name):
-                    setattr(torch, name, OnDemand(f"torch.{name}"))
-            sys.meta_path.insert(0, _DeferredFirst())
+    if left_out and "torch" in sys.modules:
+        _finish(sys.modules["torch"])
+
+
+def _finish(torch: Any) -> None:
+    """Have DEFERRED imported when it is needed, or now, if this version of torch cannot do without it."""
+    for name in PARTS:
+        if not hasattr(torch, name):
+            setattr(torch, name, OnDemand(f"torch.{name}"))
+    sys.meta_path.insert(0, _DeferredFirst())
+    if hasattr(torch._C, "_set_generator_metaclass"):  # since 2.13 `torch._prims` does it
+        torch._C._set_generator_metaclass(importlib.import_module("torch._opaque_base").OpaqueBaseMeta)
+    try:
+        torch.Generator()
+    except RuntimeError:
+        importlib.import_module(DEFERRED)
 
 
 class _DeferredFirst:

@@ -25,6 +25,7 @@ with light_torch():
     import torch
 with torch.device("meta"):
     torch.nn.MultiheadAttention(4, 2), torch.nn.Conv3d(2, 2, 1), torch.nn.GroupNorm(2, 4), torch.nn.Embedding(3, 4)
+drawn = torch.randn(3, generator=torch.Generator("cpu").manual_seed(1)).tolist()
 assert DEFERRED not in sys.modules
 with light_torch():  # nothing, the second time
     pass
@@ -38,6 +39,7 @@ for case in sys.argv[1:]:
             import torch._decomp, torch._prims, torch._refs
             assert (torch._refs, torch._decomp.decomposition_table) == (module, decompositions)
             assert sys.modules["torch._refs"] is torch._refs
+            assert torch.randn(3, generator=torch.Generator("cpu").manual_seed(1)).tolist() == drawn
         except BaseException:
             traceback.print_exc()
             os._exit(1)
