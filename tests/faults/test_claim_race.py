@@ -1,4 +1,4 @@
-"""Eight processes, two hundred jobs: each is claimed once."""
+"""Eight processes, eighty jobs: each is claimed once."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from fanslymotion.settings import Settings
 
 pytestmark = pytest.mark.faults
 
-PROCESSES, JOBS = 8, 200
+PROCESSES, JOBS = 8, 80
 
 CLAIMS = """
 import sys, time
