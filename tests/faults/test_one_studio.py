@@ -75,8 +75,8 @@ def test_a_folder_removed_under_a_running_job_loses_nothing(jobs, submit) -> Non
 
 def test_restart_of_the_worker_costs_no_attempt(jobs, submit, told) -> None:
     """T8."""
-    job = submit(steps=80)
-    until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
+    job = submit(steps=45)
+    until(lambda: jobs.get(job.id), lambda j: j.stage == "sampling" and j.step > 2)
     old = next(w for w in jobs.workers() if w.alive)
     asked = told.command("restart-worker")
     assert asked.returncode == 0, asked.stderr
