@@ -178,9 +178,10 @@ class Run:
                 if time.monotonic() > deadline:
                     return "killed: its time was over"
                 time.sleep(0.2)
-                for name in names:
-                    self.rows[name] = self._figures(name) | {"status": "running"}
-                self.save()
+                found = {name: self._figures(name) | {"status": "running"} for name in names}
+                if found != {name: self.rows.get(name) for name in names}:
+                    self.rows |= found
+                    self.save()
             return f"failed: exit code {process.returncode}"
         finally:
             end(process)
