@@ -10,7 +10,6 @@ import psutil
 from ..models.find import require_model
 from ..pipeline.families import family
 from ..pipeline.families.base import Offload, Role
-from ..pipeline.families.weights.light_torch import light_torch
 from ..pipeline.hardware.oom import is_oom
 from ..pipeline.memory.forecast import plan_request
 from ..pipeline.request import VideoRequest
@@ -23,11 +22,10 @@ OUT_OF_MEMORY = 3
 
 def main(settings: Settings, name: str) -> None:
     """Load a model and print seconds, bytes and device as JSON. Exit with OUT_OF_MEMORY if memory ran out."""
-    with light_torch():
-        import torch
+    import torch
 
-        from ..pipeline.families.placement import Placement
-        from ..pipeline.model_cache import ModelCache
+    from ..pipeline.families.placement import Placement
+    from ..pipeline.model_cache import ModelCache
 
     presets = load_presets(settings)
     model = require_model(name, presets, settings)

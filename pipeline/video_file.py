@@ -154,26 +154,31 @@ class VideoFile:
                     count = min(encoder_thread.given, resolved.frames)
                     clock.done(through(), together=chunk)
                     report()
-                clock.enter(Stage.SAVING, together=SAVED_TOGETHER)
-                before = self._encoded
-                new = resolved.shown - (self._before is not None)
-
-                def saving() -> None:
-                    """Tell how many of the waiting frames are encoded; the file's own end comes last."""
-                    share = (self._encoded - before) / max(1, new - before)
-                    clock.done(min(share, 1 - SAVED_TOGETHER))
-                    attempt.report(Progress(Stage.SAVING, step=self._encoded, steps=new))
-
-                saving()
-                encoder_thread.finish(saving)
+                self._save(encoder_thread)
         except Cancelled:
             if encoder_thread.finished:
                 self._out.unlink(missing_ok=True)  # the cancel came while the file was being renamed
             raise
-        clock.done(1)
-        clock.leave()
         attempt.measures["frames_sha256"] = digest.hexdigest()
         attempt.measures["latents"] = latents
+
+    def _save(self, encoder_thread: EncoderThread) -> None:
+        """Wait for the encoder's end, when all frames are handed over."""
+        attempt = self._attempt
+        clock, before = attempt.clock, self._encoded
+        new = attempt.resolved.shown - (self._before is not None)
+        clock.enter(Stage.SAVING, together=SAVED_TOGETHER)
+
+        def report() -> None:
+            """Tell how many of the waiting frames are encoded; the file's own end comes last."""
+            share = (self._encoded - before) / max(1, new - before)
+            clock.done(min(share, 1 - SAVED_TOGETHER))
+            attempt.report(Progress(Stage.SAVING, step=self._encoded, steps=new))
+
+        report()
+        encoder_thread.finish(report)
+        clock.done(1)
+        clock.leave()
 
     @property
     def _encoded(self) -> int:

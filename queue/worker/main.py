@@ -18,7 +18,6 @@ from ...errors import StoreError
 from ...fs import private_files
 from ...garbage import no_collections
 from ...messages import Message, as_message, msg
-from ...pipeline.families.weights.light_torch import light_torch
 from ...pipeline.hardware.compiler import compiler_folders
 from ...pipeline.hardware.malloc import return_heap
 from ...pipeline.hardware.vram import gpu_is_lost
@@ -254,7 +253,7 @@ class Worker:
     # --- start --------------------------------------------------------------------------------------------------
 
     def _load_pipeline(self) -> None:
-        with no_collections(freeze=True), light_torch():
+        with no_collections(freeze=True):
             from ...pipeline.model_cache import ModelCache
 
             self._renderers = ModelCache()

@@ -4,9 +4,8 @@ Each of its model classes brings transformers, for its LoRA loaders, and torch's
 that are not compiled: 2.2 of 3.2 CPU seconds and 100 MB in every worker (bench/RESULTS.md, "Starting"). Without
 transformers it is made to be used, and a mark of the compiler means nothing where nothing is compiled.
 
-It also brings all classes of the same folder (0.4 s), a list of which installed package has which modules (0.2 s), to
-name the versions of packages that are called otherwise than their modules, and what several processes exchange tensors
-with (0.1 s). None of them is used here.
+It also brings all classes of the same folder (0.4 s), and a list of which installed package has which modules (0.2 s),
+to name the versions of packages that are called otherwise than their modules. None of them is used here.
 """
 
 import importlib
@@ -22,11 +21,9 @@ from typing import Any
 import torch
 
 from ....garbage import no_collections
-from .light_torch import OnDemand
 
 COMPILER = "torch._dynamo"
 NOT_NEEDED = "transformers"
-COLLECTIVES = "torch.distributed._functional_collectives"
 FOLDERS = tuple(f"diffusers.models.{folder}" for folder in ("autoencoders", "transformers", "unets"))
 """Packages of model classes, each of which imports all classes of its own."""
 
@@ -39,8 +36,6 @@ def light_diffusers() -> Iterator[None]:
     pipelines, which need transformers, cannot be used in this process.
     """
     stand_ins: dict[str, ModuleType | None] = {name: _bare_package(name) for name in FOLDERS if name not in sys.modules}
-    if COLLECTIVES not in sys.modules:
-        stand_ins[COLLECTIVES] = OnDemand(COLLECTIVES)
     first = "diffusers" not in sys.modules
     if first:
         stand_ins |= _libraries()
@@ -76,7 +71,7 @@ def _bare_package(name: str) -> ModuleType:
     return package
 
 
-class _NoCompiler(OnDemand):
+class _NoCompiler(ModuleType):
     """Stands in for the compiler. What else is asked of it comes from the compiler itself."""
 
     @staticmethod
@@ -88,3 +83,10 @@ class _NoCompiler(OnDemand):
     def disable(marked: Any = None, recursive: bool = True, **_: Any) -> Any:
         """Return what is marked, or a decorator that does."""
         return marked if marked is not None else lambda found: found
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import system's questions
+            raise AttributeError(name)
+        if sys.modules.get(COMPILER) is self:
+            del sys.modules[COMPILER]
+        return getattr(importlib.import_module(COMPILER), name)

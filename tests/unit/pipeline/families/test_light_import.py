@@ -1,4 +1,4 @@
-"""A worker that loads a model imports no transformers, no compiler and no other model; all can be imported later."""
+"""Loading and running a model imports no transformers, no compiler and no other model; all can be imported later."""
 
 import json
 import os
@@ -10,16 +10,11 @@ from fanslymotion.pipeline.families.ltx import random_model as ltx
 from fanslymotion.pipeline.families.wan import random_model as wan
 
 OTHERS = ("transformers.transformer_flux", "autoencoders.autoencoder_kl", "unets.unet_kandinsky3")
-UNUSED = ("torch._dynamo", "torch._meta_registrations", "torch._refs", "torch.distributed._functional_collectives")
-HEAVY = ("transformers", "sympy", *UNUSED, *(f"diffusers.models.{name}" for name in OTHERS))
+HEAVY = ("transformers", "torch._dynamo", "sympy", *(f"diffusers.models.{name}" for name in OTHERS))
 
 LOAD = """
 import importlib.metadata, json, sys
 from pathlib import Path
-from fanslymotion.queue.worker.main import Worker
-worker = Worker.__new__(Worker)
-worker.store = None
-worker._load_pipeline()
 import torch
 list_packages = importlib.metadata.packages_distributions
 from fanslymotion.pipeline.families import family_of_folder
@@ -36,8 +31,6 @@ assert importlib.metadata.packages_distributions is list_packages
 """
 
 ASK_MORE = """
-from diffusers.hooks import context_parallel
-assert context_parallel.funcol.all_to_all_single.__module__ == "torch.distributed._functional_collectives"
 whole = sys.modules.pop("diffusers")  # it is to be imported again: nothing is kept out once it is there
 torch.cuda.is_available = lambda: True
 with light_diffusers():
