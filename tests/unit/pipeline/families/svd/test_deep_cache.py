@@ -110,7 +110,7 @@ def test_features_are_kept_only_as_long_as_a_step_needs_them(model: LoadedModel)
 
 @pytest.mark.parametrize("guidance", [Guidance(1.0, 1.0), GUIDED, replace(GUIDED, two_passes=True)])
 def test_the_clip_is_close_to_the_one_in_full(model: LoadedModel, small_photo: Image.Image, guidance: Guidance) -> None:
-    clip = settings(model, guidance=guidance, steps=9, width=96, height=56, plan=plan_windows(6, 6))
+    clip = settings(model, guidance=guidance, steps=9, width=96, height=56)
     photo = small_photo.resize((96, 56))
     full = ours(model, photo, clip)
     every_step = replace(clip, effort=Effort(full_every=1))
@@ -139,7 +139,7 @@ def test_guidance_is_off_at_low_noise(model: LoadedModel, small_photo: Image.Ima
 
 
 def test_from_each_state_that_is_kept_the_same_clip_comes(model: LoadedModel, small_photo: Image.Image) -> None:
-    clip = settings(model, guidance=GUIDED, steps=8, effort=Effort(0.5, 2), plan=plan_windows(20, 14))
+    clip = settings(model, guidance=GUIDED, steps=8, effort=Effort(0.5, 2), plan=plan_windows(9, 6))
     keeper = Everything()
     whole = sample_clip(model, clip, begin(model, clip, small_photo), keeper=keeper)
     kept = [1, 2, 4, 6, 7, 8]

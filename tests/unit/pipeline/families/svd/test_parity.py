@@ -43,7 +43,7 @@ def settings(renderer: LoadedModel, **changes) -> SamplingParams:
         schedule="karras",
         guidance=Guidance(1.0, 1.0),
         motion=MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
-        plan=plan_windows(14, 14),
+        plan=plan_windows(6, 6),
         options=WindowOptions(),
     )
     return replace(known, **changes)
@@ -170,9 +170,9 @@ def test_decoded_frames(renderer: LoadedModel, small_photo: Image.Image) -> None
     latents = ours(renderer, small_photo, settings(renderer))
     pipeline = stock_pipeline(renderer)
     with torch.no_grad():
-        expected = pipeline.decode_latents(latents, 14, decode_chunk_size=7)
+        expected = pipeline.decode_latents(latents, 6, decode_chunk_size=3)
     expected = pipeline.video_processor.postprocess_video(expected, output_type="pil")[0]
-    found = np.concatenate(list(decode(renderer, latents, chunk=7, halo=0)))
+    found = np.concatenate(list(decode(renderer, latents, chunk=3, halo=0)))
     assert np.array_equal(found, np.stack([np.asarray(frame) for frame in expected]))
 
 
