@@ -13,7 +13,7 @@ from fanslymotion.settings import ROOT
 BUILD = "import sys, pathlib; from {} import build; build(pathlib.Path(sys.argv[1]), width={}, height={}, frames={})"
 
 
-def built(width: int = random_model.WIDTH, height: int = random_model.HEIGHT, frames: int = random_model.FRAMES) -> Path:
+def built(width: int, height: int, frames: int = random_model.FRAMES) -> Path:
     """Return the model's folder; built anew only when its source or a library that writes it has changed.
 
     By a process of its own, so that torch does not come into this one. `build` is whole or absent, and gives way to

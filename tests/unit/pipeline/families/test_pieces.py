@@ -1,5 +1,7 @@
 """Blocks in pieces of their tokens: the very numbers on a processor, with less memory, whatever hooks they have."""
 
+from collections.abc import Callable
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +20,17 @@ TOKENS = (3, 4, 6)
 
 def load(folder: ModelFolder, offload: Offload = Offload.NONE, dtype: torch.dtype = torch.float32) -> Any:
     return family(folder.preset.family).load(folder, Placement(CPU, dtype, offload), lambda part: None, True)
+
+
+@pytest.fixture(scope="module")
+def loaded_in() -> Callable[[Any, torch.dtype], Any]:
+    """A model in numbers of a kind, loaded once: a test takes off what it has set."""
+
+    @cache
+    def call(model: Any, dtype: torch.dtype) -> Any:
+        return load(model.model, dtype=dtype)
+
+    return call
 
 
 def given(name: str, transformer: Any, dtype: torch.dtype) -> dict[str, Any]:
@@ -61,11 +74,11 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [1, 100, 300, 600, 2**25])
 def test_pieces_give_the_very_numbers(
-    model: Any, name: str, dtype: torch.dtype, size: int, monkeypatch: pytest.MonkeyPatch
+    model: Any, name: str, dtype: torch.dtype, size: int, loaded_in: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """size: numbers of a piece. Three tokens at a time (100) are multiplied by another kernel: it rounds otherwise."""
     monkeypatch.setattr(pieces, "PIECE", size)
-    loaded = load(model.model, dtype=dtype)
+    loaded = loaded_in(model, dtype)
     transformer = loaded.bring("transformer")
     inputs = given(name, transformer, dtype)
     meant = result(transformer, inputs)
