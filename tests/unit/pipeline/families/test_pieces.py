@@ -1,7 +1,5 @@
 """Blocks in pieces of their tokens: the very numbers on a processor, with less memory, whatever hooks they have."""
 
-from collections.abc import Callable
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,14 +21,9 @@ def load(folder: ModelFolder, offload: Offload = Offload.NONE, dtype: torch.dtyp
 
 
 @pytest.fixture(scope="module")
-def loaded_in() -> Callable[[Any, torch.dtype], Any]:
-    """A model in numbers of a kind, loaded once: a test takes off what it has set."""
-
-    @cache
-    def call(model: Any, dtype: torch.dtype) -> Any:
-        return load(model.model, dtype=dtype)
-
-    return call
+def kept() -> dict[tuple[str, torch.dtype], Any]:
+    """The models, by name and kind of numbers, loaded once: a test takes off what it has set."""
+    return {}
 
 
 def given(name: str, transformer: Any, dtype: torch.dtype) -> dict[str, Any]:
@@ -74,11 +67,11 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [1, 100, 300, 600, 2**25])
 def test_pieces_give_the_very_numbers(
-    model: Any, name: str, dtype: torch.dtype, size: int, loaded_in: Callable, monkeypatch: pytest.MonkeyPatch
+    model: Any, name: str, dtype: torch.dtype, size: int, kept: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """size: numbers of a piece. Three tokens at a time (100) are multiplied by another kernel: it rounds otherwise."""
     monkeypatch.setattr(pieces, "PIECE", size)
-    loaded = loaded_in(model, dtype)
+    loaded = kept.get((name, dtype)) or kept.setdefault((name, dtype), load(model.model, dtype=dtype))
     transformer = loaded.bring("transformer")
     inputs = given(name, transformer, dtype)
     meant = result(transformer, inputs)

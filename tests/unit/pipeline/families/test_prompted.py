@@ -106,7 +106,9 @@ def test_prompts_are_encoded_once(case: Case, tmp_path: Path, monkeypatch: pytes
     assert len(found) == 4
 
 
-@pytest.mark.parametrize("letter", ["sea ", "море", "🚤"])
+@pytest.mark.parametrize(
+    ("case", "letter"), [(("ltx", 8), "sea "), (("ltx", 8), "море"), (("wan", 4), "🚤")], indirect=["case"]
+)
 def test_a_prompt_that_is_too_long_is_cut_and_said(case: Case, letter: str) -> None:
     """Whatever its letters take in the video file, which has no room for all of them."""
     prompt = letter * (10_000 // len(letter))
