@@ -98,7 +98,7 @@ def test_detail_at_1080p_in_every_shape(
     photo = tmp_path / "shape.png"
     with Image.open(ROOT / "assets" / "sample.jpg") as image:
         image.resize((900, 1600) if fit == "crop" else (1600, 400)).save(photo)
-    result = run(replace(fast, resolution="1080p", seconds=1, detail=True, fit=fit), photo=photo)
+    result = run(replace(fast, resolution="1080p", seconds=1, steps=1, detail=True, fit=fit), photo=photo)
     assert (result.width, result.height) == size
     assert probe(result.path).frames == 6
     assert read_metadata(result.path)["request"]["detail"] is True
@@ -161,7 +161,7 @@ def test_a_photo_too_small_to_give_detail_is_said(
 ) -> None:
     with Image.open(ROOT / "assets" / "sample.jpg") as image:
         image.resize((64, 64)).save(tmp_path / "small.png")
-    request, said = replace(fast, seconds=1, detail=True), SMALL_PHOTO.format(size="64×64")
+    request, said = replace(fast, seconds=1, steps=1, detail=True), SMALL_PHOTO.format(size="64×64")
     request, presets = replace(request, model="finer"), add_model("finer", 104, 56)
     assert said in run(request, photo=tmp_path / "small.png", presets=presets).warnings
     without = run(replace(request, detail=False), photo=tmp_path / "small.png", presets=presets)
@@ -178,7 +178,7 @@ def test_the_edges_that_a_model_draws_badly_are_not_shown(
     clips = {}
     for name, trim in (("whole", 0), ("trimmed", 8)):
         presets = add_model(name, 128, 72, trim=trim)
-        made = run(replace(fast, model=name, seconds=1), presets=presets, out=tmp_path / f"{name}.mp4")
+        made = run(replace(fast, model=name, seconds=1, steps=1), presets=presets, out=tmp_path / f"{name}.mp4")
         raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-")
         read = subprocess.run([ffmpeg_path(), "-v", "error", "-i", made.path, *raw], capture_output=True, check=True)
         clips[name] = np.frombuffer(read.stdout, np.uint8).reshape(-1, 72, 128, 3)
@@ -298,6 +298,6 @@ def test_the_seed_decides(run: Callable, fast: VideoRequest, tmp_path: Path) -> 
     hashes = []
     for i, seed in enumerate((1, 1, 2)):
         measures: dict[str, Any] = {}
-        run(replace(fast, seed=seed), work=tmp_path / str(i), measures=measures)
+        run(replace(fast, seed=seed, seconds=1), work=tmp_path / str(i), measures=measures)
         hashes.append(measures["frames_sha256"])
     assert hashes[0] == hashes[1] != hashes[2]

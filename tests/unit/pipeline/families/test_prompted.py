@@ -98,12 +98,12 @@ def test_prompts_are_encoded_once(case: Case, tmp_path: Path, monkeypatch: pytes
         case.make(request, measures=again, work=tmp_path / "again")
     found = {first["frames_sha256"]}
     assert again["frames_sha256"] in found
-    for i, prompt in enumerate(("", "Лодка 🚤 качается", "قارب يتمايل")):
+    for i, prompt in enumerate(("", "Лодка 🚤 качается, قارب يتمايل")):
         other: dict[str, Any] = {}
         result = case.make(replace(request, prompt=prompt), measures=other, work=tmp_path / str(i))
         assert read_metadata(result.path)["request"]["prompt"] == prompt
         found.add(other["frames_sha256"])
-    assert len(found) == 4
+    assert len(found) == 3
 
 
 @pytest.mark.parametrize(
