@@ -28,7 +28,7 @@ def main() -> None:
     if asked.smoke:
         photos, held_out = painted(6), painted(1, seed=9)
         vae_config = vae_stage.VaeConfig(
-            linear_steps=2, steps=2, minutes=5, tail_minutes=0.002, tail_clips=2, images=4, crop=32, judged=1
+            linear_steps=2, steps=2, minutes=5, tail_minutes=0.002, tail_clips=2, images=4, crop=32, judged=2
         )
         unet_config = unet_stage.UnetConfig(steps=2, minutes=5, clips=1, strip_clips=1, first_clips=1, pool=2)
         decoder_config = decoder_stage.DecoderConfig(steps=2, minutes=5, drawn=1, judged=2)
