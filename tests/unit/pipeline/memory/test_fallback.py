@@ -73,7 +73,7 @@ def test_half_the_numbers_where_the_cpu_can_bear_them() -> None:
     assert below.dtype == "bfloat16"
 
 
-@pytest.mark.parametrize(("place", "rungs"), [("decode", 5), *soak(("load", 3), ("encode", 3), ("step", 6))])
+@pytest.mark.parametrize(("place", "rungs"), [("decode", 4), *soak(("load", 3), ("encode", 3), ("step", 6))])
 def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, place: str, rungs: int) -> None:
     """Down to the last rung that is still on the GPU, with the real offload hooks."""
     cache, measures = ModelCache(), {}
@@ -85,7 +85,7 @@ def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, pl
     check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
 
 
-@pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("step", 8), *soak(("encode", 4), ("decode", 6))])
+@pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("step", 8), *soak(("encode", 4), ("decode", 5))])
 def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, place: str, rungs: int) -> None:
     """All rungs in their order. The device is not pretended where it is the CPU: that rung is carried out as it is."""
     real = Placement.of
