@@ -10,10 +10,10 @@ from pathlib import Path
 from fanslymotion.pipeline.families.svd import random_model
 from fanslymotion.settings import ROOT
 
-BUILD = "import sys, pathlib; from {} import build; build(pathlib.Path(sys.argv[1]), width={}, height={})"
+BUILD = "import sys, pathlib; from {} import build; build(pathlib.Path(sys.argv[1]), width={}, height={}, frames={})"
 
 
-def built(width: int = random_model.WIDTH, height: int = random_model.HEIGHT) -> Path:
+def built(width: int, height: int, frames: int = random_model.FRAMES) -> Path:
     """Return the model's folder; built anew only when its source or a library that writes it has changed.
 
     By a process of its own, so that torch does not come into this one. `build` is whole or absent, and gives way to
@@ -22,11 +22,12 @@ def built(width: int = random_model.WIDTH, height: int = random_model.HEIGHT) ->
     Args:
         width: Of what it draws, in pixels.
         height: Likewise.
+        frames: Of one window.
     """
     made_of = [inspect.getsource(random_model), *map(version, ("torch", "diffusers", "transformers"))]
-    name = f"mini-random-{width}x{height}-{hashlib.sha256(''.join(made_of).encode()).hexdigest()[:12]}"
+    name = f"mini-random-{width}x{height}x{frames}-{hashlib.sha256(''.join(made_of).encode()).hexdigest()[:12]}"
     folder = ROOT / "build" / "tests" / name
     if not (folder / "model_index.json").is_file():
-        code = BUILD.format(random_model.__name__, width, height)
+        code = BUILD.format(random_model.__name__, width, height, frames)
         subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
     return folder

@@ -11,6 +11,7 @@ from ..base import Offload
 from ..placement import Placement
 from ..plan import LARGE
 from ..weights.folders import parameters
+from ..weights.light_import import transformers_class
 from ..weights.offload import hook
 from ..weights.reading import pretrained, quiet, read_component
 
@@ -26,12 +27,11 @@ def read_encoder(kind: str, place: Path, placement: Placement) -> Any:
     Raises:
         ModelError: A file is missing or damaged.
     """
-    import transformers
-
+    found = transformers_class(kind)
     quiet()
     narrow = placement.dtype == torch.float32 and parameters(place) >= LARGE
     dtype = torch.bfloat16 if narrow else placement.dtype
-    encoder = read_component(place, lambda: pretrained(getattr(transformers, kind), place, dtype=dtype))
+    encoder = read_component(place, lambda: pretrained(found, place, dtype=dtype))
     if narrow:
         compute_wide(encoder)
     if placement.offload is Offload.NONE:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import torch
 
+from ..weights.light_import import transformers_class
 from ..weights.reading import damaged
 from .folder import SPIECE
 
@@ -44,9 +45,7 @@ class _Fast:
     """tokenizer.json, read by transformers."""
 
     def __init__(self, folder: Path) -> None:
-        import transformers
-
-        self._own: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._own: Any = transformers_class("AutoTokenizer").from_pretrained(folder, local_files_only=True)
 
     def encode(self, text: str) -> list[int]:
         return self._own(text, add_special_tokens=True).input_ids

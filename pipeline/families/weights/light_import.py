@@ -51,6 +51,16 @@ def light_diffusers() -> Iterator[None]:
                 del sys.modules[name]
 
 
+def transformers_class(name: str) -> Any:
+    """Return a class of transformers. What is imported with it stays out of later garbage collections.
+
+    Memory is collected at least twice for each new prompt, which took 0.1 CPU seconds each time (bench/RESULTS.md).
+    """
+    known = sys.modules.get(NOT_NEEDED)
+    with no_collections(freeze=known is None or name not in vars(known)):
+        return getattr(importlib.import_module(NOT_NEEDED), name)
+
+
 def _libraries() -> dict[str, ModuleType | None]:
     """Return what stands in for the two libraries. Diffusers asks for them once, when it is imported itself."""
     found: dict[str, ModuleType | None] = {}

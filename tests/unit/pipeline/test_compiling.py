@@ -84,7 +84,7 @@ def stop_at(step: int) -> Callable[[Progress], None]:
 
 def test_a_compiled_video_has_the_same_frames_and_is_resumed_compiled(make: Callable, tmp_path: Path) -> None:
     told: list[Progress] = []
-    compiled, eager = make("compiled", progress=told.append), make("eager", "never")
+    eager, compiled = make("eager", "never"), make("compiled", progress=told.append)
     assert [one["plan"].compiled for one in (compiled, eager)] == [True, False]
     assert [one["said"] for one in (compiled, eager)] == [True, False]
     assert torch.equal(compiled["latents"], eager["latents"])
@@ -98,6 +98,26 @@ def test_a_compiled_video_has_the_same_frames_and_is_resumed_compiled(make: Call
     assert resumed["plan"].compiled
     assert not resumed["warnings"][1:]
     assert torch.equal(resumed["latents"], compiled["latents"])
+
+
+def test_a_worker_that_is_stopped_meanwhile_has_not_died_of_the_compiler(make: Callable, tmp_path: Path) -> None:
+    mark = tmp_path / "work-stopped" / COMPILER_AT_WORK
+    asked = threading.Event()
+
+    def slow(graph: Any, inputs: Any) -> Any:
+        asked.set()
+        wait_for(lambda: not mark.exists())
+        return graph.forward
+
+    def stop(moment: Progress) -> None:
+        if asked.is_set():
+            raise HandBack
+
+    with pytest.raises(HandBack):
+        make("stopped", renderers=ModelCache(compiler=Compiler(slow, channels_last=False)), progress=stop)
+    asked.clear()
+    done = make("stopped")  # by what the test before has compiled
+    assert (done["plan"].compiled, done["warnings"][1:]) == (True, ())
 
 
 def test_a_resume_that_cannot_compile_goes_on_without_and_says_so(make: Callable, tmp_path: Path) -> None:
@@ -155,26 +175,6 @@ def test_a_worker_that_died_of_the_compiler_does_not_compile_the_job_again(
     assert not done["plan"].compiled
     assert any("ended while the model was compiled" in str(warning) for warning in done["warnings"])
     assert not mark.exists()
-
-
-def test_a_worker_that_is_stopped_meanwhile_has_not_died_of_the_compiler(make: Callable, tmp_path: Path) -> None:
-    mark = tmp_path / "work-stopped" / COMPILER_AT_WORK
-    asked = threading.Event()
-
-    def slow(graph: Any, inputs: Any) -> Any:
-        asked.set()
-        wait_for(lambda: not mark.exists())
-        return graph.forward
-
-    def stop(moment: Progress) -> None:
-        if asked.is_set():
-            raise HandBack
-
-    with pytest.raises(HandBack):
-        make("stopped", renderers=ModelCache(compiler=Compiler(slow, channels_last=False)), progress=stop)
-    asked.clear()
-    done = make("stopped")
-    assert (done["plan"].compiled, done["warnings"][1:]) == (True, ())
 
 
 def test_deep_features_are_used_again_between_compiled_steps(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,15 @@ def photo(before: Path, tmp_path: Path) -> Path:
     return tmp_path / "last.png"
 
 
+@pytest.fixture
+def brief(fast: VideoRequest) -> VideoRequest:
+    """6 frames, in one step."""
+    return replace(fast, seconds=1, steps=1)
+
+
 @pytest.mark.parametrize("quality", ["sampled", "standard"])
-def test_both_are_in_one_file(run: Callable, fast: VideoRequest, photo: Path, tmp_path: Path, quality: str) -> None:
-    request, fps = replace(fast, quality=quality), 6 if quality == "sampled" else 12
+def test_both_are_in_one_file(run: Callable, brief: VideoRequest, photo: Path, tmp_path: Path, quality: str) -> None:
+    request, fps = replace(brief, quality=quality), 6 if quality == "sampled" else 12
     before = video(tmp_path / "before.mp4", COUNT, fps=fps)
     alone = run(request, photo=photo, out=tmp_path / "alone.mp4", work=tmp_path / "alone")
     both = run(request, photo=photo, before=before, work=tmp_path / "both")
@@ -45,41 +52,41 @@ def test_both_are_in_one_file(run: Callable, fast: VideoRequest, photo: Path, tm
     assert [time for time, _ in found] == pytest.approx([n / fps for n in range(COUNT + alone.frames - 1)], abs=1e-3)
     assert (both.frames, both.fps, both.width, both.height) == (COUNT + alone.frames - 1, fps, 128, 72)
     assert probe(both.path).frames == both.frames
-    assert read_metadata(both.path)["request"]["seed"] == fast.seed
+    assert read_metadata(both.path)["request"]["seed"] == brief.seed
     assert not list(tmp_path.glob("*drawn*"))
 
 
-def test_one_of_another_rate_is_told_as_it_is(run: Callable, fast: VideoRequest, photo: Path, before: Path) -> None:
+def test_one_of_another_rate_is_told_as_it_is(run: Callable, brief: VideoRequest, photo: Path, before: Path) -> None:
     """The quality's preset was changed in between: 30 frames at 6 a second, and more at 12."""
-    both = run(replace(fast, quality="standard"), photo=photo, before=before)
+    both = run(replace(brief, quality="standard"), photo=photo, before=before)
     told, found = probe(both.path), frames(both.path)
     assert (both.frames, both.fps) == (told.frames, told.fps) == (len(found), 12)
     assert [time for time, _ in found] == pytest.approx([n / 12 for n in range(both.frames)], abs=1e-3)
     assert both.frames > 2 * COUNT
 
 
-@pytest.mark.parametrize("stage", [Stage.SAMPLING, Stage.DECODING, Stage.SAVING])
-def test_taken_up_again(stage: Stage, run: Callable, fast: VideoRequest, photo: Path, before: Path, tmp_path: Path):
-    whole = run(fast, photo=photo, before=before, work=tmp_path / "whole", out=tmp_path / "whole.mp4")
+def test_taken_up_again(run: Callable, fast: VideoRequest, photo: Path, before: Path, tmp_path: Path) -> None:
+    whole = pictures(run(fast, photo=photo, before=before, work=tmp_path / "whole", out=tmp_path / "whole.mp4").path)
 
-    def hand_back(moment: Progress) -> None:
+    def hand_back(stage: Stage, moment: Progress) -> None:
         if moment.stage is stage and (moment.step >= 2 or stage is Stage.SAVING):  # few frames are encoded at once
             raise HandBack
 
-    with pytest.raises(HandBack):
-        run(fast, photo=photo, before=before, progress=hand_back)
-    found = run(fast, photo=photo, before=before)
-    assert pictures(found.path) == pictures(whole.path)
-    assert len(pictures(before)) == COUNT
+    for stage in (Stage.SAMPLING, Stage.DECODING, Stage.SAVING):
+        place = {"work": tmp_path / stage, "out": tmp_path / f"{stage}.mp4"}
+        with pytest.raises(HandBack):
+            run(fast, photo=photo, before=before, progress=partial(hand_back, stage), **place)
+        assert pictures(run(fast, photo=photo, before=before, **place).path) == whole
+        assert len(pictures(before)) == COUNT
 
 
-def test_cancelled_while_it_is_written(run: Callable, fast: VideoRequest, photo: Path, before: Path, tmp_path: Path):
+def test_cancelled_while_it_is_written(run: Callable, brief: VideoRequest, photo: Path, before: Path, tmp_path: Path):
     def cancel(moment: Progress) -> None:
         if moment.stage is Stage.SAVING:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        run(fast, photo=photo, before=before, progress=cancel)
+        run(brief, photo=photo, before=before, progress=cancel)
     assert sorted(path.name for path in tmp_path.glob("*.mp4*")) == ["before.mp4"]
 
 

@@ -33,7 +33,7 @@ def fast(fast: VideoRequest, settings: Settings, tmp_path: Path) -> VideoRequest
     )
     (settings.presets_dir / "resolutions.toml").write_text("[double]\nwidth = 112\nheight = 64\n", encoding="utf-8")
     (settings.presets_dir / "durations.toml").write_text("[short]\nseconds = 2\n", encoding="utf-8")
-    return replace(fast, resolution="double", seconds=2, upscaler="own")
+    return replace(fast, resolution="double", seconds=2, steps=1, upscaler="own")
 
 
 @pytest.fixture

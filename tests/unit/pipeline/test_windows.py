@@ -36,8 +36,14 @@ def sample(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams) -> t
     return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=keeper), keeper
 
 
-def test_shared_frames_end_exactly_as_they_were(renderer: LoadedModel, small_photo: Image.Image) -> None:
-    latents, keeper = sample(renderer, small_photo, CLIP)
+@pytest.fixture(scope="module")
+def plain(renderer: LoadedModel, small_photo: Image.Image) -> tuple[torch.Tensor, Everything]:
+    """CLIP as it is."""
+    return sample(renderer, small_photo, CLIP)
+
+
+def test_shared_frames_end_exactly_as_they_were(plain: tuple[torch.Tensor, Everything]) -> None:
+    latents, keeper = plain
     assert latents.shape == (1, 12, 4, 5, 8)
     last_steps = [state for state in keeper.states if state.step == STEPS and state.window]
     assert len(last_steps) == 2
@@ -81,12 +87,12 @@ def test_frames_freed_after_the_start_are_cross_faded(renderer: LoadedModel, sma
     ],
 )
 def test_options_change_only_what_comes_after_the_first_window(
-    renderer: LoadedModel, small_photo: Image.Image, options: WindowOptions
+    renderer: LoadedModel, small_photo: Image.Image, plain: tuple[torch.Tensor, Everything], options: WindowOptions
 ) -> None:
-    plain, _ = sample(renderer, small_photo, CLIP)
+    usual, _ = plain
     changed, _ = sample(renderer, small_photo, replace(CLIP, options=options))
-    assert torch.equal(plain[:, :FRAMES], changed[:, :FRAMES])
-    assert not torch.equal(plain[:, FRAMES:], changed[:, FRAMES:])
+    assert torch.equal(usual[:, :FRAMES], changed[:, :FRAMES])
+    assert not torch.equal(usual[:, FRAMES:], changed[:, FRAMES:])
 
 
 def test_guidance_is_capped_after_the_first_window() -> None:

@@ -74,7 +74,10 @@ def wan_a14b(tiny_wan_a14b: Path) -> "A14BModel":
 
 @pytest.fixture(params=["ltx", "wan"])
 def name(request: pytest.FixtureRequest) -> str:
-    """Of a family that takes a LoRA."""
+    """Of a family that takes a LoRA.
+
+    Whole jobs with other weights are made with one: how these get into a checkpoint's key and the file is shared.
+    """
     return request.param
 
 

@@ -1,6 +1,7 @@
 """What was measured of one kind of job tells about the others: sizes, lengths, qualities, upright and wide."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise, product
 
 import pytest
@@ -76,6 +77,7 @@ def test_larger_longer_and_smoother_is_never_shown_cheaper(
 ) -> None:
     here = after(machine, model, jobs)
 
+    @cache
     def said(*kind: object) -> float:
         return forecast(planned(here, model, kind)).seconds  # pyright: ignore[reportArgumentType]
 

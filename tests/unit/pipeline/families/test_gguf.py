@@ -145,6 +145,7 @@ def asked() -> VideoRequest:
     return VideoRequest("small", 1, "standard", seed=7, steps=2, detail=False)
 
 
+@pytest.mark.parametrize("name", ["ltx"])
 def test_a_job_goes_on_with_the_same_file_alone(
     run: Callable, model: Any, files: Files, warm: Any, tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def make(run: Callable, model: Any, warm: Any) -> Callable:
     return call
 
 
+@pytest.mark.parametrize("name", ["ltx"])
 def test_a_job_with_them_goes_on_with_them_alone(make: Callable, tmp_path: Path) -> None:
     whole: dict[str, Any] = {}
     result = make(asked(), measures=whole, work=tmp_path / "whole")

@@ -13,14 +13,14 @@ OTHERS = ("transformers.transformer_flux", "autoencoders.autoencoder_kl", "unets
 HEAVY = ("transformers", "torch._dynamo", "sympy", *(f"diffusers.models.{name}" for name in OTHERS))
 
 LOAD = """
-import importlib.metadata, json, sys
+import gc, importlib.metadata, json, sys
 from pathlib import Path
 import torch
 list_packages = importlib.metadata.packages_distributions
 from fanslymotion.pipeline.families import family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.placement import Placement
-from fanslymotion.pipeline.families.weights.light_import import light_diffusers
+from fanslymotion.pipeline.families.weights.light_import import light_diffusers, transformers_class
 heavy = json.loads(sys.argv[1])
 here = Placement(torch.device("cpu"), torch.float32)
 for place in map(Path, sys.argv[2:]):
@@ -46,8 +46,12 @@ with light_diffusers():
     assert stand_in.assume_constant_result.__module__ == "torch._dynamo.decorators"
     assert sys.modules["torch._dynamo"] is not stand_in
 assert sys.modules["torch._dynamo"].allow_in_graph.__module__ == "torch._dynamo.decorators"
-import transformers
-assert transformers.T5Config().d_model
+frozen = gc.get_freeze_count()
+assert transformers_class("T5Config")().d_model
+collected = len(gc.get_objects())
+assert gc.get_freeze_count() > frozen + 10 * collected, "what comes with it is left out of later collections"
+assert transformers_class("T5Config") is sys.modules["transformers"].T5Config
+assert len(gc.get_objects()) >= collected, "only at the first time: a model may be there by now"
 sys.modules["diffusers"] = whole
 import diffusers.models
 assert diffusers.models.AutoencoderKL.__module__ == "diffusers.models.autoencoders.autoencoder_kl"

@@ -218,6 +218,7 @@ def make(run: Callable, model: Any, settings: Settings, warm: Any) -> Callable:
     return call
 
 
+@pytest.mark.parametrize("name", ["ltx"])
 def test_it_changes_the_video_by_its_strength(make: Callable, model: Any, style: Path, tmp_path: Path) -> None:
     frames = {}
     for strength in (None, 1.0, 0.5, 0.0):
@@ -235,6 +236,7 @@ def test_it_changes_the_video_by_its_strength(make: Callable, model: Any, style:
     assert len(set(frames.values())) == 3
 
 
+@pytest.mark.parametrize("name", ["ltx"])
 def test_a_job_goes_on_with_the_same_lora_alone(make: Callable, model: Any, style: Path, tmp_path: Path) -> None:
     whole: dict[str, Any] = {}
     make(asked(model, style), measures=whole, work=tmp_path / "whole")

@@ -20,6 +20,12 @@ def load(folder: ModelFolder, offload: Offload = Offload.NONE, dtype: torch.dtyp
     return family(folder.preset.family).load(folder, Placement(CPU, dtype, offload), lambda part: None, True)
 
 
+@pytest.fixture(scope="module")
+def kept() -> dict[tuple[str, torch.dtype], Any]:
+    """The models, by name and kind of numbers, loaded once: a test takes off what it has set."""
+    return {}
+
+
 def given(name: str, transformer: Any, dtype: torch.dtype) -> dict[str, Any]:
     """Return random inputs of a pass."""
     draw = torch.Generator().manual_seed(1)
@@ -61,11 +67,11 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [1, 100, 300, 600, 2**25])
 def test_pieces_give_the_very_numbers(
-    model: Any, name: str, dtype: torch.dtype, size: int, monkeypatch: pytest.MonkeyPatch
+    model: Any, name: str, dtype: torch.dtype, size: int, kept: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """size: numbers of a piece. Three tokens at a time (100) are multiplied by another kernel: it rounds otherwise."""
     monkeypatch.setattr(pieces, "PIECE", size)
-    loaded = load(model.model, dtype=dtype)
+    loaded = kept.get((name, dtype)) or kept.setdefault((name, dtype), load(model.model, dtype=dtype))
     transformer = loaded.bring("transformer")
     inputs = given(name, transformer, dtype)
     meant = result(transformer, inputs)

@@ -98,15 +98,17 @@ def test_prompts_are_encoded_once(case: Case, tmp_path: Path, monkeypatch: pytes
         case.make(request, measures=again, work=tmp_path / "again")
     found = {first["frames_sha256"]}
     assert again["frames_sha256"] in found
-    for i, prompt in enumerate(("", "Лодка 🚤 качается", "قارب يتمايل")):
+    for i, prompt in enumerate(("", "Лодка 🚤 качается, قارب يتمايل")):
         other: dict[str, Any] = {}
         result = case.make(replace(request, prompt=prompt), measures=other, work=tmp_path / str(i))
         assert read_metadata(result.path)["request"]["prompt"] == prompt
         found.add(other["frames_sha256"])
-    assert len(found) == 4
+    assert len(found) == 3
 
 
-@pytest.mark.parametrize("letter", ["sea ", "море", "🚤"])
+@pytest.mark.parametrize(
+    ("case", "letter"), [(("ltx", 8), "sea "), (("ltx", 8), "море"), (("wan", 4), "🚤")], indirect=["case"]
+)
 def test_a_prompt_that_is_too_long_is_cut_and_said(case: Case, letter: str) -> None:
     """Whatever its letters take in the video file, which has no room for all of them."""
     prompt = letter * (10_000 // len(letter))

@@ -148,6 +148,7 @@ def asked() -> VideoRequest:
     return VideoRequest("small", 1, "standard", seed=7, steps=2, detail=False)
 
 
+@pytest.mark.parametrize("name", ["ltx"])
 def test_frames_are_the_folders_own(run: Callable, model: Any, files: Files, warm: Any, tmp_path: Path) -> None:
     folder, _ = files(model, all_as(torch.float32), prefix="model.diffusion_model.")
     frames = []

@@ -17,8 +17,8 @@ import numpy as np, psutil
 from fanslymotion.pipeline.hardware.malloc import return_heap
 
 def step():
-    for _ in range(5):
-        buffers = [np.ones(3_000_000) for _ in range(10)]  # 24 MB each
+    for _ in range(3):
+        buffers = [np.ones(3_000_000) for _ in range(5)]  # 24 MB each
         del buffers
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -33,7 +33,7 @@ thread = threading.Thread(target=job)  # as the worker does: not the main thread
 thread.start()
 thread.join()
 process = psutil.Process()
-several = [np.ones(3_000_000) for _ in range(10)]
+several = [np.ones(3_000_000) for _ in range(5)]
 del several
 gc.collect()
 told["kept"] = process.memory_info().rss
@@ -41,7 +41,7 @@ return_heap()
 told["returned"] = told["kept"] - process.memory_info().rss
 print(json.dumps(told))
 """
-BUFFERS = 10 * 3_000_000 * 8
+BUFFERS = 5 * 3_000_000 * 8
 
 
 GROW = """

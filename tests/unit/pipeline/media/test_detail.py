@@ -17,7 +17,7 @@ from fanslymotion.settings import ROOT
 from PIL import Image
 
 SIZE, DRAWN = (768, 432), (256, 144)
-COUNT = 6
+COUNT = 5
 SHOT = np.asarray(Image.open(ROOT / "assets" / "sample.jpg").convert("RGB"))
 
 Change = Callable[[np.ndarray, int], np.ndarray]

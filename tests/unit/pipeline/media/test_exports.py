@@ -225,7 +225,7 @@ make_export(Clip(Path(sys.argv[1]), *json.loads(sys.argv[2])), Export("webp"), l
 
 
 def test_a_kill_leaves_no_half_made_file(tmp_path: Path) -> None:
-    clip = film(tmp_path / "video.mp4", 20, 12, (1440, 816))
+    clip = film(tmp_path / "video.mp4", 20, 12, (720, 408))
     facts = json.dumps([clip.width, clip.height, clip.frames, clip.fps])
     words = [sys.executable, "-c", KILLED, str(clip.path), facts]
     process = subprocess.Popen(words, stdout=subprocess.PIPE)

@@ -328,7 +328,7 @@ def test_a_progressive_jpeg_without_its_last_bits_is_taken_and_with_less_refused
 
 def test_a_photo_of_200_megapixels_is_decoded_in_bounds() -> None:
     """As phones make them. 16320 × 12240 pixels as RGB would take 600 MB."""
-    data = saved(Image.fromarray(SCENE).resize((16320, 12240)), "JPEG", quality=30)
+    data = saved(Image.fromarray(SCENE).resize((16320, 12240), Image.Resampling.NEAREST), "JPEG", quality=30)
     photo = load_photo(data)
     assert photo.size == (2048, 1536)
     assert np.abs(np.asarray(photo.resize((160, 120))).astype(int) - SCENE).mean() < 3
@@ -367,6 +367,6 @@ def test_a_comment_in_every_segment_is_no_reason_to_refuse() -> None:
 
 def test_nothing_of_it_is_a_bomb() -> None:
     """A profile that unpacks to gigabytes is given up at its limit."""
-    data = png(SCENE, chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(300 << 20), 9)))
+    data = png(SCENE, chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(100 << 20))))
     assert np.array_equal(np.asarray(load_photo(data)), SCENE)
     assert len(io.BytesIO(data).getbuffer()) < 1 << 20

@@ -18,11 +18,8 @@ def presets(presets: Presets, settings: Settings, tiny_model: Path) -> Presets:
     """With the tiny model once more, as one that is drawn with guidance: then every rung exists."""
     (settings.presets_dir / "models" / "guided.toml").write_text(
         f"label = 'guided'\nsource = 'folder'\nfolder = {json.dumps(str(tiny_model))}\n"
-        "width = 56\nheight = 32\nframes = 14\n[sampling]\nmin_guidance = 1.0\nmax_guidance = 3.0\n",
+        "width = 56\nheight = 32\nframes = 6\n[sampling]\nmin_guidance = 1.0\nmax_guidance = 3.0\n",
         encoding="utf-8",
-    )
-    (settings.presets_dir / "durations.toml").write_text(
-        "[brief]\nseconds = 1\n[short]\nseconds = 4\n", encoding="utf-8"
     )
     return load_presets(settings)
 

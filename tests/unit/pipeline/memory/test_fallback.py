@@ -36,8 +36,8 @@ def soak(*cases: tuple[str, int]) -> list[Any]:
         ("encode", 2),
         ("step", 1),
         ("step", 4),
-        ("decode", 4),
-        *soak(("encode", 1), ("step", 2), ("step", 3), ("decode", 1), ("decode", 2), ("decode", 3)),
+        ("decode", 3),
+        *soak(("encode", 1), ("step", 2), ("step", 3), ("decode", 1), ("decode", 2)),
     ],
 )
 def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times: int) -> None:
@@ -55,7 +55,7 @@ def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times:
     check(again)
 
 
-@pytest.mark.parametrize(("place", "times"), [("load", 1), ("step", 5), *soak(("encode", 3), ("decode", 5))])
+@pytest.mark.parametrize(("place", "times"), [("load", 1), ("step", 5), *soak(("encode", 3), ("decode", 4))])
 def test_after_a_cpus_last_rung(run: Callable, guided, monkeypatch, place: str, times: int) -> None:
     cache = ModelCache()
     with failing(monkeypatch, place, times, ERRORS), pytest.raises(RenderError, match="the memory is too small"):
@@ -73,27 +73,21 @@ def test_half_the_numbers_where_the_cpu_can_bear_them() -> None:
     assert below.dtype == "bfloat16"
 
 
-@pytest.mark.parametrize(("place", "rungs"), [("step", 6), ("decode", 5), *soak(("load", 3), ("encode", 3))])
+@pytest.mark.parametrize(("place", "rungs"), [("decode", 4), *soak(("load", 3), ("encode", 3), ("step", 6))])
 def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, place: str, rungs: int) -> None:
-    """Down to the last rung that is still on the GPU, in their order, with the real offload hooks."""
+    """Down to the last rung that is still on the GPU, with the real offload hooks."""
     cache, measures = ModelCache(), {}
     with failing(monkeypatch, place, rungs) as left:
         result = run(guided, renderers=cache, machine=GPU, measures=measures)
     assert left == [0]
     check(result)
     assert len(result.warnings) == rungs
-    if place == "step":
-        changes = [warning.split("going on with: ")[1] for warning in result.warnings]
-        assert changes[0].startswith("guidance in two passes")
-        assert changes[1].startswith("forward chunking")
-        assert [change.split()[0] for change in changes[2:5]] == ["model", "group", "sequential"]
-        assert changes[5].startswith("generating at")
     check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
 
 
-@pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("step", 8), *soak(("encode", 4), ("decode", 6))])
+@pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("step", 8), *soak(("encode", 4), ("decode", 5))])
 def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, place: str, rungs: int) -> None:
-    """The device itself is not pretended here where it is the CPU: that rung is carried out as it would be."""
+    """All rungs in their order. The device is not pretended where it is the CPU: that rung is carried out as it is."""
     real = Placement.of
 
     def of(plan: Any) -> Placement:
@@ -110,6 +104,12 @@ def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, pl
     # Reading and decoding do not try hooks that only the denoiser has.
     last = "model" if place in ("encode", "decode") else "sequential"
     assert f"CPU instead of {last} offload" in result.warnings[-1]
+    if place == "step":
+        changes = [warning.split("going on with: ")[1] for warning in result.warnings]
+        assert changes[0].startswith("guidance in two passes")
+        assert changes[1].startswith("forward chunking")
+        assert [change.split()[0] for change in changes[2:5]] == ["model", "group", "sequential"]
+        assert changes[5].startswith("generating at")
     check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
 
 

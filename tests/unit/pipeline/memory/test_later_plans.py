@@ -70,7 +70,7 @@ def stop_in_window(number: int) -> Callable[[Any], None]:
 
 def test_a_job_taken_up_again_keeps_its_size(run: Callable, guided, settings, monkeypatch) -> None:
     """Less memory was free when it began: its checkpoint must fit now that there is more."""
-    longer = replace(guided, seconds=4)  # three windows
+    longer = replace(guided, seconds=2)  # three windows
     with failing(monkeypatch, "step", 4), pytest.raises(Stop):
         run(longer, renderers=ModelCache(), machine=CPU, progress=stop_in_window(2))
     measures: dict[str, Any] = {}
@@ -90,7 +90,7 @@ def test_a_failed_jobs_plan_is_not_taken_without_a_checkpoint(run: Callable, gui
     measures: dict[str, Any] = {}
     check(run(guided, renderers=ModelCache(), machine=CPU, measures=measures))
     plan = measures["plan"]
-    assert (plan.device, plan.width, plan.guided, plan.decode_chunk) == ("cpu", 56, True, 14)
+    assert (plan.device, plan.width, plan.guided, plan.decode_chunk) == ("cpu", 56, True, 6)
     assert not learned(settings)
 
 

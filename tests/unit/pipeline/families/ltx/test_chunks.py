@@ -25,13 +25,13 @@ def test_every_frame_once(total: int, most: int) -> None:
 
 def test_decoding_in_chunks(ltx: LtxModel) -> None:
     """The same frames for the same chunks; smaller ones differ by what the decoder sees around them."""
-    latents = torch.randn((1, 19, 8, 2, 4), generator=torch.Generator().manual_seed(3))
+    latents = torch.randn((1, 19, 8, 1, 2), generator=torch.Generator().manual_seed(3))
 
     def frames(chunk: int, seed: int = 0) -> np.ndarray:
         return np.concatenate(list(ltx.decode(latents, chunk, seed)))
 
     whole = frames(161)
-    assert whole.shape == (145, 64, 128, 3)
+    assert whole.shape == (145, 32, 64, 3)
     assert np.array_equal(frames(161), whole)
     assert not np.array_equal(frames(161, seed=1), whole), "the decoder's noise is drawn by the video's seed"
     apart = {chunk: np.abs(frames(chunk).astype(int) - whole).mean() for chunk in (97, 57, 17)}

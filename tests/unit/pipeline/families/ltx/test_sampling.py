@@ -1,6 +1,8 @@
 """Windows that share known latents, and a state that is taken up after any step: the same latents, bit for bit."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +19,8 @@ from PIL import Image
 
 STEPS = len(SIGMAS)
 CLIP = SamplingParams(
-    width=128,
-    height=64,
+    width=64,
+    height=32,
     seed=5,
     steps=STEPS,
     schedule="fixed",
@@ -29,16 +31,21 @@ CLIP = SamplingParams(
 )
 
 
-def start(model: LtxModel, photo: Image.Image) -> SamplingState:
-    words = encode(model.model.folder, CLIP.motion.prompt, model.placement)
-    return begin(model, CLIP, photo, words.tensors)
+@pytest.fixture(scope="module")
+def begun(ltx: LtxModel, smaller_photo: Image.Image) -> SamplingState:
+    words = encode(ltx.model.folder, CLIP.motion.prompt, ltx.placement)
+    return begin(ltx, CLIP, smaller_photo, words.tensors)
 
 
-def test_known_frames_stay_what_they_are(ltx: LtxModel, flow_photo: Image.Image) -> None:
+@pytest.fixture(scope="module")
+def whole(ltx: LtxModel, begun: SamplingState) -> tuple[Everything, torch.Tensor]:
     keeper = Everything()
-    begun = start(ltx, flow_photo)
-    latents = sample_clip(ltx, CLIP, begun, keeper=keeper)
-    assert latents.shape == (1, 11, 8, 2, 4)
+    return keeper, sample_clip(ltx, CLIP, begun, keeper=keeper)
+
+
+def test_known_frames_stay_what_they_are(ltx: LtxModel, begun: SamplingState, whole: Any) -> None:
+    keeper, latents = whole
+    assert latents.shape == (1, 11, 8, 1, 2)
     photo = ltx.beginning(begun.conditioning)
     for state in keeper.states:
         if state.x is not None:
@@ -47,22 +54,19 @@ def test_known_frames_stay_what_they_are(ltx: LtxModel, flow_photo: Image.Image)
     assert torch.equal(latents[:, :1], photo)
 
 
-def test_a_second_window_sees_the_first_ones_frames(ltx: LtxModel, flow_photo: Image.Image) -> None:
-    begun = start(ltx, flow_photo)
-    keeper = Everything()
-    sample_clip(ltx, CLIP, begun, keeper=keeper)
+def test_a_second_window_sees_the_first_ones_frames(ltx: LtxModel, whole: Any) -> None:
+    keeper, latents = whole
     second = next(state for state in keeper.states if state.window == 1 and state.step == 0)
     assert second.done is not None
     other = replace(second, done=second.done + 1.0)
-    found = [sample_clip(ltx, CLIP, state, keeper=Everything())[:, 8:] for state in (second, other)]
-    assert not torch.allclose(found[0], found[1], atol=1e-3)
+    found = sample_clip(ltx, CLIP, other, keeper=Everything())
+    assert not torch.allclose(latents[:, 8:], found[:, 8:], atol=1e-3)
 
 
 @pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
-def test_taken_up_after_any_step(ltx: LtxModel, flow_photo: Image.Image, step: int, tmp_path) -> None:
+def test_taken_up_after_any_step(ltx: LtxModel, whole: Any, step: int, tmp_path: Path) -> None:
     """From the file that a checkpoint is."""
-    keeper = Everything()
-    expected = sample_clip(ltx, CLIP, start(ltx, flow_photo), keeper=keeper)
+    keeper, expected = whole
     state = keeper.states[step - 1 + (step > STEPS)]
     kept = Checkpoints(tmp_path, "key")
     kept.now(state)

@@ -30,10 +30,10 @@ def mini(folder: Path, decoder: torch.dtype | None = None, shortcuts: bool = Tru
 
 @pytest.fixture(scope="module")
 def latents(folder: Path, photo: Path) -> torch.Tensor:
-    """(1, 4, channels, h, w) of a photo that moves."""
+    """(1, 2, channels, h, w) of a photo that moves."""
     with Image.open(photo) as image:
-        whole = image.convert("RGB").resize((72, 40))
-    pixels = torch.cat([to_tensor(whole.crop((at, 0, at + 64, 40))) for at in (0, 2, 4, 6)])
+        whole = image.convert("RGB").resize((44, 24))
+    pixels = torch.cat([to_tensor(whole.crop((at, 0, at + 40, 24))) for at in (0, 4)])
     model = mini(folder, shortcuts=False)
     with torch.no_grad():
         return encode(model, pixels)[None] * model.scaling

@@ -23,7 +23,7 @@ GUIDED = Guidance(1.0, 3.0)
 HALF = Effort(full_every=2)
 
 
-@pytest.fixture(params=[Offload.NONE, Offload.GROUP, Offload.SEQUENTIAL])
+@pytest.fixture(scope="module", params=[Offload.NONE, Offload.GROUP, Offload.SEQUENTIAL])
 def placed(request: pytest.FixtureRequest, tiny_model: Path) -> LoadedModel:
     """With shortcuts, and its weights where the plan has them."""
     placement = Placement(torch.device("cpu"), torch.float32, request.param)
@@ -110,12 +110,11 @@ def test_features_are_kept_only_as_long_as_a_step_needs_them(model: LoadedModel)
 
 @pytest.mark.parametrize("guidance", [Guidance(1.0, 1.0), GUIDED, replace(GUIDED, two_passes=True)])
 def test_the_clip_is_close_to_the_one_in_full(model: LoadedModel, small_photo: Image.Image, guidance: Guidance) -> None:
-    clip = settings(model, guidance=guidance, steps=9, width=96, height=56, plan=plan_windows(6, 6))
-    photo = small_photo.resize((96, 56))
-    full = ours(model, photo, clip)
+    clip = settings(model, guidance=guidance, steps=9)
+    full = ours(model, small_photo, clip)
     every_step = replace(clip, effort=Effort(full_every=1))
-    assert torch.equal(ours(model, photo, every_step), full)
-    cached = ours(model, photo, replace(clip, effort=HALF))
+    assert torch.equal(ours(model, small_photo, every_step), full)
+    cached = ours(model, small_photo, replace(clip, effort=HALF))
     assert 0 < (cached - full).norm() / full.norm() < 0.05
 
 
@@ -139,7 +138,7 @@ def test_guidance_is_off_at_low_noise(model: LoadedModel, small_photo: Image.Ima
 
 
 def test_from_each_state_that_is_kept_the_same_clip_comes(model: LoadedModel, small_photo: Image.Image) -> None:
-    clip = settings(model, guidance=GUIDED, steps=8, effort=Effort(0.5, 2), plan=plan_windows(20, 14))
+    clip = settings(model, guidance=GUIDED, steps=8, effort=Effort(0.5, 2), plan=plan_windows(9, 6))
     keeper = Everything()
     whole = sample_clip(model, clip, begin(model, clip, small_photo), keeper=keeper)
     kept = [1, 2, 4, 6, 7, 8]

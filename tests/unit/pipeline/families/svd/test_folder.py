@@ -37,13 +37,13 @@ def edit(path: Path, **changes) -> None:
 
 def test_a_folder_tells_its_size(folder: Path) -> None:
     preset = folder_preset(folder)
-    assert (preset.width, preset.height, preset.frames) == (56, 32, 14)
+    assert (preset.width, preset.height, preset.frames) == (56, 32, 6)
     (folder / "fanslymotion.json").unlink()
     preset = folder_preset(folder)
-    assert (preset.width, preset.height, preset.frames, preset.name) == (64, 64, 14, "модель one")
+    assert (preset.width, preset.height, preset.frames, preset.name) == (64, 64, 6, "модель one")
     edit(folder / "unet" / "config.json", sample_size=[9, 16])
     preset = folder_preset(folder)
-    assert (preset.width, preset.height, preset.frames) == (128, 72, 14)
+    assert (preset.width, preset.height, preset.frames) == (128, 72, 6)
     edit(folder / "unet" / "config.json", num_frames=25, sample_size=96)
     preset = folder_preset(folder)
     assert (preset.width, preset.height, preset.frames) == (1024, 576, 25)

@@ -12,7 +12,7 @@ from fanslymotion.pipeline.families.svd.model import LoadedModel
 def latents(renderer: LoadedModel) -> torch.Tensor:
     """20 frames that change slowly."""
     generator = torch.Generator().manual_seed(3)
-    first, last = torch.randn(2, renderer.vae.config.latent_channels, 9, 16, generator=generator)
+    first, last = torch.randn(2, renderer.vae.config.latent_channels, 4, 6, generator=generator)
     return torch.stack([torch.lerp(first, last, k / 19) for k in range(20)])[None]
 
 

@@ -106,9 +106,9 @@ def test_tiles_cover_a_side_and_overlap(length: int, most: int) -> None:
 
 def test_a_picture_in_tiles_has_all_frames_and_hardly_differs(wan: WanModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "SIDES", {2: 128, 1: 64})
-    latents = torch.randn((1, 3, 48, 8, 16), generator=torch.Generator().manual_seed(3))
+    latents = torch.randn((1, 2, 48, 8, 16), generator=torch.Generator().manual_seed(3))
     whole = np.concatenate(list(wan.decode(latents, 4)))
-    assert whole.shape == (9, 128, 256, 3)
+    assert whole.shape == (5, 128, 256, 3)
     apart = {}
     for chunk in (2, 1):
         tiled = np.concatenate(list(wan.decode(latents, chunk)))

@@ -1,6 +1,8 @@
 """Windows that share a known latent, and a state that is taken up after any step: the same latents, bit for bit."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,8 +19,8 @@ from PIL import Image
 
 STEPS = 6
 CLIP = SamplingParams(
-    width=128,
-    height=64,
+    width=64,
+    height=32,
     seed=5,
     steps=STEPS,
     schedule="flow",
@@ -29,16 +31,21 @@ CLIP = SamplingParams(
 )
 
 
-def start(model: WanModel, photo: Image.Image) -> SamplingState:
-    words = encode(model.model.folder, "waves", "still", model.placement)
-    return begin(model, CLIP, photo, words.tensors)
+@pytest.fixture(scope="module")
+def begun(wan: WanModel, smaller_photo: Image.Image) -> SamplingState:
+    words = encode(wan.model.folder, "waves", "still", wan.placement)
+    return begin(wan, CLIP, smaller_photo, words.tensors)
 
 
-def test_known_frames_stay_what_they_are(wan: WanModel, flow_photo: Image.Image) -> None:
+@pytest.fixture(scope="module")
+def whole(wan: WanModel, begun: SamplingState) -> tuple[Everything, torch.Tensor]:
     keeper = Everything()
-    begun = start(wan, flow_photo)
-    latents = sample_clip(wan, CLIP, begun, keeper=keeper)
-    assert latents.shape == (1, 9, 48, 4, 8)
+    return keeper, sample_clip(wan, CLIP, begun, keeper=keeper)
+
+
+def test_known_frames_stay_what_they_are(wan: WanModel, begun: SamplingState, whole: Any) -> None:
+    keeper, latents = whole
+    assert latents.shape == (1, 9, 48, 2, 4)
     photo = wan.beginning(begun.conditioning)
     for state in keeper.states:
         if state.x is not None:
@@ -47,32 +54,28 @@ def test_known_frames_stay_what_they_are(wan: WanModel, flow_photo: Image.Image)
     assert torch.equal(latents[:, :1], photo)
 
 
-def test_a_second_window_sees_the_first_ones_last_frame(wan: WanModel, flow_photo: Image.Image) -> None:
-    begun = start(wan, flow_photo)
-    keeper = Everything()
-    sample_clip(wan, CLIP, begun, keeper=keeper)
+def test_a_second_window_sees_the_first_ones_last_frame(wan: WanModel, whole: Any) -> None:
+    keeper, latents = whole
     second = next(state for state in keeper.states if state.window == 1 and state.step == 0)
     assert second.done is not None
     assert second.history == {}
     other = replace(second, done=second.done + 1.0)
-    found = [sample_clip(wan, CLIP, state, keeper=Everything())[:, 5:] for state in (second, other)]
-    assert not torch.allclose(found[0], found[1], atol=1e-3)
+    found = sample_clip(wan, CLIP, other, keeper=Everything())
+    assert not torch.allclose(latents[:, 5:], found[:, 5:], atol=1e-3)
 
 
-def test_each_window_is_guided_as_far(wan: WanModel, flow_photo: Image.Image) -> None:
+def test_each_window_is_guided_as_far(wan: WanModel, begun: SamplingState, whole: Any) -> None:
     """What a model draws with guidance falls apart with half of it: no cap, unlike Stable Video Diffusion's ramp."""
-    begun = start(wan, flow_photo)
     capped = replace(CLIP, options=WindowOptions(guidance_cap=2.5))
-    found = [sample_clip(wan, clip, begun, keeper=Everything()) for clip in (CLIP, capped)]
-    assert torch.equal(found[0][:, :5], found[1][:, :5])
-    assert not torch.equal(found[0], found[1])
+    found = sample_clip(wan, capped, begun, keeper=Everything())
+    assert torch.equal(found[:, :5], whole[1][:, :5])
+    assert not torch.equal(found, whole[1])
 
 
 @pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
-def test_taken_up_after_any_step(wan: WanModel, flow_photo: Image.Image, step: int, tmp_path) -> None:
+def test_taken_up_after_any_step(wan: WanModel, whole: Any, step: int, tmp_path: Path) -> None:
     """From the file that a checkpoint is, with what the solver remembers."""
-    keeper = Everything()
-    expected = sample_clip(wan, CLIP, start(wan, flow_photo), keeper=keeper)
+    keeper, expected = whole
     state = keeper.states[step - 1 + (step > STEPS)]
     kept = Checkpoints(tmp_path, "key")
     kept.now(state)
