@@ -44,7 +44,7 @@ def use_model(
         settings: tell the folders.
         name: of the new model; "" = from what it is.
         base: name of the model whose transformers the files replace; "" = the first one here that they fit.
-        distilled: the files are of a model that takes a few steps without guidance; None = as their names say.
+        distilled: the files are of a model that takes a few steps without guidance; None = as they or their names say.
 
     Raises:
         BadInput, ModelError, PresetError: something is missing, damaged, or does not fit.
@@ -73,11 +73,14 @@ def _use_files(
     kind = _flow(model.preset)
     assert kind is not None
     ordered = _in_order(files, kind, model.name)
-    kinds = dict.fromkeys(read_weights_file(file).quantisation for file in ordered)
-    few = any(DISTILLED.search(file.name) for file in ordered) if distilled is None else distilled
+    headers = [read_weights_file(file) for file in ordered]
+    kinds = dict.fromkeys(header.quantisation for header in headers)
+    few = distilled
+    if few is None:
+        few = any(header.distilled for header in headers) or any(DISTILLED.search(file.name) for file in ordered)
     preset = model.preset.model_copy(
         update={
-            **_sampling(model.preset, kind, few),
+            **_sampling(model.preset, kind, few, ordered[0]),
             "label": f"{model.preset.label}, {' / '.join(kinds)}",
             "purpose": "small_card",
             "source": "folder",
@@ -219,12 +222,27 @@ def _names(files: Sequence[Path]) -> Iterator[str]:
     return (file.name for file in files[:6])
 
 
-def _sampling(base: ModelPreset, kind: FlowFamily, distilled: bool) -> dict[str, Any]:
+def _sampling(base: ModelPreset, kind: FlowFamily, distilled: bool, file: Path) -> dict[str, Any]:
     """Return how the files' model is sampled, where that is not as the base.
 
     The base may be distilled and the files not, as Wan's makers have them: then the family's usual way is theirs.
+
+    Raises:
+        BadInput: They are not distilled, and the family has no other way. Their pictures would be a blur.
     """
-    usual = Sampling.model_validate(kind.folders.usual["sampling"])
-    if distilled or base.sampling.max_guidance > 1 or usual.max_guidance <= 1:
+    if distilled or base.sampling.max_guidance > 1:
         return {}
-    return {"sampling": usual, "modes": None}
+    usual = Sampling.model_validate(kind.folders.usual["sampling"])
+    if usual.max_guidance > 1:
+        return {"sampling": usual, "modes": None}
+    raise BadInput(
+        msg(
+            "{file} does not say, in its name or inside, that it is of a distilled model, and {family} is sampled as "
+            "one here: in {steps} steps without guidance. Choose a distilled file; if this is one, add --distilled "
+            "on the command line, or put distilled into its name",
+            file=file,
+            family=kind.folders.name,
+            steps=usual.steps,
+        ),
+        code=codes.WRONG_SETTING,
+    )

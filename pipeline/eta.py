@@ -88,12 +88,13 @@ class JobClock:
         self._peak()
         self.course = self._plot(share)
 
-    def done(self, units: float, more: bool = False) -> None:
+    def done(self, units: float, more: bool = False, together: float | None = None) -> None:
         """So many units of the current stage are finished, counted from its beginning.
 
         Args:
             units: finished.
             more: of those that come together, some are still in work.
+            together: units that come next at once; None = as many as now.
         """
         stage = self._stage
         assert stage is not None
@@ -108,7 +109,7 @@ class JobClock:
             rate = (now - self._mark) / fresh
             old = self.rates.get(stage)
             self.rates[stage] = rate if old is None else old + NEWEST * (rate - old)
-            self._mark, self._part, self._together = now, 0.0, fresh
+            self._mark, self._part, self._together = now, 0.0, fresh if together is None else together
             self._left[stage] = max(0.0, self._left[stage] - fresh)
         self.course = self._plot(share)
 

@@ -123,32 +123,36 @@ class VideoFile:
         attempt, resolved = self._attempt, self._attempt.resolved
         clock = attempt.clock
         guard, digest = FrameGuard(attempt.photo), hashlib.sha256()
-        count = given = 0
+        count = 0
         # The windows may give a frame or two more than wanted: the first is the last one's neighbour in between.
         wanted = resolved.frames + (resolved.interpolation > 1)
         latents = latents[:, : resolved.decoded_latents]
 
+        # What waits for an upscaler waits long: the fewer frames, the truer the time that is still shown.
+        encoder_thread = EncoderThread(partial(self._encode, detail, learned), depth=2 if learned else max(4, chunk))
+
+        def through() -> float:
+            return min(encoder_thread.through(wanted), resolved.frames)
+
         def report() -> None:
+            clock.done(through(), more=True)
             attempt.report(Progress(Stage.DECODING, step=count, steps=resolved.frames))
 
         report()
-        # What waits for an upscaler waits long: the fewer frames, the truer the time that is still shown.
-        encoder_thread = EncoderThread(partial(self._encode, detail, learned), depth=2 if learned else max(4, chunk))
         self._check = encoder_thread.check
         if learned:
             learned.between = encoder_thread.check
         try:
             with encoder_thread:
                 for frames in model.decode(latents, chunk, resolved.clip.seed):
-                    frames = frames[: wanted - given]  # the last latent frame may stand for more
-                    given += len(frames)
+                    frames = frames[: wanted - encoder_thread.given]  # the last latent frame may stand for more
                     guard.check(frames, count)
                     digest.update(frames.data)
-                    for n, frame in enumerate(frames, count + 1):
+                    for frame in frames:
                         encoder_thread.put(self._shown(frame), report)
-                        clock.done(min(n, resolved.frames), more=True)
-                    count = min(count + len(frames), resolved.frames)
-                    clock.done(count)
+                        clock.done(through(), more=True)
+                    count = min(encoder_thread.given, resolved.frames)
+                    clock.done(through(), together=chunk)
                     report()
                 clock.enter(Stage.SAVING, together=SAVED_TOGETHER)
                 before = self._encoded

@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.1
 """Log lines are written at most so late; a cancellation is seen after at most this and one step."""
 PROGRESS_SECONDS = 0.2
 """Between two writes of progress."""
-MOVE_SECONDS = 0.5
+MOVE_SECONDS = 0.25
 """Between two writes of how the bar goes on without progress."""
 RENEW_SECONDS = 5.0
 """Between two renewals of the lease without progress."""

@@ -18,6 +18,9 @@ UNITS: dict[Stage, float] = {
 }
 
 
+UNITS_IN_ALL = sum(UNITS.values())
+
+
 class Hand:
     """A clock's hand."""
 
@@ -171,6 +174,19 @@ def test_frames_that_come_together_move_the_bar_before_they_come() -> None:
     hand.now += 10
     clock.done(20)
     assert clock.rates[Stage.DECODING] == pytest.approx(1)
+
+
+def test_after_a_first_few_the_next_ones_are_as_many_as_said() -> None:
+    """Of ten frames three were through: the ten that come next are expected to take ten frames' time."""
+    hand = Hand()
+    clock = JobClock(UNITS, dict.fromkeys(UNITS, 1.0), hand)
+    clock.enter(Stage.DECODING, together=10)
+    hand.now += 3
+    clock.done(3, together=10)
+    assert clock.course.unit == pytest.approx(10)
+    hand.now += 5
+    clock.done(8, more=True)
+    assert clock.share == pytest.approx(8 / UNITS_IN_ALL)
 
 
 def test_where_one_device_computes_all_a_slow_sampling_slows_down_what_is_left() -> None:

@@ -59,6 +59,7 @@ class FileHeader:
         tensors: The transformer's, by the makers' names without a prefix.
         readable: Names of the types that are read in this format.
         names: Of all tensors in the file.
+        distilled: The file says that its model is sampled at a few fixed noise levels.
     """
 
     architecture: str
@@ -66,6 +67,7 @@ class FileHeader:
     tensors: Mapping[str, StoredTensor]
     readable: frozenset[str]
     names: frozenset[str]
+    distilled: bool = False
 
 
 def of_transformer(names: Iterable[str]) -> dict[str, str]:

@@ -33,6 +33,8 @@ SCALE_KINDS = frozenset({"F32", "F16", "BF16"})
 METADATA = "_quantization_metadata"
 DECLARED = {"float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2"}
 """Formats that a file may declare for a layer, and are read; a byte may then stand for such a number (`U8`)."""
+CONFIG, FIXED_LEVELS = "config", "allowed_inference_steps"
+"""Metadata of Lightricks' files, which is JSON, and its entry that only those of distilled models have."""
 LONGEST = 4096
 """Bytes of a layer's declaration."""
 
@@ -62,7 +64,16 @@ def read(path: Path) -> FileHeader:
     }
     said = header.metadata.get("modelspec.architecture")
     architecture = harmless(said.replace("\n", " "))[:60] if isinstance(said, str) else ""
-    return FileHeader(architecture, _quantisation(tensors), tensors, READABLE, frozenset(header.shapes))
+    names, distilled = frozenset(header.shapes), bool(_said(header, CONFIG).get(FIXED_LEVELS))
+    return FileHeader(architecture, _quantisation(tensors), tensors, READABLE, names, distilled)
+
+
+def _said(header: Header, name: str) -> dict[str, Any]:
+    """Return the JSON object in an entry of the metadata; an empty one where there is none."""
+    with suppress(ValueError, TypeError, RecursionError):
+        said = json.loads(header.metadata.get(name, "{}"))
+        return said if isinstance(said, dict) else {}
+    return {}
 
 
 def _stored(header: Header, name: str, own: str, declared: Mapping[str, str]) -> StoredTensor:
@@ -88,11 +99,9 @@ def _scaled(header: Header, kind: str, shape: list[int], layer: str, scale: str)
 
 def _declared(path: Path, header: Header) -> Iterator[tuple[str, str]]:
     """Yield layers, without a prefix, and the type that the file declares for them."""
-    with suppress(ValueError, TypeError, RecursionError):  # it is not needed for files that say no more than the types
-        said = json.loads(header.metadata.get(METADATA, "{}"))
-        layers = said.get("layers") if isinstance(said, dict) else None
-        for layer, one in (layers if isinstance(layers, dict) else {}).items():
-            yield _bare(layer), _kind(one)
+    layers = _said(header, METADATA).get("layers")  # files that say no more than the types have none
+    for layer, one in (layers if isinstance(layers, dict) else {}).items():
+        yield _bare(layer), _kind(one)
     with open(path, "rb") as file:
         for name, (begin, end) in header.places.items():
             if name.endswith(".comfy_quant") and end - begin <= LONGEST:

@@ -39,12 +39,26 @@ def test_it_finds_the_model_that_it_fits_and_is_named_by_its_numbers(
     place: Place, choose: Any, layout: str, quantisation: str
 ) -> None:
     beside = {"vae.decoder.conv_in.weight": torch.ones(3), "text_embedding_projection.weight": torch.ones(3)}
-    file = place.write("ltxv.safetensors", "ltx", choose, LAYOUTS[layout], prefix=CHECKPOINT, beside=beside)
+    name = "ltxv-distilled.safetensors"
+    file = place.write(name, "ltx", choose, LAYOUTS[layout], prefix=CHECKPOINT, beside=beside)
     made = place.use(file)
     assert (made.name, made.base) == (f"small-ltx-{quantisation.lower()}", "small-ltx")
     assert made.label.endswith(f", {quantisation}")
     entry = look(made.name, place.presets, place.settings)
     assert (entry.state, entry.size) == ("ready", file.stat().st_size)
+
+
+def test_lightricks_files_say_whether_they_are_distilled(place: Place) -> None:
+    """In `config`, beside the architecture; a distilled one names its noise levels there."""
+
+    def write(name: str, config: str) -> Path:
+        return place.write(name, "ltx", PLAIN, prefix=CHECKPOINT, metadata={"config": config})
+
+    levels = json.dumps({"transformer": {}, "allowed_inference_steps": [1.0, 0.9937]})
+    assert place.use(write("a.safetensors", levels)).sampling.steps == 8
+    for n, other in enumerate((json.dumps({"transformer": {}}), '{"allowed_inference_steps": null}', "[]", "{", "")):
+        with pytest.raises(BadInput, match="does not say"):
+            place.use(write(f"b{n}.safetensors", other))
 
 
 def test_the_command_line_makes_and_lists_it(place: Place) -> None:

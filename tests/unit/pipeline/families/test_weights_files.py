@@ -11,6 +11,7 @@ import torch
 from fanslymotion.doctor.checks.models import check_models
 from fanslymotion.doctor.examination import Examination
 from fanslymotion.errors import BadInput, FanslymotionError, PresetError
+from fanslymotion.messages import codes
 from fanslymotion.models.commands import models_app
 from fanslymotion.models.find import find_model, taken_by
 from fanslymotion.models.registry import check, look, remove
@@ -42,7 +43,7 @@ def test_it_finds_the_model_that_it_fits_and_shares_its_parts(place: Place, wan:
 
 
 def test_the_command_line_makes_lists_and_forgets_it(place: Place) -> None:
-    file = place.write("ltx.gguf", "ltx")
+    file = place.write("ltx-distilled.gguf", "ltx")
     runner = CliRunner()
     done = runner.invoke(models_app, ["use", str(file), "--for", "small-ltx", "--name", "mine"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -158,6 +159,17 @@ def test_files_that_are_not_distilled_are_sampled_as_their_makers_do(place: Plac
     assert steps("A14B-4steps-Q4_K_M", distilled=False) == (40, 3.5)
 
 
+def test_where_only_distilled_models_are_sampled_another_file_is_refused(place: Place) -> None:
+    """LTX-Video's makers publish both; in eight steps without guidance the other one gives a blur."""
+    file = place.write("ltxv-2b-0.9.8-dev-Q4_0.gguf", "ltx")
+    for said in (None, False):
+        with pytest.raises(BadInput, match=r"dev-Q4_0.gguf does not say, .* in 8 steps without guidance") as found:
+            place.use(file, distilled=said)
+        assert found.value.code == codes.WRONG_SETTING
+        assert "дистилл" in found.value.message.say("ru")
+    assert place.use(file, distilled=True).sampling.steps == 8
+
+
 # ---------------------------------------------------------------------------------------------------------- bad input
 
 
@@ -187,7 +199,7 @@ def text(place: Place, words: bytes) -> Path:
 
 
 def of_a_type(place: Place) -> Path:
-    path = place.write("odd.gguf", "ltx", lambda name, tensor: Kind.F32)
+    path = place.write("odd-distilled.gguf", "ltx", lambda name, tensor: Kind.F32)
     data = path.read_bytes()
     at = data.index(b"attn1.to_q.weight") + len(b"attn1.to_q.weight") + 4 + 2 * 8
     assert data[at] == Kind.F32

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from fanslymotion.pipeline.media.encoder_thread import EncoderThread
+from fanslymotion.tests.studio import wait_for
 
 FRAMES = [np.full((1, 1, 3), i, dtype=np.uint8) for i in range(20)]
 
@@ -51,6 +52,41 @@ def test_the_decoder_waits_for_a_slow_encoder() -> None:
         film.finish(poll)
     assert polls[0] == 0
     assert len(taken) == 20
+
+
+def test_frames_that_wait_are_no_measure() -> None:
+    """Behind a slow thread frames are through as it takes them; all of them when the last one is handed over."""
+    steps, held = threading.Semaphore(0), threading.Semaphore(0)
+
+    def make(frames: Iterator[np.ndarray]) -> None:
+        for _ in frames:
+            held.release()
+            steps.acquire()
+
+    with EncoderThread(make, depth=8) as film:
+        film.put(FRAMES[0], never)
+        held.acquire()
+        for frame in FRAMES[1:9]:
+            film.put(frame, never)
+        assert film.given == 9
+        seen = [film.through(20)]
+        for frame in FRAMES[9:]:
+            steps.release()
+            held.acquire()
+            film.put(frame, never)
+            seen.append(film.through(20))
+        assert seen == pytest.approx([20 / 12 * taken for taken in range(1, 13)])
+        steps.release(20)
+        film.finish(never)
+
+
+def test_frames_that_do_not_wait_are_through_as_they_come() -> None:
+    seen: list[np.ndarray] = []
+    with EncoderThread(seen.extend, depth=8) as film:
+        for given, frame in enumerate(FRAMES, 1):
+            film.put(frame, never)
+            wait_for(lambda given=given: film.through(20) == given, pause=0.001)
+        film.finish(never)
 
 
 def test_the_threads_error_is_the_callers() -> None:
