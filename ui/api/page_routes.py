@@ -17,14 +17,16 @@ from ...pipeline.media.photo.load import MAX_BYTES
 from ..auth.identity import login_of, user_of
 from ..auth.logins import SESSION_SECONDS
 from ..auth.middleware import COOKIE, MARK, is_https
+from ..page_files.one_script import ONE_SCRIPT, one_script
+from ..page_files.static_files import FOR_GOOD, LOCALES, STATIC, edition, known_files, read_static
 from ..serializers import options_json
-from ..static_files import FOR_GOOD, LOCALES, STATIC, edition, known_files, read_static
 from .conditional import fresh
 from .requests import TOO_LARGE, read_body
 
 router = APIRouter()
 
 MOST_LOGIN_BYTES = 4096
+SCRIPT = "text/javascript"
 MARK_SECONDS = 365 * 24 * 3600
 
 
@@ -69,10 +71,13 @@ async def static(name: str, request: Request) -> Response:
     name: its path in `ui/static`, perhaps below `@` and the files' edition: what is there never changes.
     """
     named, _, rest = name.partition("/")
-    path = known_files(STATIC).get(rest if named.startswith("@") else name)
+    asked, wanted = (named[1:], rest) if named.startswith("@") else ("", name)
+    if wanted == ONE_SCRIPT:
+        return _one_script(request, asked)
+    path = known_files(STATIC).get(wanted)
     if path is None:
         raise NotFound(msg("there is no such file"))
-    return _versioned(path, request, named.removeprefix("@"))
+    return _versioned(path, request, asked)
 
 
 @router.get("/studio/locales/{name}")
@@ -132,6 +137,13 @@ def _versioned(path: Path, request: Request, asked: str = "") -> Response:
         return FileResponse(path, headers={"Cache-Control": FOR_GOOD})
     headers = fresh(request, _fingerprint(path, path.stat().st_mtime_ns))
     return headers if isinstance(headers, Response) else FileResponse(path, headers=headers)
+
+
+def _one_script(request: Request, asked: str) -> Response:
+    """As a file is sent that holds it."""
+    now = edition()
+    kept = {"Cache-Control": FOR_GOOD} if asked == now else fresh(request, now)
+    return kept if isinstance(kept, Response) else Response(one_script(now), headers=kept, media_type=SCRIPT)
 
 
 def _html(name: str) -> Response:

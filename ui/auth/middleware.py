@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...messages import msg
 from ...pipeline.media.photo.load import MAX_BYTES
 from ..error_response import error_response
-from ..static_files import FOR_GOOD
+from ..page_files.static_files import FOR_GOOD
 from .ended_sessions import run_until
 from .logins import Logins
 from .origin import refuse_host, refuse_origin

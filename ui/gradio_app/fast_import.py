@@ -1,23 +1,39 @@
-"""Import Gradio in less than half of the time.
+"""Import Gradio in a third of the time, and without half of its modules: what this page does not use comes when used.
 
-At every import it parses each component's source and writes type stubs beside it (`gradio.component_meta`), which serve
-only its own developers. A class whose file cannot be found gets none, so none is found while Gradio is imported.
-And it imports pandas, 0.2 CPU seconds and 33 MB, to recognise tables in a cache that this page does not use.
+Measured: bench/RESULTS.md, "Gradio's import".
 """
 
-import importlib
 import inspect
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
-TABLES = "pandas"
+import huggingface_hub
+import jinja2
+
+from .stand_ins import Later, without_modules, without_names
+
+UNUSED_MODULES = (
+    "gradio.cli",
+    "gradio.external",  # other servers' models and pages
+    "gradio.workflow",
+    "hf_gradio.cli",
+    "pandas",  # recognises tables in a cache that this page does not use; 33 MB
+)
+UNUSED_OF_HUB = ("CommitOperationAdd", "HfApi", "get_token", "whoami")
+"""To share an app, a theme or a history on Hugging Face."""
+
+with without_modules("httpx._main"):  # its command line
+    from httpx._transports import default
 
 
 @contextmanager
-def _without_files() -> Iterator[None]:
+def _without_type_stubs() -> Iterator[None]:
+    """Gradio parses each component's source and writes type stubs beside it, which serve only its own developers.
+
+    A class whose file cannot be found gets none.
+    """
+
     def getfile(thing: Any) -> str:
         raise OSError(f"{thing} is not looked for while Gradio is imported")
 
@@ -28,32 +44,45 @@ def _without_files() -> Iterator[None]:
         inspect.getfile = kept
 
 
-class _Later(ModuleType):
-    """Stands in for a library, which is imported when something of it is asked for."""
+class _PlainText:
+    """Stands in for a template: its text as it is written."""
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # the import system's questions
-            raise AttributeError(name)
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        return getattr(importlib.import_module(self.__name__), name)
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def render(self, **_: Any) -> str:
+        return self._text
 
 
 @contextmanager
-def _without_tables() -> Iterator[None]:
-    """Within it no other thread may import pandas. Afterwards it can be imported as always."""
-    if TABLES in sys.modules:
-        yield
-        return
-    stand_in = sys.modules[TABLES] = _Later(TABLES)
+def _without_docstrings() -> Iterator[None]:
+    """Each event of each component gets a docstring from a template of its own: 216 templates, each compiled."""
+    kept, jinja2.Template = jinja2.Template, _PlainText
     try:
         yield
     finally:
-        if sys.modules.get(TABLES) is stand_in:
-            del sys.modules[TABLES]
+        jinja2.Template = kept
 
 
-with _without_files(), _without_tables():
+@contextmanager
+def _without_certificates() -> Iterator[None]:
+    """Gradio makes an HTTP client when it is imported, which reads the world's certificates."""
+    module: Any = default
+    read = module.create_ssl_context
+    module.create_ssl_context = lambda **options: Later(lambda: read(**options))
+    try:
+        yield
+    finally:
+        module.create_ssl_context = read
+
+
+with (
+    _without_type_stubs(),
+    _without_docstrings(),
+    _without_certificates(),
+    without_modules(*UNUSED_MODULES),
+    without_names(huggingface_hub, *UNUSED_OF_HUB),
+):
     import gradio
     from gradio.themes import Base
 

@@ -15,11 +15,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..error_response import wanted
-from ..static_files import LOCALES, edition, known_files, modules, read_static
+from ..page_files.one_script import ONE_SCRIPT
+from ..page_files.static_files import LOCALES, edition, known_files, read_static
 
 STYLES = ("base", "create", "models", "job", "save", "lists", "compare", "shell")
 VIEWS = ("create", "queue", "gallery", "system")
-MAIN = "main.js"
 LATER = re.compile(
     r'<script type="module" crossorigin src="(?P<script>[^"]+)"></script>\s*'
     r'<link rel="stylesheet" crossorigin href="(?P<style>[^"]+)">'
@@ -97,8 +97,7 @@ def _head(language: str, now: str) -> str:
             f"<script>{read_static('theme.js')}</script>",
             f"<style>{styles}</style>",
             f'<link rel="preload" as="fetch" crossorigin href="studio/locales/{language}.json?v={now}">',
-            *(f'<link rel="modulepreload" href="{base}{name}">' for name in modules(MAIN, now)),
-            f'<script type="module" src="{base}{MAIN}"></script>',
+            f'<script type="module" src="{base}{ONE_SCRIPT}"></script>',
             f'<link rel="icon" type="image/svg+xml" href="{base}icon.svg">',
             "",
         ]

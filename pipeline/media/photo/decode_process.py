@@ -15,8 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
-
 from ....errors import BadInput, PhotoError, StoreError
 from ....fs import write_whole
 from ....messages import Message, msg
@@ -143,6 +141,8 @@ class _Watch:
         self._thread.join()
 
     def _look(self) -> None:
+        import psutil  # only where a process is watched: the process itself does without
+
         end = time.monotonic() + MOST_SECONDS
         with suppress(psutil.Error):  # it has ended by itself
             process = psutil.Process(self.pid)
@@ -160,6 +160,8 @@ class _Watch:
 
 
 def _kill(pid: int) -> None:
+    import psutil
+
     with suppress(psutil.NoSuchProcess):
         psutil.Process(pid).kill()
 

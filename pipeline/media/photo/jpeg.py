@@ -4,7 +4,6 @@ import io
 import re
 from collections.abc import Iterator
 
-import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from ....errors import PhotoError
@@ -53,6 +52,8 @@ def missing_share(image: Image.Image, data: bytes) -> float:
         image: `data`, decoded.
         data: the file.
     """
+    import numpy as np  # few photos lack something
+
     with open_jpeg(data.removesuffix(END_MARKER) + FILLER + END_MARKER) as other:
         other.draft(None, image.size)
         other.load()

@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, NamedTuple, cast
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ....errors import PhotoError, StoreError
@@ -24,7 +23,7 @@ from .jpeg import open_jpeg, read_jpeg
 from .normalise import MIN_SIDE, bare, normalise
 from .photo_file import PhotoFile
 from .png import read_png
-from .tiff import as_black_is_zero, check_kind, grey_range, is_raw, mend_planes, read_tags, unknown_kind
+from .tiff import as_black_is_zero, check_kind, is_raw, mend_planes, read_tags, unknown_kind
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +132,13 @@ def _decode_tiff(data: bytes, name: str, memory: int | None) -> Photo:
         raise unknown_kind(tags, name) from e
     with opened as image:
         mend_planes(image, tags)
-        return _photo(image, PhotoFile(data, grey=lambda: grey_range(np.asarray(image), tags, name)), name, memory)
+
+        def grey() -> Image.Image:
+            from .values.grey import tiff_grey  # with numpy, which few photos need
+
+            return tiff_grey(image, tags, name)
+
+        return _photo(image, PhotoFile(data, grey=grey), name, memory)
 
 
 def _photo(image: Image.Image, file: PhotoFile, name: str, memory: int | None) -> Photo:

@@ -5,13 +5,11 @@ import logging
 import math
 from typing import Any
 
-import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 from ....errors import PhotoError
 from ....messages import Message, msg
-from .colour import ADOBE_RGB, Colours, to_srgb
-from .deep_pixels import deep_pixels
+from .colour import ADOBE_RGB, Colours
 from .jpeg import missing_share
 from .photo_file import PhotoFile
 
@@ -55,18 +53,17 @@ def normalise(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Ima
     image.draft(None, _bounded(image.size))  # JPEG only: decode at 1/2, 1/4 or 1/8
     profile = file.profile or image.info.get("icc_profile")
     notes: tuple[Message, ...] = ()
-    deep = deep_pixels(file.data, _bounded(image.size)) if file.deep and file.colours else None
-    if deep is not None and file.colours:
+    deep = _deep_srgb(file.data, _bounded(image.size), file.colours) if file.deep and file.colours else None
+    if deep is not None:
         exif = _exif(image)
-        rgb = to_srgb(deep[..., :3], file.colours)
-        alpha = scaled_grey(deep[..., 3], 65535.0) if deep.shape[2] == 4 else None
+        rgb, alpha = deep
     else:
         image.load()
         exif = _exif(image)
         if file.cut:
             image, notes = _without_end(image, file, name)
         elif file.grey is not None and image.mode.startswith(("I", "F")):
-            image = scaled_grey(*file.grey())
+            image = file.grey()
         colours = None if profile else file.colours or _exif_colours(exif)
         rgb, alpha = _eight_bit_srgb(image, profile, colours)
     if alpha is not None:
@@ -84,13 +81,6 @@ def bare(image: Image.Image) -> Image.Image:
     new = Image.new("RGB", image.size)
     new.paste(image)
     return new
-
-
-def scaled_grey(values: np.ndarray, white: float, inverted: bool = False) -> Image.Image:
-    """Convert grey of more than 8 bits to mode L. Pillow itself clips at 255, which makes such photos white."""
-    grey = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=white, neginf=0.0) * (255.0 / white)
-    grey = np.clip(255 - grey if inverted else grey, 0, 255)
-    return Image.fromarray((grey + 0.5).astype(np.uint8))
 
 
 def _bounded(size: tuple[int, int]) -> tuple[int, int]:
@@ -118,6 +108,18 @@ def _without_end(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.
     )
 
 
+def _deep_srgb(data: bytes, most: tuple[int, int], colours: Colours) -> tuple[Image.Image, Image.Image | None] | None:
+    """RGB and alpha from more than 8 bits a channel; None where the picture has no more."""
+    from .values.deep_pixels import deep_pixels  # with numpy and OpenCV, which few photos need
+    from .values.grey import scaled_grey
+    from .values.to_srgb import to_srgb
+
+    deep = deep_pixels(data, most)
+    if deep is None:
+        return None
+    return to_srgb(deep[..., :3], colours), scaled_grey(deep[..., 3], 65535.0) if deep.shape[2] == 4 else None
+
+
 def _eight_bit_srgb(
     image: Image.Image, profile: bytes | None, colours: Colours | None
 ) -> tuple[Image.Image, Image.Image | None]:
@@ -130,14 +132,18 @@ def _eight_bit_srgb(
         alpha = picture.getchannel("A")
         picture = picture.convert(picture.mode[:-1])
     if colours is not None and picture.mode in ("L", "RGB"):
-        return to_srgb(np.asarray(picture.convert("RGB")), colours), alpha
+        from .values.to_srgb import to_srgb  # with numpy
+
+        return to_srgb(picture.convert("RGB"), colours), alpha
     return _by_profile(picture, profile), alpha
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Bring any of Pillow's modes to L, LA, RGB, RGBA, CMYK or LAB with 8 bits a channel."""
     if image.mode.startswith("I"):
-        return scaled_grey(np.asarray(image), 65535.0)
+        from .values.grey import scaled_grey  # with numpy
+
+        return scaled_grey(image, 65535.0)
     if image.mode == "PA" or (image.mode not in ("RGBA", "LA") and image.has_transparency_data):
         return image.convert("RGBA")
     if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB"):

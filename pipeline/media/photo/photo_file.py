@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
+from PIL import Image
 
 from .colour import Colours
 
@@ -19,8 +19,7 @@ class PhotoFile:
         deep: it may have more than 8 bits a channel, which matter for such colours.
         cut: a JPEG whose end is missing.
         most_pixels: allowed pixels if more than for other formats, because it is decoded at 1/2, 1/4 or 1/8 of them.
-        grey: of a grey TIFF with more than 8 bits: returns its values, which of them is white, and whether it is black
-            instead.
+        grey: of a grey TIFF with more than 8 bits: returns it with 8.
     """
 
     data: bytes
@@ -29,4 +28,4 @@ class PhotoFile:
     deep: bool = False
     cut: bool = False
     most_pixels: int = 0
-    grey: Callable[[], tuple[np.ndarray, float, bool]] | None = None
+    grey: Callable[[], Image.Image] | None = None

@@ -5,7 +5,6 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from ....errors import PhotoError
@@ -44,7 +43,7 @@ def check_kind(tags: Tags, name: str) -> None:
     channels, bits = tags.get(CHANNELS, 1), max(tags.get(BITS, (1,)))
     if channels < 3 or bits <= 8:
         return
-    if _format(tags) == FLOAT:
+    if number_format(tags) == FLOAT:
         raise PhotoError(
             msg("{name} is a TIFF with floating-point colours; save it with 8 or 16 bits a channel", name=name)
         )
@@ -69,7 +68,7 @@ def unknown_kind(tags: Tags, name: str) -> PhotoError:
 def as_black_is_zero(data: bytes, tags: Tags) -> bytes:
     """Change the photometric tag where Pillow supports only some kinds with zero as white, and inverts none.
 
-    Those are the grey ones of more than 8 bits, whose values `grey_range` returns.
+    Those are the grey ones of more than 8 bits, whose values `values/grey.py` brings to 8.
     """
     if tags.get(PHOTOMETRIC) != WHITE_IS_ZERO or max(tags.get(BITS, (1,))) <= 8:
         return data
@@ -92,27 +91,6 @@ def mend_planes(image: Any, tags: Tags) -> None:
     ]
 
 
-def grey_range(values: np.ndarray, tags: Tags, name: str) -> tuple[np.ndarray, float, bool]:
-    """Return (values, which of them is white, whether it is black instead) of a grey TIFF with more than 8 bits."""
-    bits, inverted = max(tags.get(BITS, (1,))), tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
-    top = float(np.nanmax(values, initial=0))
-    if _format(tags) == FLOAT:
-        if not 0 <= top <= 1.5 and not 32 < top <= 65535 * 1.01:
-            raise PhotoError(
-                msg(
-                    "{name} is a TIFF with floating-point numbers up to {top:g}; save it with 8 or 16 bits",
-                    name=name,
-                    top=top,
-                )
-            )
-        return values, 1.0 if top <= 1.5 else 255.0 if top <= 257 else 65535.0, inverted
-    if bits <= 16:
-        return values, 2.0**bits - 1, inverted
-    if _format(tags) == UNSIGNED:
-        values = values.astype(np.int64) % 2**32
-        top = float(values.max(initial=0))
-    return values, next((white for white in (255.0, 65535.0) if top <= white), 2.0**32 - 1), inverted
-
-
-def _format(tags: Tags) -> int:
+def number_format(tags: Tags) -> int:
+    """Return the SampleFormat: what kind of numbers the values are."""
     return max(tags.get(SAMPLES, (UNSIGNED,)))

@@ -58,15 +58,6 @@ def test_light_modules_stay_light():
     assert python(code, Path(ROOT.anchor)).splitlines() == [f"{module} []" for module in LIGHT]
 
 
-def test_the_page_is_light_and_what_gradio_imports_late_comes_when_it_is_asked_for():
-    code = (
-        f"import sys, fanslymotion.ui.app; found = [m for m in {HEAVY} if m in sys.modules]; "
-        "from gradio import caching; table = caching.pd.DataFrame({'a': [1]}); import pandas; "
-        "print(found, isinstance(table, pandas.DataFrame), pandas is sys.modules['pandas'])"
-    )
-    assert python(code, Path(ROOT.anchor)) == "[] True True"
-
-
 FOLDERS = ("cli", "doctor", "launcher", "messages", "models", "pipeline", "presets", "queue", "ui")
 
 

@@ -20,11 +20,12 @@ IMPORTED = re.compile(r'^import .*"(\.[^"]+)";\r?$', re.MULTILINE)
 TYPES = {".js": "javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
-@pytest.mark.parametrize("page", ["/", "/login"])
-def test_every_file_that_a_page_loads_is_there(page: str, browser: Browser) -> None:
+@pytest.mark.parametrize(("page", "joined"), [("/", True), ("/login", False), ("/studio/static/main.js", False)])
+def test_every_file_that_a_page_loads_is_there(page: str, joined: bool, browser: Browser) -> None:
     """Followed as a browser does: what the markup links, and what each script imports."""
     client = browser(ANNA)
     asked = set(LINKED.findall(client.get(page).text.replace("\\/", "/").replace('\\"', '"')))
+    asked = asked or {page.removeprefix("/")}
     assert any(url.endswith(".js") for url in asked)
     loaded: set[str] = set()
     while asked:
@@ -34,7 +35,7 @@ def test_every_file_that_a_page_loads_is_there(page: str, browser: Browser) -> N
         assert TYPES[posixpath.splitext(url)[1]] in answer.headers["content-type"]
         imported = IMPORTED.findall(answer.text) if url.endswith(".js") else []
         asked |= {posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) for path in imported} - loaded
-    assert len({posixpath.dirname(url) for url in loaded}) > 2, "files of several folders"
+    assert (len({posixpath.dirname(url) for url in loaded}) > 2) is not joined, "files of several folders"
 
 
 def test_the_pages_addresses_are_relative() -> None:
@@ -57,14 +58,15 @@ def test_a_browser_keeps_what_is_named_by_its_content_and_nothing_else(browser: 
     page = client.get("/")
     assert page.headers["cache-control"] == "no-store"
     gradios = re.search(r"/assets/[\w-]+-[\w-]{8}\.js", page.text)
-    ours = re.search(r"studio/static/@\w+/main\.js", page.text)
+    ours = re.search(r"studio/static/@\w+/page\.js", page.text)
     words = re.search(r"studio/locales/en\.json\?v=\w+", page.text)
     assert gradios
     assert ours
     assert words
-    for found in (gradios, ours, words):
-        assert client.get(found[0]).headers["cache-control"] == FOR_GOOD, found[0]
-    for path in ("/studio/static/main.js", "/studio/static/@0123456789ab/main.js", "/studio/locales/en.json?v=0"):
+    for found in (gradios[0], ours[0], ours[0].replace("page.js", "main.js"), words[0]):
+        assert client.get(found).headers["cache-control"] == FOR_GOOD, found
+    others = [f"/studio/static/{edition}{name}.js" for edition in ("", "@0123456789ab/") for name in ("page", "main")]
+    for path in (*others, "/studio/locales/en.json?v=0"):
         assert client.get(path).headers["cache-control"] == "private, no-cache", "of another edition, or of any"
     assert client.get("/assets/none-12345678.js").headers["cache-control"] == "no-store"
     assert client.get("/theme.css").headers["cache-control"] == "no-store"
@@ -87,11 +89,20 @@ def test_text_is_sent_compressed_and_videos_are_not(browser: Browser, done: Call
     assert (part.status_code, len(part.content)) == (206, 10)
 
 
-def test_every_script_is_named_before_it_is_asked_for(browser: Browser) -> None:
-    page = browser(ANNA).get("/").text
-    named = {url.partition("/@")[2].partition("/")[2] for url in re.findall(r'modulepreload" href="([^"]+)"', page)}
+def test_the_pages_one_script_holds_all_modules(browser: Browser) -> None:
+    client = browser(ANNA)
+    scripts = re.findall(r'<script type="module" src="(studio/[^"]+)"', client.get("/").text)
+    assert [url.rpartition("/")[2] for url in scripts] == ["page.js"]
+    whole = client.get(scripts[0])
+    assert whole.headers["content-type"].startswith("text/javascript")
+    held = re.findall(r"^const \$\w+ = \(\(\) => \{ // (\S+)$", whole.text, re.MULTILINE)
     alone = {"login.js", "theme.js"}
-    assert named == {path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*.js")} - alone
+    assert sorted(held) == sorted({path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*.js")} - alone)
+    assert held[-1] == "main.js"
+    again = client.get(
+        "/studio/static/page.js", headers={"If-None-Match": client.get("/studio/static/page.js").headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
 
 
 def test_the_document_is_in_the_language_that_the_browser_asks_for(browser: Browser) -> None:

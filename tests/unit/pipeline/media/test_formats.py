@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 import pytest
 from fanslymotion.errors import BadInput
-from fanslymotion.pipeline.media.photo.deep_pixels import deep_pixels
 from fanslymotion.pipeline.media.photo.load import load_photo, read_photo
+from fanslymotion.pipeline.media.photo.values.deep_pixels import deep_pixels
 from fanslymotion.tests.unit.pipeline.media import formats
 from fanslymotion.tests.unit.pipeline.media.formats import (
     P3_CHRM,

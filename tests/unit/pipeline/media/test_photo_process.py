@@ -122,3 +122,23 @@ import os; os._exit(0)
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end, "it outlives the page"
         time.sleep(0.05)
+
+
+def test_an_ordinary_photo_is_decoded_without_numpy(tmp_path: Path) -> None:
+    """Half of the time in which a process starts. A JPEG is what nearly all photos are; deep pixels need numpy."""
+    jpeg, deep = tmp_path / "photo.jpg", tmp_path / "deep.png"
+    Image.effect_noise((320, 180), 60).convert("RGB").save(jpeg)
+    Image.new("I;16", (320, 180), 40_000).save(deep)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from fanslymotion.pipeline.media.photo.decode_process import decode\n"
+        "def run(source):\n"
+        "    order = {'source': source, 'name': 'a', 'limit': 10**9, 'photo': 'a.png', 'view': 'a.jpg', 'side': 90}\n"
+        "    assert decode(order)['size'] == (320, 180)\n"
+        "    return [name for name in ('numpy', 'cv2', 'psutil') if name in sys.modules]\n"
+        "print(run(sys.argv[1]), run(sys.argv[2]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, jpeg, deep], cwd=tmp_path, capture_output=True, encoding="utf-8"
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[] ['numpy']", "")

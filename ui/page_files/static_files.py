@@ -1,16 +1,13 @@
 """Find the page's scripts, styles and words, and name them by what they hold, so that a browser may keep them."""
 
 import hashlib
-import posixpath
-import re
 from functools import cache
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parents[1]
 STATIC, LOCALES = FOLDER / "static", FOLDER / "locales"
 FOR_GOOD = "private, max-age=31536000, immutable"
 """Cache-Control of what never changes under its name."""
-IMPORTED = re.compile(r'^(?:import|export) .*?"(\.[^"]+)";\r?$', re.MULTILINE)
 
 
 @cache
@@ -27,27 +24,6 @@ def edition() -> str:
             found = path.stat()
             facts.update(f"{name} {found.st_mtime_ns} {found.st_size}\n".encode())
     return facts.hexdigest()[:12]
-
-
-@cache
-def modules(main: str, _edition: str) -> tuple[str, ...]:
-    """Return the paths in `static` of all scripts that one imports, itself the first.
-
-    Args:
-        main: Its path in `static`.
-        _edition: See `edition`; the files are read once for each.
-    """
-    found, waiting = [], [main]
-    while waiting:
-        name = waiting.pop(0)
-        if name in found:
-            continue
-        found.append(name)
-        text = known_files(STATIC)[name].read_text(encoding="utf-8")
-        waiting += [
-            posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) for path in IMPORTED.findall(text)
-        ]
-    return tuple(found)
 
 
 def read_static(name: str) -> str:

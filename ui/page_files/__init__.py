@@ -1,0 +1,1 @@
+"""Find, name and join the files that the page is made of."""
