@@ -1,39 +1,26 @@
-"""Import Gradio in a third of the time, and without half of its modules: what this page does not use comes when used.
+"""Import Gradio in a third of the time (bench/RESULTS.md, "Gradio's import").
 
-Measured: bench/RESULTS.md, "Gradio's import".
+At every import it parses each component's source and writes type stubs beside it (`gradio.component_meta`), which serve
+only its own developers. A class whose file cannot be found gets none, so none is found while Gradio is imported.
+It gives each event of each component a docstring from a template of its own: 216 templates, each compiled.
+And it imports pandas, 0.2 CPU seconds and 33 MB, to recognise tables in a cache that this page does not use.
 """
 
+import importlib
 import inspect
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
-import huggingface_hub
 import jinja2
 
-from .stand_ins import Later, without_modules, without_names
-
-UNUSED_MODULES = (
-    "gradio.cli",
-    "gradio.external",  # other servers' models and pages
-    "gradio.workflow",
-    "hf_gradio.cli",
-    "pandas",  # recognises tables in a cache that this page does not use; 33 MB
-)
-UNUSED_OF_HUB = ("CommitOperationAdd", "HfApi", "get_token", "whoami")
-"""To share an app, a theme or a history on Hugging Face."""
-
-with without_modules("httpx._main"):  # its command line
-    from httpx._transports import default
+TABLES = "pandas"
 
 
 @contextmanager
-def _without_type_stubs() -> Iterator[None]:
-    """Gradio parses each component's source and writes type stubs beside it, which serve only its own developers.
-
-    A class whose file cannot be found gets none.
-    """
-
+def _without_files() -> Iterator[None]:
     def getfile(thing: Any) -> str:
         raise OSError(f"{thing} is not looked for while Gradio is imported")
 
@@ -56,7 +43,7 @@ class _PlainText:
 
 @contextmanager
 def _without_docstrings() -> Iterator[None]:
-    """Each event of each component gets a docstring from a template of its own: 216 templates, each compiled."""
+    """Within it no other thread may make a template."""
     kept, jinja2.Template = jinja2.Template, _PlainText
     try:
         yield
@@ -64,25 +51,32 @@ def _without_docstrings() -> Iterator[None]:
         jinja2.Template = kept
 
 
+class _Later(ModuleType):
+    """Stands in for a library, which is imported when something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # the import system's questions
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
 @contextmanager
-def _without_certificates() -> Iterator[None]:
-    """Gradio makes an HTTP client when it is imported, which reads the world's certificates."""
-    module: Any = default
-    read = module.create_ssl_context
-    module.create_ssl_context = lambda **options: Later(lambda: read(**options))
+def _without_tables() -> Iterator[None]:
+    """Within it no other thread may import pandas. Afterwards it can be imported as always."""
+    if TABLES in sys.modules:
+        yield
+        return
+    stand_in = sys.modules[TABLES] = _Later(TABLES)
     try:
         yield
     finally:
-        module.create_ssl_context = read
+        if sys.modules.get(TABLES) is stand_in:
+            del sys.modules[TABLES]
 
 
-with (
-    _without_type_stubs(),
-    _without_docstrings(),
-    _without_certificates(),
-    without_modules(*UNUSED_MODULES),
-    without_names(huggingface_hub, *UNUSED_OF_HUB),
-):
+with _without_files(), _without_docstrings(), _without_tables():
     import gradio
     from gradio.themes import Base
 
