@@ -72,9 +72,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     But for Gradio's own, which come last and show nothing: the test may have ended the program by then.
     """
     with context.expect_page() as opened:
-        context.pages[0].evaluate(
-            "() => { window.open(); }"
-        )  # in its process: any other tab begins with one of its own
+        context.pages[0].evaluate("() => { window.open(); }")
     made = opened.value
     troubles: list[str] = []
     made.on("pageerror", lambda error: GRADIOS.search(str(error)) or troubles.append(str(error)))

@@ -59,13 +59,19 @@ def test_two_studios_on_one_folder_run_one_worker(jobs, start, submit) -> None:
 
 
 def test_a_poison_job_fails_with_its_story_and_the_others_go_on(jobs, start, submit, told, tmp_path) -> None:
-    """T1. A stand-in for a library that takes the process down: three losses at one place, then the reason is told."""
+    """T1. A stand-in for a library that takes the process down: three losses at one place, then the reason is told.
+
+    The next job's call of it waits until the doctor was asked, who tells of the last failure.
+    """
+    asked = tmp_path / "asked"
     (tmp_path / "imageio_ffmpeg.py").write_text(
-        "import os, pathlib\n"
+        "import os, pathlib, time\n"
         "def get_ffmpeg_exe():\n"
         f"    deaths = pathlib.Path({str(tmp_path / 'deaths')!r})\n"
         "    said = deaths.read_text() if deaths.exists() else ''\n"
-        "    if len(said) == 3: raise OSError('now only broken')\n"
+        "    if len(said) == 3:\n"
+        f"        while not pathlib.Path({str(asked)!r}).exists(): time.sleep(0.05)\n"
+        "        raise OSError('now only broken')\n"
         "    deaths.write_text(said + 'x')\n"
         "    print('the library says goodbye', flush=True)\n"
         "    os._exit(3)\n",
@@ -77,6 +83,7 @@ def test_a_poison_job_fails_with_its_story_and_the_others_go_on(jobs, start, sub
     assert failed.error.startswith("the worker died 3 times at stage decoding")
     assert "the library says goodbye" in failed.error
     assert "decoding" in told.everywhere(failed, "FM-WORKER-004", "retry")["cause"]  # no size is smaller than its own
+    asked.touch()
     assert until(lambda: jobs.get(next_one.id), lambda j: j.status is Status.FAILED).attempt == 1
     assert (failed.folder / "work").is_dir(), "what was drawn is kept until the job is deleted"
 
