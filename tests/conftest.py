@@ -108,14 +108,18 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(request: pytest.FixtureRequest, tmp_path: Path, models_dir: Path) -> Settings:
-    """A data folder of the test's own, with spaces and letters beyond ASCII in its name."""
+def settings(request: pytest.FixtureRequest, tmp_path: Path, models_dir: Path) -> Iterator[Settings]:
+    """A data folder of the test's own, with spaces and letters beyond ASCII in its name.
+
+    The folder of models is all tests'; LoRAs that the test put there are gone after it.
+    """
     home = tmp_path / "data папка"
     random_mini(home)
     made = Settings.local(home, models_dir)
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return made
-    return replace(made, database=databases.new_database(request.getfixturevalue("postgresql")))
+    if getattr(request, "param", "sqlite") != "sqlite":
+        made = replace(made, database=databases.new_database(request.getfixturevalue("postgresql")))
+    yield made
+    shutil.rmtree(models_dir / "loras", ignore_errors=True)
 
 
 @pytest.fixture

@@ -109,19 +109,24 @@ def test_a_job_with_a_prompt_goes_on_in_its_window(
     assert frames_hash(ended.video) == frames_hash(jobs.get(calm.id).video)
 
 
-def pair_and_single(folder: Path) -> tuple[LoraChoice, ...]:
-    """Write LoRAs that change one transformer each, and one for both."""
-    for n, name in enumerate(("дождь_high_noise", "дождь_low_noise", "soft")):
-        pair = {"lora_A.weight": torch.full((2, 24), 0.02 * (n + 1)), "lora_B.weight": torch.ones(24, 2)}
+@pytest.fixture
+def loras(settings: Settings) -> Iterator[tuple[LoraChoice, ...]]:
+    """LoRAs that change one transformer each, and one for both. The folder of models is other tests', too."""
+    files = [
+        settings.models / "loras" / f"{name}.safetensors" for name in ("дождь_high_noise", "дождь_low_noise", "soft")
+    ]
+    for n, file in enumerate(files, 1):
+        pair = {"lora_A.weight": torch.full((2, 24), 0.02 * n), "lora_B.weight": torch.ones(24, 2)}
         tensors = {f"transformer.blocks.0.attn1.to_q.{key}": tensor for key, tensor in pair.items()}
-        tiny_lora.write(folder / f"{name}.safetensors", tensors)
-    return LoraChoice("дождь", 0.8), LoraChoice("soft", 0.5)
+        tiny_lora.write(file, tensors)
+    yield LoraChoice("дождь", 0.8), LoraChoice("soft", 0.5)
+    for file in files:
+        file.unlink()
 
 
-def test_killed_in_either_of_two_transformers(jobs, submit, kill_worker, settings, tmp_path) -> None:
+def test_killed_in_either_of_two_transformers(jobs, submit, kill_worker, loras, tmp_path) -> None:
     """Twice in the second window, which begins with the first one's last frame; LoRAs are added anew each time."""
     folder = wan_a14b.build(tmp_path / "новая модель", sampling=DISTILLED, frames=49)
-    loras = pair_and_single(settings.models / "loras")
     wanted = {"model": str(folder), "quality": "sampled", "prompt": "waves 🌊 roll in", "steps": 60, "seconds": 6}
     wanted["loras"] = loras
     calm, job = submit(**wanted), submit(**wanted)
