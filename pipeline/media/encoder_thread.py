@@ -22,14 +22,11 @@ class EncoderThread:
 
     def __init__(self, make: Callable[[Iterator[np.ndarray]], None], depth: int = 8) -> None:
         self._make = make
-        self._depth = depth
         self._frames: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=depth)
         self._abandoned = threading.Event()
         self._error: BaseException | None = None
         self.given = 0
         """Frames that were handed over."""
-        self._taken = 0
-        """Those of them that no longer wait."""
         self.finished = False
         """The file is there, whole."""
         self._thread = threading.Thread(target=self._run, name="fanslymotion-encoder", daemon=True)
@@ -58,12 +55,13 @@ class EncoderThread:
         """Return how far a video is by the slower side, the decoder or the thread, as a count of frames.
 
         The first frames are handed over at once where the thread is the slower side, for they may wait. Their number
-        is no measure of what the next ones take.
+        is no measure of what the next ones take. For the thread that hands them over.
 
         Args:
             frames: Of the whole video. When all are handed over, so many are through.
         """
-        return min(self.given, self._taken * frames / max(1, frames - self._depth))
+        taken = self.given - self._frames.qsize()
+        return min(self.given, taken * frames / max(1, frames - self._frames.maxsize))
 
     def check(self) -> None:
         """For `make`'s own long steps: end them where the work is abandoned."""
@@ -101,5 +99,4 @@ class EncoderThread:
                 continue
             if frame is None:
                 return
-            self._taken += 1
             yield frame

@@ -1,7 +1,6 @@
 """The prompt's field: drawn for models that read one, kept for them, and never sent to another."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -103,7 +102,6 @@ def test_loras(bare: Studio, page: Page, puppet: Puppet, add_model: AddModel, wa
     pair = {"lora_A.weight": torch.ones(2, 24), "lora_B.weight": torch.ones(24, 2)}
     tensors = {f"transformer.blocks.0.attn1.to_q.{name}": tensor for name, tensor in pair.items()}
     folder = bare.models / "loras"
-    shutil.rmtree(folder, ignore_errors=True)  # of other tests
     files = [tiny_lora.write(folder / f"{name}.safetensors", tensors) for name in ("light", "motion", "style")]
     rows, add = page.locator(".lora-row"), page.locator("#f-loras")
     try:

@@ -7,16 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from fanslymotion.bench.faults.processes import kill, start_studio
+from fanslymotion.bench.faults.processes import frames_hash, kill, start_studio
 from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.recovery import is_locked
-from fanslymotion.queue.types import Job
+from fanslymotion.queue.types import Job, Status
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
 
 from .told import Told
+
+
+@pytest.fixture(scope="module")
+def module_settings(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Settings:
+    """For a module whose tests share what works beside them: it calls this `settings`."""
+    home = tmp_path_factory.mktemp("data папка")
+    tiny_preset(home)
+    return Settings.local(home, models_dir)
 
 
 @pytest.fixture
@@ -60,6 +68,14 @@ def start(settings: Settings) -> Iterator[Start]:
 
 
 @pytest.fixture
+def kill_worker(jobs: Jobs) -> Callable[[], None]:
+    def killed() -> None:
+        assert kill(next(w for w in jobs.workers() if w.alive).pid)
+
+    return killed
+
+
+@pytest.fixture
 def submit(jobs: Jobs, photo: Path) -> Callable[..., Job]:
     """A 12 s job of the smallest size, without the photo's detail, which would take most of its time."""
 
@@ -88,3 +104,21 @@ def logs(jobs: Jobs, job_id: str) -> str:
 def files_of(job: Job) -> list[str]:
     """Return the names in the job's folder. The worker removes its work folder just after the job's row has ended."""
     return sorted(path.name for path in job.folder.iterdir())
+
+
+def done(jobs: Jobs, job: Job) -> Job:
+    return until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
+
+
+def check_balanced(jobs: Jobs, submit: Callable[..., Job], kill_worker: Callable[[], None], tiny_model: Path) -> None:
+    """Kill the worker in the mode in which a step uses what an earlier one has computed: no checkpoint holds that."""
+    balanced = {"mode": "balanced", "model": str(tiny_model), "steps": 15}  # `mini` has no such mode
+    calm, job = submit(**balanced), submit(**balanced)
+    # one window done: its checkpoint is there, and three are left for the kill to come in time
+    until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
+    kill_worker()
+    ended = done(jobs, job)
+    assert ended.attempt == 2
+    assert "resumed at window" in logs(jobs, job.id)
+    assert frames_hash(ended.video) == frames_hash(jobs.get(calm.id).video), logs(jobs, job.id)
+    wait_for(lambda: files_of(ended) == ["job.json", "photo.png", "video.mp4"])

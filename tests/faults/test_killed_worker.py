@@ -12,17 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from fanslymotion.bench.faults.processes import frames_hash, kill
-from fanslymotion.bench.tiny_home import tiny_preset
+from fanslymotion.bench.faults.processes import frames_hash
 from fanslymotion.pipeline.families.ltx import random_model as ltx
 from fanslymotion.pipeline.families.wan import random_model as wan
 from fanslymotion.pipeline.families.wan_a14b import random_model as wan_a14b
 from fanslymotion.pipeline.media.mp4 import read_metadata
 from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.queue import crash_diagnosis
-from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness import supervisor
-from fanslymotion.queue.types import Job, Status
+from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_lora
 from fanslymotion.tests.moving_video import frames as frames_of
@@ -30,7 +28,7 @@ from fanslymotion.tests.moving_video import pictures
 from fanslymotion.tests.studio import wait_for
 from PIL import Image
 
-from .conftest import files_of, logs, until
+from .conftest import check_balanced, done, logs, until
 
 pytestmark = pytest.mark.faults
 
@@ -38,42 +36,14 @@ DISTILLED = {"steps": 4, "schedule": "flow", "shift": 5.0, "solver": "euler", "m
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Settings:
-    home = tmp_path_factory.mktemp("data папка")
-    tiny_preset(home)
-    return Settings.local(home, models_dir)
+def settings(module_settings: Settings) -> Settings:
+    return module_settings
 
 
 @pytest.fixture(scope="module", autouse=True)
 def watching(settings: Settings) -> Iterator[supervisor.Supervisor]:
     with supervisor.Supervisor(settings) as watching:
         yield watching
-
-
-@pytest.fixture
-def kill_worker(jobs: Jobs) -> Callable[[], None]:
-    def killed() -> None:
-        assert kill(next(w for w in jobs.workers() if w.alive).pid)
-
-    return killed
-
-
-def done(jobs: Jobs, job: Job) -> Job:
-    return until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
-
-
-def check_balanced(jobs: Jobs, submit: Callable[..., Job], kill_worker: Callable[[], None], tiny_model: Path) -> None:
-    """Kill the worker in the mode in which a step uses what an earlier one has computed: no checkpoint holds that."""
-    balanced = {"mode": "balanced", "model": str(tiny_model), "steps": 15}  # `mini` has no such mode
-    calm, job = submit(**balanced), submit(**balanced)
-    # one window done: its checkpoint is there, and three are left for the kill to come in time
-    until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
-    kill_worker()
-    ended = done(jobs, job)
-    assert ended.attempt == 2
-    assert "resumed at window" in logs(jobs, job.id)
-    assert frames_hash(ended.video) == frames_hash(jobs.get(calm.id).video), logs(jobs, job.id)
-    wait_for(lambda: files_of(ended) == ["job.json", "photo.png", "video.mp4"])
 
 
 def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, submit, kill_worker, tiny_model: Path) -> None:

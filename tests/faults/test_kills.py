@@ -14,19 +14,14 @@ from fanslymotion.queue.types import Status
 from fanslymotion.tests.studio import runs, wait_for
 from fanslymotion.ui.page_state import machine_json
 
-from .conftest import until
-from .test_killed_worker import check_balanced
+from .conftest import check_balanced, until
 
 pytestmark = pytest.mark.faults
 
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
-def test_a_killed_worker_costs_little_on_postgresql_too(jobs, start, submit, tiny_model: Path) -> None:
+def test_a_killed_worker_costs_little_on_postgresql_too(jobs, start, submit, kill_worker, tiny_model: Path) -> None:
     start()
-
-    def kill_worker() -> None:
-        assert kill(next(w for w in jobs.workers() if w.alive).pid)
-
     check_balanced(jobs, submit, kill_worker, tiny_model)
 
 

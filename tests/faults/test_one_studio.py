@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.models.registry import look, remove
 from fanslymotion.presets import load_presets
 from fanslymotion.queue.types import Status
@@ -35,10 +34,8 @@ frames = 14
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Settings:
-    home = tmp_path_factory.mktemp("data папка")
-    tiny_preset(home)
-    return Settings.local(home, models_dir)
+def settings(module_settings: Settings) -> Settings:
+    return module_settings
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -20,15 +20,18 @@ TABLES = "pandas"
 
 
 @contextmanager
-def _without_files() -> Iterator[None]:
-    def getfile(thing: Any) -> str:
-        raise OSError(f"{thing} is not looked for while Gradio is imported")
-
-    kept, inspect.getfile = inspect.getfile, getfile
+def _replaced(module: ModuleType, name: str, stand_in: Any) -> Iterator[None]:
+    """Within it no other thread may use that name of the module."""
+    kept = getattr(module, name)
+    setattr(module, name, stand_in)
     try:
         yield
     finally:
-        inspect.getfile = kept
+        setattr(module, name, kept)
+
+
+def _no_file(thing: Any) -> str:
+    raise OSError(f"{thing} is not looked for while Gradio is imported")
 
 
 class _PlainText:
@@ -39,16 +42,6 @@ class _PlainText:
 
     def render(self, **_: Any) -> str:
         return self._text
-
-
-@contextmanager
-def _without_docstrings() -> Iterator[None]:
-    """Within it no other thread may make a template."""
-    kept, jinja2.Template = jinja2.Template, _PlainText
-    try:
-        yield
-    finally:
-        jinja2.Template = kept
 
 
 class _Later(ModuleType):
@@ -76,7 +69,7 @@ def _without_tables() -> Iterator[None]:
             del sys.modules[TABLES]
 
 
-with _without_files(), _without_docstrings(), _without_tables():
+with _replaced(inspect, "getfile", _no_file), _replaced(jinja2, "Template", _PlainText), _without_tables():
     import gradio
     from gradio.themes import Base
 

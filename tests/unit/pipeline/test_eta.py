@@ -18,9 +18,6 @@ UNITS: dict[Stage, float] = {
 }
 
 
-UNITS_IN_ALL = sum(UNITS.values())
-
-
 class Hand:
     """A clock's hand."""
 
@@ -186,7 +183,7 @@ def test_after_a_first_few_the_next_ones_are_as_many_as_said() -> None:
     assert clock.course.unit == pytest.approx(10)
     hand.now += 5
     clock.done(8, more=True)
-    assert clock.share == pytest.approx(8 / UNITS_IN_ALL)
+    assert clock.share == pytest.approx(8 / sum(UNITS.values()))
 
 
 def test_where_one_device_computes_all_a_slow_sampling_slows_down_what_is_left() -> None:

@@ -2,8 +2,7 @@
 
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -199,11 +198,9 @@ def test_settings_of_pefts_that_cannot_be_read_are_told(wan: Any, tmp_path: Path
 
 
 @pytest.fixture
-def style(settings: Settings, model: Any, name: str) -> Iterator[Path]:
+def style(settings: Settings, model: Any, name: str) -> Path:
     path = settings.models / "loras" / f"{name} стиль.safetensors"
-    shutil.rmtree(path.parent, ignore_errors=True)  # of other tests
-    yield tiny_lora.write(path, LAYOUTS[name, "own"](made(model, name)))
-    path.unlink(missing_ok=True)
+    return tiny_lora.write(path, LAYOUTS[name, "own"](made(model, name)))
 
 
 def asked(model: Any, style: Path, strength: float | None = None) -> VideoRequest:
