@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .gpus import find_nvidia_smi, read_gpus
+from .installer import Installer
 from .lock import only_one
 from .machine import (
     OLDEST,
@@ -150,12 +151,13 @@ class Setup:
         say(f"PyTorch: {build.why}")
         if not before:
             self._check_room("cuda" if build.suffix.startswith("cu") else "cpu")
-        self._install_torch(build, before.get("torch"))
+        installer = Installer(self.python, self.root, site)
+        self._install_torch(installer, build, before.get("torch"))
         say("installing the packages of requirements.txt")
         files = ["requirements.txt", "tests/requirements.txt"] if dev else ["requirements.txt"]
         # What a ROCm build of torch needs is in PyTorch's own index only.
         more = ["--extra-index-url", build.index] if build.suffix.startswith("rocm") else []
-        self._pip("install", *(word for name in files for word in ("-r", name)), *more, why="the packages")
+        installer.install([*(word for name in files for word in ("-r", name)), *more], why="the packages")
         if broken := half_installed(site):
             names = ", ".join(info.name.removesuffix(".dist-info") for info in broken)
             raise SetupError(
@@ -164,10 +166,10 @@ class Setup:
         self._write_stamp(python, build, dev)
         say("ready")
 
-    def _install_torch(self, build: TorchBuild, before: str | None) -> None:
+    def _install_torch(self, installer: Installer, build: TorchBuild, before: str | None) -> None:
         """Install the chosen build first; the requirements' plain `torch==X` then counts as met by `X+cu130`."""
         if before is not None and before != build.suffix and not build.suffix:
-            self._pip("uninstall", "-y", "torch", why="the earlier build of PyTorch")
+            installer.uninstall("torch", why="the earlier build of PyTorch")
         if not build.suffix:
             return
         if build.optional and not answers(f"{build.index}/torch/"):
@@ -175,17 +177,10 @@ class Setup:
             return
         lines = (self.root / "requirements.txt").read_text(encoding="utf-8").splitlines()
         pin = next(line for line in lines if line.startswith("torch=="))
-        self._pip(
-            "install", "--no-deps", f"{pin}+{build.suffix}", "--extra-index-url", build.index,
+        installer.install(
+            ["--no-deps", f"{pin}+{build.suffix}", "--extra-index-url", build.index],
             why=f"{pin}+{build.suffix} from {build.index}; FANSLYMOTION_TORCH=pypi takes the package index's build",
         )  # fmt: skip
-
-    def _pip(self, *words: str, why: str) -> None:
-        """The machine's own pip configuration counts. pip runs in the checkout, where `-e .` points."""
-        # A `user = true` there would make pip refuse to install into any virtual environment.
-        env = os.environ | {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-        if subprocess.run([str(self.python), "-m", "pip", *words], cwd=self.root, env=env, stdout=2).returncode != 0:
-            raise SetupError(f"pip could not finish with {why} (see above); start again to go on where it stopped")
 
     def _check_room(self, kind: str) -> None:
         free = shutil.disk_usage(self.root).free / 1e9

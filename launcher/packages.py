@@ -21,16 +21,17 @@ def site_packages(venv: PurePath, machine: Machine, python: tuple[int, int]) -> 
 def half_installed(site: Path) -> list[Path]:
     """Find packages that an interrupted install left without all of their files, by their `.dist-info` folders.
 
-    pip writes RECORD last and takes any package with METADATA for installed, so after a kill it would never mend it.
+    pip and uv take any package with METADATA for installed, so after a kill they would never mend it.
     """
     return [info for info in sorted(site.glob("*.dist-info")) if not _whole(site, info)]
 
 
 def _whole(site: Path, info: Path) -> bool:
+    own = f"{info.name}/RECORD"  # its size is not that of the wheel: the installer adds lines
     try:
-        with (info / "RECORD").open(encoding="utf-8", newline="") as record:
+        with (site / own).open(encoding="utf-8", newline="") as record:
             for name, _, size in (row for row in csv.reader(record) if row):
-                if not name.endswith(".pyc") and size and (site / name).stat().st_size != int(size):
+                if name != own and not name.endswith(".pyc") and size and (site / name).stat().st_size != int(size):
                     return False
     except (OSError, ValueError):
         return False

@@ -167,6 +167,20 @@ def test_failed_install_says_so_and_the_next_start_goes_on(checkout):
     assert run(checkout, "x").stdout == "1.0 ['x']\n"
 
 
+def test_pip_installs_what_uv_cannot(checkout):
+    require(checkout, "1.2")
+    done = run(checkout, "x", UV_LINK_MODE="no such mode")
+    assert done.stdout == "1.2 ['x']\n", done.stderr
+    assert "trying with pip" in done.stderr
+
+
+def test_pip_installs_where_its_configuration_has_no_counterpart_in_uv(checkout):
+    require(checkout, "1.3")
+    done = run(checkout, "x", PIP_PRE="1", UV_LINK_MODE="no such mode")
+    assert done.stdout == "1.3 ['x']\n", done.stderr
+    assert "uv" not in done.stderr
+
+
 def test_install_killed_at_any_moment_is_repaired(checkout):
     require(checkout, "2.0", files=3000)
     env = os.environ | {"FANSLYMOTION_TORCH": "pypi"}
