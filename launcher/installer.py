@@ -78,7 +78,10 @@ class Installer:
             return []
         # As pip: the best version of all indexes counts, and the system's certificates.
         same = ["--index-strategy", "unsafe-best-match", "--system-certs", "--no-config"]
-        return [str(self.python), "-m", "uv", "pip", "install", "--python", str(self.python), *same, *options]
+        # Files are compiled by the first start that needs them. Without leave to write, each start would compile anew.
+        compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
+        uv = [str(self.python), "-m", "uv", "pip", "install", "--python", str(self.python)]
+        return [*uv, *same, *compiled, *options]
 
     def _pip_command(self, *words: str) -> list[str]:
         return [str(self.python), "-m", "pip", *words]

@@ -10,9 +10,9 @@
 #   bash tests/run.sh -m soak               the long ones
 set -eu
 cd "$(dirname "$0")/.."
-bash launch.sh setup --dev
 # Bytecode is kept: hundreds of processes would compile the program anew, and each of xdist's all tests.
 unset PYTHONDONTWRITEBYTECODE
+bash launch.sh setup --dev
 python=.venv/bin/python
 [ -x "$python" ] || python=.venv/Scripts/python.exe
 
