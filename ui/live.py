@@ -69,6 +69,7 @@ class Viewer:
         seen: Id of the last event it has; None until its first read.
         job: The job's newest state, encoded; "" when there is nothing new.
         machine: The machine's, likewise.
+        machine_told: The machine's state that it was last given, encoded.
         trouble: A sentence about the store, likewise.
         events: Pending events (id, encoded).
         wake: Set when something is pending.
@@ -80,6 +81,7 @@ class Viewer:
     seen: int | None = None
     job: str = ""
     machine: str = ""
+    machine_told: str = ""
     trouble: str = ""
     events: list[tuple[int, str]] = field(default_factory=list)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -205,7 +207,7 @@ class Live:
         if viewer.troubled:
             self._tell_trouble([viewer], "")
         with self._lock:
-            viewer.machine = viewer.machine or machine
+            viewer.machine = viewer.machine_told = viewer.machine or machine
             viewer.job = viewer.job or job
             viewer.seen = after
             if feed is not None and viewer in self._viewers:  # it may have left meanwhile: nobody would end the feed
@@ -233,7 +235,6 @@ class Live:
     def _read_forever(self) -> None:
         revision, looked, machine_looked, troubled = -1, 0.0, 0.0, False
         throttle = ErrorThrottle(log)
-        machines: dict[str | None, str] = {}
         while not self._closed:
             self._watched.wait()
             began = time.monotonic()
@@ -248,7 +249,7 @@ class Live:
                         self._tell_trouble(self._everybody(), "")
                 if machine_looked < looked and began - machine_looked >= MACHINE_SECONDS:
                     machine_looked = began
-                    self._read_machine(machines)
+                    self._read_machine()
             except FanslymotionError as e:
                 throttle.log(e)
                 troubled, looked = True, 0.0
@@ -294,16 +295,15 @@ class Live:
                 viewer.job = _gone(job_id)
         self._wake(viewers)
 
-    def _read_machine(self, known: dict[str | None, str]) -> None:
+    def _read_machine(self) -> None:
+        """Give the machine's state to each viewer that has another one: its first read may have seen what is past."""
         with self._lock:
             owners = {viewer.owner for viewer in self._viewers}
         texts = {owner: _encode(self._view.machine(owner)) for owner in owners}
         with self._lock:
-            news = [v for v in self._viewers if v.owner in texts and known.get(v.owner) != texts[v.owner]]
+            news = [v for v in self._viewers if texts.get(v.owner, v.machine_told) != v.machine_told]
             for viewer in news:
-                viewer.machine = texts[viewer.owner]
-        known.clear()
-        known.update(texts)
+                viewer.machine = viewer.machine_told = texts[viewer.owner]
         self._wake(news)
 
     def _tell_trouble(self, viewers: list[Viewer], sentence: str) -> None:

@@ -57,6 +57,25 @@ def test_a_video_that_ends_meanwhile_comes_by_itself(bare: Studio, page: Page, p
     expect(page.locator("#old")).to_have_count(1)  # what was there stays as it is
 
 
+@pytest.mark.parametrize(("view", "row"), [("gallery", ".tile"), ("queue", ".unfinished > li")])
+def test_a_job_that_ended_is_asked_for_again_when_the_first_question_failed(
+    bare: Studio, page: Page, puppet: Puppet, view: str, row: str
+) -> None:
+    def end(job: str) -> None:
+        puppet.finish(job) if view == "gallery" else puppet.fail(job, "the disk was full")
+
+    end(puppet.take())
+    job = puppet.take()
+    page.goto(f"{bare.url}/?view={view}")
+    expect(page.locator(row)).to_have_count(1)
+    expect(page.locator("#queue-count")).to_have_text("1")
+    page.route("**/studio/jobs?*", lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed"):
+        end(job)
+    puppet.take()
+    expect(page.locator(row)).to_have_count(2)
+
+
 def test_nothing_is_called_empty_before_it_is_known(bare: Studio, page: Page, puppet: Puppet) -> None:
     page.route("**/studio/events*", lambda route: None)
     page.goto(f"{bare.url}/?view=queue")

@@ -138,8 +138,11 @@ def test_every_end_is_told_to_who_asked_for_it(bare: Studio, page: Page, puppet:
     hide(page, False)
     page.click("#sound")
     assert page.evaluate("window.beeps") == 1, "so that one knows it"
-    puppet.fail(shown, "the disk was full")
-    wait_for(lambda: page.evaluate("window.beeps") == 2)
+    page.route(f"**/studio/jobs/{shown}", lambda route: route.abort(), times=1)
+    with page.expect_event("requestfailed"):
+        puppet.fail(shown, "the disk was full")
+    puppet.take()
+    wait_for(lambda: page.evaluate("window.beeps") == 2)  # asked for again
     assert len(page.evaluate("window.notes")) == 2, "nobody is notified of what they see"
     expect(page.locator("#said")).to_have_text("sample.jpg: failed")
 

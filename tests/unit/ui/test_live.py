@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -89,6 +90,30 @@ def test_a_trouble_is_taken_back_when_the_store_is_well_again(jobs: Jobs, monkey
     live.close()
 
 
+def test_a_state_that_only_the_first_read_saw_is_taken_back(jobs: Jobs) -> None:
+    """A job began and ended between two looks of the reader: a tab that was opened meanwhile showed it as running."""
+    seen: list[str] = []
+
+    class Changing(Plain):
+        def machine(self, owner: str | None) -> dict[str, Any]:
+            first_read = threading.current_thread().name != "live"
+            seen.append("first" if first_read else "reader")
+            return {"active": ["a job"] if first_read and "reader" in seen else []}
+
+    live = Live(jobs, Changing())
+
+    async def watch() -> None:
+        async with aclosing(live.stream(None, None)) as earlier, aclosing(live.stream(None, None)) as stream:
+            await until(earlier, "machine", {"active": []})
+            while "reader" not in seen:
+                await asyncio.sleep(0.01)
+            await until(stream, "machine", {"active": ["a job"]})
+            await until(stream, "machine", {"active": []})
+
+    asyncio.run(watch())
+    live.close()
+
+
 def test_a_stream_that_begins_in_trouble_has_everything_after_it(
     jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,7 +152,7 @@ def test_a_newer_state_of_the_machine_is_not_overwritten(jobs: Jobs) -> None:
 
     def slow(owner: str | None) -> dict[str, Any]:
         view.machine = lambda owner: {"news": True}
-        live._read_machine({})
+        live._read_machine()
         return {"news": False}
 
     view.machine = slow

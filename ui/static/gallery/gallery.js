@@ -40,6 +40,8 @@ export class GalleryView {
     this.failed = false;
     this.loading = false;
     this.asked = 0;
+    this.begun = 0; // how often it was loaded from the beginning
+    this.behind = false; // the last question for what is new was not answered
     this.deletions = new Deletions({ changed: () => this.sift(), gone: (ids) => this.drop(ids), back: (id) => this.focus(id), refused: () => this.visible && this.reload() });
     this.title = h("h2");
     this.filters = new GalleryFilters(options, () => this.reload());
@@ -81,7 +83,7 @@ export class GalleryView {
   machine({ active }) {
     const left = anyLeft(this.active, active);
     this.active = active;
-    if (left && this.visible) this.renew();
+    if ((left || this.behind) && this.visible) this.renew();
   }
 
   /** From the beginning; what is shown stays until the answer is there. */
@@ -100,6 +102,7 @@ export class GalleryView {
     if ((this.loading && !anew) || this.ended) return;
     this.loading = true;
     const asked = (this.asked += 1);
+    if (anew) this.begun += 1;
     try {
       const found = await this.ask(anew ? "" : this.next ?? "");
       if (asked !== this.asked) return; // another filter has been chosen meanwhile
@@ -123,9 +126,11 @@ export class GalleryView {
   /** What is new comes first, what is gone goes; the place in the list is kept. */
   async renew() {
     if (this.loading || this.next === null) return this.reload();
-    const { asked } = this;
+    const { begun } = this;
     const found = await this.ask("").catch(() => null); // the banner says what is wrong
-    if (!found || asked !== this.asked) return;
+    if (begun !== this.begun) return;
+    this.behind = !found;
+    if (!found) return;
     const fresh = newOnes(merged(found.jobs, this.jobs, (id) => this.tiles.delete(id)), this.jobs);
     const lost = this.jobs.length + fresh.length > found.total; // deleted elsewhere
     if (lost || (found.next && fresh.length === found.jobs.length)) return this.reload(); // or more than a page of new ones

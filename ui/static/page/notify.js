@@ -62,15 +62,24 @@ export async function follow(active, open) {
   const gone = [...(before ?? [])].filter((id) => !now.has(id));
   before = now;
   if (!wanted() && !sounds()) return;
-  for (const id of gone) {
-    /** @type {Job | null} */
-    const job = await call(`studio/jobs/${id}`).catch(() => null); // null: deleted
-    if (!job || !TOLD.includes(job.status)) continue;
-    try {
-      tell(job, open);
-    } catch {
-      // the browser has changed its mind; the next one is told in the way that is left
-    }
+  for (const id of gone) await tellEnd(id, open);
+}
+
+/** @param {string} id @param {(id: string) => void} open */
+async function tellEnd(id, open) {
+  /** @type {Job} */
+  let job;
+  try {
+    job = await call(`studio/jobs/${id}`);
+  } catch (refusal) {
+    if (refusal.status !== 404) before?.add(id); // not deleted: it is asked for again when the program answers
+    return;
+  }
+  if (!TOLD.includes(job.status)) return;
+  try {
+    tell(job, open);
+  } catch {
+    // the browser has changed its mind; the next one is told in the way that is left
   }
 }
 

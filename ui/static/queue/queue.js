@@ -103,7 +103,7 @@ export class QueueView {
     const ends = state.active.map(({ starts_in, takes, status }) => (takes === null || (starts_in === null && status === "queued") ? null : (starts_in ?? 0) + takes));
     const known = /** @type {number[]} */ (ends.filter((end) => end !== null));
     setText(this.total, ends.length > 1 && known.length === ends.length ? t("queue.total", { n: ends.length, time: duration(Math.max(...known)) }) : "");
-    if (left && this.visible) this.unfinished.load();
+    if ((left || this.unfinished.behind) && this.visible) this.unfinished.load();
     this.drawSelection();
     this.filled();
   }

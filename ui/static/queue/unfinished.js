@@ -23,6 +23,7 @@ export class Unfinished {
     this.toggle = select;
     this.loaded = loaded;
     this.asked = 0;
+    this.behind = false; // the last question for them was not answered
     this.title = h("h2");
     this.list = h("ul", { class: "jobs unfinished" });
     this.more = h("button", { type: "button", class: "action more", hidden: true, onclick: () => this.load(this.list.childElementCount + PAGE) });
@@ -46,10 +47,12 @@ export class Unfinished {
         /** @type {Page} */
         const found = await call(`studio/jobs?${query}`);
         if (asked !== this.asked) return;
+        this.behind = false;
         jobs.push(...found.jobs);
         next = found.next;
       } while (next && jobs.length < count);
     } catch {
+      this.behind ||= asked === this.asked;
       return;
     }
     show(this.title, jobs.length > 0);
