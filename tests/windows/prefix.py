@@ -1,5 +1,6 @@
 """A wine prefix with Windows' Python (see wine_python.sh), and in it this checkout as a Windows user has it."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import psutil
 from fanslymotion.settings import ROOT
 
 BASE_PYTHON = r"C:\Python311\python.exe"
@@ -61,18 +63,30 @@ class Prefix:
         """Run a Windows program in the checkout to its end; its output and errors come together.
 
         Its standard handles are pipes: Python cannot use a Unix file that wine has inherited.
+
+        Args:
+            words: The program and its arguments.
+            seconds: After these, every Python of the prefix is ended.
+            environ: More variables.
+
+        Raises:
+            subprocess.TimeoutExpired: It did not end in time. `stdout` is what it had written, in bytes.
         """
-        return subprocess.run(
-            ["wine", *words],
-            cwd=self.checkout,
-            env={**self.environ, **environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            timeout=seconds,
-        )
+        try:
+            return subprocess.run(
+                ["wine", *words],
+                cwd=self.checkout,
+                env={**self.environ, **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+                timeout=seconds,
+            )
+        except subprocess.TimeoutExpired:
+            self.end_programs()
+            raise
 
     def launch(self, *words: str, seconds: float) -> subprocess.CompletedProcess[str]:
         return self.run(BASE_PYTHON, "launch.py", *words, seconds=seconds)
@@ -80,6 +94,20 @@ class Prefix:
     def python(self, *words: str, seconds: float) -> subprocess.CompletedProcess[str]:
         """The Python of the environment that the launcher has made."""
         return self.run(VENV_PYTHON, *words, seconds=seconds)
+
+    def programs(self) -> list[psutil.Process]:
+        """Find every Windows Python of this prefix that still runs."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            words, environ = process.info["cmdline"] or [], process.info["environ"] or {}
+            if environ.get("WINEPREFIX") == self.environ["WINEPREFIX"] and words and "python.exe" in words[0]:
+                found.append(process)
+        return found
+
+    def end_programs(self) -> None:
+        for process in self.programs():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def _git(*words: str) -> str:

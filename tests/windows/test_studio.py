@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.studio import free_port, wait_for
@@ -21,16 +20,6 @@ from .terminal import CTRL_C, Terminal
 pytestmark = pytest.mark.timeout(3600)
 SAMPLE = ROOT / "assets" / "sample.jpg"
 RESETS = 300
-
-
-def programs(prefix: Prefix) -> list[psutil.Process]:
-    """The Windows programs of that checkout that still run."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        words, environ = process.info["cmdline"] or [], process.info["environ"] or {}
-        if environ.get("WINEPREFIX") == prefix.environ["WINEPREFIX"] and words and "python.exe" in words[0]:
-            found.append(process)
-    return found
 
 
 # --- from the command line ------------------------------------------------------------------------------------------
@@ -76,8 +65,7 @@ def window(installed: Prefix) -> Iterator[Terminal]:
     made.wait_for(made.url, 600)  # type: ignore[attr-defined]
     yield made
     made.kill()
-    for process in programs(installed):
-        process.kill()
+    installed.end_programs()
 
 
 def test_the_page_outlives_a_flood_of_reset_connections(window: Terminal) -> None:
@@ -114,8 +102,8 @@ def test_upload_stream_and_video(window: Terminal, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_page_and_worker(window: Terminal, installed: Prefix) -> None:
-    assert programs(installed)
+    assert installed.programs()
     window.press(CTRL_C)
     assert window.process.wait(120) == 0, window.said
-    wait_for(lambda: not programs(installed), 60)
+    wait_for(lambda: not installed.programs(), 60)
     assert not re.search("Traceback", window.said), window.said
