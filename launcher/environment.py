@@ -27,7 +27,7 @@ from .machine import (
     long_paths_enabled,
     synced_by,
 )
-from .packages import half_installed, site_packages, venv_python
+from .packages import discard, half_installed, site_packages, venv_python
 from .report import SetupError, say
 from .torch_build import TorchBuild, choose_torch
 
@@ -128,7 +128,11 @@ class Setup:
             try:
                 shutil.rmtree(self.venv)
             except OSError as e:
-                raise SetupError(f"{self.venv} cannot be removed ({e}); end every running fanslymotion first") from e
+                # uv's files are links that environments share: on Windows none goes while any program has one loaded.
+                raise SetupError(
+                    f"{self.venv} cannot be removed ({e}); end every running fanslymotion first, those of other "
+                    "folders and other Python programs too"
+                ) from e
         say(f"making {self.venv} with Python {platform.python_version()}")
         # With .venv activated, sys.executable lay in what has just been removed.
         base = getattr(sys, "_base_executable", sys.executable)
@@ -144,7 +148,9 @@ class Setup:
         before = self._read_stamp()
         self.stamp.unlink(missing_ok=True)  # from here on until the end, a kill must not look like success
         site = self._site(python)
-        self._discard({*half_installed(site), *site.glob("~*")})  # ~: where pip keeps what it replaces
+        if leftovers := {*half_installed(site), *site.glob("~*")}:  # ~: where pip keeps what it replaces
+            say("packages that are not whole are installed again")
+            discard(leftovers)
         if not any(site.glob("pip-*.dist-info")):
             subprocess.run([str(self.python), "-m", "ensurepip"], stdout=2)
         build = self._torch()
@@ -186,12 +192,6 @@ class Setup:
         free = shutil.disk_usage(self.root).free / 1e9
         if free < ROOM_GB[kind]:
             say(f"only {free:.1f} GB are free on this disk; a first install takes about {ROOM_GB[kind]} GB")
-
-    def _discard(self, leftovers: set[Path]) -> None:
-        if leftovers:
-            say("packages that are not whole are installed again")
-        for path in leftovers:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _running_python(self) -> tuple[int, int] | None:
         """Version of `.venv`'s Python, None when it or its base is gone. Raise SetupError when it does not answer.

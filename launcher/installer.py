@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from .packages import discard, half_installed
 from .report import SetupError, say
 
 UV = "uv==0.13.9"  # not in requirements.txt: where no build of it fits the machine, pip does all of its work
@@ -17,6 +18,8 @@ SEVERAL_VALUES = {
     "find-links": "--find-links",
     "trusted-host": "--allow-insecure-host",
 }
+FLAGS = {"no-index": "--no-index"}
+YES, NO = {"1", "on", "t", "true", "y", "yes"}, {"0", "f", "false", "n", "no", "off"}
 NO_MATTER = {
     "break-system-packages", "cache-dir", "compile", "default-timeout", "disable-pip-version-check", "format",
     "no-cache-dir", "no-color", "no-compile", "no-input", "no-python-version-warning", "no-warn-conflicts",
@@ -42,7 +45,9 @@ class Installer:
         self._uv: list[str] | None = None
 
     def install(self, words: Sequence[str], why: str) -> None:
-        """Install with uv; with pip when uv cannot.
+        """Install with uv; with pip when uv cannot, or leaves packages that are not whole.
+
+        uv's files are links to those in its cache, so what damages one damages both, and uv installs it again as it is.
 
         Args:
             words: Requirements and options that pip and uv share (`-r FILE`, `--no-deps`, `--extra-index-url URL`).
@@ -54,9 +59,12 @@ class Installer:
         if self._uv is None:
             self._uv = self._find_uv()
         if self._uv:
-            if self._run(*self._uv, *words):
+            done = self._run(*self._uv, *words)
+            broken = half_installed(self.site)
+            if done and not broken:
                 return
-            say("uv could not do it (see above); trying with pip")
+            say("uv could not do it, or not all of it; trying with pip")
+            discard(broken)
         self._pip("install", *words, why=why)
 
     def uninstall(self, name: str, why: str) -> None:
@@ -66,9 +74,13 @@ class Installer:
     def _find_uv(self) -> list[str]:
         """Return the command that installs with uv, empty when pip is to do it."""
         listed = subprocess.run(
-            [str(self.python), "-m", "pip", "config", "list"],
-            cwd=self.root, capture_output=True, encoding="utf-8", errors="replace",
-        )  # fmt: skip
+            self._pip_command("config", "list"),
+            cwd=self.root,
+            env=os.environ | {"PYTHONIOENCODING": "utf-8"},  # on Windows a pipe has the system's code page otherwise
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
         options = uv_options(listed.stdout.splitlines()) if listed.returncode == 0 else None
         if options is None:
             return []
@@ -122,6 +134,8 @@ def uv_options(lines: Iterable[str]) -> list[str] | None:
             options += [ONE_VALUE[name], text]
         elif name in SEVERAL_VALUES:
             options += [word for one in text.split() for word in (SEVERAL_VALUES[name], one)]
+        elif name in FLAGS and text.lower() in YES | NO:
+            options += [FLAGS[name]] if text.lower() in YES else []
         else:
             return None
     return options

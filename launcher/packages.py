@@ -1,6 +1,8 @@
 """Where an environment keeps its Python and its packages, and which packages are not whole."""
 
 import csv
+import shutil
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 
 from .machine import Machine
@@ -24,6 +26,12 @@ def half_installed(site: Path) -> list[Path]:
     pip and uv take any package with METADATA for installed, so after a kill they would never mend it.
     """
     return [info for info in sorted(site.glob("*.dist-info")) if not _whole(site, info)]
+
+
+def discard(leftovers: Iterable[Path]) -> None:
+    """Delete these files and folders. A package without its `.dist-info` folder is installed again."""
+    for path in leftovers:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _whole(site: Path, info: Path) -> bool:

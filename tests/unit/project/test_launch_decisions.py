@@ -192,6 +192,9 @@ def test_a_folder_that_onedrive_synchronises(root, synced):
         ([":env:.cert='/a b.pem'", "global.cert='/b.pem'", "install.cert='/c.pem'"], ["--cert", "/a b.pem"]),
         (["global.timeout='60'", ":env:.no-input='1'", "global.user='true'"], []),
         (["download.pre='true'", "freeze.all='true'"], []),  # of other commands
+        ([":env:.no-index='1'", "global.find-links='C:\\\\колёса'"], ["--find-links", "C:\\колёса", "--no-index"]),
+        (["global.no-index='false'"], []),
+        (["global.no-index='perhaps'"], None),
         (["global.pre='true'"], None),
         (["install.require-hashes='true'"], None),
         (["global.index-url=https://not.quoted"], None),

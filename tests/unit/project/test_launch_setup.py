@@ -14,6 +14,7 @@ import psutil
 import pytest
 from fanslymotion.launcher import environment
 from fanslymotion.launcher.environment import NO_PYTHON, Setup
+from fanslymotion.launcher.installer import Installer
 from fanslymotion.launcher.machine import Machine
 from fanslymotion.launcher.main import ROOT
 from fanslymotion.launcher.packages import half_installed, site_packages
@@ -179,6 +180,38 @@ def test_pip_installs_where_its_configuration_has_no_counterpart_in_uv(checkout)
     done = run(checkout, "x", PIP_PRE="1", UV_LINK_MODE="no such mode")
     assert done.stdout == "1.3 ['x']\n", done.stderr
     assert "uv" not in done.stderr
+
+
+def test_pip_installs_what_is_damaged_in_uvs_cache(checkout, tmp_path):
+    """A power cut, a full disk, a virus scanner: the installed file and the cache's are one and the same."""
+    require(checkout, "1.4")
+    own = {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_LINK_MODE": "hardlink"}
+    assert run(checkout, "x", **own).stdout == "1.4 ['x']\n"
+    damaged = site(checkout) / "fanslymotion" / "part7.py"
+    assert damaged.stat().st_nlink > 1
+    os.truncate(damaged, 0)
+    done = run(checkout, "setup", **own)
+    assert done.returncode == 0, done.stderr
+    assert damaged.read_text(encoding="utf-8") == "x = 1\n"
+
+
+def test_pip_installs_anew_what_uv_left_half_done(checkout, monkeypatch):
+    """A package with METADATA counts as installed, with whatever files."""
+    part = site(checkout) / "fanslymotion" / "part7.py"
+    half = f"import os, sys; os.unlink({str(part)!r}); sys.exit(1)"
+    monkeypatch.setattr(Installer, "_find_uv", lambda _: [sys.executable, "-c", half])
+    Installer(checkout / ".venv" / "bin" / "python", checkout, site(checkout)).install(["-r", "requirements.txt"], "it")
+    assert half_installed(site(checkout)) == []
+    assert part.exists()
+
+
+def test_pips_configuration_is_read_whatever_the_systems_code_page(checkout, tmp_path):
+    folder = tmp_path / "колёса"
+    folder.mkdir()
+    require(checkout, "1.6")
+    done = run(checkout, "x", PYTHONIOENCODING="cp1251", PIP_FIND_LINKS=str(folder))
+    assert done.stdout == "1.6 ['x']\n", done.stderr
+    assert "trying with pip" not in done.stderr
 
 
 def test_install_killed_at_any_moment_is_repaired(checkout):
