@@ -21,8 +21,8 @@ SEVERAL_VALUES = {
 FLAGS = {"no-index": "--no-index"}
 YES, NO = {"1", "on", "t", "true", "y", "yes"}, {"0", "f", "false", "n", "no", "off"}
 NO_MATTER = {
-    "break-system-packages", "cache-dir", "compile", "default-timeout", "disable-pip-version-check", "format",
-    "no-cache-dir", "no-color", "no-compile", "no-input", "no-python-version-warning", "no-warn-conflicts",
+    "break-system-packages", "cache-dir", "compile", "config-file", "default-timeout", "disable-pip-version-check",
+    "format", "no-cache-dir", "no-color", "no-compile", "no-input", "no-python-version-warning", "no-warn-conflicts",
     "no-warn-script-location", "prefer-binary", "progress-bar", "quiet", "require-virtualenv", "resume-retries",
     "retries", "root-user-action", "timeout", "upgrade-strategy", "user", "verbose",
 }  # fmt: skip

@@ -59,14 +59,17 @@ class Prefix:
                 (self.checkout / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, self.checkout / name)
 
-    def run(self, *words: str, seconds: float, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run a Windows program in the checkout to its end; its output and errors come together.
+    def run(
+        self, *words: str, seconds: float, folder: Path | None = None, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a Windows program to its end; its output and errors come together.
 
         Its standard handles are pipes: Python cannot use a Unix file that wine has inherited.
 
         Args:
             words: The program and its arguments.
             seconds: After these, every Python of the prefix is ended.
+            folder: Where it runs; without one, in the checkout.
             environ: More variables.
 
         Raises:
@@ -75,7 +78,7 @@ class Prefix:
         try:
             return subprocess.run(
                 ["wine", *words],
-                cwd=self.checkout,
+                cwd=folder or self.checkout,
                 env={**self.environ, **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -83,15 +83,18 @@ $CC -municode -O2 -o "$P/python.exe" "$here/parts/python.c" -L. -lpython311
 $CC -shared -nostdlib -o "$P/python3.dll" python3.def -L. -lpython311 2>/dev/null
 $CC -municode -O2 -o "$P/Lib/venv/scripts/nt/python.exe" "$here/parts/redirector.c"
 cp "$P/Lib/venv/scripts/nt/python.exe" "$P/Lib/venv/scripts/nt/pythonw.exe"
-$CC -O2 -shared -o "$P/bcryptprimitives.dll" "$here/parts/random.c" -ladvapi32
+# In system32, as on Windows: uv.exe lies in an environment's Scripts and looks for it only there.
+$CC -O2 -shared -o "$base/wine/drive_c/windows/system32/bcryptprimitives.dll" "$here/parts/random.c" -ladvapi32
 crt=$(find /usr/lib /opt -path '*x86_64-windows/ucrtbase.dll' 2>/dev/null | head -n 1)
 "$py311" "$here/parts/c_runtime.py" "$crt" "$P/ucrtw.dll"
 $CC -O2 -shared -o "$P/ucrtbase.dll" crt.c "$here/parts/pipes.c" crt.def -static-libgcc 2>/dev/null
 
-# 5. The project's Windows wheels, and what its tests import (pip reads markers for this system: colorama is named).
+# 5. The project's Windows wheels, uv for the launcher, and what its tests import. pip reads markers for this system, so
+#    colorama is named.
 pins() { grep -hE "^($1)(\[.*\])?==" "$root/requirements.txt" "$root/tests/requirements.txt" | cut -d';' -f1; }
 grep -vhE '^(-e|#|$)' "$root/requirements.txt" >requirements.txt
-download --no-deps -d "$base/wheels" -r requirements.txt "$(pins colorama)"
+uv=$(sed -n 's/^UV = "\(uv==[^"]*\)".*/\1/p' "$root/launcher/installer.py")
+download --no-deps -d "$base/wheels" -r requirements.txt "$(pins colorama)" "$uv"
 pins 'hypothesis|psycopg|pytest|pytest-timeout|tree-sitter|tree-sitter-powershell|trustme' >tests.txt
 download -d "$base/wheels" -r tests.txt
 touch "$base/ready"

@@ -190,7 +190,7 @@ def test_a_folder_that_onedrive_synchronises(root, synced):
             ["--extra-index-url", "https://one", "--extra-index-url", "https://two", "--allow-insecure-host", "one"],
         ),
         ([":env:.cert='/a b.pem'", "global.cert='/b.pem'", "install.cert='/c.pem'"], ["--cert", "/a b.pem"]),
-        (["global.timeout='60'", ":env:.no-input='1'", "global.user='true'"], []),
+        (["global.timeout='60'", ":env:.no-input='1'", ":env:.config-file='nul'", "global.user='true'"], []),
         (["download.pre='true'", "freeze.all='true'"], []),  # of other commands
         ([":env:.no-index='1'", "global.find-links='C:\\\\колёса'"], ["--find-links", "C:\\колёса", "--no-index"]),
         (["global.no-index='false'"], []),
