@@ -54,7 +54,7 @@ class Installer:
             why: What it is that is installed, for the error.
 
         Raises:
-            SetupError: Neither could.
+            SetupError: Neither could, or files vanished meanwhile.
         """
         if self._uv is None:
             self._uv = self._find_uv()
@@ -66,6 +66,11 @@ class Installer:
             say("uv could not do it, or not all of it; trying with pip")
             discard(broken)
         self._pip("install", *words, why=why)
+        if broken := half_installed(self.site):
+            names = ", ".join(info.name.removesuffix(".dist-info") for info in broken)
+            raise SetupError(
+                f"files of {names} vanished during the install; is the disk full, or a virus scanner at it?"
+            )
 
     def uninstall(self, name: str, why: str) -> None:
         """Remove a package. why: What it is, for the error. Raise SetupError when it stays."""
