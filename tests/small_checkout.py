@@ -9,8 +9,18 @@ from fanslymotion.settings import ROOT
 COMMAND = "import sys, demo; print(demo.__version__, sys.argv[1:])\n"
 
 
-def wheel(folder: Path, version: str, files: int) -> str:
-    """Write a wheel by hand: the package `fanslymotion` whose command prints its version and its words."""
+def wheel(folder: Path, version: str, files: int, absent: int = 0) -> str:
+    """Write a wheel by hand: the package `fanslymotion` whose command prints its version and its words.
+
+    Args:
+        folder: Where it goes.
+        version: The package's.
+        files: Number of its modules.
+        absent: Number of further modules that its RECORD names and that it does not have.
+
+    Returns:
+        Its name.
+    """
     name = f"fanslymotion-{version}-py3-none-any.whl"
     info = f"fanslymotion-{version}.dist-info"
     texts = {
@@ -21,6 +31,7 @@ def wheel(folder: Path, version: str, files: int) -> str:
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = "".join(f"{file},,{len(text)}\n" for file, text in texts.items())
+    record += "".join(f"fanslymotion/absent{n}.py,,7\n" for n in range(absent))
     with zipfile.ZipFile(folder / name, "w") as archive:
         for file, text in (texts | {f"{info}/RECORD": record}).items():
             archive.writestr(file, text)
@@ -39,5 +50,6 @@ def new_checkout(root: Path) -> Path:
     return root
 
 
-def require(root: Path, version: str, files: int = 10) -> None:
-    (root / "requirements.txt").write_text(f"./{wheel(root, version, files)}\n", encoding="utf-8")
+def require(root: Path, version: str, files: int = 10, absent: int = 0) -> None:
+    """Write that wheel into the checkout, and requirements that name it."""
+    (root / "requirements.txt").write_text(f"./{wheel(root, version, files, absent)}\n", encoding="utf-8")

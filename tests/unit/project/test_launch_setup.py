@@ -168,6 +168,15 @@ def test_pip_installs_anew_what_uv_left_half_done(checkout, monkeypatch):
     assert part.exists()
 
 
+def test_a_package_whose_files_vanish_ends_the_setup_and_is_installed_by_the_next(checkout):
+    require(checkout, "1.7", absent=1)
+    failed = run(checkout, "x", PIP_PRE="1")  # with pip: uv does not take over a name without a file
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "files of fanslymotion-1.7 vanished" in failed.stderr
+    require(checkout, "1.7")
+    assert run(checkout, "x").stdout == "1.7 ['x']\n"
+
+
 def test_pips_configuration_is_read_whatever_the_systems_code_page(checkout, tmp_path):
     folder = tmp_path / "колёса"
     folder.mkdir()
