@@ -189,7 +189,8 @@ def test_install_killed_at_any_moment_is_repaired(checkout):
     first_file = site(checkout) / "fanslymotion" / "part10.py"  # of none but this version
     while starting.poll() is None and not first_file.exists():
         time.sleep(0.005)
-    for process in [*psutil.Process(starting.pid).children(recursive=True), psutil.Process(starting.pid)]:
+    launcher = psutil.Process(starting.pid)
+    for process in [launcher, *launcher.children(recursive=True)]:  # it first: it would begin anew, with pip
         process.kill()
     starting.wait()
     assert not (checkout / ".venv" / "fanslymotion.json").exists(), "the kill came too late to mean anything"
