@@ -252,26 +252,25 @@ class Live:
             time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - began)))
 
     def _read_jobs(self) -> None:
-        heard: dict[str, int] = {}
+        """Look at each job once, for the viewers whose first read has ended before: a later one may have seen more."""
+        followers: dict[str, list[Viewer]] = {}
         with self._lock:
             for viewer in self._viewers:
                 if viewer.job_id is not None and viewer.job_told is not None:
-                    heard[viewer.job_id] = min(viewer.heard, heard.get(viewer.job_id, viewer.heard))
-        for job_id, after in heard.items():
+                    followers.setdefault(viewer.job_id, []).append(viewer)
+        for job_id, viewers in followers.items():
             try:
-                job, events = self._jobs.snapshot(job_id, after, BATCH)
+                job, events = self._jobs.snapshot(job_id, min(viewer.heard for viewer in viewers), BATCH)
             except NotFound:
-                self._forget(job_id)
+                self._forget(job_id, viewers)
                 continue
-            self._tell(job, events)
+            self._tell(viewers, job, events)
 
-    def _tell(self, job: Job, events: list[Event]) -> None:
-        """Give each viewer of a job what it has not: a later first read may have brought more than this look."""
+    def _tell(self, viewers: list[Viewer], job: Job, events: list[Event]) -> None:
+        """Give each viewer of a job what it has not."""
         told, newest = (job.revision, job.place), events[-1].id if events else 0
-        with self._lock:
-            viewers = [v for v in self._viewers if v.job_id == job.id and v.job_told is not None]
-            stale = [v for v in viewers if v.job_told is not None and v.job_told != told and v.job_told[0] <= told[0]]
-            behind = [v for v in viewers if v.heard < newest]
+        stale = [viewer for viewer in viewers if viewer.job_told != told]
+        behind = [viewer for viewer in viewers if viewer.heard < newest]
         state = _encode(self._view.job(job)) if stale else ""
         lines = [(event.id, _encode(self._view.event(job, event))) for event in events] if behind else []
         with self._lock:
@@ -283,10 +282,9 @@ class Live:
                 del viewer.events[: -2 * FIRST_LINES]
         self._wake([*stale, *behind])
 
-    def _forget(self, job_id: str) -> None:
+    def _forget(self, job_id: str, viewers: list[Viewer]) -> None:
         """The job was deleted."""
         with self._lock:
-            viewers = [v for v in self._viewers if v.job_id == job_id and v.job_told is not None]
             for viewer in viewers:
                 viewer.job, viewer.job_told = _gone(job_id), None
         self._wake(viewers)
