@@ -175,7 +175,7 @@ export class Form {
     const able = model.takes.includes("last_photo") && Boolean(photos[0] ?? this.last.chosen); // it comes second
     this.last.draw({ able, loop: values.loop, clip: knownSize(resolution, photos[0], values.shape), fit, position });
     this.fields.holdLoop(Boolean(this.last.asked));
-    if (photos.length) this.picker.complain("");
+    if (photos.length && !this.picker.travels.any) this.picker.forgive(); // what was refused of several stands until all are here
   }
 
   /** How many Generate makes. */
@@ -219,7 +219,7 @@ export class Form {
     this.sending = true;
     this.button.setAttribute("aria-busy", "true");
     try {
-      if (!(await this.picker.settled()) || !(await this.last.settled())) return;
+      if (!(await this.picker.travels.settled()) || !(await this.last.settled())) return;
       if (!this.picker.photos.length) {
         this.picker.focus();
         return;
