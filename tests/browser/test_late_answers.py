@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
-from fanslymotion.tests.browser.studio_page import choose_photo
+from fanslymotion.tests.browser.studio_page import choose_photo, hide, with_curtain
 from fanslymotion.tests.browser.test_form import photo, waiting
 from fanslymotion.tests.studio import Studio, wait_for
 from playwright.sync_api import Page, Request, Route, expect
@@ -71,6 +71,22 @@ def test_a_cost_that_could_not_be_asked_is_asked_again(bare: Studio, page: Page)
     with page.expect_event("requestfailed"):
         page.locator(".seconds label", has_text="12 s").click()
     first_cost(page).to_have_text("≈ 8 h 0 min")
+    page.unroute_all(behavior="wait")
+
+
+def test_a_cost_is_asked_again_when_one_comes_back(bare: Studio, page: Page) -> None:
+    """Another program was closed meanwhile, or a video has been measured."""
+    with_curtain(page)
+    page.goto(bare.url)
+    first_cost(page).to_contain_text("≈ ")
+    hide(page)
+    page.route("**/studio/estimate?*", slower(8))
+    hide(page, False)
+    first_cost(page).to_have_text("≈ 8 h 0 min")
+    page.click("nav [data-go=queue]")
+    page.route("**/studio/estimate?*", slower(9))
+    page.click("nav [data-go=create]")
+    first_cost(page).to_have_text("≈ 9 h 0 min")
     page.unroute_all(behavior="wait")
 
 

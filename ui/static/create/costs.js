@@ -39,6 +39,11 @@ export class Costs {
     return false;
   }
 
+  /** Ask the same again: measurements and free memory are others by now. */
+  renew() {
+    if (this.asked) this.later(0);
+  }
+
   /** @param {number} ms */
   later(ms) {
     clearTimeout(this.asking);

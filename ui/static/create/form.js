@@ -76,6 +76,7 @@ export class Form {
 
   /** The models as they are now: one may have been downloaded or removed since. Whether anything is new. @param {ModelOption[]} models */
   offer(models) {
+    if (this.root.offsetParent) this.costs.renew(); // one has come back to the form
     if (sameOffer(models, this.options.models)) return false;
     const arrived = arrival(this.options.models, models);
     const wanted = this.model.demo && arrived ? arrived.name : this.chose ? this.values.model : "";
