@@ -2,13 +2,14 @@
 
 import ast
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .report import SetupError, say
 
-UV = "uv==0.13.9"  # not in requirements.txt: where no build of it fits the machine, pip does all of its work
+PINS = Path(__file__).with_name("uv.txt")
 
 ONE_VALUE = {"cert": "--cert", "index-url": "--default-index"}
 SEVERAL_VALUES = {
@@ -72,8 +73,10 @@ class Installer:
         options = uv_options(listed.stdout.splitlines()) if listed.returncode == 0 else None
         if options is None:
             return []
-        there = (self.site / f"{UV.replace('==', '-')}.dist-info").is_dir()
-        if not there and not self._run(*self._pip_command("install", "--quiet", "--only-binary", ":all:", UV)):
+        version = uv_version(PINS.read_text(encoding="utf-8"))
+        there = (self.site / f"uv-{version}.dist-info").is_dir()
+        wanted = ["--quiet", "--only-binary", ":all:", f"uv=={version}"]
+        if not there and not self._run(*self._pip_command("install", *wanted)):
             say("uv cannot be had here; pip installs the packages, which takes some minutes more")
             return []
         # As pip: the best version of all indexes counts, and the system's certificates.
@@ -94,6 +97,16 @@ class Installer:
         # A `user = true` of pip's would make it refuse to install into any virtual environment.
         env = os.environ | {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         return subprocess.run(command, cwd=self.root, env=env, stdout=2).returncode == 0
+
+
+def uv_version(pins: str) -> str:
+    """Return the version of uv whose builds uv.txt lists.
+
+    It is not in requirements.txt: where no build of it fits the machine, pip does all of the work.
+    """
+    found = re.search(r"/uv-([0-9.]+)-", pins)
+    assert found
+    return found[1]
 
 
 def uv_options(lines: Iterable[str]) -> list[str] | None:
