@@ -1,5 +1,5 @@
 // @ts-check
-// What is on its way to the server: uploads, and photos that it takes itself. And whoever waits for all of it.
+// What is on its way to the server (uploads, and photos that it takes itself), and what waits for all of it.
 
 export class Travels {
   /** @param {() => void} changed called when something begins to travel, and when it ends */
