@@ -9,6 +9,22 @@ $ErrorActionPreference = 'Continue'
 $suits = 'import sys, venv, ensurepip; sys.exit(not ((3, 11) <= sys.version_info[:2] < (3, 14) and sys.maxsize > 2**32))'
 $candidates = @('py -3.13', 'py -3.12', 'py -3.11', 'python', 'python3')
 if ($env:FANSLYMOTION_PYTHON) { $candidates = @($env:FANSLYMOTION_PYTHON) + $candidates }
+$own = Join-Path $PSScriptRoot '.python' # what launcher\get_python.ps1 fetches
+
+# The words of the command that starts the first Python that suits; nothing when there is none.
+function Find-Python {
+    $there = @(Get-ChildItem -LiteralPath $own -Filter 'cpython-*' -ErrorAction SilentlyContinue)
+    foreach ($candidate in $candidates + @($there | ForEach-Object { Join-Path $_.FullName 'python.exe' })) {
+        $words = @($candidate)
+        if ($candidate -like 'py -*') { $words = @($candidate -split ' ') }
+        $options = @($words | Select-Object -Skip 1)
+        if (-not (Get-Command $words[0] -ErrorAction SilentlyContinue)) { continue }
+        # A program that cannot be started at all leaves the exit code of the one before.
+        $global:LASTEXITCODE = 1
+        try { & $words[0] @options -E -c $suits 2>$null | Out-Null } catch { continue }
+        if ($LASTEXITCODE -eq 0) { return $words }
+    }
+}
 
 # Before 7.3 PowerShell hands on a word with quotes, or with spaces and a backslash at its end, as other words.
 $handed = @($args)
@@ -24,24 +40,21 @@ if ($PSVersionTable.PSVersion -lt [version]'7.3') {
 $before = [Console]::OutputEncoding
 try { [Console]::OutputEncoding = New-Object System.Text.UTF8Encoding $false } catch { } # no console: nothing to set
 try {
-    foreach ($candidate in $candidates) {
-        $words = @($candidate)
-        if ($candidate -like 'py -*') { $words = @($candidate -split ' ') }
-        $options = @($words | Select-Object -Skip 1)
-        if (-not (Get-Command $words[0] -ErrorAction SilentlyContinue)) { continue }
-        # A program that cannot be started at all leaves the exit code of the one before.
-        $global:LASTEXITCODE = 1
-        try { & $words[0] @options -E -c $suits 2>$null | Out-Null } catch { continue }
-        if ($LASTEXITCODE -eq 0) {
-            & $words[0] @options -E (Join-Path $PSScriptRoot 'launch.py') @handed
-            exit $LASTEXITCODE
-        }
+    $python = @(Find-Python)
+    if ($python.Count -eq 0) {
+        & (Join-Path $PSScriptRoot 'launcher\get_python.ps1') $own | Out-Null
+        $python = @(Find-Python)
+    }
+    if ($python.Count -gt 0) {
+        $options = @($python | Select-Object -Skip 1)
+        & $python[0] @options -E (Join-Path $PSScriptRoot 'launch.py') @handed
+        exit $LASTEXITCODE
     }
 } finally {
     try { [Console]::OutputEncoding = $before } catch { }
 }
 
-[Console]::Error.WriteLine('fanslymotion needs Python 3.11, 3.12 or 3.13 (64-bit), and found none. To get it:')
+[Console]::Error.WriteLine('fanslymotion needs Python 3.11, 3.12 or 3.13 (64-bit), found none and could not fetch one. To get it:')
 [Console]::Error.WriteLine('  winget install Python.Python.3.13')
 [Console]::Error.WriteLine('  or the installer from https://www.python.org/downloads/windows/ ; then open a new window and start again.')
 [Console]::Error.WriteLine('Is it in an unusual place? Set FANSLYMOTION_PYTHON to its python.exe and start again.')

@@ -2,23 +2,32 @@
 
 import ast
 import os
+import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from .packages import discard, half_installed
 from .report import SetupError, say
 
-UV = "uv==0.13.9"  # not in requirements.txt: where no build of it fits the machine, pip does all of its work
+PINS = Path(__file__).with_name("uv.txt")
 
-ONE_VALUE = {"cert": "--cert", "index-url": "--default-index"}
-SEVERAL_VALUES = {
-    "constraint": "--constraints",
-    "extra-index-url": "--extra-index-url",
-    "find-links": "--find-links",
-    "trusted-host": "--allow-insecure-host",
+UV_NAMES = {
+    "cert": "SSL_CERT_FILE",
+    "constraint": "UV_CONSTRAINT",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "index-url": "UV_DEFAULT_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
 }
-FLAGS = {"no-index": "--no-index"}
+"""Settings of pip, and the variables that tell uv the same.
+
+An address may hold a password, which as a word would stand in the list of processes.
+"""
+
+NO_INDEX = "PIP_NO_INDEX"
+"""uv has no variable for it, only the word `--no-index`."""
 YES, NO = {"1", "on", "t", "true", "y", "yes"}, {"0", "f", "false", "n", "no", "off"}
 NO_MATTER = {
     "break-system-packages", "cache-dir", "compile", "config-file", "default-timeout", "disable-pip-version-check",
@@ -42,7 +51,9 @@ class Installer:
         self.python = python
         self.root = root
         self.site = site
-        self._uv: list[str] | None = None
+        self._uv: dict[str, str] | None = None
+        """What uv is told of the machine; None: pip does the work."""
+        self._asked = False
 
     def install(self, words: Sequence[str], why: str) -> None:
         """Install with uv; with pip when uv cannot, or leaves packages that are not whole.
@@ -56,10 +67,10 @@ class Installer:
         Raises:
             SetupError: Neither could, or files vanished meanwhile.
         """
-        if self._uv is None:
-            self._uv = self._find_uv()
-        if self._uv:
-            done = self._run(*self._uv, *words)
+        if not self._asked:
+            self._uv, self._asked = self._find_uv(), True
+        if self._uv is not None:
+            done = self._run(*self._uv_command(), *words, more=self._uv)
             broken = half_installed(self.site)
             if done and not broken:
                 return
@@ -76,8 +87,8 @@ class Installer:
         """Remove a package. why: What it is, for the error. Raise SetupError when it stays."""
         self._pip("uninstall", "-y", name, why=why)
 
-    def _find_uv(self) -> list[str]:
-        """Return the command that installs with uv, empty when pip is to do it."""
+    def _find_uv(self) -> dict[str, str] | None:
+        """Install uv where its build fits the machine, and return what it is told; None when pip is to do the work."""
         listed = subprocess.run(
             self._pip_command("config", "list"),
             cwd=self.root,
@@ -86,19 +97,25 @@ class Installer:
             encoding="utf-8",
             errors="replace",
         )
-        options = uv_options(listed.stdout.splitlines()) if listed.returncode == 0 else None
-        if options is None:
-            return []
-        there = (self.site / f"{UV.replace('==', '-')}.dist-info").is_dir()
-        if not there and not self._run(*self._pip_command("install", "--quiet", "--only-binary", ":all:", UV)):
+        told = uv_environment(listed.stdout.splitlines()) if listed.returncode == 0 else None
+        if told is None:
+            return None
+        version = uv_version(PINS.read_text(encoding="utf-8"))
+        there = (self.site / f"uv-{version}.dist-info").is_dir()
+        wanted = ["--quiet", "--only-binary", ":all:", f"uv=={version}"]
+        if not there and not self._run(*self._pip_command("install", *wanted)):
             say("uv cannot be had here; pip installs the packages, which takes some minutes more")
-            return []
+            return None
+        return told
+
+    def _uv_command(self) -> list[str]:
+        uv = [str(self.python), "-m", "uv", "pip", "install", "--python", str(self.python)]
         # As pip: the best version of all indexes counts, and the system's certificates.
         same = ["--index-strategy", "unsafe-best-match", "--system-certs", "--no-config"]
         # Files are compiled by the first start that needs them. Without leave to write, each start would compile anew.
         compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
-        uv = [str(self.python), "-m", "uv", "pip", "install", "--python", str(self.python)]
-        return [*uv, *same, *compiled, *options]
+        no_index = ["--no-index"] if NO_INDEX in (self._uv or {}) else []
+        return [*uv, *same, *compiled, *no_index]
 
     def _pip_command(self, *words: str) -> list[str]:
         return [str(self.python), "-m", "pip", *words]
@@ -107,21 +124,31 @@ class Installer:
         if not self._run(*self._pip_command(*words)):
             raise SetupError(f"pip could not finish with {why} (see above); start again to go on where it stopped")
 
-    def _run(self, *command: str) -> bool:
+    def _run(self, *command: str, more: Mapping[str, str] = MappingProxyType({})) -> bool:
         # A `user = true` of pip's would make it refuse to install into any virtual environment.
-        env = os.environ | {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        env = os.environ | {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", **more}
         return subprocess.run(command, cwd=self.root, env=env, stdout=2).returncode == 0
 
 
-def uv_options(lines: Iterable[str]) -> list[str] | None:
-    """Translate pip's configuration into uv's options. uv does not read it by itself.
+def uv_version(pins: str) -> str:
+    """Return the version of uv whose builds uv.txt lists.
+
+    It is not in requirements.txt: where no build of it fits the machine, pip does all of the work.
+    """
+    found = re.search(r"/uv-([0-9.]+)-", pins)
+    assert found
+    return found[1]
+
+
+def uv_environment(lines: Iterable[str]) -> dict[str, str] | None:
+    """Translate pip's configuration into uv's variables. uv does not read it by itself.
 
     Args:
         lines: Output of `pip config list`, a setting a line: `global.index-url='https://…'`, `:env:.timeout='60'`.
             The environment counts more than the section of one command, and that more than `global`.
 
     Returns:
-        uv's options; None when there is a setting that uv does not have or that is not understood.
+        Variables by name; None when there is a setting that uv does not have or that is not understood.
     """
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in lines:
@@ -129,18 +156,17 @@ def uv_options(lines: Iterable[str]) -> list[str] | None:
         section, _, name = place.rpartition(".")
         if section in sections and name not in NO_MATTER:
             sections[section][name] = value
-    options: list[str] = []
+    found: dict[str, str] = {}
     for name, value in (sections["global"] | sections["install"] | sections[":env:"]).items():
         try:
             text = str(ast.literal_eval(value))
         except (SyntaxError, ValueError):
             return None
-        if name in ONE_VALUE:
-            options += [ONE_VALUE[name], text]
-        elif name in SEVERAL_VALUES:
-            options += [word for one in text.split() for word in (SEVERAL_VALUES[name], one)]
-        elif name in FLAGS and text.lower() in YES | NO:
-            options += [FLAGS[name]] if text.lower() in YES else []
-        else:
+        if name == "no-index" and text.lower() in YES | NO:
+            found |= {NO_INDEX: "1"} if text.lower() in YES else {}
+            continue
+        if name not in UV_NAMES:
             return None
-    return options
+        # uv wants commas between the places of wheels; a path of the certificate may hold spaces.
+        found[UV_NAMES[name]] = text if name == "cert" else ("," if name == "find-links" else " ").join(text.split())
+    return found

@@ -22,7 +22,7 @@ from .registry import save_preset, use_folder
 
 HIGH, LOW = re.compile(r"high", re.IGNORECASE), re.compile(r"low", re.IGNORECASE)
 """In the name of a file, or of its folder: which of two transformers it is, the one for much noise or the other."""
-DISTILLED = re.compile(r"lightning|lightx2v|distill|turbo|rapid|\d+[-_ ]?steps?\b", re.IGNORECASE)
+DISTILLED = re.compile(r"lightning|lightx2v|distill|turbo|fastwan|dmd|rapid|\d+[-_ ]?steps?\b", re.IGNORECASE)
 """In the name of a file whose model samples in a few steps without guidance."""
 CONFIG = "config.json"
 """Beside the weights of a component in diffusers' format."""
@@ -225,12 +225,19 @@ def _names(files: Sequence[Path]) -> Iterator[str]:
 def _sampling(base: ModelPreset, kind: FlowFamily, distilled: bool, file: Path) -> dict[str, Any]:
     """Return how the files' model is sampled, where that is not as the base.
 
-    The base may be distilled and the files not, as Wan's makers have them: then the family's usual way is theirs.
+    The base may be distilled and the files not, as Wan's makers have them: then the family's usual way is theirs. And
+    the files may be distilled and the base not, or in another way than the base.
 
     Raises:
         BadInput: They are not distilled, and the family has no other way. Their pictures would be a blur.
     """
-    if distilled or base.sampling.max_guidance > 1:
+    if distilled:
+        few = kind.folders.few_steps
+        found = next((few[part] for part in few if part and part in file.name.lower()), None)
+        if found is None and base.sampling.max_guidance > 1:
+            found = few.get("")
+        return {} if found is None else {"sampling": Sampling.model_validate(found), "modes": None}
+    if base.sampling.max_guidance > 1:
         return {}
     usual = Sampling.model_validate(kind.folders.usual["sampling"])
     if usual.max_guidance > 1:

@@ -1,6 +1,7 @@
 """Read the preset files, the bundled ones first, then the user's own from the data folder."""
 
 import logging
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Mapping
@@ -112,6 +113,8 @@ class LivePresets:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings, self._clock = settings, clock
+        self._lock = threading.Lock()
+        """Of a look at the files and of what follows from it: an older look must not replace a newer one's presets."""
         self._seen = self._files()
         self._looked = clock()
         self._known = load_presets(settings)
@@ -120,10 +123,18 @@ class LivePresets:
         """Return the current presets.
 
         Args:
-            fresh: check the files even if that was done less than LOOK_SECONDS ago.
+            fresh: check the files even if that was done less than LOOK_SECONDS ago, or is being done by another thread.
         """
         if not fresh and self._clock() - self._looked < self.LOOK_SECONDS:
             return self._known
+        if not self._lock.acquire(blocking=fresh):
+            return self._known
+        try:
+            return self._look()
+        finally:
+            self._lock.release()
+
+    def _look(self) -> Presets:
         self._looked = self._clock()
         files = self._files()
         if files != self._seen:

@@ -104,7 +104,8 @@ class Sampling(BaseModel):
         schedule: spacing of the noise levels; `flow` takes `shift`, `fixed` takes `sigmas`.
         sigmas: noise levels of a distilled model, falling, without the last, which is 0.
         shift: how far evenly spaced levels of flow matching are moved up, σ = shift·s / (1 + (shift - 1)·s).
-        solver: the step from one level to the next; `unipc` remembers earlier steps, and goes with `flow`.
+        solver: the step from one level to the next; `unipc` remembers earlier steps, and goes with `flow`; `lcm` adds
+            fresh noise at each level, and goes with `fixed`.
         negative_prompt: what guidance leads away from, for a family with prompts.
     """
 
@@ -114,7 +115,7 @@ class Sampling(BaseModel):
     schedule: ScheduleName = "karras"
     sigmas: tuple[Annotated[float, Field(gt=0, le=1000)], ...] = Field(default=(), max_length=100)
     shift: float = Field(default=1.0, ge=1, le=20)
-    solver: Literal["euler", "unipc"] = "euler"
+    solver: Literal["euler", "unipc", "lcm"] = "euler"
     negative_prompt: str = Field(default="", max_length=MAX_PROMPT)
     min_guidance: float = Field(default=1.0, ge=0, le=20)
     max_guidance: float = Field(default=3.0, ge=0, le=20)
@@ -131,6 +132,8 @@ class Sampling(BaseModel):
             raise ValueError("sigmas must fall")
         if self.solver == "unipc" and self.schedule != "flow":
             raise ValueError("solver = 'unipc' goes together with schedule = 'flow'")
+        if self.solver == "lcm" and self.schedule != "fixed":
+            raise ValueError("solver = 'lcm' goes together with schedule = 'fixed'")
         return self
 
 

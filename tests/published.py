@@ -298,6 +298,27 @@ REPOSITORIES = {
         },
         {"transformer": 19_999_234_632, "text_encoder": 11_361_851_208, "vae": 2_818_777_808},
     ),
+    # Of this repository the number of files and the sum of their bytes are known, see its preset.
+    "wan-5b-fast": Published(
+        "FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers",
+        (
+            "model_index.json",
+            "text_encoder/config.json",
+            *shards(WORDS, 3),
+            *UMT5_TOKENIZER,
+            "transformer/config.json",
+            f"{DENOISER}.safetensors",
+            "vae/config.json",
+            "vae/diffusion_pytorch_model.safetensors",
+        ),
+        ("scheduler/scheduler_config.json",),
+        {
+            "model_index.json": {"_class_name": "WanDMDPipeline", "boundary_ratio": None, "expand_timesteps": True},
+            "transformer/config.json": WAN_5B_TRANSFORMER,
+            "vae/config.json": WAN_5B_VAE,
+        },
+        {"transformer": 9_999_700_000, "text_encoder": 11_361_851_208, "vae": 2_818_777_808},
+    ),
     "wan-14b-fast": Published(
         "magespace/Wan2.2-I2V-A14B-Lightning-Diffusers",
         (

@@ -62,13 +62,18 @@ class View(Protocol):
 class Viewer:
     """One open stream, and what it has still to be sent. All of it is written with `Live`'s lock held.
 
+    News is what differs from what this viewer was given: what another viewer was given may be newer or older.
+
     Attributes:
         owner: Its login; None on a page without logins.
         job_id: The job that it follows; None for the machine's state alone.
         troubled: It was told that the store does not answer.
-        seen: Id of the last event it has; None until its first read.
+        seen: Id of the last event it was sent; None until its first read.
+        heard: Id of the last event it was given, sent or pending.
         job: The job's newest state, encoded; "" when there is nothing new.
-        machine: The machine's, likewise.
+        job_told: Revision of the job's row and its place in the waiting line, as it was last given them; None: the
+            job is gone, or it follows none. Other jobs change the place, not the revision.
+        machine: The machine's newest state, as `job`.
         machine_told: The machine's state that it was last given, encoded.
         trouble: A sentence about the store, likewise.
         events: Pending events (id, encoded).
@@ -79,7 +84,9 @@ class Viewer:
     job_id: str | None
     troubled: bool = False
     seen: int | None = None
+    heard: int = 0
     job: str = ""
+    job_told: tuple[int, int] | None = None
     machine: str = ""
     machine_told: str = ""
     trouble: str = ""
@@ -108,19 +115,6 @@ class Viewer:
         return "".join(parts)
 
 
-@dataclass
-class Feed:
-    """One followed job.
-
-    Attributes:
-        after: Id of the last event read for all its viewers.
-        revision: Of the job's row when it was last read.
-    """
-
-    after: int
-    revision: int = -1
-
-
 class Live:
     """The streams of all open pages, and the thread that reads the store for them.
 
@@ -131,7 +125,6 @@ class Live:
         self._jobs = jobs
         self._view = view
         self._viewers: set[Viewer] = set()
-        self._feeds: dict[str, Feed] = {}
         self._lock = threading.Lock()
         self._watched = threading.Event()
         self._closed = False
@@ -157,20 +150,23 @@ class Live:
         self._join(viewer)
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n\n"
-            known, pause = False, 0.0
+            known, due = False, 0.0
             while not self._closed:
-                if not known:
+                if not known and time.monotonic() >= due:  # news wakes, but is no reason to ask sooner
                     known = await asyncio.to_thread(self._first_read, viewer, after)
-                    pause = KEEP_ALIVE_SECONDS if known else AGAIN_SECONDS
+                    due = time.monotonic() + AGAIN_SECONDS
+                viewer.wake.clear()  # before what is pending is taken: the trouble of a failed read has set it, too
+                if self._closed:
+                    break
                 with self._lock:
                     text = viewer.take()
                 if text:
                     yield text
+                pause = KEEP_ALIVE_SECONDS if known else max(0.0, due - time.monotonic())
                 try:
                     await asyncio.wait_for(viewer.wake.wait(), pause)
                 except TimeoutError:
                     yield ": still here\n\n"
-                viewer.wake.clear()
         finally:
             self._leave(viewer)
 
@@ -186,21 +182,19 @@ class Live:
     def _leave(self, viewer: Viewer) -> None:
         with self._lock:
             self._viewers.discard(viewer)
-            if not any(v.job_id == viewer.job_id for v in self._viewers):
-                self._feeds.pop(viewer.job_id or "", None)
             if not self._viewers:
                 self._watched.clear()
 
     def _first_read(self, viewer: Viewer, after: int) -> bool:
         """Everything up to now; False when the store does not answer.
 
-        What the reader thread adds meanwhile is newer and stays: events are sorted out by their ids in `take`.
+        The reader thread gives a viewer nothing of its job before that; its state of the machine is newer and stays.
         """
-        job, known, feed = "", [], None
+        job, told, known, heard = "", None, [], after
         try:
             machine = _encode(self._view.machine(viewer.owner))
             if viewer.job_id is not None:
-                job, known, feed = self._follow(viewer.job_id, after)
+                job, told, known, heard = self._follow(viewer.job_id, after)
         except FanslymotionError as e:
             self._tell_trouble([viewer], e.message)
             return False
@@ -208,19 +202,16 @@ class Live:
             self._tell_trouble([viewer], "")
         with self._lock:
             viewer.machine = viewer.machine_told = viewer.machine or machine
-            viewer.job = viewer.job or job
-            viewer.seen = after
-            if feed is not None and viewer in self._viewers:  # it may have left meanwhile: nobody would end the feed
-                self._feeds.setdefault(viewer.job_id or "", feed)
-                viewer.events = known + [pending for pending in viewer.events if pending[0] > feed.after]
+            viewer.job, viewer.job_told, viewer.events = job, told, known
+            viewer.seen, viewer.heard = after, heard
         return True
 
-    def _follow(self, job_id: str, after: int) -> tuple[str, list[tuple[int, str]], Feed | None]:
-        """A job's state, its newest events above `after`, and the feed that goes on from there."""
+    def _follow(self, job_id: str, after: int) -> tuple[str, tuple[int, int] | None, list[tuple[int, str]], int]:
+        """A job's state, its revision and place, its newest events above `after`, and the id of the last one."""
         try:
             job, events = self._jobs.snapshot(job_id, after, BATCH)
         except NotFound:  # deleted since the stream was asked for
-            return _gone(job_id), [], None
+            return _gone(job_id), None, [], after
         while events and len(events) % BATCH == 0:
             more = self._jobs.events_since(job.id, events[-1].id, BATCH)
             if not more:
@@ -228,7 +219,7 @@ class Live:
             events += more
         newest = events[-1].id if events else after
         known = [(event.id, _encode(self._view.event(job, event))) for event in events[-FIRST_LINES:]]
-        return _encode(self._view.job(job)), known, Feed(newest, job.revision)
+        return _encode(self._view.job(job)), (job.revision, job.place), known, newest
 
     # --- the reader thread --------------------------------------------------------------------------------------
 
@@ -261,38 +252,41 @@ class Live:
             time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - began)))
 
     def _read_jobs(self) -> None:
+        """Look at each job once, for the viewers whose first read has ended before: a later one may have seen more."""
+        followers: dict[str, list[Viewer]] = {}
         with self._lock:
-            feeds = dict(self._feeds)
-        for job_id, feed in feeds.items():
+            for viewer in self._viewers:
+                if viewer.job_id is not None and viewer.job_told is not None:
+                    followers.setdefault(viewer.job_id, []).append(viewer)
+        for job_id, viewers in followers.items():
             try:
-                job, events = self._jobs.snapshot(job_id, feed.after, BATCH)
+                job, events = self._jobs.snapshot(job_id, min(viewer.heard for viewer in viewers), BATCH)
             except NotFound:
-                self._forget(job_id)
+                self._forget(job_id, viewers)
                 continue
-            if events or job.revision != feed.revision:
-                self._tell(job, job.revision != feed.revision, events)
-                if events:
-                    feed.after = events[-1].id
-                feed.revision = job.revision
+            self._tell(viewers, job, events)
 
-    def _tell(self, job: Job, changed: bool, events: list[Event]) -> None:
-        state = _encode(self._view.job(job)) if changed else ""
-        lines = [(event.id, _encode(self._view.event(job, event))) for event in events]
+    def _tell(self, viewers: list[Viewer], job: Job, events: list[Event]) -> None:
+        """Give each viewer of a job what it has not."""
+        told, newest = (job.revision, job.place), events[-1].id if events else 0
+        stale = [viewer for viewer in viewers if viewer.job_told != told]
+        behind = [viewer for viewer in viewers if viewer.heard < newest]
+        state = _encode(self._view.job(job)) if stale else ""
+        lines = [(event.id, _encode(self._view.event(job, event))) for event in events] if behind else []
         with self._lock:
-            viewers = [v for v in self._viewers if v.job_id == job.id]
-            for viewer in viewers:
-                viewer.events += lines
+            for viewer in stale:
+                viewer.job, viewer.job_told = state, told
+            for viewer in behind:
+                viewer.events += [line for line in lines if line[0] > viewer.heard]
+                viewer.heard = newest
                 del viewer.events[: -2 * FIRST_LINES]
-                viewer.job = state or viewer.job
-        self._wake(viewers)
+        self._wake([*stale, *behind])
 
-    def _forget(self, job_id: str) -> None:
+    def _forget(self, job_id: str, viewers: list[Viewer]) -> None:
         """The job was deleted."""
         with self._lock:
-            self._feeds.pop(job_id, None)
-            viewers = [v for v in self._viewers if v.job_id == job_id]
             for viewer in viewers:
-                viewer.job = _gone(job_id)
+                viewer.job, viewer.job_told = _gone(job_id), None
         self._wake(viewers)
 
     def _read_machine(self) -> None:

@@ -1,7 +1,6 @@
 """Check models' files byte by byte while the page is used: it takes as long as reading them from the disk."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -37,7 +36,8 @@ class ModelChecks:
         self._settings = settings
         self._lock = threading.Lock()
         self._known: dict[str, ModelCheck] = {}
-        self._stopped: set[str] = set()
+        self._stops: dict[str, threading.Event] = {}
+        """Of each model's latest check: set to end it. An earlier one that is still ending has its own."""
 
     def to_json(self, name: str) -> dict[str, Any] | None:
         """Return the state of a model's check for JSON, or None."""
@@ -45,39 +45,43 @@ class ModelChecks:
         return asdict(found) if found else None
 
     def start(self, name: str) -> None:
-        """Start a check in a thread; nothing happens while one of this model runs."""
+        """Start a check in a thread; nothing happens while one of this model runs that is not being stopped."""
         with self._lock:
-            if (known := self._known.get(name)) and known.status == "running":
+            known, stop = self._known.get(name), self._stops.get(name)
+            if known and known.status == "running" and stop and not stop.is_set():
                 return
             self._known[name] = ModelCheck()
-            self._stopped.discard(name)
-        threading.Thread(target=self._run, args=(name,), name=f"check {name}", daemon=True).start()
+            stop = self._stops[name] = threading.Event()
+        threading.Thread(target=self._run, args=(name, stop), name=f"check {name}", daemon=True).start()
 
     def stop(self, name: str) -> None:
         """Stop a running check."""
-        self._stopped.add(name)
+        with self._lock:
+            if stop := self._stops.get(name):
+                stop.set()
 
     def forget(self, name: str) -> None:
         """Stop and drop a model's check: its files are about to change."""
-        self.stop(name)
-        self._known.pop(name, None)
+        with self._lock:
+            self._known.pop(name, None)
+            if stop := self._stops.pop(name, None):
+                stop.set()
 
-    def _run(self, name: str) -> None:
+    def _run(self, name: str, stop: threading.Event) -> None:
+        def change(**values: Any) -> None:
+            with self._lock:
+                if self._stops.get(name) is stop:
+                    self._known[name] = replace(self._known[name], **values)
+
         def report(_file: str, done: int, total: int) -> None:
-            if name in self._stopped:
+            if stop.is_set():
                 raise Cancelled
-            self._change(name, lambda known: replace(known, done=done, total=total))
+            change(done=done, total=total)
 
         try:
             damaged = tuple(check(name, load_presets(self._settings), self._settings, report))
-            self._change(name, lambda known: replace(known, status="done", damaged=damaged))
+            change(status="done", damaged=damaged)
         except Cancelled:
-            self._change(name, lambda known: replace(known, status="stopped"))
+            change(status="stopped")
         except (FanslymotionError, OSError) as e:
-            error = str(e)
-            self._change(name, lambda known: replace(known, status="failed", error=error))
-
-    def _change(self, name: str, change: Callable[[ModelCheck], ModelCheck]) -> None:
-        with self._lock:
-            if name in self._known:
-                self._known[name] = change(self._known[name])
+            change(status="failed", error=str(e))

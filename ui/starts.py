@@ -82,16 +82,17 @@ class StartTimes:
 
     def _planned(self, job: Job, size: tuple[int, int], workers: Sequence[WorkerInfo]) -> float:
         presets, settings, request = self._presets(), self._settings, job.request
+        model = find_model(request.model, presets, settings)
         plan = plan_request(
             request,
             size,
-            find_model(request.model, presets, settings),
+            model,
             presets,
             settings,
             upscaler=find_upscaler(request.upscaler, presets, settings),
             own=[worker.pid for worker in workers if worker.alive],
             held=held(workers),
-            loaded=request.model,  # a worker keeps it from one job to the next
+            loaded=(model.measured_as,),  # a worker keeps it from one job to the next
             machine=machine_for(workers, request, size, settings, presets),
         )
         return forecast(plan).seconds

@@ -82,7 +82,7 @@ class NoiseSchedule:
     sigmas: Tensor
     timesteps: Tensor
     init_sigma: Tensor
-    solver: Literal["euler", "unipc"] = "euler"
+    solver: Literal["euler", "unipc", "lcm"] = "euler"
 
     @property
     def steps(self) -> int:

@@ -16,6 +16,17 @@ def window_generator(seed: int, window: int) -> torch.Generator:
     return torch.Generator("cpu").manual_seed(seed)
 
 
+def step_generator(seed: int, window: int, step: int) -> torch.Generator:
+    """Return the source of the noise that one step of a window adds. It depends on no earlier draw.
+
+    Args:
+        seed: The video's.
+        window: 0-based.
+        step: 0-based.
+    """
+    return torch.Generator("cpu").manual_seed(_hashed(f"{seed}/{window}/{step}"))
+
+
 def draw(shape: Sequence[int], generator: torch.Generator, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Draw unit noise on the CPU and move it to the device."""
     return torch.randn(tuple(shape), generator=generator, dtype=dtype).to(device)

@@ -1,7 +1,7 @@
 """Plan a request on this machine before it starts. Without torch."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from ...presets import Presets
@@ -34,7 +34,7 @@ def plan_request(
     upscaler: UpscalerFile | None = None,
     own: Iterable[int] | None = None,
     held: int = 0,
-    loaded: str = "",
+    loaded: Collection[str] = (),
     machine: Machine | None = None,
 ) -> MemoryPlan:
     """Plan how the request would be computed now.
@@ -48,7 +48,7 @@ def plan_request(
         upscaler: the file of `request.upscaler` (`models.find`).
         own: ids of processes whose memory counts as free (default: this one); a worker unloads its cached model.
         held: bytes of video memory that a worker reports as its own (`Cuda.held`).
-        loaded: name of the model that a worker keeps loaded.
+        loaded: names of the models that workers keep loaded.
         machine: to plan for, instead of this one.
 
     Raises:
@@ -63,7 +63,7 @@ def plan_request(
     if machine is not None and machine.host:  # as its worker reported it, without measurements
         machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
-    here = replace(here, figures=measured.figures, loaded=loaded)
+    here = replace(here, figures=measured.figures, loaded=size.name if size.name in loaded else "")
     return settle(PlanHistory(settings).recall(plan(here, size, work), size.name), settings.compile, measured, pids)
 
 

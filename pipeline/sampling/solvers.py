@@ -6,14 +6,18 @@ import torch
 
 from ..families.base import NoiseSchedule
 from .euler import Euler, Solver
+from .lcm import Lcm, StepNoise
 from .unipc import UniPC
 
 
-def solver(schedule: NoiseSchedule, history: Mapping[str, torch.Tensor]) -> Solver:
+def solver(schedule: NoiseSchedule, history: Mapping[str, torch.Tensor], noise: StepNoise) -> Solver:
     """Return the schedule's solver for one window.
 
     Args:
         schedule: Of the window.
         history: What it remembered when the window was left; empty at its beginning.
+        noise: What each step adds, for a solver that adds noise.
     """
-    return UniPC(schedule.sigmas, history) if schedule.solver == "unipc" else Euler(schedule.sigmas)
+    if schedule.solver == "unipc":
+        return UniPC(schedule.sigmas, history)
+    return Lcm(schedule.sigmas, noise) if schedule.solver == "lcm" else Euler(schedule.sigmas)

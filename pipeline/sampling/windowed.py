@@ -15,7 +15,7 @@ from ..families.base import Denoiser, FamilyOptions, NoiseSchedule, VideoModel, 
 from ..families.effort import EVERYTHING, Effort
 from ..families.guidance import Guidance
 from ..families.nan_checks import check_conditioning, check_latents
-from ..families.noise import draw, window_generator
+from ..families.noise import draw, step_generator, window_generator
 from ..windows import WindowOptions, WindowPlan
 from .euler import denoise
 from .pins import Pin
@@ -192,7 +192,7 @@ class _Window:
         self.state = state
         self.keeper = keeper
         self.on_step = on_step
-        self.solver = solver(schedule, state.history)
+        self.solver = solver(schedule, state.history, self._step_noise)
 
     def run(self) -> SamplingState:
         clip, state = self.clip, self.state
@@ -268,6 +268,9 @@ class _Window:
 
     def _noise(self, generator: torch.Generator, shape: Sequence[int]) -> torch.Tensor:
         return draw(shape, generator, self.state.noise_dtype, self.model.device).to(self.model.latent_dtype)
+
+    def _step_noise(self, step: int, shape: Sequence[int]) -> torch.Tensor:
+        return self._noise(step_generator(self.clip.seed, self.state.window, step), shape).to(torch.float32)
 
     def _next(self, x: torch.Tensor) -> SamplingState:
         window = self.state.window + 1

@@ -176,12 +176,13 @@ class Supervisor:
             now = clock.look()
             if now - looked < 1:
                 continue
-            looked = now
+            passed, looked = now - looked, now
             self._crash_observer.look()
             try:
                 row, now_seen, limit = self._look(worker_id)
             except StoreError as e:
                 throttle.log(e)
+                since += passed  # nor could the worker tell its progress
                 continue
             good = good or (row is not None and row.state in ("idle", "running"))
             if now_seen != seen:

@@ -117,6 +117,7 @@ class DeviceSampler:
 
     def _run(self) -> None:
         meter, idle, thin = self._meter or DeviceMeter(), IdleDetector(), Downsampler()
+        untold: dict[str, Any] | None = None
         try:
             while not self._ended.wait(LOOK_SECONDS):
                 sample = meter.look() | {"stage": self._stage()}
@@ -124,16 +125,19 @@ class DeviceSampler:
                     if kept := thin.add(sample):
                         self._keep("watch", json.dumps(kept, separators=(",", ":"), ensure_ascii=False))
                     if idle.update(sample):
-                        self._report_idle(meter.idle_reason(), idle)
-                except StoreError as e:  # a missing sample must not fail the job; the reporter logs the error
+                        untold = self._idle_fault(meter.idle_reason(), idle)
+                    if untold is not None:
+                        self._keep("fault", "FM-GPU-005", untold)
+                        untold = None
+                except StoreError as e:  # a missing sample must not fail the job; a fault is told at the next look
                     log.debug("No sample: %s", e)
         finally:
             self._store.close()
 
-    def _report_idle(self, why: str, idle: "IdleDetector") -> None:
-        values = {"seconds": IDLE_SECONDS, "load": idle.mean, "why": why}
+    def _idle_fault(self, why: str, idle: "IdleDetector") -> dict[str, Any]:
+        """Log that the GPU idles. Return the fault's values."""
         log.warning("The graphics card's load stays under %.0f %% while sampling (%s): FM-GPU-005", IDLE_LOAD, why)
-        self._keep("fault", "FM-GPU-005", values)
+        return {"seconds": IDLE_SECONDS, "load": idle.mean, "why": why}
 
     def _keep(self, kind: str, text: str, data: dict[str, Any] | None = None) -> None:
         self._store.relax_sync()

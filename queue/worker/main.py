@@ -213,6 +213,7 @@ class Worker:
         if row is None:  # the row was deleted, or the list was replaced
             self._register("running" if busy else "idle")
             self._claims.write_again()
+            self._loaded_note.write_again()
         elif row.command:
             log.info("Asked to %s", row.command)
             if row.command == RELEASE:

@@ -67,11 +67,13 @@ def context(profile: BrowserContext) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
-    """A tab in which no script may fail.
+    """A tab in which no script may fail. The icon opens it, in its own process: a tab from nowhere begins with another.
 
     But for Gradio's own, which come last and show nothing: the test may have ended the program by then.
     """
-    made = context.new_page()
+    with context.expect_page() as opened:
+        context.pages[0].evaluate("() => { window.open(); }")
+    made = opened.value
     troubles: list[str] = []
     made.on("pageerror", lambda error: GRADIOS.search(str(error)) or troubles.append(str(error)))
     yield made

@@ -31,3 +31,11 @@ test("known videos stay the same objects, with their newest state", () => {
   assert.equal(found[1], known[0]);
   assert.deepEqual(found.map(({ id, place }) => [id, place]), [["c", undefined], ["a", 2], ["b", 3]]);
 });
+
+test("an answer that was on its way takes back no star", () => {
+  const known = [{ id: "a", favourite: true, revision: 4 }];
+  const starred = [];
+  const [found] = merged([{ id: "a", favourite: false, revision: 3 }], known, (id) => starred.push(id));
+  assert.equal(found, known[0]);
+  assert.deepEqual([found.favourite, found.revision, starred], [true, 4, []]);
+});

@@ -93,7 +93,7 @@ $CC -O2 -shared -o "$P/ucrtbase.dll" crt.c "$here/parts/pipes.c" crt.def -static
 #    colorama is named.
 pins() { grep -hE "^($1)(\[.*\])?==" "$root/requirements.txt" "$root/tests/requirements.txt" | cut -d';' -f1; }
 grep -vhE '^(-e|#|$)' "$root/requirements.txt" >requirements.txt
-uv=$(sed -n 's/^UV = "\(uv==[^"]*\)".*/\1/p' "$root/launcher/installer.py")
+uv=uv==$(sed -n 's,.*/uv-\([0-9.]*\)-.*,\1,p' "$root/launcher/uv.txt" | head -n 1)
 download --no-deps -d "$base/wheels" -r requirements.txt "$(pins colorama)" "$uv"
 pins 'hypothesis|psycopg|pytest|pytest-timeout|tree-sitter|tree-sitter-powershell|trustme' >tests.txt
 download -d "$base/wheels" -r tests.txt

@@ -33,6 +33,7 @@ class Making:
     """One file on its way.
 
     Attributes:
+        job: The job's id.
         owner: The job's login.
         state: `waiting`, `running`, `done`, `failed` or `cancelled`.
         fraction: Share that is done, 0..1.
@@ -41,6 +42,7 @@ class Making:
         ended: Set when nothing more happens to it.
     """
 
+    job: str
     owner: str
     state: str = "waiting"
     fraction: float = 0.0
@@ -62,6 +64,8 @@ class Exports:
         self._order = FairOrder("export")
         self._known: dict[tuple[str, str], Making] = {}
         """The latest started last."""
+        self._running: Making | None = None
+        """Perhaps one that was ended, and in whose place in `_known` there is another by now."""
         self._none_of: set[str] = set()
         """Jobs that are being deleted."""
         self.formats = CachedResult(usable_formats, FORMATS_SECONDS)
@@ -91,7 +95,7 @@ class Exports:
                 raise BadInput(msg("{count} files are being made already; wait for them", count=len(waiting)))
             self._known.pop((job.id, name), None)
             self._forget_oldest()
-            making = self._known[job.id, name] = Making(job.owner)
+            making = self._known[job.id, name] = Making(job.id, job.owner)
             self._order.add(job.owner, partial(self._make, making, clip, wanted))
         return name
 
@@ -151,7 +155,7 @@ class Exports:
         """
         with self._lock:
             self._none_of.add(job_id)
-            mine = [making for (of, _), making in self._known.items() if of == job_id]
+            mine = [making for making in (*self._known.values(), self._running) if making and making.job == job_id]
             for making in mine:
                 self._end(making)
         try:
@@ -188,7 +192,7 @@ class Exports:
                 making.state = "cancelled"
                 making.ended.set()
                 return
-            making.state = "running"
+            making.state, self._running = "running", making
 
         def progress(share: float) -> None:
             making.fraction = share
@@ -204,6 +208,7 @@ class Exports:
             log.exception("saving %s as %s failed", clip.path, wanted)
             making.error, making.state = UNKNOWN, "failed"
         finally:
+            self._running = None
             making.ended.set()
 
 

@@ -42,6 +42,7 @@ class FlowFolders(ABC):
         classes: The class that a component's configuration must name, by the component.
         text_encoder: The text encoder's name and size.
         usual: Keys of the preset of a folder that has none.
+        few_steps: How distilled models are sampled, by a part of their files' names, small letters; "" = any other.
         full: The size of a model that is not here yet.
         others: Of those that are of another size, by the hub's repository.
         denoisers: Names of the transformers.
@@ -62,6 +63,7 @@ class FlowFolders(ABC):
     complete: Message
     single_files: tuple[str, ...] = ()
     bundled: Mapping[str, Path] = field(default_factory=dict)
+    few_steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     renames: Renames = ()
     left_out: re.Pattern[str] | None = None
     others: Mapping[str, ModelSize] = field(default_factory=dict)
@@ -106,7 +108,11 @@ class FlowFolders(ABC):
         Raises:
             ModelError: A file cannot be read, or `fanslymotion.json` has a wrong value.
         """
-        return plain_preset(folder, {"trial": True, **self.usual}, family=self.family)
+        return plain_preset(folder, {"trial": True, **self.usual, **self.told(folder)}, family=self.family)
+
+    def told(self, folder: Path) -> Mapping[str, Any]:
+        """Return what a folder's own files tell of its preset that differs from `usual`."""
+        return {}
 
     def check(self, folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
         """Check that a folder holds a whole model.

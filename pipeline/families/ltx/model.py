@@ -19,6 +19,7 @@ from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFiles, ModelFolder, NoiseSchedule, Window
 from ..flow.folder import TRANSFORMER, VAE
 from ..flow.model import FlowModel, load_components, read_replaced
+from ..flow.schedule import fixed_schedule
 from ..placement import Placement
 from ..weights.light_import import light_diffusers
 from ..weights.reading import quiet, read_component, read_narrowest
@@ -29,7 +30,6 @@ from .denoiser import Inputs, LtxDenoiser
 from .folder import FOLDERS
 from .options import LtxOptions
 from .random_model import build
-from .schedule import noise_schedule
 from .words import MASK, WORDS
 
 IMAGE = "image"
@@ -76,7 +76,7 @@ class LtxModel(FlowModel):
 
     def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
         """Return the preset's noise levels; see `VideoModel`."""
-        return noise_schedule(self.model.preset.sampling.sigmas, steps)
+        return fixed_schedule(self.model.preset.sampling.sigmas, steps)
 
     def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the photo's latent: the first frame is the photo; see `VideoModel`."""

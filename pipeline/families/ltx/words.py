@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from ..flow import text_encoder
 from ..flow.folder import TEXT_ENCODER, TOKENIZER
-from ..flow.tokenizers import read_tokenizer, tokenize
+from ..flow.text import text_encoder
+from ..flow.text.tokenizers import read_tokenizer, tokenize
 from ..placement import Placement
 from ..words import Words
 

@@ -43,7 +43,14 @@ class Wan(FlowFamily):
         sampling, wanted = preset.sampling, request.negative_prompt
         away = sampling.negative_prompt if wanted is None else wanted.strip()
         guided = sampling.max_guidance > 1
-        return WanOptions(request.prompt.strip(), away if guided else "", sampling.shift, sampling.solver, request.loop)
+        return WanOptions(
+            request.prompt.strip(),
+            away if guided else "",
+            sampling.shift,
+            sampling.solver,
+            request.loop,
+            sampling.sigmas,
+        )
 
     def texts(self, options: base.FamilyOptions) -> tuple[str, ...]:
         """Return the prompt and the negative one."""

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ....errors import ModelError
 from ....messages import Message, msg
 from ..base import ModelSize
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
 from ..weights.files.shapes import Shapes, attention, linear
+from ..weights.folders import read_json
 
 NAME = "Wan 2.2 TI2V-5B"
 
@@ -35,6 +37,19 @@ SAMPLING: dict[str, Any] = {
     "negative_prompt": NEGATIVE_PROMPT,
 }
 """As in Wan's own configuration of this model (`ti2v_5B`)."""
+
+FASTWAN: dict[str, Any] = {
+    "steps": 3,
+    "schedule": "fixed",
+    "sigmas": (1.0, 0.757, 0.522),
+    "solver": "lcm",
+    "min_guidance": 1.0,
+    "max_guidance": 1.0,
+}
+"""As FastVideo's distilled model (`FastWan2_2_TI2V_5B_Config`: levels 1000, 757 and 522 of 1000)."""
+
+TURBO: dict[str, Any] = FASTWAN | {"steps": 4, "sigmas": (1.0, 0.75, 0.5, 0.25)}
+"""As quanhaol/Wan2.2-TI2V-5B-Turbo, and other models distilled to four even steps."""
 
 RATES = {
     "standard": {"fps": 24, "interpolation": 1},
@@ -127,6 +142,14 @@ class WanFolders(FlowFolders):
         """Tell a folder from those with two transformers (`wan_a14b`); see `FlowFolders`."""
         return super().recognises(folder) and not has_two_transformers(folder, self.config(folder, TRANSFORMER))
 
+    def told(self, folder: Path) -> Mapping[str, Any]:
+        """Tell FastVideo's distilled model by its pipeline's name; see `FlowFolders`."""
+        try:
+            index = read_json(folder / "model_index.json")
+        except ModelError:
+            return {}
+        return {"sampling": FASTWAN} if index.get("_class_name") == "WanDMDPipeline" else {}
+
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
         """Refuse Wan's other models: their photo goes through channels, or an encoder, of its own."""
         found = (
@@ -162,6 +185,7 @@ FOLDERS = WanFolders(
     # 5.68 billion numbers, computed from its configuration.
     text_encoder="UMT5-XXL: 11.4 GB in 16-bit numbers",
     usual={"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "sampling": SAMPLING, "rates": RATES},
+    few_steps={"fastwan": FASTWAN, "turbo": TURBO, "": TURBO},
     full=FULL,
     complete=msg("give the path of a complete folder in diffusers' format (transformer, vae, text_encoder, tokenizer)"),
     renames=RENAMES,

@@ -14,6 +14,7 @@ from ....presets.options import ScheduleName
 from ..base import FamilyOptions, ModelFolder, NoiseSchedule, Window
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
 from ..flow.model import FlowModel, load_components, read_replaced
+from ..flow.schedule import fixed_schedule
 from ..placement import Placement
 from ..weights.light_import import light_diffusers
 from ..weights.reading import quiet, read_narrowest
@@ -63,8 +64,10 @@ class WanModel(FlowModel):
         return {IMAGE: vae_module.encode(self.bring(VAE), photo, self.device)}
 
     def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
-        """Return shifted levels; see `VideoModel`."""
+        """Return shifted levels, or a distilled model's own; see `VideoModel`."""
         sampling = self.model.preset.sampling
+        if sampling.sigmas:
+            return fixed_schedule(sampling.sigmas, steps, sampling.solver)
         return noise_schedule(steps, sampling.shift, sampling.solver)
 
     def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:

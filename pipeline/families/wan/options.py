@@ -16,6 +16,7 @@ class WanOptions(FamilyOptions):
         shift: See `presets.schema.Sampling`.
         solver: See `presets.schema.Sampling`.
         loop: The video ends with the photo, too.
+        sigmas: A distilled model's own levels, see `presets.schema.Sampling`; empty = those of `shift`.
     """
 
     prompt: str
@@ -23,9 +24,12 @@ class WanOptions(FamilyOptions):
     shift: float
     solver: str
     loop: bool = False
+    sigmas: tuple[float, ...] = ()
 
     def metadata(self) -> dict[str, Any]:
-        """Return all but the prompt, which stands with the request."""
+        """Return all but the prompt, which stands with the request, and but for levels that there are not."""
         told = asdict(self)
         del told["prompt"]
+        if not self.sigmas:
+            del told["sigmas"]
         return told

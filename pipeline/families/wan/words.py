@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from ..flow import text_encoder
 from ..flow.folder import TEXT_ENCODER, TOKENIZER
-from ..flow.tokenizers import Tokenizer, read_tokenizer, tokenize
+from ..flow.text import text_encoder
+from ..flow.text.tokenizers import Tokenizer, read_tokenizer, tokenize
 from ..placement import Placement
 from ..words import Words
 

@@ -120,12 +120,23 @@ class A14BFolders(FlowFolders):
         return float(found) if isinstance(found, int | float) else BOUNDARY
 
 
+LIGHTNING: dict[str, Any] = {
+    "steps": 4,
+    "schedule": "flow",
+    "shift": 5.0,
+    "solver": "euler",
+    "min_guidance": 1.0,
+    "max_guidance": 1.0,
+}
+"""As LightX2V samples its distilled models, see presets/models/wan-14b-fast.toml."""
+
 FOLDERS = A14BFolders(
     family="wan_a14b",
     name=NAME,
     classes={**WAN.classes, TRANSFORMER_2: WAN.classes[TRANSFORMER]},
     text_encoder=WAN.text_encoder,
     usual={"width": WIDTH, "height": HEIGHT, "frames": FRAMES, "sampling": SAMPLING, "rates": RATES},
+    few_steps={"": LIGHTNING},
     full=FULL,
     complete=msg(
         "give the path of a complete folder in diffusers' format (transformer, transformer_2, vae, text_encoder, "

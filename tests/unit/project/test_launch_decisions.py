@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pytest
 from fanslymotion.launcher.environment import fingerprint
 from fanslymotion.launcher.gpus import Gpu, parse_gpus
-from fanslymotion.launcher.installer import uv_options
+from fanslymotion.launcher.installer import uv_environment
 from fanslymotion.launcher.machine import LONGEST_ROOT, Machine, check_machine, check_path, synced_by
 from fanslymotion.launcher.main import launch_words
 from fanslymotion.launcher.packages import half_installed, site_packages, venv_python
@@ -181,24 +181,28 @@ def test_a_folder_that_onedrive_synchronises(root, synced):
 
 
 @pytest.mark.parametrize(
-    ("settings", "options"),
+    ("settings", "told"),
     [
-        ([], []),
-        (["global.index-url='https://mirror/simple'"], ["--default-index", "https://mirror/simple"]),
+        ([], {}),
+        (["global.index-url='https://mirror/simple'"], {"UV_DEFAULT_INDEX": "https://mirror/simple"}),
         (
             ["global.extra-index-url='\\nhttps://one\\nhttps://two'", "install.trusted-host='one'"],
-            ["--extra-index-url", "https://one", "--extra-index-url", "https://two", "--allow-insecure-host", "one"],
+            {"UV_INDEX": "https://one https://two", "UV_INSECURE_HOST": "one"},
         ),
-        ([":env:.cert='/a b.pem'", "global.cert='/b.pem'", "install.cert='/c.pem'"], ["--cert", "/a b.pem"]),
-        (["global.timeout='60'", ":env:.no-input='1'", ":env:.config-file='nul'", "global.user='true'"], []),
-        (["download.pre='true'", "freeze.all='true'"], []),  # of other commands
-        ([":env:.no-index='1'", "global.find-links='C:\\\\колёса'"], ["--find-links", "C:\\колёса", "--no-index"]),
-        (["global.no-index='false'"], []),
+        (["global.find-links='/a /b'", "global.constraint='/c'"], {"UV_FIND_LINKS": "/a,/b", "UV_CONSTRAINT": "/c"}),
+        ([":env:.cert='/a b.pem'", "global.cert='/b.pem'", "install.cert='/c.pem'"], {"SSL_CERT_FILE": "/a b.pem"}),
+        (["global.timeout='60'", ":env:.no-input='1'", ":env:.config-file='nul'", "global.user='true'"], {}),
+        (["download.pre='true'", "freeze.all='true'"], {}),  # of other commands
+        (
+            [":env:.no-index='1'", "global.find-links='C:\\\\колёса'"],
+            {"UV_FIND_LINKS": "C:\\колёса", "PIP_NO_INDEX": "1"},
+        ),
+        (["global.no-index='false'"], {}),
         (["global.no-index='perhaps'"], None),
         (["global.pre='true'"], None),
         (["install.require-hashes='true'"], None),
         (["global.index-url=https://not.quoted"], None),
     ],
 )
-def test_pips_configuration_in_uvs_words(settings, options):
-    assert uv_options(settings) == options
+def test_pips_configuration_in_uvs_words(settings, told):
+    assert uv_environment(settings) == told

@@ -162,7 +162,8 @@ def test_pip_installs_anew_what_uv_left_half_done(checkout, monkeypatch):
     """A package with METADATA counts as installed, with whatever files."""
     part = site(checkout) / "fanslymotion" / "part7.py"
     half = f"import os, sys; os.unlink({str(part)!r}); sys.exit(1)"
-    monkeypatch.setattr(Installer, "_find_uv", lambda _: [sys.executable, "-c", half])
+    monkeypatch.setattr(Installer, "_find_uv", lambda _: {})
+    monkeypatch.setattr(Installer, "_uv_command", lambda _: [sys.executable, "-c", half])
     Installer(checkout / ".venv" / "bin" / "python", checkout, site(checkout)).install(["-r", "requirements.txt"], "it")
     assert half_installed(site(checkout)) == []
     assert part.exists()
@@ -194,7 +195,8 @@ def test_install_killed_at_any_moment_is_repaired(checkout):
     first_file = site(checkout) / "fanslymotion" / "part10.py"  # of none but this version
     while starting.poll() is None and not first_file.exists():
         time.sleep(0.005)
-    for process in [*psutil.Process(starting.pid).children(recursive=True), psutil.Process(starting.pid)]:
+    launcher = psutil.Process(starting.pid)
+    for process in [launcher, *launcher.children(recursive=True)]:  # it first: it would begin anew, with pip
         process.kill()
     starting.wait()
     assert not (checkout / ".venv" / "fanslymotion.json").exists(), "the kill came too late to mean anything"

@@ -1,13 +1,14 @@
 """A video in other forms over HTTP: started, followed, fetched, ended; nothing of anybody else's."""
 
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fanslymotion.errors import NotFound
+from fanslymotion.errors import Cancelled, NotFound
 from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.pipeline.media.exports.formats import Clip, Export
 from fanslymotion.pipeline.media.exports.make import LOCK
@@ -282,3 +283,30 @@ def test_logins_take_turns(browser: Browser, studio: Studio, job: Job, done: Cal
                 ask(browser(ANNA), hers, format="png", frame=frame)
         wait_for(lambda: len(made) == 7, pause=0.02)
     assert made == [job.id, job.id, hers.id, job.id, hers.id, job.id, job.id]
+
+
+def test_a_deletion_waits_for_the_export_that_still_ends(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was ended and begun again: what waits in its place has nothing to end, what runs still writes."""
+    exports, writes, ends = background.Exports(), threading.Event(), threading.Event()
+
+    def ending(*_: Any) -> None:
+        writes.set()
+        ends.wait(20)
+        raise Cancelled
+
+    monkeypatch.setattr(background, "make_export", ending)
+    name = exports.start(job, Export("gif"))
+    assert writes.wait(20)
+    exports.cancel(job, name)
+    exports.start(job, Export("gif"))
+    deletes = threading.Event()
+
+    def delete() -> None:
+        with exports.none_of(job.id):
+            deletes.set()
+
+    threading.Thread(target=delete).start()
+    assert not deletes.wait(0.3)
+    ends.set()
+    assert deletes.wait(20)
+    exports.close()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -93,10 +93,13 @@ def test_a_trouble_is_taken_back_when_the_store_is_well_again(jobs: Jobs, monkey
 def test_a_state_that_only_the_first_read_saw_is_taken_back(jobs: Jobs) -> None:
     """A job began and ended between two looks of the reader: a tab that was opened meanwhile showed it as running."""
     seen: list[str] = []
+    shown = threading.Event()
 
     class Changing(Plain):
         def machine(self, owner: str | None) -> dict[str, Any]:
             first_read = threading.current_thread().name != "live"
+            if not first_read and "reader" in seen:
+                shown.wait(20)  # else its look may be the first thing that the tab is told
             seen.append("first" if first_read else "reader")
             return {"active": ["a job"] if first_read and "reader" in seen else []}
 
@@ -108,6 +111,7 @@ def test_a_state_that_only_the_first_read_saw_is_taken_back(jobs: Jobs) -> None:
             while "reader" not in seen:
                 await asyncio.sleep(0.01)
             await until(stream, "machine", {"active": ["a job"]})
+            shown.set()
             await until(stream, "machine", {"active": []})
 
     asyncio.run(watch())
@@ -160,20 +164,134 @@ def test_a_newer_state_of_the_machine_is_not_overwritten(jobs: Jobs) -> None:
     assert json.loads(viewer.machine) == {"news": True}
 
 
-def test_a_viewer_that_leaves_while_it_is_read_for_leaves_no_feed(jobs: Jobs, photo: Path) -> None:
-    job = jobs.submit(photo, VideoRequest())
-    view = Plain()
-    live = Live(jobs, view)
-    viewer = live_module.Viewer(None, job.id)
+def join(live: Live, job: str, before: Callable[[], None] = lambda: None) -> Viewer:
+    """A viewer of a job after its first read. before: happens when it has read the job, and does not have it yet."""
+    viewer = Viewer(None, job)
     live._viewers.add(viewer)
+    view, show = live._view, live._view.job
 
-    def leaving(job: Job) -> dict[str, Any]:
-        live._leave(viewer)
-        return {}
+    def showing(job: Job) -> dict[str, Any]:
+        view.job = show
+        shown = show(job)
+        before()
+        return shown
 
-    view.job = leaving
-    live._first_read(viewer, 0)
-    assert live._feeds == {}
+    view.job = showing
+    assert live._first_read(viewer, 0)
+    return viewer
+
+
+def has(viewer: Viewer) -> tuple[Any, list[str]]:
+    """The job's state and the lines of its log that a viewer was given."""
+    return json.loads(viewer.job), [json.loads(text)[1] for _, text in viewer.events]
+
+
+def test_two_tabs_that_open_at_once_have_all_that_happens(jobs: Jobs, photo: Path) -> None:
+    """The program started again, both asked: the first to read was the last to be entered, and missed the job's end."""
+    job = jobs.submit(photo, VideoRequest()).id
+    live = Live(jobs, Plain())
+    second: list[Viewer] = []
+
+    def end() -> None:
+        jobs.cancel(job)
+        second.append(join(live, job))
+
+    first = join(live, job, end)
+    live._read_jobs()
+    now = Plain().job(jobs.get(job))
+    assert has(first) == has(second[0]) == (now, ["queued", "cancelled"])
+
+
+def test_an_older_look_of_the_reader_takes_nothing_back(
+    jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page was loaded again at the moment of the end: the reader was on its way with the state before it."""
+    job = jobs.submit(photo, VideoRequest()).id
+    live = Live(jobs, Plain())
+    earlier = join(live, job)
+    with jobs.store.write():
+        transitions.add_event(jobs.store, job, 1.0, "log", "a line")
+    jobs.set_favourite(job, True)
+    snapshot, again = jobs.snapshot, []
+
+    def slow(*args: Any) -> Any:
+        found = snapshot(*args)
+        monkeypatch.setattr(jobs, "snapshot", snapshot)
+        jobs.cancel(job)
+        live._leave(earlier)
+        again.append(join(live, job))
+        return found
+
+    monkeypatch.setattr(jobs, "snapshot", slow)
+    for _ in range(2):
+        live._read_jobs()
+    now = Plain().job(jobs.get(job))
+    assert has(again[0]) == (now, ["queued", "a line", "cancelled"])
+
+
+def test_a_waiting_job_tells_its_place_when_the_one_before_it_is_gone(jobs: Jobs, photo: Path) -> None:
+    """The page went on to say "number 2 in the line": nothing is written into this job's row."""
+
+    class Places(Plain):
+        def job(self, job: Job) -> dict[str, Any]:
+            return {"place": job.place}
+
+    first, second = (jobs.submit(photo, VideoRequest()).id for _ in range(2))
+    live = Live(jobs, Places())
+
+    async def watch() -> None:
+        async with aclosing(live.stream(None, second)) as stream:
+            await until(stream, "job", {"place": 2})
+            jobs.cancel(first)
+            await until(stream, "job", {"place": 1})
+
+    asyncio.run(watch())
+    live.close()
+
+
+def test_a_deleted_job_is_told_once(jobs: Jobs, photo: Path) -> None:
+    job = jobs.submit(photo, VideoRequest()).id
+    live = Live(jobs, Plain())
+    viewer = join(live, job)
+    jobs.cancel(job)
+    jobs.delete(job)
+    live._read_jobs()
+    assert has(viewer)[0] == {"id": job, "status": "deleted"}
+    viewer.job = ""
+    live._read_jobs()
+    assert viewer.job == ""
+    late = Viewer(None, job)
+    live._viewers.add(late)
+    assert live._first_read(late, 0)
+    assert has(late)[0] == {"id": job, "status": "deleted"}
+
+
+def test_a_store_that_does_not_answer_is_asked_after_a_pause(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trouble that a failed read told woke its own stream, which asked again at once, for as long as it lasted."""
+    monkeypatch.setattr(live_module, "AGAIN_SECONDS", 600.0)
+    tries: list[int] = []
+
+    class Locked(Plain):
+        def machine(self, owner: str | None) -> dict[str, Any]:
+            if threading.current_thread().name != "live":
+                tries.append(1)
+                raise StoreError("the database is locked")
+            return {}
+
+    live = Live(jobs, Locked())
+
+    async def watch() -> None:
+        async with aclosing(live.stream(None, None)) as stream:
+            await until(stream, "trouble")
+            again = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.3)
+            assert not again.done(), "and it tells nothing twice"
+            live.close()
+            with pytest.raises(StopAsyncIteration):
+                await again
+
+    asyncio.run(watch())
+    assert len(tries) == 1
 
 
 def test_lines_that_both_readers_bring_come_once() -> None:

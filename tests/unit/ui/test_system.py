@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -238,6 +239,38 @@ def test_a_check_can_be_stopped_and_says_what_is_wrong(
     checks.start("svd")
     wait_for(lambda: checks.to_json("svd")["status"] == "failed")  # type: ignore[index]
     assert "models download svd" in checks.to_json("svd")["error"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("end", ["stop", "forget"])
+def test_a_check_that_still_ends_says_nothing_of_the_next_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """A check was ended (by hand, or by a download) and begun again while its thread read a large piece."""
+    checks, reading = ModelChecks(settings), [threading.Event(), threading.Event()]
+    begun: list[threading.Event] = []
+
+    def check(name, presets, settings, report) -> list[str]:
+        own = reading[len(begun)]
+        begun.append(own)
+        own.wait(20)
+        report("x", len(begun), 2)
+        return [f"as seen by check {reading.index(own) + 1}"]
+
+    monkeypatch.setattr(model_checks, "check", check)
+    checks.start("svd")
+    wait_for(lambda: len(begun) == 1)
+    first = next(one for one in threading.enumerate() if one.name == "check svd")
+    getattr(checks, end)("svd")
+    checks.start("svd")
+    wait_for(lambda: len(begun) == 2)
+    reading[0].set()
+    first.join(20)
+    state = checks.to_json("svd")
+    assert state is not None
+    assert (state["status"], state["done"]) == ("running", 0)
+    reading[1].set()
+    wait_for(lambda: checks.to_json("svd")["status"] == "done")  # type: ignore[index]
+    assert checks.to_json("svd")["damaged"] == ("as seen by check 2",)  # type: ignore[index]
 
 
 def test_a_folder_of_ones_own_is_used_by_the_owner_only(

@@ -72,6 +72,7 @@ export class Compare {
     show(this.element, Boolean(pair));
     if (same) return;
     this.pair = pair;
+    this.jobs = []; // until these are here
     this.element.classList.add("filling");
     this.steps.stop();
     if (!pair) return;
@@ -102,6 +103,7 @@ export class Compare {
   }
 
   swap() {
+    if (!this.jobs.length) return;
     const { time, playing } = this.steps;
     this.jobs.reverse();
     this.hooks.compare(/** @type {Pair} */ (this.pair = /** @type {Pair} */ (this.jobs.map(({ id }) => id))), true);

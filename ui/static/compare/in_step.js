@@ -10,6 +10,7 @@ export class InStep {
     this.second = second;
     this.moved = moved;
     this.playing = false;
+    this.begun = 0; // how often
     this.fps = 12;
     /** @type {number | undefined} */
     this.frame = undefined;
@@ -30,10 +31,12 @@ export class InStep {
   }
 
   async play() {
+    const begun = (this.begun += 1);
     this.playing = true;
     this.second.currentTime = this.first.currentTime;
     this.moved();
-    await Promise.all([this.first.play(), this.second.play()]).catch(() => this.pause()); // paused meanwhile, or not playable
+    await Promise.all([this.first.play(), this.second.play()]).catch(() => begun === this.begun && this.pause()); // paused meanwhile, or not playable
+    if (begun !== this.begun) return; // begun again, perhaps with other videos
     cancelAnimationFrame(this.frame ?? 0);
     if (this.playing) this.tick();
   }

@@ -11,6 +11,7 @@ import { costQuery } from "./form_values.js";
 /** @import { Cost, FormValues, Photo } from "../types.d.ts" */
 
 const PAUSE_MS = 250; // after the last change
+const AGAIN_MS = 2000; // after a question that was not answered
 
 export class Costs {
   /** @param {() => void} arrived called when an answer is there; draw it */
@@ -34,18 +35,33 @@ export class Costs {
     const wanted = costQuery(values, photo);
     if (wanted === this.asked) return true;
     this.asked = wanted;
-    clearTimeout(this.asking);
-    this.asking = setTimeout(async () => {
-      try {
-        const found = await call(`studio/estimate?${wanted}`);
-        if (wanted !== this.asked) return;
-        this.known = found;
-        this.arrived();
-      } catch {
-        this.asked = ""; // without an estimate everything works all the same
-      }
-    }, PAUSE_MS);
+    this.later(PAUSE_MS);
     return false;
+  }
+
+  /** Ask the same again: measurements and free memory are others by now. */
+  renew() {
+    if (this.asked) this.later(0);
+  }
+
+  /** @param {number} ms */
+  later(ms) {
+    clearTimeout(this.asking);
+    this.asking = setTimeout(() => this.look(this.asked), ms);
+  }
+
+  /** An answer to an earlier question is dropped, whether it is one or none. @param {string} wanted */
+  async look(wanted) {
+    try {
+      const found = await call(`studio/estimate?${wanted}`);
+      if (wanted !== this.asked) return;
+      this.known = found;
+      this.arrived();
+    } catch (refusal) {
+      if (wanted !== this.asked) return;
+      if (refusal.status < 500 && refusal.status !== 0) this.asked = ""; // refused: without an estimate everything works all the same
+      else this.later(AGAIN_MS);
+    }
   }
 
   /** @param {Segments} resolutions @param {Segments} modes @param {FormValues} values @param {number} videos that Generate makes */

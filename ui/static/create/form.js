@@ -76,6 +76,7 @@ export class Form {
 
   /** The models as they are now: one may have been downloaded or removed since. Whether anything is new. @param {ModelOption[]} models */
   offer(models) {
+    if (this.root.offsetParent) this.costs.renew(); // one has come back to the form
     if (sameOffer(models, this.options.models)) return false;
     const arrived = arrival(this.options.models, models);
     const wanted = this.model.demo && arrived ? arrived.name : this.chose ? this.values.model : "";
@@ -175,7 +176,7 @@ export class Form {
     const able = model.takes.includes("last_photo") && Boolean(photos[0] ?? this.last.chosen); // it comes second
     this.last.draw({ able, loop: values.loop, clip: knownSize(resolution, photos[0], values.shape), fit, position });
     this.fields.holdLoop(Boolean(this.last.asked));
-    if (photos.length) this.picker.complain("");
+    if (photos.length && !this.picker.travels.any) this.picker.forgive(); // what was refused of several stands until all are here
   }
 
   /** How many Generate makes. */
@@ -219,7 +220,7 @@ export class Form {
     this.sending = true;
     this.button.setAttribute("aria-busy", "true");
     try {
-      if (!(await this.picker.settled()) || !(await this.last.settled())) return;
+      if (!(await this.picker.travels.settled()) || !(await this.last.settled())) return;
       if (!this.picker.photos.length) {
         this.picker.focus();
         return;

@@ -7,7 +7,7 @@ import { deleteMany } from "./many.js";
 
 const UNDO_MS = 7000;
 
-/** Deleted together. @typedef {{ ids: string[], timer: number, box: HTMLElement }} Batch */
+/** Deleted together. decided: it cannot be called back. @typedef {{ ids: string[], timer: number, box: HTMLElement, decided?: boolean }} Batch */
 
 /** @typedef {{ changed: () => void, gone: (ids: string[]) => void, back: (id: string) => void, refused: () => void }} DeletionsTold */
 
@@ -16,7 +16,9 @@ export class Deletions {
   constructor(told) {
     this.told = told;
     /** @type {Map<string, Batch>} */
-    this.leaving = new Map();
+    this.leaving = new Map(); // until the server has answered: it tells of them until then
+    /** @type {Set<string>} */
+    this.done = new Set(); // the ids of those that are deleted
   }
 
   get size() {
@@ -26,6 +28,12 @@ export class Deletions {
   /** @param {string} id */
   has(id) {
     return this.leaving.has(id);
+  }
+
+  /** An answer without what was deleted while it was on its way. @template {{ jobs: { id: string }[], total: number }} T @param {T} found @returns {T} */
+  without(found) {
+    const jobs = found.jobs.filter(({ id }) => !this.done.has(id));
+    return { ...found, jobs, total: found.total - found.jobs.length + jobs.length };
   }
 
   /** @param {string[]} ids @param {string} said */
@@ -41,22 +49,32 @@ export class Deletions {
   /** @param {Batch} batch */
   undo(batch) {
     this.decided(batch);
+    this.leave(batch);
     this.told.changed();
     this.told.back(batch.ids[0]);
   }
 
   /** Whatever was decided: there is nothing to be called back any more. @param {Batch} batch */
-  decided({ ids, timer, box }) {
-    clearTimeout(timer);
-    box.remove();
+  decided(batch) {
+    batch.decided = true;
+    clearTimeout(batch.timer);
+    batch.box.remove();
+  }
+
+  /** @param {Batch} batch */
+  leave({ ids }) {
     for (const id of ids) this.leaving.delete(id);
   }
 
   /** @param {Batch} batch */
-  finish(batch) {
+  async finish(batch) {
+    if (batch.decided) return;
     this.decided(batch);
-    this.told.gone(batch.ids);
-    deleteMany(batch.ids).then((well) => well || this.told.refused());
+    const well = await deleteMany(batch.ids);
+    if (well) for (const id of batch.ids) this.done.add(id);
+    this.leave(batch);
+    if (well) this.told.gone(batch.ids);
+    else this.told.refused();
   }
 
   /** The page is left: all of it is meant. */

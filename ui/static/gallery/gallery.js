@@ -41,8 +41,8 @@ export class GalleryView {
     this.loading = false;
     this.asked = 0;
     this.begun = 0; // how often it was loaded from the beginning
-    this.behind = false; // the last question for what is new was not answered
-    this.deletions = new Deletions({ changed: () => this.sift(), gone: (ids) => this.drop(ids), back: (id) => this.focus(id), refused: () => this.visible && this.reload() });
+    this.behind = false; // what is new is to be asked for, or the last question for it was not answered
+    this.deletions = new Deletions({ changed: () => this.sift(), gone: (ids) => this.drop(ids), back: (id) => this.visible && this.tiles.get(id)?.cover.focus(), refused: () => this.visible && this.reload() });
     this.title = h("h2");
     this.filters = new GalleryFilters(options, () => this.reload());
     this.grid = h("ul", { class: "gallery" });
@@ -94,8 +94,8 @@ export class GalleryView {
   }
 
   /** @param {string} after @returns {Promise<FinishedPage>} */
-  ask(after) {
-    return call(`studio/jobs?${galleryQuery(this.filters.values, after, Date.now() / 1000)}`);
+  async ask(after) {
+    return this.deletions.without(await call(`studio/jobs?${galleryQuery(this.filters.values, after, Date.now() / 1000)}`));
   }
 
   async load(anew = this.next === null) {
@@ -120,12 +120,15 @@ export class GalleryView {
       if (asked === this.asked) this.loading = false;
     }
     this.draw();
+    if (this.behind && this.visible) this.renew();
     if (!this.failed && !this.ended && this.visible && this.more.getBoundingClientRect().top < innerHeight) this.load();
   }
 
   /** What is new comes first, what is gone goes; the place in the list is kept. */
   async renew() {
-    if (this.loading || this.next === null) return this.reload();
+    if (this.next === null) return this.reload();
+    this.behind ||= this.loading; // then it is asked for when the next page is here
+    if (this.loading) return;
     const { begun } = this;
     const found = await this.ask("").catch(() => null); // the banner says what is wrong
     if (begun !== this.begun) return;
@@ -223,11 +226,6 @@ export class GalleryView {
     focusOn(next && find(this.tile(next).element, ".over-tools .chip:last-child"));
   }
 
-  /** @param {string} id */
-  focus(id) {
-    if (this.visible) this.tiles.get(id)?.cover.focus();
-  }
-
   /** They are deleted. @param {string[]} ids */
   drop(ids) {
     this.total -= this.jobs.filter(({ id }) => ids.includes(id)).length;
@@ -235,15 +233,10 @@ export class GalleryView {
     this.draw();
   }
 
-  /** A star for all of them, or for none where all have one. @param {string[]} ids */
+  /** @param {string[]} ids */
   async favour(ids) {
-    const chosen = this.jobs.filter(({ id }) => ids.includes(id));
-    const favourite = !chosen.every((job) => job.favourite);
-    if (!(await favourMany(ids, favourite))) return;
-    for (const job of chosen) {
-      job.favourite = favourite;
-      this.tiles.delete(job.id);
-    }
+    if (!(await favourMany(this.jobs.filter(({ id }) => ids.includes(id))))) return;
+    for (const id of ids) this.tiles.delete(id);
     this.draw();
   }
 

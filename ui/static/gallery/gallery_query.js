@@ -28,9 +28,10 @@ export function galleryQuery({ text, model, resolution, days, favourite }, after
 }
 
 /**
- * What was found, where those that are known stay the same objects, with their newest state: tiles have them.
+ * What was found, where those that are known stay the same objects, with their newest state: tiles have them. An answer
+ * that was on its way may tell an older one.
  *
- * @template {{ id: string, favourite: boolean }} T
+ * @template {{ id: string, favourite: boolean, revision: number }} T
  * @param {T[]} found
  * @param {T[]} known
  * @param {(id: string) => void} starred called where a star has come or gone elsewhere
@@ -39,6 +40,7 @@ export function merged(found, known, starred) {
   const before = new Map(known.map((job) => [job.id, job]));
   return found.map((job) => {
     const old = before.get(job.id);
+    if (old && job.revision < old.revision) return old;
     if (old && old.favourite !== job.favourite) starred(job.id);
     return old ? Object.assign(old, job) : job;
   });

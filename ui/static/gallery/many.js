@@ -20,9 +20,12 @@ export async function deleteMany(ids) {
   }
 }
 
-/** @param {string[]} ids @param {boolean} yes */
-export function favourMany(ids, yes) {
-  return ask(yes ? "favourite" : "unfavourite", ids);
+/** A star for all of them, or for none where all have one. @param {{ id: string, favourite: boolean }[]} jobs get the new state */
+export async function favourMany(jobs) {
+  const favourite = !jobs.every((job) => job.favourite);
+  const done = await ask(favourite ? "favourite" : "unfavourite", jobs.map(({ id }) => id));
+  if (done) for (const job of jobs) job.favourite = favourite;
+  return done;
 }
 
 /** @param {string[]} ids */

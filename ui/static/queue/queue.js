@@ -31,6 +31,7 @@ export class QueueView {
     this.rows = new Map();
     /** @type {Map<string, { to: number, answered: boolean }>} */
     this.moving = new Map(); // by job id: the index in the line that it is on its way to
+    /** @type {Promise<unknown>} */
     this.asking = Promise.resolve();
     /** @type {string | null} */
     this.dragged = null; // the job's id
@@ -174,9 +175,10 @@ export class QueueView {
     if (to === null) return;
     const way = { to, answered: false };
     this.moving.set(id, way);
-    this.asking = this.asking.then(() => this.ask(`studio/jobs/${id}/move`, { place: waiting[to].place }));
-    await this.asking;
-    way.answered = true;
+    const answer = this.asking.then(() => this.ask(`studio/jobs/${id}/move`, { place: waiting[to].place }));
+    this.asking = answer;
+    if (await answer) way.answered = true;
+    else if (this.moving.get(id) === way) this.moving.delete(id); // it stays where it is
   }
 
   /** Show where what is dragged would go. @param {HTMLElement | null} row that it is held over */
@@ -204,12 +206,14 @@ export class QueueView {
     return this.ask(`studio/queue/${this.state?.paused ? "resume" : "pause"}`);
   }
 
-  /** @param {string} path @param {unknown} [body] */
+  /** Whether it was done. @param {string} path @param {unknown} [body] */
   async ask(path, body) {
     try {
       await call(path, { method: "POST", body });
+      return true;
     } catch (refusal) {
       toast(refusal.message, "error");
+      return false;
     }
   }
 }

@@ -23,6 +23,7 @@ export class Unfinished {
     this.toggle = select;
     this.loaded = loaded;
     this.asked = 0;
+    this.count = PAGE; // so many are wanted
     this.behind = false; // the last question for them was not answered
     this.title = h("h2");
     this.list = h("ul", { class: "jobs unfinished" });
@@ -35,9 +36,10 @@ export class Unfinished {
     setText(this.more, t("gallery.more"));
   }
 
-  /** The newest `count` of them, at least one page, at least as many as are shown. */
-  async load(count = Math.max(PAGE, this.list.childElementCount)) {
+  /** The newest `count` of them; without it as many as were asked for last, which may not be here yet. */
+  async load(count = this.count) {
     const asked = (this.asked += 1);
+    this.count = count;
     /** @type {Job[]} */
     const jobs = [];
     let next = "";

@@ -23,7 +23,8 @@ export class SavePanel {
     /** @type {AbortController | null} */
     this.making = null;
     /** @type {Export | null} */
-    this.made = null;
+    this.made = null; // of what is chosen
+    this.choice = 0; // how often something else was chosen
     this.format = recall("save", "gif");
     this.trim = new Trim((frame) => this.look(frame));
     this.choices = FORMATS.map((name) => ({ name, words: h("b"), input: h("input", { type: "radio", name: "save-format", value: name, onchange: () => this.choose(name) }) }));
@@ -87,6 +88,7 @@ export class SavePanel {
 
   /** What was made is not what is chosen now. */
   forget() {
+    this.choice += 1;
     this.made = null;
     setText(this.said, "");
     this.said.classList.remove("problem");
@@ -170,11 +172,15 @@ export class SavePanel {
   }
 
   async save() {
-    const made = await this.file();
+    const file = this.file();
+    const { choice } = this;
+    const made = await file;
     if (!made) return;
-    this.made = made;
-    setText(this.said, t("save.done", { size: bytes(made.bytes) }));
-    this.draw();
+    if (choice === this.choice) {
+      this.made = made;
+      setText(this.said, t("save.done", { size: bytes(made.bytes) }));
+      this.draw();
+    }
     download(made.download);
   }
 

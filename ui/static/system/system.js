@@ -29,6 +29,8 @@ export class SystemView {
     this.found = null;
     /** @type {number | undefined} */
     this.timer = undefined;
+    this.asked = 0; // questions for the state
+    this.answered = 0; // the latest of them whose answer is drawn
     /** @type {Record<string, ModelCost | null>} */
     this.costs = {}; // of a first video with each model; null: not known
     this.wanted = ""; // the model whose button is looked for
@@ -66,6 +68,7 @@ export class SystemView {
 
   /** The models and upscalers as the server has just told them. @param {Partial<System>} now */
   async tell(now) {
+    this.answered = this.asked += 1; // what is on its way was told before
     if (!this.state) return;
     Object.assign(this.state, now);
     await this.draw(this.state);
@@ -82,8 +85,13 @@ export class SystemView {
   }
 
   async load() {
+    const asked = (this.asked += 1);
     try {
-      this.state = /** @type {System} */ (await call("studio/system"));
+      /** @type {System} */
+      const state = await call("studio/system");
+      if (asked < this.answered) return;
+      this.answered = asked;
+      this.state = state;
       await this.draw(this.state);
       this.root.classList.remove("filling");
       this.goToWanted();
@@ -167,9 +175,10 @@ export class SystemView {
     }
   }
 
-  /** The doctor's checks, with the way out where something is wrong. */
+  /** The doctor's checks, with the way out where something is wrong. @returns {Promise<void>} */
   async examine(fresh = false) {
     this.look.setAttribute("aria-busy", "true");
+    const asked = language;
     try {
       this.found = /** @type {Doctor} */ (await call(`studio/doctor?${new URLSearchParams({ language, fresh: String(fresh) })}`));
     } catch (refusal) {
@@ -178,6 +187,7 @@ export class SystemView {
     } finally {
       this.look.removeAttribute("aria-busy");
     }
+    if (asked !== language) return this.examine(); // the same in the language that is shown by now
     this.checks.replaceChildren(...this.found.checks.map(checkRow));
   }
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fanslymotion.errors import HandBack
 from fanslymotion.pipeline.families import family
-from fanslymotion.pipeline.families.flow import text_encoder
 from fanslymotion.pipeline.families.flow.family import FlowFamily
+from fanslymotion.pipeline.families.flow.text import text_encoder
 from fanslymotion.pipeline.media.mp4 import read_metadata
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest

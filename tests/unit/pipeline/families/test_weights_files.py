@@ -159,6 +159,22 @@ def test_files_that_are_not_distilled_are_sampled_as_their_makers_do(place: Plac
     assert steps("A14B-4steps-Q4_K_M", distilled=False) == (40, 3.5)
 
 
+def test_distilled_files_of_a_model_that_is_not_take_their_few_steps(place: Place) -> None:
+    """Fifty steps with guidance would burn the pictures of a model that is trained for a few without."""
+
+    def steps(*names: str, kind: str = "wan", distilled: bool | None = None) -> tuple[int, float, str]:
+        found = place.use(*(place.write(name, kind) for name in names), distilled=distilled).sampling
+        return found.steps, found.max_guidance, found.solver
+
+    assert steps("Wan2.2-TI2V-5B-Q8_0.gguf") == (50, 5.0, "unipc")
+    assert steps("Wan2_2-TI2V-5B-Turbo-Q8_0.gguf") == (4, 1.0, "lcm")
+    assert steps("FastWan2.2-TI2V-5B-q8_0.gguf") == (3, 1.0, "lcm")
+    assert steps("mine.gguf", distilled=True) == (4, 1.0, "lcm")
+    assert steps("Turbo-Q8_0.gguf", distilled=False) == (50, 5.0, "unipc")
+    assert steps("high-Lightning.gguf", "low-Lightning.gguf", kind="wan_a14b") == (4, 1.0, "euler")
+    assert steps("high-Q8_0.gguf", "low-Q8_0.gguf", kind="wan_a14b") == (40, 3.5, "unipc")
+
+
 def test_where_only_distilled_models_are_sampled_another_file_is_refused(place: Place) -> None:
     """LTX-Video's makers publish both; in eight steps without guidance the other one gives a blur."""
     file = place.write("ltxv-2b-0.9.8-dev-Q4_0.gguf", "ltx")

@@ -246,7 +246,7 @@ def test_what_a_worker_keeps_loaded_is_not_loaded_again(
 ) -> None:
     model = find_model(fast.model, presets, settings)
     cold, warm, other = (
-        plan_request(fast, (320, 180), model, presets, settings, machine=CPU, loaded=name)
+        plan_request(fast, (320, 180), model, presets, settings, machine=CPU, loaded=(name,))
         for name in ("", model.name, "another")
     )
     assert forecast(warm).seconds == pytest.approx(forecast(cold).seconds - forecast(cold).stage_seconds[Stage.LOADING])

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 import torch
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
-from fanslymotion.pipeline.families.base import Denoiser, NoiseSchedule
+from fanslymotion.pipeline.families.base import Denoiser
 from fanslymotion.pipeline.sampling.euler import denoise
-from fanslymotion.pipeline.sampling.solvers import solver
 from fanslymotion.pipeline.sampling.unipc import UniPC
 
 SHAPE = (1, 3, 4, 5, 6)
@@ -68,9 +67,3 @@ def test_a_straight_way_needs_one_step() -> None:
     for steps in (1, 5):
         sigmas = stock(steps, 5.0).sigmas
         assert torch.allclose(denoise(Straight(), start(), sigmas, solver=UniPC(sigmas, {})), torch.full(SHAPE, 0.5))
-
-
-def test_it_is_the_schedules_choice() -> None:
-    sigmas = torch.tensor([0.9, 0.5, 0.0])
-    assert isinstance(solver(NoiseSchedule(sigmas, sigmas[:-1], sigmas[0], solver="unipc"), {}), UniPC)
-    assert solver(NoiseSchedule(sigmas, sigmas[:-1], sigmas[0]), {}).history == {}

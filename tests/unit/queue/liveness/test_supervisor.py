@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from fanslymotion.errors import StoreError
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness import supervisor
 from fanslymotion.queue.liveness.supervisor import LINES_KEPT, Supervisor
@@ -140,6 +141,29 @@ def test_a_computer_that_slept_is_not_a_worker_that_hangs(
     child = SimpleNamespace(poll=lambda: next(polls, 0), wait=lambda: 0)
     keeper._watch(cast(Any, child), "w")
     assert bool(killed) is not sleeps
+
+
+def test_a_store_that_did_not_answer_is_not_a_worker_that_hangs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker could not tell its progress either, and has had no time yet to tell it."""
+    keeper, killed = Supervisor(settings), []
+    now = accumulate([2.0] * 500, initial=0.0)
+    looks = iter([True, *[False] * 400, True])
+
+    def look(_: str) -> Any:
+        if not next(looks):
+            raise StoreError("the database does not answer")
+        return None, ("job", 1.0, 1), supervisor.STALL_SECONDS
+
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(supervisor, "SuspendAwareClock", lambda: SuspendAwareClock(lambda: next(now)))
+    monkeypatch.setattr(keeper, "_look", look)
+    monkeypatch.setattr(keeper, "_kill_stalled", lambda *args: killed.append(args))
+    polls = iter([None] * 402)
+    keeper._watch(cast(Any, SimpleNamespace(poll=lambda: next(polls, 0), wait=lambda: 0)), "w")
+    assert next(looks, "all") == "all"
+    assert killed == []
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fanslymotion.doctor.checks import Doctor
 from fanslymotion.doctor.diagnosis import say_fault
+from fanslymotion.errors import StoreError
 from fanslymotion.messages import texts
 from fanslymotion.pipeline.hardware import devices
 from fanslymotion.pipeline.hardware.gpus import Gpus, GpuWatch
@@ -78,6 +80,23 @@ def test_a_card_that_idles_while_sampling_is_told_once_with_cause_and_fix(
 
 
 BOTH = (Gpus("nvidia", cuda=(12, 6)), TorchBuild("2.13.0", (12, 6)))
+
+
+def test_an_idling_card_is_told_though_the_first_write_failed(
+    observe, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, failed = transitions.add_event, []
+
+    def locked_once(store: Any, job_id: str, now: float, kind: str, *args: Any, **more: Any) -> None:
+        if kind == "fault" and not failed:
+            failed.append(kind)
+            raise StoreError("the database is locked")
+        add(store, job_id, now, kind, *args, **more)
+
+    monkeypatch.setattr(transitions, "add_event", locked_once)
+    events = observe(2, "sampling", lambda events: kinds(events, "fault"))
+    assert failed
+    assert [event.text for event in kinds(events, "fault")] == ["FM-GPU-005"]
 
 
 @pytest.mark.parametrize(

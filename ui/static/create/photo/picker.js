@@ -6,6 +6,7 @@ import { find, focusOn, h, icon, ICONS, setText, show } from "../../lib/dom.js";
 import { call, upload } from "../../lib/net.js";
 import { recall, remember } from "../../lib/storage.js";
 import { PhotoTiles } from "./photo_tiles.js";
+import { Travels } from "./travels.js";
 
 /** @import { Photo, Settings } from "../../types.d.ts" */
 
@@ -45,10 +46,7 @@ export class PhotoPicker {
     this.settings = settings;
     this.moved = moved;
     this.photos = recall(kind.key, /** @type {Photo[]} */ ([])).filter((photo) => photo?.id);
-    /** @type {Set<AbortController>} */
-    this.travelling = new Set();
-    /** @type {((taken: boolean) => void)[]} */
-    this.waiting = [];
+    this.travels = new Travels(() => this.drawTravel());
     this.adding = false;
     this.input = h("input", { type: "file", accept: ACCEPT, multiple: kind.most > 1, class: "unseen", id: kind.input, oncancel: () => (this.adding = false) });
     this.input.addEventListener("change", () => this.take([...(this.input.files ?? [])], this.adding));
@@ -59,7 +57,7 @@ export class PhotoPicker {
     this.tiles = new PhotoTiles(kind.most > 1, { choose: (add) => this.choose(add), remove: (photo) => this.remove(photo), move: moved });
     this.bar = h("i");
     this.progress = h("div", { class: "upload", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, this.bar);
-    this.cancel = h("button", { type: "button", class: "action cancel", hidden: true, onclick: () => this.giveUp() }, icon(ICONS.close), h("span"));
+    this.cancel = h("button", { type: "button", class: "action cancel", hidden: true, onclick: () => this.travels.giveUp() }, icon(ICONS.close), h("span"));
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.notes = h("ul", { class: "warnings", role: "status", hidden: true });
     this.box = h("div", { class: "picker" }, this.input, this.area, this.tiles.element, this.progress, this.cancel);
@@ -93,7 +91,7 @@ export class PhotoPicker {
     this.input.value = "";
     const before = this.photos;
     const { most, many } = this.kind;
-    await this.travel(!add && !files.every(isVideo), async (signal) => {
+    await this.travels.go(!add && !files.every(isVideo), async (signal) => {
       /** @type {Photo[]} */
       const ready = [];
       /** @type {string[]} */
@@ -117,7 +115,7 @@ export class PhotoPicker {
       if (files.length > most || all.length > most) problems.push(t(many, { most }));
       if (ready.length) this.set(all.slice(0, most));
       if (ready.length && !add && !files.some(isVideo)) this.moved(null);
-      this.complain(problems.join("\n"));
+      this.travels.problems.push(...problems);
     });
   }
 
@@ -133,44 +131,13 @@ export class PhotoPicker {
 
   /** @param {string} path of what the server takes as an upload */
   fetch(path) {
-    return this.travel(true, async (signal) => {
+    return this.travels.go(true, async (signal) => {
       try {
         this.set([await call(path, { method: "POST", signal })]);
       } catch (error) {
-        if (!signal.aborted) this.complain(error.message);
+        if (!signal.aborted) this.travels.problems.push(error.message);
       }
     });
-  }
-
-  /**
-   * While `work` is under way something travels.
-   *
-   * @param {boolean} instead of whatever travels already; it is dropped
-   * @param {(signal: AbortSignal) => Promise<void>} work
-   */
-  async travel(instead, work) {
-    if (instead) this.stop();
-    this.complain("");
-    const turn = new AbortController();
-    this.travelling.add(turn);
-    this.drawTravel();
-    try {
-      await work(turn.signal);
-    } finally {
-      this.travelling.delete(turn);
-      this.drawTravel();
-    }
-    if (!this.travelling.size) this.settle(Boolean(this.problem.hidden));
-  }
-
-  stop() {
-    for (const turn of this.travelling) turn.abort();
-  }
-
-  /** By hand: what waits for the photos goes without them nowhere. */
-  giveUp() {
-    this.settle(false);
-    this.stop();
   }
 
   /** @param {Photo[]} photos */
@@ -181,9 +148,11 @@ export class PhotoPicker {
   }
 
   drawTravel() {
+    const { any, problems } = this.travels;
     this.progressed(0);
-    show(this.progress, this.travelling.size > 0);
-    show(this.cancel, this.travelling.size > 0);
+    show(this.progress, any);
+    show(this.cancel, any);
+    this.complain(problems.join("\n"));
   }
 
   /** @param {number} part 0..1 */
@@ -192,14 +161,10 @@ export class PhotoPicker {
     this.progress.setAttribute("aria-valuenow", String(Math.round(100 * part)));
   }
 
-  /** When nothing travels any more: whether all of it was taken. @returns {Promise<boolean> | boolean} */
-  settled() {
-    return this.travelling.size ? new Promise((resolve) => this.waiting.push(resolve)) : true;
-  }
-
-  /** @param {boolean} taken */
-  settle(taken) {
-    for (const go of this.waiting.splice(0)) go(taken);
+  /** What was refused is of no interest any more. */
+  forgive() {
+    this.travels.problems = [];
+    this.complain("");
   }
 
   /** @param {string} text */

@@ -11,7 +11,7 @@ from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVid
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from fanslymotion.errors import RenderError
 from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
-from fanslymotion.pipeline.families.flow import text_encoder
+from fanslymotion.pipeline.families.flow.text import text_encoder
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.ltx.cost import COST
 from fanslymotion.pipeline.families.ltx.folder import FOLDERS, FULL

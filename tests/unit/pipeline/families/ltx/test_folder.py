@@ -13,7 +13,7 @@ from fanslymotion.models.find import find_model
 from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families import family, family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
-from fanslymotion.pipeline.families.flow.tokenizers import read_tokenizer, tokenize
+from fanslymotion.pipeline.families.flow.text.tokenizers import read_tokenizer, tokenize
 from fanslymotion.pipeline.families.ltx.folder import BUNDLED, FOLDERS, FULL, SIGMAS, SINGLE_FILES
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
 from fanslymotion.pipeline.families.ltx.words import TOKENS, encode

@@ -12,7 +12,7 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
-from fanslymotion.pipeline.families.flow.text_encoder import compute_wide
+from fanslymotion.pipeline.families.flow.text.text_encoder import compute_wide
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.ltx.folder import FOLDERS, SIGMAS
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load

@@ -14,7 +14,7 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from fanslymotion.errors import RenderError
 from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
 from fanslymotion.pipeline.families.effort import Effort
-from fanslymotion.pipeline.families.flow import text_encoder
+from fanslymotion.pipeline.families.flow.text import text_encoder
 from fanslymotion.pipeline.families.forecast import forecast, units
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.wan import tiles

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import transformers
 from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
+from diffusers.schedulers import scheduling_flow_match_euler_discrete
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from fanslymotion.bench.keepers import Nowhere
@@ -16,14 +18,16 @@ from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.nan_checks import NotFinite
+from fanslymotion.pipeline.families.noise import draw, step_generator
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
-from fanslymotion.pipeline.families.wan.folder import FOLDERS, NEGATIVE_PROMPT
+from fanslymotion.pipeline.families.wan.folder import FASTWAN, FOLDERS, NEGATIVE_PROMPT
 from fanslymotion.pipeline.families.wan.model import WanModel, load
 from fanslymotion.pipeline.families.wan.options import WanOptions
 from fanslymotion.pipeline.families.wan.words import AWAY, TOKENS, WORDS, encode, padded
 from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
+from fanslymotion.presets import Sampling
 from PIL import Image
 
 PROMPT = "A  red car drives along the “coast” &amp; stops. Кошка мяукает."
@@ -165,6 +169,42 @@ def test_euler_is_diffusers_own(wan: WanModel, smaller_photo: Image.Image) -> No
         output_type="latent",
     ).frames
     assert torch.equal(ours(model, smaller_photo), wanted.transpose(1, 2))
+
+
+def test_fresh_noise_at_each_level_is_diffusers_own(
+    wan: WanModel, smaller_photo: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As FastWan samples: diffusers' scheduler with `stochastic_sampling`, which draws the same noise here."""
+    preset = wan.model.preset.model_copy(update={"sampling": Sampling.model_validate(FASTWAN)})
+    model = replace(wan, model=replace(wan.model, preset=preset))
+    clip = replace(CLIP, steps=3, guidance=Guidance(1.0, 1.0))
+    schedule = model.schedule(3, "fixed")
+    assert schedule.timesteps.tolist() == pytest.approx([1000.0, 757.0, 522.0])
+    steps = iter(range(3))
+
+    def drawn(shape: torch.Size, **_: Any) -> torch.Tensor:
+        generator = step_generator(clip.seed, 0, next(steps))
+        frames_first = (shape[0], shape[2], shape[1], *shape[3:])
+        return draw(frames_first, generator, torch.float32, wan.device).transpose(1, 2)
+
+    monkeypatch.setattr(scheduling_flow_match_euler_discrete, "randn_tensor", drawn)
+    made = pipeline(model)
+    stochastic = FlowMatchEulerDiscreteScheduler(shift=1.0, stochastic_sampling=True)
+    stochastic.set_timesteps = lambda *_, **__: None  # type: ignore[method-assign]
+    stochastic.sigmas, stochastic.timesteps = schedule.sigmas, schedule.timesteps
+    made.scheduler = stochastic
+    wanted = made(
+        image=smaller_photo,
+        prompt=PROMPT,
+        height=32,
+        width=64,
+        num_frames=FRAMES,
+        num_inference_steps=3,
+        guidance_scale=1.0,
+        generator=torch.Generator("cpu").manual_seed(clip.seed),
+        output_type="latent",
+    ).frames
+    assert torch.equal(ours(model, smaller_photo, clip), wanted.transpose(1, 2))
 
 
 def test_guidance_may_end_where_little_noise_is_left(wan: WanModel, smaller_photo: Image.Image) -> None:

@@ -35,7 +35,7 @@ def test_the_list_names_its_size_and_licence(settings: Settings) -> None:
     done = CliRunner().invoke(main.app, ["models", "list"], env={"COLUMNS": "300"})
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    at = next(i for i, line in enumerate(lines) if line.startswith("wan-5b"))
+    at = next(i for i, line in enumerate(lines) if line.startswith("wan-5b "))
     assert "(34.2 GB)" in lines[at]
     assert "Licence: Apache-2.0." in lines[at + 1]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fanslymotion.errors import HandBack
-from fanslymotion.pipeline.families.flow import text_encoder
+from fanslymotion.pipeline.families.flow.text import text_encoder
 from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.progress import Progress, Stage

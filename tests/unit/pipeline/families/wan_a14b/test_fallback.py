@@ -10,7 +10,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanDecoder3d, WanEncoder3d
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
-from fanslymotion.pipeline.families.flow import text_encoder
+from fanslymotion.pipeline.families.flow.text import text_encoder
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.wan import tiles

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import torch
 
-from ..weights.light_import import transformers_class
-from ..weights.reading import damaged
-from .folder import SPIECE
+from ...weights.light_import import transformers_class
+from ...weights.reading import damaged
+from ..folder import SPIECE
 
 PADDING = 0
 

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..base import Offload
-from ..placement import Placement
-from ..plan import LARGE
-from ..weights.folders import parameters
-from ..weights.light_import import transformers_class
-from ..weights.offload import hook
-from ..weights.reading import pretrained, quiet, read_component
+from ...base import Offload
+from ...placement import Placement
+from ...plan import LARGE
+from ...weights.folders import parameters
+from ...weights.light_import import transformers_class
+from ...weights.offload import hook
+from ...weights.reading import pretrained, quiet, read_component
 
 
 def read_encoder(kind: str, place: Path, placement: Placement) -> Any:

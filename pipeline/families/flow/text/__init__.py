@@ -1,0 +1,1 @@
+"""Prompts: tokenizers and text encoders, read and run."""
