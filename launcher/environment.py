@@ -128,11 +128,7 @@ class Setup:
             try:
                 shutil.rmtree(self.venv)
             except OSError as e:
-                # uv's files are links that environments share: on Windows none goes while any program has one loaded.
-                raise SetupError(
-                    f"{self.venv} cannot be removed ({e}); end every running fanslymotion first, those of other "
-                    "folders and other Python programs too"
-                ) from e
+                raise SetupError(f"{self.venv} cannot be removed ({e}); end every running fanslymotion first") from e
         say(f"making {self.venv} with Python {platform.python_version()}")
         # With .venv activated, sys.executable lay in what has just been removed.
         base = getattr(sys, "_base_executable", sys.executable)
@@ -157,7 +153,7 @@ class Setup:
         say(f"PyTorch: {build.why}")
         if not before:
             self._check_room("cuda" if build.suffix.startswith("cu") else "cpu")
-        installer = Installer(self.python, self.root, site)
+        installer = Installer(self.python, self.machine, self.root, site)
         self._install_torch(installer, build, before.get("torch"))
         say("installing the packages of requirements.txt")
         files = ["requirements.txt", "tests/requirements.txt"] if dev else ["requirements.txt"]
@@ -165,6 +161,7 @@ class Setup:
         more = ["--extra-index-url", build.index] if build.suffix.startswith("rocm") else []
         installer.install([*(word for name in files for word in ("-r", name)), *more], why="the packages")
         self._write_stamp(python, build, dev)
+        installer.clean()
         say("ready")
 
     def _install_torch(self, installer: Installer, build: TorchBuild, before: str | None) -> None:

@@ -3,15 +3,19 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from .machine import Machine
 from .packages import discard, half_installed
 from .report import SetupError, say
 
 PINS = Path(__file__).with_name("uv.txt")
+CACHE = ".uv-cache"
+"""Where uv keeps on Windows what it has fetched, until all is installed: a set-up that was ended goes on with it."""
 
 UV_NAMES = {
     "cert": "SSL_CERT_FILE",
@@ -43,12 +47,14 @@ class Installer:
 
     Args:
         python: The environment's Python. It has pip.
+        machine: That it is for.
         root: The folder that relative paths in requirements start from.
         site: The environment's folder of packages.
     """
 
-    def __init__(self, python: Path, root: Path, site: Path) -> None:
+    def __init__(self, python: Path, machine: Machine, root: Path, site: Path) -> None:
         self.python = python
+        self.machine = machine
         self.root = root
         self.site = site
         self._uv: dict[str, str] | None = None
@@ -83,6 +89,10 @@ class Installer:
                 f"files of {names} vanished during the install; is the disk full, or a virus scanner at it?"
             )
 
+    def clean(self) -> None:
+        """Delete uv's own cache here, once everything is installed."""
+        shutil.rmtree(self.root / CACHE, ignore_errors=True)
+
     def uninstall(self, name: str, why: str) -> None:
         """Remove a package. why: What it is, for the error. Raise SetupError when it stays."""
         self._pip("uninstall", "-y", name, why=why)
@@ -115,7 +125,9 @@ class Installer:
         # Files are compiled by the first start that needs them. Without leave to write, each start would compile anew.
         compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
         no_index = ["--no-index"] if NO_INDEX in (self._uv or {}) else []
-        return [*uv, *same, *compiled, *no_index]
+        # uv's files are links to its cache. Windows deletes none of a file's links while any program has it loaded.
+        own = ["--cache-dir", str(self.root / CACHE)] if self.machine.windows else []
+        return [*uv, *same, *compiled, *no_index, *own]
 
     def _pip_command(self, *words: str) -> list[str]:
         return [str(self.python), "-m", "pip", *words]

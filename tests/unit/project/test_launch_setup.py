@@ -60,6 +60,10 @@ def site(root: Path) -> Path:
     return Path(site_packages(root / ".venv", machine, machine.python))
 
 
+def installer(root: Path, machine: Machine) -> Installer:
+    return Installer(root / ".venv" / "bin" / "python", machine, root, site(root))
+
+
 def test_first_start_sets_up_and_hands_over_with_a_clean_stdout(first_start):
     assert (first_start.returncode, first_start.stdout) == (0, "1.0 ['generate', 'a photo.jpg']\n"), first_start.stderr
     assert "making" in first_start.stderr
@@ -164,9 +168,20 @@ def test_pip_installs_anew_what_uv_left_half_done(checkout, monkeypatch):
     half = f"import os, sys; os.unlink({str(part)!r}); sys.exit(1)"
     monkeypatch.setattr(Installer, "_find_uv", lambda _: {})
     monkeypatch.setattr(Installer, "_uv_command", lambda _: [sys.executable, "-c", half])
-    Installer(checkout / ".venv" / "bin" / "python", checkout, site(checkout)).install(["-r", "requirements.txt"], "it")
+    installer(checkout, Machine.this()).install(["-r", "requirements.txt"], "it")
     assert half_installed(site(checkout)) == []
     assert part.exists()
+
+
+def test_on_windows_no_file_is_shared_with_other_environments(checkout):
+    """Windows deletes none of a file's links while any program has it loaded."""
+    require(checkout, "1.5")
+    windows = installer(checkout, Machine("Windows", "amd64", Machine.this().python))
+    windows.install(["-r", "requirements.txt"], "it")
+    part = site(checkout) / "fanslymotion" / "part7.py"
+    assert part.stat().st_nlink > 1, "until all is installed, a set-up that was ended has it in its cache"
+    windows.clean()
+    assert part.stat().st_nlink == 1
 
 
 def test_a_package_whose_files_vanish_ends_the_setup_and_is_installed_by_the_next(checkout):
