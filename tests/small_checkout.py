@@ -24,7 +24,7 @@ def wheel(folder: Path, version: str, files: int, absent: int = 0) -> str:
     name = f"fanslymotion-{version}-py3-none-any.whl"
     info = f"fanslymotion-{version}.dist-info"
     texts = {
-        # Of another length each: a compiled file counts as current by size and second, and two versions come in one second.
+        # Of another length each: a compiled file counts as current by size and second, and two may come in one second.
         "demo.py": f"__version__ = {version!r}\n" + "#" * int(version.replace(".", "")),
         **{f"fanslymotion/part{n}.py": "x = 1\n" for n in range(files)},
         "fanslymotion/__main__.py": COMMAND,
