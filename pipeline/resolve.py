@@ -72,8 +72,9 @@ class ResolvedRequest:
         clip = asdict(replace(self.clip, guidance=self.wished))
         if self.clip.effort == EVERYTHING:
             del clip["effort"]  # as in the keys of versions that knew no other
-        if not clip["motion"].get("loop"):
-            clip["motion"].pop("loop", None)  # likewise
+        for name in ("loop", "sigmas"):
+            if not clip["motion"].get(name):
+                clip["motion"].pop(name, None)  # likewise
         parts: dict[str, Any] = {
             "clip": clip,
             "fit": self.request.fit,
