@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -57,9 +58,6 @@ class Installer:
         self.machine = machine
         self.root = root
         self.site = site
-        self._uv: dict[str, str] | None = None
-        """What uv is told of the machine; None: pip does the work."""
-        self._asked = False
 
     def install(self, words: Sequence[str], why: str) -> None:
         """Install with uv; with pip when uv cannot, or leaves packages that are not whole.
@@ -73,8 +71,6 @@ class Installer:
         Raises:
             SetupError: Neither could, or files vanished meanwhile.
         """
-        if not self._asked:
-            self._uv, self._asked = self._find_uv(), True
         if self._uv is not None:
             done = self._run(*self._uv_command(), *words, more=self._uv)
             broken = half_installed(self.site)
@@ -97,7 +93,8 @@ class Installer:
         """Remove a package. why: What it is, for the error. Raise SetupError when it stays."""
         self._pip("uninstall", "-y", name, why=why)
 
-    def _find_uv(self) -> dict[str, str] | None:
+    @cached_property
+    def _uv(self) -> dict[str, str] | None:
         """Install uv where its build fits the machine, and return what it is told; None when pip is to do the work."""
         listed = subprocess.run(
             self._pip_command("config", "list"),

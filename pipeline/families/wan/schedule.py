@@ -3,6 +3,7 @@
 import torch
 
 from ..base import NoiseSchedule
+from ..flow.schedule import fixed_schedule
 from .levels import TRAIN_STEPS, shifted
 
 
@@ -18,7 +19,7 @@ def distilled_schedule(steps: int, shift: float) -> NoiseSchedule:
     """
     even = torch.tensor([1 - i / steps for i in range(steps)])
     levels = shift * even / (1 + (shift - 1) * even)
-    return NoiseSchedule(torch.cat([levels, torch.zeros(1)]), levels * TRAIN_STEPS, torch.tensor(1.0))
+    return fixed_schedule(tuple(levels.tolist()), steps)
 
 
 def noise_schedule(steps: int, shift: float, solver: str) -> NoiseSchedule:

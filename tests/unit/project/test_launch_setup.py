@@ -166,7 +166,7 @@ def test_pip_installs_anew_what_uv_left_half_done(checkout, monkeypatch):
     """A package with METADATA counts as installed, with whatever files."""
     part = site(checkout) / "fanslymotion" / "part7.py"
     half = f"import os, sys; os.unlink({str(part)!r}); sys.exit(1)"
-    monkeypatch.setattr(Installer, "_find_uv", lambda _: {})
+    monkeypatch.setattr(Installer, "_uv", {})
     monkeypatch.setattr(Installer, "_uv_command", lambda _: [sys.executable, "-c", half])
     installer(checkout, Machine.this()).install(["-r", "requirements.txt"], "it")
     assert half_installed(site(checkout)) == []

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from fanslymotion.bench.keepers import Everything
-from fanslymotion.pipeline.checkpoint import Checkpoints
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.ltx.folder import SIGMAS
 from fanslymotion.pipeline.families.ltx.model import LtxModel
@@ -15,6 +14,7 @@ from fanslymotion.pipeline.families.ltx.options import LtxOptions
 from fanslymotion.pipeline.families.ltx.words import encode
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
+from fanslymotion.tests.kept_states import read_back
 from PIL import Image
 
 STEPS = len(SIGMAS)
@@ -67,10 +67,5 @@ def test_a_second_window_sees_the_first_ones_frames(ltx: LtxModel, whole: Any) -
 def test_taken_up_after_any_step(ltx: LtxModel, whole: Any, step: int, tmp_path: Path) -> None:
     """From the file that a checkpoint is."""
     keeper, expected = whole
-    state = keeper.states[step - 1 + (step > STEPS)]
-    kept = Checkpoints(tmp_path, "key")
-    kept.now(state)
-    saved = Checkpoints(tmp_path, "key").load()
-    assert saved is not None
-    assert (saved.state.window, saved.state.step) == (state.window, state.step)
-    assert torch.equal(sample_clip(ltx, CLIP, saved.state, keeper=Everything()), expected)
+    saved = read_back(keeper, step, STEPS, tmp_path)
+    assert torch.equal(sample_clip(ltx, CLIP, saved, keeper=Everything()), expected)

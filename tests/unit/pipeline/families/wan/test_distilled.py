@@ -10,7 +10,6 @@ import pytest
 import torch
 from fanslymotion.bench.keepers import Everything
 from fanslymotion.models.find import taken_by
-from fanslymotion.pipeline.checkpoint import Checkpoints
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.modes import modes_of
 from fanslymotion.pipeline.families.wan.folder import FASTWAN, FOLDERS, FRAMES, HEIGHT, RATES, WIDTH
@@ -23,6 +22,7 @@ from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingStat
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from fanslymotion.presets import Sampling, load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.kept_states import read_back
 from PIL import Image
 
 STEPS = 3
@@ -63,12 +63,9 @@ def test_taken_up_after_any_step(
 ) -> None:
     """The noise that is added then is the same, though no generator's state is kept for it."""
     keeper, expected = whole
-    state = keeper.states[step - 1 + (step > STEPS)]
-    Checkpoints(tmp_path, "key").now(state)
-    saved = Checkpoints(tmp_path, "key").load()
-    assert saved is not None
-    assert (saved.state.window, saved.state.step, saved.state.history) == (state.window, state.step, {})
-    assert torch.equal(sample_clip(fastwan, CLIP, saved.state, keeper=Everything()), expected)
+    saved = read_back(keeper, step, STEPS, tmp_path)
+    assert saved.history == {}
+    assert torch.equal(sample_clip(fastwan, CLIP, saved, keeper=Everything()), expected)
 
 
 def test_each_window_begins_with_the_last_ones_frame(

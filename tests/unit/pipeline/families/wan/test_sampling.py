@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from fanslymotion.bench.keepers import Everything
-from fanslymotion.pipeline.checkpoint import Checkpoints
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.wan.model import WanModel
 from fanslymotion.pipeline.families.wan.options import WanOptions
@@ -15,6 +14,7 @@ from fanslymotion.pipeline.families.wan.words import encode
 from fanslymotion.pipeline.sampling.unipc import BEFORE, CORRECTED, LAST
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
+from fanslymotion.tests.kept_states import read_back
 from PIL import Image
 
 STEPS = 6
@@ -76,11 +76,6 @@ def test_each_window_is_guided_as_far(wan: WanModel, begun: SamplingState, whole
 def test_taken_up_after_any_step(wan: WanModel, whole: Any, step: int, tmp_path: Path) -> None:
     """From the file that a checkpoint is, with what the solver remembers."""
     keeper, expected = whole
-    state = keeper.states[step - 1 + (step > STEPS)]
-    kept = Checkpoints(tmp_path, "key")
-    kept.now(state)
-    saved = Checkpoints(tmp_path, "key").load()
-    assert saved is not None
-    assert (saved.state.window, saved.state.step) == (state.window, state.step)
-    assert set(saved.state.history) == {CORRECTED, LAST} | ({BEFORE} if state.step > 1 else set())
-    assert torch.equal(sample_clip(wan, CLIP, saved.state, keeper=Everything()), expected)
+    saved = read_back(keeper, step, STEPS, tmp_path)
+    assert set(saved.history) == {CORRECTED, LAST} | ({BEFORE} if saved.step > 1 else set())
+    assert torch.equal(sample_clip(wan, CLIP, saved, keeper=Everything()), expected)

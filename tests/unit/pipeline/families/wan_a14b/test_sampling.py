@@ -13,7 +13,6 @@ import pytest
 import torch
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.errors import ModelError
-from fanslymotion.pipeline.checkpoint import Checkpoints
 from fanslymotion.pipeline.families.base import ModelFolder, Offload, Window
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
@@ -26,6 +25,7 @@ from fanslymotion.pipeline.families.wan_a14b.folder import EXPERTS, FOLDERS
 from fanslymotion.pipeline.families.wan_a14b.model import A14BModel, load
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
+from fanslymotion.tests.kept_states import read_back
 from PIL import Image
 from torch import nn
 
@@ -74,16 +74,13 @@ def test_taken_up_after_any_step(
 ) -> None:
     """From the file that a checkpoint is, by another program, which reads no transformer whose turn is over."""
     keeper, expected = whole
-    state = keeper.states[step - 1 + (step > STEPS)]
-    Checkpoints(tmp_path, "key").now(state)
-    saved = Checkpoints(tmp_path, "key").load()
-    assert saved is not None
+    saved = read_back(keeper, step, STEPS, tmp_path)
     fresh = distilled(tiny_wan_a14b)
     fresh.experts.both = False
     read: list[str] = []
     real = fresh.experts._read
     fresh.experts._read = lambda name: (read.append(name), real(name))[1]
-    assert torch.equal(sample_clip(fresh, CLIP, saved.state, keeper=Nowhere()), expected)
+    assert torch.equal(sample_clip(fresh, CLIP, saved, keeper=Nowhere()), expected)
     order = [EXPERTS[0]] * 2 + [EXPERTS[1]] * 2
     left = [name for at, name in enumerate(order * 2) if at >= step]
     assert read == [name for at, name in enumerate(left) if at == 0 or left[at - 1] != name]
