@@ -1,6 +1,7 @@
 """List, check and remove the models and upscalers of this machine, and register the user's own folders."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -266,7 +267,7 @@ def save_preset(preset: ModelPreset, settings: Settings, name: str, usual: str) 
     def taken(name: str) -> tuple[str, ...]:
         """Return what another model of that name is read from; () where there is none, or all of that is gone."""
         other = _sources(place(name))
-        here = any(Path(one).exists() for one in other)
+        here = any(map(os.path.exists, other))
         return other if here and other != (preset.weights or (preset.folder,)) else ()
 
     if not name:

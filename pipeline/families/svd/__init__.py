@@ -13,7 +13,7 @@ from ....presets.options import MotionName
 from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
-from ..weights.folders import OWN_FILE
+from ..weights.folders import OWN_FILE, model_errors
 from . import cost, folder, model_size, random_model
 
 if TYPE_CHECKING:
@@ -56,15 +56,18 @@ class StableVideoDiffusion:
 
     def recognises(self, folder: Path) -> bool:
         """Return whether there is a UNet's configuration."""
-        return (folder / "unet" / "config.json").is_file()
+        with model_errors(folder):
+            return (folder / "unet" / "config.json").is_file()
 
     def folder_preset(self, path: Path) -> ModelPreset:
         """See `folder.folder_preset`."""
-        return folder.folder_preset(path)
+        with model_errors(path):
+            return folder.folder_preset(path)
 
     def check(self, path: Path, preset: ModelPreset | None) -> ModelFiles:
         """See `folder.check_folder`."""
-        return folder.check_folder(path, preset)
+        with model_errors(path):
+            return folder.check_folder(path, preset)
 
     def check_loras(self, model: ModelFolder) -> None:
         """Refuse: it is not in `takes`."""
