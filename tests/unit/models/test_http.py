@@ -297,7 +297,7 @@ def test_a_page_in_the_files_place_ends_it_after_some_tries(target: Path, told: 
 
 def test_a_connection_that_breaks_at_the_same_byte_of_a_server_without_ranges_ends_it(target: Path) -> None:
     server = Server(target, begun())
-    with pytest.raises(DownloadError, match="the connection to hub.test broke"):
+    with pytest.raises(DownloadError, match=r"the connection to hub\.test broke"):
         server.fetch()
     assert len(server.asked) == FAILURES
 
