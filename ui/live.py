@@ -34,8 +34,6 @@ FIRST_LINES = 2000
 """The newest log lines that a new viewer gets."""
 BATCH = 500
 
-UNTOLD = (-1, 0)
-"""`Viewer.job_told` of a viewer that follows a job and was told nothing of it."""
 AGAIN_SECONDS = 1.0
 """After a look at the store that failed."""
 
@@ -213,7 +211,7 @@ class Live:
         try:
             job, events = self._jobs.snapshot(job_id, after, BATCH)
         except NotFound:  # deleted since the stream was asked for
-            return ("", UNTOLD, [], after) if self._jobs.is_lost(job_id) else (_gone(job_id), None, [], after)
+            return _gone(job_id), None, [], after
         while events and len(events) % BATCH == 0:
             more = self._jobs.events_since(job.id, events[-1].id, BATCH)
             if not more:
@@ -264,8 +262,7 @@ class Live:
             try:
                 job, events = self._jobs.snapshot(job_id, min(viewer.heard for viewer in viewers), BATCH)
             except NotFound:
-                if not self._jobs.is_lost(job_id):
-                    self._forget(job_id, viewers)
+                self._forget(job_id, viewers)
                 continue
             self._tell(viewers, job, events)
 

@@ -84,6 +84,13 @@ class Source:
     headers: dict[str, str]
     refuse: Callable[[int, Any], DownloadError]
 
+    @property
+    def host(self) -> str:
+        """Return the server's name."""
+        import httpx
+
+        return httpx.URL(self.url).host
+
 
 def part_of(target: Path) -> Path:
     """Return the path of the unfinished file. It is always the same, so that the next process resumes it."""
@@ -140,13 +147,12 @@ def _fill(source: Source, part: "_Part", patience: Patience) -> None:
         except httpx.TransportError as e:
             if not is_passing(e):
                 raise unreachable(source.url.split("?")[0], e) from e
-            where = httpx.URL(source.url).host
             what = str(e).strip() or type(e).__name__
             reason = DownloadError(
                 NETWORK,
                 msg(
                     "the connection to {where} broke ({what}); what is downloaded already is kept",
-                    where=where,
+                    where=source.host,
                     what=what,
                 ),
                 again=True,
@@ -156,7 +162,8 @@ def _fill(source: Source, part: "_Part", patience: Patience) -> None:
             patience.wait(e)
         else:
             if part.size == before:
-                patience.wait(Broken(DownloadError(NETWORK, msg("the server sent nothing"), again=True)))
+                reason = DownloadError(NETWORK, msg("the server sent nothing"), again=True)
+                patience.wait(Broken(_other_answer(source, part.size, part.file) if before else reason))
 
 
 def _stream(source: Source, part: "_Part", patience: Patience) -> None:
@@ -182,10 +189,29 @@ def _stream(source: Source, part: "_Part", patience: Patience) -> None:
             part.restart()
             if status == 206:
                 return
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) != part.file.size - part.size:
+            raise Broken(_other_answer(source, int(length), part.file))
         part.keep_tag(response.headers.get("ETag", ""))
         for piece in response.iter_raw():  # as they come: a chunk size would hold back, and lose, the last ones
-            part.write(piece)
-            patience.progress()
+            if part.write(piece):
+                patience.progress()
+
+
+def _other_answer(source: Source, length: int, file: RemoteFile) -> DownloadError:
+    """Make the error for an answer that cannot be the file by its length."""
+    return DownloadError(
+        NETWORK,
+        msg(
+            "{where} answers with {length} bytes instead of the {size} of {file}: a proxy, a filter or this network's "
+            "login page may answer in its place; use another connection, or set HF_ENDPOINT to a mirror",
+            where=source.host,
+            length=length,
+            size=file.size,
+            file=file.path,
+        ),
+        again=True,
+    )
 
 
 def _range_start(headers: Any) -> int:
@@ -213,6 +239,8 @@ class _Part:
         self.path = path
         self.file = file
         self.size = 0
+        self._most = 0
+        """The most bytes that were here: a server that begins again at the first one gives nothing new up to there."""
         self._on_bytes = on_bytes
         self._tag_path = path.with_name(path.name + ".etag")
         self._digest = new_hash(file)
@@ -266,8 +294,10 @@ class _Part:
         assert self._stream is not None
         self._stream.close()
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> bool:
+        """Append a piece. Return whether the file is longer now than it ever was."""
         assert self._stream is not None
+        most = self._most
         if self.size + len(piece) > self.file.size:
             piece = piece[: self.file.size - self.size]
         left = memoryview(piece)
@@ -278,6 +308,7 @@ class _Part:
             os.fsync(self._stream.fileno())
             self._unsynced = 0
         self._count(piece)
+        return self._most > most
 
     def restart(self) -> None:
         """Discard the content, because it is not the server's."""
@@ -294,4 +325,5 @@ class _Part:
     def _count(self, piece: bytes) -> None:
         self._digest.update(piece)
         self.size += len(piece)
+        self._most = max(self._most, self.size)
         self._on_bytes(len(piece))
