@@ -243,6 +243,7 @@ class _Part:
         """The most bytes that were here: a server that begins again at the first one gives nothing new up to there."""
         self._on_bytes = on_bytes
         self._tag_path = path.with_name(path.name + ".etag")
+        self._hash_path = path.with_name(path.name + ".hash")
         self._digest = new_hash(file)
         self._unsynced = 0
         self._stream: IO[bytes] | None = None
@@ -275,12 +276,26 @@ class _Part:
 
     def forget_tag(self) -> None:
         self._tag_path.unlink(missing_ok=True)
+        self._hash_path.unlink(missing_ok=True)
+
+    def _is_other(self) -> bool:
+        """Tell whether the part was begun of a file with another hash, which the hub had then; note this one's."""
+        wanted = self.file.sha256 or self.file.blob
+        if not wanted:
+            return False
+        try:
+            begun = self._hash_path.read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            begun = ""
+        if begun != wanted:
+            self._hash_path.write_text(wanted, encoding="ascii")
+        return bool(begun) and begun != wanted
 
     def __enter__(self) -> "_Part":
         self._stream = open(self.path, "ab+", buffering=0)
         try:
             found = os.fstat(self._stream.fileno()).st_size
-            if found > self.file.size or not self.trusted:
+            if self._is_other() or found > self.file.size or not self.trusted:
                 self._stream.truncate(0)
             self._stream.seek(0)
             while piece := self._stream.read(4 * 2**20):
