@@ -206,6 +206,20 @@ def test_a_damaged_manifest_means_hashing_again_not_failing(hub, preset, setting
     assert json.loads(Manifest("tiny", settings).path.read_text(encoding="utf-8"))["verified"]
 
 
+def test_a_mirror_that_tells_no_sizes_gives_no_empty_files(hub, preset, settings, monkeypatch):
+    info = hub.info
+
+    def without_sizes():
+        told = info()
+        return told | {"siblings": [{"rfilename": one["rfilename"]} for one in told["siblings"]]}
+
+    monkeypatch.setattr(hub, "info", without_sizes)
+    with pytest.raises(DownloadError, match="does not say how large") as caught:
+        download(preset, settings, patience=quick())
+    assert not caught.value.again
+    assert here(settings) == {}
+
+
 def test_only_models_of_the_hub_are_downloaded(settings):
     with pytest.raises(BadInput, match="mini"):
         download(load_presets(settings).model("mini"), settings)
