@@ -351,3 +351,13 @@ def test_links_that_lead_nowhere_are_a_row_of_the_list(settings, tmp_path, tiny_
     presets = load_presets(settings)
     assert not next(one for one in list_models(presets, settings) if one.name == "own").ready
     assert "cannot be read" in next(one for one in list_upscalers(presets, settings) if one.folder == upscaler).problem
+
+
+@pytest.mark.parametrize("name", ["models [wan]", "models [/wan]"])
+def test_brackets_in_a_folders_name_are_no_markup(settings, tmp_path, name):
+    """rich left the first out, and ended the command for the second."""
+    text = f"label = 'Own'\nsource = 'folder'\nfolder = '{tmp_path / name}'\nwidth = 64\nheight = 64\nframes = 14\n"
+    (settings.presets_dir / "models" / "own.toml").write_text(text, encoding="utf-8")
+    said = CliRunner().invoke(models_app, ["list"])
+    assert said.exit_code == 0
+    assert f"own: there is no model folder {tmp_path / name}" in said.stderr
