@@ -4,6 +4,7 @@ huggingface_hub cannot resume inside a file since 1.18 (it deletes its temporary
 #4196), and a broken connection must not cost three gigabytes twice.
 """
 
+import errno
 import hashlib
 import os
 import random
@@ -31,6 +32,8 @@ CONNECT = 10.0
 
 FAILURES = 8
 """Breaks in a row without a new byte, after which the download fails."""
+BAD_SECTOR = (23, 483, 1117)
+"""Windows' error numbers for data that a disk cannot read: CRC, device hardware error, I/O device error."""
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 600.0
 
@@ -232,6 +235,34 @@ def hash_matches(file: RemoteFile, digest: Any) -> bool:
     return not wanted or digest.hexdigest() == wanted
 
 
+def file_is_right(path: Path, file: RemoteFile, on_bytes: Callable[[int], None]) -> bool:
+    """Read a file on the disk, and tell whether its hash is the hub's. One that the disk cannot read is not right.
+
+    Args:
+        path: where it is.
+        file: what it should be.
+        on_bytes: receives the length of each piece; may raise.
+
+    Raises:
+        OSError: it cannot be read for another reason than a bad disk.
+    """
+    digest = new_hash(file)
+    try:
+        with open(path, "rb") as stream:
+            while piece := stream.read(4 * 2**20):
+                digest.update(piece)
+                on_bytes(len(piece))
+    except OSError as e:
+        if not _is_bad_sector(e):
+            raise
+        return False
+    return hash_matches(file, digest)
+
+
+def _is_bad_sector(error: OSError) -> bool:
+    return error.errno == errno.EIO or getattr(error, "winerror", None) in BAD_SECTOR
+
+
 class _Part:
     """The unfinished file, hashed while it grows. As a context manager it is open inside."""
 
@@ -298,8 +329,7 @@ class _Part:
             if self._is_other() or found > self.file.size or not self.trusted:
                 self._stream.truncate(0)
             self._stream.seek(0)
-            while piece := self._stream.read(4 * 2**20):
-                self._count(piece)
+            self._read_back()
         except BaseException:
             self._stream.close()
             raise
@@ -308,6 +338,17 @@ class _Part:
     def __exit__(self, *_: object) -> None:
         assert self._stream is not None
         self._stream.close()
+
+    def _read_back(self) -> None:
+        """Count and hash what is here; begin again where the disk cannot read it."""
+        assert self._stream is not None
+        try:
+            while piece := self._stream.read(4 * 2**20):
+                self._count(piece)
+        except OSError as e:
+            if not _is_bad_sector(e):
+                raise
+            self.restart()
 
     def write(self, piece: bytes) -> bool:
         """Append a piece. Return whether the file is longer now than it ever was."""

@@ -16,7 +16,7 @@ from ...presets import HubPreset
 from ...settings import Settings
 from ..folder_size import freed_by
 from . import hub
-from .http import CONNECT, SILENCE, Broken, Patience, Source, fetch, hash_matches, new_hash, part_of
+from .http import CONNECT, SILENCE, Broken, Patience, Source, fetch, file_is_right, part_of
 from .hub import NO_SPACE, DownloadError, Remote, RemoteFile
 from .manifest import Manifest as Manifest
 from .manifest import SharedFiles
@@ -176,14 +176,15 @@ class _Download:
 
     def _hash_is_right(self, path: Path, file: RemoteFile) -> bool:
         self.phase, self.file = "checking", file.path
-        digest, read = new_hash(file), 0
-        with open(path, "rb") as stream:
-            while piece := stream.read(4 * 2**20):
-                digest.update(piece)
-                read += len(piece)
-                self.meter.have(len(piece))
-                self._report()
-        right = hash_matches(file, digest)
+        read = 0
+
+        def on_bytes(count: int) -> None:
+            nonlocal read
+            read += count
+            self.meter.have(count)
+            self._report()
+
+        right = file_is_right(path, file, on_bytes)
         if not right:
             self.meter.have(-read)
         return right

@@ -350,6 +350,21 @@ def test_a_file_damaged_twice_is_given_up_and_not_kept(target: Path) -> None:
     assert len(server.said) == 1
 
 
+def test_a_part_that_the_disk_cannot_read_is_begun_again(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bad(io.FileIO):
+        def read(self, size: int = -1) -> bytes:
+            if self.tell() >= 500:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().read(500)
+
+    left_of(target, DATA[:1000])
+    monkeypatch.setattr(http, "open", lambda path, mode, buffering: Bad(path, mode), raising=False)
+    server = Server(target, whole())
+    assert server.fetch() == DATA
+    assert "Range" not in server.asked[0]
+    assert sum(server.counted) == len(DATA)
+
+
 def test_a_full_disk_is_said_and_what_is_there_stays(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
