@@ -26,6 +26,9 @@ from .download.model import Manifest, folder_of
 from .find import find_model, preset_folder
 from .folder_size import folder_size, freed_bytes
 
+LONGEST_USUAL = 50
+"""Letters of a folder's name that a model's takes over. A name may have 61, with the number behind it."""
+
 PATIENCE = 10.0
 """Seconds for a worker to unload a model: until its next heartbeat, and to free the memory."""
 
@@ -243,7 +246,7 @@ def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
     folder = own_path(path, "the folder")
     kind = family_of_folder(folder)
     kind.check(folder, None)
-    usual = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"
+    usual = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower())[:LONGEST_USUAL].strip("-._") or "own-model"
     return save_preset(kind.folder_preset(folder), settings, name, usual)
 
 
@@ -275,6 +278,8 @@ def save_preset(preset: ModelPreset, settings: Settings, name: str, usual: str) 
         name = next(free, usual)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
         raise BadInput(msg("the name is {name!r}; use letters, digits, '.', '_' and '-'", name=name))
+    if (settings.presets_dir / "upscalers" / f"{name}.toml").is_file():
+        raise BadInput(msg("{name!r} is the name of an upscaler of yours; choose another: --name", name=name))
     if any((BUNDLED / kind / f"{name}.toml").is_file() for kind in ("models", "upscalers")):
         raise BadInput(msg("{name!r} is the name of a bundled model; choose another: --name", name=name))
     if other := taken(name):

@@ -386,3 +386,28 @@ def test_brackets_in_a_folders_name_are_no_markup(settings, tmp_path, name):
     said = CliRunner().invoke(models_app, ["list"])
     assert said.exit_code == 0
     assert f"own: there is no model folder {tmp_path / name}" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("_Model", "model"),
+        ("Модель", "own-model"),
+        ("svd-of-rain-at-night-in-a-city-" + "0123456789" * 5, "svd-of-rain-at-night-in-a-city-0123456789012345678"),
+    ],
+)
+def test_any_folders_name_gives_a_model_its_name(settings, tiny_model, tmp_path, folder, name):
+    shutil.copytree(tiny_model, tmp_path / folder)
+    assert use_folder(tmp_path / folder, settings).name == name
+    shutil.copytree(tiny_model, tmp_path / "other" / folder)
+    assert use_folder(tmp_path / "other" / folder, settings).name == f"{name}-2"
+
+
+def test_a_model_does_not_get_the_name_of_an_upscaler(settings, tiny_model):
+    """Two of one name end every command, since presets are looked up by it."""
+    folder = settings.presets_dir / "upscalers"
+    folder.mkdir(parents=True)
+    (folder / "mine.toml").write_text('label = "x"\nsource = "folder"\nfolder = "."\n', encoding="utf-8")
+    with pytest.raises(BadInput, match="upscaler of yours"):
+        use_folder(tiny_model, settings, "mine")
+    load_presets(settings)
