@@ -5,7 +5,7 @@ import logging
 import math
 from typing import Any
 
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageChops, ImageCms
 
 from ....errors import PhotoError
 from ....messages import Message, msg
@@ -23,6 +23,9 @@ SHORT_SIDE, LONG_SIDE = 1536, 4096
 
 MOST_MISSING = 0.25
 """Share of a JPEG's rows that may be missing at its end; they are cut off, and the person is told."""
+
+GREY_LEVELS = 8
+"""Of 255, between the channels of a grey picture at most."""
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -194,6 +197,8 @@ def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Im
     profile: Any = source.profile  # Pillow's stub says it is a file
     space = profile.xcolor_space.strip()
     if space == "GRAY" and image.mode != "L":
+        if _has_colours(image):
+            raise ValueError("a profile of grey for a picture with colours")
         image = image.convert("L")
     elif space == "RGB" and image.mode == "L":
         image = image.convert("RGB")  # a grey PNG may carry an RGB profile
@@ -202,3 +207,9 @@ def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Im
     flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
     result = ImageCms.profileToProfile(image, source, target, renderingIntent=intent, outputMode="RGB", flags=flags)
     return result if result is not None else image.convert("RGB")
+
+
+def _has_colours(image: Image.Image) -> bool:
+    """Tell whether channels differ by more than a JPEG's rounding does in a grey picture."""
+    red, *others = image.convert("RGB").split()
+    return any(ImageChops.difference(red, other).getextrema()[1] > GREY_LEVELS for other in others)  # type: ignore[operator]

@@ -120,8 +120,8 @@ def chrm(numbers: Iterable[int]) -> bytes:
 # --- ICC ------------------------------------------------------------------------------------------------------------
 
 
-def icc(columns: Iterable, gamma: float) -> bytes:
-    """A version 2 profile: three primaries (D50) and a power."""
+def icc(columns: Iterable, gamma: float, grey: bool = False) -> bytes:
+    """A version 2 profile: three primaries (D50) and a power; or only the power, of a grey picture."""
 
     def xyz(numbers: Iterable[float]) -> bytes:
         return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(n * 65536)) for n in numbers)
@@ -134,17 +134,22 @@ def icc(columns: Iterable, gamma: float) -> bytes:
         **{b"rXYZ": xyz(red), b"gXYZ": xyz(green), b"bXYZ": xyz(blue)},
         **{b"rTRC": curve, b"gTRC": curve, b"bTRC": curve},
     }
+    if grey:
+        tags = {name: tags[name] for name in (b"desc", b"wtpt")} | {b"kTRC": curve}
     at, index, body = 132 + 12 * len(tags), b"", b""
     for name, content in tags.items():
         content += bytes(-len(content) % 4)
         index += struct.pack(">4sII", name, at + len(body), len(content))
         body += content
-    head = struct.pack(">I4sI4s4s4s", at + len(body), b"lcms", 0x02400000, b"mntr", b"RGB ", b"XYZ ")
+    head = struct.pack(
+        ">I4sI4s4s4s", at + len(body), b"lcms", 0x02400000, b"mntr", b"GRAY" if grey else b"RGB ", b"XYZ "
+    )
     head += bytes(12) + b"acsp" + bytes(28) + struct.pack(">iii", 63190, 65536, 54061)
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + index + body
 
 
 P3_ICC = icc(P3_XYZ, 2.2)
+GREY_ICC = icc(P3_XYZ, 1.0, grey=True)
 
 
 # --- TIFF -----------------------------------------------------------------------------------------------------------

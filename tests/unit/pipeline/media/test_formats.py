@@ -300,6 +300,24 @@ def test_light_beyond_white_is_compressed_and_the_rest_stays(curve: Callable) ->
     assert (found[:20, :20, 2] < found[:20, :20, 0]).all(), "its hue stays"
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_profile_of_grey_takes_no_colours_away(kind: str) -> None:
+    """Some programs leave it in a picture that was coloured after; browsers ignore it there."""
+    plain, tagged = io.BytesIO(), io.BytesIO()
+    Image.fromarray(SCENE).save(plain, kind)
+    Image.fromarray(SCENE).save(tagged, kind, icc_profile=formats.GREY_ICC)
+    assert np.array_equal(np.asarray(load_photo(tagged.getvalue())), np.asarray(load_photo(plain.getvalue())))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB"])
+def test_a_profile_of_grey_counts_for_a_grey_picture(mode: str) -> None:
+    light = formats.grey(SCENE)
+    file = io.BytesIO()
+    Image.fromarray(light).convert(mode).save(file, "PNG", icc_profile=formats.GREY_ICC)
+    expected = srgb(light / 255) * 255
+    assert np.abs(np.asarray(load_photo(file.getvalue()))[..., 0] - expected).max() <= 2
+
+
 def noisy() -> np.ndarray:
     """A picture whose rows all take about as many bytes."""
     large = formats.scene(400, 600).astype(int)
