@@ -119,7 +119,9 @@ def _usable(folder: Path, stem: str, suffix: str, ending: str) -> Path:
 
 
 def _refused(path: Path) -> OSError | None:
-    """What the system says against a file of that name; None when it takes one, or has one already."""
+    """Return what the system says against a file of that name; None when it takes one, or has one already."""
+    if sys.platform == "win32" and ":" in path.name:  # would open a second stream of the file before the colon
+        return OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
     try:
         path.open("xb").close()
     except FileExistsError:

@@ -69,8 +69,10 @@ def wrong_packages(packages: list[Requirement]) -> list[str]:
     wrong: list[str] = []
     for wanted in packages:
         try:
-            have = version(wanted.name)
+            have: str | None = version(wanted.name)
         except PackageNotFoundError:
+            have = None
+        if not have:  # its files are not all there: an installation broke off
             wrong.append(f"{wanted.name} is missing")
             continue
         if not wanted.specifier.contains(have.split("+")[0], prereleases=True):

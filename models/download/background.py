@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from ...errors import BadInput, Cancelled, FanslymotionError
 from ...fs import read_patiently, users_umask, write_json, write_whole
-from ...messages import msg
+from ...messages import codes, msg
 from ...presets import HubPreset, Presets, load_presets
 from ...settings import Settings
 from .http import Patience
@@ -37,6 +37,8 @@ LOCK_WAIT = 3.0
 """Seconds that a new process waits for the lock of an ending one."""
 START_WAIT = 20.0
 """Seconds in which a started process must write its first state (interpreter and imports included)."""
+NOT_STARTED = codes.UNFORESEEN
+"""Code of a download whose process the system does not start."""
 OVER = ("done", "failed", "cancelled")
 """Statuses of an ended download."""
 
@@ -110,7 +112,21 @@ class Downloads:
         if running:
             state = replace(state, done=running.done, total=running.total)
         self.write(state)
-        self._spawn(name)
+        try:
+            self._spawn(name)
+        except OSError as e:
+            error = DownloadError(
+                NOT_STARTED,
+                msg(
+                    "the download of {name} does not start ({error}); close other programs if the memory is full, then "
+                    "try again",
+                    name=name,
+                    error=e.strerror or e,
+                ),
+                again=True,
+            )
+            self.write(replace(state, status="failed", code=error.code, error=str(error)))
+            raise error from e
         return state
 
     def state(self, name: str) -> DownloadState | None:
@@ -284,7 +300,7 @@ class _Run:
             self._fail(e, e.code, getattr(e, "page", ""))
             raise
         except Exception as e:
-            self._fail(e, "FM-JOB-000", "")
+            self._fail(e, codes.UNFORESEEN, "")
             raise
 
     def _report(self, moment: DownloadProgress) -> None:

@@ -209,3 +209,16 @@ def test_one_that_cannot_be_delivered_stops_no_other(settings: Settings, photo: 
     assert "there is no job" in said.err
     assert "it is safe at" in said.err
     assert follow(jobs, settings, submitted[2:], as_json=False, verbose=False) == DONE
+
+
+def test_a_colon_in_a_photos_name_is_no_second_stream_of_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows writes `Photo 12:30.mp4` into a stream of `Photo 12`, and gives no such name to a file after."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert choose_targets([Path("Photo 12:30.jpg")], tmp_path, "480p-6s") == [
+        Target(tmp_path / "video-480p-6s.mp4", exact=False)
+    ]
+    with pytest.raises(BadInput, match="cannot be called"):
+        choose_targets([Path("photo.jpg")], tmp_path / "a:b.mp4", "480p-6s")
+    assert list(tmp_path.iterdir()) == []

@@ -26,6 +26,7 @@ from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.database import storage_errors
 from fanslymotion.queue.store.rows import write_message
 from fanslymotion.settings import Settings
+from packaging.requirements import Requirement
 
 Find = Callable[[str], list[tuple[str, str]]]
 
@@ -77,6 +78,14 @@ def test_missing_and_wrong_packages(tmp_path: Path) -> None:
     missing, wrong = wrong_packages(requirements(path))
     assert missing == "no-such-package is missing"
     assert wrong.startswith("pillow is ")
+
+
+@pytest.mark.filterwarnings("ignore:Implicit None on return values is deprecated")
+def test_a_package_whose_installation_broke_off_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half_there-1.0.dist-info").mkdir()
+    (tmp_path / "half_there-1.0.dist-info" / "METADATA").write_text("", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert wrong_packages([Requirement("half-there==1.0")]) == ["half-there is missing"]
 
 
 def test_waiting_jobs_without_a_worker(find: Find, settings: Settings, photo: Path) -> None:

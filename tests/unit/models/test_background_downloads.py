@@ -32,6 +32,16 @@ def test_an_old_wish_to_stop_does_not_end_the_next_download(hub, settings):
     assert downloads.run("tiny", patience=quick()).status == "done"
 
 
+def test_a_process_that_does_not_start_is_told_at_once(hub, settings, tmp_path, monkeypatch):
+    """The memory is full, or a virus scanner holds Python. It was shown as starting, then as interrupted."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    downloads = Downloads(settings)
+    with pytest.raises(DownloadError, match="the download of tiny does not start") as caught:
+        downloads.start("tiny")
+    state = downloads.state("tiny")
+    assert (state.status, state.error) == ("failed", str(caught.value))
+
+
 def test_a_clock_that_is_set_ends_no_running_download(hub, settings, monkeypatch):
     """Linux computes the start of the system, and psutil the age of a process, from the clock."""
     if sys.platform == "linux":
