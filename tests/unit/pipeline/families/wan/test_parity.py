@@ -139,7 +139,7 @@ def test_noise_levels(wan: WanModel) -> None:
             sampling = wan.model.preset.sampling.model_copy(update={"shift": shift})
             preset = wan.model.preset.model_copy(update={"sampling": sampling})
             model = replace(wan, model=replace(wan.model, preset=preset))
-            found = model.schedule(steps, "flow")
+            found = model.schedule(steps, "flow", 5, 64, 32)
             assert torch.equal(found.sigmas, scheduler.sigmas)
             assert torch.equal(found.timesteps, scheduler.timesteps.float())
 
@@ -179,7 +179,7 @@ def test_fresh_noise_at_each_level_is_diffusers_own(
     preset = wan.model.preset.model_copy(update={"sampling": Sampling.model_validate(FASTWAN)})
     model = replace(wan, model=replace(wan.model, preset=preset))
     clip = replace(CLIP, steps=3, guidance=Guidance(1.0, 1.0))
-    schedule = model.schedule(3, "fixed")
+    schedule = model.schedule(3, "fixed", 5, 64, 32)
     assert schedule.timesteps.tolist() == pytest.approx([1000.0, 757.0, 522.0])
     steps = iter(range(3))
 
