@@ -42,4 +42,4 @@ class WanA14B(Wan):
         return module.load(model, placement, finished, shortcuts)
 
 
-FAMILY = WanA14B()
+FAMILY: base.Family = WanA14B()
