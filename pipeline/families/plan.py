@@ -1,9 +1,9 @@
-"""Define the records of planning: a model's size, a job's work, the plan for it and its forecast. Without torch."""
+"""Define planning: a model's size, a job's work, the plan for it, its forecast and a cost model. Without torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from ...messages import Message, msg
 from ..hardware.machine import Machine
@@ -264,3 +264,23 @@ class Forecast:
     def seconds(self) -> float:
         """Seconds of computing for the whole job."""
         return sum(self.stage_seconds.values())
+
+
+class CostModel(Protocol):
+    """Estimate the bytes and seconds of each stage of a family's plan, on the plan's machine."""
+
+    def forecast(self, now: MemoryPlan) -> Forecast:
+        """Return the bytes and seconds of all stages, with the limits that the bytes must keep."""
+        ...
+
+    def peak(self, now: MemoryPlan, stage: Stage) -> int:
+        """Return the bytes on the computing device at the stage's highest point."""
+        ...
+
+    def tile_side(self, now: MemoryPlan) -> int:
+        """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room."""
+        ...
+
+    def step_weights(self, now: MemoryPlan) -> Sequence[float]:
+        """Return the time of each step of a window, as a share of a full step's. Called only where an effort is set."""
+        ...

@@ -15,7 +15,7 @@ from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
 from ..weights.folders import OWN_FILE
 from . import cost, model_size, random_model
-from .folder import IMAGE_ENCODER, UNET, VAE, WEIGHTS, check_folder, folder_preset
+from .folder import IMAGE_ENCODER, UNET, VAE, check_folder, folder_preset
 
 if TYPE_CHECKING:
     from ..placement import Placement
@@ -34,9 +34,9 @@ class StableVideoDiffusion:
 
     name = "svd"
     components = (
-        Component(IMAGE_ENCODER, Role.IMAGE, WEIGHTS[IMAGE_ENCODER]),
-        Component(VAE, Role.VAE, WEIGHTS[VAE]),
-        Component(UNET, Role.DENOISER, WEIGHTS[UNET]),
+        Component(IMAGE_ENCODER, Role.IMAGE),
+        Component(VAE, Role.VAE),
+        Component(UNET, Role.DENOISER),
     )
     takes = ("motion_bucket_id", "noise_aug_strength", "fps")
     motions: Mapping[MotionName, int] = {"gentle": 60, "strong": 180}
