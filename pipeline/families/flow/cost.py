@@ -174,7 +174,7 @@ class TokenCost:
         count, model = self.tokens(now), now.model
         times = -(-count * model.channels // PIECE) if in_pieces(now) else 1
         expansion = EXPANSION * model.packed_numbers * times
-        return (2 * model.unet * count + 4 * model.attended * count**2 + expansion) * (2 if now.guided else 1)
+        return (2 * model.unet * count + 4 * model.attention * count**2 + expansion) * (2 if now.guided else 1)
 
     def _width(self, now: MemoryPlan) -> float:
         return now.model.vae_channels / self.decoder_channels

@@ -213,4 +213,4 @@ def unet_operations(now: MemoryPlan) -> float:
     Attention takes 4·N²·C in a block, N tokens of C channels: 19 % of all at 1024×576, 14 % at 848×480.
     """
     tokens = now.width * now.height / now.model.factor**2
-    return (UNET_FLOP * now.model.unet * tokens + 4 * now.model.attended * tokens**2) * now.window
+    return (UNET_FLOP * now.model.unet * tokens + 4 * now.model.attention * tokens**2) * now.window

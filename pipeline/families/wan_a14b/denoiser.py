@@ -9,8 +9,8 @@ import torch
 
 from ..base import Window
 from ..flow.folder import TRANSFORMER
+from ..flow.levels import TRAIN_STEPS
 from ..wan.denoiser import Inputs, WanDenoiser
-from ..wan.levels import TRAIN_STEPS
 from .folder import TRANSFORMER_2
 
 
