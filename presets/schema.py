@@ -261,6 +261,7 @@ class ModelPreset(HubPreset):
         weights: paths of the files that take the place of its transformers (GGUF, safetensors); everything else is in
             its folder. Presets of earlier versions call them `gguf`.
         base: name of the model whose folder that is; "" for a model without such files.
+        rotated: these files' 8-bit floats are multiplied by Hadamard matrices, as in Lightricks' first ones.
         demo: made for tests and demonstrations, not for real videos.
         trial: not run on a graphics card by fanslymotion's makers yet: offered, but never chosen by itself.
         width: of the training frames, in pixels.
@@ -279,6 +280,7 @@ class ModelPreset(HubPreset):
     purpose: Purpose | None = None
     weights: tuple[str, ...] = Field(default=(), validation_alias=AliasChoices("weights", "gguf"))
     base: str = ""
+    rotated: bool = False
     demo: bool = False
     trial: bool = False
     width: int = Field(ge=32, le=4096, multiple_of=8)
