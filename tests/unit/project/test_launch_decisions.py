@@ -1,5 +1,8 @@
 """What the launcher decides: pure functions, checked for every kind of machine on whichever this one is."""
 
+import platform
+import sys
+import sysconfig
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -75,13 +78,28 @@ def test_gpus_as_nvidia_smi_prints_them():
         (Machine("Linux", "x86_64", (3, 10)), "Python 3.10"),
         (Machine("Linux", "x86_64", (3, 14)), "Python 3.14"),
         (Machine("Windows", "x86", (3, 12), bits=32), "32-bit"),
-        (Machine("Windows", "arm64", (3, 12)), "Intel/AMD"),
+        (Machine("Windows", "arm64", (3, 12)), "Python for arm64.*Intel/AMD"),
+        (Machine("Windows", "mingw_x86_64_ucrt", (3, 12)), "Python for mingw_x86_64_ucrt.*Intel/AMD"),
         (Machine("Darwin", "x86_64", (3, 12)), "Apple silicon"),
     ],
 )
 def test_machines_without_a_build_are_told_so(machine, says):
     with pytest.raises(SetupError, match=says):
         check_machine(machine)
+
+
+def test_a_python_for_amd64_on_an_arm_computer_has_builds(monkeypatch):
+    """From Python 3.12 on `platform.machine()` asks Windows' management service, which tells the processor."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    monkeypatch.setattr(platform, "machine", lambda: "ARM64")
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: "win-amd64")
+    machine = Machine.this()
+    assert (machine.windows, machine.arch) == (True, "amd64")
+    check_machine(machine)
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: "win-arm64")
+    with pytest.raises(SetupError, match="Intel/AMD"):
+        check_machine(Machine.this())
 
 
 @pytest.mark.parametrize("machine", [LINUX, WINDOWS, MAC])
