@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ from .report import SetupError, say
 from .torch_build import TorchBuild, choose_torch
 
 ROOM_GB = {"cuda": 9, "cpu": 3}  # measured: .venv is 2.2 GB with the CPU build of torch; CUDA libraries add about 5
+RENAME_TRIES = 50  # five seconds
 NO_PYTHON = 103  # exit code of a Windows environment's python.exe whose base was removed ("No Python at …")
 
 
@@ -234,7 +236,14 @@ class Setup:
         }
         part = self.stamp.with_suffix(".part")
         part.write_text(json.dumps(stamp), encoding="utf-8")
-        part.replace(self.stamp)
+        for left in reversed(range(RENAME_TRIES)):
+            try:
+                part.replace(self.stamp)
+                return
+            except PermissionError:  # Windows renames no file that a virus scanner or the indexer reads
+                if not self.machine.windows or not left:
+                    raise
+            time.sleep(0.1)
 
 
 def fingerprint(root: Path, python: tuple[int, int], gpu_tool: bool, asked: str, files: Sequence[str]) -> str:

@@ -131,7 +131,10 @@ class Installer:
 
     def _pip(self, *words: str, why: str) -> None:
         if not self._run(*self._pip_command(*words)):
-            raise SetupError(f"pip could not finish with {why} (see above); start again to go on where it stopped")
+            hint = "end every running fanslymotion, whose files Windows keeps, and " if self.machine.windows else ""
+            raise SetupError(
+                f"pip could not finish with {why} (see above); {hint}start again to go on where it stopped"
+            )
 
     def _run(self, *command: str, more: Mapping[str, str] = MappingProxyType({})) -> bool:
         # A `user = true` of pip's would make it refuse to install into any virtual environment.
