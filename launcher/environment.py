@@ -19,17 +19,16 @@ from .installer import Installer
 from .lock import only_one
 from .machine import (
     OLDEST,
-    RUNTIME,
     TOO_NEW,
     Machine,
     check_machine,
     check_path,
-    has_runtime,
     long_paths_enabled,
     synced_by,
 )
 from .packages import discard, half_installed, site_packages, venv_python
 from .report import SetupError, say
+from .runtime import check_runtime, find_runtime
 from .torch_build import TorchBuild, choose_torch
 
 ROOM_GB = {"cuda": 9, "cpu": 3}  # measured: .venv is 2.2 GB with the CPU build of torch; CUDA libraries add about 5
@@ -73,11 +72,8 @@ class Setup:
             return
         check_machine(self.machine)
         check_path(self.root, self.machine, long_paths_enabled())
-        if not has_runtime():
-            raise SetupError(
-                "the Microsoft Visual C++ runtime is missing, without which PyTorch does not load. Install it "
-                f"(winget install Microsoft.VCRedist.2015+.x64, or {RUNTIME}) and start again"
-            )
+        if sys.platform == "win32":
+            check_runtime(find_runtime())
         if folder := synced_by(self.root, self.machine, os.environ):
             say(
                 f"{self.root} lies in {folder}, which OneDrive copies to the cloud: 30,000 files of packages, and a "

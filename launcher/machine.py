@@ -12,7 +12,6 @@ from .report import SetupError
 OLDEST, TOO_NEW = (3, 11), (3, 14)
 LONGEST_ROOT = 61
 """Letters of the checkout's path on a Windows that keeps to 259 in all: torch's names take up to 173 (`+cu130`)."""
-RUNTIME = "https://aka.ms/vs/17/release/vc_redist.x64.exe"
 
 
 @dataclass(frozen=True)
@@ -108,16 +107,3 @@ def long_paths_enabled() -> bool:
             return winreg.QueryValueEx(key, "LongPathsEnabled")[0] == 1
     except OSError:
         return False
-
-
-def has_runtime() -> bool:
-    """Try to load the Microsoft Visual C++ runtime, which torch's wheels do not bring; True on other systems."""
-    if sys.platform != "win32":
-        return True
-    import ctypes
-
-    try:
-        ctypes.WinDLL("msvcp140.dll")
-    except OSError:
-        return False
-    return True

@@ -15,6 +15,7 @@ from fanslymotion.launcher.machine import LONGEST_ROOT, Machine, check_machine, 
 from fanslymotion.launcher.main import launch_words
 from fanslymotion.launcher.packages import half_installed, site_packages, venv_python
 from fanslymotion.launcher.report import SetupError
+from fanslymotion.launcher.runtime import Runtime, _file_version, check_runtime, find_runtime
 from fanslymotion.launcher.torch_build import choose_torch
 
 LINUX = Machine("Linux", "x86_64", (3, 12))
@@ -86,6 +87,39 @@ def test_gpus_as_nvidia_smi_prints_them():
 def test_machines_without_a_build_are_told_so(machine, says):
     with pytest.raises(SetupError, match=says):
         check_machine(machine)
+
+
+SYSTEM = r"C:\WINDOWS\SYSTEM32\MSVCP140.dll"
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (None, "is missing.*winget install"),
+        (Runtime(SYSTEM, (14, 39)), "version 14.39.*needs 14.40.*winget install"),
+        (Runtime(SYSTEM, (14, 0)), "version 14.0,"),
+        (Runtime(r"D:\anaconda3\msvcp140.dll", (14, 29)), r"D:\\anaconda3\\msvcp140.dll.*FANSLYMOTION_PYTHON"),
+    ],
+)
+def test_a_runtime_without_which_torch_ends_is_told_before_the_download(found, says):
+    """Games bring old ones. "WinError 1114" is all that torch says then: pytorch/pytorch#169429."""
+    with pytest.raises(SetupError, match=says):
+        check_runtime(found)
+
+
+@pytest.mark.parametrize("version", [(14, 40), (14, 51), (15, 0), None])
+def test_a_runtime_that_is_new_enough_or_does_not_tell_passes(version):
+    check_runtime(Runtime(SYSTEM, version))
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="asks Windows for it")
+def test_the_runtime_of_this_windows_is_found():
+    found = find_runtime()
+    assert found is not None
+    assert Path(found.path).name.lower() == "msvcp140.dll"
+    library = Path(sys.base_prefix, f"python{sys.version_info[0]}{sys.version_info[1]}.dll")
+    assert _file_version(str(library)) == sys.version_info[:2]
+    assert _file_version(r"C:\no\such.dll") is None
 
 
 def test_a_python_for_amd64_on_an_arm_computer_has_builds(monkeypatch):
