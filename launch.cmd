@@ -2,8 +2,6 @@
 @setlocal
 @rem PowerShell 7's list of modules, when this was started there: Windows PowerShell would load those.
 @set "PSModulePath="
-@rem launch.ps1 reads its words from the command line then, as they were written.
-@set "FANSLYMOTION_LAUNCH_CMD=1"
 @powershell -NoProfile -ExecutionPolicy Bypass -File "%~dp0launch.ps1" %*
 @set "code=%errorlevel%"
 @rem The window of a double click closes with this script, and with it the sentence that says what is wrong.

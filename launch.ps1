@@ -27,13 +27,16 @@ function Find-Python {
     }
 }
 
-# -File, which launch.cmd uses, takes a word like --out=C:\videos apart at its colon: read the words as they came.
+# `powershell -File`, as launch.cmd has it, takes a word like --out=C:\videos apart at its colon: read them as they came.
+# With -NoExit they are those of the first start, and this may be another.
 $handed = @($args)
-if ($env:FANSLYMOTION_LAUNCH_CMD) {
-    $line = [Environment]::GetCommandLineArgs()
-    $handed = @($line | Select-Object -Skip ([array]::IndexOf($line, '-File') + 2))
-    $env:FANSLYMOTION_LAUNCH_CMD = $null
-}
+$line = @([Environment]::GetCommandLineArgs())
+$file = [array]::IndexOf(@($line | ForEach-Object { $_.ToLowerInvariant() }), '-file')
+try {
+    if ($file -ge 0 -and $line -notcontains '-NoExit' -and [IO.Path]::GetFullPath($line[$file + 1]) -eq $PSCommandPath) {
+        $handed = @($line | Select-Object -Skip ($file + 2))
+    }
+} catch { } # what follows is no path: PowerShell was started in another way
 # Before 7.3 PowerShell leaves out an empty word, and hands on one with quotes, or with spaces and a backslash at its
 # end, as other words.
 if ($PSVersionTable.PSVersion -lt [version]'7.3') {
