@@ -101,12 +101,15 @@ class Sampling(BaseModel):
     """Defaults of a model's sampling; a request may override them one by one.
 
     Attributes:
-        schedule: spacing of the noise levels; `flow` takes `shift`, `fixed` takes `sigmas`.
+        schedule: spacing of the noise levels; `flow` takes `shift`, `fixed` takes `sigmas`; `linear-quadratic` and
+            `dynamic` are those of LTX-Video (`pipeline/families/ltx/sampling.py`).
         sigmas: noise levels of a distilled model, falling, without the last, which is 0.
         shift: how far evenly spaced levels of flow matching are moved up, σ = shift·s / (1 + (shift - 1)·s).
         solver: the step from one level to the next; `unipc` remembers earlier steps, and goes with `flow`; `lcm` adds
             fresh noise at each level, and goes with `fixed`.
         negative_prompt: what guidance leads away from, for a family with prompts.
+        guidance_rescale: share, 0..1, of each guided estimate that gets the standard deviation of the one without
+            guidance (arXiv 2305.08891, section 3.4), against colours that are too strong.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -119,6 +122,7 @@ class Sampling(BaseModel):
     negative_prompt: str = Field(default="", max_length=MAX_PROMPT)
     min_guidance: float = Field(default=1.0, ge=0, le=20)
     max_guidance: float = Field(default=3.0, ge=0, le=20)
+    guidance_rescale: float = Field(default=0.0, ge=0, le=1)
     fps: Fps = 7
     motion_bucket_id: MotionBucketId = 127
     noise_aug_strength: NoiseAugStrength = 0.02

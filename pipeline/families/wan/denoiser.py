@@ -8,7 +8,6 @@ import torch
 
 from ..base import Window
 from ..flow.denoiser import FlowDenoiser
-from ..guidance import Guidance
 
 PATCH = 2
 """Latent pixels to a token, along each side."""
@@ -66,15 +65,10 @@ class WanDenoiser(FlowDenoiser):
         found = _pass(transformer(), latents, times, self._inputs.words)
         if self._guidance.on and float(sigma) > self._above:
             away = _pass(transformer(), latents, times, self._inputs.away)
-            found = away + _scale(self._guidance, found) * (found - away)
+            found = self._guidance.combined(found, away, self._guidance.number(found))
         return found
 
 
 def _pass(transformer: Any, latents: torch.Tensor, times: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
     found = transformer(hidden_states=latents, timestep=times, encoder_hidden_states=words, return_dict=False)[0]
     return found.transpose(1, 2).contiguous()
-
-
-def _scale(guidance: Guidance, like: torch.Tensor) -> float | torch.Tensor:
-    """A number where it is the same for all frames: in a 16-bit tensor it would be rounded."""
-    return guidance.last if guidance.first == guidance.last else guidance.scale(like)

@@ -255,6 +255,7 @@ def test_setup_brings_back_what_a_virus_scanner_took(checkout):
     assert run(checkout, "x").stdout == "1.0 ['x']\n"
 
 
+@pytest.mark.soak
 def test_repair_from_within_the_environment_itself(checkout):
     """With .venv activated, `python3` is the one that --repair throws away."""
     left = site(checkout) / "left.py"

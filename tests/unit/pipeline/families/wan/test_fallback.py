@@ -30,6 +30,7 @@ from fanslymotion.pipeline.memory.planner import next_fallback, plan
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.tests.soak import soak
 
 CPU = Machine(cores=2, ram_total=64 * GIB, ram_free=60 * GIB)
 GPU = replace(CPU, device="cuda", name="a large GPU", vram_total=24 * GIB, vram_free=23 * GIB, gpu_speed=20.0)
@@ -62,10 +63,8 @@ def make(make_with: Callable, folder: Path) -> Callable:
     ("place", "times", "machine"),
     [
         ("text", 4, GPU),
-        ("encode", 1, GPU),
-        ("step", 3, GPU),
-        ("decode", 4, GPU),
         ("decode", 2, CPU),
+        *soak(("encode", 1, GPU), ("step", 3, GPU), ("decode", 4, GPU)),
     ],
 )
 def test_each_step_down_ends_in_a_finished_video(
