@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pytest
 from fanslymotion.launcher.environment import fingerprint
 from fanslymotion.launcher.gpus import Gpu, parse_gpus
-from fanslymotion.launcher.installer import uv_environment
+from fanslymotion.launcher.installer import extended, uv_environment
 from fanslymotion.launcher.machine import LONGEST_ROOT, Machine, check_machine, check_path, synced_by
 from fanslymotion.launcher.main import launch_words
 from fanslymotion.launcher.packages import half_installed, site_packages, venv_python
@@ -120,6 +120,11 @@ def test_the_runtime_of_this_windows_is_found():
     library = Path(sys.base_prefix, f"python{sys.version_info[0]}{sys.version_info[1]}.dll")
     assert _file_version(str(library)) == sys.version_info[:2]
     assert _file_version(r"C:\no\such.dll") is None
+
+
+def test_windows_takes_a_path_of_any_length():
+    assert extended(PureWindowsPath(r"C:\my studio\.uv-cache")) == r"\\?\C:\my studio\.uv-cache"
+    assert extended(PureWindowsPath(r"\\server\share\studio")) == r"\\?\UNC\server\share\studio"
 
 
 def test_a_python_for_amd64_on_an_arm_computer_has_builds(monkeypatch):
