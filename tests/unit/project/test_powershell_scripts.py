@@ -116,7 +116,7 @@ def test_which_python_suits_on_windows(platform: str, suits: bool) -> None:
     question = "".join(part.replace("''", "'") for part in re.findall(r"'((?:[^'\n]|'')*)'", found[1]))
     assert '"' not in question, "Windows PowerShell hands it on as another word"
     there = f"import sysconfig; sysconfig.get_platform = lambda: {platform!r}; "
-    done = subprocess.run([sys.executable, "-E", "-c", there + question], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-E", "-c", there + question], capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0 if suits else 1, "")
 
 
