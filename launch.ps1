@@ -31,12 +31,13 @@ function Find-Python {
 # With -NoExit they are those of the first start, and this may be another.
 $handed = @($args)
 $line = @([Environment]::GetCommandLineArgs())
-$file = [array]::IndexOf(@($line | ForEach-Object { $_.ToLowerInvariant() }), '-file')
+$file = 0
+while ($file -lt $line.Count -and $line[$file] -ne '-File') { $file++ }
 try {
-    if ($file -ge 0 -and $line -notcontains '-NoExit' -and [IO.Path]::GetFullPath($line[$file + 1]) -eq $PSCommandPath) {
+    if ($file + 1 -lt $line.Count -and $line -notcontains '-NoExit' -and [IO.Path]::GetFullPath($line[$file + 1]) -eq $PSCommandPath) {
         $handed = @($line | Select-Object -Skip ($file + 2))
     }
-} catch { } # what follows is no path: PowerShell was started in another way
+} catch { } # what follows is no path
 # Before 7.3 PowerShell leaves out an empty word, and hands on one with quotes, or with spaces and a backslash at its
 # end, as other words.
 if ($PSVersionTable.PSVersion -lt [version]'7.3') {
