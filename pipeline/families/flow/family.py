@@ -14,10 +14,11 @@ from ....presets.options import MotionName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
 from ..weights.folders import model_errors
-from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, WEIGHTS, FlowFolders
+from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, FlowFolders
 from .weights_files import stays_packed
 
 if TYPE_CHECKING:
+    from ...request import VideoRequest
     from ..placement import Placement
     from ..words import Words
 
@@ -33,9 +34,10 @@ class FlowFamily(ABC):
     folders: FlowFolders
     random_size: Mapping[str, int]
 
-    components = tuple(
-        Component(name, role, WEIGHTS[name])
-        for name, role in ((TEXT_ENCODER, Role.TEXT), (VAE, Role.VAE), (TRANSFORMER, Role.DENOISER))
+    components: tuple[Component, ...] = (
+        Component(TEXT_ENCODER, Role.TEXT),
+        Component(VAE, Role.VAE),
+        Component(TRANSFORMER, Role.DENOISER),
     )
     takes: tuple[str, ...] = ("prompt", "loras", "int8")
     motions: Mapping[MotionName, int] = {}
@@ -49,6 +51,13 @@ class FlowFamily(ABC):
     @abstractmethod
     def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> Words:
         """Encode what `texts` gave; see `Family.encode_words`."""
+
+    def led_away_from(self, request: VideoRequest, preset: ModelPreset) -> str | None:
+        """Return what guidance leads away from: the request's text, else the preset's; None without guidance."""
+        if preset.sampling.max_guidance <= 1:
+            return None
+        wanted = request.negative_prompt
+        return preset.sampling.negative_prompt if wanted is None else wanted.strip()
 
     def recognises(self, folder: Path) -> bool:
         """See `FlowFolders`."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from fanslymotion.errors import Cancelled
-from fanslymotion.pipeline.families.ltx.folder import SIGMAS
+from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
 from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata

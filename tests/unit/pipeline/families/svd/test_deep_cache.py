@@ -8,7 +8,7 @@ import pytest
 import torch
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.pipeline.families.base import Offload
-from fanslymotion.pipeline.families.effort import EVERYTHING, Effort
+from fanslymotion.pipeline.families.steps.effort import EVERYTHING, Effort
 from fanslymotion.pipeline.families.svd.deep_cache import DeepCache
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, load
@@ -121,7 +121,7 @@ def test_the_clip_is_close_to_the_one_in_full(model: LoadedModel, small_photo: I
 
 def test_two_passes_and_one_use_their_own_features(model: LoadedModel, small_photo: Image.Image) -> None:
     """Also where guidance ends between a whole step and one that uses its features."""
-    for above in (0.0, float(model.schedule(9, "karras").sigmas[3])):
+    for above in (0.0, float(model.schedule(9, "karras", 14, 128, 64).sigmas[3])):
         clip = settings(model, guidance=GUIDED, steps=9, effort=Effort(above, 2))
         two = replace(clip, guidance=replace(GUIDED, two_passes=True))
         assert (ours(model, small_photo, clip) - ours(model, small_photo, two)).abs().max() <= 1e-5

@@ -15,11 +15,11 @@ from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepSchedu
 from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
-from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.nan_checks import NotFinite
 from fanslymotion.pipeline.families.noise import draw, step_generator
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
+from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.wan.folder import FASTWAN, FOLDERS, NEGATIVE_PROMPT
 from fanslymotion.pipeline.families.wan.model import WanModel, load
 from fanslymotion.pipeline.families.wan.options import WanOptions
@@ -139,7 +139,7 @@ def test_noise_levels(wan: WanModel) -> None:
             sampling = wan.model.preset.sampling.model_copy(update={"shift": shift})
             preset = wan.model.preset.model_copy(update={"sampling": sampling})
             model = replace(wan, model=replace(wan.model, preset=preset))
-            found = model.schedule(steps, "flow")
+            found = model.schedule(steps, "flow", 5, 64, 32)
             assert torch.equal(found.sigmas, scheduler.sigmas)
             assert torch.equal(found.timesteps, scheduler.timesteps.float())
 
@@ -179,7 +179,7 @@ def test_fresh_noise_at_each_level_is_diffusers_own(
     preset = wan.model.preset.model_copy(update={"sampling": Sampling.model_validate(FASTWAN)})
     model = replace(wan, model=replace(wan.model, preset=preset))
     clip = replace(CLIP, steps=3, guidance=Guidance(1.0, 1.0))
-    schedule = model.schedule(3, "fixed")
+    schedule = model.schedule(3, "fixed", 5, 64, 32)
     assert schedule.timesteps.tolist() == pytest.approx([1000.0, 757.0, 522.0])
     steps = iter(range(3))
 

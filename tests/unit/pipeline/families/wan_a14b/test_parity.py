@@ -150,11 +150,11 @@ def test_the_levels_are_those_of_the_training(wan_a14b: A14BModel) -> None:
     for steps in (1, 4, 8, 30):
         scheduler = Lightning(shift=5.0)
         scheduler.set_timesteps(steps)
-        found = solved(wan_a14b, "euler").schedule(steps, "flow")
+        found = solved(wan_a14b, "euler").schedule(steps, "flow", 5, 64, 32)
         assert torch.equal(found.sigmas, scheduler.sigmas)
         assert torch.equal(found.timesteps, scheduler.timesteps)
         assert found.solver == "euler"
-    times = solved(wan_a14b, "euler").schedule(4, "flow").timesteps
+    times = solved(wan_a14b, "euler").schedule(4, "flow", 5, 64, 32).timesteps
     assert [round(float(time), 1) for time in times] == [1000.0, 937.5, 833.3, 625.0]
 
 

@@ -137,7 +137,7 @@ def test_a_window_begins_with_the_earlier_ones_last_frame(model: A14BModel, whol
     keeper, latents = whole
     second = next(state for state in keeper.states if state.window == 1 and state.step == 0)
     assert latents.shape == (1, 9, 16, 4, 8)
-    schedule = model.schedule(STEPS, "flow")
+    schedule = model.schedule(STEPS, "flow", 5, 64, 32)
     known = second.done[:, -1:]
 
     def window(done: torch.Tensor | None) -> Window:
