@@ -17,9 +17,9 @@ from fanslymotion.bench.metrics import psnr
 from fanslymotion.errors import BadInput, Cancelled, RenderError
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline import stages
+from fanslymotion.pipeline.families.flow.weights_files import fingerprints
 from fanslymotion.pipeline.families.svd.conditioning import encode
 from fanslymotion.pipeline.families.svd.model import LoadedModel
-from fanslymotion.pipeline.families.weights.files.header import file_fingerprint
 from fanslymotion.pipeline.media import encoder_thread as film_module
 from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.pipeline.media.ffmpeg import ffmpeg_path
@@ -51,7 +51,7 @@ def test_a_file_of_weights_that_goes_or_changes_after_loading_costs_no_video(
     file.write_bytes(b"a file")
     found = find_model(fast.model, presets, settings)
     model = replace(found, preset=found.preset.model_copy(update={"weights": (str(file),)}))
-    used = file_fingerprint(file)
+    used = list(fingerprints(model.preset))
 
     def on_progress(moment: Progress) -> None:
         if moment.stage is Stage.SAMPLING and not changed:
@@ -61,7 +61,7 @@ def test_a_file_of_weights_that_goes_or_changes_after_loading_costs_no_video(
     changed: list[Progress] = []
     result = run(fast, model=model, progress=on_progress)
     assert changed
-    assert read_metadata(result.path)["model"]["weights"] == [used]
+    assert read_metadata(result.path)["model"]["weights"] == used
 
 
 def test_the_file_and_what_is_told_on_the_way(run: Callable, fast: VideoRequest) -> None:
