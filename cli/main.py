@@ -208,7 +208,7 @@ def generate(
     for reason in refused:
         show_error(reason)
     if wait:
-        sys.stdout = outliving_its_reader(sys.stdout)  # the other videos are wanted, whoever reads of the first
+        sys.stdout = outliving_its_reader(sys.stdout)  # all videos are made, also after the reader has gone
         report_licence(presets, request.model)
         report_forecast(submitted[0][0], jobs, presets)
         code = follow(jobs, settings, submitted, as_json, verbose)

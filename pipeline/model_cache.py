@@ -138,7 +138,7 @@ class _Loading:
         return self._result
 
     def abandon(self) -> None:
-        """End a load that nobody waits for any more, before another one takes memory."""
+        """End a load whose result is not needed any more, before another one takes memory."""
         self._stop.set()
         self._thread.join()
         self._result = None

@@ -61,7 +61,7 @@ def produce(
 
     model: the folder that `request.model` means; upscaler: the file that `request.upscaler` does (`models.find`).
     progress: called in this thread at least at every step; Cancelled and HandBack that it raises pass through, and no
-    partial file stays. record: what else the file's metadata shall say (the job's id), to everybody who gets the video.
+    partial file stays. record: more for the file's metadata (the job's id). Everyone who gets the video can read it.
     measures: filled with what tests and benches want to know (see `Attempt.measures`).
     checkpoint_seconds: time between two checkpoints within a window; each window's end gets one anyway.
     machine: to plan the memory for; by default this one as it is now.

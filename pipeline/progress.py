@@ -121,4 +121,4 @@ ProgressCallback = Callable[[Progress], None]
 
 
 def ignore(_: Progress) -> None:
-    """The callback of somebody who does not want to know."""
+    """Do nothing with a report: the default callback."""

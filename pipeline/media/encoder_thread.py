@@ -16,7 +16,7 @@ class _Abandoned(Exception):
 class EncoderThread:
     """Context manager. `make` gets an iterator of frames and runs on a thread of its own until they end.
 
-    Leaving the block with an exception abandons the work and waits for the thread: none is ever left behind.
+    Leaving the block with an exception abandons the work, and waits until the thread has ended.
     depth: frames that may wait between the two; the memory of a clip does not grow with its length.
     """
 

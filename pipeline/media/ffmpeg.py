@@ -42,7 +42,7 @@ PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.2")
 
 
 class FfmpegProcess:
-    """A running ffmpeg whose stderr is read all the time: a full pipe would stop it, and then us, for ever.
+    """A running ffmpeg whose stderr is read all the time: a full pipe would block it, and then this program.
 
     Args:
         arguments: without the program's name.

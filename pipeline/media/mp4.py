@@ -28,7 +28,7 @@ MAX_COMMENT = 16_384
 """Bytes of settings. They travel as one command line argument, and Windows allows 32,767 characters in all."""
 
 MAX_MOOV = 64 * 1024 * 1024
-"""Bytes. An hour of video has a few hundred kilobytes of it; a claim beyond this is no index but an attack."""
+"""Bytes of the index (`moov`) that are read at most. An hour of video has a few hundred kilobytes of it."""
 
 MAX_BOXES = 10_000
 
@@ -206,7 +206,7 @@ def _find(file: IO[bytes], kind: bytes, place: tuple[int, int] | None, path: Pat
 
 
 def _boxes(file: IO[bytes], start: int, end: int, path: Path) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (type, content start, content end) of the ISO BMFF boxes between two offsets; nothing is believed."""
+    """Yield (type, content start, content end) of the ISO BMFF boxes between two offsets; each size is checked."""
     for _ in range(MAX_BOXES):
         if end - start < 8:
             return

@@ -15,7 +15,7 @@ WIDEST = 2.4
 """Long side over short side of a clip; panoramas are cropped (or padded) to this cinema shape."""
 
 SAME_SHAPE = log(1.04)
-"""A photo within 4 % of the preset's shape gets exactly the preset's size: nobody misses that strip."""
+"""A photo within 4 % of the preset's shape gets exactly the preset's size: the strip that is cut off is hardly seen."""
 
 SAME_GRID = log(1.015)
 """Within 1.5 % of the model's shape it draws at its native size; the scaling afterwards hides no more than that."""

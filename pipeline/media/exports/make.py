@@ -81,7 +81,7 @@ def _has_encoder(encoder: str) -> bool:
     try:
         ffmpeg = FfmpegProcess([*quiet, *picture, "-c:v", encoder, "-f", "null", "-"])
     except RenderError:
-        return True  # whoever uses it is told why it does not start
+        return True  # the error is told when the format is used
     try:
         return ffmpeg.process.wait(FINISH_TIMEOUT) == 0
     except subprocess.TimeoutExpired:

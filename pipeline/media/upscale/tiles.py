@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # whoever hands in arrays has imported it; forecasts read SIDES only
+if TYPE_CHECKING:  # callers that pass arrays have imported it; forecasts read SIDES only
     import numpy as np
 
 SIDES = (512, 256, 128, 64)
