@@ -219,10 +219,15 @@ class Downloads:
     ) -> DownloadState:
         lock = FileLock(self.folder / f"{preset.name}.lock")
         try:
-            with lock.acquire(timeout=LOCK_WAIT):
-                return _Run(self, preset, follow).run(recheck, patience)
+            held = lock.acquire(timeout=LOCK_WAIT)
         except Timeout:
             return self._follow(preset.name, follow)
+        except OSError as e:  # a share whose server gives no locks, or that is away
+            error = disk_error(Path(lock.lock_file), e)
+            self.write(DownloadState(preset.name, "failed", code=error.code, error=str(error), started=time.time()))
+            raise error from e
+        with held:
+            return _Run(self, preset, follow).run(recheck, patience)
 
     def _open(self, name: str) -> None:
         """Create the folder, and withdraw a request to stop. Raise DownloadError if it is not writable."""

@@ -1,5 +1,6 @@
 """Downloads that run beside the page, each in a process of its own."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -40,6 +41,19 @@ def test_a_process_that_does_not_start_is_told_at_once(hub, settings, tmp_path, 
     downloads = Downloads(settings)
     with pytest.raises(DownloadError, match="the download of tiny does not start") as caught:
         downloads.start("tiny")
+    state = downloads.state("tiny")
+    assert (state.status, state.error) == ("failed", str(caught.value))
+
+
+def test_a_share_that_gives_no_locks_is_told(hub, settings, monkeypatch):
+    def refused(self, **named):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fanslymotion.models.download.background.FileLock.acquire", refused)
+    downloads = Downloads(settings)
+    with pytest.raises(DownloadError, match="FANSLYMOTION_MODELS") as caught:
+        downloads.run("tiny", patience=quick())
+    assert os.strerror(errno.ENOLCK) in str(caught.value)
     state = downloads.state("tiny")
     assert (state.status, state.error) == ("failed", str(caught.value))
 
