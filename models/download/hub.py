@@ -115,17 +115,7 @@ def ask(preset: HubPreset) -> Remote:
     except Exception as e:  # the hub's own errors, and those of whichever HTTP client its version uses
         raise explain(preset, e) from e
     wanted = [sibling for sibling in info.siblings or () if _wanted(sibling.rfilename, preset)]
-    if unknown := next((one.rfilename for one in wanted if one.size is None and not one.lfs), None):
-        raise DownloadError(
-            NETWORK,
-            msg(
-                "{hub} does not say how large {file} of {repository} is, so that nothing could be checked; set "
-                "HF_ENDPOINT to another mirror, or remove it",
-                hub=endpoint(),
-                file=unknown,
-                repository=preset.repository,
-            ),
-        )
+    _check_sizes(preset, wanted)
     files = tuple(map(_file, wanted))
     missing = [pattern for pattern in preset.files if not any(_matches(file.path, pattern) for file in files)]
     if missing or not files:
@@ -158,6 +148,21 @@ def ask(preset: HubPreset) -> Remote:
                 page=page(preset),
             )
     return Remote(preset.repository, info.sha or preset.revision, files)
+
+
+def _check_sizes(preset: HubPreset, wanted: list[Any]) -> None:
+    """Raise DownloadError where the hub leaves out a file's size: nothing would tell whether it is whole."""
+    if unknown := next((one.rfilename for one in wanted if one.size is None and not one.lfs), None):
+        raise DownloadError(
+            NETWORK,
+            msg(
+                "{hub} does not say how large {file} of {repository} is, so that nothing could be checked; set "
+                "HF_ENDPOINT to another mirror, or remove it",
+                hub=endpoint(),
+                file=unknown,
+                repository=preset.repository,
+            ),
+        )
 
 
 def page(preset: HubPreset) -> str:

@@ -58,38 +58,10 @@ def test_a_share_that_gives_no_locks_is_told(hub, settings, monkeypatch):
     assert (state.status, state.error) == ("failed", str(caught.value))
 
 
-def test_a_clock_that_is_set_ends_no_running_download(hub, settings, monkeypatch):
-    """Linux computes the start of the system, and psutil the age of a process, from the clock."""
-    if sys.platform == "linux":
-        boot = psutil.boot_time()
-        monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + clock.step)
-    downloads, seen = Downloads(settings), []
-
-    def look(state: DownloadState) -> None:
-        for clock.step in (0, 3600, -3600):
-            now = downloads.state("tiny")
-            if not state.over:
-                seen.append(now.status)
-
-    clock = SimpleNamespace(step=0)
-    assert downloads.run("tiny", look, patience=quick()).status == "done"
-    assert set(seen) == {"running"}
-
-
-def test_a_process_that_has_got_the_number_of_an_ended_one_is_not_taken_for_it(settings):
-    downloads = Downloads(settings)
-    downloads.folder.mkdir(parents=True)
-    for other in ({"born": 1.0}, {"boot": "another start of the system"}):
-        own = birth(psutil.Process())
-        state = DownloadState("tiny", "running", pid=os.getpid(), **{"born": own.seconds, "boot": own.boot, **other})
-        downloads.write(state)
-        assert downloads.state("tiny").status == "interrupted"
-
-
 def process_running_as_tiny(downloads: Downloads) -> DownloadState:
     """This process stands for the one that downloads."""
-    born, boot = birth(psutil.Process())
-    state = DownloadState("tiny", "running", pid=os.getpid(), born=born, boot=boot, updated=time.time())
+    own = birth(psutil.Process())
+    state = DownloadState("tiny", "running", pid=os.getpid(), born=own.seconds, boot=own.boot, updated=time.time())
     downloads.folder.mkdir(parents=True)
     downloads.write(state)
     return state
@@ -143,6 +115,34 @@ def test_a_start_while_a_stopped_download_ends_gets_a_process_of_its_own(hub, se
         downloads.run("tiny", follow, patience=quick())
     assert started == ["tiny"]
     assert downloads.state("tiny").status == "starting", "the ended one does not write over it"
+
+
+def test_a_clock_that_is_set_ends_no_running_download(hub, settings, monkeypatch):
+    """Linux computes the start of the system, and psutil the age of a process, from the clock."""
+    if sys.platform == "linux":
+        boot = psutil.boot_time()
+        monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + clock.step)
+    downloads, seen = Downloads(settings), []
+
+    def look(state: DownloadState) -> None:
+        for clock.step in (0, 3600, -3600):
+            now = downloads.state("tiny")
+            if not state.over:
+                seen.append(now.status)
+
+    clock = SimpleNamespace(step=0)
+    assert downloads.run("tiny", look, patience=quick()).status == "done"
+    assert set(seen) == {"running"}
+
+
+def test_a_process_that_has_got_the_number_of_an_ended_one_is_not_taken_for_it(settings):
+    downloads = Downloads(settings)
+    downloads.folder.mkdir(parents=True)
+    for other in ({"born": 1.0}, {"boot": "another start of the system"}):
+        own = birth(psutil.Process())
+        state = DownloadState("tiny", "running", pid=os.getpid(), **{"born": own.seconds, "boot": own.boot, **other})
+        downloads.write(state)
+        assert downloads.state("tiny").status == "interrupted"
 
 
 def test_ended_processes_are_collected_from_any_thread():
