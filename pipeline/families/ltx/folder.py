@@ -15,7 +15,6 @@ from ..flow.folder import TRANSFORMER, VAE, FlowFolders
 from ..flow.lora import layer_name
 from ..weights.files.contents import FileHeader, of_transformer
 from ..weights.files.header import read_weights_file
-from ..weights.files.rotation import is_rotated
 from ..weights.files.shapes import Shapes, attention, linear
 from ..weights.folders import read_json
 from .sampling import DEV, DISTILLED, EARLY, FIRST_DEV, LARGE_DEV, LARGE_LAYERS, NOT_DISTILLED
@@ -52,6 +51,9 @@ FULL = ModelSize(
     channels=WIDTH,
     vae_channels=128,
     factor=32,
+    width=1216,
+    height=704,
+    frames=161,
     attention=LAYERS * WIDTH,
     family="ltx",
     text_encoder=4_762_310_656,
@@ -105,6 +107,8 @@ class LtxFolders(FlowFolders):
         """Compare with the weights that are there. Lightricks' files of 0.9.7 must be told; see `FlowFolders`."""
         header, told = read_weights_file(file), None
         if header.quantisation == "FP8":
+            from ..weights.files.rotation import is_rotated  # numpy, for those alone that have such a file
+
             told = is_rotated(file, self._named(file), self._reference(folder))
         if told is None and FIRST_FP8.fullmatch(file.stem):
             raise ModelError(

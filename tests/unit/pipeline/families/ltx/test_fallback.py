@@ -24,6 +24,7 @@ from fanslymotion.pipeline.memory.planner import next_fallback, plan
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.tests.soak import soak
 
 from ..conftest import build
 
@@ -50,11 +51,9 @@ def make(make_with: Callable, tiny_ltx: Path) -> Callable:
 @pytest.mark.parametrize(
     ("place", "times", "machine"),
     [
-        ("text", 4, GPU),
-        ("encode", 1, GPU),
         ("step", 3, GPU),
         ("decode", 4, GPU),
-        ("decode", 2, CPU),
+        *soak(("text", 4, GPU), ("encode", 1, GPU), ("decode", 2, CPU)),
     ],
 )
 def test_each_step_down_ends_in_a_finished_video(

@@ -15,6 +15,7 @@ from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, loa
 from fanslymotion.pipeline.sampling.euler import Guidance
 from fanslymotion.pipeline.sampling.windowed import begin, sample_clip
 from fanslymotion.pipeline.windows import plan_windows
+from fanslymotion.tests.soak import soak
 from PIL import Image
 
 from .test_parity import ours, settings
@@ -23,7 +24,7 @@ GUIDED = Guidance(1.0, 3.0)
 HALF = Effort(full_every=2)
 
 
-@pytest.fixture(scope="module", params=[Offload.NONE, Offload.GROUP, Offload.SEQUENTIAL])
+@pytest.fixture(scope="module", params=[Offload.NONE, Offload.GROUP, *soak(Offload.SEQUENTIAL)])
 def placed(request: pytest.FixtureRequest, tiny_model: Path) -> LoadedModel:
     """With shortcuts, and its weights where the plan has them."""
     placement = Placement(torch.device("cpu"), torch.float32, request.param)
@@ -108,7 +109,7 @@ def test_features_are_kept_only_as_long_as_a_step_needs_them(model: LoadedModel)
         DeepCache(HALF, 9).run(model.unet, 3, "given", **words)
 
 
-@pytest.mark.parametrize("guidance", [Guidance(1.0, 1.0), GUIDED, replace(GUIDED, two_passes=True)])
+@pytest.mark.parametrize("guidance", [GUIDED, *soak(Guidance(1.0, 1.0), replace(GUIDED, two_passes=True))])
 def test_the_clip_is_close_to_the_one_in_full(model: LoadedModel, small_photo: Image.Image, guidance: Guidance) -> None:
     clip = settings(model, guidance=guidance, steps=9)
     full = ours(model, small_photo, clip)

@@ -28,6 +28,7 @@ from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from fanslymotion.presets import Sampling
+from fanslymotion.tests.soak import soak
 from PIL import Image
 
 PROMPT = "A  red car drives along the “coast” &amp; stops. Кошка мяукает."
@@ -97,7 +98,7 @@ def test_latents_in_bf16(tiny_wan: Path, smaller_photo: Image.Image) -> None:
     assert torch.equal(found, stock(model, smaller_photo, clip))
 
 
-@pytest.mark.parametrize("offload", [Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL])
+@pytest.mark.parametrize("offload", [Offload.GROUP, *soak(Offload.MODEL, Offload.SEQUENTIAL)])
 def test_offload_changes_no_number(tiny_wan: Path, wan: WanModel, smaller_photo: Image.Image, offload: Offload) -> None:
     placement = Placement(wan.device, wan.dtype, offload)
     model = load(ModelFolder(FOLDERS.preset(tiny_wan), tiny_wan), placement)

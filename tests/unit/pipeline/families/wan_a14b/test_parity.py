@@ -24,6 +24,7 @@ from fanslymotion.pipeline.families.wan_a14b.folder import EXPERTS, FOLDERS
 from fanslymotion.pipeline.families.wan_a14b.model import A14BModel, load
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
+from fanslymotion.tests.soak import soak
 from PIL import Image
 
 PROMPT, AGAINST = "A red car drives along the coast & stops.", "still"
@@ -170,7 +171,7 @@ def test_what_is_known_of_the_video(wan_a14b: A14BModel, smaller_photo: Image.Im
     assert torch.equal(condition(wan_a14b.vae, known)[:, :, :5], wanted)
 
 
-@pytest.mark.parametrize("offload", [Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL])
+@pytest.mark.parametrize("offload", [Offload.GROUP, *soak(Offload.MODEL, Offload.SEQUENTIAL)])
 def test_offload_changes_no_number(
     tiny_wan_a14b: Path, wan_a14b: A14BModel, smaller_photo: Image.Image, offload: Offload
 ) -> None:
