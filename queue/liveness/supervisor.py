@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from ...errors import StoreError
 from ...messages import Message, codes
 from ...pipeline.hardware.malloc import grow_segments, keep_heap
+from ...pipeline.progress import Stage
 from ...settings import Settings
 from ..crash_diagnosis import EXIT, PREFIX, CrashObserver, find_cause
 from ..error_throttle import ErrorThrottle
@@ -24,7 +25,7 @@ from ..log import JOB_MARK
 from ..store import transitions
 from ..store.import_orphans import open_store
 from ..store.rows import write_crash, write_message
-from ..types import NOTHING, Crash, Status
+from ..types import NOTHING, READY, Crash, EventKind, Status, WorkerState
 from .echo import EchoThread
 from .exit_codes import CRASH_CODE, RESTART_CODE
 from .host import HOST, MACHINE
@@ -184,7 +185,7 @@ class Supervisor:
                 throttle.log(e)
                 since += passed  # nor could the worker tell its progress
                 continue
-            good = good or (row is not None and row.state in ("idle", "running"))
+            good = good or (row is not None and row.state in READY)
             if now_seen != seen:
                 seen, since = now_seen, now
             elif seen is not None and now - since > limit:
@@ -203,8 +204,9 @@ class Supervisor:
             job = tables.Job.get_or_none((tables.Job.worker == worker_id) & (tables.Job.status == Status.RUNNING))
         if job is None:
             beats = row.beats if row is not None else 0
-            return row, ("", beats, 0), self._loading if row is None or row.state == "starting" else self._stall
-        limit = self._loading if job.stage in ("", "loading") else max(self._stall, SLOW_STEPS * job.slowest_step)
+            starting = row is None or row.state == WorkerState.STARTING
+            return row, ("", beats, 0), self._loading if starting else self._stall
+        limit = self._loading if job.stage in ("", Stage.LOADING) else max(self._stall, SLOW_STEPS * job.slowest_step)
         return row, (job.id, job.last_progress, job.attempt), limit
 
     # --- the process --------------------------------------------------------------------------------------------
@@ -270,7 +272,8 @@ class Supervisor:
             if job_id:
                 with self._store.write():
                     told = {"seconds": limit}
-                    transitions.add_event(self._store, job_id, time.time(), "log", text, level="WARNING", data=told)
+                    now, kind = time.time(), EventKind.LOG
+                    transitions.add_event(self._store, job_id, now, kind, text, level="WARNING", data=told)
         except StoreError as e:
             log.warning("%s", e)
         finally:
@@ -288,7 +291,7 @@ class Supervisor:
         while True:
             try:
                 with self._store.write():
-                    values = {"state": "crashed", "restarts": crashes, "heartbeat": now}
+                    values = {"state": WorkerState.CRASHED, "restarts": crashes, "heartbeat": now}
                     values |= {"last_output": _last_output(self._lines, code, cause), "cause": write_message(cause)}
                     values |= self._count_crash(worker_id, Crash(now, cause or NOTHING))
                     changed = tables.Worker.update(values).where(tables.Worker.id == worker_id).execute()
@@ -324,7 +327,7 @@ class Supervisor:
         worker = self._store.tables.Worker
         here = (worker.machine == MACHINE) & (worker.gpu == self._slot.gpu) & (worker.id != worker_id)
         with self._store.write():
-            worker.delete().where(here & (worker.state == "crashed")).execute()
+            worker.delete().where(here & (worker.state == WorkerState.CRASHED)).execute()
 
 
 def _close_input(child: "subprocess.Popen[str]") -> None:

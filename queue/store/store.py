@@ -25,7 +25,7 @@ from .database import SCHEMA, open_database, prepare, relaxed, storage_errors, w
 from .rescue import salvage
 from .rescue.connections import ThreadConnection, clear_frames, close_idle, file_identity
 from .rescue.set_aside import finish, list_lock, set_aside, unfinished
-from .tables import Tables
+from .tables import NOTICE, Tables
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class Store:
 
     def put_notice_away(self) -> None:
         """Remove the notice about a replaced list: the machine's owner has read it."""
-        self.set_meta("notice", "")
+        self.set_meta(NOTICE, "")
 
     def meta(self, key: str) -> str:
         """Read a value of the table `meta`; "" if it is not set."""

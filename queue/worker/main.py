@@ -34,7 +34,7 @@ from ..log import JOB_MARK, set_up
 from ..store import transitions
 from ..store.import_orphans import open_store
 from ..store.rows import write_message
-from ..types import Status
+from ..types import Status, WorkerState
 from .attempt import Produce, make_produce, process_video_generation
 from .claims import Claims
 from .loaded_note import LoadedNote
@@ -92,7 +92,7 @@ class Worker:
     def run(self) -> int:
         """Run jobs until `stop` is called. Return the exit code."""
         self.store.examine()
-        self._register("starting")
+        self._register(WorkerState.STARTING)
         for signum in ENDING:
             signal.signal(signum, self._on_signal)
         try:
@@ -102,11 +102,11 @@ class Worker:
             cause = find_cause(crash, 0)
             said = f"{PREFIX}{cause}" if cause else ""
             log.error("The worker crashed on import: %s: %s. %s\n%s", type(e).__name__, e, said, crash)
-            self._set(state="crashed", last_output=f"{said}\n{crash}".strip(), cause=write_message(cause))
+            self._set(state=WorkerState.CRASHED, last_output=f"{said}\n{crash}".strip(), cause=write_message(cause))
             return CRASH_CODE
         log.info("Worker %s is ready (process %d)", self.id, os.getpid())
         self._claims.publish(time.monotonic())
-        self._set(state="idle", device=write_message(_device()), last_output="", cause="", restarts=0)
+        self._set(state=WorkerState.IDLE, device=write_message(_device()), last_output="", cause="", restarts=0)
         self._forget_dead_workers()
         collect_garbage(self.store)
         consumer = broker.consume(self._huey)
@@ -116,7 +116,7 @@ class Worker:
         self._beat()
         consumer.stop_flag.set()
         self._end_job()
-        self._set(state="stopped", job="")
+        self._set(state=WorkerState.STOPPED, job="")
         return self._code
 
     def stop(self, code: int = 0) -> None:
@@ -202,8 +202,9 @@ class Worker:
 
     def _heartbeat(self) -> None:
         busy = self._job_id
+        state = WorkerState.RUNNING if busy else WorkerState.IDLE
         table = self.store.tables.Worker
-        self._set(state="running" if busy else "idle", job=busy, beats=table.beats + 1)
+        self._set(state=state, job=busy, beats=table.beats + 1)
         if not busy:
             self._claims.publish(time.monotonic())
         model = self._renderers.loaded
@@ -211,7 +212,7 @@ class Worker:
         with self.store.errors():
             row = table.get_or_none(table.id == self.id)
         if row is None:  # the row was deleted, or the list was replaced
-            self._register("running" if busy else "idle")
+            self._register(state)
             self._claims.write_again()
             self._loaded_note.write_again()
         elif row.command:
@@ -260,14 +261,14 @@ class Worker:
             self._renderers = ModelCache()
             self._produce = make_produce(self.store, self._renderers)
 
-    def _register(self, worker_state: str) -> None:
+    def _register(self, state: WorkerState) -> None:
         table, now = self.store.tables.Worker, time.time()
         values = {
             "host": HOST,
             "pid": os.getpid(),
             "machine": MACHINE,
             "lock": str(self._lock_path),
-            "state": worker_state,
+            "state": state,
             "heartbeat": now,
             "started": now,
             "command": "",
@@ -297,7 +298,7 @@ class Worker:
         table = self.store.tables.Worker
         with self.store.write():
             for row in table.select().where((table.machine == MACHINE) & (table.id != self.id)):
-                shown = row.state == "crashed" and row.gpu != self._gpu
+                shown = row.state == WorkerState.CRASHED and row.gpu != self._gpu
                 if not lives_here(row) and not (shown and is_locked(supervisor_lock(self.settings.home, row.gpu))):
                     table.delete().where(table.id == row.id).execute()
 

@@ -15,6 +15,7 @@ from ..liveness.suspend_aware_clock import SuspendAwareClock
 from ..log import EventHandler, Line, product_logger
 from ..store import transitions
 from ..store.store import Store
+from ..types import EventKind
 from .rising_share import RisingShare
 
 LOOK_SECONDS = 0.1
@@ -246,7 +247,7 @@ class Reporter:
     def _insert(self, lines: list[Line]) -> None:
         event = self._store.tables.Event
         rows = [
-            {"job": self._job_id, "time": line.at, "kind": "log", "level": line.level, "text": line.text}
+            {"job": self._job_id, "time": line.at, "kind": EventKind.LOG, "level": line.level, "text": line.text}
             for line in lines
         ]
         if changes := [line.change for line in lines if line.change is not None]:
@@ -256,7 +257,7 @@ class Reporter:
         self._written += len(rows)
         if self._written > EVENTS_KEPT // 5:
             self._written = 0
-            mine = (event.job == self._job_id) & (event.kind == "log")
+            mine = (event.job == self._job_id) & (event.kind == EventKind.LOG)
             oldest = event.select(event.id).where(mine).order_by(event.id.desc()).offset(EVENTS_KEPT).limit(1).first()
             if oldest is not None:
                 event.delete().where(mine & (event.id <= oldest.id)).execute()
