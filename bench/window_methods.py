@@ -51,7 +51,7 @@ def co_denoised(renderer: VideoModel, clip: SamplingParams, photo: Image.Image) 
     """All windows take each step together and agree on the mean where they overlap (as MimicMotion does with poses)."""
     plan = clip.plan
     state = begin(renderer, clip, photo)
-    schedule = renderer.schedule(clip.steps, clip.schedule)
+    schedule = renderer.schedule(clip.steps, clip.schedule, clip.plan.frames, clip.width, clip.height)
     generator = window_generator(clip.seed, 1)
     window = Window(schedule, clip.guidance, None, None, lambda _: torch.empty(0))
     denoiser = renderer.denoiser(state.conditioning, clip.motion, window)

@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,20 +19,20 @@ from .installer import Installer
 from .lock import only_one
 from .machine import (
     OLDEST,
-    RUNTIME,
     TOO_NEW,
     Machine,
     check_machine,
     check_path,
-    has_runtime,
     long_paths_enabled,
     synced_by,
 )
 from .packages import discard, half_installed, site_packages, venv_python
 from .report import SetupError, say
+from .runtime import check_runtime, find_runtime
 from .torch_build import TorchBuild, choose_torch
 
 ROOM_GB = {"cuda": 9, "cpu": 3}  # measured: .venv is 2.2 GB with the CPU build of torch; CUDA libraries add about 5
+RENAME_TRIES = 50  # five seconds
 NO_PYTHON = 103  # exit code of a Windows environment's python.exe whose base was removed ("No Python at …")
 
 
@@ -71,11 +72,8 @@ class Setup:
             return
         check_machine(self.machine)
         check_path(self.root, self.machine, long_paths_enabled())
-        if not has_runtime():
-            raise SetupError(
-                "the Microsoft Visual C++ runtime is missing, without which PyTorch does not load. Install it "
-                f"(winget install Microsoft.VCRedist.2015+.x64, or {RUNTIME}) and start again"
-            )
+        if sys.platform == "win32":
+            check_runtime(find_runtime())
         if folder := synced_by(self.root, self.machine, os.environ):
             say(
                 f"{self.root} lies in {folder}, which OneDrive copies to the cloud: 30,000 files of packages, and a "
@@ -234,7 +232,14 @@ class Setup:
         }
         part = self.stamp.with_suffix(".part")
         part.write_text(json.dumps(stamp), encoding="utf-8")
-        part.replace(self.stamp)
+        for left in reversed(range(RENAME_TRIES)):
+            try:
+                part.replace(self.stamp)
+                return
+            except PermissionError:  # Windows renames no file that a virus scanner or the indexer reads
+                if not self.machine.windows or not left:
+                    raise
+            time.sleep(0.1)
 
 
 def fingerprint(root: Path, python: tuple[int, int], gpu_tool: bool, asked: str, files: Sequence[str]) -> str:

@@ -5,9 +5,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from .machine import Machine
@@ -87,7 +88,8 @@ class Installer:
 
     def clean(self) -> None:
         """Delete uv's own cache here, once everything is installed."""
-        shutil.rmtree(self.root / CACHE, ignore_errors=True)
+        cache = self.root / CACHE
+        shutil.rmtree(extended(cache) if sys.platform == "win32" else cache, ignore_errors=True)
 
     def uninstall(self, name: str, why: str) -> None:
         """Remove a package. why: What it is, for the error. Raise SetupError when it stays."""
@@ -131,12 +133,24 @@ class Installer:
 
     def _pip(self, *words: str, why: str) -> None:
         if not self._run(*self._pip_command(*words)):
-            raise SetupError(f"pip could not finish with {why} (see above); start again to go on where it stopped")
+            hint = "end every running fanslymotion, whose files Windows keeps, and " if self.machine.windows else ""
+            raise SetupError(
+                f"pip could not finish with {why} (see above); {hint}start again to go on where it stopped"
+            )
 
     def _run(self, *command: str, more: Mapping[str, str] = MappingProxyType({})) -> bool:
         # A `user = true` of pip's would make it refuse to install into any virtual environment.
         env = os.environ | {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", **more}
         return subprocess.run(command, cwd=self.root, env=env, stdout=2).returncode == 0
+
+
+def extended(path: PurePath) -> str:
+    r"""Return an absolute path as Windows takes it in any length: `\\?\C:\…`, `\\?\UNC\server\share\…`.
+
+    Where long paths are not enabled, Python finds no file whose path has more than 259 letters; uv's cache has some.
+    """
+    text = str(path)
+    return f"\\\\?\\UNC{text[1:]}" if text.startswith("\\\\") else f"\\\\?\\{text}"
 
 
 def uv_version(pins: str) -> str:

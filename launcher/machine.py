@@ -2,6 +2,7 @@
 
 import platform
 import sys
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath, PureWindowsPath
@@ -11,7 +12,6 @@ from .report import SetupError
 OLDEST, TOO_NEW = (3, 11), (3, 14)
 LONGEST_ROOT = 61
 """Letters of the checkout's path on a Windows that keeps to 259 in all: torch's names take up to 173 (`+cu130`)."""
-RUNTIME = "https://aka.ms/vs/17/release/vc_redist.x64.exe"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Machine:
 
     Attributes:
         system: `Windows`, `Linux` or `Darwin`, as `platform.system()` says.
-        arch: `x86_64`, `amd64`, `arm64`, …: as `platform.machine()` says, in lower case.
+        arch: `x86_64`, `arm64`, …, as `platform.machine()` says, in lower case. On Windows that of Python, not of the
+            processor: `amd64`, `arm64`, or another name for a Python that no wheel is for (`mingw_x86_64_ucrt`).
         python: (major, minor).
         bits: 32 or 64, of Python, not of the system.
     """
@@ -34,6 +35,9 @@ class Machine:
     def this(cls) -> "Machine":
         """Describe the machine that runs this."""
         bits = 64 if sys.maxsize > 2**32 else 32
+        if sys.platform == "win32":
+            # From Python 3.12 on platform.machine() says ARM64 in a Python for AMD64 that an ARM computer runs.
+            return cls("Windows", sysconfig.get_platform().removeprefix("win-"), sys.version_info[:2], bits)
         return cls(platform.system(), platform.machine().lower(), sys.version_info[:2], bits)
 
     @property
@@ -56,9 +60,10 @@ def check_machine(machine: Machine) -> None:
         raise SetupError("this is a 32-bit Python; install the 64-bit one from https://www.python.org/downloads/")
     if machine.system == "Darwin" and machine.arch == "x86_64":
         raise SetupError("PyTorch no longer comes for Intel Macs; fanslymotion needs a Mac with Apple silicon")
-    if machine.windows and machine.arch == "arm64":
+    if machine.windows and machine.arch != "amd64":
         raise SetupError(
-            "PyTorch comes for 64-bit Intel/AMD Python on Windows only; install that one (it runs on ARM as well)"
+            f"this is a Python for {machine.arch}; the packages come only for python.org's 64-bit Intel/AMD Python, "
+            "which runs on ARM, too. Install that one, and set FANSLYMOTION_PYTHON to its python.exe"
         )
 
 
@@ -102,16 +107,3 @@ def long_paths_enabled() -> bool:
             return winreg.QueryValueEx(key, "LongPathsEnabled")[0] == 1
     except OSError:
         return False
-
-
-def has_runtime() -> bool:
-    """Try to load the Microsoft Visual C++ runtime, which torch's wheels do not bring; True on other systems."""
-    if sys.platform != "win32":
-        return True
-    import ctypes
-
-    try:
-        ctypes.WinDLL("msvcp140.dll")
-    except OSError:
-        return False
-    return True

@@ -19,6 +19,7 @@ from ..pipeline.families.forecast import duration_text
 from ..presets import UNKNOWN, ModelPreset, Presets, UpscalerPreset, load_presets
 from ..settings import Settings
 from .choice import Recommendation, abilities, purpose_of, recommended
+from .distilled import both_kinds
 from .download.background import Downloads, DownloadState
 from .download.model import gigabytes
 from .first_video import first_cost, first_size, first_video
@@ -189,8 +190,8 @@ def use_command(
         bool | None,
         typer.Option(
             "--distilled/--not-distilled",
-            help="Files of a model that takes a few steps without guidance.",
-            show_default="as their names say",
+            help="Whether the model takes a few steps without guidance.",
+            show_default="as its files and their names say",
         ),
     ] = None,
 ) -> None:
@@ -198,11 +199,14 @@ def use_command(
     settings = Settings.from_env()
     preset = use_model(paths, load_presets(settings), settings, name, base, distilled)
     typer.echo(f"{preset.name} is ready: fanslymotion generate PHOTO --model {preset.name}")
-    if preset.weights:
+    told = [f"It shares all else with {preset.base}."] if preset.weights else []
+    if both_kinds(preset):
         sampling = preset.sampling
         guidance = f"with guidance {sampling.max_guidance:g}" if sampling.max_guidance > 1 else "without guidance"
         how = "--distilled and --not-distilled choose otherwise"
-        typer.echo(f"It shares all else with {preset.base}. It takes {sampling.steps} steps {guidance}; {how}.")
+        told.append(f"It takes {sampling.steps} steps {guidance}; {how}.")
+    if told:
+        typer.echo(" ".join(told))
 
 
 def _row(entry: ModelEntry, cost: Forecast | None) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def refuse_others(file: Path, settings: Settings) -> None:
         BadInput: It is: the text says what, and what to do.
         ModelError: It is missing or damaged.
     """
-    names = read_weights_file(file).names
+    names = frozenset(read_weights_file(file).shapes)
     if PART.search(file.stem):
         raise BadInput(
             msg(

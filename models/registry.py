@@ -239,11 +239,20 @@ def remove(
 
 def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
     """Make a preset for a folder of the user's, without copying it. Raise ModelError or BadInput."""
+    return save_preset(folder_preset(path), settings, name, folder_name(path))
+
+
+def folder_preset(path: Path) -> ModelPreset:
+    """Return the preset of a folder of the user's. Raise ModelError or BadInput."""
     folder = own_path(path, "the folder")
     kind = family_of_folder(folder)
     kind.check(folder, None)
-    usual = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "own-model"
-    return save_preset(kind.folder_preset(folder), settings, name, usual)
+    return kind.folder_preset(folder)
+
+
+def folder_name(path: Path) -> str:
+    """Return the name of a folder's model, where the user gives none."""
+    return re.sub(r"[^a-z0-9._-]+", "-", own_path(path, "the folder").name.lower()).strip("-.") or "own-model"
 
 
 def save_preset(preset: ModelPreset, settings: Settings, name: str, usual: str) -> ModelPreset:

@@ -14,16 +14,14 @@ from ..pipeline.families.flow.weights_files import likeness
 from ..pipeline.families.weights.files.header import FORMATS, is_weights_file, read_weights_file
 from ..pipeline.families.weights.folders import INDEX
 from ..presets import ModelPreset, Presets
-from ..presets.schema import Sampling
 from ..settings import Settings, own_path
+from .distilled import chosen, sampled_otherwise, told
 from .find import find_model
 from .recognise import refuse_others
-from .registry import save_preset, use_folder
+from .registry import folder_name, folder_preset, save_preset
 
 HIGH, LOW = re.compile(r"high", re.IGNORECASE), re.compile(r"low", re.IGNORECASE)
 """In the name of a file, or of its folder: which of two transformers it is, the one for much noise or the other."""
-DISTILLED = re.compile(r"lightning|lightx2v|distill|turbo|fastwan|dmd|rapid|\d+[-_ ]?steps?\b", re.IGNORECASE)
-"""In the name of a file whose model samples in a few steps without guidance."""
 CONFIG = "config.json"
 """Beside the weights of a component in diffusers' format."""
 
@@ -44,7 +42,7 @@ def use_model(
         settings: tell the folders.
         name: of the new model; "" = from what it is.
         base: name of the model whose transformers the files replace; "" = the first one here that they fit.
-        distilled: the files are of a model that takes a few steps without guidance; None = as they or their names say.
+        distilled: the model takes a few steps without guidance, or it does not; None = as its files or names say.
 
     Raises:
         BadInput, ModelError, PresetError: something is missing, damaged, or does not fit.
@@ -61,7 +59,7 @@ def use_model(
                 paths=", ".join(map(str, given)),
             )
         )
-    return use_folder(given[0], settings, name)
+    return save_preset(chosen(folder_preset(given[0]), distilled), settings, name, folder_name(given[0]))
 
 
 def _use_files(
@@ -75,25 +73,28 @@ def _use_files(
     ordered = _in_order(files, kind, model.name)
     headers = [read_weights_file(file) for file in ordered]
     kinds = dict.fromkeys(header.quantisation for header in headers)
-    few = distilled
-    if few is None:
-        few = any(header.distilled for header in headers) or any(DISTILLED.search(file.name) for file in ordered)
+    few = told(kind, ordered, headers) if distilled is None else distilled
+    how = sampled_otherwise(model, kind, few, ordered[0])
+    # A base that is sampled otherwise is of another version, too: the file's own name says which.
+    label = ordered[0].stem if how else model.preset.label
     preset = model.preset.model_copy(
         update={
-            **_sampling(model.preset, kind, few, ordered[0]),
-            "label": f"{model.preset.label}, {' / '.join(kinds)}",
+            **how,
+            "label": f"{label}, {' / '.join(kinds)}",
             "purpose": "small_card",
             "source": "folder",
             "folder": str(model.folder),
             "weights": tuple(map(str, ordered)),
             "base": model.name,
+            "rotated": any(kind.folders.rotated(file, model.folder) for file in ordered),
             "files": (),
             "download_gb": 0.0,
             "gated": False,
         }
     )
     kind.check(model.folder, preset)
-    return save_preset(preset, settings, name, f"{model.name}-{'-'.join(kinds)}".lower())
+    mark = ["dev"] if how and not few and kind.folders.not_distilled else []
+    return save_preset(preset, settings, name, "-".join([model.name, *mark, *kinds]).lower())
 
 
 def _files(path: Path) -> list[Path]:
@@ -220,36 +221,3 @@ def _marked(name: str) -> bool:
 
 def _names(files: Sequence[Path]) -> Iterator[str]:
     return (file.name for file in files[:6])
-
-
-def _sampling(base: ModelPreset, kind: FlowFamily, distilled: bool, file: Path) -> dict[str, Any]:
-    """Return how the files' model is sampled, where that is not as the base.
-
-    The base may be distilled and the files not, as Wan's makers have them: then the family's usual way is theirs. And
-    the files may be distilled and the base not, or in another way than the base.
-
-    Raises:
-        BadInput: They are not distilled, and the family has no other way. Their pictures would be a blur.
-    """
-    if distilled:
-        few = kind.folders.few_steps
-        found = next((few[part] for part in few if part and part in file.name.lower()), None)
-        if found is None and base.sampling.max_guidance > 1:
-            found = few.get("")
-        return {} if found is None else {"sampling": Sampling.model_validate(found), "modes": None}
-    if base.sampling.max_guidance > 1:
-        return {}
-    usual = Sampling.model_validate(kind.folders.usual["sampling"])
-    if usual.max_guidance > 1:
-        return {"sampling": usual, "modes": None}
-    raise BadInput(
-        msg(
-            "{file} does not say, in its name or inside, that it is of a distilled model, and {family} is sampled as "
-            "one here: in {steps} steps without guidance. Choose a distilled file; if this is one, add --distilled "
-            "on the command line, or put distilled into its name",
-            file=file,
-            family=kind.folders.name,
-            steps=usual.steps,
-        ),
-        code=codes.WRONG_SETTING,
-    )

@@ -72,9 +72,14 @@ class ResolvedRequest:
         clip = asdict(replace(self.clip, guidance=self.wished))
         if self.clip.effort == EVERYTHING:
             del clip["effort"]  # as in the keys of versions that knew no other
+        else:
+            clip["effort"] = self.clip.effort.record()
+        if not self.wished.rescale:
+            del clip["guidance"]["rescale"]  # likewise
         for name in ("loop", "sigmas"):
             if not clip["motion"].get(name):
                 clip["motion"].pop(name, None)  # likewise
+        clip["motion"] = {name: value for name, value in clip["motion"].items() if value is not None}
         parts: dict[str, Any] = {
             "clip": clip,
             "fit": self.request.fit,
@@ -113,7 +118,8 @@ class ResolvedRequest:
                 "schedule": clip.schedule,
                 "min_guidance": clip.guidance.first,
                 "max_guidance": clip.guidance.last,
-                **asdict(clip.effort),
+                **({"guidance_rescale": clip.guidance.rescale} if clip.guidance.rescale else {}),
+                **clip.effort.record(),
                 **_fitting(clip.motion.metadata(), room),
                 "windows": clip.plan.count,
                 "overlap": clip.plan.overlap,
@@ -174,7 +180,7 @@ def resolve(
         seed=request.seed,
         steps=sampled.steps,
         schedule=sampled.schedule,
-        guidance=Guidance(sampling.min_guidance, sampling.max_guidance),
+        guidance=Guidance(sampling.min_guidance, sampling.max_guidance, rescale=sampling.guidance_rescale),
         motion=kind.options(request, preset, output.fps // output.interpolation),
         plan=kind.geometry.windows(output.sampled, preset.frames, options.min_overlap, preset.loop),
         options=options,

@@ -249,6 +249,8 @@ def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: En
     attempt.sampled_share = 1 - units_before / units_done(plan.count, 0)
     attempt.clock.enter(Stage.SAMPLING, units_before)
     if done < whole:
+        guidance = f"with guidance {clip.guidance.last:g}" if clip.guidance.on else "without guidance"
+        log.info("Sampling: %d steps %s (%s)", steps, guidance, clip.schedule)
         attempt.report(Progress(Stage.SAMPLING, step=done, steps=whole, window=state.window + 1, windows=plan.count))
     latents = sample_clip(model, clip, state, keeper=keeper, on_step=on_step)
     attempt.clock.leave()

@@ -26,7 +26,7 @@ MOTIONS: tuple[MotionName, ...] = get_args(MotionName)
 ShapeName = Literal["photo", "16:9", "9:16", "1:1", "4:5"]
 AS_PHOTO: ShapeName = "photo"
 SHAPES: tuple[ShapeName, ...] = get_args(ShapeName)
-ScheduleName = Literal["karras", "ays", "flow", "fixed"]
+ScheduleName = Literal["karras", "ays", "flow", "fixed", "linear-quadratic", "dynamic"]
 """Spacings of the noise levels. Which of them a model can be sampled with, its family knows."""
 MOST_LORAS = 4
 """LoRAs that a video may be made with."""

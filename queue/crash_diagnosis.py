@@ -15,7 +15,7 @@ SETUP = msg("run the launcher's setup again (launch.sh setup or launch.ps1 setup
 MISSING_PACKAGE = template("the package '{name}' is not installed; {setup}.")
 UNFIT_PACKAGES = template("packages that do not fit together ('{name}'); {setup}.")
 MISSING_RUNTIME = template(
-    "a system library is missing; install the Microsoft Visual C++ runtime: "
+    "a system library is missing or too old; install the newest Microsoft Visual C++ runtime: "
     "winget install Microsoft.VCRedist.2015+.x64, or https://aka.ms/vs/17/release/vc_redist.x64.exe"
 )
 MISSING_LIBRARY = template("the system library lib{name} is missing; install it.")

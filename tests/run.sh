@@ -7,7 +7,8 @@
 #   bash tests/run.sh --coverage [WORDS]    all of them, and which branches of the program they reach
 #   bash tests/run.sh --windows [WORDS]     the portable part with Windows' Python under wine (Linux; docs/windows.md)
 #   bash tests/run.sh mutation [FILES]      which changes of the careful parts no test notices (tests/mutation.py)
-#   bash tests/run.sh -m soak               the long ones
+#   bash tests/run.sh -m soak               the long ones, and the second of a kind
+#   bash tests/run.sh prepare               only what a first run installs and compiles (.ci/run: beside the linters)
 set -eu
 cd "$(dirname "$0")/.."
 # Bytecode is kept: hundreds of processes would compile the program anew, and each of xdist's all tests.
@@ -79,6 +80,14 @@ install_browser() {
     fi
 }
 
+# After a set-up nothing has its bytecode yet: one process compiles it, or each of xdist's would compile all of it.
+compiling=""
+torch=$("$python" -c "import importlib.util; print(importlib.util.find_spec('torch').submodule_search_locations[0])")
+if [ ! -d "$torch/__pycache__" ]; then
+    "$python" -m pytest --collect-only -qq tests >/dev/null 2>&1 &
+    compiling=$!
+fi
+
 case " $* " in
     *"not browser"*) ;; # the tests that need one were not asked for
     *)
@@ -105,6 +114,9 @@ if [ ! -x /usr/sbin/nginx ] && [ ! -x build/nginx/usr/sbin/nginx ] && command -v
     mkdir -p build/nginx
     (cd build/nginx && { apt-get download -qq nginx >/dev/null 2>&1 && dpkg -x nginx_*.deb .; }) || true
 fi
+
+[ -z "$compiling" ] || wait "$compiling" || true # what it could not collect, the run itself says
+[ "${1:-}" != prepare ] || exit 0
 
 if [ "${1:-}" = --coverage ]; then
     shift

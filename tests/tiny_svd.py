@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fanslymotion.pipeline.families.svd import random_model
 from fanslymotion.settings import ROOT
+from filelock import FileLock
 
 BUILD = "import sys, pathlib; from {} import build; build(pathlib.Path(sys.argv[1]), width={}, height={}, frames={})"
 
@@ -16,8 +17,8 @@ BUILD = "import sys, pathlib; from {} import build; build(pathlib.Path(sys.argv[
 def built(width: int, height: int, frames: int = random_model.FRAMES) -> Path:
     """Return the model's folder; built anew only when its source or a library that writes it has changed.
 
-    By a process of its own, so that torch does not come into this one. `build` is whole or absent, and gives way to
-    another process that was quicker: xdist's ask for it at the same moment.
+    By a process of its own, so that torch does not come into this one. xdist's processes ask for it at the same moment:
+    one builds it, the others wait. `build` is whole or absent.
 
     Args:
         width: Of what it draws, in pixels.
@@ -27,7 +28,9 @@ def built(width: int, height: int, frames: int = random_model.FRAMES) -> Path:
     made_of = [inspect.getsource(random_model), *map(version, ("torch", "diffusers", "transformers"))]
     name = f"mini-random-{width}x{height}x{frames}-{hashlib.sha256(''.join(made_of).encode()).hexdigest()[:12]}"
     folder = ROOT / "build" / "tests" / name
-    if not (folder / "model_index.json").is_file():
-        code = BUILD.format(random_model.__name__, width, height, frames)
-        subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{name}.lock")):
+        if not (folder / "model_index.json").is_file():
+            code = BUILD.format(random_model.__name__, width, height, frames)
+            subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
     return folder

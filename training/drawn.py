@@ -43,7 +43,7 @@ class DrawnClips:
         generator = torch.Generator().manual_seed(int(self.rng.integers(2**31)))
         options = MicroConditioning(fps=round(fps), bucket=round(bucket), noise_aug=0.02)
         conditioning = model.encode(Image.fromarray(video[0]), options, generator)
-        schedule = model.schedule(STEPS, "karras")
+        schedule = model.schedule(STEPS, "karras", len(video), *video.shape[2:0:-1])
         low = int((schedule.sigmas > MOST_NOISE).sum())
         first = int(self.rng.integers(low, STEPS - 1))
         window = Window(schedule, Guidance(1.0, 1.0), None, None, lambda shape: torch.randn(shape, generator=generator))

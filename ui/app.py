@@ -24,6 +24,7 @@ from .auth.logins import Logins
 from .context import Studio
 from .error_response import UNKNOWN, error_response, wanted
 from .gradio_app.blocks import mount_blocks
+from .page_files.media_types import register_media_types
 from .server.compressed import CompressedText
 from .uploads import api_uploads
 
@@ -41,6 +42,7 @@ def build_app(settings: Settings, logins: Logins, host: str, root_path: str = ""
         PresetError: A preset file has a wrong value.
         StoreError: The database cannot be used.
     """
+    register_media_types()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.studio = studio = Studio(app, settings, logins, host, root_path)
     for routes in ROUTES:

@@ -8,9 +8,10 @@ from fanslymotion.bench.full_size import build_ltx
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.ltx import random_model
-from fanslymotion.pipeline.families.ltx.folder import FOLDERS, SIGMAS
+from fanslymotion.pipeline.families.ltx.folder import FOLDERS
 from fanslymotion.pipeline.families.ltx.model import load
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
+from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
 from fanslymotion.pipeline.families.ltx.words import MASK, WORDS, encode
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.sampling.windowed import SamplingParams

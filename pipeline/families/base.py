@@ -178,8 +178,16 @@ class VideoModel(Protocol):
         """
         ...
 
-    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
-        """Return the noise levels of a run."""
+    def schedule(self, steps: int, kind: ScheduleName, frames: int, width: int, height: int) -> NoiseSchedule:
+        """Return the noise levels of a run.
+
+        Args:
+            steps: 1..100.
+            kind: Their spacing.
+            frames: Latent frames of a window, for levels that depend on its size.
+            width: Pixels sampled, likewise.
+            height: Pixels sampled, likewise.
+        """
         ...
 
     def noise(self, frames: int, width: int, height: int, draw: Callable[[Sequence[int]], Tensor]) -> Tensor:

@@ -1,6 +1,6 @@
 """Define classifier-free guidance: how much more of the conditioning a denoised estimate gets, frame by frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -13,11 +13,13 @@ class Guidance:
         first: Scale at the first frame.
         last: Scale at the last frame; guidance is off when it is ≤ 1.
         two_passes: Compute the two branches one after the other, with half the memory; equal within rounding.
+        rescale: See `presets.schema.Sampling.guidance_rescale`.
     """
 
     first: float
     last: float
     two_passes: bool = False
+    rescale: float = 0.0
 
     @property
     def on(self) -> bool:
@@ -28,9 +30,28 @@ class Guidance:
         """Return the same ramp with no value above `cap`; None = no cap."""
         if cap is None:
             return self
-        return Guidance(min(self.first, cap), min(self.last, cap), self.two_passes)
+        return replace(self, first=min(self.first, cap), last=min(self.last, cap))
 
     def scale(self, like: torch.Tensor) -> torch.Tensor:
         """Return the ramp as (1, frames, 1, 1, 1), of the type and on the device of `like`."""
         ramp = torch.linspace(self.first, self.last, like.shape[1]).unsqueeze(0).to(like.device, like.dtype)
         return ramp[..., None, None, None]
+
+    def number(self, like: torch.Tensor) -> float | torch.Tensor:
+        """Return a number where all frames have the same scale: in a 16-bit tensor it would be rounded."""
+        return self.last if self.first == self.last else self.scale(like)
+
+    def combined(self, given: torch.Tensor, away: torch.Tensor, scale: float | torch.Tensor) -> torch.Tensor:
+        """Return the guided estimate, as diffusers' pipelines round it.
+
+        Args:
+            given: The network's, with the conditioning; its first dimension is the batch.
+            away: The same, without it or with what guidance leads away from.
+            scale: A number, or what broadcasts over them.
+        """
+        found = away + scale * (given - away)
+        if not self.rescale:
+            return found
+        inside = list(range(1, found.ndim))
+        plain = found * (given.std(dim=inside, keepdim=True) / found.std(dim=inside, keepdim=True))
+        return self.rescale * plain + (1 - self.rescale) * found

@@ -142,7 +142,7 @@ def sample_clip(
         NotFinite: The model gave NaN or infinity.
     """
     state = _to(state, model)
-    schedule = model.schedule(clip.steps, clip.schedule)
+    schedule = _schedule(model, clip)
     while state.window < clip.plan.count:
         state = _Window(model, clip, schedule, state, keeper, on_step).run()
         keeper.now(state)
@@ -159,7 +159,7 @@ def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState) -> N
         clip: What decides the latents.
         state: From `begin`, or from a checkpoint; it stays as it is.
     """
-    state, schedule = _to(state, model), model.schedule(clip.steps, clip.schedule)
+    state, schedule = _to(state, model), _schedule(model, clip)
     generator = torch.Generator("cpu").manual_seed(0)
 
     def draw_noise(shape: Sequence[int]) -> torch.Tensor:
@@ -172,6 +172,10 @@ def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState) -> N
     x = model.noise(clip.plan.frames, clip.width, clip.height, draw_noise)
     for step in clip.effort.telling_steps(schedule.sigmas[:-1].tolist()):
         denoiser(x, schedule.sigmas[step])
+
+
+def _schedule(model: VideoModel, clip: SamplingParams) -> NoiseSchedule:
+    return model.schedule(clip.steps, clip.schedule, clip.plan.frames, clip.width, clip.height)
 
 
 class _Window:

@@ -27,6 +27,7 @@ from ..store.rows import VIDEO_NAME, WORK_NAME, photo_of, to_job
 from ..store.store import Store
 from ..types import Job
 from .device_samples import DeviceSampler
+from .full_speed import full_speed
 from .reporter import LostLease, Reporter
 from .stay_awake import stay_awake
 
@@ -73,6 +74,7 @@ def process_video_generation(
         job = to_job(row, store.settings, 0)
     with (
         stay_awake(),
+        full_speed(),
         Reporter(store, job.id, worker, job.fraction) as reporter,
         DeviceSampler(store, job.id, worker, lambda: reporter.stage),
     ):

@@ -1,10 +1,12 @@
 """24 pictures at once that are made to fill the memory: the page stays small, and answers others."""
 
+import pytest
 from fanslymotion.bench.photos import crowd
 
 LOGINS = (("anna", "secret-1"), ("ben", "secret-2"))
 
 
+@pytest.mark.soak
 def test_the_page_stays_small_while_24_hostile_pictures_come_in(make_studio) -> None:
     words = [word for login in LOGINS for word in ("--auth", ":".join(login))]
     studio = make_studio("--no-worker", *words)

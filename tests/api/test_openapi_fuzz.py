@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import requests
+from fanslymotion.tests.soak import soak
 from fanslymotion.tests.studio import Studio
 from fanslymotion.ui.app import ROUTES
 from fastapi import FastAPI
@@ -33,7 +34,7 @@ def can_be_wrong(parameter: dict[str, Any]) -> bool:
     return parameter["in"] != "path" or bool(parameter["schema"].keys() - {"type", "title"})
 
 
-@pytest.mark.parametrize("examples", [6, pytest.param(60, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [4, *soak(60)])
 def test_no_request_makes_the_program_fail(attacked: Studio, described: dict[str, Any], examples: int) -> None:
     """So many of each route, half of them not as described where something can be wrong."""
     import schemathesis  # a second, which the other tests' processes need not spend

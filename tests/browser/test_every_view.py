@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
 from fanslymotion.tests.browser.studio_page import choose_photo, findings, shifts, with_shifts
+from fanslymotion.tests.soak import soak
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, Page, expect
 
@@ -74,7 +75,7 @@ def jobs(puppet: Puppet) -> Ids:
     return Ids(waiting, live, failed, (takes[0], takes[1]))
 
 
-@pytest.fixture(params=SCREENS, ids=lambda one: f"{one[0]}-{one[2]}-{one[3]}")
+@pytest.fixture(params=[*SCREENS[:3], *soak((SCREENS[3],))], ids=lambda one: f"{one[0]}-{one[2]}-{one[3]}")
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     """A tab that keeps each jump of its layout."""
     width, height, scheme, language = request.param

@@ -8,6 +8,7 @@ from fanslymotion.messages import Message, codes
 from fanslymotion.queue.types import Status
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
 from fanslymotion.tests.browser.studio_page import findings, focused, of_language, shifts, with_shifts
+from fanslymotion.tests.soak import soak
 from fanslymotion.tests.studio import Studio, wait_for
 from playwright.sync_api import Page, Route, expect
 
@@ -42,7 +43,7 @@ def work(puppet: Puppet, job: str) -> None:
     puppet.measure(job, 50, "decoding")
 
 
-@pytest.mark.parametrize("width", [1440, 1000, 390])
+@pytest.mark.parametrize("width", [1440, 390, *soak(1000)])
 def test_nothing_jumps_while_it_streams(bare: Studio, page: Page, puppet: Puppet, width: int) -> None:
     with_shifts(page)
     page.set_viewport_size({"width": width, "height": 900})
@@ -340,7 +341,7 @@ def test_the_tools_of_the_log(bare: Studio, page: Page, puppet: Puppet) -> None:
     assert download.value.path().read_text(encoding="utf-8") == httpx.get(f"{bare.url}/studio/jobs/{job}/log").text
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (2560, 1440)])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), *soak((2560, 1440))])
 def test_fits_the_screen_in_russian(bare: Studio, page: Page, puppet: Puppet, width: int, height: int) -> None:
     job = puppet.take(resolution="1080p")
     work(puppet, job)

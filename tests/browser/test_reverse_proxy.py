@@ -9,6 +9,7 @@ import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE
 from fanslymotion.tests.browser.studio_page import choose_photo
 from fanslymotion.tests.nginx import PROGRAM, nginx
+from fanslymotion.tests.soak import soak
 from fanslymotion.tests.studio import Studio
 from gradio_client import Client, handle_file
 from PIL import Image
@@ -48,7 +49,9 @@ def log_in(page: Page, address: str) -> None:
     expect(page.locator("#generate")).to_be_visible()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", ["as it is", "under a path that it leaves", *soak("without the port", "under a path that it takes off")]
+)
 def test_everything_works_behind_nginx(way: str, studio: Studio, page: Page, tmp_path: Path) -> None:
     path, lines = WAYS[way]
     wrong: list[str] = []

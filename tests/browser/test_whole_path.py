@@ -217,7 +217,7 @@ def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
 
 
 def test_restart_of_the_page_comes_back_to_the_same_live_job(studio: Studio, page: Page) -> None:
-    generate(page, studio.url, SAMPLE, steps=80)
+    generate(page, studio.url, SAMPLE, steps=40)
     now = page.locator(".live span.now")
     wait_for(lambda: "step" in now.inner_text(), 120)  # loading may move the bar a long way before that
     assert studio.stop() == 0

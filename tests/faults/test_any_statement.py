@@ -18,8 +18,12 @@ from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.rows import VIDEO_NAME, photo_of, to_job
 from fanslymotion.queue.types import Job, Status
 from fanslymotion.queue.worker import attempt
+from fanslymotion.tests.soak import soak
 
-pytestmark = [pytest.mark.faults, pytest.mark.both_databases]
+DATABASES = ["postgresql", *soak("sqlite")]
+"""The second has no connection that a network could lose; a disk that fails is the same to the store."""
+
+pytestmark = [pytest.mark.faults, pytest.mark.parametrize("settings", DATABASES, indirect=True)]
 
 REQUEST = VideoRequest(seed=1)
 EVERY = pytest.param(1000, marks=pytest.mark.soak, id="every")

@@ -1,4 +1,7 @@
-"""A short campaign of everything that a machine may suffer: `bench/chaos.py` is the long one."""
+"""Campaigns of everything that a machine may suffer: `bench/chaos.py` has the long ones.
+
+With the soak tests: each fault has a test of its own in the default run.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +10,7 @@ import pytest
 from fanslymotion.bench.chaos import Campaign, Plan
 from fanslymotion.settings import Settings
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.soak, pytest.mark.faults, pytest.mark.timeout(900)]
 
 SHORT = Plan(seed=1, lease=8, steps=2, seconds=6, seeds=(0, 1), pause=1.0, most=3, workers=1)
 
@@ -24,7 +27,6 @@ def test_every_promise_is_kept(settings: Settings, tmp_path: Path) -> None:
     check(tmp_path / "campaign", settings, SHORT, faults=4)
 
 
-@pytest.mark.soak
 @pytest.mark.both_databases
 def test_every_promise_is_kept_for_longer(settings: Settings, tmp_path: Path) -> None:
     check(tmp_path / "campaign", settings, replace(SHORT, workers=2), faults=16)

@@ -16,6 +16,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store.rows import photo_of
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
+from fanslymotion.tests.soak import soak
 from fanslymotion.tests.studio import wait_for
 
 pytestmark = pytest.mark.faults
@@ -47,7 +48,7 @@ def worker_at(settings: Settings) -> Iterator[Callable[[str], None]]:
         process.wait(90)
 
 
-@pytest.mark.parametrize("shift", ["+2h", "-2h"])
+@pytest.mark.parametrize("shift", ["+2h", *soak("-2h")])
 def test_a_worker_with_another_clock_takes_no_photo_from_a_batch_under_way(
     jobs: Jobs, settings: Settings, photo: Path, tmp_path: Path, worker_at: Callable[[str], None], shift: str
 ) -> None:

@@ -11,6 +11,7 @@ from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Job, Status
 from fanslymotion.settings import Settings
 from fanslymotion.tests.damages import KINDS
+from fanslymotion.tests.soak import soak
 from fanslymotion.tests.studio import Studio, wait_for
 
 from .told import Told
@@ -26,7 +27,7 @@ def damage(path: Path, kind: str, seed: int = 3) -> None:
         KINDS[kind](path, Random(seed))
 
 
-@pytest.mark.parametrize("kind", ["row_missing", "first_page"])
+@pytest.mark.parametrize("kind", ["row_missing", *soak("first_page")])
 def test_the_command_line(settings: Settings, told: Told, submit: Callable[..., Job], jobs: Jobs, kind: str) -> None:
     made = [submit() for _ in range(12)]
     jobs.close()

@@ -50,6 +50,7 @@ def test_a_killed_worker_costs_little_and_says_where_it_went_on(jobs, submit, ki
     check_balanced(jobs, submit, kill_worker, tiny_model)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("family", "frames", "steps", "ends"),
     [
@@ -94,6 +95,7 @@ def loras(settings: Settings) -> Iterator[tuple[LoraChoice, ...]]:
         file.unlink()
 
 
+@pytest.mark.soak
 def test_killed_in_either_of_two_transformers(jobs, submit, kill_worker, loras, tmp_path) -> None:
     """Twice in the second window, which begins with the first one's last frame; LoRAs are added anew each time."""
     folder = wan_a14b.build(tmp_path / "новая модель", sampling=DISTILLED, frames=49)
@@ -118,6 +120,7 @@ def test_killed_in_either_of_two_transformers(jobs, submit, kill_worker, loras, 
     assert [one["name"] for one in read_metadata(ended.video)["loras"]] == [one.name for one in loras]
 
 
+@pytest.mark.soak
 def test_a_continued_video_is_joined_to_what_was_deleted_meanwhile(jobs, submit, kill_worker) -> None:
     """Killed while the second part is made: both parts are in the file, frame for frame."""
     old = submit(shape="1:1", steps=12)  # a frame of the smallest size in the photo's own shape is too low for a photo

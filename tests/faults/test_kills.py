@@ -19,6 +19,7 @@ from .conftest import check_balanced, until
 pytestmark = pytest.mark.faults
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 def test_a_killed_worker_costs_little_on_postgresql_too(jobs, start, submit, kill_worker, tiny_model: Path) -> None:
     start()

@@ -9,12 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from fanslymotion.models.registry import look, remove
 from fanslymotion.presets import load_presets
-from fanslymotion.queue.types import Status
+from fanslymotion.queue.jobs import Jobs
+from fanslymotion.queue.liveness.exit_codes import RESTART
+from fanslymotion.queue.types import Status, WorkerInfo
 from fanslymotion.settings import Settings
 from fanslymotion.tests.studio import wait_for
 
@@ -70,12 +74,35 @@ def test_a_folder_removed_under_a_running_job_loses_nothing(jobs, submit) -> Non
     assert until(lambda: jobs.get(other.id), lambda j: j.status is Status.DONE)
 
 
+@contextmanager
+def stopped_until_asked(jobs: Jobs, worker: WorkerInfo) -> Iterator[None]:
+    """Stop a worker until it is asked to restart: the command may take longer to start than the job to end."""
+    process = psutil.Process(worker.pid)
+
+    def is_asked() -> bool:
+        with jobs.store.read():
+            return jobs.store.tables.Worker.get_by_id(worker.id).command == RESTART
+
+    def go_on() -> None:
+        try:
+            wait_for(is_asked, 180)
+        finally:
+            process.resume()
+
+    process.suspend()
+    waiting = threading.Thread(target=go_on)
+    waiting.start()
+    yield
+    waiting.join()
+
+
 def test_restart_of_the_worker_costs_no_attempt(jobs, submit, told) -> None:
     """T8."""
     job = submit(steps=45)
     until(lambda: jobs.get(job.id), lambda j: j.stage == "sampling" and j.step > 2)
     old = next(w for w in jobs.workers() if w.alive)
-    asked = told.command("restart-worker")
+    with stopped_until_asked(jobs, old):
+        asked = told.command("restart-worker")
     assert asked.returncode == 0, asked.stderr
     done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
     assert done.attempt == 1

@@ -26,7 +26,7 @@ def run(prefix: Prefix, folder: Path, code: int, *words: str) -> tuple[int, list
     done = subprocess.run(
         ["wine", "cmd", "/c", "launch.cmd", *words],
         cwd=folder,
-        env=prefix.environ | {"FAKE_CODE": str(code)},
+        env=prefix.environ | {"FAKE_CODE": str(code), "PSModulePath": "C:\\of PowerShell 7"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=120,
@@ -36,9 +36,13 @@ def run(prefix: Prefix, folder: Path, code: int, *words: str) -> tuple[int, list
 
 def test_words_and_the_exit_code_are_handed_on(prefix: Prefix, folder: Path) -> None:
     for code in (0, 7):
-        ended, lines = run(prefix, folder, code, "generate", "a photo.jpg")
+        ended, lines = run(prefix, folder, code, "generate", "a photo.jpg", r"--out=C:\a b", "--negative-prompt", "")
         assert (ended, len(lines)) == (code, 1), "with words it comes from a script or a terminal: no pause"
-        assert b'launch.ps1" generate "a photo.jpg"' in lines[0]
+        assert rb'launch.ps1" generate "a photo.jpg" "--out=C:\a b" --negative-prompt ""' in lines[0]
+
+
+def test_windows_powershell_is_told_of_no_other_shells_modules(prefix: Prefix, folder: Path) -> None:
+    assert run(prefix, folder, 0)[1][0].endswith(b" modules=")
 
 
 def test_after_a_double_click_the_window_stays_open_when_the_start_failed(prefix: Prefix, folder: Path) -> None:

@@ -3,7 +3,9 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
+
+from ...queue.liveness.echo import EchoThread
 
 MOST_CHARACTERS = 1000
 """Of a message."""
@@ -33,6 +35,32 @@ class BoundedFormatter(logging.Formatter):
         """Format a traceback of a bounded length, keeping its end."""
         text = super().formatException(ei)
         return text if len(text) <= MOST_DETAILS else f"…\n{text[-MOST_DETAILS:]}"
+
+
+class UnblockedHandler(logging.StreamHandler[TextIO]):
+    """Write lines from a thread of its own.
+
+    A click into a Windows console, or Ctrl+S elsewhere, blocks every print to it: the page must answer meanwhile.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
+        self._echo = EchoThread(self._write)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue a record's text."""
+        try:
+            self._echo(self.format(record))
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait for what is queued, a moment."""
+        self._echo.flush()
+
+    def _write(self, line: str) -> None:
+        self.stream.write(line + self.terminator)
+        self.stream.flush()
 
 
 class LostClients(logging.Filter):
@@ -77,7 +105,7 @@ LOG_CONFIG: dict[str, Any] = {
     "filters": {"lost clients": {"()": LostClients}, "seldom": {"()": Seldom}},
     "handlers": {
         "stderr": {
-            "class": "logging.StreamHandler",
+            "()": UnblockedHandler,
             "formatter": "bounded",
             "filters": ["lost clients", "seldom"],
             "stream": "ext://sys.stderr",

@@ -46,6 +46,24 @@ def in_pieces(now: MemoryPlan) -> bool:
     return now.chunked and now.offload is not Offload.SEQUENTIAL
 
 
+CACHED = 0.02
+"""A pass that uses the blocks' residual again, as a share of a whole one. Computed: the most of it is Wan's time
+embedding, which each token has, 7 · 3072² of 5 billion parameters."""
+
+
+def guided_passes(now: MemoryPlan, levels: Sequence[float]) -> Sequence[float]:
+    """Return what each step takes of a guided one in full: a step without guidance takes one pass of two.
+
+    Args:
+        now: The plan.
+        levels: Noise level of each step.
+    """
+    effort, steps = now.work.effort, len(levels)
+    above = effort.guidance_above if now.guided else 0.0
+    whole = [1.0 if effort.whole(step, steps) else CACHED for step in range(steps)]
+    return [share * (1.0 if level > above else 0.5) for share, level in zip(whole, levels, strict=True)]
+
+
 @dataclass(frozen=True)
 class TokenCost:
     """The `CostModel` of a family.
@@ -62,6 +80,7 @@ class TokenCost:
         together: Frames that the decoder holds at once.
         computed: Frames that it computes in all, those that are thrown away included.
         texts: Tokens that the text encoder reads, of all prompts together.
+        texts_away: Tokens of the negative prompt, where it is read with guidance only.
         text_share: Of the text encoder on the device while it comes block by block: two of its blocks, and the table
             of words.
         resident: Share of the transformer's weights on the device, by offload: two blocks and what is no block; two
@@ -84,6 +103,7 @@ class TokenCost:
     resident: Mapping[Offload, float] = field(default_factory=dict)
     kept: Callable[[MemoryPlan], int] = lambda now: 0
     passes: Callable[[MemoryPlan], Sequence[float]] = lambda now: [1.0] * now.work.steps
+    texts_away: int = 0
 
     def forecast(self, now: MemoryPlan) -> Forecast:
         """Estimate the memory and time of a plan; see `Forecast`."""
@@ -134,7 +154,7 @@ class TokenCost:
         pixels = self.computed(now) * now.width * now.height
         decode = self.decoder_operations * self._width(now) ** 2 * pixels / speed / DECODE_SPEED[kind]
         beside, alone = finish_seconds(now)
-        text = 2 * now.model.text_encoder * self.texts / speed
+        text = 2 * now.model.text_encoder * (self.texts + self.texts_away * now.work.guided) / speed
         return {
             Stage.LOADING: STARTING[kind] + sum(self.weights(now).values()) / READING[kind] + text,
             Stage.CONDITIONING: 1.0,
@@ -170,6 +190,8 @@ class TokenCost:
             held = whole * self.widths
             if in_pieces(now):
                 held = min(held, whole * self.whole_widths + min(whole, PIECE) * self.widths)
+            if now.work.effort.cached:  # the tokens before the blocks, and each branch's residual
+                held += whole * (3 if now.guided else 2)
             return (held + layer) * 2 * number + expanding
         if stage is Stage.DECODING:
             return self.decoder * max(self._width(now), 0.2) * pixels * self.together(now) * number

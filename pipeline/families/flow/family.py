@@ -17,6 +17,7 @@ from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, FlowFolders
 from .weights_files import stays_packed
 
 if TYPE_CHECKING:
+    from ...request import VideoRequest
     from ..placement import Placement
     from ..words import Words
 
@@ -49,6 +50,13 @@ class FlowFamily(ABC):
     @abstractmethod
     def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> Words:
         """Encode what `texts` gave; see `Family.encode_words`."""
+
+    def led_away_from(self, request: VideoRequest, preset: ModelPreset) -> str | None:
+        """Return what guidance leads away from: the request's text, else the preset's; None without guidance."""
+        if preset.sampling.max_guidance <= 1:
+            return None
+        wanted = request.negative_prompt
+        return preset.sampling.negative_prompt if wanted is None else wanted.strip()
 
     def recognises(self, folder: Path) -> bool:
         """See `FlowFolders`."""

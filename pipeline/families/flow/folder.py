@@ -18,6 +18,8 @@ from ....presets import ModelPreset
 from ....safetensors_header import tensor_shapes
 from ..base import ModelFiles, ModelFolder, ModelSize
 from ..weights import folders
+from ..weights.files.contents import FileHeader
+from ..weights.files.header import read_weights_file
 from ..weights.files.shapes import Shapes
 from ..weights.folders import numbers_by_tensor, parameters, plain_preset, read_json
 from .lora import LoraLayers, Renames, check_fits, layer_name, read_layers, without
@@ -31,6 +33,9 @@ VARIANTS = ("", "bf16", "fp16")
 SPIECE = "spiece.model"
 TOKENIZER_FILES = ("tokenizer.json", SPIECE)
 
+DISTILLED = re.compile(r"lightning|lightx2v|distill|turbo|fastwan|dmd|rapid|\d+[-_ ]?steps?\b", re.IGNORECASE)
+"""In the name of a file or folder whose model samples in a few steps without guidance."""
+
 
 @dataclass(frozen=True)
 class FlowFolders(ABC):
@@ -43,6 +48,8 @@ class FlowFolders(ABC):
         text_encoder: The text encoder's name and size.
         usual: Keys of the preset of a folder that has none.
         few_steps: How distilled models are sampled, by a part of their files' names, small letters; "" = any other.
+        not_distilled: In the names of models that are not distilled, in a family most of whose models are; None = what
+            does not say that it is distilled, is not.
         full: The size of a model that is not here yet.
         others: Of those that are of another size, by the hub's repository.
         denoisers: Names of the transformers.
@@ -64,6 +71,7 @@ class FlowFolders(ABC):
     single_files: tuple[str, ...] = ()
     bundled: Mapping[str, Path] = field(default_factory=dict)
     few_steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    not_distilled: re.Pattern[str] | None = None
     renames: Renames = ()
     left_out: re.Pattern[str] | None = None
     others: Mapping[str, ModelSize] = field(default_factory=dict)
@@ -113,6 +121,28 @@ class FlowFolders(ABC):
     def told(self, folder: Path) -> Mapping[str, Any]:
         """Return what a folder's own files tell of its preset that differs from `usual`."""
         return {}
+
+    def distilled(self, name: str) -> bool | None:
+        """Tell by the name of a file or folder whether its model is distilled; None = it does not say."""
+        if DISTILLED.search(name):
+            return True
+        return False if self.not_distilled is None or self.not_distilled.search(name) else None
+
+    def undistilled(self, folder: Path) -> Mapping[str, Any]:
+        """Return how a model of a folder's architecture is sampled when it is not distilled."""
+        return self.usual["sampling"]
+
+    def rotated(self, file: Path, folder: Path) -> bool:
+        """Tell whether a file's 8-bit floats are multiplied by Hadamard matrices (`weights.files.rotation`).
+
+        Raises:
+            ModelError: They may be, and it cannot be told.
+        """
+        return False
+
+    def other_parts(self, file: Path, header: FileHeader, folder: Path) -> Message | None:
+        """Return why a file's transformer does not go with the other parts in a folder, or None."""
+        return None
 
     def check(self, folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
         """Check that a folder holds a whole model.
@@ -168,6 +198,8 @@ class FlowFolders(ABC):
         """
         shapes = self.file_shapes(folder, part, preset)
         check_weights_file(file, shapes, self.renames, self.name, preset.base or preset.name)
+        if why := self.other_parts(file, read_weights_file(file), folder):
+            raise ModelError(why, code=codes.WRONG_SETTING)
 
     def file_shapes(self, folder: Path, part: str, preset: ModelPreset | None = None) -> Shapes:
         """Return the shapes of a transformer's weights, by the folder's configuration.
@@ -206,7 +238,8 @@ class FlowFolders(ABC):
         """Return the fingerprint of the files, and of what is taken from the folder."""
         configs = [folder / part / "config.json" for part in self.denoisers]
         shared = self.digest(folder, [folder / VAE, *configs, folder / folders.INDEX, self.single_file(folder)])
-        return hashlib.sha256("\n".join((shared, *fingerprints(preset))).encode()).hexdigest()[:16]
+        parts = (shared, *fingerprints(preset), *(["rotated"] if preset.rotated else []))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """Count a folder's numbers from its files' headers, in milliseconds; what is not there counts as in `full`."""
@@ -251,12 +284,15 @@ class FlowFolders(ABC):
         check_fits(lora, found, shapes, model.name)
         return found
 
+    def transformer_files(self, folder: Path) -> list[Path]:
+        """Return the files with the transformer's weights; none where they are gone."""
+        single = self.single_file(folder)
+        return [single] if single else sorted((folder / TRANSFORMER).glob("*.safetensors"))
+
     def _transformer_shapes(self, folder: Path) -> Mapping[str, Sequence[int]]:
         """Return the shapes of the transformer's weights, by diffusers' names."""
-        single = self.single_file(folder)
-        files = [single] if single else sorted((folder / TRANSFORMER).glob("*.safetensors"))
         found: dict[str, list[int]] = {}
-        for file in files:
+        for file in self.transformer_files(folder):
             try:
                 shapes = tensor_shapes(file)
             except (OSError, ValueError) as e:

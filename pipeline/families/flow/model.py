@@ -174,4 +174,5 @@ def read_replaced(model: ModelFolder, folders: FlowFolders, kind: Any, part: str
     if part not in files:
         return None
     config = folders.config(model.folder, part)
-    return read_component(files[part], lambda: transformer_of_file(kind, files[part], config, dtype))
+    rotated = model.preset.rotated
+    return read_component(files[part], lambda: transformer_of_file(kind, files[part], config, dtype, rotated))

@@ -1,4 +1,4 @@
-"""LTX-Video from 0.9.5 on, distilled: which files it has, what it costs, how it is loaded. No torch at import."""
+"""LTX-Video from 0.9.5 on: which files it has, what it costs, how it is loaded. No torch at import."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class LtxVideo(FlowFamily):
-    """See `Family`. Distilled: eight steps without guidance are its best and its only way."""
+    """See `Family`. Distilled models take eight steps without guidance, others thirty or forty with it."""
 
     name = "ltx"
-    takes = (*FlowFamily.takes, "loop", LAST_PHOTO.name)
+    takes = (*FlowFamily.takes, "negative_prompt", "loop", LAST_PHOTO.name)
     folders = FOLDERS
     random_size: Mapping[str, int] = {
         "width": random_model.WIDTH,
@@ -45,19 +45,23 @@ class LtxVideo(FlowFamily):
     )
 
     def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> base.FamilyOptions:
-        """Settle the prompt; the frame rate is the sampled one."""
-        return LtxOptions(request.prompt.strip(), fps, preset.sampling.sigmas, request.loop)
+        """Settle the prompts; the frame rate is the sampled one."""
+        sampling, away = preset.sampling, self.led_away_from(request, preset)
+        shift = sampling.shift if sampling.schedule == "flow" else None
+        causal = None if sampling.schedule == "dynamic" else True
+        return LtxOptions(request.prompt.strip(), fps, sampling.sigmas, request.loop, away, shift, causal)
 
     def texts(self, options: base.FamilyOptions) -> tuple[str, ...]:
-        """Return the prompt."""
+        """Return the prompt, and the negative one where there is guidance."""
         assert isinstance(options, LtxOptions)
-        return (options.prompt,)
+        return (options.prompt,) if options.negative_prompt is None else (options.prompt, options.negative_prompt)
 
     def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> Words:
         """See `words.encode`."""
         from . import words
 
-        return words.encode(folder, texts[0], placement)
+        prompt, *away = texts
+        return words.encode(folder, prompt, placement, *away)
 
     def load(
         self, model: ModelFolder, placement: Placement, finished: Callable[[str], None], shortcuts: bool

@@ -3,9 +3,12 @@
 Bytes and operations were measured on an H200 with random weights of the 2B model's size (bench/RESULTS.md).
 """
 
+from collections.abc import Sequence
+
 from ..base import MemoryPlan, Offload
-from ..flow.cost import TokenCost
+from ..flow.cost import TokenCost, guided_passes
 from .chunks import LEAST, STRIDE, decoded, frames, latents
+from .sampling import levels
 
 
 def _together(now: MemoryPlan) -> int:
@@ -14,6 +17,11 @@ def _together(now: MemoryPlan) -> int:
 
 def _computed(now: MemoryPlan) -> int:
     return decoded(latents(now.work.frames), latents(now.decode_chunk)) * STRIDE
+
+
+def _passes(now: MemoryPlan) -> Sequence[float]:
+    """Count with the levels from 0.9.5 on; without guidance they do not matter."""
+    return guided_passes(now, levels("linear-quadratic", now.work.steps, 0, 1.0))
 
 
 COST = TokenCost(
@@ -31,6 +39,8 @@ COST = TokenCost(
     together=_together,
     computed=_computed,
     texts=256,
+    texts_away=256,
+    passes=_passes,
     text_share=0.12,  # two of its 24 blocks, and the table of words
     resident={Offload.GROUP: 0.12, Offload.SEQUENTIAL: 0.03},  # two of 28 blocks and what is no block; two layers
 )

@@ -1,26 +1,42 @@
 """Describe the folders of LTX-Video from 0.9.5 on, in diffusers' format or with Lightricks' single file. No torch."""
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ....messages import Message, msg
+from ....errors import ModelError
+from ....messages import Message, codes, msg
+from ....safetensors_header import tensor_shapes
 from ..base import ModelSize
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
+from ..flow.lora import layer_name
+from ..weights.files.contents import FileHeader, of_transformer
+from ..weights.files.header import read_weights_file
+from ..weights.files.rotation import is_rotated
 from ..weights.files.shapes import Shapes, attention, linear
+from ..weights.folders import read_json
+from .sampling import DEV, DISTILLED, EARLY, FIRST_DEV, LARGE_DEV, LARGE_LAYERS, NOT_DISTILLED
 
-SINGLE_FILES = ("ltxv-2b-0.9.8-distilled.safetensors", "ltxv-2b-0.9.6-distilled-04-25.safetensors")
+SINGLE_FILES = (
+    "ltxv-2b-0.9.8-distilled.safetensors",
+    "ltxv-2b-0.9.6-distilled-04-25.safetensors",
+    "ltxv-2b-0.9.6-dev-04-25.safetensors",
+    "ltx-video-2b-v0.9.5.safetensors",
+)
 """Single files whose architecture is in `configs/`, as Lightricks names them."""
 
 CONFIGS = Path(__file__).parent / "configs"
 BUNDLED = {TRANSFORMER: CONFIGS / "transformer-2b.json", VAE: CONFIGS / "vae-0.9.5.json"}
 """diffusers' configurations of the 2B models from 0.9.5 on: the single file has none that diffusers can read."""
 
-SIGMAS = (1.0, 0.9937, 0.9875, 0.9812, 0.975, 0.9094, 0.725, 0.4219)
-"""Noise levels of the distilled models (Lightricks' configurations; diffusers' docs, ltx_video.md)."""
+FIRST_FP8 = re.compile(r"ltxv-13b-0\.9\.7-(dev|distilled)-fp8", re.IGNORECASE)
+"""Names of Lightricks' first files of 8-bit floats, which were made for its own kernels."""
+ENCODER_END = "vae.encoder.conv_out.conv.weight"
+"""Name in a single file of the VAE's layer whose inputs tell its version."""
 
-DISTILLED = {"steps": len(SIGMAS), "schedule": "fixed", "sigmas": SIGMAS, "min_guidance": 1.0, "max_guidance": 1.0}
 RATES = {
     "standard": {"fps": 12, "interpolation": 2},
     "smooth": {"fps": 24, "interpolation": 2},
@@ -66,6 +82,71 @@ class LtxFolders(FlowFolders):
             "{folder} is an LTX-Video model of another kind than from 0.9.5 on; choose one of those", folder=folder
         )
 
+    def told(self, folder: Path) -> Mapping[str, Any]:
+        """Tell a model that is not distilled by its scheduler, or by what it is called; see `FlowFolders`."""
+        if _known(folder / "scheduler" / "scheduler_config.json").get("use_dynamic_shifting"):
+            return {"sampling": FIRST_DEV}
+        said = next((told for name in self._names(folder) if (told := self.distilled(name)) is not None), None)
+        return {"sampling": self.undistilled(folder)} if said is False else {}
+
+    def _names(self, folder: Path) -> tuple[str, ...]:
+        """Return what a folder's model is called, the surest name first."""
+        single = self.single_file(folder)
+        origin = _known(folder / TRANSFORMER / "config.json").get("_name_or_path")
+        # Hugging Face's cache: models--Lightricks--LTX-Video-0.9.7-dev/snapshots/<commit>.
+        cached = folder.parent.parent.name if folder.parent.name == "snapshots" else ""
+        return (single.name if single else "", folder.name, cached, str(origin or "").rpartition("/")[2])
+
+    def undistilled(self, folder: Path) -> Mapping[str, Any]:
+        """Tell the 13B models from the 2B ones by their layers; see `FlowFolders`."""
+        return LARGE_DEV if int(self._known(folder, TRANSFORMER).get("num_layers") or 0) >= LARGE_LAYERS else DEV
+
+    def rotated(self, file: Path, folder: Path) -> bool:
+        """Compare with the weights that are there. Lightricks' files of 0.9.7 must be told; see `FlowFolders`."""
+        header, told = read_weights_file(file), None
+        if header.quantisation == "FP8":
+            told = is_rotated(file, self._named(file), self._reference(folder))
+        if told is None and FIRST_FP8.fullmatch(file.stem):
+            raise ModelError(
+                msg(
+                    "{file} may be made for Lightricks' own kernels, with rotated weights. That shows in a comparison "
+                    "with the transformer of the model here, which is missing or too different; get that again, or "
+                    "choose another FP8 file or a GGUF one",
+                    file=file,
+                ),
+                code=codes.WRONG_SETTING,
+            )
+        return bool(told)
+
+    def _named(self, file: Path) -> dict[str, str]:
+        """Return the names in a file of its blocks' 8-bit matrices, by diffusers' names."""
+        return {
+            layer_name(name, self.renames): one.name
+            for name, one in read_weights_file(file).tensors.items()
+            if one.kind == "F8_E4M3" and not one.scale and "blocks." in name and len(one.shape) == 2
+        }
+
+    def _reference(self, folder: Path) -> dict[str, tuple[Path, str]]:
+        """Return files and names in them of the weights in a folder, by diffusers' names; those that can be read."""
+        found: dict[str, tuple[Path, str]] = {}
+        for file in self.transformer_files(folder):
+            with suppress(OSError, ValueError):
+                names = of_transformer(tensor_shapes(file))
+                found |= {layer_name(name, self.renames): (file, own) for name, own in names.items()}
+        return found
+
+    def other_parts(self, file: Path, header: FileHeader, folder: Path) -> Message | None:
+        """Refuse the first versions by their names, or by the VAE beside them: their latents are of another kind."""
+        channels = self._known(folder, VAE).get("block_out_channels")
+        own = header.shapes.get(ENCODER_END)
+        if not EARLY.search(file.stem) and (own is None or not channels or own[1] == channels[-1]):
+            return None
+        return msg(
+            "{file} is of a version before LTX-Video 0.9.5, which has another VAE than the models here; choose a file "
+            "from 0.9.5 on",
+            file=file,
+        )
+
     def shapes(self, transformer: Mapping[str, Any]) -> Shapes:
         """See `FlowFolders`."""
         width = transformer["num_attention_heads"] * transformer["attention_head_dim"]
@@ -92,6 +173,14 @@ class LtxFolders(FlowFolders):
         return channels[0] // factors[0]
 
 
+def _known(config: Path) -> Mapping[str, Any]:
+    """Read a configuration that may be missing or damaged."""
+    try:
+        return read_json(config)
+    except ModelError:
+        return {}
+
+
 FOLDERS = LtxFolders(
     family="ltx",
     name="LTX-Video",
@@ -105,6 +194,8 @@ FOLDERS = LtxFolders(
         "with {file}, text_encoder and tokenizer",
         file=SINGLE_FILES[0],
     ),
+    few_steps={"": DISTILLED},
+    not_distilled=NOT_DISTILLED,
     single_files=SINGLE_FILES,
     bundled=BUNDLED,
     renames=((r"^patchify_proj\b", "proj_in"), (r"^adaln_single\b", "time_embed"), (r"\.([qk])_norm\b", r".norm_\1")),

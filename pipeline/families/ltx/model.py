@@ -26,11 +26,12 @@ from ..weights.reading import quiet, read_component, read_narrowest
 from . import vae as vae_module
 from .chunks import STRIDE
 from .chunks import latents as in_latents
-from .denoiser import Inputs, LtxDenoiser
+from .denoiser import Inputs, LtxDenoiser, Text
 from .folder import FOLDERS
 from .options import LtxOptions
 from .random_model import build
-from .words import MASK, WORDS
+from .sampling import levels
+from .words import AWAY, AWAY_MASK, MASK, WORDS
 
 IMAGE = "image"
 """Name of the tensor that the VAE makes of the photo: (1, channels, h, w), sampled, not scaled."""
@@ -74,9 +75,13 @@ class LtxModel(FlowModel):
         vae = self.bring(VAE)
         return {name: vae_module.encode(vae, one, self.device, generator) for name, one in pictures.items()}
 
-    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
-        """Return the preset's noise levels; see `VideoModel`."""
-        return fixed_schedule(self.model.preset.sampling.sigmas, steps)
+    def schedule(self, steps: int, kind: ScheduleName, frames: int, width: int, height: int) -> NoiseSchedule:
+        """Return a distilled model's own noise levels, or those of `sampling.levels`; see `VideoModel`."""
+        sampling, (_, side) = self.model.preset.sampling, self.latent_size
+        if sampling.sigmas:
+            return fixed_schedule(sampling.sigmas, steps)
+        tokens = frames * (width // side) * (height // side)
+        return fixed_schedule(tuple(levels(kind, steps, tokens, sampling.shift)), steps)
 
     def beginning(self, conditioning: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the photo's latent: the first frame is the photo; see `VideoModel`."""
@@ -88,8 +93,12 @@ class LtxModel(FlowModel):
         _, side = self.latent_size
         scale = (STRIDE / options.fps, side, side)
         end = self._end(conditioning, options) if window.last else None
-        inputs = Inputs(conditioning[WORDS].to(self.dtype), conditioning[MASK], scale, end, window.spare)
-        return LtxDenoiser(partial(self.bring, TRANSFORMER), window.schedule, inputs, window.pinned)
+        text = Text(conditioning[WORDS].to(self.dtype), conditioning[MASK])
+        away = Text(conditioning[AWAY].to(self.dtype), conditioning[AWAY_MASK]) if AWAY in conditioning else None
+        # A later window begins with latents that stand for eight frames each.
+        causal = bool(options.causal) and window.before is None
+        inputs = Inputs(text, away, scale, end, window.spare, causal)
+        return LtxDenoiser(partial(self.bring, TRANSFORMER), inputs, window)
 
     def _end(self, conditioning: Mapping[str, torch.Tensor], options: LtxOptions) -> torch.Tensor | None:
         """Return the latent of the picture that the video ends with: the photo in a loop. None = it is not known."""

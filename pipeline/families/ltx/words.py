@@ -1,6 +1,7 @@
-"""Encode a prompt with T5: the encoder is loaded for it, and is gone before the transformer comes."""
+"""Encode the prompts with T5: the encoder is loaded for them, and is gone before the transformer comes."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,24 +13,35 @@ from ..words import Words
 
 WORDS, MASK = "words", "mask"
 """Names of the tensors: (1, TOKENS, width) of T5, and (1, TOKENS), 1 for a token of the text, 0 for padding."""
+AWAY, AWAY_MASK = "away", "away_mask"
+"""The same of the negative prompt, where there is one."""
 
 TOKENS = 256
 """The model's room for a prompt, as Lightricks' own inference has it; an end-of-text token is one of them."""
 
 
-def encode(folder: Path, prompt: str, placement: Placement) -> Words:
-    """Encode a prompt, on the calling thread.
+def encode(folder: Path, prompt: str, placement: Placement, negative_prompt: str | None = None) -> Words:
+    """Encode the prompts, on the calling thread.
 
     Args:
         folder: The model's.
         prompt: Any text; what has no room is cut off.
         placement: Where and how to compute. With offload the encoder comes to the device block by block.
+        negative_prompt: The same; None = there is no guidance.
 
     Raises:
         ModelError: A file is missing or damaged.
     """
-    ids, mask, cut = tokenize(read_tokenizer(folder / TOKENIZER), prompt, TOKENS)
+    tokenizer = read_tokenizer(folder / TOKENIZER)
+    ids, mask, cut = tokenize(tokenizer, prompt, TOKENS)
     encoder = text_encoder.read_encoder("T5EncoderModel", folder / TEXT_ENCODER, placement)
-    with torch.no_grad():
-        found = encoder(ids.to(placement.device))[0]
-    return Words({WORDS: found.to("cpu"), MASK: mask}, cut)
+    found = {WORDS: _encoded(encoder, ids, placement), MASK: mask}
+    if negative_prompt is not None:
+        ids, mask, _ = tokenize(tokenizer, negative_prompt, TOKENS)
+        found |= {AWAY: _encoded(encoder, ids, placement), AWAY_MASK: mask}
+    return Words(found, cut)
+
+
+@torch.no_grad()
+def _encoded(encoder: Any, ids: torch.Tensor, placement: Placement) -> torch.Tensor:
+    return encoder(ids.to(placement.device))[0].to("cpu")

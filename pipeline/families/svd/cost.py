@@ -144,7 +144,7 @@ def _activations(now: MemoryPlan, stage: Stage) -> float:
 
 def feature_bytes(now: MemoryPlan) -> int:
     """Return the bytes of the features that stay from one step to the next (deep_cache.py), of both branches."""
-    if now.work.effort.full_every == 1:
+    if not now.work.effort.cached:
         return 0
     latent = now.width * now.height // now.model.factor**2
     return latent * now.window * (2 if now.guided else 1) * now.model.channels * number_bytes(now.dtype)

@@ -89,7 +89,7 @@ class SvdDenoiser(Denoiser):
                 "both", torch.cat([x, x]), sigma, torch.cat([no_image, image]), torch.cat([no_embedding, embedding])
             )
             without, given = both.chunk(2)
-        return without + self._guidance.scale(x) * (given - without)
+        return self._guidance.combined(given, without, self._guidance.scale(x))
 
     def _run(
         self, branch: str, x: torch.Tensor, sigma: float, image: torch.Tensor, embedding: torch.Tensor

@@ -77,7 +77,7 @@ class LoadedModel(Components):
         assert isinstance(options, MicroConditioning)
         return condition(self, photo, options.noise_aug, generator)
 
-    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
+    def schedule(self, steps: int, kind: ScheduleName, frames: int, width: int, height: int) -> NoiseSchedule:
         """Return the noise levels of the model's own scheduler; see `VideoModel`."""
         return noise_schedule(self.scheduler, steps, kind, self.device)
 

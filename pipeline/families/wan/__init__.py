@@ -40,12 +40,10 @@ class Wan(FlowFamily):
 
     def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> base.FamilyOptions:
         """Settle the prompt and what guidance leads away from; the model is told no frame rate."""
-        sampling, wanted = preset.sampling, request.negative_prompt
-        away = sampling.negative_prompt if wanted is None else wanted.strip()
-        guided = sampling.max_guidance > 1
+        sampling = preset.sampling
         return WanOptions(
             request.prompt.strip(),
-            away if guided else "",
+            self.led_away_from(request, preset) or "",
             sampling.shift,
             sampling.solver,
             request.loop,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..base import MemoryPlan, Offload
-from ..flow.cost import TokenCost
+from ..flow.cost import TokenCost, guided_passes
 from .folder import DECODER, SAMPLING, STRIDE
 from .levels import shifted
 from .tiles import computed_share, tile_pixels, tile_side
@@ -36,11 +36,7 @@ def bytes_kept(now: MemoryPlan) -> int:
 
 
 def _passes(now: MemoryPlan) -> Sequence[float]:
-    """A step without guidance takes one pass of two."""
-    above, steps = now.work.effort.guidance_above, now.work.steps
-    if not now.guided:
-        return [1.0] * steps
-    return [1.0 if level > above else 0.5 for level in shifted(steps, SAMPLING["shift"])]
+    return guided_passes(now, shifted(now.work.steps, SAMPLING["shift"]))
 
 
 COST = TokenCost(

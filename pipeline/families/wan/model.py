@@ -63,7 +63,7 @@ class WanModel(FlowModel):
         """Return the photo's latent; see `VideoModel`."""
         return {IMAGE: vae_module.encode(self.bring(VAE), photo, self.device)}
 
-    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
+    def schedule(self, steps: int, kind: ScheduleName, frames: int, width: int, height: int) -> NoiseSchedule:
         """Return shifted levels, or a distilled model's own; see `VideoModel`."""
         sampling = self.model.preset.sampling
         if sampling.sigmas:

@@ -100,7 +100,7 @@ class A14BModel(FlowModel):
             found[ENDS] = torch.cat([self._pixels(one) for one in (photo, last)], dim=2).contiguous()
         return found
 
-    def schedule(self, steps: int, kind: ScheduleName) -> NoiseSchedule:
+    def schedule(self, steps: int, kind: ScheduleName, frames: int, width: int, height: int) -> NoiseSchedule:
         """Return shifted levels; see `VideoModel`."""
         sampling = self.model.preset.sampling
         if sampling.solver == "unipc":

@@ -31,6 +31,7 @@ from fanslymotion.pipeline.resolve import resolve
 from fanslymotion.pipeline.video_file import SMALL_PHOTO
 from fanslymotion.presets import Presets
 from fanslymotion.settings import ROOT, Settings
+from fanslymotion.tests.soak import soak
 from PIL import Image, ImageColor
 
 
@@ -90,7 +91,7 @@ def test_a_folder_as_model_and_an_upright_photo(
     assert str(tiny_model.parent) not in str(read_metadata(result.path)), "no path of this machine goes into the file"
 
 
-@pytest.mark.parametrize(("fit", "size"), [("crop", (1080, 1920)), ("pad", (2232, 928))])
+@pytest.mark.parametrize(("fit", "size"), [("crop", (1080, 1920)), *soak(("pad", (2232, 928)))])
 def test_detail_at_1080p_in_every_shape(
     fit: Any, size: tuple[int, int], run: Callable, fast: VideoRequest, tmp_path: Path
 ) -> None:

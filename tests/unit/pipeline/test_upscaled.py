@@ -19,6 +19,7 @@ from fanslymotion.pipeline.video_file import GAVE_UP
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.queue.submit import check_request
 from fanslymotion.settings import Settings
+from fanslymotion.tests.soak import soak
 from fanslymotion.tests.tiny_upscaler import COMPACT, write
 
 
@@ -49,7 +50,7 @@ def decoded(step: int) -> Callable[[Progress], None]:
     return callback
 
 
-@pytest.mark.parametrize("detail", [True, False])
+@pytest.mark.parametrize("detail", [False, *soak(True)])
 def test_interrupted_in_mid_decode_the_file_is_the_same(detail: bool, run, fast: VideoRequest, tmp_path: Path) -> None:
     request, files = replace(fast, detail=detail), []
     for name, stops in (("whole", ()), ("broken", (4, 8))):

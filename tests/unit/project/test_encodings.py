@@ -6,7 +6,22 @@ from collections.abc import Iterator
 import pytest
 from fanslymotion.settings import ROOT
 
-FOLDERS = (".", "bench", "doctor", "docs", "models", "pipeline", "presets", "queue", "tests", "training", "ui")
+FOLDERS = (
+    ".",
+    "bench",
+    "cli",
+    "doctor",
+    "docs",
+    "launcher",
+    "messages",
+    "models",
+    "pipeline",
+    "presets",
+    "queue",
+    "tests",
+    "training",
+    "ui",
+)
 HERE_ONLY = (".", "docs", "training")
 """Of these only the files themselves: others' folders, or none, are in them."""
 

@@ -73,6 +73,7 @@ FIGURES = {
     "wan": [
         "sampling.step_s",
         "resume.at_step",
+        "residuals used again.cached_step_s",
         "stock.step_s",
         "stock.max_abs",
         "decode chunk 4.seconds",
@@ -99,11 +100,13 @@ def look_up(found: Any, path: str) -> Any:
     return found
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "names",
     [
         pytest.param(["env", "weights", "stock", "exact", "mini", "detail"], id="what other rows stand on"),
-        pytest.param(list(FIGURES), id="all", marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
+        pytest.param(list(FIGURES), id="all"),
     ],
 )
 def test_every_row_gives_its_figures(tmp_path: Path, names: list[str]) -> None:

@@ -1,5 +1,8 @@
 """What the launcher decides: pure functions, checked for every kind of machine on whichever this one is."""
 
+import platform
+import sys
+import sysconfig
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -7,11 +10,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pytest
 from fanslymotion.launcher.environment import fingerprint
 from fanslymotion.launcher.gpus import Gpu, parse_gpus
-from fanslymotion.launcher.installer import uv_environment
+from fanslymotion.launcher.installer import extended, uv_environment
 from fanslymotion.launcher.machine import LONGEST_ROOT, Machine, check_machine, check_path, synced_by
 from fanslymotion.launcher.main import launch_words
 from fanslymotion.launcher.packages import half_installed, site_packages, venv_python
 from fanslymotion.launcher.report import SetupError
+from fanslymotion.launcher.runtime import Runtime, _file_version, check_runtime, find_runtime
 from fanslymotion.launcher.torch_build import choose_torch
 
 LINUX = Machine("Linux", "x86_64", (3, 12))
@@ -75,13 +79,66 @@ def test_gpus_as_nvidia_smi_prints_them():
         (Machine("Linux", "x86_64", (3, 10)), "Python 3.10"),
         (Machine("Linux", "x86_64", (3, 14)), "Python 3.14"),
         (Machine("Windows", "x86", (3, 12), bits=32), "32-bit"),
-        (Machine("Windows", "arm64", (3, 12)), "Intel/AMD"),
+        (Machine("Windows", "arm64", (3, 12)), "Python for arm64.*Intel/AMD"),
+        (Machine("Windows", "mingw_x86_64_ucrt", (3, 12)), "Python for mingw_x86_64_ucrt.*Intel/AMD"),
         (Machine("Darwin", "x86_64", (3, 12)), "Apple silicon"),
     ],
 )
 def test_machines_without_a_build_are_told_so(machine, says):
     with pytest.raises(SetupError, match=says):
         check_machine(machine)
+
+
+SYSTEM = r"C:\WINDOWS\SYSTEM32\MSVCP140.dll"
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (None, "is missing.*winget install"),
+        (Runtime(SYSTEM, (14, 39)), "version 14.39.*needs 14.40.*winget install"),
+        (Runtime(SYSTEM, (14, 0)), "version 14.0,"),
+        (Runtime(r"D:\anaconda3\msvcp140.dll", (14, 29)), r"D:\\anaconda3\\msvcp140.dll.*FANSLYMOTION_PYTHON"),
+    ],
+)
+def test_a_runtime_without_which_torch_ends_is_told_before_the_download(found, says):
+    """Games bring old ones. "WinError 1114" is all that torch says then: pytorch/pytorch#169429."""
+    with pytest.raises(SetupError, match=says):
+        check_runtime(found)
+
+
+@pytest.mark.parametrize("version", [(14, 40), (14, 51), (15, 0), None])
+def test_a_runtime_that_is_new_enough_or_does_not_tell_passes(version):
+    check_runtime(Runtime(SYSTEM, version))
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="asks Windows for it")
+def test_the_runtime_of_this_windows_is_found():
+    found = find_runtime()
+    assert found is not None
+    assert Path(found.path).name.lower() == "msvcp140.dll"
+    library = Path(sys.base_prefix, f"python{sys.version_info[0]}{sys.version_info[1]}.dll")
+    assert _file_version(str(library)) == sys.version_info[:2]
+    assert _file_version(r"C:\no\such.dll") is None
+
+
+def test_windows_takes_a_path_of_any_length():
+    assert extended(PureWindowsPath(r"C:\my studio\.uv-cache")) == r"\\?\C:\my studio\.uv-cache"
+    assert extended(PureWindowsPath(r"\\server\share\studio")) == r"\\?\UNC\server\share\studio"
+
+
+def test_a_python_for_amd64_on_an_arm_computer_has_builds(monkeypatch):
+    """From Python 3.12 on `platform.machine()` asks Windows' management service, which tells the processor."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    monkeypatch.setattr(platform, "machine", lambda: "ARM64")
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: "win-amd64")
+    machine = Machine.this()
+    assert (machine.windows, machine.arch) == (True, "amd64")
+    check_machine(machine)
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: "win-arm64")
+    with pytest.raises(SetupError, match="Intel/AMD"):
+        check_machine(Machine.this())
 
 
 @pytest.mark.parametrize("machine", [LINUX, WINDOWS, MAC])

@@ -255,6 +255,7 @@ def test_setup_brings_back_what_a_virus_scanner_took(checkout):
     assert run(checkout, "x").stdout == "1.0 ['x']\n"
 
 
+@pytest.mark.soak
 def test_repair_from_within_the_environment_itself(checkout):
     """With .venv activated, `python3` is the one that --repair throws away."""
     left = site(checkout) / "left.py"
@@ -273,6 +274,39 @@ def test_an_environment_of_windows_says_itself_that_its_base_is_gone(tmp_path):
     setup.python.write_text(f"#!/bin/sh\necho 'No Python at C:\\\\Python311' >&2\nexit {NO_PYTHON}\n", encoding="utf-8")
     setup.python.chmod(0o755)
     assert not setup.ready(dev=False)
+
+
+def test_a_file_that_a_virus_scanner_reads_does_not_end_the_setup(checkout, monkeypatch):
+    """As Windows refuses it, a few times."""
+    refusals = [PermissionError(13, "Access is denied")] * 3
+    rename = Path.replace
+
+    def refuse(path, target):
+        if path.suffix == ".part" and refusals:
+            raise refusals.pop()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    setup, machine = Setup(checkout, Machine.this()), Machine.this()
+    setup.machine = Machine("Windows", "amd64", machine.python)
+    setup._site = lambda python: site_packages(setup.venv, machine, python)
+    written = setup.stamp.read_bytes()
+    setup._write_stamp(machine.python, TorchBuild(setup._read_stamp()["torch"], ""), dev=False)
+    assert refusals == []
+    assert setup.stamp.read_bytes() == written
+
+
+def test_files_in_use_are_named_as_a_cause_on_windows(tmp_path):
+    """A worker of before an update has its libraries loaded, and Windows replaces none of them."""
+    said, python = {}, tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    python.chmod(0o755)
+    for system in ("Windows", "Linux"):
+        pip = Installer(python, Machine(system, "amd64", (3, 12)), tmp_path, tmp_path)
+        with pytest.raises(SetupError) as refused:
+            pip.uninstall("torch", why="torch")
+        said[system] = "end every running fanslymotion" in str(refused.value)
+    assert said == {"Windows": True, "Linux": False}
 
 
 @pytest.mark.parametrize("script", ["exit 1", "exit 0", "echo garbled"])

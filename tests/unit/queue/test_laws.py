@@ -410,7 +410,7 @@ def check(machine: type[Queue], examples: int, steps: int, always_the_same: bool
 
 
 def test_no_order_of_changes_breaks_a_law(machine: type[Queue]) -> None:
-    check(machine, examples=60, steps=20, always_the_same=True)
+    check(machine, examples=30, steps=20, always_the_same=True)
 
 
 @pytest.mark.soak

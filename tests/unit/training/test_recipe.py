@@ -23,6 +23,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run / "model"
 
 
+@pytest.mark.soak
 def test_the_folder_is_a_whole_model(model: Path) -> None:
     files = check_folder(model)
     assert set(files.variants.values()) == {("",)}
@@ -31,6 +32,7 @@ def test_the_folder_is_a_whole_model(model: Path) -> None:
     assert (preset.width, preset.height, preset.frames) == (256, 144, 14)
 
 
+@pytest.mark.soak
 def test_it_draws_a_window(model: Path) -> None:
     renderer = load(ModelFolder(folder_preset(model), model), choose_placement())
     x = torch.randn(1, 14, 32, 8, 16)  # a fifth of its picture: how its parts fit together is the same

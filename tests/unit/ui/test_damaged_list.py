@@ -10,6 +10,7 @@ import pytest
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.settings import Settings
 from fanslymotion.tests.damages import KINDS
+from fanslymotion.tests.soak import soak
 from fanslymotion.ui.context import Studio
 from starlette.testclient import TestClient
 
@@ -21,9 +22,7 @@ USUAL = ("header", "row_missing", "leaf_garbage", "emptied")
 """One of each sort. How every kind is found and what is saved of it is in `queue/test_damage.py` too."""
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=() if kind in USUAL else pytest.mark.soak) for kind in KINDS_HERE]
-)
+@pytest.mark.parametrize("kind", [*USUAL, *soak(*(kind for kind in KINDS_HERE if kind not in USUAL))])
 def test_a_page_goes_on(
     studio: Studio, browser: Callable[..., TestClient], photo: Path, settings: Settings, kind: str
 ) -> None:

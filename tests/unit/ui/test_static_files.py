@@ -1,5 +1,6 @@
 """The page's scripts and styles: every folder of ui/static is served, and nothing outside of it."""
 
+import mimetypes
 import posixpath
 import re
 from collections.abc import Callable
@@ -36,6 +37,32 @@ def test_every_file_that_a_page_loads_is_there(page: str, joined: bool, browser:
         imported = IMPORTED.findall(answer.text) if url.endswith(".js") else []
         asked |= {posixpath.normpath(posixpath.join(posixpath.dirname(url), path)) for path in imported} - loaded
     assert (len({posixpath.dirname(url) for url in loaded}) > 2) is not joined, "files of several folders"
+
+
+@pytest.fixture
+def machine_with_other_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows' registry names a script plain text on many PCs: python/cpython#88141. Read by Gradio's import."""
+    for suffix in (".js", ".css", ".svg", ".mp4", ".json", ".png"):
+        monkeypatch.setitem(mimetypes.types_map, suffix, "text/plain")
+    assert mimetypes.guess_type("a.js") == ("text/plain", None)
+
+
+def test_the_machines_own_types_of_files_do_not_count(
+    machine_with_other_types: None, browser: Browser, done: Callable[..., Job]
+) -> None:
+    """A browser runs no script, and takes no style, that is called plain text: the login would do nothing."""
+    client, job = browser(ANNA), done(owner=ANNA[0]).id
+    kinds = {
+        "/studio/static/login.js": "text/javascript",
+        "/studio/static/styles/base.css": "text/css",
+        "/studio/static/icon.svg": "image/svg+xml",
+        "/studio/locales/en.json": "application/json",
+        f"/studio/jobs/{job}/video": "video/mp4",
+        f"/studio/jobs/{job}/photo": "image/png",
+    }
+    answers = {url: client.get(url) for url in kinds}
+    assert {url: answer.headers["content-type"].partition(";")[0] for url, answer in answers.items()} == kinds
+    assert {answer.status_code for answer in answers.values()} == {200}
 
 
 def test_the_pages_addresses_are_relative() -> None:

@@ -1,7 +1,7 @@
 """Describe what a file of a transformer's weights holds, whatever its format. Without torch."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 PLAIN = frozenset({"F32", "F16", "BF16"})
@@ -58,16 +58,17 @@ class FileHeader:
         quantisation: Of its weights, as `Q4_K_M`.
         tensors: The transformer's, by the makers' names without a prefix.
         readable: Names of the types that are read in this format.
-        names: Of all tensors in the file.
-        distilled: The file says that its model is sampled at a few fixed noise levels.
+        shapes: Of all tensors in the file, by their names there.
+        distilled: The file says that its model is sampled at a few fixed noise levels, or that it is not; None = it
+            does not say.
     """
 
     architecture: str
     quantisation: str
     tensors: Mapping[str, StoredTensor]
     readable: frozenset[str]
-    names: frozenset[str]
-    distilled: bool = False
+    shapes: Mapping[str, Sequence[int]]
+    distilled: bool | None = None
 
 
 def of_transformer(names: Iterable[str]) -> dict[str, str]:

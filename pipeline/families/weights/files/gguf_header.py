@@ -41,11 +41,15 @@ def read(path: Path) -> FileHeader:
     tensors = {name: _stored(all_tensors[own]) for name, own in of_transformer(all_tensors).items()}
     said = _text(reader.get_field("general.architecture"))
     quantisation = _said_quantisation(gguf, reader) or most_numbers(tensors.values())
-    return FileHeader(said, quantisation, tensors, READABLE, frozenset(all_tensors))
+    return FileHeader(said, quantisation, tensors, READABLE, {name: _shape(one) for name, one in all_tensors.items()})
 
 
 def _stored(one: Any) -> StoredTensor:
-    return StoredTensor(tuple(reversed(one.shape.tolist())), one.tensor_type.name, int(one.n_bytes), one.name)
+    return StoredTensor(_shape(one), one.tensor_type.name, int(one.n_bytes), one.name)
+
+
+def _shape(one: Any) -> tuple[int, ...]:
+    return tuple(reversed(one.shape.tolist()))
 
 
 def _text(field: Any) -> str:

@@ -33,8 +33,9 @@ SCALE_KINDS = frozenset({"F32", "F16", "BF16"})
 METADATA = "_quantization_metadata"
 DECLARED = {"float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2"}
 """Formats that a file may declare for a layer, and are read; a byte may then stand for such a number (`U8`)."""
-CONFIG, FIXED_LEVELS = "config", "allowed_inference_steps"
-"""Metadata of Lightricks' files, which is JSON, and its entry that only those of distilled models have."""
+CONFIG, FIXED_LEVELS, SCHEDULER = "config", "allowed_inference_steps", "scheduler"
+"""Metadata of Lightricks' files, which is JSON; its entry that only those of distilled models have; and one that all
+have."""
 LONGEST = 4096
 """Bytes of a layer's declaration."""
 
@@ -64,8 +65,12 @@ def read(path: Path) -> FileHeader:
     }
     said = header.metadata.get("modelspec.architecture")
     architecture = harmless(said.replace("\n", " "))[:60] if isinstance(said, str) else ""
-    names, distilled = frozenset(header.shapes), bool(_said(header, CONFIG).get(FIXED_LEVELS))
-    return FileHeader(architecture, _quantisation(tensors), tensors, READABLE, names, distilled)
+    return FileHeader(architecture, _quantisation(tensors), tensors, READABLE, header.shapes, _distilled(header))
+
+
+def _distilled(header: Header) -> bool | None:
+    said = _said(header, CONFIG)
+    return True if said.get(FIXED_LEVELS) else False if said.get(SCHEDULER) else None
 
 
 def _said(header: Header, name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from fanslymotion.pipeline.families.flow.text import text_encoder
 from fanslymotion.pipeline.media.mp4 import read_metadata
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.tests.soak import soak
 
 WHOLE: dict[str, Any] = {}
 """By family: the measures of a video that nothing interrupted."""
@@ -59,7 +60,7 @@ def test_what_is_told_on_the_way(case: Case) -> None:
     assert steps[0].preview()[8:12] == b"WEBP"
 
 
-@pytest.mark.parametrize("share", [1.0, 1.5, *(pytest.param(share, marks=pytest.mark.soak) for share in (0.4, 2.0))])
+@pytest.mark.parametrize("share", [1.0, 1.5, *soak(0.4, 2.0)])
 def test_taken_up_again(share: float, case: Case, tmp_path: Path) -> None:
     """Where the windows meet and in the second; `test_resume` has each place of the loop, which all families share.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from fanslymotion.errors import BadInput, FanslymotionError
+from fanslymotion.errors import BadInput, FanslymotionError, ModelError
 from fanslymotion.models.commands import models_app
 from fanslymotion.models.find import taken_by
 from fanslymotion.models.registry import look
@@ -54,11 +54,28 @@ def test_lightricks_files_say_whether_they_are_distilled(place: Place) -> None:
     def write(name: str, config: str) -> Path:
         return place.write(name, "ltx", PLAIN, prefix=CHECKPOINT, metadata={"config": config})
 
-    levels = json.dumps({"transformer": {}, "allowed_inference_steps": [1.0, 0.9937]})
-    assert place.use(write("a.safetensors", levels)).sampling.steps == 8
+    levels = {"transformer": {}, "scheduler": {"sampler": "LinearQuadratic"}, "allowed_inference_steps": [1.0, 0.9937]}
+    assert place.use(write("a.safetensors", json.dumps(levels)), name="a").sampling.steps == 8
+    del levels["allowed_inference_steps"]
+    assert place.use(write("c.safetensors", json.dumps(levels)), name="c").sampling.steps == 40
+    assert place.use(write("c-distilled.safetensors", json.dumps(levels)), name="d").sampling.steps == 8
     for n, other in enumerate((json.dumps({"transformer": {}}), '{"allowed_inference_steps": null}', "[]", "{", "")):
         with pytest.raises(BadInput, match="does not say"):
             place.use(write(f"b{n}.safetensors", other))
+
+
+def test_the_vae_beside_the_weights_tells_a_first_version(place: Place, ltx: Any) -> None:
+    """Lightricks' file has it; the transformer alone looks the same in all versions."""
+    channels = ltx.vae.config.block_out_channels[-1]
+
+    def write(inputs: int) -> Path:
+        beside = {"vae.encoder.conv_out.conv.weight": torch.ones(3, inputs, 1, 1, 1)}
+        return place.write(f"ltxv-{inputs}-dev.safetensors", "ltx", PLAIN, prefix=CHECKPOINT, beside=beside)
+
+    assert place.use(write(channels), name="same").sampling.steps == 40
+    with pytest.raises(ModelError, match="which has another VAE than the models here") as found:
+        place.use(write(channels + 1))
+    assert "другой VAE" in found.value.message.say("ru")
 
 
 def test_the_command_line_makes_and_lists_it(place: Place) -> None:

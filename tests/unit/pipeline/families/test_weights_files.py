@@ -10,7 +10,7 @@ import pytest
 import torch
 from fanslymotion.doctor.checks.models import check_models
 from fanslymotion.doctor.examination import Examination
-from fanslymotion.errors import BadInput, FanslymotionError, PresetError
+from fanslymotion.errors import BadInput, FanslymotionError, ModelError, PresetError
 from fanslymotion.messages import codes
 from fanslymotion.models.commands import models_app
 from fanslymotion.models.find import find_model, taken_by
@@ -175,15 +175,52 @@ def test_distilled_files_of_a_model_that_is_not_take_their_few_steps(place: Plac
     assert steps("high-Q8_0.gguf", "low-Q8_0.gguf", kind="wan_a14b") == (40, 3.5, "unipc")
 
 
-def test_where_only_distilled_models_are_sampled_another_file_is_refused(place: Place) -> None:
-    """LTX-Video's makers publish both; in eight steps without guidance the other one gives a blur."""
-    file = place.write("ltxv-2b-0.9.8-dev-Q4_0.gguf", "ltx")
-    for said in (None, False):
-        with pytest.raises(BadInput, match=r"dev-Q4_0.gguf does not say, .* in 8 steps without guidance") as found:
-            place.use(file, distilled=said)
-        assert found.value.code == codes.WRONG_SETTING
-        assert "дистилл" in found.value.message.say("ru")
-    assert place.use(file, distilled=True).sampling.steps == 8
+def test_a_file_of_a_family_with_both_kinds_must_say_which_it_is(place: Place) -> None:
+    """LTX-Video's makers publish both: in eight steps without guidance a dev model gives a blur."""
+    file = place.write("mine-Q4_0.gguf", "ltx")
+    with pytest.raises(BadInput, match=r"mine-Q4_0.gguf does not say, .* Add --distilled or --not-distilled") as found:
+        place.use(file)
+    assert found.value.code == codes.WRONG_SETTING
+    assert "дистилл" in found.value.message.say("ru")
+    assert place.use(file, name="few", distilled=True).sampling.steps == 8
+    assert place.use(file, name="full", distilled=False).sampling.steps == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("ltxv-13b-0.9.7-dev-Q4_K_M.gguf", 40),
+        ("ltxv-2b-0.9.6-dev-04-25_Q8_0.gguf", 40),
+        ("ltx-video-2b-v0.9.5-Q8_0.gguf", 40),
+        ("LTXV-13B-0.9.8-DEV.gguf", 40),
+        ("ltxv-2b-0.9.6-distilled-04-25-Q4_0.gguf", 8),
+        ("ltxv-13b-0.9.7-dev-distilled-merge-Q4_0.gguf", 8),
+        ("ltxv-0.9.5-8step.gguf", 8),
+        ("developer-0.9.50.gguf", None),
+    ],
+)
+def test_names_tell_the_models_that_are_not_distilled(place: Place, name: str, steps: int | None) -> None:
+    """city96's and QuantStack's names; the tiny model has the layers of neither size, and is sampled as a small one."""
+    file = place.write(name, "ltx")
+    if steps is None:
+        with pytest.raises(BadInput, match="does not say"):
+            place.use(file)
+        return
+    made = place.use(file)
+    assert made.sampling.steps == steps
+    guided = steps > 8
+    assert (made.sampling.max_guidance > 1, "negative_prompt" in taken_by(made)) == (guided, guided)
+    assert made.name == ("small-ltx-dev-q4_k_m" if guided else "small-ltx-q4_k_m")
+    assert made.label == f"{Path(name).stem if guided else 'random test model'}, Q4_K_M"
+    assert made.summary == ("40 steps with guidance 3." if guided else "")
+    assert made.summary_ru == ("Шагов: 40, guidance 3." if guided else "")
+
+
+@pytest.mark.parametrize("name", ["ltx-video-2b-v0.9-Q3_K_S.gguf", "ltx-video-2b-v0.9.1-dev-Q4_0.gguf"])
+def test_the_first_versions_have_another_vae(place: Place, name: str) -> None:
+    """Their transformers have the same shapes, and work on latents that this VAE does not know."""
+    with pytest.raises(ModelError, match=r"is of a version before LTX-Video 0\.9\.5, which has another VAE"):
+        place.use(place.write(name, "ltx"), distilled=False)
 
 
 # ---------------------------------------------------------------------------------------------------------- bad input

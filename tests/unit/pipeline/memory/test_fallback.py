@@ -1,4 +1,7 @@
-"""Out of memory at every place and rung: the job ends done, with the right size and length, and harms no other."""
+"""Out of memory at every place and rung: the job ends done, with the right size and length, and harms no other.
+
+The soak tests have the ways down that share each step with a case here; `test_fallback_laws` has what holds of all.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +20,7 @@ from fanslymotion.pipeline.memory.history import PlanHistory
 from fanslymotion.pipeline.memory.planner import next_fallback, plan
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Stage
+from fanslymotion.tests.soak import soak
 
 from .exhausted import CPU, ERRORS, GPU, check, failing
 
@@ -26,19 +30,13 @@ def noting(steps: list[int]) -> Callable:
     return lambda moment: steps.append(moment.step) if moment.x0 is not None else None
 
 
-def soak(*cases: tuple[str, int]) -> list[Any]:
-    """Ways down that share each step with a case of the default run; `test_fallback_laws` has what holds of all."""
-    return [pytest.param(*case, marks=pytest.mark.soak) for case in cases]
-
-
 @pytest.mark.parametrize(
     ("place", "times"),
     [
         ("encode", 2),
         ("step", 1),
-        ("step", 4),
         ("decode", 3),
-        *soak(("encode", 1), ("step", 2), ("step", 3), ("decode", 1), ("decode", 2)),
+        *soak(("encode", 1), ("step", 4), ("step", 2), ("step", 3), ("decode", 1), ("decode", 2)),
     ],
 )
 def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times: int) -> None:
@@ -148,7 +146,7 @@ def plain() -> dict[str, Any]:
     return {}
 
 
-@pytest.mark.parametrize("offload", [Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL])
+@pytest.mark.parametrize("offload", [Offload.GROUP, *soak(Offload.MODEL, Offload.SEQUENTIAL)])
 def test_offload_gives_the_same_frames(
     run: Callable, guided, pretend_gpu, plain, monkeypatch, tmp_path, offload: Offload
 ) -> None:
@@ -166,7 +164,7 @@ def test_offload_gives_the_same_frames(
     assert plain["frames_sha256"] == offloaded["frames_sha256"]
 
 
-@pytest.mark.parametrize("part", ["unet", "vae"])
+@pytest.mark.parametrize("part", ["unet", *soak("vae")])
 def test_a_component_that_was_half_moved_harms_nobody(
     run: Callable, guided, pretend_gpu, monkeypatch, part: str
 ) -> None:
@@ -192,7 +190,7 @@ def test_a_component_that_was_half_moved_harms_nobody(
     assert cache._renderer.whole
 
 
-@pytest.mark.parametrize("place", ["encode", "step", "decode"])
+@pytest.mark.parametrize("place", ["step", *soak("encode", "decode")])
 def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
     run: Callable, guided, monkeypatch, settings, tmp_path, place: str
 ) -> None:

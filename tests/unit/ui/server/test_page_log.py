@@ -3,7 +3,10 @@
 import io
 import logging
 import logging.config
+import sys
+import threading
 
+import pytest
 from fanslymotion.ui.server.page_log import (
     LOG_CONFIG,
     MOST_CHARACTERS,
@@ -65,10 +68,12 @@ def test_a_client_that_hung_up_is_no_error_of_the_page() -> None:
         asyncio_log = logging.getLogger("asyncio")
         for error in (ConnectionResetError(), failed_accept(OSError(22, "gone"), 64), failed_accept(OSError(), 10057)):
             asyncio_log.error("Exception in callback _accept_connection", exc_info=(type(error), error, None))
+        root.handlers[0].flush()
         assert said.getvalue() == ""
         fault = OSError(24, "Too many open files")
         asyncio_log.error("Exception in callback", exc_info=(OSError, fault, None))
         logging.getLogger("fanslymotion.ui.app").error("lost", exc_info=(OSError, ConnectionResetError(), None))
+        root.handlers[0].flush()
         assert "Too many open files" in said.getvalue()
         assert "lost" in said.getvalue(), "others' lost connections are theirs to judge"
     finally:
@@ -87,9 +92,43 @@ def test_every_logger_of_the_process_is_bounded() -> None:
         handler.setStream(said)
         for name in ("uvicorn.error", "asyncio", "fanslymotion.ui.app", "gradio", "huey"):
             logging.getLogger(name).warning("%s says %s", name, "x" * 10_000)
+        handler.flush()
         lines = said.getvalue().splitlines()
         assert len(lines) == 5
         assert max(map(len, lines)) < MOST_CHARACTERS + 50
     finally:
+        root.handlers[:], _ = before
+        root.setLevel(before[1])
+
+
+class Paused(io.StringIO):
+    """A terminal in which text is selected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes, self.go_on = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        self.writes.set()
+        self.go_on.wait(20)
+        return super().write(text)
+
+
+def test_a_paused_terminal_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A click into a Windows console blocks every print to it until the selection ends."""
+    root, terminal = logging.getLogger(), Paused()
+    before = root.handlers[:], root.level
+    monkeypatch.setattr(sys, "stderr", terminal)
+    try:
+        logging.config.dictConfig(LOG_CONFIG)
+        for number in range(3):
+            logging.getLogger("asyncio").warning("line %s", number)
+        assert terminal.writes.wait(20)
+        assert terminal.getvalue() == ""
+        terminal.go_on.set()
+        root.handlers[0].flush()
+        assert terminal.getvalue() == "WARNING: line 0\nWARNING: line 1\nWARNING: line 2\n"
+    finally:
+        terminal.go_on.set()
         root.handlers[:], _ = before
         root.setLevel(before[1])

@@ -15,6 +15,7 @@ from fanslymotion.pipeline.families.flow.text import text_encoder
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.ltx.cost import COST
 from fanslymotion.pipeline.families.ltx.folder import FOLDERS, FULL
+from fanslymotion.pipeline.families.ltx.sampling import DEV
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
@@ -23,6 +24,9 @@ from fanslymotion.pipeline.memory.planner import next_fallback, plan
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.tests.soak import soak
+
+from ..conftest import build
 
 CPU = Machine(cores=2, ram_total=64 * GIB, ram_free=60 * GIB)
 GPU = replace(CPU, device="cuda", name="a large GPU", vram_total=24 * GIB, vram_free=23 * GIB, gpu_speed=20.0)
@@ -47,11 +51,9 @@ def make(make_with: Callable, tiny_ltx: Path) -> Callable:
 @pytest.mark.parametrize(
     ("place", "times", "machine"),
     [
-        ("text", 4, GPU),
-        ("encode", 1, GPU),
         ("step", 3, GPU),
         ("decode", 4, GPU),
-        ("decode", 2, CPU),
+        *soak(("text", 4, GPU), ("encode", 1, GPU), ("decode", 2, CPU)),
     ],
 )
 def test_each_step_down_ends_in_a_finished_video(
@@ -70,6 +72,31 @@ def test_each_step_down_ends_in_a_finished_video(
     assert (info.width, info.height, info.fps, info.frames) == (128, 72, 24, 96)
     warned = [str(warning) for warning in result.warnings if str(warning).startswith("Out of memory")]
     assert len(warned) == times
+
+
+@pytest.mark.parametrize(("place", "times"), [("text", 2), ("step", 3)])
+def test_a_guided_job_steps_down_with_its_guidance(
+    make_with: Callable, failing: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, times: int
+) -> None:
+    """The same frames as where the memory suffices: weights wait elsewhere, and both passes are still computed."""
+    folder = build("ltx", tmp_path, sampling=DEV)
+    request = VideoRequest(resolution="small", seconds=1, quality="standard", seed=7, steps=3, detail=False)
+
+    def of(plan: MemoryPlan) -> Placement:
+        return Placement(torch.device("cpu"), torch.float32, plan.offload)
+
+    monkeypatch.setattr(Placement, "of", staticmethod(of))
+    measures: dict[str, Any] = {}
+    with failing(*PLACES[place], times) as left:
+        result = make_with(folder, request, machine=GPU, measures=measures, renderers=ModelCache())
+    whole: dict[str, Any] = {}
+    other = replace(GPU, name="another card")  # of this one it is known by now that it is too small
+    make_with(folder, request, machine=other, measures=whole, work=tmp_path / "whole", renderers=ModelCache())
+    assert left == [0]
+    assert len([one for one in result.warnings if str(one).startswith("Out of memory")]) == times
+    assert (measures["plan"].guided, measures["plan"].device) == (True, "cuda")
+    assert measures["plan"].offload is not whole["plan"].offload
+    assert measures["frames_sha256"] == whole["frames_sha256"]
 
 
 def test_the_last_step_is_said(make: Callable, failing: Callable) -> None:

@@ -14,8 +14,9 @@ from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families import family, family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.flow.text.tokenizers import read_tokenizer, tokenize
-from fanslymotion.pipeline.families.ltx.folder import BUNDLED, FOLDERS, FULL, SIGMAS, SINGLE_FILES
+from fanslymotion.pipeline.families.ltx.folder import BUNDLED, FOLDERS, FULL, SINGLE_FILES
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
+from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
 from fanslymotion.pipeline.families.ltx.words import TOKENS, encode
 from fanslymotion.pipeline.families.placement import choose_placement
 from fanslymotion.presets import load_presets

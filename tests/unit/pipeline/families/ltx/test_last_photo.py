@@ -10,8 +10,8 @@ import pytest
 import torch
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.errors import HandBack, PhotoError
-from fanslymotion.pipeline.families.ltx.folder import SIGMAS
 from fanslymotion.pipeline.families.ltx.model import IMAGE, LAST, LtxModel
+from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
 from fanslymotion.pipeline.media.mp4 import read_metadata
 from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.progress import Progress, Stage

@@ -14,9 +14,9 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchE
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.errors import BadInput, HandBack
 from fanslymotion.pipeline.families.ltx.chunks import STRIDE
-from fanslymotion.pipeline.families.ltx.folder import SIGMAS
 from fanslymotion.pipeline.families.ltx.model import IMAGE, LtxModel
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
+from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
 from fanslymotion.pipeline.families.ltx.words import MASK, WORDS, encode
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
@@ -39,7 +39,12 @@ def start(
 
 
 def stock(
-    ltx: LtxModel, begun: SamplingState, pictures: Sequence[torch.Tensor], photo: Image.Image, at: int = FRAMES - 1
+    ltx: LtxModel,
+    begun: SamplingState,
+    pictures: Sequence[torch.Tensor],
+    photo: Image.Image,
+    at: int = FRAMES - 1,
+    **given: Any,
 ) -> torch.Tensor:
     """The stock pipeline's latents, (1, channels, frames, h, w).
 
@@ -51,7 +56,9 @@ def stock(
         pictures: Latents of the first and of the last one.
         photo: Any; the latents stand for it.
         at: The frame at which the last one stands.
+        given: To the pipeline; without `timesteps` it computes its own levels.
     """
+    given = given or {"timesteps": [1000 * sigma for sigma in SIGMAS], "guidance_scale": 1.0}
     images = iter(pictures)
     generator = torch.Generator("cpu")
     generator.set_state(begun.rng)
@@ -69,22 +76,22 @@ def stock(
     def our_levels(*_: Any, timesteps: Any = None, device: Any = None, **__: Any) -> None:
         plain(sigmas=list(SIGMAS), device=device)
 
-    made.scheduler.set_timesteps = our_levels  # type: ignore[method-assign]
+    if "timesteps" in given:
+        made.scheduler.set_timesteps = our_levels  # type: ignore[method-assign]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline_ltx_condition, "retrieve_latents", lambda *_, **__: next(images).unsqueeze(2))
         return made(
-            conditions=[LTXVideoCondition(image=photo, frame_index=index) for index in (0, at)],
+            conditions=[LTXVideoCondition(image=photo, frame_index=index) for index in (0, at)[: len(pictures)]],
             prompt_embeds=begun.conditioning[WORDS],
             prompt_attention_mask=begun.conditioning[MASK].bool(),
             height=64,
             width=128,
             num_frames=FRAMES,
             frame_rate=24,
-            timesteps=[1000 * sigma for sigma in SIGMAS],
-            guidance_scale=1.0,
             image_cond_noise_scale=0.0,
             generator=generator,
             output_type="latent",
+            **given,
         ).frames
 
 

@@ -14,9 +14,10 @@ from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.flow.text.text_encoder import compute_wide
 from fanslymotion.pipeline.families.guidance import Guidance
-from fanslymotion.pipeline.families.ltx.folder import FOLDERS, SIGMAS
+from fanslymotion.pipeline.families.ltx.folder import FOLDERS
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
+from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
 from fanslymotion.pipeline.families.ltx.vae import DECODE_NOISE, DECODE_TIMESTEP
 from fanslymotion.pipeline.families.ltx.words import MASK, TOKENS, WORDS, encode
 from fanslymotion.pipeline.families.noise import purpose_generator
@@ -154,11 +155,11 @@ def test_decoded_frames(ltx: LtxModel, flow_photo: Image.Image) -> None:
 
 
 def test_other_numbers_of_steps_lie_between_the_presets_levels(ltx: LtxModel) -> None:
-    own = ltx.schedule(len(SIGMAS), "fixed")
+    own = ltx.schedule(len(SIGMAS), "fixed", 5, 128, 64)
     assert own.sigmas.tolist() == pytest.approx([*SIGMAS, 0.0])
     assert own.timesteps.tolist() == pytest.approx([sigma * 1000 for sigma in SIGMAS])
     for steps in (1, 4, 5, 25):
-        levels = ltx.schedule(steps, "fixed").sigmas.tolist()
+        levels = ltx.schedule(steps, "fixed", 5, 128, 64).sigmas.tolist()
         assert len(levels) == steps + 1
         assert levels == sorted(levels, reverse=True)
         assert (levels[0], levels[-1]) == (1.0, 0.0)

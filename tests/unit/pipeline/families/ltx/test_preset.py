@@ -10,7 +10,8 @@ from fanslymotion.models.download.model import download
 from fanslymotion.models.find import default_model, find_model, require_model
 from fanslymotion.models.registry import check, look
 from fanslymotion.pipeline.families import family
-from fanslymotion.pipeline.families.ltx.folder import RATES, SIGMAS, SINGLE_FILES
+from fanslymotion.pipeline.families.ltx.folder import RATES, SINGLE_FILES
+from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.queue.submit import check_request

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from fanslymotion.errors import Cancelled
-from fanslymotion.pipeline.families.ltx.folder import SIGMAS
+from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
 from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
@@ -65,6 +65,7 @@ def test_size_rate_and_length_are_exact(
     assert (told["windows"], told["overlap"]) == ((2, 5) if seconds * drawn > 161 else (1, 0))
 
 
+@pytest.mark.soak
 def test_a_compiled_transformer(make: Callable, settings: Settings, tmp_path: Path) -> None:
     cache, found = ModelCache(compiler=Compiler("eager", channels_last=False)), []
     for setting in ("always", "never"):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from fanslymotion.bench.keepers import Everything
 from fanslymotion.pipeline.families.guidance import Guidance
-from fanslymotion.pipeline.families.ltx.folder import SIGMAS
 from fanslymotion.pipeline.families.ltx.model import LtxModel
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
+from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
 from fanslymotion.pipeline.families.ltx.words import encode
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan

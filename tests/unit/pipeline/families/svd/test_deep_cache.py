@@ -15,6 +15,7 @@ from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, loa
 from fanslymotion.pipeline.sampling.euler import Guidance
 from fanslymotion.pipeline.sampling.windowed import begin, sample_clip
 from fanslymotion.pipeline.windows import plan_windows
+from fanslymotion.tests.soak import soak
 from PIL import Image
 
 from .test_parity import ours, settings
@@ -23,7 +24,7 @@ GUIDED = Guidance(1.0, 3.0)
 HALF = Effort(full_every=2)
 
 
-@pytest.fixture(scope="module", params=[Offload.NONE, Offload.GROUP, Offload.SEQUENTIAL])
+@pytest.fixture(scope="module", params=[Offload.NONE, Offload.GROUP, *soak(Offload.SEQUENTIAL)])
 def placed(request: pytest.FixtureRequest, tiny_model: Path) -> LoadedModel:
     """With shortcuts, and its weights where the plan has them."""
     placement = Placement(torch.device("cpu"), torch.float32, request.param)
@@ -108,7 +109,7 @@ def test_features_are_kept_only_as_long_as_a_step_needs_them(model: LoadedModel)
         DeepCache(HALF, 9).run(model.unet, 3, "given", **words)
 
 
-@pytest.mark.parametrize("guidance", [Guidance(1.0, 1.0), GUIDED, replace(GUIDED, two_passes=True)])
+@pytest.mark.parametrize("guidance", [GUIDED, *soak(Guidance(1.0, 1.0), replace(GUIDED, two_passes=True))])
 def test_the_clip_is_close_to_the_one_in_full(model: LoadedModel, small_photo: Image.Image, guidance: Guidance) -> None:
     clip = settings(model, guidance=guidance, steps=9)
     full = ours(model, small_photo, clip)
@@ -120,7 +121,7 @@ def test_the_clip_is_close_to_the_one_in_full(model: LoadedModel, small_photo: I
 
 def test_two_passes_and_one_use_their_own_features(model: LoadedModel, small_photo: Image.Image) -> None:
     """Also where guidance ends between a whole step and one that uses its features."""
-    for above in (0.0, float(model.schedule(9, "karras").sigmas[3])):
+    for above in (0.0, float(model.schedule(9, "karras", 14, 128, 64).sigmas[3])):
         clip = settings(model, guidance=GUIDED, steps=9, effort=Effort(above, 2))
         two = replace(clip, guidance=replace(GUIDED, two_passes=True))
         assert (ours(model, small_photo, clip) - ours(model, small_photo, two)).abs().max() <= 1e-5

@@ -121,6 +121,7 @@ def full_size() -> Any:
         )
 
 
+@pytest.mark.soak
 def test_memory_falls_as_the_plan_says() -> None:
     """Counted on the full-size architecture, which computes nothing here: bytes a pixel, frame and branch."""
     unet, frames, height, width = full_size(), 25, 72, 128

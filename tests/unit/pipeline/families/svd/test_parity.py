@@ -22,6 +22,7 @@ from fanslymotion.pipeline.families.svd.shortcuts import ARITHMETIC, OneToken, P
 from fanslymotion.pipeline.sampling.euler import Guidance
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, plan_windows
+from fanslymotion.tests.soak import soak
 from PIL import Image
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
@@ -106,7 +107,10 @@ def exact(renderer: LoadedModel, small_photo: Image.Image) -> list[torch.Tensor]
     return [ours(renderer, small_photo, settings(renderer, guidance=guidance)) for guidance in GUIDED]
 
 
-@pytest.mark.parametrize("offload", list(Offload))
+@pytest.mark.parametrize(
+    "offload",
+    [Offload.NONE, Offload.GROUP, *soak(Offload.MODEL, Offload.SEQUENTIAL)],
+)
 def test_shortcuts_differ_by_rounding_only(
     renderer: LoadedModel, small_photo: Image.Image, exact: list[torch.Tensor], offload: Offload
 ) -> None:
@@ -162,7 +166,7 @@ def test_align_your_steps_at_other_counts(steps: int) -> None:
     assert steps == 1 or found[-1] == pytest.approx(AYS_SIGMAS[-1])
 
 
-@pytest.mark.parametrize("levels", [2, 3])
+@pytest.mark.parametrize("levels", [3, *soak(2)])
 def test_other_vae_factors_and_half_precision(levels: int, small_photo: Image.Image, tmp_path: Path) -> None:
     """A model whose latents are half or a quarter of the pixels' size, computed in bfloat16."""
     folder = build(tmp_path / "model", levels=levels, frames=3, seed=levels)

@@ -15,7 +15,8 @@ from fanslymotion.errors import RenderError
 from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
 from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.flow.text import text_encoder
-from fanslymotion.pipeline.families.forecast import forecast, units
+from fanslymotion.pipeline.families.forecast import figure_key, forecast, units
+from fanslymotion.pipeline.families.modes import sampled_steps
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.wan import tiles
 from fanslymotion.pipeline.families.wan.cost import COST
@@ -30,6 +31,8 @@ from fanslymotion.pipeline.memory.planner import next_fallback, plan
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import Presets
+from fanslymotion.tests.soak import soak
 
 CPU = Machine(cores=2, ram_total=64 * GIB, ram_free=60 * GIB)
 GPU = replace(CPU, device="cuda", name="a large GPU", vram_total=24 * GIB, vram_free=23 * GIB, gpu_speed=20.0)
@@ -62,10 +65,8 @@ def make(make_with: Callable, folder: Path) -> Callable:
     ("place", "times", "machine"),
     [
         ("text", 4, GPU),
-        ("encode", 1, GPU),
-        ("step", 3, GPU),
-        ("decode", 4, GPU),
         ("decode", 2, CPU),
+        *soak(("encode", 1, GPU), ("step", 3, GPU), ("decode", 4, GPU)),
     ],
 )
 def test_each_step_down_ends_in_a_finished_video(
@@ -150,6 +151,18 @@ def test_the_work_is_that_of_two_passes() -> None:
     assert 25 < units(half)[Stage.SAMPLING] == sum(COST.step_weights(half)) < units(now)[Stage.SAMPLING] == 50
     unguided = replace(now, guided=False)
     assert COST.operations(now) == 2 * COST.operations(unguided)
+
+
+def test_residuals_that_are_used_again_take_memory_and_spare_time(presets: Presets) -> None:
+    """27 of 50 steps are whole. Kept are two residuals, beside the tokens before the blocks, in 2-byte numbers."""
+    now = plan(replace(GPU, vram_total=80 * GIB, vram_free=78 * GIB), FULL, NATIVE)
+    balanced = sampled_steps(VideoRequest(model="wan-5b", mode="balanced"), presets.model("wan-5b"))
+    assert balanced.steps == 50
+    again = replace(now, work=replace(NATIVE, effort=balanced.effort))
+    assert units(again)[Stage.SAMPLING] == pytest.approx(27 + 23 * 0.02)
+    more = COST.peak(again, Stage.SAMPLING) - COST.peak(now, Stage.SAMPLING)
+    assert more == pytest.approx(3 * COST.tokens(now) * FULL.channels * 2, rel=0.25)
+    assert figure_key(again, Stage.SAMPLING) != figure_key(now, Stage.SAMPLING)
 
 
 def test_on_a_cpu_the_windows_keep_their_length() -> None:

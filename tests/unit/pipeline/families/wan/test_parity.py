@@ -28,6 +28,7 @@ from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from fanslymotion.presets import Sampling
+from fanslymotion.tests.soak import soak
 from PIL import Image
 
 PROMPT = "A  red car drives along the “coast” &amp; stops. Кошка мяукает."
@@ -97,7 +98,7 @@ def test_latents_in_bf16(tiny_wan: Path, smaller_photo: Image.Image) -> None:
     assert torch.equal(found, stock(model, smaller_photo, clip))
 
 
-@pytest.mark.parametrize("offload", [Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL])
+@pytest.mark.parametrize("offload", [Offload.GROUP, *soak(Offload.MODEL, Offload.SEQUENTIAL)])
 def test_offload_changes_no_number(tiny_wan: Path, wan: WanModel, smaller_photo: Image.Image, offload: Offload) -> None:
     placement = Placement(wan.device, wan.dtype, offload)
     model = load(ModelFolder(FOLDERS.preset(tiny_wan), tiny_wan), placement)
@@ -138,7 +139,7 @@ def test_noise_levels(wan: WanModel) -> None:
             sampling = wan.model.preset.sampling.model_copy(update={"shift": shift})
             preset = wan.model.preset.model_copy(update={"sampling": sampling})
             model = replace(wan, model=replace(wan.model, preset=preset))
-            found = model.schedule(steps, "flow")
+            found = model.schedule(steps, "flow", 5, 64, 32)
             assert torch.equal(found.sigmas, scheduler.sigmas)
             assert torch.equal(found.timesteps, scheduler.timesteps.float())
 
@@ -178,7 +179,7 @@ def test_fresh_noise_at_each_level_is_diffusers_own(
     preset = wan.model.preset.model_copy(update={"sampling": Sampling.model_validate(FASTWAN)})
     model = replace(wan, model=replace(wan.model, preset=preset))
     clip = replace(CLIP, steps=3, guidance=Guidance(1.0, 1.0))
-    schedule = model.schedule(3, "fixed")
+    schedule = model.schedule(3, "fixed", 5, 64, 32)
     assert schedule.timesteps.tolist() == pytest.approx([1000.0, 757.0, 522.0])
     steps = iter(range(3))
 

@@ -25,6 +25,7 @@ from fanslymotion.pipeline.memory.planner import after_oom_kill, describe_change
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.tests.soak import soak
 
 CPU = Machine(cores=2, ram_total=64 * GIB, ram_free=60 * GIB)
 GPU = replace(CPU, device="cuda", name="a large GPU", vram_total=24 * GIB, vram_free=23 * GIB, gpu_speed=20.0)
@@ -58,7 +59,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("place", "times", "machine"),
-    [("text", 1, GPU), ("encode", 2, GPU), ("read", 2, GPU), ("step", 3, GPU), ("decode", 4, GPU), ("decode", 2, CPU)],
+    [
+        ("encode", 2, GPU),
+        ("read", 2, GPU),
+        *soak(("text", 1, GPU), ("step", 3, GPU), ("decode", 4, GPU), ("decode", 2, CPU)),
+    ],
 )
 def test_each_step_down_ends_in_a_finished_video(
     make_with: Callable,

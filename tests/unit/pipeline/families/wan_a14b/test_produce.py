@@ -9,11 +9,12 @@ from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.tests.soak import soak
 
 SHORT = {"resolution": "small", "seed": 7, "steps": 2, "detail": False}
 
 
-@pytest.mark.parametrize(("seconds", "quality", "fps"), [(6, "smooth", 32), (12, "standard", 16)])
+@pytest.mark.parametrize(("seconds", "quality", "fps"), [(6, "smooth", 32), *soak((12, "standard", 16))])
 def test_size_rate_and_length_are_exact(
     seconds: int, quality: str, fps: int, make_with: Callable, tiny_wan_a14b: Path
 ) -> None:

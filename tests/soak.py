@@ -1,0 +1,17 @@
+"""Cases of a parametrised test that run with the soak tests: each is the second of a kind that the default run has."""
+
+from typing import Any
+
+import pytest
+
+
+def soak(*cases: Any) -> list[Any]:
+    """Mark cases as soak tests.
+
+    Args:
+        cases: A value each, or a tuple of values, as `pytest.mark.parametrize` takes them.
+
+    Returns:
+        What goes into the list of the test's cases, beside those of the default run.
+    """
+    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.soak) for case in cases]
