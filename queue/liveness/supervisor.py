@@ -27,7 +27,7 @@ from ..store.import_orphans import open_store
 from ..store.rows import write_crash, write_message
 from ..types import NOTHING, READY, Crash, EventKind, Status, WorkerState
 from .echo import EchoThread
-from .exit_codes import CRASH_CODE, RESTART_CODE
+from .exit_codes import CRASH_CODE, RESTART_CODE, STOPPED
 from .host import HOST, MACHINE
 from .recovery import lock_path, supervisor_lock
 from .suspend_aware_clock import SuspendAwareClock
@@ -52,7 +52,7 @@ Echo = Callable[[str], None]
 
 
 class Supervisor:
-    """Context manager that keeps a worker running. Of two on one data folder, the second waits until the first ends.
+    """Keep a worker running during the block. Of two on one data folder, the second waits until the first ends.
 
     Args:
         settings: the data folder and the worker's environment.
@@ -134,9 +134,10 @@ class Supervisor:
                 log.debug("No worker", exc_info=True)
                 self._record_line(f"[ERROR] The worker cannot be started or watched: {type(e).__name__}: {e}")
                 code, good = CRASH_CODE, False
-            if self._stop.is_set() or code == 0:
-                if code == 0 and not self._stop.is_set():
-                    self._stop.wait(0.5)
+            if self._stop.is_set():
+                continue
+            if code == STOPPED:
+                self._stop.wait(0.5)
                 continue
             if code == RESTART_CODE:
                 crashes = 0

@@ -91,7 +91,7 @@ class DeviceMeter:
 
 
 class DeviceSampler:
-    """Context manager that records samples during an attempt, in its own thread.
+    """Record samples during the block, an attempt, in a thread of its own.
 
     Args:
         store: the open store.

@@ -26,7 +26,7 @@ from .. import broker
 from ..crash_diagnosis import PREFIX, find_cause
 from ..error_throttle import ErrorThrottle
 from ..job_folders import AbandonedFolders, collect_garbage
-from ..liveness.exit_codes import CRASH_CODE, RELEASE, RESTART, RESTART_CODE
+from ..liveness.exit_codes import CRASH_CODE, RELEASE, RESTART, RESTART_CODE, STOPPED
 from ..liveness.host import HOST, MACHINE
 from ..liveness.recovery import Sweeper, acquire_lock, is_locked, lives_here, lock_path, supervisor_lock
 from ..liveness.suspend_aware_clock import SuspendAwareClock
@@ -56,7 +56,7 @@ log = logging.getLogger("fanslymotion.queue.worker.main")  # run by -m, this mod
 
 
 class Worker:
-    """One worker process.
+    """Run jobs in this process, one after the other, and tell the other processes what it does.
 
     Args:
         settings: the data folder.
@@ -72,7 +72,7 @@ class Worker:
         self._supervised = supervised
         self.store = open_store(settings)
         self._stop = threading.Event()
-        self._code = 0
+        self._code = STOPPED
         self._job_lock = threading.Lock()
         self._reporter: Reporter | None = None
         self._job_id = ""
@@ -119,7 +119,7 @@ class Worker:
         self._set(state=WorkerState.STOPPED, job="")
         return self._code
 
-    def stop(self, code: int = 0) -> None:
+    def stop(self, code: int = STOPPED) -> None:
         """Return the running job to the queue at its next step, then end with `code`."""
         self._code = code
         self._stop.set()
@@ -201,6 +201,7 @@ class Worker:
                 throttle.log(e)
 
     def _heartbeat(self) -> None:
+        """Write this worker's state, abilities and loaded model, and carry out a command."""
         busy = self._job_id
         state = WorkerState.RUNNING if busy else WorkerState.IDLE
         table = self.store.tables.Worker
@@ -220,7 +221,7 @@ class Worker:
             if row.command == RELEASE:
                 self._release_model()
             else:
-                self.stop(RESTART_CODE if row.command == RESTART else 0)
+                self.stop(RESTART_CODE if row.command == RESTART else STOPPED)
             with self.store.write():  # last, so that neither an error nor a concurrent command loses one
                 own = (table.id == self.id) & (table.command == row.command)
                 table.update({table.command: ""}).where(own).execute()
