@@ -47,6 +47,7 @@ class Presence:
         return abs(now - row.heartbeat) < FRESH_SECONDS if since is None else self._clock() - since < FRESH_SECONDS
 
     def _view(self, row: Any, stage: str, now: float) -> WorkerInfo:
+        """Convert a worker's row. One that is no longer alive and did not crash counts as stopped."""
         lives = lives_here(row) if row.machine == MACHINE else self._is_fresh(row, now)
         alive = lives and row.state not in (WorkerState.CRASHED, WorkerState.STOPPED)
         return WorkerInfo(

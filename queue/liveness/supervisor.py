@@ -110,6 +110,7 @@ class Supervisor:
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        """Run the supervisor's thread: wait for the slot's lock, and run workers while it is held."""
         path = supervisor_lock(self.settings.home, self._slot.gpu)
         lock = FileLock(path)
         while not self._stop.is_set():
@@ -125,6 +126,7 @@ class Supervisor:
         self._store.close()
 
     def _run_workers(self) -> None:
+        """Run one worker after the other; after a crash with a pause, which doubles with each crash in a row."""
         crashes = 0
         while not self._stop.is_set():
             worker_id = f"{HOST[:50]}-{uuid4().hex[:8]}"
@@ -213,6 +215,7 @@ class Supervisor:
     # --- the process --------------------------------------------------------------------------------------------
 
     def _spawn(self, worker_id: str) -> "subprocess.Popen[str]":
+        """Start a worker's process, with pipes for its commands and its output."""
         environ = self.settings.environ() | keep_heap() | grow_segments() | self._slot.environ()
         environ |= {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
         # Its own session: this process handles Ctrl+C of the terminal, and can kill the whole process tree.
@@ -265,6 +268,7 @@ class Supervisor:
             kill_tree(child.pid)
 
     def _kill_stalled(self, child: "subprocess.Popen[str]", job_id: str, limit: float) -> None:
+        """Kill a worker without progress, and tell it in its job's log. limit: seconds that it was given."""
         self._crash_observer.stalled = limit
         what = f"No progress for {limit:.0f} s: the worker is stopped and the job resumes in a new one"
         text = f"[WARN] {codes.NO_PROGRESS}: {what}"

@@ -63,6 +63,7 @@ def _is_finished(folder: Path) -> bool:
 
 
 def _import_one(store: Store, folder: Path) -> bool:
+    """Insert the row of a finished video from what its file and its folder tell. False if it has one meanwhile."""
     video, table = folder / VIDEO_NAME, store.tables.Job
     found = read_metadata(video)
     request = VideoRequest.from_json(found["request"])

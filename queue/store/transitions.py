@@ -101,7 +101,7 @@ def _judge(store: Store, suits: Callable[[Any], bool], judged: dict[str, bool]) 
     return False
 
 
-def wait_for(store: Store, job_id: str, reason: Message | None, now: float) -> None:
+def explain_wait(store: Store, job_id: str, reason: Message | None, now: float) -> None:
     """Write why a waiting job cannot be run by any living worker; None once one can. Tell it in the job's log, too."""
     job, said = store.tables.Job, write_message(reason)
     with store.write():

@@ -155,6 +155,7 @@ class Claims:
         return [replace(own, abilities=self._abilities), *(one for one in ready(found) if one.id != self._id)]
 
     def _takes(self, row: Any) -> bool:
+        """Decide whether this worker is one of those that suit a waiting job best. row: see `transitions.claim`."""
         try:
             request = VideoRequest.from_json(json.loads(row.request))
             kept = json.loads(row.photo) if row.photo else {}
@@ -168,7 +169,7 @@ class Claims:
         if best is Suits.NO_MODEL:
             return self._takes_hopeless(row, request)
         if row.waits_for:
-            transitions.wait_for(self._store, row.id, None, time.time())
+            transitions.explain_wait(self._store, row.id, None, time.time())
         return self._workers[0] in those
 
     def _takes_hopeless(self, row: Any, request: VideoRequest) -> bool:
@@ -179,7 +180,7 @@ class Claims:
         """
         if len({one.machine for one in self._workers}) == 1:
             return True
-        transitions.wait_for(self._store, row.id, no_model(request, self._judge.by_path(request)), time.time())
+        transitions.explain_wait(self._store, row.id, no_model(request, self._judge.by_path(request)), time.time())
         return False
 
 

@@ -118,6 +118,7 @@ class DeviceSampler:
         self._ended.set()
 
     def _run(self) -> None:
+        """Run the thread: measure, record what is due, and report an idle GPU."""
         meter, idle, thin = self._meter or DeviceMeter(), IdleDetector(), Downsampler()
         untold: dict[str, Any] | None = None
         try:

@@ -263,6 +263,7 @@ class Worker:
             self._produce = make_produce(self.store, self._renderers)
 
     def _register(self, state: WorkerState) -> None:
+        """Write this worker's row. It goes on with the count of crashes of its slot's last worker."""
         table, now = self.store.tables.Worker, time.time()
         values = {
             "host": HOST,

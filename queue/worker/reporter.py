@@ -221,6 +221,7 @@ class Reporter:
         return lines[lines.index(unsure) + 1 :] if event.select().where(same).exists() else lines
 
     def _changes(self, p: Progress) -> dict[str, Any]:
+        """Return the job's columns for the pipeline's progress."""
         fraction = self._share.take(p.fraction, p.stage)
         self._shown = _shown(fraction, p.eta_seconds)
         return {
@@ -246,6 +247,7 @@ class Reporter:
         return {"fraction": fraction, "eta": eta} if moved else {}
 
     def _insert(self, lines: list[Line]) -> None:
+        """Insert log lines, note the plan changes among them, and delete the oldest lines beyond EVENTS_KEPT."""
         event = self._store.tables.Event
         rows = [
             {"job": self._job_id, "time": line.at, "kind": EventKind.LOG, "level": line.level, "text": line.text}
