@@ -10,10 +10,10 @@ from ..presets import ModelPreset, Presets, UpscalerPreset
 from ..presets.options import LAST_PHOTO, TEXTS
 from .families import family
 from .families.base import Lora, MemoryPlan, ModelFolder
-from .families.effort import EVERYTHING
 from .families.flow.weights_files import fingerprints
 from .families.guidance import Guidance
 from .families.modes import sampled_steps
+from .families.steps.effort import EVERYTHING
 from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
 from .output import drawn_size, resolve_output

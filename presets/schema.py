@@ -171,7 +171,7 @@ class Mode(BaseModel):
         schedule: spacing of the noise levels; None = as the best one.
         guidance_above: guidance is on while the noise level σ is above this; 0 = at every step.
         full_every: the whole network is computed at every n-th step, and features are used again in between, see
-            `pipeline.families.effort.Effort`; 1 = at every step.
+            `pipeline.families.steps.effort.Effort`; 1 = at every step.
         reuse: another rule for the steps that use features again; None = `full_every` is.
     """
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from fanslymotion.pipeline.checkpoint import Checkpoints
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
-from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.flow.folder import FlowFolders
 from fanslymotion.pipeline.families.placement import Placement
+from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.media.photo.load import load_photo
 from fanslymotion.pipeline.media.sizes import fit_photo
 from fanslymotion.pipeline.request import VideoRequest

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "svd"
 
-SHARED = ("costs", "flow", "weights")
+SHARED = ("costs", "flow", "steps", "weights")
 """Folders that are no families: what families share."""
 
 

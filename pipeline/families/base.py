@@ -17,7 +17,6 @@ from .description import ModelFiles as ModelFiles
 from .description import ModelFolder as ModelFolder
 from .description import Role as Role
 from .description import Savings as Savings
-from .effort import EVERYTHING, Effort
 from .plan import SIZE as SIZE
 from .plan import CostModel as CostModel
 from .plan import Forecast as Forecast
@@ -25,6 +24,7 @@ from .plan import MemoryPlan as MemoryPlan
 from .plan import ModelSize as ModelSize
 from .plan import Offload as Offload
 from .plan import Work as Work
+from .steps.effort import EVERYTHING, Effort
 
 if TYPE_CHECKING:
     from pathlib import Path

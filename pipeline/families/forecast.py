@@ -14,8 +14,8 @@ from ..windows import WindowPlan
 from . import family
 from .costs.calibration import Point, corrected, weighted
 from .costs.finishing import limit
-from .effort import EVERYTHING
 from .plan import Forecast, MemoryPlan, Offload
+from .steps.effort import EVERYTHING
 
 STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
 """The stages that have a peak of their own."""

@@ -13,7 +13,7 @@ from ...presets import Mode, ModelPreset
 from ...presets.options import BEST, MODES, ScheduleName
 from ..request import VideoRequest
 from . import family
-from .effort import Effort
+from .steps.effort import Effort
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from ...messages import Message, msg
 from ..hardware.machine import Machine
 from ..media.upscale.network import Network
 from ..progress import Stage
-from .effort import EVERYTHING, Effort
+from .steps.effort import EVERYTHING, Effort
 
 LARGE = 500_000_000
 """UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from ..base import Denoiser, Window
-from .residual_cache import ResidualCache
+from ..steps.residual_cache import ResidualCache
 
 
 class FlowDenoiser(Denoiser):

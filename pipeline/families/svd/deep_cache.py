@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..step_cache import StepCache, shown
+from ..steps.cache import StepCache, shown
 
 DEPTH = 2
 """Layers of the last up block that a cached step computes; the first of them takes the features from below."""

@@ -9,8 +9,8 @@ import torch
 from fanslymotion.errors import BadInput, PresetError
 from fanslymotion.pipeline.families import forecast as forecasts
 from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder
-from fanslymotion.pipeline.families.effort import EVERYTHING, Effort
 from fanslymotion.pipeline.families.modes import SampledSteps, modes_of, sampled_steps
+from fanslymotion.pipeline.families.steps.effort import EVERYTHING, Effort
 from fanslymotion.pipeline.families.svd import cost
 from fanslymotion.pipeline.families.svd.model_size import FULL
 from fanslymotion.pipeline.families.svd.noise.levels import ays_sigmas, karras_sigmas

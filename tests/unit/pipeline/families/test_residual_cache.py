@@ -12,10 +12,10 @@ import torch
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
-from fanslymotion.pipeline.families.effort import Effort
-from fanslymotion.pipeline.families.flow.residual_cache import ResidualCache
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.placement import Placement
+from fanslymotion.pipeline.families.steps.effort import Effort
+from fanslymotion.pipeline.families.steps.residual_cache import ResidualCache
 from fanslymotion.pipeline.families.wan.options import WanOptions
 from fanslymotion.pipeline.families.wan.words import encode
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip

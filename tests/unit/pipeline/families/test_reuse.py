@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from fanslymotion.pipeline.families.effort import WHOLE_AT_THE_ENDS, Effort
 from fanslymotion.pipeline.families.modes import modes_of
-from fanslymotion.pipeline.families.reuse import whole_steps
+from fanslymotion.pipeline.families.steps.effort import WHOLE_AT_THE_ENDS, Effort
+from fanslymotion.pipeline.families.steps.reuse import whole_steps
 from fanslymotion.presets import Mode, Presets, Reuse, load_presets
 from fanslymotion.settings import Settings
 from hypothesis import given

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
-from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.forecast import forecast
+from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.svd.model_size import FULL
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.measurements import Measurements

@@ -13,11 +13,11 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan, W
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from fanslymotion.errors import RenderError
 from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
-from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.flow.text import text_encoder
 from fanslymotion.pipeline.families.forecast import figure_key, forecast, units
 from fanslymotion.pipeline.families.modes import sampled_steps
 from fanslymotion.pipeline.families.placement import Placement
+from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.wan import tiles
 from fanslymotion.pipeline.families.wan.cost import COST
 from fanslymotion.pipeline.families.wan.folder import FULL

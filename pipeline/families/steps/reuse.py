@@ -3,10 +3,9 @@
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 
-import numpy as np
-
-from ...presets import Reuse
+from ....presets import Reuse
 
 
 @lru_cache(maxsize=64)
@@ -33,7 +32,12 @@ def whole_steps(reuse: Reuse, steps: int) -> Sequence[bool]:
 
 def _sizes(ratios: Sequence[float], steps: int) -> Sequence[float]:
     """Return the size of the residual at each step, as a share of the first one's."""
-    measured = np.cumsum([0.0, *map(math.log, ratios)])
-    places = np.arange(len(measured)) / len(measured)
-    # The last measured step is not the end of the way: what is behind it counts as unchanged, and is never used again.
-    return np.exp(np.interp(np.arange(steps) / steps, places, measured)).tolist()
+    measured = list(accumulate(map(math.log, ratios), initial=0.0))
+    found = []
+    for step in range(steps):
+        place = step / steps * len(measured)
+        before = int(place)
+        # Behind the last measured step nothing counts as changed; the steps there are whole in any case.
+        after = min(before + 1, len(measured) - 1)
+        found.append(math.exp(measured[before] + (place - before) * (measured[after] - measured[before])))
+    return found

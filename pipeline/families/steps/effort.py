@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ...presets import Reuse
+from ....presets import Reuse
 from .reuse import whole_steps
 
 WHOLE_AT_THE_ENDS = 2

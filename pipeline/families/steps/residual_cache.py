@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from ..effort import Effort
-from ..step_cache import StepCache, shown
+from .cache import StepCache, shown
+from .effort import Effort
 
 
 class ResidualCache(StepCache):
