@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from ...errors import BadInput, Cancelled, FanslymotionError
 from ...fs import read_patiently, retry_in_use, users_umask, write_json, write_whole
-from ...messages import msg
+from ...messages import codes, msg
 from ...presets import HubPreset, Presets, load_presets
 from ...settings import Settings
 from .http import Patience
@@ -312,7 +312,7 @@ class _Run:
             self._fail(e, e.code, getattr(e, "page", ""))
             raise
         except Exception as e:
-            self._fail(e, "FM-JOB-000", "")
+            self._fail(e, codes.UNFORESEEN, "")
             raise
 
     def _report(self, moment: DownloadProgress) -> None:
