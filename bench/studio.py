@@ -11,6 +11,7 @@ import httpx
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
+from fanslymotion.queue.types import EventKind
 from fanslymotion.settings import ROOT, Settings
 
 PHOTO = ROOT / "assets" / "sample.jpg"
@@ -54,4 +55,4 @@ class Page:
         store = self.jobs.store
         with store.write():
             transitions.renew(store, job_id, "bench", {}, log=True)
-            transitions.add_event(store, job_id, time.time(), "log", text, "INFO")
+            transitions.add_event(store, job_id, time.time(), EventKind.LOG, text, "INFO")

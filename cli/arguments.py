@@ -101,7 +101,7 @@ def named_as_typed(message: Message, command: Any) -> Message:
         setting = message.values.get(key)
         options = next((one.opts for one in command.params if one.name == setting), None)
         if options:
-            return message.but(**{key: _typed(options)})
+            return message.with_values(**{key: _typed(options)})
     return message
 
 

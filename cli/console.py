@@ -21,7 +21,7 @@ from ..doctor.command import system_language
 from ..errors import FanslymotionError
 from ..messages import as_message, harmless, msg
 from ..presets.options import BEST
-from ..queue.types import Event, Job, Status, WorkerInfo
+from ..queue.types import Event, EventKind, Job, Status, WorkerInfo, WorkerState
 
 if TYPE_CHECKING:
     from ..pipeline.request import VideoRequest
@@ -153,7 +153,7 @@ def event_lines(events: Iterable[Event]) -> Iterator[Text]:
 def event_line(event: Event) -> Text:
     """Write an event as `14:03:07 text`, coloured by its level; the time is local."""
     when = datetime.fromtimestamp(event.time).strftime("%H:%M:%S")
-    text = event.text if event.kind == "log" else f"[{event.kind.upper()}] {event.text}"
+    text = event.text if event.kind == EventKind.LOG else f"[{event.kind.upper()}] {event.text}"
     return Text(f"{when} {text}", style=LEVEL_STYLES.get(event.level, ""))
 
 
@@ -322,11 +322,11 @@ class Follower:
     def _show_crashes(self, workers: list[WorkerInfo]) -> None:
         for worker in workers:
             crash = (worker.id, worker.restarts)
-            if worker.state != "crashed" or worker.heartbeat < self._started or crash in self._crashes_shown:
+            if worker.state != WorkerState.CRASHED or worker.heartbeat < self._started or crash in self._crashes_shown:
                 continue
             self._crashes_shown.add(crash)
             self._say(f"the worker crashed; its last lines:\n{worker.last_output.strip()}")
-            ready = any(other.alive and other.state in ("idle", "running") for other in workers)
+            ready = any(other.ready for other in workers)
             if self._supervisors is not None and worker.restarts >= GIVE_UP_AFTER_CRASHES and not ready:
                 raise FanslymotionError(
                     msg(

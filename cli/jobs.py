@@ -12,6 +12,7 @@ from ..errors import BadInput
 from ..messages import msg
 from ..pipeline.media.exports.formats import FORMATS, Export
 from ..pipeline.request import MOST_TAKES
+from ..queue.types import Status, WorkerState
 from .arguments import AsJson, JobId, JobIds, find_job, open_jobs
 from .console import (
     BAD_INPUT,
@@ -41,7 +42,6 @@ def jobs_list(
     as_json: AsJson = False,
 ) -> None:
     """List jobs."""
-    from ..queue.types import Status
     from .generate import job_data
 
     jobs, _ = open_jobs()
@@ -84,9 +84,9 @@ def jobs_show(
     out().print(job_details(job, shown or None))
     if job.waits_for:
         err().print(Text(job.waits_for.say(language), style="yellow"), soft_wrap=True)
-    if job.status == "queued" and not any(worker.alive for worker in jobs.workers()):
+    if job.status is Status.QUEUED and not any(worker.alive for worker in jobs.workers()):
         err().print("No worker is running; 'fanslymotion worker' starts one.", style="yellow")
-        for crashed in (worker for worker in jobs.workers() if worker.state == "crashed"):
+        for crashed in (worker for worker in jobs.workers() if worker.state == WorkerState.CRASHED):
             err().print(Text(f"The last one crashed:\n{crashed.last_output.strip()}"), soft_wrap=True)
 
 

@@ -50,7 +50,7 @@ def restart_worker() -> None:
     deadline = time.monotonic() + RESTART_SECONDS
     while time.monotonic() < deadline:
         for worker in jobs.workers():
-            if worker.id not in before and worker.alive and worker.state in ("idle", "running"):
+            if worker.id not in before and worker.ready:
                 out().print(f"The worker runs again (process {worker.pid}).")
                 return
         time.sleep(POLL_SECONDS)

@@ -43,7 +43,7 @@ class Message(str):
         """Return a copy with the code of a fault."""
         return Message(self.template, self.values, code)
 
-    def but(self, **values: Any) -> "Message":
+    def with_values(self, **values: Any) -> "Message":
         """Return a copy with other values."""
         return Message(self.template, {**self.values, **values}, self.code)
 

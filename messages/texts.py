@@ -14,8 +14,6 @@ CATALOGUE = Path(__file__).resolve().parent
 ROOT = CATALOGUE.parent
 """The checkout, which holds the launcher."""
 LANGUAGES = ("en", "ru")
-CODE = re.compile(r"FM-[A-Z]+-\d{3}")
-
 UNKNOWN = {"en": "unknown", "ru": "неизвестно"}
 """Shown for an unknown value: a missing value must never make a text fail."""
 
@@ -158,6 +156,8 @@ class _Lenient(dict[str, "_Value"]):
 
 
 class _Value:
+    """A value that formats itself: `=` chooses a plural form, and an unknown or odd value never fails."""
+
     def __init__(self, value: Any, unknown: str) -> None:
         self._value = value
         self._unknown = unknown

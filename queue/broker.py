@@ -60,6 +60,8 @@ def make_huey(settings: Settings) -> Huey:
 
 
 def _sqlite_huey(path: Path, options: dict[str, Any]) -> Huey:
+    """Open the SQLite file of messages, and make it anew if it is damaged. Raise StoreError."""
+
     def make() -> Huey:
         return SqliteHuey(NAME, filename=str(path), timeout=LOCK_SECONDS, **options)
 

@@ -87,12 +87,8 @@ def find_cause(output: str, code: int, stalled: bool = False, working: bool = Fa
     for pattern, known in ANY_TIME if working else STARTING:
         if found := re.search(pattern, output):
             cause = Message(known, {"setup": SETUP, **found.groupdict()})
-            return cause.coded(MISSING_CODE) if known == MISSING_PACKAGE else cause
+            return cause.coded(codes.PACKAGE_MISSING) if known == MISSING_PACKAGE else cause
     return None
-
-
-MISSING_CODE = "FM-WORKER-006"
-"""Code of the fault that a package is missing; the cause's value `name` is the package."""
 
 
 LOW_MEMORY = 0.05

@@ -21,6 +21,7 @@ from ..errors import NotFound, StoreError
 from ..messages import msg
 from .liveness.host import MACHINE
 from .liveness.recovery import SUPERVISORS, WORKERS, acquire_lock, is_locked, lock_path, remove_lock
+from .liveness.unchanged import Unchanged
 from .store.records import is_deleted, mark_deleted, remove_folder, unmark
 from .store.rows import FILLING, REMOVING, VIDEO_NAME, WORK_NAME
 from .store.store import Store
@@ -38,7 +39,7 @@ def new_id() -> str:
 
 
 class FolderReservation:
-    """Context manager around a submit: reserve folders for new jobs, which are removed unless `accept` succeeds.
+    """Reserve folders for new jobs during the block, a submit. They are removed unless `accept` succeeds.
 
     The answer to a COMMIT can be lost although it was carried out. So after an error the database is asked: if the
     jobs are there, the error is suppressed and `accepted` is True. If the database cannot be asked now,
@@ -121,8 +122,7 @@ class AbandonedFolders:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen: dict[str, float] = {}
-        """Folder id: when its row was first seen, in the seconds passed to `remove`."""
+        self._rows = Unchanged()
 
     def remove(self, now: float) -> None:
         """Remove the folders that are to be removed or abandoned.
@@ -133,11 +133,11 @@ class AbandonedFolders:
         table = self._store.tables.Folder
         with self._store.errors():
             rows = list(table.select())
-        self._seen = {row.id: self._seen.get(row.id, now) for row in rows}
+        known = self._rows.look(dict.fromkeys(row.id for row in rows), now)
         job = self._store.tables.Job
         for row in rows:
             if row.state == FILLING:
-                if not self._is_abandoned(row, now):
+                if not self._is_abandoned(row, known[row.id]):
                     continue
                 with self._store.write():
                     if not mark_for_removal(self._store, [row.id]):
@@ -147,10 +147,11 @@ class AbandonedFolders:
                     continue  # imported after a lost list: a job's folder is never removed
             remove(self._store, [row.id])
 
-    def _is_abandoned(self, row: Any, now: float) -> bool:
+    def _is_abandoned(self, row: Any, known: float) -> bool:
+        """Tell whether the submit that fills a folder has ended. known: seconds since the row was first seen."""
         if row.machine == MACHINE:
             return not is_locked(Path(row.lock))
-        return now - self._seen[row.id] >= ABANDONED_SECONDS
+        return known >= ABANDONED_SECONDS
 
 
 def mark_for_removal(store: Store, ids: Iterable[str]) -> int:

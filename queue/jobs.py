@@ -22,8 +22,9 @@ from .store.import_orphans import open_store
 from .store.listing import Owner
 from .store.positions import position_at, put, swap_among_own
 from .store.rows import WORK_NAME, read_message, to_event, to_job
+from .store.tables import NOTICE, PAUSED
 from .submit import Picture, Source, Submitter, given_to
-from .types import Event, Job, JobFilter, Page, Status, WorkerInfo
+from .types import Event, EventKind, Job, JobFilter, Page, Status, WorkerInfo
 
 
 def _not_here(_: str) -> None:
@@ -233,7 +234,7 @@ class Jobs:
     def samples(self, job_id: str, limit: int) -> "list[dict[str, Any]]":
         """Return the job's newest `device_samples.Sample`s with their `time` in Unix seconds, oldest first."""
         event = self._tables.Event
-        mine = (event.job == job_id) & (event.kind == "watch")
+        mine = (event.job == job_id) & (event.kind == EventKind.SAMPLE)
         with self.store.errors():
             rows = list(event.select().where(mine).order_by(event.id.desc()).limit(limit))
         return [{"time": round(row.time, 1), **json.loads(row.text)} for row in reversed(rows)]
@@ -322,11 +323,11 @@ class Jobs:
 
     def pause(self) -> None:
         """Stop starting waiting jobs. The running one continues."""
-        self.store.set_meta("paused", "1")
+        self.store.set_meta(PAUSED, "1")
 
     def resume(self) -> None:
         """Start waiting jobs again."""
-        self.store.set_meta("paused", "0")
+        self.store.set_meta(PAUSED, "0")
         self._send("")
 
     @property
@@ -338,7 +339,7 @@ class Jobs:
     @property
     def notice(self) -> Message:
         """Return the notice about a replaced job list, "" if there is none."""
-        return read_message(self.store.meta("notice"))
+        return read_message(self.store.meta(NOTICE))
 
     # --- workers ------------------------------------------------------------------------------------------------
 

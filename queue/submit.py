@@ -27,7 +27,7 @@ from .store.positions import position_at
 from .store.records import Record, keep_record
 from .store.rows import BEFORE_NAME, WORK_NAME, last_photo_of, photo_of, write_last_photo, write_messages
 from .store.store import Store
-from .types import Job, Status
+from .types import EventKind, Job, Status
 
 MIN_FREE_BYTES = 64 << 20
 """A new job is refused on a disk with less than this."""
@@ -165,9 +165,9 @@ class Submitter:
             photo=json.dumps(row.photo.to_json()),
             last_photo=row.last,
         ).execute()
-        transitions.add_event(self._store, job_id, now, "status", Status.QUEUED)
+        transitions.add_event(self._store, job_id, now, EventKind.STATUS, Status.QUEUED)
         for note in row.notes:
-            transitions.add_event(self._store, job_id, now, "log", f"[WARN] {note}", level="WARNING")
+            transitions.add_event(self._store, job_id, now, EventKind.LOG, f"[WARN] {note}", level="WARNING")
 
 
 def own_photo(job: Job) -> Picture:

@@ -18,14 +18,12 @@ from ..pipeline.request import VideoRequest
 from ..presets import Presets
 from ..settings import Settings
 from .liveness.host import MACHINE
-from .types import WorkerInfo
+from .types import WorkerInfo, WorkerState
 
 KEPT = 1000
 """Judgements that are kept for the same question."""
 ANY_SIZE = (1920, 1080)
 """Pixels that a photo counts as whose size is not known: a job of an earlier version."""
-
-READY = ("idle", "running")
 
 
 class Suits(IntEnum):
@@ -133,7 +131,7 @@ def _judged(plan: MemoryPlan) -> Suits:
 
 def ready(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
     """Return the workers that live and have told what they can run."""
-    return [one for one in workers if one.alive and one.state in READY and one.abilities is not None]
+    return [one for one in workers if one.ready and one.abilities is not None]
 
 
 def no_model(request: VideoRequest, by_path: bool) -> Message:
@@ -183,5 +181,5 @@ def machine_for(
         _, best = Judge(settings, presets).best(known, "", request, photo)
     except PresetError:
         return None
-    first = min(best, key=lambda worker: worker.state != "idle")
+    first = min(best, key=lambda worker: worker.state != WorkerState.IDLE)
     return first.abilities.machine if first.abilities else None

@@ -43,6 +43,29 @@ _STATUS_WORDS = {
 }
 
 
+class EventKind(StrEnum):
+    """What an event tells. Values are stored in the database: never rename one."""
+
+    LOG = "log"  # a line
+    STATUS = "status"  # the job's new status
+    SAMPLE = "watch"  # a measurement of the device
+    FAULT = "fault"  # a fault's code
+
+
+class WorkerState(StrEnum):
+    """What a worker does. Values are stored in the database: never rename one."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    RUNNING = "running"
+    CRASHED = "crashed"
+    STOPPED = "stopped"
+
+
+READY = (WorkerState.IDLE, WorkerState.RUNNING)
+"""States of a worker that takes jobs."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One job at one moment. All times are Unix seconds.
@@ -165,11 +188,10 @@ class Event:
         id: grows over all jobs.
         job_id: the job.
         time: Unix seconds.
-        kind: `log` (a line), `status` (`text` is the new status), `watch` (`text` is a sample of `device_samples` as
-            JSON) or `fault` (`text` is a fault's code, `data` its values).
+        kind: an `EventKind`.
         level: of a log line, DEBUG to ERROR, else "".
-        text: see `kind`.
-        data: codes and values of the text.
+        text: the line, the new status, a sample of `worker.device_samples` as JSON, or a fault's code.
+        data: codes and values of the text; a fault's values.
     """
 
     id: int
@@ -197,7 +219,7 @@ class WorkerInfo:
         id: the worker's id.
         host: name of its machine.
         pid: process id on that machine.
-        state: starting, idle, running, crashed or stopped.
+        state: a `WorkerState`.
         alive: its process exists (on this machine), or its heartbeat is fresh (on another one).
         heartbeat: Unix seconds.
         started: Unix seconds.
@@ -235,6 +257,11 @@ class WorkerInfo:
     crashes: int = 0
     last_crash: Crash | None = None
 
+    @property
+    def ready(self) -> bool:
+        """Tell whether it lives and takes jobs."""
+        return self.alive and self.state in READY
+
 
 def representative_workers(workers: list[WorkerInfo]) -> list[WorkerInfo]:
     """Return the workers that show the state of the queue: of each place the living ones, else its crashed one.
@@ -255,6 +282,6 @@ def in_order(workers: list[WorkerInfo]) -> list[WorkerInfo]:
 
 
 def _of_one_place(workers: list[WorkerInfo]) -> list[WorkerInfo]:
-    up = [worker for worker in workers if worker.alive and worker.state != "starting"]
-    crashed = [worker for worker in workers if worker.state == "crashed"]
+    up = [worker for worker in workers if worker.alive and worker.state != WorkerState.STARTING]
+    crashed = [worker for worker in workers if worker.state == WorkerState.CRASHED]
     return up or crashed[:1] or [worker for worker in workers if worker.alive]

@@ -8,7 +8,7 @@ from ..doctor.checks import Doctor
 from ..models.folder_size import folder_size
 from ..presets import LivePresets, Presets
 from ..queue.jobs import Jobs
-from ..queue.types import Event, Job
+from ..queue.types import Event, EventKind, Job
 from ..settings import Settings
 from .auth.logins import Logins
 from .auth.middleware import Guard
@@ -81,7 +81,7 @@ class Studio:
     def event(self, job: Job, event: Event) -> list[Any]:
         """Return an event's JSON as the job's login sees it; see `event_json`."""
         *facts, text = event_json(event)
-        return [*facts, text if event.kind == "watch" else self.plain(job.owner, text)]
+        return [*facts, text if event.kind == EventKind.SAMPLE else self.plain(job.owner, text)]
 
     def machine(self, owner: str | None) -> dict[str, Any]:
         """Return the JSON of workers and waiting line as a login sees it; see `machine_json`.

@@ -32,7 +32,7 @@ from ..presets import HubPreset, Idea, ModelPreset, Presets, Resolution, Upscale
 from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, LORA_STRENGTH, MOST_LORAS, NUMBERS, OPTIONS, SHAPES, TEXTS
 from ..queue.crash_diagnosis import PREFIX
 from ..queue.store.rows import BEFORE_NAME
-from ..queue.types import Crash, Event, Job, WorkerInfo
+from ..queue.types import Crash, Event, EventKind, Job, WorkerInfo, WorkerState
 from ..settings import Settings
 from .error_response import all_in_each_language, in_each_language
 
@@ -179,7 +179,7 @@ def event_json(event: Event) -> list[Any]:
     Time in Unix seconds. The text of a fault is its sentences, by language.
     """
     text: Any = event.text
-    if event.kind == "fault":
+    if event.kind == EventKind.FAULT:
         text = {language: say_fault(event, language) for language in LANGUAGES}
     return [event.id, round(event.time, 3), event.kind, event.level, text]
 
@@ -196,7 +196,7 @@ def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[s
         `cause` is of a crash, by language. `crashes` counts those of its place; `last_crash` is the latest, with its
         `time` and `cause`, or None.
     """
-    crashed = worker.state == "crashed"
+    crashed = worker.state == WorkerState.CRASHED
     last_output = worker.last_output if owns else f"{PREFIX}{worker.cause}" if worker.cause else ""
     return {
         "id": worker.id,

@@ -10,7 +10,7 @@ from ..models.find import find_model, find_upscaler
 from ..pipeline.families.forecast import forecast
 from ..pipeline.memory.forecast import plan_request
 from ..presets import Presets
-from ..queue.suitability import ANY_SIZE, READY, held, machine_for
+from ..queue.suitability import ANY_SIZE, held, machine_for
 from ..queue.types import Job, Status, WorkerInfo
 from ..settings import Settings
 
@@ -56,7 +56,7 @@ class StartTimes:
             paused: whether the queue is: then no start is known.
         """
         seconds = {job.id: self._left(job, workers) for job in active}
-        able = sum(worker.alive and worker.state in READY for worker in workers)
+        able = sum(worker.ready for worker in workers)
         return shared_out(active, seconds, 0 if paused else able)
 
     def _left(self, job: Job, workers: Sequence[WorkerInfo]) -> float | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...messages import codes
 from ...pipeline.progress import Stage
-from ...queue.types import Event, Status
+from ...queue.types import Event, EventKind, Status
 from ..diagnosis import diagnose
 from ..examination import Examination
 from ..finding import WARN, Finding, fault, ok
@@ -18,7 +18,7 @@ def check_last_failure(examination: Examination) -> Iterator[Finding]:
     if not failed:
         yield ok("log", "log_none")
         return
-    events = [event for event in jobs.events_since(failed[0].id, 0, 10_000) if event.kind == "log"]
+    events = [event for event in jobs.events_since(failed[0].id, 0, 10_000) if event.kind == EventKind.LOG]
     wrong = [event for event in events if event.level in ("WARNING", "ERROR")]
     stage = _last_death(events).get("stage")
     found = diagnose(failed[0], examination.presets)

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 from ...errors import StoreError
 from ...messages import codes, texts
-from ...queue.crash_diagnosis import MISSING_CODE
 from ...queue.probe import round_trip
-from ...queue.types import Status, representative_workers
+from ...queue.types import EventKind, Status, WorkerState, representative_workers
 from ..diagnosis import fault_values, free_space
 from ..examination import Examination
 from ..finding import BROKEN, WARN, Finding, fault, ok
@@ -49,10 +48,10 @@ def check_worker(examination: Examination) -> Iterator[Finding]:
     jobs = examination.jobs
     workers, waiting = representative_workers(jobs.workers()), jobs.count(statuses=[Status.QUEUED])
     living = [worker for worker in workers if worker.alive]
-    dead = [worker for worker in workers if worker.state == "crashed"]
+    dead = [worker for worker in workers if worker.state == WorkerState.CRASHED]
     for crashed in dead:
-        if crashed.cause.code == MISSING_CODE:
-            yield fault("worker", BROKEN, MISSING_CODE, module=crashed.cause.values["name"])
+        if crashed.cause.code == codes.PACKAGE_MISSING:
+            yield fault("worker", BROKEN, codes.PACKAGE_MISSING, module=crashed.cause.values["name"])
         else:
             first = crashed.last_output.strip().split("\n", 1)[0]
             yield fault("worker", BROKEN, "FM-WORKER-002", error=crashed.cause or first)
@@ -71,8 +70,8 @@ def check_running_jobs(examination: Examination) -> Iterator[Finding]:
     jobs = examination.jobs
     for job in jobs.list(statuses=[Status.RUNNING]):
         for event in jobs.events_since(job.id, 0, 10_000):
-            if event.kind == "log" and "code" in event.data:
+            if event.kind == EventKind.LOG and "code" in event.data:
                 values = {**event.data, "attempts": event.data.get("attempt")}
                 yield fault("worker", WARN, values.pop("code"), **values)
-            if event.kind == "fault":
+            if event.kind == EventKind.FAULT:
                 yield fault("watch", WARN, event.text, **fault_values(event))

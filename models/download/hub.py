@@ -132,6 +132,12 @@ def ask(preset: HubPreset) -> Remote:
             ),
             page=page(preset),
         )
+    _check_pinned(preset, files)
+    return Remote(preset.repository, info.sha or preset.revision, files)
+
+
+def _check_pinned(preset: HubPreset, files: tuple[RemoteFile, ...]) -> None:
+    """Check that the hub has the file whose hash a preset names. Raise DownloadError if it has another one."""
     pinned = getattr(preset, "sha256", "")
     for file in files:
         if pinned and file.path.endswith(".safetensors") and file.sha256 != pinned:
@@ -147,7 +153,6 @@ def ask(preset: HubPreset) -> Remote:
                 ),
                 page=page(preset),
             )
-    return Remote(preset.repository, info.sha or preset.revision, files)
 
 
 def _check_sizes(preset: HubPreset, wanted: list[Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..abilities import Abilities
 from ..store.rows import read_crash, read_message
-from ..types import WorkerInfo
+from ..types import WorkerInfo, WorkerState
 from .host import MACHINE
 from .recovery import lives_here
 
@@ -47,13 +47,14 @@ class Presence:
         return abs(now - row.heartbeat) < FRESH_SECONDS if since is None else self._clock() - since < FRESH_SECONDS
 
     def _view(self, row: Any, stage: str, now: float) -> WorkerInfo:
+        """Convert a worker's row. One that is no longer alive and did not crash counts as stopped."""
         lives = lives_here(row) if row.machine == MACHINE else self._is_fresh(row, now)
-        alive = lives and row.state not in ("crashed", "stopped")
+        alive = lives and row.state not in (WorkerState.CRASHED, WorkerState.STOPPED)
         return WorkerInfo(
             id=row.id,
             host=row.host,
             pid=row.pid,
-            state=row.state if alive or row.state == "crashed" else "stopped",
+            state=row.state if alive or row.state == WorkerState.CRASHED else WorkerState.STOPPED,
             alive=alive,
             heartbeat=row.heartbeat,
             started=row.started,

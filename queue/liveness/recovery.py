@@ -17,6 +17,7 @@ from ..store.store import Store
 from ..store.transitions import mark_lost
 from ..types import Status
 from .host import MACHINE
+from .unchanged import Unchanged
 
 WORKERS, SUPERVISORS = "workers", "supervisors"
 """Folders of lock files in the data folder: one file for each worker, and one for each supervisor."""
@@ -103,10 +104,10 @@ class Sweeper:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen: dict[str, tuple[tuple[str, int], float]] = {}
-        """Job id: its worker and lease, and when this pair was first seen, in the seconds passed to `sweep`."""
-        self._beats: dict[str, tuple[int, float]] = {}
-        """Id of another machine's worker: its beats, and when this number was first seen."""
+        self._leases = Unchanged()
+        """By job: its worker and lease."""
+        self._beats = Unchanged()
+        """By worker of another machine."""
 
     def sweep(self, now: float, at: float, own: str = "") -> int:
         """Take the jobs of dead workers.
@@ -123,22 +124,17 @@ class Sweeper:
         job, worker = self._store.tables.Job, self._store.tables.Worker
         with self._store.errors():
             running = list(job.select().where((job.status == Status.RUNNING) & (job.id != own)))
-        self._seen = {row.id: self._first_seen(row, now) for row in running}
+        silent = self._leases.look({row.id: (row.worker, row.lease) for row in running}, now)
         taken = 0
         for row in running:
             with self._store.errors():
                 holder = worker.get_or_none(worker.id == row.worker)
-            if self._is_lost(row, holder, now):
+            if self._is_lost(holder, silent[row.id]):
                 taken += mark_lost(self._store, row, "", at) is not None
         return taken
 
-    def _first_seen(self, row: Any, now: float) -> tuple[tuple[str, int], float]:
-        state = (row.worker, row.lease)
-        known = self._seen.get(row.id)
-        return known if known is not None and known[0] == state else (state, now)
-
-    def _is_lost(self, row: Any, holder: Any, now: float) -> bool:
-        silent = now - self._seen[row.id][1]
+    def _is_lost(self, holder: Any, silent: float) -> bool:
+        """Tell whether a job is lost. holder: its worker's row, or None. silent: seconds without a new lease."""
         if holder is not None and holder.machine == MACHINE and Path(holder.lock).is_file():
             return silent >= HUNG_SECONDS or not lives_here(holder)
         return silent >= LEASE_SECONDS
@@ -152,10 +148,8 @@ class Sweeper:
         worker = self._store.tables.Worker
         with self._store.errors():
             rows = list(worker.select(worker.id, worker.beats).where(worker.machine != MACHINE))
-        known, self._beats = self._beats, {}
+        silent = self._beats.look({row.id: row.beats for row in rows}, now)
         for row in rows:
-            beats, since = known.get(row.id, (row.beats, now))
-            self._beats[row.id] = (row.beats, since if beats == row.beats else now)
-            if now - self._beats[row.id][1] >= FORGET_SECONDS:
+            if silent[row.id] >= FORGET_SECONDS:
                 with self._store.write():
                     worker.delete().where((worker.id == row.id) & (worker.beats == row.beats)).execute()

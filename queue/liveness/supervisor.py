@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from ...errors import StoreError
 from ...messages import Message, codes
 from ...pipeline.hardware.malloc import grow_segments, keep_heap
+from ...pipeline.progress import Stage
 from ...settings import Settings
 from ..crash_diagnosis import EXIT, PREFIX, CrashObserver, find_cause
 from ..error_throttle import ErrorThrottle
@@ -24,9 +25,9 @@ from ..log import JOB_MARK
 from ..store import transitions
 from ..store.import_orphans import open_store
 from ..store.rows import write_crash, write_message
-from ..types import NOTHING, Crash, Status
+from ..types import NOTHING, READY, Crash, EventKind, Status, WorkerState
 from .echo import EchoThread
-from .exit_codes import CRASH_CODE, RESTART_CODE
+from .exit_codes import CRASH_CODE, RESTART_CODE, STOPPED
 from .host import HOST, MACHINE
 from .recovery import lock_path, supervisor_lock
 from .suspend_aware_clock import SuspendAwareClock
@@ -51,7 +52,7 @@ Echo = Callable[[str], None]
 
 
 class Supervisor:
-    """Context manager that keeps a worker running. Of two on one data folder, the second waits until the first ends.
+    """Keep a worker running during the block. Of two on one data folder, the second waits until the first ends.
 
     Args:
         settings: the data folder and the worker's environment.
@@ -109,6 +110,7 @@ class Supervisor:
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        """Run the supervisor's thread: wait for the slot's lock, and run workers while it is held."""
         path = supervisor_lock(self.settings.home, self._slot.gpu)
         lock = FileLock(path)
         while not self._stop.is_set():
@@ -124,6 +126,7 @@ class Supervisor:
         self._store.close()
 
     def _run_workers(self) -> None:
+        """Run one worker after the other; after a crash with a pause, which doubles with each crash in a row."""
         crashes = 0
         while not self._stop.is_set():
             worker_id = f"{HOST[:50]}-{uuid4().hex[:8]}"
@@ -133,9 +136,10 @@ class Supervisor:
                 log.debug("No worker", exc_info=True)
                 self._record_line(f"[ERROR] The worker cannot be started or watched: {type(e).__name__}: {e}")
                 code, good = CRASH_CODE, False
-            if self._stop.is_set() or code == 0:
-                if code == 0 and not self._stop.is_set():
-                    self._stop.wait(0.5)
+            if self._stop.is_set():
+                continue
+            if code == STOPPED:
+                self._stop.wait(0.5)
                 continue
             if code == RESTART_CODE:
                 crashes = 0
@@ -184,7 +188,7 @@ class Supervisor:
                 throttle.log(e)
                 since += passed  # nor could the worker tell its progress
                 continue
-            good = good or (row is not None and row.state in ("idle", "running"))
+            good = good or (row is not None and row.state in READY)
             if now_seen != seen:
                 seen, since = now_seen, now
             elif seen is not None and now - since > limit:
@@ -203,13 +207,15 @@ class Supervisor:
             job = tables.Job.get_or_none((tables.Job.worker == worker_id) & (tables.Job.status == Status.RUNNING))
         if job is None:
             beats = row.beats if row is not None else 0
-            return row, ("", beats, 0), self._loading if row is None or row.state == "starting" else self._stall
-        limit = self._loading if job.stage in ("", "loading") else max(self._stall, SLOW_STEPS * job.slowest_step)
+            starting = row is None or row.state == WorkerState.STARTING
+            return row, ("", beats, 0), self._loading if starting else self._stall
+        limit = self._loading if job.stage in ("", Stage.LOADING) else max(self._stall, SLOW_STEPS * job.slowest_step)
         return row, (job.id, job.last_progress, job.attempt), limit
 
     # --- the process --------------------------------------------------------------------------------------------
 
     def _spawn(self, worker_id: str) -> "subprocess.Popen[str]":
+        """Start a worker's process, with pipes for its commands and its output."""
         environ = self.settings.environ() | keep_heap() | grow_segments() | self._slot.environ()
         environ |= {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
         # Its own session: this process handles Ctrl+C of the terminal, and can kill the whole process tree.
@@ -262,6 +268,7 @@ class Supervisor:
             kill_tree(child.pid)
 
     def _kill_stalled(self, child: "subprocess.Popen[str]", job_id: str, limit: float) -> None:
+        """Kill a worker without progress, and tell it in its job's log. limit: seconds that it was given."""
         self._crash_observer.stalled = limit
         what = f"No progress for {limit:.0f} s: the worker is stopped and the job resumes in a new one"
         text = f"[WARN] {codes.NO_PROGRESS}: {what}"
@@ -270,7 +277,8 @@ class Supervisor:
             if job_id:
                 with self._store.write():
                     told = {"seconds": limit}
-                    transitions.add_event(self._store, job_id, time.time(), "log", text, level="WARNING", data=told)
+                    now, kind = time.time(), EventKind.LOG
+                    transitions.add_event(self._store, job_id, now, kind, text, level="WARNING", data=told)
         except StoreError as e:
             log.warning("%s", e)
         finally:
@@ -288,7 +296,7 @@ class Supervisor:
         while True:
             try:
                 with self._store.write():
-                    values = {"state": "crashed", "restarts": crashes, "heartbeat": now}
+                    values = {"state": WorkerState.CRASHED, "restarts": crashes, "heartbeat": now}
                     values |= {"last_output": _last_output(self._lines, code, cause), "cause": write_message(cause)}
                     values |= self._count_crash(worker_id, Crash(now, cause or NOTHING))
                     changed = tables.Worker.update(values).where(tables.Worker.id == worker_id).execute()
@@ -324,7 +332,7 @@ class Supervisor:
         worker = self._store.tables.Worker
         here = (worker.machine == MACHINE) & (worker.gpu == self._slot.gpu) & (worker.id != worker_id)
         with self._store.write():
-            worker.delete().where(here & (worker.state == "crashed")).execute()
+            worker.delete().where(here & (worker.state == WorkerState.CRASHED)).execute()
 
 
 def _close_input(child: "subprocess.Popen[str]") -> None:

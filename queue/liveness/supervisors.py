@@ -9,7 +9,7 @@ from .worker_slots import WorkerSlot, worker_slots
 
 
 class Supervisors:
-    """Context manager with one `Supervisor` for each worker that this machine should run.
+    """Keep all workers running that this machine should run, with a `Supervisor` for each, during the block.
 
     Args:
         settings: the data folder, and which GPUs get a worker.

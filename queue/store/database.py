@@ -226,6 +226,7 @@ def _leave(database: Database) -> None:
 
 
 def _explain(e: Exception, database: Database) -> StoreError:
+    """Convert a driver's error into what its user should know and do; a DamagedError if the file may be damaged."""
     text = str(sqlite_error(e) or e)  # the cause, not the rollback that fails after SQLite's own rollback
     place = database.database if isinstance(database, SqliteDatabase) else msg("the PostgreSQL database")
     code = sqlite_code(e)
@@ -336,7 +337,7 @@ def _version(database: Database, tables: Tables) -> int | None:
     return int(row.value)
 
 
-def relaxed(database: Database) -> None:
+def relax_sync(database: Database) -> None:
     """Stop syncing each write of this thread's connection to the disk: for progress and log lines.
 
     With WAL the file stays consistent. The next fully synchronised write (a status) syncs these writes too.

@@ -13,7 +13,7 @@ from ...errors import BadInput, RenderError, StoreError
 from ...pipeline.media.mp4 import probe, read_metadata
 from ...pipeline.request import VideoRequest
 from ...settings import Settings
-from ..types import Status
+from ..types import EventKind, Status
 from . import transitions
 from .records import Record, is_deleted, job_folders, keep_record, read_record
 from .rows import RECORD_NAME, VIDEO_NAME, found_last_photo, revision_after_loss
@@ -63,6 +63,7 @@ def _is_finished(folder: Path) -> bool:
 
 
 def _import_one(store: Store, folder: Path) -> bool:
+    """Insert the row of a finished video from what its file and its folder tell. False if it has one meanwhile."""
     video, table = folder / VIDEO_NAME, store.tables.Job
     found = read_metadata(video)
     request = VideoRequest.from_json(found["request"])
@@ -91,8 +92,8 @@ def _import_one(store: Store, folder: Path) -> bool:
             return False
         table.insert(row).execute()
         text = "[INFO] This video was found in the data folder; the log of its job is lost"
-        transitions.add_event(store, folder.name, ended, "log", text, level="INFO")
-        transitions.add_event(store, folder.name, ended, "status", Status.DONE)
+        transitions.add_event(store, folder.name, ended, EventKind.LOG, text, level="INFO")
+        transitions.add_event(store, folder.name, ended, EventKind.STATUS, Status.DONE)
     return True
 
 

@@ -77,6 +77,7 @@ def _in_group(job: Any, statuses: frozenset[Status]) -> Any:
 
 
 def _conditions(store: Store, owner: Owner, sought: JobFilter | None) -> list[Any]:
+    """Return the conditions of `rows` on owner and filter."""
     job, sought = store.tables.Job, sought or JobFilter()
     found: list[Any] = []
     if owner is not None:

@@ -12,17 +12,21 @@ from ...pipeline.request import VideoRequest
 from ...settings import Settings
 from ..types import NOTHING, Crash, Event, Job, Status
 
+# Names in a job's folder.
 VIDEO_NAME = "video.mp4"
+"""The finished video."""
 PHOTO_NAME = "photo.png"
+"""The normalised photo."""
 LAST_PHOTO_NAME = "last.png"
+"""The picture that the video ends with, if one was given."""
 WORK_NAME = "work"
+"""The folder of the worker's files: checkpoints and an unfinished video."""
 BEFORE_NAME = "before.mp4"
+"""The video that this one is to be joined to, if it continues one."""
 RECORD_NAME = "job.json"
+"""The job as it was submitted, for the case that the list is lost."""
 GONE_NAME = "deleted"
-"""Names in a job's folder: the finished video, the normalised photo, the picture that the video ends with (if one was
-given), the worker's files, the video that this one is to be joined to (if it continues one), the record of the job as
-it was submitted (for the case that the list is lost), and the mark of a deleted job."""
-
+"""The mark of a deleted job."""
 
 LOSS_EPOCH = 1_577_836_800
 """2020 in Unix seconds. Revisions after a loss count from here, so that they fit PostgreSQL's 32 bits."""

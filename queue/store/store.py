@@ -21,11 +21,11 @@ from ...fs import make_private
 from ...messages import msg
 from ...settings import Settings
 from .damage import DamagedError, find_damage, is_emptied
-from .database import SCHEMA, open_database, prepare, relaxed, storage_errors, write
+from .database import SCHEMA, open_database, prepare, relax_sync, storage_errors, write
 from .rescue import salvage
 from .rescue.connections import ThreadConnection, clear_frames, close_idle, file_identity
 from .rescue.set_aside import finish, list_lock, set_aside, unfinished
-from .tables import Tables
+from .tables import NOTICE, Tables
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,11 @@ class Store:
         self.path = Path(self.db.database) if self.sqlite else Path()
         self._threads = threading.local()
         self._doubted: object = None
+        """The file at which damage was met last, by its identity."""
         self._insisted = False
+        """Whether a file was replaced although its check had found nothing, which is done once."""
         self._stuck, self._again_at = "", 0.0
+        """Why a damaged file could not be set aside, and when that is tried again, in monotonic seconds."""
         if self.sqlite:
             with self._use():
                 pass
@@ -116,9 +119,9 @@ class Store:
             list(meta.select().where(meta.key == SCHEMA).for_update())
 
     def relax_sync(self) -> None:
-        """Stop syncing each write of this thread's connection to the disk (`database.relaxed`)."""
+        """Stop syncing each write of this thread's connection to the disk (`database.relax_sync`)."""
         with self._use():
-            relaxed(self.db)
+            relax_sync(self.db)
 
     def check(self) -> str:
         """Check the whole file. Return "ok" or what is wrong. PostgreSQL is not checked."""
@@ -142,7 +145,7 @@ class Store:
 
     def put_notice_away(self) -> None:
         """Remove the notice about a replaced list: the machine's owner has read it."""
-        self.set_meta("notice", "")
+        self.set_meta(NOTICE, "")
 
     def meta(self, key: str) -> str:
         """Read a value of the table `meta`; "" if it is not set."""

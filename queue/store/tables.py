@@ -25,6 +25,9 @@ from peewee import (
 )
 from playhouse.sqlite_ext import AutoIncrementField
 
+PAUSED, NOTICE = "paused", "notice"
+"""Keys of the table `meta`: "1" while the queue is paused, and the message about a replaced list, as JSON."""
+
 
 class CleanText(TextField):
     """Text that every database accepts: file names may hold lone surrogates, and PostgreSQL refuses NUL."""
@@ -183,7 +186,7 @@ class Folder(Table):
 
 
 class Value(Table):
-    """Values of the whole store by key: schema version, pause, notice, VRAM note."""
+    """Values of the whole store by key: schema version, pause, notice, loaded models."""
 
     key = CharField(64, primary_key=True)
     value = CleanText()

@@ -13,9 +13,10 @@ from ...messages import Message, as_message, codes
 from ...pipeline.progress import Stage
 from ...pipeline.request import VideoResult
 from ..crash_diagnosis import Death
-from ..types import Status
+from ..types import EventKind, Status
 from .rows import BadRow, read_messages, write_message, write_messages
 from .store import Store
+from .tables import PAUSED
 
 MAX_LOSSES = 3
 """A job fails after so many lost workers without progress in between."""
@@ -82,7 +83,7 @@ def claim(store: Store, worker: str, now: float, suits: Callable[[Any], bool] | 
                 raise BadRow(f"job {first.id} is found by one index and not by another")
             if won:
                 job.update(started=now).where((job.id == first.id) & job.started.is_null()).execute()
-                add_event(store, first.id, now, "status", Status.RUNNING)
+                add_event(store, first.id, now, EventKind.STATUS, Status.RUNNING)
                 return job.get_by_id(first.id)
 
 
@@ -100,13 +101,13 @@ def _judge(store: Store, suits: Callable[[Any], bool], judged: dict[str, bool]) 
     return False
 
 
-def wait_for(store: Store, job_id: str, reason: Message | None, now: float) -> None:
+def explain_wait(store: Store, job_id: str, reason: Message | None, now: float) -> None:
     """Write why a waiting job cannot be run by any living worker; None once one can. Tell it in the job's log, too."""
     job, said = store.tables.Job, write_message(reason)
     with store.write():
         waiting = (job.id == job_id) & (job.status == Status.QUEUED) & (job.waits_for != said)
         if _update(store, waiting, {"waits_for": said}) and reason:
-            add_event(store, job_id, now, "log", f"[WARN] {reason}", level="WARNING")
+            add_event(store, job_id, now, EventKind.LOG, f"[WARN] {reason}", level="WARNING")
 
 
 def running_job(store: Store, worker: str) -> Any | None:
@@ -251,7 +252,7 @@ def hand_back(store: Store, job_id: str, worker: str, now: float) -> bool:
         back = {"status": Status.QUEUED, "worker": "", "eta": None}
         if not _update(store, mine & (job.cancel == False), back):  # noqa: E712
             return end_cancelled(store, job_id, worker, now)
-        add_event(store, job_id, now, "status", Status.QUEUED)
+        add_event(store, job_id, now, EventKind.STATUS, Status.QUEUED)
     return True
 
 
@@ -307,8 +308,8 @@ def mark_lost(store: Store, row: Any, last_output: str, now: float, death: Death
             f"attempt {row.attempt} is lost"
         )
         data = {"code": death.code, "stage": row.stage, "attempt": row.attempt, **death.values}
-        add_event(store, row.id, now, "log", text, level="WARNING", data=data)
-        add_event(store, row.id, now, "status", status)
+        add_event(store, row.id, now, EventKind.LOG, text, level="WARNING", data=data)
+        add_event(store, row.id, now, EventKind.STATUS, status)
         store.tables.Preview.delete().where(store.tables.Preview.job == row.id).execute()
     return status
 
@@ -341,12 +342,18 @@ def place_of(stage: str, step: int) -> int:
 
 def paused(store: Store) -> bool:
     """Tell whether the queue is paused."""
-    row = store.tables.Meta.get_or_none(store.tables.Meta.key == "paused")
+    row = store.tables.Meta.get_or_none(store.tables.Meta.key == PAUSED)
     return row is not None and row.value == "1"
 
 
 def add_event(
-    store: Store, job_id: str, now: float, kind: str, text: str, level: str = "", data: Mapping[str, Any] | None = None
+    store: Store,
+    job_id: str,
+    now: float,
+    kind: EventKind,
+    text: str,
+    level: str = "",
+    data: Mapping[str, Any] | None = None,
 ) -> None:
     """Add an event to a job.
 
@@ -354,8 +361,8 @@ def add_event(
         store: the open store.
         job_id: the job.
         now: Unix seconds.
-        kind: `log`, `status`, `watch` or `fault` (`types.Event`).
-        text: the event's text.
+        kind: what it tells.
+        text: see `types.Event`.
         level: of a log line, DEBUG to ERROR.
         data: the text's code and values.
     """
@@ -372,7 +379,7 @@ def _end(store: Store, condition: Any, job_id: str, changes: dict[str, Any], now
     with store.write():
         if not _update(store, condition, changes):
             return False
-        add_event(store, job_id, now, "status", changes["status"])
+        add_event(store, job_id, now, EventKind.STATUS, changes["status"])
         store.tables.Preview.delete().where(store.tables.Preview.job == job_id).execute()
     return True
 

@@ -16,6 +16,7 @@ from ...messages import Message, as_message, codes, msg
 from ...pipeline.hardware.vram import gpu_is_lost, is_driver_failure
 from ...pipeline.progress import ProgressCallback
 from ...pipeline.request import VideoResult
+from ..broker import TASK_MODULE, TASK_NAME
 from ..continuation import is_joined, video_before
 from ..crash_diagnosis import Death
 from ..job_folders import remove_work
@@ -31,8 +32,6 @@ from .reporter import LostLease, Reporter
 from .stay_awake import stay_awake
 
 log = logging.getLogger(__name__)
-
-FUNCTION = "fanslymotion.queue.tasks.process_video_generation"
 
 Produce = Callable[[Job, ProgressCallback], VideoResult]
 """The pipeline, bound to this worker's settings and cached model."""
@@ -81,7 +80,7 @@ def process_video_generation(
     ):
         on_start(reporter)
         log.info("Starting job: %s", job.id, extra=tag("WORKER"))
-        log.info("Job func: %s", FUNCTION, extra=tag("WORKER"))
+        log.info("Job func: %s.%s", TASK_MODULE, TASK_NAME, extra=tag("WORKER"))
         end = _attempt(job, produce, reporter, refuses)
     end(store, job, worker)
 

@@ -22,6 +22,7 @@ from ...presets import Presets, load_presets
 from ...settings import Settings
 from ..abilities import Abilities
 from ..liveness.presence import Presence
+from ..liveness.unchanged import Unchanged
 from ..store import transitions
 from ..store.rows import photo_of
 from ..store.store import Store
@@ -57,8 +58,7 @@ class Claims:
         self._judge = Judge(store.settings, Presets({}, {}, {}, {}, {}, {}))
         self._written: tuple[str, int] = ("", 0)
         self._workers: list[WorkerInfo] = []
-        self._beats: dict[str, tuple[int, float]] = {}
-        """A worker's beats, and when this number was first seen, in monotonic seconds."""
+        self._beats = Unchanged()
 
     # --- what it tells ------------------------------------------------------------------------------------------
 
@@ -146,19 +146,16 @@ class Claims:
         worker = self._store.tables.Worker
         with self._store.errors():
             rows = list(worker.select())
-        clock = time.monotonic()
-        known, self._beats = self._beats, {}
-        for row in rows:
-            beats, since = known.get(row.id, (row.beats, clock))
-            self._beats[row.id] = (row.beats, since if beats == row.beats else clock)
-        silent = {name for name, (_, since) in self._beats.items() if clock - since > SILENT_SECONDS}
-        found = self._presence.look([row for row in rows if row.id not in silent or row.id == self._id], {}, now)
+        silent = self._beats.look({row.id: row.beats for row in rows}, time.monotonic())
+        heard = [row for row in rows if silent[row.id] <= SILENT_SECONDS or row.id == self._id]
+        found = self._presence.look(heard, {}, now)
         own = next((one for one in found if one.id == self._id), None)
         if own is None:  # the list was replaced; the next heartbeat registers this worker again
             return []
         return [replace(own, abilities=self._abilities), *(one for one in ready(found) if one.id != self._id)]
 
     def _takes(self, row: Any) -> bool:
+        """Decide whether this worker is one of those that suit a waiting job best. row: see `transitions.claim`."""
         try:
             request = VideoRequest.from_json(json.loads(row.request))
             kept = json.loads(row.photo) if row.photo else {}
@@ -172,7 +169,7 @@ class Claims:
         if best is Suits.NO_MODEL:
             return self._takes_hopeless(row, request)
         if row.waits_for:
-            transitions.wait_for(self._store, row.id, None, time.time())
+            transitions.explain_wait(self._store, row.id, None, time.time())
         return self._workers[0] in those
 
     def _takes_hopeless(self, row: Any, request: VideoRequest) -> bool:
@@ -183,7 +180,7 @@ class Claims:
         """
         if len({one.machine for one in self._workers}) == 1:
             return True
-        transitions.wait_for(self._store, row.id, no_model(request, self._judge.by_path(request)), time.time())
+        transitions.explain_wait(self._store, row.id, no_model(request, self._judge.by_path(request)), time.time())
         return False
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from ...errors import StoreError
+from ...messages import codes
 from ...pipeline.hardware import container, devices
 from ...pipeline.hardware.cpu import cpu_name
 from ...pipeline.hardware.gpus import GpuWatch
@@ -21,6 +22,7 @@ from ...pipeline.hardware.units import CONTEXT
 from ...pipeline.progress import Stage
 from ..store import transitions
 from ..store.store import Store
+from ..types import EventKind
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ class DeviceMeter:
 
 
 class DeviceSampler:
-    """Context manager that records samples during an attempt, in its own thread.
+    """Record samples during the block, an attempt, in a thread of its own.
 
     Args:
         store: the open store.
@@ -116,6 +118,7 @@ class DeviceSampler:
         self._ended.set()
 
     def _run(self) -> None:
+        """Run the thread: measure, record what is due, and report an idle GPU."""
         meter, idle, thin = self._meter or DeviceMeter(), IdleDetector(), Downsampler()
         untold: dict[str, Any] | None = None
         try:
@@ -123,11 +126,11 @@ class DeviceSampler:
                 sample = meter.look() | {"stage": self._stage()}
                 try:
                     if kept := thin.add(sample):
-                        self._keep("watch", json.dumps(kept, separators=(",", ":"), ensure_ascii=False))
+                        self._keep(EventKind.SAMPLE, json.dumps(kept, separators=(",", ":"), ensure_ascii=False))
                     if idle.update(sample):
                         untold = self._idle_fault(meter.idle_reason(), idle)
                     if untold is not None:
-                        self._keep("fault", "FM-GPU-005", untold)
+                        self._keep(EventKind.FAULT, codes.GPU_IDLE, untold)
                         untold = None
                 except StoreError as e:  # a missing sample must not fail the job; a fault is told at the next look
                     log.debug("No sample: %s", e)
@@ -136,10 +139,11 @@ class DeviceSampler:
 
     def _idle_fault(self, why: str, idle: "IdleDetector") -> dict[str, Any]:
         """Log that the GPU idles. Return the fault's values."""
-        log.warning("The graphics card's load stays under %.0f %% while sampling (%s): FM-GPU-005", IDLE_LOAD, why)
+        text = "The graphics card's load stays under %.0f %% while sampling (%s): %s"
+        log.warning(text, IDLE_LOAD, why, codes.GPU_IDLE)
         return {"seconds": IDLE_SECONDS, "load": idle.mean, "why": why}
 
-    def _keep(self, kind: str, text: str, data: dict[str, Any] | None = None) -> None:
+    def _keep(self, kind: EventKind, text: str, data: dict[str, Any] | None = None) -> None:
         self._store.relax_sync()
         with self._store.write():
             if transitions.renew(self._store, self._job_id, self._worker, {}, log=True):

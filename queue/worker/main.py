@@ -26,7 +26,7 @@ from .. import broker
 from ..crash_diagnosis import PREFIX, find_cause
 from ..error_throttle import ErrorThrottle
 from ..job_folders import AbandonedFolders, collect_garbage
-from ..liveness.exit_codes import CRASH_CODE, RELEASE, RESTART, RESTART_CODE
+from ..liveness.exit_codes import CRASH_CODE, RELEASE, RESTART, RESTART_CODE, STOPPED
 from ..liveness.host import HOST, MACHINE
 from ..liveness.recovery import Sweeper, acquire_lock, is_locked, lives_here, lock_path, supervisor_lock
 from ..liveness.suspend_aware_clock import SuspendAwareClock
@@ -34,7 +34,7 @@ from ..log import JOB_MARK, set_up
 from ..store import transitions
 from ..store.import_orphans import open_store
 from ..store.rows import write_message
-from ..types import Status
+from ..types import Status, WorkerState
 from .attempt import Produce, make_produce, process_video_generation
 from .claims import Claims
 from .loaded_note import LoadedNote
@@ -56,7 +56,7 @@ log = logging.getLogger("fanslymotion.queue.worker.main")  # run by -m, this mod
 
 
 class Worker:
-    """One worker process.
+    """Run jobs in this process, one after the other, and tell the other processes what it does.
 
     Args:
         settings: the data folder.
@@ -72,7 +72,7 @@ class Worker:
         self._supervised = supervised
         self.store = open_store(settings)
         self._stop = threading.Event()
-        self._code = 0
+        self._code = STOPPED
         self._job_lock = threading.Lock()
         self._reporter: Reporter | None = None
         self._job_id = ""
@@ -92,7 +92,7 @@ class Worker:
     def run(self) -> int:
         """Run jobs until `stop` is called. Return the exit code."""
         self.store.examine()
-        self._register("starting")
+        self._register(WorkerState.STARTING)
         for signum in ENDING:
             signal.signal(signum, self._on_signal)
         try:
@@ -102,11 +102,11 @@ class Worker:
             cause = find_cause(crash, 0)
             said = f"{PREFIX}{cause}" if cause else ""
             log.error("The worker crashed on import: %s: %s. %s\n%s", type(e).__name__, e, said, crash)
-            self._set(state="crashed", last_output=f"{said}\n{crash}".strip(), cause=write_message(cause))
+            self._set(state=WorkerState.CRASHED, last_output=f"{said}\n{crash}".strip(), cause=write_message(cause))
             return CRASH_CODE
         log.info("Worker %s is ready (process %d)", self.id, os.getpid())
         self._claims.publish(time.monotonic())
-        self._set(state="idle", device=write_message(_device()), last_output="", cause="", restarts=0)
+        self._set(state=WorkerState.IDLE, device=write_message(_device()), last_output="", cause="", restarts=0)
         self._forget_dead_workers()
         collect_garbage(self.store)
         consumer = broker.consume(self._huey)
@@ -116,10 +116,10 @@ class Worker:
         self._beat()
         consumer.stop_flag.set()
         self._end_job()
-        self._set(state="stopped", job="")
+        self._set(state=WorkerState.STOPPED, job="")
         return self._code
 
-    def stop(self, code: int = 0) -> None:
+    def stop(self, code: int = STOPPED) -> None:
         """Return the running job to the queue at its next step, then end with `code`."""
         self._code = code
         self._stop.set()
@@ -201,9 +201,11 @@ class Worker:
                 throttle.log(e)
 
     def _heartbeat(self) -> None:
+        """Write this worker's state, abilities and loaded model, and carry out a command."""
         busy = self._job_id
+        state = WorkerState.RUNNING if busy else WorkerState.IDLE
         table = self.store.tables.Worker
-        self._set(state="running" if busy else "idle", job=busy, beats=table.beats + 1)
+        self._set(state=state, job=busy, beats=table.beats + 1)
         if not busy:
             self._claims.publish(time.monotonic())
         model = self._renderers.loaded
@@ -211,7 +213,7 @@ class Worker:
         with self.store.errors():
             row = table.get_or_none(table.id == self.id)
         if row is None:  # the row was deleted, or the list was replaced
-            self._register("running" if busy else "idle")
+            self._register(state)
             self._claims.write_again()
             self._loaded_note.write_again()
         elif row.command:
@@ -219,7 +221,7 @@ class Worker:
             if row.command == RELEASE:
                 self._release_model()
             else:
-                self.stop(RESTART_CODE if row.command == RESTART else 0)
+                self.stop(RESTART_CODE if row.command == RESTART else STOPPED)
             with self.store.write():  # last, so that neither an error nor a concurrent command loses one
                 own = (table.id == self.id) & (table.command == row.command)
                 table.update({table.command: ""}).where(own).execute()
@@ -260,14 +262,15 @@ class Worker:
             self._renderers = ModelCache()
             self._produce = make_produce(self.store, self._renderers)
 
-    def _register(self, worker_state: str) -> None:
+    def _register(self, state: WorkerState) -> None:
+        """Write this worker's row. It goes on with the count of crashes of its slot's last worker."""
         table, now = self.store.tables.Worker, time.time()
         values = {
             "host": HOST,
             "pid": os.getpid(),
             "machine": MACHINE,
             "lock": str(self._lock_path),
-            "state": worker_state,
+            "state": state,
             "heartbeat": now,
             "started": now,
             "command": "",
@@ -297,7 +300,7 @@ class Worker:
         table = self.store.tables.Worker
         with self.store.write():
             for row in table.select().where((table.machine == MACHINE) & (table.id != self.id)):
-                shown = row.state == "crashed" and row.gpu != self._gpu
+                shown = row.state == WorkerState.CRASHED and row.gpu != self._gpu
                 if not lives_here(row) and not (shown and is_locked(supervisor_lock(self.settings.home, row.gpu))):
                     table.delete().where(table.id == row.id).execute()
 

@@ -7,14 +7,18 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...errors import Cancelled, HandBack, StoreError
 from ...pipeline.progress import Progress
+from ..error_throttle import ErrorThrottle
 from ..liveness.suspend_aware_clock import SuspendAwareClock
 from ..log import EventHandler, Line, product_logger
 from ..store import transitions
 from ..store.store import Store
+from ..types import EventKind
 from .rising_share import RisingShare
 
 LOOK_SECONDS = 0.1
@@ -35,8 +39,6 @@ EVENTS_KEPT = 5_000
 """Log lines kept for a job; older ones are deleted."""
 LINES_WAITING = 10_000
 """Lines kept in memory while the database cannot be written; beyond that the oldest are dropped."""
-LOG_SECONDS = 30.0
-"""Between two log lines about errors of the store."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class LostLease(HandBack):
 
 
 class Reporter:
-    """Context manager around one attempt.
+    """Write one attempt's lease, progress, log and previews during the block, and tell it when to stop.
 
     Args:
         store: the open store.
@@ -80,7 +82,7 @@ class Reporter:
         self._preview_after = 0.0
         self._preview_version = 0
         self._written = 0
-        self._complained = float("-inf")
+        self._throttle = ErrorThrottle(log)
         self._handler = EventHandler(self._line)
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
 
@@ -150,26 +152,25 @@ class Reporter:
                 self._wake.wait(LOOK_SECONDS)
                 self._wake.clear()
                 self._try(self._flush)
-                self._try(self._look)
+                self._try(self._read_lease)
                 self._make_preview()
-            while not self._try(self._flush, last=True):
+            while not self._try(partial(self._flush, last=True)):
                 time.sleep(1)
         finally:
             self._store.close()
 
-    def _try(self, write: Any, **options: bool) -> bool:
-        """Call `write`. On a StoreError return False: the data is kept for the next try, and sampling continues."""
+    def _try(self, act: Callable[[], None]) -> bool:
+        """Read or write the store. Return False for a StoreError: the data stays for the next try, sampling goes on."""
         try:
             self._store.relax_sync()
-            write(**options)
+            act()
             return True
         except Exception as e:  # any error: without this thread the job has neither progress nor cancellation
-            if time.monotonic() - self._complained > LOG_SECONDS:
-                self._complained = time.monotonic()
-                log.warning("%s", e, exc_info=not isinstance(e, StoreError))
+            self._throttle.log(e)
             return not isinstance(e, StoreError)  # only errors of the database are worth another try
 
-    def _look(self) -> None:
+    def _read_lease(self) -> None:
+        """Decide whether the attempt must stop: the job is no longer this worker's, or is to be cancelled."""
         mine, cancel = transitions.lease_status(self._store, self._job_id, self._worker)
         if not mine:
             self._stop = LostLease
@@ -177,6 +178,7 @@ class Reporter:
             self._stop = Cancelled
 
     def _flush(self, last: bool = False) -> None:
+        """Write what has come since the last write, and renew the lease. last: write progress even if it is not due."""
         now = time.monotonic()
         with self._lock:
             self._awake.look()
@@ -219,6 +221,7 @@ class Reporter:
         return lines[lines.index(unsure) + 1 :] if event.select().where(same).exists() else lines
 
     def _changes(self, p: Progress) -> dict[str, Any]:
+        """Return the job's columns for the pipeline's progress."""
         fraction = self._share.take(p.fraction, p.stage)
         self._shown = _shown(fraction, p.eta_seconds)
         return {
@@ -244,9 +247,10 @@ class Reporter:
         return {"fraction": fraction, "eta": eta} if moved else {}
 
     def _insert(self, lines: list[Line]) -> None:
+        """Insert log lines, note the plan changes among them, and delete the oldest lines beyond EVENTS_KEPT."""
         event = self._store.tables.Event
         rows = [
-            {"job": self._job_id, "time": line.at, "kind": "log", "level": line.level, "text": line.text}
+            {"job": self._job_id, "time": line.at, "kind": EventKind.LOG, "level": line.level, "text": line.text}
             for line in lines
         ]
         if changes := [line.change for line in lines if line.change is not None]:
@@ -256,7 +260,7 @@ class Reporter:
         self._written += len(rows)
         if self._written > EVENTS_KEPT // 5:
             self._written = 0
-            mine = (event.job == self._job_id) & (event.kind == "log")
+            mine = (event.job == self._job_id) & (event.kind == EventKind.LOG)
             oldest = event.select(event.id).where(mine).order_by(event.id.desc()).offset(EVENTS_KEPT).limit(1).first()
             if oldest is not None:
                 event.delete().where(mine & (event.id <= oldest.id)).execute()

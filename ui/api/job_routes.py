@@ -17,7 +17,7 @@ from ...messages import msg
 from ...models.find import default_model
 from ...pipeline.request import MOST_TAKES
 from ...queue.store.rows import last_photo_of, photo_of
-from ...queue.types import Job
+from ...queue.types import EventKind, Job
 from ..auth.identity import login_of, owner_of, user_of
 from ..exports.stills import make_still
 from ..uploads.photos import LAST_POSTER, make_poster
@@ -213,7 +213,7 @@ async def log_text(job_id: str, request: Request) -> Response:
     def lines() -> str:
         text, after = [], 0
         while events := studio.jobs.events_since(found.id, after, 500):
-            text += [studio.plain(found.owner, event.text) for event in events if event.kind == "log"]
+            text += [studio.plain(found.owner, event.text) for event in events if event.kind == EventKind.LOG]
             after = events[-1].id
         return "\n".join(text) + "\n"
 

@@ -107,7 +107,7 @@ async def settings_of_a_video(request: Request) -> dict[str, Any]:
         try:
             found = await asyncio.to_thread(read_metadata, path)
         except BadInput as e:
-            raise BadInput(e.message.but(name=name)) from e
+            raise BadInput(e.message.with_values(name=name)) from e
     asked = found.get("request")
     asked = with_list_of_loras(asked) if isinstance(asked, dict) else {}
     known = {key: asked[key] for key in SettingsIn.model_fields if key in asked}

@@ -19,7 +19,7 @@ from ...models.choice import recommended
 from ...models.download.background import Downloads
 from ...models.registry import ModelEntry, list_models, list_upscalers, look, remove
 from ...models.use import use_model as use_model_at
-from ...queue.types import WorkerInfo, in_order
+from ...queue.types import WorkerInfo, WorkerState, in_order
 from ..auth.identity import owner_of, user_of
 from ..auth.redact import report
 from ..context import Studio
@@ -187,7 +187,7 @@ def _report(
     owns = studio.logins.owns_machine(user)
     found = (studio.findings.last or []) if owns else []
     facts = ("state", "alive", "device", "stage", "restarts")
-    crashed = [worker.last_output for worker in workers if worker.state == "crashed"] if owns else []
+    crashed = [worker.last_output for worker in workers if worker.state == WorkerState.CRASHED] if owns else []
     return report(
         {
             **about,

@@ -15,7 +15,6 @@ from ..flow.folder import TRANSFORMER, VAE, FlowFolders
 from ..flow.lora import layer_name
 from ..weights.files.contents import FileHeader, of_transformer
 from ..weights.files.header import read_weights_file
-from ..weights.files.rotation import is_rotated
 from ..weights.files.shapes import Shapes, attention, linear
 from ..weights.folders import read_json
 from .sampling import DEV, DISTILLED, EARLY, FIRST_DEV, LARGE_DEV, LARGE_LAYERS, NOT_DISTILLED
@@ -84,7 +83,9 @@ class LtxFolders(FlowFolders):
 
     def told(self, folder: Path) -> Mapping[str, Any]:
         """Tell a model that is not distilled by its scheduler, or by what it is called; see `FlowFolders`."""
-        if _known(folder / "scheduler" / "scheduler_config.json").get("use_dynamic_shifting"):
+        scheduler = folder / "scheduler" / "scheduler_config.json"
+        # Lightricks/LTX-Video has version 0.9.0 in folders, beside single files of later ones.
+        if not self.single_file(folder) and _known(scheduler).get("use_dynamic_shifting"):
             return {"sampling": FIRST_DEV}
         said = next((told for name in self._names(folder) if (told := self.distilled(name)) is not None), None)
         return {"sampling": self.undistilled(folder)} if said is False else {}
@@ -99,12 +100,15 @@ class LtxFolders(FlowFolders):
 
     def undistilled(self, folder: Path) -> Mapping[str, Any]:
         """Tell the 13B models from the 2B ones by their layers; see `FlowFolders`."""
-        return LARGE_DEV if int(self._known(folder, TRANSFORMER).get("num_layers") or 0) >= LARGE_LAYERS else DEV
+        layers = self._known(folder, TRANSFORMER).get("num_layers")
+        return LARGE_DEV if isinstance(layers, int) and layers >= LARGE_LAYERS else DEV
 
     def rotated(self, file: Path, folder: Path) -> bool:
         """Compare with the weights that are there. Lightricks' files of 0.9.7 must be told; see `FlowFolders`."""
         header, told = read_weights_file(file), None
         if header.quantisation == "FP8":
+            from ..weights.files.rotation import is_rotated  # numpy, for those alone that have such a file
+
             told = is_rotated(file, self._named(file), self._reference(folder))
         if told is None and FIRST_FP8.fullmatch(file.stem):
             raise ModelError(
@@ -138,8 +142,9 @@ class LtxFolders(FlowFolders):
     def other_parts(self, file: Path, header: FileHeader, folder: Path) -> Message | None:
         """Refuse the first versions by their names, or by the VAE beside them: their latents are of another kind."""
         channels = self._known(folder, VAE).get("block_out_channels")
-        own = header.shapes.get(ENCODER_END)
-        if not EARLY.search(file.stem) and (own is None or not channels or own[1] == channels[-1]):
+        here = channels[-1:] if isinstance(channels, list) else []
+        own = list(header.shapes.get(ENCODER_END, ()))[1:2]
+        if not EARLY.search(file.stem) and (not own or not here or own == here):
             return None
         return msg(
             "{file} is of a version before LTX-Video 0.9.5, which has another VAE than the models here; choose a file "

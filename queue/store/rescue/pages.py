@@ -94,6 +94,7 @@ def _leaf(page: bytes, start: int, pages: dict[int, bytes], usable: int) -> Iter
 
 
 def _cell(pages: dict[int, bytes], page: bytes, start: int, usable: int) -> Row:
+    """Read the row that begins at an offset of a leaf page, with its overflow pages. Raise _Bad or IndexError."""
     length, start = _varint(page, start)
     rowid, start = _varint(page, start)
     if not 0 < length <= MOST_BYTES:
@@ -138,6 +139,7 @@ def _record(payload: bytes) -> list[Value]:
 
 
 def _value(payload: bytes, start: int, kind: int) -> tuple[Value, int]:
+    """Read a value by its serial type. Return it and its end. Raise _Bad."""
     if kind in INTEGERS:
         end = start + INTEGERS[kind]
         value: Value = int.from_bytes(payload[start:end], "big", signed=True)

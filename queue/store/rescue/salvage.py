@@ -13,17 +13,16 @@ from peewee import BooleanField, DoubleField, Field, IntegerField, Model, Sqlite
 
 from ....messages import Message, codes, msg
 from ....settings import Settings
-from ...types import Status
+from ...types import EventKind, Status
 from ..damage import wrong_value
 from ..database import prepare
 from ..records import JOB_ID, is_deleted, read_record, records
 from ..rows import FILLING, REMOVING, VIDEO_NAME, found_last_photo, photo_of, revision_after_loss
-from ..tables import Tables
+from ..tables import NOTICE, PAUSED, Tables
 from . import pages
 
 FEWEST_COLUMNS = 12
 """Minimum number of columns of a job's row in any version. Rows of other tables are recognised by their values."""
-KINDS = frozenset(("log", "status", "watch", "fault"))
 LEFT_OUT = 100_000
 """New events' ids and jobs' revisions are so far above the last ones found, which may not have been the last ones:
 followers continue after the last id they have seen, and pages drop older revisions."""
@@ -78,7 +77,7 @@ def read(database: Path, settings: Settings, now: float) -> Salvage:
             found.events[rowid] = event
         elif (owned := _folder(tables, values)) is not None:
             found.folders[owned["id"]] = owned
-        elif values[:1] == ["paused"] and len(values) == 2:
+        elif values[:1] == [PAUSED] and len(values) == 2:
             found.paused = values[1] == "1"
     ended = _last_statuses(found.events)
     for job_id, job in list(found.jobs.items()):
@@ -114,11 +113,11 @@ def build(found: Salvage, path: Path, notice: Message, now: float) -> None:
             _insert(tables.Folder, list(found.folders.values()))
             first = max(found.events, default=0) + LEFT_OUT
             for n, (job_id, job) in enumerate(found.jobs.items()):
-                said = {"job": job_id, "time": now, "kind": "log", "level": "WARNING", "text": READ_AGAIN}
-                status = {"job": job_id, "time": now, "kind": "status", "text": job["status"]}
+                said = {"job": job_id, "time": now, "kind": EventKind.LOG, "level": "WARNING", "text": READ_AGAIN}
+                status = {"job": job_id, "time": now, "kind": EventKind.STATUS, "text": job["status"]}
                 _insert(tables.Event, [{"id": first + 2 * n, **said}])
                 _insert(tables.Event, [{"id": first + 2 * n + 1, **status}])
-            meta = {"notice": json.dumps(notice.to_json()), "paused": "1" if found.paused else "0"}
+            meta = {NOTICE: json.dumps(notice.to_json()), PAUSED: "1" if found.paused else "0"}
             _insert(tables.Meta, [{"key": key, "value": value} for key, value in meta.items()])
             database.execute_sql("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'", (first,))
     finally:
@@ -143,7 +142,7 @@ def _job(tables: Tables, values: list[pages.Value]) -> dict[str, Any] | None:
 def _event(tables: Tables, rowid: int, values: list[pages.Value]) -> dict[str, Any] | None:
     if not 0 < rowid < 1 << 53 or len(values) < 5 or values[0] is not None:
         return None
-    if not (isinstance(values[1], str) and JOB_ID.fullmatch(values[1])) or values[3] not in KINDS:
+    if not (isinstance(values[1], str) and JOB_ID.fullmatch(values[1])) or values[3] not in list(EventKind):
         return None
     row = _named(tables.Event, [rowid, *values[1:]])
     if row is None:
@@ -199,7 +198,7 @@ def _last_statuses(events: Mapping[int, dict[str, Any]]) -> dict[str, tuple[str,
     found: dict[str, tuple[str, float]] = {}
     for n in sorted(events):
         event = events[n]
-        if event["kind"] == "status" and event["text"] in list(Status):
+        if event["kind"] == EventKind.STATUS and event["text"] in list(Status):
             found[event["job"]] = (event["text"], event["time"])
     return found
 

@@ -3,9 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+from fanslymotion.messages import codes
 from fanslymotion.pipeline.hardware.container import oom_kills
 from fanslymotion.queue import crash_diagnosis
-from fanslymotion.queue.crash_diagnosis import MISSING_CODE, CrashObserver, find_cause
+from fanslymotion.queue.crash_diagnosis import CrashObserver, find_cause
 
 GIB = 2**30
 
@@ -103,4 +104,4 @@ def test_the_watchdogs_own_kill_needs_no_words() -> None:
 def test_a_missing_part_is_named() -> None:
     cause = find_cause("ModuleNotFoundError: No module named 'torch'", 70)
     assert cause is not None
-    assert (cause.code, cause.values["name"]) == (MISSING_CODE, "torch")
+    assert (cause.code, cause.values["name"]) == (codes.PACKAGE_MISSING, "torch")

@@ -72,17 +72,20 @@ def _likeness(rows: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def _rows(file: Path, name: str) -> np.ndarray | None:
-    """Read the first rows of a matrix as 32-bit numbers; None where it is of numbers that are not known."""
-    header = read_header(file)
-    shape, (begin, end) = header.shapes[name], header.places[name]
-    if len(shape) != 2:
+    """Read the first rows of a matrix as 32-bit numbers; None where that cannot be done."""
+    try:
+        header = read_header(file)
+        shape, (begin, end) = header.shapes[name], header.places[name]
+        if len(shape) != 2 or not shape[0]:
+            return None
+        count = min(ROWS, shape[0])
+        with open(file, "rb") as stream:
+            stream.seek(begin)
+            data = stream.read((end - begin) // shape[0] * count)
+        numbers = _numbers(data, header.kinds[name])
+        return None if numbers is None else numbers.reshape(count, shape[1])
+    except (OSError, ValueError, KeyError):  # cut short, or replaced meanwhile
         return None
-    count = min(ROWS, shape[0])
-    with open(file, "rb") as stream:
-        stream.seek(begin)
-        data = stream.read((end - begin) // shape[0] * count)
-    numbers = _numbers(data, header.kinds[name])
-    return None if numbers is None else numbers.reshape(count, shape[1])
 
 
 def _numbers(data: bytes, kind: str) -> np.ndarray | None:

@@ -181,16 +181,16 @@ def test_what_a_job_waits_for_is_told_once(jobs: Jobs, photo: Path) -> None:
     untouched = row(store, other)
     revision = row(store, job_id)["revision"]
     reason = msg("No worker has {model}", model="svd")
-    columns, events = written(store, job_id, lambda: transitions.wait_for(store, job_id, reason, 5.0))
+    columns, events = written(store, job_id, lambda: transitions.explain_wait(store, job_id, reason, 5.0))
     assert columns == {"waits_for": write_message(reason), "revision": revision + 1}
     assert events == [(5.0, "log", "WARNING", "[WARN] No worker has svd", {})]
-    assert written(store, job_id, lambda: transitions.wait_for(store, job_id, reason, 6.0)) == ({}, [])
-    columns, events = written(store, job_id, lambda: transitions.wait_for(store, job_id, None, 7.0))
+    assert written(store, job_id, lambda: transitions.explain_wait(store, job_id, reason, 6.0)) == ({}, [])
+    columns, events = written(store, job_id, lambda: transitions.explain_wait(store, job_id, None, 7.0))
     assert columns == {"waits_for": "", "revision": revision + 2}
     assert events == []
     assert row(store, other) == untouched
     assert transitions.claim(store, "w", 8.0).id == job_id
-    assert written(store, job_id, lambda: transitions.wait_for(store, job_id, reason, 9.0)) == ({}, [])
+    assert written(store, job_id, lambda: transitions.explain_wait(store, job_id, reason, 9.0)) == ({}, [])
 
 
 def test_whose_a_job_is(store: Store, jobs: Jobs, photo: Path, running: str, result: VideoResult) -> None:
