@@ -11,7 +11,7 @@ from ..errors import ModelError, words_of
 from ..messages import Message, codes, harmless, msg
 from ..pipeline.families import family
 from ..pipeline.families.base import Lora, LoraFile, ModelFolder, Role
-from ..pipeline.families.flow.lora import changed, file_fingerprint
+from ..pipeline.families.flow.lora import changed, lora_fingerprint
 from ..pipeline.request import VideoRequest
 from ..safetensors_header import read_header
 from ..settings import Settings
@@ -140,7 +140,7 @@ def _paths_of(name: str, model: ModelFolder, files: Sequence[Path], settings: Se
 
 def _file(path: Path) -> LoraFile:
     try:
-        return LoraFile(path, file_fingerprint(path))
+        return LoraFile(path, lora_fingerprint(path))
     except OSError as e:
         raise ModelError(_unreadable(path, e), code=codes.MODEL_ABSENT) from e
 

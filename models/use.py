@@ -86,6 +86,7 @@ def _use_files(
             "folder": str(model.folder),
             "weights": tuple(map(str, ordered)),
             "base": model.name,
+            "rotated": any(kind.folders.rotated(file, model.folder) for file in ordered),
             "files": (),
             "download_gb": 0.0,
             "gated": False,

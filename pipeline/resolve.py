@@ -10,10 +10,10 @@ from ..presets import ModelPreset, Presets, UpscalerPreset
 from ..presets.options import LAST_PHOTO, TEXTS
 from .families import family
 from .families.base import Lora, MemoryPlan, ModelFolder
-from .families.effort import EVERYTHING
 from .families.flow.weights_files import fingerprints
 from .families.guidance import Guidance
 from .families.modes import sampled_steps
+from .families.steps.effort import EVERYTHING
 from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
 from .output import drawn_size, resolve_output
@@ -72,6 +72,8 @@ class ResolvedRequest:
         clip = asdict(replace(self.clip, guidance=self.wished))
         if self.clip.effort == EVERYTHING:
             del clip["effort"]  # as in the keys of versions that knew no other
+        else:
+            clip["effort"] = self.clip.effort.record()
         if not self.wished.rescale:
             del clip["guidance"]["rescale"]  # likewise
         for name in ("loop", "sigmas"):
@@ -117,7 +119,7 @@ class ResolvedRequest:
                 "min_guidance": clip.guidance.first,
                 "max_guidance": clip.guidance.last,
                 **({"guidance_rescale": clip.guidance.rescale} if clip.guidance.rescale else {}),
-                **asdict(clip.effort),
+                **clip.effort.record(),
                 **_fitting(clip.motion.metadata(), room),
                 "windows": clip.plan.count,
                 "overlap": clip.plan.overlap,

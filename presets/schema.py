@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.dataclasses import dataclass
 
 from .options import (
     BEST,
@@ -141,6 +142,27 @@ class Sampling(BaseModel):
         return self
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Reuse:
+    """Which steps use the network's features of an earlier step again: MagCache's rule, arXiv 2506.09045.
+
+    The residuals of neighbouring steps, what the transformer's blocks add to its tokens, differ little, and by how much
+    is nearly the same for all photos and prompts. So a model is measured once, and the steps are known beforehand.
+
+    Attributes:
+        ratios: size of the residual at each step but the first, as a share of its size one step before; measured with
+            `len(ratios) + 1` steps.
+        error: sum of the shares by which the residuals have changed in the steps in a row that use one again, at most.
+        most: such steps in a row, at most.
+        first: share of the steps, at the beginning, that are computed as a whole.
+    """
+
+    ratios: tuple[Annotated[float, Field(gt=0, le=2)], ...] = Field(min_length=1, max_length=200)
+    error: float = Field(default=0.06, gt=0, le=1)
+    most: int = Field(default=2, ge=1, le=10)
+    first: float = Field(default=0.2, ge=0, le=1)
+
+
 class Mode(BaseModel):
     """A quicker way to sample. What it leaves open is as in the best one, see `Sampling`.
 
@@ -148,8 +170,9 @@ class Mode(BaseModel):
         steps: the most steps that it takes, where a request gives no number; None = as many as the best one.
         schedule: spacing of the noise levels; None = as the best one.
         guidance_above: guidance is on while the noise level σ is above this; 0 = at every step.
-        full_every: the whole network is computed at every n-th step, and its upper layers alone in between, see
-            `pipeline.families.effort.Effort`; 1 = at every step.
+        full_every: the whole network is computed at every n-th step, and features are used again in between, see
+            `pipeline.families.steps.effort.Effort`; 1 = at every step.
+        reuse: another rule for the steps that use features again; None = `full_every` is.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -158,6 +181,13 @@ class Mode(BaseModel):
     schedule: Literal["karras", "ays"] | None = None
     guidance_above: float = Field(default=0.0, ge=0, le=1000)
     full_every: int = Field(default=1, ge=1, le=10)
+    reuse: Reuse | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.reuse is not None and self.full_every != 1:
+            raise ValueError("full_every and reuse exclude each other")
+        return self
 
 
 class Licence(BaseModel):
@@ -231,6 +261,7 @@ class ModelPreset(HubPreset):
         weights: paths of the files that take the place of its transformers (GGUF, safetensors); everything else is in
             its folder. Presets of earlier versions call them `gguf`.
         base: name of the model whose folder that is; "" for a model without such files.
+        rotated: these files' 8-bit floats are multiplied by Hadamard matrices, as in Lightricks' first ones.
         demo: made for tests and demonstrations, not for real videos.
         trial: not run on a graphics card by fanslymotion's makers yet: offered, but never chosen by itself.
         width: of the training frames, in pixels.
@@ -249,6 +280,7 @@ class ModelPreset(HubPreset):
     purpose: Purpose | None = None
     weights: tuple[str, ...] = Field(default=(), validation_alias=AliasChoices("weights", "gguf"))
     base: str = ""
+    rotated: bool = False
     demo: bool = False
     trial: bool = False
     width: int = Field(ge=32, le=4096, multiple_of=8)

@@ -8,7 +8,7 @@ from fanslymotion.pipeline.sampling.windowed import SamplingState
 
 
 def read_back(keeper: Everything, step: int, steps: int, folder: Path) -> SamplingState:
-    """Write a state into the file that a checkpoint is, and read it.
+    """Return a state of a clip all of whose states are kept, as `through_file` does.
 
     Args:
         keeper: Has every state of a clip of two windows.
@@ -16,7 +16,11 @@ def read_back(keeper: Everything, step: int, steps: int, folder: Path) -> Sampli
         steps: Of each window.
         folder: Where the file goes.
     """
-    state = keeper.states[step - 1 + (step > steps)]  # one more was kept at the first window's end
+    return through_file(keeper.states[step - 1 + (step > steps)], folder)  # one more was kept at the first window's end
+
+
+def through_file(state: SamplingState, folder: Path) -> SamplingState:
+    """Write a state into the file that a checkpoint is, in `folder`, and read it."""
     Checkpoints(folder, "key").now(state)
     saved = Checkpoints(folder, "key").load()
     assert saved is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from fanslymotion.pipeline.families.base import Lora, LoraFile
-from fanslymotion.pipeline.families.flow.lora import file_fingerprint
+from fanslymotion.pipeline.families.flow.lora import lora_fingerprint
 from safetensors.torch import save_file
 
 RANK, ALPHA = 4, 2.0
@@ -36,7 +36,7 @@ def matrices(transformer: Any, layers: tuple[str, ...], seed: int = 11) -> dict[
 
 def lora(*paths: Path, strength: float = 1.0) -> Lora:
     """What a model is loaded with: one file, or one for each of its transformers."""
-    return Lora(paths[0].stem, tuple(LoraFile(path, file_fingerprint(path)) for path in paths), strength)
+    return Lora(paths[0].stem, tuple(LoraFile(path, lora_fingerprint(path)) for path in paths), strength)
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None) -> Path:

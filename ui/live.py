@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ..errors import FanslymotionError, NotFound
 from ..queue.error_throttle import ErrorThrottle
 from ..queue.jobs import Jobs
+from ..queue.store.records import is_lost
 from ..queue.types import Event, Job
 from .error_response import in_each_language
 
@@ -34,6 +35,8 @@ FIRST_LINES = 2000
 """The newest log lines that a new viewer gets."""
 BATCH = 500
 
+UNTOLD = (-1, 0)
+"""`Viewer.job_told` of a viewer that follows a job and was told nothing of it."""
 AGAIN_SECONDS = 1.0
 """After a look at the store that failed."""
 
@@ -211,7 +214,7 @@ class Live:
         try:
             job, events = self._jobs.snapshot(job_id, after, BATCH)
         except NotFound:  # deleted since the stream was asked for
-            return _gone(job_id), None, [], after
+            return ("", UNTOLD, [], after) if self._is_lost(job_id) else (_gone(job_id), None, [], after)
         while events and len(events) % BATCH == 0:
             more = self._jobs.events_since(job.id, events[-1].id, BATCH)
             if not more:
@@ -220,6 +223,9 @@ class Live:
         newest = events[-1].id if events else after
         known = [(event.id, _encode(self._view.event(job, event))) for event in events[-FIRST_LINES:]]
         return _encode(self._view.job(job)), (job.revision, job.place), known, newest
+
+    def _is_lost(self, job_id: str) -> bool:
+        return is_lost(self._jobs.settings.job_dir(job_id))
 
     # --- the reader thread --------------------------------------------------------------------------------------
 
@@ -262,7 +268,8 @@ class Live:
             try:
                 job, events = self._jobs.snapshot(job_id, min(viewer.heard for viewer in viewers), BATCH)
             except NotFound:
-                self._forget(job_id, viewers)
+                if not self._is_lost(job_id):
+                    self._forget(job_id, viewers)
                 continue
             self._tell(viewers, job, events)
 

@@ -13,8 +13,8 @@ import torch
 from fanslymotion.errors import HandBack
 from fanslymotion.pipeline.checkpoint import Checkpoints
 from fanslymotion.pipeline.families.base import Offload, VideoModel
-from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.modes import sampled_steps
+from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.svd.cost import PIECES
 from fanslymotion.pipeline.families.svd.decoding.vae import decode
 from fanslymotion.pipeline.families.svd.model import LoadedModel

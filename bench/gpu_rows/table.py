@@ -154,7 +154,8 @@ def _flow(row: Row) -> list[str]:
     lines = [f"  load {row.get('load_s')} s"]
     for name, part in _parts(row):
         if "stages" not in part:
-            kept = {key: part[key] for key in ("seconds", "gib", "step_s", "first_step_s", "finite") if key in part}
+            told = ("seconds", "gib", "step_s", "first_step_s", "cached_step_s", "finite")
+            kept = {key: part[key] for key in told if key in part}
             apart = _apart(part)
             lines.append(f"  {name}: {json.dumps(kept)} {_memory(part)} {'' if apart == '-' else apart}".rstrip())
     return lines + _limits(row)

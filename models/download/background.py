@@ -22,7 +22,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from ...errors import BadInput, Cancelled, FanslymotionError
-from ...fs import read_patiently, users_umask, write_json, write_whole
+from ...fs import read_patiently, retry_in_use, users_umask, write_json, write_whole
 from ...messages import msg
 from ...presets import HubPreset, Presets, load_presets
 from ...settings import Settings
@@ -36,6 +36,8 @@ LOCK_WAIT = 3.0
 """Seconds that a new process waits for the lock of an ending one."""
 START_WAIT = 20.0
 """Seconds in which a started process must write its first state (interpreter and imports included)."""
+UNLINK_WAIT = 1.0
+"""Seconds to retry the removal of a request to stop, which Windows refuses while the other process removes it."""
 OVER = ("done", "failed", "cancelled")
 """Statuses of an ended download."""
 
@@ -88,7 +90,9 @@ class Downloads:
         self.folder = settings.models / ".downloads"
 
     def start(self, name: str, presets: Presets | None = None) -> DownloadState:
-        """Start or resume a download in its own process, and return at once. A running one continues.
+        """Start or resume a download in its own process, and return at once.
+
+        A running one continues, even if it was asked to stop and has not done so yet.
 
         Raises:
             PresetError: the name is unknown.
@@ -98,10 +102,10 @@ class Downloads:
         preset = (presets or load_presets(self.settings)).downloadable(name)
         if preset.source != "hub":
             raise BadInput(msg("{name} is not downloaded: it lies in {folder}", name=name, folder=preset.folder))
+        self._open(name)  # first: a process that has taken a request to stop says by now that it ends
         running = self.state(name)
         if running and running.status in ("starting", "running"):
             return running
-        self._open(name)
         state = DownloadState(name, "starting", phase="asking", started=time.time(), updated=time.time())
         if running:
             state = replace(state, done=running.done, total=running.total)
@@ -159,6 +163,8 @@ class Downloads:
     ) -> DownloadState:
         """Download in this process, or follow another process that already downloads this model.
 
+        An earlier request to stop is withdrawn.
+
         Args:
             name: of the preset.
             follow: receives the state a few times a second.
@@ -173,21 +179,37 @@ class Downloads:
             DownloadError: the download failed.
         """
         preset = load_presets(self.settings).downloadable(name)
-        before = self.state(name)
-        if before is None or before.status not in ("starting", "running"):  # else the wish to stop may be for this one
-            self._open(name)
-        lock = FileLock(self.folder / f"{name}.lock")
+        self._open(name)
+        return self._download(preset, follow, recheck, patience)
+
+    def carry_out(self, name: str) -> DownloadState:
+        """Download in a process that `start` has made. A request to stop stays: it came after the start.
+
+        Raises:
+            PresetError, DownloadError: as in `run`.
+        """
+        return self._download(load_presets(self.settings).downloadable(name))
+
+    def _download(
+        self,
+        preset: HubPreset,
+        follow: Callable[[DownloadState], None] = lambda state: None,
+        recheck: bool = False,
+        patience: Patience | None = None,
+    ) -> DownloadState:
+        lock = FileLock(self.folder / f"{preset.name}.lock")
         try:
             with lock.acquire(timeout=LOCK_WAIT):
                 return _Run(self, preset, follow).run(recheck, patience)
         except Timeout:
-            return self._follow(name, follow)
+            return self._follow(preset.name, follow)
 
     def _open(self, name: str) -> None:
-        """Create the folder, and remove an old request to stop. Raise DownloadError if it is not writable."""
+        """Create the folder, and withdraw a request to stop. Raise DownloadError if it is not writable."""
+        cancel = self.cancel_path(name)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.cancel_path(name).unlink(missing_ok=True)
+            retry_in_use(lambda: cancel.unlink(missing_ok=True), UNLINK_WAIT)
             with open(self.folder / f"{name}.log", "ab"):
                 pass
         except OSError as e:
@@ -253,6 +275,10 @@ _started: list[subprocess.Popen] = []
 """Started processes, which must be waited for: an ended child would stay as a zombie that looks alive."""
 
 
+AT_END: dict[str, Any] = {"speed": 0.0, "seconds_left": None, "message": ""}
+"""Fields of the state of an ended download."""
+
+
 class _Run:
     """A download in this process that writes its state for other processes."""
 
@@ -273,7 +299,9 @@ class _Run:
             )  # fmt: skip
             log.info("%s is here and whole: %s", self.preset.name, folder)
             return self._end("done", done=self.state.total)
-        except (Cancelled, KeyboardInterrupt):
+        except Cancelled:  # has been written
+            raise
+        except KeyboardInterrupt:
             self._end("cancelled")
             raise
         except FanslymotionError as e:
@@ -284,9 +312,26 @@ class _Run:
             raise
 
     def _report(self, moment: DownloadProgress) -> None:
-        if self.downloads.cancel_path(self.preset.name).exists():
+        if self.downloads.cancel_path(self.preset.name).exists() and self._take_stop():
+            self.follow(self.state)
             raise Cancelled
         self._keep(**asdict(moment))
+
+    def _take_stop(self) -> bool:
+        """Say that the download ends, then remove the request to stop. Return False if it was withdrawn meanwhile.
+
+        In this order `start`, which withdraws the request before it reads the state, never takes a download that ends
+        for one that runs. Nothing is written afterwards: the state may be that of the next process by then.
+        """
+        running = self.state
+        self.state = replace(running, status="cancelled", updated=time.time(), **AT_END)
+        self.downloads.write(self.state)
+        try:
+            self.downloads.cancel_path(self.preset.name).unlink()
+        except OSError:  # on Windows perhaps refused: it is there at the next report then
+            self.state = running
+            return False
+        return True
 
     def _keep(self, **changes: Any) -> None:
         self.state = replace(self.state, updated=time.time(), **changes)
@@ -295,7 +340,7 @@ class _Run:
 
     def _end(self, status: str, **changes: Any) -> DownloadState:
         self.downloads.cancel_path(self.preset.name).unlink(missing_ok=True)
-        self._keep(status=status, speed=0.0, seconds_left=None, message="", **changes)
+        self._keep(status=status, **AT_END, **changes)
         return self.state
 
     def _fail(self, error: Exception, code: str, page: str) -> None:

@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     [name] = arguments
     try:
-        Downloads(Settings.from_env()).run(name)
+        Downloads(Settings.from_env()).carry_out(name)
     except (Cancelled, KeyboardInterrupt):
         logging.info("stopped; what is downloaded is kept")
         return 130

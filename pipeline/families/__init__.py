@@ -1,6 +1,7 @@
 """Find model families: a folder each, with all that is special to one kind of model.
 
-A folder's `__init__.py` has `FAMILY`, a `Family` (base.py); a preset's `family` is the folder's name.
+A folder's `__init__.py` declares `FAMILY: Family` (base.py), which makes pyright compare the class with the protocol.
+A preset's `family` is the folder's name.
 """
 
 import pkgutil
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "svd"
 
-SHARED = ("costs", "flow", "weights")
+SHARED = ("costs", "flow", "steps", "weights")
 """Folders that are no families: what families share."""
 
 

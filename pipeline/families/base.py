@@ -1,6 +1,6 @@
-"""Define what a model family must offer: `Family`, `VideoModel`, `Denoiser`, `CostModel`. No torch at import.
+"""Define what a model family must offer: `Family`, `VideoModel`, `Denoiser`. No torch at import.
 
-What describes a family (description.py) and the records of planning (plan.py) are a part of it.
+What describes a family (description.py), and planning with its `CostModel` (plan.py), are a part of it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from .description import ModelFiles as ModelFiles
 from .description import ModelFolder as ModelFolder
 from .description import Role as Role
 from .description import Savings as Savings
-from .effort import EVERYTHING, Effort
 from .plan import SIZE as SIZE
+from .plan import CostModel as CostModel
 from .plan import Forecast as Forecast
 from .plan import MemoryPlan as MemoryPlan
 from .plan import ModelSize as ModelSize
 from .plan import Offload as Offload
 from .plan import Work as Work
+from .steps.effort import EVERYTHING, Effort
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from ...presets import Mode, ModelPreset
     from ...presets.options import MotionName, ScheduleName
-    from ..progress import Stage
     from ..request import VideoRequest
     from .guidance import Guidance
     from .placement import Placement
@@ -53,18 +53,36 @@ class FamilyOptions:
 
 
 class Denoiser(Protocol):
-    """D(x; σ) of one window, as k-diffusion has it: all that a sampler needs to know of a network."""
+    """Compute D(x; σ), the denoised estimate of one window (k-diffusion's convention).
+
+    A sampler knows nothing else of a network. Latents are (1, latent frames, channels, h, w), scaled; h and w are
+    in latent pixels.
+    """
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Return the denoised estimate, float32, of x (1, frames, channels, h, w) at noise level σ (a number)."""
+        """Return the denoised estimate of x, float32, of the shape of x.
+
+        Args:
+            x: The window's noisy latents.
+            sigma: Their noise level, a tensor with one number.
+        """
         ...
 
     def noised(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-        """Return clean latents as a window holds them at noise level σ > 0. noise: unit noise of their shape."""
+        """Add noise to clean latents, as a window of this model holds them at a noise level.
+
+        Args:
+            x0: The clean latents.
+            noise: Unit noise of the same shape.
+            sigma: The noise level, more than 0, a tensor with one number.
+        """
         ...
 
     def slope(self, x: Tensor, denoised: Tensor, sigma: Tensor) -> Tensor:
-        """Return dx/dσ at x, of which D was just computed. A network whose output is the slope may give that itself."""
+        """Return dx/dσ, of the shape of x. A network whose output is that slope may return its output.
+
+        denoised: D(x; σ), which was computed last.
+        """
         return (x - denoised) / sigma  # EDM eq. 3 with s(t) = 1; with flow matching ε - x₀
 
 
@@ -73,10 +91,10 @@ class NoiseSchedule:
     """The noise levels of a sampling run.
 
     Attributes:
-        sigmas: (steps + 1), float32 on the CPU, falling to 0.
-        timesteps: (steps), what the network is told at each level.
-        init_sigma: Unit noise times this is what sampling starts from.
-        solver: The step from one level to the next (`presets.schema.Sampling.solver`).
+        sigmas: Noise levels, (steps + 1,), float32 on the CPU, falling; the last is 0.
+        timesteps: What the network is told at each level but the last, (steps,).
+        init_sigma: Scale of the latents at the start, which are unit noise times this; a tensor with one number.
+        solver: How to step from one level to the next (`presets.schema.Sampling.solver`).
     """
 
     sigmas: Tensor
@@ -92,18 +110,24 @@ class NoiseSchedule:
 
 @dataclass(frozen=True)
 class Window:
-    """What a denoiser is made for: one stretch of frames that the model samples at once.
+    """Describe the frames that a model samples together, for its denoiser.
+
+    A video longer than a model's window is sampled in several windows, which overlap. Latents are scaled; h and w are
+    in latent pixels.
 
     Attributes:
-        schedule: The levels that the denoiser will be asked for.
-        guidance: Over the window's frames.
-        start: (1, channels, h, w), latents of the earlier window's frame that this one starts from; None = the photo.
-        pinned: Latent frames at the window's beginning that are known and stay as they are.
-        last: It ends the video; `spare` of its `frames` latent frames lie behind that end, and are not shown.
-        before: (1, n, channels, h, w), the latents of all earlier windows; None in the first.
-        noise_aug: Noise added to `start`, 0..1; None = as much as the request's options say.
-        draw: Returns unit noise of a shape, of the model's type and on its device: the next of the window's generator.
-        effort: Which steps compute less than everything.
+        schedule: The noise levels of the run.
+        guidance: Guidance scale of each frame.
+        start: Latents of the window's first frame, (1, channels, h, w), which the earlier window sampled. None: the
+            window starts from the photo.
+        noise_aug: Strength of the noise added to `start`, 0..1. None: the strength in the request's options.
+        draw: Returns the next unit noise of the window's generator: takes a shape, gives the model's dtype and device.
+        effort: Which steps compute without guidance, or only a part of the network.
+        pinned: Number of latent frames at the start that the earlier window has sampled and this one must not change.
+        last: Whether this window ends the video.
+        before: Latents of all earlier windows, (1, latent frames, channels, h, w). None in the first window.
+        frames: Number of latent frames in the window.
+        spare: Number of latent frames at its end that lie beyond the end of the video and are not shown.
     """
 
     schedule: NoiseSchedule
@@ -120,29 +144,37 @@ class Window:
 
 
 class VideoModel(Protocol):
-    """A loaded model: all that sampling, decoding and previews need of it."""
+    """Define a loaded model: what sampling, decoding and previews call.
+
+    Latents are (1, latent frames, channels, h, w) with h and w in latent pixels. "Scaled" latents are those that
+    sampling works on: the VAE's output, shifted and multiplied as the model was trained.
+    """
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device that computes; offloaded weights come to it when they are needed."""
         ...
 
     @property
     def dtype(self) -> torch.dtype:
-        """In which numbers."""
+        """The dtype that the denoiser computes in."""
         ...
 
     @property
     def latent_dtype(self) -> torch.dtype:
-        """In which numbers the latents are kept between two steps."""
+        """The dtype of the latents between two steps."""
         ...
 
     def encode(
         self, photo: Image, options: FamilyOptions, generator: torch.Generator, last: Image | None = None
     ) -> Mapping[str, Tensor]:
-        """Return what the model sees of the pictures (RGB, of the sampling size), as tensors that checkpoints keep.
+        """Encode the photo into named tensors: the conditioning of every window. Checkpoints store them.
 
-        generator: the first window's. last: the picture that the video ends with, for a family that takes it.
+        Args:
+            photo: RGB, of the sampling size.
+            options: The family's part of the request.
+            generator: The first window's, for an encoder that draws noise.
+            last: The picture that the video ends with, like `photo`; None without one.
         """
         ...
 
@@ -159,92 +191,80 @@ class VideoModel(Protocol):
         ...
 
     def noise(self, frames: int, width: int, height: int, draw: Callable[[Sequence[int]], Tensor]) -> Tensor:
-        """Draw a window's unit noise, (1, frames, channels, h, w), in the order of the stock pipeline.
+        """Draw a window's unit noise, (1, latent frames, channels, h, w).
+
+        The numbers are drawn in the order of diffusers' pipeline, so that a seed gives the same noise.
 
         Args:
-            frames: Latent frames of the window.
-            width: Pixels sampled.
-            height: Pixels sampled.
+            frames: Number of latent frames.
+            width: Sampling size, pixels.
+            height: Sampling size, pixels.
             draw: As in `Window`.
         """
         ...
 
     def beginning(self, conditioning: Mapping[str, Tensor]) -> Tensor | None:
-        """Return the latents with which the first window is known to begin, (1, n, channels, h, w), scaled, or None."""
+        """Return the first window's first latents, (1, n, channels, h, w), scaled, if they are known before sampling.
+
+        conditioning: what `encode` returned. None if all latent frames of the window are sampled.
+        """
         ...
 
     def denoiser(self, conditioning: Mapping[str, Tensor], options: FamilyOptions, window: Window) -> Denoiser:
-        """Return D(x; σ) of one window. conditioning: what `encode` gave."""
+        """Make the denoiser of one window. conditioning: what `encode` returned."""
         ...
 
     @property
     def model(self) -> ModelFolder:
-        """The folder it was read from."""
+        """The folder that the model was read from."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """Of the folder's files (`ModelFiles`)."""
+        """Fingerprint of the folder's files (`ModelFiles.fingerprint`)."""
         ...
 
     @property
     def arithmetic(self) -> int:
-        """Which numbers the network gives, as a part of checkpoints' keys; 0 = diffusers' own."""
+        """Version of the network's numerics; 0 = diffusers' own results, bit for bit.
+
+        A part of checkpoints' keys: a job resumes only from latents of the same version.
+        """
         ...
 
     @property
     def placement(self) -> Placement:
-        """Where and how it computes."""
+        """Device, dtype and offload with which it was loaded."""
         ...
 
     compiled: CompiledBlocks | None
-    """Its blocks as they were compiled for the device; None while they are not."""
+    """The compiled blocks; None while the model is not compiled."""
 
     @property
     def whole(self) -> bool:
-        """No component lies half here, half there, or in other numbers than it should."""
+        """Whether every component is in one place and of the right dtype; False after an interrupted move."""
         ...
 
     def bring(self, part: str) -> Any:
-        """Return a component, moved to where it computes."""
+        """Move a component to the device that computes, and return it. part: its name, as in `Family.components`."""
         ...
 
     def prepare(self, plan: MemoryPlan) -> None:
-        """Compute as the plan says, in what loading did not settle."""
+        """Apply the plan's settings that can change between two jobs without loading again, e.g. `chunked`."""
         ...
 
     def preview_latents(self, conditioning: Mapping[str, Tensor]) -> Tensor:
-        """Return the photo's own latents, (1, channels, h, w), scaled as those that are sampled."""
+        """Return the photo's latents, (1, channels, h, w), scaled. conditioning: what `encode` returned."""
         ...
 
     def decode(self, latents: Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
-        """Yield frames as (n, height, width, 3) uint8, in order.
+        """Decode latents, and yield the video's frames in order as RGB arrays (n, height, width, 3), uint8.
 
         Args:
             latents: (1, latent frames, channels, h, w), scaled.
-            chunk: The most frames decoded together.
-            seed: Of the video, for a decoder that needs noise.
+            chunk: Largest number of frames to decode together, 1 or more.
+            seed: The video's, for a decoder that draws noise.
         """
-        ...
-
-
-class CostModel(Protocol):
-    """What a plan of this family takes on its machine: bytes and seconds of each stage."""
-
-    def forecast(self, now: MemoryPlan) -> Forecast:
-        """Return everything at once."""
-        ...
-
-    def peak(self, now: MemoryPlan, stage: Stage) -> int:
-        """Return the bytes on the computing device at the stage's highest point."""
-        ...
-
-    def tile_side(self, now: MemoryPlan) -> int:
-        """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room."""
-        ...
-
-    def step_weights(self, now: MemoryPlan) -> Sequence[float]:
-        """Return what each step of a window takes, as a share of one in full. Asked only where an effort is set."""
         ...
 
 

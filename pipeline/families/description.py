@@ -25,12 +25,10 @@ class Component:
     Attributes:
         name: Of the component, and of its folder.
         role: What it does.
-        stem: File name of its weights, without variant and suffix.
     """
 
     name: str
     role: Role
-    stem: str
 
 
 @dataclass(frozen=True)

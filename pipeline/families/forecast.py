@@ -14,8 +14,8 @@ from ..windows import WindowPlan
 from . import family
 from .costs.calibration import Point, corrected, weighted
 from .costs.finishing import limit
-from .effort import EVERYTHING
 from .plan import Forecast, MemoryPlan, Offload
+from .steps.effort import EVERYTHING
 
 STAGES = (Stage.LOADING, Stage.CONDITIONING, Stage.SAMPLING, Stage.DECODING)
 """The stages that have a peak of their own."""
@@ -205,6 +205,8 @@ def _left_out(plan: MemoryPlan) -> list[str]:
     effort = plan.work.effort
     found = [f"guided above {effort.guidance_above:g}"] * (plan.guided and effort.guidance_above > 0)
     found += [f"full every {effort.full_every}"] * (effort.full_every > 1)
+    if effort.reuse is not None:
+        found.append(f"used again to {effort.reuse.error:g}, {effort.reuse.most} in a row, from {effort.reuse.first:g}")
     return [*found, f"{plan.work.steps} steps"] if found else []
 
 

@@ -13,7 +13,7 @@ from ...presets import Mode, ModelPreset
 from ...presets.options import BEST, MODES, ScheduleName
 from ..request import VideoRequest
 from . import family
-from .effort import Effort
+from .steps.effort import Effort
 
 
 @dataclass(frozen=True)
@@ -66,4 +66,6 @@ def sampled_steps(request: VideoRequest, preset: ModelPreset) -> SampledSteps:
             )
         )
     steps = mode_steps(mode, preset) if request.steps is None else request.steps
-    return SampledSteps(steps, mode.schedule or preset.sampling.schedule, Effort(mode.guidance_above, mode.full_every))
+    return SampledSteps(
+        steps, mode.schedule or preset.sampling.schedule, Effort(mode.guidance_above, mode.full_every, mode.reuse)
+    )

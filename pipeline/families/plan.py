@@ -1,15 +1,15 @@
-"""Define the records of planning: a model's size, a job's work, the plan for it and its forecast. Without torch."""
+"""Define planning: a model's size, a job's work, the plan for it, its forecast and a cost model. Without torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from ...messages import Message, msg
 from ..hardware.machine import Machine
 from ..media.upscale.network import Network
 from ..progress import Stage
-from .effort import EVERYTHING, Effort
+from .steps.effort import EVERYTHING, Effort
 
 LARGE = 500_000_000
 """UNet parameters from which a model counts as full size: smaller ones need no offload and no special care on a CPU."""
@@ -50,52 +50,47 @@ class Offload(StrEnum):
 
 @dataclass(frozen=True)
 class ModelSize:
-    """A model's parameters by component and its shape. The defaults are Stable Video Diffusion XT's.
+    """A model's parameters by component and its shape.
 
     Attributes:
+        family: Name of the family whose cost model counts.
         unet: Parameters of the denoiser, whatever its kind.
         vae: Parameters of the VAE.
-        image_encoder: Parameters of the image encoder.
-        text_encoder: Parameters of the text encoder, which is in memory before the others only; 0 = there is none.
         channels: Of the denoiser's first level, which has the largest picture.
         vae_channels: Of the VAE's first level.
-        patch_decoder: Parameters of a decoder that takes the place of the VAE's (svd/decoding/patch_decoder.py), which
-            `vae` counts too; 0 = there is none.
         factor: Pixels to one latent pixel, along each side.
         width: Native size, pixels.
         height: Native size, pixels.
         frames: Of one window.
         attention: Sum of the channels of all blocks with attention within frames, each divided by 16 for every halving
-            of the picture's sides; 0 = as in the full-size model.
-        family: Name of the family whose cost model counts.
+            of the picture's sides.
+        image_encoder: Parameters of the image encoder; 0 = there is none.
+        text_encoder: Parameters of the text encoder, which is in memory before the others only; 0 = there is none.
+        patch_decoder: Parameters of a decoder that takes the place of the VAE's (svd/decoding/patch_decoder.py), which
+            `vae` counts too; 0 = there is none.
         name: Of the model, as its measurements are kept by it.
         int8: The denoiser's weights are kept in 8-bit numbers.
         packed_numbers: Of the denoiser's parameters those that stay quantised as a file of weights has them.
         packed_bytes: What these take.
     """
 
-    unet: int = 1_524_623_082
-    vae: int = 97_742_847
-    image_encoder: int = 632_076_800
-    channels: int = 320
-    vae_channels: int = 128
-    patch_decoder: int = 0
-    factor: int = 8
-    width: int = 1024
-    height: int = 576
-    frames: int = 25
-    attention: float = 0.0
-    family: str = "svd"
-    name: str = ""
+    family: str
+    unet: int
+    vae: int
+    channels: int
+    vae_channels: int
+    factor: int
+    width: int
+    height: int
+    frames: int
+    attention: float
+    image_encoder: int = 0
     text_encoder: int = 0
+    patch_decoder: int = 0
+    name: str = ""
     int8: bool = False
     packed_numbers: int = 0
     packed_bytes: int = 0
-
-    @property
-    def attended(self) -> float:
-        """Return `attention`, or what a model of these channels has in SVD's blocks: 5, 5, 5 and 1 of four levels."""
-        return self.attention or self.channels * (5 + 5 * 2 / 16 + 5 * 4 / 256 + 4 / 4096)
 
     @property
     def large(self) -> bool:
@@ -269,3 +264,23 @@ class Forecast:
     def seconds(self) -> float:
         """Seconds of computing for the whole job."""
         return sum(self.stage_seconds.values())
+
+
+class CostModel(Protocol):
+    """Estimate the bytes and seconds of each stage of a family's plan, on the plan's machine."""
+
+    def forecast(self, now: MemoryPlan) -> Forecast:
+        """Return the bytes and seconds of all stages, with the limits that the bytes must keep."""
+        ...
+
+    def peak(self, now: MemoryPlan, stage: Stage) -> int:
+        """Return the bytes on the computing device at the stage's highest point."""
+        ...
+
+    def tile_side(self, now: MemoryPlan) -> int:
+        """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room."""
+        ...
+
+    def step_weights(self, now: MemoryPlan) -> Sequence[float]:
+        """Return the time of each step of a window, as a share of a full step's. Called only where an effort is set."""
+        ...

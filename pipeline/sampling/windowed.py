@@ -12,10 +12,10 @@ from PIL import Image
 from ...errors import Cancelled
 from ...presets.options import ScheduleName
 from ..families.base import Denoiser, FamilyOptions, NoiseSchedule, VideoModel, Window
-from ..families.effort import EVERYTHING, Effort
 from ..families.guidance import Guidance
 from ..families.nan_checks import check_conditioning, check_latents
 from ..families.noise import draw, step_generator, window_generator
+from ..families.steps.effort import EVERYTHING, Effort
 from ..windows import WindowOptions, WindowPlan
 from .euler import denoise
 from .pins import Pin

@@ -6,6 +6,7 @@ job (`records`).
 
 import json
 import logging
+import time
 from pathlib import Path
 
 from ...errors import BadInput, RenderError, StoreError
@@ -15,7 +16,7 @@ from ...settings import Settings
 from ..types import Status
 from . import transitions
 from .records import Record, is_deleted, job_folders, keep_record, read_record
-from .rows import RECORD_NAME, VIDEO_NAME, found_last_photo
+from .rows import RECORD_NAME, VIDEO_NAME, found_last_photo, revision_after_loss
 from .store import Store
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ def _import_one(store: Store, folder: Path) -> bool:
         "eta": 0.0,
         "result": json.dumps({**size, "stage_seconds": {}}),
         "last_photo": found_last_photo(folder),
+        "revision": revision_after_loss(time.time()),
     }
     with store.write():
         owned = store.tables.Folder  # a row here means a deleted job, whose folder is about to be removed

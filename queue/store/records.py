@@ -93,6 +93,11 @@ def is_deleted(folder: Path) -> bool:
     return (folder / GONE_NAME).exists()
 
 
+def is_lost(folder: Path) -> bool:
+    """Tell whether a job without a row was not deleted: its row is lost, and `import_orphans` may bring it back."""
+    return folder.is_dir() and not is_deleted(folder)
+
+
 def mark_deleted(folder: Path) -> None:
     """Mark a job as deleted before its row is deleted: no power cut brings it back from here on. Raise OSError."""
     if folder.is_dir():

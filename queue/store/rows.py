@@ -24,6 +24,9 @@ given), the worker's files, the video that this one is to be joined to (if it co
 it was submitted (for the case that the list is lost), and the mark of a deleted job."""
 
 
+LOSS_EPOCH = 1_577_836_800
+"""2020 in Unix seconds. Revisions after a loss count from here, so that they fit PostgreSQL's 32 bits."""
+
 FILLING, REMOVING = "filling", "removing"
 """States of a folder without a job: a submit fills it, or it is to be removed."""
 
@@ -156,6 +159,14 @@ def to_event(row: Any) -> Event:
     except ValueError as e:
         raise BadRow(f"event {row.id} holds what was never written there") from e
     return Event(row.id, row.job, row.time, row.kind, row.level, row.text, data)
+
+
+def revision_after_loss(now: float) -> int:
+    """Return a revision above every one that a lost row of a job can have had. now: Unix seconds.
+
+    A page that is open drops a state of a lower revision than it shows.
+    """
+    return int(now) - LOSS_EPOCH
 
 
 def photo_of(folder: Path) -> Path:

@@ -90,6 +90,18 @@ def test_a_cost_is_asked_again_when_one_comes_back(bare: Studio, page: Page) -> 
     page.unroute_all(behavior="wait")
 
 
+def test_a_cost_is_asked_again_when_a_job_has_ended(bare: Studio, page: Page, puppet: Puppet) -> None:
+    """Its measurements make the next estimate a better one."""
+    job = puppet.take()
+    page.goto(f"{bare.url}/?job={job}")
+    expect(page.locator("#job")).to_have_attribute("data-status", "running")
+    first_cost(page).to_contain_text("≈ ")
+    page.route("**/studio/estimate?*", slower(8))
+    puppet.finish(job)
+    first_cost(page).to_have_text("≈ 8 h 0 min")
+    page.unroute_all(behavior="wait")
+
+
 def test_a_refused_photo_holds_generate_whatever_comes_after_it(bare: Studio, page: Page, puppet: Puppet) -> None:
     page.goto(bare.url)
     choose_photo(page, SAMPLE)

@@ -1,7 +1,11 @@
 """A video that cannot be played: a sentence with what to do, and no dead black player."""
 
+import re
+
 import pytest
 from fanslymotion.tests.browser.puppet import Puppet
+from fanslymotion.tests.browser.test_finished import LACKS_H264
+from fanslymotion.tests.browser.test_late_answers import held, hold
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Page, expect
 
@@ -29,3 +33,32 @@ def test_a_video_that_cannot_be_played_is_told(
     page.goto(f"{bare.url}/?job={other}")
     expect(page.locator("#job")).to_have_attribute("data-status", "running")
     expect(page.locator(SAID)).to_be_hidden()
+
+
+def turn(page: Page, job: str) -> None:
+    """Go to a job as the browser's way back does, without loading the page anew."""
+    page.evaluate(
+        "query => { history.pushState(null, '', query); dispatchEvent(new Event('popstate')); }", f"?job={job}"
+    )
+
+
+def test_a_copy_that_fails_late_leaves_the_video_that_is_shown_now(bare: Studio, page: Page, puppet: Puppet) -> None:
+    first, second = (puppet.take(name=name) for name in ("first.jpg", "second.jpg"))
+    for job in (first, second):
+        puppet.film(job)
+    page.add_init_script(LACKS_H264)
+    page.goto(f"{bare.url}/?job={first}")
+    asked = hold(page, "**/exports", "POST")
+    copy = page.locator(SAID).get_by_role("button", name="Make a copy that plays here")
+    copy.click()
+    held(page, asked, 1)
+    turn(page, second)
+    expect(page.locator(".frame video")).to_have_attribute("src", re.compile(f"{second}/video"))
+    expect(copy).to_be_visible()
+    expect(copy).not_to_have_attribute("aria-busy", "true")
+    with page.expect_event("requestfinished", lambda request: request.url.endswith("/exports")):
+        asked[0].fulfill(status=500, json={"error": "the disk is full"})
+    page.evaluate("new Promise((resolve) => setTimeout(resolve))")
+    expect(page.locator(".frame video")).to_have_attribute("src", re.compile(f"{second}/video"))
+    expect(page.locator(".toast")).to_have_count(0)
+    expect(copy).to_be_visible()

@@ -212,10 +212,8 @@ function drawMachine(state) {
   drawCrash(worker && workerKind(worker) === "crashed" ? worker : null);
   drawNotice(state.notice, owns);
   notify.follow(state.active, hooks.open);
-  jobView.machine(state);
   title();
-  views.queue.machine(state);
-  views.gallery.machine(state);
+  for (const view of [form, jobView, views.queue, views.gallery]) view.machine(state);
 }
 
 /** Whether the program answers: what is shown of jobs and workers is old where it does not. @param {boolean} yes */

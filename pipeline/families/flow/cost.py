@@ -46,15 +46,22 @@ def in_pieces(now: MemoryPlan) -> bool:
     return now.chunked and now.offload is not Offload.SEQUENTIAL
 
 
+CACHED = 0.02
+"""A pass that uses the blocks' residual again, as a share of a whole one. Computed: the most of it is Wan's time
+embedding, which each token has, 7 · 3072² of 5 billion parameters."""
+
+
 def guided_passes(now: MemoryPlan, levels: Sequence[float]) -> Sequence[float]:
-    """Return what each step takes of a guided one: a step without guidance takes one pass of two.
+    """Return what each step takes of a guided one in full: a step without guidance takes one pass of two.
 
     Args:
         now: The plan.
         levels: Noise level of each step.
     """
-    above = now.work.effort.guidance_above if now.guided else 0.0
-    return [1.0 if level > above else 0.5 for level in levels]
+    effort, steps = now.work.effort, len(levels)
+    above = effort.guidance_above if now.guided else 0.0
+    whole = [1.0 if effort.whole(step, steps) else CACHED for step in range(steps)]
+    return [share * (1.0 if level > above else 0.5) for share, level in zip(whole, levels, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,7 @@ class TokenCost:
         count, model = self.tokens(now), now.model
         times = -(-count * model.channels // PIECE) if in_pieces(now) else 1
         expansion = EXPANSION * model.packed_numbers * times
-        return (2 * model.unet * count + 4 * model.attended * count**2 + expansion) * (2 if now.guided else 1)
+        return (2 * model.unet * count + 4 * model.attention * count**2 + expansion) * (2 if now.guided else 1)
 
     def _width(self, now: MemoryPlan) -> float:
         return now.model.vae_channels / self.decoder_channels
@@ -183,6 +190,8 @@ class TokenCost:
             held = whole * self.widths
             if in_pieces(now):
                 held = min(held, whole * self.whole_widths + min(whole, PIECE) * self.widths)
+            if now.work.effort.cached:  # the tokens before the blocks, and each branch's residual
+                held += whole * (3 if now.guided else 2)
             return (held + layer) * 2 * number + expanding
         if stage is Stage.DECODING:
             return self.decoder * max(self._width(now), 0.2) * pixels * self.together(now) * number

@@ -5,25 +5,47 @@ noise level 0.
 """
 
 from abc import abstractmethod
+from typing import Any, ClassVar
 
 import torch
 
-from ..base import Denoiser, NoiseSchedule
+from ..base import Denoiser, Window
+from ..steps.residual_cache import ResidualCache
 
 
 class FlowDenoiser(Denoiser):
-    """The `Denoiser` of one window, but for the pass of the transformer."""
+    """The `Denoiser` of one window, but for what the transformer is given.
 
-    def __init__(self, schedule: NoiseSchedule, pinned: int) -> None:
-        """Prepare one window.
+    Attributes:
+        blocks: The transformer's attribute that holds its blocks.
+    """
+
+    blocks: ClassVar[str]
+
+    def __init__(self, window: Window) -> None:
+        """Prepare one window: the levels that will be asked for, and what the transformer is told at each."""
+        schedule = window.schedule
+        self.pinned = window.pinned
+        self._guidance, self._above = window.guidance, window.effort.guidance_above
+        self._cache = ResidualCache(window.effort, schedule.steps, self.blocks)
+        self._times = {float(sigma): time for sigma, time in zip(schedule.sigmas[:-1], schedule.timesteps, strict=True)}
+        self._steps = {sigma: step for step, sigma in enumerate(self._times)}
+        self._velocity = torch.zeros(0)
+
+    def is_guided(self, sigma: torch.Tensor) -> bool:
+        """Return whether guidance is on at noise level σ."""
+        return self._guidance.on and float(sigma) > self._above
+
+    def run(self, transformer: Any, sigma: torch.Tensor, branch: str, **inputs: Any) -> torch.Tensor:
+        """Return what the transformer gives, in its own form.
 
         Args:
-            schedule: The levels that will be asked for, and what the transformer is told at each.
-            pinned: Latent frames at the beginning that are known.
+            transformer: Where it computes.
+            sigma: One of the schedule's levels.
+            branch: A name for its inputs, the same at each level: the prompt's, the negative prompt's.
+            **inputs: What it takes.
         """
-        self.pinned = pinned
-        self._times = {float(sigma): time for sigma, time in zip(schedule.sigmas[:-1], schedule.timesteps, strict=True)}
-        self._velocity = torch.zeros(0)
+        return self._cache.run(transformer, self._steps[float(sigma)], branch, **inputs)
 
     @abstractmethod
     def velocity(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:

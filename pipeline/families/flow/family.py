@@ -13,7 +13,7 @@ from ....presets import Mode, ModelPreset
 from ....presets.options import MotionName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
-from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, WEIGHTS, FlowFolders
+from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, FlowFolders
 from .weights_files import stays_packed
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ class FlowFamily(ABC):
     folders: FlowFolders
     random_size: Mapping[str, int]
 
-    components = tuple(
-        Component(name, role, WEIGHTS[name])
-        for name, role in ((TEXT_ENCODER, Role.TEXT), (VAE, Role.VAE), (TRANSFORMER, Role.DENOISER))
+    components: tuple[Component, ...] = (
+        Component(TEXT_ENCODER, Role.TEXT),
+        Component(VAE, Role.VAE),
+        Component(TRANSFORMER, Role.DENOISER),
     )
     takes: tuple[str, ...] = ("prompt", "loras", "int8")
     motions: Mapping[MotionName, int] = {}

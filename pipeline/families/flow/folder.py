@@ -132,6 +132,14 @@ class FlowFolders(ABC):
         """Return how a model of a folder's architecture is sampled when it is not distilled."""
         return self.usual["sampling"]
 
+    def rotated(self, file: Path, folder: Path) -> bool:
+        """Tell whether a file's 8-bit floats are multiplied by Hadamard matrices (`weights.files.rotation`).
+
+        Raises:
+            ModelError: They may be, and it cannot be told.
+        """
+        return False
+
     def other_parts(self, file: Path, header: FileHeader, folder: Path) -> Message | None:
         """Return why a file's transformer does not go with the other parts in a folder, or None."""
         return None
@@ -230,7 +238,8 @@ class FlowFolders(ABC):
         """Return the fingerprint of the files, and of what is taken from the folder."""
         configs = [folder / part / "config.json" for part in self.denoisers]
         shared = self.digest(folder, [folder / VAE, *configs, folder / folders.INDEX, self.single_file(folder)])
-        return hashlib.sha256("\n".join((shared, *fingerprints(preset))).encode()).hexdigest()[:16]
+        parts = (shared, *fingerprints(preset), *(["rotated"] if preset.rotated else []))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """Count a folder's numbers from its files' headers, in milliseconds; what is not there counts as in `full`."""
@@ -275,12 +284,15 @@ class FlowFolders(ABC):
         check_fits(lora, found, shapes, model.name)
         return found
 
+    def transformer_files(self, folder: Path) -> list[Path]:
+        """Return the files with the transformer's weights; none where they are gone."""
+        single = self.single_file(folder)
+        return [single] if single else sorted((folder / TRANSFORMER).glob("*.safetensors"))
+
     def _transformer_shapes(self, folder: Path) -> Mapping[str, Sequence[int]]:
         """Return the shapes of the transformer's weights, by diffusers' names."""
-        single = self.single_file(folder)
-        files = [single] if single else sorted((folder / TRANSFORMER).glob("*.safetensors"))
         found: dict[str, list[int]] = {}
-        for file in files:
+        for file in self.transformer_files(folder):
             try:
                 shapes = tensor_shapes(file)
             except (OSError, ValueError) as e:

@@ -145,8 +145,8 @@ def damaged(path: Path, why: Any) -> ModelError:
     return ModelError(msg("the LoRA {file} is damaged ({why}); get it again", file=path.name, why=why))
 
 
-def file_fingerprint(path: Path) -> str:
-    """Return a hash of a file's content; computed when it is another file, or was written to.
+def lora_fingerprint(path: Path) -> str:
+    """Return the hash of a LoRA file's whole content; computed again when another file lies there or it is written to.
 
     Raises:
         OSError: It cannot be read.

@@ -18,7 +18,7 @@ from ..weights.pieces import Compute, allow_pieces, set_pieces
 from ..weights.reading import read_component
 from .cost import in_pieces
 from .folder import TEXT_ENCODER, TRANSFORMER, FlowFolders
-from .lora import LoraLayers, changed, damaged, file_fingerprint
+from .lora import LoraLayers, changed, damaged, lora_fingerprint
 from .lora_fusing import fuse
 from .weights_files import weights_files
 
@@ -142,7 +142,7 @@ def change_weights(
         file = lora.file(denoiser)
         fuse(transformer, file.path, found, lora.strength)
         try:
-            same = file_fingerprint(file.path) == file.fingerprint
+            same = lora_fingerprint(file.path) == file.fingerprint
         except OSError as e:
             raise damaged(file.path, words_of(e)) from e
         if not same:  # replaced since it was hashed: under its fingerprint the model would be kept for later jobs
@@ -174,4 +174,5 @@ def read_replaced(model: ModelFolder, folders: FlowFolders, kind: Any, part: str
     if part not in files:
         return None
     config = folders.config(model.folder, part)
-    return read_component(files[part], lambda: transformer_of_file(kind, files[part], config, dtype))
+    rotated = model.preset.rotated
+    return read_component(files[part], lambda: transformer_of_file(kind, files[part], config, dtype, rotated))

@@ -5,9 +5,7 @@ from typing import Literal
 import torch
 
 from ..base import NoiseSchedule
-
-TRAIN_STEPS = 1000
-"""The transformer is told a level as σ times this."""
+from .levels import TRAIN_STEPS, stretched
 
 
 def fixed_schedule(
@@ -22,13 +20,3 @@ def fixed_schedule(
     """
     levels = torch.tensor([*stretched(sigmas, steps), 0.0], dtype=torch.float32)
     return NoiseSchedule(levels, levels[:-1] * TRAIN_STEPS, torch.tensor(1.0), solver)
-
-
-def stretched(sigmas: tuple[float, ...], steps: int) -> list[float]:
-    """Return `steps` levels along the given ones and the 0 behind them; exactly the given ones for their own number."""
-    ends, count = (*sigmas, 0.0), len(sigmas)
-    found = []
-    for i in range(steps):
-        low, rest = divmod(i * count, steps)
-        found.append(ends[low] + (ends[low + 1] - ends[low]) * rest / steps if rest else ends[low])
-    return found

@@ -7,7 +7,7 @@ from ....errors import ModelError
 from ....messages import Message, codes, harmless, msg
 from ....presets import ModelPreset
 from ..weights.files.contents import PLAIN, FileHeader
-from ..weights.files.header import file_fingerprint, read_weights_file
+from ..weights.files.header import read_weights_file, weights_fingerprint
 from ..weights.files.shapes import Shapes
 from .lora import Renames, layer_name
 
@@ -23,7 +23,7 @@ def fingerprints(preset: ModelPreset | None) -> tuple[str, ...]:
     Raises:
         ModelError: One of them cannot be read.
     """
-    return tuple(map(file_fingerprint, weights_files(preset)))
+    return tuple(map(weights_fingerprint, weights_files(preset)))
 
 
 def packed(files: Sequence[Path]) -> tuple[int, int, int]:

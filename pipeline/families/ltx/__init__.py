@@ -72,4 +72,4 @@ class LtxVideo(FlowFamily):
         return module.load(model, placement, finished, shortcuts)
 
 
-FAMILY = LtxVideo()
+FAMILY: base.Family = LtxVideo()

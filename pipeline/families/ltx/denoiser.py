@@ -1,8 +1,7 @@
 """Ask LTX-Video's transformer for v, as diffusers' LTXImageToVideoPipeline does (…/families/ltx/test_parity.py)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -46,6 +45,8 @@ class Inputs:
 class LtxDenoiser(FlowDenoiser):
     """The `Denoiser` of one window."""
 
+    blocks = "transformer_blocks"
+
     def __init__(self, transformer: Callable[[], Any], inputs: Inputs, window: Window) -> None:
         """Prepare one window.
 
@@ -54,11 +55,9 @@ class LtxDenoiser(FlowDenoiser):
             inputs: What it gets beside the noisy latents.
             window: That is sampled.
         """
-        super().__init__(window.schedule, window.pinned)
+        super().__init__(window)
         self._transformer = transformer
         self._inputs = inputs
-        self._guidance = window.guidance
-        self._above = window.effort.guidance_above
 
     def velocity(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Return v with guidance, float32; see `FlowDenoiser`."""
@@ -80,23 +79,18 @@ class LtxDenoiser(FlowDenoiser):
             times = torch.cat([torch.zeros_like(times[:, : height * width]), times], dim=1)
             stands = STRIDE * (frames - 1 - inputs.spare)  # of N·8 + 1 frames the last
             places = {"video_coords": coordinates(frames, height, width, inputs.scale, x.device, stands)}
-        given = partial(self._pass, tokens.to(inputs.text.words.dtype), times, places)
-        raw = given(inputs.text)
-        if inputs.away is not None and self._guidance.on and float(sigma) > self._above:
-            raw = self._guidance.combined(raw, given(inputs.away), self._scale(x, raw.shape[1]))
+        tokens = tokens.to(inputs.text.words.dtype)
+
+        def given(branch: str, text: Text) -> torch.Tensor:
+            words = {"encoder_hidden_states": text.words, "encoder_attention_mask": text.mask}
+            taken = {"hidden_states": tokens, "timestep": times, **words, **places}
+            return self.run(self._transformer(), sigma, branch, **taken).float()
+
+        raw = given("words", inputs.text)
+        if inputs.away is not None and self.is_guided(sigma):
+            raw = self._guidance.combined(raw, given("away", inputs.away), self._scale(x, raw.shape[1]))
         raw = raw[:, -frames * height * width :]
         return raw.reshape(1, frames, height, width, channels).permute(0, 1, 4, 2, 3).contiguous()
-
-    def _pass(self, tokens: torch.Tensor, times: torch.Tensor, places: Mapping[str, Any], text: Text) -> torch.Tensor:
-        """Return v of all tokens, (1, tokens, channels), float32."""
-        return self._transformer()(
-            hidden_states=tokens,
-            encoder_hidden_states=text.words,
-            timestep=times,
-            encoder_attention_mask=text.mask,
-            return_dict=False,
-            **places,
-        )[0].float()
 
     def _scale(self, x: torch.Tensor, tokens: int) -> float | torch.Tensor:
         """Return the guidance's scale: a number, or one for each token; those of a picture at the end come first."""

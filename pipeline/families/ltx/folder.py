@@ -1,15 +1,21 @@
 """Describe the folders of LTX-Video from 0.9.5 on, in diffusers' format or with Lightricks' single file. No torch."""
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ....errors import ModelError
-from ....messages import Message, msg
+from ....messages import Message, codes, msg
+from ....safetensors_header import tensor_shapes
 from ..base import ModelSize
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
-from ..weights.files.contents import FileHeader
+from ..flow.lora import layer_name
+from ..weights.files.contents import FileHeader, of_transformer
+from ..weights.files.header import read_weights_file
+from ..weights.files.rotation import is_rotated
 from ..weights.files.shapes import Shapes, attention, linear
 from ..weights.folders import read_json
 from .sampling import DEV, DISTILLED, EARLY, FIRST_DEV, LARGE_DEV, LARGE_LAYERS, NOT_DISTILLED
@@ -26,6 +32,8 @@ CONFIGS = Path(__file__).parent / "configs"
 BUNDLED = {TRANSFORMER: CONFIGS / "transformer-2b.json", VAE: CONFIGS / "vae-0.9.5.json"}
 """diffusers' configurations of the 2B models from 0.9.5 on: the single file has none that diffusers can read."""
 
+FIRST_FP8 = re.compile(r"ltxv-13b-0\.9\.7-(dev|distilled)-fp8", re.IGNORECASE)
+"""Names of Lightricks' first files of 8-bit floats, which were made for its own kernels."""
 ENCODER_END = "vae.encoder.conv_out.conv.weight"
 """Name in a single file of the VAE's layer whose inputs tell its version."""
 
@@ -44,6 +52,9 @@ FULL = ModelSize(
     channels=WIDTH,
     vae_channels=128,
     factor=32,
+    width=1216,
+    height=704,
+    frames=161,
     attention=LAYERS * WIDTH,
     family="ltx",
     text_encoder=4_762_310_656,
@@ -89,6 +100,40 @@ class LtxFolders(FlowFolders):
     def undistilled(self, folder: Path) -> Mapping[str, Any]:
         """Tell the 13B models from the 2B ones by their layers; see `FlowFolders`."""
         return LARGE_DEV if int(self._known(folder, TRANSFORMER).get("num_layers") or 0) >= LARGE_LAYERS else DEV
+
+    def rotated(self, file: Path, folder: Path) -> bool:
+        """Compare with the weights that are there. Lightricks' files of 0.9.7 must be told; see `FlowFolders`."""
+        header, told = read_weights_file(file), None
+        if header.quantisation == "FP8":
+            told = is_rotated(file, self._named(file), self._reference(folder))
+        if told is None and FIRST_FP8.fullmatch(file.stem):
+            raise ModelError(
+                msg(
+                    "{file} may be made for Lightricks' own kernels, with rotated weights. That shows in a comparison "
+                    "with the transformer of the model here, which is missing or too different; get that again, or "
+                    "choose another FP8 file or a GGUF one",
+                    file=file,
+                ),
+                code=codes.WRONG_SETTING,
+            )
+        return bool(told)
+
+    def _named(self, file: Path) -> dict[str, str]:
+        """Return the names in a file of its blocks' 8-bit matrices, by diffusers' names."""
+        return {
+            layer_name(name, self.renames): one.name
+            for name, one in read_weights_file(file).tensors.items()
+            if one.kind == "F8_E4M3" and not one.scale and "blocks." in name and len(one.shape) == 2
+        }
+
+    def _reference(self, folder: Path) -> dict[str, tuple[Path, str]]:
+        """Return files and names in them of the weights in a folder, by diffusers' names; those that can be read."""
+        found: dict[str, tuple[Path, str]] = {}
+        for file in self.transformer_files(folder):
+            with suppress(OSError, ValueError):
+                names = of_transformer(tensor_shapes(file))
+                found |= {layer_name(name, self.renames): (file, own) for name, own in names.items()}
+        return found
 
     def other_parts(self, file: Path, header: FileHeader, folder: Path) -> Message | None:
         """Refuse the first versions by their names, or by the VAE beside them: their latents are of another kind."""

@@ -14,7 +14,8 @@ from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
 from ..weights.folders import OWN_FILE
-from . import cost, folder, model_size, random_model
+from . import cost, model_size, random_model
+from .folder import IMAGE_ENCODER, UNET, VAE, check_folder, folder_preset
 
 if TYPE_CHECKING:
     from ..placement import Placement
@@ -33,9 +34,9 @@ class StableVideoDiffusion:
 
     name = "svd"
     components = (
-        Component(folder.IMAGE_ENCODER, Role.IMAGE, folder.WEIGHTS[folder.IMAGE_ENCODER]),
-        Component(folder.VAE, Role.VAE, folder.WEIGHTS[folder.VAE]),
-        Component(folder.UNET, Role.DENOISER, folder.WEIGHTS[folder.UNET]),
+        Component(IMAGE_ENCODER, Role.IMAGE),
+        Component(VAE, Role.VAE),
+        Component(UNET, Role.DENOISER),
     )
     takes = ("motion_bucket_id", "noise_aug_strength", "fps")
     motions: Mapping[MotionName, int] = {"gentle": 60, "strong": 180}
@@ -56,32 +57,32 @@ class StableVideoDiffusion:
 
     def recognises(self, folder: Path) -> bool:
         """Return whether there is a UNet's configuration."""
-        return (folder / "unet" / "config.json").is_file()
+        return (folder / UNET / "config.json").is_file()
 
-    def folder_preset(self, path: Path) -> ModelPreset:
+    def folder_preset(self, folder: Path) -> ModelPreset:
         """See `folder.folder_preset`."""
-        return folder.folder_preset(path)
+        return folder_preset(folder)
 
-    def check(self, path: Path, preset: ModelPreset | None) -> ModelFiles:
+    def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
         """See `folder.check_folder`."""
-        return folder.check_folder(path, preset)
+        return check_folder(folder, preset)
 
     def check_loras(self, model: ModelFolder) -> None:
         """Refuse: it is not in `takes`."""
         raise NotImplementedError
 
-    def size(self, path: Path, preset: ModelPreset) -> ModelSize:
+    def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """See `model_size.model_size`."""
-        return model_size.model_size(path, preset.width, preset.height, preset.frames)
+        return model_size.model_size(folder, preset.width, preset.height, preset.frames)
 
-    def random_model(self, preset: ModelPreset, path: Path) -> ModelFolder:
+    def random_model(self, preset: ModelPreset, folder: Path) -> ModelFolder:
         """Return the stand-in's place; `load` fills it, unless one lies there: its own size counts."""
         native = {"width": random_model.WIDTH, "height": random_model.HEIGHT, "frames": random_model.FRAMES}
-        if (path / OWN_FILE).is_file():
+        if (folder / OWN_FILE).is_file():
             with suppress(ModelError):
-                native = folder.folder_preset(path).model_dump(include=set(native))
+                native = folder_preset(folder).model_dump(include=set(native))
         changes = {**native, "loop": 0, "trim": 0, "latent_rgb": None}
-        return ModelFolder(preset.model_copy(update=changes), path, random=True)
+        return ModelFolder(preset.model_copy(update=changes), folder, random=True)
 
     def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> base.FamilyOptions:
         """Settle the frame rate that the model imagines, motion bucket and noise augmentation."""
@@ -111,4 +112,4 @@ class StableVideoDiffusion:
         return module.load(model, placement, finished, shortcuts)
 
 
-FAMILY = StableVideoDiffusion()
+FAMILY: base.Family = StableVideoDiffusion()

@@ -144,7 +144,7 @@ def _activations(now: MemoryPlan, stage: Stage) -> float:
 
 def feature_bytes(now: MemoryPlan) -> int:
     """Return the bytes of the features that stay from one step to the next (deep_cache.py), of both branches."""
-    if now.work.effort.full_every == 1:
+    if not now.work.effort.cached:
         return 0
     latent = now.width * now.height // now.model.factor**2
     return latent * now.window * (2 if now.guided else 1) * now.model.channels * number_bytes(now.dtype)
@@ -213,4 +213,4 @@ def unet_operations(now: MemoryPlan) -> float:
     Attention takes 4·N²·C in a block, N tokens of C channels: 19 % of all at 1024×576, 14 % at 848×480.
     """
     tokens = now.width * now.height / now.model.factor**2
-    return (UNET_FLOP * now.model.unet * tokens + 4 * now.model.attended * tokens**2) * now.window
+    return (UNET_FLOP * now.model.unet * tokens + 4 * now.model.attention * tokens**2) * now.window

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from ..base import Denoiser, NoiseSchedule
-from ..effort import EVERYTHING, Effort
 from ..guidance import Guidance
+from ..steps.effort import EVERYTHING, Effort
 from .deep_cache import DeepCache
 
 

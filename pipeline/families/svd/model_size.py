@@ -2,12 +2,31 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ....safetensors_header import tensor_shapes
 from ..base import ModelSize
 from .folder import PATCH_DECODER
+
+ATTENTION = 5 + 5 * 2 / 16 + 5 * 4 / 256 + 4 / 4096
+"""`ModelSize.attention` of SVD's UNet, as a multiple of its channels: 5, 5, 5 and 1 blocks on its four levels."""
+
+FULL = ModelSize(
+    family="svd",
+    unet=1_524_623_082,
+    vae=97_742_847,
+    channels=320,
+    vae_channels=128,
+    factor=8,
+    width=1024,
+    height=576,
+    frames=25,
+    attention=320 * ATTENTION,
+    image_encoder=632_076_800,
+)
+"""Stable Video Diffusion XT."""
 
 
 def model_size(folder: Path, width: int, height: int, frames: int) -> ModelSize:
@@ -19,14 +38,15 @@ def model_size(folder: Path, width: int, height: int, frames: int) -> ModelSize:
         height: The preset's native size, pixels.
         frames: The preset's frames of a window.
     """
-    full, patch_decoder = ModelSize(), parameters(folder / PATCH_DECODER)
+    patch_decoder = parameters(folder / PATCH_DECODER)
     unet, vae = _config(folder / "unet"), _config(folder / "vae")
-    channels: list[int] = unet.get("block_out_channels") or [full.channels]
-    vae_channels: list[int] = vae.get("block_out_channels") or [full.vae_channels] * 4
-    return ModelSize(
-        unet=parameters(folder / "unet") or full.unet,
-        vae=(parameters(folder / "vae") or full.vae) + patch_decoder,
-        image_encoder=parameters(folder / "image_encoder") or full.image_encoder,
+    channels: list[int] = unet.get("block_out_channels") or [FULL.channels]
+    vae_channels: list[int] = vae.get("block_out_channels") or [FULL.vae_channels] * 4
+    return replace(
+        FULL,
+        unet=parameters(folder / "unet") or FULL.unet,
+        vae=(parameters(folder / "vae") or FULL.vae) + patch_decoder,
+        image_encoder=parameters(folder / "image_encoder") or FULL.image_encoder,
         channels=channels[0],
         vae_channels=vae_channels[0],
         patch_decoder=patch_decoder,
@@ -34,7 +54,7 @@ def model_size(folder: Path, width: int, height: int, frames: int) -> ModelSize:
         width=width,
         height=height,
         frames=frames,
-        attention=_attention(unet),
+        attention=_attention(unet) or channels[0] * ATTENTION,
     )
 
 

@@ -71,4 +71,4 @@ class Wan(FlowFamily):
         return module.load(model, placement, finished, shortcuts)
 
 
-FAMILY = Wan()
+FAMILY: base.Family = Wan()

@@ -29,6 +29,8 @@ class Inputs:
 class WanDenoiser(FlowDenoiser):
     """The `Denoiser` of one window."""
 
+    blocks = "blocks"
+
     def __init__(self, transformer: Callable[[], Any], inputs: Inputs, window: Window) -> None:
         """Prepare one window.
 
@@ -37,11 +39,9 @@ class WanDenoiser(FlowDenoiser):
             inputs: What it gets beside the noisy latents.
             window: That is sampled.
         """
-        super().__init__(window.schedule, window.pinned)
+        super().__init__(window)
         self._transformer = transformer
         self._inputs = inputs
-        self._guidance = window.guidance
-        self._above = window.effort.guidance_above
 
     def velocity(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Return v with guidance, in the transformer's numbers as in the stock pipeline; see `FlowDenoiser`."""
@@ -52,7 +52,12 @@ class WanDenoiser(FlowDenoiser):
         return self.guided(self._transformer, latents, times, sigma)
 
     def guided(
-        self, transformer: Callable[[], Any], latents: torch.Tensor, times: torch.Tensor, sigma: torch.Tensor
+        self,
+        transformer: Callable[[], Any],
+        latents: torch.Tensor,
+        times: torch.Tensor,
+        sigma: torch.Tensor,
+        name: str = "",
     ) -> torch.Tensor:
         """Return v, (1, frames, channels, h, w), with guidance where it is on.
 
@@ -61,14 +66,14 @@ class WanDenoiser(FlowDenoiser):
             latents: What it gets, (1, channels, frames, h, w), in its numbers.
             times: What it is told of the noise level.
             sigma: The noise level.
+            name: The transformer's, of a model that has several.
         """
-        found = _pass(transformer(), latents, times, self._inputs.words)
-        if self._guidance.on and float(sigma) > self._above:
-            away = _pass(transformer(), latents, times, self._inputs.away)
-            found = self._guidance.combined(found, away, self._guidance.number(found))
+
+        def given(branch: str, words: torch.Tensor) -> torch.Tensor:
+            inputs = {"hidden_states": latents, "timestep": times, "encoder_hidden_states": words}
+            return self.run(transformer(), sigma, f"{name} {branch}", **inputs).transpose(1, 2).contiguous()
+
+        found = given("words", self._inputs.words)
+        if self.is_guided(sigma):
+            found = self._guidance.combined(found, given("away", self._inputs.away), self._guidance.number(found))
         return found
-
-
-def _pass(transformer: Any, latents: torch.Tensor, times: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
-    found = transformer(hidden_states=latents, timestep=times, encoder_hidden_states=words, return_dict=False)[0]
-    return found.transpose(1, 2).contiguous()

@@ -1,7 +1,6 @@
 """Compute noise levels of flow matching. Without torch."""
 
-TRAIN_STEPS = 1000
-"""The transformer is told a level as σ times this."""
+from ..flow.levels import TRAIN_STEPS
 
 BELOW_ONE = 1e-6
 """The first level lies so much below 1, where the signal would have no logarithm."""

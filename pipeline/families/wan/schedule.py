@@ -3,8 +3,9 @@
 import torch
 
 from ..base import NoiseSchedule
+from ..flow.levels import TRAIN_STEPS
 from ..flow.schedule import fixed_schedule
-from .levels import TRAIN_STEPS, shifted
+from .levels import shifted
 
 
 def distilled_schedule(steps: int, shift: float) -> NoiseSchedule:

@@ -9,7 +9,6 @@ from ....presets.options import LAST_PHOTO
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFolder, Role
 from ..flow.family import FlowFamily
-from ..flow.folder import TRANSFORMER, WEIGHTS
 from ..wan import FAMILY as WAN
 from ..wan import Wan
 from . import random_model
@@ -25,7 +24,7 @@ class WanA14B(Wan):
 
     name = "wan_a14b"
     folders = FOLDERS
-    components = (*FlowFamily.components, Component(TRANSFORMER_2, Role.DENOISER, WEIGHTS[TRANSFORMER]))
+    components = (*FlowFamily.components, Component(TRANSFORMER_2, Role.DENOISER))
     takes = ("prompt", "negative_prompt", "loras", "int8", "loop", LAST_PHOTO.name)
     random_size: Mapping[str, int] = {"width": random_model.WIDTH, "height": random_model.HEIGHT, "frames": FRAMES}
     blocks: Mapping[str, tuple[str, ...]] = {}
@@ -42,4 +41,4 @@ class WanA14B(Wan):
         return module.load(model, placement, finished, shortcuts)
 
 
-FAMILY = WanA14B()
+FAMILY: base.Family = WanA14B()

@@ -10,11 +10,12 @@ from ...progress import Stage
 from ..base import MemoryPlan, Offload
 from ..costs.finishing import detail_bytes
 from ..costs.speed import PINNED, READING
-from ..flow.cost import TokenCost
+from ..flow.cost import TokenCost, guided_passes
 from ..flow.folder import TEXT_ENCODER, TRANSFORMER, VAE
 from ..forecast import windows
 from ..wan.cost import bytes_kept, frames_computed, frames_together
-from .folder import DECODER
+from ..wan.levels import shifted
+from .folder import DECODER, SAMPLING
 
 DECODER_BYTES = 4700
 """Bytes per pixel and frame, of four that are decoded together. Counted over a pass of the real architecture without
@@ -65,4 +66,5 @@ COST = A14BCost(
     texts=1024,
     text_share=0.3,
     resident={Offload.GROUP: 0.07, Offload.SEQUENTIAL: 0.02},  # two of 40 blocks and what is no block; two layers
+    passes=lambda now: guided_passes(now, shifted(now.work.steps, SAMPLING["shift"])),
 )

@@ -9,8 +9,8 @@ import torch
 
 from ..base import Window
 from ..flow.folder import TRANSFORMER
+from ..flow.levels import TRAIN_STEPS
 from ..wan.denoiser import Inputs, WanDenoiser
-from ..wan.levels import TRAIN_STEPS
 from .folder import TRANSFORMER_2
 
 
@@ -44,7 +44,7 @@ class A14BDenoiser(WanDenoiser):
         latents = torch.cat([x.transpose(1, 2), known], dim=1).to(self._inputs.words.dtype)
         time = self._times[float(sigma)]
         name = TRANSFORMER if float(time) >= self._boundary else TRANSFORMER_2
-        return self.guided(partial(self._expert, name), latents, time.to(x.device).expand(1), sigma)
+        return self.guided(partial(self._expert, name), latents, time.to(x.device).expand(1), sigma, name)
 
     def noised(self, x0: torch.Tensor, noise: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Return the picture that the window begins with, noisy: what is known of x0 holds four frames' motion."""

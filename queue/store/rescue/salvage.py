@@ -17,15 +17,16 @@ from ...types import Status
 from ..damage import wrong_value
 from ..database import prepare
 from ..records import JOB_ID, is_deleted, read_record, records
-from ..rows import FILLING, REMOVING, VIDEO_NAME, found_last_photo, photo_of
+from ..rows import FILLING, REMOVING, VIDEO_NAME, found_last_photo, photo_of, revision_after_loss
 from ..tables import Tables
 from . import pages
 
 FEWEST_COLUMNS = 12
 """Minimum number of columns of a job's row in any version. Rows of other tables are recognised by their values."""
 KINDS = frozenset(("log", "status", "watch", "fault"))
-IDS_LEFT_OUT = 100_000
-"""New events get ids so far above the last one found, because followers continue after the last id they have seen."""
+LEFT_OUT = 100_000
+"""New events' ids and jobs' revisions are so far above the last ones found, which may not have been the last ones:
+followers continue after the last id they have seen, and pages drop older revisions."""
 STATE_UNKNOWN = msg(
     "the job list was damaged, and how this job stood is not known; retry the job if it is still wanted"
 ).coded(codes.STATE_UNKNOWN)
@@ -82,7 +83,7 @@ def read(database: Path, settings: Settings, now: float) -> Salvage:
     ended = _last_statuses(found.events)
     for job_id, job in list(found.jobs.items()):
         removed = found.folders.get(job_id, {}).get("state") == REMOVING
-        if removed or not _update_to_last_status(job, ended.get(job_id), settings.job_dir(job_id)):
+        if removed or not _update_to_last_status(job, ended.get(job_id), settings.job_dir(job_id), now):
             del found.jobs[job_id]
     _from_folders(found, settings, now)
     for job_id in found.jobs:
@@ -111,7 +112,7 @@ def build(found: Salvage, path: Path, notice: Message, now: float) -> None:
             _insert(tables.Job, list(found.jobs.values()))
             _insert(tables.Event, list(found.events.values()))
             _insert(tables.Folder, list(found.folders.values()))
-            first = max(found.events, default=0) + IDS_LEFT_OUT
+            first = max(found.events, default=0) + LEFT_OUT
             for n, (job_id, job) in enumerate(found.jobs.items()):
                 said = {"job": job_id, "time": now, "kind": "log", "level": "WARNING", "text": READ_AGAIN}
                 status = {"job": job_id, "time": now, "kind": "status", "text": job["status"]}
@@ -203,10 +204,17 @@ def _last_statuses(events: Mapping[int, dict[str, Any]]) -> dict[str, tuple[str,
     return found
 
 
-def _update_to_last_status(job: dict[str, Any], told: tuple[str, float] | None, folder: Path) -> bool:
-    """Update a job's row to its last known status; False if the job does not belong into the new list.
+def _update_to_last_status(job: dict[str, Any], told: tuple[str, float] | None, folder: Path, now: float) -> bool:
+    """Update a job's row to its last known status.
 
-    told: its newest status according to its events. A deleted job has no folder, or one with a mark.
+    Args:
+        job: the row.
+        told: its newest status according to its events, and that event's time in Unix seconds.
+        folder: the job's. A deleted job has none, or one with a mark.
+        now: Unix seconds.
+
+    Returns:
+        False if the job does not belong into the new list.
     """
     if not folder.is_dir() or is_deleted(folder):
         return False
@@ -225,7 +233,8 @@ def _update_to_last_status(job: dict[str, Any], told: tuple[str, float] | None, 
         job.update(worker="", eta=None)
     elif status is Status.DONE and not job["result"]:
         return False
-    job.update(status=status.value, finished=at, revision=job["revision"] + 1)
+    revision = max(job["revision"] + LEFT_OUT, revision_after_loss(now))
+    job.update(status=status.value, finished=at, revision=revision)
     return True
 
 
@@ -250,6 +259,7 @@ def _from_folders(found: Salvage, settings: Settings, now: float) -> None:
             "error": str(STATE_UNKNOWN),
             "failure": json.dumps(STATE_UNKNOWN.to_json()),
             "last_photo": found_last_photo(folder),
+            "revision": revision_after_loss(now),
         }
 
 

@@ -1,12 +1,11 @@
 """The catalogue: the same faults, the same places to fill, in every language."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
 from fanslymotion.messages import texts
 from fanslymotion.settings import ROOT
+from fanslymotion.tests.tracked import tracked
 
 PLACE = re.compile(r"\{(\w+)")
 
@@ -53,13 +52,9 @@ def test_another_language_falls_back_to_english() -> None:
     assert texts.fault("FM-DISK-001", {}, "fr") == texts.fault("FM-DISK-001", {}, "en")
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git, which lists the files, is not here")
 def test_every_code_is_emitted_somewhere_and_every_emitted_one_is_known() -> None:
     """No page of troubles that the program never names, and no name without its words."""
-    listed = subprocess.run(
-        ["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=True
-    ).stdout
-    sources = [path for path in listed.split() if not path.startswith(("tests/", "training/", "bench/"))]
+    sources = [path for path in tracked("*.py") if path.parts[0] not in ("tests", "training", "bench")]
     named = set(texts.CODE.findall("\n".join((ROOT / path).read_text(encoding="utf-8") for path in sources)))
     assert named == set(texts.codes())
 

@@ -1,11 +1,15 @@
 """Downloads that run beside the page, each in a process of its own."""
 
+import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
-from fanslymotion.models.download.background import Downloads
+from fanslymotion.errors import Cancelled
+from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import DownloadError
 from fanslymotion.settings import Settings
 
@@ -26,6 +30,64 @@ def test_an_old_wish_to_stop_does_not_end_the_next_download(hub, settings):
     downloads.folder.mkdir(parents=True)
     downloads.cancel_path("tiny").touch()
     assert downloads.run("tiny", patience=quick()).status == "done"
+
+
+def process_running_as_tiny(downloads: Downloads) -> DownloadState:
+    """This process stands for the one that downloads."""
+    state = DownloadState("tiny", "running", pid=os.getpid(), born=psutil.Process().create_time(), updated=time.time())
+    downloads.folder.mkdir(parents=True)
+    downloads.write(state)
+    return state
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the downloads that would have got a process."""
+    names: list[str] = []
+    monkeypatch.setattr(Downloads, "_spawn", lambda self, name: names.append(name))
+    return names
+
+
+def test_a_start_withdraws_a_wish_to_stop_that_was_not_seen_yet(settings, started):
+    downloads = Downloads(settings)
+    state = process_running_as_tiny(downloads)
+    downloads.cancel("tiny")
+    assert downloads.start("tiny") == state
+    assert not downloads.cancel_path("tiny").exists(), "the process would end, after start said that it runs"
+    assert started == []
+
+
+def test_a_wish_to_stop_that_is_withdrawn_while_it_is_taken_stops_nothing(hub, settings, monkeypatch, started):
+    """The process says that it ends, then removes the wish: what a start has removed first, it does not find."""
+    downloads, write = Downloads(settings), Downloads.write
+    said: list[str] = []
+
+    def tell(self, state):
+        write(self, state)
+        if state.status == "running" and not said:
+            downloads.cancel("tiny")
+        if state.status == "cancelled":
+            downloads.start("tiny")
+        said.append(state.status)
+
+    monkeypatch.setattr(Downloads, "write", tell)
+    assert downloads.run("tiny", patience=quick()).status == "done"
+    assert said.count("cancelled") == 1
+
+
+def test_a_start_while_a_stopped_download_ends_gets_a_process_of_its_own(hub, settings, started):
+    downloads = Downloads(settings)
+
+    def follow(state):
+        if state.status == "running":
+            downloads.cancel("tiny")
+        if state.status == "cancelled":
+            assert downloads.start("tiny").status == "starting"
+
+    with pytest.raises(Cancelled):
+        downloads.run("tiny", follow, patience=quick())
+    assert started == ["tiny"]
+    assert downloads.state("tiny").status == "starting", "the ended one does not write over it"
 
 
 def test_ended_processes_are_collected_from_any_thread():

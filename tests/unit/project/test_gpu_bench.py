@@ -73,6 +73,7 @@ FIGURES = {
     "wan": [
         "sampling.step_s",
         "resume.at_step",
+        "residuals used again.cached_step_s",
         "stock.step_s",
         "stock.max_abs",
         "decode chunk 4.seconds",

@@ -8,9 +8,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from fanslymotion.pipeline.families import families
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.imports import loads_torch
 from fanslymotion.tests.order import APART
+from fanslymotion.tests.tracked import tracked
 from packaging.requirements import Requirement
 
 
@@ -58,7 +60,14 @@ def test_light_modules_stay_light():
     assert python(code, Path(ROOT.anchor)).splitlines() == [f"{module} []" for module in LIGHT]
 
 
-FOLDERS = ("cli", "doctor", "launcher", "messages", "models", "pipeline", "presets", "queue", "ui")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+PACKAGES = PYPROJECT["tool"]["setuptools"]["packages"]
+
+FOLDERS = sorted({package.split(".")[1] for package in PACKAGES if "." in package})
+
+TOOLS = (".ci", "bench", "docs", "tests", "training")
+"""Folders with code that is no part of the package."""
 
 
 def modules() -> list[Path]:
@@ -69,6 +78,19 @@ def modules() -> list[Path]:
 def test_import_contracts_hold():
     done = subprocess.run([sys.executable, "-P", ROOT / ".ci" / "contracts.py"], capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+CONTRACTS = PYPROJECT["tool"]["importlinter"]["contracts"]
+
+
+def test_contracts_leave_out_no_module():
+    """`exhaustive` breaks a contract where its folder has a module or folder that no layer names."""
+    assert [one["name"] for one in CONTRACTS if one["type"] == "layers" and not one.get("exhaustive")] == []
+
+
+def test_every_family_is_protected():
+    (protected,) = (one for one in CONTRACTS if one["type"] == "protected")
+    assert protected["protected_modules"] == [f"fanslymotion.pipeline.families.{name}" for name in sorted(families())]
 
 
 @pytest.mark.parametrize("folder", [path for top in FOLDERS for path in [ROOT / top, *(ROOT / top).rglob("*/")]])
@@ -124,11 +146,8 @@ def test_package_imports_itself_relatively():
 
 def test_every_package_is_named():
     """A wheel holds no other folder."""
-    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
-    found = {
-        ".".join(("fanslymotion", *path.parent.relative_to(ROOT).parts)) for path in modules() if path.parent != ROOT
-    }
-    assert found - set(named) == set()
+    folders = {path.parent for path in tracked("*.py") if path.parts[0] not in TOOLS}
+    assert {".".join(("fanslymotion", *folder.parts)) for folder in folders} == set(PACKAGES)
 
 
 def pins(path: Path) -> dict[str, Requirement]:
@@ -138,7 +157,7 @@ def pins(path: Path) -> dict[str, Requirement]:
 
 
 def test_every_dependency_is_pinned_within_its_range():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = PYPROJECT["project"]
     pinned = pins(ROOT / "requirements.txt")
     for wanted in map(Requirement, project["dependencies"]):
         (pin,) = pinned[wanted.name.lower()].specifier

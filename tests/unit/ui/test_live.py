@@ -266,6 +266,25 @@ def test_a_deleted_job_is_told_once(jobs: Jobs, photo: Path) -> None:
     assert has(late)[0] == {"id": job, "status": "deleted"}
 
 
+def test_a_job_whose_row_is_lost_is_not_called_deleted(jobs: Jobs, photo: Path) -> None:
+    """A damaged list was replaced: finished videos come back from their folders, a second for each."""
+    job, table = jobs.submit(photo, VideoRequest()).id, jobs.store.tables.Job
+    live = Live(jobs, Plain())
+    viewer = join(live, job)
+    row = table.get_by_id(job)
+    row.delete_instance()
+    viewer.job = ""
+    live._read_jobs()
+    late = Viewer(None, job)
+    live._viewers.add(late)
+    assert live._first_read(late, 0)
+    assert (viewer.job, late.job) == ("", "")
+    row.revision += 7
+    row.save(force_insert=True)
+    live._read_jobs()
+    assert has(viewer)[0] == has(late)[0] == {"id": job, "revision": row.revision}
+
+
 def test_a_store_that_does_not_answer_is_asked_after_a_pause(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trouble that a failed read told woke its own stream, which asked again at once, for as long as it lasted."""
     monkeypatch.setattr(live_module, "AGAIN_SECONDS", 600.0)

@@ -1,6 +1,7 @@
 // @ts-check
 // The form of a new video: photo, three choices, one loud button, and the rest folded away.
 
+import { anyLeft } from "../job/job_words.js";
 import { language, t } from "../lib/catalogue.js";
 import { h, setText, show, toast } from "../lib/dom.js";
 import { number } from "../lib/format.js";
@@ -15,7 +16,7 @@ import { LastPicture } from "./photo/last_picture.js";
 import { FIRST, PhotoPicker } from "./photo/picker.js";
 import { Takes } from "./takes.js";
 
-/** @import { FormValues, Hooks, Job, ModelOption, Offered, Options } from "../types.d.ts" */
+/** @import { ActiveJob, FormValues, Hooks, Job, Machine, ModelOption, Offered, Options } from "../types.d.ts" */
 
 export class Form {
   /**
@@ -29,6 +30,8 @@ export class Form {
     this.options = options;
     this.started = started;
     this.sending = false;
+    /** @type {ActiveJob[]} */
+    this.active = []; // one's own jobs that run or wait
     this.chose = false; // whether somebody chose the model
     this.values = this.take({ ...EMPTY, ...withListOfLoras(recall("form", {})) });
     this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() });
@@ -72,6 +75,12 @@ export class Form {
 
   keep() {
     remember("form", { ...this.values, model: this.chose ? this.values.model : "" });
+  }
+
+  /** A job that has ended has been measured. @param {Machine} state */
+  machine({ active }) {
+    if (anyLeft(this.active, active) && this.root.offsetParent) this.costs.renew();
+    this.active = active;
   }
 
   /** The models as they are now: one may have been downloaded or removed since. Whether anything is new. @param {ModelOption[]} models */

@@ -2,7 +2,7 @@
 // What is seen of a job: its photo, the preview while it runs, the video at the end; or why that cannot be played.
 
 import { t } from "../lib/catalogue.js";
-import { calm, find, h, once, setText, show, toast } from "../lib/dom.js";
+import { calm, find, h, setText, show, toast } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { make } from "../save/making.js";
 
@@ -26,8 +26,10 @@ export class Player {
     this.element = h("div", { class: "frame" }, this.photo, this.preview, this.video, this.badge);
     /** @type {string | null} */
     this.copy = null; // the address of one that this browser can play
+    /** @type {AbortController | null} */
+    this.copying = null; // while a copy of the shown video is made
     this.why = h("p");
-    this.convert = h("button", { type: "button", class: "action", onclick: once(() => this.makeCopy()) }, h("span"));
+    this.convert = h("button", { type: "button", class: "action", onclick: () => this.makeCopy() }, h("span"));
     this.unplayed = h("div", { class: "unplayable", role: "alert", data: { said: "unplayable" }, hidden: true }, this.why, this.convert);
   }
 
@@ -67,25 +69,29 @@ export class Player {
     show(this.video, Boolean(job.video) && !refused);
     setText(this.why, refused && t(refused));
     show(this.convert, refused === "job.video_unplayable" && !this.copy);
-    setText(find(this.convert, "span"), t("job.make_copy"));
+    this.convert.setAttribute("aria-busy", String(Boolean(this.copying)));
+    if (!this.copying) setText(find(this.convert, "span"), t("job.make_copy"));
     show(this.unplayed, Boolean(refused));
   }
 
   /** The same video as a WebM, which browsers without H.264 play. */
   async makeCopy() {
-    const { job } = this;
-    if (!job) return;
+    if (!this.job || this.copying) return;
+    const turn = (this.copying = new AbortController());
+    this.drawVideo(this.job);
+    const tell = (/** @type {Export} */ state) => turn === this.copying && setText(find(this.convert, "span"), `${t("save.making")}: ${number(100 * state.fraction)} %`);
+    /** @type {Export | null} */
+    let made = null;
     try {
-      const tell = (/** @type {Export} */ state) => job === this.job && setText(find(this.convert, "span"), `${t("save.making")}: ${number(100 * state.fraction)} %`);
-      const made = await make(job.id, { format: "webm" }, tell, new AbortController().signal);
-      if (!made || this.job?.id !== job.id) return;
-      this.copy = made.url;
-      this.drawVideo(this.job);
-      this.refusedNow();
+      made = await make(this.job.id, { format: "webm" }, tell, turn.signal);
     } catch (refusal) {
-      toast(refusal.message, "error");
-      this.drawVideo(job);
+      if (turn === this.copying) toast(refusal.message, "error");
     }
+    if (turn !== this.copying || !this.job) return; // another video is shown by now
+    this.copying = null;
+    if (made) this.copy = made.url;
+    this.drawVideo(this.job);
+    this.refusedNow();
   }
 
   /** @param {Job} job */
@@ -123,6 +129,8 @@ export class Player {
   clearVideo() {
     this.refused = "";
     this.copy = null;
+    this.copying?.abort();
+    this.copying = null;
     if (!this.video.hasAttribute("src")) return;
     this.video.pause();
     this.video.removeAttribute("src");

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from .packed import PackedLinear
+from .rotation import factors, hadamard
 
 
 class Fp8Linear(PackedLinear):
@@ -15,10 +16,14 @@ class Fp8Linear(PackedLinear):
         weight: (outputs, inputs), float8.
         scale: float32, (1, 1) for all or (outputs, 1) for each row; None = 1.
         bias: See `PackedLinear`.
+        rotated: The weights are multiplied by the Hadamard matrix of their inputs (`rotation`).
     """
 
-    def __init__(self, weight: torch.Tensor, scale: torch.Tensor | None, bias: torch.Tensor | None) -> None:
+    def __init__(
+        self, weight: torch.Tensor, scale: torch.Tensor | None, bias: torch.Tensor | None, rotated: bool = False
+    ) -> None:
         super().__init__(weight.view(torch.uint8), bias)
+        self._factors = factors(weight.shape[1]) if rotated else None
         self._kind = weight.dtype
         self.scale = None if scale is None else nn.Parameter(scale, requires_grad=False)
         self.inputs = weight.shape[1]
@@ -26,6 +31,9 @@ class Fp8Linear(PackedLinear):
     def rows(self, first: int, last: int) -> torch.Tensor:
         """See `PackedLinear`."""
         found = self.weight[first:last].view(self._kind).float()
+        if self._factors is not None:
+            one, other = (torch.from_numpy(hadamard(size)).to(found) for size in self._factors)
+            found = (one @ found.reshape(-1, *self._factors) @ other).reshape(found.shape)
         if self.scale is None:
             return found
         return found.mul_(self.scale if len(self.scale) == 1 else self.scale[first:last])

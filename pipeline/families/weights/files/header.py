@@ -38,7 +38,7 @@ def read_weights_file(path: Path) -> FileHeader:
     return _read(path, *_state(path))
 
 
-def file_fingerprint(path: Path) -> str:
+def weights_fingerprint(path: Path) -> str:
     """Return a hash of a file's size, header and of pieces of its weights, once as long as the file stays as it is.
 
     Two trainings of one model differ nearly everywhere: 4 MiB in 64 places tell them apart without reading gigabytes.

@@ -11,7 +11,9 @@ from ..reading import Read
 from .tensors import Tensors, opened
 
 
-def transformer_of_file(kind: Any, file: Path, config: Mapping[str, Any], dtype: torch.dtype) -> Read:
+def transformer_of_file(
+    kind: Any, file: Path, config: Mapping[str, Any], dtype: torch.dtype, rotated: bool = False
+) -> Read:
     """Read a transformer. The linear layers of its blocks stay as they are in the file, if they are packed there.
 
     What is no block becomes numbers to compute in: it is little, and few files have it packed.
@@ -21,6 +23,7 @@ def transformer_of_file(kind: Any, file: Path, config: Mapping[str, Any], dtype:
         file: The file, whose tensors have its shapes (`flow.weights_files`).
         config: Of the transformer.
         dtype: The numbers to compute in.
+        rotated: See `tensors.opened`.
 
     Returns:
         See `Read`.
@@ -29,7 +32,7 @@ def transformer_of_file(kind: Any, file: Path, config: Mapping[str, Any], dtype:
 
     with init_empty_weights():
         transformer = kind.from_config(dict(config))
-    with opened(file) as tensors:
+    with opened(file, rotated) as tensors:
         names = _own_names(kind, config, tensors.stored, set(transformer.state_dict()))
         missing = _pack(transformer, tensors, names, dtype)
         shapes = {name: parameter.shape for name, parameter in transformer.named_parameters() if parameter.is_meta}

@@ -59,16 +59,16 @@ class _GgufTensors(Tensors):
 class _SafetensorsTensors(Tensors):
     """Tensors are copied: a file of ComfyUI's can be replaced or deleted while its model is in memory."""
 
-    def __init__(self, file: Any, stored: Mapping[str, StoredTensor]) -> None:
+    def __init__(self, file: Any, stored: Mapping[str, StoredTensor], rotated: bool) -> None:
         super().__init__(stored)
-        self._file = file
+        self._file, self._rotated = file, rotated
 
     def numbers(self, name: str) -> torch.Tensor:
         found, scale = self._tensor(name), self._scale(name)
         return found.clone() if scale is None else found.float() * scale.reshape(-1, *[1] * (found.ndim - 1))
 
     def layer(self, name: str, bias: torch.Tensor | None) -> PackedLinear:
-        return Fp8Linear(self._tensor(name).clone(), self._scale(name), bias)
+        return Fp8Linear(self._tensor(name).clone(), self._scale(name), bias, self._rotated)
 
     def _tensor(self, name: str) -> torch.Tensor:
         one = self.stored[name]
@@ -81,19 +81,19 @@ class _SafetensorsTensors(Tensors):
 
 
 @contextmanager
-def _open_gguf(path: Path, stored: Mapping[str, StoredTensor]) -> Iterator[Tensors]:
+def _open_gguf(path: Path, stored: Mapping[str, StoredTensor], rotated: bool) -> Iterator[Tensors]:
     yield _GgufTensors(path, stored)
 
 
 @contextmanager
-def _open_safetensors(path: Path, stored: Mapping[str, StoredTensor]) -> Iterator[Tensors]:
+def _open_safetensors(path: Path, stored: Mapping[str, StoredTensor], rotated: bool) -> Iterator[Tensors]:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        yield _SafetensorsTensors(file, stored)
+        yield _SafetensorsTensors(file, stored, rotated)
 
 
-OPEN: Mapping[str, Callable[[Path, Mapping[str, StoredTensor]], Any]] = {
+OPEN: Mapping[str, Callable[[Path, Mapping[str, StoredTensor], bool], Any]] = {
     gguf_header.SUFFIX: _open_gguf,
     safetensors_layout.SUFFIX: _open_safetensors,
 }
@@ -101,11 +101,15 @@ OPEN: Mapping[str, Callable[[Path, Mapping[str, StoredTensor]], Any]] = {
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Tensors]:
+def opened(path: Path, rotated: bool = False) -> Iterator[Tensors]:
     """Open a file of weights for as long as the body runs.
+
+    Args:
+        path: The file.
+        rotated: Its 8-bit floats are multiplied by Hadamard matrices (`rotation`).
 
     Raises:
         ModelError: See `read_weights_file`.
     """
-    with OPEN[path.suffix.lower()](path, read_weights_file(path).tensors) as found:
+    with OPEN[path.suffix.lower()](path, read_weights_file(path).tensors, rotated) as found:
         yield found

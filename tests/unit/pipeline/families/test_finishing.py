@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from fanslymotion.pipeline.families.base import ModelSize, Work
+from fanslymotion.pipeline.families.base import Work
 from fanslymotion.pipeline.families.costs.finishing import CLOSING, decoding_and_saving
+from fanslymotion.pipeline.families.svd.model_size import FULL
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.memory.planner import plan
@@ -12,7 +13,7 @@ from fanslymotion.pipeline.progress import Stage
 
 CARD = Machine("cuda", "card", 80 * GIB, 79 * GIB, 64 * GIB, 48 * GIB, cores=8, gpu_speed=40)
 WORK = Work(1024, 576, 40, 25, True, 80, 1280 * 720)
-ON_CARD = replace(plan(CARD, ModelSize(), WORK), decode_chunk=10)
+ON_CARD = replace(plan(CARD, FULL, WORK), decode_chunk=10)
 ON_CPU = replace(ON_CARD, device="cpu")
 
 

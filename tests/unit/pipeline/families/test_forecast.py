@@ -7,7 +7,7 @@ from itertools import pairwise, product
 import pytest
 from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Work
 from fanslymotion.pipeline.families.forecast import estimate, forecast, measurements, units
-from fanslymotion.pipeline.families.svd.model_size import model_size
+from fanslymotion.pipeline.families.svd.model_size import FULL, model_size
 from fanslymotion.pipeline.hardware.machine import Machine, with_speeds
 from fanslymotion.pipeline.hardware.measurements import Figure, Measurements
 from fanslymotion.pipeline.hardware.units import GIB
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 CPU = Machine(cores=2, ram_total=64 * GIB, ram_free=60 * GIB, cpu_bf16=True, cpu_half=True, cpu_speed=0.35)
 CARD = Machine("cuda", "card", 24 * GIB, 23 * GIB, 64 * GIB, 48 * GIB, cores=8, gpu_speed=40)
 MINI = replace(model_size(ROOT / "assets" / "mini", 256, 144, 14), name="mini")
-XT = ModelSize(name="svd-xt")
+XT = replace(FULL, name="svd-xt")
 
 SHOWN = {"480p": (848, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
 DRAWN = {

@@ -22,7 +22,7 @@ from fanslymotion.pipeline.families.weights.files import packed as packed_module
 from fanslymotion.pipeline.families.weights.files.contents import PLAIN
 from fanslymotion.pipeline.families.weights.files.gguf_header import READABLE
 from fanslymotion.pipeline.families.weights.files.gguf_linear import GgufLinear, values
-from fanslymotion.pipeline.families.weights.files.header import file_fingerprint
+from fanslymotion.pipeline.families.weights.files.header import weights_fingerprint
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.mp4 import read_metadata
@@ -153,7 +153,7 @@ def test_a_job_goes_on_with_the_same_file_alone(
     whole: dict[str, Any] = {}
     result = run(asked(), model=folder, renderers=warm, measures=whole, work=tmp_path / "whole")
     told = read_metadata(result.path)["model"]
-    assert told["weights"] == [file_fingerprint(Path(folder.preset.weights[0]))]
+    assert told["weights"] == [weights_fingerprint(Path(folder.preset.weights[0]))]
 
     def hand_back(moment: Progress) -> None:
         if moment.stage is Stage.SAMPLING and moment.step:

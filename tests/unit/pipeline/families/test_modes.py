@@ -8,10 +8,11 @@ import pytest
 import torch
 from fanslymotion.errors import BadInput, PresetError
 from fanslymotion.pipeline.families import forecast as forecasts
-from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder, ModelSize
-from fanslymotion.pipeline.families.effort import EVERYTHING, Effort
+from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder
 from fanslymotion.pipeline.families.modes import SampledSteps, modes_of, sampled_steps
+from fanslymotion.pipeline.families.steps.effort import EVERYTHING, Effort
 from fanslymotion.pipeline.families.svd import cost
+from fanslymotion.pipeline.families.svd.model_size import FULL
 from fanslymotion.pipeline.families.svd.noise.levels import ays_sigmas, karras_sigmas
 from fanslymotion.pipeline.families.svd.noise.schedule import noise_schedule
 from fanslymotion.pipeline.families.svd.random_model import scheduler
@@ -42,7 +43,7 @@ def xt(presets: Presets) -> ModelFolder:
 
 def planned(xt: ModelFolder, presets: Presets, mode: str, **changes) -> MemoryPlan:
     work = work_of(VideoRequest(model="svd-xt", mode=mode, **changes), PHOTO, xt, presets)  # pyright: ignore[reportArgumentType]
-    return plan(CARD, ModelSize(name="svd-xt"), work)
+    return plan(CARD, replace(FULL, name="svd-xt"), work)
 
 
 def test_what_a_mode_comes_to(presets: Presets) -> None:
@@ -162,6 +163,6 @@ def test_speeds_that_were_measured_do_not_mix(xt: ModelFolder, presets: Presets)
 def test_where_nothing_is_left_out_the_measured_speed_is_that_of_the_best(presets: Presets) -> None:
     """Fewer steps alone, as `mini` has them."""
     mini = ModelFolder(presets.model("mini"), Path("mini"))
-    size = ModelSize(unet=1_000_000, name="mini")
+    size = replace(FULL, unet=1_000_000, name="mini")
     plans = [plan(CARD, size, work_of(VideoRequest(mode=mode), PHOTO, mini, presets)) for mode in ("best", "fast")]
     assert len({forecasts.figure_key(one, Stage.SAMPLING) for one in plans}) == 1

@@ -100,7 +100,7 @@ def test_the_whole_repository_is_a_model_too(preset: ModelPreset, whole: Path) -
 def test_its_configurations_have_the_size_that_is_planned_with(preset: ModelPreset, whole: Path) -> None:
     """Before it is here and afterwards; the files here have no numbers that could be counted."""
     found, planned = (family(preset.family).size(folder, preset) for folder in (whole, whole / "absent"))
-    assert found.attended == planned.attended
+    assert found.attention == planned.attention
     assert found == replace(planned, attention=found.attention)
 
 

@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+from importlib import import_module
+from inspect import get_annotations
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from fanslymotion.errors import ModelError
 from fanslymotion.models.find import find_model
 from fanslymotion.models.registry import list_models
 from fanslymotion.pipeline.families import families, family, family_of_folder
-from fanslymotion.pipeline.families.base import parts
+from fanslymotion.pipeline.families.base import Family, parts
 from fanslymotion.pipeline.families.weights.folders import OWN_FILE
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
@@ -20,6 +22,13 @@ def test_every_bundled_model_has_a_family(settings: Settings) -> None:
     for preset in load_presets(settings).models.values():
         assert preset.family in families()
         assert family(preset.family).name == preset.family
+
+
+@pytest.mark.parametrize("name", families())
+def test_the_type_checker_compares_every_family_with_the_protocol(name: str) -> None:
+    """It does so where `FAMILY` is declared as a `Family`; without the annotation it takes whatever is assigned."""
+    module = import_module(f"fanslymotion.pipeline.families.{name}")
+    assert get_annotations(module, eval_str=True)["FAMILY"] is Family
 
 
 def test_an_unknown_family_is_said_with_those_that_there_are(settings: Settings, presets: Presets) -> None:

@@ -12,7 +12,7 @@ from fanslymotion.pipeline.families.base import Lora, LoraFile, ModelFolder, Off
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.weights.files import packed as packed_module
 from fanslymotion.pipeline.families.weights.files.fp8_linear import Fp8Linear
-from fanslymotion.pipeline.families.weights.files.header import file_fingerprint
+from fanslymotion.pipeline.families.weights.files.header import weights_fingerprint
 from fanslymotion.pipeline.media.mp4 import read_metadata
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
@@ -163,7 +163,7 @@ def test_a_job_goes_on_with_the_same_frames(run: Callable, wan: Any, files: File
     folder, _ = files(wan, FP8, LAYOUTS["scale_weight"])
     whole: dict[str, Any] = {}
     result = run(asked(), model=folder, renderers=warm, measures=whole, work=tmp_path / "whole")
-    assert read_metadata(result.path)["model"]["weights"] == [file_fingerprint(Path(folder.preset.weights[0]))]
+    assert read_metadata(result.path)["model"]["weights"] == [weights_fingerprint(Path(folder.preset.weights[0]))]
 
     def hand_back(moment: Progress) -> None:
         if moment.stage is Stage.SAMPLING and moment.step:

@@ -16,7 +16,7 @@ from fanslymotion.models.commands import models_app
 from fanslymotion.models.find import find_model, taken_by
 from fanslymotion.models.registry import check, look, remove
 from fanslymotion.models.use import use_model
-from fanslymotion.pipeline.families.weights.files.header import file_fingerprint
+from fanslymotion.pipeline.families.weights.files.header import weights_fingerprint
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.queue.submit import check_request
@@ -105,11 +105,11 @@ def test_a_second_file_of_the_same_kind_takes_no_models_name(place: Place) -> No
 def test_a_changed_file_is_another_model(place: Place, tmp_path: Path) -> None:
     """Of the same size and header, as two trainings of one model are."""
     file = place.write("wan.gguf")
-    before = file_fingerprint(file)
+    before = weights_fingerprint(file)
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
-    assert file_fingerprint(file) != before
+    assert weights_fingerprint(file) != before
 
 
 # --------------------------------------------------------------------------------------------------- two transformers

@@ -6,8 +6,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from fanslymotion.pipeline.families.base import ModelSize
-from fanslymotion.pipeline.families.svd.model_size import model_size, parameters
+from fanslymotion.pipeline.families.svd.model_size import FULL, model_size, parameters
 from fanslymotion.pipeline.hardware import cpu as processor
 from fanslymotion.pipeline.hardware.cpu import _has_bf16
 from fanslymotion.pipeline.hardware.devices import Cuda, gpu_speed, machine, usable
@@ -205,8 +204,8 @@ def test_a_models_size_is_read_from_its_headers(tmp_path):
     (tmp_path / "unet" / "config.json").write_text('{"block_out_channels": [64, 128]}', encoding="utf-8")
     assert parameters(tmp_path / "unet") == 15, "one variant counts, the one that is loaded"
     size = model_size(tmp_path, 256, 144, 14)
-    assert (size.unet, size.channels, size.vae) == (15, 64, ModelSize().vae)
-    assert model_size(tmp_path / "absent", 1024, 576, 25) == ModelSize()
+    assert (size.unet, size.channels, size.vae) == (15, 64, FULL.vae)
+    assert model_size(tmp_path / "absent", 1024, 576, 25) == FULL
 
 
 def test_a_damaged_weights_file_is_no_error_here(tmp_path):

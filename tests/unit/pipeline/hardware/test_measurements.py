@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.eta import JobClock
-from fanslymotion.pipeline.families.base import ModelSize, Offload, Work
+from fanslymotion.pipeline.families.base import Offload, Work
 from fanslymotion.pipeline.families.forecast import estimate, figure_key, forecast, pace, peak, units
+from fanslymotion.pipeline.families.svd.model_size import FULL
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.measurements import (
     DAMAGED_NAME,
@@ -35,7 +36,7 @@ from fanslymotion.ui.serializers import plan_json
 
 CPU = Machine(cores=2, ram_total=64 * GIB, ram_free=60 * GIB)
 CARD = Machine("cuda", "card", 24 * GIB, 20 * GIB, 64 * GIB, 48 * GIB, gpu_speed=20)
-XT = ModelSize(name="svd-xt")
+XT = replace(FULL, name="svd-xt")
 WORK = Work(1024, 576, 36, 25, True, 72, 1280 * 720)
 
 

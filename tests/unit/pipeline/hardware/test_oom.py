@@ -5,8 +5,9 @@ import errno
 import pytest
 import torch
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Work
+from fanslymotion.pipeline.families.base import MemoryPlan, Work
 from fanslymotion.pipeline.families.svd.cost import forecast
+from fanslymotion.pipeline.families.svd.model_size import FULL
 from fanslymotion.pipeline.hardware.machine import Machine, speed_key
 from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.hardware.oom import is_oom, is_ram
@@ -120,7 +121,7 @@ def short(first: MemoryPlan) -> dict[str, int]:
 
 
 def test_what_worked_is_taken_next_time(memory):
-    first = plan(card(20), ModelSize(), WORK)
+    first = plan(card(20), FULL, WORK)
     worked = next_fallback(next_fallback(first, Stage.SAMPLING), Stage.LOADING)
     memory.remember(first, worked, "svd-xt", short(first))
     assert memory.recall(first, "svd-xt").settings == worked.settings
@@ -128,21 +129,21 @@ def test_what_worked_is_taken_next_time(memory):
 
 
 def test_the_full_plan_is_tried_again_with_more_free_memory(memory):
-    first = plan(card(12), ModelSize(), WORK)
+    first = plan(card(12), FULL, WORK)
     memory.remember(first, next_fallback(first, Stage.LOADING), "svd-xt", short(first))
-    again = plan(card(22), ModelSize(), WORK)
+    again = plan(card(22), FULL, WORK)
     assert memory.recall(again, "svd-xt").settings == again.settings
 
 
 def test_a_remembered_plan_never_lifts_one_that_starts_lower(memory):
-    first = plan(card(20), ModelSize(), WORK)
+    first = plan(card(20), FULL, WORK)
     memory.remember(first, next_fallback(first, Stage.SAMPLING), "svd-xt", short(first))
-    low = plan(card(4), ModelSize(), WORK)
+    low = plan(card(4), FULL, WORK)
     assert forecast(memory.recall(low, "svd-xt")).need <= forecast(low).need
 
 
 def test_a_step_below_what_was_remembered_is_remembered_too(memory):
-    first = plan(card(20), ModelSize(), WORK)
+    first = plan(card(20), FULL, WORK)
     worked = first
     while worked.device != "cpu":
         worked = next_fallback(worked, Stage.SAMPLING)
@@ -153,21 +154,21 @@ def test_a_step_below_what_was_remembered_is_remembered_too(memory):
 
 
 def test_nothing_is_stored_when_the_first_plan_did_it(memory, measured):
-    first = plan(card(20), ModelSize(), WORK)
+    first = plan(card(20), FULL, WORK)
     memory.remember(first, first, "svd-xt", short(first))
     assert not measured.path.exists()
 
 
 def test_measured_speed_corrects_the_estimate(memory, measured):
-    first = _best(card(24), ModelSize(), WORK)
+    first = _best(card(24), FULL, WORK)
     expected = forecast(first).stage_seconds[Stage.SAMPLING]
     memory.measured(first, expected * 2)
     assert measured.read().speeds[speed_key("cuda", "card", True)] == pytest.approx(10)
 
 
 def test_a_card_that_fails_at_16_bits_computes_in_32_from_then_on(memory):
-    first = plan(card(20), ModelSize(), WORK)
-    wide = plan(card(20), ModelSize(), WORK, "float32")
+    first = plan(card(20), FULL, WORK)
+    wide = plan(card(20), FULL, WORK, "float32")
     assert (first.dtype, wide.dtype, forecast(wide).fits) == ("float16", "float32", True)
     memory.remember(first, next_fallback(first, Stage.LOADING), "svd-xt", short(first))
     memory.widen(wide, "svd-xt")

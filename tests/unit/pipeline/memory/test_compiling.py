@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.errors import BadInput
-from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, Work
-from fanslymotion.pipeline.families.effort import Effort
+from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
 from fanslymotion.pipeline.families.forecast import forecast
+from fanslymotion.pipeline.families.steps.effort import Effort
+from fanslymotion.pipeline.families.svd.model_size import FULL
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.hardware.units import GIB
@@ -27,7 +28,7 @@ from fanslymotion.pipeline.progress import Stage
 from fanslymotion.settings import Settings
 
 CARD = Machine("cuda", "RTX 4090", 24 * GIB, 23 * GIB, 64 * GIB, 60 * GIB, gpu_speed=60.0, compiles=True)
-PLAN = plan(CARD, ModelSize(name="svd-xt"), Work(1024, 576, 36, 25, True))
+PLAN = plan(CARD, replace(FULL, name="svd-xt"), Work(1024, 576, 36, 25, True))
 OTHER_PROCESS = "1 1"
 
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from fanslymotion.errors import RenderError
-from fanslymotion.pipeline.families.base import ModelSize, Offload, Work
+from fanslymotion.pipeline.families.base import Offload, Work
 from fanslymotion.pipeline.families.svd.model import Placement
+from fanslymotion.pipeline.families.svd.model_size import FULL
 from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.memory import fallback
 from fanslymotion.pipeline.memory.history import PlanHistory
@@ -62,10 +63,10 @@ def test_after_a_cpus_last_rung(run: Callable, guided, monkeypatch, place: str, 
 
 
 def test_half_the_numbers_where_the_cpu_can_bear_them() -> None:
-    first = plan(CPU, ModelSize(), Work(448, 256, 14, 2, False))
+    first = plan(CPU, FULL, Work(448, 256, 14, 2, False))
     assert first.dtype == "float32"
     assert next_fallback(first, Stage.LOADING) is None
-    able = plan(replace(CPU, cpu_half=True), ModelSize(), Work(448, 256, 14, 2, False))
+    able = plan(replace(CPU, cpu_half=True), FULL, Work(448, 256, 14, 2, False))
     below = next_fallback(able, Stage.LOADING)
     assert below is not None
     assert below.dtype == "bfloat16"

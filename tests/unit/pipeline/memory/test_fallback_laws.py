@@ -7,6 +7,8 @@ from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import SIZE, MemoryPlan, ModelSize, Offload, Work
 from fanslymotion.pipeline.families.forecast import estimate as forecast
 from fanslymotion.pipeline.families.ltx.folder import FULL as LTX
+from fanslymotion.pipeline.families.svd.model_size import ATTENTION
+from fanslymotion.pipeline.families.svd.model_size import FULL as SVD
 from fanslymotion.pipeline.families.wan.folder import FULL as WAN
 from fanslymotion.pipeline.families.wan_a14b.folder import FULL as WAN_A14B
 from fanslymotion.pipeline.hardware.machine import Machine
@@ -44,11 +46,11 @@ machines = st.builds(
 )
 models = st.sampled_from(
     [
-        ModelSize(),
-        ModelSize(frames=14),
-        ModelSize(unet=9_000_000, vae=2_000_000, image_encoder=3_000_000, channels=64, vae_channels=32, width=256,
-                  height=144, frames=14),
-        replace(LTX, width=1216, height=704, frames=161),
+        SVD,
+        replace(SVD, frames=14),
+        replace(SVD, unet=9_000_000, vae=2_000_000, image_encoder=3_000_000, channels=64, vae_channels=32,
+                  attention=64 * ATTENTION, width=256, height=144, frames=14),
+        LTX,
         WAN,
         WAN_A14B,
     ]

@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import pytest
 from fanslymotion.pipeline.families import family
-from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, Savings, Work
+from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Savings, Work
 from fanslymotion.pipeline.families.forecast import duration_text, forecast, forecast_text, tile_side
+from fanslymotion.pipeline.families.svd.model_size import ATTENTION, FULL
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.upscale.network import Network
@@ -22,10 +23,10 @@ from fanslymotion.pipeline.memory.planner import (
 from fanslymotion.pipeline.progress import Stage
 
 GENERAL, X4PLUS = Network("compact", 64, 32, 4), Network("rrdb", 64, 23, 4, 32)
-XT = ModelSize()
-SVD = ModelSize(frames=14)
-MINI = ModelSize(unet=9_000_000, vae=2_000_000, image_encoder=3_000_000, channels=64, vae_channels=32, width=256,
-                 height=144, frames=14)  # fmt: skip
+XT = FULL
+SVD = replace(FULL, frames=14)
+MINI = replace(FULL, unet=9_000_000, vae=2_000_000, image_encoder=3_000_000, channels=64, vae_channels=32,
+                 attention=64 * ATTENTION, width=256, height=144, frames=14)  # fmt: skip
 CLIP_720P = Work(1024, 576, 36, 25, True, 72, 1280 * 720)
 
 
@@ -70,8 +71,8 @@ def test_each_card_gets_the_best_that_fits(vram, offload, size, two_pass, chunke
 
 
 def test_below_16_gb_a_full_size_model_offloads_even_when_it_would_fit():
-    assert plan(gpu(15), ModelSize(frames=14), Work(576, 320, 14, 10, False)).offload is Offload.MODEL
-    assert plan(gpu(16), ModelSize(frames=14), Work(576, 320, 14, 10, False)).offload is Offload.NONE
+    assert plan(gpu(15), replace(FULL, frames=14), Work(576, 320, 14, 10, False)).offload is Offload.MODEL
+    assert plan(gpu(16), replace(FULL, frames=14), Work(576, 320, 14, 10, False)).offload is Offload.NONE
 
 
 def test_a_small_model_never_offloads_on_a_small_card():

@@ -134,6 +134,7 @@ def test_nothing_is_lost_and_nothing_revived(mine: Full, opened, photo: Path, ki
             continue
         after = found[job_id]
         assert (after.owner, after.request) == (before.owner, before.request) or harmless
+        assert after.revision > before.revision or harmless, "an open page drops what is older than it shows"
         waited = before.status in (Status.QUEUED, Status.RUNNING)
         expected = Status.QUEUED if waited else before.status
         unknown = after.status is Status.FAILED and "not known" in after.error

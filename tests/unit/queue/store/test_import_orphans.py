@@ -55,7 +55,7 @@ def lose_the_list(jobs: Jobs) -> None:
 
 
 def test_videos_come_back_with_name_settings_and_size(jobs: Jobs, done) -> None:
-    before = done("мой снимок 😀.jpg")
+    before = jobs.set_favourite(done("мой снимок 😀.jpg").id, True)
     assert import_orphans(jobs.store) == 0, "it is in the list"
     lose_the_list(jobs)
     assert import_orphans(jobs.store) == 1
@@ -63,6 +63,7 @@ def test_videos_come_back_with_name_settings_and_size(jobs: Jobs, done) -> None:
     assert (after.name, after.owner, after.request) == (before.name, "ben", REQUEST)
     assert (after.width, after.height, after.frames, after.fps) == (64, 48, 6, 12)
     assert after.video == before.video
+    assert after.revision > before.revision, "an open page drops what is older than it shows"
     assert after.finished == pytest.approx(os.stat(before.video).st_mtime)
     assert import_orphans(jobs.store) == 0
     assert [event.text for event in jobs.events_since(after.id) if event.kind == "status"] == ["done"]

@@ -16,7 +16,6 @@ from fanslymotion.models.registry import look
 from fanslymotion.models.use import use_model
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload, Work
-from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.flow.folder import TRANSFORMER
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.ltx.cost import COST
@@ -30,6 +29,7 @@ from fanslymotion.pipeline.families.ltx.sampling import (
     NEGATIVE_PROMPT,
     levels,
 )
+from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata

@@ -14,7 +14,6 @@ from diffusers.pipelines.ltx.pipeline_ltx_condition import linear_quadratic_sche
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
-from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.ltx.folder import FOLDERS
 from fanslymotion.pipeline.families.ltx.model import IMAGE, LAST, LtxModel, load
@@ -22,6 +21,7 @@ from fanslymotion.pipeline.families.ltx.options import LtxOptions
 from fanslymotion.pipeline.families.ltx.sampling import DEV, FIRST_DEV, LARGE_DEV, NEGATIVE_PROMPT, levels
 from fanslymotion.pipeline.families.ltx.words import AWAY, AWAY_MASK, MASK, TOKENS, WORDS, encode
 from fanslymotion.pipeline.families.placement import Placement
+from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowPlan
 from fanslymotion.presets import Sampling

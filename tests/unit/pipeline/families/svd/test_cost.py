@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from fanslymotion.pipeline.families.base import MemoryPlan, ModelSize, Offload, Work
+from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
 from fanslymotion.pipeline.families.svd.cost import SHORTCUTS, forecast, unet_operations
 from fanslymotion.pipeline.families.svd.decoding.chunks import chunk_ranges, decoded_frames
-from fanslymotion.pipeline.families.svd.model_size import model_size
+from fanslymotion.pipeline.families.svd.model_size import FULL, model_size
 from fanslymotion.pipeline.hardware.devices import gpu_speed
 from fanslymotion.pipeline.hardware.gpus import Gpus
 from fanslymotion.pipeline.hardware.machine import Machine
@@ -20,7 +20,7 @@ H100 = Machine(
     gpu_speed=gpu_speed(Gpus("nvidia", capability=9.0, cores=16896, clock_mhz=1980)),
 )  # fmt: skip
 ONE_WINDOW = Work(1024, 576, 25, 3, True, 25, 1280 * 720)
-XT = ModelSize()
+XT = FULL
 
 
 def on(gb: int) -> MemoryPlan:
@@ -90,7 +90,7 @@ def test_guidance_in_two_passes_and_chunks_cost_time() -> None:
 def test_two_cores_as_before() -> None:
     """20 s a step of a full-size model without shortcuts and attention counted in, 2.5 s a frame decoded."""
     cores = Machine(ram_total=16 * GIB, ram_free=13 * GIB, cpu_bf16=True, cpu_half=True, cpu_speed=0.35)
-    found = forecast(plan(cores, ModelSize(frames=14), Work(448, 256, 14, 10, False))).stage_seconds
+    found = forecast(plan(cores, replace(FULL, frames=14), Work(448, 256, 14, 10, False))).stage_seconds
     assert found[Stage.SAMPLING] == pytest.approx(200, rel=0.05)
     assert found[Stage.DECODING] == pytest.approx(35, rel=0.05)
 
@@ -110,7 +110,7 @@ def test_mini_on_two_cores() -> None:
 def test_attention_is_read_from_the_models_configuration() -> None:
     mini = model_size(ROOT / "assets" / "mini", 256, 144, 14)
     assert mini.attention == 4 * 96 / 16, "one block down, two up and one in the middle, all at half the size"
-    assert XT.attended == pytest.approx(5 * 320 + 5 * 40 + 5 * 5 + 1280 / 4096)
+    assert XT.attention == pytest.approx(5 * 320 + 5 * 40 + 5 * 5 + 1280 / 4096)
     assert set(SHORTCUTS) == {"cpu", "cuda"}
 
 

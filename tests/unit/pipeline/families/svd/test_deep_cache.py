@@ -8,7 +8,7 @@ import pytest
 import torch
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.pipeline.families.base import Offload
-from fanslymotion.pipeline.families.effort import EVERYTHING, Effort
+from fanslymotion.pipeline.families.steps.effort import EVERYTHING, Effort
 from fanslymotion.pipeline.families.svd.deep_cache import DeepCache
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
 from fanslymotion.pipeline.families.svd.model import LoadedModel, Placement, load

@@ -13,10 +13,11 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan, W
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from fanslymotion.errors import RenderError
 from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
-from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.flow.text import text_encoder
-from fanslymotion.pipeline.families.forecast import forecast, units
+from fanslymotion.pipeline.families.forecast import figure_key, forecast, units
+from fanslymotion.pipeline.families.modes import sampled_steps
 from fanslymotion.pipeline.families.placement import Placement
+from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.wan import tiles
 from fanslymotion.pipeline.families.wan.cost import COST
 from fanslymotion.pipeline.families.wan.folder import FULL
@@ -30,6 +31,7 @@ from fanslymotion.pipeline.memory.planner import next_fallback, plan
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import Presets
 from fanslymotion.tests.soak import soak
 
 CPU = Machine(cores=2, ram_total=64 * GIB, ram_free=60 * GIB)
@@ -149,6 +151,18 @@ def test_the_work_is_that_of_two_passes() -> None:
     assert 25 < units(half)[Stage.SAMPLING] == sum(COST.step_weights(half)) < units(now)[Stage.SAMPLING] == 50
     unguided = replace(now, guided=False)
     assert COST.operations(now) == 2 * COST.operations(unguided)
+
+
+def test_residuals_that_are_used_again_take_memory_and_spare_time(presets: Presets) -> None:
+    """27 of 50 steps are whole. Kept are two residuals, beside the tokens before the blocks, in 2-byte numbers."""
+    now = plan(replace(GPU, vram_total=80 * GIB, vram_free=78 * GIB), FULL, NATIVE)
+    balanced = sampled_steps(VideoRequest(model="wan-5b", mode="balanced"), presets.model("wan-5b"))
+    assert balanced.steps == 50
+    again = replace(now, work=replace(NATIVE, effort=balanced.effort))
+    assert units(again)[Stage.SAMPLING] == pytest.approx(27 + 23 * 0.02)
+    more = COST.peak(again, Stage.SAMPLING) - COST.peak(now, Stage.SAMPLING)
+    assert more == pytest.approx(3 * COST.tokens(now) * FULL.channels * 2, rel=0.25)
+    assert figure_key(again, Stage.SAMPLING) != figure_key(now, Stage.SAMPLING)
 
 
 def test_on_a_cpu_the_windows_keep_their_length() -> None:

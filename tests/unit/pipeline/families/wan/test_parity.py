@@ -15,11 +15,11 @@ from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepSchedu
 from fanslymotion.bench.keepers import Nowhere
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
-from fanslymotion.pipeline.families.effort import Effort
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.nan_checks import NotFinite
 from fanslymotion.pipeline.families.noise import draw, step_generator
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
+from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.wan.folder import FASTWAN, FOLDERS, NEGATIVE_PROMPT
 from fanslymotion.pipeline.families.wan.model import WanModel, load
 from fanslymotion.pipeline.families.wan.options import WanOptions

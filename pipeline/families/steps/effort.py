@@ -1,7 +1,11 @@
 """Say what a sampling run leaves out, step by step: the same for all families. Without torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ....presets import Reuse
+from .reuse import whole_steps
 
 WHOLE_AT_THE_ENDS = 2
 """Steps at either end of a window that compute the whole network, where the picture forms and where it is finished."""
@@ -15,10 +19,17 @@ class Effort:
         guidance_above: Guidance is on while the noise level σ is above this; 0 = at every step.
         full_every: The whole network is computed at every n-th step; between them features of the last whole step are
             used again. 1 = at every step.
+        reuse: Says instead of `full_every` which steps use them again; None = it does not.
     """
 
     guidance_above: float = 0.0
     full_every: int = 1
+    reuse: Reuse | None = None
+
+    @property
+    def cached(self) -> bool:
+        """Whether steps use features again."""
+        return self.full_every > 1 or self.reuse is not None
 
     def whole(self, step: int, steps: int) -> bool:
         """Return whether a step computes the whole network.
@@ -27,8 +38,9 @@ class Effort:
             step: 0-based.
             steps: Of the window.
         """
-        ends = step < WHOLE_AT_THE_ENDS or step >= steps - WHOLE_AT_THE_ENDS
-        return ends or step % self.full_every == 0
+        if step < WHOLE_AT_THE_ENDS or step >= steps - WHOLE_AT_THE_ENDS:
+            return True
+        return step % self.full_every == 0 if self.reuse is None else whole_steps(self.reuse, steps)[step]
 
     def telling_steps(self, sigmas: Sequence[float]) -> list[int]:
         """Return steps of a window which, computed in this order, compute everything that any of its steps does.
@@ -53,6 +65,13 @@ class Effort:
     def resumable(self, done: int, steps: int) -> bool:
         """Return whether the steps after the first `done` ones need no features of those before."""
         return done >= steps or self.whole(done, steps)
+
+    def record(self) -> dict[str, Any]:
+        """Return it as JSON takes it, without what is not set in newer fields."""
+        found = asdict(self)
+        if self.reuse is None:
+            del found["reuse"]  # as in the records of versions that knew no such rule
+        return found
 
 
 EVERYTHING = Effort()

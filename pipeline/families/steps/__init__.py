@@ -1,0 +1,1 @@
+"""Say which steps of a window compute less than everything, and keep what they use again. Only caches import torch."""
