@@ -50,7 +50,7 @@ class StoreError(FanslymotionError):
 
 
 class StartError(FanslymotionError):
-    """The page cannot be built on this machine."""
+    """The page, or a process that it needs, cannot be started on this machine."""
 
 
 class NotFound(FanslymotionError):

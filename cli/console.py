@@ -50,7 +50,7 @@ PIPE_WIDTH = 1000
 def out() -> Console:
     """Return a console on stdout: for results."""
     unbroken = not _is_terminal() and "COLUMNS" not in os.environ
-    return Console(highlight=False, width=PIPE_WIDTH if unbroken else None)
+    return Console(highlight=False, markup=False, width=PIPE_WIDTH if unbroken else None)
 
 
 def _is_terminal() -> bool:
@@ -59,7 +59,7 @@ def _is_terminal() -> bool:
 
 def err() -> Console:
     """Return a console on stderr: for everything else, so that stdout can be piped."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def show_error(error: Exception | str) -> None:

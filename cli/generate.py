@@ -1,5 +1,6 @@
 """The command `fanslymotion generate`: hand photos in, watch the jobs, put the videos where they are wanted."""
 
+import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -52,7 +53,7 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
     if wanted["seed"] is None:
         wanted["seed"] = secrets.randbelow(MAX_SEED + 1)
     wanted["model"] = wanted["model"] or default_model(presets, settings)
-    if wanted["model"] not in presets.models and (folder := own_path(wanted["model"], "--model")).is_dir():
+    if wanted["model"] not in presets.models and os.path.isdir(folder := own_path(wanted["model"], "--model")):
         wanted["model"] = str(folder)
     if motion := wanted.pop("motion"):
         preset = find_model(wanted["model"], presets, settings).preset

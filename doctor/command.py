@@ -28,7 +28,7 @@ def doctor_command(
     if as_json:
         typer.echo(json.dumps({"result": result, "checks": [check.to_json() for check in checks]}, indent=1))
     else:
-        console = Console(highlight=False)
+        console = Console(highlight=False, markup=False)
         for check in checks:
             show(console, check, language)
         count = sum(check.result in (WARN, BROKEN) for check in checks)

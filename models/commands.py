@@ -51,7 +51,7 @@ def list_command(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([entry.to_json() for entry in entries], ensure_ascii=False, indent=1))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     costs = {
         entry.name: first_cost(entry.preset, presets, settings)
         for entry in entries
@@ -69,7 +69,9 @@ def list_command(as_json: AsJson = False) -> None:
         console.print(about if console.is_terminal else Text(f"  {said}"), soft_wrap=not console.is_terminal)
     for entry in entries:
         if entry.problem:
-            Console(stderr=True, highlight=False).print(f"{entry.name}: {entry.problem}", style="dim", soft_wrap=True)
+            Console(stderr=True, highlight=False, markup=False).print(
+                f"{entry.name}: {entry.problem}", style="dim", soft_wrap=True
+            )
 
 
 @models_app.command("loras")
@@ -98,11 +100,11 @@ def download_command(
     presets = load_presets(settings)
     preset = presets.downloadable(name)
     if preset.licence.notice:
-        Console(stderr=True, highlight=False).print(preset.licence.notice, style="dim", soft_wrap=True)
+        Console(stderr=True, highlight=False, markup=False).print(preset.licence.notice, style="dim", soft_wrap=True)
     if isinstance(preset, ModelPreset) and (time := first_video(preset, presets, settings)):
         typer.echo(time, err=True)  # before gigabytes are fetched
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),

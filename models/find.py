@@ -1,5 +1,6 @@
 """Find the folder of a model (by a preset's name or a path), and the file of an upscaler. Without torch."""
 
+import os
 from pathlib import Path
 
 from ..errors import BadInput, ModelError, PresetError
@@ -35,7 +36,7 @@ def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
             return random_mini(preset, settings)
         return ModelFolder(preset, folder)
     folder = own_path(name, "model")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir false for a share that is not connected
         known = ", ".join(presets.models)
         raise PresetError(
             msg(

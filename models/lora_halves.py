@@ -80,7 +80,8 @@ def find_halves(names: Iterable[str]) -> Halves:
     Args:
         names: Of the files, without their suffix.
     """
-    marks = {name: mark for name in sorted(names) if (mark := find_mark(name))}
+    names = sorted(names)  # it may be a generator, and is gone through twice
+    marks = {name: mark for name in names if (mark := find_mark(name))}
     pairs = _exact_pairs(marks)
     taken = {name for pair in pairs for name in pair}
     pairs += _loose_pairs({name: mark for name, mark in marks.items() if name not in taken})

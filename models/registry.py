@@ -1,6 +1,7 @@
 """List, check and remove the models and upscalers of this machine, and register the user's own folders."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from ..safetensors_header import is_whole
 from ..settings import Settings, own_path
 from .choice import in_order
 from .download.background import Downloads, DownloadState, partial_bytes
-from .download.http import hash_matches, new_hash
+from .download.http import file_is_right
 from .download.hub import RemoteFile
 from .download.model import Manifest, folder_of
 from .find import find_model, preset_folder
@@ -275,7 +276,7 @@ def save_preset(preset: ModelPreset, settings: Settings, name: str, usual: str) 
     def taken(name: str) -> tuple[str, ...]:
         """Return what another model of that name is read from; () where there is none, or all of that is gone."""
         other = _sources(place(name))
-        here = any(Path(one).exists() for one in other)
+        here = any(map(os.path.exists, other))
         return other if here and other != (preset.weights or (preset.folder,)) else ()
 
     if not name:
@@ -327,13 +328,14 @@ def _damaged(preset: HubPreset, wrong: list[str]) -> Message:
 def _matches(path: Path, file: RemoteFile, report: Callable[[int], None]) -> bool:
     if _size(path) != file.size:
         return False
-    digest, done = new_hash(file), 0
-    with open(path, "rb") as stream:
-        while piece := stream.read(4 * 2**20):
-            digest.update(piece)
-            done += len(piece)
-            report(done)
-    return hash_matches(file, digest)
+    done = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        done += count
+        report(done)
+
+    return file_is_right(path, file, on_bytes)
 
 
 def _size(path: Path) -> int:

@@ -1,5 +1,6 @@
 """Make a model of its own from files of weights, which take the place of another model's transformers. No torch."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from ..pipeline.families.base import ModelFolder
 from ..pipeline.families.flow.family import FlowFamily
 from ..pipeline.families.flow.weights_files import likeness
 from ..pipeline.families.weights.files.header import FORMATS, is_weights_file, read_weights_file
-from ..pipeline.families.weights.folders import INDEX
+from ..pipeline.families.weights.folders import INDEX, model_errors
 from ..presets import ModelPreset, Presets
 from ..settings import Settings, own_path
 from .distilled import chosen, sampled_otherwise, told
@@ -48,7 +49,10 @@ def use_model(
         BadInput, ModelError, PresetError: something is missing, damaged, or does not fit.
     """
     given = [own_path(path, "the folder") for path in paths]
-    files = [file for path in given for file in _files(path)]
+    files: list[Path] = []
+    for path in given:
+        with model_errors(path):
+            files += _files(path)
     if files:
         return _use_files(files, presets, settings, name, base, distilled)
     if base or len(given) != 1:
@@ -139,7 +143,7 @@ def _base(files: Sequence[Path], presets: Presets, settings: Settings, wanted: s
     refusals: dict[int, ModelError] = {}
     here: list[str] = []
     for model in (find_model(name, presets, settings) for name in able):
-        if model.folder.is_dir():
+        if os.path.isdir(model.folder):  # unlike Path.is_dir false for a share that is not connected
             here.append(model.name)
             try:
                 _check(files, model)

@@ -132,6 +132,8 @@ def _run(
     resolved, compiled = attempt.resolved, attempt.memory.compiled
     words = read_words(attempt, renderers, prompts)
     model = load(attempt, renderers)
+    # Now, since it reads files of the model: they may change, or go, while the video is made.
+    metadata = {**resolved.metadata(compiled, last is not None), "job": record}
     key = partial(resolved.key, photo, model.fingerprint, model.arithmetic, last=last)
     earlier = key(compiled=True) if fallback.begun_compiled else ""
     keeper = Checkpoints(attempt.work, key(compiled=compiled), interval=checkpoint_seconds, earlier=earlier)
@@ -139,7 +141,6 @@ def _run(
     if seconds := compile_model(attempt, model, encoded.state):
         fallback.note_compiled(seconds)
     latents = sample(attempt, model, keeper, encoded)
-    metadata = {**resolved.metadata(compiled, last is not None), "job": record}
     VideoFile(attempt, out, metadata, before).write(model, latents, attempt.memory.decode_chunk)
     attempt.measures["checkpoint_seconds"] = keeper.seconds
     return VideoResult(

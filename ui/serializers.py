@@ -3,6 +3,7 @@
 `ui/static/types/` has the same keys, and a test compares them.
 """
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from functools import lru_cache
@@ -331,7 +332,7 @@ def model_json(
         "can": all_in_each_language(abilities(model, presets)),
         "recommended": in_each_language(first.reason) if first and first.name == model.name else None,
         "demo": model.demo,
-        "absent": model.source == "hub" and not preset_folder(model, settings).is_dir(),
+        "absent": model.source == "hub" and not os.path.isdir(preset_folder(model, settings)),
         "trial": model.trial,
         "random": random,
         "missing": in_each_language(missing) if missing else None,

@@ -29,6 +29,7 @@ from ...settings import Settings
 from .http import Patience
 from .hub import DownloadError, disk_error
 from .model import DownloadProgress, download, folder_of
+from .process_age import birth
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class DownloadState:
         code: of a failed download's fault.
         error: of a failed download, for the user.
         page: to visit after a failure, "" if none helps.
+        born: when its process began, and
+        boot: the start of the system that this counts from, see `process_age.birth`.
     """
 
     model: str
@@ -70,6 +73,7 @@ class DownloadState:
     updated: float = 0.0
     pid: int = 0
     born: float = 0.0
+    boot: str = ""
 
     @property
     def over(self) -> bool:
@@ -118,7 +122,7 @@ class Downloads:
         state = self._read(name)
         if state is None or state.over:
             return state
-        alive = _alive(state.pid, state.born) if state.pid else time.time() - state.updated < START_WAIT
+        alive = _alive(state.pid, state.born, state.boot) if state.pid else time.time() - state.updated < START_WAIT
         return state if alive else replace(state, status="interrupted", speed=0.0, seconds_left=None)
 
     def all(self) -> list[DownloadState]:
@@ -286,9 +290,9 @@ class _Run:
         self.downloads = downloads
         self.preset = preset
         self.follow = follow
-        now = time.time()
+        now, own = time.time(), birth(psutil.Process())
         self.state = DownloadState(
-            preset.name, "running", started=now, updated=now, pid=os.getpid(), born=psutil.Process().create_time()
+            preset.name, "running", started=now, updated=now, pid=os.getpid(), born=own.seconds, boot=own.boot
         )
 
     def run(self, recheck: bool, patience: Patience | None) -> DownloadState:
@@ -347,14 +351,16 @@ class _Run:
         self._end("failed", code=code, error=str(error), page=page)
 
 
-def _alive(pid: int, born: float) -> bool:
+def _alive(pid: int, born: float, boot: str) -> bool:
     """Tell whether a process still exists, and is not a later one with the same id."""
     with _lock:
         _started[:] = [process for process in _started if process.poll() is None]
     try:
         process = psutil.Process(pid)
-        return abs(process.create_time() - born) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
+        found = birth(process)
+        same = found.boot == boot and abs(found.seconds - born) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
         return False
 
 

@@ -4,6 +4,7 @@ huggingface_hub cannot resume inside a file since 1.18 (it deletes its temporary
 #4196), and a broken connection must not cost three gigabytes twice.
 """
 
+import errno
 import hashlib
 import os
 import random
@@ -31,6 +32,8 @@ CONNECT = 10.0
 
 FAILURES = 8
 """Breaks in a row without a new byte, after which the download fails."""
+BAD_SECTOR = (23, 483, 1117)
+"""Windows' error numbers for data that a disk cannot read: CRC, device hardware error, I/O device error."""
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 600.0
 
@@ -83,6 +86,13 @@ class Source:
     url: str
     headers: dict[str, str]
     refuse: Callable[[int, Any], DownloadError]
+
+    @property
+    def host(self) -> str:
+        """Return the server's name."""
+        import httpx
+
+        return httpx.URL(self.url).host
 
 
 def part_of(target: Path) -> Path:
@@ -140,13 +150,12 @@ def _fill(source: Source, part: "_Part", patience: Patience) -> None:
         except httpx.TransportError as e:
             if not is_passing(e):
                 raise unreachable(source.url.split("?")[0], e) from e
-            where = httpx.URL(source.url).host
             what = str(e).strip() or type(e).__name__
             reason = DownloadError(
                 NETWORK,
                 msg(
                     "the connection to {where} broke ({what}); what is downloaded already is kept",
-                    where=where,
+                    where=source.host,
                     what=what,
                 ),
                 again=True,
@@ -156,7 +165,8 @@ def _fill(source: Source, part: "_Part", patience: Patience) -> None:
             patience.wait(e)
         else:
             if part.size == before:
-                patience.wait(Broken(DownloadError(NETWORK, msg("the server sent nothing"), again=True)))
+                reason = DownloadError(NETWORK, msg("the server sent nothing"), again=True)
+                patience.wait(Broken(_other_answer(source, part.size, part.file) if before else reason))
 
 
 def _stream(source: Source, part: "_Part", patience: Patience) -> None:
@@ -182,10 +192,29 @@ def _stream(source: Source, part: "_Part", patience: Patience) -> None:
             part.restart()
             if status == 206:
                 return
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) != part.file.size - part.size:
+            raise Broken(_other_answer(source, int(length), part.file))
         part.keep_tag(response.headers.get("ETag", ""))
         for piece in response.iter_raw():  # as they come: a chunk size would hold back, and lose, the last ones
-            part.write(piece)
-            patience.progress()
+            if part.write(piece):
+                patience.progress()
+
+
+def _other_answer(source: Source, length: int, file: RemoteFile) -> DownloadError:
+    """Make the error for an answer that cannot be the file by its length."""
+    return DownloadError(
+        NETWORK,
+        msg(
+            "{where} answers with {length} bytes instead of the {size} of {file}: a proxy, a filter or this network's "
+            "login page may answer in its place; use another connection, or set HF_ENDPOINT to a mirror",
+            where=source.host,
+            length=length,
+            size=file.size,
+            file=file.path,
+        ),
+        again=True,
+    )
 
 
 def _range_start(headers: Any) -> int:
@@ -206,6 +235,34 @@ def hash_matches(file: RemoteFile, digest: Any) -> bool:
     return not wanted or digest.hexdigest() == wanted
 
 
+def file_is_right(path: Path, file: RemoteFile, on_bytes: Callable[[int], None]) -> bool:
+    """Read a file on the disk, and tell whether its hash is the hub's. One that the disk cannot read is not right.
+
+    Args:
+        path: where it is.
+        file: what it should be.
+        on_bytes: receives the length of each piece; may raise.
+
+    Raises:
+        OSError: it cannot be read for another reason than a bad disk.
+    """
+    digest = new_hash(file)
+    try:
+        with open(path, "rb") as stream:
+            while piece := stream.read(4 * 2**20):
+                digest.update(piece)
+                on_bytes(len(piece))
+    except OSError as e:
+        if not _is_bad_sector(e):
+            raise
+        return False
+    return hash_matches(file, digest)
+
+
+def _is_bad_sector(error: OSError) -> bool:
+    return error.errno == errno.EIO or getattr(error, "winerror", None) in BAD_SECTOR
+
+
 class _Part:
     """The unfinished file, hashed while it grows. As a context manager it is open inside."""
 
@@ -213,8 +270,11 @@ class _Part:
         self.path = path
         self.file = file
         self.size = 0
+        self._most = 0
+        """The most bytes that were here: a server that begins again at the first one gives nothing new up to there."""
         self._on_bytes = on_bytes
         self._tag_path = path.with_name(path.name + ".etag")
+        self._hash_path = path.with_name(path.name + ".hash")
         self._digest = new_hash(file)
         self._unsynced = 0
         self._stream: IO[bytes] | None = None
@@ -247,16 +307,29 @@ class _Part:
 
     def forget_tag(self) -> None:
         self._tag_path.unlink(missing_ok=True)
+        self._hash_path.unlink(missing_ok=True)
+
+    def _is_other(self) -> bool:
+        """Tell whether the part was begun of a file with another hash, which the hub had then; note this one's."""
+        wanted = self.file.sha256 or self.file.blob
+        if not wanted:
+            return False
+        try:
+            begun = self._hash_path.read_text(encoding="ascii").strip()
+        except (OSError, ValueError):
+            begun = ""
+        if begun != wanted:
+            self._hash_path.write_text(wanted, encoding="ascii")
+        return bool(begun) and begun != wanted
 
     def __enter__(self) -> "_Part":
         self._stream = open(self.path, "ab+", buffering=0)
         try:
             found = os.fstat(self._stream.fileno()).st_size
-            if found > self.file.size or not self.trusted:
+            if self._is_other() or found > self.file.size or not self.trusted:
                 self._stream.truncate(0)
             self._stream.seek(0)
-            while piece := self._stream.read(4 * 2**20):
-                self._count(piece)
+            self._read_back()
         except BaseException:
             self._stream.close()
             raise
@@ -266,8 +339,21 @@ class _Part:
         assert self._stream is not None
         self._stream.close()
 
-    def write(self, piece: bytes) -> None:
+    def _read_back(self) -> None:
+        """Count and hash what is here; begin again where the disk cannot read it."""
         assert self._stream is not None
+        try:
+            while piece := self._stream.read(4 * 2**20):
+                self._count(piece)
+        except OSError as e:
+            if not _is_bad_sector(e):
+                raise
+            self.restart()
+
+    def write(self, piece: bytes) -> bool:
+        """Append a piece. Return whether the file is longer now than it ever was."""
+        assert self._stream is not None
+        most = self._most
         if self.size + len(piece) > self.file.size:
             piece = piece[: self.file.size - self.size]
         left = memoryview(piece)
@@ -278,6 +364,7 @@ class _Part:
             os.fsync(self._stream.fileno())
             self._unsynced = 0
         self._count(piece)
+        return self._most > most
 
     def restart(self) -> None:
         """Discard the content, because it is not the server's."""
@@ -294,4 +381,5 @@ class _Part:
     def _count(self, piece: bytes) -> None:
         self._digest.update(piece)
         self.size += len(piece)
+        self._most = max(self._most, self.size)
         self._on_bytes(len(piece))

@@ -114,7 +114,19 @@ def ask(preset: HubPreset) -> Remote:
         )  # fmt: skip
     except Exception as e:  # the hub's own errors, and those of whichever HTTP client its version uses
         raise explain(preset, e) from e
-    files = tuple(_file(sibling) for sibling in info.siblings or () if _wanted(sibling.rfilename, preset))
+    wanted = [sibling for sibling in info.siblings or () if _wanted(sibling.rfilename, preset)]
+    if unknown := next((one.rfilename for one in wanted if one.size is None and not one.lfs), None):
+        raise DownloadError(
+            NETWORK,
+            msg(
+                "{hub} does not say how large {file} of {repository} is, so that nothing could be checked; set "
+                "HF_ENDPOINT to another mirror, or remove it",
+                hub=endpoint(),
+                file=unknown,
+                repository=preset.repository,
+            ),
+        )
+    files = tuple(map(_file, wanted))
     missing = [pattern for pattern in preset.files if not any(_matches(file.path, pattern) for file in files)]
     if missing or not files:
         what = missing[0] if missing else msg("every file")

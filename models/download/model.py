@@ -14,8 +14,9 @@ from ...fs import retry_in_use
 from ...messages import msg
 from ...presets import HubPreset
 from ...settings import Settings
+from ..folder_size import freed_by
 from . import hub
-from .http import CONNECT, SILENCE, Broken, Patience, Source, fetch, hash_matches, new_hash, part_of
+from .http import CONNECT, SILENCE, Broken, Patience, Source, fetch, file_is_right, part_of
 from .hub import NO_SPACE, DownloadError, Remote, RemoteFile
 from .manifest import Manifest as Manifest
 from .manifest import SharedFiles
@@ -126,8 +127,9 @@ class _Download:
         verified = set() if recheck else manifest.verified(remote)
         self.meter.total = remote.size
         missing = [file for file in remote.files if not self._here(file, file.path in verified)]
-        manifest.write(remote, {file.path for file in remote.files if file not in missing})
         self._check_space(missing)
+        self._delete_useless(missing, manifest.read())
+        manifest.write(remote, {file.path for file in remote.files if file not in missing})
         # The hub redirects to its storage, with its own signature in the URL: the token stays with the hub, since
         # httpx drops the Authorization header when the host changes.
         timeout = httpx.Timeout(SILENCE, connect=CONNECT)
@@ -149,7 +151,7 @@ class _Download:
                 self.patience.wait(Broken(e))
 
     def _here(self, file: RemoteFile, verified: bool) -> bool:
-        """Tell whether the complete file is on the disk. A damaged one is deleted, so that it is downloaded again."""
+        """Tell whether the complete file is on the disk. Another one of its name may be there."""
         path = self.folder / file.path
         if not path.is_file():
             if not self.shared.link(file, path):
@@ -160,28 +162,38 @@ class _Download:
         if path.stat().st_size == file.size and (verified or self._hash_is_right(path, file)):
             self.meter.have(file.size if verified else 0)
             return True
-        log.warning("%s is damaged and comes again", path)
-        retry_in_use(path.unlink, PATIENCE)
         return False
+
+    def _delete_useless(self, missing: list[RemoteFile], before: Remote | None) -> None:
+        """Delete files that are damaged, or of an earlier version of the model, so that no two versions are mixed."""
+        earlier = {file.path: file for file in before.files} if before else {}
+        for file in missing:
+            path = self.folder / file.path
+            if path.is_file():
+                changed = earlier.get(file.path, file) != file
+                log.warning("%s %s and comes again", path, "has changed on the hub" if changed else "is damaged")
+                retry_in_use(path.unlink, PATIENCE)
 
     def _hash_is_right(self, path: Path, file: RemoteFile) -> bool:
         self.phase, self.file = "checking", file.path
-        digest, read = new_hash(file), 0
-        with open(path, "rb") as stream:
-            while piece := stream.read(4 * 2**20):
-                digest.update(piece)
-                read += len(piece)
-                self.meter.have(len(piece))
-                self._report()
-        right = hash_matches(file, digest)
+        read = 0
+
+        def on_bytes(count: int) -> None:
+            nonlocal read
+            read += count
+            self.meter.have(count)
+            self._report()
+
+        right = file_is_right(path, file, on_bytes)
         if not right:
             self.meter.have(-read)
         return right
 
     def _check_space(self, missing: list[RemoteFile]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        need = sum(file.size - _size(part_of(self.folder / file.path)) for file in missing)
-        free = shutil.disk_usage(self.folder).free
+        places = [self.folder / file.path for file in missing]
+        need = sum(file.size - _size(part_of(place)) for file, place in zip(missing, places, strict=True))
+        free = shutil.disk_usage(self.folder).free + freed_by(places)
         if need and need + SPARE > free:
             raise DownloadError(
                 NO_SPACE,

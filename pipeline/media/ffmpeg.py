@@ -69,15 +69,7 @@ class FfmpegProcess:
                 creationflags=CREATION_FLAGS,
             )
         except OSError as e:
-            raise RenderError(
-                msg(
-                    "ffmpeg cannot be started ({program}): {error}; {reinstall}",
-                    program=self.program,
-                    error=e.strerror or e,
-                    reinstall=REINSTALL,
-                ),
-                code=codes.NO_ENCODER,
-            ) from e
+            raise not_started(self.program, e) from e
         assert self.process.stderr
         self._stderr: deque[str] = deque(maxlen=MAX_STDERR_LINES)
         self._readers: list[Thread] = []
@@ -190,10 +182,7 @@ class EncodingProcess(FfmpegProcess):
         while (code := self.process.poll()) is None:
             poll()
             if time.monotonic() > end:
-                raise RenderError(
-                    msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=timeout),
-                    code=codes.NO_ENCODER,
-                )
+                raise too_slow(timeout)
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(POLL_SECONDS)
         if code:
@@ -210,6 +199,26 @@ class EncodingProcess(FfmpegProcess):
 def _drain(stream: IO[bytes], take: Callable[[str], None]) -> None:
     for line in stream:
         take(line.decode("utf-8", "replace").rstrip())
+
+
+def not_started(program: str, error: OSError) -> RenderError:
+    """Return the error for an ffmpeg that the system does not start."""
+    return RenderError(
+        msg(
+            "ffmpeg cannot be started ({program}): {error}; {reinstall}",
+            program=program,
+            error=error.strerror or error,
+            reinstall=REINSTALL,
+        ),
+        code=codes.NO_ENCODER,
+    )
+
+
+def too_slow(seconds: float) -> RenderError:
+    """Return the error for an ffmpeg that takes longer than it may."""
+    return RenderError(
+        msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=seconds), code=codes.NO_ENCODER
+    )
 
 
 def disk_full(folder: Path) -> Message:

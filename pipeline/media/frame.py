@@ -9,7 +9,7 @@ from PIL import Image
 
 from ...errors import RenderError
 from ...messages import msg
-from .ffmpeg import CREATION_FLAGS, ffmpeg_path
+from .ffmpeg import CREATION_FLAGS, ffmpeg_path, not_started, too_slow
 from .mp4 import read_track
 
 SECONDS = 60.0
@@ -20,22 +20,28 @@ def read_frame(video: Path, seconds: float) -> Image.Image:
     """Read the frame that is shown at a time, RGB.
 
     Raises:
-        RenderError: ffmpeg finds none.
+        RenderError: ffmpeg finds none, cannot be started, or takes longer than SECONDS.
     """
+    program = ffmpeg_path()
     # As RGB: ffmpeg's own JPEG keeps the video's colour matrix, and green comes out lighter.
     command = [
-        ffmpeg_path(), "-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1", "-ss", f"{seconds:.6f}",
+        program, "-hide_banner", "-nostdin", "-loglevel", "error", "-threads", "1", "-ss", f"{seconds:.6f}",
         "-i", str(video), "-map", "0:v:0", "-frames:v", "1", "-pix_fmt", "rgb24", "-c:v", "ppm", "-f",
         "image2pipe", "-",
     ]  # fmt: skip
-    run = subprocess.run(
-        command,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        timeout=SECONDS,
-        start_new_session=True,
-        creationflags=CREATION_FLAGS,
-    )
+    try:
+        run = subprocess.run(
+            command,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=SECONDS,
+            start_new_session=True,
+            creationflags=CREATION_FLAGS,
+        )
+    except subprocess.TimeoutExpired as e:
+        raise too_slow(SECONDS) from e
+    except OSError as e:
+        raise not_started(program, e) from e
     if run.returncode or not run.stdout:
         said = run.stderr.decode("utf-8", "replace")[-2000:]
         raise RenderError(

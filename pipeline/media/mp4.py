@@ -16,7 +16,7 @@ from typing import IO, Any
 from ... import __version__
 from ...errors import BadInput, RenderError
 from ...messages import msg
-from .ffmpeg import CREATION_FLAGS, ffmpeg_path
+from .ffmpeg import CREATION_FLAGS, ffmpeg_path, not_started
 
 XMP_UUID = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
 """The extended type of the top-level `uuid` box that holds XMP in an mp4 (XMP specification, part 3)."""
@@ -237,10 +237,14 @@ class VideoInfo:
 
 def probe(path: Path) -> VideoInfo:
     """Decode the whole file and say what it holds. Raise RenderError when ffmpeg finds anything wrong with it."""
-    command = [ffmpeg_path(), "-hide_banner", "-nostdin", "-i", str(path), "-map", "0:v:0", "-f", "null", "-"]
-    run = subprocess.run(
-        command, capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True, creationflags=CREATION_FLAGS
-    )
+    program = ffmpeg_path()
+    command = [program, "-hide_banner", "-nostdin", "-i", str(path), "-map", "0:v:0", "-f", "null", "-"]
+    try:
+        run = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True, creationflags=CREATION_FLAGS
+        )
+    except OSError as e:
+        raise not_started(program, e) from e
     said = run.stderr.decode("utf-8", "replace")
     stream = re.search(r"Video: (\w+).*?, (\w+)(?:\([^)]*\))?, (\d+)x(\d+).*?, ([\d.]+) fps", said)
     duration = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)

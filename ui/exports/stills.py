@@ -1,6 +1,5 @@
 """Read a finished video's middle frame, for lists: the photo it began with does not show what became of it."""
 
-import subprocess
 from pathlib import Path
 from threading import Lock
 
@@ -35,5 +34,5 @@ def make_still(job: Job) -> Path:
                 frame = read_frame(video, (job.frames // 2) / job.fps)
                 write_whole(still, jpeg_view(frame, POSTER_SIDE), folders=False)  # the job may be deleted meanwhile
         return still
-    except (OSError, RenderError, subprocess.TimeoutExpired):
+    except (OSError, RenderError):
         return make_poster(photo_of(job.folder))

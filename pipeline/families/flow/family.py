@@ -13,6 +13,7 @@ from ....presets import Mode, ModelPreset
 from ....presets.options import MotionName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
+from ..weights.folders import model_errors
 from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, FlowFolders
 from .weights_files import stays_packed
 
@@ -60,15 +61,18 @@ class FlowFamily(ABC):
 
     def recognises(self, folder: Path) -> bool:
         """See `FlowFolders`."""
-        return self.folders.recognises(folder)
+        with model_errors(folder):
+            return self.folders.recognises(folder)
 
     def folder_preset(self, folder: Path) -> ModelPreset:
         """See `FlowFolders`."""
-        return self.folders.preset(folder)
+        with model_errors(folder):
+            return self.folders.preset(folder)
 
     def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
         """See `FlowFolders`."""
-        return self.folders.check(folder, preset)
+        with model_errors(folder):
+            return self.folders.check(folder, preset)
 
     def check_loras(self, model: ModelFolder) -> None:
         """See `FlowFolders.lora_layers`. Quantised weights stay as they are."""
@@ -81,9 +85,10 @@ class FlowFamily(ABC):
                 ),
                 code=codes.WRONG_SETTING,
             )
-        for lora in model.loras:
-            for file in lora.files:
-                self.folders.lora_layers(model, file.path)
+        with model_errors(model.folder):
+            for lora in model.loras:
+                for file in lora.files:
+                    self.folders.lora_layers(model, file.path)
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """See `FlowFolders`."""
@@ -97,7 +102,8 @@ class FlowFamily(ABC):
         """Return the key of all prompts with this text encoder."""
         from ..words import words_key
 
-        encoder = self.folders.fingerprint(model.folder, (TEXT_ENCODER, TOKENIZER))
+        with model_errors(model.folder):
+            encoder = self.folders.fingerprint(model.folder, (TEXT_ENCODER, TOKENIZER))
         return words_key(encoder, "\0".join(self.texts(options)))
 
     def encode_words(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> Words:

@@ -5,6 +5,7 @@ encoder and tokenizer lie in folders of their own in both.
 """
 
 import hashlib
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ....errors import ModelError, words_of
+from ....errors import ModelError
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ....safetensors_header import tensor_shapes
@@ -91,7 +92,8 @@ class FlowFolders(ABC):
 
     def single_file(self, folder: Path) -> Path | None:
         """Return the single file with transformer and VAE, or None in a folder of diffusers' format."""
-        return next((folder / name for name in self.single_files if (folder / name).is_file()), None)
+        places = (folder / name for name in self.single_files)
+        return next((place for place in places if os.path.isfile(place)), None)
 
     def config(self, folder: Path, part: str) -> dict[str, Any]:
         """Read a component's configuration.
@@ -296,13 +298,7 @@ class FlowFolders(ABC):
             try:
                 shapes = tensor_shapes(file)
             except (OSError, ValueError) as e:
-                raise ModelError(
-                    msg(
-                        "{file} cannot be read: {error}; get that file of the model again",
-                        file=file,
-                        error=words_of(e),
-                    )
-                ) from e
+                raise folders.unreadable(file, e) from e
             found |= {layer_name(name, self.renames): shape for name, shape in shapes.items()}
         return found
 
@@ -325,7 +321,7 @@ class FlowFolders(ABC):
     def _known(self, folder: Path, part: str) -> dict[str, Any]:
         try:
             return self.config(folder, part)
-        except ModelError:
+        except (ModelError, OSError):
             return {}
 
     def _counted(self, folder: Path) -> dict[str, int]:

@@ -13,7 +13,7 @@ from ....presets.options import MotionName
 from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
-from ..weights.folders import OWN_FILE
+from ..weights.folders import OWN_FILE, model_errors
 from . import cost, model_size, random_model
 from .folder import IMAGE_ENCODER, UNET, VAE, check_folder, folder_preset
 
@@ -57,15 +57,18 @@ class StableVideoDiffusion:
 
     def recognises(self, folder: Path) -> bool:
         """Return whether there is a UNet's configuration."""
-        return (folder / UNET / "config.json").is_file()
+        with model_errors(folder):
+            return (folder / UNET / "config.json").is_file()
 
     def folder_preset(self, folder: Path) -> ModelPreset:
         """See `folder.folder_preset`."""
-        return folder_preset(folder)
+        with model_errors(folder):
+            return folder_preset(folder)
 
     def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
         """See `folder.check_folder`."""
-        return check_folder(folder, preset)
+        with model_errors(folder):
+            return check_folder(folder, preset)
 
     def check_loras(self, model: ModelFolder) -> None:
         """Refuse: it is not in `takes`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from ....safetensors_header import tensor_shapes
 from ..base import ModelSize
+from ..weights.folders import tensor_files
 from .folder import PATCH_DECODER
 
 ATTENTION = 5 + 5 * 2 / 16 + 5 * 4 / 256 + 4 / 4096
@@ -76,7 +77,7 @@ def parameters(folder: Path) -> int:
 
     0 when there are none or they cannot be read.
     """
-    files = sorted(folder.glob("*.safetensors"))
+    files = tensor_files(folder)
     half = [path for path in files if ".fp16" in path.name]
     try:
         return sum(math.prod(shape) for path in half or files for shape in tensor_shapes(path).values())

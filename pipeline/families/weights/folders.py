@@ -6,7 +6,8 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,21 @@ OWN_FILE = "fanslymotion.json"
 
 INDEX = "model_index.json"
 """What a whole folder in diffusers' format has."""
+
+
+@contextmanager
+def model_errors(folder: Path) -> Iterator[None]:
+    """Raise ModelError where the body meets an OSError: a share that is not connected, a missing right, a bad disk.
+
+    `Path.is_file` and its like return False for a missing file only, and raise for all else.
+
+    Args:
+        folder: The model's, for the error.
+    """
+    try:
+        yield
+    except OSError as e:
+        raise unreadable(e.filename or folder, e) from e
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -131,11 +147,14 @@ def fingerprint(folder: Path, places: Iterable[Path], read: tuple[str, ...] = ("
     return digest.hexdigest()[:16]
 
 
-def unreadable(path: Path, error: Exception) -> ModelError:
-    """Say that a file of a model cannot be read."""
-    return ModelError(
-        msg("{file} cannot be read: {error}; get that file of the model again", file=path, error=words_of(error))
-    )
+def unreadable(path: Path | str, error: Exception) -> ModelError:
+    """Return the error that says why a file or folder of a model cannot be read, and what to do."""
+    said = {"file": path, "error": words_of(error)}
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+        return ModelError(
+            msg("{file} cannot be read: {error}; check its rights, and whether its disk or share is connected", **said)
+        )
+    return ModelError(msg("{file} cannot be read: {error}; get that file of the model again", **said))
 
 
 def numbers_by_tensor(path: Path) -> dict[str, int]:
@@ -146,9 +165,17 @@ def numbers_by_tensor(path: Path) -> dict[str, int]:
         return {}
 
 
+def tensor_files(folder: Path) -> list[Path]:
+    """Return a component's safetensors files by name; none where the folder cannot be read."""
+    try:
+        return sorted(folder.glob("*.safetensors"))
+    except OSError:
+        return []
+
+
 def parameters(folder: Path) -> int:
     """Count the numbers of a component in one of its variants; 0 when there are none or they cannot be read."""
-    files = sorted(folder.glob("*.safetensors"))
+    files = tensor_files(folder)
     half = [path for path in files if ".bf16" in path.name or ".fp16" in path.name]
     return sum(sum(numbers_by_tensor(path).values()) for path in half or files)
 

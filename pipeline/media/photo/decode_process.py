@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ....errors import BadInput, PhotoError, StoreError
+from ....errors import BadInput, PhotoError, StartError, StoreError
 from ....fs import write_whole
 from ....messages import Message, msg
 from ..ffmpeg import CREATION_FLAGS
@@ -31,6 +31,8 @@ MOST_SECONDS = 60.0
 KEEP_BYTES = 150_000_000
 """A process that is larger after its photo is ended: the C library gives little back."""
 IDLE_SECONDS = 60.0
+END_SECONDS = 10.0
+"""For a process to end whose output has ended."""
 
 
 class Decoded(NamedTuple):
@@ -67,6 +69,7 @@ class Decoder:
             NeedsMemory: it takes more than the limit.
             BadInput: it is no photo, damaged, or takes too long.
             StoreError: the files cannot be written.
+            StartError: the process cannot be started, or ends before it is given the photo.
         """
         order = {"source": str(source), "name": name, "limit": self.limit}
         order |= {"photo": str(photo), "view": str(view), "side": side}
@@ -75,13 +78,19 @@ class Decoder:
             watch = _Watch(self.pid or process.pid, self.limit)
             try:
                 self.pid = watch.pid = self.pid or _said_pid(process)
-                answer = _ask(process, order)
+                ready = self.pid != 0
+                if not ready:
+                    with suppress(subprocess.TimeoutExpired):  # it is ending by itself: its own code tells more
+                        process.wait(END_SECONDS)
+                answer = _ask(process, order) if ready else None
             finally:
                 watch.stop()
             if answer is None or watch.bytes > KEEP_BYTES:
                 self._end()
             else:
                 self._end_when_idle()
+        if not ready and not watch.why:
+            raise _not_started(msg("it ended with code {code}", code=process.returncode))
         return _understood(answer, watch, name)
 
     def close(self) -> None:
@@ -94,14 +103,17 @@ class Decoder:
             self._idle.cancel()
         if self._process is None or self._process.poll() is not None:
             self.pid = 0
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "fanslymotion.pipeline.media.photo.decode_process"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                encoding="ascii",
-                start_new_session=True,
-                creationflags=CREATION_FLAGS,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "fanslymotion.pipeline.media.photo.decode_process"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    encoding="ascii",
+                    start_new_session=True,
+                    creationflags=CREATION_FLAGS,
+                )
+            except OSError as e:
+                raise _not_started(e.strerror or str(e)) from e
         return self._process
 
     def _end(self) -> None:
@@ -167,12 +179,22 @@ def _kill(pid: int) -> None:
 
 
 def _said_pid(process: "subprocess.Popen[str]") -> int:
-    """Read the first line of the process. Return the id of the one that was started if it ended before."""
+    """Read the first line of the process, which is its id. Return 0 if it ended before that."""
     assert process.stdout is not None
     try:
         return int(process.stdout.readline())
     except (OSError, ValueError):
-        return process.pid
+        return 0
+
+
+def _not_started(reason: Message | str) -> StartError:
+    return StartError(
+        msg(
+            "photos cannot be opened: the process for it does not start ({reason}). Close other programs if the memory "
+            "is full; fanslymotion doctor says whether something is missing",
+            reason=reason,
+        )
+    )
 
 
 def _ask(process: "subprocess.Popen[str]", order: dict[str, Any]) -> dict[str, Any] | None:

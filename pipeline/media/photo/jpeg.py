@@ -43,7 +43,7 @@ def open_jpeg(data: bytes) -> JpegImagePlugin.JpegImageFile:
     return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
 
 
-def missing_share(image: Image.Image, data: bytes) -> float:
+def missing_share(image: Image.Image, data: bytes, asked: tuple[int, int]) -> float:
     """Return the share of rows (0 to 1) that a truncated JPEG lacks.
 
     Where the data end, the decoder continues with grey. With other data appended, the first missing row changes.
@@ -51,11 +51,12 @@ def missing_share(image: Image.Image, data: bytes) -> float:
     Args:
         image: `data`, decoded.
         data: the file.
+        asked: the size (pixels) that `Image.draft` was given. Its result, rounded up, may lead to another one.
     """
     import numpy as np  # few photos lack something
 
     with open_jpeg(data.removesuffix(END_MARKER) + FILLER + END_MARKER) as other:
-        other.draft(None, image.size)
+        other.draft(None, asked)
         other.load()
         changed = (np.asarray(image) != np.asarray(other)).reshape(image.height, -1).any(axis=1)
     if not changed.any():

@@ -50,7 +50,8 @@ def normalise(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Ima
     Raises:
         PhotoError: the photo cannot be used. Decoders may raise any other error.
     """
-    image.draft(None, _bounded(image.size))  # JPEG only: decode at 1/2, 1/4 or 1/8
+    asked = _bounded(image.size)
+    image.draft(None, asked)  # JPEG only: decode at 1/2, 1/4 or 1/8
     profile = file.profile or image.info.get("icc_profile")
     notes: tuple[Message, ...] = ()
     deep = _deep_srgb(file.data, _bounded(image.size), file.colours) if file.deep and file.colours else None
@@ -61,7 +62,7 @@ def normalise(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Ima
         image.load()
         exif = _exif(image)
         if file.cut:
-            image, notes = _without_end(image, file, name)
+            image, notes = _without_end(image, file, asked, name)
         elif file.grey is not None and image.mode.startswith(("I", "F")):
             image = file.grey()
         colours = None if profile else file.colours or _exif_colours(exif)
@@ -91,9 +92,14 @@ def _bounded(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def _without_end(image: Image.Image, file: PhotoFile, name: str) -> tuple[Image.Image, tuple[Message, ...]]:
-    """Cut off the rows that a truncated JPEG lacks. Raise OSError if they are too many."""
-    missing = missing_share(image, file.data)
+def _without_end(
+    image: Image.Image, file: PhotoFile, asked: tuple[int, int], name: str
+) -> tuple[Image.Image, tuple[Message, ...]]:
+    """Cut off the rows that a truncated JPEG lacks. Raise OSError if they are too many.
+
+    asked: the size (pixels) for which `image` was decoded at a half or less.
+    """
+    missing = missing_share(image, file.data, asked)
     if missing > MOST_MISSING:
         raise OSError(f"{missing:.0%} of the rows are missing")
     if not missing:

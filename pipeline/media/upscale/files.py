@@ -33,9 +33,13 @@ def check_upscaler(preset: UpscalerPreset, folder: Path) -> UpscalerFile:
         if preset.source == "hub"
         else msg("put the upscaler's .safetensors file there")
     )
-    found = sorted(folder.glob("*.safetensors"))
+    try:
+        found = sorted(folder.glob("*.safetensors"))
+        pickled = not found and any(folder.glob("*.pth"))
+    except OSError as e:  # a share that is not connected, a missing right
+        raise unreadable(folder, e) from e
     if not found:
-        if folder.is_dir() and any(folder.glob("*.pth")):
+        if pickled:
             raise ModelError(
                 msg(
                     "{folder} has the upscaler only as a pickle file, which can run any code when it is opened and is "

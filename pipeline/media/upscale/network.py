@@ -98,8 +98,13 @@ def _shapes(path: Path) -> dict[str, list[int]]:
 
 
 def unreadable(path: Path, error: Exception) -> ModelError:
-    """Say that a file cannot be read."""
-    return ModelError(msg("{file} cannot be read: {error}; get it again", file=path, error=words_of(error)))
+    """Return the error that says why a file or folder cannot be read, and what to do."""
+    said = {"file": path, "error": words_of(error)}
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+        return ModelError(
+            msg("{file} cannot be read: {error}; check its rights, and whether its disk or share is connected", **said)
+        )
+    return ModelError(msg("{file} cannot be read: {error}; get it again", **said))
 
 
 def _doublings(scale: int) -> int:

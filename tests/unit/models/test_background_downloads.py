@@ -5,12 +5,14 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from fanslymotion.errors import Cancelled
 from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import DownloadError
+from fanslymotion.models.download.process_age import birth
 from fanslymotion.settings import Settings
 
 from .conftest import quick
@@ -34,7 +36,8 @@ def test_an_old_wish_to_stop_does_not_end_the_next_download(hub, settings):
 
 def process_running_as_tiny(downloads: Downloads) -> DownloadState:
     """This process stands for the one that downloads."""
-    state = DownloadState("tiny", "running", pid=os.getpid(), born=psutil.Process().create_time(), updated=time.time())
+    own = birth(psutil.Process())
+    state = DownloadState("tiny", "running", pid=os.getpid(), born=own.seconds, boot=own.boot, updated=time.time())
     downloads.folder.mkdir(parents=True)
     downloads.write(state)
     return state
@@ -90,6 +93,34 @@ def test_a_start_while_a_stopped_download_ends_gets_a_process_of_its_own(hub, se
     assert downloads.state("tiny").status == "starting", "the ended one does not write over it"
 
 
+def test_a_clock_that_is_set_ends_no_running_download(hub, settings, monkeypatch):
+    """Linux computes the start of the system, and psutil the age of a process, from the clock."""
+    if sys.platform == "linux":
+        boot = psutil.boot_time()
+        monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + clock.step)
+    downloads, seen = Downloads(settings), []
+
+    def look(state: DownloadState) -> None:
+        for clock.step in (0, 3600, -3600):
+            now = downloads.state("tiny")
+            if not state.over:
+                seen.append(now.status)
+
+    clock = SimpleNamespace(step=0)
+    assert downloads.run("tiny", look, patience=quick()).status == "done"
+    assert set(seen) == {"running"}
+
+
+def test_a_process_that_has_got_the_number_of_an_ended_one_is_not_taken_for_it(settings):
+    downloads = Downloads(settings)
+    downloads.folder.mkdir(parents=True)
+    for other in ({"born": 1.0}, {"boot": "another start of the system"}):
+        own = birth(psutil.Process())
+        state = DownloadState("tiny", "running", pid=os.getpid(), **{"born": own.seconds, "boot": own.boot, **other})
+        downloads.write(state)
+        assert downloads.state("tiny").status == "interrupted"
+
+
 def test_ended_processes_are_collected_from_any_thread():
     from fanslymotion.models.download import background as module
 
@@ -98,5 +129,5 @@ def test_ended_processes_are_collected_from_any_thread():
     wait = [process.wait() for process in list(module._started)]
     assert wait
     with ThreadPoolExecutor(8) as pool:
-        assert not any(pool.map(lambda _: module._alive(2**22, 0.0), range(100)))
+        assert not any(pool.map(lambda _: module._alive(2**22, 0.0, ""), range(100)))
     assert module._started == []

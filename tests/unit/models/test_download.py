@@ -10,7 +10,7 @@ from fanslymotion.errors import BadInput, Cancelled
 from fanslymotion.models.download import http
 from fanslymotion.models.download.http import FAILURES, Patience
 from fanslymotion.models.download.hub import DownloadError
-from fanslymotion.models.download.model import Manifest, Meter, download
+from fanslymotion.models.download.model import SPARE, Manifest, Meter, download
 from fanslymotion.presets import load_presets
 
 from .conftest import WEIGHTS, here, quick, wanted
@@ -137,6 +137,45 @@ def test_the_disk_is_looked_at_first(hub, preset, settings, monkeypatch):
     assert not hub.sent[WEIGHTS]
 
 
+def test_a_disk_without_room_for_a_new_version_keeps_the_old_one(hub, preset, settings, monkeypatch):
+    download(preset, settings)
+    before = here(settings)
+    hub.files[WEIGHTS] = bytes(reversed(hub.files[WEIGHTS])) * 2
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 1000, 1000))
+    with pytest.raises(DownloadError, match="FANSLYMOTION_MODELS"):
+        download(preset, settings)
+    assert here(settings) == before
+
+
+def test_a_damaged_file_makes_room_for_its_successor(hub, preset, settings, monkeypatch):
+    download(preset, settings)
+    (settings.models / "tiny" / WEIGHTS).write_bytes(bytes(len(hub.files[WEIGHTS])))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - SPARE, SPARE))
+    download(preset, settings, recheck=True)
+    assert here(settings) == wanted(hub)
+
+
+def test_a_part_of_an_earlier_version_is_not_gone_on_from(hub, preset, settings):
+    hub.drops[WEIGHTS] = [300_000] * (FAILURES + 5)
+    part = settings.models / "tiny" / (WEIGHTS + ".part")
+
+    def stop(moment):
+        if part.is_file() and part.stat().st_size >= 300_000:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        download(preset, settings, stop, patience=quick())
+    hub.drops.clear()
+    hub.files[WEIGHTS] = bytes(reversed(hub.files[WEIGHTS]))
+    said = []
+    download(preset, settings, patience=quick(said))
+    assert here(settings) == wanted(hub)
+    assert said == [], "nothing arrived damaged"
+    assert hub.starts[WEIGHTS][-1] == 0
+
+
 def test_a_file_damaged_on_the_disk_comes_again_alone(hub, preset, settings):
     download(preset, settings)
     path = settings.models / "tiny" / WEIGHTS
@@ -165,6 +204,20 @@ def test_a_damaged_manifest_means_hashing_again_not_failing(hub, preset, setting
     download(preset, settings)
     assert hub.sent == before
     assert json.loads(Manifest("tiny", settings).path.read_text(encoding="utf-8"))["verified"]
+
+
+def test_a_mirror_that_tells_no_sizes_gives_no_empty_files(hub, preset, settings, monkeypatch):
+    info = hub.info
+
+    def without_sizes():
+        told = info()
+        return told | {"siblings": [{"rfilename": one["rfilename"]} for one in told["siblings"]]}
+
+    monkeypatch.setattr(hub, "info", without_sizes)
+    with pytest.raises(DownloadError, match="does not say how large") as caught:
+        download(preset, settings, patience=quick())
+    assert not caught.value.again
+    assert here(settings) == {}
 
 
 def test_only_models_of_the_hub_are_downloaded(settings):

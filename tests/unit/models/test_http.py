@@ -276,6 +276,39 @@ def test_a_server_that_stays_in_trouble_ends_it_after_some_tries(target: Path, a
     assert len(server.said) == len(server.pauses) == FAILURES - 1
 
 
+PAGE = b"<html>Please sign in to this network</html>"
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["length told", "length not told"])
+@pytest.mark.parametrize("here", [0, 1000])
+def test_a_page_in_the_files_place_ends_it_after_some_tries(target: Path, told: bool, here: int) -> None:
+    """A hotel's network, or a filter, answers everything with 200 and a page of its own."""
+    left_of(target, DATA[:here])
+    server = Server(target, (200, Body(PAGE), {"Content-Length": str(len(PAGE))} if told else {}))
+    with pytest.raises(DownloadError) as caught:
+        server.fetch()
+    assert str(caught.value).startswith(
+        f"hub.test answers with {len(PAGE)} bytes instead of the {len(DATA)} of model.bin"
+    )
+    assert (caught.value.code, caught.value.again) == ("FM-MODEL-005", True)
+    assert FAILURES <= len(server.asked) <= FAILURES + 2
+    assert sum(server.pauses) > 60
+
+
+def test_a_connection_that_breaks_at_the_same_byte_of_a_server_without_ranges_ends_it(target: Path) -> None:
+    server = Server(target, begun())
+    with pytest.raises(DownloadError, match=r"the connection to hub\.test broke"):
+        server.fetch()
+    assert len(server.asked) == FAILURES
+
+
+def test_what_a_server_without_ranges_sends_beyond_the_last_break_is_progress(target: Path) -> None:
+    breaks = [(200, Body(DATA[: 1000 * n], cut=True), {}) for n in range(1, 10)]
+    server = Server(target, *breaks, whole())
+    assert server.fetch() == DATA
+    assert max(server.pauses) <= 1.2
+
+
 def test_a_refusal_is_not_tried_again(target: Path) -> None:
     server = Server(target, (404, Body(), {}))
     with pytest.raises(DownloadError, match="it answered 404") as caught:
@@ -315,6 +348,21 @@ def test_a_file_damaged_twice_is_given_up_and_not_kept(target: Path) -> None:
     assert os.listdir(target.parent) == []
     assert sum(server.counted) == 0
     assert len(server.said) == 1
+
+
+def test_a_part_that_the_disk_cannot_read_is_begun_again(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bad(io.FileIO):
+        def read(self, size: int = -1) -> bytes:
+            if self.tell() >= 500:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().read(500)
+
+    left_of(target, DATA[:1000])
+    monkeypatch.setattr(http, "open", lambda path, mode, buffering: Bad(path, mode), raising=False)
+    server = Server(target, whole())
+    assert server.fetch() == DATA
+    assert "Range" not in server.asked[0]
+    assert sum(server.counted) == len(DATA)
 
 
 def test_a_full_disk_is_said_and_what_is_there_stays(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,15 @@ KINDS = [
 ]
 
 
+def test_a_file_and_a_pair_that_could_share_its_name_are_both_chosen_by_their_names(
+    folder: Path, settings: Settings
+) -> None:
+    for name in ("rain", "rain_high", "rain_low"):
+        save_file({"w": torch.ones(2)}, folder / f"{name}.safetensors")
+    found = {entry.name: [path.stem for path in entry.paths] for entry in list_loras(settings)}
+    assert found == {GOOD: [GOOD], "rain": ["rain"], "rain_high": ["rain_high", "rain_low"]}
+
+
 @pytest.mark.parametrize(("make", "problem"), KINDS)
 def test_a_bad_file_is_one_row(make: Callable, problem: str, folder: Path, settings: Settings) -> None:
     make(folder / "bad.safetensors")

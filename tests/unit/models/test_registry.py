@@ -1,7 +1,10 @@
 """What is here, checking it, removing it, and a folder of one's own."""
 
+import errno
 import hashlib
+import io
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -9,7 +12,9 @@ from pathlib import Path
 import pytest
 from fanslymotion.cli import main
 from fanslymotion.errors import BadInput, ModelError, PresetError
+from fanslymotion.models import registry
 from fanslymotion.models.commands import models_app
+from fanslymotion.models.download import http, model
 from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import DownloadError
 from fanslymotion.models.download.model import download
@@ -68,6 +73,26 @@ def test_check_finds_a_single_wrong_bit_and_download_mends_it(whole, settings, p
     download(presets.model("tiny"), settings)
     assert path.read_bytes() == good
     assert {name for name in whole.sent if whole.sent[name] != before[name]} == {WEIGHTS}
+
+
+def test_a_file_that_the_disk_cannot_read_is_damaged_and_comes_again(whole, settings, presets, monkeypatch):
+    path = settings.models / "tiny" / WEIGHTS
+    good = path.read_bytes()
+
+    class Bad(io.BytesIO):
+        def read(self, count=-1):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def opened(place, *mode, **more):
+        return Bad() if Path(place) == path else open(place, *mode, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(http, "open", opened, raising=False)
+        patch.setattr(registry, "open", opened, raising=False)
+        assert check("tiny", presets, settings) == [WEIGHTS]
+        patch.setattr(model, "open", opened, raising=False)
+        download(presets.model("tiny"), settings)
+    assert path.read_bytes() == good
 
 
 def test_a_cut_off_file_shows_in_the_list(whole, settings, presets):
@@ -351,3 +376,13 @@ def test_links_that_lead_nowhere_are_a_row_of_the_list(settings, tmp_path, tiny_
     presets = load_presets(settings)
     assert not next(one for one in list_models(presets, settings) if one.name == "own").ready
     assert "cannot be read" in next(one for one in list_upscalers(presets, settings) if one.folder == upscaler).problem
+
+
+@pytest.mark.parametrize("name", ["models [wan]", "models [/wan]"])
+def test_brackets_in_a_folders_name_are_no_markup(settings, tmp_path, name):
+    """rich left the first out, and ended the command for the second."""
+    text = f"label = 'Own'\nsource = 'folder'\nfolder = '{tmp_path / name}'\nwidth = 64\nheight = 64\nframes = 14\n"
+    (settings.presets_dir / "models" / "own.toml").write_text(text, encoding="utf-8")
+    said = CliRunner().invoke(models_app, ["list"])
+    assert said.exit_code == 0
+    assert f"own: there is no model folder {tmp_path / name}" in said.stderr

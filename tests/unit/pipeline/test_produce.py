@@ -19,6 +19,7 @@ from fanslymotion.models.find import find_model
 from fanslymotion.pipeline import stages
 from fanslymotion.pipeline.families.svd.conditioning import encode
 from fanslymotion.pipeline.families.svd.model import LoadedModel
+from fanslymotion.pipeline.families.weights.files.header import file_fingerprint
 from fanslymotion.pipeline.media import encoder_thread as film_module
 from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.pipeline.media.ffmpeg import ffmpeg_path
@@ -39,6 +40,28 @@ def ours() -> set[str]:
     """Threads of the pipeline that are alive."""
     names = ("fanslymotion", "interpolate")
     return {thread.name for thread in threading.enumerate() if thread.name.startswith(names)}
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda file: file.write_bytes(b"another file")])
+def test_a_file_of_weights_that_goes_or_changes_after_loading_costs_no_video(
+    run: Callable, fast: VideoRequest, presets: Presets, settings: Settings, tmp_path: Path, change: Callable
+) -> None:
+    """It lay on a disk that was unplugged, or a newer one was copied over it."""
+    file = tmp_path / "weights.gguf"
+    file.write_bytes(b"a file")
+    found = find_model(fast.model, presets, settings)
+    model = replace(found, preset=found.preset.model_copy(update={"weights": (str(file),)}))
+    used = file_fingerprint(file)
+
+    def on_progress(moment: Progress) -> None:
+        if moment.stage is Stage.SAMPLING and not changed:
+            changed.append(moment)
+            change(file)
+
+    changed: list[Progress] = []
+    result = run(fast, model=model, progress=on_progress)
+    assert changed
+    assert read_metadata(result.path)["model"]["weights"] == [used]
 
 
 def test_the_file_and_what_is_told_on_the_way(run: Callable, fast: VideoRequest) -> None:

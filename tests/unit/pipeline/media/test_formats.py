@@ -317,6 +317,18 @@ def test_a_jpeg_without_its_end_is_taken_and_its_missing_rows_are_told(cut: floa
     assert np.array_equal(np.asarray(photo.image)[:-8], whole[:-8])
 
 
+@pytest.mark.parametrize("size", [(3073, 3073), (8001, 3075)])
+def test_a_large_jpeg_of_odd_sides_without_its_end_is_taken(size: tuple[int, int]) -> None:
+    """As panoramas have them. It is decoded at a half, which rounds its sides up."""
+    width, height = size
+    rows = np.random.default_rng(1).integers(0, 256, (height, 1, 3), np.uint8)
+    data = jpeg(np.broadcast_to(rows, (height, width, 3)))
+    photo = read_photo(data[: round(len(data) * 0.9)], "coast.jpg")
+    (note,) = photo.notes
+    assert note.startswith("the end of coast.jpg is missing: ")
+    assert photo.image.width / photo.image.height == pytest.approx(width / height / 0.9, rel=0.05)
+
+
 def test_a_progressive_jpeg_without_its_last_bits_is_taken_and_with_less_refused() -> None:
     data = jpeg(noisy(), progressive=True)
     photo = read_photo(data[: round(len(data) * 0.95)])

@@ -1,5 +1,7 @@
 """A stranger's photo is decoded within the memory that it may take, whatever its header claims or its process does."""
 
+import errno
+import os
 import subprocess
 import sys
 import threading
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fanslymotion.errors import BadInput
+from fanslymotion.errors import BadInput, StartError
 from fanslymotion.pipeline.media.photo.decode_memory import NeedsMemory, decoding_bytes
 from fanslymotion.pipeline.media.photo.decode_process import Decoder, _said_pid, _Watch
 from fanslymotion.pipeline.media.photo.load import load_photo
@@ -102,6 +104,29 @@ def test_a_photo_that_crashes_the_decoder_is_refused_and_the_next_one_is_not(
     threading.Thread(target=crash).start()
     with pytest.raises(BadInput, match="is damaged or incomplete"):
         run(decoder, photo, tmp_path)
+    assert run(decoder, photo, tmp_path) == (320, 180)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("no-such-program", os.strerror(errno.ENOENT)),
+        pytest.param(None, "it ended with code 1", id="ends at once"),
+    ],
+)
+def test_a_process_that_does_not_start_is_no_fault_of_the_photo(
+    decoder: Decoder, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None, reason: str
+) -> None:
+    """The memory is full, or a package is damaged: every photo would be called damaged."""
+    with monkeypatch.context() as patch:
+        if program is None:
+            patch.setenv("PYTHONPATH", str(tmp_path))
+            (tmp_path / "json.py").write_text("raise SystemExit(1)", encoding="ascii")
+        else:
+            patch.setattr(sys, "executable", str(tmp_path / program))
+        with pytest.raises(StartError, match="photos cannot be opened") as caught:
+            run(decoder, photo, tmp_path)
+    assert reason in str(caught.value)
     assert run(decoder, photo, tmp_path) == (320, 180)
 
 
