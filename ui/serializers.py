@@ -339,7 +339,7 @@ def model_json(
         "width": model.width,
         "height": model.height,
         "frames": model.frames,
-        "sampling": model.sampling.model_dump(exclude={"sigmas", "shift", "solver"}),
+        "sampling": model.sampling.model_dump(exclude={"sigmas", "shift", "solver", "guidance_rescale"}),
         "modes": modes_json(model),
         "takes": list(taken_by(model)),
         "ideas": list(ideas_of(model, presets)),

@@ -6,17 +6,30 @@ connects to nothing: GNOME sets `all_proxy=socks://…`, which only its own prog
 
 import os
 import re
-from collections.abc import MutableMapping
+import sys
+import urllib.request
+from collections.abc import Callable, Mapping, MutableMapping
 
 IGNORED = "FANSLYMOTION_IGNORED_PROXIES"
 """Environment variable that names what was taken out, for child processes and the doctor."""
+SETTING = "ProxyServer"
+"""What Windows' registry calls its proxies."""
+LOCAL = "localhost,127.0.0.1,::1"
 
 
-def repair_proxies(environ: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:
+def windows_proxies() -> Mapping[str, str]:
+    """Return the proxies of Windows' settings, by scheme, as Python makes them addresses; none on other systems."""
+    return urllib.request.getproxies_registry() if sys.platform == "win32" else {}
+
+
+def repair_proxies(
+    environ: MutableMapping[str, str] = os.environ, of_system: Callable[[], Mapping[str, str]] = windows_proxies
+) -> tuple[str, ...]:
     """Rewrite `socks://` as `socks5://`, and take out the proxies that httpx refuses.
 
     Args:
         environ: The environment to change in place.
+        of_system: Tells the proxies that count where the environment has none, by scheme.
 
     Returns:
         The names of the variables that were taken out, also by a parent process, sorted.
@@ -34,9 +47,28 @@ def repair_proxies(environ: MutableMapping[str, str] = os.environ) -> tuple[str,
         elif not _proxy_works(value):
             del environ[name]
             ignored.add(name)
+    if not any(name.lower().endswith("_proxy") and environ[name] for name in environ):
+        ignored |= _repair_setting(environ, of_system())
     if ignored:
         environ[IGNORED] = ",".join(sorted(ignored))
     return tuple(sorted(ignored))
+
+
+def _repair_setting(environ: MutableMapping[str, str], found: Mapping[str, str]) -> set[str]:
+    """Put variables in the place of a system's proxies that httpx refuses; return its name if one is left out.
+
+    `socks=127.0.0.1:1080` in Windows' settings is read as `socks4://`, which httpx does not know. The programs that
+    make such a setting understand SOCKS 5.
+    """
+    wanted = {scheme: found.get(scheme, "") for scheme in ("http", "https")}
+    if all(not proxy or _proxy_works(proxy) for proxy in wanted.values()):
+        return set()
+    usable = {scheme: re.sub("^socks4?://", "socks5://", proxy) for scheme, proxy in wanted.items()}
+    usable = {scheme: proxy for scheme, proxy in usable.items() if proxy and _proxy_works(proxy)}
+    for scheme, proxy in usable.items():
+        environ[f"{scheme}_proxy"] = proxy
+    environ["no_proxy"] = LOCAL if usable else "*"  # any variable keeps Python from reading the setting
+    return set() if usable.keys() == {scheme for scheme in wanted if wanted[scheme]} else {SETTING}
 
 
 def ignored_proxies(environ: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ PARTS = {
     "page": [
         "tests/unit/ui",
         "--ignore=tests/unit/ui/test_scripts.py",
+        "--ignore=tests/unit/ui/page_files/test_one_script.py",
         *(f"--deselect={DAMAGES}[{kind}]" for kind in KINDS if kind not in DAMAGES_TRIED),
         "tests/unit/doctor",
     ],
