@@ -53,16 +53,7 @@ def test_a_photo_with_an_odd_name_becomes_a_video(installed: Prefix) -> None:
 
 
 @pytest.fixture(scope="module")
-def scripts_are_plain_text(installed: Prefix) -> Iterator[None]:
-    """What the registry says on many PCs (python/cpython#88141)."""
-    key, value = r"HKCR\.js", ("/v", "Content Type")
-    assert installed.run("reg", "add", key, *value, "/d", "text/plain", "/f", seconds=60).returncode == 0
-    yield
-    assert installed.run("reg", "delete", key, *value, "/f", seconds=60).returncode == 0
-
-
-@pytest.fixture(scope="module")
-def window(installed: Prefix, scripts_are_plain_text: None) -> Iterator[Terminal]:
+def window(installed: Prefix) -> Iterator[Terminal]:
     """The launcher in a console window; its page answers at `url`.
 
     WINSTRICT: the worker's pipe serves one operation at a time, as on Windows (see parts/pipes.c).
@@ -75,13 +66,6 @@ def window(installed: Prefix, scripts_are_plain_text: None) -> Iterator[Terminal
     yield made
     made.kill()
     installed.end_programs()
-
-
-def test_scripts_are_scripts_whatever_the_registry_says(window: Terminal, installed: Prefix) -> None:
-    said = installed.python("-c", "import mimetypes; print(mimetypes.guess_type('a.js'))", seconds=60).stdout
-    assert "text/plain" in said
-    kind = httpx.get(f"{window.url}/studio/static/login.js", timeout=60).headers["content-type"]
-    assert kind.startswith("text/javascript")
 
 
 def test_the_page_outlives_a_flood_of_reset_connections(window: Terminal) -> None:
