@@ -12,35 +12,23 @@ import torch
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
-from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.steps.residual_cache import ResidualCache
-from fanslymotion.pipeline.families.wan.options import WanOptions
 from fanslymotion.pipeline.families.wan.words import encode
-from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
-from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
+from fanslymotion.pipeline.sampling.windowed import SamplingState, begin, sample_clip
+from fanslymotion.pipeline.windows import WindowPlan
 from fanslymotion.presets import Reuse
 from fanslymotion.tests.kept_states import through_file
 from PIL import Image
 
 from .test_pieces import given
+from .wan.test_sampling import CLIP as EVERY_STEP
 
 STEPS = 9
 AGAIN = Effort(reuse=Reuse(ratios=(0.99,) * (STEPS - 1), error=0.06, most=2, first=0.2))
 WHOLE = [True, True, False, True, False, False, True, True, True]
-CLIP = SamplingParams(
-    width=64,
-    height=32,
-    seed=5,
-    steps=STEPS,
-    schedule="flow",
-    guidance=Guidance(5.0, 5.0),
-    motion=WanOptions("waves", "still", 5.0, "unipc"),
-    plan=WindowPlan(total=9, frames=5, count=2, overlap=1),
-    options=WindowOptions(guidance_cap=None),
-    effort=AGAIN,
-)
+CLIP = replace(EVERY_STEP, steps=STEPS, effort=AGAIN)
 
 BLOCKS = {"ltx": "transformer_blocks", "wan": "blocks"}
 
