@@ -1,6 +1,13 @@
 """Define errors for the user. Each message tells what happened, the value, and what to do."""
 
-from .messages import Message, as_message, codes
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .messages import Message, as_message, codes, msg
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class FanslymotionError(Exception):
@@ -70,3 +77,16 @@ def words_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)
+
+
+def no_access(path: Path | str, error: Exception) -> ModelError | None:
+    """Return the error for a model's file or folder that the system refuses to read; None for any other cause."""
+    if not isinstance(error, OSError) or isinstance(error, FileNotFoundError):
+        return None
+    return ModelError(
+        msg(
+            "{file} cannot be read: {error}; check its rights, and whether its disk or share is connected",
+            file=path,
+            error=words_of(error),
+        )
+    )

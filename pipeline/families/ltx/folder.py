@@ -16,7 +16,7 @@ from ..flow.lora import layer_name
 from ..weights.files.contents import FileHeader, of_transformer
 from ..weights.files.header import read_weights_file
 from ..weights.files.shapes import Shapes, attention, linear
-from ..weights.folders import read_json
+from ..weights.folders import known_json
 from .sampling import DEV, DISTILLED, EARLY, FIRST_DEV, LARGE_DEV, LARGE_LAYERS, NOT_DISTILLED
 
 SINGLE_FILES = (
@@ -85,7 +85,7 @@ class LtxFolders(FlowFolders):
         """Tell a model that is not distilled by its scheduler, or by what it is called; see `FlowFolders`."""
         scheduler = folder / "scheduler" / "scheduler_config.json"
         # Lightricks/LTX-Video has version 0.9.0 in folders, beside single files of later ones.
-        if not self.single_file(folder) and _known(scheduler).get("use_dynamic_shifting"):
+        if not self.single_file(folder) and known_json(scheduler).get("use_dynamic_shifting"):
             return {"sampling": FIRST_DEV}
         said = next((told for name in self._names(folder) if (told := self.distilled(name)) is not None), None)
         return {"sampling": self.undistilled(folder)} if said is False else {}
@@ -93,7 +93,7 @@ class LtxFolders(FlowFolders):
     def _names(self, folder: Path) -> tuple[str, ...]:
         """Return what a folder's model is called, the surest name first."""
         single = self.single_file(folder)
-        origin = _known(folder / TRANSFORMER / "config.json").get("_name_or_path")
+        origin = known_json(folder / TRANSFORMER / "config.json").get("_name_or_path")
         # Hugging Face's cache: models--Lightricks--LTX-Video-0.9.7-dev/snapshots/<commit>.
         cached = folder.parent.parent.name if folder.parent.name == "snapshots" else ""
         return (single.name if single else "", folder.name, cached, str(origin or "").rpartition("/")[2])
@@ -176,14 +176,6 @@ class LtxFolders(FlowFolders):
         channels: list[int] = vae.get("decoder_block_out_channels") or [256]
         factors: list[int] = vae.get("upsample_factor") or [2]
         return channels[0] // factors[0]
-
-
-def _known(config: Path) -> Mapping[str, Any]:
-    """Read a configuration that may be missing or damaged."""
-    try:
-        return read_json(config)
-    except ModelError:
-        return {}
 
 
 FOLDERS = LtxFolders(

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from ....presets.options import ScheduleName
+from ..flow.levels import moved_up
 
 SIGMAS = (1.0, 0.9937, 0.9875, 0.9812, 0.975, 0.9094, 0.725, 0.4219)
 """Noise levels of the distilled models (Lightricks' configurations; diffusers' docs, ltx_video.md)."""
@@ -68,8 +69,8 @@ def levels(kind: ScheduleName, steps: int, tokens: int, shift: float) -> list[fl
         return _linear_quadratic(steps)
     even = [1 - i / steps for i in range(steps)]
     if kind == "dynamic":
-        return _stretched([_shifted(s, math.exp(_shift(tokens))) for s in even])
-    return [_shifted(s, shift) for s in even]
+        return _stretched([moved_up(s, math.exp(_shift(tokens))) for s in even])
+    return [moved_up(s, shift) for s in even]
 
 
 def _linear_quadratic(steps: int) -> list[float]:
@@ -89,10 +90,6 @@ def _shift(tokens: int) -> float:
     """Return the exponent by which a window of so many tokens is shifted."""
     slope = (SHIFTS[1] - SHIFTS[0]) / (TOKENS[1] - TOKENS[0])
     return SHIFTS[0] + slope * (tokens - TOKENS[0])
-
-
-def _shifted(level: float, shift: float) -> float:
-    return shift * level / (1 + (shift - 1) * level)
 
 
 def _stretched(found: list[float]) -> list[float]:

@@ -1,6 +1,5 @@
 """Count a model folder's parameters by component from its files' headers, in milliseconds. Without torch."""
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from ....safetensors_header import tensor_shapes
 from ..base import ModelSize
-from ..weights.folders import tensor_files
+from ..weights.folders import known_json, tensor_files
 from .folder import PATCH_DECODER
 
 ATTENTION = 5 + 5 * 2 / 16 + 5 * 4 / 256 + 4 / 4096
@@ -40,7 +39,7 @@ def model_size(folder: Path, width: int, height: int, frames: int) -> ModelSize:
         frames: The preset's frames of a window.
     """
     patch_decoder = parameters(folder / PATCH_DECODER)
-    unet, vae = _config(folder / "unet"), _config(folder / "vae")
+    unet, vae = (known_json(folder / part / "config.json") for part in ("unet", "vae"))
     channels: list[int] = unet.get("block_out_channels") or [FULL.channels]
     vae_channels: list[int] = vae.get("block_out_channels") or [FULL.vae_channels] * 4
     return replace(
@@ -83,11 +82,3 @@ def parameters(folder: Path) -> int:
         return sum(math.prod(shape) for path in half or files for shape in tensor_shapes(path).values())
     except (OSError, ValueError):
         return 0
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return data if isinstance(data, dict) else {}

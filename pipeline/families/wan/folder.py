@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ....errors import ModelError
 from ....messages import Message, msg
 from ..base import ModelSize
 from ..flow.folder import TRANSFORMER, VAE, FlowFolders
 from ..weights.files.shapes import Shapes, attention, linear
-from ..weights.folders import read_json
+from ..weights.folders import INDEX, known_json
 
 NAME = "Wan 2.2 TI2V-5B"
 
@@ -144,11 +143,7 @@ class WanFolders(FlowFolders):
 
     def told(self, folder: Path) -> Mapping[str, Any]:
         """Tell FastVideo's distilled model by its pipeline's name; see `FlowFolders`."""
-        try:
-            index = read_json(folder / "model_index.json")
-        except ModelError:
-            return {}
-        return {"sampling": FASTWAN} if index.get("_class_name") == "WanDMDPipeline" else {}
+        return {"sampling": FASTWAN} if known_json(folder / INDEX).get("_class_name") == "WanDMDPipeline" else {}
 
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
         """Refuse Wan's other models: their photo goes through channels, or an encoder, of its own."""

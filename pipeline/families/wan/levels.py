@@ -1,13 +1,13 @@
 """Compute noise levels of flow matching. Without torch."""
 
-from ..flow.levels import TRAIN_STEPS
+from ..flow.levels import TRAIN_STEPS, moved_up
 
 BELOW_ONE = 1e-6
 """The first level lies so much below 1, where the signal would have no logarithm."""
 
 
 def shifted(steps: int, shift: float) -> list[float]:
-    """Return the levels without the last, which is 0: σ = shift·s / (1 + (shift - 1)·s) of evenly spaced s from 1 down.
+    """Return the levels without the last, which is 0: evenly spaced ones from 1 down, moved up.
 
     Args:
         steps: 1 or more.
@@ -16,5 +16,5 @@ def shifted(steps: int, shift: float) -> list[float]:
     last = 1 / TRAIN_STEPS
     step = (last - 1) / steps
     even = [1 + i * step for i in range(steps)]
-    found = [shift * s / (1 + (shift - 1) * s) for s in even]
+    found = [moved_up(s, shift) for s in even]
     return [found[0] - BELOW_ONE, *found[1:]]

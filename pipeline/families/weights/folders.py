@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ....errors import ModelError, words_of
+from ....errors import ModelError, no_access, words_of
 from ....fs import sync_tree
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
@@ -56,6 +56,14 @@ def read_json(path: Path) -> dict[str, Any]:
             msg("{file} does not hold what it should (a JSON object); get that file of the model again", file=path)
         )
     return data
+
+
+def known_json(path: Path) -> dict[str, Any]:
+    """Read a configuration that may be missing or damaged: {} then."""
+    try:
+        return read_json(path)
+    except ModelError:
+        return {}
 
 
 def plain_preset(folder: Path, usual: Mapping[str, Any], **fixed: Any) -> ModelPreset:
@@ -149,12 +157,9 @@ def fingerprint(folder: Path, places: Iterable[Path], read: tuple[str, ...] = ("
 
 def unreadable(path: Path | str, error: Exception) -> ModelError:
     """Return the error that says why a file or folder of a model cannot be read, and what to do."""
-    said = {"file": path, "error": words_of(error)}
-    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-        return ModelError(
-            msg("{file} cannot be read: {error}; check its rights, and whether its disk or share is connected", **said)
-        )
-    return ModelError(msg("{file} cannot be read: {error}; get that file of the model again", **said))
+    return no_access(path, error) or ModelError(
+        msg("{file} cannot be read: {error}; get that file of the model again", file=path, error=words_of(error))
+    )
 
 
 def numbers_by_tensor(path: Path) -> dict[str, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ....errors import ModelError, words_of
+from ....errors import ModelError, no_access, words_of
 from ....messages import msg
 from ....safetensors_header import tensor_shapes
 
@@ -99,12 +99,9 @@ def _shapes(path: Path) -> dict[str, list[int]]:
 
 def unreadable(path: Path, error: Exception) -> ModelError:
     """Return the error that says why a file or folder cannot be read, and what to do."""
-    said = {"file": path, "error": words_of(error)}
-    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-        return ModelError(
-            msg("{file} cannot be read: {error}; check its rights, and whether its disk or share is connected", **said)
-        )
-    return ModelError(msg("{file} cannot be read: {error}; get it again", **said))
+    return no_access(path, error) or ModelError(
+        msg("{file} cannot be read: {error}; get it again", file=path, error=words_of(error))
+    )
 
 
 def _doublings(scale: int) -> int:

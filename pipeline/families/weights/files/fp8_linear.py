@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from .packed import PackedLinear
-from .rotation import factors, hadamard
+from .rotation import factors, hadamard, multiplied
 
 
 class Fp8Linear(PackedLinear):
@@ -32,8 +32,7 @@ class Fp8Linear(PackedLinear):
         """See `PackedLinear`."""
         found = self.weight[first:last].view(self._kind).float()
         if self._factors is not None:
-            one, other = (torch.from_numpy(hadamard(size)).to(found) for size in self._factors)
-            found = (one @ found.reshape(-1, *self._factors) @ other).reshape(found.shape)
+            found = multiplied(found, *(torch.from_numpy(hadamard(size)).to(found) for size in self._factors))
         if self.scale is None:
             return found
         return found.mul_(self.scale if len(self.scale) == 1 else self.scale[first:last])

@@ -8,6 +8,7 @@ of the same model, from which a training moves them little, and a rotation entir
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,12 @@ def rotated(rows: np.ndarray) -> np.ndarray:
     """Multiply rows (n, inputs) by the Hadamard matrix of their length, a power of two."""
     found = factors(rows.shape[1])
     assert found is not None
-    one, other = map(hadamard, found)
-    return (one @ rows.reshape(-1, *found) @ other).reshape(rows.shape)
+    return multiplied(rows, *map(hadamard, found))
+
+
+def multiplied(rows: Any, one: Any, other: Any) -> Any:
+    """Multiply rows (n, inputs) by the Kronecker product of two square matrices; all of numpy or of torch."""
+    return (one @ rows.reshape(-1, len(one), len(other)) @ other).reshape(rows.shape)
 
 
 def is_rotated(file: Path, weights: Mapping[str, str], reference: Mapping[str, tuple[Path, str]]) -> bool | None:
