@@ -44,6 +44,17 @@ def send_nowhere(stream: TextIO) -> None:
     os.close(nowhere)
 
 
+def discard_output() -> None:
+    """Send what is still to be written nowhere: Python's end would try it once more, and complain."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except AttributeError:  # closed from the beginning
+            continue
+        except OSError:
+            send_nowhere(stream)
+
+
 class _Outliving:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
