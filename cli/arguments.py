@@ -118,7 +118,7 @@ def named_as_typed(message: Message, command: Any) -> Message:
 
 
 def _typed(options: list[str]) -> str:
-    """The name by which it was typed; its long one where it was not."""
+    """Return the form of an option that was typed; its long form, the first of `options`, if none was."""
     words = [word.partition("=")[0] for word in sys.argv[1:]]
     return next((option for option in options if option in words), options[0])
 

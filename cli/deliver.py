@@ -111,7 +111,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _usable(folder: Path, stem: str, suffix: str, ending: str) -> Path:
-    """The photo's name, or as much of it as the file system of `folder` takes, even with a number behind."""
+    """Return the video's path with the photo's name, as much of it as the file system takes with a number behind."""
     for name in (stem, *(stem[:length].strip() for length in SHORTER if length < len(stem)), PLAIN_NAME):
         if _refused(folder / f"{name}-{suffix}{LONGEST_NUMBER}{ending}") is None:
             break

@@ -15,7 +15,7 @@ DONE, FAILED, BAD_INPUT, CANCELLED = 0, 1, 2, 130
 
 
 def folder_is_here() -> bool:
-    """Whether the folder that the command was started in still exists."""
+    """Return whether the folder that the command was started in still exists."""
     try:
         return os.path.isdir(os.getcwd())
     except OSError:

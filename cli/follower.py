@@ -105,7 +105,7 @@ class Follower:
                 time.sleep(POLL_SECONDS)
 
     def _see_to_a_worker(self) -> None:
-        """Another program's worker may end while we wait for it, so this is asked again and again."""
+        """Start a worker if none is alive. Called again and again: another program's worker may end meanwhile."""
         if time.monotonic() < self._next_worker_check:
             return
         self._next_worker_check = time.monotonic() + WORKER_CHECK_SECONDS
@@ -139,7 +139,7 @@ class Follower:
 
     @contextlib.contextmanager
     def _display(self) -> Iterator[Any]:
-        """A live bar in a terminal; elsewhere a line for each stage and each tenth of the job."""
+        """Show a bar in a terminal; elsewhere print a line for each stage and each tenth of the job."""
         if self.console.is_terminal:
             columns = (
                 TextColumn("{task.description}", markup=False),

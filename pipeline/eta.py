@@ -126,7 +126,7 @@ class JobClock:
         self.course = self._plot(share)
 
     def skip(self, stage: Stage) -> None:
-        """A stage whose result is there already."""
+        """Leave out a stage whose result is there already."""
         share = self.share
         self._left[stage] = 0.0
         self.course = self._plot(share)

@@ -53,7 +53,7 @@ class ModelCache:
         on_part: PartCallback = lambda part, done: None,
         placement: Placement | None = None,
     ) -> VideoModel:
-        """The warm renderer of this model at this place, or load it. Raise ModelError when its folder is not whole.
+        """Return the model in memory, or load it. Raise ModelError when its folder is not whole.
 
         `on_part` runs in the caller's thread while another one loads, so that raising Cancelled there ends the wait at
         once; what is being read is dropped at the next part.

@@ -101,7 +101,7 @@ class ResolvedRequest:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def metadata(self, compiled: bool = False, last: bool = False) -> dict[str, Any]:
-        """What the video file says about how it was made. Of a model folder only the name: a path is private.
+        """Return what the video file says about how it was made. Of a model folder only the name: a path is private.
 
         compiled: as `MemoryPlan` has it. last: the video ends with a picture of its own.
         """

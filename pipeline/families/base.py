@@ -302,7 +302,7 @@ class Family(Protocol):
         ...
 
     def recognises(self, folder: Path) -> bool:
-        """Whether a folder without a preset looks like one of this family's models."""
+        """Return whether a folder without a preset looks like one of this family's models."""
         ...
 
     def folder_preset(self, folder: Path) -> ModelPreset:

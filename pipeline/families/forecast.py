@@ -201,7 +201,7 @@ def _size_key(plan: MemoryPlan, stage: Stage) -> str:
 
 
 def _left_out(plan: MemoryPlan) -> list[str]:
-    """What steps leave out: the weights of those are estimates, so that each effort is measured by itself."""
+    """Describe what steps leave out, for the key of measurements: the forecast only estimates what that spares."""
     effort = plan.work.effort
     found = [f"guided above {effort.guidance_above:g}"] * (plan.guided and effort.guidance_above > 0)
     found += [f"full every {effort.full_every}"] * (effort.full_every > 1)

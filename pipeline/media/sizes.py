@@ -25,7 +25,7 @@ TRIM = log(1.01)
 
 
 def output_size(photo_size: tuple[int, int], resolution: Resolution, shape: ShapeName = AS_PHOTO) -> tuple[int, int]:
-    """The clip's (width, height): the preset's pixel area in the wished shape, sides divisible by 8.
+    """Return the clip's (width, height): the preset's pixel area in the wished shape, sides divisible by 8.
 
     A shape of about the preset's, upright or lying, gives exactly the preset's size. A clip's own frame gives the
     clip's size again, so that a video made from it can be joined to the clip.
@@ -42,7 +42,7 @@ def output_size(photo_size: tuple[int, int], resolution: Resolution, shape: Shap
 
 
 def sampling_size(output: tuple[int, int], model: ModelPreset, multiple: int = MULTIPLE) -> tuple[int, int]:
-    """The (width, height) the model draws: the output's shape, the smaller of native and output area.
+    """Return the (width, height) that the model draws: the output's shape, the smaller of native and output area.
 
     Exactly the native size where the shape is the model's own; exactly the output where that is the smaller one.
     multiple: of pixels that the family's sides must divide by.
@@ -100,7 +100,7 @@ def _rounded(aspect: float, area: int, multiple: int) -> tuple[int, int]:
     widths, heights = ([max(multiple, int(side // multiple) * multiple + k) for k in (0, multiple)] for side in exact)
 
     def error(size: tuple[int, int]) -> tuple[float, int]:
-        """A wrong shape is seen as distortion; a few pixels more or less are not seen at all.
+        """Return how far a size is off. Shape counts most: it is seen as distortion, a few pixels are not.
 
         Equal errors, which rounding of numbers would decide, go to the smaller size: a turned photo gets a turned clip.
         """

@@ -109,7 +109,7 @@ def process_name(pid: int | None = None) -> str:
 
 
 def _able(plan: MemoryPlan) -> bool:
-    """Hooks that bring weights, and feed-forward layers in pieces, are left as they are."""
+    """Return whether the plan can be compiled: not with hooks that bring weights, nor with layers in pieces."""
     here = plan.machine.compiles and plan.device == plan.machine.device
     whole = plan.offload is Offload.NONE and not plan.chunked
     return here and whole and bool(family(plan.model.family).blocks)

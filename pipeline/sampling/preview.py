@@ -43,7 +43,7 @@ class Previewer:
         return rgb.clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
 
     def webp(self, x0: torch.Tensor) -> bytes:
-        """An endless animated WebP of all frames."""
+        """Encode all frames as an endless animated WebP."""
         frames = self.frames(x0)
         size = preview_size(frames.shape[2], frames.shape[1])
         images = [Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR) for frame in frames]
@@ -78,7 +78,7 @@ def fit_latent_rgb(latents: torch.Tensor, pixels: torch.Tensor) -> LatentRGB:
 
 @torch.no_grad()
 def fit_previewer(latents: torch.Tensor, photo: Image.Image, fps: float) -> Previewer:
-    """A map for this very photo, for a model whose preset has none: it costs a millisecond at conditioning time.
+    """Fit a map from latents to colours to this photo, for a model whose preset has none. It takes a millisecond.
 
     latents: (1, channels, h, w) of the photo, scaled as those that are sampled. photo: RGB.
     """

@@ -140,7 +140,7 @@ def _versioned(path: Path, request: Request, asked: str = "") -> Response:
 
 
 def _one_script(request: Request, asked: str) -> Response:
-    """As a file is sent that holds it."""
+    """Send all modules as one script, as a file would be sent that holds them."""
     now = edition()
     kept = {"Cache-Control": FOR_GOOD} if asked == now else fresh(request, now)
     return kept if isinstance(kept, Response) else Response(one_script(now), headers=kept, media_type=SCRIPT)

@@ -78,7 +78,7 @@ def _is_plain(attention: Any) -> bool:
 
 
 def _lerp(mixer: Any) -> Callable[..., torch.Tensor]:
-    """One pass over the memory where diffusers blends with two products and a sum. No frame is a picture alone here.
+    """Blend in one pass over the memory; diffusers takes two products and a sum. No frame is a picture alone here.
 
     A compiler would make each block's own number a constant, and so compile each block by itself: it gets a tensor.
     """

@@ -99,7 +99,7 @@ class PhotoDetail:
         return made if self._base is None else with_base(made, frame, 1 - trust.weight, self._base)
 
     def _rest(self, frame: np.ndarray, seen: np.ndarray, trust: Trust) -> np.ndarray:
-        """What the frame shows beside the photo as far as that is trusted, float32 of the drawn size."""
+        """Return the frame without the photo as far as the photo is trusted, float32, of the drawn size."""
         if self._decoder:
             return self._decoder.rest(frame.astype(np.float32), seen, trust)
         share = cv2.merge([cv2.multiply(trust.weight, trust.light)] * 3)

@@ -59,6 +59,6 @@ class GpuWarps:
 
 @lru_cache(maxsize=16)
 def _weights(length: int, wanted: int, how: int, device: torch.device) -> torch.Tensor:
-    """What each of `length` pixels in a row counts for each of the wanted ones: float32 (wanted, length)."""
+    """Return the weights that resize a row of `length` pixels to `wanted` ones, float32 (wanted, length)."""
     weights = cv2.resize(np.eye(length, dtype=np.float32), (length, wanted), interpolation=how)
     return torch.from_numpy(weights).to(device)

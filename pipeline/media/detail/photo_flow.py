@@ -87,7 +87,7 @@ def _fine_search(finest: int) -> cv2.DISOpticalFlow:
 
 
 def _quick_search() -> cv2.DISOpticalFlow:
-    """For the step between two frames, which is only where the other search begins."""
+    """Make the fast flow search between two frames: its result is only where the other search begins."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setFinestScale(2)
     dis.setGradientDescentIterations(12)

@@ -88,7 +88,7 @@ def bare(image: Image.Image) -> Image.Image:
 
 
 def _bounded(size: tuple[int, int]) -> tuple[int, int]:
-    """The size (pixels) reduced to fit SHORT_SIDE and LONG_SIDE, never enlarged."""
+    """Return the size (pixels) reduced to fit SHORT_SIDE and LONG_SIDE, never enlarged."""
     short, long = sorted(size)
     scale = min(1.0, SHORT_SIDE / short, LONG_SIDE / long)
     width, height = (max(MIN_SIDE, round(side * scale)) for side in size)

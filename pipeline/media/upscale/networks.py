@@ -98,7 +98,7 @@ class RRDBNet(nn.Module):
         self.conv_last = _conv(features, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `CompactNet.forward`."""
+        """See `CompactNet.forward`."""
         y = self.conv_first(x.to(self.conv_first.weight.dtype))
         y = y + self.conv_body(self.body(y))
         for n in range(1, self.doublings + 1):
