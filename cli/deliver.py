@@ -249,7 +249,7 @@ def _part(folder: Path) -> Path:
 
 
 def _commit_beside(part: Path, path: Path) -> Path:
-    """Under this name, or with the first number that is free: another command may want the same at this moment."""
+    """Give a file its name, with the first free number if it is taken: another command may want it at this moment."""
     for name in chain([path], (path.with_stem(f"{path.stem}-{k}") for k in range(2, 100_000))):
         with suppress(FileExistsError):
             commit_new(part, name)

@@ -1,4 +1,4 @@
-"""`.venv`: make it, fill it, check it, repair it."""
+"""Make, fill, check and repair `.venv`."""
 
 import contextlib
 import hashlib
@@ -184,7 +184,7 @@ class Setup:
             say(f"only {free:.1f} GB are free on this disk; a first install takes about {ROOM_GB[kind]} GB")
 
     def _running_python(self) -> tuple[int, int] | None:
-        """Version of `.venv`'s Python, None when it or its base is gone. Raise SetupError when it does not answer.
+        """Return the version of `.venv`'s Python; None when it or its base is gone. Raise SetupError if it is silent.
 
         That may pass: no memory for a process, a virus scanner, a disk that wakes up.
         """

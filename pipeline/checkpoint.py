@@ -272,7 +272,7 @@ def _read_whole(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 
 
 def _checksum(text: str, tensors: dict[str, torch.Tensor]) -> str:
-    """SHA-256 over the header's text and each tensor's name, type, shape and bytes."""
+    """Compute SHA-256 over the header's text and each tensor's name, type, shape and bytes."""
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

@@ -89,7 +89,7 @@ class JobClock:
         self.course = self._plot(share)
 
     def done(self, units: float, more: bool = False, together: float | None = None) -> None:
-        """So many units of the current stage are finished, counted from its beginning.
+        """Count finished units of the current stage, from its beginning.
 
         Args:
             units: finished.

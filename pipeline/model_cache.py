@@ -73,7 +73,7 @@ class ModelCache:
             return self._renderer
 
     def _fresh(self, model: ModelFolder) -> bool:
-        """Other files may lie in the folder by now: a new download, or a model in training."""
+        """Return whether the folder still has the files of the model in memory, and no new download or training."""
         assert self._renderer is not None
         return family(model.preset.family).check(model.folder, model.preset).fingerprint == self._renderer.fingerprint
 

@@ -63,7 +63,7 @@ class ResolvedRequest:
         compiled: bool = False,
         last: NormalisedPhoto | None = None,
     ) -> str:
-        """Stands for everything that decides the latents: the same key, the same frames.
+        """Identify everything that decides the latents: the same key, the same frames.
 
         But for how they are computed: a job that stepped down in memory goes on from its checkpoint without guidance.
         fingerprint, arithmetic: of the loaded model (`LoadedModel`). compiled: as `MemoryPlan` has it.

@@ -194,7 +194,7 @@ class VideoFile:
         return CpuWarps(photo) if device.type == "cpu" else GpuWarps(photo, device)
 
     def _encode(self, detail: np.ndarray | None, learned: LearnedDetail | None, frames: Iterator[np.ndarray]) -> None:
-        """detail: the photo at the output's size. Without it and `learned` the encoder enlarges."""
+        """Encode the frames. detail: the photo at the output's size. Without it and `learned` the encoder enlarges."""
         resolved = self._attempt.resolved
         size = resolved.clip.width - 2 * self._trim, resolved.clip.height - 2 * self._trim
         if detail is not None:

@@ -189,7 +189,7 @@ class Live:
                 self._watched.clear()
 
     def _first_read(self, viewer: Viewer, after: int) -> bool:
-        """Everything up to now; False when the store does not answer.
+        """Read everything up to now. Return False when the store does not answer.
 
         The reader thread gives a viewer nothing of its job before that; its state of the machine is newer and stays.
         """

@@ -276,13 +276,13 @@ def tile_side(plan: MemoryPlan) -> int:
 
 
 def forecast_text(found: Forecast) -> str:
-    """`about 3 min, 9.8 GB of 12 GB`, for the log and the command line."""
+    """Write a forecast as `about 3 min, 9.8 GB of 12 GB`, for the log and the command line."""
     memory = f"{found.need / GIB:.1f} GB of {round(found.total / GIB)} GB"
     return f"about {duration_text(found.seconds)}, {memory}" + (" on the CPU" if found.device == "cpu" else "")
 
 
 def duration_text(seconds: float) -> str:
-    """`40 s`, `1 min 15 s`, `7 min`, `1 h 20 min`: no more digits than an estimate has."""
+    """Write a duration as `40 s`, `1 min 15 s`, `7 min`, `1 h 20 min`: no more digits than an estimate has."""
     if seconds < 55:
         return f"{max(5, round(seconds / 5) * 5)} s"
     if seconds < 285:

@@ -176,7 +176,7 @@ class _Pair:
 
     @classmethod
     def of(cls, left: Frame, right: Frame) -> "_Pair | None":
-        """None when the two are no neighbours: a cut."""
+        """Search the flow of two neighbouring frames. Return None across a cut."""
         dis = _flow_finder()
         forward = dis.calc(left.small, right.small, None)  # pyright: ignore
         backward = dis.calc(right.small, left.small, None)  # pyright: ignore
@@ -243,7 +243,7 @@ def _weight(sight: np.ndarray, places: np.ndarray, doubt: np.ndarray, nearness: 
 
 
 def _astray(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """Pixels between each point and where the flow there and `back` leads it."""
+    """Return the distance in pixels between each point and where the flow there and `back` leads it."""
     there = cv2.add(flow, grid(*_size(flow)))
     return cv2.magnitude(*cv2.split(cv2.add(flow, sample(back, there))))
 
@@ -289,7 +289,7 @@ def sample(image: np.ndarray, places: np.ndarray, edge: int = EDGES) -> np.ndarr
 
 
 def _small(frame: np.ndarray) -> np.ndarray:
-    """Grey, at the flow's size."""
+    """Make the picture that flow is searched in: grey, at the flow's size."""
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     width, height = _size(frame)
     scale = FLOW_SIDE / max(width, height)
@@ -299,7 +299,7 @@ def _small(frame: np.ndarray) -> np.ndarray:
 
 
 def half_pixels(frame: np.ndarray) -> np.ndarray:
-    """Between all pixels the half-pixels: to the right, below, and both. Alpha only fills four channels up."""
+    """Double a picture by the half-pixels between its pixels: right, below, both. Alpha only fills four channels up."""
     whole = cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA)
     height, width = whole.shape[:2]
     fine = np.empty((2 * height, 2 * width, 4), np.uint8)

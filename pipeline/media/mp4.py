@@ -140,7 +140,7 @@ def read_track(path: Path) -> Track:
 
 
 def _comment(path: Path) -> str:
-    """moov/udta/meta/ilst/©cmt/data, iTunes' place for tags, where ffmpeg writes `comment`."""
+    """Read moov/udta/meta/ilst/©cmt/data, iTunes' place for tags, where ffmpeg writes `comment`."""
     moov, place = _index(path)
     for kind in (b"udta", b"meta", b"ilst", b"\xa9cmt", b"data"):
         place = _find(moov, kind, place, path)

@@ -71,7 +71,7 @@ def fit_photo(image: Image.Image, size: tuple[int, int], fit: Fit, position: flo
 
 
 def _backdrop(cover: Image.Image) -> Image.Image:
-    """Blurred at an eighth of the size: the same look as a wide blur at full size, at a fraction of the time."""
+    """Blur the backdrop at an eighth of the size: it looks like a wide blur at full size, in a fraction of the time."""
     small = cover.resize((max(1, cover.width // 8), max(1, cover.height // 8)), Image.Resampling.BOX)
     blurred = small.filter(ImageFilter.GaussianBlur(max(small.size) / 30))
     return ImageEnhance.Brightness(blurred.resize(cover.size, Image.Resampling.BICUBIC)).enhance(0.7)
@@ -87,7 +87,7 @@ def _limited_aspect(size: tuple[int, int]) -> float:
 
 
 def _shaped(aspect: float, base: tuple[int, int], tolerance: float, multiple: int = MULTIPLE) -> tuple[int, int]:
-    """`base` itself or turned by 90° where the shape matches; else its area in the shape `aspect`."""
+    """Return `base`, also turned by 90°, where the shape matches; else its area in the shape `aspect`."""
     for width, height in (base, base[::-1]):
         if abs(log(aspect * height / width)) <= tolerance:
             return width, height
@@ -95,7 +95,7 @@ def _shaped(aspect: float, base: tuple[int, int], tolerance: float, multiple: in
 
 
 def _rounded(aspect: float, area: int, multiple: int) -> tuple[int, int]:
-    """About that area in about that shape, sides that divide by `multiple`."""
+    """Return a size of about that area and shape, whose sides divide by `multiple`."""
     exact = sqrt(area * aspect), sqrt(area / aspect)
     widths, heights = ([max(multiple, int(side // multiple) * multiple + k) for k in (0, multiple)] for side in exact)
 

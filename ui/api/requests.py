@@ -1,4 +1,4 @@
-"""Reading what browsers and scripts send: who they are, bodies of a bounded size, settings of the right types."""
+"""Read what browsers and scripts send: who they are, bodies of a bounded size, settings of the right types."""
 
 import asyncio
 import secrets
@@ -146,7 +146,7 @@ def read_query(request: Request, kind: type[BaseModel]) -> dict[str, Any]:
 
 
 def to_request(settings: BaseModel | dict[str, Any], presets: Presets, default: str) -> VideoRequest:
-    """default: the model when none is named. Raise BadInput naming the setting that is wrong."""
+    """Make a request of settings. default: the model when none is named. Raise BadInput naming what is wrong."""
     if isinstance(settings, dict):
         try:
             settings = MotionIn.model_validate(settings)

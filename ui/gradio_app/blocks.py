@@ -1,4 +1,4 @@
-"""The Gradio Blocks app: the page, and named endpoints for `gradio_client`.
+"""Build the Gradio Blocks app: named endpoints for `gradio_client`.
 
 The page's content has markup, style and scripts of its own (static/, see own_document.py). It follows jobs
 through `/studio/events` instead of Gradio's generators: see `live.py` for why, docs/decisions.md for the figures.

@@ -71,7 +71,7 @@ class SvdDenoiser(Denoiser):
         return x0 + sigma.to(x0.dtype) * noise
 
     def _network(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """F: the image latent beside every frame, and guidance where it is on."""
+        """Return F: the image latent beside every frame, and guidance where it is on."""
         inputs = self._inputs
         embedding = inputs.embedding
         image = inputs.image.unsqueeze(1).repeat(1, x.shape[1], 1, 1, 1)

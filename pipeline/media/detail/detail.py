@@ -60,9 +60,13 @@ class PhotoDetail:
         base: Base | None = None,
         warps: Callable[[np.ndarray], Warps] = CpuWarps,
     ) -> None:
-        """photo: uint8 RGB (height, width, 3) at the output's size. first: the clip's first frame, uint8 RGB.
+        """Measure how much blurrier the first frame is than the photo, and prepare to warp the photo if needed.
 
-        base, warps: as in `with_detail`.
+        Args:
+            photo: uint8 RGB (height, width, 3) at the output's size.
+            first: The clip's first frame, uint8 RGB, of the drawn size.
+            base: As in `with_detail`.
+            warps: As in `with_detail`.
         """
         self._base = base
         self.size = photo.shape[1], photo.shape[0]

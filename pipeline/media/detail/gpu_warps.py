@@ -11,10 +11,18 @@ from ..interpolate import grid, half_pixels
 
 
 class GpuWarps:
-    """What is moved is float32 (3, height, width) of whole numbers, at the output's size, on the device."""
+    """`Warps` on a GPU. What is moved is float32 (3, height, width) of whole numbers, at the output's size."""
 
     def __init__(self, photo: np.ndarray, device: torch.device) -> None:
-        """photo: uint8 RGB (height, width, 3) at the output size. device: that computes. Raise OutOfMemoryError."""
+        """Copy the photo to the device, with its half-pixels.
+
+        Args:
+            photo: uint8 RGB (height, width, 3) at the output's size.
+            device: Computes.
+
+        Raises:
+            OutOfMemoryError: It has too little memory.
+        """
         self.size = photo.shape[1], photo.shape[0]
         self._device = device
         fine = cv2.cvtColor(half_pixels(photo), cv2.COLOR_RGBA2RGB)

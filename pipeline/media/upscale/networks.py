@@ -41,7 +41,7 @@ class CompactNet(nn.Module):
         self.body = nn.ModuleList([*layers, _conv(features, 3 * self.scale**2)])
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: float32 (n, 3, height, width) -> float32 (n, 3, scale · height, scale · width), whatever the weights.
+        """Enlarge float32 (n, 3, height, width) to float32 (n, 3, scale · height, scale · width).
 
         The picture itself stays in 32-bit numbers: bf16 has no more steps than it has grey levels.
         """
