@@ -165,12 +165,11 @@ def resolve(
     photo_size: tuple[int, int],
     model: ModelFolder,
     presets: Presets,
-    options: WindowOptions | None = None,
     upscaler: UpscalerFile | None = None,
 ) -> ResolvedRequest:
     """Raise PresetError for an unknown preset, BadInput for a mode that the model does not have."""
     preset = model.preset
-    options = options or window_options(preset)
+    options = window_options(preset)
     sampling, sampled = preset.sampling, sampled_steps(request, preset)
     output = resolve_output(request, photo_size, preset, presets)
     drawn, kind = drawn_size(output, preset), family(preset.family)

@@ -150,12 +150,12 @@ class Downloads:
         states = [state for name in names if (state := self.state(name))]
         return sorted(states, key=lambda state: -state.started)
 
-    def resume(self, presets: Presets | None = None) -> list[str]:
-        """Restart interrupted downloads. Called when a page or a worker starts."""
+    def resume(self) -> list[str]:
+        """Restart interrupted downloads, and return their models' names. Called when a page starts."""
         names = [state.model for state in self.all() if state.status == "interrupted"]
         for name in names:
             try:
-                self.start(name, presets)
+                self.start(name)
             except FanslymotionError as e:  # its preset is gone
                 log.warning("the download of %s does not go on: %s", name, e)
         return names
