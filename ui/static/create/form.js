@@ -32,7 +32,7 @@ export class Form {
     this.sending = false;
     /** @type {ActiveJob[]} */
     this.active = []; // one's own jobs that run or wait
-    this.chose = false; // whether somebody chose the model
+    this.chose = false; // whether the user chose the model
     this.values = this.take({ ...EMPTY, ...withListOfLoras(recall("form", {})) });
     this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() });
     this.buttonText = h("span");
@@ -67,7 +67,7 @@ export class Form {
     document.addEventListener("language", () => this.rebuild());
   }
 
-  /** Only what this place can use. A model that nobody chose is the best one that is here. @param {FormValues} values */
+  /** Only what this place can use. A model that the user has not chosen is the best one that is here. @param {FormValues} values */
   take(values) {
     this.chose = offers(this.options, values.model);
     return usable(values, this.options);

@@ -15,7 +15,7 @@ import { Travels } from "./travels.js";
 /**
  * @typedef {object} Listeners
  * @property {() => void} changed called when other photos are ready, and when they are drawn anew
- * @property {(values: Settings) => void} settings called with those of a video that somebody dropped
+ * @property {(values: Settings) => void} settings called with those of a video that was dropped
  * @property {(position: number | null) => void} moved called with where the cut is on the photos, 0..1; null: in the middle, for other photos were chosen
  */
 

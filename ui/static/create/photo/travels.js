@@ -20,7 +20,7 @@ export class Travels {
   /**
    * While `work` is under way something travels.
    *
-   * @param {boolean} instead of whatever travels already; it is dropped
+   * @param {boolean} instead of an upload that is under way: that one is dropped
    * @param {(signal: AbortSignal) => Promise<void>} work
    */
   async go(instead, work) {
