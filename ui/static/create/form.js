@@ -185,7 +185,7 @@ export class Form {
     const able = model.takes.includes("last_photo") && Boolean(photos[0] ?? this.last.chosen); // it comes second
     this.last.draw({ able, loop: values.loop, clip: knownSize(resolution, photos[0], values.shape), fit, position });
     this.fields.holdLoop(Boolean(this.last.asked));
-    if (photos.length && !this.picker.travels.any) this.picker.forgive(); // what was refused of several stands until all are here
+    if (photos.length && !this.picker.uploads.any) this.picker.forgive(); // what was refused of several stands until all are here
   }
 
   /** How many Generate makes. */
@@ -222,14 +222,14 @@ export class Form {
     show(this.problem, text !== "");
   }
 
-  /** A photo that still travels is waited for; where one of them is refused, its complaint stands instead of a job. */
+  /** Wait for photos that are being uploaded; where one of them is refused, its complaint stands instead of a job. */
   async generate() {
     if (this.sending) return;
     this.complain("");
     this.sending = true;
     this.button.setAttribute("aria-busy", "true");
     try {
-      if (!(await this.picker.travels.settled()) || !(await this.last.settled())) return;
+      if (!(await this.picker.uploads.settled()) || !(await this.last.settled())) return;
       if (!this.picker.photos.length) {
         this.picker.focus();
         return;
