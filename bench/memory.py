@@ -33,7 +33,7 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
     from fanslymotion.models.find import find_model
     from fanslymotion.pipeline.families.svd.cost import forecast
     from fanslymotion.pipeline.hardware import devices
-    from fanslymotion.pipeline.memory.forecast import plan_request
+    from fanslymotion.pipeline.memory.request_plan import plan_request
     from fanslymotion.pipeline.model_cache import ModelCache
     from fanslymotion.pipeline.produce import produce
     from fanslymotion.pipeline.progress import Progress, Stage

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.families.forecast import forecast, with_worker_start
-from fanslymotion.pipeline.memory.forecast import plan_request
+from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.queue.jobs import Jobs

@@ -16,7 +16,7 @@ from ..messages import msg, texts
 from ..models.find import default_model, find_model, find_upscaler
 from ..pipeline.families.forecast import forecast, forecast_text, with_worker_start
 from ..pipeline.families.motions import settle_motion
-from ..pipeline.memory.forecast import plan_request
+from ..pipeline.memory.request_plan import plan_request
 from ..pipeline.request import MAX_SEED, VideoRequest
 from ..presets import Presets
 from ..presets.loras import LoraChoice, parse_lora

@@ -10,8 +10,8 @@ from fanslymotion.pipeline.families.base import MemoryPlan, ModelFolder, Offload
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
-from fanslymotion.pipeline.memory.forecast import size_of, work_of
 from fanslymotion.pipeline.memory.planner import plan
+from fanslymotion.pipeline.memory.request_plan import size_of, work_of
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import ROOT, Settings

@@ -11,7 +11,7 @@ from ..models.find import require_model
 from ..pipeline.families import family
 from ..pipeline.families.base import Offload, Role
 from ..pipeline.hardware.oom import is_oom
-from ..pipeline.memory.forecast import plan_request
+from ..pipeline.memory.request_plan import plan_request
 from ..pipeline.request import VideoRequest
 from ..presets import load_presets
 from ..settings import Settings

@@ -3,7 +3,7 @@
 from ..errors import FanslymotionError
 from ..pipeline.families.base import Forecast
 from ..pipeline.families.forecast import duration_text, forecast, with_worker_start
-from ..pipeline.memory.forecast import plan_request
+from ..pipeline.memory.request_plan import plan_request
 from ..pipeline.request import VideoRequest
 from ..presets import ModelPreset, Presets
 from ..settings import Settings

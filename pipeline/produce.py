@@ -93,8 +93,8 @@ def produce(
         except Exception as e:
             if is_oom(e):
                 go_on = partial(fallback.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
-            elif isinstance(e, NotFinite) and fallback.can_widen:
-                go_on = partial(fallback.widen, job.stage)
+            elif isinstance(e, NotFinite) and fallback.can_use_float32:
+                go_on = partial(fallback.use_float32, job.stage)
             elif plan.compiled and is_compilers(e):
                 renderers.compiler.failed = True
                 log.debug("Compiling failed", exc_info=True)

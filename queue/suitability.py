@@ -13,7 +13,7 @@ from ..models.find import find_model, find_upscaler, require_model
 from ..pipeline.families.base import MemoryPlan
 from ..pipeline.families.forecast import forecast
 from ..pipeline.hardware.machine import Machine
-from ..pipeline.memory.forecast import plan_request
+from ..pipeline.memory.request_plan import plan_request
 from ..pipeline.request import VideoRequest
 from ..presets import Presets
 from ..settings import Settings

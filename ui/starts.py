@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import FanslymotionError
 from ..models.find import find_model, find_upscaler
 from ..pipeline.families.forecast import forecast
-from ..pipeline.memory.forecast import plan_request
+from ..pipeline.memory.request_plan import plan_request
 from ..presets import Presets
 from ..queue.suitability import ANY_SIZE, held, machine_for
 from ..queue.types import Job, Status, WorkerInfo

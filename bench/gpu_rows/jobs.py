@@ -20,7 +20,7 @@ from fanslymotion.pipeline.hardware.units import CONTEXT
 from fanslymotion.pipeline.media.frame_checks import FrameGuard
 from fanslymotion.pipeline.media.interpolate import interpolate
 from fanslymotion.pipeline.memory.fallback import MemoryFallback
-from fanslymotion.pipeline.memory.forecast import plan_request
+from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.produce import produce
 from fanslymotion.pipeline.progress import Progress, Stage

@@ -7,7 +7,7 @@ from ...messages import codes, msg
 
 
 class NotFinite(RenderError):
-    """The model gave NaN or infinity. 16-bit numbers do that on some cards (`MemoryFallback.widen`)."""
+    """The model gave NaN or infinity. 16-bit numbers do that on some cards (`MemoryFallback.use_float32`)."""
 
     code = codes.BROKEN_PICTURE
 

@@ -26,8 +26,8 @@ PROCESSES = 8
 """Process names kept of what they have compiled."""
 
 
-def settle(plan: MemoryPlan, setting: str, known: Record, pids: Iterable[int]) -> MemoryPlan:
-    """Return the plan with its decision on compiling, as a job that begins now would take it.
+def settle_compiling(plan: MemoryPlan, setting: str, known: Record, pids: Iterable[int]) -> MemoryPlan:
+    """Decide whether a job that begins now is compiled, and return its plan with that.
 
     Args:
         plan: the plan.
@@ -35,23 +35,23 @@ def settle(plan: MemoryPlan, setting: str, known: Record, pids: Iterable[int]) -
         known: what was measured.
         pids: ids of the processes that may run the job: a worker's, or those of the living workers.
     """
-    if not _able(plan):
+    if not _is_able(plan):
         return replace(plan, compiled=False, compiling=0.0)
     entry = known.compiling.get(key(plan)) or Compiling()
-    there = bool(entry.processes) and not {process_name(pid) for pid in pids}.isdisjoint(entry.processes)
-    seconds = 0.0 if there else _seconds(entry)
-    pays = there or entry.lost > seconds * 2**entry.failures or (setting == "always" and not entry.failures)
+    is_compiled = bool(entry.processes) and not {process_name(pid) for pid in pids}.isdisjoint(entry.processes)
+    seconds = 0.0 if is_compiled else _seconds(entry)
+    pays = is_compiled or entry.lost > seconds * 2**entry.failures or (setting == "always" and not entry.failures)
     return replace(plan, compiled=setting != "never" and pays, compiling=seconds)
 
 
-def suited(plan: MemoryPlan) -> MemoryPlan:
-    """Return the plan, without compiling where that cannot be."""
-    return plan if not plan.compiled or _able(plan) else replace(plan, compiled=False)
+def compiled_if_able(plan: MemoryPlan) -> MemoryPlan:
+    """Return a plan that may have `compiled` set, without it where the plan cannot be compiled."""
+    return plan if not plan.compiled or _is_able(plan) else replace(plan, compiled=False)
 
 
 def record_lost(store: Measurements, plan: MemoryPlan, sampling_seconds: float) -> None:
     """Add what a video lost that was sampled without compiling, though it could have been compiled."""
-    if plan.compiled or not _able(plan):
+    if plan.compiled or not _is_able(plan):
         return
 
     def act(known: Record) -> None:
@@ -108,7 +108,7 @@ def process_name(pid: int | None = None) -> str:
     return f"{process.pid} {start.seconds:.0f} {start.boot}".rstrip()
 
 
-def _able(plan: MemoryPlan) -> bool:
+def _is_able(plan: MemoryPlan) -> bool:
     """Return whether the plan can be compiled: not with hooks that bring weights, nor with layers in pieces."""
     here = plan.machine.compiles and plan.device == plan.machine.device
     whole = plan.offload is Offload.NONE and not plan.chunked
@@ -116,4 +116,5 @@ def _able(plan: MemoryPlan) -> bool:
 
 
 def _seconds(entry: Compiling) -> float:
+    """Return the seconds that compiling takes in a process that has not done it: measured, else estimated."""
     return entry.later or entry.first * LATER_SHARE or FIRST_SECONDS

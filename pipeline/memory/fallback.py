@@ -22,10 +22,10 @@ from ..hardware.measurements import Measurements
 from ..media.upscale.files import UpscalerFile
 from ..progress import Stage, log_change
 from ..request import VideoRequest
-from .compiling import record_compiled, record_failure, record_lost, suited
-from .forecast import plan_request, watch
+from .compiling import compiled_if_able, record_compiled, record_failure, record_lost
 from .history import PlanHistory
 from .planner import LATENTS, after_oom_kill, describe_change, fit_to_checkpoint, next_fallback, plan, same_latents
+from .request_plan import plan_request, watch
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,23 @@ COMPILER_AT_WORK = "compiling"
 class MemoryFallback:
     """The plan of one job, from the best one that fits down to the last fallback. The job's checkpoint records it.
 
-    `killed` is the stage in which the system ended the last attempt's process because memory ran out. `can_compile`:
-    compiling has not failed in this process. begun_compiled: there may be latents that were sampled compiled.
+    Args:
+        request: The request.
+        photo_size: Width and height in pixels.
+        model: The model's folder.
+        presets: All presets.
+        settings: Tell the folder of measurements, and whether models may be compiled.
+        work: The job's work folder, with its checkpoints.
+        machine: To plan for, instead of this one.
+        killed: The stage in which the system ended the last attempt's process because memory ran out, or None.
+        upscaler: The file of `request.upscaler`.
+        can_compile: Compiling has not failed in this process.
+
+    Attributes:
+        plan: The plan to compute by now.
+        model: Name under which the model's measurements are stored.
+        warnings: Changes of the plan, for the user.
+        begun_compiled: There may be latents that were sampled compiled.
     """
 
     def __init__(
@@ -62,7 +77,7 @@ class MemoryFallback:
         self._work = work
         self._first = plan_request(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
         self.model = self._first.model.name
-        self._learned = self._inherited = self._widened = False
+        self._learned = self._inherited = self._float32_needed = False
         self._short: dict[str, int] = {}
         self.plan = self._settle_compiling(self._start(killed))
         self._keep()
@@ -96,7 +111,7 @@ class MemoryFallback:
             self.note(end)
             raise end
         self._ran_out("ram_free" if ram or self.plan.device == "cpu" else "vram_free")
-        before, self.plan = self.plan, suited(below)
+        before, self.plan = self.plan, compiled_if_able(below)
         self.begun_compiled = self.begun_compiled or before.compiled
         self._learned = not self._inherited
         self._warn_of_step(
@@ -111,20 +126,20 @@ class MemoryFallback:
         return same_latents(before, below)
 
     @property
-    def can_widen(self) -> bool:
+    def can_use_float32(self) -> bool:
         """Tell whether the plan can change from 16-bit to 32-bit numbers."""
         return self.plan.device != "cpu" and self.plan.dtype != "float32"
 
-    def widen(self, stage: Stage) -> None:
+    def use_float32(self, stage: Stage) -> None:
         """Change from 16-bit to 32-bit numbers, after 16-bit ones gave NaN at `stage`, as they do on GTX 16xx GPUs.
 
         Source: pytorch #58123, Stability-AI/generative-models #282.
         """
         before, first = self.plan, self._first
         self._first = plan(first.machine, first.model, first.work, "float32")
-        self.plan = suited(replace(fit_to_checkpoint(self._first, before.settings), compiled=before.compiled))
+        self.plan = compiled_if_able(replace(fit_to_checkpoint(self._first, before.settings), compiled=before.compiled))
         self.begun_compiled = self.begun_compiled or before.compiled
-        self._widened = True
+        self._float32_needed = True
         self._warn_of_step(
             msg(
                 "The graphics card gave numbers that are not finite (NaN) while {doing}; going on with: {changes}.",
@@ -167,8 +182,8 @@ class MemoryFallback:
             sampling_seconds: of the sampling done in this attempt.
             share: of the whole sampling, 0 to 1.
         """
-        if self._widened:
-            self._memory.widen(self._first, self.model)
+        if self._float32_needed:
+            self._memory.remember_float32(self._first, self.model)
         if self._learned:
             self._memory.remember(self._first, self.plan, self.model, self._short)
         if self._setting != "never":
@@ -233,7 +248,7 @@ class MemoryFallback:
             with suppress(OSError):
                 mark.unlink()
         able = self._can_compile and self._setting != "never"
-        found = suited(replace(today, compiled=wanted and able, compiling=self._first.compiling))
+        found = compiled_if_able(replace(today, compiled=wanted and able, compiling=self._first.compiling))
         if died:
             self._warn(
                 msg(

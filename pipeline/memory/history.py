@@ -59,7 +59,7 @@ class PlanHistory:
         entry = KnownPlan(settings=worked.settings, short=dict(short))
         self._store.change(lambda known: known.add_plan(self.key(first, model), entry))
 
-    def widen(self, plan: MemoryPlan, model: str) -> None:
+    def remember_float32(self, plan: MemoryPlan, model: str) -> None:
         """Remember that 16-bit numbers give NaN on this GPU with this model, and forget plans that use them."""
         place = _place(plan, model)
 

@@ -12,7 +12,7 @@ from ...models.choice import in_order
 from ...models.find import find_model, find_upscaler, taken_by
 from ...pipeline.families.base import MemoryPlan, ModelFolder
 from ...pipeline.families.modes import modes_of, sampled_steps
-from ...pipeline.memory.forecast import plan_request
+from ...pipeline.memory.request_plan import plan_request
 from ...pipeline.request import VideoRequest
 from ...presets import ModelPreset
 from ...presets.options import BEST, OPTIONS

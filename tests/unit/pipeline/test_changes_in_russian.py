@@ -62,7 +62,7 @@ def test_a_card_that_fails_at_16_bits_is_said_in_russian(stage: Stage, settings:
     presets = load_presets(settings)
     model = find_model("svd-xt", presets, settings)
     ladder = MemoryFallback(request, (1920, 1080), model, presets, settings, tmp_path, machine=CARDS[1])
-    ladder.widen(stage)
+    ladder.use_float32(stage)
     russian = ladder.warnings[-1].say("ru")
     assert not re.search("[A-Za-z]", TERMS.sub("", russian)), russian
     assert "float32, а не float16" in russian

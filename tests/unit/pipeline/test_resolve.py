@@ -7,7 +7,7 @@ from math import log, sqrt
 import pytest
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.media.sizes import MULTIPLE, WIDEST, output_size, sampling_size
-from fanslymotion.pipeline.memory.forecast import work_of
+from fanslymotion.pipeline.memory.request_plan import work_of
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.resolve import resolve
 from fanslymotion.presets import ModelPreset, Presets, Rate, Resolution

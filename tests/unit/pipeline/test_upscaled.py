@@ -12,7 +12,7 @@ from fanslymotion.pipeline.families.svd.cost import forecast
 from fanslymotion.pipeline.media import upscale
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.media.upscale.upscaler import Upscaler
-from fanslymotion.pipeline.memory.forecast import plan_request
+from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.video_file import GAVE_UP

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
-from fanslymotion.pipeline.memory.forecast import plan_request
+from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets
 from fanslymotion.queue.abilities import Abilities

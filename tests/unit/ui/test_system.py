@@ -13,7 +13,7 @@ from fanslymotion.doctor.checks import Finding
 from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.hardware.machine import Machine
-from fanslymotion.pipeline.memory.forecast import plan_request
+from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.liveness.host import MACHINE
 from fanslymotion.queue.liveness.recovery import acquire_lock, lock_path

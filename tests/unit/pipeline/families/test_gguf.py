@@ -26,7 +26,7 @@ from fanslymotion.pipeline.families.weights.files.header import weights_fingerpr
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.mp4 import read_metadata
-from fanslymotion.pipeline.memory.forecast import plan_request
+from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets

@@ -16,7 +16,7 @@ from fanslymotion.pipeline.families.weights.int8 import Int8Linear, to_int8
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.mp4 import read_metadata
-from fanslymotion.pipeline.memory.forecast import plan_request
+from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets

@@ -20,8 +20,8 @@ from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.measurements import Figure
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
-from fanslymotion.pipeline.memory.forecast import work_of
 from fanslymotion.pipeline.memory.planner import plan
+from fanslymotion.pipeline.memory.request_plan import work_of
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.resolve import resolve

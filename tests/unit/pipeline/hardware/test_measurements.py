@@ -25,8 +25,8 @@ from fanslymotion.pipeline.hardware.measurements import (
     Record,
 )
 from fanslymotion.pipeline.hardware.units import GIB
-from fanslymotion.pipeline.memory.forecast import plan_request
 from fanslymotion.pipeline.memory.planner import plan
+from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest

@@ -171,7 +171,7 @@ def test_a_card_that_fails_at_16_bits_computes_in_32_from_then_on(memory):
     wide = plan(card(20), FULL, WORK, "float32")
     assert (first.dtype, wide.dtype, forecast(wide).fits) == ("float16", "float32", True)
     memory.remember(first, next_fallback(first, Stage.LOADING), "svd-xt", short(first))
-    memory.widen(wide, "svd-xt")
+    memory.remember_float32(wide, "svd-xt")
     assert memory.recall(first, "svd-xt").settings == wide.settings
     assert memory.recall(first, "svd").settings == first.settings, "another model may be well"
     memory.remember(wide, next_fallback(wide, Stage.SAMPLING), "svd-xt", short(wide))

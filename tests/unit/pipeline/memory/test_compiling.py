@@ -17,13 +17,13 @@ from fanslymotion.pipeline.hardware.measurements import Measurements, Record
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.memory.compiling import (
     FIRST_SECONDS,
+    compiled_if_able,
     key,
     process_name,
     record_compiled,
     record_failure,
     record_lost,
-    settle,
-    suited,
+    settle_compiling,
 )
 from fanslymotion.pipeline.memory.planner import plan
 from fanslymotion.pipeline.progress import Stage
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Measurements:
 
 
 def compiled(store: Measurements, setting: str = "auto", plan: MemoryPlan = PLAN, pids: tuple[int, ...] = ()) -> bool:
-    return settle(plan, setting, store.read(), pids or (os.getpid(),)).compiled
+    return settle_compiling(plan, setting, store.read(), pids or (os.getpid(),)).compiled
 
 
 def test_it_waits_until_as_much_was_lost_as_it_takes(store: Measurements) -> None:
@@ -55,7 +55,7 @@ def test_it_waits_until_as_much_was_lost_as_it_takes(store: Measurements) -> Non
 
 def test_what_this_process_has_compiled_it_goes_on_with_and_a_later_one_pays_less(store: Measurements) -> None:
     record_compiled(store, PLAN, 100.0)
-    found = settle(PLAN, "auto", store.read(), [os.getpid()])
+    found = settle_compiling(PLAN, "auto", store.read(), [os.getpid()])
     assert (found.compiled, found.compiling) == (True, 0.0)
 
     def as_another(known) -> None:
@@ -91,11 +91,11 @@ def test_names_that_an_earlier_version_stored_count_as_those_of_ended_processes(
 
     store.change(as_before)
     known = process_name() == old  # where the system's own start times never change, the name is the same
-    assert settle(PLAN, "always", store.read(), [os.getpid()]).compiling == (0.0 if known else 50.0)
+    assert settle_compiling(PLAN, "always", store.read(), [os.getpid()]).compiling == (0.0 if known else 50.0)
     record_compiled(store, PLAN, 30.0)
     entry = store.read().compiling[key(PLAN)]
     assert entry.processes[-1] == process_name()
-    assert settle(PLAN, "auto", store.read(), [os.getpid()]).compiling == 0.0
+    assert settle_compiling(PLAN, "auto", store.read(), [os.getpid()]).compiling == 0.0
 
 
 def test_after_a_failure_it_is_tried_again_after_twice_the_loss(store: Measurements) -> None:
@@ -122,7 +122,7 @@ def test_after_a_failure_it_is_tried_again_after_twice_the_loss(store: Measureme
 def test_where_it_cannot_be_it_is_not(store: Measurements, changes: dict) -> None:
     other = replace(PLAN, **changes)
     assert not compiled(store, "always", other)
-    assert not suited(replace(other, compiled=True)).compiled
+    assert not compiled_if_able(replace(other, compiled=True)).compiled
     record_lost(store, other, 1e6)
     assert not store.read().compiling
 

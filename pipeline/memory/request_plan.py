@@ -17,7 +17,7 @@ from ..media.detail.size import enlarged, gives_detail
 from ..media.upscale.files import UpscalerFile
 from ..output import drawn_size, resolve_output
 from ..request import VideoRequest
-from .compiling import settle
+from .compiling import settle_compiling
 from .history import PlanHistory
 from .planner import plan
 
@@ -64,7 +64,8 @@ def plan_request(
         machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
     here = replace(here, figures=measured.figures, loaded=size.name if size.name in loaded else "")
-    return settle(PlanHistory(settings).recall(plan(here, size, work), size.name), settings.compile, measured, pids)
+    found = PlanHistory(settings).recall(plan(here, size, work), size.name)
+    return settle_compiling(found, settings.compile, measured, pids)
 
 
 def size_of(model: ModelFolder) -> ModelSize:
