@@ -14,8 +14,8 @@ from ..presets import ModelPreset
 from ..presets.schema import Sampling
 
 
-def told(kind: FlowFamily, files: Sequence[Path], headers: Sequence[FileHeader]) -> bool:
-    """Tell whether files of weights are of a distilled model, by what they or their names say.
+def is_distilled(kind: FlowFamily, files: Sequence[Path], headers: Sequence[FileHeader]) -> bool:
+    """Return whether files of weights are of a distilled model, by what they or their names say.
 
     Args:
         kind: Their family.

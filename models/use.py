@@ -16,7 +16,7 @@ from ..pipeline.families.weights.files.header import FORMATS, is_weights_file, r
 from ..pipeline.families.weights.folders import INDEX, model_errors
 from ..presets import ModelPreset, Presets
 from ..settings import Settings, own_path
-from .distilled import chosen, sampled_otherwise, told
+from .distilled import chosen, is_distilled, sampled_otherwise
 from .find import find_model
 from .recognise import refuse_others
 from .registry import folder_name, folder_preset, save_preset
@@ -77,7 +77,7 @@ def _use_files(
     ordered = _in_order(files, kind, model.name)
     headers = [read_weights_file(file) for file in ordered]
     kinds = dict.fromkeys(header.quantisation for header in headers)
-    few = told(kind, ordered, headers) if distilled is None else distilled
+    few = is_distilled(kind, ordered, headers) if distilled is None else distilled
     how = sampled_otherwise(model, kind, few, ordered[0])
     # A base that is sampled otherwise is of another version, too: the file's own name says which.
     label = ordered[0].stem if how else model.preset.label

@@ -11,7 +11,7 @@ from fanslymotion.pipeline.families.wan import random_model
 from fanslymotion.pipeline.families.wan.folder import FOLDERS, STRIDE
 from fanslymotion.pipeline.families.wan.model import load
 from fanslymotion.pipeline.families.wan.options import WanOptions
-from fanslymotion.pipeline.families.wan.words import AWAY, WORDS, encode, padded
+from fanslymotion.pipeline.families.wan.words import NEGATIVE, WORDS, encode, padded
 from fanslymotion.pipeline.sampling.windowed import SamplingParams
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 
@@ -66,7 +66,9 @@ class Wan(Subject):
         )
         made.set_progress_bar_config(disable=True)
         words = {name: padded(one, renderer.dtype).to(renderer.device) for name, one in words.items()}
-        found = made(prompt_embeds=words[WORDS], negative_prompt_embeds=words[AWAY], guidance_scale=GUIDANCE, **given)
+        found = made(
+            prompt_embeds=words[WORDS], negative_prompt_embeds=words[NEGATIVE], guidance_scale=GUIDANCE, **given
+        )
         return found.frames.transpose(1, 2)
 
 

@@ -41,15 +41,15 @@ class Guidance:
         """Return a number where all frames have the same scale: in a 16-bit tensor it would be rounded."""
         return self.last if self.first == self.last else self.scale(like)
 
-    def combined(self, given: torch.Tensor, away: torch.Tensor, scale: float | torch.Tensor) -> torch.Tensor:
+    def combined(self, given: torch.Tensor, without: torch.Tensor, scale: float | torch.Tensor) -> torch.Tensor:
         """Return the guided estimate, as diffusers' pipelines round it.
 
         Args:
             given: The network's, with the conditioning; its first dimension is the batch.
-            away: The same, without it or with what guidance leads away from.
+            without: The same, without the conditioning or with the negative prompt.
             scale: A number, or what broadcasts over them.
         """
-        found = away + scale * (given - away)
+        found = without + scale * (given - without)
         if not self.rescale:
             return found
         inside = list(range(1, found.ndim))

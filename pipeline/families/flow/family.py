@@ -52,8 +52,8 @@ class FlowFamily(ABC):
     def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> Words:
         """Encode what `texts` gave; see `Family.encode_words`."""
 
-    def led_away_from(self, request: VideoRequest, preset: ModelPreset) -> str | None:
-        """Return what guidance leads away from: the request's text, else the preset's; None without guidance."""
+    def negative_prompt(self, request: VideoRequest, preset: ModelPreset) -> str | None:
+        """Return the negative prompt: the request's, else the preset's; None where the model has no guidance."""
         if preset.sampling.max_guidance <= 1:
             return None
         wanted = request.negative_prompt

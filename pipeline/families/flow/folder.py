@@ -118,10 +118,10 @@ class FlowFolders(ABC):
         Raises:
             ModelError: A file cannot be read, or `fanslymotion.json` has a wrong value.
         """
-        return plain_preset(folder, {"trial": True, **self.usual, **self.told(folder)}, family=self.family)
+        return plain_preset(folder, {"trial": True, **self.usual, **self.preset_changes(folder)}, family=self.family)
 
-    def told(self, folder: Path) -> Mapping[str, Any]:
-        """Return what a folder's own files tell of its preset that differs from `usual`."""
+    def preset_changes(self, folder: Path) -> Mapping[str, Any]:
+        """Return the preset keys that differ from `usual`, by what the folder's own files say."""
         return {}
 
     def distilled(self, name: str) -> bool | None:

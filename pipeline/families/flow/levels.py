@@ -13,8 +13,8 @@ TRAIN_STEPS = 1000
 """A transformer is told the noise level σ, 0..1, as σ times this."""
 
 
-def moved_up(level: Level, shift: float) -> Level:
-    """Return σ = shift·s / (1 + (shift - 1)·s) of a level s, 0..1. shift: 1 = as it is; more = nearer to 1."""
+def shift_level(level: Level, shift: float) -> Level:
+    """Shift a noise level s, 0..1: σ = shift·s / (1 + (shift - 1)·s). shift: 1 = as it is; more = nearer to 1."""
     return shift * level / (1 + (shift - 1) * level)
 
 

@@ -46,10 +46,10 @@ class LtxVideo(FlowFamily):
 
     def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> base.FamilyOptions:
         """Settle the prompts; the frame rate is the sampled one."""
-        sampling, away = preset.sampling, self.led_away_from(request, preset)
+        sampling, negative = preset.sampling, self.negative_prompt(request, preset)
         shift = sampling.shift if sampling.schedule == "flow" else None
         causal = None if sampling.schedule == "dynamic" else True
-        return LtxOptions(request.prompt.strip(), fps, sampling.sigmas, request.loop, away, shift, causal)
+        return LtxOptions(request.prompt.strip(), fps, sampling.sigmas, request.loop, negative, shift, causal)
 
     def texts(self, options: base.FamilyOptions) -> tuple[str, ...]:
         """Return the prompt, and the negative one where there is guidance."""
@@ -60,8 +60,8 @@ class LtxVideo(FlowFamily):
         """See `words.encode`."""
         from . import words
 
-        prompt, *away = texts
-        return words.encode(folder, prompt, placement, *away)
+        prompt, *negative = texts
+        return words.encode(folder, prompt, placement, *negative)
 
     def load(
         self, model: ModelFolder, placement: Placement, finished: Callable[[str], None], shortcuts: bool

@@ -27,7 +27,7 @@ class Inputs:
 
     Attributes:
         text: The prompt.
-        away: The negative prompt; None = there is no guidance.
+        negative: The negative prompt; None = there is no guidance.
         scale: Seconds to a latent frame, and pixels to a latent pixel along both sides.
         end: (1, channels, h, w), scaled latents of the picture that the window ends with; None = it is not known.
         spare: Latent frames of the window behind that end.
@@ -35,7 +35,7 @@ class Inputs:
     """
 
     text: Text
-    away: Text | None
+    negative: Text | None
     scale: tuple[float, float, float]
     end: torch.Tensor | None = None
     spare: int = 0
@@ -87,8 +87,8 @@ class LtxDenoiser(FlowDenoiser):
             return self.run(self._transformer(), sigma, branch, **taken).float()
 
         raw = given("words", inputs.text)
-        if inputs.away is not None and self.is_guided(sigma):
-            raw = self._guidance.combined(raw, given("away", inputs.away), self._scale(x, raw.shape[1]))
+        if inputs.negative is not None and self.is_guided(sigma):
+            raw = self._guidance.combined(raw, given("negative", inputs.negative), self._scale(x, raw.shape[1]))
         raw = raw[:, -frames * height * width :]
         return raw.reshape(1, frames, height, width, channels).permute(0, 1, 4, 2, 3).contiguous()
 

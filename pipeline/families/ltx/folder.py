@@ -81,8 +81,8 @@ class LtxFolders(FlowFolders):
             "{folder} is an LTX-Video model of another kind than from 0.9.5 on; choose one of those", folder=folder
         )
 
-    def told(self, folder: Path) -> Mapping[str, Any]:
-        """Tell a model that is not distilled by its scheduler, or by what it is called; see `FlowFolders`."""
+    def preset_changes(self, folder: Path) -> Mapping[str, Any]:
+        """Return `sampling` of a model that its scheduler or its name shows not to be distilled; see `FlowFolders`."""
         scheduler = folder / "scheduler" / "scheduler_config.json"
         # Lightricks/LTX-Video has version 0.9.0 in folders, beside single files of later ones.
         if not self.single_file(folder) and known_json(scheduler).get("use_dynamic_shifting"):

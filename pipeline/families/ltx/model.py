@@ -31,7 +31,7 @@ from .folder import FOLDERS
 from .options import LtxOptions
 from .random_model import build
 from .sampling import levels
-from .words import AWAY, AWAY_MASK, MASK, WORDS
+from .words import MASK, NEGATIVE, NEGATIVE_MASK, WORDS
 
 IMAGE = "image"
 """Name of the tensor that the VAE makes of the photo: (1, channels, h, w), sampled, not scaled."""
@@ -94,10 +94,14 @@ class LtxModel(FlowModel):
         scale = (STRIDE / options.fps, side, side)
         end = self._end(conditioning, options) if window.last else None
         text = Text(conditioning[WORDS].to(self.dtype), conditioning[MASK])
-        away = Text(conditioning[AWAY].to(self.dtype), conditioning[AWAY_MASK]) if AWAY in conditioning else None
+        negative = (
+            Text(conditioning[NEGATIVE].to(self.dtype), conditioning[NEGATIVE_MASK])
+            if NEGATIVE in conditioning
+            else None
+        )
         # A later window begins with latents that stand for eight frames each.
         causal = bool(options.causal) and window.before is None
-        inputs = Inputs(text, away, scale, end, window.spare, causal)
+        inputs = Inputs(text, negative, scale, end, window.spare, causal)
         return LtxDenoiser(partial(self.bring, TRANSFORMER), inputs, window)
 
     def _end(self, conditioning: Mapping[str, torch.Tensor], options: LtxOptions) -> torch.Tensor | None:

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from ....presets.options import ScheduleName
-from ..flow.levels import moved_up
+from ..flow.levels import shift_level
 
 SIGMAS = (1.0, 0.9937, 0.9875, 0.9812, 0.975, 0.9094, 0.725, 0.4219)
 """Noise levels of the distilled models (Lightricks' configurations; diffusers' docs, ltx_video.md)."""
@@ -69,8 +69,8 @@ def levels(kind: ScheduleName, steps: int, tokens: int, shift: float) -> list[fl
         return _linear_quadratic(steps)
     even = [1 - i / steps for i in range(steps)]
     if kind == "dynamic":
-        return _stretched([moved_up(s, math.exp(_shift(tokens))) for s in even])
-    return [moved_up(s, shift) for s in even]
+        return _stretched([shift_level(s, math.exp(_shift(tokens))) for s in even])
+    return [shift_level(s, shift) for s in even]
 
 
 def _linear_quadratic(steps: int) -> list[float]:

@@ -13,8 +13,8 @@ from ..words import Words
 
 WORDS, MASK = "words", "mask"
 """Names of the tensors: (1, TOKENS, width) of T5, and (1, TOKENS), 1 for a token of the text, 0 for padding."""
-AWAY, AWAY_MASK = "away", "away_mask"
-"""The same of the negative prompt, where there is one."""
+NEGATIVE, NEGATIVE_MASK = "away", "away_mask"
+"""The same of the negative prompt, where there is one. Stored prompts and checkpoints have these names."""
 
 TOKENS = 256
 """The model's room for a prompt, as Lightricks' own inference has it; an end-of-text token is one of them."""
@@ -38,7 +38,7 @@ def encode(folder: Path, prompt: str, placement: Placement, negative_prompt: str
     found = {WORDS: _encoded(encoder, ids, placement), MASK: mask}
     if negative_prompt is not None:
         ids, mask, _ = tokenize(tokenizer, negative_prompt, TOKENS)
-        found |= {AWAY: _encoded(encoder, ids, placement), AWAY_MASK: mask}
+        found |= {NEGATIVE: _encoded(encoder, ids, placement), NEGATIVE_MASK: mask}
     return Words(found, cut)
 
 

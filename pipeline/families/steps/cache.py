@@ -64,8 +64,8 @@ class StepCache(ABC):
 
 
 @contextmanager
-def shown(attributes: dict[Any, dict[str, Any]]) -> Iterator[None]:
-    """Give modules attributes that go before their submodules of that name, for a while.
+def override_attributes(attributes: dict[Any, dict[str, Any]]) -> Iterator[None]:
+    """Give modules, within the body, attributes that hide their submodules of the same name.
 
     The submodules stay as they are, and those that are called are called as always: offload hooks bring their weights.
     """

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .cache import StepCache, shown
+from .cache import StepCache, override_attributes
 from .effort import Effort
 
 
@@ -35,7 +35,7 @@ class ResidualCache(StepCache):
 
     @contextmanager
     def _using(self, network: Any, features: torch.Tensor) -> Iterator[None]:
-        with shown({network: {self._blocks: [partial(_added, features)]}}):
+        with override_attributes({network: {self._blocks: [partial(_added, features)]}}):
             yield
 
     @contextmanager
@@ -51,7 +51,7 @@ class ResidualCache(StepCache):
             return hidden_states
 
         # Beside the blocks, not as hooks on them: a compiled block is compiled with its hooks.
-        with shown({network: {self._blocks: [begin, *getattr(network, self._blocks), end]}}):
+        with override_attributes({network: {self._blocks: [begin, *getattr(network, self._blocks), end]}}):
             yield
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..steps.cache import StepCache, shown
+from ..steps.cache import StepCache, override_attributes
 
 DEPTH = 2
 """Layers of the last up block that a cached step computes; the first of them takes the features from below."""
@@ -57,7 +57,7 @@ class DeepCache(StepCache):
 
         # In the layer's place, not as a hook on it: a compiled layer is compiled with its hooks.
         layers[-DEPTH] = call
-        with shown({up: {"resnets": layers}}):
+        with override_attributes({up: {"resnets": layers}}):
             yield
 
 
@@ -73,5 +73,5 @@ def _only_the_uppermost(unet: Any, features: torch.Tensor) -> Iterator[None]:
     for block, part in ((down, slice(DEPTH - 1)), (up, slice(-DEPTH, None))):
         if hasattr(block, "attentions"):
             attributes[block]["attentions"] = block.attentions[part]
-    with shown(attributes):
+    with override_attributes(attributes):
         yield

@@ -43,7 +43,7 @@ class Wan(FlowFamily):
         sampling = preset.sampling
         return WanOptions(
             request.prompt.strip(),
-            self.led_away_from(request, preset) or "",
+            self.negative_prompt(request, preset) or "",
             sampling.shift,
             sampling.solver,
             request.loop,

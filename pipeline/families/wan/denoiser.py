@@ -19,11 +19,11 @@ class Inputs:
 
     Attributes:
         words: (1, TOKENS, width), of the prompt.
-        away: The same, of the negative prompt.
+        negative: The same, of the negative prompt.
     """
 
     words: torch.Tensor
-    away: torch.Tensor
+    negative: torch.Tensor
 
 
 class WanDenoiser(FlowDenoiser):
@@ -75,5 +75,6 @@ class WanDenoiser(FlowDenoiser):
 
         found = given("words", self._inputs.words)
         if self.is_guided(sigma):
-            found = self._guidance.combined(found, given("away", self._inputs.away), self._guidance.number(found))
+            without = given("negative", self._inputs.negative)
+            found = self._guidance.combined(found, without, self._guidance.number(found))
         return found

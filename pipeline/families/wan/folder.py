@@ -138,11 +138,11 @@ class WanFolders(FlowFolders):
     """See `FlowFolders`."""
 
     def recognises(self, folder: Path) -> bool:
-        """Tell a folder from those with two transformers (`wan_a14b`); see `FlowFolders`."""
+        """Return whether it is a Wan model of one transformer (`wan_a14b` has two); see `FlowFolders`."""
         return super().recognises(folder) and not has_two_transformers(folder, self.config(folder, TRANSFORMER))
 
-    def told(self, folder: Path) -> Mapping[str, Any]:
-        """Tell FastVideo's distilled model by its pipeline's name; see `FlowFolders`."""
+    def preset_changes(self, folder: Path) -> Mapping[str, Any]:
+        """Return `sampling` of FastVideo's distilled model, known by its pipeline's name; see `FlowFolders`."""
         return {"sampling": FASTWAN} if known_json(folder / INDEX).get("_class_name") == "WanDMDPipeline" else {}
 
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:

@@ -1,6 +1,6 @@
 """Compute noise levels of flow matching. Without torch."""
 
-from ..flow.levels import TRAIN_STEPS, moved_up
+from ..flow.levels import TRAIN_STEPS, shift_level
 
 BELOW_ONE = 1e-6
 """The first level lies so much below 1, where the signal would have no logarithm."""
@@ -16,5 +16,5 @@ def shifted(steps: int, shift: float) -> list[float]:
     last = 1 / TRAIN_STEPS
     step = (last - 1) / steps
     even = [1 + i * step for i in range(steps)]
-    found = [moved_up(s, shift) for s in even]
+    found = [shift_level(s, shift) for s in even]
     return [found[0] - BELOW_ONE, *found[1:]]

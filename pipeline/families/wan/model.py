@@ -23,7 +23,7 @@ from .denoiser import Inputs, WanDenoiser
 from .folder import CHANNELS, FOLDERS, SIDE
 from .random_model import build
 from .schedule import noise_schedule
-from .words import AWAY, WORDS, padded
+from .words import NEGATIVE, WORDS, padded
 
 IMAGE = "image"
 """Name of the tensor that the VAE makes of the photo: (1, channels, h, w), not scaled."""
@@ -76,7 +76,7 @@ class WanModel(FlowModel):
 
     def denoiser(self, conditioning: Mapping[str, torch.Tensor], options: FamilyOptions, window: Window) -> WanDenoiser:
         """Return D(x; σ) of one window; see `VideoModel`."""
-        inputs = Inputs(padded(conditioning[WORDS], self.dtype), padded(conditioning[AWAY], self.dtype))
+        inputs = Inputs(padded(conditioning[WORDS], self.dtype), padded(conditioning[NEGATIVE], self.dtype))
         return WanDenoiser(partial(self.bring, TRANSFORMER), inputs, window)
 
     def decode(self, latents: torch.Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
@@ -101,12 +101,12 @@ def load(
     Raises:
         ModelError: A file is missing, damaged or of another architecture.
     """
-    fingerprint, kinds, read = opened(model, FOLDERS, build, placement)
+    fingerprint, kinds, read = open_folder(model, FOLDERS, build, placement)
     components = load_components(kinds, read, model, FOLDERS, placement, finished, compute_block)
     return WanModel(model, fingerprint, placement, **components)
 
 
-def opened(
+def open_folder(
     model: ModelFolder, folders: FlowFolders, build: Callable[[Path], Path], placement: Placement
 ) -> tuple[str, dict[str, Any], Callable[[Any, str], Any]]:
     """Import diffusers' classes, and check the folder of one of Wan's models.

@@ -3,7 +3,7 @@
 import torch
 
 from ..base import NoiseSchedule
-from ..flow.levels import TRAIN_STEPS, moved_up
+from ..flow.levels import TRAIN_STEPS, shift_level
 from ..flow.schedule import fixed_schedule
 from .levels import shifted
 
@@ -19,7 +19,7 @@ def distilled_schedule(steps: int, shift: float) -> NoiseSchedule:
         shift: See `presets.schema.Sampling`.
     """
     even = torch.tensor([1 - i / steps for i in range(steps)])
-    return fixed_schedule(tuple(moved_up(even, shift).tolist()), steps)
+    return fixed_schedule(tuple(shift_level(even, shift).tolist()), steps)
 
 
 def noise_schedule(steps: int, shift: float, solver: str) -> NoiseSchedule:

@@ -13,8 +13,10 @@ from ..flow.text.tokenizers import Tokenizer, read_tokenizer, tokenize
 from ..placement import Placement
 from ..words import Words
 
-WORDS, AWAY = "words", "away"
-"""Names of the tensors, of the prompt and of the negative one: (1, tokens of the text, width) of UMT5."""
+WORDS, NEGATIVE = "words", "away"
+"""Names of the tensors, of the prompt and of the negative one: (1, tokens of the text, width) of UMT5.
+
+Stored prompts and checkpoints have these names."""
 
 TOKENS = 512
 """The model's room for a prompt, an end-of-text token among them; the transformer gets zeros behind the text."""
@@ -35,8 +37,8 @@ def encode(folder: Path, prompt: str, negative_prompt: str, placement: Placement
     tokenizer = read_tokenizer(folder / TOKENIZER)
     encoder = text_encoder.read_encoder("UMT5EncoderModel", folder / TEXT_ENCODER, placement)
     found, cut = _encoded(encoder, tokenizer, prompt, placement.device)
-    away, _ = _encoded(encoder, tokenizer, negative_prompt, placement.device)
-    return Words({WORDS: found, AWAY: away}, cut)
+    negative, _ = _encoded(encoder, tokenizer, negative_prompt, placement.device)
+    return Words({WORDS: found, NEGATIVE: negative}, cut)
 
 
 @torch.no_grad()

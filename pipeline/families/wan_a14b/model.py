@@ -18,10 +18,10 @@ from ..placement import Placement
 from ..wan import vae as vae_module
 from ..wan.denoiser import Inputs
 from ..wan.folder import STRIDE
-from ..wan.model import IMAGE, compute_block, opened
+from ..wan.model import IMAGE, compute_block, open_folder
 from ..wan.options import WanOptions
 from ..wan.schedule import distilled_schedule, noise_schedule
-from ..wan.words import AWAY, WORDS, padded
+from ..wan.words import NEGATIVE, WORDS, padded
 from ..weights.offload import CPU, HOOKED
 from ..weights.pieces import allow_pieces, set_pieces
 from .condition import condition, encode_beginning, encode_ends
@@ -127,7 +127,7 @@ class A14BModel(FlowModel):
             known = encode_ends(self.bring(VAE), begins, ends, end, window.frames)
         elif first is not None:
             known = encode_beginning(self.bring(VAE), first, known.shape[1], self.device)
-        inputs = Inputs(padded(conditioning[WORDS], self.dtype), padded(conditioning[AWAY], self.dtype))
+        inputs = Inputs(padded(conditioning[WORDS], self.dtype), padded(conditioning[NEGATIVE], self.dtype))
         return A14BDenoiser(self.bring, inputs, window, condition(self.vae, known, end), self.boundary)
 
     def _pixels(self, picture: Image.Image) -> torch.Tensor:
@@ -160,7 +160,7 @@ def load(
     Raises:
         ModelError: A file is missing, damaged or of another architecture, or a LoRA's is.
     """
-    fingerprint, kinds, read = opened(model, FOLDERS, build, placement)
+    fingerprint, kinds, read = open_folder(model, FOLDERS, build, placement)
     layers = [lora_layers(model, FOLDERS, expert) for expert in range(len(EXPERTS))]
     vae = load_components({VAE: kinds[VAE]}, read, model, FOLDERS, placement, finished, compute_block)[VAE]
 

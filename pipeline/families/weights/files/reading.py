@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..reading import Read
-from .tensors import Tensors, opened
+from .tensors import Tensors, open_tensors
 
 
 def transformer_of_file(
@@ -23,7 +23,7 @@ def transformer_of_file(
         file: The file, whose tensors have its shapes (`flow.weights_files`).
         config: Of the transformer.
         dtype: The numbers to compute in.
-        rotated: See `tensors.opened`.
+        rotated: See `tensors.open_tensors`.
 
     Returns:
         See `Read`.
@@ -32,7 +32,7 @@ def transformer_of_file(
 
     with init_empty_weights():
         transformer = kind.from_config(dict(config))
-    with opened(file, rotated) as tensors:
+    with open_tensors(file, rotated) as tensors:
         names = _own_names(kind, config, tensors.stored, set(transformer.state_dict()))
         missing = _pack(transformer, tensors, names, dtype)
         shapes = {name: parameter.shape for name, parameter in transformer.named_parameters() if parameter.is_meta}

@@ -101,7 +101,7 @@ OPEN: Mapping[str, Callable[[Path, Mapping[str, StoredTensor], bool], Any]] = {
 
 
 @contextmanager
-def opened(path: Path, rotated: bool = False) -> Iterator[Tensors]:
+def open_tensors(path: Path, rotated: bool = False) -> Iterator[Tensors]:
     """Open a file of weights for as long as the body runs.
 
     Args:

@@ -19,7 +19,7 @@ from fanslymotion.pipeline.families.ltx.folder import FOLDERS
 from fanslymotion.pipeline.families.ltx.model import IMAGE, LAST, LtxModel, load
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
 from fanslymotion.pipeline.families.ltx.sampling import DEV, FIRST_DEV, LARGE_DEV, NEGATIVE_PROMPT, levels
-from fanslymotion.pipeline.families.ltx.words import AWAY, AWAY_MASK, MASK, TOKENS, WORDS, encode
+from fanslymotion.pipeline.families.ltx.words import MASK, NEGATIVE, NEGATIVE_MASK, TOKENS, WORDS, encode
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
@@ -132,8 +132,8 @@ def test_levels_and_guidance_from_0_9_5_on(
         num_inference_steps=STEPS,
         guidance_scale=guidance,
         guidance_rescale=rescale,
-        negative_prompt_embeds=known[AWAY],
-        negative_prompt_attention_mask=known[AWAY_MASK].bool(),
+        negative_prompt_embeds=known[NEGATIVE],
+        negative_prompt_attention_mask=known[NEGATIVE_MASK].bool(),
     )
     found = sample_clip(dev, clip, begun, keeper=Nowhere())
     assert close(found.transpose(1, 2), wanted)
@@ -145,7 +145,7 @@ def test_words(dev: LtxModel) -> None:
     """Of both prompts, as the stock pipeline has them; without guidance the negative one is not read."""
     with torch.no_grad():
         found = encode(dev.model.folder, PROMPT, dev.placement, NEGATIVE_PROMPT).tensors
-        for text, words, mask in ((PROMPT, WORDS, MASK), (NEGATIVE_PROMPT, AWAY, AWAY_MASK)):
+        for text, words, mask in ((PROMPT, WORDS, MASK), (NEGATIVE_PROMPT, NEGATIVE, NEGATIVE_MASK)):
             wanted, its_mask = pipeline(dev)._get_t5_prompt_embeds(text, max_sequence_length=TOKENS, device=dev.device)
             assert torch.equal(found[words], wanted)
             assert torch.equal(found[mask].bool(), its_mask)

@@ -23,7 +23,7 @@ from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.wan.folder import FASTWAN, FOLDERS, NEGATIVE_PROMPT
 from fanslymotion.pipeline.families.wan.model import WanModel, load
 from fanslymotion.pipeline.families.wan.options import WanOptions
-from fanslymotion.pipeline.families.wan.words import AWAY, TOKENS, WORDS, encode, padded
+from fanslymotion.pipeline.families.wan.words import NEGATIVE, TOKENS, WORDS, encode, padded
 from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
@@ -112,7 +112,7 @@ def test_words(wan: WanModel, prompt: str) -> None:
         wanted = pipeline(wan)._get_t5_prompt_embeds([prompt, NEGATIVE_PROMPT], max_sequence_length=TOKENS)
     found = encode(wan.model.folder, prompt, NEGATIVE_PROMPT, choose_placement())
     assert torch.equal(padded(found.tensors[WORDS], torch.float32)[0], wanted[0])
-    assert torch.equal(padded(found.tensors[AWAY], torch.float32)[0], wanted[1])
+    assert torch.equal(padded(found.tensors[NEGATIVE], torch.float32)[0], wanted[1])
     assert found.cut == ""
 
 
