@@ -27,7 +27,12 @@ TO_GET = msg("It needs no account, and has been run on graphics cards.")
 
 @dataclass(frozen=True)
 class Recommendation:
-    """name: of the model. reason: why this one."""
+    """Which model is recommended, and why.
+
+    Attributes:
+        name: The model's.
+        reason: Why this one.
+    """
 
     name: str
     reason: Message

@@ -29,11 +29,13 @@ SLOWEST, QUICKEST = 4.0, 0.7
 class JobClock:
     """Turns finished units into a share (0..1) and the seconds left. Waiting in the queue is not part of it.
 
-    units: for each stage how many there are (denoising steps, frames; 1 where a stage is one thing).
-    known: seconds per unit as forecast, by stage.
-    measured: stages whose forecast comes from measurements; all of `known` by default.
-    shared: one device computes all stages: where sampling is slower than forecast, so will be what comes after it.
-    peak: gives the bytes allocated at the highest point since it was last called, 0 where they are not counted.
+    Args:
+        units: For each stage how many there are (denoising steps, frames; 1 where a stage is one thing).
+        known: Seconds per unit as forecast, by stage.
+        now: Returns seconds.
+        peak: Returns the bytes allocated at the highest point since its last call, 0 where they are not counted.
+        measured: Stages whose forecast comes from measurements; None = all of `known`.
+        shared: One device computes all stages: where sampling is slower than forecast, the later ones will be, too.
     """
 
     def __init__(

@@ -35,9 +35,11 @@ def run_beside(work: Callable[[], T], poll: Callable[[], None]) -> T:
 
 
 class ModelCache:
-    """Keeps one renderer. For one worker thread at a time; a lock makes a second one wait, not break.
+    """Keeps one loaded model. For one worker thread at a time: a second one waits.
 
-    shortcuts: as for `load`. compiler: of the models.
+    Args:
+        shortcuts: As for `Family.load`.
+        compiler: Compiles the models; None = torch's own.
     """
 
     def __init__(self, shortcuts: bool = True, compiler: Compiler | None = None) -> None:

@@ -85,16 +85,20 @@ class Course:
 class Progress:
     """One moment of a job.
 
-    step, steps: within this stage (parts while loading; denoising steps over all windows; frames while decoding; frames
-    of the finished video while saving).
-    part: name of what is being loaded (`families.base.parts`), "" in other stages.
-    window, windows: 1-based while sampling, else 0.
-    fraction: share of the whole job done, 0..1, never falling within an attempt.
-    eta_seconds: time left in seconds, None while unknown.
-    course: how both go on until the next report, on the scale of `time.monotonic`.
-    x0: predicted clean latents (frames, channels, height, width) after a sampling step, else None.
-    preview: makes an animated WebP (bytes) of x0; called only by who wants to show it, at most a few times a second.
-    message: a log line for the user, or "".
+    Attributes:
+        stage: What is done.
+        step: Within this stage (parts while loading; denoising steps over all windows; frames while decoding; frames of
+            the finished video while saving).
+        steps: How many there are of them.
+        window: 1-based while sampling, else 0.
+        windows: How many there are while sampling, else 0.
+        fraction: Share of the whole job done, 0..1, never falling within an attempt.
+        eta_seconds: Time left in seconds, None while unknown.
+        x0: Predicted clean latents (frames, channels, height, width) after a sampling step, else None.
+        preview: Makes an animated WebP (bytes) of x0. It takes time: called only where that is shown.
+        message: A log line for the user, or "".
+        part: Name of what is being loaded (`families.base.parts`), "" in other stages.
+        course: How fraction and time go on until the next report, on the scale of `time.monotonic`.
     """
 
     stage: Stage

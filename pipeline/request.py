@@ -38,22 +38,29 @@ MOST_TAKES = 8
 class VideoRequest:
     """The settings of one video, independent of the photo's and the result's place.
 
-    `None` means "as the model's preset says". Units: seconds of video, frames per second.
+    `None` means "as the model's preset says".
 
-    resolution, quality: preset names (`480p`, `standard`). seconds: a duration preset's seconds.
-    mode: how much of the sampling is computed, `families.modes`; which of them there are the model's preset says.
-    model: a preset's name, or the path of a folder in diffusers' format.
-    seed, motion_bucket_id, steps, noise_aug_strength, fps: see `presets.options`, which has their ranges, too.
-    fit: `crop` fills the frame, `pad` keeps the whole photo on a blurred or plain background.
-    shape: of the video: `photo` keeps the photo's, others are width:height.
-    position: of what is kept where the photo is cut: 0 left or top, 1 right or bottom; None is the middle.
-    prompt: what is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.
-    negative_prompt: what guidance leads away from, for models that have it; "" leads nowhere. As long at most.
-    loop: the frame behind the last one is the photo again, for models that can be told where a video ends.
-    loras: files whose changes are added to the model's weights, in this order (`models.loras`); at most MOST_LORAS.
-    int8: the model's weights are kept in 8-bit numbers, for models that can.
-    detail: give the frames the photo's own detail where the model draws smaller or softer than the output.
-    upscaler: a preset's name: where the photo gives no detail, this network draws some. None enlarges plainly there.
+    Attributes:
+        resolution: A preset's name, `480p`.
+        seconds: A duration preset's seconds of video.
+        quality: A preset's name, `standard`.
+        mode: How much of the sampling is computed (`families.modes`); the model's preset says which modes there are.
+        model: A preset's name, or the path of a folder in diffusers' format.
+        seed: See `presets.options`, which has the ranges of numbers.
+        motion_bucket_id: See `presets.options`.
+        steps: See `presets.options`.
+        noise_aug_strength: See `presets.options`.
+        fps: Frames a second; see `presets.options`.
+        fit: `crop` fills the frame, `pad` keeps the whole photo on a blurred or plain background.
+        shape: Of the video: `photo` keeps the photo's, others are width:height.
+        position: Of what is kept where the photo is cut: 0 left or top, 1 right or bottom; None is the middle.
+        prompt: What is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.
+        negative_prompt: What is not to be in the video, for models with guidance; "" = nothing. As long at most.
+        loop: The frame behind the last one is the photo again, for models that can be told where a video ends.
+        loras: Files whose changes are added to the model's weights, in this order (`models.loras`); at most MOST_LORAS.
+        int8: The model's weights are kept in 8-bit numbers, for models that can.
+        detail: Give the frames the photo's own detail where the model draws smaller or softer than the output.
+        upscaler: A preset's name: this network draws detail where the photo gives none. None enlarges plainly there.
     """
 
     resolution: str = "480p"

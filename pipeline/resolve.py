@@ -27,10 +27,19 @@ TEXT_BYTES = 4000
 
 @dataclass(frozen=True)
 class ResolvedRequest:
-    """width, height: of the finished video. frames: sampled ones. interpolation: frames shown for each of them.
+    """A request with all that follows from it: sizes, numbers of frames, sampling.
 
-    fps: of the finished video, frames per second. wished: the guidance that was asked for.
-    upscaler: for what neither the model nor the photo gives, None without.
+    Attributes:
+        request: As it was sent.
+        model: The model's folder.
+        clip: What is sampled, and how.
+        width: Of the finished video, pixels.
+        height: Of the finished video, pixels.
+        frames: Sampled frames.
+        interpolation: Frames shown for each of them.
+        fps: Of the finished video, frames a second.
+        wished: The guidance that was asked for.
+        upscaler: For detail that neither the model nor the photo gives; None without one.
     """
 
     request: VideoRequest

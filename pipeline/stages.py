@@ -49,11 +49,21 @@ CUT_SHOWN = 80
 class Attempt:
     """One try of a job under one memory plan: what its stages share.
 
-    photo, last: as the model sees them: the picture that the video begins with, and the one that it ends with or None.
-    stage: the one in work. sampled_share: of the sampling, what this attempt has to do itself, 0..1.
-    compiled_here: the compiler was at work, which counts as loading.
-    measures: resumed: (window, step) it was taken up at, or None; frames_sha256: of the decoded frames; latents:
-    theirs; checkpoint_seconds: spent on writing checkpoints.
+    Attributes:
+        resolved: The request, resolved for the plan.
+        memory: The plan.
+        placement: Where and how the model computes.
+        image: The photo as it was sent.
+        photo: The picture that the video begins with, as the model sees it.
+        last: The picture that the video ends with, as the model sees it, or None.
+        work: The job's work folder.
+        stage: The stage in work.
+        sampled_share: Share of the sampling that this attempt has to do itself, 0..1.
+        compiled_here: The compiler was at work, which counts as loading.
+        warnings: For the user.
+        measures: `resumed`: (window, step) it was taken up at, or None; `frames_sha256`: of the decoded frames;
+            `latents`: of the latents; `checkpoint_seconds`: spent on writing checkpoints.
+        clock: Measures the stages, and tells the time left.
     """
 
     def __init__(

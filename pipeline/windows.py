@@ -13,15 +13,16 @@ from typing import Literal
 class WindowOptions:
     """How later windows hold on to what came before. Every field can be measured on its own (bench/quality.py).
 
-    min_overlap: smallest share of a window's frames that it has in common with the earlier one, 0..0.9.
-    pin: `every_step` re-noises the shared frames to the step's level at each step, so that they end exactly as the
-        earlier window left them; `start` does so once, lets them run free, and cross-fades the two versions.
-    condition: the picture a later window starts from: `overlap`, the earlier window's latent at the overlap's first
-        frame; `last`, its last frame; or `photo`, the original photo for all. The CLIP embedding is always the photo's.
-    guidance_cap: largest guidance in later windows (the ramp peaks on the frames that are reused); None = no cap.
-    noise_aug: noise augmentation the later windows are told and given; None = the request's own.
-    match: 0..1, how far the channels' mean and deviation of new frames are drawn to those of the first window.
-    fade: new frames after the seam over which that correction fades in.
+    Attributes:
+        min_overlap: Smallest share of a window's frames that it has in common with the earlier one, 0..0.9.
+        pin: `every_step` re-noises the shared frames to the step's level at each step, so that they end exactly as the
+            earlier window left them; `start` does so once, lets them run free, and cross-fades the two versions.
+        condition: The picture a later window starts from: `overlap`, the earlier window's latent at the overlap's first
+            frame; `last`, its last frame; or `photo`, the original photo for all. The CLIP embedding is the photo's.
+        guidance_cap: Largest guidance in later windows (the ramp peaks on the frames that are reused); None = no cap.
+        noise_aug: Noise augmentation the later windows are told and given; None = the request's own.
+        match: How far the channels' mean and deviation of new frames are drawn to those of the first window, 0..1.
+        fade: New frames after the seam over which that correction fades in.
     """
 
     min_overlap: float = 0.36
@@ -44,9 +45,15 @@ class WindowOptions:
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """total: frames wanted. frames: of one window. count: windows. overlap: frames two neighbours share (0 if one).
+    """How a video is split into windows.
 
     All are latent frames, which for some models stand for several frames of the video (`Geometry.stride`).
+
+    Attributes:
+        total: Frames wanted.
+        frames: Of one window.
+        count: Windows.
+        overlap: Frames that two neighbours share; 0 if there is one window.
     """
 
     total: int

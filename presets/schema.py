@@ -86,7 +86,12 @@ class Idea(Preset):
 
 
 class Rate(BaseModel):
-    """fps: frames per second that the model samples. interpolation: frames shown for each of them."""
+    """The frame rates of a quality.
+
+    Attributes:
+        fps: Frames a second that the model samples.
+        interpolation: Frames shown for each of them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -80,7 +80,14 @@ class Patience:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a file comes from. `refuse` makes the error of an HTTP status (with its headers)."""
+    """Where a file comes from.
+
+    Attributes:
+        client: Sends the requests.
+        url: The file's.
+        headers: Of each request.
+        refuse: Makes the error of an HTTP status and its headers.
+    """
 
     client: "httpx.Client"
     url: str

@@ -75,9 +75,13 @@ class Geometry:
 class Savings:
     """Ways in which a family's models can compute with less memory; the planner uses no others.
 
-    two_pass: the guidance's branches one after the other. chunked: wide layers or blocks in pieces. decode_chunks:
-    fewer frames decoded together, from most_chunk (0 = a window's) down to least_chunk. offloads: where weights may
-    wait, in the order of `Offload`.
+    Attributes:
+        two_pass: The guidance's branches can be computed one after the other.
+        chunked: Wide layers or blocks can be computed in pieces.
+        decode_chunks: Fewer frames can be decoded together.
+        most_chunk: Most frames decoded together; 0 = a window's.
+        least_chunk: Fewest frames decoded together.
+        offloads: Where weights may wait, in the order of `Offload`.
     """
 
     two_pass: bool = False

@@ -23,7 +23,13 @@ UNLIMITED = 2**60
 
 @dataclass(frozen=True)
 class Memory:
-    """RAM in bytes for this process and its children. `limited`: a control group allows less than the machine has."""
+    """RAM for this process and its children.
+
+    Attributes:
+        total: Bytes.
+        available: Bytes.
+        limited: A control group allows less than the machine has.
+    """
 
     total: int
     available: int

@@ -68,10 +68,17 @@ class GpuSample:
 
 @dataclass(frozen=True)
 class Gpus:
-    """What there is. kind: `nvidia`, `amd`, `apple`, `other` or `none`. note: a sentence when it cannot be watched.
+    """The GPUs of this machine.
 
-    driver: its version, cuda: the newest CUDA it supports, as (major, minor); capability, cores, clock_mhz: of the GPU
-    that torch computes on.
+    Attributes:
+        kind: `nvidia`, `amd`, `apple`, `other` or `none`.
+        names: Of the GPUs.
+        driver: The driver's version.
+        cuda: The newest CUDA that the driver supports, (major, minor).
+        capability: Compute capability of the GPU that torch computes on.
+        cores: Of that GPU.
+        clock_mhz: Of that GPU.
+        note: A sentence where the GPUs cannot be watched, else "".
     """
 
     kind: str

@@ -32,12 +32,19 @@ KEYFRAME_SECONDS = 2
 class VideoEncoder:
     """Context manager that writes `path` when the block ends well and leaves nothing when it does not.
 
-    path: the final mp4; an older file there is replaced at the end, in one move.
-    width, height: of the video, even pixels. fps: frames per second, whole or not.
-    source_size: (width, height) of the frames given to `write`; the output's when left out. ffmpeg scales (Lanczos).
-    metadata: JSON-able settings, stored in the file's comment and read back by `mp4.read_metadata`.
-    frames: handed over.
-    Raise RenderError, with ffmpeg's own words, when the file cannot be made.
+    Args:
+        path: The final mp4; an older file there is replaced at the end, in one move.
+        width: Of the video, even, pixels.
+        height: Of the video, even, pixels.
+        fps: Frames a second, whole or not.
+        source_size: (width, height) of the frames given to `write`, which ffmpeg scales (Lanczos); None = the output's.
+        metadata: JSON-able settings, stored in the file's comment and read back by `mp4.read_metadata`.
+
+    Attributes:
+        frames: Number of frames handed over.
+
+    Raises:
+        RenderError: The file cannot be made; with ffmpeg's own words.
     """
 
     def __init__(

@@ -145,7 +145,10 @@ def _ahead(work: Iterable[Work]) -> Iterator[tuple[np.ndarray, list[np.ndarray]]
 class Frame:
     """A given frame and what both of its pairs need of it.
 
-    given: uint8 RGB. small: grey, at the flow's size. fine: RGBA with the half-pixels, at twice the size.
+    Attributes:
+        given: uint8 RGB.
+        small: Grey, at the flow's size.
+        fine: RGBA with the half-pixels, at twice the size.
     """
 
     given: np.ndarray
@@ -160,11 +163,16 @@ class Frame:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two neighbours and what the flow says about them. The arrays have the flow's size.
+    """Two neighbours and the flow between them. The arrays have the flow's size.
 
-    forward, backward: float32 (height, width, 2), where a pixel of left goes in right, and the reverse.
-    sight_left, sight_right: float32 (height, width, 2): 1 everywhere (so that what is sampled outside of the frame
-    reads 0), and 1..0 for how surely the other frame shows the same point.
+    Attributes:
+        left: The earlier frame.
+        right: The later one.
+        forward: float32 (height, width, 2), where a pixel of left goes in right.
+        backward: The reverse.
+        sight_left: float32 (height, width, 2): 1 everywhere (so that what is sampled outside of the frame reads 0), and
+            how surely right shows the same point, 0..1.
+        sight_right: The same of right.
     """
 
     left: Frame

@@ -24,7 +24,13 @@ RIDGE = 1e-3
 
 @dataclass(frozen=True)
 class Previewer:
-    """rgb (0..1) = latents (scaled) @ matrix (channels × 3) + bias (3). fps: at which the preview plays."""
+    """Turns latents into previews: rgb (0..1) = latents (scaled) @ matrix + bias.
+
+    Attributes:
+        matrix: (channels, 3).
+        bias: (3,).
+        fps: At which the preview plays.
+    """
 
     matrix: torch.Tensor
     bias: torch.Tensor

@@ -48,7 +48,12 @@ def join(main: str, read: Callable[[str], str]) -> str:
 
 
 class _Joined:
-    """parts: the modules so far, by path. live: names that change, with the modules that export them."""
+    """The modules joined so far.
+
+    Attributes:
+        parts: The modules, by path.
+        live: Names whose values change, with the modules that export them.
+    """
 
     def __init__(self, read: Callable[[str], str]) -> None:
         self._read = read

@@ -20,10 +20,15 @@ SELECTABLE = 512
 
 @dataclass(frozen=True)
 class Limits:
-    """head: seconds for a request's first line and headers, from the connection's or their own first byte.
+    """How slowly a connection may send.
 
-    silence: seconds without a byte in the middle of a body. A body has so long, and a second more for each `slowest`
-    bytes of it: the page's largest (300 MB) may take a day, a login's form 34 s.
+    A body may take `silence` seconds, and a second more for each `slowest` bytes of it: the page's largest (300 MB) may
+    take a day, a login's form 34 s.
+
+    Attributes:
+        head: Seconds for a request's first line and headers, from the connection's or their own first byte.
+        silence: Seconds without a byte in the middle of a body.
+        slowest: Bytes a second of a body.
     """
 
     head: float = 20.0

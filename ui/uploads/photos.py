@@ -50,9 +50,14 @@ NAME_LENGTH = 120
 
 @dataclass(frozen=True)
 class Photo:
-    """width, height: of the normalised photo, in pixels. number: grows with uploads. notes: what the file lacks.
+    """An uploaded photo, normalised.
 
-    sha256: of the normalised photo's file; "" for an upload of an earlier version.
+    Attributes:
+        width: Of the normalised photo, in pixels.
+        height: Of the normalised photo, in pixels.
+        number: Grows with uploads.
+        notes: What the file lacks.
+        sha256: Of the normalised photo's file; "" for an upload of an earlier version.
     """
 
     id: str

@@ -14,7 +14,9 @@ from .chunks import STRIDE
 class Text(NamedTuple):
     """A prompt as the transformer reads it.
 
-    words: (1, tokens, width), of the text encoder. mask: (1, tokens), 1 for a token of the text, 0 for padding.
+    Attributes:
+        words: (1, tokens, width), of the text encoder.
+        mask: (1, tokens), 1 for a token of the text, 0 for padding.
     """
 
     words: torch.Tensor

@@ -55,9 +55,11 @@ SMOOTH = 1.5
 
 
 class Trust(NamedTuple):
-    """weight: 0..1, how much of the photo's detail belongs here. light: the frame's brightness over the photo's.
+    """How far the photo's detail can be trusted at each pixel of a frame. Both arrays float32 (height, width).
 
-    Both float32 (height, width).
+    Attributes:
+        weight: How much of the photo's detail belongs here, 0..1.
+        light: The frame's brightness over the photo's.
     """
 
     weight: np.ndarray
@@ -67,8 +69,12 @@ class Trust(NamedTuple):
 class Textures(NamedTuple):
     """The finest drawn texture of a frame beside the photo's. All float32 (height, width).
 
-    likeness, sharpness, focus: 0..1. common, strength: grey levels, root mean square, of what both have and of the
-    photo's own.
+    Attributes:
+        likeness: 0..1.
+        sharpness: 0..1.
+        focus: 0..1.
+        common: Of what both have; grey levels, root mean square.
+        strength: Of the photo's own; grey levels, root mean square.
     """
 
     likeness: np.ndarray
@@ -81,7 +87,11 @@ class Textures(NamedTuple):
 class Usual(NamedTuple):
     """What a model attains where it surely shows the photo, in a clip's first frame: its own noise and blur. 0.7..1.
 
-    focus: as sharpness, in a wider surrounding. scale: pixels, standard deviation, that both are blurred by first.
+    Attributes:
+        likeness: As in `Textures`.
+        sharpness: As in `Textures`.
+        focus: As sharpness, in a wider surrounding.
+        scale: Standard deviation in pixels by which both are blurred first.
     """
 
     likeness: float = 1.0

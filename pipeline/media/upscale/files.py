@@ -13,7 +13,14 @@ from .network import Network, read_network, unreadable
 
 @dataclass(frozen=True)
 class UpscalerFile:
-    """An upscaler as it lies on the disk. fingerprint: changes when another file lies there."""
+    """An upscaler on the disk.
+
+    Attributes:
+        preset: Names it.
+        path: Its file.
+        network: The file's architecture.
+        fingerprint: Changes when another file lies there.
+    """
 
     preset: UpscalerPreset
     path: Path

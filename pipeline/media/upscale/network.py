@@ -20,9 +20,14 @@ than this changes no grey level (Real-ESRGAN's own program takes 10)."""
 
 @dataclass(frozen=True)
 class Network:
-    """kind: `compact` (SRVGGNetCompact) or `rrdb` (RRDBNet). features: channels. scale: times, along a side.
+    """An upscaler's architecture.
 
-    depth: convolutions between the first and the last, or RRDB blocks. growth: channels that a dense layer adds.
+    Attributes:
+        kind: `compact` (SRVGGNetCompact) or `rrdb` (RRDBNet).
+        features: Channels.
+        depth: Convolutions between the first and the last, or RRDB blocks.
+        scale: Pixels of a side for each one of the input.
+        growth: Channels that a dense layer adds.
     """
 
     kind: Literal["compact", "rrdb"]
@@ -33,7 +38,7 @@ class Network:
 
     @property
     def operations(self) -> float:
-        """For each pixel of the picture that is enlarged; multiplications and additions counted apart."""
+        """Operations for each pixel that is enlarged; multiplications and additions count apart."""
         f, g = self.features, self.growth
         if self.kind == "compact":
             return 18.0 * (3 * f + self.depth * f * f + f * 3 * self.scale**2)

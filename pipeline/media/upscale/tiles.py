@@ -14,7 +14,14 @@ SIDES = (512, 256, 128, 64)
 
 @dataclass(frozen=True)
 class Tile:
-    """rows, columns: of the part that is kept. outer_rows, outer_columns: what is computed for it, halo included."""
+    """A part of a picture that is enlarged by itself.
+
+    Attributes:
+        rows: Of the part that is kept.
+        columns: Of the part that is kept.
+        outer_rows: Of what is computed for it, halo included.
+        outer_columns: Of what is computed for it, halo included.
+    """
 
     rows: slice
     columns: slice
