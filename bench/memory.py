@@ -69,7 +69,7 @@ def child(folder: Path, limit: float, frames: int, steps: int) -> dict[str, Any]
             work=home / "work",
             settings=settings,
             presets=presets,
-            renderers=ModelCache(),
+            model_cache=ModelCache(),
             progress=progress,
             measures=measures,
             machine=machine,

@@ -41,7 +41,7 @@ def ours(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Calla
     settings = Settings.local(home, home / "models")
     write_presets(home, native(folder))
     presets = load_presets(settings)
-    renderers = ModelCache()
+    model_cache = ModelCache()
     request = VideoRequest(
         resolution="native", seconds=FRAMES // FPS, quality="sampled", model=str(folder), seed=SEED, steps=steps
     )
@@ -56,10 +56,10 @@ def ours(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Calla
             work=home / "work",
             settings=settings,
             presets=presets,
-            renderers=renderers,
+            model_cache=model_cache,
         )
 
-    return lambda: renderers.get(find_model(str(folder), presets, settings)), render
+    return lambda: model_cache.get(find_model(str(folder), presets, settings)), render
 
 
 def stock(folder: Path, steps: int, home: Path) -> tuple[Callable[[], Any], Callable[[], Any]]:

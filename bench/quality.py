@@ -43,7 +43,7 @@ class Studio:
     def __init__(self, model: str, steps: int | None) -> None:
         self.settings = Settings.from_env({"FANSLYMOTION_HOME": tempfile.mkdtemp()})
         self.presets = load_presets(self.settings)
-        self.renderers = ModelCache()
+        self.model_cache = ModelCache()
         self.model, self.steps = model, steps
 
     def frames(
@@ -58,7 +58,7 @@ class Studio:
         if one:
             frames = order.clip.plan.frames
             order = replace(order, frames=frames, clip=replace(order.clip, plan=WindowPlan(frames, frames, 1, 0)))
-        renderer = self.renderers.get(order.model)
+        renderer = self.model_cache.get(order.model)
         seen = fit_photo(photo, (order.clip.width, order.clip.height), "crop")
         began = time.perf_counter()
         latents, plan = METHODS[method](renderer, order.clip, seen)

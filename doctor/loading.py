@@ -32,18 +32,18 @@ def main(settings: Settings, name: str) -> None:
     plan = plan_request(VideoRequest(model=name), (16, 9), model, presets, settings)
     began = time.perf_counter()
     try:
-        renderer = ModelCache().get(model, placement=Placement.of(plan))
+        loaded = ModelCache().get(model, placement=Placement.of(plan))
         denoiser = next(c for c in family(model.preset.family).components if c.role is Role.DENOISER)
-        renderer.bring(denoiser.name)  # the largest one: with model offload it waits in RAM until it computes
+        loaded.bring(denoiser.name)  # the largest one: with model offload it waits in RAM until it computes
     except Exception as e:
         if not is_oom(e):
             raise
         print(e, file=sys.stderr)
         sys.exit(OUT_OF_MEMORY)
-    on_card = renderer.device.type == "cuda" and plan.offload in (Offload.NONE, Offload.MODEL)
+    on_card = loaded.device.type == "cuda" and plan.offload in (Offload.NONE, Offload.MODEL)
     told = {
         "seconds": time.perf_counter() - began,
         "bytes": torch.cuda.max_memory_reserved() if on_card else psutil.Process(os.getpid()).memory_info().rss,
-        "device": str(renderer.placement),
+        "device": str(loaded.placement),
     }
     print(json.dumps(told))

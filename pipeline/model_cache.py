@@ -46,7 +46,7 @@ class ModelCache:
         self._shortcuts = shortcuts
         self.compiler = compiler or Compiler()
         self._lock = threading.Lock()
-        self._renderer: VideoModel | None = None
+        self._loaded: VideoModel | None = None
         self._loading: _Loading | None = None
 
     def get(
@@ -63,31 +63,31 @@ class ModelCache:
         with self._lock:
             placement = placement or choose_placement()
             if self.is_warm(model, placement) and self._fresh(model):
-                assert self._renderer is not None
-                return self._renderer
+                assert self._loaded is not None
+                return self._loaded
             self._drop()
             if not model.random:
                 # Before the seconds that the libraries take.
                 family(model.preset.family).check(model.folder, model.preset)
             self._loading = _Loading(model, placement, self._shortcuts)
-            self._renderer = self._loading.wait(on_part)
+            self._loaded = self._loading.wait(on_part)
             self._loading = None
-            return self._renderer
+            return self._loaded
 
     def _fresh(self, model: ModelFolder) -> bool:
         """Return whether the folder still has the files of the model in memory, and no new download or training."""
-        assert self._renderer is not None
-        return family(model.preset.family).check(model.folder, model.preset).fingerprint == self._renderer.fingerprint
+        assert self._loaded is not None
+        return family(model.preset.family).check(model.folder, model.preset).fingerprint == self._loaded.fingerprint
 
     def is_warm(self, model: ModelFolder, placement: Placement) -> bool:
         """Tell whether the model is loaded with this placement, and usable."""
-        kept = self._renderer
+        kept = self._loaded
         return kept is not None and (kept.model, kept.placement) == (model, placement) and kept.whole
 
     @property
     def loaded(self) -> ModelFolder | None:
         """Return the loaded model's folder, or None."""
-        return self._renderer.model if self._renderer else None
+        return self._loaded.model if self._loaded else None
 
     def release(self) -> None:
         """Give the memory back; the next `get` loads again."""
@@ -104,8 +104,8 @@ class ModelCache:
         if self._loading is not None:
             self._loading.abandon()
             self._loading = None
-        if self._renderer is not None:
-            self._renderer = None
+        if self._loaded is not None:
+            self._loaded = None
             free_memory()
 
 

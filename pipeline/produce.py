@@ -46,7 +46,7 @@ def produce(
     work: Path,
     settings: Settings,
     presets: Presets,
-    renderers: ModelCache,
+    model_cache: ModelCache,
     progress: ProgressCallback = ignore,
     record: dict[str, Any] | None = None,
     measures: dict[str, Any] | None = None,
@@ -77,7 +77,7 @@ def produce(
         earlier_track(before)
     resolved = resolve(request, image.size, model, presets, upscaler=upscaler)
     fallback = MemoryFallback(
-        request, image.size, model, presets, settings, work, machine, killed, upscaler, not renderers.compiler.failed
+        request, image.size, model, presets, settings, work, machine, killed, upscaler, not model_cache.compiler.failed
     )
     if killed in (Stage.DECODING, Stage.SAVING):
         take_smaller_tiles(work)
@@ -89,14 +89,14 @@ def produce(
         go_on: Callable[[], object] | None = None
         try:
             words = WordCache(settings.words_dir)
-            result = _run(job, renderers, photo, out, record or {}, checkpoint_seconds, words, fallback, before, last)
+            result = _run(job, model_cache, photo, out, record or {}, checkpoint_seconds, words, fallback, before, last)
         except Exception as e:
             if is_oom(e):
                 go_on = partial(fallback.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
             elif isinstance(e, NotFinite) and fallback.can_use_float32:
                 go_on = partial(fallback.use_float32, job.stage)
             elif plan.compiled and is_compilers(e):
-                renderers.compiler.failed = True
+                model_cache.compiler.failed = True
                 log.debug("Compiling failed", exc_info=True)
                 go_on = partial(fallback.stop_compiling, reason(e))
             else:
@@ -106,7 +106,7 @@ def produce(
         if go_on is None:
             break
         del job
-        renderers.forget_failed()
+        model_cache.forget_failed()
         free_memory()
         go_on()
     job.record(Measurements(settings.home))
@@ -118,7 +118,7 @@ def produce(
 
 def _run(
     attempt: Attempt,
-    renderers: ModelCache,
+    model_cache: ModelCache,
     photo: NormalisedPhoto,
     out: Path,
     record: dict[str, Any],
@@ -130,8 +130,8 @@ def _run(
 ) -> VideoResult:
     """Run all stages, one after the other."""
     resolved, compiled = attempt.resolved, attempt.memory.compiled
-    words = read_words(attempt, renderers, prompts)
-    model = load(attempt, renderers)
+    words = read_words(attempt, model_cache, prompts)
+    model = load(attempt, model_cache)
     # Now, since it reads files of the model: they may change, or go, while the video is made.
     metadata = {**resolved.metadata(compiled, last is not None), "job": record}
     key = partial(resolved.key, photo, model.fingerprint, model.arithmetic, last=last)

@@ -141,13 +141,13 @@ class Encoded:
     previewer: Previewer
 
 
-def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
+def load(attempt: Attempt, model_cache: ModelCache) -> VideoModel:
     """Load the model, or take the one that is warm."""
     model, clock = attempt.resolved.model, attempt.clock
     if model.random:
         attempt.warn(RANDOM_MODEL)
     log.info("Getting renderer... %s from %s", model.name, model.folder)
-    if renderers.is_warm(model, attempt.placement):
+    if model_cache.is_warm(model, attempt.placement):
         clock.skip(Stage.LOADING)
     else:
         clock.enter(Stage.LOADING)
@@ -169,14 +169,14 @@ def load(attempt: Attempt, renderers: ModelCache) -> VideoModel:
             )
 
     attempt.report(Progress(Stage.LOADING, steps=count))
-    renderer = renderers.get(model, on_part, attempt.placement)
-    renderer.prepare(attempt.memory)
-    renderers.compiler.suit(renderer, family(model.preset.family).blocks, attempt.memory.compiled)
+    loaded = model_cache.get(model, on_part, attempt.placement)
+    loaded.prepare(attempt.memory)
+    model_cache.compiler.suit(loaded, family(model.preset.family).blocks, attempt.memory.compiled)
     clock.leave()
-    return renderer
+    return loaded
 
 
-def read_words(attempt: Attempt, renderers: ModelCache, cache: WordCache) -> Words:
+def read_words(attempt: Attempt, model_cache: ModelCache, cache: WordCache) -> Words:
     """Encode the prompt, or take it from the disk; nothing for a family that reads none.
 
     A text encoder is larger than most models: a model that is loaded makes room for it first.
@@ -189,7 +189,7 @@ def read_words(attempt: Attempt, renderers: ModelCache, cache: WordCache) -> Wor
     words = cache.read(key)
     if words is None:
         clock.enter(Stage.LOADING)
-        renderers.release()
+        model_cache.release()
         log.info("Encoding the prompt with the text encoder of %s", model.name)
         count = len(parts(kind))
 

@@ -221,7 +221,7 @@ def _limited(bench: Bench, limit: int, asked: Asked) -> tuple[dict[str, Any], to
                 work=settings.home / "work",
                 settings=settings,
                 presets=presets,
-                renderers=ModelCache(),
+                model_cache=ModelCache(),
                 progress=stages,
                 measures=measures,
                 machine=machine,
@@ -270,7 +270,7 @@ def mini(bench: Bench, figures: Figures) -> None:
     """The bundled model's whole job, its resume on this device, and interpolation alone."""
     with home(2, 3) if bench.tiny else home() as settings:
         presets = load_presets(settings)
-        renderers = ModelCache()
+        model_cache = ModelCache()
         request = VideoRequest(resolution="480p", seconds=2 if bench.tiny else 6, quality="standard", seed=SEED)
         if bench.tiny:
             request = replace(request, model=str(bench.model), steps=3)
@@ -286,7 +286,7 @@ def mini(bench: Bench, figures: Figures) -> None:
                     work=settings.home / more.pop("work", name),
                     settings=settings,
                     presets=presets,
-                    renderers=renderers,
+                    model_cache=model_cache,
                     measures=measures,
                     **more,
                 )

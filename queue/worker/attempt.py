@@ -85,12 +85,12 @@ def process_video_generation(
     end(store, job, worker)
 
 
-def make_produce(store: Store, renderers: Any) -> Produce:
+def make_produce(store: Store, model_cache: Any) -> Produce:
     """Bind the pipeline. Imports torch, so only a worker calls this.
 
     Args:
         store: the open store.
-        renderers: the cache of loaded models.
+        model_cache: the cache of loaded models.
     """
     from ...models.find import find_model, find_upscaler
     from ...models.loras import with_loras
@@ -112,7 +112,7 @@ def make_produce(store: Store, renderers: Any) -> Produce:
             work=work,
             settings=store.settings,
             presets=presets,
-            renderers=renderers,
+            model_cache=model_cache,
             progress=progress,
             # Videos are published, so the photo's name stays out.
             record={"job": job.id, "name": f"video-{job.id}", **({"joined": True} if before else {})},

@@ -85,7 +85,7 @@ class Worker:
         self._lock_path = lock_path(settings.home, self.id)
         self._lock = acquire_lock(self._lock_path)
         self._produce: Produce | None = None
-        self._renderers: Any = None
+        self._model_cache: Any = None
         self._claims = Claims(self.store, self.id)
         self._loaded_note = LoadedNote(self.store, os.getpid())
 
@@ -208,7 +208,7 @@ class Worker:
         self._set(state=state, job=busy, beats=table.beats + 1)
         if not busy:
             self._claims.publish(time.monotonic())
-        model = self._renderers.loaded
+        model = self._model_cache.loaded
         self._loaded_note.write(model.measured_as if model else "")
         with self.store.errors():
             row = table.get_or_none(table.id == self.id)
@@ -239,7 +239,7 @@ class Worker:
         after = self.settings.idle_seconds
         if not after or now - self._idle_since < after:
             return
-        if self._renderers.loaded:
+        if self._model_cache.loaded:
             log.info("No job for %.0f s: the model leaves the memory; the next job loads it again", after)
         self._release_model()
 
@@ -248,7 +248,7 @@ class Worker:
         if not self._job_lock.acquire(blocking=False):
             return
         try:
-            self._renderers.release()
+            self._model_cache.release()
             self._idle_since = float("inf")
         finally:
             self._job_lock.release()
@@ -259,8 +259,8 @@ class Worker:
         with no_collections(freeze=True):
             from ...pipeline.model_cache import ModelCache
 
-            self._renderers = ModelCache()
-            self._produce = make_produce(self.store, self._renderers)
+            self._model_cache = ModelCache()
+            self._produce = make_produce(self.store, self._model_cache)
 
     def _register(self, state: WorkerState) -> None:
         """Write this worker's row. It goes on with the count of crashes of its slot's last worker."""

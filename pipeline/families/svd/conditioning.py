@@ -43,13 +43,11 @@ class MicroConditioning(FamilyOptions):
 
 
 @torch.no_grad()
-def condition(
-    renderer: Any, photo: Image.Image, noise_aug: float, generator: torch.Generator
-) -> dict[str, torch.Tensor]:
+def condition(model: Any, photo: Image.Image, noise_aug: float, generator: torch.Generator) -> dict[str, torch.Tensor]:
     """Compute what the model sees of the photo.
 
     Args:
-        renderer: The loaded model.
+        model: The loaded model.
         photo: RGB, of the sampling size.
         noise_aug: Strength of the noise added to its pixels, 0..1.
         generator: On the CPU; the augmentation noise is its first draw, as in the stock pipeline.
@@ -57,11 +55,11 @@ def condition(
     Returns:
         EMBEDDING: (1, 1, width); IMAGE: (1, channels, h, w), not scaled.
     """
-    embedding = embed(renderer, photo)
-    pixels = to_tensor(photo).to(renderer.device)
-    pixels = pixels + noise_aug * draw(pixels.shape, generator, pixels.dtype, renderer.device)
+    embedding = embed(model, photo)
+    pixels = to_tensor(photo).to(model.device)
+    pixels = pixels + noise_aug * draw(pixels.shape, generator, pixels.dtype, model.device)
     # Contiguous, as they come back from a checkpoint: the same numbers in another layout would be rounded otherwise.
-    image = encode(renderer, pixels).to(embedding.dtype).contiguous()
+    image = encode(model, pixels).to(embedding.dtype).contiguous()
     return {EMBEDDING: embedding.contiguous(), IMAGE: image}
 
 
@@ -72,20 +70,20 @@ def to_tensor(photo: Image.Image) -> torch.Tensor:
     return 2.0 * torch.from_numpy(pixels.transpose(0, 3, 1, 2)) - 1.0
 
 
-def embed(renderer: Any, photo: Image.Image) -> torch.Tensor:
+def embed(model: Any, photo: Image.Image) -> torch.Tensor:
     """Compute CLIP's embedding of the photo, (1, 1, width)."""
-    pixels = renderer.normalisation((resize(to_tensor(photo)) + 1.0) / 2.0)
-    encoder = renderer.bring("image_encoder")
-    return encoder(pixels.to(device=renderer.device, dtype=encoder.dtype)).unsqueeze(1)
+    pixels = model.normalisation((resize(to_tensor(photo)) + 1.0) / 2.0)
+    encoder = model.bring("image_encoder")
+    return encoder(pixels.to(device=model.device, dtype=encoder.dtype)).unsqueeze(1)
 
 
-def encode(renderer: Any, pixels: torch.Tensor) -> torch.Tensor:
+def encode(model: Any, pixels: torch.Tensor) -> torch.Tensor:
     """Encode pixels (n, 3, H, W) from -1 to 1 to the mode of their latents (n, channels, h, w), not scaled.
 
     The fp16 VAE overflows while encoding and is raised to fp32 for it. It goes back in `finally`: left in fp32 after
     an exception it would break every later job ("Input type (c10::Half) and bias type (float)").
     """
-    vae = renderer.bring("vae")
+    vae = model.bring("vae")
     dtype = next(vae.encoder.parameters()).dtype  # the decoder's may be another
     upcast = dtype == torch.float16 and vae.config.force_upcast
     try:

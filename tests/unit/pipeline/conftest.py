@@ -45,7 +45,7 @@ def renderer(tiny_model: Path) -> "LoadedModel":
 
 
 @pytest.fixture(scope="session")
-def renderers() -> "ModelCache":
+def model_cache() -> "ModelCache":
     """One warm model for all tests of the session."""
     from fanslymotion.pipeline.model_cache import ModelCache
 
@@ -88,7 +88,7 @@ def fast() -> VideoRequest:
 
 
 @pytest.fixture
-def run(settings: Settings, presets: Presets, photo: Path, renderers: "ModelCache", tmp_path: Path) -> Callable:
+def run(settings: Settings, presets: Presets, photo: Path, model_cache: "ModelCache", tmp_path: Path) -> Callable:
     """Produce a clip in the test's own folder; keywords go over the defaults."""
     from fanslymotion.models.find import find_model, find_upscaler
     from fanslymotion.pipeline.produce import produce
@@ -103,7 +103,7 @@ def run(settings: Settings, presets: Presets, photo: Path, renderers: "ModelCach
             "work": tmp_path / "work",
             "settings": settings,
             "presets": presets,
-            "renderers": renderers,
+            "model_cache": model_cache,
         }
         return produce(request, **{**known, **changes})
 

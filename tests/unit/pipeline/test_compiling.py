@@ -56,7 +56,7 @@ def make(run: Callable, settings: Settings, cache: ModelCache, fast: VideoReques
     def call(name: str, setting: str = "always", request: VideoRequest = fast, **changes: Any) -> dict[str, Any]:
         measures: dict[str, Any] = {}
         known = {
-            "renderers": cache,
+            "model_cache": cache,
             "machine": HERE,
             "work": tmp_path / f"work-{name}",
             "out": tmp_path / f"{name}.mp4",
@@ -115,7 +115,7 @@ def test_a_worker_that_is_stopped_meanwhile_has_not_died_of_the_compiler(make: C
             raise HandBack
 
     with pytest.raises(HandBack):
-        make("stopped", renderers=ModelCache(compiler=Compiler(slow, channels_last=False)), progress=stop)
+        make("stopped", model_cache=ModelCache(compiler=Compiler(slow, channels_last=False)), progress=stop)
     asked.clear()
     done = make("stopped")  # by what the test before has compiled
     assert (done["plan"].compiled, done["warnings"][1:]) == (True, ())
@@ -139,7 +139,7 @@ def test_a_resume_that_cannot_compile_goes_on_without_and_says_so(make: Callable
 
 def test_the_first_video_is_never_compiled_by_itself(make: Callable, brief: VideoRequest, settings: Settings) -> None:
     cache = ModelCache(compiler=Compiler("eager", channels_last=False))
-    done = make("first", "auto", brief, renderers=cache)
+    done = make("first", "auto", brief, model_cache=cache)
     assert not done["plan"].compiled
     (entry,) = Measurements(settings.home).read().compiling.values()
     assert entry.lost > 0
@@ -154,13 +154,13 @@ def test_a_compiler_that_fails_ends_no_job_and_is_not_tried_again(
     make: Callable, brief: VideoRequest, settings: Settings
 ) -> None:
     cache = ModelCache(compiler=Compiler(fail, channels_last=False))
-    done = make("failing", request=brief, renderers=cache)
+    done = make("failing", request=brief, model_cache=cache)
     assert (done["plan"].compiled, done["said"]) == (False, False)
     assert any("no kernel for this card" in str(warning) for warning in done["warnings"])
     assert cache.compiler.failed
     (entry,) = Measurements(settings.home).read().compiling.values()
     assert entry.failures == 1
-    again = make("after it", request=brief, renderers=cache)
+    again = make("after it", request=brief, model_cache=cache)
     assert not again["plan"].compiled
     assert not any("compiled" in str(warning) for warning in again["warnings"])
     assert torch.equal(done["latents"], again["latents"])

@@ -96,7 +96,7 @@ def test_what_cannot_be_joined_is_said_before_anything_is_drawn(
     before.write_bytes(before.read_bytes()[:5000])
     seen: list[Any] = []
     with pytest.raises(RenderError, match="continue it again from its finished video"):
-        run(fast, photo=photo, before=before, progress=seen.append, renderers=ModelCache())
+        run(fast, photo=photo, before=before, progress=seen.append, model_cache=ModelCache())
     assert seen == []
 
 

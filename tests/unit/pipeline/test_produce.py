@@ -107,7 +107,7 @@ def test_a_folder_as_model_and_an_upright_photo(
     upright = tmp_path / "upright.png"
     with Image.open(photo) as image:
         image.transpose(Image.Transpose.ROTATE_90).save(upright)
-    result = run(replace(fast, model=str(tiny_model), fit="pad", seconds=1), photo=upright, renderers=ModelCache())
+    result = run(replace(fast, model=str(tiny_model), fit="pad", seconds=1), photo=upright, model_cache=ModelCache())
     info = probe(result.path)
     assert (info.width, info.height) == (72, 128)
     assert not result.warnings
@@ -220,7 +220,7 @@ def test_cancel_leaves_nothing(stage: Stage, run: Callable, tmp_path: Path) -> N
 
     cache = ModelCache()
     with pytest.raises(Cancelled):
-        run(progress=cancel, renderers=cache)
+        run(progress=cancel, model_cache=cache)
     assert not list(tmp_path.glob("*clip.mp4*"))
     if stage == Stage.LOADING:
         assert cache.loaded is None
@@ -271,9 +271,9 @@ def test_an_encoder_that_fails_fails_the_job_and_the_latents_stay(
     assert measures["resumed"] == (3, 0)
 
 
-def test_numbers_that_are_not_finite_fail_at_the_step_they_appear(run: Callable, renderers: ModelCache) -> None:
+def test_numbers_that_are_not_finite_fail_at_the_step_they_appear(run: Callable, model_cache: ModelCache) -> None:
     run()
-    unet = renderers._renderer.unet  # type: ignore[union-attr]
+    unet = model_cache._loaded.unet  # type: ignore[union-attr]
     steps: list[int] = []
     handle = unet.register_forward_hook(lambda module, args, output: (output[0] * math.nan,))
     try:
@@ -314,7 +314,7 @@ def _fail(module: Any, args: Any) -> None:
 )
 def test_a_request_that_cannot_be_met(changes: dict, message: str, run: Callable, fast: VideoRequest) -> None:
     with pytest.raises(Exception, match=message) as caught:
-        run(replace(fast, **changes), renderers=ModelCache())
+        run(replace(fast, **changes), model_cache=ModelCache())
     assert isinstance(caught.value, BadInput) or "model" in changes
 
 

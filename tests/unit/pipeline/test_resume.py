@@ -54,7 +54,7 @@ def die(moment):
 request, presets = VideoRequest.from_json(json.loads(request)), load_presets(settings)
 produce(
     request, model=find_model(request.model, presets, settings), photo=Path(photo), out=Path(out), work=Path(work),
-    settings=settings, presets=presets, renderers=ModelCache(), progress=die,
+    settings=settings, presets=presets, model_cache=ModelCache(), progress=die,
 )
 """
 """A process that makes a video until it kills itself at a step of decoding."""
@@ -239,7 +239,7 @@ def test_a_checkpoint_of_another_arithmetic_is_not_gone_on_with(run, undisturbed
     """What began under a version without the shortcuts begins anew: no video is drawn half this way, half that way."""
     expected = frames_of(run, undisturbed, tmp_path)
     with pytest.raises(HandBack):
-        run(progress=at(Stage.SAMPLING, 4), renderers=ModelCache(shortcuts=False))
+        run(progress=at(Stage.SAMPLING, 4), model_cache=ModelCache(shortcuts=False))
     measures: dict[str, Any] = {}
     run(measures=measures)
     assert measures["resumed"] is None
@@ -269,7 +269,7 @@ def test_frames_that_fail_the_guard_leave_the_latents(run, tmp_path: Path, monke
 
 
 def test_a_job_that_goes_on_with_another_device_says_so(
-    run: Any, renderers: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Any, model_cache: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its frames may differ in the last bits from there. The GPU is pretended: the CPU computes."""
     cpu = Placement(torch.device("cpu"), torch.float32)

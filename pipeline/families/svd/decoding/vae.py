@@ -14,11 +14,11 @@ OUTERMOST = ("conv_norm_out", "conv_out", "time_conv_out")
 """The decoder's last layers. They stay in fp32: bf16 has steps of half a grey level there, which alone costs 4 dB."""
 
 
-def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int | None = None) -> Iterator[np.ndarray]:
+def decode(model: Any, latents: torch.Tensor, chunk: int, halo: int | None = None) -> Iterator[np.ndarray]:
     """Decode latents to frames, always in the same chunks for the same arguments.
 
     Args:
-        renderer: The loaded model.
+        model: The loaded model.
         latents: (1, frames, channels, h, w), on any device.
         chunk: The most frames decoded together.
         halo: Frames of a chunk that are decoded along on both sides and thrown away. The decoder's convolutions in
@@ -36,18 +36,18 @@ def decode(renderer: Any, latents: torch.Tensor, chunk: int, halo: int | None = 
         halo = halo_of(total, chunk)
     chunks = chunk_ranges(total, chunk - 2 * halo)
     decoded = [(max(0, first - halo), min(total, end + halo)) for first, end in chunks]
-    if getattr(renderer, "compiled", None) is not None:
+    if getattr(model, "compiled", None) is not None:
         decoded = of_one_length(decoded, total)
     for (first, end), (low, high) in zip(chunks, decoded, strict=True):
-        frames = decode_frames(renderer, latents[:, low:high])
+        frames = decode_frames(model, latents[:, low:high])
         yield frames[first - low : end - low]
 
 
 @torch.no_grad()
-def decode_frames(renderer: Any, latents: torch.Tensor) -> np.ndarray:
+def decode_frames(model: Any, latents: torch.Tensor) -> np.ndarray:
     """Decode (1, n, channels, h, w) at once to (n, height, width, 3) uint8."""
-    vae = renderer.bring("vae")
-    flat = latents.flatten(0, 1).to(renderer.device, next(vae.decoder.parameters()).dtype)
+    vae = model.bring("vae")
+    flat = latents.flatten(0, 1).to(model.device, next(vae.decoder.parameters()).dtype)
     flat = 1 / vae.config.scaling_factor * flat
     pixels = vae.decode(flat, num_frames=len(flat)).sample.float()
     check_decoded(pixels)

@@ -131,7 +131,7 @@ def make_with(run: Callable, warm: "ModelCache") -> Callable:
 
     def call(folder: Path, request: VideoRequest, **changes: Any) -> Any:
         model = ModelFolder(family_of_folder(folder).folder_preset(folder), folder)
-        return run(request, **{"model": model, "renderers": warm, **changes})
+        return run(request, **{"model": model, "model_cache": warm, **changes})
 
     return call
 

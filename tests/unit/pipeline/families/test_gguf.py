@@ -151,7 +151,7 @@ def test_a_job_goes_on_with_the_same_file_alone(
 ) -> None:
     folder, _ = files(model)
     whole: dict[str, Any] = {}
-    result = run(asked(), model=folder, renderers=warm, measures=whole, work=tmp_path / "whole")
+    result = run(asked(), model=folder, model_cache=warm, measures=whole, work=tmp_path / "whole")
     told = read_metadata(result.path)["model"]
     assert told["weights"] == [weights_fingerprint(Path(folder.preset.weights[0]))]
 
@@ -162,8 +162,8 @@ def test_a_job_goes_on_with_the_same_file_alone(
     def interrupted(second: ModelFolder, work: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
         with pytest.raises(HandBack):
-            run(asked(), model=folder, renderers=warm, progress=hand_back, work=work)
-        run(asked(), model=second, renderers=warm, measures=found, work=work)
+            run(asked(), model=folder, model_cache=warm, progress=hand_back, work=work)
+        run(asked(), model=second, model_cache=warm, measures=found, work=work)
         return found
 
     found = interrupted(folder, tmp_path / "same")

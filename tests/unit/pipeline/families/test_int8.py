@@ -94,7 +94,7 @@ def asked(**changes: Any) -> VideoRequest:
 @pytest.fixture
 def make(run: Callable, model: Any, warm: Any) -> Callable:
     def call(request: VideoRequest, **changes: Any) -> Any:
-        return run(request, **{"model": model.model, "renderers": warm, **changes})
+        return run(request, **{"model": model.model, "model_cache": warm, **changes})
 
     return call
 

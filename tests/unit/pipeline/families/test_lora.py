@@ -210,7 +210,7 @@ def asked(model: Any, style: Path, strength: float | None = None) -> VideoReques
 @pytest.fixture
 def make(run: Callable, model: Any, settings: Settings, warm: Any) -> Callable:
     def call(request: VideoRequest, **changes: Any) -> Any:
-        return run(request, **{"model": with_loras(model.model, request, settings), "renderers": warm, **changes})
+        return run(request, **{"model": with_loras(model.model, request, settings), "model_cache": warm, **changes})
 
     return call
 

@@ -154,7 +154,7 @@ def test_frames_are_the_folders_own(run: Callable, model: Any, files: Files, war
     frames = []
     for one in (model.model, folder):
         measures: dict[str, Any] = {}
-        run(asked(), model=one, renderers=warm, measures=measures, work=tmp_path / f"work{len(frames)}")
+        run(asked(), model=one, model_cache=warm, measures=measures, work=tmp_path / f"work{len(frames)}")
         frames.append(measures["frames_sha256"])
     assert frames[0] == frames[1]
 
@@ -162,7 +162,7 @@ def test_frames_are_the_folders_own(run: Callable, model: Any, files: Files, war
 def test_a_job_goes_on_with_the_same_frames(run: Callable, wan: Any, files: Files, warm: Any, tmp_path: Path) -> None:
     folder, _ = files(wan, FP8, LAYOUTS["scale_weight"])
     whole: dict[str, Any] = {}
-    result = run(asked(), model=folder, renderers=warm, measures=whole, work=tmp_path / "whole")
+    result = run(asked(), model=folder, model_cache=warm, measures=whole, work=tmp_path / "whole")
     assert read_metadata(result.path)["model"]["weights"] == [weights_fingerprint(Path(folder.preset.weights[0]))]
 
     def hand_back(moment: Progress) -> None:
@@ -171,8 +171,8 @@ def test_a_job_goes_on_with_the_same_frames(run: Callable, wan: Any, files: File
 
     found: dict[str, Any] = {}
     with pytest.raises(HandBack):
-        run(asked(), model=folder, renderers=warm, progress=hand_back, work=tmp_path / "broken")
-    run(asked(), model=folder, renderers=warm, measures=found, work=tmp_path / "broken")
+        run(asked(), model=folder, model_cache=warm, progress=hand_back, work=tmp_path / "broken")
+    run(asked(), model=folder, model_cache=warm, measures=found, work=tmp_path / "broken")
     assert (found["resumed"], found["frames_sha256"]) == ((0, 1), whole["frames_sha256"])
 
 

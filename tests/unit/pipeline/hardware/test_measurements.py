@@ -67,7 +67,7 @@ def test_form_time_left_and_planner_say_the_same(
 
     before = ask()
     assert forecast(before) == estimate(before), "nothing is known yet"
-    result = run(fast, renderers=ModelCache(), machine=CPU)
+    result = run(fast, model_cache=ModelCache(), machine=CPU)
 
     after = ask()
     took = {Stage(stage): seconds for stage, seconds in result.stage_seconds.items()}
@@ -79,7 +79,7 @@ def test_form_time_left_and_planner_say_the_same(
     assert clock.eta == pytest.approx(plan_json(after)["seconds"]), "and the time left"
 
     told: list[Progress] = []
-    run(fast, renderers=ModelCache(), machine=CPU, progress=told.append, work=settings.home / "second")
+    run(fast, model_cache=ModelCache(), machine=CPU, progress=told.append, work=settings.home / "second")
     assert told[0].eta_seconds is not None
     whole = forecast(after).seconds
     assert whole - took[Stage.LOADING] < told[0].eta_seconds <= whole

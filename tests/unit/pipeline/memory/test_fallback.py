@@ -42,7 +42,7 @@ def noting(steps: list[int]) -> Callable:
 def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times: int) -> None:
     cache, steps = ModelCache(), []
     with failing(monkeypatch, place, times, ERRORS) as left:
-        result = run(guided, renderers=cache, machine=CPU, progress=noting(steps))
+        result = run(guided, model_cache=cache, machine=CPU, progress=noting(steps))
     assert left == [0]
     check(result)
     if place == "decode":
@@ -50,7 +50,7 @@ def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times:
     warned = [w for w in result.warnings if w.startswith("Out of memory")]
     assert len(warned) == times
     assert all(f"{w}" in caplog.text for w in warned)
-    again = run(replace(guided, seed=5, steps=1), renderers=cache, machine=CPU)
+    again = run(replace(guided, seed=5, steps=1), model_cache=cache, machine=CPU)
     check(again)
 
 
@@ -58,8 +58,8 @@ def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times:
 def test_after_a_cpus_last_rung(run: Callable, guided, monkeypatch, place: str, times: int) -> None:
     cache = ModelCache()
     with failing(monkeypatch, place, times, ERRORS), pytest.raises(RenderError, match="the memory is too small"):
-        run(guided, renderers=cache, machine=CPU)
-    check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=CPU))
+        run(guided, model_cache=cache, machine=CPU)
+    check(run(replace(guided, seed=5, steps=1), model_cache=cache, machine=CPU))
 
 
 def test_half_the_numbers_where_the_cpu_can_bear_them() -> None:
@@ -77,11 +77,11 @@ def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, pl
     """Down to the last rung that is still on the GPU, with the real offload hooks."""
     cache, measures = ModelCache(), {}
     with failing(monkeypatch, place, rungs) as left:
-        result = run(guided, renderers=cache, machine=GPU, measures=measures)
+        result = run(guided, model_cache=cache, machine=GPU, measures=measures)
     assert left == [0]
     check(result)
     assert len(result.warnings) == rungs
-    check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
+    check(run(replace(guided, seed=5, steps=1), model_cache=cache, machine=GPU))
 
 
 @pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("step", 8), *soak(("encode", 4), ("decode", 5))])
@@ -95,7 +95,7 @@ def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, pl
     monkeypatch.setattr(Placement, "of", staticmethod(of))
     cache, measures = ModelCache(), {}
     with failing(monkeypatch, place, rungs) as left:
-        result = run(guided, renderers=cache, machine=GPU, measures=measures)
+        result = run(guided, model_cache=cache, machine=GPU, measures=measures)
     assert left == [0]
     check(result)
     plan = measures["plan"]
@@ -109,7 +109,7 @@ def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, pl
         assert changes[1].startswith("forward chunking")
         assert [change.split()[0] for change in changes[2:5]] == ["model", "group", "sequential"]
         assert changes[5].startswith("generating at")
-    check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
+    check(run(replace(guided, seed=5, steps=1), model_cache=cache, machine=GPU))
 
 
 def test_ram_that_runs_out_sends_the_weights_to_the_card(
@@ -124,12 +124,12 @@ def test_ram_that_runs_out_sends_the_weights_to_the_card(
     monkeypatch.setattr(fallback, "plan_request", with_offload)
     measures: dict[str, Any] = {}
     with failing(monkeypatch, "load", 1, (MemoryError(),)):
-        result = run(guided, renderers=ModelCache(), machine=GPU, measures=measures)
+        result = run(guided, model_cache=ModelCache(), machine=GPU, measures=measures)
     assert "all on the GPU instead of model offload" in result.warnings[0]
-    check(run(guided, renderers=ModelCache(), machine=GPU, measures=measures, work=tmp_path / "later"))
+    check(run(guided, model_cache=ModelCache(), machine=GPU, measures=measures, work=tmp_path / "later"))
     assert measures["plan"].offload is Offload.NONE, "it is remembered"
     more = replace(GPU, ram_free=2 * GPU.ram_free)
-    run(guided, renderers=ModelCache(), machine=more, measures=measures, work=tmp_path / "with more")
+    run(guided, model_cache=ModelCache(), machine=more, measures=measures, work=tmp_path / "with more")
     assert measures["plan"].offload is Offload.MODEL
 
 
@@ -137,7 +137,7 @@ def test_ram_that_runs_out_with_everything_on_the_card_is_said_to_be_too_small(
     run: Callable, guided, pretend_gpu, monkeypatch
 ) -> None:
     with failing(monkeypatch, "load", 1, (MemoryError(),)), pytest.raises(RenderError, match="memory is too small"):
-        run(guided, renderers=ModelCache(), machine=GPU)
+        run(guided, model_cache=ModelCache(), machine=GPU)
 
 
 @pytest.fixture(scope="module")
@@ -152,14 +152,14 @@ def test_offload_gives_the_same_frames(
 ) -> None:
     offloaded: dict[str, Any] = {}
     if not plain:
-        run(guided, renderers=ModelCache(), machine=CPU, measures=plain)
+        run(guided, model_cache=ModelCache(), machine=CPU, measures=plain)
     planned = fallback.plan_request
 
     def with_offload(*args: Any, **options: Any) -> Any:
         return replace(planned(*args, **options), offload=offload)
 
     monkeypatch.setattr(fallback, "plan_request", with_offload)
-    run(guided, renderers=ModelCache(), machine=GPU, measures=offloaded, work=tmp_path / "other")
+    run(guided, model_cache=ModelCache(), machine=GPU, measures=offloaded, work=tmp_path / "other")
     assert offloaded["plan"].offload is offload
     assert plain["frames_sha256"] == offloaded["frames_sha256"]
 
@@ -170,8 +170,8 @@ def test_a_component_that_was_half_moved_harms_nobody(
 ) -> None:
     """`.to()` goes tensor by tensor. bf16 stands for the card here: any mixture breaks the next forward pass."""
     cache = ModelCache()
-    run(guided, renderers=cache, machine=GPU)
-    kept = cache._renderer
+    run(guided, model_cache=cache, machine=GPU)
+    kept = cache._loaded
     assert kept is not None
     real, left = type(kept).bring, [1]
 
@@ -184,10 +184,10 @@ def test_a_component_that_was_half_moved_harms_nobody(
         return real(self, name)
 
     monkeypatch.setattr(type(kept), "bring", half_way)
-    check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
+    check(run(replace(guided, seed=5, steps=1), model_cache=cache, machine=GPU))
     assert left == [0]
-    assert cache._renderer is not None
-    assert cache._renderer.whole
+    assert cache._loaded is not None
+    assert cache._loaded.whole
 
 
 @pytest.mark.parametrize("place", ["step", *soak("encode", "decode")])
@@ -226,7 +226,7 @@ def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
     steps: list[int] = []
     result = run(
         guided,
-        renderers=ModelCache(),
+        model_cache=ModelCache(),
         machine=GPU,
         progress=noting(steps),
     )
@@ -237,7 +237,7 @@ def test_a_card_that_gives_nan_at_16_bits_goes_on_in_32(
     assert "float32 instead of float16" in result.warnings[-1]
     assert Measurements(settings.home).read().float32, "it is remembered"
     if place == "step":
-        check(run(replace(guided, steps=1), renderers=ModelCache(), machine=GPU, work=tmp_path / "later"))
+        check(run(replace(guided, steps=1), model_cache=ModelCache(), machine=GPU, work=tmp_path / "later"))
         assert computed == ["float16", "float32", "float32"], "and the next job goes by it"
 
 
@@ -247,12 +247,12 @@ def test_nan_in_32_bits_is_the_models_fault(run: Callable, guided, pretend_gpu, 
     real = Unet.forward
     monkeypatch.setattr(Unet, "forward", lambda *args, **options: (real(*args, **options)[0] * torch.nan,))
     with pytest.raises(RenderError, match="models check") as caught:
-        run(guided, renderers=ModelCache(), machine=GPU)
+        run(guided, model_cache=ModelCache(), machine=GPU)
     assert "float32 instead of float16" in caught.value.__notes__[-1]
     assert not Measurements(settings.home).read().float32
 
 
 def test_at_the_end_of_the_ladder_it_says_so(run: Callable, guided, monkeypatch, tmp_path) -> None:
     with failing(monkeypatch, "step", 99), pytest.raises(RenderError, match="the memory is too small"):
-        run(guided, renderers=ModelCache(), machine=CPU)
+        run(guided, model_cache=ModelCache(), machine=CPU)
     assert not list(tmp_path.glob("*.mp4*"))

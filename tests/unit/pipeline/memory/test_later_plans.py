@@ -25,9 +25,9 @@ from .exhausted import CPU, GPU, check, failing, learned
 
 def test_what_worked_is_remembered(run: Callable, guided, monkeypatch, tmp_path) -> None:
     with failing(monkeypatch, "step", 2):
-        run(guided, renderers=ModelCache(), machine=CPU)
+        run(guided, model_cache=ModelCache(), machine=CPU)
     measures: dict[str, Any] = {}
-    later = run(guided, renderers=ModelCache(), machine=CPU, measures=measures, work=tmp_path / "later")
+    later = run(guided, model_cache=ModelCache(), machine=CPU, measures=measures, work=tmp_path / "later")
     assert measures["plan"].two_pass
     assert measures["plan"].chunked
     assert not [w for w in later.warnings if "Out of memory" in w]
@@ -47,12 +47,12 @@ def test_memory_that_another_program_took_for_a_while_is_asked_for_again(
 
     monkeypatch.setattr(fallback.MemoryFallback, "step_down", while_the_game_runs)
     with failing(monkeypatch, "step", 3):
-        run(guided, renderers=ModelCache())
+        run(guided, model_cache=ModelCache())
     measures: dict[str, Any] = {}
-    run(guided, renderers=ModelCache(), measures=measures, work=tmp_path / "beside the game")
+    run(guided, model_cache=ModelCache(), measures=measures, work=tmp_path / "beside the game")
     assert measures["plan"].offload is Offload.MODEL
     now[0] = GPU
-    run(guided, renderers=ModelCache(), measures=measures, work=tmp_path / "after it")
+    run(guided, model_cache=ModelCache(), measures=measures, work=tmp_path / "after it")
     assert (measures["plan"].offload, measures["plan"].two_pass) == (Offload.NONE, False)
 
 
@@ -72,9 +72,9 @@ def test_a_job_taken_up_again_keeps_its_size(run: Callable, guided, settings, mo
     """Less memory was free when it began: its checkpoint must fit now that there is more."""
     longer = replace(guided, seconds=2)  # three windows
     with failing(monkeypatch, "step", 4), pytest.raises(Stop):
-        run(longer, renderers=ModelCache(), machine=CPU, progress=stop_in_window(2))
+        run(longer, model_cache=ModelCache(), machine=CPU, progress=stop_in_window(2))
     measures: dict[str, Any] = {}
-    run(longer, renderers=ModelCache(), machine=CPU, measures=measures)
+    run(longer, model_cache=ModelCache(), machine=CPU, measures=measures)
     assert measures["resumed"] is not None
     plan = measures["plan"]
     assert plan.width < 56
@@ -88,7 +88,7 @@ def test_a_failed_jobs_plan_is_not_taken_without_a_checkpoint(run: Callable, gui
     kept |= {"guided": False, "two_pass": True, "chunked": True, "decode_chunk": 1}
     keep_note(tmp_path / "work", kept, SIZE)
     measures: dict[str, Any] = {}
-    check(run(guided, renderers=ModelCache(), machine=CPU, measures=measures))
+    check(run(guided, model_cache=ModelCache(), machine=CPU, measures=measures))
     plan = measures["plan"]
     assert (plan.device, plan.width, plan.guided, plan.decode_chunk) == ("cpu", 56, True, 6)
     assert not learned(settings)
@@ -103,7 +103,7 @@ def test_what_a_kill_ended_is_not_tried_again(run: Callable, guided, tmp_path, c
         with suppress(Stop):
             run(
                 guided,
-                renderers=ModelCache(),
+                model_cache=ModelCache(),
                 machine=CPU,
                 killed=killed,
                 measures=measures,
@@ -115,7 +115,7 @@ def test_what_a_kill_ended_is_not_tried_again(run: Callable, guided, tmp_path, c
     assert "The system ended the worker while generating: memory ran out. Going on with:" in caplog.text
     assert "it is tried as it was" in caplog.text, "at the last rung"
     after: dict[str, Any] = {}
-    run(replace(guided, seed=5), renderers=ModelCache(), machine=CPU, measures=after, work=tmp_path / "later")
+    run(replace(guided, seed=5), model_cache=ModelCache(), machine=CPU, measures=after, work=tmp_path / "later")
     assert after["plan"].two_pass, "the next job has learned from it"
 
 

@@ -29,30 +29,30 @@ class Renderers:
 @pytest.fixture
 def worker(settings: Settings) -> Iterator[Worker]:
     made = Worker(replace(settings, idle_seconds=IDLE), "idle-test")
-    made._idle_since, made._renderers = 1000.0, Renderers()
+    made._idle_since, made._model_cache = 1000.0, Renderers()
     yield made
     made.store.close()
 
 
 def test_after_the_set_time_once(worker: Worker) -> None:
-    renderers = worker._renderers
+    model_cache = worker._model_cache
     worker._release_when_idle(1000.0 + IDLE - 1)
-    assert renderers.released == 0
+    assert model_cache.released == 0
     worker._release_when_idle(1000.0 + IDLE)
     worker._release_when_idle(1000.0 + 2 * IDLE)
-    assert renderers.released == 1, "once, until the next job loads it again"
+    assert model_cache.released == 1, "once, until the next job loads it again"
 
 
 def test_never_while_a_job_runs(worker: Worker) -> None:
     with worker._job_lock:
         worker._release_when_idle(1e9)
-    assert worker._renderers.released == 0
+    assert worker._model_cache.released == 0
 
 
 def test_never_when_so_wished(worker: Worker) -> None:
     worker.settings = replace(worker.settings, idle_seconds=0.0)
     worker._release_when_idle(1e9)
-    assert worker._renderers.released == 0
+    assert worker._model_cache.released == 0
 
 
 def test_the_time_is_an_environment_variable() -> None:

@@ -50,7 +50,7 @@ def test_each_worker_has_its_own_model(store: Store) -> None:
 
 def test_a_new_list_is_told_what_the_old_one_was(settings: Settings, jobs: Jobs) -> None:
     worker = Worker(settings, "w")
-    worker._renderers = SimpleNamespace(loaded=SimpleNamespace(measured_as="mini"))
+    worker._model_cache = SimpleNamespace(loaded=SimpleNamespace(measured_as="mini"))
     worker._register("idle")
     worker._heartbeat()
     with jobs.store.write():
@@ -72,7 +72,7 @@ def test_a_workers_heartbeat_tells_what_it_has_loaded(settings: Settings, jobs: 
     worker = Worker(settings, "w")
     worker._register("idle")
     for model, told in ((SimpleNamespace(measured_as="mini"), {"mini"}), (None, set())):
-        worker._renderers = SimpleNamespace(loaded=model)
+        worker._model_cache = SimpleNamespace(loaded=model)
         worker._heartbeat()
         assert loaded(jobs.store, jobs.workers()) == told
     worker.store.close()

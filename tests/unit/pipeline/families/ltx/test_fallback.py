@@ -43,7 +43,7 @@ PLACES: dict[str, tuple[Any, str]] = {
 def make(make_with: Callable, tiny_ltx: Path) -> Callable:
     def call(**changes: Any) -> Any:
         request = VideoRequest(resolution="small", seconds=4, quality="standard", seed=7, prompt="rain", detail=False)
-        return make_with(tiny_ltx, request, **{"renderers": ModelCache(), **changes})
+        return make_with(tiny_ltx, request, **{"model_cache": ModelCache(), **changes})
 
     return call
 
@@ -88,10 +88,10 @@ def test_a_guided_job_steps_down_with_its_guidance(
     monkeypatch.setattr(Placement, "of", staticmethod(of))
     measures: dict[str, Any] = {}
     with failing(*PLACES[place], times) as left:
-        result = make_with(folder, request, machine=GPU, measures=measures, renderers=ModelCache())
+        result = make_with(folder, request, machine=GPU, measures=measures, model_cache=ModelCache())
     whole: dict[str, Any] = {}
     other = replace(GPU, name="another card")  # of this one it is known by now that it is too small
-    make_with(folder, request, machine=other, measures=whole, work=tmp_path / "whole", renderers=ModelCache())
+    make_with(folder, request, machine=other, measures=whole, work=tmp_path / "whole", model_cache=ModelCache())
     assert left == [0]
     assert len([one for one in result.warnings if str(one).startswith("Out of memory")]) == times
     assert (measures["plan"].guided, measures["plan"].device) == (True, "cuda")

@@ -72,7 +72,7 @@ def test_a_compiled_transformer(make: Callable, settings: Settings, tmp_path: Pa
         measures: dict[str, Any] = {}
         make(
             replace(REQUEST, seconds=1),
-            renderers=cache,
+            model_cache=cache,
             settings=replace(settings, compile=setting),
             machine=Machine(compiles=True),
             work=tmp_path / setting,

@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(make_with: Callable, folder: Path) -> Callable:
     def call(**changes: Any) -> Any:
         request = VideoRequest(resolution="small", seconds=1, seed=7, prompt="rain", steps=2, detail=False)
-        return make_with(folder, request, **{"renderers": ModelCache(), **changes})
+        return make_with(folder, request, **{"model_cache": ModelCache(), **changes})
 
     return call
 

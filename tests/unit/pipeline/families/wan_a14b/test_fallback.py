@@ -83,7 +83,7 @@ def test_each_step_down_ends_in_a_finished_video(
     monkeypatch.setattr(Placement, "of", staticmethod(of))
     request = VideoRequest(resolution="small", seconds=1, seed=7, prompt="rain", steps=2, detail=False)
     with failing(*PLACES[place], times) as left:
-        result = make_with(folder, request, machine=machine, renderers=ModelCache())
+        result = make_with(folder, request, machine=machine, model_cache=ModelCache())
     assert left == [0]
     info = probe(result.path)
     assert (info.width, info.height, info.fps, info.frames) == (128, 72, 16, 16)

@@ -191,7 +191,7 @@ def test_a_job_goes_on_with_the_same_frames(
     def make(asked: VideoRequest, place: str, **changes: Any) -> tuple[Any, dict[str, Any]]:
         measures: dict[str, Any] = {}
         model = with_loras(brief, asked, here)
-        changes = {"model": model, "renderers": warm, "measures": measures, "work": tmp_path / place, **changes}
+        changes = {"model": model, "model_cache": warm, "measures": measures, "work": tmp_path / place, **changes}
         return run(asked, **changes), measures
 
     def hand_back(moment: Progress) -> None:
