@@ -1,4 +1,4 @@
-"""Cases of a parametrised test that run with the soak tests: each is the second of a kind that the default run has."""
+"""Cases of a parametrised test that run with the soak tests: each is rare, or the second of a kind of the default run."""
 
 from typing import Any
 

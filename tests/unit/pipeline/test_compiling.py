@@ -82,6 +82,7 @@ def stop_at(step: int) -> Callable[[Progress], None]:
     return progress
 
 
+@pytest.mark.soak
 def test_a_compiled_video_has_the_same_frames_and_is_resumed_compiled(make: Callable, tmp_path: Path) -> None:
     told: list[Progress] = []
     eager, compiled = make("eager", "never"), make("compiled", progress=told.append)
