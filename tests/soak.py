@@ -1,4 +1,4 @@
-"""Cases of a parametrised test that run with the soak tests: each is rare, or the second of a kind of the default run."""
+"""Cases of a parametrised test that run with the soak tests: rare ones, and second ones of a kind."""
 
 from typing import Any
 
