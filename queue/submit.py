@@ -25,7 +25,15 @@ from .store import listing, transitions
 from .store.damage import DamagedError
 from .store.positions import position_at
 from .store.records import Record, keep_record
-from .store.rows import BEFORE_NAME, WORK_NAME, last_photo_of, photo_of, write_last_photo, write_messages
+from .store.rows import (
+    BEFORE_NAME,
+    WORK_NAME,
+    composed,
+    last_photo_of,
+    photo_of,
+    write_last_photo,
+    write_messages,
+)
 from .store.store import Store
 from .types import EventKind, Job, Status
 
@@ -73,6 +81,8 @@ class Submitter:
         Returns:
             The new jobs' ids.
         """
+        photos = [(photo, composed(name)) for photo, name in photos]
+        last = None if last is None else (last[0], composed(last[1]))
         requests = request.takes(takes)
         loras = check_request(request, self._store.settings)
         if last is not None:

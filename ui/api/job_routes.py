@@ -31,6 +31,8 @@ MOST_PHOTOS = 50
 MOST_WAITING = 200
 """Jobs of one login that may wait at a time."""
 MOST_LISTED = 200
+STEM_BYTES = 160
+"""Of a photo's name in a downloaded file's. Most file systems take 255 for the whole name."""
 PHOTO_GONE = msg("the photo of this job is gone")
 NO_LAST_PHOTO = msg("this job has no last picture")
 VIDEO_GONE = msg("the video of this job is gone")
@@ -246,7 +248,8 @@ def most_waiting(request: Request) -> int | None:
 
 def file_stem(job: Job) -> str:
     """Return what a downloaded video is called, without its suffix: the photo's name and the job's id."""
-    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", Path(job.name).stem).strip(" .")
+    plain = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", Path(job.name).stem)
+    stem = plain.encode("utf-8", "replace")[:STEM_BYTES].decode("utf-8", "ignore").strip(" .")
     return f"{stem or 'video'}-{job.id}"
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import unicodedata
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -264,6 +265,14 @@ def test_a_list_is_narrowed(jobs: Jobs, photo: Path) -> None:
     assert names(favourite=True) == [old.name]
     assert names(since=150.0) == [new.name]
     assert names(text="river", favourite=True) == []
+
+
+def test_a_name_is_found_however_its_letters_are_written(jobs: Jobs, photo: Path) -> None:
+    """A Mac writes the letter \u0439 of a file's name as two, a keyboard as one."""
+    one, two = (unicodedata.normalize(form, "\u041c\u043e\u0439 caf\u00e9.jpg") for form in ("NFC", "NFD"))
+    assert {jobs.submit(photo, REQUEST, name=name).name for name in (one, two)} == {one}
+    for text in (one, two):
+        assert jobs.count(sought=JobFilter(text)) == 2
 
 
 def test_a_favourite_can_be_taken_back(jobs: Jobs, photo: Path) -> None:
