@@ -1,5 +1,6 @@
 """Submit jobs: check a request and its photos, fill the jobs' folders, write the rows."""
 
+import errno
 import json
 import shutil
 import time
@@ -100,7 +101,8 @@ class Submitter:
         except OSError as e:
             place = self._store.settings.jobs_dir
             raise StoreError(
-                msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e)
+                msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e),
+                code=codes.DISK_FULL if e.errno == errno.ENOSPC else "",
             ) from e
         for folder, row in zip(filling.folders, rows, strict=True):
             joined = joined or before is not None
@@ -128,7 +130,7 @@ class Submitter:
                     end, found = _keep(*last, last_photo_of(folder))
                     last, last_notes, column = (end, last[1]), last_notes or found, write_last_photo(end, last[1])
                 if checkpoints is not None and checkpoints.is_dir():
-                    shutil.copytree(checkpoints, folder / WORK_NAME)
+                    _copy_work(checkpoints, folder / WORK_NAME)
                 rows.append(NewJob(job_id, name, request, photo, column, notes + last_notes))
         return rows
 
@@ -310,6 +312,20 @@ def _keep(photo: Source, name: str, path: Path) -> tuple[NormalisedPhoto, tuple[
     image, notes = read_photo(photo, name)
     _make_room(path.parent)
     return NormalisedPhoto.write(image, path), notes
+
+
+def _copy_work(work: Path, target: Path) -> None:
+    """Copy a failed job's checkpoints. None are copied if that job is deleted meanwhile. Raise OSError.
+
+    `shutil.copytree` goes on after an error, such as a full disk, and raises a list without error numbers.
+    """
+    try:
+        target.mkdir()
+        for path in work.rglob("*"):  # a folder comes before what it holds
+            place = target / path.relative_to(work)
+            place.mkdir() if path.is_dir() else shutil.copyfile(path, place)
+    except FileNotFoundError:
+        shutil.rmtree(target, ignore_errors=True)
 
 
 def _make_room(folder: Path) -> None:

@@ -39,8 +39,24 @@ def parse_logins(words: Sequence[str]) -> dict[str, str]:
             raise BadInput(
                 msg("the login {login!r} is not complete; write it as user:password, both not empty", login=user[:60])
             )
+        if not _is_utf8(word):
+            raise BadInput(
+                msg(
+                    "the login {login!r} is not written in UTF-8, as browsers send it; write it so, or use --auth-file",
+                    login=user[:60],
+                )
+            )
         logins[user.strip()] = password
     return logins
+
+
+def _is_utf8(text: str) -> bool:
+    """Tell whether bytes of the command line or the environment were text, whatever their code page."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def make_login() -> dict[str, str]:
