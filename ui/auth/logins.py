@@ -1,5 +1,6 @@
 """Check passwords, sign sessions that survive a restart, and slow down guessing."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -174,10 +175,11 @@ class Logins:
             return None
         return user if ends > (time.time() if now is None else now) and token not in self.ended else None
 
-    def end_session(self, token: str) -> None:
+    async def end_session(self, token: str) -> None:
         """End a session: its token becomes invalid, and its open streams end."""
         if self.session_user(token) is not None:
             self.ended.end(token)
+            await asyncio.to_thread(self.ended.keep, token)
 
     def _sign(self, user: str, body: str) -> str:
         """Sign a token. The password is part of the key: changing it ends that login's sessions."""

@@ -20,6 +20,7 @@ from fanslymotion.pipeline.media.photo.decode_process import Decoded
 from fanslymotion.queue.store.store import Store
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
+from fanslymotion.ui.auth.ended_sessions import EndedSessions
 from fanslymotion.ui.context import Studio
 from fanslymotion.ui.exports import stills
 from fanslymotion.ui.gradio_app.blocks import Endpoints
@@ -94,6 +95,7 @@ def quick_photos(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_request_holds_up_the_others(
     studio: Studio, browser: Callable[..., TestClient], done: Callable[..., Job], photo: Path, held_up: list[str]
 ) -> None:
+    studio.logins.ended = EndedSessions(studio.settings.home / "ended-sessions")
     job, client = done("ben"), browser(BEN)
     assert job.video
     name = {"X-Photo-Name": "a.png"}
@@ -122,6 +124,7 @@ def test_no_request_holds_up_the_others(
         ask("GET", f"/studio{path}")
     ask("GET", "/studio/estimate?model=mini&seconds=6&quality=standard")
     ask("DELETE", f"/studio/jobs/{job.id}")
+    ask("POST", "/logout")
     assert "\n".join(held_up) == ""
 
 
