@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -69,9 +70,7 @@ class ApiUploads:
         except OSError as e:
             with suppress(OSError):  # a folder that is none, a disk that can only be read
                 path.unlink(missing_ok=True)
-            raise StoreError(
-                msg("the file cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
-            ) from e
+            raise _not_kept(self._folder, e) from e
         self._clean(path)
         return upload_id
 
@@ -109,6 +108,10 @@ class ApiUploads:
         return [path for _, path in sorted(dated)]
 
 
+def _not_kept(folder: Path | str, error: OSError) -> StoreError:
+    return StoreError(msg("the file cannot be kept in {folder}: {error}", folder=folder, error=error.strerror or error))
+
+
 @router.post("/gradio_api/upload")
 async def upload(request: Request) -> list[str]:
     """Replace Gradio's own upload route, with its form (`files`) and answer (one string a file, for `path`)."""
@@ -124,6 +127,8 @@ async def upload(request: Request) -> list[str]:
             if not files:
                 raise BadInput(NOT_AN_UPLOAD)
             return [await keep(file) for file in files]
+    except OSError as e:  # Starlette keeps what comes in the system's folder for temporary files
+        raise _not_kept(tempfile.tempdir or "TMPDIR", e) from e
     except HTTPException as e:
         if e.status_code != 400:
             raise

@@ -2,7 +2,9 @@
 
 import io
 import os
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ from fanslymotion.errors import BadInput, StoreError
 from fanslymotion.settings import Settings
 from fanslymotion.ui.uploads import api_uploads as module
 from fanslymotion.ui.uploads.api_uploads import KEEP_SECONDS, ApiUploads
+from starlette.testclient import TestClient
+
+from ..conftest import BEN
 
 
 def add(uploads: ApiUploads, owner: str = "anna") -> str:
@@ -72,3 +77,14 @@ def test_a_folder_that_cannot_be_made_is_told(settings: Settings) -> None:
     (settings.home / "api-uploads").write_bytes(b"")
     with pytest.raises(StoreError, match="the file cannot be kept"):
         add(ApiUploads(settings))
+
+
+def test_a_temporary_folder_that_takes_nothing_is_told(
+    browser: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is sent is kept there until all of it has come, from a megabyte on."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    answer = browser(BEN).post("/gradio_api/upload", files={"files": ("a.png", bytes(3 << 20))})
+    assert answer.status_code == 503
+    assert "cannot be kept in " in answer.json()["error"]
+    assert "No such file or directory" in answer.json()["error"]
