@@ -65,8 +65,7 @@ def make(make_with: Callable, folder: Path) -> Callable:
     ("place", "times", "machine"),
     [
         ("text", 4, GPU),
-        ("decode", 2, CPU),
-        *soak(("encode", 1, GPU), ("step", 3, GPU), ("decode", 4, GPU)),
+        *soak(("encode", 1, GPU), ("step", 3, GPU), ("decode", 4, GPU), ("decode", 2, CPU)),
     ],
 )
 def test_each_step_down_ends_in_a_finished_video(
