@@ -308,7 +308,7 @@ _CPU_STEPS = (
 
 
 def _within(now: MemoryPlan, area: int) -> tuple[int, int]:
-    """The same shape in at most `area` pixels, sides in multiples that the family can sample."""
+    """Return the plan's shape in at most `area` pixels, sides in multiples that the family can sample."""
     width, height, grid = now.width, now.height, _geometry(now.model).multiple
     if width * height <= area:
         return width, height
