@@ -117,7 +117,7 @@ def wake_if_needed(huey: Huey, wake: Callable[[str], Any], waiting: int) -> None
         if waiting and not huey.pending_count():
             wake("")
     except sqlite3.OperationalError as e:
-        raise _unusable(huey.storage.filename, e) from e
+        raise _unusable(getattr(huey.storage, "filename", huey.name), e) from e
 
 
 def consume(huey: Huey) -> Any:
