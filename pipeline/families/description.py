@@ -82,6 +82,7 @@ class Savings:
         most_chunk: Most frames decoded together; 0 = a window's.
         least_chunk: Fewest frames decoded together.
         offloads: Where weights may wait, in the order of `Offload`.
+        unguided: On a CPU, guidance can be left out: half of the time, and hardly other pictures.
     """
 
     two_pass: bool = False
@@ -90,6 +91,7 @@ class Savings:
     most_chunk: int = 0
     least_chunk: int = 1
     offloads: tuple[Offload, ...] = ()
+    unguided: bool = False
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ async def read_file(request: Request, path: Path, limit: int, too_large: str) ->
     """Write the body to a file, at most `limit` bytes: for what is too large to hold in memory."""
     _refuse_declared(request, limit, too_large)
     size = 0
-    with open(path, "wb") as file:
+    with await asyncio.to_thread(path.open, "wb") as file:
         async for part in request.stream():
             size += len(part)
             if size > limit:

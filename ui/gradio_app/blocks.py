@@ -20,6 +20,7 @@ from ...errors import BadInput, FanslymotionError
 from ...messages import msg
 from ...models.find import default_model
 from ...pipeline.media.photo.load import MAX_BYTES
+from ...pipeline.request import VideoRequest
 from ...presets.loras import parse_loras
 from ...presets.options import AS_PHOTO, BEST, LAST_PHOTO, LORA_STRENGTH, MOTIONS, NUMBERS, OPTIONS
 from ...queue.submit import check_last_photo
@@ -126,8 +127,8 @@ class Endpoints:
         """
         if photo is None:
             raise BadInput(msg("no photo was given; pass photo=handle_file('photo.jpg')"))
-        presets = self.studio.live_presets.now(fresh=True)  # a script may have added the model a moment ago
-        wanted = to_request(
+        wanted = await asyncio.to_thread(
+            self._wanted,
             {
                 "resolution": resolution,
                 "seconds": _whole("seconds", seconds),
@@ -153,8 +154,6 @@ class Endpoints:
                 "loop": loop,
                 "int8": int8,
             },
-            presets,
-            default_model(presets, self.studio.settings),
         )
         if last_photo is not None:
             await asyncio.to_thread(check_last_photo, wanted, self.studio.settings)
@@ -166,12 +165,16 @@ class Endpoints:
             submit = partial(self.studio.jobs.submit, name=first.name, owner=first.owner, limit=limit, last=last)
             return (await asyncio.to_thread(submit, first.source, wanted)).id
 
+    def _wanted(self, values: dict[str, Any]) -> VideoRequest:
+        presets = self.studio.live_presets.now(fresh=True)  # a script may have added the model a moment ago
+        return to_request(values, presets, default_model(presets, self.studio.settings))
+
     async def _picture(self, upload: str, owner: str, kept: AsyncExitStack) -> Photo:
         """Read an upload of a login's. kept: removes the photo when it is closed."""
         upload_id, _, name = upload.partition("/")
-        path = self.studio.api_uploads.find(upload_id, owner)
+        path = await asyncio.to_thread(self.studio.api_uploads.find, upload_id, owner)
         photo = await self.studio.photos.add(path, clean_name(name), owner)
-        kept.callback(self.studio.photos.remove, photo)
+        kept.push_async_callback(asyncio.to_thread, self.studio.photos.remove, photo)
         return photo
 
     def job(self, request: gr.Request, job_id: str) -> dict[str, Any]:
