@@ -77,7 +77,7 @@ def test_pressed_twice_it_is_one_job(bare: Studio, page: Page, puppet: Puppet) -
     assert len(waiting(bare)) == 1
 
 
-def test_generate_waits_for_the_photo_that_travels(bare: Studio, page: Page, puppet: Puppet) -> None:
+def test_generate_waits_for_the_photo_that_is_uploaded(bare: Studio, page: Page, puppet: Puppet) -> None:
     page.goto(bare.url)
     choose_photo(page, SAMPLE)
     held: list[Route] = []
