@@ -47,8 +47,9 @@ def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Mem
         if found.ram > found.ram_limit and (turned := _in_turn(best)):
             best = turned
             continue
-        over = found.over or [Stage.LOADING]
-        below = next((cheaper for stage in over if (cheaper := next_fallback(best, stage))), None)
+        below = next((cheaper for stage in found.over if (cheaper := next_fallback(best, stage))), None)
+        if not found.over:
+            below = next_fallback(best, Stage.LOADING, ram=True)
         if below is None or (below.device == "cpu" and best.device != "cpu" and not forecast(_on_cpu(best, None)).fits):
             # If the CPU has too little memory as well, stay on the GPU: fallbacks remain after an OOM.
             return best
@@ -100,7 +101,7 @@ def fit_to_checkpoint(fresh: MemoryPlan, size: Mapping[str, Any]) -> MemoryPlan:
     """Adapt today's plan to the size (`SIZE`) of a checkpoint, with other fallbacks if that does not fit."""
     now = replace(fresh, **{name: size[name] for name in SIZE})
     while not (found := forecast(now)).fits:
-        below = next_fallback(now, (found.over or [Stage.LOADING])[0])
+        below = next_fallback(now, (found.over or [Stage.LOADING])[0], ram=not found.over)
         if below is None or not same_latents(now, below):
             break
         now = below
