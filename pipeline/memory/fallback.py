@@ -64,6 +64,8 @@ class MemoryFallback:
         self.model = self._first.model.name
         self._learned = self._inherited = self._widened = False
         self._short: dict[str, int] = {}
+        self._failed: list[dict[str, Any]] = []
+        """Settings of the plans whose memory ran out in this process."""
         self.plan = self._settle_compiling(self._start(killed))
         self._keep()
         self._say()
@@ -82,7 +84,8 @@ class MemoryFallback:
         Raises:
             RenderError: there is no cheaper plan.
         """
-        below, holders = next_fallback(self.plan, stage, ram), "" if ram else self._holders()
+        self._failed.append(self.plan.settings)
+        below, holders = self._untried(stage, ram), "" if ram else self._holders()
         if below is None:
             end = RenderError(
                 msg(
@@ -109,6 +112,13 @@ class MemoryFallback:
         )
         self._keep()
         return same_latents(before, below)
+
+    def _untried(self, stage: Stage, ram: bool) -> MemoryPlan | None:
+        """Return the next cheaper plan that has not failed. One for less RAM takes more of the GPU, and the reverse."""
+        below = next_fallback(self.plan, stage, ram)
+        while below is not None and below.settings in self._failed:
+            below = next_fallback(below, stage, ram)
+        return below
 
     @property
     def can_widen(self) -> bool:

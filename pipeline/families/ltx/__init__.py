@@ -35,7 +35,7 @@ class LtxVideo(FlowFamily):
         "frames": random_model.FRAMES,
     }
     blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("LTXVideoTransformerBlock",)}
-    geometry = Geometry(multiple=32, stride=STRIDE, overlap=5)
+    geometry = Geometry(multiple=32, stride=STRIDE, overlap=5, guidance_cap=None)
     cost: CostModel = COST
     savings = Savings(
         chunked=True,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from fanslymotion.errors import RenderError
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.checkpoint import Checkpoints, keep_note, newest_note
 from fanslymotion.pipeline.families.base import SIZE, Offload
@@ -137,3 +138,19 @@ def test_each_plan_is_recorded_beside_the_latents_that_fit_it(
         dropped += not kept
     assert dropped
     assert kept
+
+
+def test_two_memories_that_run_out_in_turn_do_not_send_a_job_to_and_fro(
+    guided: VideoRequest, presets: Presets, settings: Settings, tmp_path: Path
+) -> None:
+    """On the card there is no room for all of the model, and in RAM none for what waits, whatever the forecasts say."""
+    folder = find_model("guided", presets, settings)
+    job = fallback.MemoryFallback(guided, (64, 48), folder, presets, settings, tmp_path, GPU)
+    tried = [job.plan.settings]
+    with pytest.raises(RenderError, match="memory is too small"):
+        while True:
+            in_ram = job.plan.offload is not Offload.NONE or job.plan.device == "cpu"
+            job.step_down(Stage.SAMPLING, "no room", ram=in_ram)
+            assert job.plan.settings not in tried
+            tried.append(job.plan.settings)
+    assert any(plan["width"] < tried[0]["width"] for plan in tried), "a smaller size is tried, too"
