@@ -143,7 +143,8 @@ def same_latents(before: MemoryPlan, after: MemoryPlan) -> bool:
 
 
 def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> MemoryPlan:
-    can, together = family(model.family).savings, min(model.frames, work.frames)
+    # Of windows that are longer than the video no more is decoded than is shown, or lies between shown frames.
+    can, wanted = family(model.family).savings, work.frames if _geometry(model).overlap else work.decoded
     best = MemoryPlan(
         machine,
         model,
@@ -157,7 +158,7 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Me
         guided=work.guided,
         two_pass=False,
         chunked=False,
-        decode_chunk=can.most_chunk or (together if _geometry(model).overlap else model.frames),
+        decode_chunk=can.most_chunk or min(model.frames, wanted),
     )
     if machine.device == "cpu":
         return _on_cpu(best, Stage.LOADING)
