@@ -53,7 +53,9 @@ class LtxVideo(FlowFamily):
         solver = sampling.solver if sampling.solver == "lcm" else None
         length = fps * request.seconds
         behind = max(0, frames(latents(length)) - 1 - length)  # it ends with the frame behind its last one
-        return LtxOptions(request.prompt.strip(), fps, sampling.sigmas, request.loop, away, shift, causal, solver, behind)
+        return LtxOptions(
+            request.prompt.strip(), fps, sampling.sigmas, request.loop, away, shift, causal, solver, behind
+        )
 
     def texts(self, options: base.FamilyOptions) -> tuple[str, ...]:
         """Return the prompt, and the negative one where there is guidance."""

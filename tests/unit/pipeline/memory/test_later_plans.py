@@ -147,10 +147,13 @@ def test_two_memories_that_run_out_in_turn_do_not_send_a_job_to_and_fro(
     folder = find_model("guided", presets, settings)
     job = fallback.MemoryFallback(guided, (64, 48), folder, presets, settings, tmp_path, GPU)
     tried = [job.plan.settings]
+
+    def run_out() -> None:
+        job.step_down(Stage.SAMPLING, "no room", ram=job.plan.offload is not Offload.NONE or job.plan.device == "cpu")
+        assert job.plan.settings not in tried
+        tried.append(job.plan.settings)
+        run_out()
+
     with pytest.raises(RenderError, match="memory is too small"):
-        while True:
-            in_ram = job.plan.offload is not Offload.NONE or job.plan.device == "cpu"
-            job.step_down(Stage.SAMPLING, "no room", ram=in_ram)
-            assert job.plan.settings not in tried
-            tried.append(job.plan.settings)
+        run_out()
     assert any(plan["width"] < tried[0]["width"] for plan in tried), "a smaller size is tried, too"
