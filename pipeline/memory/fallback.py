@@ -62,7 +62,9 @@ class MemoryFallback:
         self._work = work
         self._first = plan_request(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
         self.model = self._first.model.name
-        self._learned = self._inherited = self._widened = False
+        self._learned = self._inherited = False
+        self._gave_nan: MemoryPlan | None = None
+        """The first plan, with whose 16-bit numbers the GPU gave NaN: the later one may be for the CPU."""
         self._short: dict[str, int] = {}
         self._failed: list[dict[str, Any]] = []
         """Settings of the plans whose memory ran out in this process."""
@@ -134,7 +136,7 @@ class MemoryFallback:
         self._first = plan(first.machine, first.model, first.work, "float32")
         self.plan = suited(replace(fit_to_checkpoint(self._first, before.settings), compiled=before.compiled))
         self.begun_compiled = self.begun_compiled or before.compiled
-        self._widened = True
+        self._gave_nan = first
         self._warn_of_step(
             msg(
                 "The graphics card gave numbers that are not finite (NaN) while {doing}; going on with: {changes}.",
@@ -177,8 +179,8 @@ class MemoryFallback:
             sampling_seconds: of the sampling done in this attempt.
             share: of the whole sampling, 0 to 1.
         """
-        if self._widened:
-            self._memory.widen(self._first, self.model)
+        if self._gave_nan is not None:
+            self._memory.widen(self._gave_nan, self.model)
         if self._learned:
             self._memory.remember(self._first, self.plan, self.model, self._short)
         if self._setting != "never":

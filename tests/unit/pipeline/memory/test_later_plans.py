@@ -13,7 +13,8 @@ from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.checkpoint import Checkpoints, keep_note, newest_note
 from fanslymotion.pipeline.families.base import SIZE, Offload
 from fanslymotion.pipeline.hardware.units import GIB
-from fanslymotion.pipeline.memory import fallback
+from fanslymotion.pipeline.memory import fallback, planner
+from fanslymotion.pipeline.memory.history import PlanHistory
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
@@ -157,3 +158,21 @@ def test_two_memories_that_run_out_in_turn_do_not_send_a_job_to_and_fro(
     with pytest.raises(RenderError, match="memory is too small"):
         run_out()
     assert any(plan["width"] < tried[0]["width"] for plan in tried), "a smaller size is tried, too"
+
+
+def test_a_card_with_no_room_for_32_bits_is_remembered_as_one_that_gives_nan(
+    guided: VideoRequest, presets: Presets, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job goes on on the processor. The next one begins there, and not with NaN again."""
+
+    def on_the_processor(machine: Any, *given: Any) -> Any:
+        return planner.plan(replace(machine, device="cpu"), *given)
+
+    monkeypatch.setattr(fallback, "plan", on_the_processor)
+    folder = find_model("guided", presets, settings)
+    job = fallback.MemoryFallback(guided, (64, 48), folder, presets, settings, tmp_path, GPU)
+    first = job.plan
+    job.widen(Stage.SAMPLING)
+    assert (first.dtype, job.plan.device) == ("float16", "cpu")
+    job.done(1.0, 1.0)
+    assert PlanHistory(settings).recall(first, "guided").dtype == "float32"
