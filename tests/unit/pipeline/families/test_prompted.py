@@ -136,6 +136,9 @@ def test_the_fingerprints_change_with_their_own_files(case: Case, tmp_path: Path
     (folder / "text_encoder" / "config.json").write_text("{}", encoding="utf-8")
     after = found(folder)
     assert (after[0] != before[0], after[1] == before[1]) == (True, True)
+    weights = next((folder / "transformer").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
+    assert found(folder)[1] != after[1], "another training, in a file of the same size"
 
 
 @pytest.mark.parametrize("name", ["ltx", "wan", "wan_a14b"])

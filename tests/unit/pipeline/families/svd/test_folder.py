@@ -176,8 +176,9 @@ def test_the_cache_keeps_one_model_and_notices_new_files(folder: Path) -> None:
     assert parts[0] == "libraries"
     assert cache.get(model) is first
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    weights = load_file(path)
-    save_file({name: tensor.half() for name, tensor in weights.items()}, path, metadata={"format": "pt"})
+    size, weights = path.stat().st_size, load_file(path)
+    save_file({name: tensor + 0.01 for name, tensor in weights.items()}, path, metadata={"format": "pt"})
+    assert path.stat().st_size == size, "another training of the same model"
     assert cache.get(model) is not first
     cache.release()
     assert cache.loaded is None
