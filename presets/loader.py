@@ -226,7 +226,7 @@ def _first_mistake(error: ValidationError) -> str:
 def _pick(presets: Mapping[Any, P], name: Any, what: str) -> P:
     try:
         return presets[name]
-    except KeyError:
+    except (KeyError, TypeError):  # TypeError: a list or a table, of a record or a request by HTTP
         raise PresetError(
             msg("{what} is {name!r}; choose one of {known}", what=what, name=name, known=", ".join(map(str, presets)))
         ) from None

@@ -33,6 +33,19 @@ COMPILER_AT_WORK = "compiling"
 """File in the work folder while the compiler works for the job: an attempt that finds it died of that."""
 
 
+TO_FIT = {
+    (True, True): template(
+        "To fit this machine the video is generated without guidance and at {now} instead of {wanted}; "
+        "the finished size stays."
+    ),
+    (True, False): template(
+        "To fit this machine the video is generated at {now} instead of {wanted}; the finished size stays."
+    ),
+    (False, True): template("To fit this machine the video is generated without guidance."),
+}
+"""What is said at the beginning: whether it is smaller, and whether it is without guidance."""
+
+
 class MemoryFallback:
     """The plan of one job, from the best one that fits down to the last fallback. The job's checkpoint records it.
 
@@ -295,15 +308,10 @@ class MemoryFallback:
         )
         if plan.shrunk:
             work = plan.work
-            unguided = template(
-                "To fit this machine the video is generated without guidance and at {now} instead of {wanted}; "
-                "the finished size stays."
-            )
-            guided = template(
-                "To fit this machine the video is generated at {now} instead of {wanted}; the finished size stays."
-            )
+            smaller, unguided = (plan.width, plan.height) != (work.width, work.height), work.guided and not plan.guided
             sizes = {"now": f"{plan.width}×{plan.height}", "wanted": f"{work.width}×{work.height}"}
-            self._warn(Message(unguided if work.guided and not plan.guided else guided, sizes))
+            if smaller or unguided:
+                self._warn(Message(TO_FIT[smaller, unguided], sizes if smaller else {}))
 
     def _warn(self, what: Message) -> None:
         self.warnings.append(what)

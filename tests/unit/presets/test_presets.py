@@ -131,7 +131,8 @@ def test_file_that_is_not_text_is_named(settings):
 
 
 @pytest.mark.parametrize(
-    ("pick", "value"), [("resolution", "9000p"), ("duration", 7), ("quality", "best"), ("model", "gpt")]
+    ("pick", "value"),
+    [("resolution", "9000p"), ("duration", 7), ("quality", "best"), ("model", "gpt"), ("quality", ["smooth"])],
 )
 def test_unknown_choice_names_the_known_ones(settings, pick, value):
     presets = load_presets(settings)

@@ -176,3 +176,27 @@ def test_a_card_with_no_room_for_32_bits_is_remembered_as_one_that_gives_nan(
     assert (first.dtype, job.plan.device) == ("float16", "cpu")
     job.done(1.0, 1.0)
     assert PlanHistory(settings).recall(first, "guided").dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("size", "guided_now", "said"),
+    [
+        ((48, 40), False, "To fit this machine the video is generated without guidance."),
+        ((40, 32), True, "generated at 40×32 instead of 48×40; the finished size stays"),
+        ((40, 32), False, "without guidance and at 40×32 instead of 48×40"),
+    ],
+)
+def test_what_a_job_goes_on_with_is_said(
+    guided: VideoRequest, presets: Presets, settings: Settings, tmp_path: Path,
+    size: tuple[int, int], guided_now: bool, said: str,
+) -> None:  # fmt: skip
+    """Only what is not as wished: of a job that was sampled on the card and goes on without guidance the size is."""
+    folder = find_model("guided", presets, settings)
+    job = fallback.MemoryFallback(guided, (64, 48), folder, presets, settings, tmp_path, GPU)
+    assert (job.plan.width, job.plan.height) == (48, 40)
+    kept = replace(job.plan, width=size[0], height=size[1], guided=guided_now)
+    state = SamplingState({"image": torch.zeros(1)}, torch.Generator().get_state(), torch.float32)
+    Checkpoints(tmp_path, "key", lambda: kept.note).now(state)
+    later = fallback.MemoryFallback(guided, (64, 48), folder, presets, settings, tmp_path, GPU)
+    assert len(later.warnings) == 1
+    assert said in later.warnings[0]
