@@ -1,4 +1,9 @@
-"""Keep what text encoders made of prompts on the disk: a resumed or repeated job loads no text encoder."""
+"""Keep what text encoders made of prompts on the disk: a resumed or repeated job loads no text encoder.
+
+No torch at import: whether a prompt is there is asked where nothing is computed, too.
+"""
+
+from __future__ import annotations
 
 import hashlib
 import logging
@@ -6,12 +11,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from ...fs import commit, make_folder, part_path
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +50,10 @@ class WordCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def __contains__(self, key: str) -> bool:
+        """Tell whether there is a file of a prompt, whole or damaged."""
+        return self._path(key).is_file()
+
     def read(self, key: str) -> Words | None:
         """Return an encoded prompt, or None. A damaged file counts as absent."""
         path = self._path(key)
@@ -62,6 +73,8 @@ class WordCache:
 
     def write(self, key: str, words: Words) -> None:
         """Store an encoded prompt. A full disk is logged; the job goes on."""
+        from safetensors.torch import save_file
+
         path, part = self._path(key), part_path(self._path(key))
         try:
             make_folder(self._folder)
