@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class WordCache:
 
     def __contains__(self, key: str) -> bool:
         """Tell whether there is a file of a prompt, whole or damaged."""
-        return self._path(key).is_file()
+        return os.path.isfile(self._path(key))  # False for a folder without rights, too
 
     def read(self, key: str) -> Words | None:
         """Return an encoded prompt, or None. A damaged file counts as absent."""
