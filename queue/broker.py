@@ -68,13 +68,7 @@ def _sqlite_huey(path: Path, options: dict[str, Any]) -> Huey:
     try:
         return make()
     except sqlite3.OperationalError as e:
-        raise StoreError(
-            msg(
-                "the queue's file {place} cannot be used: {error}; check that its folder is writable",
-                place=path,
-                error=e,
-            )
-        ) from e
+        raise _unusable(path, e) from e
     except sqlite3.DatabaseError:
         # It holds only wake-up messages, which `wake_if_needed` sends again: replace it by a new file.
         log.warning("The queue's file %s was damaged and is made anew; no job was in it", path)
@@ -82,6 +76,16 @@ def _sqlite_huey(path: Path, options: dict[str, Any]) -> Huey:
             with suppress(OSError):
                 Path(f"{path}{suffix}").unlink(missing_ok=True)
         return make()
+
+
+def _unusable(path: Path | str, error: Exception) -> StoreError:
+    return StoreError(
+        msg(
+            "the queue's file {place} cannot be used: {error}; check that its folder is writable",
+            place=path,
+            error=error,
+        )
+    )
 
 
 def register(huey: Huey, run: Callable[[str], None]) -> Callable[[str], Any]:
@@ -105,9 +109,15 @@ def wake_if_needed(huey: Huey, wake: Callable[[str], Any], waiting: int) -> None
         huey: the message queue.
         wake: sends a message.
         waiting: number of jobs that wait.
+
+    Raises:
+        StoreError: the SQLite file cannot be used now: its disk is full, or another program has locked it.
     """
-    if waiting and not huey.pending_count():
-        wake("")
+    try:
+        if waiting and not huey.pending_count():
+            wake("")
+    except sqlite3.OperationalError as e:
+        raise _unusable(getattr(huey.storage, "filename", huey.name), e) from e
 
 
 def consume(huey: Huey) -> Any:

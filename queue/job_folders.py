@@ -33,6 +33,10 @@ ABANDONED_SECONDS = 3600.0
 """Another machine's submit counts as abandoned after its row was seen for so long. If it lives, it fails then."""
 
 
+class FolderError(StoreError):
+    """A job's folder cannot be written; the job list can."""
+
+
 def new_id() -> str:
     """Return a new job id: twelve hex digits, the first one a letter, because PowerShell reads 12e4 as a number."""
     return secrets.choice("abcdef") + uuid4().hex[:11]
@@ -172,7 +176,7 @@ def delete_job(store: Store, job_id: str) -> None:
 
     Raises:
         NotFound: there is no such job.
-        StoreError: the job cannot be deleted, and is still listed.
+        FolderError, StoreError: the job cannot be deleted, and is still listed.
     """
     tables, folder = store.tables, store.settings.job_dir(job_id)
     try:
@@ -182,7 +186,7 @@ def delete_job(store: Store, job_id: str) -> None:
             listed = tables.Job.select().where(tables.Job.id == job_id).exists()
         if not listed:  # a concurrent delete has just removed the folder
             raise NotFound(msg("there is no job {job!r}", job=job_id)) from e
-        raise StoreError(
+        raise FolderError(
             msg(
                 "job {job} cannot be deleted: {error}; make {folder} writable",
                 job=job_id,

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..pipeline.request import VideoRequest
 from ..settings import Settings
 from .broker import make_huey, register
 from .continuation import check_ended, last_frame, with_other_seed
-from .job_folders import delete_job, remove_work
+from .job_folders import FolderError, delete_job, remove_work
 from .liveness.exit_codes import RELEASE, RESTART
 from .liveness.presence import Presence
 from .liveness.recovery import Sweeper
@@ -283,13 +282,23 @@ class Jobs:
         delete_job(self.store, job_id)
 
     def clean(self, owner: Owner = None) -> int:
-        """Delete every job that failed or was cancelled, with its photo and checkpoints. Returns how many."""
-        count = 0
-        while found := self.list(owner=owner, statuses=[Status.FAILED, Status.CANCELLED], limit=100):
+        """Delete every job that failed or was cancelled, with its photo and checkpoints. Returns how many.
+
+        Raises:
+            FolderError: the first job whose folder cannot be written; the others are deleted all the same.
+        """
+        count, refused, ended = 0, list[FolderError](), [Status.FAILED, Status.CANCELLED]
+        while found := self.list(owner=owner, statuses=ended, limit=100, offset=len(refused)):
             for job in found:
-                with suppress(NotFound):  # deleted concurrently by another browser or command
+                try:
                     self.delete(job.id)
                     count += 1
+                except NotFound:  # deleted concurrently by another browser or command
+                    continue
+                except FolderError as e:
+                    refused.append(e)
+        if refused:
+            raise refused[0]
         return count
 
     def set_favourite(self, job_id: str, favourite: bool, owner: str | None = None) -> Job:

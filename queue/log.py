@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -102,6 +103,48 @@ class DisconnectSafeStream(io.TextIOBase):
         return self._stream.encoding
 
 
+class LogFile(RotatingFileHandler):
+    """Write the log to a file. A failure is told once, not with a traceback for each line.
+
+    Windows renames no file that another worker or a viewer has open: until it is let go, the file grows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
+        self._told = False
+        self.setFormatter(LineFormatter("%(asctime)s %(message)s"))
+
+    def doRollover(self) -> None:
+        """Begin a new file, if this one can be renamed. The older ones move only then."""
+        if self.stream:
+            self.stream.close()
+            self.stream = None  # type: ignore[assignment] - opened again by the next line
+        aside = f"{self.baseFilename}.0"
+        try:
+            os.replace(self.baseFilename, aside)
+        except OSError:
+            return
+        try:
+            super().doRollover()
+            os.replace(aside, f"{self.baseFilename}.1")
+        except OSError:
+            with suppress(OSError):
+                os.replace(aside, self.baseFilename)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Tell the other handlers why nothing can be written, once."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._told:
+            self._told = True
+            _tell_no_file(Path(self.baseFilename), error)
+
+
+def _tell_no_file(place: Path, error: OSError) -> None:
+    product_logger().warning("No log file: %s cannot be written (%s)", place, error.strerror or error)
+
+
 def product_logger() -> logging.Logger:
     """Return the logger above all loggers of this program."""
     return logging.getLogger("fanslymotion")
@@ -120,10 +163,6 @@ def set_up(logs_dir: Path) -> None:
     logger.addHandler(console)
     try:
         logs_dir.mkdir(parents=True, exist_ok=True)
-        file = RotatingFileHandler(
-            logs_dir / "worker.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True
-        )
-        file.setFormatter(LineFormatter("%(asctime)s %(message)s"))
-        logger.addHandler(file)
+        logger.addHandler(LogFile(logs_dir / "worker.log"))
     except OSError as e:
-        logger.warning("No log file: %s cannot be written (%s)", logs_dir, e.strerror or e)
+        _tell_no_file(logs_dir, e)

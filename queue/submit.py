@@ -1,5 +1,6 @@
 """Submit jobs: check a request and its photos, fill the jobs' folders, write the rows."""
 
+import errno
 import json
 import shutil
 import time
@@ -25,7 +26,15 @@ from .store import listing, transitions
 from .store.damage import DamagedError
 from .store.positions import position_at
 from .store.records import Record, keep_record
-from .store.rows import BEFORE_NAME, WORK_NAME, last_photo_of, photo_of, write_last_photo, write_messages
+from .store.rows import (
+    BEFORE_NAME,
+    WORK_NAME,
+    composed,
+    last_photo_of,
+    photo_of,
+    write_last_photo,
+    write_messages,
+)
 from .store.store import Store
 from .types import EventKind, Job, Status
 
@@ -73,6 +82,8 @@ class Submitter:
         Returns:
             The new jobs' ids.
         """
+        photos = [(photo, composed(name)) for photo, name in photos]
+        last = None if last is None else (last[0], composed(last[1]))
         requests = request.takes(takes)
         loras = check_request(request, self._store.settings)
         if last is not None:
@@ -90,7 +101,8 @@ class Submitter:
         except OSError as e:
             place = self._store.settings.jobs_dir
             raise StoreError(
-                msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e)
+                msg("the job cannot be kept in {place}: {error}", place=place, error=e.strerror or e),
+                code=codes.DISK_FULL if e.errno == errno.ENOSPC else "",
             ) from e
         for folder, row in zip(filling.folders, rows, strict=True):
             joined = joined or before is not None
@@ -118,7 +130,7 @@ class Submitter:
                     end, found = _keep(*last, last_photo_of(folder))
                     last, last_notes, column = (end, last[1]), last_notes or found, write_last_photo(end, last[1])
                 if checkpoints is not None and checkpoints.is_dir():
-                    shutil.copytree(checkpoints, folder / WORK_NAME)
+                    _copy_work(checkpoints, folder / WORK_NAME)
                 rows.append(NewJob(job_id, name, request, photo, column, notes + last_notes))
         return rows
 
@@ -300,6 +312,20 @@ def _keep(photo: Source, name: str, path: Path) -> tuple[NormalisedPhoto, tuple[
     image, notes = read_photo(photo, name)
     _make_room(path.parent)
     return NormalisedPhoto.write(image, path), notes
+
+
+def _copy_work(work: Path, target: Path) -> None:
+    """Copy a failed job's checkpoints. None are copied if that job is deleted meanwhile. Raise OSError.
+
+    `shutil.copytree` goes on after an error, such as a full disk, and raises a list without error numbers.
+    """
+    try:
+        target.mkdir()
+        for path in work.rglob("*"):  # a folder comes before what it holds
+            place = target / path.relative_to(work)
+            place.mkdir() if path.is_dir() else shutil.copyfile(path, place)
+    except FileNotFoundError:
+        shutil.rmtree(target, ignore_errors=True)
 
 
 def _make_room(folder: Path) -> None:

@@ -14,6 +14,7 @@ from fanslymotion.garbage import no_collections
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import Settings
 from fanslymotion.tests import certificates, databases, order, tiny_svd
+from fanslymotion.tests.soak import soak
 from fanslymotion.tests.studio import Studio
 from fanslymotion.tests.wine import UNDER_WINE
 from hypothesis import HealthCheck
@@ -95,8 +96,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if metafunc.definition.get_closest_marker("both_databases") and "settings" in metafunc.fixturenames:
-        metafunc.parametrize("settings", ["sqlite", "postgresql"], indirect=True)
+    both = metafunc.definition.get_closest_marker("both_databases")
+    if both and "settings" in metafunc.fixturenames:
+        second = ["postgresql"] if both.kwargs.get("always") else soak("postgresql")
+        metafunc.parametrize("settings", ["sqlite", *second], indirect=True)
 
 
 @pytest.fixture(scope="session")

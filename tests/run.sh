@@ -7,7 +7,7 @@
 #   bash tests/run.sh --coverage [WORDS]    all of them, and which branches of the program they reach
 #   bash tests/run.sh --windows [WORDS]     the portable part with Windows' Python under wine (Linux; docs/windows.md)
 #   bash tests/run.sh mutation [FILES]      which changes of the careful parts no test notices (tests/mutation.py)
-#   bash tests/run.sh -m soak               the long ones, and the second of a kind
+#   bash tests/run.sh -m soak               the long ones, rare ones, and the second of a kind
 #   bash tests/run.sh prepare               only what a first run installs and compiles (.ci/run: beside the linters)
 set -eu
 cd "$(dirname "$0")/.."

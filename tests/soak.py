@@ -1,4 +1,4 @@
-"""Cases of a parametrised test that run with the soak tests: each is the second of a kind that the default run has."""
+"""Cases of a parametrised test that run with the soak tests: rare ones, and second ones of a kind."""
 
 from typing import Any
 

@@ -24,6 +24,7 @@ from .server.front import Front
 from .starts import StartTimes
 from .uploads.api_uploads import ApiUploads
 from .uploads.photos import Photos
+from .uploads.turns import Turns
 
 KEPT_SECONDS = 60.0
 """How old the sizes of folders and the doctor's findings may be: thousands of folders take a second to walk."""
@@ -49,6 +50,7 @@ class Studio:
         self.jobs = Jobs(settings)
         self.photos = Photos(settings)
         self.api_uploads = ApiUploads(settings)
+        self.picture_turns = Turns()
         self.guard = Guard(app, logins, host)
         self.front = Front(self.guard, root_path)
         self.live = Live(self.jobs, self)

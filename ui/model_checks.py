@@ -1,5 +1,6 @@
 """Check models' files byte by byte while the page is used: it takes as long as reading them from the disk."""
 
+import logging
 import threading
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -8,6 +9,9 @@ from ..errors import Cancelled, FanslymotionError
 from ..models.registry import check
 from ..presets import load_presets
 from ..settings import Settings
+from .error_response import UNKNOWN
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,3 +89,6 @@ class ModelChecks:
             change(status="stopped")
         except (FanslymotionError, OSError) as e:
             change(status="failed", error=str(e))
+        except Exception:
+            log.exception("the check of %s failed", name)
+            change(status="failed", error=str(UNKNOWN))

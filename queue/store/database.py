@@ -34,7 +34,7 @@ from ...presets.loras import BEFORE, with_list_of_loras
 from ...settings import Settings
 from .damage import DamagedError, means_damage, sqlite_code, sqlite_error
 from .drivers import kept_out
-from .rows import BadRow
+from .rows import BadRow, searched
 from .tables import CleanText, Tables
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ def open_database(settings: Settings) -> Database:
     except (ValueError, RuntimeError, PeeweeException) as e:
         raise StoreError(msg("FANSLYMOTION_DATABASE is {url!r}: {error}", url=_without_password(url), error=e)) from e
     Path(database.database).parent.mkdir(parents=True, exist_ok=True)
-    database.register_function(str.casefold, "casefold", 1)  # SQLite's own lower() knows ASCII only
+    database.register_function(searched, "searched", 1)  # SQLite's own lower() knows ASCII only
     return database
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 from peewee import fn
 
 from ..types import JobFilter, Page, Status
+from .rows import searched
 from .store import Store
 
 Owner = str | tuple[str, ...] | None
@@ -83,8 +84,8 @@ def _conditions(store: Store, owner: Owner, sought: JobFilter | None) -> list[An
     if owner is not None:
         found.append(job.owner.in_(logins(owner)))
     if sought.text:
-        folded = fn.casefold(job.name) if store.sqlite else fn.lower(job.name)
-        found.append(cast(Any, folded).contains(sought.text.casefold()))
+        folded = fn.searched(job.name) if store.sqlite else fn.lower(job.name)
+        found.append(cast(Any, folded).contains(searched(sought.text)))
     for key in ("model", "resolution"):
         if wanted := getattr(sought, key):
             found.append(job.request.contains(f"{json.dumps(key)}: {json.dumps(wanted)}"))

@@ -1,6 +1,7 @@
 """Convert the store's rows into the frozen types that callers see, and messages into columns."""
 
 import json
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ FILLING, REMOVING = "filling", "removing"
 
 class BadRow(Exception):
     """A row holds a value that this program cannot have written: the database is damaged (`damage` decides)."""
+
+
+def composed(name: str) -> str:
+    """Return a name with each letter as one character where there is one (NFC): a Mac's files have two for й or é."""
+    return unicodedata.normalize("NFC", name)
+
+
+def searched(text: str) -> str:
+    """Return a text as it is compared in searches: without case, `composed`."""
+    return composed(text.casefold())
 
 
 def to_job(row: Any, settings: Settings, place: int) -> Job:

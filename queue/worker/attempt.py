@@ -256,7 +256,7 @@ def _finish(store: Store, job: Job, worker: str, result: VideoResult) -> None:
     if won:
         remove_work(job.folder)
     else:
-        result.path.unlink(missing_ok=True)
+        _remove(result.path)
         _cancelled(store, job, worker)
 
 
@@ -264,7 +264,13 @@ def _cancelled(store: Store, job: Job, worker: str) -> None:
     """Set the job to cancelled and remove its files. Nothing is removed if the job is no longer this worker's."""
     if _retry_store(lambda: transitions.end_cancelled(store, job.id, worker, time.time())):
         remove_work(job.folder)
-        (job.folder / VIDEO_NAME).unlink(missing_ok=True)
+        _remove(job.folder / VIDEO_NAME)
+
+
+def _remove(video: Path) -> None:
+    """Remove a video that is not wanted. One that is held open (Windows) goes with `collect_garbage`."""
+    with suppress(OSError):
+        video.unlink(missing_ok=True)
 
 
 def _retry_store(write: Callable[[], bool]) -> bool:

@@ -108,7 +108,7 @@ class Worker:
         self._claims.publish(time.monotonic())
         self._set(state=WorkerState.IDLE, device=write_message(_device()), last_output="", cause="", restarts=0)
         self._forget_dead_workers()
-        collect_garbage(self.store)
+        threading.Thread(target=self._collect_garbage, name="garbage", daemon=True).start()
         consumer = broker.consume(self._huey)
         consumer.start()
         for signum in ENDING:  # Huey's start() has set its own
@@ -303,6 +303,15 @@ class Worker:
                 shown = row.state == WorkerState.CRASHED and row.gpu != self._gpu
                 if not lives_here(row) and not (shown and is_locked(supervisor_lock(self.settings.home, row.gpu))):
                     table.delete().where(table.id == row.id).execute()
+
+    def _collect_garbage(self) -> None:
+        """Remove what no job needs, in a thread of its own: of thousands of folders on a slow disk it takes minutes."""
+        try:
+            collect_garbage(self.store)
+        except (StoreError, OSError) as e:
+            log.warning("Not everything that no job needs was removed: %s", e)
+        finally:
+            self.store.close()
 
     def _on_signal(self, *_: Any) -> None:
         if self._stop.is_set():  # a second signal: end at once

@@ -21,6 +21,7 @@ def own(make_studio: Callable[..., Studio]) -> Studio:
     return make_studio("--auth", ":".join(ANNA), "--auth", ":".join(BEN), "--no-worker")
 
 
+@pytest.mark.soak
 def test_no_header_makes_another_address_of_a_guesser(guarded: Studio) -> None:
     codes = []
     for number in range(8):

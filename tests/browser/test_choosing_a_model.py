@@ -38,6 +38,7 @@ def test_the_recommended_one_is_first_with_its_reason_and_each_has_a_time(bare: 
     expect(page.locator("#f-model")).to_be_focused()
 
 
+@pytest.mark.soak
 def test_get_it_leads_to_the_models_button(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     page.click("#f-model")
@@ -46,6 +47,7 @@ def test_get_it_leads_to_the_models_button(bare: Studio, page: Page) -> None:
     expect(page.locator("dialog.models")).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_the_time_is_that_of_the_form(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     choose_photo(page, SAMPLE)
@@ -59,6 +61,7 @@ def test_the_time_is_that_of_the_form(bare: Studio, page: Page) -> None:
     expect(shown).to_have_text(time.inner_text())
 
 
+@pytest.mark.soak
 def test_the_keyboard_chooses(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     focused(page.locator("#f-model")).press("Enter")

@@ -119,6 +119,7 @@ def test_swapped_and_under_a_dividing_line(bare: Studio, page: Page, puppet: Pup
     expect(page.locator(".gallery")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_on_a_phone_one_above_the_other(bare: Studio, page: Page, puppet: Puppet, takes: list[str]) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_pair(page, puppet, bare.url, takes)
@@ -133,6 +134,7 @@ def test_on_a_phone_one_above_the_other(bare: Studio, page: Page, puppet: Puppet
     assert controls["y"] + controls["height"] < 844 - 54, "all of it is seen at once"
 
 
+@pytest.mark.soak
 def test_what_cannot_be_compared_leads_back(bare: Studio, page: Page, puppet: Puppet, takes: list[str]) -> None:
     page.goto(f"{bare.url}/?view=gallery&compare={takes[0]}.{'f' * 12}")
     expect(page.locator("#toasts .error")).to_be_visible()

@@ -29,6 +29,7 @@ def test_a_finished_video_is_continued(bare: Studio, page: Page, puppet: Puppet)
     assert video_before(made) is not None
 
 
+@pytest.mark.soak
 def test_the_queue_tells_the_length_of_the_whole(bare: Studio, page: Page, puppet: Puppet) -> None:
     old = puppet.take(seconds=6)
     puppet.finish(old)

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.soak
 def test_a_crash_on_import(make_studio: Callable[..., Studio], page: Page, tmp_path: Path) -> None:
     broken = tmp_path / "path" / "torch"
     broken.mkdir(parents=True)

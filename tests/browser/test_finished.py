@@ -39,6 +39,7 @@ def test_stages_graph_and_log_fold_when_it_is_done(bare: Studio, page: Page, pup
     expect(page.locator(LOG)).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_log_that_was_folded_while_it_ran_stays_folded(bare: Studio, page: Page, puppet: Puppet) -> None:
     page.goto(f"{bare.url}/?job={puppet.take()}")
     page.locator(".log > summary").click()

@@ -35,6 +35,7 @@ def downloads(page: Page) -> list[str]:
     return asked
 
 
+@pytest.mark.soak
 def test_get_it_leads_to_its_button_past_the_time(bare: Studio, page: Page) -> None:
     compute_on(page, "cpu")
     page.goto(bare.url)
@@ -80,6 +81,7 @@ def test_on_a_processor_the_time_is_read_before_gigabytes_are_fetched(bare: Stud
     page.unroute_all(behavior="wait")
 
 
+@pytest.mark.soak
 def test_on_a_graphics_card_a_click_is_enough(bare: Studio, page: Page) -> None:
     compute_on(page, "cuda")
     asked = downloads(page)

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.browser
 FOCUSED = "document.activeElement.ariaLabel ?? document.activeElement.id"
 
 
+@pytest.mark.soak
 def test_another_view_is_gone_on_from(bare: Studio, page: Page, puppet: Puppet) -> None:
     puppet.queue(name="a.jpg")
     page.goto(bare.url)
@@ -38,6 +39,7 @@ def test_after_a_removal_its_neighbour_is_next(bare: Studio, page: Page, puppet:
         wait_for(lambda expected=expected: page.evaluate(FOCUSED) == expected)
 
 
+@pytest.mark.soak
 def test_in_the_gallery(bare: Studio, page: Page, puppet: Puppet) -> None:
     for name in "abc":
         puppet.finish(puppet.take(name=f"{name}.jpg"))

@@ -136,6 +136,7 @@ def test_added_photos_stay_when_the_others_come_later(bare: Studio, page: Page) 
     expect(page.locator(".photos figcaption")).to_contain_text(["instead.png", "beside.png"])
 
 
+@pytest.mark.soak
 def test_an_upload_that_stalls_is_stopped_by_hand(bare: Studio, page: Page, puppet: Puppet) -> None:
     page.goto(bare.url)
     choose_photo(page, SAMPLE)
@@ -155,6 +156,7 @@ def test_an_upload_that_stalls_is_stopped_by_hand(bare: Studio, page: Page, pupp
     assert waiting(bare) == ["sample.jpg"]
 
 
+@pytest.mark.soak
 def test_more_than_fifty_are_said(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     page.set_input_files("#photo-file", photos(51, 64, 64))
@@ -162,6 +164,7 @@ def test_more_than_fifty_are_said(bare: Studio, page: Page) -> None:
     expect(page.locator(".photos figure")).to_have_count(50)
 
 
+@pytest.mark.soak
 def test_a_cancelled_dialog_leaves_nothing_behind(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     page.set_input_files("#photo-file", photos(1))
@@ -182,6 +185,7 @@ def test_what_is_dropped_elsewhere_opens_the_form(bare: Studio, page: Page) -> N
     assert page.url == f"{bare.url}/"
 
 
+@pytest.mark.soak
 def test_a_panorama_shows_what_the_clip_makes_of_it(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     for count in (1, 2):
@@ -275,6 +279,7 @@ def test_the_browsers_language(bare: Studio, page: Page) -> None:
     expect(page.locator("h1")).to_have_text("Создать")
 
 
+@pytest.mark.soak
 def test_blocked_storage_and_late_words(bare: Studio, page: Page) -> None:
     """A browser that refuses storage shows the page; a server that refuses the words is asked again."""
     page.add_init_script(

@@ -28,6 +28,7 @@ def test_what_could_not_be_asked_is_not_called_empty(bare: Studio, page: Page, p
     expect(again).to_be_hidden()
 
 
+@pytest.mark.soak
 def test_a_page_that_fails_does_not_end_the_list(bare: Studio, page: Page, puppet: Puppet) -> None:
     for _ in range(26):
         puppet.finish(puppet.take())

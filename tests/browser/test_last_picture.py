@@ -7,6 +7,7 @@ import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
 from fanslymotion.tests.browser.studio_page import AddModel, choose_photo, findings, focused
 from fanslymotion.tests.browser.test_layout import check_fits, choose_model, set_screen
+from fanslymotion.tests.soak import soak
 from fanslymotion.tests.studio import Studio
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
@@ -123,7 +124,7 @@ def test_what_is_let_go_over_its_place_is_the_last_picture(page: Page, able: str
     expect(page.locator(".last-words .problem")).to_contain_text("small.png")
 
 
-@pytest.mark.parametrize(("width", "height", "language"), [(1366, 768, "ru-RU"), (390, 844, "en-GB")])
+@pytest.mark.parametrize(("width", "height", "language"), [(1366, 768, "ru-RU"), *soak((390, 844, "en-GB"))])
 def test_the_form_fits_with_both(
     bare: Studio, page: Page, add_model: AddModel, ltx_folder: Path, width: int, height: int, language: str
 ) -> None:

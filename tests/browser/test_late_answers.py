@@ -49,6 +49,7 @@ def first_cost(page: Page) -> object:
     return expect(page.locator(".resolution .cost").first)
 
 
+@pytest.mark.soak
 def test_the_cost_of_the_newest_choice_comes_though_the_one_before_failed(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     first_cost(page).to_contain_text("≈ ")
@@ -63,6 +64,7 @@ def test_the_cost_of_the_newest_choice_comes_though_the_one_before_failed(bare: 
     first_cost(page).to_have_text("≈ 7 h 0 min")
 
 
+@pytest.mark.soak
 def test_a_cost_that_could_not_be_asked_is_asked_again(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     first_cost(page).to_contain_text("≈ ")
@@ -74,6 +76,7 @@ def test_a_cost_that_could_not_be_asked_is_asked_again(bare: Studio, page: Page)
     page.unroute_all(behavior="wait")
 
 
+@pytest.mark.soak
 def test_a_cost_is_asked_again_when_one_comes_back(bare: Studio, page: Page) -> None:
     """Another program was closed meanwhile, or a video has been measured."""
     with_curtain(page)
@@ -127,6 +130,7 @@ def test_a_refused_photo_holds_generate_whatever_comes_after_it(bare: Studio, pa
     assert waiting(bare) == ["sample.jpg", "taken.png"]
 
 
+@pytest.mark.soak
 def test_more_of_a_list_comes_though_a_job_ends_meanwhile(bare: Studio, page: Page, puppet: Puppet) -> None:
     for _ in range(22):
         puppet.fail(puppet.take(), "the disk was full")
@@ -199,6 +203,7 @@ def test_a_video_that_ends_while_the_next_page_loads_shortens_no_list(bare: Stud
     assert len(asked) == 1, "the next page is asked for once"
 
 
+@pytest.mark.soak
 def test_checks_are_told_in_the_language_that_is_shown(bare: Studio, page: Page) -> None:
     page.goto(f"{bare.url}/?view=system")
     expect(page.locator(".check-row").first).to_be_visible()
@@ -301,6 +306,7 @@ def test_the_keys_of_a_pair_wait_until_it_is_here(bare: Studio, page: Page, pupp
     expect(page).to_have_url(f"{bare.url}/?view=gallery&compare={jobs[2]}.{jobs[1]}")
 
 
+@pytest.mark.soak
 def test_a_pair_that_was_swapped_before_it_played_plays(bare: Studio, moving: Page, puppet: Puppet) -> None:
     page, jobs = moving, [puppet.take(seed=seed) for seed in range(2)]
     for job in jobs:
@@ -316,6 +322,7 @@ def test_a_pair_that_was_swapped_before_it_played_plays(bare: Studio, moving: Pa
     page.unroute_all(behavior="ignoreErrors")
 
 
+@pytest.mark.soak
 def test_a_neighbour_that_comes_late_opens_nothing(bare: Studio, page: Page, puppet: Puppet) -> None:
     """One has gone to the gallery meanwhile."""
     for _ in range(2):

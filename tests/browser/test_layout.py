@@ -98,6 +98,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(bare: Studio, page: Page) -
     assert findings(page) == []
 
 
+@pytest.mark.soak
 def test_many_photos_scroll_in_their_own_place(bare: Studio, page: Page) -> None:
     page.set_viewport_size({"width": 1366, "height": 768})
     page.goto(bare.url)
@@ -127,6 +128,7 @@ def test_the_switch_of_languages_says_what_it_does(bare: Studio, page: Page) -> 
     expect(page.get_by_role("button", name="RU: show this page in Russian")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_the_systems_columns_stay_and_models_come_first(bare: Studio, page: Page) -> None:
     for width in (1440, 1100, 390):
         page.set_viewport_size({"width": width, "height": 900})

@@ -43,7 +43,7 @@ def work(puppet: Puppet, job: str) -> None:
     puppet.measure(job, 50, "decoding")
 
 
-@pytest.mark.parametrize("width", [1440, 390, *soak(1000)])
+@pytest.mark.parametrize("width", [1440, *soak(390, 1000)])
 def test_nothing_jumps_while_it_streams(bare: Studio, page: Page, puppet: Puppet, width: int) -> None:
     with_shifts(page)
     page.set_viewport_size({"width": width, "height": 900})
@@ -90,7 +90,7 @@ def test_a_phone_shows_the_job_before_the_form(bare: Studio, page: Page, puppet:
     expect(page.locator("#form .drop[for=photo-file]")).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("way", ["Change and redo", "Choose another photo", "Create"])
+@pytest.mark.parametrize("way", ["Change and redo", *soak("Choose another photo", "Create")])
 def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet: Puppet, way: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     job = puppet.take()
@@ -173,6 +173,7 @@ def test_the_buttons_of_a_failure(bare: Studio, page: Page, puppet: Puppet) -> N
     expect(page.locator("#form [name=resolution]:checked")).to_have_value("720p")
 
 
+@pytest.mark.soak
 def test_tried_again_twice_is_once(bare: Studio, page: Page, puppet: Puppet) -> None:
     puppet.fail(puppet.take(resolution="1080p"), KILLED)
     held: list[Route] = []
@@ -228,6 +229,7 @@ def test_moving_keeps_the_focus(bare: Studio, page: Page, puppet: Puppet) -> Non
         wait_for(lambda expected=expected: page.evaluate(named) == expected)
 
 
+@pytest.mark.soak
 def test_quick_moves_add_up(bare: Studio, page: Page, puppet: Puppet) -> None:
     """The state that the page knows is older than the clicks."""
     jobs = [puppet.queue(name=f"{name}.jpg") for name in "abcde"]

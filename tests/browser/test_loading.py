@@ -42,6 +42,7 @@ FRAMES = """
 STILL = "() => new Promise((go) => { window.asked = 0; setTimeout(() => go(window.asked === 0), 1000); })"
 
 
+@pytest.mark.soak
 def test_a_page_on_which_nothing_moves_asks_for_no_frames(bare: Studio, page: Page) -> None:
     """Gradio's status tracker would go on for ever."""
     page.add_init_script(FRAMES)
@@ -97,6 +98,7 @@ def test_a_reload_asks_for_nothing_that_is_kept(bare: Studio, page: Page) -> Non
     assert sent & before == set()
 
 
+@pytest.mark.soak
 def test_the_words_of_another_language_than_the_browsers_are_kept_too(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     page.click("#language")

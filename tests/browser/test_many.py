@@ -99,6 +99,7 @@ def test_waiting_jobs_are_cancelled_and_deleted_together(bare: Studio, page: Pag
     expect(bar).to_contain_text("1 selected")
 
 
+@pytest.mark.soak
 def test_arrows_lead_through_the_gallery_and_escape_back_to_its_place(bare: Studio, page: Page, puppet: Puppet) -> None:
     jobs = finish(puppet, 30)
     page.set_viewport_size({"width": 1000, "height": 700})
@@ -128,6 +129,7 @@ def test_arrows_lead_through_the_gallery_and_escape_back_to_its_place(bare: Stud
     wait_for(lambda: abs(page.evaluate("scrollY") - place) < 40)
 
 
+@pytest.mark.soak
 def test_a_video_that_was_opened_by_its_address_has_neighbours_too(bare: Studio, page: Page, puppet: Puppet) -> None:
     jobs = finish(puppet, 3)
     page.goto(f"{bare.url}/?job={jobs[1]}")

@@ -135,6 +135,7 @@ def test_the_files_of_a_model_are_checked(bare: Studio, page: Page) -> None:
     page.unroute_all(behavior="wait")
 
 
+@pytest.mark.soak
 def test_an_upscaler_is_offered_when_it_is_here_and_its_time_is_told(bare: Studio, page: Page) -> None:
     """Off unless chosen; the first visit names both, and where to get them."""
     name, asked = "realesrgan-general-x4v3", []

@@ -61,6 +61,7 @@ def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, add_model: AddModel,
     expect(page.locator("#f-prompt")).to_have_value(WORDS)
 
 
+@pytest.mark.soak
 def test_ready_prompts_and_a_negative_one(
     bare: Studio, page: Page, puppet: Puppet, add_model: AddModel, ltx_folder: Path, wan_folder: Path
 ) -> None:

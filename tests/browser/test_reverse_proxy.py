@@ -103,6 +103,7 @@ def test_a_script_works_under_a_path(studio: Studio, tmp_path: Path) -> None:
         assert httpx.get(f"{address}{state['photo']}", auth=LOGIN).headers["content-type"] == "image/png"
 
 
+@pytest.mark.soak
 def test_a_page_under_a_path_that_the_program_does_not_know_says_so(
     make_studio: Callable[..., Studio], page: Page, tmp_path: Path
 ) -> None:

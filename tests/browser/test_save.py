@@ -98,6 +98,7 @@ def test_a_still_is_the_frame_that_the_player_shows(opened: Page, context: Brows
     assert size == [160, 96]
 
 
+@pytest.mark.soak
 def test_it_is_stopped_and_made_after_all(opened: Page, puppet: Puppet, job: str) -> None:
     """Another program makes one of the same video meanwhile, so that this one waits."""
     page = opened
@@ -111,6 +112,7 @@ def test_it_is_stopped_and_made_after_all(opened: Page, puppet: Puppet, job: str
     assert save(page).suggested_filename.endswith("-web.mp4")
 
 
+@pytest.mark.soak
 def test_a_failure_is_said_in_the_language_that_is_shown(opened: Page, puppet: Puppet, job: str) -> None:
     page = opened
     video = puppet.jobs.get(job).video
@@ -126,6 +128,7 @@ def test_a_failure_is_said_in_the_language_that_is_shown(opened: Page, puppet: P
     expect(page.locator(".save-said.problem")).to_contain_text("файла видео больше нет")
 
 
+@pytest.mark.soak
 def test_a_phone_passes_the_file_on(opened: Page) -> None:
     """Browsers of computers cannot; one that can is asked with the file itself."""
     page = opened
@@ -177,6 +180,7 @@ LINES = """(row) => {
 """Of each line of the formats: how many, and how far its last one ends before the row does."""
 
 
+@pytest.mark.soak
 def test_no_format_stands_alone_on_a_line(opened: Page) -> None:
     for width in (1920, 1440, 1366, 1024, 390):
         opened.set_viewport_size({"width": width, "height": 768})

@@ -98,6 +98,7 @@ def test_keys_move_it_and_both_languages_name_it(bare: Studio, page: Page, puppe
     expect(page.get_by_role("slider", name="Position of the frame")).to_have_attribute("aria-valuenow", "50")
 
 
+@pytest.mark.soak
 def test_a_finger_moves_it_on_a_phone(bare: Studio, browser: Browser) -> None:
     context = browser.new_context(locale="en-GB", viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()

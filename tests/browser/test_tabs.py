@@ -31,6 +31,7 @@ def test_hidden_tabs_hold_no_stream_and_catch_up(bare: Studio, context: BrowserC
     assert open_streams(*tabs) == 1
 
 
+@pytest.mark.soak
 def test_a_tab_hidden_while_it_asks_why_takes_no_stream(bare: Studio, page: Page) -> None:
     """The answer to "why was my stream refused?" comes after the tab was hidden."""
     held: list[Route] = []
@@ -160,6 +161,7 @@ NO_NOTES = """
 """
 
 
+@pytest.mark.soak
 def test_a_browser_that_shows_no_notifications(bare: Studio, page: Page, puppet: Puppet) -> None:
     """As on Android: the permission is given and the constructor throws."""
     jobs = [puppet.take(name=name) for name in ("a.jpg", "b.jpg")]

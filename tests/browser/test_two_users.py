@@ -135,6 +135,7 @@ def test_a_refused_login_says_why(studio: Studio, page: Page) -> None:
         expect(problem).to_have_text(sentence)
 
 
+@pytest.mark.soak
 def test_a_stream_that_is_refused_says_why(bare: Studio, page: Page, puppet: Puppet) -> None:
     job = puppet.take()
     refusal = {"error": "the jobs' database is locked"}

@@ -46,6 +46,7 @@ def test_gallery_plays_deletes_and_gives_back(bare: Studio, moving: Page, puppet
     wait_for(lambda: not folder.exists())
 
 
+@pytest.mark.soak
 def test_a_refused_deletion_is_said(bare: Studio, page: Page, finished: str) -> None:
     refusal = {"error": "its folder cannot be deleted"}
     page.goto(bare.url)
@@ -124,6 +125,7 @@ def test_another_take_of_a_past_video(bare: Studio, page: Page, finished: str) -
     expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
 
 
+@pytest.mark.soak
 def test_four_takes_at_once(bare: Studio, page: Page, puppet: Puppet) -> None:
     page.goto(bare.url)
     choose_photo(page, SAMPLE)

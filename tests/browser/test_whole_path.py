@@ -78,7 +78,7 @@ def test_order_pause_and_cancel(studio: Studio, page: Page, paused: None) -> Non
 
 
 def test_photo_becomes_a_video_while_one_watches(studio: Studio, page: Page) -> None:
-    job = generate(page, studio.url, SAMPLE, steps=60)
+    job = generate(page, studio.url, SAMPLE, steps=25)
     record(page)
     expect(page.locator(".log .line > span", has_text="Getting renderer")).to_be_visible(timeout=120_000)
     assert status(page) == "running", "the lines are there while the job runs"
@@ -168,6 +168,7 @@ def test_settings_come_back_from_a_video_file(studio: Studio, page: Page, tmp_pa
     expect(page.locator(".picker ~ .problem")).to_contain_text("alien.mp4")
 
 
+@pytest.mark.soak
 def test_waiting_jobs_tell_when_they_begin(studio: Studio, page: Page) -> None:
     generate(page, studio.url, SAMPLE, steps=100)
     expect(page.locator("#job")).to_have_attribute("data-status", "running", timeout=60_000)
@@ -187,6 +188,7 @@ def test_waiting_jobs_tell_when_they_begin(studio: Studio, page: Page) -> None:
     page.click("#pause")
 
 
+@pytest.mark.soak
 def test_a_job_shows_what_its_device_does(studio: Studio, page: Page) -> None:
     generate(page, studio.url, SAMPLE, steps=100)
     expect(page.locator(".gauge-words")).to_contain_text("%", timeout=60_000)
@@ -201,6 +203,7 @@ def test_a_job_shows_what_its_device_does(studio: Studio, page: Page) -> None:
     page.wait_for_function(f"{href}?.endsWith('icon.svg')")
 
 
+@pytest.mark.soak
 def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
     generate(page, studio.url, SAMPLE, steps=60)
     expect(page.locator("#job")).to_have_attribute("data-status", "running", timeout=60_000)
@@ -217,7 +220,7 @@ def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
 
 
 def test_restart_of_the_page_comes_back_to_the_same_live_job(studio: Studio, page: Page) -> None:
-    generate(page, studio.url, SAMPLE, steps=40)
+    generate(page, studio.url, SAMPLE, steps=16)
     now = page.locator(".live span.now")
     wait_for(lambda: "step" in now.inner_text(), 120)  # loading may move the bar a long way before that
     assert studio.stop() == 0

@@ -112,7 +112,7 @@ def done(jobs: Jobs, job: Job) -> Job:
 
 def check_balanced(jobs: Jobs, submit: Callable[..., Job], kill_worker: Callable[[], None], tiny_model: Path) -> None:
     """Kill the worker in the mode in which a step uses what an earlier one has computed: no checkpoint holds that."""
-    balanced = {"mode": "balanced", "model": str(tiny_model), "steps": 15}  # `mini` has no such mode
+    balanced = {"mode": "balanced", "model": str(tiny_model), "steps": 8}  # `mini` has no such mode
     calm, job = submit(**balanced), submit(**balanced)
     # one window done: its checkpoint is there, and three are left for the kill to come in time
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)

@@ -20,8 +20,8 @@ from fanslymotion.queue.types import Job, Status
 from fanslymotion.queue.worker import attempt
 from fanslymotion.tests.soak import soak
 
-DATABASES = ["postgresql", *soak("sqlite")]
-"""The second has no connection that a network could lose; a disk that fails is the same to the store."""
+DATABASES = ["sqlite", *soak("postgresql")]
+"""The first has no connection that a network could lose; a disk that fails is the same to the store."""
 
 pytestmark = [pytest.mark.faults, pytest.mark.parametrize("settings", DATABASES, indirect=True)]
 

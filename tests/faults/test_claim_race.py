@@ -1,4 +1,4 @@
-"""Eight processes, eighty jobs: each is claimed once."""
+"""Four processes, forty jobs: each is claimed once."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from fanslymotion.settings import Settings
 
 pytestmark = pytest.mark.faults
 
-PROCESSES, JOBS = 8, 80
+PROCESSES, JOBS = 4, 40
 
 CLAIMS = """
 import sys, time

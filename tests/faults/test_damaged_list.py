@@ -45,6 +45,7 @@ def test_the_command_line(settings: Settings, told: Told, submit: Callable[..., 
     assert told.command("jobs", "list").stderr == ""
 
 
+@pytest.mark.soak
 def test_a_running_worker(settings: Settings, start, submit: Callable[..., Job], jobs: Jobs) -> None:
     """The list is damaged twice while it works; every job is made once, those of lost rows when they are retried."""
     start()

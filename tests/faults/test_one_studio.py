@@ -50,7 +50,7 @@ def studio(settings: Settings) -> Iterator[None]:
 
 
 def test_a_database_locked_while_a_job_runs_costs_nothing(jobs, submit, settings) -> None:
-    job = submit(steps=20)
+    job = submit(steps=8)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
     other = sqlite3.connect(settings.home / "jobs.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -65,7 +65,7 @@ def test_a_database_locked_while_a_job_runs_costs_nothing(jobs, submit, settings
 
 
 def test_a_folder_removed_under_a_running_job_loses_nothing(jobs, submit) -> None:
-    job, other = submit(steps=12), submit(seconds=6, steps=2)
+    job, other = submit(steps=6), submit(seconds=6, steps=2)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 1)
     shutil.rmtree(job.folder)
     done = until(lambda: jobs.get(job.id), lambda j: j.status is Status.DONE)
@@ -98,7 +98,7 @@ def stopped_until_asked(jobs: Jobs, worker: WorkerInfo) -> Iterator[None]:
 
 def test_restart_of_the_worker_costs_no_attempt(jobs, submit, told) -> None:
     """T8."""
-    job = submit(steps=45)
+    job = submit(steps=10)
     until(lambda: jobs.get(job.id), lambda j: j.stage == "sampling" and j.step > 2)
     old = next(w for w in jobs.workers() if w.alive)
     with stopped_until_asked(jobs, old):

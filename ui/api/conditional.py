@@ -4,6 +4,7 @@ A picture that is kept for a day without asking is shown to whoever logs in next
 request without a body; a gallery of pictures is there as quickly.
 """
 
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -27,7 +28,7 @@ def fresh(request: Request, tag: str) -> dict[str, str] | Response:
     return Response(status_code=304, headers=headers) if quoted in known else headers
 
 
-def own_file(
+async def own_file(
     request: Request, path: Path, otherwise: str, filename: str | None = None, media_type: str | None = None
 ) -> Response:
     """Answer with a file of a job or an upload.
@@ -44,13 +45,19 @@ def own_file(
     Raises:
         NotFound: It is gone, or no plain file.
     """
-    try:
-        found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode) or path.parent.is_symlink():
-            raise NotFound(otherwise)
-    except (OSError, ValueError) as e:
-        raise NotFound(otherwise) from e
+    found = await asyncio.to_thread(_plain_file, path)
+    if found is None:
+        raise NotFound(otherwise)
     headers = fresh(request, f"{found.st_mtime_ns:x}-{found.st_size:x}")
     if isinstance(headers, Response):
         return headers
     return FileResponse(path, headers=headers, filename=filename, media_type=media_type, stat_result=found)
+
+
+def _plain_file(path: Path) -> os.stat_result | None:
+    """Return what the disk tells of a file; None where there is none, or a link."""
+    try:
+        found = os.lstat(path)
+        return found if stat.S_ISREG(found.st_mode) and not path.parent.is_symlink() else None
+    except (OSError, ValueError):
+        return None

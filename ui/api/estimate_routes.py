@@ -69,10 +69,10 @@ async def estimate(request: Request) -> dict[str, Any]:
     """
     studio, asked = request.app.state.studio, read_query(request, EstimateIn)
     photo = asked.pop("width"), asked.pop("height")
-    studio.presets.model(asked["model"])
     wanted = _request(asked)
 
     def look() -> dict[str, Any]:
+        studio.presets.model(wanted.model)
         planner, found = Planner(studio, photo), {}
         folder = find_model(wanted.model, studio.presets, studio.settings)
         sampled_steps(wanted, folder.preset)
@@ -97,12 +97,13 @@ async def estimate_models(request: Request) -> dict[str, Any]:
     """
     studio, asked = request.app.state.studio, read_query(request, ModelsEstimateIn)
     photo = asked.pop("width"), asked.pop("height")
-    presets = studio.presets
-    for pick, key in ((presets.resolution, "resolution"), (presets.duration, "seconds"), (presets.quality, "quality")):
-        pick(asked[key])
     wanted = _request(asked | {"model": ""})
 
     def look() -> dict[str, Any]:
+        presets = studio.presets
+        presets.resolution(wanted.resolution)
+        presets.duration(wanted.seconds)
+        presets.quality(wanted.quality)
         planner, settings = Planner(studio, photo), studio.settings
 
         def cost(preset: ModelPreset) -> dict[str, Any] | None:

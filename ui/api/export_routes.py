@@ -61,7 +61,7 @@ async def file(job_id: str, name: str, request: Request, download: bool = False)
     found = await own_job(job_id, request)
     path = request.app.state.studio.exports.file(found, name)
     own_name = f"{file_stem(found)}{name.removeprefix('video') if name.startswith('video') else f'-{name}'}"
-    return own_file(request, path, VIDEO_GONE, own_name if download else None, MEDIA_TYPES[path.suffix])
+    return await own_file(request, path, VIDEO_GONE, own_name if download else None, MEDIA_TYPES[path.suffix])
 
 
 @router.delete("/jobs/{job_id}/exports/{name}")
@@ -73,5 +73,5 @@ async def cancel(job_id: str, name: str, request: Request) -> dict[str, Any]:
 
 
 def _shown(told: dict[str, Any], job: Job, request: Request) -> dict[str, Any]:
-    """As the job's login may read it: without folders, unless the machine is theirs."""
+    """Return an export's state as the job's login may read it: without folders, unless the login owns the machine."""
     return told | {"error": request.app.state.studio.plain(job.owner, told["error"])}

@@ -1,8 +1,9 @@
 """Serve jobs over HTTP: what they take, generate, follow, cancel, and the files of a login's jobs."""
 
 import asyncio
+import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,8 @@ from ...pipeline.request import MOST_TAKES
 from ...queue.store.rows import last_photo_of, photo_of
 from ...queue.types import EventKind, Job
 from ..auth.identity import login_of, owner_of, user_of
-from ..exports.stills import make_still
-from ..uploads.photos import LAST_POSTER, make_poster
+from ..exports.stills import STILL, make_still
+from ..uploads.photos import LAST_POSTER, POSTER, make_poster
 from .conditional import fresh, own_file
 from .requests import MotionIn, read_json, to_request
 
@@ -31,6 +32,8 @@ MOST_PHOTOS = 50
 MOST_WAITING = 200
 """Jobs of one login that may wait at a time."""
 MOST_LISTED = 200
+STEM_BYTES = 160
+"""Of a photo's name in a downloaded file's. Most file systems take 255 for the whole name."""
 PHOTO_GONE = msg("the photo of this job is gone")
 NO_LAST_PHOTO = msg("this job has no last picture")
 VIDEO_GONE = msg("the video of this job is gone")
@@ -85,13 +88,12 @@ class ContinueIn(BaseModel):
 @router.post("/jobs")
 async def generate(request: Request) -> dict[str, Any]:
     """Queue a job for each photo, all with the same settings; none is queued when one of them is wrong."""
-    studio = request.app.state.studio
+    studio, user = request.app.state.studio, user_of(request)
     wanted: JobsIn = await read_json(request, JobsIn)
-    presets = studio.live_presets.now(fresh=True)  # a script may have added the model a moment ago
-    settings = to_request(wanted.settings, presets, default_model(presets, studio.settings))
-    user = user_of(request)
 
     def submit() -> list[Job]:
+        presets = studio.live_presets.now(fresh=True)  # a script may have added the model a moment ago
+        settings = to_request(wanted.settings, presets, default_model(presets, studio.settings))
         photos = [studio.photos.get(photo_id, user).named for photo_id in wanted.photos]
         last = studio.photos.get(wanted.last_photo, user).named if wanted.last_photo else None
         limit = most_waiting(request)
@@ -154,43 +156,45 @@ async def video(job_id: str, request: Request, download: bool = False) -> Respon
     if found.video is None:
         raise NotFound(msg("this job has no video"))
     name = f"{file_stem(found)}.mp4" if download else None
-    return own_file(request, found.video, VIDEO_GONE, name)
+    return await own_file(request, found.video, VIDEO_GONE, name)
 
 
 @router.get("/jobs/{job_id}/photo")
 async def job_photo(job_id: str, request: Request) -> Response:
     """Send a job's photo, a PNG as it was normalised."""
     found = await own_job(job_id, request)
-    return own_file(request, photo_of(found.folder), PHOTO_GONE)
+    return await own_file(request, photo_of(found.folder), PHOTO_GONE)
 
 
 @router.get("/jobs/{job_id}/poster")
 async def poster(job_id: str, request: Request) -> Response:
     """Send a job's photo as a small JPEG, for lists."""
     found = await own_job(job_id, request)
-    return own_file(request, await asyncio.to_thread(make_poster, photo_of(found.folder)), PHOTO_GONE)
+    photo = photo_of(found.folder)
+    return await _small_picture(request, photo.with_name(POSTER), partial(make_poster, photo), PHOTO_GONE)
 
 
 @router.get("/jobs/{job_id}/last")
 async def job_last_photo(job_id: str, request: Request) -> Response:
     """Send the picture that a job's video ends with, a PNG as it was normalised."""
     found = await own_job(job_id, request)
-    return own_file(request, last_photo_of(found.folder), NO_LAST_PHOTO)
+    return await own_file(request, last_photo_of(found.folder), NO_LAST_PHOTO)
 
 
 @router.get("/jobs/{job_id}/last-poster")
 async def last_poster(job_id: str, request: Request) -> Response:
     """Send the picture that a job's video ends with as a small JPEG."""
     found = await own_job(job_id, request)
-    made = await asyncio.to_thread(make_poster, last_photo_of(found.folder), LAST_POSTER)
-    return own_file(request, made, NO_LAST_PHOTO)
+    photo = last_photo_of(found.folder)
+    make = partial(make_poster, photo, LAST_POSTER)
+    return await _small_picture(request, photo.with_name(LAST_POSTER), make, NO_LAST_PHOTO)
 
 
 @router.get("/jobs/{job_id}/still")
 async def still(job_id: str, request: Request) -> Response:
     """Send the video's middle frame as a small JPEG, for lists."""
     found = await own_job(job_id, request)
-    return own_file(request, await asyncio.to_thread(make_still, found), PHOTO_GONE)
+    return await _small_picture(request, found.folder / STILL, partial(make_still, found), PHOTO_GONE)
 
 
 @router.get("/jobs/{job_id}/preview")
@@ -239,6 +243,25 @@ async def events(
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
+async def _small_picture(request: Request, made: Path, make: Callable[[], Path], otherwise: str) -> Response:
+    """Send a small picture, which is made if it is missing, one at a time.
+
+    A gallery asks for two dozen at once. Those that wait for their turn hold no thread: all requests share a few.
+
+    Args:
+        request: Its login takes turns with others.
+        made: The picture's path, or what becomes it.
+        make: Makes the picture, or finds it.
+        otherwise: What to say when it is gone.
+    """
+    if await asyncio.to_thread(os.path.isfile, made):
+        path = await asyncio.to_thread(make)
+    else:
+        async with request.app.state.studio.picture_turns.turn(user_of(request)):
+            path = await asyncio.to_thread(make)
+    return await own_file(request, path, otherwise)
+
+
 def most_waiting(request: Request) -> int | None:
     """Return how many of a login's jobs may wait; None = no limit, on a page without logins."""
     return MOST_WAITING if login_of(request) is not None else None
@@ -246,7 +269,8 @@ def most_waiting(request: Request) -> int | None:
 
 def file_stem(job: Job) -> str:
     """Return what a downloaded video is called, without its suffix: the photo's name and the job's id."""
-    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", Path(job.name).stem).strip(" .")
+    plain = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", Path(job.name).stem)
+    stem = plain.encode("utf-8", "replace")[:STEM_BYTES].decode("utf-8", "ignore").strip(" .")
     return f"{stem or 'video'}-{job.id}"
 
 

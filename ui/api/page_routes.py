@@ -42,7 +42,7 @@ async def log_in(request: Request) -> Response:
     studio = request.app.state.studio
     body = await read_body(request, MOST_LOGIN_BYTES, TOO_LARGE)
     form = parse_qs(body.decode("utf-8", "replace"))
-    user, password = (form.get(key, [""])[0] for key in ("username", "password"))
+    user, password = form.get("username", [""])[0].strip(), form.get("password", [""])[0]
     if refusal := studio.guard.try_password(request.scope, user, password, request.cookies):
         return refusal
     response = JSONResponse({"success": True})
@@ -58,7 +58,7 @@ async def log_in(request: Request) -> Response:
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
     """Log out: the session ends here as well as in the browser, and with it what is open in other tabs."""
-    request.app.state.studio.logins.end_session(request.cookies.get(COOKIE, ""))
+    await request.app.state.studio.logins.end_session(request.cookies.get(COOKIE, ""))
     response = RedirectResponse("login", status_code=303)
     response.set_cookie(COOKIE, max_age=0, path=None)
     return response
@@ -132,7 +132,7 @@ def _fingerprint(path: Path, _modified: int) -> str:
 
 
 def _versioned(path: Path, request: Request, asked: str = "") -> Response:
-    """Under the name of its edition kept for good; else always fresh after an update, no bytes otherwise."""
+    """Send a file, to be kept for good under its edition's name, else asked for each time (304 while unchanged)."""
     if asked and asked == edition():
         return FileResponse(path, headers={"Cache-Control": FOR_GOOD})
     headers = fresh(request, _fingerprint(path, path.stat().st_mtime_ns))
@@ -140,7 +140,7 @@ def _versioned(path: Path, request: Request, asked: str = "") -> Response:
 
 
 def _one_script(request: Request, asked: str) -> Response:
-    """As a file is sent that holds it."""
+    """Send all modules as one script, as a file would be sent that holds them."""
     now = edition()
     kept = {"Cache-Control": FOR_GOOD} if asked == now else fresh(request, now)
     return kept if isinstance(kept, Response) else Response(one_script(now), headers=kept, media_type=SCRIPT)

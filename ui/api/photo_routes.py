@@ -38,7 +38,7 @@ async def add_photo(request: Request) -> dict[str, Any]:
     """Upload a photo. The body is the file, the header X-Photo-Name its percent-encoded name."""
     studio = request.app.state.studio
     name = clean_name(unquote(request.headers.get("x-photo-name", "")))
-    with studio.photos.arrival() as path:
+    async with studio.photos.arrival() as path:
         await read_file(
             request,
             path,
@@ -90,7 +90,7 @@ async def photo(photo_id: str, request: Request) -> dict[str, Any]:
 async def photo_view(photo_id: str, request: Request) -> Response:
     """Send an uploaded photo as a JPEG, small enough for the form."""
     found = await asyncio.to_thread(request.app.state.studio.photos.get, photo_id, user_of(request))
-    return own_file(request, found.view, PHOTO_AWAY)
+    return await own_file(request, found.view, PHOTO_AWAY)
 
 
 @router.post("/settings")
@@ -100,7 +100,7 @@ async def settings_of_a_video(request: Request) -> dict[str, Any]:
     The presets that they name may not exist here.
     """
     name = clean_name(unquote(request.headers.get("x-photo-name", "")))
-    with request.app.state.studio.photos.arrival("video.mp4") as path:
+    async with request.app.state.studio.photos.arrival("video.mp4") as path:
         await read_file(
             request, path, MOST_VIDEO_BYTES, msg("{name} is larger than {mb} MB", name=name, mb=MOST_VIDEO_BYTES >> 20)
         )
@@ -119,7 +119,7 @@ async def settings_of_a_video(request: Request) -> dict[str, Any]:
 
 
 def _photo_json(photo: Photo, studio: "Studio") -> dict[str, Any]:
-    """sizes: the clip's size for each resolution. notes: what the file lacks, in each language."""
+    """Make a photo's JSON. sizes: the clip's for each resolution. notes: what the file lacks, in each language."""
     shape = (photo.width, photo.height)
     return {
         "sizes": {name: output_size(shape, resolution) for name, resolution in studio.presets.resolutions.items()},

@@ -6,8 +6,11 @@ A session is a signed token in the browser, so the server has to remember the en
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,15 +21,28 @@ log = logging.getLogger(__name__)
 
 MOST_KEPT = 10_000
 """Of the marks on the disk; the oldest go first. A session ends by itself after 30 days."""
+LOOK_SECONDS = 2.0
+"""Between two looks for what another page on the same folder has ended."""
 
 
 class EndedSessions:
-    """Remember ended sessions, in empty files of `folder` named by the token's hash. None: in this process only."""
+    """Remember ended sessions, in empty files of `folder` named by the token's hash. None: in this process only.
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+    A question reads no disk: it may be a network share that is slow, or away.
+
+    Args:
+        folder: Of the marks.
+        now: Monotonic seconds.
+    """
+
+    def __init__(self, folder: Path | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._folder, self._now = folder, now
         self._known: set[str] = set()
         self._open: dict[str, set[asyncio.Event]] = {}
+        self._looking = threading.Lock()
+        self._looked = now()
+        if folder is not None:
+            self._read(folder)
 
     def end(self, token: str) -> None:
         """End a session. Call it in the event loop's thread, with a valid token only: others would fill the folder."""
@@ -34,18 +50,34 @@ class EndedSessions:
         self._known.add(name)
         for event in self._open.get(name, ()):
             event.set()
+
+    def keep(self, token: str) -> None:
+        """Write to the disk that a session has ended."""
         if self._folder is None:
             return
         try:
-            write_whole(self._folder / name, b"")
+            write_whole(self._folder / _name(token), b"")
             for path in sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-MOST_KEPT]:
                 path.unlink(missing_ok=True)
         except OSError as e:
             log.warning("A logout holds only until the page is started again: %s (%s)", self._folder, e.strerror or e)
 
     def __contains__(self, token: str) -> bool:
-        name = _name(token)
-        return name in self._known or (self._folder is not None and (self._folder / name).exists())
+        due = self._now() - self._looked >= LOOK_SECONDS
+        if self._folder is not None and due and self._looking.acquire(blocking=False):
+            self._looked = self._now()
+            threading.Thread(target=self._look, args=(self._folder,), name="ended sessions", daemon=True).start()
+        return _name(token) in self._known
+
+    def _look(self, folder: Path) -> None:
+        try:
+            self._read(folder)
+        finally:
+            self._looking.release()
+
+    def _read(self, folder: Path) -> None:
+        with suppress(OSError):  # none has ended yet, or the disk is away: what is known stays
+            self._known.update(os.listdir(folder))
 
     @contextmanager
     def watched(self, token: str) -> Iterator[asyncio.Event]:

@@ -1,5 +1,6 @@
 """Check passwords, sign sessions that survive a restart, and slow down guessing."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -39,8 +40,24 @@ def parse_logins(words: Sequence[str]) -> dict[str, str]:
             raise BadInput(
                 msg("the login {login!r} is not complete; write it as user:password, both not empty", login=user[:60])
             )
+        if not _is_utf8(word):
+            raise BadInput(
+                msg(
+                    "the login {login!r} is not written in UTF-8, as browsers send it; write it so, or use --auth-file",
+                    login=user[:60],
+                )
+            )
         logins[user.strip()] = password
     return logins
+
+
+def _is_utf8(text: str) -> bool:
+    """Tell whether bytes of the command line or the environment were text, whatever their code page."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def make_login() -> dict[str, str]:
@@ -158,10 +175,11 @@ class Logins:
             return None
         return user if ends > (time.time() if now is None else now) and token not in self.ended else None
 
-    def end_session(self, token: str) -> None:
+    async def end_session(self, token: str) -> None:
         """End a session: its token becomes invalid, and its open streams end."""
         if self.session_user(token) is not None:
             self.ended.end(token)
+            await asyncio.to_thread(self.ended.keep, token)
 
     def _sign(self, user: str, body: str) -> str:
         """Sign a token. The password is part of the key: changing it ends that login's sessions."""

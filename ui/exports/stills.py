@@ -1,7 +1,6 @@
 """Read a finished video's middle frame, for lists: the photo it began with does not show what became of it."""
 
 from pathlib import Path
-from threading import Lock
 
 from ...errors import RenderError
 from ...fs import write_whole
@@ -12,8 +11,8 @@ from ...queue.store.rows import photo_of
 from ...queue.types import Job
 from ..uploads.photos import POSTER_SIDE, make_poster
 
-_one_at_a_time = Lock()
-"""A gallery asks for two dozen at once, and each is an ffmpeg."""
+STILL = "still.jpg"
+"""Name of the middle frame beside a job's video."""
 
 
 def make_still(job: Job) -> Path:
@@ -28,11 +27,10 @@ def make_still(job: Job) -> Path:
     try:
         if video is None or video.is_symlink() or video.parent.is_symlink() or not (job.frames and job.fps):
             raise RenderError(msg("this job has no video"))
-        still = video.with_name("still.jpg")
-        with _one_at_a_time:
-            if not still.is_file():
-                frame = read_frame(video, (job.frames // 2) / job.fps)
-                write_whole(still, jpeg_view(frame, POSTER_SIDE), folders=False)  # the job may be deleted meanwhile
+        still = video.with_name(STILL)
+        if not still.is_file():
+            frame = read_frame(video, (job.frames // 2) / job.fps)
+            write_whole(still, jpeg_view(frame, POSTER_SIDE), folders=False)  # the job may be deleted meanwhile
         return still
     except (OSError, RenderError):
         return make_poster(photo_of(job.folder))

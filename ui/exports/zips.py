@@ -9,6 +9,8 @@ from typing import NamedTuple
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 CHUNK = 1 << 20
+FIRST_TIME, LAST_TIME = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
+"""Years, months, … seconds that a zip can hold. A clock that was wrong has other ones."""
 
 
 class Member(NamedTuple):
@@ -54,7 +56,7 @@ def stream_zip(members: list[Member]) -> Iterator[bytes]:
     pending = _Pending()
     with ZipFile(pending, "w", ZIP_STORED) as archive:  # type: ignore[arg-type]
         for member in members:
-            info = ZipInfo(member.name, time.localtime(member.time)[:6])
+            info = ZipInfo(member.name, min(max(time.localtime(member.time)[:6], FIRST_TIME), LAST_TIME))
             with member.path.open("rb") as source, archive.open(info, "w", force_zip64=True) as to:
                 while data := source.read(CHUNK):
                     to.write(data)

@@ -12,9 +12,12 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 from fastapi import APIRouter, Request
@@ -30,6 +33,7 @@ from .photos import clean_name
 router = APIRouter()
 
 KEEP_SECONDS = 24 * 3600
+"""On this process's own monotonic clock, since it first saw the file."""
 MOST_KEPT = 200
 """Files of one login; the oldest go first."""
 MOST_FILES = 50
@@ -41,24 +45,33 @@ NOT_AN_UPLOAD = msg("no file was sent; send it as multipart/form-data in the fie
 
 
 class ApiUploads:
-    """Files in `home/api-uploads/<login, hashed>/<identifier>`. Their content is not checked here."""
+    """Files in `home/api-uploads/<login, hashed>/<identifier>`. Their content is not checked here.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: Tell the data folder.
+        now: Monotonic seconds. The wall clock is not used, as in `Photos`.
+    """
+
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._folder = settings.home / "api-uploads"
+        self._now = now
+        self._lock = Lock()
+        self._seen: dict[Path, float] = {}
+        """When this process first saw each file, the oldest first."""
 
     def add(self, source: BinaryIO, owner: str) -> str:
         """Copy a file. Return its identifier (32 hexadecimal digits). Raise StoreError if there is no space."""
         upload_id, folder = secrets.token_hex(16), self._of(owner)
+        path = folder / upload_id
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with open(folder / upload_id, "xb") as file:
+            with open(path, "xb") as file:
                 shutil.copyfileobj(source, file)
         except OSError as e:
-            (folder / upload_id).unlink(missing_ok=True)
-            raise StoreError(
-                msg("the file cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
-            ) from e
-        self._clean(folder)
+            with suppress(OSError):  # a folder that is none, a disk that can only be read
+                path.unlink(missing_ok=True)
+            raise _not_kept(self._folder, e) from e
+        self._clean(path)
         return upload_id
 
     def find(self, upload_id: str, owner: str) -> Path:
@@ -74,17 +87,29 @@ class ApiUploads:
         """Return a login's folder, named by a hash because a login may hold any characters."""
         return self._folder / hashlib.sha256(owner.encode()).hexdigest()[:32]
 
-    def _clean(self, folder: Path) -> None:
-        """Remove files older than a day, and this login's oldest beyond the limit."""
+    def _clean(self, newest: Path) -> None:
+        """Remove files first seen a day ago, and the oldest of the newest one's login beyond the limit."""
+        with self._lock:
+            there, now = self._there(), self._now()
+            seen = {path: at for path, at in self._seen.items() if path in there and path != newest}
+            self._seen = seen | {path: now for path in there if path not in seen and path != newest} | {newest: now}
+            mine = [path for path in self._seen if path.parent == newest.parent]
+            gone = {path for path, at in self._seen.items() if now - at >= KEEP_SECONDS}
+        for path in gone.union(mine[:-MOST_KEPT]):
+            with suppress(OSError):  # Windows: somebody has it open; the next upload tries again
+                path.unlink(missing_ok=True)
+
+    def _there(self) -> list[Path]:
+        """Return all files, the oldest first by the disk's times."""
         dated: list[tuple[float, Path]] = []
         for path in self._folder.glob("*/*"):
             with suppress(OSError):  # another request has removed it
                 dated.append((path.stat().st_mtime, path))
-        kept = 0
-        for modified, path in sorted(dated, reverse=True):
-            kept += path.parent == folder
-            if time.time() - modified > KEEP_SECONDS or (path.parent == folder and kept > MOST_KEPT):
-                path.unlink(missing_ok=True)
+        return [path for _, path in sorted(dated)]
+
+
+def _not_kept(folder: Path | str, error: OSError) -> StoreError:
+    return StoreError(msg("the file cannot be kept in {folder}: {error}", folder=folder, error=error.strerror or error))
 
 
 @router.post("/gradio_api/upload")
@@ -102,6 +127,8 @@ async def upload(request: Request) -> list[str]:
             if not files:
                 raise BadInput(NOT_AN_UPLOAD)
             return [await keep(file) for file in files]
+    except OSError as e:  # Starlette keeps what comes in the system's folder for temporary files
+        raise _not_kept(tempfile.tempdir or "TMPDIR", e) from e
     except HTTPException as e:
         if e.status_code != 400:
             raise

@@ -12,8 +12,8 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -116,29 +116,33 @@ class Photos:
             photo = replace(photo, width=found.width, height=found.height, notes=found.notes, sha256=found.sha256)
             photo = await asyncio.to_thread(self._describe, photo)
         except OSError as e:
-            shutil.rmtree(photo.folder, ignore_errors=True)
+            await asyncio.to_thread(self.remove, photo)
             raise StoreError(
                 msg("the photo cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
             ) from e
         except BaseException:
-            shutil.rmtree(photo.folder, ignore_errors=True)
+            await asyncio.to_thread(self.remove, photo)
             raise
         await asyncio.to_thread(self._clean, owner)
         return photo
 
-    @contextmanager
-    def arrival(self, name: str = "photo") -> Iterator[Path]:
+    @asynccontextmanager
+    async def arrival(self, name: str = "photo") -> AsyncIterator[Path]:
         """Return a path for a file during its upload: on the disk, as many files would fill the memory (or /tmp)."""
         try:
-            make_folder(self._folder)
-            with tempfile.TemporaryDirectory(
-                dir=self._folder, prefix="arriving-", ignore_cleanup_errors=True
-            ) as folder:
-                yield Path(folder) / name
+            folder = await asyncio.to_thread(self._arriving)
+            try:
+                yield Path(folder.name) / name
+            finally:
+                await asyncio.to_thread(folder.cleanup)
         except OSError as e:  # while it is written, too
             raise StoreError(
                 msg("the photo cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
             ) from e
+
+    def _arriving(self) -> "tempfile.TemporaryDirectory[str]":
+        make_folder(self._folder)
+        return tempfile.TemporaryDirectory(dir=self._folder, prefix="arriving-", ignore_cleanup_errors=True)
 
     def remove(self, photo: Photo) -> None:
         """Delete a photo."""
@@ -214,18 +218,21 @@ async def _decode_in_turn(turns: Turns, decoder: Decoder, source: Path, photo: P
         return await asyncio.to_thread(decoder.run, source, photo.name, photo.path, photo.view, VIEW_SIDE)
 
 
-_posters = Lock()
-"""One picture at a time: a gallery asks for two dozen at once, and each takes some 50 MB."""
-
-
 def make_poster(photo: Path, name: str = POSTER) -> Path:
-    """Make a small JPEG beside a job's photo, once. It is deleted with the job's folder. name: of the JPEG."""
+    """Make a small JPEG beside a job's photo, once. It is deleted with the job's folder.
+
+    Takes some 50 MB: make one at a time.
+
+    Args:
+        photo: The job's.
+        name: Of the JPEG.
+    """
     poster = photo.with_name(name)
     if photo.is_symlink() or photo.parent.is_symlink():
         raise NotFound(msg("there is no picture of this job"))
     if not poster.is_file():
         try:
-            with _posters, Image.open(photo, formats=("PNG",)) as image:
+            with Image.open(photo, formats=("PNG",)) as image:
                 write_whole(poster, jpeg_view(image, POSTER_SIDE), folders=False)  # the job may be deleted meanwhile
         except OSError as e:
             raise NotFound(msg("there is no picture of this job")) from e

@@ -24,6 +24,7 @@ from fanslymotion.queue.types import Status
 from fanslymotion.settings import ROOT, Settings
 from fanslymotion.tests import tiny_lora
 from fanslymotion.tests.permissions import open_to_all, opened  # noqa: F401 - the fixture
+from fanslymotion.tests.soak import soak
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -62,9 +63,11 @@ TINY_FACTS = (88, 48, 24)
     [
         ("480p", 6, "sampled", (848, 480), 36, 6),
         ("tiny", 6, "smooth", (88, 48), 144, 24),
-        ("tiny", 12, "standard", (88, 48), 144, 12),
-        pytest.param("720p", 6, "standard", (1280, 720), 72, 12, marks=pytest.mark.soak),
-        pytest.param("1080p", 12, "smooth", (1920, 1080), 288, 24, marks=pytest.mark.soak),
+        *soak(
+            ("tiny", 12, "standard", (88, 48), 144, 12),
+            ("720p", 6, "standard", (1280, 720), 72, 12),
+            ("1080p", 12, "smooth", (1920, 1080), 288, 24),
+        ),
     ],
 )
 def test_video_has_the_asked_size_length_and_rate(fm, here, photo, resolution, seconds, quality, size, frames, fps):

@@ -10,6 +10,7 @@ import pytest
 from fanslymotion.cli.deliver import choose_targets
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.tests.soak import soak
 
 LONG = "x" * 300
 VERY_LONG = "x" * 5000
@@ -163,7 +164,9 @@ def test_a_move_beyond_the_line_and_a_photo_with_the_longest_name(fm, settings, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder in which a process stands")
-@pytest.mark.parametrize("words", [["generate", "photo.jpg"], ["generate", "PHOTO"], ["jobs", "list"], ["doctor"]])
+@pytest.mark.parametrize(
+    "words", [["generate", "photo.jpg"], *soak(["generate", "PHOTO"], ["jobs", "list"], ["doctor"])]
+)
 def test_the_folder_it_stands_in_is_gone(start, settings, photo, job, tmp_path, words) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -184,16 +187,18 @@ def test_the_folder_it_stands_in_is_gone(start, settings, photo, job, tmp_path, 
 
 
 CLOSED = [
-    ("exec >&-", ["jobs", "list"]),
     ("exec >&- 2>&-", ["jobs", "list"]),
-    ("exec >&- 2>&-", ["generate", "missing.jpg"]),
-    ("exec 2>&-", ["jobs", "show", "nosuchjob"]),
     ("exec <&-", ["jobs", "list"]),
     ("exec >/dev/full", ["jobs", "list"]),
-    ("exec >/dev/full", ["jobs", "show", "JOB", "--json"]),
-    ("exec >/dev/full 2>/dev/full", ["jobs", "list"]),
     ("export LC_ALL=xx_YY.nonsense LANG=..", ["jobs", "show", "JOB"]),
-    ("ulimit -n 24", ["jobs", "list"]),
+    *soak(
+        ("exec >&-", ["jobs", "list"]),
+        ("exec >&- 2>&-", ["generate", "missing.jpg"]),
+        ("exec 2>&-", ["jobs", "show", "nosuchjob"]),
+        ("exec >/dev/full", ["jobs", "show", "JOB", "--json"]),
+        ("exec >/dev/full 2>/dev/full", ["jobs", "list"]),
+        ("ulimit -n 24", ["jobs", "list"]),
+    ),
 ]
 
 

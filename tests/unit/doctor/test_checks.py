@@ -320,6 +320,7 @@ def test_a_worker_that_was_killed_under_a_job_is_told(find: Find, settings: Sett
     assert (WARN, "FM-WORKER-005") in find("watch")
 
 
+@pytest.mark.soak
 def test_the_command_in_russian(settings: Settings) -> None:
     """tests/faults asks it for JSON, and to load the model."""
     Jobs(settings).store.set_meta("schema", "99")

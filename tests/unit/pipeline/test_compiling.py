@@ -101,6 +101,7 @@ def test_a_compiled_video_has_the_same_frames_and_is_resumed_compiled(make: Call
 
 
 @pytest.mark.soak
+@pytest.mark.soak
 def test_a_worker_that_is_stopped_meanwhile_has_not_died_of_the_compiler(make: Callable, tmp_path: Path) -> None:
     mark = tmp_path / "work-stopped" / COMPILER_AT_WORK
     asked = threading.Event()
@@ -178,6 +179,7 @@ def test_a_worker_that_died_of_the_compiler_does_not_compile_the_job_again(
     assert not mark.exists()
 
 
+@pytest.mark.soak
 @pytest.mark.soak
 def test_deep_features_are_used_again_between_compiled_steps(
     make: Callable, fast: VideoRequest, settings: Settings, presets: Presets

@@ -187,6 +187,7 @@ def test_interrupted_at_every_second_step(run, undisturbed, tmp_path: Path) -> N
     assert measures["frames_sha256"] == expected
 
 
+@pytest.mark.soak
 def test_interrupted_twice_in_mid_decode_the_file_is_the_same(run, fast, whole_files, tmp_path: Path) -> None:
     request = enlarged(fast, "small")
     for step in (3, 9):

@@ -142,6 +142,7 @@ def test_pip_installs_what_uv_cannot(checkout):
     assert "trying with pip" in done.stderr
 
 
+@pytest.mark.soak
 def test_pip_installs_where_its_configuration_has_no_counterpart_in_uv(checkout):
     require(checkout, "1.3")
     done = run(checkout, "x", PIP_PRE="1", UV_LINK_MODE="no such mode")
@@ -149,6 +150,7 @@ def test_pip_installs_where_its_configuration_has_no_counterpart_in_uv(checkout)
     assert "uv" not in done.stderr
 
 
+@pytest.mark.soak
 def test_pip_installs_what_is_damaged_in_uvs_cache(checkout, tmp_path):
     """A power cut, a full disk, a virus scanner: the installed file and the cache's are one and the same."""
     require(checkout, "1.4")
@@ -162,6 +164,7 @@ def test_pip_installs_what_is_damaged_in_uvs_cache(checkout, tmp_path):
     assert damaged.read_text(encoding="utf-8") == "x = 1\n"
 
 
+@pytest.mark.soak
 def test_pip_installs_anew_what_uv_left_half_done(checkout, monkeypatch):
     """A package with METADATA counts as installed, with whatever files."""
     part = site(checkout) / "fanslymotion" / "part7.py"
@@ -173,6 +176,7 @@ def test_pip_installs_anew_what_uv_left_half_done(checkout, monkeypatch):
     assert part.exists()
 
 
+@pytest.mark.soak
 def test_on_windows_no_file_is_shared_with_other_environments(checkout):
     """Windows deletes none of a file's links while any program has it loaded."""
     require(checkout, "1.5")
@@ -184,6 +188,7 @@ def test_on_windows_no_file_is_shared_with_other_environments(checkout):
     assert part.stat().st_nlink == 1
 
 
+@pytest.mark.soak
 def test_a_package_whose_files_vanish_ends_the_setup_and_is_installed_by_the_next(checkout):
     require(checkout, "1.7", absent=1)
     failed = run(checkout, "x", PIP_PRE="1")  # with pip: uv does not take over a name without a file
@@ -193,6 +198,7 @@ def test_a_package_whose_files_vanish_ends_the_setup_and_is_installed_by_the_nex
     assert run(checkout, "x").stdout == "1.7 ['x']\n"
 
 
+@pytest.mark.soak
 def test_pips_configuration_is_read_whatever_the_systems_code_page(checkout, tmp_path):
     folder = tmp_path / "колёса"
     folder.mkdir()
@@ -241,6 +247,7 @@ def test_setup_on_a_whole_environment_needs_no_network_and_changes_nothing(check
     assert (checkout / ".venv" / "fanslymotion.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.soak
 def test_setup_brings_back_what_a_virus_scanner_took(checkout):
     """Files of a package, a whole package, and pip itself: none of it is seen by a plain start."""
     (site(checkout) / "fanslymotion" / "part7.py").unlink()
@@ -344,6 +351,7 @@ def test_unknown_setup_word_is_bad_input(checkout):
     assert "--fast" in done.stderr
 
 
+@pytest.mark.soak
 def test_moved_checkout_gets_an_environment_of_its_own(checkout):
     """The last one: moved back, the environment would have to be made once more."""
     moved = checkout.with_name("moved")

@@ -1,19 +1,25 @@
 """The queue's public functions, without a worker."""
 
+import errno
 import hashlib
+import os
 import shutil
+import unicodedata
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fanslymotion.errors import BadInput, NotFound, StoreError
-from fanslymotion.messages import msg
+from fanslymotion.messages import codes, msg
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.media.photo import load
+from fanslymotion.queue import job_folders
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions as state
-from fanslymotion.queue.store.rows import photo_of
+from fanslymotion.queue.store.records import mark_deleted
+from fanslymotion.queue.store.rows import WORK_NAME, photo_of
 from fanslymotion.queue.types import Job, JobFilter, Status, WorkerInfo, representative_workers
 from fanslymotion.settings import Settings
 
@@ -266,6 +272,14 @@ def test_a_list_is_narrowed(jobs: Jobs, photo: Path) -> None:
     assert names(text="river", favourite=True) == []
 
 
+def test_a_name_is_found_however_its_letters_are_written(jobs: Jobs, photo: Path) -> None:
+    """A Mac writes the letter \u0439 of a file's name as two, a keyboard as one."""
+    one, two = (unicodedata.normalize(form, "\u041c\u043e\u0439 caf\u00e9.jpg") for form in ("NFC", "NFD"))
+    assert {jobs.submit(photo, REQUEST, name=name).name for name in (one, two)} == {one}
+    for text in (one, two):
+        assert jobs.count(sought=JobFilter(text)) == 2
+
+
 def test_a_favourite_can_be_taken_back(jobs: Jobs, photo: Path) -> None:
     job = jobs.submit(photo, REQUEST)
     assert jobs.set_favourite(job.id, True).favourite
@@ -284,6 +298,61 @@ def test_clean_up_takes_what_did_not_finish_and_nothing_else(jobs: Jobs, photo: 
     assert jobs.clean() == 3
     assert {job.id for job in jobs.list()} == {good.id, waiting.id}
     assert not any(job.folder.exists() for job in failed)
+
+
+def test_clean_up_goes_on_after_a_folder_that_cannot_be_written(
+    jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = [finished(jobs, photo, f"{number}.png", float(number)) for number in range(3)]
+
+    def refuse(folder: Path) -> None:
+        if folder == failed[1].folder:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        mark_deleted(folder)
+
+    monkeypatch.setattr(job_folders, "mark_deleted", refuse)
+    with pytest.raises(StoreError, match=f"job {failed[1].id} cannot be deleted: Permission denied"):
+        jobs.clean()
+    assert [job.id for job in jobs.list()] == [failed[1].id]
+
+
+def test_checkpoints_that_a_full_disk_takes_in_part_are_told_in_words(
+    jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = finished(jobs, photo, "a.png", 1.0)
+    for name in ("one", "two"):
+        (old.folder / WORK_NAME).mkdir(exist_ok=True)
+        (old.folder / WORK_NAME / name).write_bytes(b"x")
+    copy = shutil.copyfile
+
+    def fill_up(source: Path, target: Path, **more: Any) -> Any:
+        if "work" in Path(source).parts:
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return copy(source, target, **more)
+
+    monkeypatch.setattr(shutil, "copyfile", fill_up)
+    with pytest.raises(StoreError) as said:
+        jobs.retry(old.id)
+    assert str(said.value) == f"the job cannot be kept in {jobs.settings.jobs_dir}: No space left on device"
+    assert said.value.code == codes.DISK_FULL
+    assert [folder.name for folder in jobs.settings.jobs_dir.iterdir()] == [old.id]
+
+
+def test_a_job_is_tried_again_without_checkpoints_that_are_just_being_removed(
+    jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = finished(jobs, photo, "a.png", 1.0)
+    (old.folder / WORK_NAME).mkdir()
+    (old.folder / WORK_NAME / "one").write_bytes(b"x")
+    copy = shutil.copyfile
+
+    def removed(source: Path, target: Path, **more: Any) -> Any:
+        if Path(source).name == "one":
+            os.unlink(source)
+        return copy(source, target, **more)
+
+    monkeypatch.setattr(shutil, "copyfile", removed)
+    assert not (jobs.retry(old.id).folder / WORK_NAME).exists()
 
 
 def test_a_name_that_is_no_text_is_taken_as_near_as_it_goes(jobs: Jobs, photo: Path) -> None:

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from fanslymotion.pipeline.request import VideoRequest
@@ -114,6 +115,27 @@ def test_a_zip_is_sent_while_it_is_made(tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(first + b"".join(rest))) as archive:
         assert archive.testzip() is None
         assert [info.file_size for info in archive.infolist()] == [4 * CHUNK] * 2
+
+
+@pytest.mark.parametrize(("at", "year"), [(0.0, 1980), (5e9, 2107)])
+def test_a_video_made_while_the_clock_was_wrong_is_in_the_zip(tmp_path: Path, at: float, year: int) -> None:
+    """A board without a battery for its clock starts in 1970, which no zip can name."""
+    (tmp_path / "a").write_bytes(b"a")
+    with zipfile.ZipFile(io.BytesIO(b"".join(stream_zip([Member("a", tmp_path / "a", at)])))) as archive:
+        assert archive.read("a") == b"a"
+        assert archive.infolist()[0].date_time[0] == year
+
+
+def test_a_long_name_in_any_script_fits_a_file_name(browser: Browser, done: Callable[..., Job]) -> None:
+    """120 Chinese letters have 360 bytes; a file's name may have 255."""
+    job = done("ben", "\u7167" * 115 + ".jpeg")
+    with zipfile.ZipFile(io.BytesIO(browser(BEN).get(f"/studio/zip?jobs={job.id}").content)) as archive:
+        [name] = archive.namelist()
+    saved = browser(BEN).get(f"/studio/jobs/{job.id}/video?download=1").headers["content-disposition"]
+    assert unquote(saved.partition("utf-8''")[2]) == name
+    assert name.startswith("\u7167" * 30)
+    assert name.endswith(f"-{job.id}.mp4")
+    assert len(name.encode()) < 200
 
 
 def test_a_file_that_goes_meanwhile_ends_it(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from fanslymotion.ui import model_checks
 from fanslymotion.ui.api import estimate_routes
 from fanslymotion.ui.cached import CachedResult
 from fanslymotion.ui.context import Studio
+from fanslymotion.ui.error_response import UNKNOWN
 from fanslymotion.ui.model_checks import ModelChecks
 from starlette.testclient import TestClient
 
@@ -239,6 +240,21 @@ def test_a_check_can_be_stopped_and_says_what_is_wrong(
     checks.start("svd")
     wait_for(lambda: checks.to_json("svd")["status"] == "failed")  # type: ignore[index]
     assert "models download svd" in checks.to_json("svd")["error"]  # type: ignore[index]
+
+
+def test_a_check_that_fails_unforeseen_does_not_run_for_ever(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> list[str]:
+        raise MemoryError
+
+    checks = ModelChecks(settings)
+    monkeypatch.setattr(model_checks, "check", fail)
+    checks.start("svd")
+    wait_for(lambda: checks.to_json("svd")["status"] != "running")  # type: ignore[index]
+    assert checks.to_json("svd") == {
+        "status": "failed", "done": 0, "total": 0, "damaged": (), "error": str(UNKNOWN)
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("end", ["stop", "forget"])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from fanslymotion.pipeline.families.ltx import random_model as ltx
 from fanslymotion.pipeline.families.wan import random_model as wan
 
@@ -60,6 +61,7 @@ assert diffusers.models.AutoencoderKLWan is used.AutoencoderKLWan
 """
 
 
+@pytest.mark.soak
 def test_no_family_needs_transformers_or_a_compiler_to_load(tiny_model: Path, tmp_path: Path) -> None:
     """With a GPU the compiler stays, and without one it answers what else is asked of it: in the same process."""
     others = [made.build(tmp_path / name) for name, made in (("ltx", ltx), ("wan", wan))]

@@ -38,7 +38,7 @@ class Case:
         )
 
 
-@pytest.fixture(params=[("ltx", 8), ("wan", 4)], ids=lambda param: param[0])
+@pytest.fixture(params=[("ltx", 8), *soak((("wan", 4),))], ids=lambda param: param[0])
 def case(request: pytest.FixtureRequest, make_with: Callable) -> Case:
     name, steps = request.param
     folder = request.getfixturevalue(f"brief_{name}")

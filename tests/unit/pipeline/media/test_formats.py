@@ -356,6 +356,7 @@ def test_a_progressive_jpeg_without_its_last_bits_is_taken_and_with_less_refused
         load_photo(data[: len(data) // 2])
 
 
+@pytest.mark.soak
 def test_a_photo_of_200_megapixels_is_decoded_in_bounds() -> None:
     """As phones make them. 16320 × 12240 pixels as RGB would take 600 MB."""
     data = saved(Image.fromarray(SCENE).resize((16320, 12240), Image.Resampling.NEAREST), "JPEG", quality=30)

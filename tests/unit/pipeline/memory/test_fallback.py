@@ -54,7 +54,7 @@ def test_on_a_cpu(run: Callable, guided, monkeypatch, caplog, place: str, times:
     check(again)
 
 
-@pytest.mark.parametrize(("place", "times"), [("load", 1), ("step", 5), *soak(("encode", 3), ("decode", 4))])
+@pytest.mark.parametrize(("place", "times"), [("load", 1), *soak(("step", 5), ("encode", 3), ("decode", 4))])
 def test_after_a_cpus_last_rung(run: Callable, guided, monkeypatch, place: str, times: int) -> None:
     cache = ModelCache()
     with failing(monkeypatch, place, times, ERRORS), pytest.raises(RenderError, match="the memory is too small"):
@@ -84,7 +84,7 @@ def test_every_rung_of_a_gpu(run: Callable, guided, pretend_gpu, monkeypatch, pl
     check(run(replace(guided, seed=5, steps=1), renderers=cache, machine=GPU))
 
 
-@pytest.mark.parametrize(("place", "rungs"), [("load", 4), ("step", 8), *soak(("encode", 4), ("decode", 5))])
+@pytest.mark.parametrize(("place", "rungs"), [("load", 4), *soak(("step", 8), ("encode", 4), ("decode", 5))])
 def test_from_a_gpus_last_rung_to_the_cpu(run: Callable, guided, monkeypatch, place: str, rungs: int) -> None:
     """All rungs in their order. The device is not pretended where it is the CPU: that rung is carried out as it is."""
     real = Placement.of

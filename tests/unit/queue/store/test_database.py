@@ -247,7 +247,7 @@ def test_a_job_list_of_the_first_version_is_brought_up_to_date(jobs: Jobs, photo
     assert again.submit(photo, REQUEST).place == 2
 
 
-@pytest.mark.both_databases
+@pytest.mark.both_databases(always=True)
 def test_a_job_list_with_one_lora_a_job_goes_on(settings: Settings, photo: Path) -> None:
     """Back to version 8: a LoRA and its strength, in rows and records."""
     jobs = Jobs(settings)
@@ -295,7 +295,7 @@ def without_abilities(jobs: Jobs) -> None:
     jobs.store.set_meta("schema", "6")
 
 
-@pytest.mark.both_databases
+@pytest.mark.both_databases(always=True)
 def test_a_job_list_of_before_several_workers_goes_on(settings: Settings, photo: Path) -> None:
     jobs = Jobs(settings)
     job = jobs.submit(photo, REQUEST)

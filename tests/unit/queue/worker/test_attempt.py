@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fanslymotion.pipeline.request import VideoResult
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Status
@@ -48,3 +49,25 @@ def test_the_same_error_with_a_card_that_answers_fails_the_job(jobs: Jobs, photo
     found = jobs.get(job.id)
     assert found.status is Status.FAILED
     assert "device-side assert" in found.error
+
+
+def test_a_draft_that_is_held_open_holds_up_no_cancellation(
+    jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows: a scanner has the finished file open, and the job was cancelled at the last moment."""
+    job, remove = jobs.submit(photo, REQUEST), Path.unlink
+
+    def produce(job: Any, _: Any) -> VideoResult:
+        draft = job.folder / "draft-1.mp4"
+        draft.write_bytes(b"video")
+        transitions.ask_cancel(jobs.store, job.id, 2.0)
+        return VideoResult(draft, 848, 480, 72, 12, {})
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".mp4":
+            raise PermissionError(13, "in use")
+        remove(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    attempt(jobs, produce)
+    assert jobs.get(job.id).status is Status.CANCELLED

@@ -25,7 +25,7 @@ from fanslymotion.queue.worker.attempt import process_video_generation
 from fanslymotion.queue.worker.claims import SILENT_SECONDS, Claims
 from fanslymotion.settings import Settings
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(always=True)
 
 MINI, SVD = VideoRequest(model="mini", seed=1), VideoRequest(model="svd-xt", seed=1)
 CPU = Machine(ram_total=64 * GIB, ram_free=48 * GIB, cores=16, host="h")

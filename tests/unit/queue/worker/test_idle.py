@@ -84,6 +84,7 @@ print(json.dumps(held))
 """
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(sys.platform == "win32", reason="there the working set says nothing about what a process holds")
 def test_the_memory_really_comes_back(tiny_model: Path, tmp_path: Path) -> None:
     """A real load of a model with 200 MB of weights, in a process whose memory is looked at before and after."""

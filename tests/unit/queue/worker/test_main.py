@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,11 +10,13 @@ from typing import Any, cast
 
 import pytest
 from fanslymotion.errors import RenderError
+from fanslymotion.messages import as_message
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.supervisor import Supervisor
 from fanslymotion.queue.log import JOB_MARK
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.store.store import Store
+from fanslymotion.queue.worker import main
 from fanslymotion.queue.worker.main import Worker
 from fanslymotion.settings import Settings
 
@@ -68,3 +71,28 @@ def test_only_a_supervised_worker_marks_whose_lines_follow(
     assert keeper._job_id == (job.id if supervised else "")
     assert [line for line in keeper._job_lines if JOB_MARK in line] == []
     assert "a line of a library" in keeper._job_lines
+
+
+def test_thousands_of_folders_hold_up_no_job(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow network share it takes minutes to look through them: the worker takes jobs and gives signs of life."""
+    worker, begun, beaten, collected = Worker(settings, "w"), threading.Event(), threading.Event(), threading.Event()
+
+    def collect(_: Store) -> None:
+        begun.set()
+        assert beaten.wait(20)
+        collected.set()
+
+    def beat(_: Worker) -> None:
+        assert begun.wait(20)
+        beaten.set()
+        assert collected.wait(20)
+
+    monkeypatch.setattr(main, "collect_garbage", collect)
+    monkeypatch.setattr(main, "_device", lambda: as_message("CPU"))
+    monkeypatch.setattr(main.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(main.broker, "consume", lambda _: SimpleNamespace(start=lambda: None, stop_flag=begun))
+    monkeypatch.setattr(Worker, "_load_pipeline", lambda _: None)
+    monkeypatch.setattr(Worker, "_beat", beat)
+    monkeypatch.setattr(worker._claims, "publish", lambda _: None)
+    assert worker.run() == 0
+    worker.store.close()

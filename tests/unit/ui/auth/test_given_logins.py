@@ -18,6 +18,15 @@ def test_words_file_and_variable_add_up_and_the_first_owns_the_machine(tmp_path:
     assert environ == {"PATH": "x"}, "child processes do not get it"
 
 
+def test_one_that_is_not_utf_8_is_refused_at_the_start() -> None:
+    """From a terminal or a shell file of another code page: every log-in ended in an unforeseen error."""
+    with pytest.raises(BadInput, match=r"the login 'anna' is not written in UTF-8") as said:
+        given_logins([], None, {"FANSLYMOTION_AUTH": "anna:secret\udce9"})
+    assert "secret" not in str(said.value)
+    with pytest.raises(BadInput, match=r"the login 'andr\\udce9' is not"):
+        given_logins(["andr\udce9:secret"], None, {})
+
+
 def test_without_any_there_are_none() -> None:
     assert given_logins([], None, {}) == {}
     assert given_logins([], None, {"FANSLYMOTION_AUTH": ""}) == {}

@@ -31,6 +31,13 @@ def test_a_stranger_is_slowed_down_and_others_are_not(browser: Browser) -> None:
     assert log_in(hers, *ANNA).status_code == 200, "her own browser is not held up"
 
 
+def test_a_blank_that_a_phone_adds_to_the_name_does_no_harm(browser: Browser) -> None:
+    client = browser()
+    assert log_in(client, f"{ANNA[0]} ", ANNA[1]).status_code == 200
+    assert client.get("/studio/options").json()["user"] == ANNA[0]
+    assert log_in(client, ANNA[0], f"{ANNA[1]} ").status_code == 401
+
+
 def test_basic_passwords_are_counted_along(browser: Browser) -> None:
     script = browser()
     codes = [script.get("/studio/options", auth=("anna", f"guess-{number}")).status_code for number in range(8)]

@@ -52,8 +52,7 @@ def make(make_with: Callable, tiny_ltx: Path) -> Callable:
     ("place", "times", "machine"),
     [
         ("step", 3, GPU),
-        ("decode", 4, GPU),
-        *soak(("text", 4, GPU), ("encode", 1, GPU), ("decode", 2, CPU)),
+        *soak(("decode", 4, GPU), ("text", 4, GPU), ("encode", 1, GPU), ("decode", 2, CPU)),
     ],
 )
 def test_each_step_down_ends_in_a_finished_video(

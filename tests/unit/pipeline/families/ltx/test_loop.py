@@ -139,6 +139,7 @@ def test_taken_up_after_any_step(ltx: LtxModel, flow_photo: Image.Image, step: i
     assert torch.equal(sample_clip(ltx, LOOP, state, keeper=Nowhere()), whole)
 
 
+@pytest.mark.soak
 def test_a_whole_video(make_with: Callable, brief_ltx: Path, tmp_path: Path) -> None:
     """Of its frames the one behind the last is the photo; a checkpoint without a loop is not gone on with."""
     found: dict[str, dict[str, Any]] = {"loop": {}, "free": {}, "after": {}}

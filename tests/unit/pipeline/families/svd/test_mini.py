@@ -110,6 +110,7 @@ def test_its_own_decoder_is_nearer_the_photo_than_the_temporal_one(mini: LoadedM
     assert psnr(sharp, np.asarray(photo)) > psnr(soft, np.asarray(photo)) + 3
 
 
+@pytest.mark.soak
 def test_no_grid_of_patches_is_seen(usual: np.ndarray) -> None:
     """Neighbouring pixels of two patches differ little more than those of one."""
     for axis in (1, 2):

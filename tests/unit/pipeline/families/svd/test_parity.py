@@ -109,7 +109,7 @@ def exact(renderer: LoadedModel, small_photo: Image.Image) -> list[torch.Tensor]
 
 @pytest.mark.parametrize(
     "offload",
-    [Offload.NONE, Offload.GROUP, *soak(Offload.MODEL, Offload.SEQUENTIAL)],
+    [Offload.NONE, *soak(Offload.GROUP, Offload.MODEL, Offload.SEQUENTIAL)],
 )
 def test_shortcuts_differ_by_rounding_only(
     renderer: LoadedModel, small_photo: Image.Image, exact: list[torch.Tensor], offload: Offload

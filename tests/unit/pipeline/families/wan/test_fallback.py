@@ -65,8 +65,7 @@ def make(make_with: Callable, folder: Path) -> Callable:
     ("place", "times", "machine"),
     [
         ("text", 4, GPU),
-        ("decode", 2, CPU),
-        *soak(("encode", 1, GPU), ("step", 3, GPU), ("decode", 4, GPU)),
+        *soak(("encode", 1, GPU), ("step", 3, GPU), ("decode", 4, GPU), ("decode", 2, CPU)),
     ],
 )
 def test_each_step_down_ends_in_a_finished_video(
@@ -139,7 +138,7 @@ def test_ram_holds_the_text_encoder_before_the_rest() -> None:
         assert forecast(now).ram >= COST.weights(now)["text_encoder"] == 2 * 5_680_910_336
     cpu = plan(CPU, FULL, SMALL)
     assert forecast(cpu).peaks[Stage.LOADING] > COST.weights(cpu)["text_encoder"]
-    assert not cpu.guided
+    assert cpu.guided, "without it the model draws hardly what the prompt says, whatever the time"
 
 
 def test_the_work_is_that_of_two_passes() -> None:

@@ -224,6 +224,7 @@ def test_infinity_in_the_decoder_fails_the_job(tiny_wan: Path) -> None:
         list(model.decode(torch.zeros(1, 1, 48, 4, 8), 4))
 
 
+@pytest.mark.soak
 def test_compiled_blocks_give_the_same_latents(tiny_wan: Path, wan: WanModel, smaller_photo: Image.Image) -> None:
     """Each as one graph, on another compiler than inductor, which takes minutes: the numbers are the same."""
     model = load(ModelFolder(FOLDERS.preset(tiny_wan), tiny_wan), choose_placement())

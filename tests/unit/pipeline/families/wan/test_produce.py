@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from fanslymotion.pipeline.families.wan.folder import NEGATIVE_PROMPT
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.tests.soak import soak
 from PIL import Image
 
 STEPS = 4
@@ -31,16 +31,9 @@ def make(make_with: Callable, tiny_wan: Path) -> Callable:
     return call
 
 
-EXACT = {(6, "smooth"), (12, "standard")}
-"""Each length and quality once, with one window and with two; the soak tests have all."""
-
-
 @pytest.mark.parametrize(
     ("seconds", "quality"),
-    [
-        pytest.param(*case, marks=() if case in EXACT else pytest.mark.soak)
-        for case in product((6, 12), ("standard", "smooth"))
-    ],
+    [(12, "standard"), *soak((6, "standard"), (6, "smooth"), (12, "smooth"))],
 )
 def test_size_rate_and_length_are_exact(seconds: int, quality: str, make: Callable) -> None:
     fps = 48 if quality == "smooth" else 24
@@ -62,6 +55,7 @@ def test_an_upright_photo(make: Callable, photo: Path, tmp_path: Path) -> None:
     assert (info.width, info.height, info.frames) == (72, 128, 24)
 
 
+@pytest.mark.soak
 def test_what_guidance_leads_away_from(make: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By itself the model's own text; an empty one is a choice; the same one again loads no text encoder."""
     frames: dict[str | None, str] = {}

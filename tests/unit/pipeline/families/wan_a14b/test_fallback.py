@@ -60,9 +60,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("place", "times", "machine"),
     [
-        ("encode", 2, GPU),
         ("read", 2, GPU),
-        *soak(("text", 1, GPU), ("step", 3, GPU), ("decode", 4, GPU), ("decode", 2, CPU)),
+        *soak(("encode", 2, GPU), ("text", 1, GPU), ("step", 3, GPU), ("decode", 4, GPU), ("decode", 2, CPU)),
     ],
 )
 def test_each_step_down_ends_in_a_finished_video(

@@ -179,6 +179,7 @@ def test_a_swapped_half_is_another_lora(wan_a14b: A14BModel, here: Settings, fol
         chosen(wan_a14b.model, here, "soft", "rain", expected=sent)
 
 
+@pytest.mark.soak
 def test_a_job_goes_on_with_the_same_frames(
     run: Callable, wan_a14b: A14BModel, here: Settings, folder: Path, warm: Any, tmp_path: Path
 ) -> None:
