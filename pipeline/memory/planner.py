@@ -75,7 +75,7 @@ def next_fallback(now: MemoryPlan, at: Stage | None = None, ram: bool = False) -
     for step, helps in _GPU_STEPS if now.device != "cpu" else _CPU_STEPS:
         if at is None or at in helps:
             below = step(now, at)
-            if below is not None and not (ram and below.placement != now.placement and _ram(below) >= _ram(now)):
+            if below is not None and not (ram and _spares_no_ram(now, below)):
                 return below
     return None
 
@@ -246,6 +246,12 @@ def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 def _ram(now: MemoryPlan) -> int:
     return forecast(now).ram
+
+
+def _spares_no_ram(now: MemoryPlan, below: MemoryPlan) -> bool:
+    """Tell whether a plan is no help where RAM ran out: tiles, too, are put together there to a whole video."""
+    moved, spared = below.placement != now.placement, _ram(now) - _ram(below)
+    return spared < 0 or (moved and spared == 0)
 
 
 def _less_ram(now: MemoryPlan) -> MemoryPlan | None:

@@ -192,6 +192,14 @@ def test_after_ram_ran_out_nothing_asks_for_more_of_it():
     )
 
 
+def test_a_long_video_is_not_put_together_of_tiles_where_ram_ran_out() -> None:
+    minute = _best(gpu(48, ram=64), WAN, Work(WAN.width, WAN.height, 60 * 24, 20, True))
+    below = next_fallback(minute, Stage.DECODING)
+    assert below is not None
+    assert forecast(below).ram > forecast(minute).ram + 2 * GIB
+    assert next_fallback(minute, Stage.DECODING, ram=True) is None
+
+
 def test_running_out_while_decoding_never_samples_again():
     for rung in ladder(_best(gpu(12), XT, CLIP_720P), Stage.DECODING):
         assert same_latents(_best(gpu(12), XT, CLIP_720P), rung)
