@@ -85,7 +85,7 @@ class ResolvedRequest:
             clip["effort"] = self.clip.effort.record()
         if not self.wished.rescale:
             del clip["guidance"]["rescale"]  # likewise
-        for name in ("loop", "sigmas"):
+        for name in ("loop", "sigmas", "behind"):
             if not clip["motion"].get(name):
                 clip["motion"].pop(name, None)  # likewise
         clip["motion"] = {name: value for name, value in clip["motion"].items() if value is not None}

@@ -79,10 +79,16 @@ def load_presets(settings: Settings) -> Presets:
         raise PresetError(
             msg("{name} is the name of a model and of an upscaler; rename the file of one of them", name=name)
         )
+    qualities = _tables(folders, "qualities.toml", Quality)
+    for name, model in models.items():
+        if unknown := next((one for one in model.rates if one not in qualities), None):
+            why = f"rates.{unknown}: there is no such quality; known are {', '.join(qualities)}"
+            file = next(path for folder in reversed(folders) if (path := folder / "models" / f"{name}.toml").is_file())
+            raise PresetError(msg("{path}: {name}: {why}", path=file, name=name, why=why))
     return Presets(
         resolutions=_tables(folders, "resolutions.toml", Resolution),
-        durations=_tables(folders, "durations.toml", Duration),
-        qualities=_tables(folders, "qualities.toml", Quality),
+        durations=_one_of_a_length(_tables(folders, "durations.toml", Duration)),
+        qualities=qualities,
         models=models,
         upscalers=upscalers,
         ideas=_tables(folders, "ideas.toml", Idea),
@@ -170,6 +176,11 @@ def _tables(folders: list[Path], filename: str, kind: type[P]) -> dict[str, P]:
     return {name: _check(kind, name, table, source[name]) for name, table in found.items()}
 
 
+def _one_of_a_length(durations: Mapping[str, Duration]) -> dict[str, Duration]:
+    """Return one duration of each length, the last one, in the first one's place: they are chosen by their seconds."""
+    return {one.name: one for one in {one.seconds: one for one in durations.values()}.values()}
+
+
 def _files(folders: list[Path], kind: str, schema: type[P]) -> dict[str, P]:
     """Read a folder with one file per preset. A user's file replaces the bundled one of the same name."""
     files = {path.stem: path for folder in folders for path in sorted((folder / kind).glob("*.toml"))}
@@ -214,7 +225,7 @@ def _first_mistake(error: ValidationError) -> str:
 def _pick(presets: Mapping[Any, P], name: Any, what: str) -> P:
     try:
         return presets[name]
-    except KeyError:
+    except (KeyError, TypeError):  # TypeError: a list or a table, of a record or a request by HTTP
         raise PresetError(
             msg("{what} is {name!r}; choose one of {known}", what=what, name=name, known=", ".join(map(str, presets)))
         ) from None

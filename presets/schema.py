@@ -213,7 +213,7 @@ UNKNOWN = Licence(name="unknown")
 class LatentRGB(BaseModel):
     """Map from latents to preview colours: rgb (0 to 1) = latents (scaled) @ matrix (channels × 3) + bias (3)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     matrix: tuple[tuple[float, float, float], ...] = Field(min_length=1, max_length=64)
     bias: tuple[float, float, float]
@@ -244,7 +244,7 @@ class HubPreset(Preset):
     repository: str = ""
     revision: str = "main"
     files: tuple[str, ...] = ()
-    download_gb: float = 0.0
+    download_gb: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     gated: bool = False
     licence: Licence = UNKNOWN
 

@@ -26,6 +26,9 @@ WORKER_START = 2.0
 COMPILED_STEP = 0.75
 """What compiling leaves of a step's time, before that was measured: 0.434 of 0.590 s on an H100 (bench/RESULTS.md)."""
 
+LENGTH = " frames"
+"""End of the keys that tell the video's length."""
+
 HELD = 1.05
 """What torch's allocator holds of a GPU's memory, over what was measured as allocated."""
 
@@ -164,8 +167,12 @@ def figure_key(plan: MemoryPlan, stage: Stage) -> str:
     An upright video takes what a wide one of its size takes.
     """
     if stage in (Stage.DECODING, Stage.SAVING):
-        return f"{_size_key(plan, stage)}|{plan.work.frames} frames"
+        return f"{_size_key(plan, stage)}|{plan.work.frames}{LENGTH}"
     return _size_key(plan, stage)
+
+
+def _without_length(key: str) -> str:
+    return key.rpartition("|")[0] if key.endswith(LENGTH) else key
 
 
 def _group_key(plan: MemoryPlan, stage: Stage) -> str:
@@ -266,7 +273,8 @@ def _measured_peak(plan: MemoryPlan, stage: Stage) -> int:
     if plan.device == "cpu" or stage is Stage.LOADING or (stage is Stage.DECODING and plan.work.upscaler):
         return 0
     size, figures = _size_key(plan, stage), plan.machine.figures
-    found = max((x.peak for key, x in figures.items() if key == size or key.startswith(f"{size}|")), default=0)
+    # The length alone may follow: another way of sampling, as in pieces, has a peak of its own.
+    found = max((x.peak for key, x in figures.items() if key == size or _without_length(key) == size), default=0)
     return int(found * HELD) + CONTEXT if found else 0
 
 

@@ -132,6 +132,11 @@ class Work:
     schedule: str = "karras"
     effort: Effort = EVERYTHING
 
+    @property
+    def decoded(self) -> int:
+        """Frames that are wanted of the decoder: between two shown frames one more is needed behind the last."""
+        return self.frames + (self.shown_frames > self.frames)
+
 
 @dataclass(frozen=True)
 class MemoryPlan:

@@ -1,17 +1,25 @@
-"""Keep what text encoders made of prompts on the disk: a resumed or repeated job loads no text encoder."""
+"""Keep what text encoders made of prompts on the disk: a resumed or repeated job loads no text encoder.
+
+No torch at import: whether a prompt is there is asked where nothing is computed, too.
+"""
+
+from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from ...fs import commit, make_folder, part_path
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +51,10 @@ class WordCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def __contains__(self, key: str) -> bool:
+        """Tell whether there is a file of a prompt, whole or damaged."""
+        return os.path.isfile(self._path(key))  # False for a folder without rights, too
+
     def read(self, key: str) -> Words | None:
         """Return an encoded prompt, or None. A damaged file counts as absent."""
         path = self._path(key)
@@ -62,6 +74,8 @@ class WordCache:
 
     def write(self, key: str, words: Words) -> None:
         """Store an encoded prompt. A full disk is logged; the job goes on."""
+        from safetensors.torch import save_file
+
         path, part = self._path(key), part_path(self._path(key))
         try:
             make_folder(self._folder)

@@ -33,6 +33,19 @@ COMPILER_AT_WORK = "compiling"
 """File in the work folder while the compiler works for the job: an attempt that finds it died of that."""
 
 
+TO_FIT = {
+    (True, True): template(
+        "To fit this machine the video is generated without guidance and at {now} instead of {wanted}; "
+        "the finished size stays."
+    ),
+    (True, False): template(
+        "To fit this machine the video is generated at {now} instead of {wanted}; the finished size stays."
+    ),
+    (False, True): template("To fit this machine the video is generated without guidance."),
+}
+"""What is said at the beginning: whether it is smaller, and whether it is without guidance."""
+
+
 class MemoryFallback:
     """The plan of one job, from the best one that fits down to the last fallback. The job's checkpoint records it.
 
@@ -77,8 +90,12 @@ class MemoryFallback:
         self._work = work
         self._first = plan_request(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
         self.model = self._first.model.name
-        self._learned = self._inherited = self._float32_needed = False
+        self._learned = self._inherited = False
+        self._gave_nan: MemoryPlan | None = None
+        """The first plan, with whose 16-bit numbers the GPU gave NaN: the later one may be for the CPU."""
         self._short: dict[str, int] = {}
+        self._failed: list[dict[str, Any]] = []
+        """Settings of the plans whose memory ran out in this process."""
         self.plan = self._settle_compiling(self._start(killed))
         self._keep()
         self._say()
@@ -97,7 +114,8 @@ class MemoryFallback:
         Raises:
             RenderError: there is no cheaper plan.
         """
-        below, holders = next_fallback(self.plan, stage, ram), "" if ram else self._holders()
+        self._failed.append(self.plan.settings)
+        below, holders = self._untried(stage, ram), "" if ram else self._holders()
         if below is None:
             end = RenderError(
                 msg(
@@ -125,6 +143,13 @@ class MemoryFallback:
         self._keep()
         return same_latents(before, below)
 
+    def _untried(self, stage: Stage, ram: bool) -> MemoryPlan | None:
+        """Return the next cheaper plan that has not failed. One for less RAM takes more of the GPU, and the reverse."""
+        below = next_fallback(self.plan, stage, ram)
+        while below is not None and below.settings in self._failed:
+            below = next_fallback(below, stage, ram)
+        return below
+
     @property
     def can_use_float32(self) -> bool:
         """Tell whether the plan can change from 16-bit to 32-bit numbers."""
@@ -139,7 +164,7 @@ class MemoryFallback:
         self._first = plan(first.machine, first.model, first.work, "float32")
         self.plan = compiled_if_able(replace(fit_to_checkpoint(self._first, before.settings), compiled=before.compiled))
         self.begun_compiled = self.begun_compiled or before.compiled
-        self._float32_needed = True
+        self._gave_nan = first
         self._warn_of_step(
             msg(
                 "The graphics card gave numbers that are not finite (NaN) while {doing}; going on with: {changes}.",
@@ -182,8 +207,8 @@ class MemoryFallback:
             sampling_seconds: of the sampling done in this attempt.
             share: of the whole sampling, 0 to 1.
         """
-        if self._float32_needed:
-            self._memory.remember_float32(self._first, self.model)
+        if self._gave_nan is not None:
+            self._memory.remember_float32(self._gave_nan, self.model)
         if self._learned:
             self._memory.remember(self._first, self.plan, self.model, self._short)
         if self._setting != "never":
@@ -298,15 +323,10 @@ class MemoryFallback:
         )
         if plan.shrunk:
             work = plan.work
-            unguided = template(
-                "To fit this machine the video is generated without guidance and at {now} instead of {wanted}; "
-                "the finished size stays."
-            )
-            guided = template(
-                "To fit this machine the video is generated at {now} instead of {wanted}; the finished size stays."
-            )
+            smaller, unguided = (plan.width, plan.height) != (work.width, work.height), work.guided and not plan.guided
             sizes = {"now": f"{plan.width}×{plan.height}", "wanted": f"{work.width}×{work.height}"}
-            self._warn(Message(unguided if work.guided and not plan.guided else guided, sizes))
+            if smaller or unguided:
+                self._warn(Message(TO_FIT[smaller, unguided], sizes if smaller else {}))
 
     def _warn(self, what: Message) -> None:
         self.warnings.append(what)

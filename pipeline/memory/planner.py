@@ -47,8 +47,9 @@ def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Mem
         if found.ram > found.ram_limit and (turned := _in_turn(best)):
             best = turned
             continue
-        over = found.over or [Stage.LOADING]
-        below = next((cheaper for stage in over if (cheaper := next_fallback(best, stage))), None)
+        below = next((cheaper for stage in found.over if (cheaper := next_fallback(best, stage))), None)
+        if not found.over:
+            below = next_fallback(best, Stage.LOADING, ram=True)
         if below is None or (below.device == "cpu" and best.device != "cpu" and not forecast(_on_cpu(best, None)).fits):
             # If the CPU has too little memory as well, stay on the GPU: fallbacks remain after an OOM.
             return best
@@ -74,7 +75,7 @@ def next_fallback(now: MemoryPlan, at: Stage | None = None, ram: bool = False) -
     for step, helps in _GPU_STEPS if now.device != "cpu" else _CPU_STEPS:
         if at is None or at in helps:
             below = step(now, at)
-            if below is not None and not (ram and below.placement != now.placement and _ram(below) >= _ram(now)):
+            if below is not None and not (ram and _spares_no_ram(now, below)):
                 return below
     return None
 
@@ -100,7 +101,7 @@ def fit_to_checkpoint(fresh: MemoryPlan, size: Mapping[str, Any]) -> MemoryPlan:
     """Adapt today's plan to the size (`SIZE`) of a checkpoint, with other fallbacks if that does not fit."""
     now = replace(fresh, **{name: size[name] for name in SIZE})
     while not (found := forecast(now)).fits:
-        below = next_fallback(now, (found.over or [Stage.LOADING])[0])
+        below = next_fallback(now, (found.over or [Stage.LOADING])[0], ram=not found.over)
         if below is None or not same_latents(now, below):
             break
         now = below
@@ -142,7 +143,8 @@ def same_latents(before: MemoryPlan, after: MemoryPlan) -> bool:
 
 
 def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> MemoryPlan:
-    can, together = family(model.family).savings, min(model.frames, work.frames)
+    # Of windows that are longer than the video no more is decoded than is shown, or lies between shown frames.
+    can, wanted = family(model.family).savings, work.frames if _geometry(model).overlap else work.decoded
     best = MemoryPlan(
         machine,
         model,
@@ -156,7 +158,7 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Me
         guided=work.guided,
         two_pass=False,
         chunked=False,
-        decode_chunk=can.most_chunk or (together if _geometry(model).overlap else model.frames),
+        decode_chunk=can.most_chunk or min(model.frames, wanted),
     )
     if machine.device == "cpu":
         return _on_cpu(best, Stage.LOADING)
@@ -244,6 +246,12 @@ def _offload(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 def _ram(now: MemoryPlan) -> int:
     return forecast(now).ram
+
+
+def _spares_no_ram(now: MemoryPlan, below: MemoryPlan) -> bool:
+    """Tell whether a plan is no help where RAM ran out: tiles, too, are put together there to a whole video."""
+    moved, spared = below.placement != now.placement, _ram(now) - _ram(below)
+    return spared < 0 or (moved and spared == 0)
 
 
 def _less_ram(now: MemoryPlan) -> MemoryPlan | None:

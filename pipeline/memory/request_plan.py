@@ -4,11 +4,13 @@ import os
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from ...errors import ModelError
 from ...presets import Presets
 from ...settings import Settings
 from ..families import family
-from ..families.base import MemoryPlan, ModelFolder, ModelSize, Work
+from ..families.base import MemoryPlan, ModelFolder, ModelSize, Role, Work
 from ..families.modes import sampled_steps
+from ..families.words import WordCache
 from ..hardware import devices
 from ..hardware.gpus import GpuWatch
 from ..hardware.machine import Machine, with_speeds
@@ -48,7 +50,7 @@ def plan_request(
         upscaler: the file of `request.upscaler` (`models.find`).
         own: ids of processes whose memory counts as free (default: this one); a worker unloads its cached model.
         held: bytes of video memory that a worker reports as its own (`Cuda.held`).
-        loaded: names of the models that workers keep loaded.
+        loaded: names of the models that workers keep loaded. One that reads prompts is loaded again for a new prompt.
         machine: to plan for, instead of this one.
 
     Raises:
@@ -63,9 +65,23 @@ def plan_request(
     if machine is not None and machine.host:  # as its worker reported it, without measurements
         machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
-    here = replace(here, figures=measured.figures, loaded=size.name if size.name in loaded else "")
+    warm = size.name in loaded and _words_are_there(request, model, presets, settings)
+    here = replace(here, figures=measured.figures, loaded=size.name if warm else "")
     found = PlanHistory(settings).recall(plan(here, size, work), size.name)
     return settle_compiling(found, settings.compile, measured, pids)
+
+
+def _words_are_there(request: VideoRequest, model: ModelFolder, presets: Presets, settings: Settings) -> bool:
+    """Tell whether no text encoder has to be loaded, for which a loaded model would make room."""
+    kind, preset = family(model.preset.family), model.preset
+    if all(component.role is not Role.TEXT for component in kind.components):
+        return True
+    rate = preset.rate(presets.duration(request.seconds), presets.quality(request.quality))
+    try:
+        key = kind.words_key(model, kind.options(request, preset, rate.fps))
+    except ModelError:  # its files cannot be read now; the job says so
+        return False
+    return key in WordCache(settings.words_dir)
 
 
 def size_of(model: ModelFolder) -> ModelSize:

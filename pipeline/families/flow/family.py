@@ -14,6 +14,7 @@ from ....presets.options import MotionName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
 from ..weights.folders import model_errors
+from ..words import words_key
 from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, FlowFolders
 from .weights_files import stays_packed
 
@@ -100,8 +101,6 @@ class FlowFamily(ABC):
 
     def words_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
         """Return the key of all prompts with this text encoder."""
-        from ..words import words_key
-
         with model_errors(model.folder):
             encoder = self.folders.fingerprint(model.folder, (TEXT_ENCODER, TOKENIZER))
         return words_key(encoder, "\0".join(self.texts(options)))

@@ -6,6 +6,7 @@ names of diffusers, of the makers' own repositories (`diffusion_model.`), and of
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -122,6 +123,7 @@ def check_fits(path: Path, found: LoraLayers, model: Mapping[str, Sequence[int]]
         there = [("weight", weight, _product(shapes, own))] if own.down else []
         there += [("weight", weight, shapes[own.whole])] if own.whole else []
         there += [("bias", bias, shapes[own.bias])] if own.bias else []
+        there += [("alpha", [1], shapes[own.alpha])] if own.alpha and math.prod(shapes[own.alpha]) != 1 else []
         for part, wanted, given in there:
             if wanted != given:
                 sizes = {"wanted": _sides(wanted), "given": _sides(given)}

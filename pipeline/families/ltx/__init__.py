@@ -13,10 +13,11 @@ from .. import base
 from ..base import CostModel, Geometry, ModelFolder, Offload, Savings
 from ..flow.family import FlowFamily
 from . import random_model
-from .chunks import LEAST, STRIDE, frames
+from .chunks import LEAST, STRIDE, frames, latents
 from .cost import COST
 from .folder import FOLDERS
 from .options import LtxOptions
+from .sampling import OWN_LEVELS
 
 if TYPE_CHECKING:
     from ..placement import Placement
@@ -35,7 +36,7 @@ class LtxVideo(FlowFamily):
         "frames": random_model.FRAMES,
     }
     blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("LTXVideoTransformerBlock",)}
-    geometry = Geometry(multiple=32, stride=STRIDE, overlap=5)
+    geometry = Geometry(multiple=32, stride=STRIDE, overlap=5, guidance_cap=None)
     cost: CostModel = COST
     savings = Savings(
         chunked=True,
@@ -47,9 +48,14 @@ class LtxVideo(FlowFamily):
     def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> base.FamilyOptions:
         """Settle the prompts; the frame rate is the sampled one."""
         sampling, negative = preset.sampling, self.negative_prompt(request, preset)
-        shift = sampling.shift if sampling.schedule == "flow" else None
+        shift = None if sampling.sigmas or sampling.schedule in OWN_LEVELS else sampling.shift
         causal = None if sampling.schedule == "dynamic" else True
-        return LtxOptions(request.prompt.strip(), fps, sampling.sigmas, request.loop, negative, shift, causal)
+        solver = sampling.solver if sampling.solver == "lcm" else None
+        length = fps * request.seconds
+        behind = max(0, frames(latents(length)) - 1 - length)  # it ends with the frame behind its last one
+        return LtxOptions(
+            request.prompt.strip(), fps, sampling.sigmas, request.loop, negative, shift, causal, solver, behind
+        )
 
     def texts(self, options: base.FamilyOptions) -> tuple[str, ...]:
         """Return the prompt, and the negative one where there is guidance."""

@@ -33,6 +33,7 @@ class Inputs:
         scale: Seconds to a latent frame, and pixels to a latent pixel along both sides.
         end: (1, channels, h, w), scaled latents of the picture that the window ends with; None = it is not known.
         spare: Latent frames of the window behind that end.
+        behind: Frames of the latent frame before these that lie behind it, too.
         causal: The first latent frame is told to be one frame alone; otherwise it is eight, like the others.
     """
 
@@ -41,6 +42,7 @@ class Inputs:
     scale: tuple[float, float, float]
     end: torch.Tensor | None = None
     spare: int = 0
+    behind: int = 0
     causal: bool = False
 
 
@@ -79,7 +81,7 @@ class LtxDenoiser(FlowDenoiser):
             # Known pictures within a video are tokens of their own, at their place in time, without noise.
             tokens = torch.cat([inputs.end.to(tokens).permute(0, 2, 3, 1).flatten(1, 2), tokens], dim=1)
             times = torch.cat([torch.zeros_like(times[:, : height * width]), times], dim=1)
-            stands = STRIDE * (frames - 1 - inputs.spare)  # of N·8 + 1 frames the last
+            stands = STRIDE * (frames - 1 - inputs.spare) - inputs.behind  # without these: of N·8 + 1 frames the last
             places = {"video_coords": coordinates(frames, height, width, inputs.scale, x.device, stands)}
         tokens = tokens.to(inputs.text.words.dtype)
 

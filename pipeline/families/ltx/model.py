@@ -79,7 +79,7 @@ class LtxModel(FlowModel):
         """Return a distilled model's own noise levels, or those of `sampling.levels`; see `VideoModel`."""
         sampling, (_, side) = self.model.preset.sampling, self.latent_size
         if sampling.sigmas:
-            return fixed_schedule(sampling.sigmas, steps)
+            return fixed_schedule(sampling.sigmas, steps, sampling.solver)
         tokens = frames * (width // side) * (height // side)
         return fixed_schedule(tuple(levels(kind, steps, tokens, sampling.shift)), steps)
 
@@ -101,7 +101,7 @@ class LtxModel(FlowModel):
         )
         # A later window begins with latents that stand for eight frames each.
         causal = bool(options.causal) and window.before is None
-        inputs = Inputs(text, negative, scale, end, window.spare, causal)
+        inputs = Inputs(text, negative, scale, end, window.spare, options.behind, causal)
         return LtxDenoiser(partial(self.bring, TRANSFORMER), inputs, window)
 
     def _end(self, conditioning: Mapping[str, torch.Tensor], options: LtxOptions) -> torch.Tensor | None:

@@ -28,8 +28,15 @@ class LtxOptions(FamilyOptions):
     negative_prompt: str | None = None
     shift: float | None = None
     causal: bool | None = None
+    solver: str | None = None
+    behind: int = 0
 
     def metadata(self) -> dict[str, Any]:
         """Return what is told of these; the prompt stands with the request."""
-        told = {"fps": self.fps, "negative_prompt": self.negative_prompt, "shift": self.shift}
+        told = {
+            "fps": self.fps,
+            "negative_prompt": self.negative_prompt,
+            "shift": self.shift,
+            "solver": self.solver,
+        }
         return {name: value for name, value in told.items() if value is not None}

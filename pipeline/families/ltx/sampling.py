@@ -18,6 +18,9 @@ DISTILLED: dict[str, Any] = {
     "max_guidance": 1.0,
 }
 
+OWN_LEVELS: tuple[ScheduleName, ...] = ("linear-quadratic", "dynamic")
+"""Spacings that are not moved up by a preset's shift."""
+
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 """What Lightricks' own program has guidance lead away from."""
 

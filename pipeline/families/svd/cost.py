@@ -181,7 +181,7 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
     one *= SHORTCUTS[kind] if model.large else SHORTCUTS_SMALL
     if kind == "cuda":
         one = max(one * (TWO_PASSES if now.guided and now.two_pass else 1.0), LAUNCH)
-    frames = decoded_frames(sampled.sampled, now.decode_chunk)
+    frames = decoded_frames(min(sampled.sampled, now.work.decoded), now.decode_chunk)
     of_pixel = PATCH_FLOP * model.patch_decoder / PATCH_SPEED or DECODE_FLOP * model.vae
     decode = of_pixel * now.width * now.height * frames / speed / DECODE_SPEED[kind]
     if kind == "cpu" and not model.large and not model.patch_decoder:

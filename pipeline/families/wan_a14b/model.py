@@ -14,6 +14,7 @@ from ..flow.cost import in_pieces
 from ..flow.folder import TRANSFORMER, VAE
 from ..flow.model import FlowModel, change_weights, load_components, lora_layers
 from ..flow.pixels import photo_pixels
+from ..flow.schedule import fixed_schedule
 from ..placement import Placement
 from ..wan import vae as vae_module
 from ..wan.denoiser import Inputs
@@ -24,6 +25,7 @@ from ..wan.schedule import distilled_schedule, noise_schedule
 from ..wan.words import NEGATIVE, WORDS, padded
 from ..weights.offload import CPU, HOOKED
 from ..weights.pieces import allow_pieces, set_pieces
+from . import FAMILY
 from .condition import condition, encode_beginning, encode_ends
 from .cost import in_turn
 from .denoiser import A14BDenoiser
@@ -94,15 +96,17 @@ class A14BModel(FlowModel):
         """Return the latents of the photo and the empty frames behind it, of a whole window; see `VideoModel`."""
         assert isinstance(options, WanOptions)
         last = photo if options.loop else last
-        latents = 1 + (self.model.preset.frames - 1) // STRIDE
+        latents = FAMILY.geometry.latents(self.model.preset.frames)
         found = {IMAGE: encode_beginning(self.bring(VAE), photo, latents, self.device)}
         if last is not None:
             found[ENDS] = torch.cat([self._pixels(one) for one in (photo, last)], dim=2).contiguous()
         return found
 
     def schedule(self, steps: int, kind: ScheduleName, frames: int, width: int, height: int) -> NoiseSchedule:
-        """Return shifted levels; see `VideoModel`."""
+        """Return shifted levels, or a distilled model's own; see `VideoModel`."""
         sampling = self.model.preset.sampling
+        if sampling.sigmas:
+            return fixed_schedule(sampling.sigmas, steps, sampling.solver)
         if sampling.solver == "unipc":
             return noise_schedule(steps, sampling.shift, sampling.solver)
         return distilled_schedule(steps, sampling.shift)

@@ -18,6 +18,7 @@ from ....fs import sync_tree
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ....safetensors_header import tensor_shapes
+from .content import content_hash
 
 OWN_FILE = "fanslymotion.json"
 """Optional file in a model folder: preset keys (width, height, frames, sampling, …) that the folder brings along."""
@@ -132,7 +133,7 @@ def weight_variants(folder: Path, stem: str, known: Iterable[str], remedy: Messa
 
 
 def fingerprint(folder: Path, places: Iterable[Path], read: tuple[str, ...] = (".json",)) -> str:
-    """Change with the sizes of weights and with configurations, not with dates: a copied folder stays the same model.
+    """Change with weights and with configurations, not with dates: a copied folder stays the same model.
 
     Args:
         folder: The model's.
@@ -149,7 +150,7 @@ def fingerprint(folder: Path, places: Iterable[Path], read: tuple[str, ...] = ("
             if path.suffix in read and path.is_file():
                 digest.update(name + b"\n" + path.read_bytes())
             elif path.suffix == ".safetensors":
-                digest.update(name + f" {path.stat().st_size}\n".encode())
+                digest.update(name + f" {content_hash(path)}\n".encode())
         except OSError as e:
             raise unreadable(path, e) from e
     return digest.hexdigest()[:16]

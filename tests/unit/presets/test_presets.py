@@ -72,6 +72,13 @@ def test_own_table_overrides_single_keys_and_adds_presets(settings):
     assert presets.resolution("1080p").width == 1920
 
 
+def test_two_durations_of_one_length_are_one_choice(settings):
+    write(settings, "durations.toml", "[six]\nseconds = 6\nfps = 8\n[3s]\nseconds = 3\n")
+    presets = load_presets(settings)
+    assert [(one.name, one.seconds) for one in presets.durations.values()] == [("six", 6), ("12s", 12), ("3s", 3)]
+    assert presets.duration(6).fps == 8
+
+
 def test_own_model_file_adds_a_model_and_replaces_a_bundled_one(settings):
     text = 'label = "{}"\nsource = "folder"\nfolder = "/models/{}"\nwidth = 512\nheight = 320\nframes = 8\n'
     write(settings, "models/mine.toml", text.format("Моя", "mine"))
@@ -100,6 +107,13 @@ def test_file_saved_by_windows_notepad_is_read(settings):
         ("models/mine.toml", 'label = "x"\nsource = "hub"\nwidth = 64\nheight = 64\nframes = 2\n', ["repository"]),
         ("models/svd.toml", 'label = "x"\nsource = "hub"\n[sampling]\nsteps = 0\n', ["svd: "]),
         ("models/mine.toml", FOLDER + '[sampling]\nsolver = "unipc"\n', ["mine: sampling", "schedule = 'flow'"]),
+        ("models/mine.toml", FOLDER + "[rates.smoth]\nfps = 24\n", ["mine: rates.smoth", "standard, smooth, sampled"]),
+        ("models/mine.toml", "download_gb = nan\n" + FOLDER, ["mine: download_gb = nan"]),
+        (
+            "models/mine.toml",
+            FOLDER + "[latent_rgb]\nmatrix = [[inf, 0, 0]]\nbias = [0, 0, 0]\n",
+            ["latent_rgb.matrix"],
+        ),
     ],
 )
 def test_mistake_is_named_with_file_key_and_value(settings, name, text, says):
@@ -117,7 +131,8 @@ def test_file_that_is_not_text_is_named(settings):
 
 
 @pytest.mark.parametrize(
-    ("pick", "value"), [("resolution", "9000p"), ("duration", 7), ("quality", "best"), ("model", "gpt")]
+    ("pick", "value"),
+    [("resolution", "9000p"), ("duration", 7), ("quality", "best"), ("model", "gpt"), ("quality", ["smooth"])],
 )
 def test_unknown_choice_names_the_known_ones(settings, pick, value):
     presets = load_presets(settings)

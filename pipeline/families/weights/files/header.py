@@ -1,12 +1,12 @@
 """Read what a file of a transformer's weights holds from its header, and hash it: milliseconds, and no torch."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from .....errors import ModelError, words_of
 from .....messages import Message, codes, harmless, msg
+from ..content import content_hash
 from ..folders import unreadable
 from . import gguf_header, safetensors_layout
 from .contents import FileHeader, OtherFormat
@@ -17,8 +17,8 @@ FORMATS: Mapping[str, Callable[[Path], FileHeader]] = {
 }
 """Reads the header of a file with this suffix."""
 
-PIECES, PIECE = 64, 2**16
-"""Of a file's content, spread over all of it, that are hashed: their number, and the bytes of each."""
+PIECES = 64
+"""Of a file's content that are hashed: 4 MiB."""
 
 
 def is_weights_file(path: Path) -> bool:
@@ -41,12 +41,14 @@ def read_weights_file(path: Path) -> FileHeader:
 def weights_fingerprint(path: Path) -> str:
     """Return a hash of a file's size, header and of pieces of its weights, once as long as the file stays as it is.
 
-    Two trainings of one model differ nearly everywhere: 4 MiB in 64 places tell them apart without reading gigabytes.
-
     Raises:
         ModelError: It cannot be read.
     """
-    return _hash(path, *_state(path))
+    _state(path)
+    try:
+        return content_hash(path, PIECES)
+    except OSError as e:
+        raise unreadable(path, e) from e
 
 
 def _state(path: Path) -> tuple[int, ...]:
@@ -84,17 +86,3 @@ def _read(path: Path, *_: int) -> FileHeader:
                 why=why if isinstance(why, Message) else harmless(why.replace("\n", " ")),
             )
         ) from e
-
-
-@lru_cache(maxsize=64)
-def _hash(path: Path, *_: int) -> str:
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, 2)
-            digest = hashlib.sha256(str(size).encode())
-            for number in range(PIECES):
-                file.seek(max(0, size - PIECE) * number // (PIECES - 1))
-                digest.update(file.read(PIECE))
-    except OSError as e:
-        raise unreadable(path, e) from e
-    return digest.hexdigest()[:16]

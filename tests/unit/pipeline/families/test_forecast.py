@@ -145,3 +145,13 @@ def test_a_peak_does_not_depend_on_the_length() -> None:
     here = replace(CARD, figures=figures)
     peaks = [forecast(replace(plan, machine=here)).peaks[Stage.DECODING] for plan in (short, long)]
     assert peaks[0] == peaks[1] == pytest.approx(7.85 * GIB, rel=0.02)
+
+
+def test_the_peak_of_another_way_of_sampling_is_not_taken() -> None:
+    """In pieces it takes less: a plan without them would be chosen where it does not fit."""
+    whole = planned(CARD, XT, ("720p", 6, 2, False, True))
+    for other in (replace(whole, chunked=True), replace(whole, two_pass=True), replace(whole, guided=False)):
+        figures = {k: x.model_copy(update={"peak": GIB}) for k, x in taking(other, {Stage.SAMPLING: 1.0}).items()}
+        here = replace(CARD, figures=figures)
+        assert forecast(replace(other, machine=here)).peaks[Stage.SAMPLING] < 2 * GIB
+        assert forecast(replace(whole, machine=here)).peaks == forecast(whole).peaks

@@ -170,6 +170,16 @@ def test_biases_and_whole_differences(wan: Any, tmp_path: Path) -> None:
     torch.testing.assert_close(found.blocks[0].attn1.to_q.bias, plain.blocks[0].attn1.to_q.bias + 0.5 * bias)
 
 
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_alpha_of_several_numbers_is_refused_before_the_job(wan: Any, tmp_path: Path, count: int) -> None:
+    made = tiny_lora.own_layout(tiny_lora.matrices(wan.transformer, tiny_lora.WAN))
+    odd = {key: torch.ones(count) if key.endswith(".alpha") else tensor for key, tensor in made.items()}
+    path = tiny_lora.write(tmp_path / "odd.safetensors", odd)
+    folder = replace(wan.model, loras=(tiny_lora.lora(path),))
+    with pytest.raises(ModelError, match=f"alpha is 1 there and {count} here"):
+        family("wan").check_loras(folder)
+
+
 def test_pefts_alpha_counts_and_what_is_not_known_is_refused(wan: Any, tmp_path: Path) -> None:
     tensors = tiny_lora.diffusers_layout(made(wan, "wan"))
 

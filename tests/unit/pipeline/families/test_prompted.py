@@ -14,6 +14,7 @@ from fanslymotion.pipeline.families.flow.text import text_encoder
 from fanslymotion.pipeline.media.mp4 import read_metadata
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import Sampling
 from fanslymotion.tests.soak import soak
 
 WHOLE: dict[str, Any] = {}
@@ -135,3 +136,24 @@ def test_the_fingerprints_change_with_their_own_files(case: Case, tmp_path: Path
     (folder / "text_encoder" / "config.json").write_text("{}", encoding="utf-8")
     after = found(folder)
     assert (after[0] != before[0], after[1] == before[1]) == (True, True)
+    weights = next((folder / "transformer").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
+    assert found(folder)[1] != after[1], "another training, in a file of the same size"
+
+
+@pytest.mark.parametrize("name", ["ltx", "wan", "wan_a14b"])
+def test_what_a_preset_says_of_sampling_counts(name: str, request: pytest.FixtureRequest) -> None:
+    """A user's preset: its levels and its solver are taken, and a checkpoint made with others is not gone on with."""
+    model, asked = request.getfixturevalue(name), VideoRequest(seconds=1)
+
+    def options(**sampling: Any) -> Any:
+        preset = model.model.preset.model_copy(update={"sampling": Sampling.model_validate(sampling)})
+        return preset, family(name).options(asked, preset, 12)
+
+    preset, noisy = options(schedule="fixed", sigmas=[1.0, 0.6], solver="lcm")
+    found = replace(model, model=replace(model.model, preset=preset)).schedule(2, "fixed", 3, 64, 32)
+    assert found.sigmas.tolist() == pytest.approx([1.0, 0.6, 0.0])
+    assert found.solver == noisy.metadata()["solver"] == "lcm"
+    _, plain = options(schedule="fixed", sigmas=[1.0, 0.6])
+    assert noisy != plain
+    assert len({options(shift=shift)[1] for shift in (1.0, 3.0)}) == 2

@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families import words as module
+from fanslymotion.pipeline.families.base import ModelFolder
+from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.words import WordCache, Words, words_key
+from fanslymotion.pipeline.hardware.machine import Machine
+from fanslymotion.pipeline.memory.request_plan import plan_request
+from fanslymotion.pipeline.progress import Stage
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import Presets
+from fanslymotion.settings import Settings
 
 
 def some(value: float = 1.0, cut: str = "") -> Words:
@@ -59,3 +68,26 @@ def test_a_folder_that_cannot_be_written_costs_only_the_cache(tmp_path: Path) ->
     cache = WordCache(tmp_path / "file")
     cache.write("key", some())
     assert cache.read("key") is None
+
+
+@pytest.mark.parametrize("name", ["ltx", "wan"])
+def test_for_a_new_prompt_a_loaded_model_is_loaded_again(
+    name: str, request: pytest.FixtureRequest, presets: Presets, settings: Settings
+) -> None:
+    """It makes room for the text encoder. For a prompt that is on the disk it stays."""
+    kind, place = family(name), request.getfixturevalue(f"tiny_{name}")
+    model, asked = ModelFolder(kind.folder_preset(place), place), VideoRequest(prompt="waves", quality="sampled")
+
+    def loading() -> float:
+        loaded = (model.measured_as,)
+        plan = plan_request(asked, (128, 64), model, presets, settings, machine=Machine(), loaded=loaded)
+        return forecast(plan).stage_seconds[Stage.LOADING]
+
+    assert loading() > 0
+    WordCache(settings.words_dir).write(kind.words_key(model, kind.options(asked, model.preset, 24)), some())
+    assert loading() == 0
+    (place / "text_encoder" / "config.json").rename(place / "text_encoder" / "moved.json")
+    try:
+        assert loading() > 0, "with another encoder"
+    finally:
+        (place / "text_encoder" / "moved.json").rename(place / "text_encoder" / "config.json")

@@ -101,6 +101,7 @@ def test_no_step_needs_more_where_it_ran_out(start: MemoryPlan, at: Stage | None
 def test_no_step_needs_more_ram_where_ram_ran_out(start: MemoryPlan, at: Stage) -> None:
     now = start
     while (below := next_fallback(now, at, ram=True)) is not None:
+        assert now.device == "cpu" or forecast(below).ram <= forecast(now).ram
         assert now.device == "cpu" or below.placement == now.placement or forecast(below).ram < forecast(now).ram
         now = below
 

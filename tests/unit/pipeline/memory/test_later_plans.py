@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from fanslymotion.errors import RenderError
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.checkpoint import Checkpoints, keep_note, newest_note
 from fanslymotion.pipeline.families.base import SIZE, Offload
 from fanslymotion.pipeline.hardware.units import GIB
-from fanslymotion.pipeline.memory import fallback
+from fanslymotion.pipeline.memory import fallback, planner
+from fanslymotion.pipeline.memory.history import PlanHistory
 from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
@@ -137,3 +139,64 @@ def test_each_plan_is_recorded_beside_the_latents_that_fit_it(
         dropped += not kept
     assert dropped
     assert kept
+
+
+def test_two_memories_that_run_out_in_turn_do_not_send_a_job_to_and_fro(
+    guided: VideoRequest, presets: Presets, settings: Settings, tmp_path: Path
+) -> None:
+    """On the card there is no room for all of the model, and in RAM none for what waits, whatever the forecasts say."""
+    folder = find_model("guided", presets, settings)
+    job = fallback.MemoryFallback(guided, (64, 48), folder, presets, settings, tmp_path, GPU)
+    tried = [job.plan.settings]
+
+    def run_out() -> None:
+        job.step_down(Stage.SAMPLING, "no room", ram=job.plan.offload is not Offload.NONE or job.plan.device == "cpu")
+        assert job.plan.settings not in tried
+        tried.append(job.plan.settings)
+        run_out()
+
+    with pytest.raises(RenderError, match="memory is too small"):
+        run_out()
+    assert any(plan["width"] < tried[0]["width"] for plan in tried), "a smaller size is tried, too"
+
+
+def test_a_card_with_no_room_for_32_bits_is_remembered_as_one_that_gives_nan(
+    guided: VideoRequest, presets: Presets, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job goes on on the processor. The next one begins there, and not with NaN again."""
+
+    def on_the_processor(machine: Any, *given: Any) -> Any:
+        return planner.plan(replace(machine, device="cpu"), *given)
+
+    monkeypatch.setattr(fallback, "plan", on_the_processor)
+    folder = find_model("guided", presets, settings)
+    job = fallback.MemoryFallback(guided, (64, 48), folder, presets, settings, tmp_path, GPU)
+    first = job.plan
+    job.use_float32(Stage.SAMPLING)
+    assert (first.dtype, job.plan.device) == ("float16", "cpu")
+    job.done(1.0, 1.0)
+    assert PlanHistory(settings).recall(first, "guided").dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("size", "guided_now", "said"),
+    [
+        ((48, 40), False, "To fit this machine the video is generated without guidance."),
+        ((40, 32), True, "generated at 40×32 instead of 48×40; the finished size stays"),
+        ((40, 32), False, "without guidance and at 40×32 instead of 48×40"),
+    ],
+)
+def test_what_a_job_goes_on_with_is_said(
+    guided: VideoRequest, presets: Presets, settings: Settings, tmp_path: Path,
+    size: tuple[int, int], guided_now: bool, said: str,
+) -> None:  # fmt: skip
+    """Only what is not as wished: of a job that was sampled on the card and goes on without guidance the size is."""
+    folder = find_model("guided", presets, settings)
+    job = fallback.MemoryFallback(guided, (64, 48), folder, presets, settings, tmp_path, GPU)
+    assert (job.plan.width, job.plan.height) == (48, 40)
+    kept = replace(job.plan, width=size[0], height=size[1], guided=guided_now)
+    state = SamplingState({"image": torch.zeros(1)}, torch.Generator().get_state(), torch.float32)
+    Checkpoints(tmp_path, "key", lambda: kept.note).now(state)
+    later = fallback.MemoryFallback(guided, (64, 48), folder, presets, settings, tmp_path, GPU)
+    assert len(later.warnings) == 1
+    assert said in later.warnings[0]

@@ -5,9 +5,11 @@ from itertools import pairwise
 
 import pytest
 from fanslymotion.pipeline.families import family
-from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Savings, Work
+from fanslymotion.pipeline.families.base import SIZE, MemoryPlan, ModelSize, Offload, Savings, Work
 from fanslymotion.pipeline.families.forecast import duration_text, forecast, forecast_text, tile_side
+from fanslymotion.pipeline.families.ltx.folder import FULL as LTX
 from fanslymotion.pipeline.families.svd.model_size import ATTENTION, FULL
+from fanslymotion.pipeline.families.wan.folder import FULL as WAN
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.media.upscale.network import Network
@@ -16,6 +18,7 @@ from fanslymotion.pipeline.memory.planner import (
     _best,
     after_oom_kill,
     describe_change,
+    fit_to_checkpoint,
     next_fallback,
     plan,
     same_latents,
@@ -92,6 +95,18 @@ def test_little_ram_keeps_the_weights_on_the_card():
     found = plan(gpu(12, ram=6), XT, CLIP_720P)
     assert found.offload is Offload.NONE
     assert forecast(found).fits
+
+
+@pytest.mark.parametrize("model", [XT, LTX, WAN])
+def test_too_little_ram_is_no_reason_to_move_weights_into_it(model: ModelSize) -> None:
+    """A card with room for all of a model, in a computer with too little memory: offload takes more of that."""
+    here = gpu(48, ram=3)
+    found = plan(here, model, replace(CLIP_720P, width=model.width, height=model.height))
+    assert not forecast(found).fits
+    assert forecast(found).over == []
+    assert (found.device, found.offload) == ("cuda", Offload.NONE)
+    size = {name: getattr(found, name) for name in SIZE}
+    assert fit_to_checkpoint(found, size).offload is Offload.NONE
 
 
 def test_a_card_too_small_for_anything_gives_way_to_the_cpu():
@@ -175,6 +190,14 @@ def test_after_ram_ran_out_nothing_asks_for_more_of_it():
     assert next_fallback(_best(gpu(4), XT, CLIP_720P), Stage.LOADING, ram=True) is None, (
         "the card has no room for it all"
     )
+
+
+def test_a_long_video_is_not_put_together_of_tiles_where_ram_ran_out() -> None:
+    minute = _best(gpu(48, ram=64), WAN, Work(WAN.width, WAN.height, 60 * 24, 20, True))
+    below = next_fallback(minute, Stage.DECODING)
+    assert below is not None
+    assert forecast(below).ram > forecast(minute).ram + 2 * GIB
+    assert next_fallback(minute, Stage.DECODING, ram=True) is None
 
 
 def test_running_out_while_decoding_never_samples_again():

@@ -22,9 +22,11 @@ from fanslymotion.pipeline.families.ltx.sampling import DEV, FIRST_DEV, LARGE_DE
 from fanslymotion.pipeline.families.ltx.words import MASK, NEGATIVE, NEGATIVE_MASK, TOKENS, WORDS, encode
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.steps.effort import Effort
+from fanslymotion.pipeline.resolve import window_options
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowPlan
-from fanslymotion.presets import Sampling
+from fanslymotion.presets import Sampling, load_presets
+from fanslymotion.settings import Settings
 from fanslymotion.tests.kept_states import read_back
 from PIL import Image
 
@@ -202,3 +204,10 @@ def test_taken_up_after_any_step(dev: LtxModel, smaller_photo: Image.Image, step
     whole = sample_clip(large, clip, start(large, smaller_photo, clip), keeper=keeper)
     saved = read_back(keeper, step, STEPS, tmp_path)
     assert torch.equal(sample_clip(large, clip, saved, keeper=Nowhere()), whole)
+
+
+@pytest.mark.parametrize("name", ["ltx-2b", "wan-5b", "wan-14b-fast"])
+def test_each_window_is_guided_as_far(settings: Settings, name: str) -> None:
+    """The cap belongs to the ramp of Stable Video Diffusion, which peaks on the frames that are used again."""
+    guidance = Guidance(5.0, 5.0, rescale=0.7)
+    assert guidance.capped(window_options(load_presets(settings).model(name)).guidance_cap) == guidance

@@ -13,6 +13,7 @@ from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXConditionPipeline,
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.errors import BadInput, HandBack
+from fanslymotion.pipeline.families.ltx import FAMILY
 from fanslymotion.pipeline.families.ltx.chunks import STRIDE
 from fanslymotion.pipeline.families.ltx.model import IMAGE, LtxModel
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
@@ -110,6 +111,16 @@ def test_it_closes_where_the_video_ends(ltx: LtxModel, flow_photo: Image.Image) 
     found = sample_clip(ltx, replace(LOOP, plan=WindowPlan(4, 5, 1, 0)), begun, keeper=Nowhere())
     wanted = stock(ltx, begun, [begun.conditioning[IMAGE]] * 2, flow_photo, at=3 * STRIDE)
     assert torch.equal(found.transpose(1, 2), wanted)
+
+
+def test_it_closes_within_a_latent_frame(ltx: LtxModel, flow_photo: Image.Image) -> None:
+    """A second at 12 frames is no multiple of the eight that a latent frame stands for: the rest is never shown."""
+    behind = [FAMILY.options(replace(REQUEST, seconds=n), ltx.model.preset, 12).behind for n in (1, 2, 3, 5, 6)]
+    assert behind == [4, 0, 4, 4, 0]
+    begun = start(ltx, flow_photo)
+    short = replace(LOOP, motion=replace(LOOP.motion, behind=4))
+    wanted = stock(ltx, begun, [begun.conditioning[IMAGE]] * 2, flow_photo, at=FRAMES - 1 - 4)
+    assert torch.equal(sample_clip(ltx, short, begun, keeper=Nowhere()).transpose(1, 2), wanted)
 
 
 def test_only_the_last_window_is_told(ltx: LtxModel, flow_photo: Image.Image) -> None:

@@ -120,3 +120,13 @@ def test_attention_is_read_from_the_models_configuration() -> None:
 def test_frames_decoded_with_their_neighbours(total: int, chunk: int, frames: int) -> None:
     assert decoded_frames(total, chunk) == frames
     assert sum(end - first for first, end in chunk_ranges(total, chunk)) == total
+
+
+def test_of_a_video_shorter_than_a_window_no_more_is_decoded() -> None:
+    """25 frames are sampled for a second of six; seven are decoded, in less memory."""
+    short, whole = (plan(H100, XT, replace(ONE_WINDOW, frames=n, shown_frames=2 * n)) for n in (6, 24))
+    assert (short.decode_chunk, whole.decode_chunk) == (7, 25)
+    one, other = forecast(short), forecast(whole)
+    assert one.stage_seconds[Stage.SAMPLING] == other.stage_seconds[Stage.SAMPLING]
+    assert one.stage_seconds[Stage.DECODING] < 0.5 * other.stage_seconds[Stage.DECODING]
+    assert one.peaks[Stage.DECODING] < 0.6 * other.peaks[Stage.DECODING]

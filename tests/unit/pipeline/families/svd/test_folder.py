@@ -122,6 +122,21 @@ def test_not_stable_video_diffusion(folder: Path) -> None:
         check_folder(folder)
 
 
+@pytest.mark.parametrize(
+    ("sampling", "says"),
+    [
+        ({"schedule": "fixed", "sigmas": [700.0, 50.0]}, "sampling.schedule is 'fixed'; choose one of karras, ays"),
+        ({"schedule": "fixed", "sigmas": [9.0], "solver": "lcm"}, "sampling.schedule is 'fixed'"),
+        ({"schedule": "flow", "solver": "unipc"}, "sampling.schedule is 'flow'"),
+    ],
+)
+def test_sampling_that_would_not_be_followed_is_refused(folder: Path, sampling: dict[str, object], says: str) -> None:
+    edit(folder / "fanslymotion.json", sampling=sampling)
+    with pytest.raises(ModelError) as caught:
+        check_folder(folder, folder_preset(folder))
+    assert says in str(caught.value)
+
+
 def test_pickle_only(folder: Path) -> None:
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
     path.rename(path.with_suffix(".bin"))
@@ -176,8 +191,9 @@ def test_the_cache_keeps_one_model_and_notices_new_files(folder: Path) -> None:
     assert parts[0] == "libraries"
     assert cache.get(model) is first
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    weights = load_file(path)
-    save_file({name: tensor.half() for name, tensor in weights.items()}, path, metadata={"format": "pt"})
+    size, weights = path.stat().st_size, load_file(path)
+    save_file({name: tensor + 0.01 for name, tensor in weights.items()}, path, metadata={"format": "pt"})
+    assert path.stat().st_size == size, "another training of the same model"
     assert cache.get(model) is not first
     cache.release()
     assert cache.loaded is None

@@ -13,6 +13,7 @@ import pytest
 import torch
 from fanslymotion.bench.keepers import Everything, Nowhere
 from fanslymotion.errors import ModelError
+from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload, Window
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
@@ -85,6 +86,18 @@ def test_taken_up_after_any_step(
     order = [EXPERTS[0]] * 2 + [EXPERTS[1]] * 2
     left = [name for at, name in enumerate(order * 2) if at >= step]
     assert read == [name for at, name in enumerate(left) if at == 0 or left[at - 1] != name]
+
+
+@pytest.mark.parametrize("frames", [14, 15, 16])
+def test_any_number_of_frames_in_a_window(
+    tiny_wan_a14b: Path, begun: SamplingState, smaller_photo: Image.Image, frames: int
+) -> None:
+    """As a preset may have it: its last latent frame stands for fewer than four."""
+    odd = replace(CLIP, plan=family("wan_a14b").geometry.windows(frames, frames), steps=1)
+    words = {name: tensor for name, tensor in begun.conditioning.items() if name != IMAGE}
+    model = distilled(tiny_wan_a14b, frames=frames)
+    found = sample_clip(model, odd, begin(model, odd, smaller_photo, words), keeper=Nowhere())
+    assert found.shape[1] == 5
 
 
 def test_one_transformer_at_a_time(tiny_wan_a14b: Path, begun: SamplingState, whole: Any) -> None:
