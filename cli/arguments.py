@@ -1,16 +1,19 @@
-"""What commands take: a job's id, --json, numbers in their ranges; and the jobs that they work on."""
+"""Read what commands take: photos, a job's id, numbers in their ranges; and open the jobs that they work on."""
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
+from ..console import err, system_language
 from ..errors import BadInput, NotFound
-from ..messages import Message, msg
+from ..messages import Message, as_message, msg
 from ..presets.options import LORA_STRENGTH, NUMBERS
 from ..settings import SHOWN, Settings
-from .console import show_notice
 
 if TYPE_CHECKING:
     from ..queue.jobs import Jobs
@@ -34,6 +37,15 @@ def open_jobs() -> tuple["Jobs", Settings]:
     jobs = Jobs(settings)
     show_notice(jobs.notice)
     return jobs, settings
+
+
+def show_notice(notice: str) -> None:
+    """Print what the user must be told about the job list itself; nothing for ""."""
+    if notice:
+        said = as_message(notice).say(system_language())
+        err().print(
+            Text(f"Note: {said} ('fanslymotion jobs seen' puts this note away)", style="yellow"), soft_wrap=True
+        )
 
 
 def find_job(jobs: "Jobs", text: str) -> "Job":
@@ -106,6 +118,53 @@ def named_as_typed(message: Message, command: Any) -> Message:
 
 
 def _typed(options: list[str]) -> str:
-    """The name by which it was typed; its long one where it was not."""
+    """Return the form of an option that was typed; its long form, the first of `options`, if none was."""
     words = [word.partition("=")[0] for word in sys.argv[1:]]
     return next((option for option in options if option in words), options[0])
+
+
+def find_photos(named: list[Path]) -> list[Path]:
+    """Replace each folder by the photos in it, in the order of their names. Other files in it are left out.
+
+    Args:
+        named: Files and folders. A file is taken as it is, whatever it is called; one that is missing, too.
+
+    Returns:
+        Files.
+
+    Raises:
+        BadInput: A folder holds no photo or cannot be read.
+    """
+    found: list[Path] = []
+    for path in named:
+        found += _photos_in(path) if os.path.isdir(path) else [path]  # unlike Path.is_dir false for a too long name
+    return found
+
+
+def _photos_in(folder: Path) -> list[Path]:
+    shown = str(folder)[-SHOWN:]  # the end tells more
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    except OSError as e:
+        raise BadInput(
+            msg("the folder {folder} cannot be read: {error}; check its rights", folder=shown, error=e.strerror)
+        ) from e
+    suffixes = _suffixes()
+    photos = [path for path in files if path.suffix.lower() in suffixes]
+    if not photos:
+        raise BadInput(
+            msg(
+                "the folder {folder} holds no photo; name photos, or a folder with JPEG, PNG, WebP, HEIC, AVIF, TIFF, "
+                "BMP or GIF files",
+                folder=shown,
+            )
+        )
+    return photos
+
+
+def _suffixes() -> set[str]:
+    from PIL import Image
+
+    from ..pipeline.media.photo.load import FORMATS  # with Pillow's plug-ins, HEIC's among them
+
+    return {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS} | {".jfif"}

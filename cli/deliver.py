@@ -111,7 +111,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _usable(folder: Path, stem: str, suffix: str, ending: str) -> Path:
-    """The photo's name, or as much of it as the file system of `folder` takes, even with a number behind."""
+    """Return the video's path with the photo's name, as much of it as the file system takes with a number behind."""
     for name in (stem, *(stem[:length].strip() for length in SHORTER if length < len(stem)), PLAIN_NAME):
         if _refused(folder / f"{name}-{suffix}{LONGEST_NUMBER}{ending}") is None:
             break
@@ -249,7 +249,7 @@ def _part(folder: Path) -> Path:
 
 
 def _commit_beside(part: Path, path: Path) -> Path:
-    """Under this name, or with the first number that is free: another command may want the same at this moment."""
+    """Give a file its name, with the first free number if it is taken: another command may want it at this moment."""
     for name in chain([path], (path.with_stem(f"{path.stem}-{k}") for k in range(2, 100_000))):
         with suppress(FileExistsError):
             commit_new(part, name)

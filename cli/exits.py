@@ -4,28 +4,27 @@ import os
 import sys
 from typing import NoReturn
 
+from rich.text import Text
+
+from ..console import err
 from ..errors import BadInput, FanslymotionError
-from .console import BAD_INPUT, FAILED, show_error
-from .text_streams import send_nowhere
+from ..messages import harmless
+
+DONE, FAILED, BAD_INPUT, CANCELLED = 0, 1, 2, 130
+"""Exit codes of the whole `fanslymotion` command."""
 
 
 def folder_is_here() -> bool:
-    """Whether the folder that the command was started in still exists."""
+    """Return whether the folder that the command was started in still exists."""
     try:
         return os.path.isdir(os.getcwd())
     except OSError:
         return False
 
 
-def discard_output() -> None:
-    """Send what is still to be written nowhere: Python's end would try it once more, and complain."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except AttributeError:  # closed from the beginning
-            continue
-        except OSError:
-            send_nowhere(stream)
+def show_error(error: Exception | str) -> None:
+    """Print an error as one sentence to stderr."""
+    err().print(Text.assemble(("Error: ", "bold red"), harmless(str(error))), soft_wrap=True)
 
 
 def fail(error: FanslymotionError) -> NoReturn:

@@ -3,14 +3,13 @@
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from rich.text import Text
 
-from ..doctor.command import system_language
+from ..console import err, out, print_json, print_path, system_language
 from ..doctor.diagnosis import big_values
 from ..errors import BadInput, NotFound
 from ..messages import msg, texts
@@ -27,8 +26,10 @@ from ..queue.suitability import held, machine_for
 from ..queue.types import Job, Status
 from ..queue.worker.loaded_note import loaded
 from ..settings import Settings, own_path
-from .console import CANCELLED, DONE, FAILED, Follower, err, out, print_json, print_path, show_error, time_text, titled
 from .deliver import NotDelivered, Target, deliver
+from .exits import CANCELLED, DONE, FAILED, show_error
+from .follower import Follower
+from .job_text import job_data, time_text, titled
 
 if TYPE_CHECKING:
     from ..queue.jobs import Jobs
@@ -232,8 +233,3 @@ def _report_end(job: Job, target: Target, as_json: bool) -> int:
         err().print(Text.assemble(("Failed: ", "bold red"), job.error), soft_wrap=True)
         err().print(f"Its log: fanslymotion jobs logs {job.id}    Again: fanslymotion jobs retry {job.id}", style="dim")
     return code
-
-
-def job_data(job: Job) -> dict[str, Any]:
-    """Return what --json prints of a job: all its fields, and its request by the options' names."""
-    return asdict(job) | {"status": str(job.status), "request": job.request.to_json()}

@@ -8,27 +8,16 @@ import typer
 from rich.progress import Progress
 from rich.text import Text
 
+from ..console import err, out, print_json, print_path, system_language
 from ..errors import BadInput
 from ..messages import msg
 from ..pipeline.media.exports.formats import FORMATS, Export
 from ..pipeline.request import MOST_TAKES
 from ..queue.types import Status, WorkerState
 from .arguments import AsJson, JobId, JobIds, find_job, open_jobs
-from .console import (
-    BAD_INPUT,
-    CANCELLED,
-    DONE,
-    POLL_SECONDS,
-    err,
-    event_lines,
-    job_details,
-    jobs_table,
-    out,
-    print_json,
-    print_path,
-    show_error,
-    titled,
-)
+from .exits import BAD_INPUT, CANCELLED, DONE, show_error
+from .follower import POLL_SECONDS
+from .job_text import event_lines, job_data, job_details, jobs_table, titled
 
 MOST_LISTED = 1_000_000
 
@@ -42,8 +31,6 @@ def jobs_list(
     as_json: AsJson = False,
 ) -> None:
     """List jobs."""
-    from .generate import job_data
-
     jobs, _ = open_jobs()
     known = [str(s) for s in Status]
     if unknown := [s for s in status or [] if s not in known]:
@@ -66,11 +53,9 @@ def jobs_show(
     language: Annotated[str, typer.Option(help="en or ru, of what went wrong.", show_default="the system's")] = "",
 ) -> None:
     """Show one job: how it stands, its settings, and what went wrong."""
-    from ..doctor.command import system_language
     from ..doctor.diagnosis import diagnose
     from ..messages import texts
     from ..presets import load_presets
-    from .generate import job_data
 
     jobs, settings = open_jobs()
     job = find_job(jobs, job_id)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from ..console import print_json
 from ..doctor.command import doctor_command
 from ..errors import BadInput, FanslymotionError, ModelError
 from ..fs import private_files
@@ -17,13 +18,11 @@ from ..models.download.proxies import repair_proxies
 from ..pipeline.request import MOST_TAKES
 from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, LORA_STRENGTH, MODES, MOTIONS, NORMAL, OPTIONS, SHAPES
 from ..settings import Settings
-from .arguments import AsJson, named_as_typed, number_option, open_jobs
-from .console import BAD_INPUT, DONE, FAILED, print_json, show_error, show_notice
-from .exits import discard_output, fail, folder_is_here
+from .arguments import AsJson, find_photos, named_as_typed, number_option, open_jobs, show_notice
+from .exits import BAD_INPUT, DONE, FAILED, fail, folder_is_here, show_error
 from .jobs import jobs_app
-from .photos import find_photos
 from .setup import setup
-from .text_streams import outliving_its_reader, reader_is_gone, utf8_streams
+from .text_streams import discard_output, outliving_its_reader, reader_is_gone, utf8_streams
 from .worker import restart_worker, worker
 
 app = typer.Typer(

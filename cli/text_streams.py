@@ -1,4 +1,4 @@
-"""Standard streams that print any name, and that may be left by their reader."""
+"""Prepare stdout and stderr: any name can be printed, and their reader may end before the command does."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def outliving_its_reader(stream: TextIO) -> TextIO:
 
 
 def reader_is_gone(error: OSError) -> bool:
-    """Whether a write failed because the program that reads our output has ended.
+    """Return whether a write failed because the program that reads our output has ended.
 
     As in `fanslymotion jobs list | head`. Windows says "invalid argument" there.
     """
@@ -38,10 +38,21 @@ def reader_is_gone(error: OSError) -> bool:
 
 
 def send_nowhere(stream: TextIO) -> None:
-    """Let what is still to be written to a stream go nowhere: Python's end would try it once more, and complain."""
+    """Discard what is still to be written to a stream: Python's end would try it once more, and complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def discard_output() -> None:
+    """Discard what is still to be written to stdout and stderr, where they cannot be flushed."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except AttributeError:  # closed from the beginning
+            continue
+        except OSError:
+            send_nowhere(stream)
 
 
 class _Outliving:

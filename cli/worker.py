@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from ..console import err, out
 from ..errors import FanslymotionError
 from ..messages import msg
 from .arguments import open_jobs
-from .console import POLL_SECONDS, err, out
+from .follower import POLL_SECONDS
 
 RESTART_SECONDS = 120.0  # a worker hands its job back within a step; the slowest steps take about a minute
 

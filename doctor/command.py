@@ -1,13 +1,13 @@
 """Define `fanslymotion doctor`: show the checks as a table, or as JSON for scripts and bug reports."""
 
 import json
-import locale
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from ..console import out, system_language
 from ..messages import texts
 from ..settings import Settings
 from .checks import Doctor
@@ -28,18 +28,13 @@ def doctor_command(
     if as_json:
         typer.echo(json.dumps({"result": result, "checks": [check.to_json() for check in checks]}, indent=1))
     else:
-        console = Console(highlight=False, markup=False)
+        console = out()
         for check in checks:
             show(console, check, language)
         count = sum(check.result in (WARN, BROKEN) for check in checks)
         console.print(Text(texts.say("labels", f"summary_{result}", {"count": count}, language), style="bold"))
     if result == BROKEN:
         raise typer.Exit(1)
-
-
-def system_language() -> str:
-    """Return the system's language as two letters, from `ru_RU` or, on Windows, `Russian_Russia`."""
-    return (locale.getlocale()[0] or "en")[:2].lower()
 
 
 def show(console: Console, check: Check, language: str) -> None:

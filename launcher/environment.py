@@ -1,4 +1,4 @@
-"""`.venv`: make it, fill it, check it, repair it."""
+"""Make, fill, check and repair `.venv`."""
 
 import contextlib
 import hashlib
@@ -86,7 +86,7 @@ class Setup:
                 self._install(dev or bool(self._read_stamp().get("dev")))
 
     def ready(self, dev: bool, asked: bool = False) -> bool:
-        """Whether `.venv` is as the last set-up left it, and that set-up was for what is there now.
+        """Return whether `.venv` is as the last set-up left it, and that set-up was for what is there now.
 
         Args:
             dev: Whether it must have what the tests need.
@@ -100,7 +100,7 @@ class Setup:
         return not dev or stamp.get("dev") == self._dev_fingerprint()
 
     def _untouched(self, python: tuple[int, int], stamp: Mapping[str, Any]) -> bool:
-        """Whether every package that the set-up left is still there, in that version and with all of its files."""
+        """Return whether every package of the set-up is still there, in that version and with all of its files."""
         site = self._site(python)
         left = [site / name for name in stamp.get("packages", [])]
         return bool(left) and all(info.is_dir() for info in left) and not half_installed(site)
@@ -112,11 +112,11 @@ class Setup:
         return Path(site_packages(self.venv, self.machine, python))
 
     def _moved(self) -> bool:
-        """The environment's scripts name the old place then."""
+        """Return whether the folder was moved: the environment's scripts name the old place then."""
         return self._read_stamp().get("root") not in (None, str(self.root))
 
     def _fits(self) -> bool:
-        """Whether `.venv` can be filled as it is. What is thrown away costs gigabytes: never on a mere suspicion."""
+        """Return whether `.venv` can be filled as it is. Making it anew costs gigabytes: not on a mere suspicion."""
         python = self._running_python()
         return python is not None and OLDEST <= python < TOO_NEW and not self._moved()
 
@@ -184,7 +184,7 @@ class Setup:
             say(f"only {free:.1f} GB are free on this disk; a first install takes about {ROOM_GB[kind]} GB")
 
     def _running_python(self) -> tuple[int, int] | None:
-        """Version of `.venv`'s Python, None when it or its base is gone. Raise SetupError when it does not answer.
+        """Return the version of `.venv`'s Python; None when it or its base is gone. Raise SetupError if it is silent.
 
         That may pass: no memory for a process, a virus scanner, a disk that wakes up.
         """
@@ -259,7 +259,7 @@ def fingerprint(root: Path, python: tuple[int, int], gpu_tool: bool, asked: str,
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of this address succeeds within 8 seconds."""
+    """Return whether a GET of this address succeeds within 8 seconds."""
     with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(url, timeout=8) as answer:
         return answer.status == 200
     return False

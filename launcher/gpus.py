@@ -1,4 +1,4 @@
-"""NVIDIA GPUs, as `nvidia-smi` tells them: there is no torch yet that could be asked."""
+"""List NVIDIA GPUs as `nvidia-smi` tells them: torch is not installed yet."""
 
 import contextlib
 import os

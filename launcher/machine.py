@@ -1,4 +1,4 @@
-"""The machine that the environment is for, and the reasons why it cannot be."""
+"""Describe the machine that the environment is for, and say why one cannot be made."""
 
 import platform
 import sys

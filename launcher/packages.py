@@ -1,4 +1,4 @@
-"""Where an environment keeps its Python and its packages, and which packages are not whole."""
+"""Find an environment's Python and packages, and the packages that are not whole."""
 
 import csv
 import shutil

@@ -1,4 +1,4 @@
-"""What the launcher says, and the error that ends it."""
+"""Print what the launcher does, and define the error that ends it."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""The Microsoft Visual C++ runtime, which torch's wheels do not bring."""
+"""Check the Microsoft Visual C++ runtime, which torch's wheels do not bring."""
 
 import sys
 from pathlib import PureWindowsPath

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
 from rich.padding import Padding
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.text import Text
 
+from ..console import err, out
 from ..errors import Cancelled, ModelError
 from ..fs import users_files
 from ..messages import harmless, msg
@@ -51,7 +51,7 @@ def list_command(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([entry.to_json() for entry in entries], ensure_ascii=False, indent=1))
         return
-    console = Console(highlight=False, markup=False)
+    console = out()
     costs = {
         entry.name: first_cost(entry.preset, presets, settings)
         for entry in entries
@@ -69,9 +69,7 @@ def list_command(as_json: AsJson = False) -> None:
         console.print(about if console.is_terminal else Text(f"  {said}"), soft_wrap=not console.is_terminal)
     for entry in entries:
         if entry.problem:
-            Console(stderr=True, highlight=False, markup=False).print(
-                f"{entry.name}: {entry.problem}", style="dim", soft_wrap=True
-            )
+            err().print(f"{entry.name}: {entry.problem}", style="dim", soft_wrap=True)
 
 
 @models_app.command("loras")
@@ -100,7 +98,7 @@ def download_command(
     presets = load_presets(settings)
     preset = presets.downloadable(name)
     if preset.licence.notice:
-        Console(stderr=True, highlight=False, markup=False).print(preset.licence.notice, style="dim", soft_wrap=True)
+        err().print(preset.licence.notice, style="dim", soft_wrap=True)
     if isinstance(preset, ModelPreset) and (time := first_video(preset, presets, settings)):
         typer.echo(time, err=True)  # before gigabytes are fetched
     columns = (
@@ -110,7 +108,7 @@ def download_command(
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=err(), transient=True) as bar:
         task = bar.add_task("asking", total=None)
 
         def show(state: DownloadState) -> None:
@@ -147,7 +145,7 @@ def check_command(name: Name, as_json: AsJson = False) -> None:
     """Read every byte of a model and compare it with what the hub says. Exit code 1 when a file is damaged."""
     settings = Settings.from_env()
     presets = load_presets(settings)
-    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
+    with Progress(*Progress.get_default_columns(), console=err(), transient=True) as bar:
         task = bar.add_task("checking", total=None)
         bad = check(
             name, presets, settings, lambda file, done, total: bar.update(task, completed=done, total=total)

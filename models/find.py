@@ -96,7 +96,7 @@ def default_model(presets: Presets, settings: Settings) -> str:
 
 
 def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
-    """The random test model's place; loading fills it."""
+    """Return the place of the random stand-in for `mini`; loading fills it."""
     return family(preset.family).random_model(preset, settings.models / "mini-random")
 
 

@@ -255,7 +255,7 @@ def _write_file(folder: Path, number: int, header: dict[str, Any], tensors: dict
 
 
 def _read_whole(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """The header and the tensors of a file that is as it was written. Raise one of UNUSABLE for any other."""
+    """Read the header and the tensors of a file. Raise one of UNUSABLE if it is not as it was written."""
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         text = metadata["fanslymotion"]
@@ -272,7 +272,7 @@ def _read_whole(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 
 
 def _checksum(text: str, tensors: dict[str, torch.Tensor]) -> str:
-    """SHA-256 over the header's text and each tensor's name, type, shape and bytes."""
+    """Compute SHA-256 over the header's text and each tensor's name, type, shape and bytes."""
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

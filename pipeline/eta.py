@@ -89,7 +89,7 @@ class JobClock:
         self.course = self._plot(share)
 
     def done(self, units: float, more: bool = False, together: float | None = None) -> None:
-        """So many units of the current stage are finished, counted from its beginning.
+        """Count finished units of the current stage, from its beginning.
 
         Args:
             units: finished.
@@ -126,7 +126,7 @@ class JobClock:
         self.course = self._plot(share)
 
     def skip(self, stage: Stage) -> None:
-        """A stage whose result is there already."""
+        """Leave out a stage whose result is there already."""
         share = self.share
         self._left[stage] = 0.0
         self.course = self._plot(share)

@@ -53,7 +53,7 @@ class ModelCache:
         on_part: PartCallback = lambda part, done: None,
         placement: Placement | None = None,
     ) -> VideoModel:
-        """The warm renderer of this model at this place, or load it. Raise ModelError when its folder is not whole.
+        """Return the model in memory, or load it. Raise ModelError when its folder is not whole.
 
         `on_part` runs in the caller's thread while another one loads, so that raising Cancelled there ends the wait at
         once; what is being read is dropped at the next part.
@@ -73,7 +73,7 @@ class ModelCache:
             return self._renderer
 
     def _fresh(self, model: ModelFolder) -> bool:
-        """Other files may lie in the folder by now: a new download, or a model in training."""
+        """Return whether the folder still has the files of the model in memory, and no new download or training."""
         assert self._renderer is not None
         return family(model.preset.family).check(model.folder, model.preset).fingerprint == self._renderer.fingerprint
 

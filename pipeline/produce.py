@@ -128,7 +128,7 @@ def _run(
     before: Path | None,
     last: NormalisedPhoto | None,
 ) -> VideoResult:
-    """All stages, one after the other."""
+    """Run all stages, one after the other."""
     resolved, compiled = attempt.resolved, attempt.memory.compiled
     words = read_words(attempt, renderers, prompts)
     model = load(attempt, renderers)

@@ -112,7 +112,7 @@ class Progress:
 
 
 def log_change(log: logging.Logger, change: Message) -> None:
-    """Log as a warning that a job goes on in another way. A worker keeps it with the job (`queue.reporter`)."""
+    """Log as a warning that a job goes on in another way. A worker stores it (`queue/worker/reporter.py`)."""
     log.warning("%s", change, extra={CHANGE: change})
 
 

@@ -63,7 +63,7 @@ class ResolvedRequest:
         compiled: bool = False,
         last: NormalisedPhoto | None = None,
     ) -> str:
-        """Stands for everything that decides the latents: the same key, the same frames.
+        """Identify everything that decides the latents: the same key, the same frames.
 
         But for how they are computed: a job that stepped down in memory goes on from its checkpoint without guidance.
         fingerprint, arithmetic: of the loaded model (`LoadedModel`). compiled: as `MemoryPlan` has it.
@@ -101,7 +101,7 @@ class ResolvedRequest:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def metadata(self, compiled: bool = False, last: bool = False) -> dict[str, Any]:
-        """What the video file says about how it was made. Of a model folder only the name: a path is private.
+        """Return what the video file says about how it was made. Of a model folder only the name: a path is private.
 
         compiled: as `MemoryPlan` has it. last: the video ends with a picture of its own.
         """
@@ -165,12 +165,11 @@ def resolve(
     photo_size: tuple[int, int],
     model: ModelFolder,
     presets: Presets,
-    options: WindowOptions | None = None,
     upscaler: UpscalerFile | None = None,
 ) -> ResolvedRequest:
     """Raise PresetError for an unknown preset, BadInput for a mode that the model does not have."""
     preset = model.preset
-    options = options or window_options(preset)
+    options = window_options(preset)
     sampling, sampled = preset.sampling, sampled_steps(request, preset)
     output = resolve_output(request, photo_size, preset, presets)
     drawn, kind = drawn_size(output, preset), family(preset.family)

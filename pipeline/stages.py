@@ -118,7 +118,7 @@ class Attempt:
         store.change(act)
 
     def warn(self, what: Message) -> None:
-        """Log, and keep with the result."""
+        """Log a warning, and keep it with the result."""
         self.warnings.append(what)
         log.warning("%s", what)
 

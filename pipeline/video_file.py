@@ -84,7 +84,7 @@ class VideoFile:
         self._encoder = None
 
     def _detail(self) -> np.ndarray | None:
-        """The photo as the first frame shows it, at the output's size; None where no detail is to come from it."""
+        """Return the photo as the first frame shows it, at the output's size; None where it gives no detail."""
         resolved, clip = self._attempt.resolved, self._attempt.resolved.clip
         if not resolved.request.detail:
             return None
@@ -97,7 +97,7 @@ class VideoFile:
         return np.asarray(photo_for_detail(self._attempt.image, drawn, self._trim, size, fit, resolved.request.centre))
 
     def _learned(self) -> LearnedDetail | None:
-        """What the wished upscaler adds; None without one, and where nothing is enlarged."""
+        """Prepare the wished upscaler; None without one, and where nothing is enlarged."""
         resolved, file = self._attempt.resolved, self._attempt.resolved.upscaler
         size = resolved.width, resolved.height
         if file is None or not enlarged((resolved.clip.width, resolved.clip.height), self._trim, size):
@@ -189,12 +189,12 @@ class VideoFile:
         return np.ascontiguousarray(frame[t : len(frame) - t, t : frame.shape[1] - t])
 
     def _warps(self, photo: np.ndarray) -> Warps:
-        """What moves the photo, on the device that draws. photo: at the output's size."""
+        """Prepare to warp the photo, on the device that computes. photo: at the output's size."""
         device = self._attempt.placement.device
         return CpuWarps(photo) if device.type == "cpu" else GpuWarps(photo, device)
 
     def _encode(self, detail: np.ndarray | None, learned: LearnedDetail | None, frames: Iterator[np.ndarray]) -> None:
-        """detail: the photo at the output's size. Without it and `learned` the encoder enlarges."""
+        """Encode the frames. detail: the photo at the output's size. Without it and `learned` the encoder enlarges."""
         resolved = self._attempt.resolved
         size = resolved.clip.width - 2 * self._trim, resolved.clip.height - 2 * self._trim
         if detail is not None:

@@ -34,7 +34,7 @@ class WindowOptions:
 
     @classmethod
     def of(cls, loop: int) -> "WindowOptions":
-        """What measures best (docs/decisions.md). loop: see `plan_windows`.
+        """Return the options that measured best (docs/decisions.md). loop: see `plan_windows`.
 
         Where the motion comes back to the photo, every window may start from the photo itself: nothing drifts. Two
         such windows nearly agree where they overlap, and a cross-fade hides what is left.
@@ -55,7 +55,7 @@ class WindowPlan:
     overlap: int
 
     def start(self, window: int) -> int:
-        """The clip's frame at which a window (0-based) begins."""
+        """Return the clip's frame at which a window (0-based) begins."""
         return window * (self.frames - self.overlap)
 
     @property
@@ -70,7 +70,7 @@ class WindowPlan:
 
 
 def plan_even_windows(total: int, frames: int, overlap: int) -> WindowPlan:
-    """The fewest windows of at most `frames` that reach `total`, all of one length, for a model that draws any length.
+    """Plan the fewest windows of at most `frames` that reach `total`, of equal length. For models that draw any length.
 
     overlap: frames that two neighbours share.
     """
@@ -82,7 +82,7 @@ def plan_even_windows(total: int, frames: int, overlap: int) -> WindowPlan:
 
 
 def plan_windows(total: int, frames: int, min_overlap: float = WindowOptions.min_overlap, loop: int = 0) -> WindowPlan:
-    """The fewest windows with at least that share in common, with the largest overlap that still reaches `total`.
+    """Plan the fewest windows that share at least `min_overlap`, with the largest overlap that reaches `total`.
 
     loop: frames after which the model's motion is back where it began, 0 = never. Windows then begin at its returns,
     as the model was trained to begin.

@@ -1,4 +1,4 @@
-"""Presets as data: resolutions, durations, qualities, models, upscalers in TOML files, and their loader."""
+"""Hold presets as data: resolutions, durations, qualities, models, upscalers in TOML files; and load them."""
 
 from .loader import LivePresets, Presets, load_presets
 from .purposes import PURPOSES, Purpose

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -105,18 +105,17 @@ class LivePresets:
 
     Args:
         settings: tell the user's presets folder.
-        clock: returns seconds.
     """
 
     LOOK_SECONDS = 1.0
     """Between two checks for changed files."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings, self._clock = settings, clock
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._lock = threading.Lock()
         """Of a look at the files and of what follows from it: an older look must not replace a newer one's presets."""
         self._seen = self._files()
-        self._looked = clock()
+        self._looked = time.monotonic()
         self._known = load_presets(settings)
 
     def now(self, fresh: bool = False) -> Presets:
@@ -125,7 +124,7 @@ class LivePresets:
         Args:
             fresh: check the files even if that was done less than LOOK_SECONDS ago, or is being done by another thread.
         """
-        if not fresh and self._clock() - self._looked < self.LOOK_SECONDS:
+        if not fresh and time.monotonic() - self._looked < self.LOOK_SECONDS:
             return self._known
         if not self._lock.acquire(blocking=fresh):
             return self._known
@@ -135,7 +134,7 @@ class LivePresets:
             self._lock.release()
 
     def _look(self) -> Presets:
-        self._looked = self._clock()
+        self._looked = time.monotonic()
         files = self._files()
         if files != self._seen:
             self._seen = files

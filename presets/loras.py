@@ -1,4 +1,4 @@
-"""Which LoRAs a request names, and how strongly each is added. Without torch."""
+"""Read which LoRAs a request names, and how strongly each is added. Without torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a video can be asked for: each setting's name, label, help and range, in this one place.
+"""Define a video's settings: name, label, help and range of each, in this one place.
 
 A model's defaults (`schema.Sampling`), a request, the command line, the Gradio endpoint, the HTTP API and the form all
 read them here. The annotations are pydantic's; `OPTIONS` says the same as plain records.

@@ -14,7 +14,7 @@ class Abilities:
     Attributes:
         machine: what it computes with, without measurements.
         models: names of the models and upscalers whose files are whole there.
-        refused: ids of jobs that failed there for want of a model, since its models last changed.
+        refused: ids of jobs that failed there because a model was missing, since its models last changed.
     """
 
     machine: Machine

@@ -10,7 +10,7 @@ from starlette.types import Scope
 from ..messages import LANGUAGES, as_message, msg
 
 UNKNOWN = msg("Something went wrong in the program; the details are in the window that it was started from.")
-"""All that is told about an error that nobody expected; its own words are for the log."""
+"""All that is told about an unexpected error; its own words are for the log."""
 
 
 def error_response(

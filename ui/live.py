@@ -189,7 +189,7 @@ class Live:
                 self._watched.clear()
 
     def _first_read(self, viewer: Viewer, after: int) -> bool:
-        """Everything up to now; False when the store does not answer.
+        """Read everything up to now. Return False when the store does not answer.
 
         The reader thread gives a viewer nothing of its job before that; its state of the machine is newer and stays.
         """
@@ -210,7 +210,7 @@ class Live:
         return True
 
     def _follow(self, job_id: str, after: int) -> tuple[str, tuple[int, int] | None, list[tuple[int, str]], int]:
-        """A job's state, its revision and place, its newest events above `after`, and the id of the last one."""
+        """Return a job's state, its revision and place, its newest events above `after`, and the id of the last one."""
         try:
             job, events = self._jobs.snapshot(job_id, after, BATCH)
         except NotFound:  # deleted since the stream was asked for
@@ -290,7 +290,7 @@ class Live:
         self._wake([*stale, *behind])
 
     def _forget(self, job_id: str, viewers: list[Viewer]) -> None:
-        """The job was deleted."""
+        """Tell viewers of a job that it was deleted."""
         with self._lock:
             for viewer in viewers:
                 viewer.job, viewer.job_told = _gone(job_id), None
@@ -308,7 +308,7 @@ class Live:
         self._wake(news)
 
     def _tell_trouble(self, viewers: list[Viewer], sentence: str) -> None:
-        """What is wrong with the store; "" when it is well again."""
+        """Tell viewers what is wrong with the store. sentence: "" when nothing is any more."""
         with self._lock:
             for viewer in viewers:
                 viewer.troubled = bool(sentence)

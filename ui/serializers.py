@@ -152,7 +152,7 @@ def seconds_before(folder: Path) -> int:
 
 @lru_cache(maxsize=4096)
 def _frames_before(video: Path, fps: int) -> int:
-    """Frames of the video that a job's own is joined to, as `frames_before` counts; 0 where there is none."""
+    """Return the frames before the job's own, of the video that it is joined to (`frames_before`); 0 without one."""
     try:
         return frames_before(read_track(video), fps)
     except BadInput:
@@ -160,7 +160,7 @@ def _frames_before(video: Path, fps: int) -> int:
 
 
 def _photo_size(photo: NormalisedPhoto) -> tuple[int, int]:
-    """Pixels, of a job of an earlier version from the file's header. One that is gone counts as 16:9."""
+    """Return the photo's size, for a job of an earlier version from its file. One that is gone counts as 16:9."""
     return photo.size if all(photo.size) else _size_in_file(photo.path)
 
 

@@ -25,11 +25,11 @@ from ...errors import BadInput, Cancelled, FanslymotionError
 from ...fs import read_patiently, retry_in_use, users_umask, write_json, write_whole
 from ...messages import codes, msg
 from ...presets import HubPreset, Presets, load_presets
+from ...process_start import start_time
 from ...settings import Settings
 from .http import Patience
 from .hub import DownloadError, disk_error
 from .model import DownloadProgress, download, folder_of
-from .process_age import birth
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ class DownloadState:
         code: of a failed download's fault.
         error: of a failed download, for the user.
         page: to visit after a failure, "" if none helps.
-        born: when its process began, and
-        boot: the start of the system that this counts from, see `process_age.birth`.
+        born: when its process started, and
+        boot: the start of the system that this counts from, see `process_start.StartTime`.
     """
 
     model: str
@@ -150,12 +150,12 @@ class Downloads:
         states = [state for name in names if (state := self.state(name))]
         return sorted(states, key=lambda state: -state.started)
 
-    def resume(self, presets: Presets | None = None) -> list[str]:
-        """Restart interrupted downloads. Called when a page or a worker starts."""
+    def resume(self) -> list[str]:
+        """Restart interrupted downloads, and return their models' names. Called when a page starts."""
         names = [state.model for state in self.all() if state.status == "interrupted"]
         for name in names:
             try:
-                self.start(name, presets)
+                self.start(name)
             except FanslymotionError as e:  # its preset is gone
                 log.warning("the download of %s does not go on: %s", name, e)
         return names
@@ -311,7 +311,7 @@ class _Run:
         self.downloads = downloads
         self.preset = preset
         self.follow = follow
-        now, own = time.time(), birth(psutil.Process())
+        now, own = time.time(), start_time(psutil.Process())
         self.state = DownloadState(
             preset.name, "running", started=now, updated=now, pid=os.getpid(), born=own.seconds, boot=own.boot
         )
@@ -378,7 +378,7 @@ def _alive(pid: int, born: float, boot: str) -> bool:
         _started[:] = [process for process in _started if process.poll() is None]
     try:
         process = psutil.Process(pid)
-        found = birth(process)
+        found = start_time(process)
         same = found.boot == boot and abs(found.seconds - born) < 1.0
         return same and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, OSError):

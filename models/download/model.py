@@ -75,7 +75,6 @@ def download(
     *,
     recheck: bool = False,
     patience: Patience | None = None,
-    transport: "httpx.BaseTransport | None" = None,
 ) -> Path:
     """Download a model. Complete files are not downloaded again.
 
@@ -85,7 +84,6 @@ def download(
         report: receives the progress; may raise.
         recheck: also hash files that were verified when they were downloaded.
         patience: pauses between tries.
-        transport: of HTTP, for tests.
 
     Returns:
         The model's folder.
@@ -100,7 +98,7 @@ def download(
         )
     work = _Download(preset, settings, report, patience or Patience())
     try:
-        return work.run(recheck, transport)
+        return work.run(recheck)
     except OSError as e:
         raise hub.disk_error(work.folder, e) from e
 
@@ -118,7 +116,7 @@ class _Download:
         self._pause, patience.pause = patience.pause, self._wait
         self._say, patience.say = patience.say, self._tell
 
-    def run(self, recheck: bool, transport: "httpx.BaseTransport | None") -> Path:
+    def run(self, recheck: bool) -> Path:
         import httpx
 
         self._report()
@@ -133,7 +131,7 @@ class _Download:
         # The hub redirects to its storage, with its own signature in the URL: the token stays with the hub, since
         # httpx drops the Authorization header when the host changes.
         timeout = httpx.Timeout(SILENCE, connect=CONNECT)
-        with httpx.Client(follow_redirects=True, timeout=timeout, transport=transport) as client:
+        with httpx.Client(follow_redirects=True, timeout=timeout) as client:
             for file in missing:
                 self.phase, self.file, self.message = "downloading", file.path, ""
                 self._fetch(client, remote, file)

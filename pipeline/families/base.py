@@ -1,13 +1,14 @@
 """Define what a model family must offer: `Family`, `VideoModel`, `Denoiser`. No torch at import.
 
-What describes a family (description.py), and planning with its `CostModel` (plan.py), are a part of it.
+What describes a family (description.py), its noise levels (noise_schedule.py), and planning with its `CostModel`
+(plan.py) are a part of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .description import Component as Component
 from .description import Geometry as Geometry
@@ -17,6 +18,7 @@ from .description import ModelFiles as ModelFiles
 from .description import ModelFolder as ModelFolder
 from .description import Role as Role
 from .description import Savings as Savings
+from .noise_schedule import NoiseSchedule as NoiseSchedule
 from .plan import SIZE as SIZE
 from .plan import CostModel as CostModel
 from .plan import Forecast as Forecast
@@ -84,28 +86,6 @@ class Denoiser(Protocol):
         denoised: D(x; σ), which was computed last.
         """
         return (x - denoised) / sigma  # EDM eq. 3 with s(t) = 1; with flow matching ε - x₀
-
-
-@dataclass(frozen=True)
-class NoiseSchedule:
-    """The noise levels of a sampling run.
-
-    Attributes:
-        sigmas: Noise levels, (steps + 1,), float32 on the CPU, falling; the last is 0.
-        timesteps: What the network is told at each level but the last, (steps,).
-        init_sigma: Scale of the latents at the start, which are unit noise times this; a tensor with one number.
-        solver: How to step from one level to the next (`presets.schema.Sampling.solver`).
-    """
-
-    sigmas: Tensor
-    timesteps: Tensor
-    init_sigma: Tensor
-    solver: Literal["euler", "unipc", "lcm"] = "euler"
-
-    @property
-    def steps(self) -> int:
-        """Return the number of denoising steps."""
-        return len(self.timesteps)
 
 
 @dataclass(frozen=True)
@@ -322,7 +302,7 @@ class Family(Protocol):
         ...
 
     def recognises(self, folder: Path) -> bool:
-        """Whether a folder without a preset looks like one of this family's models."""
+        """Return whether a folder without a preset looks like one of this family's models."""
         ...
 
     def folder_preset(self, folder: Path) -> ModelPreset:

@@ -77,7 +77,8 @@ class Savings:
 
     two_pass: the guidance's branches one after the other. chunked: wide layers or blocks in pieces. decode_chunks:
     fewer frames decoded together, from most_chunk (0 = a window's) down to least_chunk. offloads: where weights may
-    wait, in the order of `Offload`.
+    wait, in the order of `Offload`. unguided: without guidance, on a CPU: half of the time, and hardly other
+    pictures.
     """
 
     two_pass: bool = False
@@ -86,6 +87,7 @@ class Savings:
     most_chunk: int = 0
     least_chunk: int = 1
     offloads: tuple[Offload, ...] = ()
+    unguided: bool = False
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,7 @@ def _size_key(plan: MemoryPlan, stage: Stage) -> str:
 
 
 def _left_out(plan: MemoryPlan) -> list[str]:
-    """What steps leave out: the weights of those are estimates, so that each effort is measured by itself."""
+    """Describe what steps leave out, for the key of measurements: the forecast only estimates what that spares."""
     effort = plan.work.effort
     found = [f"guided above {effort.guidance_above:g}"] * (plan.guided and effort.guidance_above > 0)
     found += [f"full every {effort.full_every}"] * (effort.full_every > 1)
@@ -276,13 +276,13 @@ def tile_side(plan: MemoryPlan) -> int:
 
 
 def forecast_text(found: Forecast) -> str:
-    """`about 3 min, 9.8 GB of 12 GB`, for the log and the command line."""
+    """Write a forecast as `about 3 min, 9.8 GB of 12 GB`, for the log and the command line."""
     memory = f"{found.need / GIB:.1f} GB of {round(found.total / GIB)} GB"
     return f"about {duration_text(found.seconds)}, {memory}" + (" on the CPU" if found.device == "cpu" else "")
 
 
 def duration_text(seconds: float) -> str:
-    """`40 s`, `1 min 15 s`, `7 min`, `1 h 20 min`: no more digits than an estimate has."""
+    """Write a duration as `40 s`, `1 min 15 s`, `7 min`, `1 h 20 min`: no more digits than an estimate has."""
     if seconds < 55:
         return f"{max(5, round(seconds / 5) * 5)} s"
     if seconds < 285:

@@ -1,4 +1,4 @@
-"""Words for the amount of motion: gentle, normal or strong instead of a number. Without torch.
+"""Choose the amount of motion by a word, gentle, normal or strong, instead of a number. Without torch.
 
 A request holds the number alone: a word is settled where it comes in, so that every part reads the same.
 """

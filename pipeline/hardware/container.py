@@ -65,9 +65,9 @@ def cpus(proc: Path = PROC) -> int:
     return max(1, math.ceil(count))
 
 
-def sharers(environ: Mapping[str, str] = os.environ) -> int:
+def sharers() -> int:
     """Return how many workers, this process included, share this machine's processors and RAM."""
-    count = environ.get(SHARERS, "")
+    count = os.environ.get(SHARERS, "")
     return max(1, int(count)) if count.isdecimal() else 1
 
 

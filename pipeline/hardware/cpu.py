@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Instruction sets, as Linux names them, that torch makes use of.
+    """Return the instruction sets that torch uses, as Linux names them.
 
     None on a Mac: its wheels come without oneDNN, and multiply bf16 numbers in a plain loop, 11 to 56 times slower
     than 32-bit ones (pytorch #127484), whatever the processor could do.

@@ -29,7 +29,7 @@ def keep_heap(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def grow_segments(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables for a process that computes on a CUDA card, where torch can do it (Linux). What the user has set stays.
+    """Return variables for a process that computes on a CUDA card, where torch knows them (Linux). The user's stay.
 
     torch's allocator lets its segments grow instead of leaving gaps between them: without, an H100 had 16 GiB reserved
     for 10 in use while it decoded (bench/RESULTS.md).

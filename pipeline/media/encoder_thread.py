@@ -64,7 +64,7 @@ class EncoderThread:
         return min(self.given, taken * frames / max(1, frames - self._frames.maxsize))
 
     def check(self) -> None:
-        """For `make`'s own long steps: end them where the work is abandoned."""
+        """Raise if the work is abandoned. Called in long steps of `make`, to end them."""
         if self._abandoned.is_set():
             raise _Abandoned
 

@@ -22,7 +22,7 @@ if sys.platform == "win32":
 
 
 def ffmpeg_path() -> str:
-    """The ffmpeg that comes with imageio-ffmpeg, or the one `IMAGEIO_FFMPEG_EXE` names. Raise RenderError."""
+    """Return the path of imageio-ffmpeg's ffmpeg, or `IMAGEIO_FFMPEG_EXE`. Raise RenderError if there is none."""
     import imageio_ffmpeg
 
     try:

@@ -17,7 +17,7 @@ PICTURE_LEVELS = 16
 
 
 class FrameGuard:
-    """Compares frames with the photo: a black photo may become a black video, a normal one may not."""
+    """Compare frames with the photo: a black photo may become a black video, a normal one may not."""
 
     def __init__(self, photo: Image.Image) -> None:
         pixels = np.asarray(photo.convert("RGB").resize((64, 64), Image.Resampling.BOX))
@@ -25,7 +25,15 @@ class FrameGuard:
         self.bright = float(np.percentile(pixels, 99)) > PICTURE_LEVELS
 
     def check(self, frames: np.ndarray, first: int) -> None:
-        """frames: (n, height, width, 3) uint8; `first` is the first one's place in the clip, 0-based."""
+        """Check frames of the clip.
+
+        Args:
+            frames: uint8 RGB (n, height, width, 3).
+            first: Number of the first of them in the clip, 0-based.
+
+        Raises:
+            RenderError: A frame is black or of a single colour, and the photo is not.
+        """
         for i, frame in enumerate(frames, start=first + 1):
             thin = frame[::2, ::2]
             if self.bright and np.percentile(thin, 99) <= BLACK_LEVEL:

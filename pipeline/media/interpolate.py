@@ -86,7 +86,7 @@ def _too_few(count: int, wanted: int) -> ValueError:
 
 
 def between(left: "Frame", right: "Frame", times: list[float]) -> list[np.ndarray]:
-    """The frames at `times` (0 = left, 1 = right). Across a cut: the nearer neighbour, never a mixture of both."""
+    """Make the frames at `times` (0 = left, 1 = right). Across a cut: the nearer neighbour, never a mixture of both."""
     pair = _Pair.of(left, right)
     if pair is None:
         return [(left if time <= 0.5 else right).given for time in times]
@@ -94,7 +94,7 @@ def between(left: "Frame", right: "Frame", times: list[float]) -> list[np.ndarra
 
 
 def beyond(before: "Frame", last: "Frame", times: list[float]) -> list[np.ndarray]:
-    """The frames at `times` after `last`, carrying on the motion from `before`; after a cut `last` stands still."""
+    """Make the frames at `times` after `last`, with the motion from `before`; after a cut `last` stands still."""
     pair = _Pair.of(before, last)
     if pair is None:
         return [last.given] * len(times)
@@ -176,7 +176,7 @@ class _Pair:
 
     @classmethod
     def of(cls, left: Frame, right: Frame) -> "_Pair | None":
-        """None when the two are no neighbours: a cut."""
+        """Search the flow of two neighbouring frames. Return None across a cut."""
         dis = _flow_finder()
         forward = dis.calc(left.small, right.small, None)  # pyright: ignore
         backward = dis.calc(right.small, left.small, None)  # pyright: ignore
@@ -189,7 +189,7 @@ class _Pair:
 
 
 def _flow_finder() -> cv2.DISOpticalFlow:
-    """One for each pair, as it is not thread-safe. 0.1 dB below the preset's own settings, in half of their time."""
+    """Make a flow search: one for each pair, as it is not thread-safe. 0.1 dB below the preset, in half its time."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setPatchStride(5)
     dis.setGradientDescentIterations(12)
@@ -198,7 +198,7 @@ def _flow_finder() -> cv2.DISOpticalFlow:
 
 
 def _blend(pair: _Pair, time: float) -> np.ndarray:
-    """The frame at `time` (0..1) between the pair."""
+    """Make the frame at `time` (0..1) between the pair."""
     motion, doubt = _motion(pair, time)
     here, size = grid(*_size(motion)), _size(pair.left.given)
     weight = _weight(pair.sight_left, cv2.scaleAdd(motion, -time, here), doubt, 1 - time)
@@ -211,7 +211,7 @@ def _blend(pair: _Pair, time: float) -> np.ndarray:
 
 
 def _motion(pair: _Pair, time: float) -> tuple[np.ndarray, np.ndarray]:
-    """At each pixel of the frame at `time`: the motion left -> right (pixels) and how little its ends agree (0..1).
+    """Return for each pixel at `time` its motion left -> right (pixels), and how little its ends agree (0..1).
 
     The flows are known where things are in the neighbours, not where they are in between. One step of a fixed point
     p = x - t·flow(p) brings each of them there: two candidates, which differ where one thing covers another.
@@ -234,7 +234,7 @@ def _motion(pair: _Pair, time: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _weight(sight: np.ndarray, places: np.ndarray, doubt: np.ndarray, nearness: float) -> np.ndarray:
-    """How much a neighbour has to say: by its nearness in time, and nothing outside of it.
+    """Return the weight of a neighbour: by its nearness in time, and almost none outside of its edges.
 
     Where the two disagree, the one whose point the other does not show is right: only it sees what lies there.
     """
@@ -243,7 +243,7 @@ def _weight(sight: np.ndarray, places: np.ndarray, doubt: np.ndarray, nearness: 
 
 
 def _astray(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """Pixels between each point and where the flow there and `back` leads it."""
+    """Return the distance in pixels between each point and where the flow there and `back` leads it."""
     there = cv2.add(flow, grid(*_size(flow)))
     return cv2.magnitude(*cv2.split(cv2.add(flow, sample(back, there))))
 
@@ -261,9 +261,9 @@ def _mend_edges(flow: np.ndarray, astray: np.ndarray) -> None:
 
 
 def camera_motion(flow: np.ndarray, astray: np.ndarray) -> np.ndarray:
-    """The affine motion, float64 2 × 3, that most of the picture follows: x, y -> flow at x, y.
+    """Fit the affine motion, float64 2 × 3, that most of the picture follows: x, y -> flow at x, y.
 
-    Least squares on every eighth pixel, reweighted so that what moves on its own loses its say (IRLS for L1).
+    Least squares on every eighth pixel, reweighted so that what moves on its own counts little (IRLS for L1).
     """
     points = grid(*_size(flow))[::8, ::8].reshape(-1, 2).astype(np.float64)
     inputs = np.column_stack([points, np.ones(len(points))])
@@ -289,7 +289,7 @@ def sample(image: np.ndarray, places: np.ndarray, edge: int = EDGES) -> np.ndarr
 
 
 def _small(frame: np.ndarray) -> np.ndarray:
-    """Grey, at the flow's size."""
+    """Make the picture that flow is searched in: grey, at the flow's size."""
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     width, height = _size(frame)
     scale = FLOW_SIDE / max(width, height)
@@ -299,7 +299,7 @@ def _small(frame: np.ndarray) -> np.ndarray:
 
 
 def half_pixels(frame: np.ndarray) -> np.ndarray:
-    """Between all pixels the half-pixels: to the right, below, and both. Alpha only fills four channels up."""
+    """Double a picture by the half-pixels between its pixels: right, below, both. Alpha only fills four channels up."""
     whole = cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA)
     height, width = whole.shape[:2]
     fine = np.empty((2 * height, 2 * width, 4), np.uint8)
@@ -311,7 +311,7 @@ def half_pixels(frame: np.ndarray) -> np.ndarray:
 
 
 def _full_size(flow: np.ndarray, frame: Frame) -> np.ndarray:
-    """A flow brought to the frame's size, in pixels of its `fine`."""
+    """Resize a flow to the frame's size, in pixels of its `fine`."""
     (width, height), (small_width, small_height) = _size(frame.given), _size(flow)
     scaled = cv2.transform(flow, np.diag((2 * width / small_width, 2 * height / small_height)))
     return cv2.resize(scaled, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -323,7 +323,7 @@ def _size(image: np.ndarray) -> tuple[int, int]:
 
 @lru_cache(maxsize=8)
 def grid(width: int, height: int, step: int = 1) -> np.ndarray:
-    """Each pixel's own place (x, y) times `step`, float32 (height, width, 2). Shared: never written to."""
+    """Return each pixel's own place (x, y) times `step`, float32 (height, width, 2). It is shared, and read-only."""
     across, down = (step * np.arange(side, dtype=np.float32) for side in (width, height))
     places = np.dstack(np.meshgrid(across, down))
     places.flags.writeable = False

@@ -80,7 +80,7 @@ def frames_before(first: Track, fps: int) -> int:
 
 
 def _copied(first: Path, second: Path, place: Path) -> list[str]:
-    """place: an empty folder for the list of the files."""
+    """Return ffmpeg's arguments to copy the streams. place: an empty folder, where the list of files is written."""
     quoted = ("file '{}'\n".format(str(path.absolute()).replace("'", r"'\''")) for path in (first, second))
     (place / "list").write_text("".join(quoted), encoding="utf-8", newline="\n")
     return ["-f", "concat", "-safe", "0", "-i", str(place / "list"), "-map", "0:v:0", "-c", "copy"]
@@ -97,7 +97,7 @@ def _encoded(first: Path, second: Path, after: Track) -> list[str]:
 
 
 def _run(arguments: list[str], folder: Path, check: Callable[[], object]) -> None:
-    """folder: where it writes."""
+    """Run ffmpeg to its end. folder: where it writes. check: called meanwhile; what it raises ends ffmpeg."""
     ffmpeg = EncodingProcess(["-hide_banner", "-nostats", "-loglevel", "error", "-y", *arguments], folder)
     try:
         ffmpeg.finish(check, math.inf)

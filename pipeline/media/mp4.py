@@ -42,7 +42,7 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 
 def settings_comment(settings: dict[str, Any]) -> str:
-    """The text of the file's `comment` tag. Plain ASCII, so that no locale or command line can harm it."""
+    """Write the text of the file's `comment` tag. Plain ASCII, so that no locale or command line can harm it."""
     text = json.dumps({"software": f"fanslymotion {__version__}", "settings": settings}, separators=(",", ":"))
     if len(text) > MAX_COMMENT:
         raise ValueError(f"the settings take {len(text)} bytes; a video file carries at most {MAX_COMMENT}")
@@ -50,7 +50,7 @@ def settings_comment(settings: dict[str, Any]) -> str:
 
 
 def xmp_packet() -> str:
-    """The XMP packet that says that a model made the picture."""
+    """Return the XMP packet that says that a model made the picture."""
     return XMP.format(version=__version__, source=TRAINED_MEDIA)
 
 
@@ -62,7 +62,7 @@ def mark_ai_generated(path: Path) -> None:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """The settings stored in one of our videos. Raise BadInput when it has none, or is no whole mp4."""
+    """Read the settings stored in a video. Raise BadInput when it has none, or is no whole mp4."""
     comment = _comment(path)
     try:
         found = json.loads(comment)
@@ -80,7 +80,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def read_xmp(path: Path) -> str:
-    """The XMP packet of an mp4, "" when it has none. Raise BadInput when it is no whole mp4."""
+    """Read the XMP packet of an mp4, "" when it has none. Raise BadInput when it is no whole mp4."""
     with _opened(path) as file:
         for kind, start, end in _boxes(file, 0, _length(file), path):
             if kind == b"uuid" and end - start >= 16 and _read(file, start, start + 16) == XMP_UUID:
@@ -140,7 +140,7 @@ def read_track(path: Path) -> Track:
 
 
 def _comment(path: Path) -> str:
-    """moov/udta/meta/ilst/©cmt/data, iTunes' place for tags, where ffmpeg writes `comment`."""
+    """Read moov/udta/meta/ilst/©cmt/data, iTunes' place for tags, where ffmpeg writes `comment`."""
     moov, place = _index(path)
     for kind in (b"udta", b"meta", b"ilst", b"\xa9cmt", b"data"):
         place = _find(moov, kind, place, path)

@@ -25,7 +25,7 @@ TRIM = log(1.01)
 
 
 def output_size(photo_size: tuple[int, int], resolution: Resolution, shape: ShapeName = AS_PHOTO) -> tuple[int, int]:
-    """The clip's (width, height): the preset's pixel area in the wished shape, sides divisible by 8.
+    """Return the clip's (width, height): the preset's pixel area in the wished shape, sides divisible by 8.
 
     A shape of about the preset's, upright or lying, gives exactly the preset's size. A clip's own frame gives the
     clip's size again, so that a video made from it can be joined to the clip.
@@ -42,7 +42,7 @@ def output_size(photo_size: tuple[int, int], resolution: Resolution, shape: Shap
 
 
 def sampling_size(output: tuple[int, int], model: ModelPreset, multiple: int = MULTIPLE) -> tuple[int, int]:
-    """The (width, height) the model draws: the output's shape, the smaller of native and output area.
+    """Return the (width, height) that the model draws: the output's shape, the smaller of native and output area.
 
     Exactly the native size where the shape is the model's own; exactly the output where that is the smaller one.
     multiple: of pixels that the family's sides must divide by.
@@ -71,7 +71,7 @@ def fit_photo(image: Image.Image, size: tuple[int, int], fit: Fit, position: flo
 
 
 def _backdrop(cover: Image.Image) -> Image.Image:
-    """Blurred at an eighth of the size: the same look as a wide blur at full size, at a fraction of the time."""
+    """Blur the backdrop at an eighth of the size: it looks like a wide blur at full size, in a fraction of the time."""
     small = cover.resize((max(1, cover.width // 8), max(1, cover.height // 8)), Image.Resampling.BOX)
     blurred = small.filter(ImageFilter.GaussianBlur(max(small.size) / 30))
     return ImageEnhance.Brightness(blurred.resize(cover.size, Image.Resampling.BICUBIC)).enhance(0.7)
@@ -87,7 +87,7 @@ def _limited_aspect(size: tuple[int, int]) -> float:
 
 
 def _shaped(aspect: float, base: tuple[int, int], tolerance: float, multiple: int = MULTIPLE) -> tuple[int, int]:
-    """`base` itself or turned by 90° where the shape matches; else its area in the shape `aspect`."""
+    """Return `base`, also turned by 90°, where the shape matches; else its area in the shape `aspect`."""
     for width, height in (base, base[::-1]):
         if abs(log(aspect * height / width)) <= tolerance:
             return width, height
@@ -95,12 +95,12 @@ def _shaped(aspect: float, base: tuple[int, int], tolerance: float, multiple: in
 
 
 def _rounded(aspect: float, area: int, multiple: int) -> tuple[int, int]:
-    """About that area in about that shape, sides that divide by `multiple`."""
+    """Return a size of about that area and shape, whose sides divide by `multiple`."""
     exact = sqrt(area * aspect), sqrt(area / aspect)
     widths, heights = ([max(multiple, int(side // multiple) * multiple + k) for k in (0, multiple)] for side in exact)
 
     def error(size: tuple[int, int]) -> tuple[float, int]:
-        """A wrong shape is seen as distortion; a few pixels more or less are not seen at all.
+        """Return how far a size is off. Shape counts most: it is seen as distortion, a few pixels are not.
 
         Equal errors, which rounding of numbers would decide, go to the smaller size: a turned photo gets a turned clip.
         """

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import psutil
 
+from ...process_start import start_time
 from ..families import family
 from ..families.base import MemoryPlan, Offload
 from ..families.forecast import COMPILED_STEP, windows
@@ -101,13 +102,14 @@ def process_name(pid: int | None = None) -> str:
     """Return a name that no later process gets, "" for a process that is gone. Default: this one."""
     try:
         process = psutil.Process(pid)
-        return f"{process.pid} {process.create_time():.0f}"
-    except psutil.Error:
+        start = start_time(process)
+    except (psutil.Error, OSError):
         return ""
+    return f"{process.pid} {start.seconds:.0f} {start.boot}".rstrip()
 
 
 def _able(plan: MemoryPlan) -> bool:
-    """Hooks that bring weights, and feed-forward layers in pieces, are left as they are."""
+    """Return whether the plan can be compiled: not with hooks that bring weights, nor with layers in pieces."""
     here = plan.machine.compiles and plan.device == plan.machine.device
     whole = plan.offload is Offload.NONE and not plan.chunked
     return here and whole and bool(family(plan.model.family).blocks)

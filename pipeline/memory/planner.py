@@ -170,12 +170,15 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Me
 
 
 def _on_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan:
-    """Plan for a CPU: a full-size model runs small and without guidance. Sampled latents are kept."""
+    """Plan for a CPU: a full-size model runs small and, where its pictures bear it, without guidance.
+
+    Sampled latents are kept.
+    """
     dtype = "bfloat16" if now.machine.cpu_bf16 and now.model.large else "float32"
     now = replace(now, device="cpu", dtype=dtype, offload=Offload.NONE)
     if not now.model.large or at is Stage.DECODING:
         return now
-    now = replace(now, guided=False, two_pass=False)
+    now = replace(now, guided=now.guided and not _savings(now).unguided, two_pass=False)
     if at is Stage.SAMPLING:
         return now
     width, height = _within(now, CPU_WIDTH * CPU_HEIGHT)
@@ -305,7 +308,7 @@ _CPU_STEPS = (
 
 
 def _within(now: MemoryPlan, area: int) -> tuple[int, int]:
-    """The same shape in at most `area` pixels, sides in multiples that the family can sample."""
+    """Return the plan's shape in at most `area` pixels, sides in multiples that the family can sample."""
     width, height, grid = now.width, now.height, _geometry(now.model).multiple
     if width * height <= area:
         return width, height

@@ -37,13 +37,13 @@ class Previewer:
 
     @torch.no_grad()
     def frames(self, x0: torch.Tensor) -> np.ndarray:
-        """(frames, channels, h, w) scaled latents to (frames, h, w, 3) uint8."""
+        """Turn scaled latents (frames, channels, h, w) into uint8 RGB (frames, h, w, 3)."""
         x0 = x0.detach().to("cpu", torch.float32)
         rgb = torch.einsum("fchw,cd->fhwd", x0, self.matrix) + self.bias
         return rgb.clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
 
     def webp(self, x0: torch.Tensor) -> bytes:
-        """An endless animated WebP of all frames."""
+        """Encode all frames as an endless animated WebP."""
         frames = self.frames(x0)
         size = preview_size(frames.shape[2], frames.shape[1])
         images = [Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR) for frame in frames]
@@ -62,7 +62,7 @@ class Previewer:
 
 
 def preview_size(width: int, height: int) -> tuple[int, int]:
-    """Latent pixels to the preview's: enlarged by a whole number to about WIDTH, never above MAX_WIDTH."""
+    """Return the preview's size: latent pixels times a whole number, about WIDTH, never above MAX_WIDTH."""
     side = max(width, height)
     scale = max(1, round(WIDTH / side))
     scale = min(scale, max(1, MAX_WIDTH // side)) if side <= MAX_WIDTH else MAX_WIDTH / side
@@ -70,7 +70,7 @@ def preview_size(width: int, height: int) -> tuple[int, int]:
 
 
 def fit_latent_rgb(latents: torch.Tensor, pixels: torch.Tensor) -> LatentRGB:
-    """Least squares from latents (n, channels, h, w; scaled) to their pictures (n, 3, H, W; 0..1), for a preset."""
+    """Fit by least squares from latents (n, channels, h, w; scaled) to pictures (n, 3, H, W; 0..1), for a preset."""
     matrix, bias = _fit(latents, pixels)
     rows = tuple(tuple(float(value) for value in row) for row in matrix)
     return LatentRGB(matrix=rows, bias=tuple(float(value) for value in bias))  # type: ignore[arg-type]
@@ -78,7 +78,7 @@ def fit_latent_rgb(latents: torch.Tensor, pixels: torch.Tensor) -> LatentRGB:
 
 @torch.no_grad()
 def fit_previewer(latents: torch.Tensor, photo: Image.Image, fps: float) -> Previewer:
-    """A map for this very photo, for a model whose preset has none: it costs a millisecond at conditioning time.
+    """Fit a map from latents to colours to this photo, for a model whose preset has none. It takes a millisecond.
 
     latents: (1, channels, h, w) of the photo, scaled as those that are sampled. photo: RGB.
     """

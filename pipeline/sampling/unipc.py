@@ -47,7 +47,7 @@ class UniPC(Solver):
         return min(2, len(self._sigmas) - 1 - i, i + 1)
 
     def _predict(self, i: int, x: torch.Tensor) -> torch.Tensor:
-        """UniP: from σ[i] to σ[i + 1] by D at σ[i], and with order 2 at σ[i - 1]."""
+        """Step by UniP: from σ[i] to σ[i + 1] by D at σ[i], and with order 2 at σ[i - 1]."""
         at = self._between(i)
         last = self._history[LAST]
         found = at.linear(x, last)
@@ -57,7 +57,7 @@ class UniPC(Solver):
         return found
 
     def _correct(self, i: int, denoised: torch.Tensor) -> torch.Tensor:
-        """UniC: from σ[i - 1] to σ[i] again, now that D at σ[i] is known."""
+        """Step by UniC: from σ[i - 1] to σ[i] again, now that D at σ[i] is known."""
         at = self._between(i - 1)
         last = self._history[LAST]
         found = at.linear(self._history[CORRECTED], last)

@@ -239,14 +239,14 @@ class _Window:
         self.on_step(self.state.window, step, denoised)
 
     def _known(self) -> torch.Tensor | None:
-        """The latents with which the window begins: the earlier window's last ones, or what the photo gives."""
+        """Return the latents with which the window begins: the earlier window's last ones, or what the photo gives."""
         if not self.state.window:
             return self.model.beginning(self.state.conditioning)
         assert self.state.done is not None
         return self.state.done[:, -self.clip.plan.overlap :]
 
     def _denoiser(self, draw_noise: Callable[[Sequence[int]], torch.Tensor], pinned: int) -> Denoiser:
-        """The first window starts from the photo, later ones may from a latent of the earlier window."""
+        """Make the window's denoiser. The first window starts from the photo; later ones may start from latents."""
         clip, state, options = self.clip, self.state, self.clip.options
         start, guidance = None, clip.guidance
         if state.window:
@@ -323,7 +323,7 @@ def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _to(state: SamplingState, model: VideoModel) -> SamplingState:
-    """The same state where the model computes, numbers with a point in its types."""
+    """Move a state to the device that computes, its floating-point tensors in the model's types."""
 
     def move(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         return tensor.to(model.device, dtype if tensor.is_floating_point() else tensor.dtype)

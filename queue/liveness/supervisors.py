@@ -1,6 +1,5 @@
 """Keep a worker running for each of this machine's GPUs, or one if there is at most one GPU."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from ...settings import Settings
@@ -14,14 +13,13 @@ class Supervisors:
     Args:
         settings: the data folder, and which GPUs get a worker.
         echo: receives each line of the workers' output, which names the GPU if there are several.
-        slots: the workers' places, instead of those that the settings and this machine's GPUs give.
 
     Raises:
         BadInput: the settings name a GPU that this machine does not have.
     """
 
-    def __init__(self, settings: Settings, *, echo: Echo | None = None, slots: Sequence[WorkerSlot] = ()) -> None:
-        slots = slots or worker_slots(settings.gpus)
+    def __init__(self, settings: Settings, *, echo: Echo | None = None) -> None:
+        slots = worker_slots(settings.gpus)
         self._all = [Supervisor(settings, echo=_named(echo, slot), slot=slot) for slot in slots]
 
     def __enter__(self) -> "Supervisors":

@@ -73,5 +73,5 @@ async def cancel(job_id: str, name: str, request: Request) -> dict[str, Any]:
 
 
 def _shown(told: dict[str, Any], job: Job, request: Request) -> dict[str, Any]:
-    """As the job's login may read it: without folders, unless the machine is theirs."""
+    """Return an export's state as the job's login may read it: without folders, unless the login owns the machine."""
     return told | {"error": request.app.state.studio.plain(job.owner, told["error"])}

@@ -132,7 +132,7 @@ def _fingerprint(path: Path, _modified: int) -> str:
 
 
 def _versioned(path: Path, request: Request, asked: str = "") -> Response:
-    """Under the name of its edition kept for good; else always fresh after an update, no bytes otherwise."""
+    """Send a file, to be kept for good under its edition's name, else asked for each time (304 while unchanged)."""
     if asked and asked == edition():
         return FileResponse(path, headers={"Cache-Control": FOR_GOOD})
     headers = fresh(request, _fingerprint(path, path.stat().st_mtime_ns))
@@ -140,7 +140,7 @@ def _versioned(path: Path, request: Request, asked: str = "") -> Response:
 
 
 def _one_script(request: Request, asked: str) -> Response:
-    """As a file is sent that holds it."""
+    """Send all modules as one script, as a file would be sent that holds them."""
     now = edition()
     kept = {"Cache-Control": FOR_GOOD} if asked == now else fresh(request, now)
     return kept if isinstance(kept, Response) else Response(one_script(now), headers=kept, media_type=SCRIPT)

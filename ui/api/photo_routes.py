@@ -119,7 +119,7 @@ async def settings_of_a_video(request: Request) -> dict[str, Any]:
 
 
 def _photo_json(photo: Photo, studio: "Studio") -> dict[str, Any]:
-    """sizes: the clip's size for each resolution. notes: what the file lacks, in each language."""
+    """Make a photo's JSON. sizes: the clip's for each resolution. notes: what the file lacks, in each language."""
     shape = (photo.width, photo.height)
     return {
         "sizes": {name: output_size(shape, resolution) for name, resolution in studio.presets.resolutions.items()},

@@ -1,4 +1,4 @@
-"""Reading what browsers and scripts send: who they are, bodies of a bounded size, settings of the right types."""
+"""Read what browsers and scripts send: who they are, bodies of a bounded size, settings of the right types."""
 
 import asyncio
 import secrets
@@ -39,7 +39,7 @@ class LoraIn(BaseModel):
 
 
 def _field(field: DataclassField) -> tuple[Any, Any]:
-    """As `VideoRequest` has it, without its range: what is out of range is said in VideoRequest's own words."""
+    """Declare a field of `VideoRequest` without its range: `VideoRequest` itself says what is out of range."""
     if field.name == "loras":
         return list[LoraIn], Field(default_factory=list, description=OPTIONS[field.name].help)
     about = Field(OWN_DEFAULTS.get(field.name, field.default), description=OPTIONS[field.name].help)
@@ -99,7 +99,7 @@ ModelsEstimateIn = create_model("ModelsEstimateIn", resolution=(Word, ...), **_F
 
 
 async def read_body(request: Request, limit: int, too_large: str) -> bytes:
-    """The body, at most `limit` bytes; BadInput(too_large) as soon as there is more."""
+    """Read the body, at most `limit` bytes. Raise BadInput(too_large) as soon as there is more."""
     _refuse_declared(request, limit, too_large)
     parts, size = [], 0
     async for part in request.stream():
@@ -111,7 +111,7 @@ async def read_body(request: Request, limit: int, too_large: str) -> bytes:
 
 
 async def read_file(request: Request, path: Path, limit: int, too_large: str) -> None:
-    """The body into a file, at most `limit` bytes: for what is too large to hold in memory."""
+    """Write the body to a file, at most `limit` bytes: for what is too large to hold in memory."""
     _refuse_declared(request, limit, too_large)
     size = 0
     with await asyncio.to_thread(path.open, "wb") as file:
@@ -146,7 +146,7 @@ def read_query(request: Request, kind: type[BaseModel]) -> dict[str, Any]:
 
 
 def to_request(settings: BaseModel | dict[str, Any], presets: Presets, default: str) -> VideoRequest:
-    """default: the model when none is named. Raise BadInput naming the setting that is wrong."""
+    """Make a request of settings. default: the model when none is named. Raise BadInput naming what is wrong."""
     if isinstance(settings, dict):
         try:
             settings = MotionIn.model_validate(settings)

@@ -183,7 +183,7 @@ def _worker(studio: Studio, worker: WorkerInfo, mine: set[str], user: str) -> di
 def _report(
     studio: Studio, about: dict[str, Any], workers: list[WorkerInfo], models: list[dict[str, Any]], user: str
 ) -> str:
-    """What a login may see of it, and no name: a folder of one's own may be called anything."""
+    """Write the report for bug reports: what the login may see, without the names of its own models' folders."""
     owns = studio.logins.owns_machine(user)
     found = (studio.findings.last or []) if owns else []
     facts = ("state", "alive", "device", "stage", "restarts")

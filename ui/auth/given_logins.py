@@ -1,6 +1,6 @@
 """Read the logins that the page is started with: command line, file, environment, or a question.
 
-Whatever is on a command line, every account of the machine sees in the list of processes.
+Every account of the machine sees the words of a command line in the list of processes.
 """
 
 import getpass
@@ -51,7 +51,7 @@ def given_logins(
 
 
 def _is_terminal() -> bool:
-    """Tell whether somebody can answer. On Windows `isatty` is true of the null device, too."""
+    """Return whether a person can answer. On Windows `isatty` is true of the null device, too."""
     if not sys.stdin.isatty():
         return False
     if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""The Gradio Blocks app: the page, and named endpoints for `gradio_client`.
+"""Build the Gradio Blocks app: named endpoints for `gradio_client`.
 
 The page's content has markup, style and scripts of its own (static/, see own_document.py). It follows jobs
 through `/studio/events` instead of Gradio's generators: see `live.py` for why, docs/decisions.md for the figures.
@@ -178,7 +178,7 @@ class Endpoints:
         return photo
 
     def job(self, request: gr.Request, job_id: str) -> dict[str, Any]:
-        """The state of a job: status, stage, step, fraction, eta_seconds, error, and the video's address when done."""
+        """Return a job's status, stage, step, fraction, eta_seconds, error, and its video's address when done."""
         found = self.studio.jobs.get(_job_id(job_id), self.studio.logins.sees(self.owner(request)))
         return _with_addresses(self.studio.job(found), request)
 
@@ -189,7 +189,7 @@ class Endpoints:
 
 
 def build_blocks(studio: Studio) -> gr.Blocks:
-    """The page, and the endpoints `generate` (gives a job's id), `job` (its state), `cancel` (ends it)."""
+    """Build the Gradio app: the endpoints `generate` (returns a job's id), `job` (its state), `cancel` (ends it)."""
     endpoints = Endpoints(studio)
     in_words = partial(tell_errors, endpoints)
 
@@ -260,7 +260,7 @@ def tell_errors(endpoints: Endpoints, function: Callable[..., Any]) -> Callable[
 
 
 def _endpoints(blocks: gr.Blocks) -> dict[str, Endpoint]:
-    """Of the functions above, by name."""
+    """Return the endpoints by name: a function's number, its parameters, those without a default."""
     found, described = {}, blocks.get_api_info()["named_endpoints"]
     for number, fn in blocks.fns.items():
         parameters = described[f"/{fn.api_name}"]["parameters"]
@@ -276,7 +276,7 @@ def words(name: str) -> dict[str, Any]:
 
 
 def _first(now: float | None, before: float | None) -> float | None:
-    """The value of a parameter under its name, else under its former one."""
+    """Return the value of a parameter under its name, else under its former one."""
     return before if now is None else now
 
 
@@ -290,7 +290,7 @@ def _whole(name: str, value: float | None) -> int | None:
 
 
 def _word(name: str, value: Any) -> Any:
-    """A word as it is, "" for none, a number in digits."""
+    """Return a word as it is, "" for none, a number in digits."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(_whole(name, value))
     return value or ""
@@ -303,7 +303,7 @@ def _job_id(value: Any) -> str:
 
 
 def _with_addresses(state: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-    """Addresses with the host that the caller used."""
+    """Put the host that the caller used before the addresses in a job's state."""
     base = _base(request.request)
     video = state["video"]
     if video:

@@ -21,7 +21,7 @@ TABLES = "pandas"
 
 @contextmanager
 def _replaced(module: ModuleType, name: str, stand_in: Any) -> Iterator[None]:
-    """Within it no other thread may use that name of the module."""
+    """Replace a name of a module in the body, in which no other thread may use it."""
     kept = getattr(module, name)
     setattr(module, name, stand_in)
     try:
@@ -57,7 +57,7 @@ class _Later(ModuleType):
 
 @contextmanager
 def _without_tables() -> Iterator[None]:
-    """Within it no other thread may import pandas. Afterwards it can be imported as always."""
+    """Import without pandas in the body, in which no other thread may import it. Afterwards it imports as always."""
     if TABLES in sys.modules:
         yield
         return

@@ -133,7 +133,7 @@ class RequestChecks:
         raise NotFound(NO_ENDPOINT)
 
     def _own_session(self, words: list[str], scope: Scope) -> Scope:
-        """A request for a stream, with the session's name as this login's."""
+        """Return the scope of a request for a stream, with the session's name as this login's."""
         match words:
             case ["call", name, event] | ["call", "v2", name, event]:
                 if name not in self._endpoints or not self._is_known(event):
@@ -150,7 +150,7 @@ class RequestChecks:
         return scope
 
     def _is_known(self, event: str) -> bool:
-        """Of another event Gradio's stream fails after it has begun: with a traceback."""
+        """Return whether Gradio has the event: of another one its stream fails after it has begun, with a traceback."""
         queue = self._queue
         sessions = queue.pending_event_ids_session.values()
         here = event in queue.event_ids_to_events or event in queue.pending_messages_per_session
@@ -179,7 +179,7 @@ def _own(body: BaseModel, user: str) -> dict[str, Any]:
 
 
 def _name(session: str, user: str) -> str:
-    """Two logins that choose the same name, or one that knows another's, have sessions of their own."""
+    """Return a session's name of this login alone: two logins that choose the same name have sessions of their own."""
     return f"{hashlib.sha256(user.encode()).hexdigest()[:16]}-{session}" if user else session
 
 
@@ -188,7 +188,7 @@ def _without_body(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
 
 
 def _once(body: bytes, receive: Receive) -> Receive:
-    """The body as one message; whatever is asked for after it is the connection's own."""
+    """Return a receiver that gives the body as one message, then the connection's own messages."""
     given = False
 
     async def receiving() -> Message:

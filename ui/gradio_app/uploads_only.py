@@ -46,7 +46,7 @@ def _plain(block: Any, value: Any) -> Any:
 
 
 def _named_upload(value: Any) -> str | None:
-    """The identifier of an upload, as it was named; whose it is, is looked at where the caller is known."""
+    """Return an upload's identifier, as the caller gave it. Its owner is checked where the caller is known."""
     if value is None:
         return None
     if isinstance(value, dict) and isinstance(value.get("path"), str):

@@ -108,12 +108,12 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _windows_says_taken(error: OSError) -> bool:
-    """With SO_EXCLUSIVEADDRUSE a taken port can also answer "access denied"."""
+    """Return whether the error means a taken port: with SO_EXCLUSIVEADDRUSE Windows may say "access denied"."""
     return sys.platform == "win32" and error.errno == errno.EACCES
 
 
 def is_local(host: str) -> bool:
-    """Whether only programs on this machine can reach the address."""
+    """Return whether only programs on this machine can reach the address."""
     name = host.strip("[]")
     if name == "localhost":
         return True

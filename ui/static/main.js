@@ -74,7 +74,7 @@ let machine = null;
 let before = "create"; // the view that is left
 
 async function start() {
-  const asked = call("studio/options"); // travels beside the words
+  const asked = call("studio/options"); // at the same time as the words
   asked.catch(() => {}); // is said below
   await insistOnLanguage(trouble);
   drawTools();

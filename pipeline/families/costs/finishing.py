@@ -97,7 +97,7 @@ def _upscale_number(now: MemoryPlan) -> int:
 
 
 def _computed(now: MemoryPlan, side: int) -> int:
-    """Pixels of a frame with the tiles' halos."""
+    """Count a frame's pixels with the tiles' halos."""
     across, down = (length + 2 * HALO * (-(-length // side) - 1) for length in (now.width, now.height))
     return across * down
 

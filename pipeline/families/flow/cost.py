@@ -200,7 +200,7 @@ class TokenCost:
         return 0.0
 
     def _highest(self, now: MemoryPlan, stage: Stage) -> int:
-        """Weights on the device in this stage and the activations beside them."""
+        """Estimate bytes of the weights on the device in this stage and of the activations beside them."""
         parts, working = self.weights(now), round(self._activations(now, stage) * SLACK)
         text = parts.pop("text_encoder")
         if stage is Stage.LOADING:

@@ -24,12 +24,10 @@ class FlowDenoiser(Denoiser):
 
     def __init__(self, window: Window) -> None:
         """Prepare one window: the levels that will be asked for, and what the transformer is told at each."""
-        schedule = window.schedule
+        self.schedule = window.schedule
         self.pinned = window.pinned
         self._guidance, self._above = window.guidance, window.effort.guidance_above
-        self._cache = ResidualCache(window.effort, schedule.steps, self.blocks)
-        self._times = {float(sigma): time for sigma, time in zip(schedule.sigmas[:-1], schedule.timesteps, strict=True)}
-        self._steps = {sigma: step for step, sigma in enumerate(self._times)}
+        self._cache = ResidualCache(window.effort, self.schedule.steps, self.blocks)
         self._velocity = torch.zeros(0)
 
     def is_guided(self, sigma: torch.Tensor) -> bool:
@@ -45,7 +43,7 @@ class FlowDenoiser(Denoiser):
             branch: A name for its inputs, the same at each level: the prompt's, the negative prompt's.
             **inputs: What it takes.
         """
-        return self._cache.run(transformer, self._steps[float(sigma)], branch, **inputs)
+        return self._cache.run(transformer, self.schedule.step(sigma), branch, **inputs)
 
     @abstractmethod
     def velocity(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
@@ -69,7 +67,7 @@ class FlowDenoiser(Denoiser):
         """
         free = torch.ones((1, frames, tokens), device=device)
         free[:, : self.pinned] = 0.0
-        return self._times[float(sigma)].to(device) * free.flatten(1)
+        return self.schedule.timestep(sigma).to(device) * free.flatten(1)
 
     def noised(self, x0: torch.Tensor, noise: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Return known latents as they are: the transformer takes them without noise."""

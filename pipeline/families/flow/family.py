@@ -1,4 +1,4 @@
-"""What the families of video transformers have in common. No torch at import."""
+"""Define what the families of video transformers have in common. No torch at import."""
 
 from __future__ import annotations
 

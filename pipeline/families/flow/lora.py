@@ -169,7 +169,7 @@ def changed(path: Path) -> ModelError:
 
 @lru_cache(maxsize=64)
 def _hashed(path: Path, *_: int) -> str:
-    """Two trainings of the same layers differ in their numbers alone."""
+    """Hash a file's content: two trainings of the same layers differ in their numbers alone."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

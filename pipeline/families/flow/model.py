@@ -51,7 +51,7 @@ class FlowModel(Components):
         return torch.float32
 
     def prepare(self, plan: MemoryPlan) -> None:
-        """Have the transformer's blocks compute in pieces, or not; see `VideoModel`."""
+        """Set whether the transformer's blocks compute in pieces; see `VideoModel`."""
         set_pieces(getattr(self, TRANSFORMER), self.compute_block, in_pieces(plan))
 
     def noise(

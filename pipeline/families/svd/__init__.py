@@ -53,6 +53,7 @@ class StableVideoDiffusion:
         chunked=True,
         decode_chunks=True,
         offloads=(Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL),
+        unguided=True,
     )
 
     def recognises(self, folder: Path) -> bool:

@@ -151,7 +151,7 @@ def feature_bytes(now: MemoryPlan) -> int:
 
 
 def _highest(now: MemoryPlan, stage: Stage, working: int) -> int:
-    """Weights on the device in this stage and the activations beside them."""
+    """Estimate bytes of the weights on the device in this stage and of the activations beside them."""
     parts = weights(now)
     if stage is Stage.CONDITIONING and now.dtype == "float16":
         parts["vae"] *= 2  # raised to fp32 to encode

@@ -46,7 +46,7 @@ def _over_rows(layer: nn.Conv3d) -> Forward:
     """Convolve over the rows of a picture as high as the clip is long: half of the convolution's time in three axes."""
 
     def forward(x: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, frames, h, w) to the same shape."""
+        """Convolve (batch, channels, frames, h, w) over the frames, to the same shape."""
         picture = conv2d(x.flatten(3), layer.weight[..., 0], layer.bias, padding=(1, 0))
         return picture.unflatten(3, x.shape[3:])
 
@@ -60,7 +60,7 @@ def _group_norm(layer: nn.GroupNorm) -> Forward:
     """
 
     def forward(x: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, …) to the same shape, channels last."""
+        """Normalise (batch, channels, …) to the same shape, channels last."""
         rows = x.movedim(1, -1).reshape(len(x), -1, layer.num_channels)
         mean = of_groups(rows).expand(-1, -1, layer.num_channels // layer.num_groups).reshape(len(x), 1, -1)
         centred = rows - mean
@@ -95,7 +95,7 @@ def _double(layer: Any) -> Forward:
         return convolution(x, double=True) if output_size is None else whole(x, output_size)
 
     def convolve_doubled(x: torch.Tensor, double: bool = False) -> torch.Tensor:
-        """(batch, channels, h, w) to (batch, channels out, 2h, 2w) with `double`."""
+        """Convolve (batch, channels, h, w), with `double` to (batch, channels out, 2h, 2w)."""
         if not double:
             return convolve(x)
         batch, _, height, width = x.shape
@@ -125,7 +125,7 @@ def _transformer(module: Any) -> Forward:
         image_only_indicator: torch.Tensor,
         return_dict: bool = False,
     ) -> tuple[torch.Tensor]:
-        """(batch · frames, channels, h, w) to the same shape; the context is (batch · frames, 1, width)."""
+        """Transform (batch · frames, channels, h, w) to the same shape. The context is (batch · frames, 1, width)."""
         assert not return_dict
         _, _, height, width = hidden_states.shape
         batch, frames = image_only_indicator.shape

@@ -24,7 +24,7 @@ class DeepCache(StepCache):
     """
 
     def _features(self, branch: str) -> torch.Tensor:
-        """Of a guided step an unguided one takes the half with the photo."""
+        """See `StepCache`. After a guided whole step, an unguided one takes the half with the photo."""
         if branch not in self._kept and branch == "given" and "both" in self._kept:
             self._kept = {"given": self._kept["both"].chunk(2)[1].clone()}
         if branch not in self._kept:

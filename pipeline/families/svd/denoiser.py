@@ -59,9 +59,7 @@ class SvdDenoiser(Denoiser):
         self._effort = effort
         self._inputs = inputs
         self._cache = DeepCache(effort, schedule.steps)
-        # The scheduler's own figures, made on the device: its logarithm may round otherwise than the CPU's.
-        self._times = {float(sigma): time for sigma, time in zip(schedule.sigmas[:-1], schedule.timesteps, strict=True)}
-        self._steps = {sigma: step for step, sigma in enumerate(self._times)}
+        self._schedule = schedule
 
     def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Return the denoised estimate D = c_out·F + c_skip·x, float32, of x (1, frames, channels, h, w)."""
@@ -73,7 +71,7 @@ class SvdDenoiser(Denoiser):
         return x0 + sigma.to(x0.dtype) * noise
 
     def _network(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """F: the image latent beside every frame, and guidance where it is on."""
+        """Return F: the image latent beside every frame, and guidance where it is on."""
         inputs = self._inputs
         embedding = inputs.embedding
         image = inputs.image.unsqueeze(1).repeat(1, x.shape[1], 1, 1, 1)
@@ -96,10 +94,10 @@ class SvdDenoiser(Denoiser):
     ) -> torch.Tensor:
         return self._cache.run(
             self._unet(),
-            self._steps[sigma],
+            self._schedule.step(sigma),
             branch,
             torch.cat([x, image], dim=2),
-            self._times[sigma],
+            self._schedule.timestep(sigma),
             encoder_hidden_states=embedding,
             added_time_ids=self._inputs.time_ids.repeat(len(x), 1),
         )

@@ -15,7 +15,7 @@ from torch import nn
 
 
 def set_pieces(network: nn.Module, numbers: int | None) -> None:
-    """Have every feed-forward layer take at most so many numbers (tokens × width) of its input at once; None = all."""
+    """Limit the numbers (tokens × width) that every feed-forward layer takes at once; None = all of its input."""
     for module in network.modules():
         if isinstance(module, FeedForward):
             if numbers is None:
@@ -25,7 +25,7 @@ def set_pieces(network: nn.Module, numbers: int | None) -> None:
 
 
 def _in_pieces(layer: Any, numbers: int, hidden_states: torch.Tensor) -> torch.Tensor:
-    """(…, width) to (…, width out), as few equal pieces of tokens after one another as the limit allows."""
+    """Compute (…, width) to (…, width out), in as few equal pieces of tokens as the limit allows."""
     tokens = hidden_states.flatten(0, -2)
     count = min(len(tokens), -(-tokens.numel() // numbers))
     if count <= 1:

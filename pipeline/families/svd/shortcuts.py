@@ -68,7 +68,7 @@ def put_on(unet: nn.Module) -> int:
 
 
 def _is_plain(attention: Any) -> bool:
-    """Query, key, value, scores, output, and nothing between or after them."""
+    """Return whether a layer is query, key, value, scores, output, and nothing between or after them."""
     extras = ("group_norm", "spatial_norm", "norm_cross", "norm_q", "norm_k", "added_kv_proj_dim")
     return (
         not any(getattr(attention, name, None) is not None for name in extras)
@@ -78,7 +78,7 @@ def _is_plain(attention: Any) -> bool:
 
 
 def _lerp(mixer: Any) -> Callable[..., torch.Tensor]:
-    """One pass over the memory where diffusers blends with two products and a sum. No frame is a picture alone here.
+    """Blend in one pass over the memory; diffusers takes two products and a sum. No frame is a picture alone here.
 
     A compiler would make each block's own number a constant, and so compile each block by itself: it gets a tensor.
     """

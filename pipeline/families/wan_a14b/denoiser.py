@@ -42,7 +42,7 @@ class A14BDenoiser(WanDenoiser):
         """Return v with guidance, in the transformer's numbers as in the stock pipeline; see `FlowDenoiser`."""
         known = self._condition[:, :, : x.shape[1]].to(x.device)
         latents = torch.cat([x.transpose(1, 2), known], dim=1).to(self._inputs.words.dtype)
-        time = self._times[float(sigma)]
+        time = self.schedule.timestep(sigma)
         name = TRANSFORMER if float(time) >= self._boundary else TRANSFORMER_2
         return self.guided(partial(self._expert, name), latents, time.to(x.device).expand(1), sigma, name)
 

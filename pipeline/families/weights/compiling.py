@@ -38,7 +38,7 @@ class CompiledBlocks:
     """
 
     def __init__(self, model: Any, blocks: Mapping[str, tuple[str, ...]], backend: str, channels_last: bool) -> None:
-        """Have each block compiled at its next call.
+        """Prepare each block to be compiled at its next call.
 
         Args:
             model: a `VideoModel`.
@@ -78,7 +78,7 @@ class Compiler:
         self._backend, self._channels_last = backend, channels_last
 
     def suit(self, model: Any, blocks: Mapping[str, tuple[str, ...]], compiled: bool) -> None:
-        """Have a model compute compiled, or as it was loaded.
+        """Switch a model to compute compiled, or as it was loaded.
 
         Args:
             model: a `VideoModel`; its attribute `compiled` tells how it computes.

@@ -140,7 +140,7 @@ def fingerprint(folder: Path, places: Iterable[Path], read: tuple[str, ...] = ("
         read: Suffixes of the files whose content counts.
 
     Raises:
-        ModelError: One of them cannot be read: a link that leads nowhere, a want of rights, or it has just gone.
+        ModelError: One of them cannot be read: a link that leads nowhere, missing rights, or it has just gone.
     """
     digest = hashlib.sha256()
     for path in (path for place in places for path in ([place] if place.is_file() else sorted(place.rglob("*")))):

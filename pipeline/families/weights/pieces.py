@@ -35,13 +35,13 @@ class InPieces:
 
 
 def allow_pieces(transformer: Any, compute: Compute) -> None:
-    """Have the blocks ready for pieces. Called before hooks are put on, which keep the `forward` that they find."""
+    """Prepare the blocks for pieces. Called before hooks are put on, which keep the `forward` that they find."""
     for block in _blocks(transformer):
         _found(block, compute)
 
 
 def set_pieces(transformer: Any, compute: Compute, on: bool) -> None:
-    """Have the blocks compute in pieces, or as they do by themselves.
+    """Set whether the blocks compute in pieces, or as they do by themselves.
 
     Args:
         transformer: A model of diffusers.

@@ -56,9 +56,12 @@ class SoftDecoder:
     """One clip's decoder. `usual`: what it attains in the first frame, for `compare`."""
 
     def __init__(self, first: np.ndarray, seen: np.ndarray, softness: float) -> None:
-        """first: the first frame. seen: the photo, as small and as blurred. Both float32 RGB (height, width, 3).
+        """Measure the error.
 
-        softness: that blur, drawn pixels (standard deviation).
+        Args:
+            first: The first frame, float32 RGB (height, width, 3).
+            seen: The photo, as small and as blurred, in the same form.
+            softness: That blur, drawn pixels (standard deviation).
         """
         self.usual = usual_in(first, seen, max(SCALE * softness, LEAST_SCALE))
         self._spread = SPREAD * softness

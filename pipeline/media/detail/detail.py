@@ -60,9 +60,13 @@ class PhotoDetail:
         base: Base | None = None,
         warps: Callable[[np.ndarray], Warps] = CpuWarps,
     ) -> None:
-        """photo: uint8 RGB (height, width, 3) at the output's size. first: the clip's first frame, uint8 RGB.
+        """Measure how much blurrier the first frame is than the photo, and prepare to warp the photo if needed.
 
-        base, warps: as in `with_detail`.
+        Args:
+            photo: uint8 RGB (height, width, 3) at the output's size.
+            first: The clip's first frame, uint8 RGB, of the drawn size.
+            base: As in `with_detail`.
+            warps: As in `with_detail`.
         """
         self._base = base
         self.size = photo.shape[1], photo.shape[0]
@@ -99,7 +103,7 @@ class PhotoDetail:
         return made if self._base is None else with_base(made, frame, 1 - trust.weight, self._base)
 
     def _rest(self, frame: np.ndarray, seen: np.ndarray, trust: Trust) -> np.ndarray:
-        """What the frame shows beside the photo as far as that is trusted, float32 of the drawn size."""
+        """Return the frame without the photo as far as the photo is trusted, float32, of the drawn size."""
         if self._decoder:
             return self._decoder.rest(frame.astype(np.float32), seen, trust)
         share = cv2.merge([cv2.multiply(trust.weight, trust.light)] * 3)

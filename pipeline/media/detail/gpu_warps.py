@@ -11,10 +11,18 @@ from ..interpolate import grid, half_pixels
 
 
 class GpuWarps:
-    """What is moved is float32 (3, height, width) of whole numbers, at the output's size, on the device."""
+    """`Warps` on a GPU. What is moved is float32 (3, height, width) of whole numbers, at the output's size."""
 
     def __init__(self, photo: np.ndarray, device: torch.device) -> None:
-        """photo: uint8 RGB (height, width, 3) at the output size. device: that computes. Raise OutOfMemoryError."""
+        """Copy the photo to the device, with its half-pixels.
+
+        Args:
+            photo: uint8 RGB (height, width, 3) at the output's size.
+            device: Computes.
+
+        Raises:
+            OutOfMemoryError: It has too little memory.
+        """
         self.size = photo.shape[1], photo.shape[0]
         self._device = device
         fine = cv2.cvtColor(half_pixels(photo), cv2.COLOR_RGBA2RGB)
@@ -59,6 +67,6 @@ class GpuWarps:
 
 @lru_cache(maxsize=16)
 def _weights(length: int, wanted: int, how: int, device: torch.device) -> torch.Tensor:
-    """What each of `length` pixels in a row counts for each of the wanted ones: float32 (wanted, length)."""
+    """Return the weights that resize a row of `length` pixels to `wanted` ones, float32 (wanted, length)."""
     weights = cv2.resize(np.eye(length, dtype=np.float32), (length, wanted), interpolation=how)
     return torch.from_numpy(weights).to(device)

@@ -30,10 +30,12 @@ class PhotoFlow:
     """
 
     def __init__(self, photo: np.ndarray, soft: bool = False) -> None:
-        """photo: uint8 RGB (height, width, 3), as blurred as the frames are: a flow between equals finds more.
+        """Choose the size of the search, and prepare the photo for it.
 
-        soft: the frames are a decoder's that blurs and adds marks of its own, after which a fine search would go. Then
-        the first frame serves as photo.
+        Args:
+            photo: uint8 RGB (height, width, 3), as blurred as the frames are: a flow between equals finds more.
+            soft: The frames' decoder blurs, and adds marks of its own, which a fine search would follow. Then the first
+                frame serves as photo.
         """
         drawn = max(photo.shape[:2])
         scale = min(max(FINER * drawn, FLOW_SIDES[0]), FLOW_SIDES[1], LARGEST * drawn) / drawn
@@ -87,7 +89,7 @@ def _fine_search(finest: int) -> cv2.DISOpticalFlow:
 
 
 def _quick_search() -> cv2.DISOpticalFlow:
-    """For the step between two frames, which is only where the other search begins."""
+    """Make the fast flow search between two frames: its result is only where the other search begins."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setFinestScale(2)
     dis.setGradientDescentIterations(12)

@@ -13,18 +13,18 @@ FINER = 1.2
 
 
 def enlarged(drawn: tuple[int, int], trim: int, size: tuple[int, int]) -> bool:
-    """The output shows more pixels than the model draws. All sizes: (width, height); trim: pixels cut off each edge."""
+    """Return whether the output has more pixels than the model draws. Sizes: (width, height). trim: off each edge."""
     return size[0] > LARGER * (drawn[0] - 2 * trim)
 
 
 def too_small(photo: tuple[int, int], drawn: tuple[int, int], fit: Fit) -> bool:
-    """The photo has about as few pixels as the model draws. photo, drawn: (width, height)."""
+    """Return whether the photo has about as few pixels as the model draws. photo, drawn: (width, height)."""
     across, down = photo[0] / drawn[0], photo[1] / drawn[1]
     return (max if fit == "pad" else min)(across, down) < FINER
 
 
 def gives_detail(photo: tuple[int, int], drawn: tuple[int, int], trim: int, size: tuple[int, int], fit: Fit) -> bool:
-    """The finished video will surely get detail from the photo; at the drawn size the first frame's blur decides."""
+    """Return whether detail surely comes from the photo; at the drawn size the first frame's blur decides."""
     return enlarged(drawn, trim, size) and not too_small(photo, drawn, fit)
 
 

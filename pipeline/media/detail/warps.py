@@ -31,10 +31,10 @@ class Warps(Protocol):
 
 
 class CpuWarps:
-    """With OpenCV; what is moved is RGBA, uint8, at the output's size."""
+    """`Warps` with OpenCV. What is moved is RGBA, uint8, at the output's size."""
 
     def __init__(self, photo: np.ndarray) -> None:
-        """photo: uint8 RGB (height, width, 3) at the output's size."""
+        """Prepare the photo's half-pixels. photo: uint8 RGB (height, width, 3) at the output's size."""
         self.size = photo.shape[1], photo.shape[0]
         self._fine = half_pixels(photo)
 

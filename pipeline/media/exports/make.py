@@ -252,7 +252,7 @@ def _arguments(clip: Clip, wanted: Export, part: Path, palette: Path) -> list[st
 
 
 def _settings(clip: Clip) -> tuple[str, ...]:
-    """The settings that the video was made with, which a full-size copy bears too. One for the web tells nothing."""
+    """Return ffmpeg's options that copy the video's settings: for full-size copies. One for the web has none."""
     try:
         return "-metadata", f"comment={settings_comment(read_metadata(clip.path))}"
     except BadInput:
@@ -264,7 +264,7 @@ def _palette_arguments(palette: Path) -> list[str]:
 
 
 def _gif_step(clip: Clip) -> int:
-    """Of so many frames a GIF shows one, so that browsers keep its time."""
+    """Return n, where a GIF shows every n-th frame: browsers slow down quicker ones."""
     return math.ceil(clip.fps / MOST_GIF_FPS)
 
 

@@ -12,7 +12,7 @@ CALIBRATED, EMBEDDED = 0, b"DEBM"
 
 
 def read_bmp(data: bytes) -> PhotoFile:
-    """Endpoints and gamma (version 4), or an embedded ICC profile (version 5)."""
+    """Read a BMP's colours: endpoints and gamma (version 4), or an embedded ICC profile (version 5)."""
     (size,) = struct.unpack("<I", data[HEAD : HEAD + 4].ljust(4, b"\0"))
     header = data[HEAD : HEAD + size]
     if size < V4 or len(header) < size:

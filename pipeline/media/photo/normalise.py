@@ -88,7 +88,7 @@ def bare(image: Image.Image) -> Image.Image:
 
 
 def _bounded(size: tuple[int, int]) -> tuple[int, int]:
-    """The size (pixels) reduced to fit SHORT_SIDE and LONG_SIDE, never enlarged."""
+    """Return the size (pixels) reduced to fit SHORT_SIDE and LONG_SIDE, never enlarged."""
     short, long = sorted(size)
     scale = min(1.0, SHORT_SIDE / short, LONG_SIDE / long)
     width, height = (max(MIN_SIDE, round(side * scale)) for side in size)
@@ -118,7 +118,7 @@ def _without_end(
 
 
 def _deep_srgb(data: bytes, most: tuple[int, int], colours: Colours) -> tuple[Image.Image, Image.Image | None] | None:
-    """RGB and alpha from more than 8 bits a channel; None where the picture has no more."""
+    """Return RGB and alpha from more than 8 bits a channel; None where the picture has no more."""
     from .values.deep_pixels import deep_pixels  # with numpy and OpenCV, which few photos need
     from .values.grey import scaled_grey
     from .values.to_srgb import to_srgb
@@ -132,7 +132,7 @@ def _deep_srgb(data: bytes, most: tuple[int, int], colours: Colours) -> tuple[Im
 def _eight_bit_srgb(
     image: Image.Image, profile: bytes | None, colours: Colours | None
 ) -> tuple[Image.Image, Image.Image | None]:
-    """RGB and alpha of a picture of any other kind."""
+    """Return RGB and alpha of a picture of any other kind."""
     picture = _eight_bit(image)
     if (target := _bounded(picture.size)) != picture.size:
         picture = picture.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)

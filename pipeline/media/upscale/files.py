@@ -75,6 +75,6 @@ def check_upscaler(preset: UpscalerPreset, folder: Path) -> UpscalerFile:
 
 @lru_cache(maxsize=16)
 def _known(path: Path, size: int, changed: int) -> tuple[Network, str]:
-    """The form asks at every change of a setting; the file is opened when it is another one."""
+    """Read a file's network, and its fingerprint. Cached: the form asks at every change of a setting."""
     network = read_network(path)
     return network, hashlib.sha256(f"{path.name} {size} {network}".encode()).hexdigest()[:16]

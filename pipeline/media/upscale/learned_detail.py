@@ -51,7 +51,15 @@ class LearnedDetail:
         warn: Callable[[Message], object] = log.warning,
         kept: float = KEPT,
     ) -> None:
-        """size: (width, height) of the output."""
+        """Prepare for a clip.
+
+        Args:
+            upscaler: The loaded network.
+            size: (width, height) of the output.
+            sides: The tiles' size at each frame.
+            warn: Takes a warning for the user.
+            kept: Share of the detail that is carried over from the last frame, 0..1.
+        """
         self.size = size
         self.between: Callable[[], None] = lambda: None
         self._upscaler, self._sides, self._warn, self._share = upscaler, sides, warn, kept

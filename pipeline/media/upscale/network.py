@@ -53,7 +53,7 @@ class Network:
         return 3 * self.depth * dense + (9 * f + 1) * (2 + ups) * f + 9 * f * 6 + f + 3
 
     def number_bytes(self, device: str, bf16: bool) -> int:
-        """Bytes of a number that it is computed in: 2 on a GPU, as Real-ESRGAN's own program does.
+        """Return the bytes of a number that it is computed in: 2 on a GPU, as Real-ESRGAN's own program does.
 
         On a CPU that multiplies bf16 (bf16: it does) the compact network is computed so, 2.5 times as fast: its sum
         is a small change of the picture, which stays exact. RRDBNet's last layers carry the whole picture.
@@ -61,7 +61,7 @@ class Network:
         return 2 if device != "cpu" or (bf16 and self.kind == "compact") else 4
 
     def bytes(self, pixels: int, number: int = 4) -> int:
-        """Memory of one run over `pixels` of a picture, weights included. number: bytes of each."""
+        """Estimate the bytes of one run over `pixels` of a picture, weights included. number: bytes of each."""
         widest = max(self.features * (self.scale**2 if self.kind == "rrdb" else 1), 3 * self.scale**2)
         return number * (WIDTHS_ALIVE * widest * pixels + self.parameters)
 

@@ -41,7 +41,7 @@ class CompactNet(nn.Module):
         self.body = nn.ModuleList([*layers, _conv(features, 3 * self.scale**2)])
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: float32 (n, 3, height, width) -> float32 (n, 3, scale · height, scale · width), whatever the weights.
+        """Enlarge float32 (n, 3, height, width) to float32 (n, 3, scale · height, scale · width).
 
         The picture itself stays in 32-bit numbers: bf16 has no more steps than it has grey levels.
         """
@@ -98,7 +98,7 @@ class RRDBNet(nn.Module):
         self.conv_last = _conv(features, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `CompactNet.forward`."""
+        """See `CompactNet.forward`."""
         y = self.conv_first(x.to(self.conv_first.weight.dtype))
         y = y + self.conv_body(self.body(y))
         for n in range(1, self.doublings + 1):

@@ -22,18 +22,24 @@ class TileSizes:
     """
 
     def __init__(self, folder: Path, key: str, first: int) -> None:
-        """key: stands for the upscaler and the frames. first: pixels, for a job that begins."""
+        """Read the sizes that an earlier attempt kept.
+
+        Args:
+            folder: The job's work folder.
+            key: Identifies the upscaler and the frames: sizes under another key do not count.
+            first: Pixels of a side, for a job that begins.
+        """
         self._path, self._key = folder / SIDES_NAME, key
         self._from: list[tuple[int, int]] = self._read() or [(0, first)]
         self._keep()
 
     @property
     def given_up(self) -> bool:
-        """Not even the smallest tile found room: the whole video is enlarged plainly."""
+        """Whether not even the smallest tile found room: the whole video is enlarged plainly then."""
         return self._from[0][1] == 0
 
     def side(self, frame: int) -> int:
-        """frame: its number, from 0."""
+        """Return the pixels of a tile's side at a frame, 0-based."""
         return next(side for start, side in reversed(self._from) if start <= frame)
 
     def smaller(self, frame: int) -> int:
@@ -63,7 +69,7 @@ class TileSizes:
 
 
 def take_smaller_tiles(folder: Path) -> None:
-    """After the system killed the process because memory ran out: the next attempt takes smaller ones throughout."""
+    """Make the next attempt take smaller tiles throughout: the system killed this one because memory ran out."""
     path = folder / SIDES_NAME
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))

@@ -22,11 +22,11 @@ class Tile:
     outer_columns: slice
 
     def kept(self, scale: int) -> tuple[slice, slice]:
-        """Where the kept part lies in what the network made of the outer one."""
+        """Return where the kept part lies in the enlarged outer part."""
         return _inside(self.rows, self.outer_rows, scale), _inside(self.columns, self.outer_columns, scale)
 
     def target(self, scale: int) -> tuple[slice, slice]:
-        """Where it goes in the enlarged picture."""
+        """Return where the kept part goes in the enlarged picture."""
         return _times(self.rows, scale), _times(self.columns, scale)
 
 

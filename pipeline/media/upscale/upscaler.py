@@ -16,7 +16,7 @@ class Upscaler:
     """A loaded network. Not for use from several threads at once."""
 
     def __init__(self, file: UpscalerFile, device: str, number: int = 4, halo: int = HALO) -> None:
-        """device: `cuda` or `cpu`. number: bytes of one (`Network.number_bytes`)."""
+        """Load the network. device: `cuda` or `cpu`. number: bytes of each (`Network.number_bytes`)."""
         self.scale = file.network.scale
         self.device, self.halo = device, halo
         half = torch.bfloat16 if device == "cpu" else torch.float16

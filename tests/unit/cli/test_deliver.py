@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.cli import deliver as module
-from fanslymotion.cli.console import DONE, FAILED
 from fanslymotion.cli.deliver import Target, choose_targets, copy
+from fanslymotion.cli.exits import DONE, FAILED
 from fanslymotion.cli.generate import follow
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.request import VideoRequest, VideoResult

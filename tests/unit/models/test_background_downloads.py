@@ -13,7 +13,7 @@ import pytest
 from fanslymotion.errors import Cancelled
 from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import DownloadError
-from fanslymotion.models.download.process_age import birth
+from fanslymotion.process_start import start_time
 from fanslymotion.settings import Settings
 
 from .conftest import quick
@@ -60,7 +60,7 @@ def test_a_share_that_gives_no_locks_is_told(hub, settings, monkeypatch):
 
 def process_running_as_tiny(downloads: Downloads) -> DownloadState:
     """This process stands for the one that downloads."""
-    own = birth(psutil.Process())
+    own = start_time(psutil.Process())
     state = DownloadState("tiny", "running", pid=os.getpid(), born=own.seconds, boot=own.boot, updated=time.time())
     downloads.folder.mkdir(parents=True)
     downloads.write(state)
@@ -139,7 +139,7 @@ def test_a_process_that_has_got_the_number_of_an_ended_one_is_not_taken_for_it(s
     downloads = Downloads(settings)
     downloads.folder.mkdir(parents=True)
     for other in ({"born": 1.0}, {"boot": "another start of the system"}):
-        own = birth(psutil.Process())
+        own = start_time(psutil.Process())
         state = DownloadState("tiny", "running", pid=os.getpid(), **{"born": own.seconds, "boot": own.boot, **other})
         downloads.write(state)
         assert downloads.state("tiny").status == "interrupted"

@@ -32,7 +32,7 @@ export class Form {
     this.sending = false;
     /** @type {ActiveJob[]} */
     this.active = []; // one's own jobs that run or wait
-    this.chose = false; // whether somebody chose the model
+    this.chose = false; // whether the user chose the model
     this.values = this.take({ ...EMPTY, ...withListOfLoras(recall("form", {})) });
     this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() });
     this.buttonText = h("span");
@@ -67,7 +67,7 @@ export class Form {
     document.addEventListener("language", () => this.rebuild());
   }
 
-  /** Only what this place can use. A model that nobody chose is the best one that is here. @param {FormValues} values */
+  /** Only what this place can use. A model that the user has not chosen is the best one that is here. @param {FormValues} values */
   take(values) {
     this.chose = offers(this.options, values.model);
     return usable(values, this.options);
@@ -185,7 +185,7 @@ export class Form {
     const able = model.takes.includes("last_photo") && Boolean(photos[0] ?? this.last.chosen); // it comes second
     this.last.draw({ able, loop: values.loop, clip: knownSize(resolution, photos[0], values.shape), fit, position });
     this.fields.holdLoop(Boolean(this.last.asked));
-    if (photos.length && !this.picker.travels.any) this.picker.forgive(); // what was refused of several stands until all are here
+    if (photos.length && !this.picker.uploads.any) this.picker.forgive(); // what was refused of several stands until all are here
   }
 
   /** How many Generate makes. */
@@ -222,14 +222,14 @@ export class Form {
     show(this.problem, text !== "");
   }
 
-  /** A photo that still travels is waited for; where one of them is refused, its complaint stands instead of a job. */
+  /** Wait for photos that are being uploaded; where one of them is refused, its complaint stands instead of a job. */
   async generate() {
     if (this.sending) return;
     this.complain("");
     this.sending = true;
     this.button.setAttribute("aria-busy", "true");
     try {
-      if (!(await this.picker.travels.settled()) || !(await this.last.settled())) return;
+      if (!(await this.picker.uploads.settled()) || !(await this.last.settled())) return;
       if (!this.picker.photos.length) {
         this.picker.focus();
         return;

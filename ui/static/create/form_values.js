@@ -19,7 +19,7 @@ export function numberOf(values, key) {
   return /** @type {Record<string, number | null>} */ (/** @type {unknown} */ (values))[key] ?? null;
 }
 
-/** What a number is where nobody chose one: the steps are the mode's. @param {ModelOption} model @param {string} key @param {string} mode */
+/** What a number is where the user chose none: the steps are the mode's. @param {ModelOption} model @param {string} key @param {string} mode */
 export function usual(model, key, mode) {
   return key === "steps" ? (model.modes[mode] ?? null) : numberOf(model.sampling, key);
 }

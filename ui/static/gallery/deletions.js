@@ -1,5 +1,5 @@
 // @ts-check
-// What is about to be deleted: gone from sight at once, from the disk only when nobody has called it back.
+// What is about to be deleted: hidden at once, deleted from the disk unless that is undone in time.
 
 import { t } from "../lib/catalogue.js";
 import { h, toast } from "../lib/dom.js";
@@ -54,7 +54,7 @@ export class Deletions {
     this.told.back(batch.ids[0]);
   }
 
-  /** Whatever was decided: there is nothing to be called back any more. @param {Batch} batch */
+  /** End a batch, deleted or undone: there is nothing to undo any more. @param {Batch} batch */
   decided(batch) {
     batch.decided = true;
     clearTimeout(batch.timer);

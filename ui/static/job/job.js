@@ -125,7 +125,7 @@ export class JobView {
     if (this.job) this.drawProgress(this.job);
   }
 
-  /** Log lines, samples of the graphics card, faults: whatever happened, in order. @param {JobEvent[]} events */
+  /** Log lines, samples of the graphics card, faults, in order. @param {JobEvent[]} events */
   happened(events) {
     this.log.add(events);
     this.gauge.add(events);

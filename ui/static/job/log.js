@@ -18,7 +18,7 @@ export class Log {
 
   constructor() {
     this.last = 0;
-    this.folded = false; // of a video that is done: whoever opens it does so for this one
+    this.folded = false; // for a video that is done; opening it by hand counts for this video alone
     this.at = 0;
     this.lines = h("div", { class: "lines", role: "log", "aria-live": "off", tabIndex: 0, onscroll: () => this.scrolled() });
     this.level = h("select", { class: "small", onchange: () => this.filter() });

@@ -33,7 +33,7 @@ export async function costOf(model, { seconds, quality, resolution }) {
   return costs?.[model.name] ?? null;
 }
 
-/** The first video that somebody makes: the first of each choice. @param {Options} options */
+/** A first video: the first of each choice. @param {Options} options */
 export function firstVideo(options) {
   return { seconds: options.durations[0].seconds, quality: options.qualities[0].name, resolution: options.resolutions[0].name };
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// What a model is for and what it can, in the same words wherever models are listed.
+// What a model is for and what it can, in the same words in every list of models.
 
 import { language, t } from "./catalogue.js";
 import { h } from "./dom.js";

@@ -44,7 +44,7 @@ export async function call(path, { method = "GET", body, keepalive = false, sign
  * Send a file's bytes as they are; the server reads and checks them.
  *
  * @param {File} file
- * @param {(fraction: number) => void} progress while they travel
+ * @param {(fraction: number) => void} progress during the upload
  * @param {AbortSignal} signal ends it
  * @returns {Promise<any>} the answer's JSON
  */

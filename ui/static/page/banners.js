@@ -1,5 +1,5 @@
 // @ts-check
-// What everybody has to know, above whatever view is shown: no connection, a crashed worker, a word of the server.
+// Banners above every view: no connection, a crashed worker, a message of the server.
 
 import { crashWords } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";

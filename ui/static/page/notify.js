@@ -84,7 +84,7 @@ async function tellEnd(id, open) {
 }
 
 /**
- * A sound in any case, a notification where nobody looks. One tab speaks for all of this browser's.
+ * A sound in any case, a notification while the page is hidden. One tab speaks for all of this browser's.
  *
  * @param {Job} job
  * @param {(id: string) => void} open

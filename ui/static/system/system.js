@@ -1,5 +1,5 @@
 // @ts-check
-// The machine: workers, models with their downloads, disk, versions, and a report for whoever asks for help.
+// The machine: workers, models with their downloads, disk, versions, and a report for a question to the developers.
 
 import { restartWorker } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";

@@ -1,4 +1,4 @@
-"""CLIP's image encoder, which tells Stable Video Diffusion what the photo shows.
+"""Compute CLIP's image embedding, which tells Stable Video Diffusion what the photo shows.
 
 The numbers of transformers' `CLIPVisionModelWithProjection`, from its files. That class costs 2 CPU seconds to import,
 in every worker, for a network of 90 lines.

@@ -16,7 +16,7 @@ def noise_schedule(scheduler: Any, steps: int, kind: ScheduleName, device: torch
         scheduler: diffusers' EulerDiscreteScheduler.
         steps: 1..100.
         kind: `ays` (arXiv 2404.14507), else `karras` (arXiv 2206.00364, eq. 5).
-        device: Where the timesteps are made.
+        device: Makes the timesteps, as in the stock pipeline: its logarithm may round otherwise than the CPU's.
     """
     own = scheduler.from_config(scheduler.config)
     if kind == "ays":

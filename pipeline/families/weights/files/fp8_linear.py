@@ -1,5 +1,7 @@
 """Expand weights of 8-bit floats, with or without a scale."""
 
+from functools import lru_cache
+
 import torch
 from torch import nn
 
@@ -32,7 +34,13 @@ class Fp8Linear(PackedLinear):
         """See `PackedLinear`."""
         found = self.weight[first:last].view(self._kind).float()
         if self._factors is not None:
-            found = multiplied(found, *(torch.from_numpy(hadamard(size)).to(found) for size in self._factors))
+            found = multiplied(found, *(_hadamard_on(found.device, size) for size in self._factors))
         if self.scale is None:
             return found
         return found.mul_(self.scale if len(self.scale) == 1 else self.scale[first:last])
+
+
+@lru_cache(maxsize=16)
+def _hadamard_on(device: torch.device, size: int) -> torch.Tensor:
+    """Return the Hadamard matrix of a size on a device. All layers share it there: it has a few thousand numbers."""
+    return torch.from_numpy(hadamard(size)).to(device)

@@ -1,9 +1,11 @@
 """Compiling pays after a while only: when it is chosen, and what it is remembered by."""
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from fanslymotion.errors import BadInput
 from fanslymotion.pipeline.families.base import MemoryPlan, Offload, Work
@@ -11,7 +13,7 @@ from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.svd.model_size import FULL
 from fanslymotion.pipeline.hardware.machine import Machine
-from fanslymotion.pipeline.hardware.measurements import Measurements
+from fanslymotion.pipeline.hardware.measurements import Measurements, Record
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.memory.compiling import (
     FIRST_SECONDS,
@@ -68,6 +70,32 @@ def test_what_this_process_has_compiled_it_goes_on_with_and_a_later_one_pays_les
     entry = store.read().compiling[key(PLAN)]
     assert (entry.first, entry.later, entry.lost) == (100.0, 30.0, 0.0)
     assert entry.processes == [OTHER_PROCESS, process_name()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="psutil computes a start time from the clock on Linux alone")
+def test_a_clock_that_is_set_leaves_a_process_its_name(store: Measurements, monkeypatch: pytest.MonkeyPatch) -> None:
+    boot, step = psutil.boot_time(), 0.0
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + step)
+    record_compiled(store, PLAN, 100.0)
+    for step in (3600.0, -3600.0):
+        assert compiled(store), step
+
+
+def test_names_that_an_earlier_version_stored_count_as_those_of_ended_processes(store: Measurements) -> None:
+    """They were the id and the Unix second of the start. One compiles again, in the time of a later process."""
+    old = f"{os.getpid()} {psutil.Process().create_time():.0f}"
+    record_compiled(store, PLAN, 100.0)
+
+    def as_before(known: Record) -> None:
+        known.compiling[key(PLAN)].processes = [OTHER_PROCESS, old]
+
+    store.change(as_before)
+    known = process_name() == old  # where the system's own start times never change, the name is the same
+    assert settle(PLAN, "always", store.read(), [os.getpid()]).compiling == (0.0 if known else 50.0)
+    record_compiled(store, PLAN, 30.0)
+    entry = store.read().compiling[key(PLAN)]
+    assert entry.processes[-1] == process_name()
+    assert settle(PLAN, "auto", store.read(), [os.getpid()]).compiling == 0.0
 
 
 def test_after_a_failure_it_is_tried_again_after_twice_the_loss(store: Measurements) -> None:

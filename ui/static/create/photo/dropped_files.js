@@ -1,5 +1,5 @@
 // @ts-check
-// Files that are dropped on the page or pasted into it, whatever view is shown.
+// Files that are dropped on the page or pasted into it, in every view.
 
 import { t } from "../../lib/catalogue.js";
 import { byId, h, icon, ICONS, setText, show } from "../../lib/dom.js";

@@ -1,7 +1,7 @@
 // @ts-check
 // What a clip makes of a photo of another shape: the part that it keeps, or the ground around it.
 
-const UNSEEN_CUT = 0.04; // a strip that nobody misses is not worth a mark (pipeline/media/sizes.py: SAME_SHAPE)
+const UNSEEN_CUT = 0.04; // a strip this narrow is not worth a mark (pipeline/media/sizes.py: SAME_SHAPE)
 const UNSEEN_PAD = 0.01; // the same for padding (TRIM)
 
 /**

@@ -54,7 +54,7 @@ export class LastPicture {
 
   /** Whether what was chosen has arrived, where it is wanted at all. @returns {Promise<boolean> | boolean} */
   settled() {
-    return this.offered ? this.picker.travels.settled() : true;
+    return this.offered ? this.picker.uploads.settled() : true;
   }
 
   /** @param {Choices} choices */
@@ -77,7 +77,7 @@ export class LastPicture {
   /** That of a job, or none where it has none. @param {{ id: string, last_photo: unknown }} job */
   takeOf({ id, last_photo }) {
     if (last_photo) return this.picker.takeOf(id, "/last");
-    this.picker.travels.stop();
+    this.picker.uploads.stop();
     this.picker.forgive();
     this.picker.set([]);
   }

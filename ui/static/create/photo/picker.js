@@ -6,7 +6,7 @@ import { find, focusOn, h, icon, ICONS, setText, show } from "../../lib/dom.js";
 import { call, upload } from "../../lib/net.js";
 import { recall, remember } from "../../lib/storage.js";
 import { PhotoTiles } from "./photo_tiles.js";
-import { Travels } from "./travels.js";
+import { PendingUploads } from "./pending_uploads.js";
 
 /** @import { Photo, Settings } from "../../types.d.ts" */
 
@@ -15,7 +15,7 @@ import { Travels } from "./travels.js";
 /**
  * @typedef {object} Listeners
  * @property {() => void} changed called when other photos are ready, and when they are drawn anew
- * @property {(values: Settings) => void} settings called with those of a video that somebody dropped
+ * @property {(values: Settings) => void} settings called with those of a video that was dropped
  * @property {(position: number | null) => void} moved called with where the cut is on the photos, 0..1; null: in the middle, for other photos were chosen
  */
 
@@ -46,7 +46,7 @@ export class PhotoPicker {
     this.settings = settings;
     this.moved = moved;
     this.photos = recall(kind.key, /** @type {Photo[]} */ ([])).filter((photo) => photo?.id);
-    this.travels = new Travels(() => this.drawTravel());
+    this.uploads = new PendingUploads(() => this.drawUploads());
     this.adding = false;
     this.input = h("input", { type: "file", accept: ACCEPT, multiple: kind.most > 1, class: "unseen", id: kind.input, oncancel: () => (this.adding = false) });
     this.input.addEventListener("change", () => this.take([...(this.input.files ?? [])], this.adding));
@@ -57,7 +57,7 @@ export class PhotoPicker {
     this.tiles = new PhotoTiles(kind.most > 1, { choose: (add) => this.choose(add), remove: (photo) => this.remove(photo), move: moved });
     this.bar = h("i");
     this.progress = h("div", { class: "upload", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, hidden: true }, this.bar);
-    this.cancel = h("button", { type: "button", class: "action cancel", hidden: true, onclick: () => this.travels.giveUp() }, icon(ICONS.close), h("span"));
+    this.cancel = h("button", { type: "button", class: "action cancel", hidden: true, onclick: () => this.uploads.giveUp() }, icon(ICONS.close), h("span"));
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.notes = h("ul", { class: "warnings", role: "status", hidden: true });
     this.box = h("div", { class: "picker" }, this.input, this.area, this.tiles.element, this.progress, this.cancel);
@@ -77,7 +77,7 @@ export class PhotoPicker {
     this.draw();
   }
 
-  /** The photos of the last visit are shown at once; those that the server has let go since go from here, too. */
+  /** Show the photos of the last visit at once; those that the server has deleted since are removed here, too. */
   async restore() {
     const known = this.photos;
     const found = await Promise.all(known.map(({ id }) => call(`studio/photos/${encodeURIComponent(id)}`).catch((refusal) => refusal.status === 404 && null)));
@@ -91,7 +91,7 @@ export class PhotoPicker {
     this.input.value = "";
     const before = this.photos;
     const { most, many } = this.kind;
-    await this.travels.go(!add && !files.every(isVideo), async (signal) => {
+    await this.uploads.run(!add && !files.every(isVideo), async (signal) => {
       /** @type {Photo[]} */
       const ready = [];
       /** @type {string[]} */
@@ -110,12 +110,12 @@ export class PhotoPicker {
           problems.push(error.message);
         }
       }
-      const meanwhile = this.photos.filter((photo) => !before.includes(photo)); // added while these travelled
+      const meanwhile = this.photos.filter((photo) => !before.includes(photo)); // added during this upload
       const all = add ? [...this.photos, ...ready] : [...ready, ...meanwhile];
       if (files.length > most || all.length > most) problems.push(t(many, { most }));
       if (ready.length) this.set(all.slice(0, most));
       if (ready.length && !add && !files.some(isVideo)) this.moved(null);
-      this.travels.problems.push(...problems);
+      this.uploads.problems.push(...problems);
     });
   }
 
@@ -131,11 +131,11 @@ export class PhotoPicker {
 
   /** @param {string} path of what the server takes as an upload */
   fetch(path) {
-    return this.travels.go(true, async (signal) => {
+    return this.uploads.run(true, async (signal) => {
       try {
         this.set([await call(path, { method: "POST", signal })]);
       } catch (error) {
-        if (!signal.aborted) this.travels.problems.push(error.message);
+        if (!signal.aborted) this.uploads.problems.push(error.message);
       }
     });
   }
@@ -147,8 +147,8 @@ export class PhotoPicker {
     this.draw();
   }
 
-  drawTravel() {
-    const { any, problems } = this.travels;
+  drawUploads() {
+    const { any, problems } = this.uploads;
     this.progressed(0);
     show(this.progress, any);
     show(this.cancel, any);
@@ -163,7 +163,7 @@ export class PhotoPicker {
 
   /** What was refused is of no interest any more. */
   forgive() {
-    this.travels.problems = [];
+    this.uploads.problems = [];
     this.complain("");
   }
 

@@ -230,8 +230,8 @@ def test_a_step_without_guidance_counts_half() -> None:
     assert 0 < above < 40
 
 
-def test_guidance_stays_as_long_as_the_card_computes() -> None:
-    """Steps down in memory move weights, take smaller pieces and sizes; a processor samples without guidance."""
+def test_guidance_stays_on_card_and_processor() -> None:
+    """Steps down in memory move weights, take smaller pieces and sizes; without guidance the prompt hardly counts."""
     now: Any = plan(replace(GPU, vram_total=12 * GIB, vram_free=11 * GIB), LTX, WORK)
     assert (now.device, now.guided) == ("cuda", True)
     assert forecast(now).fits
@@ -240,4 +240,5 @@ def test_guidance_stays_as_long_as_the_card_computes() -> None:
         seen.append(now)
         now = next_fallback(now, Stage.SAMPLING)
     assert {one.offload for one in seen} >= {Offload.MODEL, Offload.GROUP, Offload.SEQUENTIAL}
-    assert [one.guided for one in seen] == [one.device == "cuda" for one in seen]
+    assert seen[-1].device == "cpu"
+    assert all(one.guided for one in seen)

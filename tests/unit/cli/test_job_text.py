@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fanslymotion.cli.console import left_text, settings_text, stage_text
+from fanslymotion.cli.job_text import left_text, settings_text, stage_text
 from fanslymotion.messages import Message
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets.loras import read_loras

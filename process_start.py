@@ -1,4 +1,4 @@
-"""Tell when a process began, in a way that a clock that is set meanwhile does not change.
+"""Read when a process started, as a time that setting the clock does not change.
 
 On Linux `psutil.Process.create_time` adds the start of the system to what the kernel counts from it. That start is
 computed from the clock: it moves when the clock is set, and with it the age of every process.
@@ -15,30 +15,30 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 """Holds another text after each start of the system."""
 
 
-class Birth(NamedTuple):
-    """When a process began.
+class StartTime(NamedTuple):
+    """When a process started. Together with its id it names one process for ever.
 
     Attributes:
-        seconds: since the start of the system where `boot` is set, else in Unix seconds.
-        boot: identifies the start of the system; "" where the system itself tells a time that stays.
+        seconds: Since the system started where `boot` is set, else in Unix seconds.
+        boot: Identifies the start of the system; "" where the system's own start times never change.
     """
 
     seconds: float
     boot: str = ""
 
 
-def birth(process: psutil.Process) -> Birth:
-    """Return when a process began.
+def start_time(process: psutil.Process) -> StartTime:
+    """Return when a process started.
 
     Raises:
         psutil.Error: It is gone.
         OSError: It is gone.
     """
     if sys.platform != "linux":
-        return Birth(process.create_time())
+        return StartTime(process.create_time())
     # The process's name stands in brackets, and may hold any character.
     fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    return Birth(int(fields[19]) / os.sysconf("SC_CLK_TCK"), _boot())
+    return StartTime(int(fields[19]) / os.sysconf("SC_CLK_TCK"), _boot())
 
 
 def _boot() -> str:
