@@ -1,6 +1,7 @@
 """Measure folders: what their files take on the disk, and what their removal gives back."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -8,12 +9,12 @@ from pathlib import Path
 
 def folder_size(folder: Path) -> int:
     """Return the bytes of a folder's files, a file with several names once. Files that vanish meanwhile are ignored."""
-    return sum({(stat.st_dev, stat.st_ino): stat.st_size for stat in _files(folder)}.values())
+    return sum({(found.st_dev, found.st_ino): found.st_size for found in _files(folder)}.values())
 
 
 def freed_bytes(*folders: Path) -> int:
     """Return the bytes that are free again when these folders are removed: not those of files with names elsewhere."""
-    return _freed(stat for folder in folders for stat in _files(folder))
+    return _freed(found for folder in folders for found in _files(folder))
 
 
 def freed_by(files: Iterable[Path]) -> int:
@@ -27,14 +28,15 @@ def freed_by(files: Iterable[Path]) -> int:
 
 def _freed(files: Iterable[os.stat_result]) -> int:
     found: dict[tuple[int, int], list[os.stat_result]] = {}
-    for stat in files:
-        found.setdefault((stat.st_dev, stat.st_ino), []).append(stat)
+    for one in files:
+        found.setdefault((one.st_dev, one.st_ino), []).append(one)
     return sum(names[0].st_size for names in found.values() if len(names) >= names[0].st_nlink)
 
 
 def _files(folder: Path) -> Iterator[os.stat_result]:
-    with suppress(OSError):  # a whole folder vanishes
-        for path in folder.rglob("*"):
+    for place, _, names in os.walk(folder):  # leaves out a folder that vanishes, and goes on
+        for name in names:
             with suppress(OSError):
-                if path.is_file():
-                    yield path.stat()
+                found = os.stat(os.path.join(place, name))
+                if stat.S_ISREG(found.st_mode):
+                    yield found

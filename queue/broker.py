@@ -78,11 +78,11 @@ def _sqlite_huey(path: Path, options: dict[str, Any]) -> Huey:
         return make()
 
 
-def _unusable(path: Path | str, error: Exception) -> StoreError:
+def _unusable(place: Path | str, error: Exception) -> StoreError:
     return StoreError(
         msg(
             "the queue's file {place} cannot be used: {error}; check that its folder is writable",
-            place=path,
+            place=place,
             error=error,
         )
     )
@@ -111,13 +111,18 @@ def wake_if_needed(huey: Huey, wake: Callable[[str], Any], waiting: int) -> None
         waiting: number of jobs that wait.
 
     Raises:
-        StoreError: the SQLite file cannot be used now: its disk is full, or another program has locked it.
+        StoreError: the queue cannot be used now: the file's disk is full, another program has locked it, or PostgreSQL
+            was restarted.
+        sqlite3.DatabaseError: the file is damaged; `make_huey` makes it anew.
     """
     try:
         if waiting and not huey.pending_count():
             wake("")
-    except sqlite3.OperationalError as e:
-        raise _unusable(getattr(huey.storage, "filename", huey.name), e) from e
+    except Exception as e:  # sqlite3 or psycopg errors, by storage
+        if isinstance(e, sqlite3.DatabaseError) and not isinstance(e, sqlite3.OperationalError):
+            raise
+        storage: Any = huey.storage
+        raise _unusable(getattr(storage, "filename", msg("the PostgreSQL database")), e) from e
 
 
 def consume(huey: Huey) -> Any:

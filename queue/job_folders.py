@@ -8,7 +8,7 @@ one side gets the folder: the submit, which then has its jobs, or the process th
 import logging
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from .liveness.unchanged import Unchanged
 from .store.records import is_deleted, mark_deleted, remove_folder, unmark
 from .store.rows import FILLING, REMOVING, VIDEO_NAME, WORK_NAME
 from .store.store import Store
-from .types import Status
+from .types import Job, Status
 
 log = logging.getLogger(__name__)
 
@@ -210,6 +210,34 @@ def delete_job(store: Store, job_id: str) -> None:
         remove_folder(folder)  # writing the mark may have created it again
         raise
     remove(store, [job_id])
+
+
+def delete_all(listed: Callable[[int], Sequence[Job]], delete: Callable[[str], None]) -> int:
+    """Delete all jobs of a list, and go on after one whose folder cannot be written.
+
+    Args:
+        listed: returns the first jobs of the list from an index on, from 0; none at its end.
+        delete: deletes the job with an id.
+
+    Returns:
+        How many were deleted.
+
+    Raises:
+        FolderError: the first that was met.
+    """
+    count, refused = 0, list[FolderError]()
+    while found := listed(len(refused)):
+        for job in found:
+            try:
+                delete(job.id)
+                count += 1
+            except NotFound:  # deleted concurrently by another browser or command
+                continue
+            except FolderError as e:
+                refused.append(e)
+    if refused:
+        raise refused[0]
+    return count
 
 
 def schedule_removal(store: Store, job_id: str) -> None:

@@ -12,7 +12,7 @@ from ..pipeline.request import VideoRequest
 from ..settings import Settings
 from .broker import make_huey, register
 from .continuation import check_ended, last_frame, with_other_seed
-from .job_folders import FolderError, delete_job, remove_work
+from .job_folders import delete_all, delete_job, remove_work
 from .liveness.exit_codes import RELEASE, RESTART
 from .liveness.presence import Presence
 from .liveness.recovery import Sweeper
@@ -287,19 +287,8 @@ class Jobs:
         Raises:
             FolderError: the first job whose folder cannot be written; the others are deleted all the same.
         """
-        count, refused, ended = 0, list[FolderError](), [Status.FAILED, Status.CANCELLED]
-        while found := self.list(owner=owner, statuses=ended, limit=100, offset=len(refused)):
-            for job in found:
-                try:
-                    self.delete(job.id)
-                    count += 1
-                except NotFound:  # deleted concurrently by another browser or command
-                    continue
-                except FolderError as e:
-                    refused.append(e)
-        if refused:
-            raise refused[0]
-        return count
+        ended = [Status.FAILED, Status.CANCELLED]
+        return delete_all(lambda first: self.list(owner=owner, statuses=ended, offset=first), self.delete)
 
     def set_favourite(self, job_id: str, favourite: bool, owner: str | None = None) -> Job:
         """Mark a job as favourite, or remove the mark."""

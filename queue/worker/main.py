@@ -197,7 +197,7 @@ class Worker:
                 if not self._job_lock.locked():
                     broker.wake_if_needed(self._huey, self._wake, self._waiting())
                     self._release_when_idle(now)
-            except StoreError as e:  # the next beat tries again; a running job reports by itself
+            except (StoreError, OSError) as e:  # the next beat tries again; a running job reports by itself
                 throttle.log(e)
 
     def _heartbeat(self) -> None:

@@ -5,6 +5,7 @@ Without them one client can hold all of the process's file handles with connecti
 
 import sys
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,4 +177,5 @@ def raise_handle_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_HANDLES if hard == resource.RLIM_INFINITY else min(hard, MOST_HANDLES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        with suppress(ValueError, OSError):  # macOS and containers refuse what a limit of the whole system forbids
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -33,7 +33,7 @@ from .photos import clean_name
 router = APIRouter()
 
 KEEP_SECONDS = 24 * 3600
-"""On this process's own monotonic clock, since it first saw the file."""
+"""On the monotonic clock of the process that the file came to; on the wall clock for every other one."""
 MOST_KEPT = 200
 """Files of one login; the oldest go first."""
 MOST_FILES = 50
@@ -49,15 +49,15 @@ class ApiUploads:
 
     Args:
         settings: Tell the data folder.
-        now: Monotonic seconds. The wall clock is not used, as in `Photos`.
+        now: Monotonic seconds.
     """
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._folder = settings.home / "api-uploads"
         self._now = now
         self._lock = Lock()
-        self._seen: dict[Path, float] = {}
-        """When this process first saw each file, the oldest first."""
+        self._came: dict[Path, float] = {}
+        """When each of this process's files came, the oldest first."""
 
     def add(self, source: BinaryIO, owner: str) -> str:
         """Copy a file. Return its identifier (32 hexadecimal digits). Raise StoreError if there is no space."""
@@ -88,24 +88,27 @@ class ApiUploads:
         return self._folder / hashlib.sha256(owner.encode()).hexdigest()[:32]
 
     def _clean(self, newest: Path) -> None:
-        """Remove files first seen a day ago, and the oldest of the newest one's login beyond the limit."""
+        """Remove files that came a day ago, and the oldest of the newest one's login beyond the limit."""
+        there = self._there()
         with self._lock:
-            there, now = self._there(), self._now()
-            seen = {path: at for path, at in self._seen.items() if path in there and path != newest}
-            self._seen = seen | {path: now for path in there if path not in seen and path != newest} | {newest: now}
-            mine = [path for path in self._seen if path.parent == newest.parent]
-            gone = {path for path, at in self._seen.items() if now - at >= KEEP_SECONDS}
+            own = {path: at for path, at in self._came.items() if path in there and path != newest}
+            self._came = own | {newest: self._now()}
+            gone = {path for path, at in self._came.items() if self._now() - at >= KEEP_SECONDS}
+            others = {path: at for path, at in there.items() if path not in self._came}
+            mine = [path for path in (*others, *self._came) if path.parent == newest.parent]
+        # Those of an earlier start, or of another page: their calls have come long ago, whatever the clock says.
+        gone |= {path for path, modified in others.items() if time.time() - modified >= KEEP_SECONDS}
         for path in gone.union(mine[:-MOST_KEPT]):
             with suppress(OSError):  # Windows: somebody has it open; the next upload tries again
                 path.unlink(missing_ok=True)
 
-    def _there(self) -> list[Path]:
-        """Return all files, the oldest first by the disk's times."""
+    def _there(self) -> dict[Path, float]:
+        """Return all files with the disk's times of them in Unix seconds, the oldest first."""
         dated: list[tuple[float, Path]] = []
         for path in self._folder.glob("*/*"):
             with suppress(OSError):  # another request has removed it
                 dated.append((path.stat().st_mtime, path))
-        return [path for _, path in sorted(dated)]
+        return {path: modified for modified, path in sorted(dated)}
 
 
 def _not_kept(folder: Path | str, error: OSError) -> StoreError:

@@ -1,6 +1,7 @@
 """Keep uploaded photos before they become jobs: normalise and show them, for a day of the page's running time.
 
-The wall clock is not used: it may be changed meanwhile. Numbers tell which photo is older.
+The wall clock is not used: it may be changed meanwhile. Numbers tell which photo is older. Where the page never runs
+for a day, its starts are counted.
 
 The browser gets an id, never a path. Only the login that uploaded a photo can use its id.
 """
@@ -32,6 +33,8 @@ from .turns import Turns
 
 KEEP_SECONDS = 24 * 3600
 """On this process's own monotonic clock, since it first saw the photo."""
+KEEP_STARTS = 10
+"""So many starts of the page after the one that it came in. Only starts in which a photo is uploaded count."""
 MOST_KEPT = 200
 """Photos of one login; the oldest are deleted first."""
 VIEW_SIDE = 1280
@@ -58,6 +61,7 @@ class Photo:
         number: Grows with uploads.
         notes: What the file lacks.
         sha256: Of the normalised photo's file; "" for an upload of an earlier version.
+        start: Number of the page's start in which it came; 0 for an upload of an earlier version.
     """
 
     id: str
@@ -69,6 +73,7 @@ class Photo:
     number: int = 0
     notes: tuple[Message, ...] = ()
     sha256: str = ""
+    start: int = 0
 
     @property
     def path(self) -> Path:
@@ -96,6 +101,8 @@ class Photos:
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._folder = settings.home / "uploads"
+        self._starts = settings.home / "upload-starts"
+        self._start = 0
         self._now = now
         self._lock = Lock()
         self._seen: dict[str, float] = {}
@@ -179,8 +186,8 @@ class Photos:
             about = json.loads(read_patiently(folder / "about.json"))
             size = about["width"], about["height"]
             notes = tuple(map(Message.from_json, about.get("notes", ())))
-            number, sha256 = about.get("number", 0), about.get("sha256", "")
-            return Photo(photo_id, about["name"], about["owner"], *size, folder, number, notes, sha256)
+            number, sha256, start = about.get("number", 0), about.get("sha256", ""), about.get("start", 0)
+            return Photo(photo_id, about["name"], about["owner"], *size, folder, number, notes, sha256, start)
         except (OSError, ValueError, KeyError):
             return None
 
@@ -194,20 +201,25 @@ class Photos:
             return []
 
     def _clean(self, owner: str) -> None:
-        """Remove photos first seen a day ago, and this login's oldest beyond the limit."""
+        """Remove photos first seen a day or KEEP_STARTS ago, and this login's oldest beyond the limit."""
         with self._lock:
             now = self._now()
             self._seen = {name: self._seen.get(name, now) for name in self._names()}
             gone = {name for name, seen in self._seen.items() if now - seen >= KEEP_SECONDS}
-        mine = sorted((photo for photo in self._kept() if photo.owner == owner), key=lambda photo: -photo.number)
+        there = self._kept()
+        gone |= {photo.id for photo in there if self._start - photo.start >= KEEP_STARTS}
+        mine = sorted((photo for photo in there if photo.owner == owner), key=lambda photo: -photo.number)
         for name in gone | {photo.id for photo in mine[MOST_KEPT:]}:
             shutil.rmtree(self._folder / name, ignore_errors=True)
 
     def _describe(self, photo: Photo) -> Photo:
         """Number the photo after all others, and store its description."""
         with self._lock:
-            photo = replace(photo, number=1 + max((one.number for one in self._kept()), default=0))
+            self._start = self._start or self._count_start()
+            number = 1 + max((one.number for one in self._kept()), default=0)
+            photo = replace(photo, number=number, start=self._start)
             about = {
+                "start": photo.start,
                 "name": photo.name,
                 "owner": photo.owner,
                 "number": photo.number,
@@ -216,6 +228,15 @@ class Photos:
             size = {"width": photo.width, "height": photo.height}
             write_json(photo.folder / "about.json", about | size | {"sha256": photo.sha256})
         return photo
+
+    def _count_start(self) -> int:
+        """Count this start of the page. Return its number, from 1."""
+        number = 1
+        with suppress(OSError, ValueError):
+            number += int(read_patiently(self._starts))
+        with suppress(OSError):
+            write_whole(self._starts, str(number))
+        return number
 
 
 async def _decode_in_turn(turns: Turns, decoder: Decoder, source: Path, photo: Photo) -> Decoded:

@@ -1,5 +1,6 @@
 """The worker process, as far as it goes without a model."""
 
+import errno
 import subprocess
 import sys
 import threading
@@ -95,4 +96,26 @@ def test_thousands_of_folders_hold_up_no_job(settings: Settings, monkeypatch: py
     monkeypatch.setattr(Worker, "_beat", beat)
     monkeypatch.setattr(worker._claims, "publish", lambda _: None)
     assert worker.run() == 0
+    worker.store.close()
+
+
+def test_a_share_that_is_away_for_a_moment_ends_no_worker(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job that ran went back to its last checkpoint, and its loss was counted."""
+    worker = Worker(settings, "w")
+    looks: list[int] = []
+    said: list[str] = []
+
+    def look(*_: object, **__: object) -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        worker.stop()
+
+    monkeypatch.setattr(main, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "_heartbeat", lambda: None)
+    monkeypatch.setattr(worker._sweeper, "sweep", look)
+    monkeypatch.setattr(main.log, "error", lambda text, *args, **_: said.append(text % args))
+    worker._beat()
+    assert len(looks) == 2
+    assert "Stale file handle" in said[0]
     worker.store.close()

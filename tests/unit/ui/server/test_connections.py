@@ -233,3 +233,19 @@ def test_the_number_of_places_follows_the_file_handles() -> None:
         assert connections.most_open() > 256 - connections.RESERVED_HANDLES
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit there")
+def test_a_system_that_refuses_more_file_handles_starts_the_page_with_those_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its limit for all processes is below this process's hard one."""
+    import resource
+
+    def refuse(*_: object) -> None:
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    connections.raise_handle_limit()
+    assert connections.most_open() == 256 - connections.RESERVED_HANDLES

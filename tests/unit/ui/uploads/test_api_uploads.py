@@ -45,13 +45,21 @@ def test_a_clock_that_is_set_takes_no_file_away(
 ) -> None:
     """The files' own times are the disk's, perhaps another machine's: here all of them lie before or after now."""
     monkeypatch.setattr(module, "MOST_KEPT", 2)
-    before = ApiUploads(settings)
-    first, second = add(before), add(before)
+    uploads = ApiUploads(settings)
+    first, second = add(uploads), add(uploads)
     for upload in (first, second):
-        os.utime(before.find(upload, "anna"), (time.time() + seconds,) * 2)
-    third = add(ApiUploads(settings))
-    assert kept(before, third)
-    assert [kept(before, first), kept(before, second)].count(True) == 1
+        os.utime(uploads.find(upload, "anna"), (time.time() + seconds,) * 2)
+    third = add(uploads)
+    assert [kept(uploads, one) for one in (first, second, third)] == [False, True, True]
+
+
+def test_files_of_an_earlier_start_go_after_a_day(settings: Settings) -> None:
+    """The page may run for an hour each day."""
+    before = ApiUploads(settings)
+    old, young = add(before), add(before)
+    os.utime(before.find(old, "anna"), (time.time() - KEEP_SECONDS - 60,) * 2)
+    add(ApiUploads(settings), "ben")
+    assert [kept(before, one) for one in (old, young)] == [False, True]
 
 
 def test_an_old_file_that_cannot_be_removed_refuses_no_new_one(

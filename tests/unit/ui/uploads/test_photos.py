@@ -4,15 +4,17 @@ import asyncio
 import io
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fanslymotion.errors import NotFound
+from fanslymotion.pipeline.media.photo.decode_process import Decoded
 from fanslymotion.settings import Settings
 from fanslymotion.ui.uploads import photos as module
-from fanslymotion.ui.uploads.photos import KEEP_SECONDS, Photo, Photos
+from fanslymotion.ui.uploads.photos import KEEP_SECONDS, KEEP_STARTS, Photo, Photos
 from PIL import Image
 
 
@@ -22,6 +24,17 @@ def photos(settings, monkeypatch) -> Iterator[Photos]:
     made = Photos(settings)
     yield made
     made.close()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process is started to decode the photo."""
+
+    async def take(_turns: object, _decoder: object, source: Path, photo: Photo) -> Decoded:
+        shutil.copyfile(source, photo.path)
+        return Decoded(320, 180)
+
+    monkeypatch.setattr(module, "_decode_in_turn", take)
 
 
 def add(photos: Photos, source: Path, name: str, owner: str) -> Photo:
@@ -62,6 +75,25 @@ def test_a_photo_is_kept_for_a_day(settings: Settings, photo: Path) -> None:
     add(photos, photo, "his.jpg", "ben")
     assert not kept(photos, old)
     assert kept(photos, young)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_photo_goes_also_where_no_page_runs_for_a_day(settings: Settings, photo: Path) -> None:
+    """Somebody starts the page each evening: photos of jobs that were deleted long ago stayed for ever."""
+
+    def start(name: str) -> tuple[Photos, Photo]:
+        photos = Photos(settings)
+        added = add(photos, photo, name, "anna")
+        photos.close()
+        return photos, added
+
+    _, first = start("first.jpg")
+    for _ in range(KEEP_STARTS - 1):
+        later, second = start("later.jpg")
+        assert kept(later, first)
+    last, _ = start("last.jpg")
+    assert not kept(last, first)
+    assert kept(last, second)
 
 
 @pytest.mark.parametrize("seconds", [-10 * KEEP_SECONDS, 10 * KEEP_SECONDS])
