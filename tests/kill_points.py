@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,11 +12,18 @@ CALLS = frozenset(
 )
 
 
+AT_WORK = frozenset(("adopt", "garbage"))
+"""Names of threads that use a job list beside its owner. A lock that one holds at a fork stays locked in the child."""
+
+
 def killed_at(number: int, folder: Path, run: Callable[[], object]) -> bool:
     """Run it in a fork that is killed just before its call of this number (from 1) on something in the folder.
 
     False when there were fewer calls, so that it came to its end.
     """
+    for thread in threading.enumerate():
+        if thread.name in AT_WORK:
+            thread.join(60)
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
@@ -42,9 +50,18 @@ def killed_at(number: int, folder: Path, run: Callable[[], object]) -> bool:
         os._exit(code)
 
 
-def each_point(folder: Callable[[int], Path], run: Callable[[Path], object], most: int = 500) -> Iterator[Path]:
-    """Yield the folder that each kill left, and last the one of the run that came to its end. Makes a new one each."""
-    for number in range(1, most):
+def each_point(
+    folder: Callable[[int], Path], run: Callable[[Path], object], every: int = 1, most: int = 500
+) -> Iterator[Path]:
+    """Yield the folder that each kill left, and last the one of the run that came to its end. Makes a new one each.
+
+    Args:
+        folder: Makes the folder of a call's number.
+        run: Works in a folder, and is killed.
+        every: 2 stands for every second call, and so on.
+        most: Calls.
+    """
+    for number in range(1, most, every):
         place = folder(number)
         killed = killed_at(number, place, lambda place=place: run(place))
         yield place

@@ -65,6 +65,7 @@ def test_a_script_cancels(client: Client) -> None:
     assert state["expected"]["width"] < state["expected"]["height"], "of a photo that lies"
 
 
+@pytest.mark.soak
 def test_a_script_says_with_which_picture_a_video_ends(client: Client, studio: Studio, tmp_path: Path) -> None:
     use_folder(build(tmp_path / "able"), Settings.local(studio.home, studio.models), "able")
     end = tmp_path / "end.png"

@@ -181,6 +181,7 @@ def test_what_is_being_deleted_does_not_come_back(bare: Studio, page: Page, pupp
     expect(total).to_have_text("1")
 
 
+@pytest.mark.soak
 def test_a_video_that_ends_while_the_next_page_loads_shortens_no_list(bare: Studio, page: Page, puppet: Puppet) -> None:
     for _ in range(26):
         puppet.finish(puppet.take())

@@ -48,6 +48,7 @@ def worker_at(settings: Settings) -> Iterator[Callable[[str], None]]:
         process.wait(90)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("shift", ["+2h", *soak("-2h")])
 def test_a_worker_with_another_clock_takes_no_photo_from_a_batch_under_way(
     jobs: Jobs, settings: Settings, photo: Path, tmp_path: Path, worker_at: Callable[[str], None], shift: str

@@ -379,6 +379,7 @@ def test_the_card_is_looked_at_beside_a_broken_database(
     assert find("gpu") == [(OK, ""), (WARN, "FM-GPU-004"), (WARN, "FM-GPU-007")]
 
 
+@pytest.mark.soak
 def test_a_page_that_cannot_be_built_has_its_reason(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     doctor = Doctor(settings, page=True)
     assert [(check.result, check.code) for check in doctor.find("page")] == [(OK, "")]

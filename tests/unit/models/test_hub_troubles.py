@@ -123,6 +123,7 @@ def test_no_hub_at_all(preset, settings, monkeypatch):
     assert caught.value.code == "FM-MODEL-005"
 
 
+@pytest.mark.soak
 def test_the_hubs_wish_to_wait_counts_for_the_question_too(hub, preset, settings):
     hub.statuses["api"], hub.retry_after = [429], "7"
     pauses = []

@@ -19,10 +19,10 @@ from fanslymotion.queue.store.rows import VIDEO_NAME
 from fanslymotion.queue.types import Job, Status
 from fanslymotion.settings import Settings
 from fanslymotion.tests.damages import KINDS
+from fanslymotion.tests.soak import soak
 
 from ..conftest import REQUEST
 
-SEEDS = range(2)
 WAITING, ENDED = 14, 12
 
 
@@ -111,7 +111,7 @@ def test_what_a_quick_look_does_not_find_is_found(mine: Full, kind: str) -> None
     assert find_damage(path, mine.settings.jobs_dir)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [0, *soak(1)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_lost_and_nothing_revived(mine: Full, opened, photo: Path, kind: str, seed: int) -> None:
     path = mine.settings.home / "jobs.db"

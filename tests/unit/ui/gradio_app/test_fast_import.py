@@ -19,10 +19,13 @@ ASKED = """
 from gradio import caching
 table = caching.pd.DataFrame({"a": [1]})
 import pandas
+
+import pytest
 assert isinstance(table, pandas.DataFrame) and pandas is sys.modules["pandas"]
 """
 
 
+@pytest.mark.soak
 def test_the_page_is_light_and_what_was_left_out_comes_when_it_is_asked_for(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", PAGE + ASKED], cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert (done.returncode, done.stderr) == (0, "")

@@ -21,6 +21,7 @@ from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 from fanslymotion.tests.damages import PAGE, File, row_missing
 from fanslymotion.tests.kill_points import each_point
+from fanslymotion.tests.soak import soak
 
 from ...conftest import REQUEST
 
@@ -60,7 +61,10 @@ def names_in(database: Path) -> set[str]:
 
 
 @NO_FORK
-def test_killed_at_every_call_nothing_is_lost_and_it_is_told(settings: Settings, photo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [3, *soak(1)])
+def test_killed_at_any_call_nothing_is_lost_and_it_is_told(
+    settings: Settings, photo: Path, tmp_path: Path, every: int
+) -> None:
     ids = make_damaged(settings, photo)
 
     def copy(number: int) -> Path:
@@ -70,7 +74,7 @@ def test_killed_at_every_call_nothing_is_lost_and_it_is_told(settings: Settings,
         Store(Settings.local(home, settings.models))
 
     points = 0
-    for home in each_point(copy, start):
+    for home in each_point(copy, start, every):
         points += 1
         jobs = Jobs(Settings.local(home, settings.models))
         assert {job.id for job in jobs.list()} == set(ids), "also the one in the WAL"
@@ -83,7 +87,7 @@ def test_killed_at_every_call_nothing_is_lost_and_it_is_told(settings: Settings,
         assert names_in(kept / "jobs.db") == {"a 0", "a 1", "a 2", "in the WAL"}
         assert not list(home.glob(".jobs.damaged-*"))
         shutil.rmtree(home)
-    assert points > 20
+    assert points > 20 / every
 
 
 def test_a_list_that_another_program_holds_open_is_replaced_later(
