@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HEAVY = ("torch", "diffusers", "pandas")
 
 PAGE = f"""
@@ -19,8 +21,6 @@ ASKED = """
 from gradio import caching
 table = caching.pd.DataFrame({"a": [1]})
 import pandas
-
-import pytest
 assert isinstance(table, pandas.DataFrame) and pandas is sys.modules["pandas"]
 """
 
