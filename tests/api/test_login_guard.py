@@ -89,6 +89,7 @@ def test_logging_out_ends_the_session_and_its_streams(guarded: Studio, stream: s
     assert "Traceback" not in guarded.said
 
 
+@pytest.mark.soak
 def test_a_session_that_was_logged_out_does_not_come_back_with_a_restart(own: Studio) -> None:
     with logged_in(own) as browser, logged_in(own) as other:
         cookies = dict(browser.cookies)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import requests
-from fanslymotion.tests.soak import soak
 from fanslymotion.tests.studio import Studio
 from fanslymotion.ui.app import ROUTES
 from fastapi import FastAPI
@@ -13,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 PATIENCE = 20.0
+EXAMPLES = 60
+"""Requests to each route."""
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +35,9 @@ def can_be_wrong(parameter: dict[str, Any]) -> bool:
     return parameter["in"] != "path" or bool(parameter["schema"].keys() - {"type", "title"})
 
 
-@pytest.mark.parametrize("examples", [2, *soak(60)])
-def test_no_request_makes_the_program_fail(attacked: Studio, described: dict[str, Any], examples: int) -> None:
-    """So many of each route, half of them not as described where something can be wrong."""
+@pytest.mark.soak
+def test_no_request_makes_the_program_fail(attacked: Studio, described: dict[str, Any]) -> None:
+    """EXAMPLES of each route, half of them not as described where something can be wrong."""
     import schemathesis  # a second, which the other tests' processes need not spend
 
     positive, negative = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
@@ -56,7 +57,7 @@ def test_no_request_makes_the_program_fail(attacked: Studio, described: dict[str
             pass  # requests itself cannot send it
 
     quiet = settings(
-        max_examples=examples // 2,
+        max_examples=EXAMPLES // 2,
         deadline=None,
         derandomize=True,
         database=None,

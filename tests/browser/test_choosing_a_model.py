@@ -108,6 +108,7 @@ def test_every_list_has_the_same_order_and_words(bare: Studio, page: Page) -> No
     shutil.rmtree(folder)
 
 
+@pytest.mark.soak
 def test_on_a_small_screen_all_of_it_can_be_reached(bare: Studio, page: Page) -> None:
     for width, height in ((1366, 768), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})

@@ -60,6 +60,7 @@ def test_takes_stand_together_and_are_told_apart(bare: Studio, page: Page, puppe
     expect(page.locator(".compare")).to_be_hidden()
 
 
+@pytest.mark.soak
 def test_both_play_pause_and_move_together(bare: Studio, moving: Page, puppet: Puppet, takes: list[str]) -> None:
     page = moving
     open_pair(page, puppet, bare.url, takes)

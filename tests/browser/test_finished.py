@@ -61,6 +61,7 @@ LACKS_H264 = """
 """
 
 
+@pytest.mark.soak
 def test_a_browser_without_h264_gets_a_copy_that_it_plays(bare: Studio, page: Page, puppet: Puppet) -> None:
     job = puppet.take()
     puppet.film(job)

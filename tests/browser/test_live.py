@@ -204,6 +204,7 @@ def test_failures_in_the_queue(bare: Studio, page: Page, puppet: Puppet) -> None
     expect(page.locator(".live .facts").first).to_contain_text("1080p")
 
 
+@pytest.mark.soak
 def test_all_unfinished_jobs_can_be_reached(bare: Studio, page: Page, puppet: Puppet) -> None:
     jobs = [puppet.queue() for _ in range(25)]
     for job in jobs:

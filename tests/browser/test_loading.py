@@ -18,6 +18,7 @@ DRAWN = """() => [document.body, ...document.querySelectorAll('#studio, #studio 
 })"""
 
 
+@pytest.mark.soak
 def test_nothing_changes_when_gradios_frontend_comes(bare: Studio, page: Page) -> None:
     with_shifts(page)
     page.goto(bare.url)

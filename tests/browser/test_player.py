@@ -42,6 +42,7 @@ def turn(page: Page, job: str) -> None:
     )
 
 
+@pytest.mark.soak
 def test_a_copy_that_fails_late_leaves_the_video_that_is_shown_now(bare: Studio, page: Page, puppet: Puppet) -> None:
     first, second = (puppet.take(name=name) for name in ("first.jpg", "second.jpg"))
     for job in (first, second):

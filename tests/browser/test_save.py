@@ -74,6 +74,7 @@ def test_a_loop_of_a_part_is_saved_as_a_gif(opened: Page, job: str) -> None:
     expect(page.locator(".save-said")).to_be_empty()
 
 
+@pytest.mark.soak
 def test_a_still_is_the_frame_that_the_player_shows(opened: Page, context: BrowserContext, bare: Studio) -> None:
     page = opened
     choose(page, "png")
@@ -148,6 +149,7 @@ def test_a_phone_passes_the_file_on(opened: Page) -> None:
     assert (name[-4:], kind, filled) == (".jpg", "image/jpeg", True)
 
 
+@pytest.mark.soak
 def test_the_panel_fits_a_phone_and_closes_with_its_job(opened: Page, puppet: Puppet, bare: Studio) -> None:
     page = opened
     page.set_viewport_size({"width": 390, "height": 844})

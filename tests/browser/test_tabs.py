@@ -120,6 +120,7 @@ NOTES = """
 """
 
 
+@pytest.mark.soak
 def test_every_end_is_told_to_who_asked_for_it(bare: Studio, page: Page, puppet: Puppet) -> None:
     shown, other = puppet.take(), puppet.take(name="another.jpg")
     with_curtain(page)

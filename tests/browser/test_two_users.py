@@ -68,6 +68,7 @@ def test_the_login_page_is_for_everybody(studio: Studio, page: Page) -> None:
     assert findings(page) == []
 
 
+@pytest.mark.soak
 def test_after_the_login_one_stays_here(studio: Studio, page: Page) -> None:
     """Links that pass for a path of this page: each once led elsewhere in some program."""
 

@@ -231,6 +231,7 @@ def test_restart_of_the_page_comes_back_to_the_same_live_job(studio: Studio, pag
     assert any("resumed at window" in line for line in log_lines(page)), "nothing is drawn twice"
 
 
+@pytest.mark.soak
 def test_system_tells_and_restarts(studio: Studio, page: Page) -> None:
     page.goto(f"{studio.url}/?view=system")
     expect(page.get_by_text("Stable Video Diffusion XT 1.1", exact=True)).to_be_visible()

@@ -28,6 +28,7 @@ while (row := transitions.claim(store, sys.argv[1], time.time())) is not None:
 """
 
 
+@pytest.mark.soak
 def test_each_job_is_claimed_once(settings: Settings, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fanslymotion.pipeline.request import VideoRequest
 

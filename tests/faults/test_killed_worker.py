@@ -156,6 +156,7 @@ def test_a_hanging_worker_is_killed_and_its_job_resumed(jobs, submit, watching, 
     assert "No progress for " in logs(jobs, job.id)
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(sys.platform == "win32", reason="there memory that runs out is an error, no kill")
 def test_the_systems_out_of_memory_killer_leads_to_a_step_down(jobs, submit, kill_worker, monkeypatch) -> None:
     """T3 on a CPU: SIGKILL, on a machine that counts as full (nothing here is to be filled up for real)."""

@@ -41,6 +41,7 @@ def test_a_worker_without_its_parent_ends_after_handing_back(jobs, start, submit
     assert (left.status, left.attempt) == (Status.QUEUED, 1)
 
 
+@pytest.mark.soak
 def test_two_studios_on_one_folder_run_one_worker(jobs, start, submit) -> None:
     first, second = start(), start()
     made = [submit(seconds=6, steps=2) for _ in range(3)]

@@ -29,6 +29,7 @@ def start_limit() -> float:
     return START_SECONDS * max(1.0, psutil.getloadavg()[0] / (psutil.cpu_count() or 1))
 
 
+@pytest.mark.soak
 def test_a_download_that_died_with_the_page_goes_on_with_the_next_one(tmp_path: Path) -> None:
     """T15: a power cut in the middle of 16 MB."""
     home, models = tmp_path / "data", tmp_path / "models"

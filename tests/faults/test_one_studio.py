@@ -49,6 +49,7 @@ def studio(settings: Settings) -> Iterator[None]:
         yield
 
 
+@pytest.mark.soak
 def test_a_database_locked_while_a_job_runs_costs_nothing(jobs, submit, settings) -> None:
     job = submit(steps=8)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)

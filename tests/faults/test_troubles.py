@@ -123,6 +123,7 @@ def test_t9_a_queue_that_does_not_answer(told: Told, settings: Settings) -> None
     assert told.by_doctor("FM-QUEUE-001")["result"] == "broken"
 
 
+@pytest.mark.soak
 def test_t10_a_card_that_does_not_rise(told: Told, jobs: Jobs, start, submit, tmp_path: Path) -> None:
     start(**install(tmp_path / "driver", load=3, idle_seconds=1))
     job = submit(steps=100)

@@ -134,6 +134,7 @@ def test_a_ready_prompt_goes_before_the_own_words(fm, settings, photo, tmp_path)
     assert "--idea is 'rain'; choose one of gentle" in fm("generate", photo, "--idea", "rain", "--no-wait").stderr
 
 
+@pytest.mark.soak
 def test_a_lora_goes_through_the_worker(fm, here, settings, photo, tmp_path):
     folder = build(tmp_path / "tiny-wan")
     weights = load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors")

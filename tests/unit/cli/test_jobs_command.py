@@ -128,6 +128,7 @@ def test_restart_without_a_worker_says_so(fm):
     assert "no worker is running" in done.stderr
 
 
+@pytest.mark.soak
 def test_names_print_on_any_console(fm_process, settings, photo, tmp_path):
     named = tmp_path / "Мария на море 🌊.png"
     named.write_bytes(photo.read_bytes())

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from fanslymotion.tests.windows.outcomes import Outcomes
 
 TESTS = """
@@ -57,6 +58,7 @@ def test_a_run_that_is_killed_leaves_what_it_has_and_where_it_stood(tmp_path: Pa
     assert "left behind" in texts["test_good_but_untidy"]
 
 
+@pytest.mark.soak
 def test_a_whole_run_has_nothing_unfinished(tmp_path: Path) -> None:
     code, found = run(tmp_path, "def test_one(): pass\n")
     assert (code, found.collected, found.unfinished, dict(found.counts)) == (0, 1, "", {"passed": 1})

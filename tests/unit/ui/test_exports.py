@@ -194,6 +194,7 @@ def test_a_deleted_job_takes_its_files_along(browser: Browser, job: Job) -> None
     assert state(client, job, made["name"]).keys() == {"error"}
 
 
+@pytest.mark.soak
 def test_not_everything_at_once(browser: Browser, job: Job) -> None:
     client = browser(BEN)
     with FileLock(job.folder / LOCK):

@@ -197,6 +197,7 @@ def test_profile_is_converted_and_a_broken_one_ignored(monkeypatch):
     assert len(seen) == 1
 
 
+@pytest.mark.soak
 def test_large_photos_are_reduced_and_small_ones_kept():
     assert load_photo(encoded(scene((6000, 4000)), "JPEG")).size == (2304, 1536)
     assert load_photo(encoded(scene((4000, 6000)), "PNG", compress_level=1)).size == (1536, 2304)

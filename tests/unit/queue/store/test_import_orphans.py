@@ -69,6 +69,7 @@ def test_videos_come_back_with_name_settings_and_size(jobs: Jobs, done) -> None:
     assert [event.text for event in jobs.events_since(after.id) if event.kind == "status"] == ["done"]
 
 
+@pytest.mark.soak
 def test_the_photos_name_is_in_no_video_and_the_video_comes_back(jobs: Jobs, photo: Path) -> None:
     """Videos are published, and a photo's name may say who is on it and where."""
     request = VideoRequest(resolution="480p", seconds=6, quality="sampled", steps=1, model="mini", seed=3)

@@ -73,7 +73,7 @@ def test_each_step_down_ends_in_a_finished_video(
     assert len(warned) == times
 
 
-@pytest.mark.parametrize(("place", "times"), [("text", 2), ("step", 3)])
+@pytest.mark.parametrize(("place", "times"), [("text", 2), *soak(("step", 3))])
 def test_a_guided_job_steps_down_with_its_guidance(
     make_with: Callable, failing: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, times: int
 ) -> None:
