@@ -16,15 +16,20 @@ AT_WORK = frozenset(("adopt", "garbage"))
 """Names of threads that use a job list beside its owner. A lock that one holds at a fork stays locked in the child."""
 
 
+def fork() -> int:
+    """Fork when no thread of AT_WORK runs. Return the child's id, 0 in the child."""
+    for thread in threading.enumerate():
+        if thread.name in AT_WORK:
+            thread.join(60)
+    return os.fork()
+
+
 def killed_at(number: int, folder: Path, run: Callable[[], object]) -> bool:
     """Run it in a fork that is killed just before its call of this number (from 1) on something in the folder.
 
     False when there were fewer calls, so that it came to its end.
     """
-    for thread in threading.enumerate():
-        if thread.name in AT_WORK:
-            thread.join(60)
-    child = os.fork()
+    child = fork()
     if child:
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):

@@ -1,4 +1,4 @@
-"""Four processes, forty jobs: each is claimed once."""
+"""Eight processes, eighty jobs: each is claimed once."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from fanslymotion.settings import Settings
 
 pytestmark = pytest.mark.faults
 
-PROCESSES, JOBS = 4, 40
+PROCESSES, JOBS = 8, 80
 
 CLAIMS = """
 import sys, time

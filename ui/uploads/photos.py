@@ -26,7 +26,7 @@ from ...fs import make_folder, read_patiently, write_json, write_whole
 from ...messages import Message, msg
 from ...pipeline.media.normalised_photo import NormalisedPhoto
 from ...pipeline.media.photo.decode_memory import NeedsMemory
-from ...pipeline.media.photo.decode_process import Decoded, Decoder
+from ...pipeline.media.photo.decode_process import Decoded, Decoder, not_kept
 from ...pipeline.media.photo.load import jpeg_view
 from ...settings import Settings
 from .turns import Turns
@@ -129,9 +129,7 @@ class Photos:
             photo = await asyncio.to_thread(self._describe, photo)
         except OSError as e:
             await asyncio.to_thread(self.remove, photo)
-            raise StoreError(
-                msg("the photo cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
-            ) from e
+            raise StoreError(not_kept(self._folder, e)) from e
         except BaseException:
             await asyncio.to_thread(self.remove, photo)
             raise
@@ -148,9 +146,7 @@ class Photos:
             finally:
                 await asyncio.to_thread(folder.cleanup)
         except OSError as e:  # while it is written, too
-            raise StoreError(
-                msg("the photo cannot be kept in {folder}: {error}", folder=self._folder, error=e.strerror or e)
-            ) from e
+            raise StoreError(not_kept(self._folder, e)) from e
 
     def _arriving(self) -> "tempfile.TemporaryDirectory[str]":
         make_folder(self._folder)

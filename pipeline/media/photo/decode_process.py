@@ -253,9 +253,12 @@ def decode(order: dict[str, Any]) -> dict[str, Any]:
     except StoreError as e:
         return {"kind": "disk", "sentence": e.message.to_json()}
     except OSError as e:
-        place = Path(order["view"]).parent
-        sentence = msg("the photo cannot be kept in {folder}: {error}", folder=place, error=e.strerror or e)
-        return {"kind": "disk", "sentence": sentence.to_json()}
+        return {"kind": "disk", "sentence": not_kept(Path(order["view"]).parent, e).to_json()}
+
+
+def not_kept(folder: Path, error: OSError) -> Message:
+    """Say that a photo cannot be written to a folder, and why."""
+    return msg("the photo cannot be kept in {folder}: {error}", folder=folder, error=error.strerror or error)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from fanslymotion.queue.store.store import Store
 from fanslymotion.queue.types import Status
 from fanslymotion.settings import Settings
 from fanslymotion.tests.damages import PAGE, File, row_missing
-from fanslymotion.tests.kill_points import each_point
+from fanslymotion.tests.kill_points import each_point, fork
 from fanslymotion.tests.soak import soak
 
 from ...conftest import REQUEST
@@ -33,7 +33,7 @@ def make_damaged(settings: Settings, photo: Path) -> list[str]:
     jobs = Jobs(settings)
     ids = [jobs.submit(photo, REQUEST, name=f"a {n}", owner="anna").id for n in range(3)]
     jobs.close()
-    child = os.fork()
+    child = fork()
     if not child:  # killed, so that nothing of the WAL goes into the file
         reader = Jobs(settings)
         reader.submit(photo, REQUEST, name="in the WAL", owner="ben")
