@@ -13,7 +13,7 @@ from ....presets import Mode, ModelPreset
 from ....presets.options import MotionName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
-from ..weights.folders import model_errors
+from ..weights.folders import reads_folder
 from ..words import words_key
 from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, FlowFolders
 from .weights_files import stays_packed
@@ -60,21 +60,22 @@ class FlowFamily(ABC):
         wanted = request.negative_prompt
         return preset.sampling.negative_prompt if wanted is None else wanted.strip()
 
+    @reads_folder
     def recognises(self, folder: Path) -> bool:
         """See `FlowFolders`."""
-        with model_errors(folder):
-            return self.folders.recognises(folder)
+        return self.folders.recognises(folder)
 
+    @reads_folder
     def folder_preset(self, folder: Path) -> ModelPreset:
         """See `FlowFolders`."""
-        with model_errors(folder):
-            return self.folders.preset(folder)
+        return self.folders.preset(folder)
 
+    @reads_folder
     def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
         """See `FlowFolders`."""
-        with model_errors(folder):
-            return self.folders.check(folder, preset)
+        return self.folders.check(folder, preset)
 
+    @reads_folder
     def check_loras(self, model: ModelFolder) -> None:
         """See `FlowFolders.lora_layers`. Quantised weights stay as they are."""
         if model.loras and stays_packed(model.preset):
@@ -86,10 +87,9 @@ class FlowFamily(ABC):
                 ),
                 code=codes.WRONG_SETTING,
             )
-        with model_errors(model.folder):
-            for lora in model.loras:
-                for file in lora.files:
-                    self.folders.lora_layers(model, file.path)
+        for lora in model.loras:
+            for file in lora.files:
+                self.folders.lora_layers(model, file.path)
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """See `FlowFolders`."""
@@ -99,10 +99,10 @@ class FlowFamily(ABC):
         """Return the stand-in's place; `load` fills it."""
         return ModelFolder(preset.model_copy(update=dict(self.random_size)), folder, random=True)
 
+    @reads_folder
     def words_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
         """Return the key of all prompts with this text encoder."""
-        with model_errors(model.folder):
-            encoder = self.folders.fingerprint(model.folder, (TEXT_ENCODER, TOKENIZER))
+        encoder = self.folders.fingerprint(model.folder, (TEXT_ENCODER, TOKENIZER))
         return words_key(encoder, "\0".join(self.texts(options)))
 
     def encode_words(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> Words:

@@ -29,6 +29,7 @@ from .chunks import latents as in_latents
 from .denoiser import Inputs, LtxDenoiser, Text
 from .folder import FOLDERS
 from .options import LtxOptions
+from .pieces import compute as compute_block
 from .random_model import build
 from .sampling import levels
 from .words import MASK, NEGATIVE, NEGATIVE_MASK, WORDS
@@ -37,13 +38,6 @@ IMAGE = "image"
 """Name of the tensor that the VAE makes of the photo: (1, channels, h, w), sampled, not scaled."""
 LAST = "last"
 """The same of the picture that the video ends with, where one was given."""
-
-
-def compute_block(*given: Any, **named: Any) -> torch.Tensor:
-    """See `pieces.compute`; it needs diffusers, which comes with the model."""
-    from .pieces import compute
-
-    return compute(*given, **named)
 
 
 @dataclass

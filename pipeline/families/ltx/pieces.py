@@ -1,10 +1,11 @@
-"""Compute a block of LTX-Video's transformer some tokens at a time, with the numbers of diffusers' own block."""
+"""Compute a block of LTX-Video's transformer some tokens at a time, with the results of diffusers' own block.
+
+diffusers is imported with the model (`light_import`), so the functions import from it when they are called.
+"""
 
 from typing import Any
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.transformers.transformer_ltx import apply_rotary_emb
 
 from ..weights.pieces import pieces
 
@@ -50,7 +51,10 @@ def _attention(
     rotation: tuple[torch.Tensor, torch.Tensor],
     parts: list[slice],
 ) -> torch.Tensor:
-    """Return what the tokens find in each other, (1, tokens, width), not yet projected."""
+    """Compute self-attention, (1, tokens, width), before its output projection."""
+    from diffusers.models.attention_dispatch import dispatch_attention_fn
+    from diffusers.models.transformers.transformer_ltx import apply_rotary_emb
+
     layer, kept = block.attn1, []
     for part in parts:
         shift, scale, *_ = _modulation(block, temb, part)

@@ -13,7 +13,7 @@ from ....presets.options import MotionName
 from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
-from ..weights.folders import OWN_FILE, model_errors
+from ..weights.folders import OWN_FILE, reads_folder
 from . import cost, model_size, random_model
 from .folder import IMAGE_ENCODER, UNET, VAE, check_folder, folder_preset
 
@@ -56,20 +56,20 @@ class StableVideoDiffusion:
         unguided=True,
     )
 
+    @reads_folder
     def recognises(self, folder: Path) -> bool:
         """Return whether there is a UNet's configuration."""
-        with model_errors(folder):
-            return (folder / UNET / "config.json").is_file()
+        return (folder / UNET / "config.json").is_file()
 
+    @reads_folder
     def folder_preset(self, folder: Path) -> ModelPreset:
         """See `folder.folder_preset`."""
-        with model_errors(folder):
-            return folder_preset(folder)
+        return folder_preset(folder)
 
+    @reads_folder
     def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
         """See `folder.check_folder`."""
-        with model_errors(folder):
-            return check_folder(folder, preset)
+        return check_folder(folder, preset)
 
     def check_loras(self, model: ModelFolder) -> None:
         """Refuse: it is not in `takes`."""

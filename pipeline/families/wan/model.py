@@ -21,19 +21,13 @@ from ..weights.reading import quiet, read_narrowest
 from . import vae as vae_module
 from .denoiser import Inputs, WanDenoiser
 from .folder import CHANNELS, FOLDERS, SIDE
+from .pieces import compute as compute_block
 from .random_model import build
 from .schedule import noise_schedule
 from .words import NEGATIVE, WORDS, padded
 
 IMAGE = "image"
 """Name of the tensor that the VAE makes of the photo: (1, channels, h, w), not scaled."""
-
-
-def compute_block(*given: Any, **named: Any) -> torch.Tensor:
-    """See `pieces.compute`; it needs diffusers, which comes with the model."""
-    from .pieces import compute
-
-    return compute(*given, **named)
 
 
 @dataclass

@@ -1,9 +1,11 @@
-"""Compute a block of Wan's transformer some tokens at a time, with the numbers of diffusers' `WanTransformerBlock`."""
+"""Compute a block of Wan's transformer some tokens at a time, with the results of diffusers' `WanTransformerBlock`.
+
+diffusers is imported with the model (`light_import`), so the functions import from it when they are called.
+"""
 
 from typing import Any
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
 
 from ..weights.pieces import pieces
 
@@ -20,6 +22,8 @@ def compute(
         times: (1, 6, width), or (1, tokens, 6, width) where each token has a time of its own.
         rotation: Cosines and sines of the positions, (1, tokens, 1, width of a head) each.
     """
+    from diffusers.models.attention_dispatch import dispatch_attention_fn
+
     parts = pieces(hidden.shape[1], hidden.shape[2])
     attended = _attention(block, hidden, times, rotation, parts)
     across, result = block.attn2, torch.empty_like(hidden)
@@ -39,7 +43,9 @@ def compute(
 def _attention(
     block: Any, hidden: torch.Tensor, times: torch.Tensor, rotation: tuple[torch.Tensor, ...], parts: list[slice]
 ) -> torch.Tensor:
-    """Return what the tokens find in each other, (1, tokens, width), not yet projected."""
+    """Compute self-attention, (1, tokens, width), before its output projection."""
+    from diffusers.models.attention_dispatch import dispatch_attention_fn
+
     layer, kept = block.attn1, []
     for part in parts:
         shift, scale, *_ = _modulation(block, times, part)

@@ -19,8 +19,9 @@ from ..placement import Placement
 from ..wan import vae as vae_module
 from ..wan.denoiser import Inputs
 from ..wan.folder import STRIDE
-from ..wan.model import IMAGE, compute_block, open_folder
+from ..wan.model import IMAGE, open_folder
 from ..wan.options import WanOptions
+from ..wan.pieces import compute as compute_block
 from ..wan.schedule import distilled_schedule, noise_schedule
 from ..wan.words import NEGATIVE, WORDS, padded
 from ..weights.offload import CPU, HOOKED
