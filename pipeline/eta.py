@@ -1,4 +1,4 @@
-"""Say how far a job is and how long it still takes, from its own times and from what was forecast."""
+"""Estimate how much of a job is done and how long the rest takes, from its own times and the forecast."""
 
 import time
 from collections.abc import Callable, Set
@@ -27,15 +27,16 @@ SLOWEST, QUICKEST = 4.0, 0.7
 
 
 class JobClock:
-    """Turns finished units into a share (0..1) and the seconds left. Waiting in the queue is not part of it.
+    """Convert finished units into a share (0..1) and the seconds left. Time in the queue does not count.
 
     Args:
-        units: For each stage how many there are (denoising steps, frames; 1 where a stage is one thing).
-        known: Seconds per unit as forecast, by stage.
+        units: Number of units of each stage: denoising steps, frames; 1 for a stage without parts.
+        known: Forecast seconds per unit, by stage.
         now: Returns seconds.
-        peak: Returns the bytes allocated at the highest point since its last call, 0 where they are not counted.
+        peak: Returns the peak of allocated bytes since its last call; 0 if they are not counted.
         measured: Stages whose forecast comes from measurements; None = all of `known`.
-        shared: One device computes all stages: where sampling is slower than forecast, the later ones will be, too.
+        shared: One device computes all stages: if sampling is slower than forecast, later stages are expected to be,
+            too.
     """
 
     def __init__(
@@ -73,9 +74,9 @@ class JobClock:
         """Begin a stage.
 
         Args:
-            stage: it.
-            done: units of it that exist already (a resumed job).
-            together: units that are finished at once.
+            stage: The stage.
+            done: Units of it that exist already, in a resumed job.
+            together: Units that finish at the same time.
         """
         self.leave()
         share = self.share
@@ -91,12 +92,12 @@ class JobClock:
         self.course = self._plot(share)
 
     def done(self, units: float, more: bool = False, together: float | None = None) -> None:
-        """Count finished units of the current stage, from its beginning.
+        """Set the number of finished units of the current stage.
 
         Args:
-            units: finished.
-            more: of those that come together, some are still in work.
-            together: units that come next at once; None = as many as now.
+            units: Finished units, counted from the stage's beginning.
+            more: Other units of the same group are still in progress.
+            together: Units in the next group; None = as in this one.
         """
         stage = self._stage
         assert stage is not None
@@ -128,13 +129,13 @@ class JobClock:
         self.course = self._plot(share)
 
     def skip(self, stage: Stage) -> None:
-        """Leave out a stage whose result is there already."""
+        """Skip a stage whose result exists already."""
         share = self.share
         self._left[stage] = 0.0
         self.course = self._plot(share)
 
     def figures(self) -> dict[Stage, Figure]:
-        """Return what the stages took that this attempt has ended and done at least half of itself."""
+        """Return the measurements of the ended stages of which this attempt did at least half."""
         return {
             stage: Figure(seconds=spent / self._covered[stage], peak=self.peaks[stage])
             for stage, spent in self.seconds.items()
@@ -143,12 +144,12 @@ class JobClock:
 
     @property
     def share(self) -> float:
-        """Of the whole job, by time. Never falls: what is corrected changes its speed from then on."""
+        """Share of the job that is done, by time. Never falls: a correction only changes its speed."""
         return self.course.share_at(self.now())
 
     @property
     def eta(self) -> float | None:
-        """Seconds left, None while the pace of a stage that takes long is known from the formula only."""
+        """Seconds left; None while the pace of a long stage is known from the formula only."""
         return self.course.eta_at(self.now())
 
     def _plot(self, share: float) -> Course:
@@ -173,7 +174,7 @@ class JobClock:
         return self.known.get(stage, GUESSES[stage]) * self._slowness(stage)
 
     def _slowness(self, stage: Stage) -> float:
-        """Return how many times its forecast the sampling of this job took, for the stages after it."""
+        """Return the measured time of this job's sampling over its forecast, for the stages after it."""
         taken, expected = self.rates.get(Stage.SAMPLING), self.known.get(Stage.SAMPLING)
         if not self._shared or stage not in (Stage.DECODING, Stage.SAVING) or not taken or not expected:
             return 1.0

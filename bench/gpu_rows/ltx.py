@@ -34,8 +34,8 @@ class Ltx(Subject):
     def load(self, model: ModelFolder, placement: Placement) -> Any:
         return load(model, placement)
 
-    def clip(self, renderer: Any, frames: int) -> SamplingParams:
-        preset, latent = renderer.model.preset, (frames - 1) // self.stride + 1
+    def clip(self, loaded: Any, frames: int) -> SamplingParams:
+        preset, latent = loaded.model.preset, (frames - 1) // self.stride + 1
         return SamplingParams(
             width=preset.width,
             height=preset.height,
@@ -48,7 +48,7 @@ class Ltx(Subject):
             options=WindowOptions(),
         )
 
-    def stock(self, renderer: Any, clip: SamplingParams, words: Tensors, frames: int, given: dict[str, Any]) -> Any:
+    def stock(self, loaded: Any, clip: SamplingParams, words: Tensors, frames: int, given: dict[str, Any]) -> Any:
         """At our noise levels: the pipeline has no argument for them that is not shifted."""
         from diffusers.pipelines.ltx.pipeline_ltx_image2video import LTXImageToVideoPipeline
         from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
@@ -58,15 +58,15 @@ class Ltx(Subject):
         scheduler.set_timesteps = lambda *_, sigmas=None, device=None, **__: plain(sigmas=list(SIGMAS), device=device)
         made: Any = LTXImageToVideoPipeline(
             scheduler=scheduler,
-            vae=renderer.vae,
-            transformer=renderer.transformer,
+            vae=loaded.vae,
+            transformer=loaded.transformer,
             text_encoder=None,  # pyright: ignore[reportArgumentType]
             tokenizer=None,  # pyright: ignore[reportArgumentType]
         )
         made.set_progress_bar_config(disable=True)
         latents: torch.Tensor = made(
-            prompt_embeds=words[WORDS].to(renderer.device, renderer.dtype),
-            prompt_attention_mask=words[MASK].to(renderer.device),
+            prompt_embeds=words[WORDS].to(loaded.device, loaded.dtype),
+            prompt_attention_mask=words[MASK].to(loaded.device),
             frame_rate=24,
             guidance_scale=1.0,
             **given,

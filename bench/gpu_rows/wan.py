@@ -35,8 +35,8 @@ class Wan(Subject):
     def load(self, model: ModelFolder, placement: Placement) -> Any:
         return load(model, placement)
 
-    def clip(self, renderer: Any, frames: int) -> SamplingParams:
-        preset, latent = renderer.model.preset, (frames - 1) // self.stride + 1
+    def clip(self, loaded: Any, frames: int) -> SamplingParams:
+        preset, latent = loaded.model.preset, (frames - 1) // self.stride + 1
         return SamplingParams(
             width=preset.width,
             height=preset.height,
@@ -49,7 +49,7 @@ class Wan(Subject):
             options=WindowOptions(guidance_cap=None),
         )
 
-    def stock(self, renderer: Any, clip: SamplingParams, words: Tensors, frames: int, given: dict[str, Any]) -> Any:
+    def stock(self, loaded: Any, clip: SamplingParams, words: Tensors, frames: int, given: dict[str, Any]) -> Any:
         from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
         from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
@@ -59,13 +59,13 @@ class Wan(Subject):
         made: Any = WanImageToVideoPipeline(
             tokenizer=None,  # pyright: ignore[reportArgumentType]
             text_encoder=None,  # pyright: ignore[reportArgumentType]
-            vae=renderer.vae,
+            vae=loaded.vae,
             scheduler=scheduler,
-            transformer=renderer.transformer,
+            transformer=loaded.transformer,
             expand_timesteps=True,
         )
         made.set_progress_bar_config(disable=True)
-        words = {name: padded(one, renderer.dtype).to(renderer.device) for name, one in words.items()}
+        words = {name: padded(one, loaded.dtype).to(loaded.device) for name, one in words.items()}
         found = made(
             prompt_embeds=words[WORDS], negative_prompt_embeds=words[NEGATIVE], guidance_scale=GUIDANCE, **given
         )

@@ -79,15 +79,6 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return settings
 
 
-def read_xmp(path: Path) -> str:
-    """Read the XMP packet of an mp4, "" when it has none. Raise BadInput when it is no whole mp4."""
-    with _opened(path) as file:
-        for kind, start, end in _boxes(file, 0, _length(file), path):
-            if kind == b"uuid" and end - start >= 16 and _read(file, start, start + 16) == XMP_UUID:
-                return _read(file, start + 16, min(end, start + 16 + 1024 * 1024)).decode("utf-8", "replace")
-    return ""
-
-
 @dataclass(frozen=True)
 class Track:
     """A video track as its index describes it.

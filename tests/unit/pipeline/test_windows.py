@@ -31,15 +31,15 @@ CLIP = SamplingParams(
 )
 
 
-def sample(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams) -> tuple[torch.Tensor, Everything]:
+def sample(loaded: LoadedModel, photo: Image.Image, clip: SamplingParams) -> tuple[torch.Tensor, Everything]:
     keeper = Everything()
-    return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=keeper), keeper
+    return sample_clip(loaded, clip, begin(loaded, clip, photo), keeper=keeper), keeper
 
 
 @pytest.fixture(scope="module")
-def plain(renderer: LoadedModel, small_photo: Image.Image) -> tuple[torch.Tensor, Everything]:
+def plain(loaded: LoadedModel, small_photo: Image.Image) -> tuple[torch.Tensor, Everything]:
     """CLIP as it is."""
-    return sample(renderer, small_photo, CLIP)
+    return sample(loaded, small_photo, CLIP)
 
 
 def test_shared_frames_end_exactly_as_they_were(plain: tuple[torch.Tensor, Everything]) -> None:
@@ -64,9 +64,9 @@ def test_shared_frames_carry_the_steps_noise_on_the_way() -> None:
     assert pin.hold(x, torch.tensor(0.0), denoiser).flatten().tolist() == [3, 3, 1, 1, 1]
 
 
-def test_frames_freed_after_the_start_are_cross_faded(renderer: LoadedModel, small_photo: Image.Image) -> None:
+def test_frames_freed_after_the_start_are_cross_faded(loaded: LoadedModel, small_photo: Image.Image) -> None:
     free = replace(CLIP, options=WindowOptions(pin="start"))
-    latents, keeper = sample(renderer, small_photo, free)
+    latents, keeper = sample(loaded, small_photo, free)
     state = next(state for state in keeper.states if state.step == STEPS and state.window == 1)
     assert state.x is not None
     assert state.done is not None
@@ -87,10 +87,10 @@ def test_frames_freed_after_the_start_are_cross_faded(renderer: LoadedModel, sma
     ],
 )
 def test_options_change_only_what_comes_after_the_first_window(
-    renderer: LoadedModel, small_photo: Image.Image, plain: tuple[torch.Tensor, Everything], options: WindowOptions
+    loaded: LoadedModel, small_photo: Image.Image, plain: tuple[torch.Tensor, Everything], options: WindowOptions
 ) -> None:
     usual, _ = plain
-    changed, _ = sample(renderer, small_photo, replace(CLIP, options=options))
+    changed, _ = sample(loaded, small_photo, replace(CLIP, options=options))
     assert torch.equal(usual[:, :FRAMES], changed[:, :FRAMES])
     assert not torch.equal(usual[:, FRAMES:], changed[:, FRAMES:])
 

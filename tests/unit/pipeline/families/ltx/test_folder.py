@@ -10,7 +10,6 @@ import sentencepiece
 import torch
 from fanslymotion.errors import ModelError
 from fanslymotion.models.find import find_model
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families import family, family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.flow.text.tokenizers import read_tokenizer, tokenize
@@ -21,6 +20,7 @@ from fanslymotion.pipeline.families.ltx.words import TOKENS, encode
 from fanslymotion.pipeline.families.placement import choose_placement
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 from safetensors.torch import load_file, save_file
 
 VAE_NAMES = {
