@@ -18,7 +18,7 @@ Method = Callable[[VideoModel, SamplingParams, Image.Image], tuple[torch.Tensor,
 
 
 class Forget:
-    """A keeper that keeps nothing."""
+    """A checkpoints that keeps nothing."""
 
     def step(self, state: SamplingState) -> None:
         pass
@@ -32,7 +32,7 @@ def windows(**changes: Any) -> Method:
 
     def run(loaded: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
         clip = replace(clip, options=replace(clip.options, **changes))
-        return sample_clip(loaded, clip, begin(loaded, clip, photo), keeper=Forget()), clip.plan
+        return sample_clip(loaded, clip, begin(loaded, clip, photo), checkpoints=Forget()), clip.plan
 
     return run
 
@@ -44,7 +44,7 @@ def chained(loaded: VideoModel, clip: SamplingParams, photo: Image.Image) -> tup
     plan = WindowPlan(clip.plan.total, frames, count, 1)
     options = WindowOptions(pin="start", condition="last", guidance_cap=None)
     clip = replace(clip, plan=plan, options=options)
-    return sample_clip(loaded, clip, begin(loaded, clip, photo), keeper=Forget()), plan
+    return sample_clip(loaded, clip, begin(loaded, clip, photo), checkpoints=Forget()), plan
 
 
 def co_denoised(loaded: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
@@ -54,7 +54,7 @@ def co_denoised(loaded: VideoModel, clip: SamplingParams, photo: Image.Image) ->
     schedule = loaded.schedule(clip.steps, clip.schedule, clip.plan.frames, clip.width, clip.height)
     generator = window_generator(clip.seed, 1)
     window = Window(schedule, clip.guidance, None, None, lambda _: torch.empty(0))
-    denoiser = loaded.denoiser(state.conditioning, clip.motion, window)
+    denoiser = loaded.denoiser(state.conditioning, clip.family_options, window)
     drawn = partial(draw, generator=generator, dtype=loaded.dtype, device=loaded.device)
     x = loaded.noise(plan.sampled, clip.width, clip.height, drawn) * schedule.init_sigma
     weight = torch.minimum(torch.arange(1, plan.frames + 1), torch.arange(plan.frames, 0, -1)).float()

@@ -14,8 +14,8 @@ from .compile_stage import compile_model
 from .families.base import ModelFolder
 from .families.forecast import forecast
 from .families.nan_checks import NotFinite
+from .families.prompts import PromptCache
 from .families.weights.compiling import is_compilers, reason
-from .families.words import WordCache
 from .hardware.machine import Machine
 from .hardware.malloc import free_memory
 from .hardware.measurements import Measurements
@@ -31,7 +31,7 @@ from .model_cache import ModelCache
 from .progress import ProgressCallback, Stage, ignore
 from .request import VideoRequest, VideoResult
 from .resolve import resolve, with_plan
-from .stages import Attempt, encode, load, read_words, sample
+from .stages import Attempt, encode, encode_prompt, load, sample
 from .video_file import VideoFile
 
 log = logging.getLogger(__name__)
@@ -100,8 +100,10 @@ def produce(
         job = Attempt(with_plan(resolved, plan), plan, image, work, progress, end)
         go_on: Callable[[], object] | None = None
         try:
-            words = WordCache(settings.words_dir)
-            result = _run(job, model_cache, photo, out, record or {}, checkpoint_seconds, words, fallback, before, last)
+            prompts = PromptCache(settings.prompts_dir)
+            result = _run(
+                job, model_cache, photo, out, record or {}, checkpoint_seconds, prompts, fallback, before, last
+            )
         except Exception as e:
             if is_oom(e):
                 go_on = partial(fallback.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
@@ -135,26 +137,26 @@ def _run(
     out: Path,
     record: dict[str, Any],
     checkpoint_seconds: float,
-    prompts: WordCache,
+    prompts: PromptCache,
     fallback: MemoryFallback,
     before: Path | None,
     last: NormalisedPhoto | None,
 ) -> VideoResult:
     """Run all stages of one attempt, one after the other."""
     resolved, compiled = attempt.resolved, attempt.memory.compiled
-    words = read_words(attempt, model_cache, prompts)
+    prompt = encode_prompt(attempt, model_cache, prompts)
     model = load(attempt, model_cache)
     # Now, since it reads files of the model: they may change, or go, while the video is made.
     metadata = {**resolved.metadata(compiled, last is not None), "job": record}
     key = partial(resolved.key, photo, model.fingerprint, model.arithmetic, last=last)
     earlier = key(compiled=True) if fallback.begun_compiled else ""
-    keeper = Checkpoints(attempt.work, key(compiled=compiled), interval=checkpoint_seconds, earlier=earlier)
-    encoded = encode(attempt, model, keeper, words)
+    checkpoints = Checkpoints(attempt.work, key(compiled=compiled), interval=checkpoint_seconds, earlier=earlier)
+    encoded = encode(attempt, model, checkpoints, prompt)
     if seconds := compile_model(attempt, model, encoded.state):
         fallback.note_compiled(seconds)
-    latents = sample(attempt, model, keeper, encoded)
+    latents = sample(attempt, model, checkpoints, encoded)
     VideoFile(attempt, out, metadata, before).write(model, latents, attempt.memory.decode_chunk)
-    attempt.measures["checkpoint_seconds"] = keeper.seconds
+    attempt.measures["checkpoint_seconds"] = checkpoints.seconds
     return VideoResult(
         path=out,
         width=resolved.width,

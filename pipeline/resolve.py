@@ -84,6 +84,7 @@ class ResolvedRequest:
             last: The picture that the video ends with; None = the model decides.
         """
         clip = asdict(replace(self.clip, guidance=self.wished))
+        clip["motion"] = clip.pop("family_options")  # its name in the keys of stored checkpoints
         if self.clip.effort == EVERYTHING:
             del clip["effort"]  # as in the keys of versions that knew no other
         else:
@@ -136,7 +137,7 @@ class ResolvedRequest:
                 "max_guidance": clip.guidance.last,
                 **({"guidance_rescale": clip.guidance.rescale} if clip.guidance.rescale else {}),
                 **clip.effort.record(),
-                **_fitting(clip.motion.metadata(), room),
+                **_fitting(clip.family_options.metadata(), room),
                 "windows": clip.plan.count,
                 "overlap": clip.plan.overlap,
                 "compiled": compiled,
@@ -208,7 +209,7 @@ def resolve(
         steps=sampled.steps,
         schedule=sampled.schedule,
         guidance=Guidance(sampling.min_guidance, sampling.max_guidance, rescale=sampling.guidance_rescale),
-        motion=kind.options(request, preset, output.fps // output.interpolation),
+        family_options=kind.options(request, preset, output.fps // output.interpolation),
         plan=kind.geometry.windows(output.sampled, preset.frames, options.min_overlap, preset.loop),
         options=options,
         effort=sampled.effort,

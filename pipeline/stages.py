@@ -20,7 +20,7 @@ from .families.base import MemoryPlan, VideoModel, parts
 from .families.forecast import forecast, measurements, pace, step_weights, units
 from .families.nan_checks import check_conditioning
 from .families.placement import Placement
-from .families.words import WordCache, Words
+from .families.prompts import PromptCache, PromptEmbeds
 from .hardware.malloc import free_memory
 from .hardware.measurements import Measurements, Record
 from .hardware.vram import peak_since_last
@@ -182,18 +182,18 @@ def load(attempt: Attempt, model_cache: ModelCache) -> VideoModel:
     return loaded
 
 
-def read_words(attempt: Attempt, model_cache: ModelCache, cache: WordCache) -> Words:
+def encode_prompt(attempt: Attempt, model_cache: ModelCache, cache: PromptCache) -> PromptEmbeds:
     """Encode the prompt, or read its embedding from the disk cache. Empty for a family without a prompt.
 
     A text encoder is larger than most models, so a loaded model is released first.
     """
     model, clip, clock = attempt.resolved.model, attempt.resolved.clip, attempt.clock
     kind = family(model.preset.family)
-    key = kind.words_key(model, clip.motion)
+    key = kind.prompt_key(model, clip.family_options)
     if not key:
-        return Words()
-    words = cache.read(key)
-    if words is None:
+        return PromptEmbeds()
+    prompt = cache.read(key)
+    if prompt is None:
         clock.enter(Stage.LOADING)
         model_cache.release()
         log.info("Encoding the prompt with the text encoder of %s", model.name)
@@ -202,21 +202,21 @@ def read_words(attempt: Attempt, model_cache: ModelCache, cache: WordCache) -> W
         def report() -> None:
             attempt.report(Progress(Stage.LOADING, steps=count, part="text_encoder"))
 
-        words = run_beside(lambda: kind.encode_words(model, clip.motion, attempt.placement), report)
+        prompt = run_beside(lambda: kind.encode_prompt(model, clip.family_options, attempt.placement), report)
         free_memory()
         clock.leave()
-        check_conditioning(*words.tensors.values())
-        cache.write(key, words)
-    if words.cut:
-        attempt.warn(Message(CUT, {"cut": shortened(words.cut)}))
-    return words
+        check_conditioning(*prompt.tensors.values())
+        cache.write(key, prompt)
+    if prompt.cut:
+        attempt.warn(Message(CUT, {"cut": shortened(prompt.cut)}))
+    return prompt
 
 
-def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints, words: Words) -> Encoded:
+def encode(attempt: Attempt, model: VideoModel, checkpoints: Checkpoints, prompt: PromptEmbeds) -> Encoded:
     """Encode the pictures, or read the state of sampling from a checkpoint."""
     resolved, clock = attempt.resolved, attempt.clock
     attempt.report(Progress(Stage.CONDITIONING, steps=1))
-    saved = keeper.load()
+    saved = checkpoints.load()
     attempt.measures["resumed"] = (saved.state.window, saved.state.step) if saved else None
     if saved:
         clock.skip(Stage.CONDITIONING)
@@ -224,10 +224,10 @@ def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints, words: Word
         state = saved.state
     else:
         clock.enter(Stage.CONDITIONING)
-        state = begin(model, resolved.clip, attempt.photo, words.tensors, attempt.last)
+        state = begin(model, resolved.clip, attempt.photo, prompt.tensors, attempt.last)
         clock.leave()
         attempt.report(Progress(Stage.CONDITIONING, step=1, steps=1))
-    keeper.note = lambda: attempt.memory.note
+    checkpoints.note = lambda: attempt.memory.note
     stored = resolved.model.preset.latent_rgb
     fps = resolved.fps / resolved.interpolation / family(resolved.model.preset.family).geometry.stride
     if stored:
@@ -235,7 +235,7 @@ def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints, words: Word
     return Encoded(state, fit_previewer(model.preview_latents(state.conditioning), attempt.photo, fps))
 
 
-def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: Encoded) -> torch.Tensor:
+def sample(attempt: Attempt, model: VideoModel, checkpoints: Checkpoints, encoded: Encoded) -> torch.Tensor:
     """Run the remaining sampling steps. Return the latents (1, frames, channels, h, w)."""
     clip, state = attempt.resolved.clip, encoded.state
     plan, steps = clip.plan, clip.steps
@@ -268,7 +268,7 @@ def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: En
         guidance = f"with guidance {clip.guidance.last:g}" if clip.guidance.on else "without guidance"
         log.info("Sampling: %d steps %s (%s)", steps, guidance, clip.schedule)
         attempt.report(Progress(Stage.SAMPLING, step=done, steps=whole, window=state.window + 1, windows=plan.count))
-    latents = sample_clip(model, clip, state, keeper=keeper, on_step=on_step)
+    latents = sample_clip(model, clip, state, checkpoints=checkpoints, on_step=on_step)
     attempt.clock.leave()
     return latents
 

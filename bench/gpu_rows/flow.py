@@ -70,7 +70,7 @@ class Subject(ABC):
         """Describe a window."""
 
     @abstractmethod
-    def stock(self, loaded: Any, clip: SamplingParams, words: Tensors, frames: int, given: dict[str, Any]) -> Any:
+    def stock(self, loaded: Any, clip: SamplingParams, prompt: Tensors, frames: int, given: dict[str, Any]) -> Any:
         """Run diffusers' pipeline with `given` and what else it wants; return its latents as (1, t, channels, h, w)."""
 
 
@@ -83,12 +83,12 @@ def measure(subject: Subject, bench: Bench, figures: Figures) -> None:
     model = ModelFolder(subject.folders.preset(folder), folder)
     placement = Placement(bench.device, torch.bfloat16 if bench.cuda else torch.float32, Offload.NONE)
     with figures.part("prompt") as part:
-        part["seconds"], words = timed(lambda: subject.encode(folder, placement))
+        part["seconds"], prompt = timed(lambda: subject.encode(folder, placement))
         part.update(peaks())
     free()
     seconds, loaded = timed(lambda: subject.load(model, placement))
     figures.put(load_s=seconds)
-    _whole_window(subject, bench, figures, loaded, words)
+    _whole_window(subject, bench, figures, loaded, prompt)
     del loaded
     free()
     request = VideoRequest(
@@ -104,13 +104,13 @@ def measure(subject: Subject, bench: Bench, figures: Figures) -> None:
     each(bench, figures, (8,) if bench.tiny else subject.limits, Asked(request))
 
 
-def _whole_window(subject: Subject, bench: Bench, figures: Figures, loaded: Any, words: Tensors) -> None:
+def _whole_window(subject: Subject, bench: Bench, figures: Figures, loaded: Any, prompt: Tensors) -> None:
     """The longest window of the model, all its steps."""
     preset = loaded.model.preset
     frames = subject.tiny_frames if bench.tiny else preset.frames
     clip = subject.clip(loaded, frames)
     photo = fit_photo(load_photo(PHOTO), (preset.width, preset.height), "crop")
-    state, found = begin(loaded, clip, photo, words), torch.zeros(0)
+    state, found = begin(loaded, clip, photo, prompt), torch.zeros(0)
     with figures.part("sampling") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
         reset_peak()
         found, steps = sample(loaded, clip, state, Checkpoints(Path(kept), "bench"))
@@ -127,7 +127,7 @@ def _whole_window(subject: Subject, bench: Bench, figures: Figures, loaded: Any,
     free()
     with figures.part("stock") as part:
         reset_peak()
-        latents, steps = _stock(subject, loaded, clip, photo, words, frames)
+        latents, steps = _stock(subject, loaded, clip, photo, prompt, frames)
         part.update(steps, **peaks(), **difference(found, latents))
     free()
     for chunk in (frames, subject.chunk):
@@ -141,7 +141,7 @@ def _whole_window(subject: Subject, bench: Bench, figures: Figures, loaded: Any,
 
 
 def _stock(
-    subject: Subject, loaded: Any, clip: SamplingParams, photo: Image.Image, words: Tensors, frames: int
+    subject: Subject, loaded: Any, clip: SamplingParams, photo: Image.Image, prompt: Tensors, frames: int
 ) -> tuple[torch.Tensor, dict[str, Any]]:
     """The latents of diffusers' pipeline, and what each step took from the end of the first one on."""
     clock: list[StepClock] = []
@@ -163,5 +163,5 @@ def _stock(
         "output_type": "latent",
         "callback_on_step_end": tick,
     }
-    latents = subject.stock(loaded, clip, words, frames, given)
+    latents = subject.stock(loaded, clip, prompt, frames, given)
     return latents, clock[0].figures

@@ -49,11 +49,11 @@ def without_shortcuts(bench: Bench) -> LoadedModel:
 
 
 def sample(
-    loaded: VideoModel, clip: SamplingParams, state: SamplingState, keeper: Any = None
+    loaded: VideoModel, clip: SamplingParams, state: SamplingState, checkpoints: Any = None
 ) -> tuple[torch.Tensor, Any]:
     """The clip's latents and what each step took."""
     clock = StepClock()
-    latents = sample_clip(loaded, clip, state, keeper=keeper or Nowhere(), on_step=clock.tick)
+    latents = sample_clip(loaded, clip, state, checkpoints=checkpoints or Nowhere(), on_step=clock.tick)
     return latents, clock.figures
 
 
@@ -105,7 +105,7 @@ def resumed(loaded: VideoModel, clip: SamplingParams, state: SamplingState, want
             raise HandBack
 
     with suppress(HandBack):
-        sample_clip(loaded, clip, state, keeper=Checkpoints(kept, "bench"), on_step=interrupt)
+        sample_clip(loaded, clip, state, checkpoints=Checkpoints(kept, "bench"), on_step=interrupt)
     saved = Checkpoints(kept, "bench").load()
     assert saved is not None
     return {"at_step": saved.state.step, **difference(sample(loaded, clip, saved.state)[0], wanted)}
@@ -138,7 +138,7 @@ def _profile(bench: Bench, loaded: LoadedModel, clip: SamplingParams, state: Sam
             clock[0].tick()
             profiler.stop()
 
-    sample_clip(loaded, replace(clip, steps=max(3, clip.steps)), state, keeper=Nowhere(), on_step=on_step)
+    sample_clip(loaded, replace(clip, steps=max(3, clip.steps)), state, checkpoints=Nowhere(), on_step=on_step)
     wall = clock[0].steps[0]
     events = profiler.events() or []
     kernels = [e for e in events if e.device_type == DeviceType.CUDA]

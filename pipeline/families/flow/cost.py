@@ -82,7 +82,7 @@ class TokenCost:
         texts: Tokens that the text encoder reads, of all prompts together.
         texts_away: Tokens of the negative prompt, where it is read with guidance only.
         text_share: Of the text encoder on the device while it comes block by block: two of its blocks, and the table
-            of words.
+            of embeddings.
         resident: Share of the transformer's weights on the device, by offload: two blocks and what is no block; two
             layers.
         kept: Bytes of RAM for decoded frames that must wait for others.

@@ -13,15 +13,15 @@ from ....presets import Mode, ModelPreset
 from ....presets.options import MotionName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
+from ..prompts import prompt_key
 from ..weights.folders import reads_folder
-from ..words import words_key
 from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, FlowFolders
 from .weights_files import stays_packed
 
 if TYPE_CHECKING:
     from ...request import VideoRequest
     from ..placement import Placement
-    from ..words import Words
+    from ..prompts import PromptEmbeds
 
 
 class FlowFamily(ABC):
@@ -43,15 +43,15 @@ class FlowFamily(ABC):
     takes: tuple[str, ...] = ("prompt", "loras", "int8")
     motions: Mapping[MotionName, int] = {}
     modes: Mapping[str, Mode] = {}
-    numbers = "bfloat16"
+    half_dtype = "bfloat16"
 
     @abstractmethod
     def texts(self, options: base.FamilyOptions) -> tuple[str, ...]:
         """Return the prompts that the transformer reads."""
 
     @abstractmethod
-    def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> Words:
-        """Encode what `texts` gave; see `Family.encode_words`."""
+    def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> PromptEmbeds:
+        """Encode what `texts` gave; see `Family.encode_prompt`."""
 
     def negative_prompt(self, request: VideoRequest, preset: ModelPreset) -> str | None:
         """Return the negative prompt: the request's, else the preset's; None where the model has no guidance."""
@@ -100,12 +100,12 @@ class FlowFamily(ABC):
         return ModelFolder(preset.model_copy(update=dict(self.random_size)), folder, random=True)
 
     @reads_folder
-    def words_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
+    def prompt_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
         """Return the key of all prompts with this text encoder."""
         encoder = self.folders.fingerprint(model.folder, (TEXT_ENCODER, TOKENIZER))
-        return words_key(encoder, "\0".join(self.texts(options)))
+        return prompt_key(encoder, "\0".join(self.texts(options)))
 
-    def encode_words(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> Words:
+    def encode_prompt(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> PromptEmbeds:
         """Check the folder, and encode the prompts; see `Family`."""
         self.check(model.folder, model.preset)
         return self.encode_texts(model.folder, self.texts(options), placement)

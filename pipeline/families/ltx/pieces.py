@@ -23,10 +23,10 @@ def compute(
     Args:
         block: A LTXVideoTransformerBlock.
         hidden_states: (1, tokens, width).
-        encoder_hidden_states: (1, words, width).
-        temb: (1, tokens or 1, 6 · width), what each token is told of its time.
+        encoder_hidden_states: Prompt embeddings, (1, prompt tokens, width).
+        temb: Embedding of the timestep, (1, tokens or 1, 6 · width).
         image_rotary_emb: Cosines and sines of the positions, (1, tokens, width) each.
-        encoder_attention_mask: (1, 1, words), which words count.
+        encoder_attention_mask: (1, 1, prompt tokens), masks padding.
     """
     parts = pieces(hidden_states.shape[1], hidden_states.shape[2])
     attended = _attention(block, hidden_states, temb, image_rotary_emb, parts)

@@ -19,7 +19,7 @@ from .folder import IMAGE_ENCODER, UNET, VAE, check_folder, folder_preset
 
 if TYPE_CHECKING:
     from ..placement import Placement
-    from ..words import Words
+    from ..prompts import PromptEmbeds
 
 
 BLOCKS = ("TransformerSpatioTemporalModel", "SpatioTemporalResBlock")
@@ -46,7 +46,7 @@ class StableVideoDiffusion:
     }
     blocks: Mapping[str, tuple[str, ...]] = {"unet": BLOCKS, "vae.decoder": BLOCKS}
     geometry = Geometry(multiple=8)
-    numbers = "float16"
+    half_dtype = "float16"
     cost: CostModel = cost
     savings = Savings(
         two_pass=True,
@@ -99,12 +99,12 @@ class StableVideoDiffusion:
             noise_aug=usual.noise_aug_strength if request.noise_aug_strength is None else request.noise_aug_strength,
         )
 
-    def words_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
+    def prompt_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
         """Return "": the model reads no prompt."""
         return ""
 
-    def encode_words(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> Words:
-        """Refuse: there is no `words_key`."""
+    def encode_prompt(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> PromptEmbeds:
+        """Refuse: there is no `prompt_key`."""
         raise NotImplementedError
 
     def load(

@@ -11,14 +11,14 @@ from ..weights.pieces import pieces
 
 
 def compute(
-    block: Any, hidden: torch.Tensor, words: torch.Tensor, times: torch.Tensor, rotation: tuple[torch.Tensor, ...]
+    block: Any, hidden: torch.Tensor, prompt: torch.Tensor, times: torch.Tensor, rotation: tuple[torch.Tensor, ...]
 ) -> torch.Tensor:
     """Return the block's result.
 
     Args:
         block: A WanTransformerBlock.
         hidden: (1, tokens, width).
-        words: (1, words, width).
+        prompt: Embeddings, (1, prompt tokens, width).
         times: (1, 6, width), or (1, tokens, 6, width) where each token has a time of its own.
         rotation: Cosines and sines of the positions, (1, tokens, 1, width of a head) each.
     """
@@ -27,8 +27,8 @@ def compute(
     parts = pieces(hidden.shape[1], hidden.shape[2])
     attended = _attention(block, hidden, times, rotation, parts)
     across, result = block.attn2, torch.empty_like(hidden)
-    keys = _heads(across.norm_k(across.to_k(words)), across.heads)
-    values = _heads(across.to_v(words), across.heads)
+    keys = _heads(across.norm_k(across.to_k(prompt)), across.heads)
+    values = _heads(across.to_v(prompt), across.heads)
     for part in parts:
         _, _, gate, shift, scale, last_gate = _modulation(block, times, part)
         x = (hidden[:, part].float() + _out(block.attn1, attended[:, part]) * gate).type_as(hidden)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import StableVideoDiffusionPipeline
-from fanslymotion.bench.keepers import Nowhere
+from fanslymotion.bench.checkpoint_sinks import Nowhere
 from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
 from fanslymotion.pipeline.families.svd.decoding.vae import decode
@@ -43,7 +43,7 @@ def settings(loaded: LoadedModel, **changes) -> SamplingParams:
         steps=STEPS,
         schedule="karras",
         guidance=Guidance(1.0, 1.0),
-        motion=MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
+        family_options=MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
         plan=plan_windows(6, 6),
         options=WindowOptions(),
     )
@@ -51,7 +51,7 @@ def settings(loaded: LoadedModel, **changes) -> SamplingParams:
 
 
 def ours(loaded: LoadedModel, photo: Image.Image, clip: SamplingParams) -> torch.Tensor:
-    return sample_clip(loaded, clip, begin(loaded, clip, photo), keeper=Nowhere())
+    return sample_clip(loaded, clip, begin(loaded, clip, photo), checkpoints=Nowhere())
 
 
 def stock(loaded: LoadedModel, photo: Image.Image, clip: SamplingParams, **changes) -> torch.Tensor:
@@ -63,9 +63,9 @@ def stock(loaded: LoadedModel, photo: Image.Image, clip: SamplingParams, **chang
         "num_inference_steps": clip.steps,
         "min_guidance_scale": clip.guidance.first,
         "max_guidance_scale": clip.guidance.last,
-        "fps": clip.motion.fps,
-        "motion_bucket_id": clip.motion.bucket,
-        "noise_aug_strength": clip.motion.noise_aug,
+        "fps": clip.family_options.fps,
+        "motion_bucket_id": clip.family_options.bucket,
+        "noise_aug_strength": clip.family_options.noise_aug,
         "generator": torch.Generator("cpu").manual_seed(clip.seed),
         "output_type": "latent",
     }
@@ -94,7 +94,9 @@ def test_without_guidance(loaded: LoadedModel, small_photo: Image.Image) -> None
 
 
 def test_with_the_guidance_ramp(loaded: LoadedModel, small_photo: Image.Image) -> None:
-    clip = settings(loaded, guidance=Guidance(1.0, 3.0), motion=MicroConditioning(fps=12, bucket=40, noise_aug=0.1))
+    clip = settings(
+        loaded, guidance=Guidance(1.0, 3.0), family_options=MicroConditioning(fps=12, bucket=40, noise_aug=0.1)
+    )
     assert torch.equal(ours(loaded, small_photo, clip), stock(loaded, small_photo, clip))
 
 
