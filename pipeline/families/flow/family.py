@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class FlowFamily(ABC):
-    """The `Family` of a transformer with a text encoder; a subclass adds name, geometry, cost, savings and `load`.
+    """The `Family` of a video transformer with a text encoder; a subclass adds name, geometry, cost and `load`.
 
     Attributes:
-        folders: Its folders.
+        folders: Describes its folders.
         random_size: Width, height and frames of the untrained stand-in.
     """
 
@@ -51,10 +51,10 @@ class FlowFamily(ABC):
 
     @abstractmethod
     def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> PromptEmbeds:
-        """Encode what `texts` gave; see `Family.encode_prompt`."""
+        """Encode the result of `texts`; see `Family.encode_prompt`."""
 
     def negative_prompt(self, request: VideoRequest, preset: ModelPreset) -> str | None:
-        """Return the negative prompt: the request's, else the preset's; None where the model has no guidance."""
+        """Return the negative prompt: the request's, else the preset's; None for a model without guidance."""
         if preset.sampling.max_guidance <= 1:
             return None
         wanted = request.negative_prompt
@@ -77,7 +77,7 @@ class FlowFamily(ABC):
 
     @reads_folder
     def check_loras(self, model: ModelFolder) -> None:
-        """See `FlowFolders.lora_layers`. Quantised weights stay as they are."""
+        """See `FlowFolders.lora_layers`. Quantised weights take no LoRA."""
         if model.loras and stays_packed(model.preset):
             raise ModelError(
                 msg(
@@ -96,12 +96,12 @@ class FlowFamily(ABC):
         return self.folders.size(folder, preset)
 
     def random_model(self, preset: ModelPreset, folder: Path) -> ModelFolder:
-        """Return the stand-in's place; `load` fills it."""
+        """Return the stand-in's folder; `load` builds it."""
         return ModelFolder(preset.model_copy(update=dict(self.random_size)), folder, random=True)
 
     @reads_folder
     def prompt_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
-        """Return the key of all prompts with this text encoder."""
+        """Return the cache key of all prompts with this text encoder."""
         encoder = self.folders.fingerprint(model.folder, (TEXT_ENCODER, TOKENIZER))
         return prompt_key(encoder, "\0".join(self.texts(options)))
 
