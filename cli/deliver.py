@@ -52,8 +52,7 @@ def choose_targets(photos: list[Path], out_path: str | Path | None, suffix: str,
     Args:
         photos: Their names become the videos'.
         out_path: --out: a file for one photo, or a folder; None = the current folder. A path that ends in a separator
-            is a
-            folder, which is created if it is missing.
+            is a folder, which is created if it is missing.
         suffix: Added to the names, as `720p-6s`.
         ending: Suffix of the files, as `.gif`.
 

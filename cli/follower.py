@@ -31,8 +31,7 @@ class Follower:
     """Follow jobs until they end, and start a worker if none is alive.
 
     Ctrl+C cancels the job and continues to follow it; a second one stops following (KeyboardInterrupt). A worker that
-    this
-    object started ends with it; the jobs stay in the queue.
+    this object started ends with it; the jobs stay in the queue.
 
     Args:
         jobs: The queue.

@@ -24,8 +24,7 @@ def is_distilled(kind: FlowFamily, files: Sequence[Path], headers: Sequence[File
 
     Raises:
         BadInput: Neither says, in a family whose makers publish both kinds. Sampled as the other kind, their videos
-            would
-            be spoilt.
+            would be spoilt.
     """
     said = [header.distilled for header in headers] + [kind.folders.distilled(file.name) for file in files]
     if True in said:
@@ -48,8 +47,7 @@ def sampled_otherwise(base: ModelFolder, kind: FlowFamily, distilled: bool, file
     """Return the preset keys that differ from the base's because the files are sampled otherwise; empty if not.
 
     Either the base is distilled and the files are not (as Wan's makers publish them), or the files are distilled and
-    the
-    base is not, or is in another way.
+    the base is not, or is in another way.
 
     Args:
         base: The model whose transformers the files replace.

@@ -123,8 +123,7 @@ def _marked(attempt: Attempt) -> Iterator[None]:
     """Mark the work folder while the compiler runs: if the process dies, the next attempt does not compile.
 
     The compiler cannot be interrupted, so a worker that is asked to stop may be killed. That is not the compiler's
-    fault:
-    the mark is removed as soon as the job is cancelled or to be handed back.
+    fault: the mark is removed as soon as the job is cancelled or to be handed back.
     """
     mark, ended = attempt.work / COMPILER_AT_WORK, threading.Event()
 

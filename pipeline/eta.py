@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Set
 
 from .hardware.measurements import Figure
-from .progress import Course, Stage
+from .progress import Extrapolation, Stage
 
 GUESSES = {
     Stage.LOADING: 6.0,
@@ -68,7 +68,7 @@ class JobClock:
         self._part = 0.0
         """How many of them are finished."""
         self._began = self._mark = now()
-        self.course = self._plot(0.0)
+        self.extrapolation = self._plot(0.0)
 
     def enter(self, stage: Stage, done: float = 0.0, together: float = 1.0) -> None:
         """Begin a stage.
@@ -89,7 +89,7 @@ class JobClock:
         self._left[stage] = self.units[stage] - done
         self._covered[stage] = self._left[stage]
         self._peak()
-        self.course = self._plot(share)
+        self.extrapolation = self._plot(share)
 
     def done(self, units: float, more: bool = False, together: float | None = None) -> None:
         """Set the number of finished units of the current stage.
@@ -108,31 +108,31 @@ class JobClock:
         if more:
             self._part = fresh
         else:
-            now, share = self.now(), self.course.share_at(self.now(), ended=True)
+            now, share = self.now(), self.extrapolation.share_at(self.now(), ended=True)
             rate = (now - self._mark) / fresh
             old = self.rates.get(stage)
             self.rates[stage] = rate if old is None else old + NEWEST * (rate - old)
             self._mark, self._part, self._together = now, 0.0, fresh if together is None else together
             self._left[stage] = max(0.0, self._left[stage] - fresh)
-        self.course = self._plot(share)
+        self.extrapolation = self._plot(share)
 
     def leave(self) -> None:
         """End the current stage."""
         if self._stage is None:
             return
-        share = self.course.share_at(self.now(), ended=True)
+        share = self.extrapolation.share_at(self.now(), ended=True)
         spent = self.now() - self._began
         self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
         self.peaks[self._stage] = self._peak()
         self._left[self._stage] = 0.0
         self._stage = None
-        self.course = self._plot(share)
+        self.extrapolation = self._plot(share)
 
     def skip(self, stage: Stage) -> None:
         """Skip a stage whose result exists already."""
         share = self.share
         self._left[stage] = 0.0
-        self.course = self._plot(share)
+        self.extrapolation = self._plot(share)
 
     def figures(self) -> dict[Stage, Figure]:
         """Return the measurements of the ended stages of which this attempt did at least half."""
@@ -145,14 +145,14 @@ class JobClock:
     @property
     def share(self) -> float:
         """Share of the job that is done, by time. Never falls: a correction only changes its speed."""
-        return self.course.share_at(self.now())
+        return self.extrapolation.share_at(self.now())
 
     @property
     def eta(self) -> float | None:
         """Seconds left; None while the pace of a long stage is known from the formula only."""
-        return self.course.eta_at(self.now())
+        return self.extrapolation.eta_at(self.now())
 
-    def _plot(self, share: float) -> Course:
+    def _plot(self, share: float) -> Extrapolation:
         now, left, unit, spent = self.now(), self._seconds_left(), 0.0, 0.0
         if self._stage is not None and self._left[self._stage] > 0:
             rate = self._rate(self._stage)
@@ -163,7 +163,7 @@ class JobClock:
             for stage, count in self._left.items()
             if stage not in self.rates and stage not in self.measured
         )
-        return Course(now, share if left > 0 else 1.0, left, unit, spent, unknown <= SMALL * left)
+        return Extrapolation(now, share if left > 0 else 1.0, left, unit, spent, unknown <= SMALL * left)
 
     def _seconds_left(self) -> float:
         return sum(self._rate(stage) * count for stage, count in self._left.items())

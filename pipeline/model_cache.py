@@ -61,8 +61,7 @@ class ModelCache:
         Args:
             model: The model's folder.
             on_part: Called in this thread while another one loads. Cancelled, raised here, ends the wait at once; the
-                load
-                is dropped at its next component.
+                load is dropped at its next component.
             placement: Device, dtype and offload; None = the default.
 
         Raises:

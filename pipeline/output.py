@@ -57,6 +57,6 @@ def resolve_output(
     return Output(width, height, rate.frames(duration.seconds), rate.interpolation, rate.fps * rate.interpolation)
 
 
-def drawn_size(output: Output, model: ModelPreset) -> tuple[int, int]:
+def sampled_size(output: Output, model: ModelPreset) -> tuple[int, int]:
     """Return the sampling size (width, height) in pixels, before any memory plan."""
     return sampling_size(output.size, model, family(model.family).geometry.multiple)

@@ -28,7 +28,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
-class Course:
+class Extrapolation:
     """Extrapolate the progress of a job between two reports. Immutable, so any thread may use it.
 
     Attributes:
@@ -98,7 +98,7 @@ class Progress:
         preview: Encodes x0 as an animated WebP (bytes). Slow: call it only to show the result.
         message: A log line for the user, or "".
         part: Component that is being loaded (`families.base.parts`); "" in other stages.
-        course: Extrapolates fraction and time until the next report, on the clock `time.monotonic`.
+        extrapolation: Extrapolates fraction and time until the next report, on the clock `time.monotonic`.
     """
 
     stage: Stage
@@ -112,7 +112,7 @@ class Progress:
     preview: Callable[[], bytes] | None = None
     message: str = ""
     part: str = ""
-    course: Course | None = None
+    extrapolation: Extrapolation | None = None
 
 
 def log_change(log: logging.Logger, change: Message) -> None:

@@ -16,7 +16,7 @@ from .families.modes import sampled_steps
 from .families.steps.effort import EVERYTHING
 from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
-from .output import drawn_size, resolve_output
+from .output import resolve_output, sampled_size
 from .request import VideoRequest
 from .sampling.windowed import SamplingParams
 from .windows import WindowOptions
@@ -38,7 +38,7 @@ class ResolvedRequest:
         frames: Number of sampled frames.
         interpolation: Frames of the finished video per sampled frame.
         fps: Frames per second of the finished video.
-        wished: The guidance that was requested; `clip.guidance` may be less, see `with_plan`.
+        requested_guidance: The guidance that was requested; `clip.guidance` may be less, see `with_plan`.
         upscaler: Adds detail that neither the model nor the photo gives; None = no upscaler.
     """
 
@@ -50,7 +50,7 @@ class ResolvedRequest:
     frames: int
     interpolation: int
     fps: int
-    wished: Guidance
+    requested_guidance: Guidance
     upscaler: UpscalerFile | None = None
 
     @property
@@ -83,13 +83,13 @@ class ResolvedRequest:
             compiled: See `MemoryPlan.compiled`.
             last: The picture that the video ends with; None = the model decides.
         """
-        clip = asdict(replace(self.clip, guidance=self.wished))
+        clip = asdict(replace(self.clip, guidance=self.requested_guidance))
         clip["motion"] = clip.pop("family_options")  # its name in the keys of stored checkpoints
         if self.clip.effort == EVERYTHING:
             del clip["effort"]  # as in the keys of versions that knew no other
         else:
             clip["effort"] = self.clip.effort.record()
-        if not self.wished.rescale:
+        if not self.requested_guidance.rescale:
             del clip["guidance"]["rescale"]  # likewise
         for name in ("loop", "sigmas", "behind"):
             if not clip["motion"].get(name):
@@ -201,7 +201,7 @@ def resolve(
     options = window_options(preset)
     sampling, sampled = preset.sampling, sampled_steps(request, preset)
     output = resolve_output(request, photo_size, preset, presets)
-    drawn, kind = drawn_size(output, preset), family(preset.family)
+    drawn, kind = sampled_size(output, preset), family(preset.family)
     clip = SamplingParams(
         width=drawn[0],
         height=drawn[1],
@@ -223,7 +223,7 @@ def resolve(
         frames=output.sampled,
         interpolation=output.interpolation,
         fps=output.fps,
-        wished=clip.guidance,
+        requested_guidance=clip.guidance,
         upscaler=upscaler,
     )
 
@@ -240,6 +240,10 @@ def with_plan(resolved: ResolvedRequest, plan: MemoryPlan) -> ResolvedRequest:
     if plan.window != preset.frames:
         geometry = family(preset.family).geometry
         windows = geometry.windows(resolved.frames, plan.window, clip.options.min_overlap, preset.loop)
-    wished = resolved.wished
-    guidance = replace(wished, two_passes=plan.two_pass) if plan.guided or not wished.on else Guidance(1.0, 1.0)
+    requested_guidance = resolved.requested_guidance
+    guidance = (
+        replace(requested_guidance, two_passes=plan.two_pass)
+        if plan.guided or not requested_guidance.on
+        else Guidance(1.0, 1.0)
+    )
     return replace(resolved, clip=replace(clip, width=plan.width, height=plan.height, plan=windows, guidance=guidance))

@@ -62,8 +62,7 @@ class Attempt:
         compiled_here: This attempt compiled the model, which counts as loading.
         warnings: For the user.
         measures: For tests and benchmarks. `resumed`: (window, step) of the checkpoint, or None; `frames_sha256`: hash
-            of
-            the decoded frames; `latents`; `checkpoint_seconds`: time spent on writing checkpoints.
+            of the decoded frames; `latents`; `checkpoint_seconds`: time spent on writing checkpoints.
         clock: Measures the stages and estimates the time left.
     """
 
@@ -104,7 +103,7 @@ class Attempt:
         """Report progress, with the share that is done and the time left."""
         self.stage = moment.stage
         clock = self.clock
-        self._reported = replace(moment, fraction=clock.share, eta_seconds=clock.eta, course=clock.course)
+        self._reported = replace(moment, fraction=clock.share, eta_seconds=clock.eta, extrapolation=clock.extrapolation)
         self._progress(self._reported)
 
     def is_wanted(self) -> bool:

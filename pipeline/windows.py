@@ -17,11 +17,9 @@ class WindowOptions:
     Attributes:
         min_overlap: Smallest share of a window's frames that the earlier window has, too, 0..0.9.
         pin: `every_step` re-noises the shared frames to each step's level, so that they end exactly as the earlier
-            window
-            left them. `start` does so once, then samples them freely and cross-fades the two versions.
+            window left them. `start` does so once, then samples them freely and cross-fades the two versions.
         condition: Picture from which a later window starts. `overlap`: the earlier window's latent at the overlap's
-            first
-            frame; `last`: its last frame; `photo`: the original photo. The CLIP embedding is always the photo's.
+            first frame; `last`: its last frame; `photo`: the original photo. The CLIP embedding is always the photo's.
         guidance_cap: Largest guidance in later windows (the ramp peaks on the frames that are reused); None = no cap.
         noise_aug: Noise augmentation of later windows; None = the request's own.
         match: How far mean and standard deviation of the new frames' channels are moved to the first window's, 0..1.
@@ -37,17 +35,16 @@ class WindowOptions:
     fade: int = 4
 
     @classmethod
-    def of(cls, loop: int) -> "WindowOptions":
+    def of(cls, period: int) -> "WindowOptions":
         """Return the options that measured best (docs/decisions.md).
 
         If the motion returns to the photo, every window can start from the photo itself, and nothing drifts. Two such
-        windows
-        nearly agree where they overlap; a cross-fade hides the difference.
+        windows nearly agree where they overlap; a cross-fade hides the difference.
 
         Args:
-            loop: See `plan_windows`.
+            period: See `plan_windows`.
         """
-        return cls(condition="photo", pin="start") if loop else cls()
+        return cls(condition="photo", pin="start") if period else cls()
 
 
 @dataclass(frozen=True)
@@ -98,20 +95,22 @@ def plan_even_windows(total: int, frames: int, overlap: int) -> WindowPlan:
     return WindowPlan(total, math.ceil((total + (count - 1) * overlap) / count), count, overlap)
 
 
-def plan_windows(total: int, frames: int, min_overlap: float = WindowOptions.min_overlap, loop: int = 0) -> WindowPlan:
+def plan_windows(
+    total: int, frames: int, min_overlap: float = WindowOptions.min_overlap, period: int = 0
+) -> WindowPlan:
     """Plan the fewest windows that share at least `min_overlap`, with the largest overlap that reaches `total`.
 
     Args:
         total: Frames wanted.
         frames: Frames of one window.
         min_overlap: See `WindowOptions`.
-        loop: Period in frames after which the model's motion returns to its start; 0 = never. Windows then begin at a
+        period: Frames after which the model's motion returns to its start; 0 = never. Windows then begin at a
             return, as the model was trained to begin.
     """
     if total <= frames:
         return WindowPlan(total, frames, 1, 0)
-    if 0 < loop < frames:
-        return WindowPlan(total, frames, 1 + math.ceil((total - frames) / loop), frames - loop)
+    if 0 < period < frames:
+        return WindowPlan(total, frames, 1 + math.ceil((total - frames) / period), frames - period)
     least = min(frames - 1, max(1, math.ceil(min_overlap * frames)))
     count = 1 + math.ceil((total - frames) / (frames - least))
     return WindowPlan(total, frames, count, (count * frames - total) // (count - 1))

@@ -34,8 +34,7 @@ class Studio:
     """Everything that a request needs, in `request.app.state.studio`.
 
     `front` is the served app: it passes requests to `guard`, in front of the routes `app`. Only the machine's owner
-    sees
-    paths; sentences for other logins contain no folders.
+    sees paths; sentences for other logins contain no folders.
 
     Args:
         app: The routes.

@@ -1,9 +1,8 @@
 """Push state changes to every open page: one thread reads the store for any number of streams.
 
 Server-sent events instead of Gradio's generators: an idle viewer costs nothing (no yields to keep it alive), the
-browser
-reconnects by itself where Gradio reloads the page, and each state is encoded once for all viewers. `bench/ui.py`
-compares both.
+browser reconnects by itself where Gradio reloads the page, and each state is encoded once for all viewers.
+`bench/ui.py` compares both.
 """
 
 import asyncio
@@ -77,8 +76,7 @@ class Viewer:
         heard: Id of the last event given, sent or pending.
         job: The job's newest pending state, encoded; "" = none.
         job_told: Revision of the job's row and its place in the queue as last given. None: the job is gone, or it
-            follows
-            none. Other jobs change the place, not the revision.
+            follows none. Other jobs change the place, not the revision.
         machine: The machine's newest pending state, as `job`.
         machine_told: The machine's state as last given, encoded.
         trouble: Pending sentence about the store.

@@ -41,8 +41,7 @@ def active_json(job: Job, expected: Expected) -> dict[str, Any]:
     """Return the short JSON of a running or waiting job, which every page gets every half second.
 
     `length`: seconds of the video, with the one that it continues. `starts_in`: whole seconds until a waiting job
-    starts;
-    `takes`: seconds that it takes, or still takes. None: unknown.
+    starts; `takes`: seconds that it takes, or still takes. None: unknown.
     """
     return {
         "id": job.id,

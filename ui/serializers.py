@@ -47,8 +47,8 @@ def job_json(job: Job, presets: Presets, root_path: str = "") -> dict[str, Any]:
     """Return the JSON of a job, with all that a view needs and addresses under `root_path`.
 
     Times are Unix seconds, sizes pixels, `fraction` 0..1. `part` is the component that is being loaded. Jobs of one
-    photo
-    share a `photo_hash`, "" in rows of earlier versions. It opens the photo and reads the disk: call it in a thread.
+    photo share a `photo_hash`, "" in rows of earlier versions. It opens the photo and reads the disk: call it in a
+    thread.
     """
     request, address = job.request, f"{root_path}{ROUTES}/jobs/{job.id}"
     return {

@@ -279,8 +279,7 @@ class _signals_as_interrupts:
     """Handle SIGTERM and Ctrl+Break like Ctrl+C.
 
     uvicorn raises the signals that it caught again after its shutdown. With the default handler SIGTERM would then kill
-    the
-    process before the worker has been told to stop.
+    the process before the worker has been told to stop.
     """
 
     NAMES = ("SIGTERM", "SIGBREAK")

@@ -1,8 +1,7 @@
 """Make the proxy variables of the environment usable, whatever other programs have set.
 
 httpx, used by Gradio and the downloads, raises for an unknown kind of proxy, even in a program that connects to
-nothing:
-GNOME sets `all_proxy=socks://…`, which only its own programs understand.
+nothing: GNOME sets `all_proxy=socks://…`, which only its own programs understand.
 """
 
 import os
@@ -59,8 +58,7 @@ def _repair_setting(environ: MutableMapping[str, str], found: Mapping[str, str])
     """Set variables in place of a system proxy that httpx refuses. Return its name if it is left out.
 
     `socks=127.0.0.1:1080` in Windows' settings is read as `socks4://`, which httpx does not support. Programs that make
-    such
-    a setting support SOCKS 5.
+    such a setting support SOCKS 5.
     """
     wanted = {scheme: found.get(scheme, "") for scheme in ("http", "https")}
     if all(not proxy or _proxy_works(proxy) for proxy in wanted.values()):

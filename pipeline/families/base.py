@@ -58,8 +58,7 @@ class Denoiser(Protocol):
     """Compute D(x; σ), the denoised estimate of one window (k-diffusion's convention).
 
     A sampler knows a network only by this interface. Latents are scaled, (1, latent frames, channels, h, w), with h and
-    w
-    in latent pixels.
+    w in latent pixels.
     """
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
@@ -97,15 +96,13 @@ class Window:
     """Describe the frames that a model samples together, for its denoiser.
 
     A video longer than a model's window is sampled in several windows, which overlap. Latents are scaled; h and w are
-    in
-    latent pixels.
+    in latent pixels.
 
     Attributes:
         schedule: Noise levels.
         guidance: Guidance scale of each frame.
         start: Latents of the window's first frame, (1, channels, h, w), from the earlier window. None: the window
-            starts
-            from the photo.
+            starts from the photo.
         noise_aug: Strength of the noise added to `start`, 0..1. None: the strength in the request's options.
         draw: Returns the next unit noise of the window's generator for a shape, in the model's dtype and on its device.
         effort: Which steps omit guidance, or a part of the network.
@@ -133,8 +130,7 @@ class VideoModel(Protocol):
     """Define a loaded model: what sampling, decoding and previews call.
 
     Latents are (1, latent frames, channels, h, w) with h and w in latent pixels. "Scaled" latents are those of the
-    sampling:
-    the VAE's output, shifted and scaled as in the model's training.
+    sampling: the VAE's output, shifted and scaled as in the model's training.
     """
 
     @property

@@ -39,8 +39,7 @@ class Geometry:
         multiple: Sides of a sampled frame are multiples of this number of pixels.
         stride: Frames per latent frame. The first latent frame holds one frame.
         overlap: Latent frames that two windows share, for a family that samples any length up to the preset's; 0 =
-            windows
-            always have the preset's length, and share the rest.
+            windows always have the preset's length, and share the rest.
         guidance_cap: Largest guidance in later windows (`WindowOptions.guidance_cap`); None = no cap.
     """
 
@@ -54,7 +53,7 @@ class Geometry:
         return 1 + -(-(frames - 1) // self.stride)
 
     def windows(
-        self, frames: int, window: int, min_overlap: float = WindowOptions.min_overlap, loop: int = 0
+        self, frames: int, window: int, min_overlap: float = WindowOptions.min_overlap, period: int = 0
     ) -> WindowPlan:
         """Plan the windows of a video, in latent frames.
 
@@ -62,13 +61,13 @@ class Geometry:
             frames: Sampled frames of the whole video.
             window: Largest number of frames sampled together.
             min_overlap: See `WindowOptions`.
-            loop: See `plan_windows`.
+            period: See `plan_windows`.
         """
         total, most = self.latents(frames), self.latents(window)
         return (
             plan_even_windows(total, most, self.overlap)
             if self.overlap
-            else plan_windows(total, most, min_overlap, loop)
+            else plan_windows(total, most, min_overlap, period)
         )
 
 

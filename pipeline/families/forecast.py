@@ -33,7 +33,7 @@ HELD = 1.05
 """What torch's allocator holds of a GPU's memory, over what was measured as allocated."""
 
 
-def put_together(
+def build_forecast(
     plan: MemoryPlan,
     peak: Callable[[MemoryPlan, Stage], int],
     ram: Callable[[MemoryPlan], int],
@@ -123,7 +123,7 @@ def peak(plan: MemoryPlan, stage: Stage) -> int:
 
 def windows(plan: MemoryPlan) -> WindowPlan:
     """Plan the windows in latent frames, as the request will be resolved."""
-    return family(plan.model.family).geometry.windows(plan.work.frames, plan.window, loop=plan.work.loop)
+    return family(plan.model.family).geometry.windows(plan.work.frames, plan.window, period=plan.work.period)
 
 
 def units(plan: MemoryPlan) -> dict[Stage, float]:
@@ -275,8 +275,7 @@ def _measured_peak(plan: MemoryPlan, stage: Stage) -> int:
     """Return the measured peak bytes on the GPU; 0 if there is no usable measurement.
 
     While a model loads, the previous one may still be in memory. An upscaler's tiles adapt to the free memory, so its
-    past
-    peak says nothing about the next one.
+    past peak says nothing about the next one.
     """
     if plan.device == "cpu" or stage is Stage.LOADING or (stage is Stage.DECODING and plan.work.upscaler):
         return 0

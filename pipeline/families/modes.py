@@ -1,8 +1,7 @@
 """Define a model's modes: number of steps, noise levels, effort. Without torch.
 
 The best mode is the model's own sampling, with each step in full. Faster ones come from the model's preset, or else
-from
-its family.
+from its family.
 """
 
 from collections.abc import Mapping

@@ -63,13 +63,11 @@ class ModelSize:
         height: Native size, pixels.
         frames: Frames of one window.
         attention: Sum of the channels of all blocks with attention within frames, each divided by 16 for every halving
-            of
-            the sides.
+            of the sides.
         image_encoder: Parameters of the image encoder; 0 = there is none.
         text_encoder: Parameters of the text encoder, which is released before the others are loaded; 0 = there is none.
         patch_decoder: Parameters of a decoder that replaces the VAE's (svd/decoding/patch_decoder.py) and is included
-            in
-            `vae`; 0 = there is none.
+            in `vae`; 0 = there is none.
         name: Name under which measurements are stored.
         int8: The denoiser's weights are kept in 8-bit integers.
         packed_numbers: Parameters of the denoiser that stay quantised as in a file of weights.
@@ -112,7 +110,7 @@ class Work:
         guided: With both guidance branches.
         shown_frames: Frames of the finished video.
         shown_pixels: Pixels of each of them.
-        loop: See `windows.plan_windows`.
+        period: See `windows.plan_windows`.
         detail: The frames get the photo's own detail.
         upscaler: Enlarges frames where the photo has no detail; None = plain enlargement.
         upscaler_name: Name under which its measurements are stored.
@@ -127,7 +125,7 @@ class Work:
     guided: bool
     shown_frames: int = 0
     shown_pixels: int = 0
-    loop: int = 0
+    period: int = 0
     detail: bool = False
     upscaler: Network | None = None
     upscaler_name: str = ""

@@ -1,9 +1,8 @@
 """Configure memory allocation of computing processes: reuse freed memory between steps, return it at the end.
 
 Each step allocates the same few hundred buffers. glibc by default returns them to the system and maps them again page
-by
-page, which takes a third of a CPU's time (`bench/RESULTS.md`, "Memory kept between steps"). Other systems ignore these
-settings.
+by page, which takes a third of a CPU's time (`bench/RESULTS.md`, "Memory kept between steps"). Other systems ignore
+these settings.
 """
 
 import ctypes

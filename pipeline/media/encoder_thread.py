@@ -65,8 +65,7 @@ class EncoderThread:
         """Return the number of frames that the slower side, decoder or thread, has processed. For the caller of `put`.
 
         If the thread is the slower side, the first frames are handed over at once, because the queue is empty. Their
-        number says
-        nothing about the pace of the next ones.
+        number says nothing about the pace of the next ones.
 
         Args:
             frames: Of the whole video; returned when all are handed over.

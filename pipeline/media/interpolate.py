@@ -2,8 +2,7 @@
 
 For each pair of neighbours DIS flow (Kroeger et al. 2016) is computed in both directions at a reduced size. For every
 pixel of a new frame the motion is chosen along which the two neighbours agree best (Baker et al. 2011, section 3.3).
-Both
-neighbours are warped along it at full size, and blended by what each of them can see there.
+Both neighbours are warped along it at full size, and blended by what each of them can see there.
 
 Warping takes most of the time. OpenCV samples 8-bit pictures of four channels many times faster bilinearly than
 bicubically, so half-pixels are computed once for each frame, as in H.264, and all warps read from those.
@@ -58,8 +57,7 @@ def interpolate(frames: Iterable[np.ndarray], factor: int, total: int) -> Iterat
     """Yield `total` frames in order: `factor` for each of the first total / factor input frames. Holds few in memory.
 
     The first of each `factor` frames is the input frame itself. One additional input frame serves as the right
-    neighbour of
-    the last one; without it the last motion is extrapolated.
+    neighbour of the last one; without it the last motion is extrapolated.
 
     Args:
         frames: uint8 RGB (height, width, 3), all of one size.
@@ -180,8 +178,7 @@ class _Pair:
         forward: Flow left -> right, float32 (height, width, 2).
         backward: Flow right -> left, likewise.
         sight_left: float32 (height, width, 2): 1 everywhere (so that samples outside the frame read 0), and the
-            confidence
-            that right shows the same point, 0..1.
+            confidence that right shows the same point, 0..1.
         sight_right: The same for right.
     """
 
@@ -232,8 +229,7 @@ def _motion(pair: _Pair, time: float) -> tuple[np.ndarray, np.ndarray]:
     """Return for each pixel at `time` its motion left -> right (pixels), and how little its ends agree (0..1).
 
     The flows are known at the neighbours' pixels, not at the new frame's. One fixed-point step p = x - t·flow(p) moves
-    each
-    of them there. The two candidates differ where one thing occludes another.
+    each of them there. The two candidates differ where one thing occludes another.
     """
     here = grid(*_size(pair.forward))
     candidates = (

@@ -39,8 +39,7 @@ def join(
     """Write `out`: `first`, then `second`, whole or absent. Both files stay.
 
     If both were encoded alike, their streams are copied. Else (`first` is of an earlier version, or a preset was
-    changed in
-    between) both are encoded again at the size and rate of `second`, and `first` is cropped to its shape.
+    changed in between) both are encoded again at the size and rate of `second`, and `first` is cropped to its shape.
 
     Args:
         first: An mp4 of this program.

@@ -28,8 +28,7 @@ def output_size(photo_size: tuple[int, int], resolution: Resolution, shape: Shap
     """Return the clip's (width, height): the preset's pixel area in the requested shape, sides divisible by 8.
 
     A shape near the preset's, landscape or portrait, gives exactly the preset's size. A clip's own frame as photo gives
-    the
-    clip's size again, so that the new video can be joined to the clip.
+    the clip's size again, so that the new video can be joined to the clip.
 
     Args:
         photo_size: (width, height) of the photo.

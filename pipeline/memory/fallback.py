@@ -214,7 +214,7 @@ class MemoryFallback:
         if self._setting != "never":
             record_lost(self._measurements, self.plan, sampling_seconds)
         if share > 0.5:
-            self._memory.measured(self.plan, sampling_seconds, share)
+            self._memory.record_speed(self.plan, sampling_seconds, share)
 
     def _start(self, killed: Stage | None) -> MemoryPlan:
         """Plan at the size of the job's checkpoint, below the plan that was killed."""

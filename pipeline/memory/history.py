@@ -26,8 +26,7 @@ class PlanHistory:
         """Return the plan that worked here in place of this one, or one like it; else `plan` itself.
 
         A fallback is stored with the memory that was free when it was needed. If more is free now, the full plan is
-        tried
-        again, because another program may have held the rest.
+        tried again, because another program may have held the rest.
         """
         known = self._store.read()
         if plan.device != "cpu" and plan.dtype != "float32" and _place(plan, model) in known.float32:
@@ -70,7 +69,7 @@ class PlanHistory:
 
         self._store.change(act)
 
-    def measured(self, plan: MemoryPlan, seconds: float, share: float = 1.0) -> None:
+    def record_speed(self, plan: MemoryPlan, seconds: float, share: float = 1.0) -> None:
         """Store a measured speed, from which later estimates start. Only for the default family.
 
         Args:

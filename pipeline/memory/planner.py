@@ -62,14 +62,12 @@ def next_fallback(now: MemoryPlan, at: Stage | None = None, ram: bool = False) -
     """Return the next cheaper plan, or None if there is none.
 
     The order on a GPU: two-pass guidance, forward chunking, smaller decode chunks, model, group and sequential offload,
-    a
-    smaller sampling size, CPU. On a CPU: bf16, then smaller sizes.
+    a smaller sampling size, CPU. On a CPU: bf16, then smaller sizes.
 
     Args:
         now: The plan whose memory ran out.
         at: Stage in which it ran out. Fallbacks that do not help there are skipped: guidance does not affect decoding,
-            and
-            finished latents are not sampled again in a smaller size.
+            and finished latents are not sampled again in a smaller size.
         ram: RAM ran out, not the GPU's memory. Weights are then moved only if that leaves less of them in RAM.
     """
     if ram and (spared := _less_ram(now)) is not None:

@@ -17,7 +17,7 @@ from ..hardware.machine import Machine, with_speeds
 from ..hardware.measurements import Measurements
 from ..media.detail.size import enlarged, gives_detail
 from ..media.upscale.files import UpscalerFile
-from ..output import drawn_size, resolve_output
+from ..output import resolve_output, sampled_size
 from ..request import VideoRequest
 from .compiling import settle_compiling
 from .history import PlanHistory
@@ -100,7 +100,7 @@ def work_of(
     """Return the work of a request: sizes, numbers of frames and steps. Raise PresetError or BadInput."""
     preset = model.preset
     output = resolve_output(request, photo_size, preset, presets)
-    drawn = drawn_size(output, preset)
+    drawn = sampled_size(output, preset)
     sampled = sampled_steps(request, preset)
     network = upscaler.network if upscaler and enlarged(drawn, preset.trim, output.size) else None
     return Work(
@@ -111,7 +111,7 @@ def work_of(
         guided=preset.sampling.max_guidance > 1,
         shown_frames=output.shown,
         shown_pixels=output.width * output.height,
-        loop=preset.loop,
+        period=preset.loop,
         detail=request.detail and gives_detail(photo_size, drawn, preset.trim, output.size, request.fit),
         upscaler=network,
         upscaler_name=upscaler.name if upscaler and network else "",

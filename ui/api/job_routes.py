@@ -157,11 +157,11 @@ async def again(job_id: str, request: Request) -> dict[str, Any]:
 
 
 @router.post("/jobs/{job_id}/continue")
-async def go_on_from(job_id: str, request: Request) -> dict[str, Any]:
+async def continue_video(job_id: str, request: Request) -> dict[str, Any]:
     """Submit a job that continues a finished video from its last frame, with the same settings and another seed."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, ContinueIn)
-    submit = partial(studio.jobs.go_on_from, found.id, joined=wanted.joined, limit=most_waiting(request))
+    submit = partial(studio.jobs.continue_video, found.id, joined=wanted.joined, limit=most_waiting(request))
     return await shown(request, await asyncio.to_thread(submit))
 
 

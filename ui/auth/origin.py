@@ -26,8 +26,7 @@ def refuse_origin(headers: Headers) -> Message | None:
 
     A reverse proxy that replaces the browser's Host makes this page's requests look cross-site. Over HTTPS browsers
     themselves state the site (Sec-Fetch-Site, which no page can set). Otherwise only the two host names distinguish
-    them
-    from an attack, so the sentence contains both.
+    them from an attack, so the sentence contains both.
     """
     if headers.get("sec-fetch-site") == "same-origin":
         return None

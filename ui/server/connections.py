@@ -25,8 +25,7 @@ class Limits:
     """How slowly a connection may send.
 
     A body may take `silence` seconds, plus one for each `slowest` bytes of it: the page's largest (300 MB) a day, a
-    login form
-    34 s.
+    login form 34 s.
 
     Attributes:
         head: Seconds for a request's first line and headers, from the connection's or their own first byte.
@@ -140,8 +139,7 @@ def make_room(new: LimitedProtocol, connections: Collection[Any]) -> None:
     """Close the connection that was silent longest if too many wait for a request or are open.
 
     Browsers and scripts send a request at once, so theirs is rarely the one. Waiting connections get half of all
-    places,
-    those of one address a quarter. Behind a share link's tunnel all have the same address.
+    places, those of one address a quarter. Behind a share link's tunnel all have the same address.
     """
     places = most_open()
     there = [one for one in connections if not one.transport.is_closing()]

@@ -12,8 +12,7 @@ class Front:
     """ASGI middleware in front of all others.
 
     A path under `root_path` is served without that prefix; other paths unchanged, because many proxies strip the
-    prefix. HEAD
-    is answered as GET without the body (RFC 9110, 9.3.2), because FastAPI's routes accept only GET.
+    prefix. HEAD is answered as GET without the body (RFC 9110, 9.3.2), because FastAPI's routes accept only GET.
 
     Args:
         app: The other middlewares and the routes.

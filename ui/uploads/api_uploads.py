@@ -2,8 +2,7 @@
 
 Gradio's own upload cache has no owners: its paths come back in a request, and any path named there is read
 (`processing_utils._check_allowed` does nothing until `blocks.launch()` is called, which a mounted app never does). Here
-a
-script gets an identifier instead of a path, which is looked up in the folder of its own login.
+a script gets an identifier instead of a path, which is looked up in the folder of its own login.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ from ..costs.speed import (
     number_bytes,
     operations_a_second,
 )
-from ..forecast import put_together, windows
+from ..forecast import build_forecast, windows
 from ..plan import LARGE, PIECE
 
 INT8 = 1.03
@@ -106,7 +106,7 @@ class TokenCost:
 
     def forecast(self, now: MemoryPlan) -> Forecast:
         """Estimate the memory and time of a plan; see `Forecast`."""
-        return put_together(now, self.peak, self.ram, self.seconds)
+        return build_forecast(now, self.peak, self.ram, self.seconds)
 
     def weights(self, now: MemoryPlan) -> dict[str, int]:
         """Return the bytes of each component's weights, by name. A large text encoder stays in 16-bit numbers."""

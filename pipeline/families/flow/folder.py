@@ -54,12 +54,10 @@ class FlowFolders(ABC):
         bundled: Configurations for a single file without its own, by component.
         few_steps: Preset keys of distilled models, by a lower-case part of their files' names; "" = any other.
         not_distilled: Matches names of undistilled models, in a family most of whose models are distilled; None =
-            models
-            that do not say are undistilled.
+            models that do not say are undistilled.
         renames: From the makers' names of the transformer's layers to diffusers'.
         left_out: Matches layers (by diffusers' names) that an older model's LoRA may have and this transformer lacks.
-            They
-            are ignored; any other unknown layer is an error.
+            They are ignored; any other unknown layer is an error.
         others: Sizes of models of another size, by the hub's repository.
         denoisers: Names of the transformers.
     """

@@ -27,7 +27,7 @@ from ..costs.speed import (
     number_bytes,
     operations_a_second,
 )
-from ..forecast import put_together, windows
+from ..forecast import build_forecast, windows
 from .decoding.chunks import decoded_frames
 from .noise.levels import ays_sigmas, karras_sigmas
 
@@ -78,7 +78,7 @@ are a quarter there (counted on the architecture)."""
 
 def forecast(now: MemoryPlan) -> Forecast:
     """Estimate the memory and time of a plan; see `Forecast`."""
-    return put_together(now, peak, ram, seconds)
+    return build_forecast(now, peak, ram, seconds)
 
 
 def weights(now: MemoryPlan) -> dict[str, int]:

@@ -60,8 +60,7 @@ def tile_side(chunk: int, width: int, height: int) -> int | None:
     """Return the side of a tile in pixels; None = decode the picture as a whole.
 
     A tile has at most half of the picture: it must save more than the video takes that is assembled from tiles. The
-    smallest
-    tiles are smaller still for a small picture, which as a whole would take more than a larger one in tiles.
+    smallest tiles are smaller still for a small picture, which as a whole would take more than a larger one in tiles.
 
     Args:
         chunk: Number of frames whose pixels the decoder may hold at once.

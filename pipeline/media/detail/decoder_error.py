@@ -2,9 +2,8 @@
 
 A small model's decoder blurs by more than a pixel, shifts colours, and adds ringing. Compared with the photo pixel by
 pixel, its frames differ everywhere. But the first frame shows the photo itself, so its difference is the decoder's
-error.
-The error is warped along with the photo, and each frame is compared with what this decoder would make of the photo, on
-a coarser scale that the decoder still reproduces.
+error. The error is warped along with the photo, and each frame is compared with what this decoder would make of the
+photo, on a coarser scale that the decoder still reproduces.
 """
 
 import cv2

@@ -1,11 +1,10 @@
 """Add the photo's own detail to each frame, wherever the frame still shows the photo's surface.
 
 Models sample small (`mini` 256 × 144, SVD 1024 × 576), and their decoders blur more than the size explains; the photo
-has
-what is missing. For each frame the photo is warped along optical flow (`photo_flow.py`), reduced and blurred like the
-frame, and compared with it (`trust.py`). What the photo loses in that reduction is what the frame lacks: it is added as
-far as the comparison trusts it, in the frame's light. Everything coarser stays the frame's own, so nothing is invented
-where the video has changed; there the frame is plainly enlarged.
+has what is missing. For each frame the photo is warped along optical flow (`photo_flow.py`), reduced and blurred like
+the frame, and compared with it (`trust.py`). What the photo loses in that reduction is what the frame lacks: it is
+added as far as the comparison trusts it, in the frame's light. Everything coarser stays the frame's own, so nothing is
+invented where the video has changed; there the frame is plainly enlarged.
 
 The result depends on the frames alone: the only state is the previous frame's flow and trust.
 """

@@ -22,8 +22,7 @@ def evened(flow: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Smooth the flow where it hardly differs from its surroundings.
 
     The camera's motion, an affine one, is removed first and added back afterwards: a zoom's flow grows from the centre,
-    and
-    blurring would change it at the edges.
+    and blurring would change it at the edges.
 
     Args:
         flow: float32 (height, width, 2).

@@ -24,8 +24,7 @@ class PhotoFlow:
     """Track the flow from each frame of a clip to the photo. Call `find` once for each frame, in order.
 
     The search starts from the previous frame's flow, advanced by the motion since. So fast pans are followed as far as
-    the
-    photo reaches (2 to 3 dB over 24 frames against a search that starts from zero).
+    the photo reaches (2 to 3 dB over 24 frames against a search that starts from zero).
 
     Attributes:
         size: (width, height) of the flow.

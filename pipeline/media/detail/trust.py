@@ -133,8 +133,7 @@ def compare(frame: np.ndarray, seen: np.ndarray, inside: np.ndarray, usual: Usua
     """Compare a frame with the photo, warped into place and reduced and blurred like the frame.
 
     The finest texture must be the same and as strong: a surface that is covered, has changed, or moves in a way that
-    was not
-    found has another one. The colours must match, too. A change of light is followed, as a factor.
+    was not found has another one. The colours must match, too. A change of light is followed, as a factor.
 
     Args:
         frame: float32 RGB (height, width, 3), 0..255.
