@@ -81,7 +81,7 @@ class LtxDenoiser(FlowDenoiser):
             # A known picture is added as clean tokens (noise level 0), at its position in time.
             tokens = torch.cat([inputs.end.to(tokens).permute(0, 2, 3, 1).flatten(1, 2), tokens], dim=1)
             times = torch.cat([torch.zeros_like(times[:, : height * width]), times], dim=1)
-            position = STRIDE * (frames - 1 - inputs.spare) - inputs.behind  # the last shown frame
+            position = STRIDE * (frames - 1 - inputs.spare) - inputs.behind  # of N·8 + 1 frames the last, less these
             positions = {"video_coords": coordinates(frames, height, width, inputs.scale, x.device, position)}
         tokens = tokens.to(inputs.prompt.embeds.dtype)
 
