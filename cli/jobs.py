@@ -140,7 +140,7 @@ def jobs_continue(
     """Continue finished videos. The last frame begins the next one, with the same settings and another seed."""
     jobs, _ = open_jobs()
     for found in [find_job(jobs, text) for text in job_ids]:
-        job = jobs.go_on_from(found.id, joined=joined)
+        job = jobs.continue_video(found.id, joined=joined)
         out().print(Text(f"{titled(job)}: waiting, place {job.place}, seed {job.request.seed}"))
 
 

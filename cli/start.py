@@ -21,7 +21,7 @@ def main(words: Sequence[str] | None = None) -> None:
         words: The options; None = those of this program.
 
     Raises:
-        SystemExit: With 2, when the page cannot be served as asked.
+        SystemExit: With 2 if the page cannot be served as requested.
     """
     asked = _parser().parse_args(words)
     utf8_streams()

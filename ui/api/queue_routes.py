@@ -21,7 +21,11 @@ LISTS = {"done": (Status.DONE,), "unfinished": (Status.FAILED, Status.CANCELLED)
 
 
 class PlaceIn(BaseModel):
-    """Body of `POST /studio/jobs/{job_id}/move`: the place in the waiting line, 1 is next."""
+    """Body of `POST /studio/jobs/{job_id}/move`.
+
+    Attributes:
+        place: New place among the waiting jobs, from 1.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -29,7 +33,11 @@ class PlaceIn(BaseModel):
 
 
 class FavouriteIn(BaseModel):
-    """Body of `POST /studio/jobs/{job_id}/favourite`."""
+    """Body of `POST /studio/jobs/{job_id}/favourite`.
+
+    Attributes:
+        favourite: Mark or unmark the job.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -51,8 +59,8 @@ async def listed(
 ) -> dict[str, Any]:
     """List a login's ended jobs, the newest first.
 
-    The answer's `total` counts those that fit; its `next` is the `after` of the next page, "" at the end. Pages by
-    `after` neither repeat nor miss a video when others end meanwhile; pages by `offset` may.
+    The answer's `total` counts all matches; its `next` is the `after` of the next page, "" at the end. Pages by `after`
+    neither repeat nor miss a video if others end meanwhile; pages by `offset` may.
     """
     studio, owner = request.app.state.studio, owner_of(request)
     sought = JobFilter(text.strip(), model, resolution, favourite, since)
@@ -70,7 +78,7 @@ async def listed(
 
 @router.post("/jobs/{job_id}/move")
 async def move(job_id: str, request: Request) -> dict[str, Any]:
-    """Move a waiting job: the machine's owner through the whole line, others among their own jobs' places."""
+    """Move a waiting job: the machine's owner among all waiting jobs, others among their own jobs' places."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, PlaceIn)
     user = user_of(request)
@@ -80,7 +88,7 @@ async def move(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.post("/jobs/{job_id}/favourite")
 async def favourite(job_id: str, request: Request) -> dict[str, Any]:
-    """Mark a job as a favourite, or no longer."""
+    """Mark or unmark a job as favourite."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, FavouriteIn)
     return await shown(request, await asyncio.to_thread(studio.jobs.set_favourite, found.id, wanted.favourite))
@@ -103,7 +111,7 @@ async def clean(request: Request) -> dict[str, Any]:
 
 @router.post("/queue/{act}")
 async def pause(act: Literal["pause", "resume"], request: Request) -> dict[str, Any]:
-    """Let no further job begin, or let jobs begin again; for the machine's owner."""
+    """Pause or resume the queue. For the machine's owner."""
     jobs = owned(request).jobs
     await asyncio.to_thread(jobs.pause if act == "pause" else jobs.resume)
     return {"paused": act == "pause"}
@@ -111,22 +119,22 @@ async def pause(act: Literal["pause", "resume"], request: Request) -> dict[str, 
 
 @router.post("/workers/restart")
 async def restart(request: Request) -> dict[str, Any]:
-    """Ask the worker to restart after its step; for the machine's owner. `asked` is false when none runs."""
+    """Ask the workers to restart after their step. For the machine's owner. `asked` is false if none runs."""
     return {"asked": await asyncio.to_thread(owned(request).jobs.restart_worker)}
 
 
 @router.delete("/notice")
 async def put_notice_away(request: Request) -> dict[str, Any]:
-    """Put the note about a damaged job list away, for everybody; for the machine's owner.
+    """Remove the notice about a damaged job list for everybody. For the machine's owner.
 
-    The doctor calls the store well again from then on.
+    From then on the doctor reports the store as healthy.
     """
     await asyncio.to_thread(owned(request).jobs.store.put_notice_away)
     return {}
 
 
 def owned(request: Request) -> Any:
-    """Return the studio, for what concerns the whole machine.
+    """Return the studio for a request that concerns the whole machine.
 
     Raises:
         BadInput: The login is not the machine's owner.

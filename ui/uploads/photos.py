@@ -1,7 +1,7 @@
-"""Keep uploaded photos before they become jobs: normalise and show them, for a day of the page's running time.
+"""Store uploaded photos until they become jobs, normalised, for a day of the page's running time.
 
-The wall clock is not used: it may be changed meanwhile. Numbers tell which photo is older. Where the page never runs
-for a day, its starts are counted.
+The wall clock is not used, because it may be changed. Numbers tell which photo is older. If the page never runs for a
+day, its starts are counted.
 
 The browser gets an id, never a path. Only the login that uploaded a photo can use its id.
 """

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.models.choice import abilities, in_order, purpose_of, recommended, seamless
-from fanslymotion.models.registry import list_models, use_folder
+from fanslymotion.models.registry import list_models
 from fanslymotion.pipeline.families.ltx import random_model as ltx
 from fanslymotion.pipeline.families.svd import random_model as svd
 from fanslymotion.presets import PURPOSES, ModelPreset, Presets, load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 
 
 @pytest.fixture

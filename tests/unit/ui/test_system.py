@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from fanslymotion.doctor.checks import Finding
 from fanslymotion.models.download.background import Downloads, DownloadState
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.request import VideoRequest
@@ -21,6 +20,7 @@ from fanslymotion.queue.store import transitions as state
 from fanslymotion.queue.store.rescue import salvage
 from fanslymotion.queue.types import Job
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 from fanslymotion.tests.studio import wait_for
 from fanslymotion.tests.tiny_upscaler import RRDB, write
 from fanslymotion.ui import context as studio_module

@@ -212,8 +212,8 @@ def test_names_tell_the_models_that_are_not_distilled(place: Place, name: str, s
     assert (made.sampling.max_guidance > 1, "negative_prompt" in taken_by(made)) == (guided, guided)
     assert made.name == ("small-ltx-dev-q4_k_m" if guided else "small-ltx-q4_k_m")
     assert made.label == f"{Path(name).stem if guided else 'random test model'}, Q4_K_M"
-    assert made.summary == ("40 steps with guidance 3." if guided else "")
-    assert made.summary_ru == ("Шагов: 40, guidance 3." if guided else "")
+    assert made.summary == ("40 steps with guidance 3." if guided else "8 steps without guidance.")
+    assert made.summary_ru == ("Шагов: 40, guidance 3." if guided else "Шагов: 8, без guidance.")
 
 
 @pytest.mark.parametrize("name", ["ltx-video-2b-v0.9-Q3_K_S.gguf", "ltx-video-2b-v0.9.1-dev-Q4_0.gguf"])
