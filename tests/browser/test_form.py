@@ -23,6 +23,28 @@ DROP = """([bytes, name]) => {
 }"""
 
 
+DRAG_AND_VANISH = """() => {
+  const row = document.createElement("i");
+  document.getElementById("studio").append(row);
+  row.dispatchEvent(new DragEvent("dragstart", { bubbles: true }));
+  row.remove();
+  row.dispatchEvent(new DragEvent("dragend", { bubbles: true }));
+}"""
+
+PASTE_BOTH = """async (selector) => {
+  const data = new DataTransfer();
+  const canvas = new OffscreenCanvas(160, 90);
+  canvas.getContext("2d").fillRect(0, 0, 160, 90);
+  const cells = await canvas.convertToBlob();
+  data.items.add(new File([cells], "cells.png", { type: "image/png" }));
+  data.items.add("words", "text/plain");
+  const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+  document.querySelector(selector).dispatchEvent(event);
+  return event.defaultPrevented;
+}"""
+"""Words and their picture, as a spreadsheet gives them. Whether the page took them."""
+
+
 def picture(width: int, height: int, colour: str = "orange") -> bytes:
     kept = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(kept, "PNG")
@@ -183,6 +205,13 @@ def test_what_is_dropped_elsewhere_opens_the_form(bare: Studio, page: Page) -> N
     expect(page.locator(".photos figcaption")).to_contain_text("dropped.png")
     expect(page.locator("#form")).to_be_visible()
     assert page.url == f"{bare.url}/"
+    page.evaluate(DRAG_AND_VANISH)  # a row of the queue, whose job begins meanwhile
+    page.evaluate(DROP, [list(picture(160, 90)), "after.png"])
+    expect(page.locator(".photos figcaption")).to_contain_text("after.png")
+    page.locator("details.advanced summary").click()
+    assert page.evaluate(PASTE_BOTH, "#f-seed") is False, "the words are the field's"
+    assert page.evaluate(PASTE_BOTH, "#generate") is True
+    expect(page.locator(".photos figcaption")).to_contain_text("cells.png")
 
 
 @pytest.mark.soak

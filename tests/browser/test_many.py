@@ -169,6 +169,12 @@ def test_the_sheet_of_keys(bare: Studio, page: Page) -> None:
     expect(sheet).to_contain_text("Play or pause")
     page.keyboard.press("?")
     expect(sheet).to_have_count(0)
+    focused(page.locator("#theme")).press("?")
+    page.keyboard.press("Control+Enter")  # of what is behind it
+    expect(page.locator("#form .problem").first).to_be_hidden()
+    sheet.locator("button").click()
+    expect(sheet).to_have_count(0)
+    expect(page.locator("#theme")).to_be_focused()
     page.click("#language")
     expect(page.locator("#language")).to_have_text("EN")
     page.keyboard.press("?")
@@ -178,6 +184,38 @@ def test_the_sheet_of_keys(bare: Studio, page: Page) -> None:
     page.locator("details.advanced summary").click()
     focused(page.locator("#f-seed")).press("?")
     expect(sheet).to_have_count(0)
+
+
+def test_a_double_click_removes_one_row(bare: Studio, page: Page, puppet: Puppet) -> None:
+    """The second click of it hits the row that has taken the place of the first."""
+
+    def twice(rows: Locator, button: str, count: int) -> None:
+        expect(rows).to_have_count(count)
+        place = rows.first.locator(button).bounding_box()
+        assert place is not None
+        middle = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+        page.mouse.click(*middle)
+        expect(rows).to_have_count(count - 1)
+        page.mouse.move(*middle)
+        page.mouse.down(click_count=2)
+        page.mouse.up(click_count=2)
+
+    done = finish(puppet, 3)
+    for name in "abc":
+        puppet.queue(name=f"{name}.jpg")
+    page.goto(f"{bare.url}/?view=queue")
+    waiting = page.locator(".job-row[data-id]")
+    twice(waiting, "[data-act=cancel]", 3)
+    page.locator("[data-act=cancel]").last.click()
+    expect(waiting).to_have_count(1)
+    assert puppet.jobs.count(statuses=(Status.QUEUED,)) == 1
+    twice(page.locator(".unfinished .job-row"), "[aria-label^=Delete]", 2)
+    page.click("nav [data-go=gallery]")
+    twice(page.locator(".tile:visible"), "[aria-label^=Delete]", 3)
+    page.locator("#toasts .link").click()
+    expect(page.locator(".tile:visible")).to_have_count(3)
+    assert [job for job in done if puppet.jobs.get(job)] == done
+    assert puppet.jobs.count(statuses=(Status.CANCELLED,)) == 1
 
 
 def test_how_long_a_batch_takes_is_said_before_it(bare: Studio, page: Page) -> None:

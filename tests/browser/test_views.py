@@ -29,6 +29,10 @@ def test_gallery_plays_deletes_and_gives_back(bare: Studio, moving: Page, puppet
     count = page.locator(".tile:visible").count()
     first.hover()
     expect(first.locator("video")).to_be_attached()
+    shown = first.locator("video").element_handle()
+    page.mouse.move(0, 0)
+    expect(first.locator("video")).to_have_count(0)
+    assert shown.evaluate("video => video.networkState") == 0, "it holds one of the browser's six connections"
     first.locator("[aria-label^=Delete]").click()
     expect(page.locator(".tile:visible")).to_have_count(count - 1)
     page.locator("#toasts .link").click()

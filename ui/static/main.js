@@ -236,6 +236,7 @@ async function resume() {
 /** Every new state of the shown job. Its end is also said aloud, for who does not see the bar. @param {Job} job @param {Job | null} last its state before */
 function changed(job, last) {
   title(job);
+  if (!ended(job)) setText(byId("said"), ""); // the same words about the next job are news again
   if (!last || ended(last) || !ended(job)) return;
   setText(byId("said"), `${job.name}: ${t(`status.${job.status}`)}`);
 }

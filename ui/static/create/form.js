@@ -3,7 +3,7 @@
 
 import { anyLeft } from "../job/job_words.js";
 import { language, t } from "../lib/catalogue.js";
-import { h, setText, show, toast } from "../lib/dom.js";
+import { h, keepFocus, setText, show, toast } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
@@ -60,7 +60,7 @@ export class Form {
     this.fields = this.drawRest();
     this.update();
     document.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !this.root.offsetParent) return;
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !this.root.offsetParent || document.querySelector("dialog[open]")) return;
       event.preventDefault(); // on a link it would open another tab
       if (!event.repeat) this.generate();
     });
@@ -129,7 +129,7 @@ export class Form {
     this.picker.label();
     this.last.label();
     this.complain("");
-    this.fields = this.drawRest();
+    this.fields = keepFocus(this.rest, () => this.drawRest());
     this.update();
     this.fields.advanced.open = open;
   }

@@ -117,14 +117,24 @@ export function shorten(list, count) {
 }
 
 /**
- * A listener that does nothing while its last `act()` is under way: a double click is one click.
+ * A listener that leaves out the later clicks of a double click: where the first has removed a row, the second one hits
+ * the row that has taken its place.
+ *
+ * @param {() => unknown} act
+ */
+export function single(act) {
+  return (/** @type {MouseEvent} */ event) => event.detail < 2 && act();
+}
+
+/**
+ * As `single`; and it does nothing while its last `act()` is under way.
  *
  * @param {() => unknown} act
  */
 export function once(act) {
-  return async (/** @type {globalThis.Event} */ event) => {
+  return async (/** @type {MouseEvent} */ event) => {
     const target = /** @type {Element} */ (event.currentTarget);
-    if (target.hasAttribute("aria-busy")) return;
+    if (event.detail > 1 || target.hasAttribute("aria-busy")) return;
     target.setAttribute("aria-busy", "true");
     try {
       await act();
@@ -142,6 +152,28 @@ export function once(act) {
 export function focusOn(element) {
   if (element) element.focus();
   else byId("main").focus({ preventScroll: true });
+}
+
+/**
+ * Write the content of `root` anew; the focus, and where one types, stay on the field of the same id, or name and value.
+ *
+ * @template T
+ * @param {HTMLElement} root
+ * @param {() => T} write
+ * @returns {T} what `write` returns
+ */
+export function keepFocus(root, write) {
+  const focused = /** @type {HTMLInputElement | null} */ (root.contains(document.activeElement) ? document.activeElement : null);
+  const made = write();
+  if (!focused || focused.isConnected) return made;
+  const wanted = focused.id ? `#${CSS.escape(focused.id)}` : focused.name && `[name="${CSS.escape(focused.name)}"][value="${CSS.escape(focused.value)}"]`;
+  const field = wanted ? /** @type {HTMLInputElement | null} */ (root.querySelector(wanted)) : null;
+  field?.focus();
+  if (field?.matches("textarea")) {
+    field.value = focused.value;
+    field.setSelectionRange(focused.selectionStart, focused.selectionEnd);
+  }
+  return made;
 }
 
 /** Set only what differs: streaming must not restart animations or move the page. @param {Element} element @param {string} text */
@@ -185,7 +217,12 @@ export function calm() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
+/** Smoothly, where motion is wanted. @param {Element} element @param {ScrollLogicalPosition} block */
+export function scrollTo(element, block) {
+  element.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block });
+}
+
 /** On a narrow screen form and job stand one below the other. @param {string} id */
 export function reveal(id) {
-  if (matchMedia("(max-width: 999px)").matches) byId(id).scrollIntoView({ behavior: "smooth", block: "start" });
+  if (matchMedia("(max-width: 999px)").matches) scrollTo(byId(id), "start");
 }

@@ -13,15 +13,15 @@ const KEYS = [
 ];
 
 export function toggleSheet() {
-  const open = document.querySelector("dialog.keys");
-  if (open) open.remove();
+  const open = /** @type {HTMLDialogElement | null} */ (document.querySelector("dialog.keys"));
+  if (open) open.close();
   else show();
 }
 
 function show() {
   const sheet = h("dialog", { class: "keys", "aria-label": t("keys.title") });
-  const close = () => sheet.remove();
-  sheet.addEventListener("close", close);
+  const close = () => sheet.close(); // the focus goes back to where it was
+  sheet.addEventListener("close", () => sheet.remove());
   sheet.addEventListener("click", (event) => event.target === sheet && close());
   sheet.addEventListener("keydown", (event) => {
     if (event.key !== "?") return;

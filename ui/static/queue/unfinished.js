@@ -5,7 +5,7 @@ import { deleteMany } from "../gallery/many.js";
 import { clipSeconds, describe } from "../job/job_words.js";
 import { recoveryActions } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";
-import { childrenOf, focusOn, h, icon, ICONS, setText, show } from "../lib/dom.js";
+import { childrenOf, focusOn, h, icon, ICONS, setText, show, single } from "../lib/dom.js";
 import { when } from "../lib/format.js";
 import { call } from "../lib/net.js";
 import { selectBox } from "../lib/selection_bar.js";
@@ -98,7 +98,7 @@ export class Unfinished {
 
   /** @param {Job} job */
   row(job) {
-    const remove = () => this.removeMany([job.id]);
+    const remove = single(() => this.removeMany([job.id]));
     const name = { data: { go: "create", job: job.id }, href: `./?job=${job.id}` };
     const said = job.diagnosis?.[language];
     return h("li", { class: `job-row ${job.status}`, data: { job: job.id } }, selectBox((range) => this.toggle(job.id, range), job.name),

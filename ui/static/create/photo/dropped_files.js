@@ -32,17 +32,24 @@ function isLast(target) {
   return target instanceof Element && target.closest(LAST) !== null;
 }
 
+/** Whether words are pasted into a field: office programs put a picture of them beside them. @param {ClipboardEvent} event */
+function isText({ clipboardData, target }) {
+  return target instanceof Element && target.matches("textarea, input") && Boolean(clipboardData?.types.includes("text/plain"));
+}
+
 /** @param {(files: File[], last: boolean) => void} take last: they were let go where the last picture has its place @param {(yes: boolean) => void} over called while files are held over the page */
 export function listenForFiles(take, over) {
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
+    if (!files.length || isText(event)) return;
     event.preventDefault();
     take(files, isLast(document.activeElement));
   });
   let inside = false; // a picture or a row of this page is dragged: browsers offer it as a file, too
-  document.addEventListener("dragstart", () => (inside = true));
-  document.addEventListener("dragend", () => (inside = false));
+  document.addEventListener("dragstart", ({ target }) => {
+    inside = true;
+    target?.addEventListener("dragend", () => (inside = false), { once: true }); // on itself: it may have left the page by then
+  });
   document.addEventListener("dragover", (event) => {
     if (inside || !event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
