@@ -47,6 +47,7 @@ const hooks = {
     form.last.takeOf(job);
     form.picker.choose();
   },
+  seed: (seed) => form.useSeed(seed),
   models: (models) => form.offer(models) && jobView.welcome.renew(),
   upscalers: (upscalers) => form.offerUpscalers(upscalers),
   resume,

@@ -96,7 +96,7 @@ export class GalleryView {
 
   /** @param {string} after @returns {Promise<FinishedPage>} */
   async ask(after) {
-    return this.deletions.without(await call(`studio/jobs?${galleryQuery(this.filters.values, after, Date.now() / 1000)}`));
+    return this.deletions.without(await call(`studio/jobs?${galleryQuery(this.filters.values, after)}`));
   }
 
   async load(anew = this.next === null) {

@@ -41,7 +41,7 @@ export class Tile {
       h("div", { class: "over-tools" },
         h("a", { class: "chip", href: download, title: t("action.download"), "aria-label": `${t("action.download")}: ${job.name}` }, icon(ICONS.download)),
         favour(job, "chip star"), act("take", ICONS.plus, acts.take), this.compare, act("redo", ICONS.sliders, acts.redo), act("delete", ICONS.trash, single(acts.remove))),
-      h("div", { class: "tile-words" }, h("b", {}, job.name), this.apart, h("span", { class: "facts" }, describe(job.settings, job.video && clipSeconds(job.video))), h("span", { class: "facts" }, when(job.finished))));
+      h("div", { class: "tile-words" }, h("b", { title: job.name }, job.name), this.apart, h("span", { class: "facts" }, describe(job.settings, job.video && clipSeconds(job.video))), h("span", { class: "facts" }, when(job.finished))));
   }
 
   /** @param {string} apart what tells it from the other takes of its photo @param {number} at its place among them, the newest first; they are counted from the first that was made @param {number} of so many */

@@ -3,16 +3,16 @@
 
 import { language, t } from "../lib/catalogue.js";
 import { childrenOf, find, h, icon, ICONS, once, scrollTo, setText, show, toast } from "../lib/dom.js";
-import { when } from "../lib/format.js";
 import { call } from "../lib/net.js";
 import { DemoNote } from "./demo_note.js";
 import { favour } from "./favourite.js";
 import { Ends } from "./ends.js";
 import { Gauge } from "./gauge.js";
-import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES, startsIn } from "./job_words.js";
+import { ended, remaining, sentence, stageIndex, stageName, STAGES, startsIn } from "./job_words.js";
 import { Log } from "./log.js";
 import { Outcome } from "./outcome.js";
 import { Player } from "./player.js";
+import { Recipe } from "./recipe.js";
 import { anotherTake, goOnFrom, retry } from "./recovery.js";
 import { SavePanel } from "../save/save_panel.js";
 import { Welcome } from "./welcome.js";
@@ -41,7 +41,7 @@ export class JobView {
     this.log = new Log();
     this.gauge = new Gauge();
     this.name = h("h2");
-    this.facts = h("p", { class: "facts" });
+    this.recipe = new Recipe(hooks);
     this.ends = new Ends();
     this.stages = h("ol", { class: "stages" }, STAGES.map((stage) => h("li", { data: { stage } })));
     this.fill = h("i");
@@ -64,7 +64,7 @@ export class JobView {
     this.course = h("details", { class: "progress", open: true }, this.ready, h("div", { class: "course" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element));
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
-      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts, this.ends.element), h("div", { class: "actions" }, Object.values(this.buttons).filter((button) => button !== this.buttons.delete), h("span", { class: "ends" }, this.star, this.buttons.delete))),
+      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.recipe.element, this.ends.element), h("div", { class: "actions" }, Object.values(this.buttons).filter((button) => button !== this.buttons.delete), h("span", { class: "ends" }, this.star, this.buttons.delete))),
       this.demo.element,
       this.saving.element,
       this.course,
@@ -156,7 +156,8 @@ export class JobView {
     if (!ended(job)) this.gauge.reserve();
     this.root.dataset.status = job.status;
     setText(this.name, job.name);
-    setText(this.facts, facts(job));
+    this.name.title = job.name; // it may be cut
+    this.recipe.draw(job);
     this.ends.draw(job);
     this.drawProgress(job);
     this.player.draw(job);
@@ -219,7 +220,6 @@ export class JobView {
     this.star.dataset.shows = star;
     for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
     remove.title = t("action.delete");
-    this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
   }
 
   toggleSave() {

@@ -25,7 +25,7 @@ export class QueueRow {
     const link = { href: `./?job=${job.id}`, data: { go: "create", job: job.id } };
     this.element = h("li", { class: "job-row", data: { id: job.id } }, this.box = selectBox(acts.select, job.name), this.place,
       h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...link }, h("img", { src: `studio/jobs/${job.id}/poster`, alt: "", loading: "lazy" })),
-      h("div", { class: "row-words" }, h("a", { class: "name", ...link }, job.name), h("span", { class: "facts" }, describe(job.settings, job.length)), this.bar, this.now),
+      h("div", { class: "row-words" }, h("a", { class: "name", title: job.name, ...link }, job.name), h("span", { class: "facts" }, describe(job.settings, job.length)), this.bar, this.now),
       h("div", { class: "row-acts" }, this.top, this.up, this.down, this.cancel));
   }
 

@@ -103,7 +103,7 @@ export class Unfinished {
     const said = job.diagnosis?.[language];
     return h("li", { class: `job-row ${job.status}`, data: { job: job.id } }, selectBox((range) => this.toggle(job.id, range), job.name),
       h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...name }, h("img", { src: job.poster, alt: "", loading: "lazy" })),
-      h("div", { class: "row-words" }, h("a", { class: "name", ...name }, job.name),
+      h("div", { class: "row-words" }, h("a", { class: "name", title: job.name, ...name }, job.name),
         h("span", { class: "facts" }, [t(`now.${job.status}`), job.finished ? when(job.finished) : "", describe(job.settings, job.expected && clipSeconds(job.expected))].filter(Boolean).join(" · ")),
         said ? h("span", { class: "why" }, said.title) : "", said ? h("span", { class: "fix" }, h("b", {}, t("why.fix")), " ", said.fix) : "",
         h("div", { class: "mend" }, recoveryActions(job, this.hooks))),

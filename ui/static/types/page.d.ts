@@ -24,6 +24,8 @@ export interface Hooks {
   remove(job: { id: string; name: string }): void;
   /** Take a job's settings and pictures into the form, to be changed; the seed is drawn anew. */
   redo(job: Pick<Job, "id" | "settings" | "last_photo">): void;
+  /** Take a job's seed into the form. */
+  seed(seed: number): void;
   /** Take a job's settings and last picture, and choose another photo for them. */
   other(job: Pick<Job, "id" | "settings" | "last_photo">): void;
   models(models: ModelOption[]): void;
