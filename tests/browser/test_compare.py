@@ -65,7 +65,7 @@ def test_both_play_pause_and_move_together(bare: Studio, moving: Page, puppet: P
     page = moving
     open_pair(page, puppet, bare.url, takes)
     wait_for(lambda: page.evaluate(PLAYING) == 2)
-    expect(page.locator(".compare-controls output")).to_contain_text("/ 2.0 s")  # the shorter one's
+    expect(page.locator(".compare-controls .time")).to_contain_text("/ 2.0 s")  # the shorter one's
     wait_for(lambda: min(page.evaluate(TIMES)) > 0.2)
     page.keyboard.press(" ")
     wait_for(lambda: page.evaluate(PLAYING) == 0)

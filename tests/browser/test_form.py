@@ -45,6 +45,15 @@ PASTE_BOTH = """async (selector) => {
 """Words and their picture, as a spreadsheet gives them. Whether the page took them."""
 
 
+def drop(page: Page, path: Path) -> None:
+    """As the system does it."""
+    link = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        link.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 300, "data": data})
+    link.detach()
+
+
 def picture(width: int, height: int, colour: str = "orange") -> bytes:
     kept = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(kept, "PNG")
@@ -212,6 +221,22 @@ def test_what_is_dropped_elsewhere_opens_the_form(bare: Studio, page: Page) -> N
     assert page.evaluate(PASTE_BOTH, "#f-seed") is False, "the words are the field's"
     assert page.evaluate(PASTE_BOTH, "#generate") is True
     expect(page.locator(".photos figcaption")).to_contain_text("cells.png")
+
+
+def test_a_folder_stands_for_its_photos(bare: Studio, page: Page, tmp_path: Path) -> None:
+    inner = tmp_path / "holiday" / "later"
+    inner.mkdir(parents=True)
+    for name in ("10.png", "9.png", "later/1.png"):
+        (tmp_path / "holiday" / name).write_bytes(picture(160, 90))
+    (tmp_path / "holiday" / "notes.txt").write_text("no photo")
+    (tmp_path / "none").mkdir()
+    page.goto(bare.url)
+    expect(page.locator("#generate")).to_be_visible()
+    drop(page, tmp_path / "holiday")
+    expect(page.locator(".photos figcaption")).to_contain_text(["9.png", "10.png", "1.png"])
+    drop(page, tmp_path / "none")
+    expect(page.locator("#toasts .error")).to_have_text("There are no photos in this folder.")
+    expect(page.locator(".photos figure")).to_have_count(3)
 
 
 @pytest.mark.soak

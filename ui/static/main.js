@@ -26,7 +26,7 @@ import { SystemView } from "./system/system.js";
 
 /** @type {Hooks} */
 const hooks = {
-  open: (id, known) => go({ job: id, known }),
+  open: (id, known, replace) => go({ job: id, known, replace }),
   view: (view) => go({ view: knownView(view) }),
   use: (settings) => {
     form.use(settings);

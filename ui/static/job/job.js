@@ -2,7 +2,7 @@
 // One job, live: stages, one bar for the whole, preview or video, log. Everything shown comes from the store.
 
 import { language, t } from "../lib/catalogue.js";
-import { childrenOf, find, h, icon, ICONS, once, scrollTo, setText, show, toast } from "../lib/dom.js";
+import { childrenOf, find, focusOn, h, icon, ICONS, once, scrollTo, setText, show, toast } from "../lib/dom.js";
 import { call } from "../lib/net.js";
 import { DemoNote } from "./demo_note.js";
 import { favour } from "./favourite.js";
@@ -50,7 +50,7 @@ export class JobView {
     this.resume = h("button", { type: "button", class: "link", hidden: true, onclick: once(() => this.hooks.resume()) });
     this.left = h("span", { class: "left" });
     this.buttons = {
-      cancel: this.button("cancel", ICONS.close, () => this.cancel()),
+      cancel: this.button("cancel", ICONS.close, once(() => this.cancel())),
       download: h("a", { class: "action strong", data: { action: "download" } }, icon(ICONS.download), h("span")),
       again: this.button("again", ICONS.again, once(() => this.job && retry(this.job, this.hooks))),
       save: this.button("save", ICONS.save, () => this.toggleSave()),
@@ -93,7 +93,10 @@ export class JobView {
    * @param {Job} [known] its state, where it is at hand; otherwise it comes with the stream
    */
   turn(id, known) {
-    if (this.id === id) return;
+    if (this.id === id) {
+      if (known) this.update(known);
+      return;
+    }
     this.id = id;
     this.job = null;
     this.log.clear(id);
@@ -201,8 +204,9 @@ export class JobView {
   drawActions(job) {
     const { cancel, download, save, again, take, longer, redo, delete: remove } = this.buttons;
     const final = ended(job);
+    const focused = Object.values(this.buttons).find((button) => button === document.activeElement);
     show(cancel, !final);
-    cancel.disabled = job.cancelling;
+    cancel.setAttribute("aria-disabled", String(job.cancelling)); // disabled it would lose the focus
     show(download, Boolean(job.video));
     if (job.video) download.href = job.video.download;
     const gone = Boolean(job.video) && this.player.refused === "job.video_gone";
@@ -212,7 +216,7 @@ export class JobView {
     save.setAttribute("aria-expanded", String(this.saving.open));
     show(take, job.status === "done" && !gone);
     show(longer, job.status === "done" && !gone);
-    show(redo, final);
+    show(redo, !job.cancelling);
     show(remove, job.status === "done");
     show(this.star, job.status === "done");
     const star = `${job.id} ${job.favourite} ${language}`;
@@ -220,6 +224,7 @@ export class JobView {
     this.star.dataset.shows = star;
     for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
     remove.title = t("action.delete");
+    if (focused?.hidden) focusOn(Object.values(this.buttons).find((button) => !button.hidden));
   }
 
   toggleSave() {
@@ -229,12 +234,11 @@ export class JobView {
   }
 
   async cancel() {
-    this.buttons.cancel.disabled = true;
+    if (this.job?.cancelling) return;
     try {
       this.update(await call(`studio/jobs/${this.id}/cancel`, { method: "POST" }));
     } catch (refusal) {
       toast(refusal.message, "error");
-      this.buttons.cancel.disabled = false;
     }
   }
 }

@@ -13,8 +13,8 @@ export interface FormValues extends Omit<Settings, "seed"> {
 
 /** What the views ask of the page. */
 export interface Hooks {
-  /** Show a job; known: its state, if at hand. */
-  open(id: string, known?: Job): void;
+  /** Show a job; known: its state, if at hand; replace: instead of the address that is shown. */
+  open(id: string, known?: Job, replace?: boolean): void;
   view(name: string): void;
   /** Take settings into the form. */
   use(settings: FormValues): void;

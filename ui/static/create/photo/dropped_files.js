@@ -1,8 +1,9 @@
 // @ts-check
-// Files that are dropped on the page or pasted into it, in every view.
+// Files and folders that are dropped on the page, files that are pasted into it, in every view.
 
 import { t } from "../../lib/catalogue.js";
-import { byId, h, icon, ICONS, setText, show } from "../../lib/dom.js";
+import { byId, h, icon, ICONS, setText, show, toast } from "../../lib/dom.js";
+import { filesOf } from "./folders.js";
 
 /** What is shown over the whole page while files are held over it. */
 export class DropOverlay {
@@ -61,6 +62,9 @@ export function listenForFiles(take, over) {
     const files = [...(event.dataTransfer?.files ?? [])];
     if (inside || !files.length) return;
     event.preventDefault();
-    take(files, isLast(event.target));
+    const last = isLast(event.target);
+    const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+    if (!entries.some((entry) => entry.isDirectory)) return take(files, last);
+    filesOf(entries).then((found) => (found.length ? take(found, last) : toast(t("photo.empty_folder"), "error")), () => toast(t("photo.unread_folder"), "error"));
   });
 }
