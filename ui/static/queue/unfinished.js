@@ -1,7 +1,7 @@
 // @ts-check
 // The jobs that failed or were cancelled: why, and what helps.
 
-import { deleteMany } from "../gallery/many.js";
+import { Deletions } from "../gallery/deletions.js";
 import { clipSeconds, describe } from "../job/job_words.js";
 import { recoveryActions } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";
@@ -25,10 +25,14 @@ export class Unfinished {
     this.asked = 0;
     this.count = PAGE; // so many are wanted
     this.behind = false; // the last question for them was not answered
+    /** @type {Job[]} */
+    this.jobs = [];
+    this.deletions = new Deletions({ changed: () => this.draw(), gone: () => this.load(), back: (id) => this.focusDelete(id), refused: () => this.load() });
     this.title = h("h2");
     this.list = h("ul", { class: "jobs unfinished" });
-    this.more = h("button", { type: "button", class: "action more", hidden: true, onclick: () => this.load(this.list.childElementCount + PAGE) });
+    this.more = h("button", { type: "button", class: "action more", hidden: true, onclick: () => this.load(this.jobs.length + PAGE) });
     this.elements = [this.title, this.list, this.more];
+    window.addEventListener("pagehide", () => this.deletions.flush());
   }
 
   label() {
@@ -47,7 +51,7 @@ export class Unfinished {
       do {
         const query = new URLSearchParams({ kind: "unfinished", after: next, limit: String(Math.min(MOST_A_REQUEST, count - jobs.length)) });
         /** @type {Page} */
-        const found = await call(`studio/jobs?${query}`);
+        const found = this.deletions.without(await call(`studio/jobs?${query}`));
         if (asked !== this.asked) return;
         this.behind = false;
         jobs.push(...found.jobs);
@@ -57,9 +61,16 @@ export class Unfinished {
       this.behind ||= asked === this.asked;
       return;
     }
+    this.jobs = jobs;
+    show(this.more, Boolean(next));
+    this.draw();
+  }
+
+  /** Those that are not being deleted. */
+  draw() {
+    const jobs = this.jobs.filter(({ id }) => !this.deletions.has(id));
     show(this.title, jobs.length > 0);
     this.keepFocus(() => this.list.replaceChildren(...jobs.map((job) => this.row(job))));
-    show(this.more, Boolean(next));
     this.loaded();
   }
 
@@ -77,9 +88,15 @@ export class Unfinished {
   }
 
   /** @param {string[]} ids */
-  async removeMany(ids) {
-    await deleteMany(ids);
-    await this.load();
+  removeMany(ids) {
+    const [first] = this.jobs.filter(({ id }) => ids.includes(id));
+    this.deletions.add(ids, ids.length > 1 || !first ? t("queue.deleted_many", { n: ids.length }) : t("gallery.deleted", { name: first.name }));
+  }
+
+  /** @param {string} id */
+  focusDelete(id) {
+    const row = childrenOf(this.list).find((one) => one.dataset.job === id);
+    if (row?.checkVisibility()) controls(row).at(-1)?.focus();
   }
 
   /** While the rows are written anew: on the same control of the same job, or of the one that has taken its place. @param {() => void} write */
