@@ -231,6 +231,29 @@ def test_a_double_click_removes_one_row(bare: Studio, page: Page, puppet: Puppet
     assert puppet.jobs.count(statuses=(Status.CANCELLED,)) == 1
 
 
+@pytest.mark.soak
+def test_what_can_be_undone_waits_while_one_looks_at_it(bare: Studio, page: Page, puppet: Puppet) -> None:
+    finish(puppet, 2)
+    page.clock.install()
+    page.goto(f"{bare.url}/?view=gallery")
+    for count, box in ((1, None), (0, page.locator("#toasts .link"))):
+        page.locator(".tile:visible").first.hover()
+        page.locator(".tile:visible [aria-label^=Delete]").first.click()
+        expect(page.locator(".tile:visible")).to_have_count(count)
+        if box is not None:
+            focused(box.last)
+        else:
+            page.locator(".toast").hover()
+        page.clock.run_for(30_000)
+        expect(page.locator("#toasts .link")).to_have_count(1)
+        assert puppet.jobs.count() == count + 1
+        page.mouse.move(5, 5)
+        page.locator("#main").focus()
+        page.clock.run_for(8_000)
+        expect(page.locator("#toasts .link")).to_have_count(0)
+        wait_for(lambda count=count: puppet.jobs.count() == count)
+
+
 def test_how_long_a_batch_takes_is_said_before_it(bare: Studio, page: Page) -> None:
     page.goto(bare.url)
     choose_photo(page, SAMPLE)

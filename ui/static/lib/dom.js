@@ -187,11 +187,30 @@ export function show(element, visible) {
   if (target.hidden === visible) target.hidden = !visible;
 }
 
-/** @param {string} text @param {"info" | "error"} [kind] */
-export function toast(text, kind = "info", ms = kind === "error" ? 9000 : 4500) {
+/**
+ * Say something for a while; who points at it, or has the focus in it, has all the time to read it.
+ *
+ * @param {string} text
+ * @param {"info" | "error"} [kind]
+ * @param {number} [ms]
+ * @param {() => unknown} [over] called when the while is over
+ */
+export function toast(text, kind = "info", ms = kind === "error" ? 9000 : 4500, over = () => {}) {
   const box = h("div", { class: `toast ${kind}` }, text);
+  /** @type {number | undefined} */
+  let timer;
+  const stay = () => clearTimeout(timer);
+  const begin = () => {
+    stay();
+    timer = setTimeout(() => {
+      box.remove();
+      over();
+    }, ms);
+  };
+  for (const event of ["pointerenter", "focusin"]) box.addEventListener(event, stay);
+  for (const event of ["pointerleave", "focusout"]) box.addEventListener(event, begin);
   byId("toasts").append(box);
-  setTimeout(() => box.remove(), ms);
+  begin();
   return box;
 }
 
