@@ -137,6 +137,10 @@ def test_on_a_phone_one_above_the_other(bare: Studio, page: Page, puppet: Puppet
 
 @pytest.mark.soak
 def test_what_cannot_be_compared_leads_back(bare: Studio, page: Page, puppet: Puppet, takes: list[str]) -> None:
+    page.goto(bare.url)
     page.goto(f"{bare.url}/?view=gallery&compare={takes[0]}.{'f' * 12}")
     expect(page.locator("#toasts .error")).to_be_visible()
     expect(page.locator(".gallery")).to_be_visible()
+    assert page.title() == "Gallery · fanslymotion"
+    page.go_back()  # past what cannot be shown
+    assert page.url == f"{bare.url}/"

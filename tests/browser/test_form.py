@@ -312,6 +312,14 @@ def test_photos_that_the_server_let_go_go_here_too(bare: Studio, page: Page) -> 
     page.reload()
     expect(page.locator(".drop[for=photo-file]")).to_be_visible()
     expect(page.locator(".photos figure")).to_have_count(0)
+    # One that goes while the page is open is told, and goes here, too.
+    choose_photo(page, SAMPLE)
+    page.route("**/studio/photos/*", lambda route: route.fulfill(status=404, json={"error": "It was deleted."}))
+    page.route("**/studio/jobs", lambda route: route.fulfill(status=404, json={"error": "This photo is gone."}))
+    page.click("#generate")
+    expect(page.locator(".go .problem")).to_have_text("This photo is gone.")
+    expect(page.locator(".photos figure")).to_have_count(0)
+    page.unroute_all()
 
 
 def test_settings_of_a_model_that_is_not_here(bare: Studio, page: Page, tmp_path: Path) -> None:

@@ -90,6 +90,13 @@ def test_a_phone_shows_the_job_before_the_form(bare: Studio, page: Page, puppet:
     expect(page.locator("#form .drop[for=photo-file]")).to_be_in_viewport()
 
 
+RECORD_SCROLLS = """() => {
+  window.scrolls = [];
+  const plain = Element.prototype.scrollIntoView;
+  Element.prototype.scrollIntoView = function (how) { window.scrolls.push(how.behavior); plain.call(this, how); };
+}"""
+
+
 @pytest.mark.parametrize("way", ["Change and redo", *soak("Choose another photo", "Create")])
 def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet: Puppet, way: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
@@ -99,6 +106,7 @@ def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet:
     expect(page.locator(".failure")).to_be_visible()
     expect(page.locator("#form .resolution")).not_to_be_in_viewport()
     entries = page.evaluate("history.length")
+    page.evaluate(RECORD_SCROLLS)
     link = page.locator("nav [data-go=create]")
     if way == "Choose another photo":
         with page.expect_file_chooser():
@@ -107,6 +115,7 @@ def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet:
         (link if way == "Create" else page.get_by_role("button", name=way)).click()
     expect(page.locator("#form .resolution")).to_be_in_viewport()
     assert page.evaluate("history.length") == entries, "the address is the same"
+    assert set(page.evaluate("window.scrolls")) == {"auto"}, "no motion is wanted"
 
 
 def test_the_start_page_does_not_jump(bare: Studio, page: Page) -> None:

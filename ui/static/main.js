@@ -27,7 +27,7 @@ import { SystemView } from "./system/system.js";
 /** @type {Hooks} */
 const hooks = {
   open: (id, known, replace) => go({ job: id, known, replace }),
-  view: (view) => go({ view: knownView(view) }),
+  view: (view, replace) => go({ view: knownView(view), replace }),
   use: (settings) => {
     form.use(settings);
     go({});
@@ -114,9 +114,7 @@ async function start() {
 
 // --- addresses ---------------------------------------------------------------------------------------------------
 
-function here() {
-  return readAddress(location.search);
-}
+const here = () => readAddress(location.search);
 
 /**
  * The job stays, whatever view one goes to: title, favicon and the way back know it. known: its state, if at hand.
@@ -169,8 +167,10 @@ async function askModels() {
 
 /** @param {Job[]} jobs those that were queued, at least one */
 function started(jobs) {
+  const stays = here().view !== "create"; // one has gone elsewhere while the photos were sent
+  if (stays || jobs.length > 1) toast(t("form.queued_many", { n: jobs.length }));
+  if (stays) return;
   go({ job: jobs[0].id, known: jobs[0] });
-  if (jobs.length > 1) toast(t("form.queued_many", { n: jobs.length }));
   reveal("job");
 }
 
@@ -244,7 +244,7 @@ function changed(job, last) {
 
 /** The tab tells about the job that the address names. */
 function title(job = jobView?.job) {
-  drawTab(job && here().job === job.id ? job : null, machine?.paused ?? false);
+  drawTab(job && here().job === job.id ? job : null, machine?.paused ?? false, here().view);
 }
 
 start();

@@ -85,7 +85,7 @@ export class Compare {
     } catch (refusal) {
       if (this.pair !== pair) return;
       toast(refusal.message, "error");
-      this.hooks.view("gallery");
+      this.hooks.view("gallery", true); // the way back does not lead here again
     }
   }
 

@@ -4,6 +4,7 @@
 import { anyLeft } from "../job/job_words.js";
 import { language, t } from "../lib/catalogue.js";
 import { h, keepFocus, setText, show, toast } from "../lib/dom.js";
+import { commandKey } from "../lib/keyboard.js";
 import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
@@ -36,7 +37,7 @@ export class Form {
     this.values = this.take({ ...EMPTY, ...withListOfLoras(recall("form", {})) });
     this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() });
     this.buttonText = h("span");
-    this.button.append(this.buttonText, h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
+    this.button.append(this.buttonText, h("kbd", { "aria-hidden": true }, `${commandKey(navigator.platform)} ↵`));
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     this.note = new ModelNote(options.owns_machine);
     this.takes = new Takes(() => this.update());
@@ -228,6 +229,7 @@ export class Form {
       this.started(jobs);
     } catch (refusal) {
       this.complain(refusal.message);
+      if (refusal.gone) for (const picker of [this.picker, this.last.picker]) picker.restore();
     } finally {
       this.sending = false;
       this.button.removeAttribute("aria-busy");

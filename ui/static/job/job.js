@@ -2,7 +2,7 @@
 // One job, live: stages, one bar for the whole, preview or video, log. Everything shown comes from the store.
 
 import { language, t } from "../lib/catalogue.js";
-import { childrenOf, find, focusOn, h, icon, ICONS, once, scrollTo, setText, show, toast } from "../lib/dom.js";
+import { childrenOf, find, focusOn, h, icon, ICONS, once, scrollIntoSight, setText, show, toast } from "../lib/dom.js";
 import { call } from "../lib/net.js";
 import { DemoNote } from "./demo_note.js";
 import { favour } from "./favourite.js";
@@ -230,7 +230,7 @@ export class JobView {
   toggleSave() {
     this.saving.toggle();
     this.buttons.save.setAttribute("aria-expanded", String(this.saving.open));
-    if (this.saving.open) scrollTo(this.saving.element, "nearest");
+    if (this.saving.open) scrollIntoSight(this.saving.element, "nearest");
   }
 
   async cancel() {

@@ -237,11 +237,11 @@ export function calm() {
 }
 
 /** Smoothly, where motion is wanted. @param {Element} element @param {ScrollLogicalPosition} block */
-export function scrollTo(element, block) {
+export function scrollIntoSight(element, block) {
   element.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block });
 }
 
 /** On a narrow screen form and job stand one below the other. @param {string} id */
 export function reveal(id) {
-  if (matchMedia("(max-width: 999px)").matches) scrollTo(byId(id), "start");
+  if (matchMedia("(max-width: 999px)").matches) scrollIntoSight(byId(id), "start");
 }

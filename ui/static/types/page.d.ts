@@ -15,7 +15,8 @@ export interface FormValues extends Omit<Settings, "seed"> {
 export interface Hooks {
   /** Show a job; known: its state, if at hand; replace: instead of the address that is shown. */
   open(id: string, known?: Job, replace?: boolean): void;
-  view(name: string): void;
+  /** Show a view; replace: instead of the address that is shown. */
+  view(name: string, replace?: boolean): void;
   /** Take settings into the form. */
   use(settings: FormValues): void;
   /** Show two videos in step; replace: instead of the address that is shown. */
