@@ -1,5 +1,6 @@
 """What a job shows while it runs and when it has ended badly: nothing jumps, every button does what it says."""
 
+import json
 import re
 
 import httpx
@@ -226,6 +227,22 @@ def test_all_unfinished_jobs_can_be_reached(bare: Studio, page: Page, puppet: Pu
     expect(page.locator("#view-queue .more")).to_be_hidden()
     rows.first.locator("[aria-label^=Delete]").click()
     expect(rows).to_have_count(24)
+
+
+@pytest.mark.soak
+def test_what_waits_behind_the_list_is_counted(bare: Studio, page: Page, puppet: Puppet) -> None:
+    """The server tells the first jobs of a long line."""
+    puppet.queue()
+    state = httpx.get(f"{bare.url}/studio/machine").json() | {"unlisted": 1234}
+    told = f"event: machine\ndata: {json.dumps(state)}\n\n"
+    page.route("**/studio/events*", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    page.goto(f"{bare.url}/?view=queue")
+    expect(page.locator("#queue-count")).to_have_text("1,235")
+    expect(page.locator(".queue-behind")).to_have_text("1234 more jobs wait behind these.")
+    page.unroute_all(behavior="ignoreErrors")
+    page.reload()
+    expect(page.locator("#queue-count")).to_have_text("1")
+    expect(page.locator(".queue-behind")).to_be_hidden()
 
 
 def test_moving_keeps_the_focus(bare: Studio, page: Page, puppet: Puppet) -> None:
