@@ -98,6 +98,21 @@ test("an answer that breaks off is one that did not come", async () => {
   assert.deepEqual(told[0], ["reached", false]);
 });
 
+test("a program that has ended is told, though each try to reach it fails anew", () => {
+  const { told, newest } = begun(null);
+  newest().opens();
+  for (const way of ["first", "second"]) {
+    told.length = 0;
+    newest().readyState = 0; // the browser tries by itself, every second
+    for (let tries = 0; tries < 3; tries += 1) {
+      newest().onerror();
+      mock.timers.tick(1000);
+    }
+    assert.deepEqual(told[0], ["reached", false], way);
+    newest().opens();
+  }
+});
+
 test("a stream that has died without a word is taken up anew", () => {
   const { told, newest } = begun(null);
   const first = newest();

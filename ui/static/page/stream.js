@@ -90,6 +90,7 @@ export class Stream {
     source.onopen = () => {
       if (source !== this.source) return;
       this.listen();
+      this.trust();
       this.handlers.reached(true);
       this.handlers.trouble("");
     };
@@ -104,11 +105,15 @@ export class Stream {
     }, SILENT_MS);
   }
 
+  /** The stream is open, or is one no more: there is nothing to say. */
+  trust() {
+    clearTimeout(this.lost);
+    this.lost = undefined;
+  }
+
   /** Say that the program cannot be reached, unless this stream opens soon. */
   doubt() {
-    const { source } = this;
-    clearTimeout(this.lost);
-    this.lost = setTimeout(() => source === this.source && source?.readyState !== EventSource.OPEN && this.unreached(), LATE_MS);
+    this.lost ??= setTimeout(() => this.source?.readyState !== EventSource.OPEN && this.unreached(), LATE_MS); // each try to connect fails by itself
   }
 
   unreached() {
@@ -159,7 +164,7 @@ export class Stream {
     this.turn += 1;
     clearTimeout(this.timer);
     clearInterval(this.timer);
-    clearTimeout(this.lost);
+    this.trust();
     clearTimeout(this.silence);
     this.source?.close();
     this.source = null;

@@ -5,7 +5,7 @@ import { Deletions } from "../gallery/deletions.js";
 import { clipSeconds, describe } from "../job/job_words.js";
 import { recoveryActions } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";
-import { childrenOf, focusOn, h, icon, ICONS, setText, show, single } from "../lib/dom.js";
+import { arrange, childrenOf, focusOn, h, icon, ICONS, setText, show, single } from "../lib/dom.js";
 import { when } from "../lib/format.js";
 import { call } from "../lib/net.js";
 import { selectBox } from "../lib/selection_bar.js";
@@ -27,6 +27,8 @@ export class Unfinished {
     this.behind = false; // the last question for them was not answered
     /** @type {Job[]} */
     this.jobs = [];
+    /** @type {Map<string, HTMLElement>} */
+    this.rows = new Map(); // kept while nothing of them changes: pictures do not flicker, what is selected stays
     this.deletions = new Deletions({ changed: () => this.draw(), gone: () => this.load(), back: (id) => this.focusDelete(id), refused: () => this.load() });
     this.title = h("h2");
     this.list = h("ul", { class: "jobs unfinished" });
@@ -70,7 +72,13 @@ export class Unfinished {
   draw() {
     const jobs = this.jobs.filter(({ id }) => !this.deletions.has(id));
     show(this.title, jobs.length > 0);
-    this.keepFocus(() => this.list.replaceChildren(...jobs.map((job) => this.row(job))));
+    const before = this.rows;
+    this.rows = new Map(jobs.map((job) => [rowKey(job), before.get(rowKey(job)) ?? this.row(job)]));
+    this.keepFocus(() => {
+      const wanted = new Set(this.rows.values());
+      for (const row of childrenOf(this.list)) if (!wanted.has(row)) row.remove();
+      arrange(this.list, [...wanted]);
+    });
     this.loaded();
   }
 
@@ -107,7 +115,7 @@ export class Unfinished {
     const id = rows[at]?.dataset.job;
     const fromEnd = at < 0 ? 0 : controls(rows[at]).indexOf(focused) - controls(rows[at]).length;
     write();
-    if (at < 0) return;
+    if (at < 0 || focused.isConnected) return;
     const now = childrenOf(this.list);
     const row = now.find((one) => one.dataset.job === id) ?? now[at] ?? now.at(-1);
     focusOn(row && controls(row).at(fromEnd));
@@ -127,6 +135,11 @@ export class Unfinished {
       h("div", { class: "row-acts" },
         h("button", { type: "button", class: "plain icon", title: t("action.delete"), "aria-label": `${t("action.delete")}: ${job.name}`, onclick: remove }, icon(ICONS.trash))));
   }
+}
+
+/** What a row depends on. @param {Job} job */
+function rowKey({ id, revision }) {
+  return `${id} ${revision} ${language}`;
 }
 
 /** @param {HTMLElement} row @returns {HTMLElement[]} */
