@@ -20,9 +20,9 @@ from ..safetensors_header import is_whole
 from ..settings import Settings, own_path
 from .choice import in_order
 from .download.background import Downloads, DownloadState, partial_bytes
-from .download.http import file_is_right
 from .download.hub import RemoteFile
 from .download.model import Manifest, folder_of
+from .download.part_file import file_is_right
 from .find import find_model, preset_folder
 from .folder_size import folder_size, freed_bytes
 

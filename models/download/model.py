@@ -16,10 +16,11 @@ from ...presets import HubPreset
 from ...settings import Settings
 from ..folder_size import freed_by
 from . import hub
-from .http import CONNECT, SILENCE, Broken, Patience, Source, fetch, file_is_right, part_of
+from .http import CONNECT, SILENCE, Broken, Patience, Source, fetch
 from .hub import NO_SPACE, DownloadError, Remote, RemoteFile
 from .manifest import Manifest as Manifest
 from .manifest import SharedFiles
+from .part_file import file_is_right, part_of
 
 if TYPE_CHECKING:
     import httpx

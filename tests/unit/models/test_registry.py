@@ -14,7 +14,7 @@ from fanslymotion.cli import main
 from fanslymotion.errors import BadInput, ModelError, PresetError
 from fanslymotion.models import registry
 from fanslymotion.models.commands import models_app
-from fanslymotion.models.download import http, model
+from fanslymotion.models.download import model, part_file
 from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import DownloadError
 from fanslymotion.models.download.model import download
@@ -87,7 +87,7 @@ def test_a_file_that_the_disk_cannot_read_is_damaged_and_comes_again(whole, sett
         return Bad() if Path(place) == path else open(place, *mode, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(http, "open", opened, raising=False)
+        patch.setattr(part_file, "open", opened, raising=False)
         patch.setattr(registry, "open", opened, raising=False)
         assert check("tiny", presets, settings) == [WEIGHTS]
         patch.setattr(model, "open", opened, raising=False)
