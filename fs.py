@@ -231,6 +231,34 @@ def nearest_existing(folder: Path) -> Path:
     return folder
 
 
+def visible_files(folder: Path, pattern: str) -> list[Path]:
+    """Return what a pattern finds in a folder, sorted, without hidden files and what hidden folders hold.
+
+    Other programs put such files beside ours: macOS `._name` with an equal suffix on disks of other systems, editors
+    their locks, downloaders a cache. Raise OSError if the folder cannot be read.
+    """
+    found = folder.glob(pattern)
+    return sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(folder).parts))
+
+
+def is_link(path: Path) -> bool:
+    """Tell whether a path is a symbolic link, or a junction of Windows."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    junction = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
+    return stat.S_ISLNK(found.st_mode) or (junction is not None and getattr(found, "st_reparse_tag", 0) == junction)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that it holds; of a link only the link. Raise OSError."""
+    if is_link(folder):
+        folder.unlink()
+    else:
+        shutil.rmtree(folder)
+
+
 # Keep the data folder to its user: folders 0700, files 0600 on POSIX. On Windows a user's folders inherit that.
 
 
