@@ -1,6 +1,5 @@
 """Make, fill, check and repair `.venv`."""
 
-import contextlib
 import hashlib
 import http.client
 import json
@@ -265,9 +264,8 @@ def fingerprint(root: Path, python: tuple[int, int], gpu_tool: bool, asked: str,
 
 def answers(url: str) -> bool:
     """Return whether a GET of this address succeeds within 8 seconds."""
-    with (
-        contextlib.suppress(OSError, ValueError, http.client.HTTPException),
-        urllib.request.urlopen(url, timeout=8) as answer,
-    ):
-        return answer.status == 200
-    return False
+    try:
+        with urllib.request.urlopen(url, timeout=8) as answer:
+            return answer.status == 200
+    except (OSError, ValueError, http.client.HTTPException):  # the last one where no HTTP is spoken
+        return False

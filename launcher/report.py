@@ -27,6 +27,6 @@ def prepare_streams() -> None:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
     if sys.stderr is None:
-        sys.stderr = open(STDERR, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(STDERR, "w", encoding="utf-8", closefd=False)
     if not sys.stderr.isatty() and isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
