@@ -138,7 +138,9 @@ class Downloads:
         state = self._read(name)
         if state is None or state.over:
             return state
-        alive = _alive(state.pid, state.born, state.boot) if state.pid else time.time() - state.updated < START_WAIT
+        alive = (
+            _alive(state.pid, state.born, state.boot) if state.pid else abs(time.time() - state.updated) < START_WAIT
+        )
         return state if alive else replace(state, status="interrupted", speed=0.0, seconds_left=None)
 
     def all(self) -> list[DownloadState]:
@@ -241,12 +243,17 @@ class Downloads:
             raise disk_error(self.folder, e) from e
 
     def write(self, state: DownloadState) -> None:
-        """Replace the state. A failure is ignored, because the next state follows within 0.25 s."""
+        """Replace the state. A failure is ignored, because the next state follows within 0.25 s.
+
+        The last state is written over the earlier one where a full disk has no room for another file.
+        """
         path = self._state_path(state.model)
         try:
             write_json(path, asdict(state))
         except OSError as e:
             log.debug("%s was not written: %s", path, e)
+            if state.over:
+                _overwrite(path, json.dumps(asdict(state)))
 
     def forget(self, name: str) -> None:
         """Remove all records of a download. The model itself stays."""
@@ -370,6 +377,16 @@ class _Run:
 
     def _fail(self, error: Exception, code: str, page: str) -> None:
         self._end("failed", code=code, error=str(error), page=page)
+
+
+def _overwrite(path: Path, text: str) -> None:
+    """Change a small file in its place, which takes no room on the disk. A kill in between leaves it damaged."""
+    try:
+        with open(path, "r+b") as file:
+            file.write(text.encode())
+            file.truncate()
+    except OSError as e:
+        log.warning("%s was not written: %s", path, e)
 
 
 def _alive(pid: int, born: float, boot: str) -> bool:
