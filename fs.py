@@ -60,6 +60,17 @@ def write_json(path: Path, data: Any) -> None:
     write_whole(path, json.dumps(data, indent=1))
 
 
+def overwrite(path: Path, text: str) -> None:
+    """Change a small file in its place, where a full disk has no room for another. A kill in between damages it.
+
+    Raises:
+        OSError: there is no such file, or it cannot be written.
+    """
+    with open(path, "r+b") as file:
+        file.write(text.encode())
+        file.truncate()
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and its missing parents, so that they survive a power cut. Raise OSError."""
     missing, above = [], folder

@@ -22,13 +22,13 @@ import psutil
 from filelock import FileLock, Timeout
 
 from ...errors import BadInput, Cancelled, FanslymotionError
-from ...fs import read_patiently, retry_in_use, users_umask, write_json, write_whole
+from ...fs import overwrite, read_patiently, retry_in_use, users_umask, write_json, write_whole
 from ...messages import codes, msg
 from ...presets import HubPreset, Presets, load_presets
 from ...process_start import start_time
 from ...settings import Settings
+from .download_error import DownloadError, disk_error
 from .http import Patience
-from .hub import DownloadError, disk_error
 from .model import DownloadProgress, download, folder_of
 
 log = logging.getLogger(__name__)
@@ -253,7 +253,8 @@ class Downloads:
         except OSError as e:
             log.debug("%s was not written: %s", path, e)
             if state.over:
-                _overwrite(path, json.dumps(asdict(state)))
+                with contextlib.suppress(OSError):
+                    overwrite(path, json.dumps(asdict(state)))
 
     def forget(self, name: str) -> None:
         """Remove all records of a download. The model itself stays."""
@@ -377,16 +378,6 @@ class _Run:
 
     def _fail(self, error: Exception, code: str, page: str) -> None:
         self._end("failed", code=code, error=str(error), page=page)
-
-
-def _overwrite(path: Path, text: str) -> None:
-    """Change a small file in its place, which takes no room on the disk. A kill in between leaves it damaged."""
-    try:
-        with open(path, "r+b") as file:
-            file.write(text.encode())
-            file.truncate()
-    except OSError as e:
-        log.warning("%s was not written: %s", path, e)
 
 
 def _alive(pid: int, born: float, boot: str) -> bool:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...fs import commit
 from ...messages import msg
-from .hub import DAMAGED, NETWORK, DownloadError, RemoteFile, disk_error, is_passing, unreachable
+from .download_error import DAMAGED, NETWORK, DownloadError, disk_error
+from .hub import RemoteFile, is_passing, unreachable
 from .part_file import PartFile, part_of
 
 if TYPE_CHECKING:  # only downloads need it, and it takes a tenth of a command's start

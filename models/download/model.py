@@ -16,8 +16,9 @@ from ...presets import HubPreset
 from ...settings import Settings
 from ..folder_size import freed_by
 from . import hub
+from .download_error import NO_SPACE, DownloadError, disk_error
 from .http import CONNECT, SILENCE, Broken, Patience, Source, fetch
-from .hub import NO_SPACE, DownloadError, Remote, RemoteFile
+from .hub import Remote, RemoteFile
 from .manifest import Manifest as Manifest
 from .manifest import SharedFiles
 from .part_file import file_is_right, part_of
@@ -101,7 +102,7 @@ def download(
     try:
         return work.run(recheck)
     except OSError as e:
-        raise hub.disk_error(work.folder, e) from e
+        raise disk_error(work.folder, e) from e
 
 
 class _Download:
