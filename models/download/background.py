@@ -327,9 +327,8 @@ class _Run:
     def run(self, recheck: bool, patience: Patience | None) -> DownloadState:
         self.downloads.write(self.state)
         try:
-            folder = download(
-                self.preset, self.downloads.settings, self._report, recheck=recheck, patience=patience
-            )  # fmt: skip
+            settings = self.downloads.settings
+            folder = download(self.preset, settings, self._report, recheck=recheck, patience=patience)
             log.info("%s is here and whole: %s", self.preset.name, folder)
             return self._end("done", done=self.state.total)
         except Cancelled:  # has been written

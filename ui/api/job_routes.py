@@ -243,7 +243,7 @@ async def events(
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _small_picture(request: Request, made: Path, make: Callable[[], Path], otherwise: str) -> Response:
+async def _small_picture(request: Request, made: Path, make: Callable[[], Path | bytes], otherwise: str) -> Response:
     """Send a small picture, which is made if it is missing, one at a time.
 
     A gallery asks for two dozen at once. Those that wait for their turn hold no thread: all requests share a few.
@@ -251,7 +251,7 @@ async def _small_picture(request: Request, made: Path, make: Callable[[], Path],
     Args:
         request: Its login takes turns with others.
         made: The picture's path, or what becomes it.
-        make: Makes the picture, or finds it.
+        make: Makes the picture, or finds it; returns the JPEG itself where it cannot be kept.
         otherwise: What to say when it is gone.
     """
     if await asyncio.to_thread(os.path.isfile, made):
@@ -259,6 +259,8 @@ async def _small_picture(request: Request, made: Path, make: Callable[[], Path],
     else:
         async with request.app.state.studio.picture_turns.turn(user_of(request)):
             path = await asyncio.to_thread(make)
+    if isinstance(path, bytes):
+        return Response(path, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
     return await own_file(request, path, otherwise)
 
 
