@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -142,7 +142,7 @@ class Live:
         for viewer in self._viewers:
             viewer.wake.set()
 
-    async def stream(self, owner: str | None, job_id: str | None, after: int = 0) -> AsyncIterator[str]:
+    async def stream(self, owner: str | None, job_id: str | None, after: int = 0) -> AsyncGenerator[str]:
         """Yield server-sent events `job`, `log`, `machine`, `trouble`, `alive` until page or server ends.
 
         Args:

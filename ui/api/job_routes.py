@@ -3,14 +3,14 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ...errors import NotFound
@@ -23,6 +23,7 @@ from ..auth.identity import login_of, owner_of, user_of
 from ..exports.stills import STILL, make_still
 from ..uploads.photos import LAST_POSTER, POSTER, make_poster
 from .conditional import fresh, own_file
+from .event_stream import event_stream
 from .requests import MotionIn, read_json, to_request
 
 router = APIRouter(prefix="/studio")
@@ -254,9 +255,7 @@ async def events(
     last = request.headers.get("last-event-id", "")
     if last.isdecimal() and len(last) < 19:  # a reconnecting browser names the last event it has seen
         after = int(last)
-    stream: AsyncIterator[str] = studio.live.stream(login_of(request), job, after)
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    return event_stream(request, studio.live.stream(login_of(request), job, after))
 
 
 async def _small_picture(request: Request, made: Path, make: Callable[[], Path | bytes], otherwise: str) -> Response:

@@ -12,7 +12,7 @@ TEXTS = (
     "/studio/system",
     "/studio/doctor",
 )
-"""Paths that begin so. Videos, photos and streams are compressed already, or must not wait."""
+"""Paths that begin so. Videos and photos are compressed already, streams by `ui.api.event_stream`."""
 PAGES = ("/", "/login")
 
 
