@@ -1,7 +1,7 @@
 """Write a model's preset as a TOML file, which `loader` reads."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from .schema import ModelPreset
 
@@ -20,7 +20,7 @@ def _table(name: str, table: dict[str, Any]) -> list[str]:
     lines = ["", f"[{name}]", *plain] if name and plain else plain
     for key, value in table.items():
         if isinstance(value, dict):
-            lines += _table(f"{name}.{key}" if name else key, value)
+            lines += _table(f"{name}.{key}" if name else key, cast("dict[str, Any]", value))
     return lines
 
 
